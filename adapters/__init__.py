@@ -1,0 +1,33 @@
+"""The adapters: one file a source. The folder is the registry: a file here is an adapter, and there is no list."""
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from adapters.contract import Adapter
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all adapters, sorted. Imports none of them."""
+    return tuple(
+        sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    )
+
+
+@cache
+def load(name: str) -> Adapter[Any]:
+    """The adapter of that name, imported when it is first asked for. Raises KeyError when there is none."""
+    if name not in names():
+        raise KeyError(name)
+    module = import_module(f"adapters.{name}")
+    found = [
+        thing
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, Adapter) and thing.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise TypeError(f"adapters/{name}.py holds {len(found)} adapters; one file is one adapter")
+    adapter: Adapter[Any] = found[0]()
+    return adapter

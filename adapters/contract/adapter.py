@@ -1,0 +1,291 @@
+"""The base of every adapter: declarations, and one pure function that turns a payload into orders."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from adapters.contract.delivery import Delivery, json_body
+from adapters.contract.errors import Ignored, Unreadable
+from adapters.contract.order import UNKNOWN, Order, Origin, Status, Unknown
+from adapters.contract.signature import Signature
+from adapters.contract.times import EARLIEST, LATEST
+
+# Brasília time: UTC-3 all year since Brazil gave up summer time in 2019 (Decree 9.772).
+BRASILIA = timezone(timedelta(hours=-3))
+
+
+class Payload(BaseModel):
+    """The slice of a body that an adapter reads, in the source's own spelling. Fields it does not name are skipped."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+
+class Options(BaseModel):
+    """What a source's owner may set beyond secret and key; an adapter with options subclasses it. Unknown names are
+    an error, so that a misspelt one is not silently without effect."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# -- Where the kind and the delivery's id stand -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header; several names are spellings of the same one, the first that came counts."""
+
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        object.__setattr__(self, "names", names)
+
+    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
+        for name in self.names:
+            value = delivery.headers.get(name)
+            if value:
+                return value
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query parameter of the webhook's address."""
+
+    name: str
+
+    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
+        return delivery.query.get(self.name) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of the parsed body, by dotted path: Field("data.object.id"). Several fields are joined with `:`."""
+
+    paths: tuple[str, ...]
+
+    def __init__(self, *paths: str) -> None:
+        object.__setattr__(self, "paths", paths)
+
+    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
+        found = []
+        for path in self.paths:
+            value: Any = document()
+            for step in path.split("."):
+                value = value.get(step) if isinstance(value, dict) else None
+            if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+                return None
+            found.append(str(value))
+        return ":".join(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """A source that sends one kind of thing and does not name it."""
+
+    word: str
+
+    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
+        return self.word
+
+
+Where = Header | Query | Field | Always
+
+PayloadT = TypeVar("PayloadT", bound=Payload)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Generic[PayloadT]):
+    """A proven delivery, read: what kind it is and the slice of its body.
+
+    `options` are the source's own settings (the adapter's `options` model). After a fetch, `payload` is the document
+    that was read from the source, and `notice` the slice of the delivery that led to it.
+    """
+
+    kind: str
+    payload: PayloadT
+    delivery: Delivery
+    options: Any
+    notice: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The source's own manual: where it says how it signs and what it sends."""
+
+    signing: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Where a thin source's orders are read, and how our key travels.
+
+    `origin` is fixed (or made from validated options): a URL found in a payload is never fetched. `authorize` gives
+    the headers that carry the key.
+    """
+
+    origin: str | Callable[[Any], str]
+    authorize: Callable[[str, Any], Mapping[str, str]]
+    key_words: str  # what the key is and where to find it, for the source's owner
+
+    def origin_for(self, options: Any) -> str:
+        """The origin for a source with these options."""
+        return self.origin if isinstance(self.origin, str) else self.origin(options)
+
+
+class Adapter(Generic[PayloadT]):
+    """One source's declarations, in the order in which a delivery is met. The class is never given state.
+
+    A subclass sets what has no value here and writes `orders`. It does no I/O and reads no clock or setting.
+    """
+
+    name: ClassVar[str]  # module, CLI word, database value, sample folder
+    title: ClassVar[str]
+    origin: ClassVar[Origin]
+    links: ClassVar[Links]
+    setup: ClassVar[tuple[str, ...]]  # steps for the shop's owner; {webhook_url} stands for the address
+    topics: ClassVar[tuple[str, ...]] = ()  # what to subscribe to at the source, in its words
+
+    signature: ClassVar[Signature]
+    # Who makes the secret: `theirs` is shown by the source and must be given; `ours` is made here when none is given.
+    secret_made_by: ClassVar[Literal["theirs", "ours"]] = "theirs"
+    secret_prefix: ClassVar[str] = ""
+
+    parse: ClassVar[Callable[[bytes], Any]] = staticmethod(json_body)
+    kind: ClassVar[Where]
+    delivery_id: ClassVar[Where | None] = None  # None: the digest of kind and body; also where an id is missing
+    reads: ClassVar[Mapping[str, type[Payload]]]
+    ignores: ClassVar[frozenset[str]] = frozenset()  # patterns, `carts/*`
+    options: ClassVar[type[Options]] = Options
+    statuses: ClassVar[Mapping[str, Status | None]] = {}  # None: known, and says nothing about where the order stands
+    zone: ClassVar[tzinfo] = UTC  # of times that the source writes without one
+
+    def handshake(self, delivery: Delivery) -> str | None:
+        """What an unsigned greeting of this source is (a ping that only asks for 200), or None for everything else.
+
+        Nothing of a greeting is believed or kept.
+        """
+        return None
+
+    def orders(self, payload: PayloadT, event: Event[PayloadT]) -> Iterable[Order]:
+        """What the payload says of orders. Raises Ignored or Unreadable, and nothing else for any payload."""
+        raise NotImplementedError
+
+    # Thin sources: the delivery is a notice, the order is read from the source's API after the answer.
+    api: ClassVar[Api | None] = None
+    fetches: ClassVar[Mapping[str, type[Payload]]] = {}  # the notice's slice, by kind
+    document: ClassVar[type[Payload]]  # the slice of what the API answers; `orders` gets it as its payload
+
+    def path(self, notice: Any, event: Event[Any]) -> str:
+        """The path (and query) at the API's origin where the order of this notice is read. Raises Ignored, Unreadable."""
+        raise NotImplementedError
+
+    # -- given --------------------------------------------------------------------------------------------------
+
+    def status(self, word: str | None) -> Status | Unknown | None:
+        """Our status for the source's word; UNKNOWN for a word that is not in the table."""
+        if word is None or word == "":
+            return None
+        return self.statuses.get(word, UNKNOWN)
+
+    def scheme(self, options: Any) -> Signature:
+        """How a source with these options signs."""
+        return self.signature
+
+    def kind_of(self, delivery: Delivery, options: Any) -> str:
+        """What happened, in the source's word. Raises Unreadable when the delivery does not say."""
+        kind = self.kind.read(delivery, lambda: delivery.document(self.parse))
+        if kind is None:
+            raise Unreadable(f"the delivery does not say what happened: {describe(self.kind)} is missing")
+        return kind
+
+    def delivery_id_of(self, delivery: Delivery, options: Any) -> str | None:
+        """The source's own id of this delivery, if it gives one."""
+        if self.delivery_id is None:
+            return None
+        try:
+            return self.delivery_id.read(delivery, lambda: delivery.document(self.parse))
+        except Unreadable:
+            return None
+
+    def read(self, delivery: Delivery, kind: str, options: Any) -> Event[PayloadT]:
+        """The proven delivery as an event. Raises Ignored for what is not about an order, Unreadable.
+
+        For a kind in `fetches`, the payload is the notice; see `fetched`.
+        """
+        model = self.reads.get(kind) or self.fetches.get(kind)
+        if model is None:
+            for pattern in self.ignores:
+                if fnmatchcase(kind, pattern):
+                    raise Ignored(f"{kind[:100]} is not about an order")
+            raise Ignored(f"{kind[:100]} is not among the kinds that are read")
+        payload: Any = validated(model, delivery.document(self.parse))
+        return Event(kind=kind, payload=payload, delivery=delivery, options=options)
+
+    def fetched(self, event: Event[Any], answer: bytes) -> Event[PayloadT]:
+        """The event with the document that the source's API answered in place of the notice. Raises Unreadable."""
+        document: Any = validated(self.document, json_body(answer))
+        return replace(event, payload=document, notice=event.payload)
+
+    def translate(self, event: Event[PayloadT]) -> list[Order]:
+        """The event's orders, times in UTC, ids checked. Raises Ignored, Unreadable."""
+        orders = [self._settled(order) for order in self.orders(event.payload, event)]
+        if not orders:
+            raise Ignored(f"{event.kind[:100]} carries no order")
+        return orders
+
+    def _settled(self, order: Order) -> Order:
+        for given in (order.external_id, *order.aliases):
+            if not given or len(given) > 255:
+                raise Unreadable("the order's id is empty or longer than 255 characters")
+        times = (order.at, order.ordered_at, order.paid_at)
+        settled = (self._utc(times[0]), self._utc(times[1]), self._utc(times[2]))
+        return replace(order, at=settled[0], ordered_at=settled[1], paid_at=settled[2])
+
+    def _utc(self, moment: datetime | None) -> datetime | None:
+        if moment is None:
+            return None
+        try:
+            utc = (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
+        except (OverflowError, ValueError):
+            raise Unreadable("a time lies outside the calendar") from None
+        if not EARLIEST <= utc < LATEST:
+            raise Unreadable("a time lies before 1970 or after 2199")
+        return utc
+
+
+def validated(model: type[Payload], document: Any) -> Payload:
+    """The model's slice of a parsed document. Raises Unreadable, naming every wrong field."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as fault:
+        raise Unreadable(reason_of(fault)) from None
+    except RecursionError:
+        raise Unreadable("the body is nested too deeply") from None
+
+
+def describe(where: Where) -> str:
+    """Where something is looked for, in words."""
+    match where:
+        case Header(names=names):
+            return f"the header {names[0]}"
+        case Query(name=name):
+            return f"the query parameter {name}"
+        case Field(paths=paths):
+            return f"the field {' and '.join(paths)}"
+        case Always(word=word):
+            return word
+
+
+def reason_of(fault: ValidationError) -> str:
+    """Every wrong field by name, without its value: bodies hold people's data, and reasons stand in logs."""
+    faults = [
+        f"{'.'.join(str(step)[:60] for step in error['loc']) or 'the body'}: {error['msg'].removeprefix('Value error, ')}"
+        for error in fault.errors(include_url=False, include_context=False, include_input=False)[:5]
+    ]
+    more = fault.error_count() - len(faults)
+    return "; ".join(faults) + (f"; and {more} more" if more > 0 else "")

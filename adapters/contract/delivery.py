@@ -1,0 +1,178 @@
+"""One arrival at the door: its headers, query and exact bytes. Knows nothing of the web framework that brought it."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from adapters.contract.errors import Unreadable
+
+# A number with more digits than this is no amount, id or time of anybody's; Decimal would keep it, and turning
+# 1e999999999 into an integer would take the machine with it.
+MAX_NUMBER_DIGITS = 40
+
+
+class Delivery:
+    """What arrived, as it arrived.
+
+    `headers` have lower-case names; `repeated` names those that came more than once (their last value is kept, and a
+    signature scheme refuses them). `url` is the address the source was given, which some sources sign. `received_at`
+    is our clock, UTC.
+    """
+
+    __slots__ = ("_document", "body", "headers", "query", "received_at", "repeated", "url")
+
+    def __init__(
+        self,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        received_at: datetime,
+        query: Mapping[str, str] | None = None,
+        url: str = "",
+        repeated: frozenset[str] = frozenset(),
+    ) -> None:
+        self.body = body
+        self.headers = headers
+        self.query: Mapping[str, str] = query or {}
+        self.url = url
+        self.received_at = received_at
+        self.repeated = repeated
+        self._document: tuple[Callable[[bytes], Any], Any] | None = None
+
+    @classmethod
+    def arrived(
+        cls,
+        raw_headers: Iterable[tuple[bytes, bytes]],
+        body: bytes,
+        *,
+        received_at: datetime,
+        query_string: bytes = b"",
+        url: str = "",
+    ) -> "Delivery":
+        """From an HTTP server's raw parts. Header bytes are read as Latin-1, so that no byte is lost or refused."""
+        headers: dict[str, str] = {}
+        repeated: set[str] = set()
+        for raw_name, raw_value in raw_headers:
+            name = raw_name.decode("latin-1").lower()
+            if name in headers:
+                repeated.add(name)
+            headers[name] = raw_value.decode("latin-1")
+        query = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)) if query_string else None
+        return cls(
+            body=body,
+            headers=headers,
+            received_at=received_at,
+            query=query,
+            url=url,
+            repeated=frozenset(repeated) if repeated else frozenset(),
+        )
+
+    def changed(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> "Delivery":
+        """A copy with these headers and query parameters added, or another body; used when signing samples."""
+        return Delivery(
+            body=self.body if body is None else body,
+            headers={**self.headers, **(headers or {})},
+            query={**self.query, **(query or {})},
+            received_at=self.received_at,
+            url=self.url,
+        )
+
+    def document(self, parse: Callable[[bytes], Any]) -> Any:
+        """The parsed body; parsed once however often it is asked for. Raises Unreadable."""
+        if self._document is None or self._document[0] is not parse:
+            self._document = (parse, parse(self.body))
+        return self._document[1]
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise Unreadable(f"the body is not JSON: {word} is not a number")
+
+
+def _number(digits: str) -> Decimal:
+    if len(digits) > MAX_NUMBER_DIGITS:
+        raise Unreadable(f"the body holds a number of more than {MAX_NUMBER_DIGITS} digits")
+    number = Decimal(digits)
+    if not -MAX_NUMBER_DIGITS < number.adjusted() < MAX_NUMBER_DIGITS:
+        raise Unreadable(f"the body holds a number beyond 1e{MAX_NUMBER_DIGITS}")
+    return number
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_NUMBER_DIGITS:
+        raise Unreadable(f"the body holds a number of more than {MAX_NUMBER_DIGITS} digits")
+    return int(digits)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Unreadable(f"the body names {twice[:60]!r} twice in one object; which one is meant is anyone's guess")
+    return members
+
+
+_decoder = json.JSONDecoder(
+    parse_float=_number, parse_int=_integer, parse_constant=_refuse_constant, object_pairs_hook=_members
+)
+
+
+def json_body(body: bytes) -> Any:
+    """Strict JSON (RFC 8259): exact decimals, no NaN, no name twice, bounded numbers and depth. Raises Unreadable.
+
+    A byte order mark is skipped, which RFC 8259 §8.1 allows a parser to do.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        if body[:2] == b"\x1f\x8b":
+            raise Unreadable("the body is compressed (gzip); send it without Content-Encoding") from None
+        raise Unreadable(f"the body is not UTF-8 (byte {fault.start})") from None
+    if not text or text.isspace():
+        raise Unreadable("the body is empty")
+    try:
+        return _decoder.decode(text)
+    except RecursionError:
+        raise Unreadable("the body is nested too deeply") from None
+    except json.JSONDecodeError as fault:
+        raise Unreadable(f"the body is not JSON: {fault.msg} at character {fault.pos}") from None
+    except (ValueError, InvalidOperation):
+        raise Unreadable("the body holds a number that cannot be read") from None
+
+
+def form_body(body: bytes) -> dict[str, Any]:
+    """An HTML form (application/x-www-form-urlencoded), PHP's brackets read as nesting: a[b]=1 is {"a": {"b": "1"}}.
+
+    The last value of a repeated plain name counts, as in PHP. Raises Unreadable.
+    """
+    try:
+        pairs = parse_qsl(
+            body.decode("utf-8-sig"), keep_blank_values=True, strict_parsing=True, max_num_fields=2000, errors="strict"
+        )
+    except ValueError:
+        raise Unreadable("the body is not a form (application/x-www-form-urlencoded, UTF-8)") from None
+    form: dict[str, Any] = {}
+    for name, value in pairs:
+        steps = name.replace("]", "").split("[")
+        if len(steps) > 10:
+            raise Unreadable("the form is nested too deeply")
+        place = form
+        for step in steps[:-1]:
+            nested = place.setdefault(step, {})
+            if not isinstance(nested, dict):
+                raise Unreadable("the form uses one name both as a value and as a group")
+            place = nested
+        last = steps[-1] or str(len(place))
+        if isinstance(place.get(last), dict):
+            raise Unreadable("the form uses one name both as a value and as a group")
+        place[last] = value
+    return form

@@ -1,0 +1,85 @@
+"""Money: integer minor units and a currency. No float anywhere."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from adapters.contract.errors import Unreadable
+
+# ISO 4217's own minor units, where they are not two. Not CLDR's: those are digits for display, and would round
+# away real money (RSD, PKR and IQD have none there).
+DECIMALS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+
+# Far above any order, far below what a 64-bit column and a sum over a million orders can hold.
+MAX_MINOR = 10**15
+
+
+def decimals(currency: str) -> int:
+    """How many decimals the currency has (ISO 4217): 2 for BRL, 0 for JPY, 3 for KWD."""
+    return DECIMALS.get(currency, 2)
+
+
+def currency_code(word: str) -> str:
+    """The ISO 4217 code in capitals; raises Unreadable when it is not three letters."""
+    code = word.strip().upper()
+    if len(code) != 3 or not code.isascii() or not code.isalpha():
+        raise Unreadable("currency is not an ISO 4217 code of three letters")
+    return code
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in the currency's smallest unit: Money(19990, "BRL") is R$ 199,90."""
+
+    minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        if self.currency not in _known:
+            _learn(self.currency)
+        if not -MAX_MINOR <= self.minor <= MAX_MINOR:
+            raise Unreadable("the amount is too large to be an order's")
+
+    @classmethod
+    def major(cls, amount: Decimal | int | str, currency: str) -> "Money":
+        """From units ("199.90", 199.9); digits beyond the currency's own are rounded half up. Raises Unreadable."""
+        return cls.scaled(amount, 0, currency)
+
+    @classmethod
+    def scaled(cls, amount: Decimal | int | str, exponent: int, currency: str) -> "Money":
+        """From an amount that counts 10**-exponent units: scaled(500, 2, "ISK") is 5 krónur. Raises Unreadable."""
+        code = currency_code(currency)
+        try:
+            number = Decimal(amount)
+        except ArithmeticError:
+            raise Unreadable("the amount is not a decimal number") from None
+        if not number.is_finite():
+            raise Unreadable("the amount is not a number")
+        if number and number.adjusted() > 20:
+            raise Unreadable("the amount is too large to be an order's")
+        places = decimals(code)
+        return cls(int(number.scaleb(places - exponent).quantize(Decimal(1), rounding=ROUND_HALF_UP)), code)
+
+    def __str__(self) -> str:
+        return amount_text(self.minor, self.currency)
+
+
+def amount_text(minor: int, currency: str) -> str:
+    """The amount as people write it, with the currency's own decimals: amount_text(150, "JPY") is "150"."""
+    places = decimals(currency)
+    if not places:
+        return str(minor)
+    digits = str(abs(minor)).rjust(places + 1, "0")
+    return f"{'-' if minor < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+
+
+_known: set[str] = set()
+
+
+def _learn(currency: str) -> None:
+    if currency_code(currency) != currency:
+        raise Unreadable("currency is not written in capitals")
+    _known.add(currency)  # at most 26**3 of them

@@ -1,0 +1,98 @@
+"""What an adapter says of an order: only what this delivery mentions; everything else stays None and is left alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, StrEnum
+from typing import Final
+
+from adapters.contract.money import Money
+
+
+class Status(StrEnum):
+    """Our word for where an order stands, in the order of rank for equal or missing times."""
+
+    PENDING = "pending"
+    OVERDUE = "overdue"
+    FAILED = "failed"
+    PARTIALLY_PAID = "partially_paid"
+    PAID = "paid"
+    CANCELED = "canceled"
+    REFUNDED = "refunded"
+
+
+RANK: Final = {status: rank for rank, status in enumerate(Status)}
+
+
+class Unknown(Enum):
+    """A status word that the adapter's table does not know. It never becomes `paid`: the order keeps its status."""
+
+    UNKNOWN = "unknown_status"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+
+class Origin(StrEnum):
+    """The registry's word for where a record came from."""
+
+    MANUAL = "manual"
+    WEBHOOK = "webhook"
+    API = "api"
+    PAYMENTS = "payments"
+    COMMERCE = "commerce"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One line of an order. `unit_value` is what one costs, before discounts on the whole order."""
+
+    title: str
+    quantity: Decimal | int = 1
+    unit_value: Money | None = None
+    sku: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Who bought, as the source tells it; identities are raw here and normalised by the registry.
+
+    `id` is the source's own customer id; `crm_id` the CRM's contact id if the payload's metadata carries it.
+    """
+
+    name: str | None = None
+    id: str | None = None
+    crm_id: str | None = None
+    emails: tuple[str | None, ...] = ()
+    phones: tuple[str | None, ...] = ()
+    documents: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What one delivery says of one order.
+
+    `at` is the source's own time of this statement (a datetime without zone is in the adapter's `zone`; None: the
+    source gives none). `external_id` is the source's id of the order; `aliases` are further ids of the same sale, and
+    `preference` says how good `external_id` is as a name for it (0 is best; the fold keeps the best).
+    `refunds` are amounts given back, each under the source's id of the refund, so that each counts once; a source that
+    only tells the total so far uses one fixed id. `status` None leaves the status alone.
+    """
+
+    external_id: str
+    at: datetime | None
+    status: Status | Unknown | None = None
+    source_status: str | None = None
+    title: str | None = None
+    value: Money | None = None
+    refunds: Mapping[str, Money] | None = None
+    ordered_at: datetime | None = None
+    paid_at: datetime | None = None
+    customer: Customer | None = None
+    items: tuple[Item, ...] | None = None
+    url: str | None = None
+    test: bool | None = None
+    deal_id: str | None = None
+    aliases: tuple[str, ...] = field(default=())
+    preference: int = 0

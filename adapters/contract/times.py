@@ -1,0 +1,52 @@
+"""Times as sources write them, read without guessing: the zone is said by the source or declared by its adapter."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _iso(value: Any) -> Any:
+    if value is None or isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("is not a time in ISO 8601")
+    try:
+        return datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError("is not a time in ISO 8601") from None
+
+
+def _seconds(value: Any) -> Any:
+    if value is None or isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromtimestamp(int(value), UTC)
+    except (TypeError, ValueError, OverflowError, OSError, ArithmeticError):
+        raise ValueError("is not a time in seconds since 1970") from None
+
+
+def _milliseconds(value: Any) -> Any:
+    if value is None or isinstance(value, datetime):
+        return value
+    try:
+        whole, rest = divmod(int(value), 1000)
+        return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest * 1000)
+    except (TypeError, ValueError, OverflowError, OSError, ArithmeticError):
+        raise ValueError("is not a time in milliseconds since 1970") from None
+
+
+def _blank(value: Any) -> Any:
+    return None if value == "" else value
+
+
+# ISO 8601 text, with or without an offset (`2026-11-20T13:00:00Z`, `…+0000`, `2026-11-20 13:00`).
+Iso = Annotated[datetime, BeforeValidator(_iso)]
+# Unix time: whole seconds, or milliseconds.
+Seconds = Annotated[datetime, BeforeValidator(_seconds)]
+Milliseconds = Annotated[datetime, BeforeValidator(_milliseconds)]
+# The same, where a source writes "" for "not yet".
+IsoOrBlank = Annotated[Iso | None, BeforeValidator(_blank)]
