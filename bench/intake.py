@@ -70,7 +70,9 @@ def load(url: str, secret: str, seconds: float, *, warmup: float, connections: i
     command = [sys.executable, "-m", "bench.load", "--url", url, f"--secret={secret}", f"--seconds={seconds}"]
     command += [f"--warmup={warmup}", f"--connections={connections}", f"--expect={expect}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + warmup + 2 * GRACE + 30)
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=seconds + warmup + 2 * GRACE + 30
+        )
     except subprocess.TimeoutExpired as late:
         raise NotMeasured(f"the load did not end within {late.timeout:.0f} s") from late
     if done.returncode:

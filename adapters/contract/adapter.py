@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from adapters.contract.delivery import Delivery, json_body
+from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.order import UNKNOWN, Order, Origin, Status, Unknown
 from adapters.contract.signature import Signature
@@ -94,6 +94,8 @@ class Always:
 
 Where = Header | Query | Field | Always
 
+_PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
+
 PayloadT = TypeVar("PayloadT", bound=Payload)
 
 
@@ -152,10 +154,10 @@ class Adapter(Generic[PayloadT]):
 
     signature: ClassVar[Signature]
     # Who makes the secret: `theirs` is shown by the source and must be given; `ours` is made here when none is given.
-    secret_made_by: ClassVar[Literal["theirs", "ours"]] = "theirs"
+    secret_made_by: ClassVar[Literal["theirs", "ours"]] = "theirs"  # noqa: S105 - says who makes it; it is none
     secret_prefix: ClassVar[str] = ""
 
-    parse: ClassVar[Callable[[bytes], Any]] = staticmethod(json_body)
+    body: ClassVar[Literal["json", "form"]] = "json"
     kind: ClassVar[Where]
     delivery_id: ClassVar[Where | None] = None  # None: the digest of kind and body; also where an id is missing
     reads: ClassVar[Mapping[str, type[Payload]]]
@@ -196,9 +198,13 @@ class Adapter(Generic[PayloadT]):
         """How a source with these options signs."""
         return self.signature
 
+    def document_of(self, delivery: Delivery) -> Any:
+        """The parsed body. Raises Unreadable."""
+        return delivery.document(_PARSE[self.body])
+
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         """What happened, in the source's word. Raises Unreadable when the delivery does not say."""
-        kind = self.kind.read(delivery, lambda: delivery.document(self.parse))
+        kind = self.kind.read(delivery, lambda: self.document_of(delivery))
         if kind is None:
             raise Unreadable(f"the delivery does not say what happened: {describe(self.kind)} is missing")
         return kind
@@ -208,7 +214,7 @@ class Adapter(Generic[PayloadT]):
         if self.delivery_id is None:
             return None
         try:
-            return self.delivery_id.read(delivery, lambda: delivery.document(self.parse))
+            return self.delivery_id.read(delivery, lambda: self.document_of(delivery))
         except Unreadable:
             return None
 
@@ -223,7 +229,7 @@ class Adapter(Generic[PayloadT]):
                 if fnmatchcase(kind, pattern):
                     raise Ignored(f"{kind[:100]} is not about an order")
             raise Ignored(f"{kind[:100]} is not among the kinds that are read")
-        payload: Any = validated(model, delivery.document(self.parse))
+        payload: Any = validated(model, self.document_of(delivery))
         return Event(kind=kind, payload=payload, delivery=delivery, options=options)
 
     def fetched(self, event: Event[Any], answer: bytes) -> Event[PayloadT]:

@@ -106,8 +106,11 @@ def fold(entries: Iterable[Entry]) -> Folded:
             _meet(order, said["customer"], timed)
         if "external_id" in said:
             order.aliases.update((said["external_id"], *said.get("aliases", ())))
-            named = min(named, (said.get("preference", 0), said["external_id"])) if named[1] else (
-                said.get("preference", 0), said["external_id"])
+            named = (
+                min(named, (said.get("preference", 0), said["external_id"]))
+                if named[1]
+                else (said.get("preference", 0), said["external_id"])
+            )
     order.external_id = named[1] or None
     order.aliases.discard(named[1])
     order.status = status or Status.PENDING

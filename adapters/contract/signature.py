@@ -320,12 +320,13 @@ class Token(Signature):
             sent = one_header(delivery, (self.header,))
         elif self.query:
             sent = delivery.query.get(self.query)
-        else:
-            assert self.field is not None
+        elif self.field:
             try:
                 sent = self.field(delivery)
             except (Unreadable, LookupError, TypeError, AttributeError):
                 raise Unverified(Unverified.MALFORMED) from None
+        else:
+            raise Unverified(Unverified.MISSING)
         if not isinstance(sent, str) or not sent:
             raise Unverified(Unverified.MISSING)
         shown = sent.encode("utf-8", "surrogatepass")
@@ -339,8 +340,7 @@ class Token(Signature):
             return delivery.changed(headers={self.header: self._shown(secret).decode()})
         if self.query:
             return delivery.changed(query={self.query: secret})
-        assert self.put is not None
-        return self.put(delivery, secret)
+        return self.put(delivery, secret) if self.put else delivery
 
     @property
     def words(self) -> str:
