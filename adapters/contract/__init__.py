@@ -16,7 +16,7 @@ from adapters.contract.adapter import (
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, Unfetched, Unreadable, Unverified
 from adapters.contract.money import Money, amount_text, currency_code, decimals
-from adapters.contract.order import RANK, UNKNOWN, Customer, Item, Order, Origin, Status, Unknown
+from adapters.contract.order import RANK, UNKNOWN, Customer, Item, Order, Origin, Status, Unknown, order_title
 from adapters.contract.signature import (
     AnyOf,
     Hmac,
@@ -76,6 +76,7 @@ __all__ = [
     "form_body",
     "hex_key",
     "json_body",
+    "order_title",
     "text_key",
     "whsec_key",
 ]

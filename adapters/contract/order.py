@@ -1,6 +1,6 @@
 """What an adapter says of an order: only what this delivery mentions; everything else stays None and is left alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -96,3 +96,11 @@ class Order:
     deal_id: str | None = None
     aliases: tuple[str, ...] = field(default=())
     preference: int = 0
+
+
+def order_title(number: str | None, items: Sequence[str | None]) -> str | None:
+    """What people call the order: "#1001 · Running shoes +2", from its number and the titles of its items."""
+    titles = [title.strip() for title in items if title and title.strip()]
+    goods = (titles[0] + (f" +{len(titles) - 1}" if len(titles) > 1 else "")) if titles else None
+    name = f"#{number.removeprefix('#')}" if number else None
+    return " · ".join(part for part in (name, goods) if part) or None
