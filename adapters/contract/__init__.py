@@ -8,6 +8,7 @@ from adapters.contract.adapter import (
     Event,
     Field,
     Header,
+    IfObject,
     Links,
     Options,
     Payload,
@@ -27,7 +28,9 @@ from adapters.contract.signature import (
     Token,
     Unsigned,
     hex_key,
+    one_header,
     text_key,
+    usable,
     whsec_key,
 )
 from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds
@@ -46,6 +49,7 @@ __all__ = [
     "Field",
     "Header",
     "Hmac",
+    "IfObject",
     "Ignored",
     "Iso",
     "IsoOrBlank",
@@ -76,7 +80,9 @@ __all__ = [
     "form_body",
     "hex_key",
     "json_body",
+    "one_header",
     "order_title",
     "text_key",
+    "usable",
     "whsec_key",
 ]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, Unreadable
@@ -22,6 +22,15 @@ class Payload(BaseModel):
     """The slice of a body that an adapter reads, in the source's own spelling. Fields it does not name are skipped."""
 
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+
+def _object_or_none(value: Any) -> Any:
+    return value if isinstance(value, dict) else None
+
+
+# For a field that holds an object, or, when there is nothing to say, [], "", 0 or a list of something else (Razorpay's
+# notes, Paystack's metadata, Woovi's taxID): Annotated[Notes | None, IfObject].
+IfObject = BeforeValidator(_object_or_none)
 
 
 class Options(BaseModel):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Final
 
+from adapters.contract.errors import Unreadable
 from adapters.contract.money import Money
 
 
@@ -52,6 +53,12 @@ class Item:
     quantity: Decimal | int = 1
     unit_value: Money | None = None
     sku: str | None = None
+
+    def __post_init__(self) -> None:
+        # "1e999999999" is a decimal as well, and would fill the memory of whoever writes it out.
+        quantity = Decimal(self.quantity)
+        if not quantity.is_finite() or abs(quantity.adjusted()) > 12:
+            raise Unreadable("an item's quantity is no number of things")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

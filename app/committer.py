@@ -1,0 +1,116 @@
+"""The group commit: deliveries wait here while the last commit runs, then all of them are committed as one.
+
+There is no timer: a delivery that comes alone is committed alone, and under load the batches grow by themselves.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+
+import structlog
+
+from app.outcome import Outcome
+from app.store.database import Rejected, Store, Unavailable
+from app.store.record import Receipt, Record
+from app.store.recording import record
+
+MOST_WAITING = 2_000  # more than this and a sender is better served by "come again" than by waiting
+MOST_AT_ONCE = 128
+
+log = structlog.get_logger()
+
+
+class Busy(Exception):
+    """Nothing was acknowledged: the queue is full, or the database cannot commit. The sender is to come again."""
+
+
+class Committer:
+    """One process's queue of proven deliveries."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: deque[tuple[Record, asyncio.Future[Receipt]]] = deque()
+        self._came = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._ending = False
+
+    def start(self) -> None:
+        """Begins to commit."""
+        self._task = asyncio.create_task(self._run(), name="committer")
+
+    async def stop(self) -> None:
+        """Commits what waits, then ends."""
+        self._ending = True
+        self._came.set()
+        if self._task:
+            await self._task
+            self._task = None
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait for the next commit."""
+        return len(self._waiting)
+
+    async def commit(self, rec: Record) -> Receipt:
+        """What became of the delivery; when this returns, it is on disk. Raises Busy."""
+        if len(self._waiting) >= MOST_WAITING or self._ending:
+            raise Busy("too many deliveries are waiting")
+        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append((rec, done))
+        self._came.set()
+        return await done
+
+    async def _run(self) -> None:
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+                await self._commit(batch)
+            if self._ending:
+                return
+
+    async def _commit(self, batch: list[tuple[Record, "asyncio.Future[Receipt]"]]) -> None:
+        records = [rec for rec, _ in batch]
+        try:
+            receipts = await self._store.commit(lambda: record(records))
+        except Unavailable as fault:
+            log.error("the database cannot commit", reason=str(fault)[:300], deliveries=len(batch))
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(Busy("the database cannot commit"))
+        except Exception as fault:
+            await self._without_the_poisoned(batch, fault)
+        else:
+            for (_, done), receipt in zip(batch, receipts, strict=True):
+                if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
+                    done.set_result(receipt)
+
+    async def _without_the_poisoned(
+        self, batch: list[tuple[Record, "asyncio.Future[Receipt]"]], fault: Exception
+    ) -> None:
+        """One delivery that cannot be committed must not sink the others: halves are tried until it stands alone."""
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            await self._commit(batch[:middle])
+            await self._commit(batch[middle:])
+            return
+        rec, done = batch[0]
+        log.error(
+            "a delivery cannot be committed",
+            delivery_id=rec.delivery_id,
+            source_id=rec.source_id,
+            exc_info=None if isinstance(fault, Rejected) else fault,
+            fault=type(fault).__name__,
+        )
+        if rec.statements:
+            kept = replace(
+                rec,
+                statements=(),
+                outcome=Outcome.UNREADABLE,
+                reason="the registry could not store what this says",
+                notes=[],
+            )
+            await self._commit([(kept, done)])
+        elif not done.done():
+            done.set_exception(Busy("the delivery cannot be stored"))

@@ -1,0 +1,76 @@
+"""Identities in their canonical form, so that the same person is found however a shop writes them."""
+
+import re
+from functools import lru_cache
+
+import phonenumbers
+from stdnum.br import cnpj, cpf
+from stdnum.exceptions import ValidationError
+
+from adapters.contract import Customer
+
+# In the order in which they are believed.
+KINDS = ("crm", "source", "document", "email", "phone")
+
+_BRAZILIAN = re.compile(r"\+?55(\d{2})(9\d{8}|[2-5]\d{7})")
+
+
+@lru_cache(maxsize=4096)
+def phone(text: str, region: str = "BR") -> str | None:
+    """E.164, Brazilian mobiles always with the ninth digit; None when it is no number.
+
+    `region` is where a number without country code is. Mobiles got the ninth digit by Anatel's Resolution 553/2010; old
+    records still lack it. Landlines (first digit 2 to 5) have eight digits and are left alone.
+    """
+    compact = re.sub(r"[\s().\-]", "", text)
+    if found := _BRAZILIAN.fullmatch(compact if compact.startswith(("+", "55")) else f"?{compact}"):
+        return f"+55{found[1]}{found[2]}"
+    try:
+        number = phonenumbers.parse(text[:40], region)
+    except phonenumbers.NumberParseException:
+        return None
+    if number.country_code == 55:
+        national = phonenumbers.national_significant_number(number)
+        if len(national) == 10 and national[2] in "6789":
+            national = f"{national[:2]}9{national[2:]}"
+        return f"+55{national}" if len(national) in {10, 11} else None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=4096)
+def document(text: str) -> str | None:
+    """A CPF or CNPJ, digits (and, in the CNPJ of 2026, capitals) only; None when the check digits do not hold."""
+    for known in (cpf, cnpj):
+        try:
+            return str(known.validate(text[:40]))
+        except ValidationError:
+            continue
+    return None
+
+
+def email(text: str) -> str | None:
+    """Trimmed and case-folded; None when it is no address."""
+    folded = text.strip().casefold()
+    name, at, domain = folded.rpartition("@")
+    if not (name and at and domain) or len(folded) > 254 or any(char.isspace() or char == "\0" for char in folded):
+        return None
+    return folded
+
+
+def identities(customer: Customer, source_id: str | None, region: str) -> list[tuple[str, str]]:
+    """A customer's identities in the order in which they are believed, canonical, each once.
+
+    A shop's customer id counts within its source alone. What is no valid identity is left out: an order is not lost
+    for a mistyped phone number.
+    """
+    found: list[tuple[str, str]] = []
+    if customer.crm_id:
+        found.append(("crm", customer.crm_id[:255]))
+    if customer.id and source_id:
+        found.append(("source", f"{source_id}:{customer.id[:200]}"))
+    found += [("document", value) for text in customer.documents if text and (value := document(text))]
+    found += [("email", value) for text in customer.emails if text and (value := email(text))]
+    found += [("phone", value) for text in customer.phones if text and (value := phone(text, region))]
+    return list(dict.fromkeys(found))

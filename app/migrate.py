@@ -1,0 +1,90 @@
+"""Brings a database to this version's schema. All or nothing: a half-done migration leaves no trace and can be run again."""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+import migrations
+from app.settings import Settings
+from app.store.database import Unavailable
+
+_LOCK = 7_305_808_869  # any number of our own: two processes that start together migrate one after the other
+
+
+class Newer(Exception):
+    """The database was made by a newer version of this program."""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def newest() -> str:
+    """The revision that this version's code needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _upgrade(connection: Connection) -> tuple[str | None, str]:
+    config = _config()
+    before = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if before is not None and before not in known:
+        raise Newer(
+            f"the database is at revision {before}, which this version does not know: it was made by a newer one"
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return before, newest()
+
+
+async def migrate(settings: Settings) -> tuple[str | None, str]:
+    """Migrates to the newest revision; gives the revision before and after. Raises Unavailable, Newer."""
+    try:
+        if settings.on_sqlite:
+            return await asyncio.to_thread(_on_sqlite, settings)
+        return await _on_postgresql(settings)
+    except (SQLAlchemyError, OSError) as fault:
+        raise Unavailable(f"the database cannot be migrated: {fault}") from fault
+
+
+def _on_sqlite(settings: Settings) -> tuple[str | None, str]:
+    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{settings.database_path}", poolclass=NullPool)
+
+    # Python's sqlite3 would commit before each CREATE; told to leave transactions alone, all of it is one.
+    @event.listens_for(engine, "connect")
+    def own_transactions(connection: object, _: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3.Connection
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    try:
+        with engine.begin() as connection:
+            return _upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+async def _on_postgresql(settings: Settings) -> tuple[str | None, str]:
+    engine = create_async_engine(
+        settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
+    )
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            return await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()

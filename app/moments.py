@@ -1,0 +1,53 @@
+"""Times: microseconds since 1970 inside, ISO 8601 in UTC outside."""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SPAN = re.compile(r"(\d{1,6})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def now() -> int:
+    """The present, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def micros(moment: datetime) -> int:
+    """A moment with a zone, in microseconds since 1970; exact, without a float."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(at: int) -> datetime:
+    """Microseconds since 1970 as a datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def iso(at: int | None) -> str | None:
+    """ISO 8601 in UTC with `Z`; fractions only where there are any."""
+    if at is None:
+        return None
+    return moment(at).isoformat().replace("+00:00", "Z")
+
+
+def span(text: str) -> int:
+    """`30s`, `15m`, `24h`, `7d`, `2w` in seconds. Raises ValueError."""
+    found = _SPAN.fullmatch(text.strip())
+    if not found:
+        raise ValueError("is not a span such as 24h or 7d")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def since(text: str, present: int) -> int:
+    """A time (ISO 8601, UTC when it names no zone) or a span back from `present`, in microseconds since 1970.
+
+    Raises ValueError.
+    """
+    if _SPAN.fullmatch(text.strip()):
+        return present - span(text) * 1_000_000
+    try:
+        at = datetime.fromisoformat(text.strip())
+        return micros(at if at.tzinfo else at.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise ValueError("is neither a time in ISO 8601 nor a span such as 24h or 7d") from None

@@ -1,0 +1,96 @@
+"""A proven delivery, read by its source's adapter into what the group commit takes."""
+
+import hashlib
+
+import structlog
+
+from adapters.contract import Delivery, Ignored, Order, Unreadable
+from app.directory import Source
+from app.ids import new_id
+from app.outcome import Outcome
+from app.statement import clean, says_unknown_status, state
+from app.store.record import Record
+
+# Never kept: they hold a credential of whoever sent them, and nothing reads them again.
+_CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
+BLANKED = "[not kept]"
+
+log = structlog.get_logger()
+
+
+def read(
+    source: Source, delivery: Delivery, received_at: int, *, proven_by: str = "", again: str | None = None
+) -> Record:
+    """What the delivery says, whatever it says: raises nothing.
+
+    `proven_by` is the secret that proved it (to keep it out of the log), `again` the id under which it is recorded.
+    """
+    adapter = source.adapter
+    rec = Record(
+        account_id=source.account_id,
+        source_id=source.id,
+        origin=str(adapter.origin),
+        hold=source.hold,
+        delivery_id=again or new_id("dlv"),
+        dedupe_key="",
+        digest="",
+        kind="",
+        strength=str(adapter.scheme(source.options).strength),
+        received_at=received_at,
+        body=delivery.body,
+        headers=_kept(delivery, proven_by),
+        again=again is not None,
+    )
+    orders: list[Order] = []
+    try:
+        rec.kind = clean(adapter.kind_of(delivery, source.options), 200)
+        event = adapter.read(delivery, rec.kind, source.options)
+        if rec.kind in adapter.fetches:
+            rec.outcome = Outcome.FETCHING
+        else:
+            orders = adapter.translate(event)
+    except Ignored as why:
+        rec.outcome, rec.reason = Outcome.IGNORED, clean(why.reason)
+    except Unreadable as why:
+        rec.outcome, rec.reason = Outcome.UNREADABLE, clean(why.reason)
+    except (
+        Exception
+    ) as fault:  # a fault of the adapter's: the delivery is genuine, and is kept until the adapter is mended
+        log.error("an adapter failed", adapter=adapter.name, delivery_id=rec.delivery_id, fault=type(fault).__name__)
+        rec.outcome, rec.reason = Outcome.UNREADABLE, f"a fault of the adapter {adapter.name} ({type(fault).__name__})"
+    rec.digest = hashlib.sha256(rec.kind.encode() + b"\n" + delivery.body).hexdigest()
+    rec.dedupe_key = dedupe_key(source, delivery, rec.digest)
+    say(rec, orders, source)
+    return rec
+
+
+def say(rec: Record, orders: list[Order], source: Source) -> None:
+    """Puts what the orders say into the record."""
+    rec.statements = [state(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders]
+    if any(says_unknown_status(order) for order in orders):
+        rec.notes.append("unknown_status")
+
+
+def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
+    """What makes this very delivery known when it comes again: the source's id of it, else what it says."""
+    try:
+        given = source.adapter.delivery_id_of(delivery, source.options)
+    except Exception:  # as in `read`: an adapter's fault loses no delivery
+        given = None
+    if not given:
+        return f"digest:{digest}"
+    return (
+        f"id:{clean(given, 255)}"
+        if len(given) <= 200
+        else f"id:{hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}"
+    )
+
+
+def _kept(delivery: Delivery, secret: str) -> dict[str, dict[str, str]]:
+    def blanked(name: str, value: str) -> str:
+        return BLANKED if name in _CREDENTIALS or (secret and secret in value) else value
+
+    kept = {"headers": {name: blanked(name, value) for name, value in delivery.headers.items()}}
+    if delivery.query:
+        kept["query"] = {name: blanked(name, value) for name, value in delivery.query.items()}
+    return kept

@@ -1,0 +1,42 @@
+"""The running registry: every part made and joined in one place, opened and closed in the right order."""
+
+from collections.abc import Callable
+
+from app.committer import Committer
+from app.directory import Directory
+from app.held import Held
+from app.intake import Intake
+from app.refused import Refused
+from app.retry import Retry
+from app.settings import Settings
+from app.store.database import Store
+from app.vault import Vault, open_vault
+
+
+class Registry:
+    """What the doors (web, and the command line through it) stand on."""
+
+    def __init__(self, settings: Settings, *, committer: Callable[[Store], Committer] = Committer) -> None:
+        self.settings = settings
+        self.vault: Vault = open_vault(settings)
+        self.store = Store(settings)
+        self.directory = Directory(self.store, self.vault, settings)
+        self.committer = committer(self.store)
+        self.refused = Refused(self.store)
+        self.intake = Intake(self.directory, self.committer, self.refused)
+        self.retry = Retry(self.store, self.directory, self.committer)
+        self.held = Held(self.store, self.retry)
+
+    async def open(self) -> None:
+        """Connects and begins. Raises Unavailable."""
+        await self.store.open()
+        self.committer.start()
+        self.refused.start()
+        self.held.start()
+
+    async def close(self) -> None:
+        """Ends what is under way, writes what is counted, disconnects."""
+        await self.held.stop()
+        await self.committer.stop()
+        await self.refused.stop()
+        await self.store.close()

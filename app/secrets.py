@@ -1,0 +1,37 @@
+"""Sources' secrets: ours are 32 random bytes; a platform's own are taken when they can prove anything at all."""
+
+import base64
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.contract import Adapter, Delivery, Strength, Unverified
+
+SHORTEST = 8
+
+
+def made_secret(adapter: Adapter[Any]) -> str:
+    """A new secret of 32 random bytes, in the shape in which the adapter's platform writes its own."""
+    random = secrets.token_bytes(32)
+    if adapter.secret_prefix == "whsec_":  # noqa: S105 - a prefix, not a credential
+        return f"whsec_{base64.b64encode(random).decode()}"
+    return f"{adapter.secret_prefix}{random.hex()}"
+
+
+def checked_secret(adapter: Adapter[Any], options: Any, given: str) -> str:
+    """The secret as it was given, once it is clear that it can sign. Raises ValueError, without repeating it."""
+    if not given.strip():
+        raise ValueError("is empty")
+    if given != given.strip():
+        raise ValueError("begins or ends with blanks; copy it without them")
+    scheme = adapter.scheme(options)
+    if len(given) < SHORTEST and scheme.strength is not Strength.FETCHED:
+        raise ValueError(f"is shorter than {SHORTEST} characters, which anybody could guess")
+    present = datetime.now(UTC)
+    try:
+        scheme.sign(Delivery(body=b"{}", headers={}, received_at=present), given, present)
+    except Unverified:
+        raise ValueError(f"does not have the shape that {adapter.title} shows it in") from None
+    except Exception:  # a scheme whose message stands in the body cannot sign an empty one: nothing is known against it
+        return given
+    return given

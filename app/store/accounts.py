@@ -1,0 +1,159 @@
+"""The only room that speaks SQL about accounts, members and tokens."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app.ids import new_id, new_token
+from app.moments import now
+from app.roles import Role
+from app.store import schema
+from app.store.database import Store
+from app.store.statements import Insert, Plan, Row, Sql
+
+_ACCOUNT = Insert(schema.accounts)
+_MEMBER = Insert(schema.members, on_conflict="skip")
+_TOKEN = Insert(schema.tokens)
+
+
+class Taken(Exception):
+    """The name is in use; the message says whose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who shows a token: account, member and role."""
+
+    account_id: str
+    member_id: str
+    role: Role
+    token_id: str
+
+
+def hashed(token: str) -> str:
+    """What is kept of a token. It has 256 random bits, so a plain digest is as good as a slow one."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _account(row: Row) -> Row:
+    flags = {name: bool(row[name]) for name in ("orders_enabled", "owner_privacy")}
+    return {**row, **flags, "retention": json.loads(row["retention"])}
+
+
+async def create(store: Store, name: str, *, enable: bool) -> tuple[str, str]:
+    """A new account with an admin: (account id, the admin's token). Raises Taken."""
+    account_id, member_id, token = new_id("acc"), new_id("mem"), new_token()
+
+    def plan() -> Plan[None]:
+        # There are few accounts, and their names are only a convenience of the command line: looked up, then inserted.
+        if (yield Sql("SELECT account_id FROM accounts WHERE name = :name OR account_id = :name", name=name)):
+            raise Taken(f"there is an account named {name!r} already")
+        present = now()
+        yield _ACCOUNT.many([(account_id, name, enable, False, "BRL", "BR", "{}", present)])
+        yield _MEMBER.many([(account_id, member_id, "admin", str(Role.ADMIN), present)])
+        yield _TOKEN.many([
+            (account_id, new_id("tok"), hashed(token), member_id, str(Role.ADMIN), "made with the account", present, None)
+        ])  # fmt: skip
+
+    await store.commit(plan)
+    return account_id, token
+
+
+async def find(store: Store, id_or_name: str) -> Row | None:
+    """The account of that id, or of that name."""
+    row = await store.one("SELECT * FROM accounts WHERE account_id = :word OR name = :word", word=id_or_name)
+    return _account(row) if row else None
+
+
+async def all_accounts(store: Store) -> list[Row]:
+    """Every account, oldest first."""
+    return [_account(row) for row in await store.all("SELECT * FROM accounts ORDER BY account_id")]
+
+
+async def change(store: Store, account_id: str, changes: dict[str, Any]) -> None:
+    """Sets these columns of an account."""
+    if not changes:
+        return
+    values = {name: json.dumps(value) if name == "retention" else value for name, value in changes.items()}
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+
+    def plan() -> Plan[None]:
+        yield Sql(f"UPDATE accounts SET {sets} WHERE account_id = :account_id", account_id=account_id, **values)
+
+    await store.commit(plan)
+
+
+async def bearer(store: Store, token: str) -> Bearer | None:
+    """Who holds this token, unless it is revoked."""
+    row = await store.one(
+        "SELECT account_id, member_id, role, id FROM tokens WHERE hash = :hash AND revoked_at IS NULL",
+        hash=hashed(token),
+    )
+    return Bearer(row["account_id"], row["member_id"], Role(row["role"]), row["id"]) if row else None
+
+
+async def add_member(store: Store, account_id: str, name: str, role: Role, member_id: str | None) -> Row:
+    """A new member; the CRM may give the id. Raises Taken."""
+    row: Row = {"account_id": account_id, "id": member_id or new_id("mem"), "name": name, "role": str(role)}
+
+    def plan() -> Plan[None]:
+        if (
+            yield Sql(
+                "SELECT 1 FROM members WHERE account_id = :account_id AND id = :id", account_id=account_id, id=row["id"]
+            )
+        ):
+            raise Taken(f"there is a member {row['id']} already")
+        yield _MEMBER.many([(account_id, row["id"], name, str(role), now())])
+
+    await store.commit(plan)
+    return await member(store, account_id, row["id"]) or row
+
+
+async def member(store: Store, account_id: str, member_id: str) -> Row | None:
+    """One member."""
+    return await store.one(
+        "SELECT id, name, role, created_at FROM members WHERE account_id = :account_id AND id = :id",
+        account_id=account_id, id=member_id,
+    )  # fmt: skip
+
+
+async def members(store: Store, account_id: str, *, after: str, limit: int) -> list[Row]:
+    """Members by id, after that id."""
+    return await store.all(
+        "SELECT id, name, role, created_at FROM members WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit",
+        account_id=account_id, after=after, limit=limit,
+    )  # fmt: skip
+
+
+async def add_token(store: Store, account_id: str, role: Role, member_id: str, name: str) -> tuple[str, str]:
+    """A new token for a member: (token id, the token). It is shown this once."""
+    token_id, token = new_id("tok"), new_token()
+
+    def plan() -> Plan[None]:
+        yield _TOKEN.many([(account_id, token_id, hashed(token), member_id, str(role), name, now(), None)])
+
+    await store.commit(plan)
+    return token_id, token
+
+
+async def tokens(store: Store, account_id: str, *, after: str, limit: int) -> list[Row]:
+    """Tokens by id, after that id; never the token itself."""
+    return await store.all(
+        "SELECT id, member_id, role, name, created_at, revoked_at FROM tokens WHERE account_id = :account_id AND id > :after "
+        "ORDER BY id LIMIT :limit",
+        account_id=account_id, after=after, limit=limit,
+    )  # fmt: skip
+
+
+async def revoke_token(store: Store, account_id: str, token_id: str) -> bool:
+    """Revokes a token; False when there is no such token."""
+
+    def plan() -> Plan[bool]:
+        found = yield Sql(
+            "UPDATE tokens SET revoked_at = COALESCE(revoked_at, :at) WHERE account_id = :account_id AND id = :id RETURNING id",
+            account_id=account_id, id=token_id, at=now(),
+        )  # fmt: skip
+        return bool(found)
+
+    return await store.commit(plan)

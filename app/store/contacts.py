@@ -1,0 +1,150 @@
+"""The only room that speaks SQL about contacts and their identities, outside the group commit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.ids import new_id
+from app.moments import now
+from app.store import schema
+from app.store.database import Store, among
+from app.store.statements import Insert, Lock, Plan, Row, Sql
+
+_CONTACT = Insert(schema.contacts)
+_IDENTITY = Insert(schema.identities, on_conflict="skip")
+
+_COLUMNS = "id, crm_id, name, owner_id, merged_into, created_at, updated_at"
+
+
+async def find(store: Store, account_id: str, word: str) -> Row | None:
+    """The contact of our id or of the CRM's; one that was merged answers as the survivor."""
+    row = await store.one(
+        f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id = :word",
+        account_id=account_id,
+        word=word,
+    )
+    if row is None:
+        return await by_identity(store, account_id, "crm", word)
+    for _ in range(50):
+        if row is None or row["merged_into"] is None:
+            return row
+        row = await store.one(
+            f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id = :id",
+            account_id=account_id, id=row["merged_into"],
+        )  # fmt: skip
+    return row
+
+
+async def by_identity(store: Store, account_id: str, kind: str, value: str) -> Row | None:
+    """The contact that this identity points to."""
+    columns = ", ".join(f"c.{name}" for name in _COLUMNS.split(", "))
+    return await store.one(
+        f"SELECT {columns} FROM identities i JOIN contacts c ON c.account_id = i.account_id AND c.id = i.contact_id "
+        "WHERE i.account_id = :account_id AND i.kind = :kind AND i.value = :value",
+        account_id=account_id, kind=kind, value=value,
+    )  # fmt: skip
+
+
+async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
+    """The identities of these contacts."""
+    clause, values = among("contact", list(contact_ids))
+    return await store.all(
+        "SELECT contact_id, kind, value, source_id, created_at FROM identities "
+        f"WHERE account_id = :account_id AND contact_id {clause} ORDER BY kind, value",
+        account_id=account_id, **values,
+    )  # fmt: skip
+
+
+async def crm_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> dict[str, str | None]:
+    """The CRM's ids of these contacts."""
+    clause, values = among("contact", sorted(set(contact_ids)))
+    rows = await store.all(
+        f"SELECT id, crm_id FROM contacts WHERE account_id = :account_id AND id {clause}",
+        account_id=account_id,
+        **values,
+    )
+    return {row["id"]: row["crm_id"] for row in rows}
+
+
+async def upsert(
+    store: Store,
+    account_id: str,
+    crm_id: str,
+    *,
+    name: str | None,
+    owner_id: str | None,
+    given: frozenset[str],
+    identities: Sequence[tuple[str, str]],
+) -> tuple[str, bool, list[tuple[str, str]]]:
+    """The contact of the CRM's id, made or changed: (id, whether it is new, identities that belong to somebody else).
+
+    A contact that a webhook had made is taken over, if an identity matches: the first in the order in which identities
+    are believed. `given` says which of `name` and `owner_id` are to be set.
+    """
+
+    def plan() -> Plan[tuple[str, bool, list[tuple[str, str]]]]:
+        wanted = [("crm", crm_id), *identities]
+        yield Lock([("identity", account_id, kind, value) for kind, value in wanted])
+        owners: dict[tuple[str, str], str] = {}
+        for kind, value in wanted:
+            for row in (yield Sql(
+                "SELECT contact_id FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value",
+                account_id=account_id, kind=kind, value=value,
+            )):  # fmt: skip
+                owners[kind, value] = row["contact_id"]
+        present = now()
+        contact_id = owners.get(("crm", crm_id))
+        created = False
+        if contact_id is None:
+            contact_id = yield from _without_crm_id(account_id, [owners[one] for one in identities if one in owners])
+        if contact_id is None:
+            contact_id, created = new_id("cnt"), True
+            yield _CONTACT.many([(account_id, contact_id, crm_id, name, owner_id, None, False, present, present)])
+        else:
+            changes: dict[str, Any] = {"crm_id": crm_id, "updated_at": present}
+            changes |= {word: value for word, value in (("name", name), ("owner_id", owner_id)) if word in given}
+            sets = ", ".join(f"{word} = :{word}" for word in changes)
+            yield Sql(
+                f"UPDATE contacts SET {sets} WHERE account_id = :account_id AND id = :id",
+                account_id=account_id, id=contact_id, **changes,
+            )  # fmt: skip
+        mine = [one for one in wanted if one not in owners]
+        if mine:
+            yield _IDENTITY.many([(account_id, *one, contact_id, None, present) for one in mine])
+        conflicts = [one for one in identities if owners.get(one, contact_id) != contact_id]
+        return contact_id, created, conflicts
+
+    return await store.commit(plan)
+
+
+def _without_crm_id(account_id: str, candidates: Sequence[str]) -> Plan[str | None]:
+    """The first of these contacts that the CRM does not know yet."""
+    for contact_id in candidates:
+        rows = yield Sql(
+            "SELECT id FROM contacts WHERE account_id = :account_id AND id = :id AND crm_id IS NULL",
+            account_id=account_id, id=contact_id,
+        )  # fmt: skip
+        if rows:
+            return contact_id
+    return None
+
+
+async def awaited_by_now(store: Store, limit: int) -> list[Row]:
+    """Held deliveries whose contact has appeared meanwhile: (account_id, delivery_id)."""
+    return await store.all(
+        "SELECT DISTINCT h.account_id, h.delivery_id FROM held h JOIN identities i "
+        "ON i.account_id = h.account_id AND i.kind = h.kind AND i.value = h.value ORDER BY h.delivery_id LIMIT :limit",
+        limit=limit,
+    )
+
+
+async def no_longer_awaited(store: Store, account_id: str, delivery_id: str) -> None:
+    """The delivery waits for nobody any more."""
+
+    def plan() -> Plan[None]:
+        yield Sql(
+            "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
+            account_id=account_id,
+            id=delivery_id,
+        )
+
+    await store.commit(plan)

@@ -1,0 +1,184 @@
+"""The one door to both engines: reads as `:named` SQL, writes as plans in one transaction."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+import databases
+
+from app.settings import Settings
+from app.store import sqlite
+from app.store.statements import Plan, Row
+
+T = TypeVar("T")
+
+READERS = 4  # connections; a read is short, and more threads would only wait for the interpreter
+PLAN_ATTEMPTS = 6  # a deadlock or a row that another process has just made is met by doing it again
+
+
+class Unavailable(Exception):
+    """The database cannot commit or answer now (gone, full, locked); nothing was changed."""
+
+
+class Rejected(Exception):
+    """The database refuses this very data; the same again would be refused again."""
+
+
+class Database(databases.Database):
+    """`databases.Database` with a SQLite that keeps its connections."""
+
+    SUPPORTED_BACKENDS = {
+        **databases.Database.SUPPORTED_BACKENDS,
+        "sqlite": "app.store.sqlite:SQLiteBackend",
+    }
+
+
+# What says nothing about the data: the engine is away, full or interrupted.
+_AWAY: tuple[type[BaseException], ...] = (
+    sqlite3.OperationalError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidTransactionStateError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError)
+_DATA: tuple[type[BaseException], ...] = (
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.DataError,
+    OverflowError,
+    UnicodeError,
+)
+
+
+class Store:
+    """Both engines behind one face. `all` and `one` read; `commit` writes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.on_sqlite = settings.on_sqlite
+        if self.on_sqlite:
+            url = f"sqlite:///{settings.database_path}"
+            self._writer = Database(url, size=1, pragmas=sqlite.WRITER)
+            self._reader = Database(url, size=READERS, pragmas=sqlite.READER)
+        else:
+            # A commit is on disk before it is answered, whatever the server's default.
+            session = {"synchronous_commit": "on", "application_name": "orders-registry"}
+            self._writer = Database(
+                settings.database_url, min_size=2, max_size=12, command_timeout=60, server_settings=session
+            )
+            self._reader = self._writer
+
+    async def open(self) -> None:
+        """Connects. On SQLite the writer comes first: it makes the file a WAL database. Raises Unavailable."""
+        try:
+            await self._writer.connect()
+            if self._reader is not self._writer:
+                await self._reader.connect()
+        except _AWAY as fault:
+            await self.close()
+            raise Unavailable(str(fault)) from fault
+
+    async def close(self) -> None:
+        """Disconnects; the writer last, which leaves the WAL checkpointed."""
+        if self._reader is not self._writer and self._reader.is_connected:
+            await self._reader.disconnect()
+        if self._writer.is_connected:
+            await self._writer.disconnect()
+
+    async def all(self, sql: str, **values: Any) -> list[Row]:
+        """Every row of a read. Raises Unavailable."""
+        try:
+            return [dict(record._mapping) for record in await self._reader.fetch_all(sql, values)]
+        except _AWAY as fault:
+            raise Unavailable(str(fault)) from fault
+
+    async def one(self, sql: str, **values: Any) -> Row | None:
+        """The first row of a read, or None. Raises Unavailable."""
+        rows = await self.all(sql, **values)
+        return rows[0] if rows else None
+
+    async def commit(self, plan: Callable[[], Plan[T]]) -> T:
+        """Runs a plan in one transaction; when this returns it is on disk. Raises Unavailable, Rejected.
+
+        `plan` makes the generator, so that it can be run again from the start. What else a plan raises undoes it.
+        """
+        for attempt in range(PLAN_ATTEMPTS):
+            try:
+                if self.on_sqlite:
+                    return await self._on_sqlite(plan)
+                return await self._on_postgresql(plan)
+            except _AGAIN as fault:
+                if attempt == PLAN_ATTEMPTS - 1:
+                    raise Rejected(str(fault)) from fault
+                await asyncio.sleep(0)
+            except _AWAY as fault:
+                raise Unavailable(str(fault)) from fault
+            except _DATA as fault:
+                raise Rejected(str(fault)) from fault
+        raise AssertionError("unreachable")
+
+    async def _on_sqlite(self, plan: Callable[[], Plan[T]]) -> T:
+        async with self._writer.connection() as connection:
+            return await connection.raw_connection.run(lambda raw: _transaction(raw, plan()))  # type: ignore[no-any-return]  # databases gives Any
+
+    async def _on_postgresql(self, plan: Callable[[], Plan[T]]) -> T:
+        async with self._writer.connection() as connection:
+            raw = connection.raw_connection
+            async with raw.transaction():
+                return await _steps(raw, plan())
+        raise AssertionError("unreachable")
+
+    async def check(self) -> None:
+        """Whether the engine answers. Raises Unavailable."""
+        await self.one("SELECT 1 AS one")
+
+
+def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = _all_steps(connection, steps)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _all_steps(connection: sqlite3.Connection, steps: Plan[T]) -> T:
+    answer: Any = None
+    try:
+        while True:
+            answer = steps.send(answer).on_sqlite(connection)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
+
+
+async def _steps(connection: "asyncpg.Connection", steps: Plan[T]) -> T:
+    answer: Any = None
+    try:
+        while True:
+            answer = await steps.send(answer).on_postgresql(connection)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
+
+
+def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """`IN (…)` for a read: the text after the column, and the parameters it needs. Empty matches nothing."""
+    if not values:
+        return "IN (NULL)", {}
+    named = {f"{name}_{at}": value for at, value in enumerate(values)}
+    return f"IN ({', '.join(f':{key}' for key in named)})", named

@@ -1,0 +1,96 @@
+"""The only room that speaks SQL about the delivery log when it is read; the group commit writes it."""
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from app.store.database import Store
+from app.store.statements import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which deliveries: every field that is set must hold. Times are microseconds, `until` is not included."""
+
+    source_id: str | None = None
+    outcome: str | None = None
+    kind: str | None = None
+    external_id: str | None = None
+    contact_id: str | None = None
+    since: int | None = None
+    until: int | None = None
+    q: str | None = None
+
+
+def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
+    clauses = ["account_id = :account_id"]
+    values: dict[str, Any] = {"account_id": account_id}
+    for name in ("source_id", "outcome", "kind", "external_id"):
+        if (given := getattr(wanted, name)) is not None:
+            clauses.append(f"{name} = :{name}")
+            values[name] = given
+    if wanted.contact_id is not None:
+        clauses.append(
+            "id IN (SELECT h.delivery_id FROM history h JOIN orders o ON o.account_id = h.account_id AND o.id = h.order_id "
+            "WHERE o.account_id = :account_id AND o.contact_id = :contact_id)"
+        )
+        values["contact_id"] = wanted.contact_id
+    if wanted.since is not None:
+        clauses.append("received_at >= :since")
+        values["since"] = wanted.since
+    if wanted.until is not None:
+        clauses.append("received_at < :until")
+        values["until"] = wanted.until
+    if wanted.q:
+        clauses.append("(lower(reason) LIKE :pattern ESCAPE '!' OR external_id = :word)")
+        escaped = wanted.q.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        values |= {"word": wanted.q, "pattern": f"%{escaped}%"}
+    return " AND ".join(clauses), values
+
+
+def _delivery(row: Row) -> Row:
+    return {**row, "notes": json.loads(row["notes"]), "orders": json.loads(row["orders"])}
+
+
+async def page(store: Store, account_id: str, wanted: Filter, *, after: str | None, limit: int) -> list[Row]:
+    """The log, newest first, after (that is: older than) this id. Without bodies."""
+    where, values = _where(account_id, wanted)
+    if after is not None:
+        where += " AND id < :after"
+        values["after"] = after
+    rows = await store.all(
+        f"SELECT * FROM deliveries WHERE {where} ORDER BY id DESC LIMIT :limit", limit=limit, **values
+    )
+    return [_delivery(row) for row in rows]
+
+
+async def newer(store: Store, account_id: str, wanted: Filter, *, than: str, limit: int) -> list[Row]:
+    """The log after this id, oldest first: what a tail shows next."""
+    where, values = _where(account_id, wanted)
+    rows = await store.all(
+        f"SELECT * FROM deliveries WHERE {where} AND id > :than ORDER BY id LIMIT :limit",
+        limit=limit,
+        than=than,
+        **values,
+    )
+    return [_delivery(row) for row in rows]
+
+
+async def find(store: Store, account_id: str, delivery_id: str) -> Row | None:
+    """One log row."""
+    row = await store.one(
+        "SELECT * FROM deliveries WHERE account_id = :account_id AND id = :id", account_id=account_id, id=delivery_id
+    )
+    return _delivery(row) if row else None
+
+
+async def body(store: Store, account_id: str, delivery_id: str) -> tuple[bytes, Row] | None:
+    """The exact bytes of a delivery, and {"headers", "query"} as they came; None when they are not kept any more."""
+    row = await store.one(
+        "SELECT body, headers FROM bodies WHERE account_id = :account_id AND delivery_id = :id",
+        account_id=account_id, id=delivery_id,
+    )  # fmt: skip
+    if row is None:
+        return None
+    return zlib.decompress(row["body"]), json.loads(zlib.decompress(row["headers"]))

@@ -1,0 +1,57 @@
+"""The only room that speaks SQL about idempotency keys: which request came with a key, and what it was answered."""
+
+from app.moments import now
+from app.store.database import Store
+from app.store.statements import Plan, Row, Sql
+
+KEEP = 24 * 3600 * 1_000_000  # microseconds; as long as Stripe keeps them
+ABANDONED = 60 * 1_000_000  # a request that has not ended after this died with its process
+
+
+async def begin(store: Store, account_id: str, key: str, request: str) -> Row | None:
+    """Reserves the key and gives None; or what is kept under it (an empty answer: still running)."""
+
+    def plan() -> Plan[Row | None]:
+        present = now()
+        names = {"account_id": account_id, "key": key}
+        yield Sql(
+            "DELETE FROM idempotency WHERE account_id = :account_id AND (created_at < :old OR "
+            "(key = :key AND sealed = '' AND created_at < :dead))",
+            **names, old=present - KEEP, dead=present - ABANDONED,
+        )  # fmt: skip
+        mine = yield Sql(
+            "INSERT INTO idempotency (account_id, key, request, sealed, created_at) "
+            "VALUES (:account_id, :key, :request, '', :present) ON CONFLICT DO NOTHING RETURNING key",
+            **names, request=request, present=present,
+        )  # fmt: skip
+        if mine:
+            return None
+        rows: list[Row] = yield Sql(
+            "SELECT request, sealed FROM idempotency WHERE account_id = :account_id AND key = :key", **names
+        )
+        return rows[0] if rows else None
+
+    return await store.commit(plan)
+
+
+async def keep(store: Store, account_id: str, key: str, sealed: str) -> None:
+    """Keeps the answer."""
+
+    def plan() -> Plan[None]:
+        yield Sql(
+            "UPDATE idempotency SET sealed = :sealed WHERE account_id = :account_id AND key = :key",
+            account_id=account_id, key=key, sealed=sealed,
+        )  # fmt: skip
+
+    await store.commit(plan)
+
+
+async def forget(store: Store, account_id: str, key: str) -> None:
+    """The request failed: the key may be used again."""
+
+    def plan() -> Plan[None]:
+        yield Sql(
+            "DELETE FROM idempotency WHERE account_id = :account_id AND key = :key", account_id=account_id, key=key
+        )
+
+    await store.commit(plan)

@@ -1,0 +1,46 @@
+"""What is handed to the group commit, and what comes back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.outcome import Outcome
+from app.statement import Statement
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """A proven delivery and what its adapter made of it, ready to be committed.
+
+    `outcome` is set when it is decided already (ignored, unreadable, fetching); otherwise `statements` decide. With
+    `again`, the delivery is in the log already, and what it said before is taken back first.
+    """
+
+    account_id: str
+    source_id: str
+    origin: str
+    hold: bool
+    delivery_id: str
+    dedupe_key: str
+    digest: str
+    kind: str
+    strength: str
+    received_at: int
+    body: bytes = b""
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    external_id: str | None = None
+    statements: Sequence[Statement] = ()
+    outcome: Outcome | None = None
+    reason: str | None = None
+    notes: list[str] = field(default_factory=list)
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a delivery; true once the transaction that made it has committed."""
+
+    delivery_id: str
+    outcome: Outcome
+    orders: tuple[str, ...]
+    reason: str | None = None

@@ -1,0 +1,161 @@
+"""The group commit's plan: a batch of proven deliveries into the log, their orders and their contacts, in one transaction."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from app.moments import now
+from app.outcome import Outcome, weightiest
+from app.statement import Statement
+from app.store import schema
+from app.store.ledger import Ledger, OpenOrder
+from app.store.placing import Contacts
+from app.store.record import Receipt, Record
+from app.store.statements import Insert, Lock, Lookup, Plan, Sql
+
+_DELIVERY = Lookup(
+    schema.deliveries,
+    ("account_id", "source_id", "dedupe_key", "id", "outcome", "orders"),
+    by=("account_id", "source_id", "dedupe_key"),
+)
+_INSERT_DELIVERY = Insert(schema.deliveries)
+_INSERT_BODY = Insert(schema.bodies)
+_INSERT_HELD = Insert(schema.held, on_conflict="skip")
+
+
+def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
+    """Commits the batch; the receipts are in its order."""
+    yield Lock(_names(batch))
+    receipts, fresh, twins = yield from _sort_out(batch)
+    ledger = Ledger()
+    taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if rec.again]
+    saying = [rec for rec in fresh if rec.statements]
+    contacts = Contacts()
+    if saying or taken_back:
+        yield from ledger.load(
+            [(rec.account_id, rec.source_id, name) for rec in saying for said in rec.statements for name in said.names],
+            taken_back,
+        )
+        wanted = [(rec.account_id, *one) for rec in saying for said in rec.statements for one in _identities(said)]
+        yield from contacts.load([*wanted, *ledger.identities()])
+    held: list[tuple[str, str, str, str]] = []
+    for rec in fresh:
+        receipts[id(rec)] = _apply(rec, ledger, contacts, held)
+    if saying or taken_back:
+        ledger.settle(contacts)
+        yield from contacts.save()
+        yield from ledger.save()
+    yield from _log(fresh, receipts, held)
+    for twin, first in twins:
+        receipts[id(twin)] = Receipt(first.delivery_id, Outcome.DUPLICATE, receipts[id(first)].orders)
+    return [receipts[id(rec)] for rec in batch]
+
+
+def _names(batch: Sequence[Record]) -> list[tuple[str, ...]]:
+    """All that two transactions must not decide on at once."""
+    names: list[tuple[str, ...]] = []
+    for rec in batch:
+        names.append(("delivery", rec.account_id, rec.source_id, rec.dedupe_key))
+        for said in rec.statements:
+            names += [("order", rec.account_id, rec.source_id, name) for name in said.names]
+            names += [("identity", rec.account_id, kind, value) for kind, value in _identities(said)]
+    return names
+
+
+def _identities(said: Statement) -> list[tuple[str, str]]:
+    customer = said.said.get("customer")
+    return customer["identities"] if customer else []
+
+
+def _sort_out(
+    batch: Sequence[Record],
+) -> Plan[tuple[dict[int, Receipt], list[Record], list[tuple[Record, Record]]]]:
+    """Receipts for those that were seen before; the others; and those of one batch that are the same as another."""
+    found = yield _DELIVERY.many([(rec.account_id, rec.source_id, rec.dedupe_key) for rec in batch if not rec.again])
+    seen = {
+        (row["account_id"], row["source_id"], row["dedupe_key"]): Receipt(
+            row["id"], Outcome.DUPLICATE, tuple(json.loads(row["orders"]))
+        )
+        for row in found
+    }
+    receipts: dict[int, Receipt] = {}
+    fresh: dict[tuple[str, str, str], Record] = {}
+    twins: list[tuple[Record, Record]] = []
+    for rec in batch:
+        key = (rec.account_id, rec.source_id, rec.dedupe_key)
+        if not rec.again and key in seen:
+            receipts[id(rec)] = seen[key]
+        elif key in fresh:
+            twins.append((rec, fresh[key]))
+        else:
+            fresh[key] = rec
+    return receipts, list(fresh.values()), twins
+
+
+def _apply(rec: Record, ledger: Ledger, contacts: Contacts, held: list[tuple[str, str, str, str]]) -> Receipt:
+    """Folds what the delivery says into its orders, in memory."""
+    if rec.again:
+        ledger.take_back(rec.account_id, rec.delivery_id)
+    if rec.outcome is not None:
+        return Receipt(rec.delivery_id, rec.outcome, (), rec.reason)
+    became: list[tuple[Outcome, OpenOrder | None]] = []
+    reason = rec.reason
+    for said in rec.statements:
+        outcome, order, why, notes = ledger.tell(rec, said, contacts)
+        reason = reason or why
+        rec.notes += [note for note in notes if note not in rec.notes]
+        if outcome is Outcome.HELD:
+            held += [(rec.account_id, kind, value, rec.delivery_id) for kind, value in _identities(said)]
+        became.append((outcome, order))
+    orders = tuple(dict.fromkeys(order.id for _, order in became if order is not None and order.described))
+    return Receipt(rec.delivery_id, weightiest([outcome for outcome, _ in became]), orders, reason)
+
+
+def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str, str, str, str]]) -> Plan[None]:
+    committed_at = now()
+    rows: list[tuple[Any, ...]] = []
+    bodies: list[tuple[Any, ...]] = []
+    for rec in fresh:
+        receipt = receipts[id(rec)]
+        ended: dict[str, Any] = {
+            "outcome": str(receipt.outcome),
+            "reason": receipt.reason,
+            "notes": json.dumps(rec.notes) if rec.notes else "[]",
+            "orders": json.dumps(receipt.orders),
+            "external_id": rec.statements[0].names[0] if rec.statements else rec.external_id,
+        }
+        if rec.again:
+            yield from _log_again(rec, ended)
+            continue
+        rows.append((
+            rec.account_id, rec.delivery_id, rec.source_id, rec.dedupe_key, rec.digest, rec.kind,
+            ended["external_id"], ended["outcome"], ended["reason"], ended["notes"], rec.strength, ended["orders"],
+            rec.received_at, committed_at, 1,
+        ))  # fmt: skip
+        headers = json.dumps(rec.headers, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        bodies.append((rec.account_id, rec.delivery_id, zlib.compress(rec.body, 1), zlib.compress(headers, 1)))
+    if rows:
+        yield _INSERT_DELIVERY.many(rows)
+        yield _INSERT_BODY.many(bodies)
+    if held:
+        yield _INSERT_HELD.many(held)
+
+
+def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
+    """The log row of a retried delivery. That saying it again changed nothing does not unsay what it did at first."""
+    yield Sql(
+        "UPDATE deliveries SET attempts = attempts + 1, reason = :reason, notes = :notes, orders = :orders, kind = :kind, "
+        "external_id = :external_id, outcome = CASE WHEN :outcome = 'unchanged' AND outcome IN ('created', 'updated') "
+        "THEN outcome ELSE :outcome END WHERE account_id = :account_id AND id = :id",
+        account_id=rec.account_id,
+        id=rec.delivery_id,
+        kind=rec.kind,
+        **ended,
+    )
+    if ended["outcome"] != Outcome.HELD:
+        yield Sql(
+            "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
+            account_id=rec.account_id,
+            id=rec.delivery_id,
+        )

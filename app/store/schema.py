@@ -1,0 +1,257 @@
+"""The tables, once for both engines; migrations make them, statements are built from them.
+
+Every primary key and unique index leads with `account_id`, so that PostgreSQL can be partitioned (or distributed) on it
+without a change. Times are microseconds since 1970, money minor units, lists and objects JSON in text.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+
+metadata = MetaData()
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null)
+
+
+def _at(name: str, *, null: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=null)
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, Text, primary_key=True, nullable=False)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _key("account_id"),
+    _text("name"),
+    Column("orders_enabled", Boolean, nullable=False),
+    Column("owner_privacy", Boolean, nullable=False),
+    _text("default_currency"),
+    _text("default_region"),
+    _text("retention"),
+    _at("created_at"),
+)
+
+members = Table(
+    "members",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("name"),
+    _text("role"),
+    _at("created_at"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("hash"),  # SHA-256, hex: the token itself is kept nowhere
+    _text("member_id"),
+    _text("role"),
+    _text("name"),
+    _at("created_at"),
+    _at("revoked_at", null=True),
+    Index("tokens_by_hash", "hash"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("adapter"),
+    _text("name"),
+    Column("enabled", Boolean, nullable=False),
+    _text("unknown_contacts"),
+    _text("options"),
+    _text("key", null=True),  # sealed: what we show to the source's API
+    _at("created_at"),
+    _at("deleted_at", null=True),
+    Index("sources_by_id", "id"),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("source_id"),
+    _text("sealed"),
+    _at("created_at"),
+    _at("expires_at", null=True),
+    _at("revoked_at", null=True),
+    Index("secrets_by_source", "account_id", "source_id"),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("crm_id", null=True),
+    _text("name", null=True),
+    _text("owner_id", null=True),
+    _text("merged_into", null=True),
+    Column("by_webhook", Boolean, nullable=False),
+    _at("created_at"),
+    _at("updated_at"),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    _key("account_id"),
+    _key("kind"),
+    _key("value"),
+    _text("contact_id"),
+    _text("source_id", null=True),  # which source told it; null: the CRM did
+    _at("created_at"),
+    Index("identities_by_contact", "account_id", "contact_id"),
+)
+
+deals = Table(
+    "deals",
+    metadata,
+    _key("account_id"),
+    _key("crm_id"),
+    _text("contact_id"),
+    _text("title", null=True),
+    _text("owner_id", null=True),
+    _at("created_at"),
+    _at("updated_at"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("scope"),  # the source's id, or the origin's word when no source is involved
+    _text("external_id"),
+    _text("source_id", null=True),
+    _text("origin"),
+    _text("contact_id", null=True),
+    _text("deal_id", null=True),
+    _text("title", null=True),
+    _at("value", null=True),  # null: nothing has described the order yet, and it is shown nowhere
+    _at("refunded_value"),
+    _text("currency", null=True),
+    _text("status"),
+    _text("source_status", null=True),
+    _at("ordered_at", null=True),
+    _at("paid_at", null=True),
+    _text("url", null=True),
+    Column("test", Boolean, nullable=False),
+    _text("items"),
+    _at("created_at"),
+    _at("updated_at"),
+    Index("orders_by_external_id", "account_id", "scope", "external_id", unique=True),
+    Index("orders_of_contact", "account_id", "contact_id", "ordered_at", "id"),
+    Index("orders_by_time", "account_id", "ordered_at", "id"),
+    Index("orders_of_deal", "account_id", "deal_id", "ordered_at", "id"),
+)
+
+# Further names of an order: other ids of the same sale (scope as in orders), and ids of orders that were merged into it
+# (scope `order`).
+aliases = Table(
+    "aliases",
+    metadata,
+    _key("account_id"),
+    _key("scope"),
+    _key("name"),
+    _text("order_id"),
+    Index("aliases_of_order", "account_id", "order_id"),
+)
+
+# What every delivery or member said of an order. `at` -1 stands for "the source gave no time".
+history = Table(
+    "history",
+    metadata,
+    _key("account_id"),
+    _key("order_id"),
+    Column("at", BigInteger, primary_key=True, nullable=False),
+    Column("rank", SmallInteger, primary_key=True, nullable=False),
+    _key("digest"),
+    _at("recorded_at"),
+    _text("delivery_id", null=True),
+    _text("member_id", null=True),
+    _text("said"),
+    Index("history_of_delivery", "account_id", "delivery_id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("source_id"),
+    _text("dedupe_key"),
+    _text("digest"),
+    _text("kind"),
+    _text("external_id", null=True),
+    _text("outcome"),
+    _text("reason", null=True),
+    _text("notes"),
+    _text("strength"),
+    _text("orders"),
+    _at("received_at"),
+    _at("committed_at"),
+    Column("attempts", Integer, nullable=False),
+    Index("deliveries_once", "account_id", "source_id", "dedupe_key", unique=True),
+    Index("deliveries_of_source", "account_id", "source_id", "id"),
+    Index("deliveries_by_outcome", "account_id", "outcome", "id"),
+    Index("deliveries_by_external_id", "account_id", "external_id", "id"),
+)
+
+bodies = Table(
+    "bodies",
+    metadata,
+    _key("account_id"),
+    _key("delivery_id"),
+    Column("body", LargeBinary, nullable=False),  # zlib
+    Column("headers", LargeBinary, nullable=False),  # zlib over JSON: {"headers": …, "query": …}
+)
+
+# Held deliveries and the identities they wait for.
+held = Table(
+    "held",
+    metadata,
+    _key("account_id"),
+    _key("kind"),
+    _key("value"),
+    _key("delivery_id"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    _key("account_id"),
+    _key("source_id"),
+    _key("outcome"),
+    _key("reason"),
+    Column("count", BigInteger, nullable=False),
+    _at("first_at"),
+    _at("last_at"),
+    _text("samples"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _key("account_id"),
+    _key("key"),
+    _text("request"),  # SHA-256 of method, path and body
+    _text("sealed"),  # the answer, encrypted: it may hold a token or a secret
+    _at("created_at"),
+)
+
+# Identifies an installation's state for `doctor`; one row per word.
+marks = Table("marks", metadata, _key("name"), _text("value"))
+
+# SQLite keeps a row beside its primary key only when told so; bodies are large and stay outside the key's tree.
+for _table in metadata.tables.values():
+    _table.dialect_options["sqlite"]["with_rowid"] = _table is bodies

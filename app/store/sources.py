@@ -1,0 +1,156 @@
+"""The only room that speaks SQL about sources and their secrets."""
+
+import json
+from typing import Any
+
+from app.ids import new_id
+from app.moments import now
+from app.store import schema
+from app.store.database import Store, among
+from app.store.statements import Insert, Plan, Row, Sql
+
+_SOURCE = Insert(schema.sources)
+_SECRET = Insert(schema.secrets)
+
+# What a source may be asked for by the door: the account's switch travels along.
+_FOR_DOOR = (
+    "SELECT s.*, a.orders_enabled, a.default_region, a.default_currency FROM sources s "
+    "JOIN accounts a ON a.account_id = s.account_id WHERE s.id = :id AND s.deleted_at IS NULL"
+)
+
+
+def _source(row: Row) -> Row:
+    return {**row, "enabled": bool(row["enabled"]), "options": json.loads(row["options"])}
+
+
+async def add(
+    store: Store,
+    account_id: str,
+    *,
+    adapter: str,
+    name: str,
+    unknown_contacts: str,
+    options: dict[str, Any],
+    sealed_key: str | None,
+    sealed_secret: str | None,
+) -> str:
+    """A new source with its first secret; gives its id."""
+    source_id = new_id("src")
+
+    def plan() -> Plan[None]:
+        present = now()
+        yield _SOURCE.many([
+            (account_id, source_id, adapter, name, True, unknown_contacts, json.dumps(options), sealed_key, present, None)
+        ])  # fmt: skip
+        if sealed_secret:
+            yield _SECRET.many([(account_id, new_id("sec"), source_id, sealed_secret, present, None, None)])
+
+    await store.commit(plan)
+    return source_id
+
+
+async def for_door(store: Store, source_id: str) -> tuple[Row, list[Row]] | None:
+    """A source with its account's settings, and its secrets that are not revoked; whoever's it is."""
+    row = await store.one(_FOR_DOOR, id=source_id)
+    if row is None:
+        return None
+    secrets = await store.all(
+        "SELECT id, sealed, expires_at FROM secrets WHERE account_id = :account_id AND source_id = :id AND revoked_at IS NULL "
+        "ORDER BY created_at DESC, id DESC",
+        account_id=row["account_id"], id=source_id,
+    )  # fmt: skip
+    return {**_source(row), "orders_enabled": bool(row["orders_enabled"])}, secrets
+
+
+async def find(store: Store, account_id: str, source_id: str) -> Row | None:
+    """One source of the account."""
+    row = await store.one(
+        "SELECT * FROM sources WHERE account_id = :account_id AND id = :id AND deleted_at IS NULL",
+        account_id=account_id, id=source_id,
+    )  # fmt: skip
+    return _source(row) if row else None
+
+
+async def account_of(store: Store, source_id: str) -> str | None:
+    """Whose source it is. For the operator's door, which knows sources by their id alone."""
+    row = await store.one("SELECT account_id FROM sources WHERE id = :id", id=source_id)
+    return row["account_id"] if row else None
+
+
+async def page(store: Store, account_id: str, *, after: str, limit: int) -> list[Row]:
+    """Sources by id, after that id."""
+    rows = await store.all(
+        "SELECT * FROM sources WHERE account_id = :account_id AND id > :after AND deleted_at IS NULL ORDER BY id LIMIT :limit",
+        account_id=account_id, after=after, limit=limit,
+    )  # fmt: skip
+    return [_source(row) for row in rows]
+
+
+async def secrets_of(store: Store, account_id: str, source_ids: list[str]) -> list[Row]:
+    """The secrets of these sources, newest first, without what is sealed in them."""
+    clause, values = among("source", source_ids)
+    return await store.all(
+        "SELECT id, source_id, created_at, expires_at, revoked_at FROM secrets "
+        f"WHERE account_id = :account_id AND source_id {clause} ORDER BY created_at DESC, id DESC",
+        account_id=account_id, **values,
+    )  # fmt: skip
+
+
+async def last_seen(store: Store, account_id: str, source_ids: list[str]) -> dict[str, int]:
+    """When each source's newest recorded delivery came."""
+    seen: dict[str, int] = {}
+    for source_id in source_ids:
+        row = await store.one(
+            "SELECT received_at FROM deliveries WHERE account_id = :account_id AND source_id = :source_id ORDER BY id DESC LIMIT 1",
+            account_id=account_id, source_id=source_id,
+        )  # fmt: skip
+        if row:
+            seen[source_id] = row["received_at"]
+    return seen
+
+
+async def change(store: Store, account_id: str, source_id: str, changes: dict[str, Any]) -> None:
+    """Sets these columns of a source."""
+    if not changes:
+        return
+    values = {name: json.dumps(value) if name == "options" else value for name, value in changes.items()}
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+
+    def plan() -> Plan[None]:
+        yield Sql(
+            f"UPDATE sources SET {sets} WHERE account_id = :account_id AND id = :id",
+            account_id=account_id, id=source_id, **values,
+        )  # fmt: skip
+
+    await store.commit(plan)
+
+
+async def add_secret(store: Store, account_id: str, source_id: str, sealed: str, *, overlap: int) -> str:
+    """A newer secret; the older ones end in `overlap` seconds (those that end sooner keep their time)."""
+    secret_id = new_id("sec")
+
+    def plan() -> Plan[None]:
+        present = now()
+        yield Sql(
+            "UPDATE secrets SET expires_at = :ends WHERE account_id = :account_id AND source_id = :source_id "
+            "AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :ends)",
+            account_id=account_id, source_id=source_id, ends=present + overlap * 1_000_000,
+        )  # fmt: skip
+        yield _SECRET.many([(account_id, secret_id, source_id, sealed, present, None, None)])
+
+    await store.commit(plan)
+    return secret_id
+
+
+async def revoke_secret(store: Store, account_id: str, source_id: str, secret_id: str) -> bool:
+    """Revokes a secret at once; False when the source has no such secret."""
+
+    def plan() -> Plan[bool]:
+        found = yield Sql(
+            "UPDATE secrets SET revoked_at = COALESCE(revoked_at, :at) "
+            "WHERE account_id = :account_id AND source_id = :source_id AND id = :id RETURNING id",
+            account_id=account_id, source_id=source_id, id=secret_id, at=now(),
+        )  # fmt: skip
+        return bool(found)
+
+    return await store.commit(plan)

@@ -1,0 +1,170 @@
+"""Account, members and tokens over HTTP; making accounts is the operator's alone."""
+
+from typing import Annotated, Any
+
+from pydantic import StringConstraints, field_validator
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.contract import currency_code
+from adapters.contract.errors import Unreadable
+from app.moments import iso
+from app.roles import Permission, Role
+from app.store import accounts
+from app.store.statements import Row
+from app.web.problems import invalid, not_found
+from app.web.requests import Asked, Body, Page, after, answer, page_of, route
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class AccountMade(Body):
+    """A new account."""
+
+    name: Name
+    enable: bool = False
+
+
+class AccountChange(Body):
+    """What an admin may set."""
+
+    orders_enabled: bool | None = None
+    owner_privacy: bool | None = None
+    default_currency: str | None = None
+    default_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    retention: dict[str, Annotated[str, StringConstraints(pattern=r"^\d{1,5}d$")]] | None = None
+
+    @field_validator("default_currency")
+    @classmethod
+    def _a_currency(cls, word: str | None) -> str | None:
+        try:
+            return currency_code(word) if word is not None else None
+        except Unreadable as why:
+            raise ValueError(why.reason) from None
+
+
+class MemberMade(Body):
+    """A new member; the CRM may give the id."""
+
+    name: Name
+    role: Role
+    id: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\w.@:-]+$")] | None = None
+
+
+class TokenMade(Body):
+    """A new token. Without `member_id` it gets a member of its own."""
+
+    role: Role
+    member_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    name: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+def _account(row: Row) -> dict[str, Any]:
+    return {
+        "account_id": row["account_id"],
+        **{name: row[name] for name in ("name", "orders_enabled", "owner_privacy", "default_currency", "default_region", "retention")},
+        "created_at": iso(row["created_at"]),
+    }  # fmt: skip
+
+
+async def make_account(asked: Asked) -> Response:
+    """A new account, off unless it is enabled at once; its admin's token is shown this once."""
+    given = await asked.body(AccountMade)
+    account_id, token = await accounts.create(asked.registry.store, given.name, enable=given.enable)
+    return answer({"account_id": account_id, "admin_token": token}, 201)
+
+
+async def list_accounts(asked: Asked) -> Response:
+    """Every account of this installation."""
+    rows = await accounts.all_accounts(asked.registry.store)
+    return answer({"data": [_account(row) for row in rows], "next_cursor": None})
+
+
+async def show_account(asked: Asked) -> Response:
+    """The account."""
+    row = await accounts.find(asked.registry.store, asked.account_id)
+    if row is None:
+        raise not_found("account")
+    return answer(_account(row))
+
+
+async def change_account(asked: Asked) -> Response:
+    """Sets what is mentioned."""
+    given = await asked.body(AccountChange)
+    changes = given.model_dump(exclude_unset=True)
+    for name, value in changes.items():
+        if value is None:
+            raise invalid(name, "cannot be null; leave it out to leave it alone")
+    await accounts.change(asked.registry.store, asked.account_id, changes)
+    asked.registry.directory.forget()
+    return await show_account(asked)
+
+
+def _member(row: Row) -> dict[str, Any]:
+    return {"id": row["id"], "name": row["name"], "role": row["role"], "created_at": iso(row["created_at"])}
+
+
+async def make_member(asked: Asked) -> Response:
+    """A new member."""
+    given = await asked.body(MemberMade)
+    row = await accounts.add_member(asked.registry.store, asked.account_id, given.name, given.role, given.id)
+    return answer(_member(row), 201)
+
+
+async def list_members(asked: Asked) -> Response:
+    """The members."""
+    query = asked.query(Page)
+    rows = await accounts.members(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+    )
+    return answer(page_of(rows, query.limit, _member, lambda row: row["id"]))
+
+
+def _token(row: Row) -> dict[str, Any]:
+    return {
+        "id": row["id"], "member_id": row["member_id"], "role": row["role"], "name": row["name"],
+        "created_at": iso(row["created_at"]), "revoked_at": iso(row["revoked_at"]),
+    }  # fmt: skip
+
+
+async def make_token(asked: Asked) -> Response:
+    """A new token; it is shown this once, and only its hash is kept."""
+    given = await asked.body(TokenMade)
+    store, member_id = asked.registry.store, given.member_id
+    if member_id is None:
+        made = await accounts.add_member(store, asked.account_id, given.name or str(given.role), given.role, None)
+        member_id = made["id"]
+    elif await accounts.member(store, asked.account_id, member_id) is None:
+        raise invalid("member_id", "there is no such member; POST /v1/members makes one")
+    token_id, token = await accounts.add_token(store, asked.account_id, given.role, member_id, given.name)
+    return answer({"token": token, "id": token_id, "role": str(given.role), "member_id": member_id}, 201)
+
+
+async def list_tokens(asked: Asked) -> Response:
+    """The tokens, without themselves."""
+    query = asked.query(Page)
+    rows = await accounts.tokens(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+    )
+    return answer(page_of(rows, query.limit, _token, lambda row: row["id"]))
+
+
+async def revoke_token(asked: Asked) -> Response:
+    """Revokes a token; it is refused within a second in every process."""
+    if not await accounts.revoke_token(asked.registry.store, asked.account_id, asked.path("token")):
+        raise not_found("token")
+    asked.registry.directory.forget()
+    return Response(status_code=204)
+
+
+ROUTES: list[Route] = [
+    route("POST", "/operator/accounts", make_account, None, operator=True),
+    route("GET", "/operator/accounts", list_accounts, None, operator=True),
+    route("GET", "/v1/account", show_account, Permission.ACCOUNT),
+    route("PATCH", "/v1/account", change_account, Permission.ACCOUNT),
+    route("POST", "/v1/members", make_member, Permission.ACCOUNT),
+    route("GET", "/v1/members", list_members, Permission.ACCOUNT),
+    route("POST", "/v1/tokens", make_token, Permission.ACCOUNT),
+    route("GET", "/v1/tokens", list_tokens, Permission.ACCOUNT),
+    route("DELETE", "/v1/tokens/{token}", revoke_token, Permission.ACCOUNT),
+]

@@ -1,0 +1,74 @@
+"""The application: every door put together. Nothing connects before its lifespan begins."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.committer import Committer
+from app.registry import Registry
+from app.settings import Settings
+from app.store.database import Store
+from app.web import accounts, contacts, deliveries, health, orders, sources
+from app.web.problems import Problem, answer_problem
+from app.web.webhooks import PREFIX, Webhooks
+
+log = structlog.get_logger()
+
+
+def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = Committer) -> ASGIApp:
+    """The whole service as one ASGI application. `committer` is replaced by the benchmark that stores nothing.
+
+    Raises BadSettings.
+    """
+    registry = Registry(settings, committer=committer)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await registry.open()
+        try:
+            yield
+        finally:
+            await registry.close()
+
+    api = Starlette(
+        routes=[
+            *health.ROUTES,
+            *contacts.ROUTES,
+            *orders.ROUTES,
+            *deliveries.ROUTES,
+            *sources.ROUTES,
+            *accounts.ROUTES,
+        ],
+        lifespan=lifespan,
+        exception_handlers={Problem: answer_problem, HTTPException: _http, Exception: _fault},
+    )
+    api.state.registry = registry
+    webhooks = Webhooks(registry)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await webhooks(scope, receive, send)
+        else:
+            await api(scope, receive, send)
+
+    return application
+
+
+async def _http(request: Request, fault: Exception) -> Response:
+    """Starlette's own errors (no such route, wrong method) in our shape."""
+    if isinstance(fault, HTTPException) and fault.status_code == 405:
+        return Problem("method_not_allowed", "see the documentation", headers=dict(fault.headers or {})).response()
+    return Problem("not_found", "there is no such address").response()
+
+
+async def _fault(request: Request, fault: Exception) -> Response:
+    log.error(
+        "a request failed", method=request.method, path=request.url.path, fault=type(fault).__name__, exc_info=fault
+    )
+    return await answer_problem(request, fault)

@@ -1,0 +1,169 @@
+"""Contacts over HTTP: found through any identity, upserted by the CRM's id, and what they bought."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.contract import Customer
+from app.identity import document, email, identities, phone
+from app.moments import iso
+from app.roles import Permission
+from app.store import accounts, contacts, orders
+from app.store.statements import Row
+from app.web import shapes
+from app.web.orders import OrderQuery, list_orders, wallet_of, wanted
+from app.web.problems import Problem, invalid, not_found
+from app.web.requests import Asked, Body, Query, answer, route
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
+class Known(Query):
+    """The identity to look up."""
+
+    email: str | None = None
+    phone: str | None = None
+    document: str | None = None
+    crm_id: str | None = None
+
+
+class ContactBody(Body):
+    """What the CRM says of a contact. What is not mentioned is left alone."""
+
+    name: Text | None = None
+    emails: list[Text] = Field(default=[], max_length=50)
+    phones: list[Text] = Field(default=[], max_length=50)
+    documents: list[Text] = Field(default=[], max_length=50)
+    owner_id: Text | None = None
+
+
+async def region_of(asked: Asked) -> str:
+    """Where numbers without a country code are."""
+    account = await accounts.find(asked.registry.store, asked.account_id)
+    return account["default_region"] if account else "BR"
+
+
+async def seen(asked: Asked, row: Row | None) -> Row:
+    """The contact, if the asker may see it. Raises Problem: outside a rep's wallet there is nothing."""
+    if row is None:
+        raise not_found("contact")
+    owner = await wallet_of(asked)
+    if owner is not None and row["owner_id"] != owner:
+        raise not_found("contact")
+    return row
+
+
+async def _shown(asked: Asked, row: Row) -> dict[str, Any]:
+    return shapes.contact(row, await contacts.identities_of(asked.registry.store, asked.account_id, [row["id"]]))
+
+
+async def look_up(asked: Asked) -> Response:
+    """Exact look-up through one identity; an empty list when nobody is known by it."""
+    given = {name: value for name, value in asked.query(Known).model_dump().items() if value}
+    if len(given) != 1:
+        raise invalid("query", "name one of email, phone, document, crm_id")
+    ((name, text),) = given.items()
+    value: str | None = text
+    if name == "email":
+        value = email(text)
+    elif name == "phone":
+        value = phone(text if not text.startswith(" ") else f"+{text.strip()}", await region_of(asked))
+    elif name == "document":
+        value = document(text)
+    if value is None:
+        raise invalid(name, "is not valid, so nobody can be known by it")
+    kind = "crm" if name == "crm_id" else name
+    row = await contacts.by_identity(asked.registry.store, asked.account_id, kind, value)
+    owner = await wallet_of(asked)
+    found = [row] if row is not None and (owner is None or row["owner_id"] == owner) else []
+    return answer({"data": [await _shown(asked, one) for one in found], "next_cursor": None})
+
+
+async def upsert(asked: Asked) -> Response:
+    """The contact of the CRM's id, made or changed."""
+    crm_id = asked.path("contact")
+    given = await asked.body(ContactBody)
+    region = await region_of(asked)
+    wrong = [
+        {"field": f"{name}.{at}", "message": words}
+        for name, texts, check, words in (
+            ("emails", given.emails, email, "is not an e-mail address"),
+            ("phones", given.phones, lambda text: phone(text, region), "is not a phone number"),
+            ("documents", given.documents, document, "is not a CPF or CNPJ (check digits)"),
+        )
+        for at, text in enumerate(texts)
+        if check(text) is None
+    ]
+    if wrong:
+        raise Problem("invalid", "; ".join(f"{one['field']}: {one['message']}" for one in wrong), errors=wrong)
+    customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
+    contact_id, created, conflicts = await contacts.upsert(
+        asked.registry.store,
+        asked.account_id,
+        crm_id,
+        name=given.name,
+        owner_id=given.owner_id,
+        given=frozenset(given.model_fields_set),
+        identities=identities(customer, None, region),
+    )
+    asked.registry.held.contact_appeared()
+    row = await contacts.find(asked.registry.store, asked.account_id, contact_id)
+    shown = await _shown(asked, row) if row else {}
+    shown["identity_conflicts"] = [shapes.identity(*one) for one in conflicts]
+    return answer(shown, 201 if created else 200)
+
+
+async def show(asked: Asked) -> Response:
+    """One contact."""
+    row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    return answer(await _shown(asked, row))
+
+
+async def orders_of(asked: Asked) -> Response:
+    """What the contact bought, newest first."""
+    row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    return await list_orders(asked, contact_id=row["id"])
+
+
+async def summary(asked: Asked) -> Response:
+    """Per currency, computed from the orders."""
+    row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    asked.query(Query)
+    rows = await orders.summary(
+        asked.registry.store, asked.account_id, await wanted(asked, OrderQuery(), contact_id=row["id"])
+    )
+    return answer({"contact_id": row["id"], "currencies": [_sums(one) for one in rows]})
+
+
+def _sums(row: Row) -> dict[str, Any]:
+    currency = row["currency"]
+    average = (
+        int((Decimal(row["gross"]) / row["paid_orders"]).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+        if row["paid_orders"]
+        else None
+    )
+    return {
+        "currency": currency,
+        "orders": row["orders"],
+        "paid_orders": row["paid_orders"],
+        "gross": shapes.money(row["gross"], currency),
+        "refunded": shapes.money(row["refunded"], currency),
+        "net": shapes.money(row["gross"] - row["refunded"], currency),
+        "open": shapes.money(row["open"], currency),
+        "average_order_value": shapes.money(average, currency),
+        "first_ordered_at": iso(row["first_ordered_at"]),
+        "last_ordered_at": iso(row["last_ordered_at"]),
+        "last_paid_at": iso(row["last_paid_at"]),
+    }
+
+
+ROUTES: list[Route] = [
+    route("GET", "/v1/contacts", look_up, Permission.READ, needs_registry=True),
+    route("PUT", "/v1/contacts/{contact}", upsert, Permission.MANAGE, needs_registry=True),
+    route("GET", "/v1/contacts/{contact}", show, Permission.READ, needs_registry=True),
+    route("GET", "/v1/contacts/{contact}/orders", orders_of, Permission.READ, needs_registry=True),
+    route("GET", "/v1/contacts/{contact}/summary", summary, Permission.READ, needs_registry=True),
+]

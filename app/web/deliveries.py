@@ -1,0 +1,103 @@
+"""The delivery log over HTTP: what came, what became of it, and once more."""
+
+import base64
+
+from pydantic import Field
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.outcome import RECORDED, Outcome
+from app.retry import NotKept
+from app.roles import Permission
+from app.store import contacts, deliveries
+from app.web import shapes
+from app.web.orders import moment_of
+from app.web.problems import Problem, invalid, not_found
+from app.web.requests import Asked, Body, Page, after, answer, page_of, route
+
+
+class DeliveryQuery(Page):
+    """The filters of the log."""
+
+    source_id: str | None = Field(None, max_length=64)
+    outcome: Outcome | None = None
+    kind: str | None = Field(None, max_length=200)
+    external_id: str | None = Field(None, max_length=255)
+    contact: str | None = Field(None, max_length=255)
+    since: str | None = None
+    until: str | None = None
+    q: str | None = Field(None, max_length=200)
+    newer_than: str | None = Field(None, max_length=64)
+
+
+async def index(asked: Asked) -> Response:
+    """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first."""
+    query = asked.query(DeliveryQuery)
+    if query.outcome is not None and query.outcome not in RECORDED:
+        raise invalid(
+            "outcome", "is not kept in the log (refused and repeated deliveries are only counted, see the source)"
+        )
+    store, contact_id = asked.registry.store, None
+    if query.contact:
+        found = await contacts.find(store, asked.account_id, query.contact)
+        if found is None:
+            return answer({"data": [], "next_cursor": None})
+        contact_id = found["id"]
+    wanted = deliveries.Filter(
+        source_id=query.source_id,
+        outcome=query.outcome,
+        kind=query.kind,
+        external_id=query.external_id,
+        contact_id=contact_id,
+        since=moment_of("since", query.since),
+        until=moment_of("until", query.until),
+        q=query.q,
+    )
+    if query.newer_than is not None:
+        rows = await deliveries.newer(store, asked.account_id, wanted, than=query.newer_than, limit=query.limit)
+        return answer({"data": [shapes.delivery(row) for row in rows], "next_cursor": None})
+    rows = await deliveries.page(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit + 1)
+    return answer(page_of(rows, query.limit, shapes.delivery, lambda row: row["id"]))
+
+
+async def show(asked: Asked) -> Response:
+    """One delivery; its body only for those who may see bodies."""
+    store = asked.registry.store
+    row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
+    if row is None:
+        raise not_found("delivery")
+    shown = shapes.delivery(row) | {"headers": None, "query": None, "body": None, "body_encoding": None}
+    kept = await deliveries.body(store, asked.account_id, row["id"])
+    if kept is not None and asked.caller.may(Permission.BODIES):
+        body, envelope = kept
+        shown |= {"headers": envelope["headers"], "query": envelope.get("query", {})}
+        try:
+            shown |= {"body": body.decode("utf-8"), "body_encoding": "text"}
+        except UnicodeDecodeError:
+            shown |= {"body": base64.b64encode(body).decode(), "body_encoding": "base64"}
+    shown["body_kept"] = kept is not None
+    return answer(shown)
+
+
+async def retry(asked: Asked) -> Response:
+    """Takes one recorded delivery up again, with today's adapter."""
+    await asked.body(Body)
+    try:
+        receipt = await asked.registry.retry.retry(asked.account_id, asked.path("delivery"))
+    except NotKept as why:
+        raise Problem("conflict", f"the delivery cannot be taken up again: {why}") from None
+    if receipt is None:
+        raise not_found("delivery")
+    return answer({
+        "delivery_id": receipt.delivery_id,
+        "outcome": str(receipt.outcome),
+        "reason": receipt.reason,
+        "orders": list(receipt.orders),
+    })  # fmt: skip
+
+
+ROUTES: list[Route] = [
+    route("GET", "/v1/deliveries", index, Permission.LOG),
+    route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG),
+    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG),
+]

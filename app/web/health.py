@@ -1,0 +1,28 @@
+"""Is it alive, and can it take deliveries?"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.registry import Registry
+from app.store.database import Unavailable
+from app.web.problems import Problem
+from app.web.requests import answer
+
+
+async def healthz(request: Request) -> Response:
+    """The process answers."""
+    return answer({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """The database answers, too."""
+    registry: Registry = request.app.state.registry
+    try:
+        await registry.store.check()
+    except Unavailable:
+        return Problem("busy", "the database does not answer", headers={"Retry-After": "5"}).response()
+    return answer({"status": "ready", "waiting": registry.committer.waiting})
+
+
+ROUTES = [Route("/healthz", healthz), Route("/readyz", readyz)]

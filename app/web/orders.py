@@ -1,0 +1,156 @@
+"""Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
+
+from pydantic import Field
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.contract import Origin, Status, currency_code
+from adapters.contract.errors import Unreadable
+from app import moments
+from app.moments import iso
+from app.roles import Permission, Role
+from app.store import accounts, contacts, orders
+from app.store.statements import Row
+from app.web import shapes
+from app.web.problems import invalid, not_found
+from app.web.requests import Asked, Page, after, answer, page_of, route
+
+
+class OrderQuery(Page):
+    """The filters of every list of orders."""
+
+    status: Status | None = None
+    origin: Origin | None = None
+    source_id: str | None = Field(None, max_length=64)
+    currency: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+
+class AllOrdersQuery(OrderQuery):
+    """Those of the list over all contacts, too."""
+
+    contact: str | None = Field(None, max_length=255)
+    deal_id: str | None = Field(None, max_length=255)
+    q: str | None = Field(None, max_length=200)
+
+
+async def wallet_of(asked: Asked) -> str | None:
+    """The member whose own contacts and deals alone may be seen; None: everything. The one place that decides it."""
+    if asked.caller.role is not Role.REP:
+        return None
+    account = await accounts.find(asked.registry.store, asked.account_id)
+    return asked.caller.member_id if account is None or account["owner_privacy"] else None
+
+
+def moment_of(name: str, text: str | None) -> int | None:
+    """A time in a query. Raises Problem."""
+    if text is None:
+        return None
+    try:
+        return moments.since(text, moments.now())
+    except ValueError as fault:
+        raise invalid(name, str(fault)) from None
+
+
+async def wanted(
+    asked: Asked, query: OrderQuery, *, contact_id: str | None = None, deal_id: str | None = None, q: str | None = None
+) -> orders.Filter:
+    """The filter that a query means. Raises Problem."""
+    try:
+        currency = currency_code(query.currency) if query.currency else None
+    except Unreadable:
+        raise invalid("currency", "is not an ISO 4217 code of three letters") from None
+    return orders.Filter(
+        contact_id=contact_id,
+        deal_id=deal_id,
+        status=query.status,
+        origin=query.origin,
+        source_id=query.source_id,
+        currency=currency,
+        since=moment_of("since", query.since),
+        until=moment_of("until", query.until),
+        q=q,
+        wallet_of=await wallet_of(asked),
+    )
+
+
+async def list_orders(asked: Asked, *, contact_id: str | None = None) -> Response:
+    """A page of orders."""
+    query = asked.query(OrderQuery if contact_id else AllOrdersQuery)
+    deal_id = q = None
+    if isinstance(query, AllOrdersQuery):
+        deal_id, q = query.deal_id, query.q
+        if query.contact:
+            found = await contacts.find(asked.registry.store, asked.account_id, query.contact)
+            if found is None:
+                return answer({"data": [], "next_cursor": None})
+            contact_id = found["id"]
+    rows = await orders.page(
+        asked.registry.store,
+        asked.account_id,
+        await wanted(asked, query, contact_id=contact_id, deal_id=deal_id, q=q),
+        after=after(query.cursor, int, str),
+        limit=query.limit + 1,
+    )
+    crm = await _crm_ids(asked, rows)
+    return answer(
+        page_of(
+            rows,
+            query.limit,
+            lambda row: shapes.order(row, crm.get(row["contact_id"])),
+            lambda row: [row["ordered_at"], row["id"]],
+        )
+    )
+
+
+async def _crm_ids(asked: Asked, rows: list[Row]) -> dict[str, str | None]:
+    return await contacts.crm_ids(
+        asked.registry.store, asked.account_id, [row["contact_id"] for row in rows if row["contact_id"]]
+    )
+
+
+async def index(asked: Asked) -> Response:
+    """Every order of the account that the asker may see, newest first."""
+    return await list_orders(asked)
+
+
+async def _seen(asked: Asked) -> Row:
+    row = await orders.find(
+        asked.registry.store, asked.account_id, asked.path("order"), wallet_of=await wallet_of(asked)
+    )
+    if row is None:
+        raise not_found("order")
+    return row
+
+
+async def show(asked: Asked) -> Response:
+    """One order."""
+    row = await _seen(asked)
+    return answer(shapes.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"])))
+
+
+async def history(asked: Asked) -> Response:
+    """What was said of the order, in the source's time: by which delivery or member, and what."""
+    row = await _seen(asked)
+    entries = await orders.history(asked.registry.store, asked.account_id, row["id"])
+    return answer({
+        "data": [
+            {
+                "at": iso(entry["at"]) if entry["at"] >= 0 else None,
+                "recorded_at": iso(entry["recorded_at"]),
+                "delivery_id": entry["delivery_id"],
+                "member_id": entry["member_id"],
+                "said": shapes.said(entry["said"]),
+            }
+            for entry in entries
+        ],
+        "next_cursor": None,
+    })  # fmt: skip
+
+
+ROUTES: list[Route] = [
+    route("GET", "/v1/orders", index, Permission.READ, needs_registry=True),
+    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True),
+    route("GET", "/v1/orders/{order}/history", history, Permission.READ, needs_registry=True),
+]

@@ -1,0 +1,90 @@
+"""Errors as RFC 9457 problems: one shape, stable codes, and words for the person who can act on them."""
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+TITLES = {
+    "unauthenticated": (401, "A token is needed"),
+    "forbidden": (403, "This token may not do that"),
+    "registry_disabled": (403, "The registry is off for this account"),
+    "not_found": (404, "There is no such thing here"),
+    "method_not_allowed": (405, "This address does not take that method"),
+    "conflict": (409, "That is taken"),
+    "too_large": (413, "The request is too large"),
+    "invalid": (422, "Something in the request is wrong"),
+    "contact_not_found": (422, "There is no such contact"),
+    "busy": (503, "The service cannot answer now"),
+    "internal": (500, "A fault of ours"),
+}
+
+
+class Problem(Exception):
+    """An error that its reader can act on. `errors` names every wrong field: [{"field", "message"}]."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: list[dict[str, str]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.errors, self.headers = code, detail, errors, headers
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return TITLES[self.code][0]
+
+    def response(self) -> Response:
+        """The problem as an answer."""
+        status, title = TITLES[self.code]
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return Response(
+            json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
+            status,
+            headers=self.headers,
+            media_type="application/problem+json",
+        )
+
+
+def not_found(what: str) -> Problem:
+    """There is no such thing, or it is not the asker's to see: the same answer."""
+    return Problem("not_found", f"there is no such {what}")
+
+
+def invalid(field: str, message: str) -> Problem:
+    """One wrong field."""
+    return Problem("invalid", f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
+def from_validation(fault: ValidationError) -> Problem:
+    """Every wrong field at once, without the values."""
+    errors = [
+        {
+            "field": ".".join(str(step) for step in error["loc"]) or "body",
+            "message": error["msg"].removeprefix("Value error, "),
+        }
+        for error in fault.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return Problem("invalid", "; ".join(f"{error['field']}: {error['message']}" for error in errors), errors=errors)
+
+
+async def answer_problem(request: Request, problem: Exception) -> Response:
+    """For Starlette: a Problem as its response."""
+    if not isinstance(problem, Problem):
+        problem = Problem("internal", "the fault is in the log")
+    return problem.response()
