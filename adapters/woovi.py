@@ -255,7 +255,7 @@ class Woovi(Adapter[Any]):
             case Sale():
                 yield self._sale(payload, event.kind)
             case Refund():
-                yield self._refund(payload)
+                yield self._refund(payload, event.kind)
             case _:
                 # The bank took it back; it does not say when.
                 yield _of_pix(payload.dispute.endToEndId, status=Status.REFUNDED, word=payload.dispute.status)
@@ -293,15 +293,17 @@ class Woovi(Adapter[Any]):
             deal_id=known.get("deal_id") or None,
         )
 
-    def _refund(self, payload: Refund) -> Order:
+    def _refund(self, payload: Refund, kind: str) -> Order:
         back, paid = payload.refundTransaction, payload.originalTransaction
+        # A refund that was received may be of a PIX that you sent: it counts if we know the order, and makes none.
+        sent = kind == "PIX_TRANSACTION_REFUND_SENT_CONFIRMED"
         return _of_pix(
             paid.endToEndId,
             at=back.time,
             status=Status.REFUNDED if back.partial is False else None,
-            value=Money(paid.value, "BRL"),
-            refunds={back.endToEndId: Money(back.value, "BRL")},
-            paid_at=paid.time,
+            value=Money(paid.value, "BRL") if sent else None,
+            refunds={back.endToEndId or "refund": Money(back.value, "BRL")},
+            paid_at=paid.time if sent else None,
         )
 
 

@@ -4,6 +4,7 @@ Half a second keeps the promise that a revoked secret or token is refused within
 process changes itself counts at once.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -49,29 +50,47 @@ class Source:
 
 
 class _Remembered(Generic[T]):
-    """Answers of a look-up, misses too, for a moment; one look-up at a time per question."""
+    """Answers of a look-up, misses too, for a moment; however many ask at once, it is looked up once."""
 
     def __init__(self, look_up: Callable[[str], Awaitable[T]]) -> None:
         self._look_up = look_up
         self._known: dict[str, tuple[float, T]] = {}
+        self._asking: dict[str, asyncio.Task[T]] = {}
 
     def known(self, word: str) -> tuple[float, T] | None:
+        """What is remembered, with the time until which it counts."""
         found = self._known.get(word)
         return found if found and found[0] > time.monotonic() else None
 
     async def get(self, word: str) -> T:
+        """The answer, remembered or looked up."""
         if found := self.known(word):
             return found[1]
+        asking = self._asking.get(word)
+        if asking is None:
+            asking = self._asking[word] = asyncio.create_task(self._ask(word))
+        # Whoever asked first may go away; the others still wait.
+        return await asyncio.shield(asking)
+
+    async def _ask(self, word: str) -> T:
         # The moment counts from before the look-up: what changes meanwhile must not be remembered for longer.
-        until = time.monotonic() + REMEMBER
-        answer = await self._look_up(word)
-        if len(self._known) >= MOST:
-            self._known.clear()
-        self._known[word] = (until, answer)
-        return answer
+        asked_at = time.monotonic()
+        mine = asyncio.current_task()
+        try:
+            answer = await self._look_up(word)
+            if self._asking.get(word) is mine:
+                if len(self._known) >= MOST:
+                    self._known.clear()
+                self._known[word] = (asked_at + REMEMBER, answer)
+            return answer
+        finally:
+            if self._asking.get(word) is mine:
+                del self._asking[word]
 
     def forget(self) -> None:
+        """Everything is looked up anew, also what is being looked up now."""
         self._known.clear()
+        self._asking.clear()
 
 
 class Directory:

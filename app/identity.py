@@ -12,6 +12,7 @@ from adapters.contract import Customer
 # In the order in which they are believed.
 KINDS = ("crm", "source", "document", "email", "phone")
 
+_NOT_IN_AN_ADDRESS = re.compile(r"[\s\0]")
 _BRAZILIAN = re.compile(r"\+?55(\d{2})(9\d{8}|[2-5]\d{7})")
 
 
@@ -54,7 +55,7 @@ def email(text: str) -> str | None:
     """Trimmed and case-folded; None when it is no address."""
     folded = text.strip().casefold()
     name, at, domain = folded.rpartition("@")
-    if not (name and at and domain) or len(folded) > 254 or any(char.isspace() or char == "\0" for char in folded):
+    if not (name and at and domain) or len(folded) > 254 or _NOT_IN_AN_ADDRESS.search(folded):
         return None
     return folded
 

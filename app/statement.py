@@ -1,6 +1,7 @@
 """What an adapter (or a member) says of an order, in the shape in which the history keeps it: JSON, canonical, bounded."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,12 +32,11 @@ def clean(text: str, length: int = TEXT_LENGTH) -> str:
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if not text.isascii():
-        text = text.encode("utf-8", "replace").decode() if _has_surrogates(text) else text
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = re.sub("[\ud800-\udfff]", "\ufffd", text)
     return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _has_surrogates(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def state(order: Order, *, source_id: str | None, region: str, digest: str) -> Statement:

@@ -257,13 +257,16 @@ class Adapter(Generic[PayloadT]):
         for given in (order.external_id, *order.aliases):
             if not given or len(given) > 255:
                 raise Unreadable("the order's id is empty or longer than 255 characters")
-        times = (order.at, order.ordered_at, order.paid_at)
-        settled = (self._utc(times[0]), self._utc(times[1]), self._utc(times[2]))
-        return replace(order, at=settled[0], ordered_at=settled[1], paid_at=settled[2])
+        at, ordered_at, paid_at = self._utc(order.at), self._utc(order.ordered_at), self._utc(order.paid_at)
+        if at is order.at and ordered_at is order.ordered_at and paid_at is order.paid_at:
+            return order
+        return replace(order, at=at, ordered_at=ordered_at, paid_at=paid_at)
 
     def _utc(self, moment: datetime | None) -> datetime | None:
         if moment is None:
             return None
+        if moment.tzinfo is UTC and EARLIEST.year <= moment.year < LATEST.year:
+            return moment
         try:
             utc = (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
         except (OverflowError, ValueError):

@@ -72,17 +72,20 @@ class Money:
     @classmethod
     def scaled(cls, amount: Decimal | int | str, exponent: int, currency: str) -> "Money":
         """From an amount that counts 10**-exponent units: scaled(500, 2, "ISK") is 5 krónur. Raises Unreadable."""
-        code = currency_code(currency)
+        code = currency if currency in _known else currency_code(currency)
         try:
-            number = Decimal(amount)
+            number = amount if type(amount) is Decimal else Decimal(amount)
         except ArithmeticError:
             raise Unreadable("the amount is not a decimal number") from None
         if not number.is_finite():
             raise Unreadable("the amount is not a number")
-        if number and number.adjusted() > 20:
+        if number.adjusted() > 20:
             raise Unreadable("the amount is too large to be an order's")
-        places = decimals(code)
-        return cls(int(number.scaleb(places - exponent).quantize(Decimal(1), rounding=ROUND_HALF_UP)), code)
+        scaled = number.scaleb(DECIMALS.get(code, 2) - exponent)
+        minor = int(scaled)
+        if minor != scaled:
+            minor = int(scaled.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+        return cls(minor, code)
 
     def __str__(self) -> str:
         return amount_text(self.minor, self.currency)

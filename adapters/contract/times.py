@@ -15,8 +15,9 @@ def _iso(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("is not a time in ISO 8601")
     try:
-        return datetime.fromisoformat(value.strip())
-    except ValueError:
+        moment = datetime.fromisoformat(value.strip())
+        return moment if moment.tzinfo is None or moment.tzinfo is UTC else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError("is not a time in ISO 8601") from None
 
 
