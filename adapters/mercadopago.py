@@ -48,6 +48,7 @@ from adapters.contract import (
     currency_code,
     one_header,
     order_title,
+    text_key,
     usable,
 )
 
@@ -75,7 +76,7 @@ class Manifest(Signature):
         request_id = delivery.headers.get("x-request-id")
         parts = {"id": data_id, "request-id": request_id, "ts": sent_at}
         manifest = "".join(f"{name}:{value};" for name, value in parts.items() if value)
-        return hmac.digest(secret.encode(), manifest.encode("utf-8", "surrogatepass"), hashlib.sha256).hex().encode()
+        return hmac.digest(text_key(secret), manifest.encode("utf-8", "surrogatepass"), hashlib.sha256).hex().encode()
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)
@@ -207,6 +208,7 @@ class MercadoPago(Adapter[Sale]):
     )
     topics = ("payment", "order")
     signature = Manifest()
+    patience = "takes 200 or 201 within 22 seconds; tries again after 15 minutes, then ever later, for several days"
     kind = Field("type")
     # Sample notices of the manual share one id; with what happened and when, they stay apart, and a repeat is the same.
     delivery_id = Field("id", "action", "date_created")

@@ -212,6 +212,8 @@ class PagarMe(Adapter[Any]):
         status = self._status(kind, sale.status)
         paid = [charge.paid_at for charge in charges if charge.paid_at]
         back = {each.id: _given_back(each, currency) for each in charges if each.paid_at and each.canceled_amount}
+        if back and status is Status.CANCELED:
+            status = Status.REFUNDED
         return Order(
             external_id=sale.id,
             at=at,
@@ -244,7 +246,7 @@ class PagarMe(Adapter[Any]):
             at=at,
             status=status,
             source_status=charge.status,
-            title=order_title((order.code if order else None) or charge.code, []),
+            title=None if order else order_title(charge.code, []),  # the order's events know what was sold
             value=Money((order.amount if order else None) or charge.amount, currency),
             refunds=back or None,
             ordered_at=None if order else charge.created_at,

@@ -39,6 +39,7 @@ from adapters.contract import (
     Unknown,
     currency_code,
     order_title,
+    text_key,
 )
 
 
@@ -50,7 +51,7 @@ class TokenDigest(Hmac):
     """
 
     def expected(self, delivery: Delivery, secret: str) -> bytes:
-        return hashlib.sha256(secret.encode() + b"-" + delivery.body).hexdigest().encode()
+        return hashlib.sha256(text_key(secret) + b"-" + delivery.body).hexdigest().encode()
 
     @property
     def words(self) -> str:
@@ -233,8 +234,8 @@ class PagBank(Adapter[Any]):
             word = "CANCELED" if canceled else "DECLINED"
             if canceled and order.refunds:
                 status = Status.REFUNDED  # voided after it was paid
-        paid = status in (Status.PAID, Status.PARTIALLY_PAID)
-        return replace(order, status=status, source_status=word, at=at, paid_at=paid_at if paid else None)
+        paid_at = paid_at if status is Status.PAID else None
+        return replace(order, status=status, source_status=word, at=at, paid_at=paid_at)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -54,6 +54,7 @@ class Person(Payload):
     last_name: str | None = None
     email: str | None = None
     phone: str | None = None
+    international_format_phone: str | None = None
 
 
 # Payment requests name the customer by number alone.
@@ -174,6 +175,7 @@ class Paystack(Adapter[Any]):
         "CRM's contact and deal.",
     )
     signature = Hmac(header="x-paystack-signature", algorithm="sha512", encoding="hex")
+    patience = "takes 200; tries again every 3 minutes, after the fourth time hourly, for 72 hours"
     kind = Field("event")
     reads = {
         "charge.success": TransactionEvent,
@@ -293,7 +295,7 @@ class Paystack(Adapter[Any]):
             external_id=charged.reference or thing.invoice_code,
             preference=0 if charged.reference else 1,
             aliases=(thing.invoice_code,) if charged.reference and thing.invoice_code else (),
-            at=thing.paid_at or thing.created_at,
+            at=thing.paid_at or (thing.created_at if kind == "invoice.create" else None),
             status=status,
             source_status=thing.status,
             title=order_title(None, [thing.description]),
@@ -320,6 +322,6 @@ def _customer(person: Person | None, metadata: Metadata) -> Customer | None:
         id=buyer.id or buyer.customer_code or None,
         crm_id=metadata.crm_contact_id or None,
         emails=(buyer.email,) if buyer.email else (),
-        phones=(buyer.phone,) if buyer.phone else (),
+        phones=tuple(phone for phone in (buyer.international_format_phone or buyer.phone,) if phone),
     )
     return None if customer == Customer() else customer

@@ -46,6 +46,7 @@ from adapters.contract import (
     Unverified,
     one_header,
     order_title,
+    text_key,
     usable,
 )
 
@@ -65,6 +66,7 @@ class RsaAndToken(Signature):
     """RSA (PKCS#1 v1.5, SHA-256, base64) of the raw body by Woovi, and beside it the token that you gave Woovi."""
 
     strength = Strength.MAC
+    can_sign = False
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         from cryptography.exceptions import InvalidSignature
@@ -76,7 +78,7 @@ class RsaAndToken(Signature):
         candidates = usable(secrets)
         signature = one_header(delivery, ("x-webhook-signature",))
         token = one_header(delivery, ("x-openpix-authorization", "authorization")).encode("utf-8", "surrogatepass")
-        secret = next((each for each in candidates if hmac.compare_digest(each.encode(), token)), None)
+        secret = next((each for each in candidates if hmac.compare_digest(text_key(each), token)), None)
         if secret is None:
             raise Unverified(Unverified.MISMATCH)
         try:
@@ -199,6 +201,7 @@ class Woovi(Adapter[Any]):
             RsaAndToken(),
         )
     )
+    patience = "takes 2xx within 100 seconds; tries again 8 times, each time after twice as long"
     kind = Field("event")
     reads = {
         "OPENPIX:CHARGE_CREATED": Sale,

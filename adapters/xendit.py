@@ -135,6 +135,7 @@ class Xendit(Adapter[Any]):
         "the CRM's contact and deal.",
     )
     signature = Token(header="x-callback-token")
+    patience = "takes 2xx; tries again up to 6 times"
     kind = Field("event")
     delivery_id = Header("webhook-id")
     reads = {

@@ -9,7 +9,7 @@ from app.directory import Source
 from app.ids import new_id
 from app.outcome import Outcome
 from app.statement import clean, says_unknown_status, state
-from app.store.record import Record
+from app.store.record import Record, packed
 
 # Never kept: they hold a credential of whoever sent them, and nothing reads them again.
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
@@ -37,8 +37,7 @@ def read(
         kind="",
         strength=str(adapter.scheme(source.options).strength),
         received_at=received_at,
-        body=delivery.body,
-        headers=_kept(delivery, proven_by),
+        content=b"" if again else packed(delivery.body, _kept(delivery, proven_by)),
         again=again is not None,
     )
     orders: list[Order] = []

@@ -24,12 +24,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.committer import Committer
 from app.ids import new_id
 from app.migrate import migrate
+from app.operator import IN_PROCESS
 from app.outcome import Outcome
 from app.settings import Settings, read_settings
 from app.store.record import Receipt, Record
 from app.vault import make_key
 from app.web.application import create_app
-from app.web.callers import IN_PROCESS
 
 SECRET = "a-secret-of-the-benchmark-0123456789"
 

@@ -13,23 +13,29 @@ from adapters.contract.adapter import (
     Options,
     Payload,
     Query,
+    Where,
+    validated,
 )
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, Unfetched, Unreadable, Unverified
 from adapters.contract.money import Money, amount_text, currency_code, decimals
 from adapters.contract.order import RANK, UNKNOWN, Customer, Item, Order, Origin, Status, Unknown, order_title
-from adapters.contract.signature import (
+from adapters.contract.schemes import (
     AnyOf,
     Hmac,
-    Signature,
     StandardWebhooks,
-    Strength,
     TimestampedHmac,
     Token,
     Unsigned,
+    body_token,
+)
+from adapters.contract.signature import (
+    Signature,
+    Strength,
     hex_key,
     one_header,
     text_key,
+    time_dot_body,
     usable,
     whsec_key,
 )
@@ -74,7 +80,9 @@ __all__ = [
     "Unreadable",
     "Unsigned",
     "Unverified",
+    "Where",
     "amount_text",
+    "body_token",
     "currency_code",
     "decimals",
     "form_body",
@@ -83,6 +91,8 @@ __all__ = [
     "one_header",
     "order_title",
     "text_key",
+    "time_dot_body",
     "usable",
+    "validated",
     "whsec_key",
 ]

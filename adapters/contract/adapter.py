@@ -136,12 +136,15 @@ class Api:
     """Where a thin source's orders are read, and how our key travels.
 
     `origin` is fixed (or made from validated options): a URL found in a payload is never fetched. `authorize` gives
-    the headers that carry the key.
+    the headers that carry the key. Where the key is `client id:client secret` and has first to be changed for a token
+    that lives for a while (OAuth 2.0 client credentials, RFC 6749 §4.4), `token_path` says where at the origin, and
+    `authorize` gets the token in place of the key.
     """
 
     origin: str | Callable[[Any], str]
     authorize: Callable[[str, Any], Mapping[str, str]]
     key_words: str  # what the key is and where to find it, for the source's owner
+    token_path: str | None = None
 
     def origin_for(self, options: Any) -> str:
         """The origin for a source with these options."""
@@ -159,6 +162,7 @@ class Adapter(Generic[PayloadT]):
     origin: ClassVar[Origin]
     links: ClassVar[Links]
     setup: ClassVar[tuple[str, ...]]  # steps for the shop's owner; {webhook_url} stands for the address
+    paste: ClassVar[str] = ""  # a text that a step tells to paste as it is: a query, a configuration
     topics: ClassVar[tuple[str, ...]] = ()  # what to subscribe to at the source, in its words
 
     signature: ClassVar[Signature]
@@ -174,6 +178,9 @@ class Adapter(Generic[PayloadT]):
     options: ClassVar[type[Options]] = Options
     statuses: ClassVar[Mapping[str, Status | None]] = {}  # None: known, and says nothing about where the order stands
     zone: ClassVar[tzinfo] = UTC  # of times that the source writes without one
+
+    answer: ClassVar[str | None] = None  # the body of the 200, where a source insists on one
+    patience: ClassVar[str] = ""  # which answers it takes for a yes, and what it does after another; in words
 
     def handshake(self, delivery: Delivery) -> str | None:
         """What an unsigned greeting of this source is (a ping that only asks for 200), or None for everything else.

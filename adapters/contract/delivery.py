@@ -84,6 +84,7 @@ class Delivery:
             query={**self.query, **(query or {})},
             received_at=self.received_at,
             url=self.url,
+            repeated=self.repeated.difference(headers or ()),
         )
 
     def document(self, parse: Callable[[bytes], Any]) -> Any:
@@ -154,6 +155,8 @@ def form_body(body: bytes) -> dict[str, Any]:
 
     The last value of a repeated plain name counts, as in PHP. Raises Unreadable.
     """
+    if not body:
+        raise Unreadable("the body is empty")
     try:
         pairs = parse_qsl(
             body.decode("utf-8-sig"), keep_blank_values=True, strict_parsing=True, max_num_fields=2000, errors="strict"
@@ -167,11 +170,18 @@ def form_body(body: bytes) -> dict[str, Any]:
             raise Unreadable("the form is nested too deeply")
         place = form
         for step in steps[:-1]:
+            if not step:  # PHP and Ruby read a[][b]=1&a[][c]=2 in two ways
+                raise Unreadable("the form numbers no group inside a name")
             nested = place.setdefault(step, {})
             if not isinstance(nested, dict):
                 raise Unreadable("the form uses one name both as a value and as a group")
             place = nested
-        last = steps[-1] or str(len(place))
+        last = steps[-1]
+        if not last:
+            index = len(place)
+            while str(index) in place:
+                index += 1
+            last = str(index)
         if isinstance(place.get(last), dict):
             raise Unreadable("the form uses one name both as a value and as a group")
         place[last] = value

@@ -1,22 +1,17 @@
-"""Signature schemes, as values with two verbs: `verify` for the door, `sign` for samples and tests.
+"""What a signature scheme is, and the parts it is put together from: keys, headers, what is signed, how old it may be.
 
-A scheme has no default: what is not named is refused, and no secret means refused. Ours is encoded and the bytes are
-compared in constant time; what a stranger sent is never decoded. Every secret of a source is tried, since sources keep
-the old one for a while after a rotation.
+The schemes themselves are in `schemes.py`; an adapter whose source signs like no other writes its own with these parts.
 """
 
 import base64
-import hashlib
-import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from adapters.contract.delivery import Delivery
-from adapters.contract.errors import Unreadable, Unverified
+from adapters.contract.errors import Unverified
 
 
 class Strength(StrEnum):
@@ -31,6 +26,8 @@ class Signature(ABC):
     """How a source proves a delivery. Frozen; one scheme serves every source that signs alike."""
 
     strength: Strength
+    # False: only the source has the key, and `sign` gives everything but the signature.
+    can_sign: bool = True
 
     @abstractmethod
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
@@ -51,7 +48,7 @@ class Signature(ABC):
 Encoding = Literal["hex", "base64"]
 Algorithm = Literal["sha1", "sha256", "sha512"]
 
-_ENCODE: dict[Encoding, Callable[[bytes], bytes]] = {
+ENCODE: dict[Encoding, Callable[[bytes], bytes]] = {
     "hex": lambda digest: digest.hex().encode(),
     "base64": base64.b64encode,
 }
@@ -59,13 +56,13 @@ _ENCODE: dict[Encoding, Callable[[bytes], bytes]] = {
 
 def text_key(secret: str) -> bytes:
     """The secret's characters are the key (most sources)."""
-    return secret.encode()
+    return in_bytes(secret)
 
 
 def hex_key(secret: str) -> bytes:
     """The secret is the key in hexadecimal (Squarespace, Adyen). Raises Unverified when it is not."""
     try:
-        return bytes.fromhex(secret)
+        return _not_empty(bytes.fromhex(secret))
     except ValueError:
         raise Unverified(Unverified.NO_SECRET) from None
 
@@ -73,14 +70,26 @@ def hex_key(secret: str) -> bytes:
 def whsec_key(secret: str) -> bytes:
     """Standard Webhooks: base64 after `whsec_`. Raises Unverified when it is not."""
     try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        return _not_empty(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
     except ValueError:
         raise Unverified(Unverified.NO_SECRET) from None
+
+
+def _not_empty(key: bytes) -> bytes:
+    """A key of no bytes, as "whsec_" and "  " decode to, is one that everybody has."""
+    if not key:
+        raise Unverified(Unverified.NO_SECRET)
+    return key
 
 
 def raw_body(delivery: Delivery) -> bytes:
     """The exact bytes that arrived."""
     return delivery.body
+
+
+def time_dot_body(header: str) -> Callable[[Delivery], bytes]:
+    """The time that stands in this header, a dot, the exact bytes that arrived."""
+    return lambda delivery: in_bytes(delivery.headers.get(header, "")) + b"." + delivery.body
 
 
 def usable(secrets: Iterable[str]) -> list[str]:
@@ -102,12 +111,9 @@ def one_header(delivery: Delivery, names: Sequence[str]) -> str:
     raise Unverified(Unverified.MISSING)
 
 
-def _bytes(value: str) -> bytes:
-    return value.encode("utf-8", "surrogateescape")
-
-
-def _names(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def in_bytes(value: str) -> bytes:
+    """The text in UTF-8; never fails, whatever somebody put into it."""
+    return value.encode("utf-8", "surrogatepass")
 
 
 def check_age(sent: str, now: datetime, tolerance: int, unit: int = 1) -> None:
@@ -119,283 +125,3 @@ def check_age(sent: str, now: datetime, tolerance: int, unit: int = 1) -> None:
         raise Unverified(Unverified.TOO_OLD)
     if age < -tolerance:
         raise Unverified(Unverified.TOO_NEW)
-
-
-# -- The schemes --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hmac(Signature):
-    """One HMAC in one header (or query parameter): Shopify, WooCommerce, and most others.
-
-    `header` may name several families, the first that came counts. `message` builds what is signed when it is not
-    simply the body. `proves_body` is False when the message leaves the body out.
-    """
-
-    encoding: Encoding
-    header: str | tuple[str, ...] = ()
-    query: str | None = None
-    algorithm: Algorithm = "sha256"
-    prefix: str = ""
-    key: Callable[[str], bytes] = text_key
-    message: Callable[[Delivery], bytes] = raw_body
-    proves_body: bool = True
-    signed_words: str = "the raw body"
-
-    def __post_init__(self) -> None:
-        if bool(self.header) == bool(self.query):
-            raise TypeError("an HMAC is either in a header or in a query parameter: name one of them")
-
-    @property
-    def strength(self) -> Strength:  # type: ignore[override]  # a property fulfils the attribute
-        return Strength.MAC if self.proves_body else Strength.TOKEN
-
-    def expected(self, delivery: Delivery, secret: str) -> bytes:
-        """The value that this secret gives, as it would stand in the header."""
-        digest = hmac.digest(self.key(secret), self.message(delivery), self.algorithm)
-        return self.prefix.encode() + _ENCODE[self.encoding](digest)
-
-    def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        candidates = usable(secrets)
-        if self.query:
-            if self.query not in delivery.query:
-                raise Unverified(Unverified.MISSING)
-            sent = _bytes(delivery.query[self.query])
-        else:
-            sent = _bytes(one_header(delivery, _names(self.header)))
-        for secret in candidates:
-            if hmac.compare_digest(self.expected(delivery, secret), sent):
-                return secret
-        raise Unverified(Unverified.MISMATCH)
-
-    def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
-        value = self.expected(delivery, secret).decode()
-        if self.query:
-            return delivery.changed(query={self.query: value})
-        return delivery.changed(headers={_names(self.header)[0]: value})
-
-    @property
-    def words(self) -> str:
-        place = f"the query parameter `{self.query}`" if self.query else f"the header `{_names(self.header)[0]}`"
-        return f"HMAC-{self.algorithm.upper()} of {self.signed_words}, {self.encoding}, in {place}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimestampedHmac(Signature):
-    """One header with a time and one or more HMACs over time and body: `t=…,v1=…,v1=…` (Stripe, Paddle).
-
-    `tolerance` is in seconds, past and future; a time too far ahead would be a delivery that can be repeated for long.
-    """
-
-    header: str
-    time_name: str
-    mac_name: str
-    between: str
-    joined_by: str
-    tolerance: int
-    encoding: Encoding = "hex"
-    algorithm: Algorithm = "sha256"
-    strength = Strength.MAC
-
-    def expected(self, sent_at: str, body: bytes, secret: str) -> bytes:
-        """The value that this secret gives for a body sent at `sent_at`."""
-        message = f"{sent_at}{self.joined_by}".encode() + body
-        return _ENCODE[self.encoding](hmac.digest(secret.encode(), message, self.algorithm))
-
-    def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        candidates = usable(secrets)
-        value = one_header(delivery, (self.header,))
-        times: list[str] = []
-        macs: list[bytes] = []
-        for part in value.split(self.between)[:32]:
-            name, _, content = part.strip().partition("=")
-            if name == self.time_name:
-                times.append(content)
-            elif name == self.mac_name:
-                macs.append(_bytes(content))
-        if len(times) != 1 or not macs or not (times[0].isascii() and times[0].isdigit()):
-            raise Unverified(Unverified.MALFORMED)
-        for secret in candidates:
-            ours = self.expected(times[0], delivery.body, secret)
-            if any([hmac.compare_digest(ours, mac) for mac in macs]):
-                check_age(times[0], now, self.tolerance)
-                return secret
-        raise Unverified(Unverified.MISMATCH)
-
-    def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
-        sent_at = str(int(now.timestamp()))
-        mac = self.expected(sent_at, delivery.body, secret).decode()
-        value = f"{self.time_name}={sent_at}{self.between}{self.mac_name}={mac}"
-        return delivery.changed(headers={self.header: value})
-
-    @property
-    def words(self) -> str:
-        return (
-            f"HMAC-{self.algorithm.upper()} of time and raw body, {self.encoding}, in the header `{self.header}`; "
-            f"at most {self.tolerance} s old"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandardWebhooks(Signature):
-    """Standard Webhooks (`webhook-*`; Svix spells them `svix-*`): HMAC-SHA256 of `id.timestamp.body`, base64.
-
-    The header lists several signatures, separated by spaces; entries of other versions (`v1a`) are passed over.
-    Source: the specification, standard-webhooks/standard-webhooks `spec/standard-webhooks.md`.
-    """
-
-    key: Callable[[str], bytes] = whsec_key
-    families: tuple[str, ...] = ("webhook-", "svix-")
-    tolerance: int = 300
-    strength = Strength.MAC
-
-    def expected(self, delivery_id: str, sent_at: str, body: bytes, secret: str) -> bytes:
-        """The list entry that this secret gives."""
-        message = _bytes(f"{delivery_id}.{sent_at}.") + body
-        return b"v1," + base64.b64encode(hmac.digest(self.key(secret), message, "sha256"))
-
-    def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        candidates = usable(secrets)
-        family = next((name for name in self.families if f"{name}signature" in delivery.headers), self.families[0])
-        signatures = one_header(delivery, (f"{family}signature",))
-        delivery_id = one_header(delivery, (f"{family}id",))
-        sent_at = one_header(delivery, (f"{family}timestamp",))
-        if not (sent_at.isascii() and sent_at.isdigit()):
-            raise Unverified(Unverified.MALFORMED)
-        entries = [_bytes(entry) for entry in signatures.split(" ")[:32]]
-        for secret in candidates:
-            ours = self.expected(delivery_id, sent_at, delivery.body, secret)
-            if any([hmac.compare_digest(ours, entry) for entry in entries]):
-                check_age(sent_at, now, self.tolerance)
-                return secret
-        raise Unverified(Unverified.MISMATCH)
-
-    def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
-        family = self.families[0]
-        sent_at = str(int(now.timestamp()))
-        delivery_id = delivery.headers.get(f"{family}id") or f"msg_{hashlib.sha256(delivery.body).hexdigest()[:24]}"
-        mac = self.expected(delivery_id, sent_at, delivery.body, secret).decode()
-        return delivery.changed(
-            headers={f"{family}id": delivery_id, f"{family}timestamp": sent_at, f"{family}signature": mac}
-        )
-
-    @property
-    def words(self) -> str:
-        return (
-            f"Standard Webhooks: HMAC-SHA256 of id, time and raw body, base64, in the header "
-            f"`{self.families[0]}signature`; at most {self.tolerance} s old"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token(Signature):
-    """A shared word that the source shows with every delivery. It proves the sender, not the body.
-
-    It stands in a header, in the query, or in the body (`field` reads it from the delivery). `prefix` comes before it
-    in the header (`Bearer `). With `basic`, the secret is `user:password` and comes as HTTP Basic (RFC 7617).
-    """
-
-    header: str | None = None
-    query: str | None = None
-    field: Callable[[Delivery], object] | None = None
-    put: Callable[[Delivery, str], Delivery] | None = None
-    place: str = ""
-    prefix: str = ""
-    basic: bool = False
-    strength = Strength.TOKEN
-
-    def __post_init__(self) -> None:
-        if sum(map(bool, (self.header, self.query, self.field))) != 1:
-            raise TypeError("a token is in a header, in the query or in the body: name one of them")
-
-    def _shown(self, secret: str) -> bytes:
-        if self.basic:
-            return b"Basic " + base64.b64encode(secret.encode())
-        return self.prefix.encode() + secret.encode()
-
-    def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        candidates = usable(secrets)
-        sent: object
-        if self.header:
-            sent = one_header(delivery, (self.header,))
-        elif self.query:
-            sent = delivery.query.get(self.query)
-        elif self.field:
-            try:
-                sent = self.field(delivery)
-            except (Unreadable, LookupError, TypeError, AttributeError):
-                raise Unverified(Unverified.MALFORMED) from None
-        else:
-            raise Unverified(Unverified.MISSING)
-        if not isinstance(sent, str) or not sent:
-            raise Unverified(Unverified.MISSING)
-        shown = sent.encode("utf-8", "surrogatepass")
-        for secret in candidates:
-            if hmac.compare_digest(self._shown(secret), shown):
-                return secret
-        raise Unverified(Unverified.MISMATCH)
-
-    def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
-        if self.header:
-            return delivery.changed(headers={self.header: self._shown(secret).decode()})
-        if self.query:
-            return delivery.changed(query={self.query: secret})
-        return self.put(delivery, secret) if self.put else delivery
-
-    @property
-    def words(self) -> str:
-        if self.basic:
-            return "user and password by HTTP Basic authentication; proves the sender, not the body"
-        if self.header:
-            place = f"the header `{self.header}`"
-        else:
-            place = f"the query parameter `{self.query}`" if self.query else f"the body ({self.place})"
-        return f"a shared token in {place}; proves the sender, not the body"
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf(Signature):
-    """Several schemes of one source; the delivery must satisfy one whose signature it carries."""
-
-    schemes: tuple[Signature, ...]
-
-    @property
-    def strength(self) -> Strength:  # type: ignore[override]  # a property fulfils the attribute
-        weakest = [Strength.FETCHED, Strength.TOKEN, Strength.MAC]
-        return min((scheme.strength for scheme in self.schemes), key=weakest.index)
-
-    def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        refused: Unverified | None = None
-        for scheme in self.schemes:
-            try:
-                return scheme.verify(delivery, secrets, now)
-            except Unverified as fault:
-                # The most telling reason is that of the scheme whose signature was there at all.
-                if refused is None or refused.reason == Unverified.MISSING:
-                    refused = fault
-        raise refused or Unverified(Unverified.MISSING)
-
-    def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
-        return self.schemes[0].sign(delivery, secret, now)
-
-    @property
-    def words(self) -> str:
-        return "; or ".join(scheme.words for scheme in self.schemes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsigned(Signature):
-    """The source signs nothing. Allowed only where the order is then read from the source itself."""
-
-    because: str
-    strength = Strength.FETCHED
-
-    def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        return ""
-
-    def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
-        return delivery
-
-    @property
-    def words(self) -> str:
-        return f"unsigned ({self.because}); believed only because the order is read back from the source"

@@ -21,11 +21,17 @@ def _iso(value: Any) -> Any:
         raise ValueError("is not a time in ISO 8601") from None
 
 
+def _whole(value: Any) -> int:
+    if isinstance(value, bool):
+        raise ValueError("true is no number")
+    return int(value)
+
+
 def _seconds(value: Any) -> Any:
     if value is None or isinstance(value, datetime):
         return value
     try:
-        return datetime.fromtimestamp(int(value), UTC)
+        return datetime.fromtimestamp(_whole(value), UTC)
     except (TypeError, ValueError, OverflowError, OSError, ArithmeticError):
         raise ValueError("is not a time in seconds since 1970") from None
 
@@ -34,7 +40,7 @@ def _milliseconds(value: Any) -> Any:
     if value is None or isinstance(value, datetime):
         return value
     try:
-        whole, rest = divmod(int(value), 1000)
+        whole, rest = divmod(_whole(value), 1000)
         return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest * 1000)
     except (TypeError, ValueError, OverflowError, OSError, ArithmeticError):
         raise ValueError("is not a time in milliseconds since 1970") from None

@@ -1,11 +1,11 @@
 """The only room that speaks SQL about the delivery log when it is read; the group commit writes it."""
 
 import json
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 from app.store.database import Store
+from app.store.record import unpacked
 from app.store.statements import Row
 
 
@@ -88,9 +88,9 @@ async def find(store: Store, account_id: str, delivery_id: str) -> Row | None:
 async def body(store: Store, account_id: str, delivery_id: str) -> tuple[bytes, Row] | None:
     """The exact bytes of a delivery, and {"headers", "query"} as they came; None when they are not kept any more."""
     row = await store.one(
-        "SELECT body, headers FROM bodies WHERE account_id = :account_id AND delivery_id = :id",
+        "SELECT content FROM bodies WHERE account_id = :account_id AND delivery_id = :id",
         account_id=account_id, id=delivery_id,
     )  # fmt: skip
     if row is None:
         return None
-    return zlib.decompress(row["body"]), json.loads(zlib.decompress(row["headers"]))
+    return unpacked(row["content"])

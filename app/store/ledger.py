@@ -13,7 +13,7 @@ from app.statement import UNTIMED, Statement
 from app.store import schema
 from app.store.placing import Contacts
 from app.store.record import Record
-from app.store.statements import Insert, Lookup, Plan, Row, Sql
+from app.store.statements import Insert, Lookup, Plan, Row, Sql, to_json
 
 _ORDER_COLUMNS = tuple(column.name for column in schema.orders.columns)
 _BY_EXTERNAL_ID = Lookup(schema.orders, _ORDER_COLUMNS, by=("account_id", "scope", "external_id"), for_update=True)
@@ -256,7 +256,7 @@ class Ledger:
                 orders.append(tuple(order.columns[name] for name in _ORDER_COLUMNS))
             history += [
                 (order.account_id, order.id, *key, heard.entry.recorded_at, heard.delivery_id, heard.member_id,
-                 json.dumps(heard.entry.said, ensure_ascii=False, separators=(",", ":")))
+                 to_json(heard.entry.said))
                 for key, heard in order.heard.items()
                 if not heard.stored
             ]  # fmt: skip
@@ -306,7 +306,7 @@ def _columns(order: OpenOrder, folded: Folded, contact_id: str | None) -> Row:
         "paid_at": folded.paid_at,
         "url": folded.url,
         "test": folded.test,
-        "items": json.dumps(folded.items, ensure_ascii=False, separators=(",", ":")),
+        "items": to_json(folded.items) if folded.items else "[]",
         "created_at": row.get("created_at") or order.columns.get("created_at") or present,
         "updated_at": row.get("updated_at") or order.columns.get("updated_at") or present,
     }

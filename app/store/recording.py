@@ -1,7 +1,6 @@
 """The group commit's plan: a batch of proven deliveries into the log, their orders and their contacts, in one transaction."""
 
 import json
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from app.store import schema
 from app.store.ledger import Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.record import Receipt, Record
-from app.store.statements import Insert, Lock, Lookup, Plan, Sql
+from app.store.statements import Insert, Lock, Lookup, Plan, Sql, to_json
 
 _DELIVERY = Lookup(
     schema.deliveries,
@@ -121,8 +120,8 @@ def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str
         ended: dict[str, Any] = {
             "outcome": str(receipt.outcome),
             "reason": receipt.reason,
-            "notes": json.dumps(rec.notes) if rec.notes else "[]",
-            "orders": json.dumps(receipt.orders),
+            "notes": to_json(rec.notes) if rec.notes else "[]",
+            "orders": to_json(receipt.orders),
             "external_id": rec.statements[0].names[0] if rec.statements else rec.external_id,
         }
         if rec.again:
@@ -133,8 +132,7 @@ def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str
             ended["external_id"], ended["outcome"], ended["reason"], ended["notes"], rec.strength, ended["orders"],
             rec.received_at, committed_at, 1,
         ))  # fmt: skip
-        headers = json.dumps(rec.headers, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        bodies.append((rec.account_id, rec.delivery_id, zlib.compress(rec.body, 1), zlib.compress(headers, 1)))
+        bodies.append((rec.account_id, rec.delivery_id, rec.content))
     if rows:
         yield _INSERT_DELIVERY.many(rows)
         yield _INSERT_BODY.many(bodies)

@@ -212,8 +212,7 @@ bodies = Table(
     metadata,
     _key("account_id"),
     _key("delivery_id"),
-    Column("body", LargeBinary, nullable=False),  # zlib
-    Column("headers", LargeBinary, nullable=False),  # zlib over JSON: {"headers": …, "query": …}
+    Column("content", LargeBinary, nullable=False),  # see `record.packed`
 )
 
 # Held deliveries and the identities they wait for.

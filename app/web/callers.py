@@ -4,14 +4,11 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from app.operator import ACCOUNT_HEADER, IN_PROCESS
 from app.registry import Registry
 from app.roles import GRANTS, Permission, Role
 from app.store import accounts
 from app.web.problems import Problem
-
-# What the operator's door is called in `scope["server"]` when it is not a socket but this very process.
-IN_PROCESS = "in-process"
-ACCOUNT_HEADER = "orders-account"  # on the operator's door: which account, by id or name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,327 @@
+"""Adyen: payments, by its standard webhook; one delivery may tell of several.
+
+- Signing: https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures and
+  `Adyen/util.py` of Adyen's Python library (16.0.0)
+- Events: https://docs.adyen.com/development-resources/webhooks/webhook-types
+- Amounts: https://docs.adyen.com/development-resources/currency-codes
+
+Decided here, and why:
+
+- The signature stands in each item and covers eight of its fields: the references, the account, the amount, what
+  happened and whether it did. The date and everything about the shopper are not covered, so the strength is `token`,
+  not `mac`. They are used: without them an order would have neither a person nor an order in time.
+- Every item must be proven, not just the first (Adyen's own helper looks at no other). No value is escaped: published
+  signatures over `:` and `\\` hold without, and not with it.
+- An order is one payment, by its `pspReference`; what is done to it later names it as `originalReference`.
+  `merchantReference` need not be unique (split payments, links paid by many, a second try), so it is only the title.
+- With capture by hand (option `capture=manual`) an authorisation is pending until it is captured; else it is paid.
+- A capture of a part lets the rest go, so what was captured is then the value. (Several captures of one authorisation
+  are an extra of Adyen's; the last one tells.)
+- `success` false of a capture, cancellation or refund means that nothing has changed.
+- A refund that failed later counts as nothing. A chargeback takes the money until it is reversed; a notice or a request
+  for information is an open dispute.
+- An authorisation of nothing checks a card, and is no order.
+"""
+
+import base64
+import hmac
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field as Named
+
+from adapters.contract import (
+    Adapter,
+    Customer,
+    Delivery,
+    Event,
+    Field,
+    Hmac,
+    IfObject,
+    Ignored,
+    IsoOrBlank,
+    Links,
+    Money,
+    Options,
+    Order,
+    Origin,
+    Payload,
+    Signature,
+    Status,
+    Strength,
+    Unreadable,
+    Unverified,
+    currency_code,
+    decimals,
+    hex_key,
+    json_body,
+    order_title,
+    usable,
+)
+
+# Where Adyen counts other decimals than ISO 4217 does (its list of currency codes, "differs from standard").
+DECIMALS = {"CLP": 2, "CVE": 0, "IDR": 0, "ISK": 2}
+
+# What tells of all of a payment; what is given back or disputed may be a part of it.
+WHOLE_AMOUNT = frozenset(
+    {"AUTHORISATION", "CAPTURE", "CANCELLATION", "CANCEL_OR_REFUND", "TECHNICAL_CANCEL", "OFFER_CLOSED"}
+)
+
+SIGNED = (
+    "pspReference",
+    "originalReference",
+    "merchantAccountCode",
+    "merchantReference",
+    "amount",
+    "eventCode",
+    "success",
+)
+
+
+def _items(document: Any) -> list[dict[str, Any]]:
+    """The items of a notification. Raises LookupError, TypeError when it has none."""
+    found = [entry["NotificationRequestItem"] for entry in document["notificationItems"]]
+    if not found or not all(isinstance(item, dict) for item in found):
+        raise LookupError("no items")
+    return found
+
+
+def _message(item: dict[str, Any]) -> bytes:
+    """What is signed of an item: eight values joined by colons, a missing one empty."""
+    amount = item.get("amount") or {}
+    values = [
+        part
+        for name in SIGNED
+        for part in ((amount.get("value"), amount.get("currency")) if name == "amount" else (item.get(name),))
+    ]
+    texts = ("" if value is None else str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+    return ":".join(texts).encode("utf-8", "surrogatepass")
+
+
+def _mac(key: bytes, message: bytes) -> bytes:
+    return base64.b64encode(hmac.digest(key, message, "sha256"))
+
+
+WHOLE = Hmac(header="hmacsignature", encoding="base64", key=hex_key)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemHmac(Signature):
+    """HMAC-SHA256 of eight fields of each item, base64, in the item's own `additionalData.hmacSignature`.
+
+    Webhooks without items (of accounts, cards, terminals) are signed whole, in a header; they tell of no order.
+    """
+
+    strength = Strength.TOKEN
+
+    def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
+        candidates = usable(secrets)
+        if WHOLE.header in delivery.headers:
+            return WHOLE.verify(delivery, candidates, now)
+        try:
+            signed = [
+                (_message(item), item["additionalData"]["hmacSignature"].encode("utf-8", "surrogatepass"))
+                for item in _items(delivery.document(json_body))
+            ]
+        except Unreadable:
+            raise Unverified(Unverified.MALFORMED) from None
+        except (LookupError, TypeError, AttributeError):
+            raise Unverified(Unverified.MISSING) from None
+        for secret in candidates:
+            key = hex_key(secret)
+            if all([hmac.compare_digest(_mac(key, message), sent) for message, sent in signed]):
+                return secret
+        raise Unverified(Unverified.MISMATCH)
+
+    def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
+        key, document = hex_key(secret), json.loads(delivery.body)
+        if "notificationItems" not in document:
+            return WHOLE.sign(delivery, secret, now)
+        for item in _items(document):
+            mac = _mac(key, _message(item)).decode()
+            item["additionalData"] = {**(item.get("additionalData") or {}), "hmacSignature": mac}
+        return delivery.changed(body=json.dumps(document, ensure_ascii=False).encode())
+
+    @property
+    def words(self) -> str:
+        return (
+            "HMAC-SHA256 of each item's references, account, amount, event and success, base64, in the body "
+            "(`additionalData.hmacSignature`); dates and what is said of the shopper are not covered"
+        )
+
+
+class AdyenOptions(Options):
+    """`capture`: whether payments are captured by themselves once authorised, or by hand."""
+
+    capture: Literal["automatic", "manual"] = "automatic"
+
+
+class Amount(Payload):
+    value: int
+    currency: str
+
+
+class AdditionalData(Payload):
+    shopperReference: str | None = None
+    shopperEmail: str | None = None
+    shopperTelephone: str | None = None
+    action: str | None = Named(None, alias="modification.action")
+
+
+class Item(Payload):
+    pspReference: str
+    eventCode: str
+    success: str | bool
+    amount: Amount | None = None
+    originalReference: str | None = None
+    merchantReference: str | None = None
+    eventDate: IsoOrBlank = None
+    additionalData: Annotated[AdditionalData | None, IfObject] = None
+
+
+class Entry(Payload):
+    NotificationRequestItem: Item
+
+
+class Notification(Payload):
+    live: str | bool | None = None
+    notificationItems: list[Entry]
+
+
+class Adyen(Adapter[Notification]):
+    name, title, origin = "adyen", "Adyen", Origin.PAYMENTS
+    links = Links(
+        signing="https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
+        payload="https://docs.adyen.com/development-resources/webhooks/webhook-types",
+    )
+    setup = (
+        "In Adyen's Customer Area open Developers → Webhooks → + Webhook → Standard webhook → Add.",
+        "Give {webhook_url} as the URL, method JSON, and leave the events as they are, or choose those under topics.",
+        "Under Security → HMAC Key click Generate, copy the key, and give it to this source as its secret; save.",
+        "Under Additional settings choose Include Shopper Details: it brings the e-mail that leads to a contact.",
+        "If you capture payments by hand, set the option capture=manual on this source.",
+        "After a new key Adyen uses the old one for a while: rotate this source's secret with an overlap.",
+    )
+    topics = (
+        "AUTHORISATION",
+        "CAPTURE",
+        "CAPTURE_FAILED",
+        "CANCELLATION",
+        "CANCEL_OR_REFUND",
+        "REFUND",
+        "REFUND_FAILED",
+        "REFUNDED_REVERSED",
+        "CHARGEBACK",
+        "SECOND_CHARGEBACK",
+        "CHARGEBACK_REVERSED",
+        "EXPIRE",
+        "OFFER_CLOSED",
+        "TECHNICAL_CANCEL",
+    )
+    signature = ItemHmac()
+    kind = Field("type")
+    reads = dict.fromkeys(topics, Notification)
+    ignores = frozenset({"REPORT_AVAILABLE", "RECURRING_CONTRACT", "NOTIFICATION_OF_*", "REQUEST_FOR_*", "ORDER_*"})
+    options = AdyenOptions
+    statuses = {  # event code: what it means when it succeeded
+        "AUTHORISATION": Status.PAID,
+        "CAPTURE": Status.PAID,
+        "CAPTURE_FAILED": Status.FAILED,
+        "CANCELLATION": Status.CANCELED,
+        "TECHNICAL_CANCEL": Status.CANCELED,
+        "EXPIRE": Status.CANCELED,
+        "OFFER_CLOSED": Status.CANCELED,
+        "CHARGEBACK": Status.REFUNDED,
+        "SECOND_CHARGEBACK": Status.REFUNDED,
+        "CHARGEBACK_REVERSED": Status.PAID,
+        "REFUND": None,
+        "REFUND_FAILED": None,
+        "REFUNDED_REVERSED": None,
+    }
+    answer = "[accepted]"
+    patience = (
+        "takes 2xx within 10 seconds (older accounts: the text [accepted]); tries again for 30 days, and while it does so "
+        "holds back all that comes after"
+    )
+
+    def kind_of(self, delivery: Delivery, options: Any) -> str:
+        """The event code of the item (of the first one that is read, should there be several)."""
+        document = self.document_of(delivery)
+        try:
+            codes = [item["eventCode"] for item in _items(document) if isinstance(item.get("eventCode"), str)]
+        except (LookupError, TypeError):
+            codes = []
+        told = [code for code in codes if code in self.reads] or [code for code in codes if code]
+        return told[0] if told else super().kind_of(delivery, options)
+
+    def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
+        manual = (event.options or AdyenOptions()).capture == "manual"
+        orders: dict[tuple[object, ...], Order] = {}
+        for entry in payload.notificationItems:
+            item = entry.NotificationRequestItem
+            if item.eventCode not in self.reads:
+                continue
+            order = self._order(item, manual, str(payload.live).lower())
+            if order:
+                # Two refunds of one payment at one time are one statement about it.
+                place = (order.external_id, order.at, order.status)
+                known = orders.get(place)
+                both = {**((known and known.refunds) or {}), **(order.refunds or {})}
+                orders[place] = replace(order, refunds=both or None)
+        if not orders:
+            raise Ignored("nothing came of it: what was asked for failed, or no money was asked for")
+        yield from orders.values()
+
+    def _order(self, item: Item, manual: bool, live: str) -> Order | None:
+        code, done = item.eventCode, str(item.success).lower() == "true"
+        money, more = _money(item.amount) if item.amount else None, item.additionalData or AdditionalData()
+        authorised = code == "AUTHORISATION"
+        if authorised and money and not money.minor:
+            return None
+        status, refunds = self.status(code), None
+        if authorised and not done:
+            status = Status.FAILED
+        elif authorised and manual:
+            status = Status.PENDING
+        elif code == "CANCEL_OR_REFUND":
+            status = Status.CANCELED if more.action == "cancel" else None
+        if money and (code == "REFUND" or (code == "CANCEL_OR_REFUND" and more.action == "refund")):
+            refunds = {item.pspReference: money if done else Money(0, money.currency)}
+        elif money and code in ("REFUND_FAILED", "REFUNDED_REVERSED"):
+            refunds = {item.pspReference: Money(0, money.currency)}
+        elif money and done and "CHARGEBACK" in code:
+            refunds = {"chargeback": Money(0, money.currency) if code == "CHARGEBACK_REVERSED" else money}
+        if not done and not authorised and not refunds:
+            return None
+        return Order(
+            external_id=item.originalReference or item.pspReference,
+            at=item.eventDate,
+            status=status,
+            source_status=code if done else f"{code} (success: false)",
+            title=order_title(item.merchantReference or None, []),
+            value=money if code in WHOLE_AMOUNT and money and money.minor else None,
+            refunds=refunds,
+            ordered_at=item.eventDate if authorised else None,
+            paid_at=item.eventDate
+            if status is Status.PAID and (authorised or (manual and code == "CAPTURE"))
+            else None,
+            customer=_customer(more),
+            test={"true": False, "false": True}.get(live),
+        )
+
+
+def _money(amount: Amount) -> Money:
+    code = currency_code(amount.currency)
+    return Money.scaled(amount.value, DECIMALS.get(code, decimals(code)), code)
+
+
+def _customer(more: AdditionalData) -> Customer | None:
+    customer = Customer(
+        id=more.shopperReference or None,
+        emails=(more.shopperEmail,) if more.shopperEmail else (),
+        phones=(more.shopperTelephone,) if more.shopperTelephone else (),
+    )
+    return None if customer == Customer() else customer

@@ -1,0 +1,125 @@
+"""Gumroad: one sale a ping, as a form.
+
+- Pings: https://gumroad.com/ping, other resources: https://app.gumroad.com/api#resource-subscriptions
+- What a ping holds, and when it is sent again: github.com/antiwork/gumroad, `app/modules/purchase/ping_notification.rb`
+  and `app/sidekiq/post_to_individual_ping_endpoint_worker.rb`
+
+Decided here, and why:
+
+- Gumroad signs nothing (an `x-gumroad-signature` that some receivers check is never sent). It posts to the address as
+  it was given, so the secret stands in the address.
+- A seller's own checkout fields are merged into the same form and can take the place of what Gumroad says: do not name
+  one `price`, `email`, `sale_id` …
+- `price` is in US cents whatever the product is listed in (`currency`).
+- Only the sale has a time. What is told later (refund, dispute won) comes without one and moves the order on.
+- `refunded` means all of it: a ping of a part of the money names no amount, and says nothing. An open dispute neither.
+- A test ping repeats the latest real sale, and would make a test of it; it alone does not say what happened.
+- The receiver's half of a gift repeats the giver's purchase, and is no sale.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from adapters.contract import (
+    Adapter,
+    Customer,
+    Delivery,
+    Event,
+    Field,
+    Ignored,
+    IsoOrBlank,
+    Item,
+    Links,
+    Money,
+    Order,
+    Origin,
+    Payload,
+    Status,
+    Token,
+    json_body,
+    order_title,
+)
+
+
+class Ping(Payload):
+    sale_id: str
+    price: int
+    product_name: str | None = None
+    quantity: int | None = None
+    order_number: str | None = None
+    sale_timestamp: IsoOrBlank = None
+    email: str | None = None
+    full_name: str | None = None
+    purchaser_id: str | None = None
+    refunded: bool | None = None
+    is_preorder_authorization: bool | None = None
+    is_gift_receiver_purchase: bool | None = None
+    test: bool | None = None
+    resource_name: str | None = None
+
+
+class Gumroad(Adapter[Ping]):
+    name, title, origin = "gumroad", "Gumroad", Origin.COMMERCE
+    links = Links(signing="https://gumroad.com/ping", payload="https://app.gumroad.com/api#resource-subscriptions")
+    setup = (
+        "In Gumroad open Settings → Advanced → Ping.",
+        "Give {webhook_url}?token= followed by this source's secret as the Ping endpoint, and save.",
+        "The Ping endpoint tells of sales only. For refunds and disputes make an application on the same page, generate "
+        "its access token, and subscribe the same address to each of the topics (PUT "
+        "https://api.gumroad.com/v2/resource_subscriptions with access_token, resource_name and post_url).",
+        "Send test ping repeats your latest sale: it is answered, and not kept as an order.",
+    )
+    topics = ("sale", "refund", "dispute", "dispute_won")
+    signature = Token(query="token")
+    secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
+    body = "form"
+    kind = Field("resource_name")
+    delivery_id = Field("resource_name", "sale_id", "refunded")  # a retry adds `retry_count`, so the body differs
+    reads = dict.fromkeys(topics, Ping)
+    ignores = frozenset({"cancellation", "subscription_*"})
+    statuses = {"sale": Status.PAID, "refund": None, "dispute": None, "dispute_won": Status.PAID}
+    patience = (
+        "takes 2xx within 5 seconds; after 499, 500, 502, 503 or 504 it tries 3 times more in 14 minutes, after anything "
+        "else never again: what is refused here is lost"
+    )
+
+    def document_of(self, delivery: Delivery) -> Any:
+        """The form, or JSON where the seller chose that."""
+        return delivery.document(json_body) if delivery.body[:1] == b"{" else super().document_of(delivery)
+
+    def kind_of(self, delivery: Delivery, options: Any) -> str:
+        """What happened; the test ping does not say, and is a sale."""
+        document = self.document_of(delivery)
+        if isinstance(document, dict) and "resource_name" not in document and "sale_id" in document:
+            return "sale"
+        return super().kind_of(delivery, options)
+
+    def orders(self, payload: Ping, event: Event[Ping]) -> Iterable[Order]:
+        if payload.test and not payload.resource_name:
+            raise Ignored("a test ping, which repeats the latest sale")
+        if payload.is_gift_receiver_purchase:
+            raise Ignored("the receiver's half of a gift; the giver's purchase is the sale")
+        status = Status.REFUNDED if payload.refunded else self.status(event.kind)
+        if payload.is_preorder_authorization and status is Status.PAID:
+            status = Status.PENDING
+        quantity, price = payload.quantity or 1, Money(payload.price, "USD")
+        each = Money(payload.price // quantity, "USD") if payload.price % quantity == 0 else None
+        yield Order(
+            external_id=payload.sale_id,
+            at=payload.sale_timestamp if event.kind == "sale" else None,
+            status=status,
+            source_status="refunded" if payload.refunded else event.kind,
+            title=order_title(payload.order_number, [payload.product_name]),
+            value=price,
+            ordered_at=payload.sale_timestamp,
+            paid_at=payload.sale_timestamp if status is Status.PAID and event.kind == "sale" else None,
+            customer=Customer(
+                name=payload.full_name or None,
+                id=payload.purchaser_id or None,
+                emails=(payload.email,) if payload.email else (),
+            ),
+            items=(Item(title=payload.product_name, quantity=quantity, unit_value=each),)
+            if payload.product_name
+            else None,
+            test=payload.test,
+        )

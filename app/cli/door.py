@@ -1,0 +1,220 @@
+"""The command line is a client of the API. This is its way in, and the one place in app/cli that knows app/web.
+
+On SQLite, while a server runs, the way is the Unix socket beside the database; else the same application in this
+process. Of the other rooms of app/web nothing is imported: what a command can do, the API can do.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from app.cli.show import PROGRAM, Misuse, Refused
+from app.operator import ACCOUNT_HEADER, IN_PROCESS, socket_address
+
+if TYPE_CHECKING:
+    import httpx
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from app.settings import Settings
+
+PATIENCE = 15.0  # seconds for which a command waits until another one, or a server that starts, lets go of the database
+Send_ = Callable[..., "httpx.Response"]
+
+
+def application(settings: "Settings") -> "ASGIApp":
+    """The whole service. Raises BadSettings."""
+    from app.web.application import create_app
+
+    return create_app(settings)
+
+
+def settings_of(**given: object) -> "Settings":
+    """The settings from the environment. Raises Misuse, naming every fault."""
+    from app.settings import BadSettings, read_settings
+
+    try:
+        return read_settings(**given)
+    except BadSettings as faults:
+        raise Misuse(str(faults)) from None
+
+
+class Door:
+    """An open way to the API, with the operator's rights."""
+
+    def __init__(self, settings: "Settings", send: Send_, *, running: bool) -> None:
+        self.settings = settings
+        self.running = running  # whether a server answers, rather than this process
+        self._send = send
+
+    def ask(self, method: str, path: str, *, account: str | None = None, body: Any = None, query: Any = None) -> Any:
+        """The API's answer. Raises Refused with the problem's words."""
+        import httpx
+
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        headers = {ACCOUNT_HEADER: account.encode()} if account else {}
+        try:
+            response = self._send(method, path, json=body, params=given or None, headers=headers)
+        except httpx.HTTPError as fault:
+            raise Refused(f"the server went away: {fault or type(fault).__name__}") from None
+        if response.is_success:
+            return response.json() if response.content else None
+        try:
+            problem = response.json()
+            detail = problem.get("detail") or problem.get("title")
+        except ValueError:
+            detail = f"the server answered {response.status_code}"
+        raise Refused(str(detail))
+
+    def get(self, path: str, *, account: str | None = None, **query: Any) -> Any:
+        """GET."""
+        return self.ask("GET", path, account=account, query=query)
+
+    def post(self, path: str, body: Any = None, *, account: str | None = None) -> Any:
+        """POST."""
+        return self.ask("POST", path, account=account, body=body if body is not None else {})
+
+    def all_of(self, path: str, *, account: str | None = None) -> Any:
+        """Every page of a list as one answer."""
+        rows: list[Any] = []
+        cursor = None
+        while True:
+            page = self.get(path, account=account, limit=200, cursor=cursor)
+            rows += page["data"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return {"data": rows, "next_cursor": None}
+
+    def account(self, named: str | None) -> str:
+        """The account that is meant: the one named, or the only one. Raises Misuse, Refused."""
+        if named:
+            return named
+        found = self.get("/operator/accounts")["data"]
+        if not found:
+            raise Refused(f"there is no account yet; to make one: {PROGRAM} account create NAME --enable")
+        if len(found) > 1:
+            names = ", ".join(one["name"] for one in found[:20])
+            raise Misuse(f"say which account with --account: {names}")
+        only: str = found[0]["account_id"]
+        return only
+
+    def owner(self, thing: str) -> str:
+        """The account that a source, delivery or token belongs to. Raises Refused."""
+        account_id: str = self.get("/operator/owner", id=thing)["account_id"]
+        return account_id
+
+
+@contextmanager
+def opened(what: str, settings: "Settings | None" = None) -> Iterator[Door]:
+    """The way in, for the command `what`. Raises Misuse, Refused."""
+    from app.lock import Held, Lock
+
+    settings = settings or settings_of()
+    with ExitStack() as stack:
+        if not settings.on_sqlite:
+            yield stack.enter_context(_in_process(settings))
+            return
+        lock = Lock(settings, what)
+        until = time.monotonic() + PATIENCE
+        while True:
+            if answers(settings):
+                yield stack.enter_context(_through_socket(settings))
+                return
+            try:
+                lock.acquire()
+                break
+            except Held as why:
+                if time.monotonic() > until:
+                    raise Refused(str(why)) from None
+                time.sleep(0.05)
+            except OSError as fault:
+                raise Refused(f"{settings.database_path}: {fault.strerror}") from None
+        stack.callback(lock.release)
+        yield stack.enter_context(_in_process(settings))
+
+
+def answers(settings: "Settings") -> bool:
+    """Whether a server has this SQLite database open."""
+    try:
+        with socket_address(settings.socket_path) as address, socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(5)
+            knock.connect(address)
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def _through_socket(settings: "Settings") -> Iterator[Door]:
+    import httpx
+
+    with (
+        socket_address(settings.socket_path) as address,
+        httpx.Client(transport=httpx.HTTPTransport(uds=address), base_url="http://registry", timeout=600) as client,
+    ):
+        yield Door(settings, client.request, running=True)
+
+
+@contextmanager
+def _in_process(settings: "Settings") -> Iterator[Door]:
+    import httpx
+
+    from app.migrate import Newer, migrate
+    from app.settings import BadSettings
+    from app.store.database import Unavailable
+
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(migrate(settings))
+            app = application(settings)
+        except (Newer, Unavailable) as why:
+            raise Refused(str(why)) from None
+        except BadSettings as why:
+            raise Misuse(str(why)) from None
+
+        async def door(scope: "Scope", receive: "Receive", send: "Send") -> None:
+            await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
+
+        lifespan = Lifespan(app)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry", timeout=None)
+        runner.run(lifespan.__aenter__())
+        try:
+            yield Door(settings, lambda *given, **named: runner.run(client.request(*given, **named)), running=False)
+        finally:
+            runner.run(client.aclose())
+            runner.run(lifespan.__aexit__())
+
+
+class Lifespan:
+    """Enters and leaves an application's lifespan, as a server would. Raises Refused when it does not begin."""
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+        self._to: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+
+        async def live() -> None:
+            try:
+                await self._app(scope, self._to.get, self._from.put)
+            except Exception as fault:  # whatever it is: who waits for an answer must get one
+                await self._from.put({"type": "lifespan.failed", "message": f"{type(fault).__name__}: {fault}"})
+
+        self._task = asyncio.create_task(live())
+        await self._say("startup")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._say("shutdown")
+        await self._task
+
+    async def _say(self, what: str) -> None:
+        await self._to.put({"type": f"lifespan.{what}"})
+        said = await self._from.get()
+        if said["type"] != f"lifespan.{what}.complete":
+            words = str(said.get("message", "")).strip().splitlines() or ["it ended"]
+            raise Refused(f"the registry could not {'start' if what == 'startup' else 'end cleanly'}: {words[-1]}")

@@ -1,0 +1,146 @@
+"""How the command line speaks: tables and facts for people, JSON for programs, one line for what went wrong."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PROGRAM = "orders-registry"
+# A pipe has no width; wide enough that no line of a table is broken there.
+PIPE_WIDTH = 1000
+
+
+class Refused(Exception):
+    """It was refused, or it failed: one clear line, exit code 1."""
+
+
+class Misuse(Exception):
+    """It was asked for in a way that cannot be meant: exit code 2."""
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print what the API answers, as JSON.")]
+Account = Annotated[
+    str | None, typer.Option("--account", help="The account's id or name; needed when there are several.")
+]
+
+
+def command(group: typer.Typer, name: str, *examples: str, hidden: bool = False) -> Callable[[Any], Any]:
+    """A command of the group, with examples below its help."""
+    told = "\n\n".join(f"Example: {PROGRAM} {example}" for example in examples)
+    return group.command(name, epilog=told, hidden=hidden, no_args_is_help=False)
+
+
+def group(help_: str) -> typer.Typer:
+    """A group of commands, as everything here is set up."""
+    return typer.Typer(help=help_, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+
+def console() -> "Console":
+    """Standard output: colours on a terminal, plain text in a pipe."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def on_terminal() -> bool:
+    """Whether a person is watching."""
+    return sys.stdout.isatty()
+
+
+def as_json(document: Any) -> None:
+    """The document as JSON on standard output."""
+    print(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def as_json_line(document: Any) -> None:
+    """The document as one line, at once: what follows a log reads line by line."""
+    print(json.dumps(document, ensure_ascii=False), flush=True)
+
+
+def note(text: str) -> None:
+    """A remark beside the result: on standard error, so that a pipe gets the result alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def facts(pairs: Mapping[str, Any]) -> None:
+    """Names and values, one a line."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs.items():
+        grid.add_row(name, Text(plain(value)))
+    _printed(grid)
+
+
+def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "none") -> None:
+    """A table; on a pipe without lines and colours, one row a line."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    found = list(rows)
+    if title:
+        console().print(Text(title, style="bold"))
+    if not found:
+        print(empty)
+        return
+    shown = Table(box=box.SIMPLE_HEAD if on_terminal() else None, pad_edge=False, header_style="bold")
+    for column in columns:
+        right = column.startswith(">")
+        shown.add_column(column.lstrip(">"), justify="right" if right else "left", overflow="fold")
+    for row in found:
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
+    _printed(shown)
+
+
+def _printed(thing: Any) -> None:
+    out = console()
+    with out.capture() as captured:
+        out.print(thing)
+    # Columns are filled up with blanks to the right, which nobody wants in a file.
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def plain(value: Any) -> str:
+    """A value of the API's as text for people. Control characters of a stranger's do not reach the terminal."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(plain(one) for one in value) or "–"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False) if value else "–"
+    return "".join(char if char.isprintable() else "\ufffd" for char in str(value))
+
+
+STATUS_STYLES = {
+    "paid": "green", "pending": "yellow", "partially_paid": "yellow", "overdue": "magenta", "refunded": "cyan",
+    "canceled": "dim", "failed": "red",
+    "created": "green", "updated": "green", "unchanged": "dim", "duplicate": "dim", "ignored": "dim", "held": "yellow",
+    "fetching": "yellow", "unfetched": "red", "unreadable": "red", "unverified": "red", "oversized": "red",
+    "disabled": "red", "busy": "red",
+}  # fmt: skip
+
+
+def word(text: str | None) -> Any:
+    """A status or an outcome, coloured on a terminal."""
+    from rich.text import Text
+
+    return Text(text or "–", style=STATUS_STYLES.get(text or "", ""))
+
+
+def when(iso: str | None) -> str:
+    """A time to the second."""
+    if not iso:
+        return "–"
+    head, _, _ = iso.removesuffix("Z").partition(".")
+    return head.replace("T", " ") + "Z"

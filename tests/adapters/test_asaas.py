@@ -1,0 +1,178 @@
+"""Asaas: the token, charges and their statuses, dates without a zone."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.asaas import Asaas
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
+
+ROOT = Path(__file__).parents[2]
+# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
+PAYLOADS = ROOT.parent / "shared" / "payloads" / "asaas"
+NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+ASAAS = Asaas()
+
+
+def arrived(body: bytes, **headers: str) -> Delivery:
+    return Delivery(
+        body=body, headers={name.replace("_", "-"): value for name, value in headers.items()}, received_at=NOW
+    )
+
+
+def read(document: object) -> list[Order]:
+    delivery = arrived(json.dumps(document).encode())
+    return ASAAS.translate(ASAAS.read(delivery, ASAAS.kind_of(delivery, None), None))
+
+
+def said(event: str, status: str = "PENDING", **fields: Any) -> Order:
+    payment = {"id": "pay_1", "status": status, "value": 398, **fields}
+    [order] = read({"id": "evt_1", "event": event, "dateCreated": "2026-11-20 10:00:00", "payment": payment})
+    return order
+
+
+def test_the_token_is_compared_whole() -> None:
+    token = "a-made-up-token-of-at-least-32-characters"
+    assert ASAAS.signature.verify(arrived(b"{}", asaas_access_token=token), ["old", token], NOW) == token
+    assert ASAAS.signature.strength is Strength.TOKEN
+    for shown in (token[:-1], token + " ", token.upper(), f"Bearer {token}"):
+        with pytest.raises(Unverified):
+            ASAAS.signature.verify(arrived(b"{}", asaas_access_token=shown), [token], NOW)
+    with pytest.raises(Unverified) as refused:
+        ASAAS.signature.verify(arrived(b"{}", access_token=token), [token], NOW)
+    assert refused.value.reason == Unverified.MISSING
+
+
+def test_the_delivery_id_is_the_same_on_every_try() -> None:
+    assert ASAAS.delivery_id_of(arrived(b'{"id": "evt_05b7&3686"}'), None) == "evt_05b7&3686"
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("PENDING", Status.PENDING),
+        ("AWAITING_RISK_ANALYSIS", Status.PENDING),
+        ("AUTHORIZED", Status.PENDING),
+        ("CONFIRMED", Status.PAID),
+        ("RECEIVED", Status.PAID),
+        ("RECEIVED_IN_CASH", Status.PAID),
+        ("DUNNING_RECEIVED", Status.PAID),
+        ("REFUND_REQUESTED", Status.PAID),
+        ("REFUND_IN_PROGRESS", Status.PAID),
+        ("OVERDUE", Status.OVERDUE),
+        ("DUNNING_REQUESTED", Status.OVERDUE),
+        ("REFUNDED", Status.REFUNDED),
+        ("CHARGEBACK_REQUESTED", Status.REFUNDED),
+        ("CHARGEBACK_DISPUTE", None),
+        ("AWAITING_CHARGEBACK_REVERSAL", None),
+        ("SOMETHING_NEW", UNKNOWN),
+    ],
+)
+def test_statuses_of_the_charge(word: str, status: object) -> None:
+    assert said("PAYMENT_UPDATED", word).status is status
+
+
+@pytest.mark.parametrize(
+    ("event", "word", "status"),
+    [
+        ("PAYMENT_CREATED", "PENDING", Status.PENDING),
+        ("PAYMENT_CONFIRMED", "CONFIRMED", Status.PAID),
+        ("PAYMENT_RECEIVED", "RECEIVED", Status.PAID),
+        ("PAYMENT_ANTICIPATED", "CONFIRMED", Status.PAID),
+        ("PAYMENT_OVERDUE", "PENDING", Status.OVERDUE),
+        ("PAYMENT_DELETED", "PENDING", Status.CANCELED),
+        ("PAYMENT_RESTORED", "OVERDUE", Status.OVERDUE),
+        ("PAYMENT_REFUNDED", "RECEIVED", Status.REFUNDED),
+        ("PAYMENT_PARTIALLY_REFUNDED", "RECEIVED", Status.PAID),
+        ("PAYMENT_CREDIT_CARD_CAPTURE_REFUSED", "PENDING", Status.FAILED),
+        ("PAYMENT_REPROVED_BY_RISK_ANALYSIS", "AWAITING_RISK_ANALYSIS", Status.FAILED),
+        ("PAYMENT_RECEIVED_IN_CASH_UNDONE", "OVERDUE", Status.OVERDUE),
+        ("PAYMENT_CHARGEBACK_REQUESTED", "RECEIVED", Status.REFUNDED),
+        ("PAYMENT_CHARGEBACK_DISPUTE", "CHARGEBACK_DISPUTE", None),
+        ("PAYMENT_CONFIRMED", "SOMETHING_NEW", UNKNOWN),  # a word nobody knows never becomes paid
+    ],
+)
+def test_what_the_event_itself_says(event: str, word: str, status: object) -> None:
+    assert said(event, word).status is status
+
+
+def test_a_removed_charge_is_canceled_whatever_the_event() -> None:
+    assert said("PAYMENT_UPDATED", deleted=True).status is Status.CANCELED
+
+
+def test_times_are_brasilias_and_paid_is_when_the_customer_paid() -> None:
+    order = said(
+        "PAYMENT_RECEIVED",
+        "RECEIVED",
+        dateCreated="2026-11-19",
+        confirmedDate="2026-11-21",
+        clientPaymentDate="2026-11-20",
+        paymentDate="2026-12-22",
+    )
+    assert order.at == datetime(2026, 11, 20, 13, tzinfo=UTC)
+    assert order.ordered_at == datetime(2026, 11, 19, 3, tzinfo=UTC)
+    assert order.paid_at == datetime(2026, 11, 20, 3, tzinfo=UTC)
+    assert said("PAYMENT_CONFIRMED", "CONFIRMED", confirmedDate="2026-11-21").paid_at == datetime(
+        2026, 11, 21, 3, tzinfo=UTC
+    )
+    assert said("PAYMENT_CREATED").paid_at is None
+
+
+@pytest.mark.parametrize(("value", "text"), [(100, "100.00"), (94.51, "94.51"), ("19.9", "19.90"), (0, "0.00")])
+def test_money_is_in_reais(value: object, text: str) -> None:
+    order = said("PAYMENT_CREATED", value=value)
+    assert order.value
+    assert (str(order.value), order.value.currency) == (text, "BRL")
+
+
+def test_refunds_that_are_done_add_up() -> None:
+    refunds = [
+        {"status": "DONE", "value": 20.0},
+        {"status": "DONE", "value": 0.1},
+        {"status": "PENDING", "value": 5},
+        {"status": "CANCELLED", "value": 5},
+    ]
+    found = said("PAYMENT_PARTIALLY_REFUNDED", "RECEIVED", refunds=refunds).refunds
+    assert found is not None
+    assert str(found["total"]) == "20.10"
+    assert said("PAYMENT_REFUND_IN_PROGRESS", "REFUND_IN_PROGRESS", refunds=refunds[2:]).refunds is None
+
+
+def test_the_customer_is_an_id() -> None:
+    customer = said("PAYMENT_CREATED", customer="cus_1").customer
+    assert customer
+    assert (customer.id, customer.emails) == ("cus_1", ())
+
+
+@pytest.mark.parametrize(
+    "event", ["PAYMENT_BANK_SLIP_VIEWED", "SUBSCRIPTION_CREATED", "CHECKOUT_PAID", "TRANSFER_DONE"]
+)
+def test_what_is_no_order_is_ignored(event: str) -> None:
+    with pytest.raises(Ignored):
+        read({"event": event})
+
+
+@pytest.mark.parametrize(
+    "payment", [None, [], {}, {"id": "pay_1", "status": "PENDING"}, {"id": "", "status": "x", "value": 1}]
+)
+def test_a_charge_without_the_needed_is_unreadable(payment: object) -> None:
+    with pytest.raises(Unreadable):
+        read({"event": "PAYMENT_CREATED", "payment": payment})
+
+
+EXPECTED = {"PAYMENT_RECEIVED__1": (Status.PAID, "100.00", "pay_080225913252"), "SUBSCRIPTION_CREATED__1": None}
+
+
+def test_documented_bodies() -> None:
+    found = sorted(PAYLOADS.glob("*.json"))
+    print(f"{len(found)} documented bodies found")
+    for path in found:
+        try:
+            [order] = read(json.loads(path.read_bytes()))
+        except Ignored:
+            assert EXPECTED.get(path.stem) is None, path.stem
+        else:
+            assert (order.status, str(order.value), order.external_id) == EXPECTED[path.stem]

@@ -1,0 +1,684 @@
+"""The adapter without code: its options, its schemes, its expressions, and the manual's example."""
+
+import base64
+import hmac
+import json
+import re
+import shlex
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from pydantic import ValidationError
+
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
+from adapters.generic import Generic, GenericOptions
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "generic.md").read_text()
+NOW = datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
+SECRET = "a-made-up-secret-of-32-characters"
+GENERIC = Generic()
+
+LEAST: dict[str, Any] = {
+    "signature": {"scheme": "hmac", "header": "x-signature", "algorithm": "sha256", "encoding": "hex"},
+    "kind": "field:event",
+    "fields": {"external_id": "id"},
+    "statuses": {"paid": "paid"},
+}
+
+
+def options(**more: Any) -> GenericOptions:
+    given = {**LEAST, **more}
+    given["fields"] = {**LEAST["fields"], **given["fields"]}
+    return GenericOptions.model_validate(given)
+
+
+def arrived(
+    body: bytes | object, headers: dict[str, str] | None = None, query: dict[str, str] | None = None
+) -> Delivery:
+    return Delivery(
+        body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+        headers=headers or {},
+        query=query,
+        received_at=NOW,
+        url="https://registry.example/webhooks/src_1",
+    )
+
+
+def read(body: bytes | object, given: GenericOptions, **more: Any) -> list[Order]:
+    delivery = arrived(body, **more)
+    kind = GENERIC.kind_of(delivery, given)
+    return GENERIC.translate(GENERIC.read(delivery, kind, given))
+
+
+def said(document: dict[str, Any], **more: Any) -> Order:
+    [order] = read({"event": "order", "id": "1", **document}, options(**more))
+    return order
+
+
+def wrong(given: object) -> dict[str, str]:
+    with pytest.raises(ValidationError) as refused:
+        GenericOptions.model_validate(given)
+    return {".".join(map(str, error["loc"])): error["msg"] for error in refused.value.errors()}
+
+
+# -- The manual's example -----------------------------------------------------------------------------------------
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+
+
+def from_the_command_line() -> dict[str, str]:
+    words = shlex.split(blocks("sh")[0].replace("\\\n", ""))
+    pairs = [words[at + 1] for at, word in enumerate(words) if word == "--option"]
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def test_the_manuals_example_runs() -> None:
+    body, as_json, expected = (json.loads(block) for block in blocks("json"))
+    headers = dict(line.split(": ", 1) for line in blocks("http")[0].splitlines())
+    given = GenericOptions.model_validate(as_json)
+    delivery = arrived(blocks("json")[0].rstrip("\n").encode(), headers)
+    secret = re.search(r"--secret (\S+)", blocks("sh")[0])
+    assert secret
+    assert GENERIC.scheme(given).verify(delivery, [secret[1]], NOW) == secret[1]
+    assert GENERIC.delivery_id_of(delivery, given) == "d-17"
+    [order] = GENERIC.translate(GENERIC.read(delivery, GENERIC.kind_of(delivery, given), given))
+    assert order.value and order.customer and order.items and order.at and order.ordered_at and order.paid_at
+    assert {
+        "external_id": order.external_id,
+        "at": f"{order.at:%Y-%m-%dT%H:%M:%SZ}",
+        "status": order.status,
+        "source_status": order.source_status,
+        "title": order.title,
+        "value": str(order.value),
+        "currency": order.value.currency,
+        "ordered_at": f"{order.ordered_at:%Y-%m-%dT%H:%M:%SZ}",
+        "paid_at": f"{order.paid_at:%Y-%m-%dT%H:%M:%SZ}",
+        "test": order.test,
+        "customer": {
+            "id": order.customer.id,
+            "name": order.customer.name,
+            "emails": list(order.customer.emails),
+            "phones": list(order.customer.phones),
+            "documents": list(order.customer.documents),
+        },
+        "items": [
+            {"title": i.title, "quantity": str(i.quantity), "unit_value": str(i.unit_value), "sku": i.sku}
+            for i in order.items
+        ],
+    } == expected
+    assert body["order"]["id"] == 8841
+
+
+def test_the_command_line_says_the_same_as_the_json() -> None:
+    assert GenericOptions.model_validate(from_the_command_line()) == GenericOptions.model_validate(
+        json.loads(blocks("json")[1])
+    )
+
+
+def test_every_option_is_in_the_manual() -> None:
+    for name in GenericOptions.model_fields:
+        assert f"`{name}`" in MANUAL
+    for group in ("signature", "fields", "money"):
+        model = GenericOptions.model_fields[group].annotation
+        model = model if isinstance(model, type) else model.__args__[0]  # type: ignore[union-attr]  # X | None
+        for name in model.model_fields:
+            assert re.search(rf"[`{{ ]{name}[`:]", MANUAL), f"{group}.{name}"
+
+
+# -- Options: what is saved, what is refused ----------------------------------------------------------------------
+
+
+def test_what_is_saved_is_read_back_the_same() -> None:
+    given = GenericOptions.model_validate(from_the_command_line())
+    saved = given.model_dump(mode="json", exclude_unset=True)
+    assert saved == json.loads(json.dumps(saved))
+    assert GenericOptions.model_validate(saved) == given
+    # Lists of sources build the options without validating them.
+    assert GENERIC.scheme(GenericOptions.model_construct(**saved)).words == GENERIC.scheme(given).words
+
+
+def test_no_signature_is_refused() -> None:
+    assert wrong({name: value for name, value in LEAST.items() if name != "signature"}) == {
+        "signature": "Field required"
+    }
+    for signature in ({}, {"scheme": "none"}, {"scheme": None}, None, "hmac", []):
+        assert any(name.startswith("signature") for name in wrong({**LEAST, "signature": signature}))
+    for broken in (
+        GenericOptions.model_construct(),
+        GenericOptions.model_construct(signature={"scheme": "hmac"}),
+        None,
+    ):
+        with pytest.raises(Unverified):
+            GENERIC.scheme(broken)
+
+
+def test_every_wrong_option_is_named_at_once() -> None:
+    faults = wrong(
+        {
+            "signature": {"scheme": "hmac", "header": "x y", "algorithm": "md5", "encoding": "hex", "bogus": 1},
+            "body": "xml",
+            "kind": "topic",
+            "delivery_id": "always:1",
+            "reads": 7,
+            "fields": {"external_id": "a[", "value": "nope(a)", "status": "join(a)", "at": "`1.5`", "colour": "c"},
+            "statuses": {"PAGO": "bezahlt"},
+            "money": {"unit": 9, "currency": "real", "decimal": ";"},
+            "times": "yesterday",
+            "zone": "Mars/Olympus",
+            "secret": "x",
+        }
+    )
+    assert set(faults) == {
+        "signature.header",
+        "signature.algorithm",
+        "signature.bogus",
+        "body",
+        "kind",
+        "delivery_id",
+        "reads",
+        "fields.external_id",
+        "fields.value",
+        "fields.status",
+        "fields.at",
+        "fields.colour",
+        "statuses.PAGO",
+        "money.unit",
+        "money.currency",
+        "money.decimal",
+        "times",
+        "zone",
+        "secret",
+    }
+    assert "nope()" in faults["fields.value"]
+    assert "takes 2" in faults["fields.status"]
+
+
+@pytest.mark.parametrize(
+    ("more", "names"),
+    [
+        ({"signature": {"scheme": "hmac", "header": "a"}}, {"signature.algorithm", "signature.encoding"}),
+        ({"signature": {**LEAST["signature"], "query": "b"}}, {"signature.header"}),
+        ({"signature": {"scheme": "hmac", "algorithm": "sha1", "encoding": "hex"}}, {"signature.header"}),
+        ({"signature": {**LEAST["signature"], "signed": "{timestamp}.{body}"}}, {"signature.timestamp"}),
+        ({"signature": {**LEAST["signature"], "timestamp": "x-time"}}, {"signature.signed"}),
+        ({"signature": {**LEAST["signature"], "signed": "{secret}{body}"}}, {"signature.signed"}),
+        ({"signature": {**LEAST["signature"], "signed": "always the same"}}, {"signature.signed"}),
+        ({"signature": {**LEAST["signature"], "tolerance": 0}}, {"signature.tolerance"}),
+        ({"signature": {**LEAST["signature"], "field": "a"}}, {"signature.field"}),
+        ({"signature": {"scheme": "token"}}, {"signature.header"}),
+        ({"signature": {"scheme": "token", "header": "a", "field": "b"}}, {"signature.header"}),
+        ({"signature": {"scheme": "token", "query": "a", "prefix": "Bearer "}}, {"signature.prefix"}),
+        ({"signature": {"scheme": "token", "query": "a", "encoding": "hex"}}, {"signature.encoding"}),
+        ({"signature": {"scheme": "basic", "header": "a"}}, {"signature.header"}),
+        ({"signature": {"scheme": "standard", "algorithm": "sha1"}}, {"signature.algorithm"}),
+        ({"fields": {}}, {"fields.external_id"}),
+        ({"fields": {"external_id": "id", "item_title": "t"}}, {"fields.item_title"}),
+        ({"fields": {"external_id": "id", "items": "l"}}, {"fields.item_title"}),
+        ({"fields": {"external_id": "id", "refund_id": "r"}}, {"fields.refunded_value"}),
+        ({"fields": {"external_id": "id", "value": "v"}}, {"money"}),
+        ({"fields": {"external_id": "id", "value": "v"}, "money": {"unit": "major"}}, {"money.currency"}),
+        ({"money": {"currency": "BRL"}}, {"money.unit"}),
+        ({"statuses": {}}, {"statuses"}),
+        ({"statuses.paid": "paid"}, {"statuses"}),  # both whole and in parts
+        ({"fields": "id"}, {"fields"}),
+        ({"kind": "header: x"}, {"kind"}),
+        ({"kind": "field:"}, {"kind"}),
+        ({"times": "%H:%M"}, {"times"}),
+        ({"times": "%Q"}, {"times"}),
+        ({"zone": "../etc/passwd"}, {"zone"}),
+        ({"zone": "America"}, {"zone"}),
+        ({"zone": "+25:00"}, {"zone"}),
+    ],
+)
+def test_what_does_not_fit_together(more: dict[str, Any], names: set[str]) -> None:
+    assert set(wrong({**LEAST, **more})) == names
+
+
+def test_options_that_are_no_options() -> None:
+    for given in (None, [], "x", {"a.b": 1}, {1: 2}):
+        assert wrong(given)
+
+
+# -- Signatures ---------------------------------------------------------------------------------------------------
+
+BODY = b'{"event":"order","id":"1"}'
+
+
+def proves(
+    signature: dict[str, Any],
+    headers: dict[str, str],
+    query: dict[str, str] | None = None,
+    body: bytes = BODY,
+    secret: str = SECRET,
+) -> str:
+    return GENERIC.scheme(options(signature=signature)).verify(
+        arrived(body, headers, query), ["another-secret", secret], NOW
+    )
+
+
+def mac(message: bytes, algorithm: str = "sha256", key: bytes = SECRET.encode()) -> bytes:
+    return hmac.digest(key, message, algorithm)
+
+
+HMAC = LEAST["signature"]
+STAMPED = {**HMAC, "signed": "{timestamp}.{body}", "timestamp": "X-Time"}
+
+
+@pytest.mark.parametrize(
+    ("signature", "headers", "query"),
+    [
+        (HMAC, {"x-signature": mac(BODY).hex()}, None),
+        ({**HMAC, "prefix": "sha256="}, {"x-signature": f"sha256={mac(BODY).hex()}"}, None),
+        ({**HMAC, "header": "X-Signature"}, {"x-signature": mac(BODY).hex()}, None),
+        (
+            {"scheme": "hmac", "query": "sig", "algorithm": "sha512", "encoding": "base64"},
+            {},
+            {"sig": base64.b64encode(mac(BODY, "sha512")).decode()},
+        ),
+        (STAMPED, {"x-time": "1795179606", "x-signature": mac(b"1795179606." + BODY).hex()}, None),
+        (
+            {**STAMPED, "timestamp_unit": "milliseconds"},
+            {"x-time": "1795179606000", "x-signature": mac(b"1795179606000." + BODY).hex()},
+            None,
+        ),
+        (
+            {**HMAC, "signed": "{url}|{header:X-Request}|{query:shop}|{body}"},
+            {
+                "x-request": "r-1",
+                "x-signature": mac(b"https://registry.example/webhooks/src_1|r-1|sol|" + BODY).hex(),
+            },
+            {"shop": "sol"},
+        ),
+        ({"scheme": "token", "header": "x-token"}, {"x-token": SECRET}, None),
+        (
+            {"scheme": "token", "header": "authorization", "prefix": "Bearer "},
+            {"authorization": f"Bearer {SECRET}"},
+            None,
+        ),
+        ({"scheme": "token", "query": "key"}, {}, {"key": SECRET}),
+        ({"scheme": "basic"}, {"authorization": "Basic " + base64.b64encode(SECRET.encode()).decode()}, None),
+    ],
+)
+def test_schemes(signature: dict[str, Any], headers: dict[str, str], query: dict[str, str] | None) -> None:
+    assert proves(signature, headers, query) == SECRET
+    for name, value in headers.items():
+        with pytest.raises(Unverified):
+            proves(signature, {**headers, name: f"{value}0"}, query)
+        with pytest.raises(Unverified):
+            proves(signature, {other: its for other, its in headers.items() if other != name}, query)
+    for name in query or {}:
+        with pytest.raises(Unverified):
+            proves(signature, headers, {name: "0"})
+    if signature["scheme"] == "hmac":
+        with pytest.raises(Unverified):
+            proves(signature, headers, query, BODY + b" ")
+    # What `sign` makes is what `verify` takes.
+    scheme = GENERIC.scheme(options(signature=signature))
+    delivery = arrived(BODY, {"x-request": "r-1"}, {"shop": "sol"})
+    assert scheme.verify(scheme.sign(delivery, SECRET, NOW), [SECRET], NOW) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("word", "secret"), [("hex", bytes(range(32)).hex()), ("base64", base64.b64encode(bytes(range(32))).decode())]
+)
+def test_keys_in_hex_and_base64(word: str, secret: str) -> None:
+    headers = {"x-signature": mac(BODY, key=bytes(range(32))).hex()}
+    scheme = GENERIC.scheme(options(signature={**HMAC, "key": word}))
+    assert scheme.verify(arrived(BODY, headers), [secret], NOW) == secret
+    with pytest.raises(Unverified):
+        GENERIC.scheme(options(signature=HMAC)).verify(arrived(BODY, headers), [secret], NOW)
+
+
+def test_standard_webhooks() -> None:
+    # The specification's own example.
+    secret, sent_at = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 1614265330
+    headers = {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": str(sent_at),
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+    scheme = GENERIC.scheme(options(signature={"scheme": "standard"}))
+    now = datetime.fromtimestamp(sent_at, UTC)
+    assert scheme.verify(arrived(b'{"test": 2432232314}', headers), [secret], now) == secret
+    with pytest.raises(Unverified):
+        scheme.verify(arrived(b'{"test": 2432232315}', headers), [secret], now)
+
+
+@pytest.mark.parametrize(("age", "reason"), [(301, Unverified.TOO_OLD), (-301, Unverified.TOO_NEW), (300, None)])
+def test_a_signed_time_may_be_so_old(age: int, reason: str | None) -> None:
+    headers = {"x-time": "1795179606", "x-signature": mac(b"1795179606." + BODY).hex()}
+    scheme = GENERIC.scheme(options(signature=STAMPED))
+    now = NOW + timedelta(seconds=age)
+    if reason is None:
+        assert scheme.verify(arrived(BODY, headers), [SECRET], now) == SECRET
+    else:
+        with pytest.raises(Unverified) as refused:
+            scheme.verify(arrived(BODY, headers), [SECRET], now)
+        assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize("sent_at", ["", "now", "17951796O6", "-1795179606", "1795179606.5", "9" * 40])
+def test_a_signed_time_that_is_none(sent_at: str) -> None:
+    headers = {"x-time": sent_at, "x-signature": mac(sent_at.encode() + b"." + BODY).hex()}
+    with pytest.raises(Unverified):
+        proves(STAMPED, headers)
+
+
+@pytest.mark.parametrize("body", ["json", "form"])
+def test_a_token_in_the_body(body: str) -> None:
+    given = options(signature={"scheme": "token", "field": "auth.token"}, body=body, kind="always:order")
+    scheme = GENERIC.scheme(given)
+    shown = {"id": "1", "auth": {"token": SECRET}}
+    bytes_ = json.dumps(shown).encode() if body == "json" else urlencode({"id": "1", "auth[token]": SECRET}).encode()
+    assert scheme.verify(arrived(bytes_), [SECRET], NOW) == SECRET
+    for other in (b"", b"[]", b"null", b'{"auth": null}', b"auth=1", b"auth[token]=", b'{"auth": {"token": 1}}'):
+        with pytest.raises(Unverified):
+            scheme.verify(arrived(other), [SECRET], NOW)
+    signed = scheme.sign(arrived(b'{"id":"1"}' if body == "json" else b"id=1"), SECRET, NOW)
+    assert scheme.verify(signed, [SECRET], NOW) == SECRET
+
+
+def test_strength() -> None:
+    assert GENERIC.scheme(options()).strength is Strength.MAC
+    assert GENERIC.scheme(options(signature={**HMAC, "signed": "{header:x-id}"})).strength is Strength.TOKEN
+    assert GENERIC.scheme(options(signature={"scheme": "token", "query": "k"})).strength is Strength.TOKEN
+
+
+# -- Kinds and ids ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [("header:X-Topic", "h"), ("query:topic", "q"), ("field:data.type", "f"), ("always:sale", "sale")],
+)
+def test_where_the_kind_and_the_id_are(place: str, kind: str) -> None:
+    delivery = arrived({"data": {"type": "f"}}, {"x-topic": "h"}, {"topic": "q"})
+    assert GENERIC.kind_of(delivery, options(kind=place)) == kind
+    if not place.startswith("always"):
+        assert GENERIC.delivery_id_of(delivery, options(delivery_id=place)) == kind
+        with pytest.raises(Unreadable, match="option kind"):
+            GENERIC.kind_of(arrived({}), options(kind=place))
+        assert GENERIC.delivery_id_of(arrived(b"not json"), options(delivery_id=place)) is None
+    assert GENERIC.delivery_id_of(delivery, options()) is None
+
+
+def test_which_kinds_are_read() -> None:
+    given = options(reads="order.*, sale", ignores=["order.draft"])
+    for kind, is_read in (
+        ("order.paid", True),
+        ("sale", True),
+        ("order.draft", False),
+        ("sales", False),
+        ("cart", False),
+    ):
+        body = {"event": kind, "id": "1"}
+        if is_read:
+            assert read(body, given)
+        else:
+            with pytest.raises(Ignored):
+                read(body, given)
+
+
+# -- Expressions --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "source_status"),
+    [
+        ("paid", Status.PAID, "paid"),
+        ("PAID", UNKNOWN, "PAID"),
+        ("sent", None, "sent"),
+        (7, Status.REFUNDED, "7"),
+        ("order.closed", Status.CANCELED, "order.closed"),
+        ("", None, None),
+        (None, None, None),
+    ],
+)
+def test_status(word: object, status: object, source_status: str | None) -> None:
+    statuses = {"paid": "paid", "sent": "none", "7": "refunded", "order.closed": "canceled"}
+    order = said({"state": word}, fields={"status": "state"}, statuses=statuses)
+    assert (order.status, order.source_status) == (status, source_status)
+
+
+def test_without_a_status_the_kind_is_the_word() -> None:
+    given = options(**{"statuses": {"order.paid": "paid"}})
+    assert [order.status for order in read({"event": "order.paid", "id": "1"}, given)] == [Status.PAID]
+    assert [order.status for order in read({"event": "order.seen", "id": "1"}, given)] == [UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("unit", "amount", "currency", "text"),
+    [
+        ("major", "199.9", "BRL", "199.90"),
+        ("major", 199.9, "brl", "199.90"),
+        ("minor", 19990, "BRL", "199.90"),
+        ("minor", "1500", "JPY", "1500"),
+        ("minor", 19990.0, "BRL", "199.90"),
+        (2, 150000, "JPY", "1500"),
+        ("3", 12500, "KWD", "12.500"),
+        (0, 5, "USD", "5.00"),
+    ],
+)
+def test_money(unit: object, amount: object, currency: str, text: str) -> None:
+    order = said({"v": amount, "c": currency}, fields={"value": "v", "currency": "c"}, money={"unit": unit})
+    assert str(order.value) == text
+    assert order.value and order.value.currency == currency.upper()
+    constant = said({"v": amount}, fields={"value": "v"}, money={"unit": unit, "currency": currency})
+    assert constant.value == order.value
+
+
+@pytest.mark.parametrize(
+    ("written", "text"), [("R$ 1.398,00", "1398.00"), ("1398,5", "1398.50"), (1398.5, "1398.50"), ("1.398", "1398.00")]
+)
+def test_money_with_a_comma(written: object, text: str) -> None:
+    money = {"unit": "major", "currency": "BRL", "decimal": ","}
+    assert str(said({"v": written}, fields={"value": "v"}, money=money).value) == text
+
+
+def test_no_float_touches_money() -> None:
+    given = options(fields={"value": "sum(l[].p)"}, money={"unit": "major", "currency": "BRL"})
+    body = b'{"event":"o","id":"1","l":[{"p":0.1},{"p":0.2},{"p":12345678901.15}]}'
+    [order] = read(body, given)
+    assert str(order.value) == "12345678901.45"
+    for expression, text in (
+        ("to_number('19.90')", "19.90"),
+        ("to_number(t)", "0.30"),
+        ("avg(l[].p)", "0.15"),
+        ("max(l[].p)", "0.20"),
+        ("l[?p > `0`] | [0].p", "0.10"),
+        ("sort_by(l, &p)[-1].p", "0.20"),
+        ("to_number(to_string(l[0].p))", "0.10"),
+        ("abs(l[0].p)", "0.10"),
+    ):
+        order = said(
+            {"l": [{"p": 0.1}, {"p": 0.2}], "t": "0.3"},
+            fields={"value": expression},
+            money={"unit": "major", "currency": "BRL"},
+        )
+        assert str(order.value) == text, expression
+
+
+@pytest.mark.parametrize(
+    ("times", "zone", "written", "expected"),
+    [
+        ("iso", "UTC", "2026-11-20T13:00:06Z", NOW),
+        ("iso", "America/Sao_Paulo", "2026-11-20 10:00:06", NOW),
+        ("iso", "-03:00", "2026-11-20T10:00:06", NOW),
+        ("iso", "-03:00", "2026-11-20T13:00:06+00:00", NOW),
+        (
+            "iso",
+            "America/Sao_Paulo",
+            "2018-11-20T11:00:06",
+            datetime(2018, 11, 20, 13, 0, 6, tzinfo=UTC),
+        ),  # summer time
+        ("seconds", "UTC", 1795179606, NOW),
+        ("seconds", "UTC", "1795179606", NOW),
+        ("milliseconds", "UTC", 1795179606000, NOW),
+        ("%d/%m/%Y %H:%M:%S", "-03:00", "20/11/2026 10:00:06", NOW),
+        ("%Y%m%d", "+05:30", "20261120", datetime(2026, 11, 19, 18, 30, tzinfo=UTC)),
+        ("%Y-%m-%d %H:%M:%S %z", "+05:30", "2026-11-20 10:00:06 -0300", NOW),
+    ],
+)
+def test_times(times: str, zone: str, written: object, expected: datetime) -> None:
+    order = said({"t": written}, fields={"at": "t", "paid_at": "t"}, times=times, zone=zone)
+    assert (order.at, order.paid_at, order.ordered_at) == (expected, expected, None)
+
+
+def test_customer_and_the_rest() -> None:
+    order = said(
+        {
+            "b": {"m": ["a@example.com", None, ""], "p": "+55 11 90000-0001", "d": 52998224725, "n": ""},
+            "t": True,
+            "d": 9,
+        },
+        fields={
+            "email": "b.m",
+            "phone": "b.p",
+            "document": "b.d",
+            "name": "b.n",
+            "crm_id": "d",
+            "deal_id": "d",
+            "test": "t",
+        },
+    )
+    assert order.customer
+    assert order.customer.emails == ("a@example.com",)
+    assert order.customer.phones == ("+55 11 90000-0001",)
+    assert order.customer.documents == ("52998224725",)
+    assert (order.customer.name, order.customer.crm_id, order.deal_id, order.test) == (None, "9", "9", True)
+
+
+def test_what_is_not_found_is_left_alone() -> None:
+    names = (
+        "status at number title currency ordered_at paid_at url test deal_id crm_id customer_id name email phone document "
+        "items item_title value refunded_value"
+    )
+    fields = dict.fromkeys(names.split(), "nowhere")
+    order = said({}, fields=fields, money={"unit": "major", "currency": "BRL"})
+    mentioned = {name for name in order.__dataclass_fields__ if getattr(order, name) not in (None, (), 0)}
+    assert mentioned == {"external_id"}
+
+
+def test_items_and_titles() -> None:
+    fields = {"items": "l", "item_title": "n", "item_quantity": "q", "item_sku": "s", "number": "no"}
+    order = said({"no": 12, "l": [{"n": "Shoes", "q": "2.5"}, {"n": "Socks", "s": 3}]}, fields=fields)
+    assert order.items
+    assert [(item.title, item.quantity, item.sku) for item in order.items] == [
+        ("Shoes", Decimal("2.5"), None),
+        ("Socks", Decimal(1), "3"),
+    ]
+    assert order.title == "#12 · Shoes +1"
+    assert said({"no": 12, "l": []}, fields=fields).items == ()
+    assert said({"no": 12, "t": "Mine"}, fields={**fields, "title": "t"}).title == "Mine"
+
+
+def test_refunds() -> None:
+    money = {"unit": "major", "currency": "BRL"}
+    fields = {"refunded_value": "r.v"}
+    [(name, amount)] = (said({"r": {"v": 5, "id": 7}}, fields=fields, money=money).refunds or {}).items()
+    assert (name, str(amount)) == ("total", "5.00")
+    [(name, amount)] = (
+        said({"r": {"v": 5, "id": 7}}, fields={**fields, "refund_id": "r.id"}, money=money).refunds or {}
+    ).items()
+    assert (name, str(amount)) == ("7", "5.00")
+
+
+def test_several_orders_in_one_delivery() -> None:
+    given = options(fields={"orders": "data.list", "external_id": "no"})
+    assert [order.external_id for order in read({"event": "o", "data": {"list": [{"no": 1}, {"no": "2"}]}}, given)] == [
+        "1",
+        "2",
+    ]
+    for nothing in ({}, {"data": {"list": []}}):
+        with pytest.raises(Ignored):
+            read({"event": "o", **nothing}, given)
+    with pytest.raises(Unreadable, match="orders: is not a list"):
+        read({"event": "o", "data": {"list": "x"}}, given)
+
+
+def test_a_form() -> None:
+    given = options(body="form", kind="field:topic", fields={"external_id": "order.id", "status": "order.state"})
+    body = urlencode({"topic": "sale", "order[id]": "A-1", "order[state]": "paid"}).encode()
+    [order] = read(body, given)
+    assert (order.external_id, order.status) == ("A-1", Status.PAID)
+    with pytest.raises(Unreadable):
+        read(b"\xff\xfe", given)
+
+
+@pytest.mark.parametrize(
+    ("fields", "document", "reason"),
+    [
+        ({"external_id": "nowhere"}, {}, "external_id"),
+        ({}, {"id": ["1"]}, "external_id"),
+        ({}, {"id": "x" * 256}, "longer than 255"),
+        ({"value": "v"}, {"v": "free"}, "value"),
+        ({"value": "v"}, {"v": -1}, "value"),
+        ({"value": "v"}, {"v": True}, "value"),
+        ({"value": "v"}, {"v": "1e999999999"}, "too large"),
+        ({"value": "sum(l)"}, {"l": ["1"]}, "value: the expression fails"),
+        ({"value": "sum(l)"}, {}, "value: the expression fails"),
+        ({"name": "join(' ', n)"}, {"n": [1]}, "name: the expression fails"),
+        ({"status": "s"}, {"s": True}, "status"),
+        ({"currency": "c", "value": "v"}, {"v": 1, "c": "real"}, "currency"),
+        ({"at": "t"}, {"t": "yesterday"}, "at: is not a time"),
+        ({"paid_at": "t"}, {"t": {"a": 1}}, "paid_at: is not a time"),
+        ({"at": "t"}, {"t": "1969-01-01T00:00:00Z"}, "before 1970"),
+        ({"url": "u"}, {"u": "javascript:alert(1)"}, "url"),
+        ({"test": "t"}, {"t": "perhaps"}, "test"),
+        ({"email": "e"}, {"e": [{"a": 1}]}, "email"),
+        ({"items": "l", "item_title": "n"}, {"l": "x"}, "items"),
+        ({"items": "l", "item_title": "n"}, {"l": [{"n": "a"}, None]}, "items.1.item_title"),
+        ({"items": "l", "item_title": "n", "item_quantity": "q"}, {"l": [{"n": "a", "q": "1e99"}]}, "quantity"),
+        ({"items": "l", "item_title": "length(n)"}, {"l": [{"n": 1}]}, "items.0.item_title: the expression fails"),
+    ],
+)
+def test_what_cannot_be_read_is_named(fields: dict[str, str], document: dict[str, Any], reason: str) -> None:
+    with pytest.raises(Unreadable, match=re.escape(reason)):
+        said(document, fields=fields, money={"unit": "major", "currency": "BRL"})
+
+
+def test_an_amount_in_cents_is_whole() -> None:
+    with pytest.raises(Unreadable, match="whole"):
+        said({"v": 199.9}, fields={"value": "v"}, money={"unit": "minor", "currency": "BRL"})
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"null", b"1", b'"x"', b"{}", b"\xff"])
+def test_a_body_of_any_shape(body: bytes) -> None:
+    given = options(kind="always:sale")
+    with pytest.raises(Unreadable):
+        read(body, given)
+
+
+def test_numbers_that_would_take_the_machine_along() -> None:
+    money = {"unit": "major", "currency": "BRL"}
+    assert said({"t": "1e999999999"}, fields={"value": "to_number(t)"}, money=money).value is None
+    with pytest.raises(Unreadable):
+        said({"t": "1e999999999"}, fields={"value": "ceil(to_number(t))"}, money=money)
+
+
+def test_the_document_without_options_is_what_the_content_type_says() -> None:
+    form = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    assert GENERIC.document_of(arrived(b"a[b]=1", form)) == {"a": {"b": "1"}}
+    assert GENERIC.document_of(arrived(b'{"a":1}')) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "odd", [None, "", "x", 0, -1, True, [], {}, [None], {"a": None}, "{", "[", "{}", "1e9", "é" * 5000]
+)
+def test_options_of_any_shape_are_taken_or_named(odd: object) -> None:
+    whole = json.loads(blocks("json")[1])
+    for name, value in whole.items():
+        for given in (
+            {**whole, name: odd},
+            *({**whole, name: {**value, part: odd}} for part in value if isinstance(value, dict)),
+        ):
+            try:
+                GenericOptions.model_validate(given)
+            except ValidationError as refused:
+                assert all(error["loc"] and error["loc"][0] == name for error in refused.errors())

@@ -1,0 +1,302 @@
+"""Mercado Pago: the manifest that is signed, the id that is fetched, and what payments and orders become."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
+from adapters.mercadopago import MercadoPago
+
+ROOT = Path(__file__).parents[2]
+# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
+PAYLOADS = ROOT.parent / "shared" / "payloads" / "mercadopago"
+NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+MERCADO_PAGO = MercadoPago()
+
+# The values of the SDKs' own tests (mercadopago 3.6.0, tests/test_webhook_signature_validator.py), which compute the
+# signature; the hexadecimal ones here were computed apart from this project.
+SECRET, REQUEST_ID, SENT_AT = "your_secret_key_here", "2066ca19-c6f1-498a-be75-1923005edd06", "1742505638683"
+LOWER, UPPER = "ord01jq4s4ky8hwq6na5pxb65b3d3", "ORD01JQ4S4KY8HWQ6NA5PXB65B3D3"
+OF_LOWER = "633f91233312dd391ec75fa0bea539cfc2d6c4918873305b84a96cc1c58db71c"
+OF_UPPER = "fb15ae6472eb449173c556793205d77787d58f384d183bb5bc3b724c27bd103c"
+WITHOUT_ID = "8a7b0cc777a8217c3bab41a50c95dc92debbc6f8448f1c967dfe10ac1cb8b894"
+ONLY_TIME = "3f075add3ddb923bebf0bc0648457b8244cf4420b98d5b445167d379bec0ca54"
+
+
+def notice(data_id: str | None, body: bytes = b"{}", **headers: str) -> Delivery:
+    return Delivery(
+        body=body,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        query={} if data_id is None else {"data.id": data_id},
+        received_at=NOW,
+    )
+
+
+def became(document: object, kind: str = "payment") -> Order:
+    delivery = notice("1", json.dumps({"type": kind, "data": {"id": "1"}}).encode())
+    event = MERCADO_PAGO.read(delivery, kind, None)
+    [order] = MERCADO_PAGO.translate(MERCADO_PAGO.fetched(event, json.dumps(document).encode()))
+    return order
+
+
+def payment(**fields: object) -> dict[str, Any]:
+    return {"id": 1, "status": "approved", "currency_id": "BRL", "transaction_amount": 398, **fields}
+
+
+def order(**fields: object) -> dict[str, Any]:
+    return {"id": "ORD1", "status": "processed", "country_code": "BRA", "total_amount": "398.00", **fields}
+
+
+# -- Signature ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data_id", "request_id", "mac"),
+    [
+        (LOWER, REQUEST_ID, OF_LOWER),
+        (UPPER, REQUEST_ID, OF_UPPER),  # the SDKs: as it came
+        (UPPER, REQUEST_ID, OF_LOWER),  # the manual: in lower case
+        (None, REQUEST_ID, WITHOUT_ID),
+        ("", REQUEST_ID, WITHOUT_ID),
+        (None, None, ONLY_TIME),
+    ],
+)
+def test_the_sdks_values(data_id: str | None, request_id: str | None, mac: str) -> None:
+    headers = {"x_signature": f"ts={SENT_AT},v1={mac}", **({"x_request_id": request_id} if request_id else {})}
+    assert MERCADO_PAGO.signature.verify(notice(data_id, **headers), ["another one", SECRET], NOW) == SECRET
+    for other in ("other", "your_secret_key_her"):
+        with pytest.raises(Unverified) as refused:
+            MERCADO_PAGO.signature.verify(notice(data_id, **headers), [other], NOW)
+        assert refused.value.reason == Unverified.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("this-is-garbage", Unverified.MALFORMED),
+        (f"v1={OF_LOWER}", Unverified.MALFORMED),
+        (f"ts={SENT_AT}", Unverified.MALFORMED),
+        (f"ts={SENT_AT},v2={OF_LOWER}", Unverified.MALFORMED),
+        (f"ts=,v1={OF_LOWER}", Unverified.MALFORMED),
+        (f"ts=soon,v1={OF_LOWER}", Unverified.MALFORMED),
+        (f"ts=²,v1={OF_LOWER}", Unverified.MALFORMED),
+        (f"ts={SENT_AT}0,v1={OF_LOWER}", Unverified.MISMATCH),
+        (f"ts={SENT_AT},v1={OF_LOWER[:-2]}00", Unverified.MISMATCH),
+        (f"ts={SENT_AT},v1={OF_LOWER.upper()}", Unverified.MISMATCH),
+        # What the manual shows beside its request-id and order, without the secret.
+        (f"ts={SENT_AT},v1=ced36ab6d33566bb1e16c125819b8d840d6b8ef136b0b9127c76064466f5229b", Unverified.MISMATCH),
+    ],
+)
+def test_other_headers_are_refused(header: str, reason: str) -> None:
+    with pytest.raises(Unverified) as refused:
+        MERCADO_PAGO.signature.verify(notice(LOWER, x_signature=header, x_request_id=REQUEST_ID), [SECRET], NOW)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize("header", [f" TS = {SENT_AT} , V1 = {OF_LOWER}", f"ts={SENT_AT},v1={OF_LOWER},v2=aaaa"])
+def test_headers_are_read_as_the_sdks_read_them(header: str) -> None:
+    delivery = notice(LOWER, x_signature=header, x_request_id=REQUEST_ID)
+    assert MERCADO_PAGO.signature.verify(delivery, [SECRET], NOW) == SECRET
+
+
+def test_the_id_and_the_request_are_covered_and_the_body_is_not() -> None:
+    signed = MERCADO_PAGO.signature.sign(notice("1", b"{}", x_request_id="r1"), SECRET, NOW)
+    assert MERCADO_PAGO.signature.verify(signed.changed(body=b'{"another": 1}'), [SECRET], NOW) == SECRET
+    assert MERCADO_PAGO.signature.strength is Strength.TOKEN
+    for changed in (signed.changed(query={"data.id": "2"}), signed.changed(headers={"x-request-id": "r2"})):
+        with pytest.raises(Unverified):
+            MERCADO_PAGO.signature.verify(changed, [SECRET], NOW)
+    twice = Delivery(
+        body=b"{}", headers=signed.headers, query=signed.query, received_at=NOW, repeated=frozenset({"x-request-id"})
+    )
+    with pytest.raises(Unverified) as refused:
+        MERCADO_PAGO.signature.verify(twice, [SECRET], NOW)
+    assert refused.value.reason == Unverified.REPEATED
+
+
+# -- The notice ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "proven", "told", "path"),
+    [
+        ("payment", "999999999", "999999999", "/v1/payments/999999999"),
+        ("order", UPPER, UPPER, f"/v1/orders/{UPPER}"),
+        ("order", LOWER, UPPER, f"/v1/orders/{UPPER}"),
+        ("payment", "1", "2", "/v1/payments/1"),  # nothing of a body is believed
+        ("payment", "1", None, "/v1/payments/1"),
+    ],
+)
+def test_what_is_fetched(kind: str, proven: str, told: str | None, path: str) -> None:
+    delivery = notice(proven, json.dumps({"type": kind, "data": {"id": told} if told else []}).encode())
+    event = MERCADO_PAGO.read(delivery, kind, None)
+    assert MERCADO_PAGO.path(event.payload, event) == path
+
+
+@pytest.mark.parametrize("proven", [None, "", "../../users/me", "1?x=1", "1/2", "é", "1" * 65, "1\n"])
+def test_what_is_never_fetched(proven: str | None) -> None:
+    delivery = notice(proven, b'{"type": "payment", "data": {"id": "7"}}')
+    event = MERCADO_PAGO.read(delivery, "payment", None)
+    with pytest.raises(Unreadable):
+        MERCADO_PAGO.path(event.payload, event)
+
+
+def test_the_key_travels_as_a_bearer_token_to_one_address() -> None:
+    assert MERCADO_PAGO.api
+    assert MERCADO_PAGO.api.origin_for(None) == "https://api.mercadopago.com"
+    assert MERCADO_PAGO.api.authorize("APP_USR-made-up", None) == {"authorization": "Bearer APP_USR-made-up"}
+
+
+@pytest.mark.parametrize("kind", ["topic_merchant_order_wh", "merchant_order", "subscription_preapproval", "new"])
+def test_other_kinds_are_ignored(kind: str) -> None:
+    with pytest.raises(Ignored):
+        MERCADO_PAGO.read(notice("1", b"{}"), kind, None)
+
+
+# -- Payments -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "detail", "status"),
+    [
+        ("pending", "pending_waiting_transfer", Status.PENDING),
+        ("in_process", "pending_review_manual", Status.PENDING),
+        ("authorized", "pending_capture", Status.PENDING),
+        ("approved", "accredited", Status.PAID),
+        ("approved", "partially_refunded", Status.PAID),
+        ("in_mediation", "pending", Status.PAID),
+        ("rejected", "cc_rejected_high_risk", Status.FAILED),
+        ("cancelled", "expired", Status.CANCELED),
+        ("canceled", "by_payer", Status.CANCELED),
+        ("refunded", "refunded", Status.REFUNDED),
+        ("charged_back", "settled", Status.REFUNDED),
+        ("charged_back", None, Status.REFUNDED),
+        ("charged_back", "in_process", Status.PAID),
+        ("charged_back", "reimbursed", Status.PAID),
+        ("something_new", "accredited", UNKNOWN),
+    ],
+)
+def test_payment_statuses(word: str, detail: str | None, status: object) -> None:
+    assert became(payment(status=word, status_detail=detail)).status is status
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "value"),
+    [(398, "BRL", "398.00"), ("24.50", "ARS", "24.50"), (1990, "CLP", "1990"), (0.1, "UYU", "0.10")],
+)
+def test_payment_money(amount: object, currency: str, value: str) -> None:
+    assert str(became(payment(transaction_amount=amount, currency_id=currency)).value) == value
+
+
+def test_payment_refunds_are_the_total_so_far() -> None:
+    assert became(payment()).refunds is None
+    assert became(payment(transaction_amount_refunded=0)).refunds is None
+    refunds = became(payment(transaction_amount_refunded="99.5")).refunds
+    assert refunds is not None
+    assert {name: str(money) for name, money in refunds.items()} == {"total": "99.50"}
+
+
+def test_payment_times() -> None:
+    times = {"date_created": "2026-11-20T10:00:00.000-03:00", "date_approved": "2026-11-20T10:00:05.000-03:00"}
+    read = became(payment(**times, date_last_updated="2026-11-22T09:00:00.000-03:00"))
+    assert read.at == datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert read.paid_at == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+    assert read.ordered_at == datetime(2026, 11, 20, 13, tzinfo=UTC)
+    assert became(payment(**times)).at == read.paid_at
+    # Refunded since, and it does not say when.
+    assert became(payment(**times, transaction_amount_refunded=1)).at is None
+    assert became(payment(**times, status="refunded")).at is None
+
+
+def test_the_payer_with_what_privacy_leaves() -> None:
+    hidden = {"id": None, "email": None, "identification": {"type": None, "number": None}, "phone": None}
+    assert became(payment(payer=hidden)).customer is None
+    assert became(payment(payer=None, metadata=None, additional_info=[])).customer is None
+    sent = {"payer": {"first_name": "Ana", "last_name": "Souza", "phone": {"area_code": "11", "number": "900000000"}}}
+    customer = became(payment(payer=hidden, additional_info=sent, metadata={"crm_contact_id": 42})).customer
+    assert customer
+    assert (customer.name, customer.phones, customer.crm_id) == ("Ana Souza", ("11900000000",), "42")
+    foreign = became(payment(payer={"email": "a@example.com", "identification": {"type": "DNI", "number": "1"}}))
+    assert foreign.customer
+    assert foreign.customer.documents == ()
+
+
+@pytest.mark.parametrize("missing", ["id", "status", "currency_id", "transaction_amount"])
+def test_a_payment_without_the_needed_is_unreadable(missing: str) -> None:
+    with pytest.raises(Unreadable):
+        became({name: value for name, value in payment().items() if name != missing})
+
+
+# -- Orders -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "detail", "status"),
+    [
+        ("created", "created", Status.PENDING),
+        ("processing", "in_process", Status.PENDING),
+        ("action_required", "waiting_capture", Status.PENDING),
+        ("at_terminal", "at_terminal", Status.PENDING),
+        ("processed", "accredited", Status.PAID),
+        ("processed", "partially_refunded", Status.PAID),
+        ("processed", "refunded", Status.REFUNDED),
+        ("refunded", "refunded", Status.REFUNDED),
+        ("cancelled", "cancelled", Status.CANCELED),
+        ("canceled", "canceled", Status.CANCELED),
+        ("expired", "expired", Status.CANCELED),
+        ("failed", "high_risk", Status.FAILED),
+        ("charged_back", "in_process", Status.PAID),
+        ("charged_back", "settled", Status.PAID),
+        ("charged_back", "reimbursed", Status.REFUNDED),
+        ("approved", "accredited", UNKNOWN),  # a payment's word
+    ],
+)
+def test_order_statuses(word: str, detail: str, status: object) -> None:
+    assert became(order(status=word, status_detail=detail), "order").status is status
+
+
+@pytest.mark.parametrize(
+    ("fields", "currency"),
+    [({}, "BRL"), ({"country_code": "AR"}, "ARS"), ({"currency": "MXN"}, "MXN"), ({"country_code": "ury"}, "UYU")],
+)
+def test_order_currency(fields: dict[str, object], currency: str) -> None:
+    value = became(order(**fields), "order").value
+    assert value
+    assert value.currency == currency
+
+
+@pytest.mark.parametrize("fields", [{"country_code": None}, {"country_code": "XXX"}, {"total_amount": None}])
+def test_an_order_without_money_is_unreadable(fields: dict[str, object]) -> None:
+    with pytest.raises(Unreadable):
+        became(order(**fields), "order")
+
+
+def test_order_refunds_add_up_and_failed_ones_do_not_count() -> None:
+    refunds = [{"amount": "9.50", "status": "processed"}, {"amount": "1.00"}, {"amount": "5", "status": "failed"}]
+    read = became(order(transactions={"refunds": refunds}), "order")
+    assert read.refunds is not None
+    assert str(read.refunds["total"]) == "10.50"
+
+
+# -- The manual's bodies ------------------------------------------------------------------------------------------
+
+
+def test_documented_bodies() -> None:
+    notices, answers = sorted(PAYLOADS.glob("*webhook*.json")), sorted(PAYLOADS.glob("*api_response*.json"))
+    print(f"{len(notices) + len(answers)} documented bodies found")
+    for path in notices:
+        document = json.loads(path.read_bytes())
+        delivery = notice(document["data"]["id"], path.read_bytes())
+        event = MERCADO_PAGO.read(delivery, MERCADO_PAGO.kind_of(delivery, None), None)
+        assert MERCADO_PAGO.path(event.payload, event) == f"/v1/payments/{document['data']['id']}"
+    for path in answers:
+        read = became(json.loads(path.read_bytes()))
+        assert (read.external_id, read.status, str(read.value), read.title) == (
+            "1",
+            Status.PAID,
+            "24.50",
+            "#MP0001 · Pago Pizza",
+        )

@@ -1,0 +1,163 @@
+"""Pagar.me: Basic authentication, orders, and charges that speak for their orders."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
+from adapters.pagarme import PagarMe
+
+ROOT = Path(__file__).parents[2]
+# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
+PAYLOADS = ROOT.parent / "shared" / "payloads" / "pagarme"
+NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+PAGARME = PagarMe()
+
+
+def arrived(body: bytes, **headers: str) -> Delivery:
+    return Delivery(body=body, headers=headers, received_at=NOW)
+
+
+def read(document: object) -> list[Order]:
+    delivery = arrived(json.dumps(document).encode())
+    return PAGARME.translate(PAGARME.read(delivery, PAGARME.kind_of(delivery, None), None))
+
+
+def said(kind: str, status: str | None, **fields: Any) -> Order:
+    data = {"id": "or_1" if kind.startswith("order") else "ch_1", "amount": 41990, "status": status, **fields}
+    [order] = read({"id": "hook_1", "type": kind, "created_at": "2026-11-20T13:00:06", "data": data})
+    return order
+
+
+def texts(order: Order) -> dict[str, str]:
+    return {name: str(money) for name, money in (order.refunds or {}).items()}
+
+
+def test_user_and_password_are_demanded() -> None:
+    secret = "hooks:a long made up password: with a colon"
+    shown = "Basic " + base64.b64encode(secret.encode()).decode()
+    assert PAGARME.signature.verify(arrived(b"{}", authorization=shown), ["old:one", secret], NOW) == secret
+    assert PAGARME.signature.strength is Strength.TOKEN
+    for other in (secret, shown[6:], shown.replace("Basic", "basic"), shown[:-2], "Bearer x", "Basic "):
+        with pytest.raises(Unverified):
+            PAGARME.signature.verify(arrived(b"{}", authorization=other), [secret], NOW)
+    with pytest.raises(Unverified) as refused:
+        PAGARME.signature.verify(arrived(b"{}"), [secret], NOW)
+    assert refused.value.reason == Unverified.MISSING
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "status"),
+    [
+        ("order.created", "pending", Status.PENDING),
+        ("order.updated", "paid", Status.PAID),
+        ("order.closed", "canceled", Status.CANCELED),
+        ("order.paid", "paid", Status.PAID),
+        ("order.paid", None, Status.PAID),
+        ("order.payment_failed", "failed", Status.FAILED),
+        ("order.payment_failed", "pending", Status.FAILED),
+        ("order.canceled", "canceled", Status.CANCELED),
+        ("order.paid", "something_new", UNKNOWN),
+        ("charge.created", "pending", Status.PENDING),
+        ("charge.processing", "processing", Status.PENDING),
+        ("charge.pending", "authorized", Status.PENDING),
+        ("charge.paid", "paid", Status.PAID),
+        ("charge.overpaid", "overpaid", Status.PAID),
+        ("charge.underpaid", "underpaid", Status.PARTIALLY_PAID),
+        ("charge.payment_failed", "failed", Status.FAILED),
+        ("charge.antifraud_reproved", "failed", Status.FAILED),
+        ("charge.partial_canceled", "paid", Status.PAID),
+        ("charge.refunded", "canceled", Status.REFUNDED),
+        ("charge.chargedback", "chargedback", Status.REFUNDED),
+        ("charge.paid", "something_new", UNKNOWN),
+    ],
+)
+def test_statuses(kind: str, word: str | None, status: object) -> None:
+    assert said(kind, word).status is status
+
+
+def test_a_charge_speaks_for_its_order() -> None:
+    order = said("charge.paid", "paid", paid_at="2026-11-20T13:00:05", order={"id": "or_9", "amount": 41990})
+    assert (order.external_id, order.aliases, order.preference) == ("or_9", ("ch_1",), 0)
+    assert (order.status, str(order.value)) == (Status.PAID, "419.90")
+    alone = said("charge.paid", "paid")
+    assert (alone.external_id, alone.aliases, alone.preference) == ("ch_1", (), 1)
+
+
+def test_one_of_two_cards_does_not_make_the_order_paid() -> None:
+    parent = {"id": "or_9", "amount": 83980}
+    order = said("charge.paid", "paid", order=parent, paid_at="2026-11-20T13:00:05")
+    assert (order.status, str(order.value), order.paid_at) == (None, "839.80", None)
+    assert said("charge.payment_failed", "failed", order={**parent, "status": "pending"}).status is Status.PENDING
+    assert texts(said("charge.refunded", "canceled", order=parent, canceled_amount=41990)) == {"ch_1": "419.90"}
+
+
+def test_refunds_go_by_the_charge() -> None:
+    assert texts(said("charge.partial_canceled", "paid", canceled_amount=9950)) == {"ch_1": "99.50"}
+    assert texts(said("charge.refunded", "canceled")) == {"ch_1": "419.90"}
+    assert texts(said("charge.paid", "paid", canceled_amount=0)) == {}
+
+
+def test_an_order_that_was_canceled_after_it_was_paid_is_refunded() -> None:
+    paid = {
+        "id": "ch_1",
+        "amount": 41990,
+        "status": "canceled",
+        "paid_at": "2026-11-20T13:00:05",
+        "canceled_amount": 41990,
+    }
+    order = said("order.canceled", "canceled", charges=[paid])
+    assert (order.status, texts(order)) == (Status.REFUNDED, {"ch_1": "419.90"})
+    voided = {**paid, "paid_at": None}
+    order = said("order.canceled", "canceled", charges=[voided])
+    assert (order.status, texts(order)) == (Status.CANCELED, {})
+
+
+def test_times_are_utc() -> None:
+    order = said("order.paid", "paid", created_at="2026-11-20T13:00:00", updated_at="2026-11-20T13:00:05.1234567Z")
+    assert order.at == datetime(2026, 11, 20, 13, 0, 5, 123456, tzinfo=UTC)
+    assert order.ordered_at == datetime(2026, 11, 20, 13, tzinfo=UTC)
+    assert said("order.paid", "paid").at == datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
+
+
+def test_the_customer() -> None:
+    phones = {"mobile_phone": {"country_code": "55", "area_code": "11", "number": "900000000"}, "home_phone": None}
+    buyer = {"id": "cus_1", "name": "Ana ", "email": "ana@example.com", "document": "52998224725", "phones": phones}
+    customer = said("order.paid", "paid", customer=buyer, metadata={"crm_contact_id": "42", "deal_id": "7"}).customer
+    assert customer
+    assert (customer.id, customer.name, customer.crm_id) == ("cus_1", "Ana", "42")
+    assert (customer.phones, customer.documents) == (("+55 11 900000000",), ("52998224725",))
+    assert said("order.paid", "paid", customer=None, metadata=[]).customer is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["charge.antifraud_approved", "customer.created", "subscription.created", "plan.created"]
+)
+def test_what_is_no_order_is_ignored(kind: str) -> None:
+    with pytest.raises(Ignored):
+        read({"type": kind, "data": {}})
+
+
+@pytest.mark.parametrize(
+    "data", [None, {}, {"id": "or_1"}, {"id": "or_1", "amount": 10.5}, {"id": "or_1", "amount": 1, "currency": "R$"}]
+)
+def test_an_order_without_the_needed_is_unreadable(data: object) -> None:
+    with pytest.raises(Unreadable):
+        read({"type": "order.paid", "data": data})
+
+
+def test_documented_bodies() -> None:
+    found = sorted(PAYLOADS.glob("*.json"))
+    print(f"{len(found)} documented bodies found")
+    for path in found:
+        [order] = read(json.loads(path.read_bytes()))
+        assert (order.external_id, order.status, str(order.value), order.title) == (
+            "or_ZdnB5BBCmYhk534R",
+            Status.PAID,
+            "123.56",
+            "#1303724 · Produto",
+        )

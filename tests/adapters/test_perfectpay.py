@@ -1,0 +1,149 @@
+"""Perfect Pay: the token in the body, the numbers of the status, two times only."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
+from adapters.perfectpay import PerfectPay
+
+NOW = datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
+TOKEN = "0123456789abcdef0123456789abcdef"
+PERFECT_PAY = PerfectPay()
+
+
+def arrived(body: bytes) -> Delivery:
+    return Delivery(body=body, headers={"content-type": "application/json"}, received_at=NOW)
+
+
+def read(document: object) -> list[Order]:
+    delivery = arrived(json.dumps(document).encode())
+    return PERFECT_PAY.translate(PERFECT_PAY.read(delivery, PERFECT_PAY.kind_of(delivery, None), None))
+
+
+def said(number: object, **fields: Any) -> Order:
+    [order] = read({"token": TOKEN, "code": "PPCP1", "sale_status_enum": number, **fields})
+    return order
+
+
+def test_the_token_is_in_the_body() -> None:
+    def shown(token: object) -> Delivery:
+        return arrived(json.dumps({"token": token, "code": "PPCP1"}).encode())
+
+    assert PERFECT_PAY.signature.verify(shown(TOKEN), ["old", TOKEN], NOW) == TOKEN
+    assert PERFECT_PAY.signature.strength is Strength.TOKEN
+    for token in (TOKEN[:-1], TOKEN.upper(), "", None, 0, True, {"token": TOKEN}):
+        with pytest.raises(Unverified):
+            PERFECT_PAY.signature.verify(shown(token), [TOKEN], NOW)
+    for body in (b"", b"[]", b"null", b"{}", b"token=" + TOKEN.encode(), b"\xff"):
+        with pytest.raises(Unverified):
+            PERFECT_PAY.signature.verify(arrived(body), [TOKEN], NOW)
+    signed = PERFECT_PAY.signature.sign(shown(""), TOKEN, NOW)
+    assert json.loads(signed.body) == {"token": TOKEN, "code": "PPCP1"}
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (0, None),
+        (1, Status.PENDING),
+        (2, Status.PAID),
+        ("2", Status.PAID),
+        (3, Status.PENDING),
+        (4, Status.PAID),
+        (5, Status.FAILED),
+        (6, Status.CANCELED),
+        (7, Status.REFUNDED),
+        (8, Status.PENDING),  # authorized is not captured
+        (9, Status.REFUNDED),
+        (10, Status.PAID),
+        (11, Status.FAILED),
+        (13, Status.CANCELED),
+        (14, UNKNOWN),
+        (16, Status.PENDING),
+        (19, UNKNOWN),  # a number that the manual of the postback does not have
+        ("approved", UNKNOWN),
+    ],
+)
+def test_statuses(number: object, status: object) -> None:
+    order = said(number)
+    assert (order.status, order.source_status) == (status, str(number))
+    assert said(number, sale_status_enum_key="their word").source_status == "their word"
+
+
+@pytest.mark.parametrize("number", [12, "12"])
+def test_a_cart_is_no_order(number: object) -> None:
+    with pytest.raises(Ignored):
+        read({"code": "PPCP1", "sale_status_enum": number})
+
+
+@pytest.mark.parametrize(
+    ("number", "at"),
+    [(1, "created"), (2, "approved"), (4, "approved"), (10, "approved"), (3, None), (6, None), (7, None)],
+)
+def test_times_are_brasilias_and_said_only_of_what_they_date(number: int, at: str | None) -> None:
+    order = said(number, date_created="2026-11-20 10:00:00", date_approved="2026-11-20 10:00:05")
+    created, approved = datetime(2026, 11, 20, 13, 0, 0, tzinfo=UTC), datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+    assert order.at == {"created": created, "approved": approved, None: None}[at]
+    assert (order.ordered_at, order.paid_at) == (created, approved)
+    assert said(1, date_created="", date_approved=None).ordered_at is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "currency"),
+    [
+        ({"sale_amount": 385, "currency_enum": 1}, "385.00", "BRL"),
+        ({"sale_amount": 226.9}, "226.90", "BRL"),
+        ({"sale_amount": "19.90", "currency_enum": "2"}, "19.90", "USD"),
+        ({"sale_amount": 5, "currency_enum": 3}, "5.00", "EUR"),
+        ({"sale_amount": 5, "currency_enum": 77, "currency_enum_key": "MXN"}, "5.00", "MXN"),
+        ({"sale_amount": 5, "commission": [{"commission_amount": 3.7}]}, "5.00", "BRL"),
+    ],
+)
+def test_money_is_in_units(fields: dict[str, Any], text: str, currency: str) -> None:
+    order = said(2, **fields)
+    assert order.value
+    assert (str(order.value), order.value.currency) == (text, currency)
+
+
+@pytest.mark.parametrize(
+    ("parts", "number"),
+    [
+        ({"phone_extension": "55", "phone_area_code": "11", "phone_number": "900000001"}, ("+5511900000001",)),
+        ({"phone_extension": "+55", "phone_area_code": "11", "phone_number": "900000001"}, ("+5511900000001",)),
+        ({"phone_area_code": "11", "phone_number": "900000001"}, ("11900000001",)),
+        ({"phone_extension": "55"}, ()),
+        ({}, ()),
+    ],
+)
+def test_the_phone_comes_in_parts(parts: dict[str, str], number: tuple[str, ...]) -> None:
+    customer = said(2, customer=parts).customer
+    assert customer
+    assert customer.phones == number
+
+
+def test_the_plan_names_the_goods() -> None:
+    assert said(2, plan={"name": "3 potes"}, product={"name": "Chá"}).title == "#PPCP1 · 3 potes"
+    assert said(2, plan=None, product={"name": "Chá"}).title == "#PPCP1 · Chá"
+    assert said(2, plan={"name": ""}, product=[]).items is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        {"code": "PPCP1"},
+        {"sale_status_enum": 2},
+        {"code": "", "sale_status_enum": 2},
+        {"code": "1", "sale_status_enum": None},
+        {"code": "1", "sale_status_enum": 2, "sale_amount": 5, "currency_enum": 77},
+        {"code": "1", "sale_status_enum": 2, "date_approved": "soon"},
+    ],
+)
+def test_what_cannot_be_read(document: object) -> None:
+    with pytest.raises(Unreadable):
+        read(document)

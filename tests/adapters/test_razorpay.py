@@ -1,0 +1,208 @@
+"""Razorpay: the published signature, and one order told by payments, invoices, links, refunds and disputes."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Unreadable, Unverified
+from adapters.razorpay import Razorpay
+
+ROOT = Path(__file__).parents[2]
+# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
+PAYLOADS = ROOT.parent / "shared" / "payloads" / "razorpay"
+NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+START = int(datetime(2026, 11, 20, 13, tzinfo=UTC).timestamp())
+RAZORPAY = Razorpay()
+
+# razorpay/razorpay-python, tests/test_client_utility.py and tests/mocks/fake_payment_authorized_webhook.json
+VECTOR_BODY = (Path(__file__).parent / "vectors" / "razorpay_payment_authorized.json").read_bytes()
+VECTOR = "d60e67fd884556c045e9be7dad57903e33efc7172c17c6e3ef77db42d2b366e9"
+
+
+def arrived(body: bytes, **headers: str) -> Delivery:
+    return Delivery(
+        body=body, headers={name.replace("_", "-"): value for name, value in headers.items()}, received_at=NOW
+    )
+
+
+def read(document: object) -> list[Order]:
+    delivery = arrived(json.dumps(document).encode())
+    return RAZORPAY.translate(RAZORPAY.read(delivery, RAZORPAY.kind_of(delivery, None), None))
+
+
+def said(event: str, *, at: int = START + 60, **entities: dict[str, Any]) -> Order:
+    payload = {name: {"entity": entity} for name, entity in entities.items()}
+    [order] = read({"event": event, "payload": payload, "created_at": at})
+    return order
+
+
+def thing(name: str, status: str, amount: int = 398000, **fields: object) -> dict[str, Any]:
+    return {"id": name, "status": status, "amount": amount, "currency": "INR", "created_at": START, **fields}
+
+
+def payment(status: str = "captured", **fields: Any) -> dict[str, Any]:
+    return thing(fields.pop("id", "pay_1"), status, **{"order_id": "order_1", **fields})
+
+
+def texts(order: Order) -> dict[str, str]:
+    return {name: str(money) for name, money in (order.refunds or {}).items()}
+
+
+def test_published_vector() -> None:
+    delivery = arrived(VECTOR_BODY, x_razorpay_signature=VECTOR)
+    assert RAZORPAY.signature.verify(delivery, ["new secret", "key_secret"], NOW) == "key_secret"
+    for body, shown in ((VECTOR_BODY.strip(), VECTOR), (VECTOR_BODY, VECTOR.upper()), (VECTOR_BODY, "test_signature")):
+        with pytest.raises(Unverified):
+            RAZORPAY.signature.verify(arrived(body, x_razorpay_signature=shown), ["key_secret"], NOW)
+
+
+def test_delivery_id() -> None:
+    assert RAZORPAY.delivery_id_of(arrived(b"{}", x_razorpay_event_id="e1"), None) == "e1"
+
+
+@pytest.mark.parametrize(
+    ("event", "word", "status"),
+    [
+        ("payment.authorized", "authorized", Status.PENDING),
+        ("payment.authorized", "captured", Status.PAID),  # captured by the time it is told
+        ("payment.captured", "captured", Status.PAID),
+        ("payment.failed", "failed", Status.FAILED),
+        ("refund.processed", "refunded", Status.REFUNDED),
+        ("refund.created", "captured", Status.PAID),
+        ("payment.captured", "something_new", UNKNOWN),
+    ],
+)
+def test_payment_statuses(event: str, word: str, status: object) -> None:
+    assert said(event, payment=payment(word)).status is status
+
+
+@pytest.mark.parametrize(
+    ("event", "word", "status"),
+    [
+        ("order.paid", "paid", Status.PAID),
+        ("invoice.partially_paid", "partially_paid", Status.PARTIALLY_PAID),
+        ("invoice.paid", "paid", Status.PAID),
+        ("invoice.expired", "expired", Status.CANCELED),
+        ("payment_link.partially_paid", "partially_paid", Status.PARTIALLY_PAID),
+        ("payment_link.paid", "paid", Status.PAID),
+        ("payment_link.cancelled", "cancelled", Status.CANCELED),
+        ("payment_link.expired", "expired", Status.CANCELED),
+        ("invoice.paid", "something_new", UNKNOWN),
+    ],
+)
+def test_statuses_of_what_is_billed(event: str, word: str, status: object) -> None:
+    order = said(event, **{event.partition(".")[0]: thing("bill_1", word)})
+    assert (order.status, str(order.value)) == (status, "3980.00")
+
+
+def test_everything_goes_by_the_order() -> None:
+    names = [
+        said("payment.captured", payment=payment()),
+        said("order.paid", payment=payment(), order=thing("order_1", "paid")),
+        said("order.paid", order=thing("order_1", "paid")),
+        said("invoice.expired", invoice=thing("inv_1", "expired", order_id="order_1")),
+        # The sample of payment_link.paid has the order's own id without its prefix.
+        said("payment_link.paid", payment=payment(), order=thing("1", "paid"), payment_link=thing("plink_1", "paid")),
+        said("refund.processed", payment=payment(), refund=thing("rfnd_1", "processed")),
+    ]
+    assert {(order.external_id, order.preference) for order in names} == {("order_1", 0)}
+    alone = said("payment.captured", payment=payment(order_id=None))
+    assert (alone.external_id, alone.preference) == ("pay_1", 1)
+    link = said("payment_link.cancelled", payment_link=thing("plink_1", "cancelled"))
+    assert (link.external_id, link.preference) == ("plink_1", 1)
+
+
+def test_a_failure_is_dated_when_the_try_began() -> None:
+    """A failed try that is told after another one was paid must not take the order back."""
+    failed = said("payment.failed", payment=payment("failed", created_at=START + 1), at=START + 900)
+    paid = said("payment.captured", payment=payment(created_at=START + 2), at=START + 5)
+    assert failed.at is not None
+    assert paid.at is not None
+    assert failed.at < paid.at
+
+
+@pytest.mark.parametrize("fields", [{"invoice_id": "inv_1"}, {"description": "#QflcnnZqCekuvL"}])
+def test_a_payment_of_a_bill_may_be_a_part_of_it(fields: dict[str, str]) -> None:
+    order = said("payment.captured", payment=payment(amount=1000, **fields))
+    assert (order.status, order.value, order.title, order.external_id) == (None, None, None, "order_1")
+    assert said("payment.captured", payment=payment(description="#1001")).status is Status.PAID
+
+
+def test_a_links_event_happened_when_the_link_changed() -> None:
+    order = said("payment_link.paid", at=START, payment_link=thing("plink_1", "paid", updated_at=START + 57))
+    assert order.at == order.paid_at == datetime(2026, 11, 20, 13, 0, 57, tzinfo=UTC)
+
+
+def test_refunds() -> None:
+    refund = thing("rfnd_1", "processed", 99500)
+    assert texts(said("refund.processed", payment=payment(), refund=refund)) == {"rfnd_1": "995.00"}
+    assert texts(said("refund.created", payment=payment(), refund=refund)) == {}
+    assert texts(said("refund.failed", payment=payment(), refund=refund)) == {"rfnd_1": "0.00"}
+    assert said("refund.created", payment=payment(), refund=refund).paid_at is None
+
+
+def test_a_lost_dispute_gives_back_what_was_deducted() -> None:
+    dispute = thing("disp_1", "lost", amount_deducted=100000)
+    assert texts(said("payment.dispute.lost", payment=payment(), dispute=dispute)) == {"disp_1": "1000.00"}
+    with pytest.raises(Ignored):
+        said("payment.dispute.created", payment=payment(), dispute=dispute)
+
+
+@pytest.mark.parametrize(
+    ("currency", "value"), [("INR", "3980.00"), ("JPY", "398000"), ("KWD", "398.000"), ("inr", "3980.00")]
+)
+def test_money_is_in_the_smallest_unit(currency: str, value: str) -> None:
+    assert str(said("payment.captured", payment=payment(currency=currency)).value) == value
+
+
+def test_the_buyer() -> None:
+    details = {"name": "Ana", "email": "ana@example.com", "contact": "9000000000", "id": "cust_1"}
+    order = said(
+        "invoice.paid",
+        payment=payment(email="void@razorpay.com", contact="+919000000000", notes={"crm_contact_id": 42}),
+        invoice=thing("inv_1", "paid", customer_details=details, notes=[]),
+    )
+    assert order.customer
+    assert (order.customer.name, order.customer.id, order.customer.crm_id) == ("Ana", "cust_1", "42")
+    assert order.customer.emails == ("ana@example.com",)  # Razorpay's stand-in for none is nobody's
+    assert order.customer.phones == ("+919000000000", "9000000000")
+    assert said("payment.captured", payment=payment(email="void@razorpay.com")).customer is None
+
+
+@pytest.mark.parametrize(
+    "event", ["subscription.charged", "payment.downtime.started", "qr_code.credited", "transfer.failed"]
+)
+def test_what_is_no_order_is_ignored(event: str) -> None:
+    with pytest.raises(Ignored):
+        said(event, payment=payment())
+
+
+@pytest.mark.parametrize("payload", [None, [], {"payment": {"entity": {}}}, {"payment": {}}])
+def test_what_lacks_the_needed_is_unreadable(payload: object) -> None:
+    with pytest.raises(Unreadable):
+        read({"event": "payment.captured", "payload": payload})
+
+
+EXPECTED = {
+    "invoice.expired__1": (Status.CANCELED, "4790.30", "order_DEWZrMr2yNJek4"),
+    "invoice.paid__2": (Status.PAID, "4790.30", "order_DEWJ5gDtAXLTbW"),
+    "invoice.partially_paid__2": (Status.PARTIALLY_PAID, "4790.30", "order_DEW1rvumj0vSXG"),
+    "order.paid__2": (Status.PAID, "1.00", "order_DESso0U9bpuzQc"),
+    "payment.authorized__2": (Status.PENDING, "1.00", "order_DESlLckIVRkHWj"),
+    "payment.captured__1": (Status.PAID, "1.00", "order_DESlLckIVRkHWj"),
+    "payment.failed__1": (Status.FAILED, "500.00", "order_DEATVTRRctwEGb"),
+    "payment_link.cancelled__1": (Status.CANCELED, "10.00", "plink_QaIrRSjWiIuxAO"),
+    "payment_link.paid__1": (Status.PAID, "10.00", "order_QflczVVaNJciLq"),
+    "refund.failed__1": (Status.PAID, "5000.00", "order_FPoIeimWki9j8A"),
+}
+
+
+def test_documented_bodies() -> None:
+    found = sorted(PAYLOADS.glob("*.json"))
+    print(f"{len(found)} documented bodies found")
+    for path in found:
+        [order] = read(json.loads(path.read_bytes()))
+        assert (order.status, str(order.value), order.external_id) == EXPECTED[path.stem], path.stem

