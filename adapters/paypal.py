@@ -51,7 +51,7 @@ ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 # The end of a link to something that can be read: what it is, and its id.
 THING = re.compile(
     r"/(v2/checkout/orders|v2/payments/(?:authorizations|captures|refunds)|v1/payments/(?:authorization|sale|refund))"
-    r"/([A-Za-z0-9-]{1,64})$"
+    r"/([A-Za-z0-9-]{1,64})\Z"
 )
 ORDERS = "/v2/checkout/orders/"
 ORIGINS = {"live": "https://api-m.paypal.com", "sandbox": "https://api-m.sandbox.paypal.com"}

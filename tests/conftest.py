@@ -1,10 +1,13 @@
 """What every test may ask for: both engines, a running house, samples to bless."""
 
+import asyncio
 import os
 import stat
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -52,11 +55,11 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def migrated(postgresql: str) -> str:
+def migrated(postgresql: str) -> str:
     """A database at today's schema that others are copied from; gives its name."""
     name = "migrated"
-    await _admin(postgresql, f"CREATE DATABASE {name}")
-    await migrate(read_settings(database_url=_named(postgresql, name), master_key=make_key()))
+    _now(_admin(postgresql, f"CREATE DATABASE {name}"))
+    _now(migrate(read_settings(database_url=_named(postgresql, name), master_key=make_key())))
     return name
 
 
@@ -66,20 +69,18 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def settings(
-    engine: str, tmp_path: Path, request: pytest.FixtureRequest, anyio_backend: str
-) -> AsyncIterator[Settings]:
+def settings(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """The settings of an empty, migrated database on the engine."""
     if engine == "sqlite":
         made = read_settings(database_url=f"sqlite:///{tmp_path}/orders.db")
-        await migrate(made)
+        _now(migrate(made))
         yield made
         return
     address, template = request.getfixturevalue("postgresql"), request.getfixturevalue("migrated")
     name = f"t{uuid.uuid4().hex}"
-    await _admin(address, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _now(_admin(address, f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield read_settings(database_url=_named(address, name), master_key=make_key())
-    await _admin(address, f"DROP DATABASE {name} WITH (FORCE)")
+    _now(_admin(address, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
@@ -87,6 +88,15 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     """The whole application, running in this process, with an account that is on."""
     async with House(settings) as running:
         yield running
+
+
+def _now(errand: Coroutine[Any, Any, object]) -> None:
+    """Runs it to its end on a loop of its own: fixtures are asked for from inside the test's loop, too."""
+    thread = ThreadPoolExecutor(max_workers=1)
+    try:
+        thread.submit(asyncio.run, errand).result()
+    finally:
+        thread.shutdown()
 
 
 def _named(address: str, database: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -145,3 +146,14 @@ def order_event(
     said = {name: value for name, value in said.items() if value is not None}
     body = json.dumps({"type": "order.updated", "timestamp": at, "data": said}).encode()
     return signed("standard", body, {"webhook-id": delivery_id} if delivery_id else None)
+
+
+async def eventually(ask: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], *, within: float = 15.0) -> Any:
+    """What `ask` gives once it is as wanted; for what the registry does by itself. Fails after `within` seconds."""
+    deadline = asyncio.get_running_loop().time() + within
+    while True:
+        found = await ask()
+        if wanted(found):
+            return found
+        assert asyncio.get_running_loop().time() < deadline, f"not within {within} s: {found}"
+        await asyncio.sleep(0.01)

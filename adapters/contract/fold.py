@@ -7,7 +7,7 @@ not mention is left alone. Three rules beyond "the latest says":
   nothing, and moves the status only forward in rank.
 - What a member set by hand (title, contact, deal) stays when a later webhook says otherwise.
 - Money given back is kept per refund, so that each counts once however often it is told; when all of it is back, the
-  order is `refunded`.
+  order is `refunded`, and when an order is `refunded`, all of it is back.
 """
 
 from collections.abc import Iterable, Mapping
@@ -83,7 +83,7 @@ def fold(entries: Iterable[Entry]) -> Folded:
     mentioned: set[str] = set()
     by_member: set[str] = set()
     refunds: dict[str, list[Any]] = {}
-    named = (99, "")
+    names: list[tuple[int, str]] = []
     status: str | None = None
     for entry in history:
         said = entry.said
@@ -97,8 +97,10 @@ def fold(entries: Iterable[Entry]) -> Folded:
                 by_member.add(name)
         if "value" in said and (timed or order.value is None):
             order.value, order.currency = said["value"], said["currency"]
-        if "status" in said and (timed or status is None or RANK[Status(said["status"])] >= RANK[Status(status)]):
+        if "status" in said and (timed or status is None or RANK[Status(said["status"])] > RANK[Status(status)]):
             status = said["status"]
+            if not timed:  # the word that explains the status goes with it
+                order.source_status = said.get("source_status", order.source_status)
         for refund, amount in said.get("refunds", {}).items():
             if timed or refund not in refunds:
                 refunds[refund] = amount
@@ -106,13 +108,10 @@ def fold(entries: Iterable[Entry]) -> Folded:
             _meet(order, said["customer"], timed)
         if "external_id" in said:
             order.aliases.update((said["external_id"], *said.get("aliases", ())))
-            named = (
-                min(named, (said.get("preference", 0), said["external_id"]))
-                if named[1]
-                else (said.get("preference", 0), said["external_id"])
-            )
-    order.external_id = named[1] or None
-    order.aliases.discard(named[1])
+            names.append((said.get("preference", 0), said["external_id"]))
+    if names:
+        order.external_id = min(names)[1]
+        order.aliases.discard(order.external_id)
     order.status = status or Status.PENDING
     _settle(order, refunds, history)
     return order
@@ -149,8 +148,8 @@ def _settle(order: Folded, refunds: Mapping[str, list[Any]], history: list[Entry
     """What follows from the rest: how much came back, whether all of it did, and when the order was made."""
     back = sum(amount for amount, currency in refunds.values() if order.currency in (None, currency))
     value = order.value or 0
-    if order.status == Status.REFUNDED and not back:
-        back = value
+    if order.status == Status.REFUNDED:  # what the source does not itemise (a chargeback) came back as well
+        back = max(back, value)
     order.refunded_value = back
     if value > 0 and back >= value:
         order.status = Status.REFUNDED

@@ -99,11 +99,13 @@ class Store:
             await self._writer.disconnect()
 
     async def all(self, sql: str, **values: Any) -> list[Row]:
-        """Every row of a read. Raises Unavailable."""
+        """Every row of a read. Raises Unavailable, Rejected."""
         try:
             return [dict(record._mapping) for record in await self._reader.fetch_all(sql, values)]
         except _AWAY as fault:
             raise Unavailable(str(fault)) from fault
+        except _DATA as fault:
+            raise Rejected(str(fault)) from fault
 
     async def one(self, sql: str, **values: Any) -> Row | None:
         """The first row of a read, or None. Raises Unavailable."""

@@ -147,13 +147,11 @@ def test_no_signature_is_refused() -> None:
     assert wrong({name: value for name, value in LEAST.items() if name != "signature"}) == {
         "signature": "Field required"
     }
-    for signature in ({}, {"scheme": "none"}, {"scheme": None}, None, "hmac", []):
+    signatures: list[object] = [{}, {"scheme": "none"}, {"scheme": None}, None, "hmac", []]
+    for signature in signatures:
         assert any(name.startswith("signature") for name in wrong({**LEAST, "signature": signature}))
-    for broken in (
-        GenericOptions.model_construct(),
-        GenericOptions.model_construct(signature={"scheme": "hmac"}),
-        None,
-    ):
+    unchecked: Any = GenericOptions.model_construct
+    for broken in (unchecked(), unchecked(signature={"scheme": "hmac"}), None):
         with pytest.raises(Unverified):
             GENERIC.scheme(broken)
 
@@ -241,7 +239,8 @@ def test_what_does_not_fit_together(more: dict[str, Any], names: set[str]) -> No
 
 
 def test_options_that_are_no_options() -> None:
-    for given in (None, [], "x", {"a.b": 1}, {1: 2}):
+    shapes: list[object] = [None, [], "x", {"a.b": 1}, {1: 2}]
+    for given in shapes:
         assert wrong(given)
 
 
@@ -595,7 +594,8 @@ def test_several_orders_in_one_delivery() -> None:
         "1",
         "2",
     ]
-    for nothing in ({}, {"data": {"list": []}}):
+    empty: list[dict[str, Any]] = [{}, {"data": {"list": []}}]
+    for nothing in empty:
         with pytest.raises(Ignored):
             read({"event": "o", **nothing}, given)
     with pytest.raises(Unreadable, match="orders: is not a list"):

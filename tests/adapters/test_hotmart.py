@@ -28,7 +28,7 @@ def read(document: object) -> list[Order]:
     return HOTMART.translate(HOTMART.read(delivery, HOTMART.kind_of(delivery, None), None))
 
 
-def said(event: str, status: str | None = None, *, data: dict[str, Any] | None = None, **purchase: Any) -> Order:
+def said(event: str, status: str | None = None, *, data: Any = None, **purchase: Any) -> Order:
     document = {
         "id": "d-1",
         "creation_date": 1795179606120,
@@ -113,7 +113,7 @@ def test_money_is_in_units(purchase: dict[str, Any], text: str, currency: str) -
 
 
 def test_times() -> None:
-    dates = {"order_date": 1795179600000, "approved_date": 1795179605000}
+    dates: dict[str, Any] = {"order_date": 1795179600000, "approved_date": 1795179605000}
     paid = said("PURCHASE_APPROVED", **dates)
     assert paid.at == datetime(2026, 11, 20, 13, 0, 6, 120000, tzinfo=UTC)
     assert paid.ordered_at == datetime(2026, 11, 20, 13, 0, 0, tzinfo=UTC)
@@ -134,6 +134,7 @@ def test_times() -> None:
         ("900000001", "11", ("11900000001",)),
         ("30000001", "11", ("1130000001",)),
         ("99999999900", "999999999", ("99999999900",)),
+        ("900000001", "999999999", ("900000001",)),
         ("", "11", ()),
         (None, None, ()),
     ],

@@ -402,7 +402,7 @@ def test_the_list_of_signatures() -> None:
     right = standard()["webhook-signature"]
     for value in (right, f"v1,{WRONG} {right}", f"{right} v1a,{WRONG}", f"v1a,x  {right}"):
         assert STANDARD.verify(arrived(standard(signature=value)), [WHSEC], NOW) == WHSEC
-    for value in ("", right[3:], f"v2,{right[3:]}", f"v1a,{right[3:]}", right.replace(" ", ","), f"{right},v1,x"):
+    for value in ("", right[3:], f"v2,{right[3:]}", f"v1a,{right[3:]}", f"{right},v1,x"):
         assert why(STANDARD, arrived(standard(signature=value)), WHSEC) == Unverified.MISMATCH
     many = " ".join(["v1,x"] * 40 + [right])
     assert why(STANDARD, arrived(standard(signature=many)), WHSEC) == Unverified.MISMATCH

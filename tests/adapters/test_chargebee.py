@@ -1,0 +1,170 @@
+"""Chargebee: HTTP Basic, invoices in the order of their own versions, and refunds that are told more than once."""
+
+import itertools
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adapters.chargebee import Chargebee
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unverified
+
+NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+START = int(datetime(2026, 11, 20, 13, tzinfo=UTC).timestamp())
+CHARGEBEE = Chargebee()
+
+
+def arrived(body: bytes, **headers: str) -> Delivery:
+    return Delivery(body=body, headers=headers, received_at=NOW)
+
+
+def read(event: str, **content: Any) -> list[Order]:
+    body = {"id": "ev_1", "event_type": event, "occurred_at": START + 100, "content": content}
+    delivery = arrived(json.dumps(body).encode())
+    return CHARGEBEE.translate(CHARGEBEE.read(delivery, CHARGEBEE.kind_of(delivery, None), None))
+
+
+def invoice(status: str = "paid", **fields: Any) -> dict[str, Any]:
+    named = {"id": "1001", "status": status, "currency_code": "BRL", "total": 39800, "date": START}
+    return {**named, "resource_version": (START + 5) * 1000 + 123, **fields}
+
+
+def said(status: str = "paid", event: str = "invoice_updated", **fields: Any) -> Order:
+    [order] = read(event, invoice=invoice(status, **fields))
+    return order
+
+
+def refund(status: str = "success", *parts: tuple[str | None, int | None], **fields: Any) -> dict[str, Any]:
+    notes = [{"cn_id": "CN-1", "cn_reference_invoice_id": paid, "applied_amount": amount} for paid, amount in parts]
+    named = {"id": "txn_9", "type": "refund", "status": status, "currency_code": "BRL", "amount": 10000}
+    return {**named, "linked_credit_notes": notes, **fields}
+
+
+def note(*refunds: tuple[str, str, int], paid: str | None = "1001") -> dict[str, Any]:
+    linked = [{"txn_id": name, "txn_status": status, "applied_amount": amount} for name, status, amount in refunds]
+    return {"id": "CN-1", "reference_invoice_id": paid, "currency_code": "BRL", "linked_refunds": linked}
+
+
+def texts(order: Order) -> dict[str, str]:
+    return {name: str(money) for name, money in (order.refunds or {}).items()}
+
+
+def test_user_and_password_prove_the_sender() -> None:
+    secret = f"{CHARGEBEE.secret_prefix}made-up-password"
+    signed = CHARGEBEE.signature.sign(arrived(b"{}"), secret, NOW)
+    # RFC 7617: the base64 of `registry:made-up-password`
+    assert signed.headers == {"authorization": "Basic cmVnaXN0cnk6bWFkZS11cC1wYXNzd29yZA=="}
+    assert CHARGEBEE.signature.verify(signed.changed(body=b"x"), [secret], NOW) == secret
+    assert CHARGEBEE.signature.strength is Strength.TOKEN
+    for sent in ("cmVnaXN0cnk6bWFkZS11cC1wYXNzd29yZA==", "Basic cmVnaXN0cnk6", "Bearer x", ""):
+        with pytest.raises(Unverified):
+            CHARGEBEE.signature.verify(arrived(b"{}", authorization=sent), [secret], NOW)
+
+
+@pytest.mark.parametrize(
+    ("word", "paid", "status"),
+    [
+        ("paid", 39800, Status.PAID),
+        ("paid", 0, Status.PAID),  # with credits
+        ("posted", 0, Status.PENDING),
+        ("pending", None, Status.PENDING),
+        ("payment_due", 0, Status.OVERDUE),
+        ("not_paid", 0, Status.FAILED),
+        ("voided", 0, Status.CANCELED),
+        ("voided", 10000, Status.CANCELED),
+        ("posted", 10000, Status.PARTIALLY_PAID),
+        ("payment_due", 10000, Status.PARTIALLY_PAID),
+        ("not_paid", 10000, Status.PARTIALLY_PAID),
+        ("in_review", 10000, UNKNOWN),
+    ],
+)
+def test_status(word: str, paid: int | None, status: object) -> None:
+    order = said(word, amount_paid=paid)
+    assert (order.status, order.source_status) == (status, word)
+
+
+def test_a_deleted_invoice_is_canceled() -> None:
+    assert said("posted", "invoice_deleted").status is Status.CANCELED
+    assert said("posted", deleted=True).status is Status.CANCELED
+
+
+def test_the_invoices_own_version_is_its_time() -> None:
+    assert said().at == datetime(2026, 11, 20, 13, 0, 5, 123000, tzinfo=UTC)
+    assert said(resource_version=None, updated_at=START + 7).at == datetime(2026, 11, 20, 13, 0, 7, tzinfo=UTC)
+    assert said(resource_version=None).at == datetime(2026, 11, 20, 13, 1, 40, tzinfo=UTC)
+
+
+def test_amounts_are_in_the_smallest_unit() -> None:
+    assert str(said().value) == "398.00"
+    assert str(said(currency_code="JPY", total=10).value) == "10"
+
+
+def test_one_refund_counts_once_however_it_is_told() -> None:
+    told = [
+        read("payment_refunded", transaction=refund("success", ("1001", 10000))),
+        read("credit_note_created", credit_note=note(("txn_9", "success", 10000))),
+        read(
+            "payment_refunded",
+            invoice=invoice(),
+            transaction=refund("success", ("1001", 10000)),
+            credit_note=note(("txn_9", "success", 10000)),
+        ),
+        read("payment_refunded", invoice=invoice(), transaction=refund()),
+    ]
+    for [order] in told:
+        assert (order.external_id, texts(order)) == ("1001", {"txn_9": "100.00"})
+    assert len(list(itertools.chain(*told))) == len(told)
+
+
+def test_a_refund_of_two_invoices_tells_of_both() -> None:
+    orders = read("payment_refunded", transaction=refund("success", ("1001", 4000), ("1002", 6000)))
+    assert {order.external_id: texts(order) for order in orders} == {
+        "1001": {"txn_9": "40.00"},
+        "1002": {"txn_9": "60.00"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("success", {"txn_9": "100.00"}),
+        ("late_failure", {"txn_9": "0.00"}),
+        ("voided", {"txn_9": "0.00"}),
+        ("failure", {"txn_9": "0.00"}),
+        ("in_progress", None),
+        ("needs_attention", None),
+    ],
+)
+def test_only_what_has_moved_counts(status: str, told: dict[str, str] | None) -> None:
+    if told is None:
+        with pytest.raises(Ignored):
+            read("payment_refunded", transaction=refund(status, ("1001", 10000)))
+    else:
+        [order] = read("payment_refunded", transaction=refund(status, ("1001", 10000)))
+        assert texts(order) == told
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"credit_note": note()},
+        {"credit_note": note(("txn_9", "success", 1), paid=None)},
+        {"transaction": {**refund(), "type": "payment"}},
+        {"transaction": refund()},
+    ],
+)
+def test_what_holds_no_order(content: dict[str, Any]) -> None:
+    with pytest.raises(Ignored):
+        read("payment_refunded", **content)
+
+
+def test_the_customer_may_know_the_crm() -> None:
+    buyer = {"id": "C1", "email": "ana.souza@example.com", "meta_data": {"crm_contact_id": 42}}
+    [order] = read("invoice_generated", invoice=invoice(customer_id="C1"), customer=buyer)
+    assert order.customer is not None
+    assert (order.customer.id, order.customer.crm_id, order.customer.emails) == ("C1", "42", ("ana.souza@example.com",))
+    customer = said(customer_id="C1").customer
+    assert customer is not None
+    assert (customer.id, customer.emails) == ("C1", ())

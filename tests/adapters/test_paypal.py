@@ -1,0 +1,250 @@
+"""PayPal: nothing of a notice is believed but an id, and what the API then says of orders, captures, refunds and sales."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable
+from adapters.paypal import Paypal, PaypalOptions
+
+ROOT = Path(__file__).parents[2]
+# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
+PAYLOADS = ROOT.parent / "shared" / "payloads" / "paypal"
+NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+PAYPAL: Any = Paypal()
+LIVE = PaypalOptions()
+HOST = "https://api.paypal.com"
+
+
+def arrived(document: object) -> Delivery:
+    return Delivery(body=json.dumps(document).encode(), headers={}, received_at=NOW)
+
+
+def notice(kind: str, path: str | None = None, **resource: Any) -> dict[str, Any]:
+    links = [{"rel": "up", "href": f"{HOST}/v2/checkout/orders/UP"}]
+    links += [{"rel": "self", "href": path if "://" in path else HOST + path}] if path else []
+    return {"id": "WH-1", "event_type": kind, "resource": {"links": links, **resource}}
+
+
+def asked(document: dict[str, Any]) -> str:
+    delivery = arrived(document)
+    event = PAYPAL.read(delivery, PAYPAL.kind_of(delivery, LIVE), LIVE)
+    return PAYPAL.path(event.payload, event)
+
+
+def answered(path: str, answer: object, options: PaypalOptions = LIVE) -> Order:
+    delivery = arrived(notice("PAYMENT.CAPTURE.COMPLETED", path))
+    event = PAYPAL.read(delivery, PAYPAL.kind_of(delivery, options), options)
+    [order] = PAYPAL.translate(PAYPAL.fetched(event, json.dumps(answer).encode()))
+    return order
+
+
+def amount(value: object, currency: str = "BRL") -> dict[str, Any]:
+    return {"value": value, "currency_code": currency}
+
+
+def one(status: str, value: object = "100.00", name: str = "C1", **fields: Any) -> dict[str, Any]:
+    return {"id": name, "status": status, "amount": amount(value), "create_time": "2026-11-20T13:00:00Z", **fields}
+
+
+def order(status: str = "COMPLETED", *, value: object = "100.00", **payments: list[dict[str, Any]]) -> Order:
+    unit = {"amount": amount(value), "payments": payments}
+    document = {"id": "O1", "status": status, "purchase_units": [unit], "create_time": "2026-11-20T12:00:00Z"}
+    return answered("/v2/checkout/orders/O1", document)
+
+
+def texts(order: Order) -> dict[str, str]:
+    return {name: str(money) for name, money in (order.refunds or {}).items()}
+
+
+# -- The notice ---------------------------------------------------------------------------------------------------
+
+
+def test_it_is_unsigned_and_says_why() -> None:
+    assert PAYPAL.signature.strength is Strength.FETCHED
+    assert "CRC-32" in PAYPAL.signature.words
+    assert not PAYPAL.reads
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        (notice("CHECKOUT.ORDER.APPROVED", "/v2/checkout/orders/5O1"), "/v2/checkout/orders/5O1"),
+        (notice("CHECKOUT.PAYMENT-APPROVAL.REVERSED", order_id="5O1"), "/v2/checkout/orders/5O1"),
+        (
+            notice(
+                "PAYMENT.CAPTURE.COMPLETED",
+                "/v2/payments/captures/2G1",
+                supplementary_data={"related_ids": {"order_id": "5O1"}},
+            ),
+            "/v2/checkout/orders/5O1",
+        ),
+        (notice("PAYMENT.CAPTURE.COMPLETED", "/v2/payments/captures/2G1"), "/v2/payments/captures/2G1"),
+        (notice("PAYMENT.CAPTURE.REFUNDED", "/v2/payments/refunds/1J1"), "/v2/payments/refunds/1J1"),
+        (notice("PAYMENT.AUTHORIZATION.VOIDED", "/v2/payments/authorizations/0A1"), "/v2/payments/authorizations/0A1"),
+        (notice("PAYMENT.SALE.COMPLETED", "/v1/payments/sale/4E1"), "/v1/payments/sale/4E1"),
+        (notice("PAYMENT.SALE.REFUNDED", "/v1/payments/refund/4E1"), "/v1/payments/refund/4E1"),
+        # Of another's address nothing but the kind of thing and its id is taken; the origin stays PayPal's.
+        (notice("PAYMENT.SALE.COMPLETED", "https://evil.example/v1/payments/sale/4E1"), "/v1/payments/sale/4E1"),
+    ],
+)
+def test_what_is_read_back(document: dict[str, Any], path: str) -> None:
+    assert asked(document) == path
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        notice("PAYMENT.SALE.COMPLETED"),
+        notice("PAYMENT.SALE.COMPLETED", "/v1/payments/sale/../../identity"),
+        notice("PAYMENT.SALE.COMPLETED", "/v1/payments/sale/4E1?fields=all"),
+        notice("PAYMENT.SALE.COMPLETED", "/v1/payments/sale/" + "A" * 65),
+        notice("PAYMENT.SALE.COMPLETED", "/v1/payments/sale/4E1\n"),
+        notice("PAYMENT.SALE.COMPLETED", "/v1/reporting/balances/4E1"),
+        notice("CHECKOUT.PAYMENT-APPROVAL.REVERSED", order_id="../x"),
+        notice("CHECKOUT.PAYMENT-APPROVAL.REVERSED", order_id="A\n"),
+        notice("PAYMENT.SALE.COMPLETED", links=None),
+        notice("PAYMENT.SALE.COMPLETED", links=[{"rel": "self"}]),
+    ],
+)
+def test_nothing_else_can_be_asked_for(document: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable):
+        asked(document)
+
+
+def test_the_two_worlds_of_paypal() -> None:
+    api = PAYPAL.api
+    assert api is not None
+    assert api.origin_for(LIVE) == "https://api-m.paypal.com"
+    assert api.origin_for(PaypalOptions(environment="sandbox")) == "https://api-m.sandbox.paypal.com"
+    assert api.token_path == "/v1/oauth2/token"
+    assert api.authorize("a token", LIVE) == {"authorization": "Bearer a token"}
+    capture = {**one("COMPLETED"), "id": "C1"}
+    for options, test in ((LIVE, False), (PaypalOptions(environment="sandbox"), True)):
+        assert answered("/v2/payments/captures/C1", capture, options).test is test
+
+
+# -- Orders -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "captures", "authorizations", "status"),
+    [
+        ("CREATED", [], [], Status.PENDING),
+        ("APPROVED", [], [], Status.PENDING),
+        ("PAYER_ACTION_REQUIRED", [], [], Status.PENDING),
+        ("VOIDED", [], [], Status.CANCELED),
+        ("COMPLETED", [], [], None),
+        ("IN_REVIEW", [], [], UNKNOWN),
+        ("COMPLETED", [one("COMPLETED")], [], Status.PAID),
+        ("COMPLETED", [one("PENDING")], [], Status.PENDING),
+        ("COMPLETED", [one("DECLINED")], [], Status.FAILED),
+        ("COMPLETED", [one("FAILED")], [], Status.FAILED),
+        ("COMPLETED", [one("REFUNDED")], [], Status.REFUNDED),
+        ("COMPLETED", [one("PARTIALLY_REFUNDED")], [], Status.PAID),
+        ("COMPLETED", [one("DECLINED"), one("COMPLETED", name="C2")], [], Status.PAID),
+        ("COMPLETED", [one("COMPLETED", "60.00"), one("COMPLETED", "40.00", "C2")], [], Status.PAID),
+        ("COMPLETED", [one("REFUNDED", "60.00"), one("COMPLETED", "40.00", "C2")], [], Status.PAID),
+        ("COMPLETED", [one("COMPLETED", "60.00")], [one("PARTIALLY_CAPTURED")], Status.PARTIALLY_PAID),
+        ("COMPLETED", [one("IN_REVIEW"), one("COMPLETED", name="C2")], [], UNKNOWN),
+        ("COMPLETED", [], [one("CREATED")], Status.PENDING),
+        ("COMPLETED", [], [one("DENIED")], Status.FAILED),
+        ("COMPLETED", [], [one("VOIDED")], Status.CANCELED),
+    ],
+)
+def test_status_of_an_order(word: str, captures: list, authorizations: list, status: object) -> None:
+    told = order(word, captures=captures, authorizations=authorizations)
+    assert told.status is status
+    assert told.aliases == tuple(dict.fromkeys(capture["id"] for capture in captures))
+
+
+def test_refunds_of_an_order() -> None:
+    refunds = [one("COMPLETED", "30.00", "R1"), one("PENDING", "20.00", "R2"), one("CANCELLED", "10.00", "R3")]
+    told = order(captures=[one("PARTIALLY_REFUNDED")], refunds=refunds)
+    assert texts(told) == {"R1": "30.00", "R3": "0.00"}
+
+
+def test_the_time_is_that_of_its_last_change() -> None:
+    refund = one("COMPLETED", "1.00", "R1", create_time="2026-11-22T09:00:00-03:00", update_time="2026-11-22T13:00:00")
+    told = order(captures=[one("PARTIALLY_REFUNDED", update_time="2026-11-21T00:00:00Z")], refunds=[refund])
+    assert told.at == datetime(2026, 11, 22, 13, tzinfo=UTC)
+    assert told.paid_at == datetime(2026, 11, 20, 13, tzinfo=UTC)
+    assert told.ordered_at == datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def test_several_units_are_one_order_of_one_currency() -> None:
+    units: list[dict[str, Any]] = [{"amount": amount("60.00")}, {"amount": amount("40.50")}, {"amount": None}]
+    document: dict[str, Any] = {"id": "O1", "status": "APPROVED", "purchase_units": units}
+    assert str(answered("/v2/checkout/orders/O1", document).value) == "100.50"
+    units[1]["amount"] = amount("40.50", "USD")
+    with pytest.raises(Unreadable):
+        answered("/v2/checkout/orders/O1", document)
+
+
+# -- Captures, refunds, sales by themselves -----------------------------------------------------------------------
+
+
+def test_a_capture_without_an_order_is_one() -> None:
+    told = answered("/v2/payments/captures/C1", one("COMPLETED"))
+    assert (told.external_id, told.preference, str(told.value), told.status) == ("C1", 1, "100.00", Status.PAID)
+    named = {**one("COMPLETED"), "supplementary_data": {"related_ids": {"order_id": "O1"}}}
+    told = answered("/v2/payments/captures/C1", named)
+    assert (told.external_id, told.aliases, told.preference, told.value) == ("O1", ("C1",), 0, None)
+
+
+@pytest.mark.parametrize(("word", "back"), [("COMPLETED", "30.00"), ("FAILED", "0.00"), ("CANCELLED", "0.00")])
+def test_a_refund_names_the_capture(word: str, back: str) -> None:
+    up = {"rel": "up", "href": f"{HOST}/v2/payments/captures/C1"}
+    told = answered("/v2/payments/refunds/R1", {**one(word, "30.00", "R1"), "links": [up]})
+    assert (told.external_id, told.status, texts(told)) == ("C1", None, {"R1": back})
+    with pytest.raises(Unreadable):
+        answered("/v2/payments/refunds/R1", one(word, "30.00", "R1"))
+    with pytest.raises(Ignored):
+        answered("/v2/payments/refunds/R1", {**one("PENDING", "30.00", "R1"), "links": [up]})
+
+
+def test_a_refund_of_version_1_is_less_than_nothing() -> None:
+    document = {"id": "R1", "state": "completed", "sale_id": "S1", "amount": {"total": "-7.47", "currency": "USD"}}
+    told = answered("/v1/payments/refund/R1", document)
+    assert (told.external_id, texts(told)) == ("S1", {"R1": "7.47"})
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("completed", Status.PAID),
+        ("partially_refunded", Status.PAID),
+        ("pending", Status.PENDING),
+        ("refunded", Status.REFUNDED),
+        ("denied", Status.FAILED),
+        ("in_review", UNKNOWN),
+        (None, None),
+    ],
+)
+def test_status_of_a_sale(state: str | None, status: object) -> None:
+    document = {"id": "S1", "state": state, "amount": {"total": "7.47", "currency": "USD"}}
+    told = answered("/v1/payments/sale/S1", document)
+    assert (told.status, str(told.value)) == (status, "7.47")
+
+
+# -- Documented bodies --------------------------------------------------------------------------------------------
+
+EXPECTED = {
+    "PAYMENT.SALE.COMPLETED__1": (Status.PAID, "20.00", "4EU7004268015634R"),
+    "verify_webhook_signature_request__1": (Status.PENDING, "7.47", "2DC87612EK520411B"),
+}
+
+
+def test_documented_bodies() -> None:
+    """What a notice shows of the thing is what the API answers of it."""
+    found = sorted(PAYLOADS.glob("*.json"))
+    print(f"{len(found)} documented bodies found")
+    for path in found:
+        document = json.loads(path.read_bytes())
+        document = document.get("webhook_event", document)
+        resource = document["resource"]
+        told = answered(asked(document), resource)
+        assert (told.status, str(told.value), told.external_id) == EXPECTED[path.stem], path.stem

@@ -1,0 +1,276 @@
+"""Saleor: the published signature, why public keys sign nothing, and one order in three shapes."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Unreadable, Unverified
+from adapters.saleor import Saleor
+
+ROOT = Path(__file__).parents[2]
+# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
+PAYLOADS = ROOT.parent / "shared" / "payloads" / "saleor"
+NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+SALEOR = Saleor()
+
+# saleor/app-sdk, src/auth/verify-signature.test.ts
+JWKS = (
+    '{"keys": [{"kty": "RSA", "key_ops": ["verify"], "n": "uDhbbpspufsQiqHsmC4kvmFQ5l2mGZsGcWhKVSQKQubSdXMedPpLnPD3Z3DsY7'
+    "6DILTm6WfOtSp5rr4KzF5wjurlOEhuFsB1HUfK9ZZB2nEDCQbweoIv3SOdclaNB__pYvQ0nmQHwsAeqH1QUuFUIvOL3t31rhjvzX6wvS49fGNb7rDlqQ"
+    "jufCvaX_n-ADJTgEAg6y1Mzn5NhgoTV1KTBeviyZqCdwvD6bk1ghN2XXWpNcARTzu3WHrmzIzkTwQeIMG8efwIddjfCaMGiOzAfzdQlqHlHPL1Xb5kV9"
+    'AVX3kiSy-9shaQY23HdWwwiodrb4k2w34Z9ZZN-MHp8i6JdQ", "e": "AQAB", "use": "sig", "kid": "yKw9XyEf8x2bwyJGBYYSrHsyzGhxJ'
+    'jKKvZdokNe9FIc"}]}'
+)
+VECTOR_BODY = b'{"__typename": "OrderCreated"}'
+VECTOR = (
+    "eyJhbGciOiJSUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il0sImlzcyI6Imh0dHBzOi8vaGFja2F0aG9uLXNoaXBwaW5nLmV1LnNhbGVvci5j"
+    "bG91ZC9ncmFwaHFsLyIsImtpZCI6InlLdzlYeUVmOHgyYnd5SkdCWVlTckhzeXpHaHhKaktLdlpkb2tOZTlGSWMiLCJ0eXAiOiJKV1QifQ..ShPbfvYc"
+    "_A5Aq3hiT6sisDclKikDkhxOvGXT2ZWgdsGRjZpg9ukiHRZym0kbfMfDqU5C3Pfo6n7am0ExwbnFWBfOil3pfe3uJOcOn_UGRj76Fy-59TB0JdS_WuTg"
+    "NQcYM8Yjvlq2sNK4jdAfJVRTTx8FVgEpFrHBKmcMPfD7zuDozswIDMZOkklYqBcyQ76DJYIRVhl3QsktYPPrxDoqf-GJ--e9FuNqtqNDksP1weiDSraq"
+    "XCF4-Ie7UWZsMIFxkPF8jdKjF_s1UmNS8Xel8soFQQ9L6Gps-NEv7xcHicGt5lgohH4mqhz1YIxCR7v_NTQgWImu_GQ6ELBiBSIZ2Q"
+)
+
+
+def arrived(body: bytes, **headers: str) -> Delivery:
+    return Delivery(
+        body=body, headers={name.replace("_", "-"): text for name, text in headers.items()}, received_at=NOW
+    )
+
+
+def verify(body: bytes, signature: str, *secrets: str, header: str = "saleor_signature") -> str:
+    return SALEOR.signature.verify(arrived(body, **{header: signature}), secrets, NOW)
+
+
+def refused(body: bytes, signature: str, *secrets: str) -> str:
+    with pytest.raises(Unverified) as why:
+        verify(body, signature, *secrets)
+    return why.value.reason
+
+
+def coded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.fixture(scope="module")
+def key() -> RSAPrivateKey:
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def jwks(key: RSAPrivateKey) -> str:
+    numbers = key.public_key().public_numbers()
+    listed = {"kty": "RSA", "n": coded(numbers.n.to_bytes(256)), "e": coded(numbers.e.to_bytes(3))}
+    return json.dumps({"keys": [{"kty": "EC", "crv": "P-256"}, listed]})
+
+
+def jws(key: RSAPrivateKey, body: bytes, payload: str = "", **header: Any) -> str:
+    head = coded(json.dumps({"alg": "RS256", "b64": False, "crit": ["b64"], **header}).encode())
+    signed = head.encode() + b"." + (payload.encode() or body)
+    return f"{head}.{payload}.{coded(key.sign(signed, PKCS1v15(), SHA256()))}"
+
+
+# -- Signature ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header", ["saleor_signature", "x_saleor_signature"])
+def test_published_vector(header: str, key: RSAPrivateKey) -> None:
+    for secrets in ([JWKS], ["a webhook's own secret", JWKS], [jwks(key), JWKS]):
+        assert verify(VECTOR_BODY, VECTOR, *secrets, header=header) == JWKS
+    assert refused(b'{"forged": "payload"}', VECTOR, JWKS) == Unverified.MISMATCH
+    assert refused(VECTOR_BODY + b"\n", VECTOR, JWKS) == Unverified.MISMATCH
+    assert refused(VECTOR_BODY, VECTOR[:-4] + "AAAA", JWKS) == Unverified.MISMATCH
+    assert refused(VECTOR_BODY, VECTOR, jwks(key)) == Unverified.MISMATCH
+    assert refused(VECTOR_BODY, VECTOR, "a webhook's own secret") == Unverified.MISMATCH
+
+
+def test_a_key_of_ours_signs_as_saleor_does(key: RSAPrivateKey) -> None:
+    assert verify(b"{}", jws(key, b"{}"), jwks(key)) == jwks(key)
+    assert refused(b"{ }", jws(key, b"{}"), jwks(key)) == Unverified.MISMATCH
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"alg": "none"}, {"alg": "HS256"}, {"b64": True}, {"b64": None}, {"crit": None}, {"crit": ["b64", "exp"]}],
+)
+def test_no_other_header_is_taken(header: dict[str, Any], key: RSAPrivateKey) -> None:
+    assert refused(b"{}", jws(key, b"{}", **header), jwks(key)) == Unverified.MALFORMED
+
+
+def test_a_persons_access_token_is_no_signature(key: RSAPrivateKey) -> None:
+    """Saleor signs those with the same key; their payload, sent as the body, must prove nothing."""
+    payload = coded(b'{"sub": "someone"}')
+    token = jws(key, b"", payload)
+    assert refused(payload.encode(), token, jwks(key)) == Unverified.MALFORMED
+    head, _, signature = token.split(".")
+    assert verify(payload.encode(), f"{head}..{signature}", jwks(key))  # so it is the header that must tell them apart
+    plain = jws(key, b"", payload, b64=None, crit=None)
+    head, _, signature = plain.split(".")
+    assert refused(payload.encode(), f"{head}..{signature}", jwks(key)) == Unverified.MALFORMED
+
+
+@pytest.mark.parametrize(
+    "sent", ["..", "a..b", "e30..", "e30..e30", "{}..x", "é..é", VECTOR.replace("..", "."), "." * 9]
+)
+def test_signatures_that_are_none(sent: str) -> None:
+    assert refused(VECTOR_BODY, sent, JWKS) in (Unverified.MALFORMED, Unverified.MISMATCH)
+
+
+def test_public_keys_are_no_hmac_key(key: RSAPrivateKey) -> None:
+    """Anybody can read them, and could sign with them."""
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    for secret in (JWKS, jwks(key), pem, "\n" + pem, " " + JWKS):
+        mac = hmac.new(secret.encode(), b"{}", hashlib.sha256).hexdigest()
+        assert refused(b"{}", mac, secret) == Unverified.MISMATCH
+        assert verify(b"{}", hmac.new(b"own secret", b"{}", "sha256").hexdigest(), secret, "own secret") == "own secret"
+
+
+def test_a_webhooks_own_secret_before_3_24() -> None:
+    body, secret = b'{"order":{"id":"1"}}', "made-up-secret"
+    # computed with `openssl dgst -sha256 -hmac made-up-secret`
+    mac = "f7b0fb582474102cd26e42f260cd9f27554841bd37f946c6e7905382f8b6c58f"
+    assert SALEOR.signature.sign(arrived(body), secret, NOW).headers == {"saleor-signature": mac}
+    assert verify(body, mac, JWKS, secret) == secret
+    assert refused(body, mac.upper(), secret) == Unverified.MISMATCH
+
+
+@pytest.mark.parametrize(
+    "secret", ["{", "{}", '{"keys": []}', '{"keys": [{"kty": "EC"}]}', '{"keys": [{"kty": "RSA"}]}']
+)
+def test_what_holds_no_public_key_is_refused_when_it_is_given(secret: str) -> None:
+    with pytest.raises(Unverified) as why:
+        SALEOR.signature.sign(arrived(b"{}"), secret, NOW)
+    assert why.value.reason == Unverified.NO_SECRET
+    assert SALEOR.signature.sign(arrived(b"{}"), JWKS, NOW).headers == {}  # only Saleor can sign for these
+
+
+# -- Orders -------------------------------------------------------------------------------------------------------
+
+
+def read(document: object, kind: str = "order_updated") -> Order:
+    delivery = arrived(json.dumps(document).encode(), saleor_event=kind)
+    [order] = SALEOR.translate(SALEOR.read(delivery, SALEOR.kind_of(delivery, None), None))
+    return order
+
+
+def said(
+    kind: str = "order_updated", status: str | None = "UNFULFILLED", charge: str | None = None, **fields: Any
+) -> Order:
+    order = {"id": "T1", "status": status, "paymentStatus": charge, **fields}
+    return read({"issuedAt": "2026-11-20T13:00:05+00:00", "order": order}, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "standing", "charge", "status"),
+    [
+        ("order_created", "UNCONFIRMED", "NOT_CHARGED", Status.PENDING),
+        ("order_created", "UNFULFILLED", "FULLY_CHARGED", Status.PAID),
+        ("ORDER_CREATED", "UNFULFILLED", None, Status.PENDING),
+        ("order_updated", "UNFULFILLED", "PENDING", Status.PENDING),
+        ("order_updated", "FULFILLED", "PARTIALLY_CHARGED", Status.PARTIALLY_PAID),
+        ("order_updated", "PARTIALLY_FULFILLED", "FULLY_CHARGED", Status.PAID),
+        ("order_updated", "RETURNED", "PARTIALLY_REFUNDED", Status.PAID),
+        ("order_updated", "RETURNED", "FULLY_REFUNDED", Status.REFUNDED),
+        ("order_updated", "UNFULFILLED", "REFUSED", Status.FAILED),
+        ("order_updated", "UNFULFILLED", "CANCELLED", Status.CANCELED),
+        ("order_updated", "UNFULFILLED", "IN_REVIEW", UNKNOWN),
+        ("order_updated", "UNFULFILLED", None, None),
+        ("order_updated", "IN_REVIEW", None, UNKNOWN),
+        ("order_updated", "IN_REVIEW", "FULLY_CHARGED", Status.PAID),
+        ("order_fully_paid", "UNFULFILLED", None, Status.PAID),
+        ("order_fully_refunded", "FULFILLED", None, Status.REFUNDED),
+        ("order_cancelled", "CANCELED", "NOT_CHARGED", Status.CANCELED),
+        ("order_cancelled", "CANCELED", "FULLY_CHARGED", Status.CANCELED),
+        ("order_cancelled", "CANCELED", "FULLY_REFUNDED", Status.REFUNDED),
+        ("order_cancelled", None, None, Status.CANCELED),
+        ("order_expired", "EXPIRED", "NOT_CHARGED", Status.CANCELED),
+    ],
+)
+def test_status(kind: str, standing: str | None, charge: str | None, status: object) -> None:
+    assert said(kind, standing, charge).status is status
+
+
+def test_drafts_are_carts() -> None:
+    with pytest.raises(Ignored):
+        said(status="DRAFT")
+
+
+def test_money_in_both_spellings() -> None:
+    gross = {"gross": {"amount": 408.9, "currency": "BRL"}}
+    assert str(said(total=gross, totalRefunded={"amount": 0, "currency": "BRL"}).value) == "408.90"
+    refunds = said(total=gross, totalRefunded={"amount": 100.5, "currency": "BRL"}).refunds or {}
+    assert {name: str(money) for name, money in refunds.items()} == {"total": "100.50"}
+    old = {"id": "T1", "status": "unfulfilled", "total_gross_amount": "408.900"}
+    assert str(read([{**old, "channel": {"currency_code": "BRL"}}]).value) == "408.90"
+    assert str(read([{**old, "currency": "JPY"}]).value) == "409"
+    assert read([old]).value is None
+
+
+def test_times() -> None:
+    issued, made = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC), "2026-11-20 13:00:00.121991+00:00"
+    assert said(updatedAt=made, created=made).at == issued
+    assert said("order_fully_paid", charge="FULLY_CHARGED").paid_at == issued
+    order = {"id": "T1", "status": "unfulfilled", "created": made}
+    assert read([order], "order_created").at == datetime(2026, 11, 20, 13, 0, 0, 121991, tzinfo=UTC)
+    assert read([order], "order_updated").at is None
+    told = read([{**order, "meta": {"issued_at": "2026-11-20T13:00:05+00:00"}}], "order_updated")
+    assert told.at == issued
+
+
+def test_metadata_in_both_spellings() -> None:
+    listed = [{"key": "deal_id", "value": "7"}, {"key": None}, None, {"key": "crm_contact_id", "value": "42"}]
+    for metadata in (listed, {"deal_id": "7", "crm_contact_id": "42"}):
+        order = said(metadata=metadata)
+        assert order.customer is not None
+        assert (order.deal_id, order.customer.crm_id) == ("7", "42")
+    assert said(metadata="x").deal_id is None
+
+
+@pytest.mark.parametrize("document", [{}, {"order": None}, {"order": []}, [None], [[]], {"order": {"status": "X"}}, 5])
+def test_what_cannot_be_read(document: object) -> None:
+    with pytest.raises(Unreadable):
+        read(document)
+
+
+def test_a_list_of_none_holds_no_order() -> None:
+    with pytest.raises(Ignored):
+        read([])
+
+
+def test_the_query_asks_for_what_is_read() -> None:
+    for field in ("issuedAt", "paymentStatus", "totalRefunded", "userEmail", "undiscountedUnitPrice", "metadata"):
+        assert field in SALEOR.paste
+    for topic in SALEOR.topics:
+        assert f"... on {''.join(word.title() for word in topic.split('_'))} " in SALEOR.paste
+        assert topic.lower() in SALEOR.reads
+
+
+# -- Documented bodies --------------------------------------------------------------------------------------------
+
+EXPECTED = {
+    "the_order_has_been_created__1": (Status.PENDING, "240.82", "VXNlcjo1MQ=="),
+    "the_payment_has_been_confirmed__1": (Status.PAID, "240.82", "VXNlcjo1MQ=="),
+    "the_order_has_been_fulfilled__1": (None, "55.18", "VXNlcjo1Mg=="),
+    "the_order_has_been_canceled__1": (Status.CANCELED, "41.68", "VXNlcjo1Mw=="),
+}
+
+
+def test_documented_bodies() -> None:
+    found = sorted(PAYLOADS.glob("*.json"))
+    print(f"{len(found)} documented bodies found")
+    for path in found:
+        document = json.loads(path.read_bytes())
+        if path.stem not in EXPECTED:  # an invoice
+            with pytest.raises(Ignored):
+                read(document, "notify_user")
+            continue
+        order = read(document, "notify_user")
+        assert (order.status, str(order.value), order.external_id) == EXPECTED[path.stem], path.stem

@@ -1,0 +1,125 @@
+"""Yampi: its signature over PHP's own JSON, statuses that shops may name, and times with their zone beside them."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Unreadable, Unverified
+from adapters.yampi import Yampi
+
+NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+YAMPI = Yampi()
+
+
+def arrived(body: bytes, **headers: str) -> Delivery:
+    return Delivery(body=body, headers=headers, received_at=NOW)
+
+
+def moment(text: str, zone: str = "America/Sao_Paulo") -> dict[str, Any]:
+    return {"date": text, "timezone_type": 3, "timezone": zone}
+
+
+def said(event: str = "order.status.updated", alias: object = "paid", **fields: Any) -> Order:
+    resource = {
+        "id": 71,
+        "number": 1001,
+        "value_total": 408.9,
+        "created_at": moment("2026-11-20 10:00:00.000000"),
+        "updated_at": moment("2026-11-20 10:00:06.000000"),
+        "status": {"data": {"alias": alias}},
+        **fields,
+    }
+    body = json.dumps({"event": event, "time": "2026-11-20 10:00:09", "resource": resource}).encode()
+    [order] = YAMPI.translate(YAMPI.read(arrived(body), YAMPI.kind_of(arrived(body), None), None))
+    return order
+
+
+def test_signature_is_over_what_php_wrote() -> None:
+    """PHP escapes slashes and all that is not ASCII. No vector is published; computed with `openssl dgst -hmac`."""
+    body = b'{"event":"order.paid","url":"https:\\/\\/shop.example.com","name":"Jo\\u00e3o"}'
+    mac = "Oo6uUYjKFS6oa36PH3KKnxXjDL9SwOgLmtb+Vg6TIyE="
+    delivery = YAMPI.signature.sign(arrived(body), "wh_made_up_secret", NOW)
+    assert delivery.headers == {"x-yampi-hmac-sha256": mac}
+    again = json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False).encode()
+    assert again != body
+    with pytest.raises(Unverified):
+        YAMPI.signature.verify(arrived(again, **delivery.headers), ["wh_made_up_secret"], NOW)
+
+
+@pytest.mark.parametrize(
+    ("event", "alias", "status"),
+    [
+        ("order.created", "waiting_payment", Status.PENDING),
+        ("order.created", None, Status.PENDING),
+        ("order.created", "reservado_na_loja", UNKNOWN),
+        ("order.paid", "paid", Status.PAID),
+        ("order.paid", "waiting_payment", Status.PAID),
+        ("order.paid", "separado_na_loja", Status.PAID),
+        ("order.paid", None, Status.PAID),
+        ("order.paid", "cancelled", Status.CANCELED),
+        ("order.status.updated", "handling_products", Status.PAID),
+        ("order.status.updated", "shipment_exception", Status.PAID),
+        ("order.status.updated", "delivered", Status.PAID),
+        ("order.status.updated", "refused", Status.FAILED),
+        ("order.status.updated", "cancelled", Status.CANCELED),
+        ("order.status.updated", "refunded", Status.REFUNDED),
+        ("order.status.updated", "chargeback", Status.REFUNDED),
+        ("order.status.updated", "separado_na_loja", UNKNOWN),
+        ("order.status.updated", None, None),
+        ("order.updated", "", None),
+    ],
+)
+def test_status(event: str, alias: str | None, status: object) -> None:
+    order = said(event, alias)
+    assert (order.status, order.source_status) == (status, alias or None)
+
+
+@pytest.mark.parametrize(
+    ("given", "at"),
+    [
+        (moment("2026-11-20 10:00:06.000000"), "2026-11-20T13:00:06"),
+        (moment("2026-11-20 13:00:06.000000", "UTC"), "2026-11-20T13:00:06"),
+        ("2026-11-20 10:00:06", "2026-11-20T13:00:06"),
+        ("2026-11-20T10:00:06-03:00", "2026-11-20T13:00:06"),
+        (None, "2026-11-20T13:00:09"),  # the body's own time
+        ("", "2026-11-20T13:00:09"),
+    ],
+)
+def test_times(given: object, at: str) -> None:
+    assert said(updated_at=given).at == datetime.fromisoformat(at).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("given", [moment("x"), {"date": 5}, {"date": 5, "timezone": "UTC"}, [], 5])
+def test_times_that_are_none(given: object) -> None:
+    with pytest.raises(Unreadable):
+        said(updated_at=given)
+
+
+def test_money_is_exact() -> None:
+    assert str(said(value_total=408.9).value) == "408.90"
+    assert str(said(value_total="1234567.89").value) == "1234567.89"
+    assert str(said(buyer_value_total=999).value) == "408.90"
+
+
+def test_paid_at_is_the_capture_or_the_event_of_it() -> None:
+    captured = {"data": [{"captured_at": None}, {"captured_at": moment("2026-11-20 10:00:05.000000")}]}
+    assert said(transactions=captured).paid_at == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+    assert said("order.paid").paid_at == datetime(2026, 11, 20, 13, 0, 9, tzinfo=UTC)
+    assert said(transactions={"data": []}).paid_at is None
+    assert said(alias="waiting_payment", transactions=captured).paid_at is None
+
+
+def test_metadata_may_name_the_crms_ids() -> None:
+    notes = [{"key": "crm_contact_id", "value": "42"}, {"key": "deal_id", "value": True}, {"key": None}, {"value": "x"}]
+    order = said(metadata={"data": notes}, customer={"data": {"id": 9}})
+    assert order.customer is not None
+    assert (order.customer.crm_id, order.deal_id) == ("42", None)
+    assert said(customer=[]).customer is None
+
+
+@pytest.mark.parametrize("event", ["cart.reminder", "transaction.payment.refused", "order.invoice.created"])
+def test_what_is_no_order(event: str) -> None:
+    with pytest.raises(Ignored):
+        said(event)
