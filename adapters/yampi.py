@@ -131,7 +131,7 @@ class Yampi(Adapter[Notification]):
         "Optional: crm_contact_id and deal_id in a cart's metadata lead straight to the CRM's contact and deal.",
     )
     topics = ("order.created", "order.paid", "order.status.updated")
-    signature = Hmac(header="x-yampi-hmac-sha256", encoding="hex")
+    signature = Hmac(header="x-yampi-hmac-sha256", encoding="base64")
     kind = Field("event")
     reads = dict.fromkeys((*topics, "order.updated"), Notification)  # both names stand in the manual
     ignores = frozenset({"order.invoice.*", "transaction.*", "cart.*", "customer.*", "product.*", "cashback.*"})

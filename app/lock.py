@@ -3,8 +3,11 @@
 import fcntl
 import os
 import time
+from collections.abc import Callable
 
 from app.settings import Settings
+
+PATIENCE = 15.0  # seconds in which a command, or a server that starts or ends, lets go of the database
 
 
 class Held(Exception):
@@ -39,13 +42,19 @@ class Lock:
         os.pwrite(file, f"`orders-registry {self._what}` (process {os.getpid()})\n".encode(), 0)
         self._file = file
 
-    def wait(self, seconds: float) -> None:
-        """Takes the lock as soon as it is free. Raises Held when that takes longer than `seconds`."""
-        until = time.monotonic() + seconds
+    def wait(self, unless: Callable[[], bool]) -> bool:
+        """Takes the lock as soon as it is free and gives True; gives False once `unless` says so instead.
+
+        Raises Held when whoever has it does not let go in time, OSError when the file cannot be made.
+        """
+        until = time.monotonic() + PATIENCE
         while True:
             try:
-                return self.acquire()
+                self.acquire()
+                return True
             except Held:
+                if unless():
+                    return False
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.05)

@@ -6,8 +6,8 @@ import sys
 import structlog
 
 
-def set_up(*, as_json: bool) -> None:
-    """Sends structlog and the standard library's log to standard error."""
+def set_up(*, as_json: bool, least: int = logging.INFO) -> None:
+    """Sends structlog (from `least` on) and the standard library's log to standard error."""
     render = (
         structlog.processors.JSONRenderer()
         if as_json
@@ -20,7 +20,7 @@ def set_up(*, as_json: bool) -> None:
             structlog.processors.format_exc_info,
             render,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(

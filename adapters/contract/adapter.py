@@ -264,6 +264,8 @@ class Adapter(Generic[PayloadT]):
         for given in (order.external_id, *order.aliases):
             if not given or len(given) > 255:
                 raise Unreadable("the order's id is empty or longer than 255 characters")
+        if any(money.minor < 0 for money in (*(order.refunds or {}).values(), *filter(None, [order.value]))):
+            raise Unreadable("the order's value, or what was given back of it, is less than nothing")
         at, ordered_at, paid_at = self._utc(order.at), self._utc(order.ordered_at), self._utc(order.paid_at)
         if at is order.at and ordered_at is order.ordered_at and paid_at is order.paid_at:
             return order

@@ -109,5 +109,6 @@ def order_title(number: str | None, items: Sequence[str | None]) -> str | None:
     """What people call the order: "#1001 · Running shoes +2", from its number and the titles of its items."""
     titles = [title.strip() for title in items if title and title.strip()]
     goods = (titles[0] + (f" +{len(titles) - 1}" if len(titles) > 1 else "")) if titles else None
-    name = f"#{number.removeprefix('#')}" if number else None
+    digits = (number or "").strip().removeprefix("#")
+    name = f"#{digits}" if digits else None
     return " · ".join(part for part in (name, goods) if part) or None

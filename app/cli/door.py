@@ -6,7 +6,6 @@ process. Of the other rooms of app/web nothing is imported: what a command can d
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
 
-PATIENCE = 15.0  # seconds for which a command waits until another one, or a server that starts, lets go of the database
 Send_ = Callable[..., "httpx.Response"]
 
 
@@ -117,20 +115,15 @@ def opened(what: str, settings: "Settings | None" = None) -> Iterator[Door]:
             yield stack.enter_context(_in_process(settings))
             return
         lock = Lock(settings, what)
-        until = time.monotonic() + PATIENCE
-        while True:
-            if answers(settings):
-                yield stack.enter_context(_through_socket(settings))
-                return
-            try:
-                lock.acquire()
-                break
-            except Held as why:
-                if time.monotonic() > until:
-                    raise Refused(str(why)) from None
-                time.sleep(0.05)
-            except OSError as fault:
-                raise Refused(f"{settings.database_path}: {fault.strerror}") from None
+        try:
+            mine = not answers(settings) and lock.wait(unless=lambda: answers(settings))
+        except Held as why:
+            raise Refused(str(why)) from None
+        except OSError as fault:
+            raise Refused(f"{settings.database_path}: {fault.strerror}") from None
+        if not mine:
+            yield stack.enter_context(_through_socket(settings))
+            return
         stack.callback(lock.release)
         yield stack.enter_context(_in_process(settings))
 

@@ -218,6 +218,11 @@ def test_money_counts_adyens_own_decimals(value: int, currency: str, text: str) 
     assert f"{order.value} {order.value.currency if order.value else ''}" == text
 
 
+def test_an_authorisation_of_nothing_checks_a_card() -> None:
+    with pytest.raises(Ignored):
+        said(item(amount={"value": 0, "currency": "EUR"}))
+
+
 def test_live_and_test() -> None:
     for live, test in (("true", False), ("false", True), (True, False), ("", None), (None, None)):
         [order] = read(notification(item(), live=live))

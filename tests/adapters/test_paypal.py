@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable
+from adapters.contract import UNKNOWN, Adapter, Delivery, Ignored, Order, Status, Strength, Unreadable
 from adapters.paypal import Paypal, PaypalOptions
 
 ROOT = Path(__file__).parents[2]
 # Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
 PAYLOADS = ROOT.parent / "shared" / "payloads" / "paypal"
 NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
-PAYPAL: Any = Paypal()
+PAYPAL: Adapter[Any] = Paypal()
 LIVE = PaypalOptions()
 HOST = "https://api.paypal.com"
 

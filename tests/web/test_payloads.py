@@ -12,24 +12,28 @@ from tests.house import House, signed
 pytestmark = pytest.mark.anyio
 
 FOLDER = Path(__file__).parents[3] / "shared" / "payloads"
-REST = {  # what the platform's API returns, as its webhook would wrap it
-    "shopify": "orders/updated",
-    "woocommerce": "order.updated",
-}
+# What a platform's API returns, under which root, and the kind of the webhook that carries the same object.
+REST = {"order": "orders/updated", "refund": "refunds/create", "data": "order.updated"}
 
 
 def kind_and_body(adapter: str, file: Path) -> tuple[str, bytes]:
-    """What the file's name says it is, and its bytes."""
+    """What the file's name says it is, and its bytes; an object of an API is taken out of its root."""
     body = file.read_bytes()
     name = file.stem.partition("__")[0]
     document = json.loads(body)
-    if adapter == "shopify":
-        inner = document.get("order") if isinstance(document, dict) else None
-        topic = REST["shopify"] if inner is not None or "rest" in name else name.replace("_", "/", 1)
-        return topic, json.dumps(inner).encode() if inner is not None else body
-    if adapter == "woocommerce":
-        return name if "." in name else REST["woocommerce"], body
-    return document.get("type", name), body
+    if adapter == "stripe":
+        return document.get("type", name), body
+    if "_rest" not in name:
+        return _topic(name), body
+    for root, kind in REST.items():
+        if isinstance(document.get(root), dict):
+            return kind, json.dumps(document[root]).encode()
+    return "order.updated", body
+
+
+def _topic(name: str) -> str:
+    head, _, tail = name.rpartition("_")  # order_transactions_create is order_transactions/create
+    return f"{head}/{tail}"
 
 
 HEADERS = {
