@@ -139,7 +139,7 @@ class Directory:
             id=row["id"],
             name=row["name"],
             adapter=adapter,
-            options=_options(adapter, row["options"]),
+            options=options_of(adapter, row["options"]),
             enabled=row["enabled"],
             account_enabled=row["orders_enabled"],
             region=row["default_region"],
@@ -151,7 +151,7 @@ class Directory:
         )
 
 
-def _options(adapter: Adapter[Any], given: dict[str, Any]) -> Any:
+def options_of(adapter: Adapter[Any], given: dict[str, Any]) -> Any:
     """The options as the adapter's model; they were checked when they were saved, by the adapter of that day."""
     try:
         return adapter.options.model_validate(given)

@@ -4,7 +4,7 @@ import hashlib
 
 import structlog
 
-from adapters.contract import Delivery, Ignored, Order, Unreadable
+from adapters.contract import Delivery, Ignored, Order, Strength, Unreadable
 from app.directory import Source
 from app.ids import new_id
 from app.outcome import Outcome
@@ -26,6 +26,7 @@ def read(
     `proven_by` is the secret that proved it (to keep it out of the log), `again` the id under which it is recorded.
     """
     adapter = source.adapter
+    strength = adapter.scheme(source.options).strength
     rec = Record(
         account_id=source.account_id,
         source_id=source.id,
@@ -35,9 +36,9 @@ def read(
         dedupe_key="",
         digest="",
         kind="",
-        strength=str(adapter.scheme(source.options).strength),
+        strength=str(strength),
         received_at=received_at,
-        content=b"" if again else packed(delivery.body, _kept(delivery, proven_by)),
+        content=b"" if again else packed(_kept_body(delivery.body, strength, proven_by), _kept(delivery, proven_by)),
         again=again is not None,
     )
     orders: list[Order] = []
@@ -83,6 +84,13 @@ def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
         if len(given) <= 200
         else f"id:{hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}"
     )
+
+
+def _kept_body(body: bytes, strength: Strength, secret: str) -> bytes:
+    """The exact bytes; only a shared token that travels in the body itself is blanked, for it is a secret of ours too."""
+    if strength is Strength.TOKEN and secret:
+        return body.replace(secret.encode(), BLANKED.encode())
+    return body
 
 
 def _kept(delivery: Delivery, secret: str) -> dict[str, dict[str, str]]:

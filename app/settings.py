@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     @cached_property
     def database_path(self) -> Path:
         """The database's file. Only on SQLite."""
-        return Path(self.database_url.removeprefix("sqlite:///").partition("?")[0]).absolute()
+        return Path(self.database_url.removeprefix("sqlite:///").partition("?")[0]).resolve()
 
     @property
     def socket_path(self) -> Path:
@@ -94,10 +94,15 @@ class Settings(BaseSettings):
         return self.database_path.with_name(self.database_path.name + ".sock")
 
     @property
+    def listens_at(self) -> str:
+        """The address that is listened on."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
     def webhooks_at(self) -> str:
         """What webhook URLs start with."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_url or f"http://{host}:{self.port}"
+        return self.public_url or self.listens_at
 
     @property
     def logs_json(self) -> bool:

@@ -56,7 +56,7 @@ class Door:
         try:
             response = self._send(method, path, json=body, params=given or None, headers=headers)
         except httpx.HTTPError as fault:
-            raise Refused(f"the server went away: {fault or type(fault).__name__}") from None
+            raise Refused(f"the server went away: {str(fault) or type(fault).__name__}") from None
         if response.is_success:
             return response.json() if response.content else None
         try:
@@ -171,7 +171,7 @@ def _in_process(settings: "Settings") -> Iterator[Door]:
             await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
         lifespan = Lifespan(app)
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry", timeout=None)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry")
         runner.run(lifespan.__aenter__())
         try:
             yield Door(settings, lambda *given, **named: runner.run(client.request(*given, **named)), running=False)

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.cli.door import answers, application
 from app.cli.show import Misuse, Refused
@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings, ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                application(settings),
+                _through_one_name(application(settings), settings),
                 http="httptools",
                 ws="none",
                 lifespan="on",
@@ -106,6 +106,23 @@ def server(settings: Settings, ready: Callable[[], None]) -> Server:
         raise Misuse(str(why)) from None
 
 
+def _through_one_name(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """The application; where the Unix socket had to be bound under a shorter name, with its own name in the scope."""
+    if not settings.on_sqlite:
+        return app
+    with socket_address(settings.socket_path) as address:
+        if address == str(settings.socket_path):
+            return app
+
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        at = scope.get("server")
+        if at and at[1] is None:  # no TCP connection is without a port
+            scope["server"] = (str(settings.socket_path), None)
+        await app(scope, receive, send)
+
+    return named
+
+
 @contextmanager
 def _locked(settings: Settings, what: str) -> Iterator[None]:
     lock = Lock(settings, what)
@@ -126,134 +143,36 @@ def _locked(settings: Settings, what: str) -> Iterator[None]:
 @contextmanager
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
     """A TCP socket that is bound and does not listen yet: until we are ready, who calls is refused."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as bound:
+    with ExitStack() as stack:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            bound = stack.enter_context(socket.socket(family, kind, protocol))
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
             bound.bind(address)
-            yield bound
-    except (OSError, OverflowError) as fault:
-        raise Refused(f"cannot listen on {host} port {port}: {getattr(fault, 'strerror', None) or fault}") from None
+        except OSError as fault:
+            raise Refused(f"cannot listen on {host} port {port}: {fault.strerror or fault}") from None
+        yield bound
 
 
 @contextmanager
 def _operators_socket(settings: Settings) -> Iterator[socket.socket]:
     """The Unix socket, mode 0600 from its first moment. One that is there was left behind: the lock is ours."""
     path = settings.socket_path
-    path.unlink(missing_ok=True)
-    try:
-        with socket_address(path) as address, socket.socket(socket.AF_UNIX) as bound:
+    with ExitStack() as stack:
+        try:
+            path.unlink(missing_ok=True)
+            address = stack.enter_context(socket_address(path))
+            bound = stack.enter_context(socket.socket(socket.AF_UNIX))
             before = os.umask(0o177)
             try:
                 bound.bind(address)
             finally:
                 os.umask(before)
-            yield bound
-    finally:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
-
-
-def with_workers(settings: Settings, listener: socket.socket, count: int, ready: Callable[[], None]) -> None:
-    """Serves with `count` processes that share the socket, so that what waits in its queue outlives any one of them.
-
-    A worker that dies is replaced; when this process dies, however it does, the workers end in good order.
-    """
-    Workers(settings, listener, count).run(ready)
-
-
-class Workers:
-    """The parent: forks, watches, ends them."""
-
-    def __init__(self, settings: Settings, listener: socket.socket, count: int) -> None:
-        self._settings, self._listener, self._count = settings, listener, count
-        self._alive = os.pipe()  # nobody writes; its end tells the workers that the parent is gone
-        self._begun = os.pipe()  # a byte from each worker that listens
-        self._pids: set[int] = set()
-        self._ending = False
-
-    def run(self, ready: Callable[[], None]) -> None:
-        """Serves until SIGTERM or SIGINT. Raises Refused when the workers cannot begin."""
-        import time
-
-        import structlog
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
-        signal.signal(signal.SIGALRM, self._kill)
-        for _ in range(self._count):
-            self._fork()
-        begun = 0
-        while begun < self._count and not self._ending:
-            begun += len(os.read(self._begun[0], 1))
-            if self._reap(os.WNOHANG):
-                self._end(signal.SIGTERM, None)
-                self._wait()
-                raise Refused("a worker could not start; the log says why")
-        if not self._ending:
-            ready()
-        while self._pids:
-            died = self._reap(0)
-            if died and not self._ending:
-                structlog.get_logger().error("a worker died and is replaced", process=died[0], status=died[1])
-                time.sleep(1)
-                self._fork()
-
-    def _fork(self) -> None:
-        # A signal between the question and the fork would miss the new worker.
-        both = {signal.SIGTERM, signal.SIGINT}
-        signal.pthread_sigmask(signal.SIG_BLOCK, both)
-        try:
-            if self._ending:
-                return
-            pid = os.fork()
-            if pid == 0:
-                self._work()
-            self._pids.add(pid)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
-
-    def _work(self) -> None:
-        code = 1
-        try:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-            os.close(self._alive[1])
-            begun = self._begun[1]
-            server(self._settings, lambda: (os.write(begun, b"."), None)[1]).listen(
-                [self._listener], watched=self._alive[0]
-            )
-            code = 0
-        except (Refused, Misuse) as why:
-            print(why, file=__import__("sys").stderr, flush=True)
-        finally:
-            os._exit(code)
-
-    def _reap(self, options: int) -> tuple[int, int] | None:
-        pid, status = os.waitpid(-1, options)
-        if pid == 0:
-            return None
-        self._pids.discard(pid)
-        return pid, os.waitstatus_to_exitcode(status)
-
-    def _wait(self) -> None:
-        while self._pids:
-            self._reap(0)
-
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        if not self._ending:
-            self._ending = True
-            signal.alarm(GRACE + 10)
-        for pid in self._pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-
-    def _kill(self, number: int, frame: FrameType | None) -> None:
-        for pid in self._pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        except OSError as fault:
+            raise Refused(f"{path}: {fault.strerror or fault}") from None
+        stack.callback(path.unlink, missing_ok=True)
+        yield bound

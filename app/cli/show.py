@@ -29,10 +29,10 @@ Account = Annotated[
 ]
 
 
-def command(group: typer.Typer, name: str, *examples: str, hidden: bool = False) -> Callable[[Any], Any]:
+def command(group: typer.Typer, name: str, *examples: str, help_: str | None = None) -> Callable[[Any], Any]:
     """A command of the group, with examples below its help."""
     told = "\n\n".join(f"Example: {PROGRAM} {example}" for example in examples)
-    return group.command(name, epilog=told, hidden=hidden, no_args_is_help=False)
+    return group.command(name, epilog=told, help=help_)
 
 
 def group(help_: str) -> typer.Typer:

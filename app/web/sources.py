@@ -11,7 +11,7 @@ from starlette.routing import Route
 import adapters
 from adapters.contract import Adapter, Delivery, Unverified
 from app import moments, samples
-from app.directory import Source
+from app.directory import Source, options_of
 from app.moments import iso
 from app.roles import Permission
 from app.secrets import checked_secret, made_secret
@@ -109,9 +109,7 @@ async def _shown(asked: Asked, rows: list[Row]) -> list[dict[str, Any]]:
     shown = []
     for row in rows:
         adapter = adapters.load(row["adapter"])
-        scheme = adapter.scheme(
-            adapter.options.model_construct(**row["options"]) if row["options"] else adapter.options()
-        )
+        scheme = adapter.scheme(options_of(adapter, row["options"]) if row["options"] else adapter.options())
         shown.append({
             "id": row["id"],
             "adapter": row["adapter"],
@@ -242,7 +240,7 @@ async def rotate(asked: Asked) -> Response:
     if overlap > MAX_OVERLAP:
         raise invalid("overlap", "is longer than 30 days")
     adapter = adapter_of(row["adapter"])
-    secret = _secret(adapter, adapter.options.model_construct(**row["options"]), given.secret)
+    secret = _secret(adapter, options_of(adapter, row["options"]), given.secret)
     secret_id = await sources.add_secret(
         asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), overlap=overlap
     )

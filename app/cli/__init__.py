@@ -1,0 +1,27 @@
+"""The command line: a client of the API. Imports of weight stand inside the commands, so that --help is quick."""
+
+import sys
+
+from app.cli import serve
+from app.cli.show import PROGRAM, Misuse, Refused, group, note
+
+app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
+for part in (serve,):
+    app.add_typer(part.main)  # without a name: its commands stand at the top
+
+
+@app.callback()
+def _begin() -> None:
+    """Receives signed webhooks from shops, proves them, and turns each into an order on a contact."""
+
+
+def main() -> None:
+    """Runs the command. Exit code 0: done; 1: refused or failed, with one line on standard error; 2: misuse."""
+    try:
+        app(prog_name=PROGRAM)
+    except Refused as why:
+        note(f"{PROGRAM}: {' '.join(str(why).split())}")
+        sys.exit(1)
+    except Misuse as why:
+        note(f"{PROGRAM}: {why}")
+        sys.exit(2)

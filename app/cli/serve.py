@@ -1,0 +1,75 @@
+"""`serve`: migrates, then serves until it is told to end."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.show import Misuse, command, group, on_terminal
+
+main = group("Serve the registry.")
+
+SERVE = """Migrate, then serve.
+
+Ends in good order on SIGTERM and Ctrl-C: what was accepted is committed and answered first.
+
+Settings, from the environment (all faults are named at once):
+
+\b
+ORDERS_DATABASE_URL    sqlite:///data/orders.db, unless set;
+                       or postgresql://user:password@host/name
+ORDERS_MASTER_KEY      encrypts secrets and keys at rest; newest first,
+                       with commas; made once beside the database on
+                       SQLite (mode 0600), required with PostgreSQL
+ORDERS_HOST            address to listen on (127.0.0.1)
+ORDERS_PORT            port to listen on (8080); 0 takes a free one
+ORDERS_PUBLIC_URL      what webhook URLs start with (http://HOST:PORT)
+ORDERS_MAX_BODY_BYTES  larger bodies are answered 413 (1048576)
+ORDERS_LOG_FORMAT      console or json; else console on a terminal only
+"""
+
+
+@command(main, "serve", "serve", "serve --host 0.0.0.0 --port 8000 --workers 4", help_=SERVE)
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; wins over ORDERS_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one; wins over ORDERS_PORT.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; more than one only with PostgreSQL.")] = 1,
+) -> None:
+    """See SERVE."""
+    from app import log
+    from app.cli.door import settings_of
+
+    settings = settings_of(host=host, port=port)
+    if workers > 1 and settings.on_sqlite:
+        raise Misuse(
+            "--workers: on SQLite one process writes, so there is one worker; several need PostgreSQL "
+            "(ORDERS_DATABASE_URL=postgresql://…)"
+        )
+    log.set_up(as_json=settings.logs_json)
+
+    import structlog
+
+    from app.cli.serving import prepared, server
+    from app.cli.workers import Workers
+
+    with prepared(settings, "serve") as (settings, sockets):
+
+        def ready() -> None:
+            if on_terminal():
+                typer.echo(
+                    f"listening on {settings.listens_at} · webhooks at {settings.webhooks_at}/webhooks/… · Ctrl-C ends"
+                )
+            else:
+                structlog.get_logger().info(
+                    "listening",
+                    address=settings.listens_at,
+                    webhooks=f"{settings.webhooks_at}/webhooks/",
+                    engine="sqlite" if settings.on_sqlite else "postgresql",
+                    workers=workers,
+                )
+
+        if workers > 1:
+            Workers(settings, sockets[0], workers).serve(ready)
+        else:
+            server(settings, ready).listen(sockets)

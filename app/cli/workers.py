@@ -1,0 +1,128 @@
+"""Several processes that serve one PostgreSQL registry from one listening socket."""
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+import structlog
+
+from app.cli.serving import GRACE, server
+from app.cli.show import Misuse, Refused, note
+from app.settings import Settings
+
+ASK = 0.1  # seconds between two looks at the workers
+PAUSE = 1.0  # seconds before a worker that died is replaced, so that a fault at the start does not spin
+
+
+class Workers:
+    """The parent: forks, watches, ends them.
+
+    They share the socket, so that what waits in its queue outlives any one of them. When the parent dies, however it
+    does, they end in good order.
+    """
+
+    def __init__(self, settings: Settings, listener: socket.socket, count: int) -> None:
+        self._settings, self._listener, self._count = settings, listener, count
+        self._alive = os.pipe()  # nobody writes; its end tells the workers that the parent is gone
+        self._begun = os.pipe()  # a byte from each worker that listens
+        self._pids: set[int] = set()
+        self._ending = False
+
+    def serve(self, ready: Callable[[], None]) -> None:
+        """Serves until SIGTERM or SIGINT. Raises Refused when a worker cannot begin."""
+        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGINT, self._end)
+        signal.signal(signal.SIGALRM, self._kill)
+        for _ in range(self._count):
+            self._fork()
+        if not self._begin():
+            raise Refused("a worker could not start; the log says why")
+        if not self._ending:
+            ready()
+        while self._pids:
+            died = self._reap()
+            if died is None:
+                time.sleep(ASK)
+            elif not self._ending:
+                structlog.get_logger().error("a worker died and is replaced", process=died[0], status=died[1])
+                time.sleep(PAUSE)
+                self._fork()
+        signal.alarm(0)
+
+    def _begin(self) -> bool:
+        """Waits until every worker listens; if one dies before, ends the others."""
+        begun = 0
+        while begun < self._count and not self._ending:
+            if select.select([self._begun[0]], [], [], ASK)[0]:
+                begun += len(os.read(self._begun[0], self._count))
+            if self._reap():
+                self._end(signal.SIGTERM, None)
+                while self._pids:
+                    self._reap()
+                    time.sleep(ASK)
+                return False
+        return True
+
+    def _fork(self) -> None:
+        # A signal between the question and the fork would miss the new worker.
+        ours = {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+        try:
+            if self._ending:
+                return
+            pid = os.fork()
+            if pid == 0:
+                self._work()
+            self._pids.add(pid)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ours)
+
+    def _work(self) -> NoReturn:
+        """A worker's whole life."""
+        code = 1
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+            os.close(self._alive[1])
+            server(self._settings, self._tell).listen([self._listener], watched=self._alive[0])
+            code = 0
+        except (Refused, Misuse) as why:
+            note(str(why))
+        except Exception:
+            structlog.get_logger().exception("a worker failed")
+        finally:
+            os._exit(code)  # nothing of the parent's is undone here
+
+    def _tell(self) -> None:
+        os.write(self._begun[1], b".")
+
+    def _reap(self) -> tuple[int, int] | None:
+        """A worker that has ended, with its exit code."""
+        if not self._pids:
+            return None
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return None
+        self._pids.discard(pid)
+        return pid, os.waitstatus_to_exitcode(status)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        if not self._ending:
+            self._ending = True
+            signal.alarm(GRACE + 10)
+        self._signal(signal.SIGTERM)
+
+    def _kill(self, number: int, frame: FrameType | None) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in list(self._pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)

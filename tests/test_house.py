@@ -1,0 +1,91 @@
+"""The arrows point down: each floor imports its own and those below, and adapters import the contract alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(path for folder in ("app", "adapters", "migrations") for path in (ROOT / folder).rglob("*.py"))
+
+# Floor 1 of the app: what the stories of floor 2 stand on.
+FLOOR_1 = {
+    "app.ids", "app.identity", "app.lock", "app.log", "app.migrate", "app.moments", "app.operator", "app.outcome", "app.roles",
+    "app.samples", "app.secrets", "app.settings", "app.statement", "app.vault",
+}  # fmt: skip
+# The one room of the command line that may start the web application; everywhere else it is a client of the API.
+SERVES = "app.web.application"
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor(module: str) -> int:
+    if module.startswith("adapters.contract"):
+        return 0
+    if module.startswith(("adapters", "migrations")):
+        return 1
+    if module.startswith("app.store") or module in FLOOR_1 or module == "app":
+        return 2
+    return 4 if module.startswith(("app.web", "app.cli")) else 3
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from app.store import orders` means the room; `from app.ids import new_id` the thing in it.
+            found |= {
+                inner if (ROOT / inner.replace(".", "/")).with_suffix(".py").exists() else node.module
+                for alias in node.names
+                for inner in [f"{node.module}.{alias.name}"]
+            }
+    return {name for name in found if name.split(".")[0] in {"app", "adapters", "migrations", "tests", "bench"}}
+
+
+@pytest.mark.parametrize("path", FILES, ids=[module_of(path) for path in FILES])
+def test_arrows_point_down(path: Path) -> None:
+    me = module_of(path)
+    for other in imports(path):
+        assert not other.startswith(("tests", "bench")), f"{me} imports {other}"
+        assert floor(other) <= floor(me) or me == "migrations.env" or other == "migrations", (
+            f"{me} imports {other}, a floor above"
+        )
+        if (
+            me.startswith("adapters.")
+            and not me.startswith("adapters.contract")
+            and floor(me) == 1
+            and me != "adapters.__main__"
+        ):
+            assert other.startswith("adapters.contract"), f"an adapter imports the contract alone, not {other}"
+        if me.startswith("app.cli"):
+            assert not other.startswith("app.web") or other == SERVES, (
+                f"{me} imports {other}: the CLI is a client of the API"
+            )
+        if me.startswith("app.web"):
+            assert not other.startswith("app.cli"), f"{me} imports {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=[module_of(path) for path in FILES])
+def test_only_the_store_speaks_sql_and_only_cellar_knows_no_clock(path: Path) -> None:
+    me, text = module_of(path), path.read_text()
+    if me.startswith("app") and not me.startswith("app.store"):
+        for words in ("SELECT ", "INSERT INTO ", "UPDATE orders", "DELETE FROM "):
+            assert words not in text or me == "app.migrate", f"{me} speaks SQL: {words}"
+    if me.startswith("adapters") and me != "adapters.__main__":
+        for words in ("datetime.now(", "time.time(", "os.environ", "import httpx", "open("):
+            assert words not in text, f"{me} is not pure: {words}"
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    for path in FILES:
+        if path.read_text().strip() and "versions" not in path.parts:
+            assert ast.get_docstring(ast.parse(path.read_text())), f"{module_of(path)} has no docstring"
+
+
+def test_no_room_has_a_name_that_says_nothing() -> None:
+    assert not {path.stem for path in FILES} & {"utils", "helpers", "common", "core", "manager"}

@@ -1,0 +1,112 @@
+"""Every row of the role table on every route: allowed, or 403 with the permission and the roles that have it."""
+
+import pytest
+
+from tests.house import House, order_event
+
+pytestmark = pytest.mark.anyio
+
+ALL = {"admin", "manager", "rep", "integrator", "ops"}
+ROUTES = [
+    ("GET", "/v1/account", {"admin"}),
+    ("PATCH", "/v1/account", {"admin"}),
+    ("GET", "/v1/members", {"admin"}),
+    ("POST", "/v1/members", {"admin"}),
+    ("GET", "/v1/tokens", {"admin"}),
+    ("POST", "/v1/tokens", {"admin"}),
+    ("DELETE", "/v1/tokens/tok_none", {"admin"}),
+    ("PUT", "/v1/contacts/7", {"admin", "manager"}),
+    ("GET", "/v1/contacts?crm_id=7", {"admin", "manager", "rep"}),
+    ("GET", "/v1/contacts/7", {"admin", "manager", "rep"}),
+    ("GET", "/v1/contacts/7/orders", {"admin", "manager", "rep"}),
+    ("GET", "/v1/contacts/7/summary", {"admin", "manager", "rep"}),
+    ("GET", "/v1/orders", {"admin", "manager", "rep"}),
+    ("GET", "/v1/orders/ord_none", {"admin", "manager", "rep"}),
+    ("GET", "/v1/orders/ord_none/history", {"admin", "manager", "rep"}),
+    ("POST", "/v1/sources", {"admin", "integrator"}),
+    ("GET", "/v1/sources", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/sources/src_none", {"admin", "manager", "integrator", "ops"}),
+    ("PATCH", "/v1/sources/src_none", {"admin", "integrator"}),
+    ("DELETE", "/v1/sources/src_none", {"admin", "integrator"}),
+    ("POST", "/v1/sources/src_none/secrets", {"admin", "integrator"}),
+    ("DELETE", "/v1/sources/src_none/secrets/sec_none", {"admin", "integrator"}),
+    ("POST", "/v1/sources/src_none/test", {"admin", "integrator"}),
+    ("POST", "/v1/sources/src_none/try", {"admin", "integrator"}),
+    ("GET", "/v1/deliveries", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/deliveries/dlv_none", {"admin", "manager", "integrator", "ops"}),
+    ("POST", "/v1/deliveries/dlv_none/retry", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/adapters", ALL),
+]
+
+
+async def test_who_may_do_what(house: House) -> None:
+    tokens = {role: await house.token_of(role) for role in sorted(ALL)}
+    for method, path, allowed in ROUTES:
+        for role, token in tokens.items():
+            answer = await house.call(method, path, {} if method != "GET" else None, token=token)
+            assert (answer.status_code != 403) == (role in allowed), (method, path, role, answer.text)
+            assert answer.status_code < 500
+            if role not in allowed:
+                problem = answer.json()
+                assert (problem["code"], answer.headers["content-type"]) == ("forbidden", "application/problem+json")
+                assert all(one in problem["detail"] for one in allowed)
+
+
+async def test_without_a_token_and_with_a_revoked_one(house: House) -> None:
+    for method, path, _ in ROUTES:
+        answer = await house.client.request(method, path)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), (method, path)
+    made = (await house.call("POST", "/v1/tokens", {"role": "ops"})).json()
+    assert (await house.call("GET", "/v1/deliveries", token=made["token"])).status_code == 200
+    assert (await house.call("DELETE", f"/v1/tokens/{made['id']}")).status_code == 204
+    assert (await house.call("GET", "/v1/deliveries", token=made["token"])).status_code == 401
+
+
+async def test_nobody_comes_to_the_operators_door_over_http(house: House) -> None:
+    for method, path in (("POST", "/operator/accounts"), ("GET", "/operator/accounts")):
+        answer = await house.call(method, path, {} if method == "POST" else None)
+        assert answer.status_code == 404
+
+
+async def test_bodies_are_for_those_who_may_see_them(house: House) -> None:
+    source = await house.source()
+    said = (await house.deliver(source, order_event())).json()
+    for role, sees in (("integrator", True), ("ops", False), ("manager", False)):
+        row = await house.get(f"/v1/deliveries/{said['delivery_id']}", token=await house.token_of(role))
+        assert (row["body"] is not None) == sees
+        assert (row["headers"] is not None) == sees
+
+
+async def test_a_rep_sees_their_own_wallet_alone(house: House) -> None:
+    source = await house.source()
+    await house.deliver(source, order_event("1", contact={"email": "ana@example.com"}))
+    await house.deliver(source, order_event("2", contact={"email": "bia@example.com"}))
+    await house.call("PUT", "/v1/contacts/a", {"emails": ["ana@example.com"], "owner_id": "rep-1"})
+    await house.call("PUT", "/v1/contacts/b", {"emails": ["bia@example.com"], "owner_id": "rep-2"})
+    await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "rep-1"})
+    token = await house.token_of("rep", "rep-1")
+    assert len((await house.get("/v1/orders", token=token))["data"]) == 2
+    await house.call("PATCH", "/v1/account", {"owner_privacy": True})
+    (mine,) = (await house.get("/v1/orders", token=token))["data"]
+    assert mine["crm_contact_id"] == "a"
+    (other,) = await house.data("/v1/contacts/b/orders")
+    for path in (
+        f"/v1/orders/{other['id']}",
+        f"/v1/orders/{other['id']}/history",
+        "/v1/contacts/b",
+        "/v1/contacts/b/orders",
+        "/v1/contacts/b/summary",
+    ):
+        assert (await house.call("GET", path, token=token)).status_code == 404
+    assert (await house.get("/v1/contacts?crm_id=b", token=token))["data"] == []
+
+
+async def test_accounts_do_not_see_each_other(house: House) -> None:
+    source = await house.source()
+    said = (await house.deliver(source, order_event())).json()
+    made = (await house.operator.post("/operator/accounts", json={"name": "other", "enable": True})).json()
+    other = made["admin_token"]
+    for path in (f"/v1/orders/{said['orders'][0]}", f"/v1/deliveries/{said['delivery_id']}", f"/v1/sources/{source}"):
+        assert (await house.call("GET", path, token=other)).status_code == 404
+    assert (await house.get("/v1/orders", token=other))["data"] == []
+    assert (await house.get("/v1/contacts?email=ana@example.com", token=other))["data"] == []
