@@ -56,7 +56,7 @@ class Intake:
             headers, body, received_at=moments.moment(received_at), query_string=query_string, url=source.url
         )
         if source.adapter.handshake(delivery) is not None:
-            return Answer(Outcome.IGNORED)  # unsigned, so nothing of it is believed or kept
+            return Answer(Outcome.IGNORED, body=source.adapter.answer)  # unsigned, so nothing of it is believed or kept
         try:
             proven_by = source.adapter.scheme(source.options).verify(
                 delivery, source.usable_secrets(received_at), delivery.received_at
@@ -69,7 +69,7 @@ class Intake:
             receipt = await self._committer.commit(rec)
         except Busy:
             return Answer(Outcome.BUSY)
-        return Answer(receipt.outcome, receipt.delivery_id, receipt.orders)
+        return Answer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer)
 
     def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> None:
         """Counts what was refused."""
