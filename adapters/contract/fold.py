@@ -124,7 +124,7 @@ def _place(entry: Entry) -> tuple[bool, int, int, str]:
 def _meet(order: Folded, customer: Mapping[str, Any], timed: bool) -> None:
     """Brings an entry's customer in: more about the same person, or (a shop corrected the order) another person."""
     identities: list[Identity] = [(kind, value) for kind, value in customer.get("identities", ())]
-    known = dict(reversed(order.identities))  # the latest value of each kind
+    known = {kind for kind, _ in order.identities}
     shared = [kind for kind, _ in identities if kind in known]
     same = {kind for kind, value in identities if (kind, value) in order.identities}
     strong = [kind for kind in shared if kind in STRONG]

@@ -14,7 +14,7 @@ from app.committer import Committer
 from app.registry import Registry
 from app.settings import Settings
 from app.store.database import Store
-from app.web import accounts, contacts, deliveries, health, orders, sources
+from app.web import accounts, contacts, deliveries, health, operator, orders, sources
 from app.web.problems import Problem, answer_problem
 from app.web.webhooks import PREFIX, Webhooks
 
@@ -44,6 +44,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *deliveries.ROUTES,
             *sources.ROUTES,
             *accounts.ROUTES,
+            *operator.ROUTES,
         ],
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: _http, Exception: _fault},

@@ -17,7 +17,7 @@ from app.roles import Permission
 from app.secrets import checked_secret, made_secret
 from app.store import refusals, sources
 from app.store.statements import Row
-from app.trial import attempt
+from app.trial import attempt, examine
 from app.web import shapes
 from app.web.problems import Problem, from_validation, invalid, not_found
 from app.web.requests import Asked, Body, Page, Query, after, answer, page_of, route
@@ -260,26 +260,42 @@ async def revoke(asked: Asked) -> Response:
     return Response(status_code=204)
 
 
-async def try_out(asked: Asked) -> Response:
-    """What would this delivery become? Stores nothing."""
-    source = await _source(asked)
-    given = await asked.body(Tried)
+def _given_delivery(given: Tried, source: Source) -> Delivery:
+    """The delivery that a request holds. Raises Problem."""
     body = given.body.encode()
     if given.body_encoding == "base64":
         try:
             body = base64.b64decode(given.body, validate=True)
         except (binascii.Error, ValueError):
             raise invalid("body", "is not base64") from None
-    delivery = Delivery(
+    return Delivery(
         body=body,
         headers={name.lower(): value for name, value in given.headers.items()},
         query=given.query,
         received_at=moments.moment(moments.now()),
         url=source.url,
     )
-    tried = attempt(source, delivery)
+
+
+async def try_out(asked: Asked) -> Response:
+    """What would this delivery become? Stores nothing."""
+    source = await _source(asked)
+    tried = attempt(source, _given_delivery(await asked.body(Tried), source))
     tried["orders"] = [_tried_order(one) for one in tried["orders"]]
     return answer(tried)
+
+
+async def verify(asked: Asked) -> Response:
+    """Which part of a signature differs, and why."""
+    source = await _source(asked)
+    delivery = _given_delivery(await asked.body(Tried), source)
+    present = moments.now()
+    secrets = [
+        (secret_id, secret)
+        for secret_id, (secret, ends) in zip(source.secret_ids, source.secrets, strict=True)
+        if ends is None or ends > present
+    ]
+    return answer(examine(source, delivery, secrets))
 
 
 def _tried_order(one: dict[str, Any]) -> dict[str, Any]:
@@ -394,5 +410,6 @@ ROUTES: list[Route] = [
     route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, Permission.SOURCES),
     route("POST", f"{_ID}/test", test, Permission.SOURCES),
     route("POST", f"{_ID}/try", try_out, Permission.SOURCES),
+    route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True),
     route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True),
 ]

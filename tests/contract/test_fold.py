@@ -413,4 +413,4 @@ def test_when_the_order_was_made() -> None:
     assert told(entry(5, ordered_at=2), entry(1)).ordered_at == 2
     assert told(entry(5), entry(3), entry(None)).ordered_at == 3
     assert told(entry(None, recorded_at=8), entry(None, recorded_at=7)).ordered_at == 7
-    assert told(entry(0)).ordered_at == 0, "1970 is a time"
+    assert told(entry(5, ordered_at=0)).ordered_at == 0, "1970 is a time"

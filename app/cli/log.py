@@ -1,0 +1,240 @@
+"""`deliveries`, `send`, `verify`, `try`: the delivery log, and one delivery at a time."""
+
+import base64
+import json as json_
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.show import (
+    Account,
+    Json,
+    Misuse,
+    Refused,
+    as_json,
+    as_json_line,
+    command,
+    facts,
+    group,
+    plain,
+    table,
+    when,
+    word,
+)
+
+main = group("The delivery log: what came, and what became of it.")
+top = group("One delivery at a time.")
+
+Text = str | None
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id, src_…")]
+Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id, dlv_…")]
+SourceFilter = Annotated[Text, typer.Option("--source", help="Of this source.")]
+OutcomeFilter = Annotated[Text, typer.Option("--outcome", help="With this outcome: created, unreadable, held …")]
+KindFilter = Annotated[Text, typer.Option("--kind", help="Of this kind: orders/paid …")]
+ExternalFilter = Annotated[Text, typer.Option("--external-id", help="About the order of this id at the source.")]
+ContactFilter = Annotated[Text, typer.Option("--contact", help="About orders of this contact.")]
+SinceFilter = Annotated[Text, typer.Option("--since", help="From this time on (ISO 8601, or 24h, 7d).")]
+UntilFilter = Annotated[Text, typer.Option("--until", help="Before this time.")]
+WordFilter = Annotated[Text, typer.Option("--q", help="Whose reason holds this text.")]
+Headers = Annotated[Path, typer.Option("--headers", help="File: `Name: value` lines, or a JSON object.", exists=True)]
+BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact bytes of the body.", exists=True)]
+
+COLUMNS = ("time", "outcome", "kind", "order", "delivery", "reason")
+
+
+def _row(one: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        when(one["received_at"]),
+        word(one["outcome"]),
+        one["kind"],
+        one["external_id"],
+        one["id"],
+        one["reason"] or "",
+    )
+
+
+@command(main, "list", "deliveries list --outcome unreadable --since 24h")
+def list_(
+    account: Account = None,
+    source: SourceFilter = None,
+    outcome: OutcomeFilter = None,
+    kind: KindFilter = None,
+    external_id: ExternalFilter = None,
+    contact: ContactFilter = None,
+    since: SinceFilter = None,
+    until: UntilFilter = None,
+    q: WordFilter = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    json: Json = False,
+) -> None:
+    """Show the log, newest first."""
+    from app.cli.door import opened
+
+    with opened("deliveries list") as door:
+        named = door.owner(source) if source and not account else door.account(account)
+        found = door.get(
+            "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
+            contact=contact, since=since, until=until, q=q, limit=limit,
+        )  # fmt: skip
+    as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])
+
+
+@command(main, "show", "deliveries show dlv_01J…")
+def show(delivery: Delivery, json: Json = False) -> None:
+    """Show one delivery whole: headers, body, what became of it."""
+    from app.cli.door import opened
+
+    with opened("deliveries show") as door:
+        found = door.get(f"/v1/deliveries/{delivery}", account=door.owner(delivery))
+    if json:
+        as_json(found)
+        return
+    facts({name: value for name, value in found.items() if name not in {"headers", "body"}})
+    for name, value in (found["headers"] or {}).items():
+        print(f"  {name}: {plain(value)}")
+    print()
+    print("\n".join(plain(line) for line in (found["body"] or "").splitlines()))
+
+
+@command(main, "tail", "deliveries tail --source src_01J… --json")
+def tail(
+    account: Account = None, source: SourceFilter = None, outcome: OutcomeFilter = None, json: Json = False
+) -> None:
+    """Follow the log until Ctrl-C."""
+    import time
+
+    from app.cli.door import opened
+
+    with opened("deliveries tail") as door:
+        if door.settings.on_sqlite and not door.running:
+            raise Refused("no server is running, so nothing can come; start one: orders-registry serve")
+        named = door.owner(source) if source and not account else door.account(account)
+        newest = door.get("/v1/deliveries", account=named, limit=1)["data"]
+        than = newest[0]["id"] if newest else "dlv_"
+        while True:
+            found = door.get(
+                "/v1/deliveries", account=named, source_id=source, outcome=outcome, newer_than=than, limit=200
+            )
+            for one in found["data"]:
+                than = one["id"]
+                as_json_line(one) if json else print("  ".join(plain(str(cell)) for cell in _row(one)), flush=True)
+            time.sleep(0.5)
+
+
+@command(main, "retry", "deliveries retry dlv_01J…")
+def retry(delivery: Delivery, json: Json = False) -> None:
+    """Take a recorded delivery up again, with today's adapter."""
+    from app.cli.door import opened
+
+    with opened("deliveries retry") as door:
+        found = door.post(f"/v1/deliveries/{delivery}/retry", account=door.owner(delivery))
+    as_json(found) if json else facts(found)
+
+
+@command(top, "send", "send src_01J…", "send src_01J… --kind orders/paid --to http://127.0.0.1:8080/webhooks/src_01J…")
+def send(
+    source: Source,
+    kind: Annotated[Text, typer.Option(help="Which sample.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A body of your own; give its headers with --header.")] = None,
+    header: Annotated[list[str] | None, typer.Option("--header", help="`Name: value`, with --file.")] = None,
+    to: Annotated[Text, typer.Option(help="Another address than the source's own.")] = None,
+    json: Json = False,
+) -> None:
+    """Sign a sample as the platform would, and post it over HTTP."""
+    import httpx
+
+    from app.cli.door import opened
+
+    body: dict[str, Any] = {"kind": kind} if kind else {}
+    if file is not None:
+        body |= {"body": base64.b64encode(_bytes(file)).decode(), "headers": _headers("\n".join(header or []))}
+    with opened("send") as door:
+        signed = door.post(f"/operator/sources/{source}/sign", body, account=door.owner(source))
+        url = to or signed["url"]
+        if door.settings.on_sqlite and not door.running and to is None:
+            raise Refused("no server is running to send it to; start one: orders-registry serve")
+    try:
+        answer = httpx.post(
+            url,
+            content=base64.b64decode(signed["body"]),
+            headers=signed["headers"],
+            params=signed["query"] or None,
+            timeout=30,
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as fault:
+        raise Refused(f"{url}: {str(fault) or type(fault).__name__}") from None
+    try:
+        said = answer.json()
+    except ValueError:
+        said = {"body": answer.text[:200]}
+    shown = {"status": answer.status_code, "url": url, **(said if isinstance(said, dict) else {"body": said})}
+    as_json(shown) if json else facts(shown)
+    if answer.is_error:
+        raise Refused(f"the answer was {answer.status_code}")
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as fault:
+        raise Misuse(f"{file}: {fault.strerror}") from None
+
+
+def _headers(text: str) -> dict[str, str]:
+    """Headers as a log shows them, or as a JSON object. Raises Misuse."""
+    if text.lstrip().startswith("{"):
+        try:
+            found = json_.loads(text)
+        except ValueError as fault:
+            raise Misuse(f"the headers are not JSON: {fault}") from None
+        found = found.get("headers", found)
+        return {str(name): str(value) for name, value in found.items()}
+    headers = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        if colon and name.strip() and " " not in name.strip():
+            headers[name.strip()] = value.strip()
+    return headers
+
+
+def _given(headers: Path, body: Path) -> dict[str, Any]:
+    return {
+        "headers": _headers(_bytes(headers).decode("latin-1")),
+        "body": base64.b64encode(_bytes(body)).decode(),
+        "body_encoding": "base64",
+    }
+
+
+@command(top, "verify", "verify src_01J… --headers headers.txt --body body.json")
+def verify(source: Source, headers: Headers, body: BodyFile, json: Json = False) -> None:
+    """Say which part of a signature differs, and why."""
+    from app.cli.door import opened
+
+    with opened("verify") as door:
+        found = door.post(f"/operator/sources/{source}/verify", _given(headers, body), account=door.owner(source))
+    if json:
+        as_json(found)
+    else:
+        facts({name: found[name] for name in ("verified", "expects", "headers_seen", "body_bytes")})
+        table("\nsecrets", ("secret", "reason", "meaning"), [tuple(one.values()) for one in found["secrets"]])
+        for hint in found["hints"]:
+            print(f"It would match if: {hint}.")
+    if not found["verified"]:
+        raise Refused("no secret of the source proves this delivery")
+
+
+@command(top, "try", "try src_01J… --headers headers.txt --body body.json")
+def try_(source: Source, headers: Headers, body: BodyFile, json: Json = False) -> None:
+    """Say what a delivery would become; nothing is stored."""
+    from app.cli.door import opened
+
+    with opened("try") as door:
+        found = door.post(f"/v1/sources/{source}/try", _given(headers, body), account=door.owner(source))
+    if json:
+        as_json(found)
+        return
+    facts({name: value for name, value in found.items() if name != "orders"})
+    for order in found["orders"]:
+        print()
+        facts(order)

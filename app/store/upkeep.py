@@ -1,0 +1,93 @@
+"""The only room that speaks SQL about the installation itself: whose is what, how the engine is set, copies, resealing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from app.store.database import Store
+from app.store.statements import Plan, Row, Sql
+
+_TABLES = {
+    "src_": "sources",
+    "dlv_": "deliveries",
+    "ord_": "orders",
+    "cnt_": "contacts",
+    "tok_": "tokens",
+    "sec_": "secrets",
+}
+
+
+async def owner(store: Store, thing: str) -> str | None:
+    """The account that a thing of this id belongs to."""
+    table = _TABLES.get(thing[:4])
+    if table is None:
+        return None
+    row = await store.one(f"SELECT account_id FROM {table} WHERE id = :id", id=thing)
+    return row["account_id"] if row else None
+
+
+async def engine(store: Store) -> dict[str, str]:
+    """The engine's version and what decides whether a commit is on disk."""
+    if store.on_sqlite:
+
+        def plan() -> Plan[dict[str, str]]:
+            found = {}
+            for name in ("journal_mode", "synchronous", "wal_autocheckpoint", "mmap_size"):
+                found[name] = yield Sql(f"SELECT {name} AS value FROM pragma_{name}")
+            version = yield Sql("SELECT sqlite_version() AS value")
+            return {"version": str(version[0]["value"])} | {
+                name: str(rows[0]["value"]) for name, rows in found.items() if rows
+            }
+
+        return await store.commit(plan)
+
+    def asked() -> Plan[dict[str, str]]:
+        rows: list[Row] = yield Sql(
+            "SELECT name, setting FROM pg_settings WHERE name IN "
+            "('server_version', 'fsync', 'synchronous_commit', 'full_page_writes')"
+        )
+        found = {row["name"]: row["setting"] for row in rows}
+        return {"version": found.pop("server_version", "?"), **found}
+
+    return await store.commit(asked)
+
+
+async def revision(store: Store) -> str | None:
+    """The schema's revision."""
+    row = await store.one("SELECT version_num FROM alembic_version")
+    return row["version_num"] if row else None
+
+
+async def sealed(store: Store) -> list[Row]:
+    """Everything that is sealed with the master key: (table, account_id, id, sealed)."""
+    rows = await store.all("SELECT 'secrets' AS place, account_id, id, sealed FROM secrets")
+    rows += await store.all(
+        "SELECT 'sources' AS place, account_id, id, key AS sealed FROM sources WHERE key IS NOT NULL"
+    )
+    return rows
+
+
+async def reseal(store: Store, again: Callable[[str], str]) -> int:
+    """Seals everything anew in one transaction; gives the number of things."""
+
+    def plan() -> Plan[int]:
+        # Kept answers are only remembered for a day, and are not worth a second way to lose a key.
+        yield Sql("DELETE FROM idempotency")
+        count = 0
+        for table, column in (("secrets", "sealed"), ("sources", "key")):
+            rows: list[Row] = yield Sql(
+                f"SELECT account_id, id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL"
+            )
+            for row in rows:
+                yield Sql(
+                    f"UPDATE {table} SET {column} = :sealed WHERE account_id = :account_id AND id = :id",
+                    account_id=row["account_id"], id=row["id"], sealed=again(row["sealed"]),
+                )  # fmt: skip
+                count += 1
+        return count
+
+    return await store.commit(plan)
+
+
+async def copy(store: Store, file: Path) -> None:
+    """A consistent copy of a SQLite database, made by a reader while the writer goes on. Raises Unavailable, Rejected."""
+    await store.all("VACUUM INTO :file", file=str(file))
