@@ -11,7 +11,7 @@ from adapters.contract import Adapter
 @cache
 def names() -> tuple[str, ...]:
     """The names of all adapters, sorted. Imports none of them."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg and module.name != "__main__"))
 
 
 @cache

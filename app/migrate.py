@@ -60,6 +60,7 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
 
 def _on_sqlite(settings: Settings) -> tuple[str | None, str]:
     settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+    settings.database_path.touch(mode=0o600)  # people's data: for the service's own user alone
     engine = create_engine(f"sqlite:///{settings.database_path}", poolclass=NullPool)
 
     # Python's sqlite3 would commit before each CREATE; told to leave transactions alone, all of it is one.

@@ -5,8 +5,9 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
-from adapters.contract import Delivery
+from adapters.contract import Adapter, Delivery, Header, Query
 
 
 def cases(adapter: str) -> list[tuple[str, dict[str, Any], bytes]]:
@@ -21,16 +22,41 @@ def cases(adapter: str) -> list[tuple[str, dict[str, Any], bytes]]:
     ]
 
 
-def delivery(adapter: str, kind: str | None, *, now: datetime, url: str) -> Delivery:
-    """A sample of that kind (of any, when none is named), not signed yet. Raises LookupError."""
+def delivery(adapter: str, kind: str | None, *, now: datetime, url: str, case: str | None = None) -> Delivery:
+    """A sample of that kind (or case; of any, when none is named), not signed yet. Raises LookupError."""
     found = cases(adapter)
-    for _, said, body in found:
-        if kind is None or said.get("kind") == kind:
+    # Those that presume no options first: they are what a source as it is set up by default would get.
+    for name, said, body in sorted(found, key=lambda one: "options" in one[1]):
+        if (kind is None or said.get("kind") == kind) and (case is None or name == case):
             return Delivery(
                 body=body, headers=said.get("headers", {}), query=said.get("query"), received_at=now, url=url
             )
+    if case is not None:
+        raise LookupError(f"there is no such sample; there are {', '.join(name for name, _, _ in found) or 'none'}")
     kinds = sorted({said.get("kind", "") for _, said, _ in found})
     raise LookupError(f"there is no sample of that kind; there are {', '.join(kinds) or 'none'}")
+
+
+def around(
+    body: bytes, adapter: Adapter[Any], kind: str | None, headers: dict[str, str], *, now: datetime, url: str
+) -> Delivery:
+    """A delivery of this body as the adapter's platform would send it, under an id of its own; not signed yet."""
+    try:
+        usual = delivery(adapter.name, kind, now=now, url=url)
+    except LookupError:
+        usual = Delivery(body=body, headers={"content-type": "application/json"}, received_at=now, url=url)
+    told = dict(usual.headers)
+    if isinstance(adapter.delivery_id, Header):
+        for name in adapter.delivery_id.names:
+            if name in told:
+                told[name] = str(uuid4())
+    if kind is not None and isinstance(adapter.kind, Header):
+        told[adapter.kind.names[0]] = kind
+    query = dict(usual.query)
+    if kind is not None and isinstance(adapter.kind, Query):
+        query[adapter.kind.name] = kind
+    given = {name.lower(): value for name, value in headers.items()}
+    return Delivery(body=body, headers={**told, **given}, query=query, received_at=now, url=url)
 
 
 def query_string(one: Delivery) -> bytes:

@@ -1,9 +1,12 @@
 """The only room that speaks SQL about the installation itself: whose is what, how the engine is set, copies, resealing."""
 
+import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-from app.store.database import Store
+from app.store.database import Store, Unavailable
 from app.store.statements import Plan, Row, Sql
 
 _TABLES = {
@@ -31,12 +34,11 @@ async def engine(store: Store) -> dict[str, str]:
 
         def plan() -> Plan[dict[str, str]]:
             found = {}
-            for name in ("journal_mode", "synchronous", "wal_autocheckpoint", "mmap_size"):
-                found[name] = yield Sql(f"SELECT {name} AS value FROM pragma_{name}")
-            version = yield Sql("SELECT sqlite_version() AS value")
-            return {"version": str(version[0]["value"])} | {
-                name: str(rows[0]["value"]) for name, rows in found.items() if rows
-            }
+            for name in ("journal_mode", "synchronous", "mmap_size"):
+                rows: list[Row] = yield Sql(f"PRAGMA {name}")
+                found[name] = str(next(iter(rows[0].values()))) if rows else "?"
+            version: list[Row] = yield Sql("SELECT sqlite_version() AS value")
+            return {"version": str(version[0]["value"]), **found}
 
         return await store.commit(plan)
 
@@ -88,6 +90,15 @@ async def reseal(store: Store, again: Callable[[str], str]) -> int:
     return await store.commit(plan)
 
 
-async def copy(store: Store, file: Path) -> None:
-    """A consistent copy of a SQLite database, made by a reader while the writer goes on. Raises Unavailable, Rejected."""
-    await store.all("VACUUM INTO :file", file=str(file))
+async def copy(database: Path, file: Path) -> None:
+    """A consistent copy of a SQLite database while it serves. Raises Unavailable."""
+
+    def vacuumed() -> None:
+        # A connection of its own that cannot write, and so cannot checkpoint either.
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+            connection.execute("VACUUM INTO ?", (str(file),))
+
+    try:
+        await asyncio.to_thread(vacuumed)
+    except sqlite3.Error as fault:
+        raise Unavailable(f"the copy could not be made: {fault}") from fault

@@ -46,7 +46,7 @@ async def back_up(asked: Asked) -> Response:
     if not asked.registry.settings.on_sqlite:
         raise Problem("conflict", "on PostgreSQL use its own tools: pg_dump, or base backups with WAL archiving")
     path = _free(Path((await asked.body(BackupBody)).path))
-    await upkeep.copy(asked.registry.store, path)
+    await upkeep.copy(asked.registry.settings.database_path, path)
     return answer({"path": str(path), "bytes": _private(path)}, 201)
 
 
