@@ -11,7 +11,7 @@ COPY requirements.lock requirements-build.lock ./
 RUN python -m venv /venv && /venv/bin/python -m pip install --require-hashes --only-binary=:all: -r requirements.lock
 RUN python -m venv /build && /build/bin/python -m pip install --require-hashes -r requirements-build.lock
 
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY adapters adapters
 COPY app app
 COPY migrations migrations

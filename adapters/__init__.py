@@ -11,7 +11,11 @@ from adapters.contract import Adapter
 @cache
 def names() -> tuple[str, ...]:
     """The names of all adapters, sorted. Imports none of them."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg and module.name != "__main__"))
+    return tuple(
+        sorted(
+            module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg and module.name != "__main__"
+        )
+    )
 
 
 @cache
