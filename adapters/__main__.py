@@ -13,6 +13,7 @@ from adapters.contract import Adapter, Signature, Strength
 BEGIN, END = "<!-- sources -->", "<!-- /sources -->"
 COLUMNS = ("name", "title", "how a delivery is proven", "strength", "secret made by", "kinds")
 BY_OPTIONS = "as its options say"
+MADE_BY = {"theirs": "the source", "ours": "the registry"}
 
 
 def table() -> str:
@@ -31,7 +32,7 @@ def _row(adapter: Adapter[Any]) -> Iterator[str]:
     if signature and signature.strength is Strength.FETCHED:
         yield "–"
     else:
-        yield "the source" if adapter.secret_made_by == "theirs" else "the registry"
+        yield MADE_BY[adapter.secret_made_by]
     yield str(len({*adapter.reads, *adapter.fetches})) if signature else BY_OPTIONS
 
 

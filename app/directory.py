@@ -45,7 +45,6 @@ class Source:
     hold: bool
     url: str
     secrets: tuple[tuple[str, int | None], ...]  # opened; with the time at which each ends
-    secret_ids: tuple[str, ...] = ()  # of the same, in the same order
     sealed_key: str | None
 
     def usable_secrets(self, now: int) -> list[str]:
@@ -148,7 +147,6 @@ class Directory:
             hold=row["unknown_contacts"] == "hold",
             url=self.webhook_url(row["id"]),
             secrets=tuple((self._vault.open(secret["sealed"]), secret["expires_at"]) for secret in secrets),
-            secret_ids=tuple(secret["id"] for secret in secrets),
             sealed_key=row["key"],
         )
 

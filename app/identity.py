@@ -43,6 +43,8 @@ def phone(text: str, region: str = "BR") -> str | None:
 @lru_cache(maxsize=4096)
 def document(text: str) -> str | None:
     """A CPF or CNPJ, digits (and, in the CNPJ of 2026, capitals) only; None when the check digits do not hold."""
+    if len(set(re.sub(r"\D", "", text))) == 1:
+        return None  # 111.111.111-11 satisfies the check digits, and is what people type who have none to give
     for known in (cpf, cnpj):
         try:
             return str(known.validate(text[:40]))

@@ -1,9 +1,8 @@
 """What would this become? A delivery is proven and read as at the door, and nothing is stored."""
 
-import json
 from typing import Any
 
-from adapters.contract import Delivery, Signature, Unverified
+from adapters.contract import Delivery, Unverified
 from adapters.contract.fold import Entry, fold
 from app import moments
 from app.directory import Source
@@ -60,55 +59,3 @@ def _folded(said: Any, at: int, digest: str, present: int) -> dict[str, Any]:
             "deal_id", "url", "test", "items", "name", "identities",
         )
     } | {"aliases": sorted(order.aliases)}  # fmt: skip
-
-
-def examine(source: Source, delivery: Delivery, secrets: list[tuple[str, str]]) -> dict[str, Any]:
-    """Which part of a signature differs, and why: for each secret (id, secret) what it says, and what would have matched.
-
-    No secret and no whole signature is ever in the answer.
-    """
-    scheme = source.adapter.scheme(source.options)
-    verdicts = [{"secret_id": secret_id, "reason": _reason(scheme, delivery, secret)} for secret_id, secret in secrets]
-    proven = any(verdict["reason"] is None for verdict in verdicts)
-    hints = [] if proven else [hint for _, secret in secrets for hint in _hints(scheme, delivery, secret)]
-    for verdict in verdicts:
-        verdict["meaning"] = REASONS.get(verdict["reason"] or "", "this secret proves it")
-    return {
-        "verified": proven,
-        "expects": scheme.words,
-        "headers_seen": sorted(delivery.headers),
-        "body_bytes": len(delivery.body),
-        "secrets": verdicts
-        or [{"secret_id": None, "reason": Unverified.NO_SECRET, "meaning": REASONS[Unverified.NO_SECRET]}],
-        "hints": list(dict.fromkeys(hints)),
-    }
-
-
-def _reason(scheme: Signature, delivery: Delivery, secret: str) -> str | None:
-    try:
-        scheme.verify(delivery, [secret], delivery.received_at)
-    except Unverified as why:
-        return why.reason
-    return None
-
-
-def _hints(scheme: Signature, delivery: Delivery, secret: str) -> list[str]:
-    """What would have matched, had the body been another: the usual accidents on a body's way."""
-    body = delivery.body
-    others = {
-        "the body has a line break at its end that was not signed": body.rstrip(b"\r\n"),
-        "the body lacks a line break at its end that was signed": body + b"\n",
-        "the body's line breaks were changed (CRLF)": body.replace(b"\r\n", b"\n"),
-    }
-    try:
-        document = json.loads(body)
-        again = "the JSON was written anew after it was signed: the exact bytes are what counts"
-        others[again] = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-        others[f"{again} (spaces)"] = json.dumps(document).encode()
-    except (ValueError, RecursionError):
-        pass
-    return [
-        hint
-        for hint, other in others.items()
-        if other != body and _reason(scheme, delivery.changed(body=other), secret) is None
-    ]

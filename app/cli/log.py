@@ -217,9 +217,13 @@ def verify(source: Source, headers: Headers, body: BodyFile, json: Json = False)
         as_json(found)
     else:
         facts({name: found[name] for name in ("verified", "expects", "headers_seen", "body_bytes")})
-        table("\nsecrets", ("secret", "reason", "meaning"), [tuple(one.values()) for one in found["secrets"]])
+        places = [(one["place"], one["found"], one["sent"]) for one in found["looked_for"]]
+        table("\nlooked for", ("place", "found", "begins with"), places)
+        names = ("secret_id", "matches", "expected", "reason", "meaning")
+        rows = [tuple(one[name] for name in names) for one in found["secrets"]]
+        table("\nsecrets", ("secret", "matches", "gives", "reason", "meaning"), rows)
         for hint in found["hints"]:
-            print(f"It would match if: {hint}.")
+            print(f"→ {hint}")
     if not found["verified"]:
         raise Refused("no secret of the source proves this delivery")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.show import Account, Json, Misuse, as_json, command, facts, group, note, table, when
+from app.cli.show import PROGRAM, Account, Json, Misuse, as_json, command, facts, group, note, table, when
 
 main = group("Sources: the outside systems that send webhooks, each with its secrets.")
 top = group("What is supported.")
@@ -150,35 +150,34 @@ def adapters_(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = No
 
     if name is not None and name not in adapters.names():
         raise Misuse(f"there is no adapter {name!r}; there are {', '.join(adapters.names())}")
-    loaded = [adapters.load(one) for one in ([name] if name else adapters.names())]
+    from app.catalog import described
+
+    shown = [described(adapters.load(one)) for one in ([name] if name else adapters.names())]
     if json:
-        shown = [
-            {
-                "name": one.name,
-                "title": one.title,
-                "origin": str(one.origin),
-                "signature": one.signature.words if hasattr(one, "signature") else "as its options say",
-                "kinds": sorted({*one.reads, *one.fetches}),
-                "setup": list(one.setup),
-            }
-            for one in loaded
-        ]
-        as_json(shown[0] if name else shown)
+        # As the API answers it: the list, or the one.
+        as_json(shown[0] if name else {"data": shown, "next_cursor": None})
     elif name is None:
-        rows = [
-            (one.name, one.title, one.signature.words if hasattr(one, "signature") else "as its options say")
-            for one in loaded
-        ]
-        table(None, ("name", "title", "signature"), rows)
+        table(None, ("name", "title", "signature"), [(one["name"], one["title"], one["signature"]) for one in shown])
     else:
-        (one,) = loaded
-        facts({
-            "adapter": one.name,
-            "title": one.title,
-            "signature": one.signature.words if hasattr(one, "signature") else "as its options say",
-            "kinds": ", ".join(sorted({*one.reads, *one.fetches})),
-            "manual": one.links.signing,
-        })  # fmt: skip
-        print("\nTo set it up:")
-        for at, step in enumerate(one.setup, start=1):
-            print(f"  {at}. {step.replace('{webhook_url}', 'WEBHOOK_URL')}")
+        _set_up(shown[0])
+
+
+def _set_up(adapter: dict[str, Any]) -> None:
+    """How a source of this adapter is set up."""
+    theirs = adapter["secret_made_by"] == "theirs"  # noqa: S105 - says who makes it; it is none
+    facts({
+        "adapter": adapter["name"],
+        "title": adapter["title"],
+        "signature": adapter["signature"],
+        "secret": f"shown by {adapter['title']}" if theirs else "made here",
+        **({"key": adapter["key"]} if adapter["key"] else {}),
+        **({"options": ", ".join(adapter["options"])} if adapter["options"] else {}),
+        "kinds": ", ".join(adapter["kinds"]),
+        "manual": adapter["links"]["signing"],
+    })  # fmt: skip
+    print("\nTo set it up:")
+    steps = [f"`{PROGRAM} source add {adapter['name']}` gives the WEBHOOK_URL below.", *adapter["setup"]]
+    if theirs:
+        steps.append(f"`{PROGRAM} source rotate SOURCE --secret '…'`, if the secret was not given in step 1.")
+    for at, step in enumerate(steps, start=1):
+        print(f"  {at}. {step.replace('{webhook_url}', 'WEBHOOK_URL')}")

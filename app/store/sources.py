@@ -96,6 +96,16 @@ async def secrets_of(store: Store, account_id: str, source_ids: list[str]) -> li
     )  # fmt: skip
 
 
+async def sealed_of(store: Store, account_id: str) -> list[Row]:
+    """Every secret of the account with its source, sealed, newest first; what no longer counts, too."""
+    return await store.all(
+        "SELECT c.id, c.source_id, s.name, s.adapter, c.sealed, c.expires_at, c.revoked_at, s.deleted_at FROM secrets c "
+        "JOIN sources s ON s.account_id = c.account_id AND s.id = c.source_id WHERE c.account_id = :account_id "
+        "ORDER BY c.created_at DESC, c.id DESC LIMIT 500",
+        account_id=account_id,
+    )  # fmt: skip
+
+
 async def last_seen(store: Store, account_id: str, source_ids: list[str]) -> dict[str, int]:
     """When each source's newest recorded delivery came."""
     seen: dict[str, int] = {}

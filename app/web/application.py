@@ -14,7 +14,7 @@ from app.committer import Committer
 from app.registry import Registry
 from app.settings import Settings
 from app.store.database import Store
-from app.web import accounts, contacts, deliveries, health, operator, orders, sources
+from app.web import accounts, adapters, contacts, deliveries, health, operator, orders, sources, trials
 from app.web.problems import Problem, answer_problem
 from app.web.webhooks import PREFIX, Webhooks
 
@@ -42,7 +42,9 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *contacts.ROUTES,
             *orders.ROUTES,
             *deliveries.ROUTES,
+            *adapters.ROUTES,
             *sources.ROUTES,
+            *trials.ROUTES,
             *accounts.ROUTES,
             *operator.ROUTES,
         ],

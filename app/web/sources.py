@@ -1,7 +1,5 @@
 """Sources over HTTP: registered, listed, switched, their secrets rotated and revoked; and tried before they go live."""
 
-import base64
-import binascii
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints, ValidationError
@@ -9,18 +7,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import adapters
-from adapters.contract import Adapter, Delivery, Unverified
-from app import moments, samples
+from adapters.contract import Adapter
+from app import moments
 from app.directory import Source, options_of
 from app.moments import iso
 from app.roles import Permission
 from app.secrets import checked_secret, made_secret
 from app.store import refusals, sources
 from app.store.statements import Row
-from app.trial import attempt, examine
-from app.web import shapes
-from app.web.problems import Problem, from_validation, invalid, not_found
-from app.web.requests import Asked, Body, Page, Query, after, answer, page_of, route
+from app.web.problems import from_validation, invalid, not_found
+from app.web.requests import Asked, Body, Page, after, answer, page_of, route
 
 MAX_OVERLAP = 30 * 86400
 
@@ -54,21 +50,6 @@ class SecretMade(Body):
 
     secret: Secret | None = None
     overlap: str = "24h"
-
-
-class Tried(Body):
-    """A delivery as somebody has it at hand."""
-
-    headers: dict[str, str] = {}
-    body: str
-    query: dict[str, str] = {}
-    body_encoding: Literal["text", "base64"] = "text"
-
-
-class Tested(Body):
-    """Which sample to send."""
-
-    kind: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
 def adapter_of(name: str) -> Adapter[Any]:
@@ -139,7 +120,7 @@ async def _row(asked: Asked) -> Row:
     return row
 
 
-async def _source(asked: Asked) -> Source:
+async def source_of(asked: Asked) -> Source:
     """The source as the door knows it, straight from the store."""
     await _row(asked)
     asked.registry.directory.forget()
@@ -154,7 +135,9 @@ async def make(asked: Asked) -> Response:
     given = await asked.body(SourceMade)
     adapter = adapter_of(given.adapter)
     options = _checked_options(adapter, given.options)
-    secret = _secret(adapter, adapter.options.model_validate(given.options), given.secret)
+    # A platform that makes the secret itself often shows it only once it knows the URL, which this source gives.
+    theirs = adapter.secret_made_by == "theirs" and given.secret is None
+    secret = None if theirs else _secret(adapter, adapter.options.model_validate(given.options), given.secret)
     if given.key and adapter.api is None:
         raise invalid("key", f"{adapter.title} sends whole orders; nothing is fetched, so no key is needed")
     seal = asked.registry.vault.seal
@@ -166,14 +149,21 @@ async def make(asked: Asked) -> Response:
         unknown_contacts=given.unknown_contacts,
         options=options,
         sealed_key=seal(given.key) if given.key else None,
-        sealed_secret=seal(secret),
+        sealed_secret=seal(secret) if secret else None,
     )
     asked.registry.directory.forget()
     row = await sources.find(asked.registry.store, asked.account_id, source_id)
     (shown,) = await _shown(asked, [row] if row else [])
     shown["source_id"] = source_id
     shown["secret"] = secret if given.secret is None else None
-    shown["warnings"] = ["the secret has fewer than 16 characters"] if len(secret) < 16 else []
+    shown["warnings"] = []
+    if secret is None:
+        shown["warnings"] = [
+            f"there is no secret yet, so every delivery is refused; give it the one that {adapter.title} shows: "
+            f"orders-registry source rotate {source_id} --secret '…'"
+        ]
+    elif len(secret) < 16:
+        shown["warnings"] = ["the secret has fewer than 16 characters"]
     return answer(shown, 201)
 
 
@@ -260,147 +250,8 @@ async def revoke(asked: Asked) -> Response:
     return Response(status_code=204)
 
 
-def _given_delivery(given: Tried, source: Source) -> Delivery:
-    """The delivery that a request holds. Raises Problem."""
-    body = given.body.encode()
-    if given.body_encoding == "base64":
-        try:
-            body = base64.b64decode(given.body, validate=True)
-        except (binascii.Error, ValueError):
-            raise invalid("body", "is not base64") from None
-    return Delivery(
-        body=body,
-        headers={name.lower(): value for name, value in given.headers.items()},
-        query=given.query,
-        received_at=moments.moment(moments.now()),
-        url=source.url,
-    )
-
-
-async def try_out(asked: Asked) -> Response:
-    """What would this delivery become? Stores nothing."""
-    source = await _source(asked)
-    tried = attempt(source, _given_delivery(await asked.body(Tried), source))
-    tried["orders"] = [_tried_order(one) for one in tried["orders"]]
-    return answer(tried)
-
-
-async def verify(asked: Asked) -> Response:
-    """Which part of a signature differs, and why."""
-    source = await _source(asked)
-    delivery = _given_delivery(await asked.body(Tried), source)
-    present = moments.now()
-    secrets = [
-        (secret_id, secret)
-        for secret_id, (secret, ends) in zip(source.secret_ids, source.secrets, strict=True)
-        if ends is None or ends > present
-    ]
-    return answer(examine(source, delivery, secrets))
-
-
-def _tried_order(one: dict[str, Any]) -> dict[str, Any]:
-    currency = one["currency"]
-    return one | {
-        "value": shapes.money(one["value"], currency),
-        "refunded_value": shapes.money(one["refunded_value"], currency),
-        "ordered_at": iso(one["ordered_at"]),
-        "paid_at": iso(one["paid_at"]),
-        "items": [shapes.item(line) for line in one["items"]],
-        "identities": [shapes.identity(*identity) for identity in one["identities"]],
-    }
-
-
-async def test(asked: Asked) -> Response:
-    """Signs a sample and sends it through the front door."""
-    source = await _source(asked)
-    given = await asked.body(Tested)
-    delivery = signed_sample(source, given.kind)
-    raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in delivery.headers.items()]
-    admitted = await asked.registry.intake.admit(source.id)
-    if not isinstance(admitted, Source):
-        raise Problem(
-            "registry_disabled", "the source or the account's registry is off, so its door refuses deliveries"
-        )
-    result = await asked.registry.intake.receive(admitted, raw, samples.query_string(delivery), delivery.body)
-    return answer({"delivery_id": result.delivery_id, "outcome": str(result.outcome), "orders": list(result.orders)})
-
-
-def signed_sample(source: Source, kind: str | None) -> Delivery:
-    """A sample of the adapter's, as the source would send it now. Raises Problem."""
-    try:
-        delivery = samples.delivery(source.adapter.name, kind, now=moments.moment(moments.now()), url=source.url)
-    except LookupError as fault:
-        raise invalid("kind", str(fault)) from None
-    secrets = source.usable_secrets(moments.now())
-    if not secrets:
-        raise Problem("conflict", "the source has no secret that counts now; rotate to get one")
-    try:
-        return source.adapter.scheme(source.options).sign(delivery, secrets[0], delivery.received_at)
-    except Unverified:
-        raise Problem("conflict", "the source's secret does not have the shape that its signature needs") from None
-
-
-async def sign(asked: Asked) -> Response:
-    """A signed sample, for `send`: the operator posts it to the address."""
-    source = await _source(asked)
-    given = await asked.body(Signed)
-    if given.body is not None:
-        delivery = Delivery(
-            body=base64.b64decode(given.body),
-            headers=given.headers,
-            received_at=moments.moment(moments.now()),
-            url=source.url,
-        )
-        scheme = source.adapter.scheme(source.options)
-        delivery = scheme.sign(delivery, source.usable_secrets(moments.now())[0], delivery.received_at)
-    else:
-        delivery = signed_sample(source, given.kind)
-    return answer({
-        "url": source.url,
-        "headers": dict(delivery.headers),
-        "query": dict(delivery.query),
-        "body": base64.b64encode(delivery.body).decode(),
-    })  # fmt: skip
-
-
-class Signed(Body):
-    """What to sign: a sample of this kind, or this body (base64) under these headers."""
-
-    kind: Annotated[str, StringConstraints(max_length=200)] | None = None
-    body: str | None = None
-    headers: dict[str, str] = {}
-
-
-async def list_adapters(asked: Asked) -> Response:
-    """Every adapter: what it reads and how to set it up."""
-    asked.query(Query)
-    return answer({"data": [shape_adapter(adapters.load(name)) for name in adapters.names()], "next_cursor": None})
-
-
-def shape_adapter(adapter: Adapter[Any]) -> dict[str, Any]:
-    """An adapter's declarations."""
-    scheme = getattr(adapter, "signature", None)
-    return {
-        "name": adapter.name,
-        "title": adapter.title,
-        "origin": str(adapter.origin),
-        "signature": scheme.words if scheme else "as its options say",
-        "strength": str(scheme.strength) if scheme else None,
-        "kinds": sorted({*adapter.reads, *adapter.fetches}),
-        "ignores": sorted(adapter.ignores),
-        "statuses": {word: (str(status) if status else None) for word, status in adapter.statuses.items()},
-        "topics": list(adapter.topics),
-        "secret_made_by": adapter.secret_made_by,
-        "key": adapter.api.key_words if adapter.api else None,
-        "setup": list(adapter.setup),
-        "links": {"signing": adapter.links.signing, "payload": adapter.links.payload},
-        "options": adapter.options.model_json_schema().get("properties", {}),
-    }
-
-
 _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
-    route("GET", "/v1/adapters", list_adapters, None, any_of=(Permission.SOURCES, Permission.LOG, Permission.READ)),
     route("POST", "/v1/sources", make, Permission.SOURCES),
     route("GET", "/v1/sources", index, None, any_of=(Permission.SOURCES, Permission.LOG)),
     route("GET", _ID, show, None, any_of=(Permission.SOURCES, Permission.LOG)),
@@ -408,8 +259,4 @@ ROUTES: list[Route] = [
     route("DELETE", _ID, delete, Permission.SOURCES),
     route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES),
     route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, Permission.SOURCES),
-    route("POST", f"{_ID}/test", test, Permission.SOURCES),
-    route("POST", f"{_ID}/try", try_out, Permission.SOURCES),
-    route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True),
-    route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True),
 ]
