@@ -1,6 +1,8 @@
 """Brings a database to this version's schema. All or nothing: a half-done migration leaves no trace and can be run again."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -16,6 +18,7 @@ import migrations
 from app.settings import Settings
 from app.store.database import Unavailable
 
+_Work = Callable[[Connection], tuple[str | None, str]]
 _LOCK = 7_305_808_869  # any number of our own: two processes that start together migrate one after the other
 
 
@@ -48,19 +51,46 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
     return before, newest()
 
 
+def _look(connection: Connection) -> tuple[str | None, str]:
+    return MigrationContext.configure(connection).get_current_revision(), newest()
+
+
 async def migrate(settings: Settings) -> tuple[str | None, str]:
     """Migrates to the newest revision; gives the revision before and after. Raises Unavailable, Newer."""
-    try:
+    if settings.on_sqlite:
+        with _as_unavailable("the database cannot be migrated"):
+            settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+            settings.database_path.touch(mode=0o600)  # people's data: for the service's own user alone
+    return await _run(settings, _upgrade)
+
+
+async def standing(settings: Settings) -> tuple[str | None, str]:
+    """The database's revision, and the one that this version needs; changes nothing. Raises Unavailable."""
+    if settings.on_sqlite and not settings.database_path.exists():
+        return None, newest()
+    return await _run(settings, _look)
+
+
+async def _run(settings: Settings, what: _Work) -> tuple[str | None, str]:
+    with _as_unavailable("the database cannot be migrated" if what is _upgrade else "the database cannot be read"):
         if settings.on_sqlite:
-            return await asyncio.to_thread(_on_sqlite, settings)
-        return await _on_postgresql(settings)
-    except (SQLAlchemyError, OSError) as fault:
-        raise Unavailable(f"the database cannot be migrated: {fault}") from fault
+            return await asyncio.to_thread(_on_sqlite, settings, what)
+        return await _on_postgresql(settings, what)
+    raise AssertionError("unreachable")
 
 
-def _on_sqlite(settings: Settings) -> tuple[str | None, str]:
-    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
-    settings.database_path.touch(mode=0o600)  # people's data: for the service's own user alone
+@contextmanager
+def _as_unavailable(words: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as fault:
+        # The engine's own words; around them SQLAlchemy writes the statement, its values and where to read more.
+        raise Unavailable(f"{words}: {getattr(fault, 'orig', None) or fault}") from fault
+    except OSError as fault:
+        raise Unavailable(f"{words}: {fault}") from fault
+
+
+def _on_sqlite(settings: Settings, what: _Work) -> tuple[str | None, str]:
     engine = create_engine(f"sqlite:///{settings.database_path}", poolclass=NullPool)
 
     # Python's sqlite3 would commit before each CREATE; told to leave transactions alone, all of it is one.
@@ -74,18 +104,18 @@ def _on_sqlite(settings: Settings) -> tuple[str | None, str]:
 
     try:
         with engine.begin() as connection:
-            return _upgrade(connection)
+            return what(connection)
     finally:
         engine.dispose()
 
 
-async def _on_postgresql(settings: Settings) -> tuple[str | None, str]:
+async def _on_postgresql(settings: Settings, what: _Work) -> tuple[str | None, str]:
     engine = create_async_engine(
         settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
     )
     try:
         async with engine.begin() as connection:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-            return await connection.run_sync(_upgrade)
+            return await connection.run_sync(what)
     finally:
         await engine.dispose()

@@ -105,14 +105,16 @@ class Door:
 
 
 @contextmanager
-def opened(what: str, settings: "Settings | None" = None) -> Iterator[Door]:
-    """The way in, for the command `what`. Raises Misuse, Refused."""
+def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = True) -> Iterator[Door]:
+    """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused."""
     from app.lock import Held, Lock
 
     settings = settings or settings_of()
+    if settings.on_sqlite and not migrates and not settings.database_path.exists():
+        raise Refused(f"there is no database at {settings.database_path} yet; {PROGRAM} serve, or migrate, makes it")
     with ExitStack() as stack:
         if not settings.on_sqlite:
-            yield stack.enter_context(_in_process(settings))
+            yield stack.enter_context(_in_process(settings, migrates))
             return
         lock = Lock(settings, what)
         try:
@@ -125,7 +127,7 @@ def opened(what: str, settings: "Settings | None" = None) -> Iterator[Door]:
             yield stack.enter_context(_through_socket(settings))
             return
         stack.callback(lock.release)
-        yield stack.enter_context(_in_process(settings))
+        yield stack.enter_context(_in_process(settings, migrates))
 
 
 def answers(settings: "Settings") -> bool:
@@ -151,16 +153,21 @@ def _through_socket(settings: "Settings") -> Iterator[Door]:
 
 
 @contextmanager
-def _in_process(settings: "Settings") -> Iterator[Door]:
+def _in_process(settings: "Settings", migrates: bool) -> Iterator[Door]:
     import httpx
 
-    from app.migrate import Newer, migrate
+    from app.migrate import Newer, migrate, standing
     from app.settings import BadSettings
     from app.store.database import Unavailable
 
     with asyncio.Runner() as runner:
         try:
-            runner.run(migrate(settings))
+            if migrates:
+                runner.run(migrate(settings))
+            else:
+                at, needed = runner.run(standing(settings))
+                if at != needed:
+                    raise Refused(f"the database is at revision {at}, this version needs {needed}: {PROGRAM} migrate")
             app = application(settings)
         except (Newer, Unavailable) as why:
             raise Refused(str(why)) from None

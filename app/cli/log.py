@@ -2,6 +2,7 @@
 
 import base64
 import json as json_
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,7 @@ WordFilter = Annotated[Text, typer.Option("--q", help="Whose reason holds this t
 Headers = Annotated[Path, typer.Option("--headers", help="File: `Name: value` lines, or a JSON object.", exists=True)]
 BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact bytes of the body.", exists=True)]
 
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 COLUMNS = ("time", "outcome", "kind", "order", "delivery", "reason")
 
 
@@ -106,7 +108,7 @@ def tail(
 
     from app.cli.door import opened
 
-    with opened("deliveries tail") as door:
+    with suppress(KeyboardInterrupt), opened("deliveries tail") as door:
         if door.settings.on_sqlite and not door.running:
             raise Refused("no server is running, so nothing can come; start one: orders-registry serve")
         named = door.owner(source) if source and not account else door.account(account)
@@ -135,9 +137,9 @@ def retry(delivery: Delivery, json: Json = False) -> None:
 @command(top, "send", "send src_01J…", "send src_01J… --kind orders/paid --to http://127.0.0.1:8080/webhooks/src_01J…")
 def send(
     source: Source,
-    kind: Annotated[Text, typer.Option(help="Which sample.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A body of your own; give its headers with --header.")] = None,
-    header: Annotated[list[str] | None, typer.Option("--header", help="`Name: value`, with --file.")] = None,
+    kind: Annotated[Text, typer.Option(help="Which sample; with --file, what the body is.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A body of your own instead of a sample's.", exists=True)] = None,
+    header: Annotated[list[str] | None, typer.Option("--header", help="`Name: value`; with --file.")] = None,
     to: Annotated[Text, typer.Option(help="Another address than the source's own.")] = None,
     json: Json = False,
 ) -> None:
@@ -161,8 +163,9 @@ def send(
             headers=signed["headers"],
             params=signed["query"] or None,
             timeout=30,
+            trust_env=httpx.URL(url).host not in LOOPBACK,  # a proxy is for what is far away
         )
-    except (httpx.HTTPError, httpx.InvalidURL) as fault:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as fault:
         raise Refused(f"{url}: {str(fault) or type(fault).__name__}") from None
     try:
         said = answer.json()
@@ -189,6 +192,8 @@ def _headers(text: str) -> dict[str, str]:
         except ValueError as fault:
             raise Misuse(f"the headers are not JSON: {fault}") from None
         found = found.get("headers", found)
+        if not isinstance(found, dict):
+            raise Misuse("the headers are not a JSON object of names and values")
         return {str(name): str(value) for name, value in found.items()}
     headers = {}
     for line in text.splitlines():

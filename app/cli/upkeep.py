@@ -23,13 +23,11 @@ def migrate(json: Json = False) -> None:
 
     settings = settings_of()
     lock = Lock(settings, "migrate") if settings.on_sqlite else None
-    if lock and answers(settings):
-        raise Refused("a server runs on this database, and it migrated when it started")
     try:
-        if lock:
-            lock.acquire()
+        if lock and not lock.wait(unless=lambda: answers(settings)):
+            raise Refused("a server runs on this database, and it migrated when it started")
         before, after = asyncio.run(run(settings))
-    except (Held, Newer, Unavailable) as why:
+    except (Held, Newer, Unavailable, OSError) as why:
         raise Refused(str(why)) from None
     finally:
         if lock:
@@ -50,7 +48,7 @@ def doctor(
         return
     from app.cli.door import opened
 
-    with opened("doctor") as door:
+    with opened("doctor", migrates=False) as door:
         found = door.get("/operator/doctor")
         found["server_running"] = door.running
     if json:
@@ -77,7 +75,11 @@ def backup(file: Path, json: Json = False) -> None:
 
 @command(main, "rotate-master-key", "rotate-master-key")
 def rotate_master_key(json: Json = False) -> None:
-    """Seal every secret anew with the newest key of ORDERS_MASTER_KEY; then the older ones can be taken out."""
+    """Seal every secret anew with the newest key of ORDERS_MASTER_KEY; then the older ones can be taken out.
+
+    First start the server with both keys, the newer one first: ORDERS_MASTER_KEY=NEWER,OLDER. On SQLite the older one
+    is what stands in master.key beside the database. Keep it for as long as you keep backups of that time.
+    """
     from app.cli.door import opened
 
     with opened("rotate-master-key") as door:

@@ -1,9 +1,10 @@
 """The only room that speaks SQL about the installation itself: whose is what, how the engine is set, copies, resealing."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from app.store.database import Store, Unavailable
@@ -24,7 +25,10 @@ async def owner(store: Store, thing: str) -> str | None:
     table = _TABLES.get(thing[:4])
     if table is None:
         return None
-    row = await store.one(f"SELECT account_id FROM {table} WHERE id = :id", id=thing)
+    # By way of the accounts, of which there are few: every key of the large tables leads with them.
+    row = await store.one(
+        f"SELECT t.account_id FROM accounts a JOIN {table} t ON t.account_id = a.account_id AND t.id = :id", id=thing
+    )
     return row["account_id"] if row else None
 
 
@@ -93,12 +97,30 @@ async def reseal(store: Store, again: Callable[[str], str]) -> int:
 async def copy(database: Path, file: Path) -> None:
     """A consistent copy of a SQLite database while it serves. Raises Unavailable."""
 
+    draft = file.with_name(f".{file.name}.part")
+
     def vacuumed() -> None:
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # people's data, from its first byte
         # A connection of its own that cannot write, and so cannot checkpoint either.
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
-            connection.execute("VACUUM INTO ?", (str(file),))
+            connection.execute("VACUUM INTO ?", (str(draft),))
+        # What stands under the name that was asked for is whole and on disk.
+        _synced(draft)
+        draft.rename(file)
+        _synced(file.parent)
 
     try:
         await asyncio.to_thread(vacuumed)
-    except sqlite3.Error as fault:
+    except (sqlite3.Error, OSError) as fault:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise Unavailable(f"the copy could not be made: {fault}") from fault
+
+
+def _synced(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

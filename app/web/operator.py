@@ -47,7 +47,7 @@ async def back_up(asked: Asked) -> Response:
         raise Problem("conflict", "on PostgreSQL use its own tools: pg_dump, or base backups with WAL archiving")
     path = _free(Path((await asked.body(BackupBody)).path))
     await upkeep.copy(asked.registry.settings.database_path, path)
-    return answer({"path": str(path), "bytes": _private(path)}, 201)
+    return answer({"path": str(path), "bytes": path.stat().st_size}, 201)
 
 
 def _free(path: Path) -> Path:
@@ -59,12 +59,6 @@ def _free(path: Path) -> Path:
     if not path.parent.is_dir():
         raise invalid("path", f"there is no folder {path.parent}")
     return path
-
-
-def _private(path: Path) -> int:
-    """Makes the copy readable by its owner alone; gives its size."""
-    path.chmod(0o600)
-    return path.stat().st_size
 
 
 async def reseal(asked: Asked) -> Response:

@@ -136,7 +136,7 @@ async def make(asked: Asked) -> Response:
     adapter = adapter_of(given.adapter)
     options = _checked_options(adapter, given.options)
     # A platform that makes the secret itself often shows it only once it knows the URL, which this source gives.
-    theirs = adapter.secret_made_by == "theirs" and given.secret is None
+    theirs = adapter.secret_made_by == "theirs" and given.secret is None  # noqa: S105 - says who makes it; it is none
     secret = None if theirs else _secret(adapter, adapter.options.model_validate(given.options), given.secret)
     if given.key and adapter.api is None:
         raise invalid("key", f"{adapter.title} sends whole orders; nothing is fetched, so no key is needed")

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import (
@@ -135,6 +135,7 @@ ANYTHING = (
 
 
 @each_scheme
+@settings(max_examples=40)
 @given(
     headers=st.dictionaries(
         st.sampled_from(
