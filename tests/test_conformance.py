@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import adapters
-from adapters.contract import Adapter, Always, AnyOf, Delivery, Signature, Status, Strength, Unsigned, Unverified
+from adapters.contract import Always, AnyOf, Delivery, Ignored, Signature, Status, Strength, Unsigned, Unverified
 from tests.junk import BODIES, bodies_far_from, bodies_like
 from tests.samples import (
     FILES,
@@ -141,16 +141,8 @@ def test_every_kind_is_read_or_ignored_but_never_both(name: str) -> None:
     options = any_options(name)
     assert not adapter.ignores & set(adapter.reads)
     for kind in ("", "x" * 10_000, "\x00", "[", "*", "\ud800"):
-        assert "ignored" in told(_Saying(adapter, kind), empty(), options)
-
-
-class _Saying:
-    """The adapter, to whom every delivery is of one kind."""
-
-    def __init__(self, adapter: Adapter[Any], kind: str) -> None:
-        self.handshake = lambda delivery: None
-        self.kind_of = lambda delivery, options: kind
-        self.read, self.fetches = adapter.read, adapter.fetches
+        with pytest.raises(Ignored):
+            adapter.read(empty(), kind, options)
 
 
 def empty(body: bytes = b"{}") -> Delivery:

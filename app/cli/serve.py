@@ -1,5 +1,6 @@
 """`serve`: migrates, then serves until it is told to end."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -55,7 +56,7 @@ def serve(
 
     with prepared(settings, "serve") as (settings, sockets):
 
-        def ready() -> None:
+        def ready(processes: list[int]) -> None:
             if on_terminal():
                 typer.echo(
                     f"listening on {settings.listens_at} · webhooks at {settings.webhooks_at}/webhooks/… · Ctrl-C ends"
@@ -66,10 +67,10 @@ def serve(
                     address=settings.listens_at,
                     webhooks=f"{settings.webhooks_at}/webhooks/",
                     engine="sqlite" if settings.on_sqlite else "postgresql",
-                    workers=workers,
+                    processes=processes,
                 )
 
         if workers > 1:
             Workers(settings, sockets[0], workers).serve(ready)
         else:
-            server(settings, ready).listen(sockets)
+            server(settings, lambda: ready([os.getpid()])).listen(sockets)

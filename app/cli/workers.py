@@ -34,7 +34,7 @@ class Workers:
         self._pids: set[int] = set()
         self._ending = False
 
-    def serve(self, ready: Callable[[], None]) -> None:
+    def serve(self, ready: Callable[[list[int]], None]) -> None:
         """Serves until SIGTERM or SIGINT. Raises Refused when a worker cannot begin."""
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
@@ -44,7 +44,7 @@ class Workers:
         if not self._begin():
             raise Refused("a worker could not start; the log says why")
         if not self._ending:
-            ready()
+            ready(sorted(self._pids))
         while self._pids:
             died = self._reap()
             if died is None:

@@ -2,15 +2,9 @@
 
 import base64
 import hmac
-import json
-import os
-import signal
 import sqlite3
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,64 +12,7 @@ import pytest
 import typer.main
 
 from app.cli import app as program
-
-COMMAND = [sys.executable, "-m", "app.cli"]
-
-
-class Installation:
-    """A folder with a database, and the command line beside it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
-        self.environment = kept | {"ORDERS_DATABASE_URL": f"sqlite:///{folder}/orders.db", "ORDERS_LOG_FORMAT": "json"}
-        self.server: subprocess.Popen[bytes] | None = None
-
-    def run(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [*COMMAND, *words],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
-        return done.stdout if code == 0 else done.stderr
-
-    def json(self, *words: str) -> Any:
-        return json.loads(self.run(*words, "--json"))
-
-    def serve(self) -> str:
-        log = self.folder / "server.log"
-        with log.open("wb") as out:
-            self.server = subprocess.Popen(
-                [*COMMAND, "serve", "--port", "0"], env=self.environment, stdout=out, stderr=out
-            )
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            for line in log.read_text().splitlines():
-                if '"event": "listening"' in line:
-                    address: str = json.loads(line)["address"]
-                    return address
-            assert self.server.poll() is None, log.read_text()
-            time.sleep(0.02)
-        raise AssertionError(log.read_text())
-
-    def stop(self) -> int | None:
-        if self.server is None:
-            return None
-        server, self.server = self.server, None
-        server.send_signal(signal.SIGTERM)
-        return server.wait(30)
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Installation]:
-    installation = Installation(tmp_path)
-    yield installation
-    installation.stop()
+from tests.cli.installation import COMMAND, Installation
 
 
 def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -197,7 +134,7 @@ def test_the_master_key_is_rotated(here: Installation) -> None:
 
 def test_adapters_need_no_database(here: Installation) -> None:
     here.environment["ORDERS_DATABASE_URL"] = "nonsense"
-    assert {"shopify", "woocommerce", "stripe", "standard"} <= {one["name"] for one in here.json("adapters")}
+    assert {"shopify", "woocommerce", "stripe", "standard"} <= {one["name"] for one in here.json("adapters")["data"]}
     assert "1." in here.run("adapters", "shopify")
 
 

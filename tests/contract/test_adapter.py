@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
@@ -50,7 +50,7 @@ class Notice(Payload):
 class Shop(Adapter[Sale]):
     name, title = "shop", "Shop"
     kind = Field("type")
-    delivery_id = Header("x-id")
+    delivery_id: ClassVar[Where | None] = Header("x-id")
     reads = {"sale": Sale}
     ignores = frozenset({"cart", "ping/*"})
     statuses = {"done": Status.PAID, "noted": None}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,8 +26,22 @@ from adapters.contract import (
     Unreadable,
 )
 
-ISO, BLANK, SECONDS, MILLISECONDS = map(TypeAdapter, (Iso, IsoOrBlank, Seconds, Milliseconds))
-JUNK = ("x", "2026", "2026-13-01", "2026-02-30T00:00:00Z", "2026-11-20T25:00:00Z", "\0", "20/11/2026", [], {}, True)
+ISO: TypeAdapter[Any] = TypeAdapter(Iso)
+BLANK: TypeAdapter[Any] = TypeAdapter(IsoOrBlank)
+SECONDS: TypeAdapter[Any] = TypeAdapter(Seconds)
+MILLISECONDS: TypeAdapter[Any] = TypeAdapter(Milliseconds)
+JUNK: tuple[Any, ...] = (
+    "x",
+    "2026",
+    "2026-13-01",
+    "2026-02-30T00:00:00Z",
+    "2026-11-20T25:00:00Z",
+    "\0",
+    "20/11/2026",
+    [],
+    {},
+    True,
+)
 
 
 @pytest.mark.parametrize(
