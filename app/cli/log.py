@@ -39,9 +39,15 @@ SinceFilter = Annotated[Text, typer.Option("--since", help="From this time on (I
 UntilFilter = Annotated[Text, typer.Option("--until", help="Before this time.")]
 WordFilter = Annotated[Text, typer.Option("--q", help="Whose reason holds this text.")]
 Headers = Annotated[Path, typer.Option("--headers", help="File: `Name: value` lines, or a JSON object.", exists=True)]
+Queries = Annotated[
+    list[str] | None, typer.Option("--query", help="NAME=VALUE of the address, where the platform signs there.")
+]
 BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact bytes of the body.", exists=True)]
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+PAGE = 200
+LATE = 10.0  # seconds by which a delivery may be committed after one that came later
+KNOWN = 20_000  # ids that the tail remembers, so as to show each delivery once
 COLUMNS = ("time", "outcome", "kind", "order", "delivery", "reason")
 
 
@@ -112,16 +118,35 @@ def tail(
         if door.settings.on_sqlite and not door.running:
             raise Refused("no server is running, so nothing can come; start one: orders-registry serve")
         named = door.owner(source) if source and not account else door.account(account)
-        newest = door.get("/v1/deliveries", account=named, limit=1)["data"]
-        than = newest[0]["id"] if newest else "dlv_"
+        shown = dict.fromkeys(one["id"] for one in door.get("/v1/deliveries", account=named, limit=1)["data"])
+        history = True  # what the first look finds came before we did
         while True:
-            found = door.get(
-                "/v1/deliveries", account=named, source_id=source, outcome=outcome, newer_than=than, limit=200
-            )
-            for one in found["data"]:
-                than = one["id"]
-                as_json_line(one) if json else print("  ".join(plain(str(cell)) for cell in _row(one)), flush=True)
+            than = _before(max(shown, default="dlv_"))
+            while True:
+                found = door.get(
+                    "/v1/deliveries", account=named, source_id=source, outcome=outcome, newer_than=than, limit=PAGE
+                )["data"]
+                for one in found:
+                    if (than := one["id"]) not in shown:
+                        shown[than] = None
+                        if history:
+                            continue
+                        as_json_line(one) if json else print("  ".join(plain(cell) for cell in _row(one)), flush=True)
+                if len(found) < PAGE:
+                    break
+            history = False
+            for old in list(shown)[:-KNOWN]:
+                del shown[old]
             time.sleep(0.5)
+
+
+def _before(delivery: str) -> str:
+    """The smallest id that a delivery shown late may have: ids are given at the door, and commits overtake each other."""
+    from ulid import ULID
+
+    if len(delivery) <= len("dlv_"):
+        return delivery
+    return f"dlv_{ULID.from_timestamp(max(0.0, ULID.from_str(delivery[4:]).timestamp - LATE))}"
 
 
 @command(main, "retry", "deliveries retry dlv_01J…")
@@ -203,8 +228,12 @@ def _headers(text: str) -> dict[str, str]:
     return headers
 
 
-def _given(headers: Path, body: Path) -> dict[str, Any]:
+def _given(headers: Path, body: Path, query: list[str] | None) -> dict[str, Any]:
+    pairs = [pair.partition("=") for pair in query or ()]
+    if not all(equals for _, equals, _ in pairs):
+        raise Misuse("--query: write it as NAME=VALUE")
     return {
+        "query": {name: value for name, _, value in pairs},
         "headers": _headers(_bytes(headers).decode("latin-1")),
         "body": base64.b64encode(_bytes(body)).decode(),
         "body_encoding": "base64",
@@ -212,12 +241,14 @@ def _given(headers: Path, body: Path) -> dict[str, Any]:
 
 
 @command(top, "verify", "verify src_01J… --headers headers.txt --body body.json")
-def verify(source: Source, headers: Headers, body: BodyFile, json: Json = False) -> None:
+def verify(source: Source, headers: Headers, body: BodyFile, query: Queries = None, json: Json = False) -> None:
     """Say which part of a signature differs, and why."""
     from app.cli.door import opened
 
     with opened("verify") as door:
-        found = door.post(f"/operator/sources/{source}/verify", _given(headers, body), account=door.owner(source))
+        found = door.post(
+            f"/operator/sources/{source}/verify", _given(headers, body, query), account=door.owner(source)
+        )
     if json:
         as_json(found)
     else:
@@ -234,12 +265,12 @@ def verify(source: Source, headers: Headers, body: BodyFile, json: Json = False)
 
 
 @command(top, "try", "try src_01J… --headers headers.txt --body body.json")
-def try_(source: Source, headers: Headers, body: BodyFile, json: Json = False) -> None:
+def try_(source: Source, headers: Headers, body: BodyFile, query: Queries = None, json: Json = False) -> None:
     """Say what a delivery would become; nothing is stored."""
     from app.cli.door import opened
 
     with opened("try") as door:
-        found = door.post(f"/v1/sources/{source}/try", _given(headers, body), account=door.owner(source))
+        found = door.post(f"/v1/sources/{source}/try", _given(headers, body, query), account=door.owner(source))
     if json:
         as_json(found)
         return

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.cli.door import answers, application
+from app.cli.protocol import Protocol
 from app.cli.show import Misuse, Refused
 from app.lock import Held, Lock
 from app.migrate import Newer, migrate
@@ -29,7 +30,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 _through_one_name(application(settings), settings),
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="on",
                 interface="asgi3",

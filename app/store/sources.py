@@ -135,18 +135,17 @@ async def change(store: Store, account_id: str, source_id: str, changes: dict[st
     await store.commit(plan)
 
 
-async def add_secret(store: Store, account_id: str, source_id: str, sealed: str, *, overlap: int) -> str:
-    """A newer secret; the older ones end in `overlap` seconds (those that end sooner keep their time)."""
+async def add_secret(store: Store, account_id: str, source_id: str, sealed: str, *, older_end: int) -> str:
+    """A newer secret; the older ones end at `older_end` (those that end sooner keep their time)."""
     secret_id = new_id("sec")
 
     def plan() -> Plan[None]:
-        present = now()
         yield Sql(
             "UPDATE secrets SET expires_at = :ends WHERE account_id = :account_id AND source_id = :source_id "
             "AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :ends)",
-            account_id=account_id, source_id=source_id, ends=present + overlap * 1_000_000,
+            account_id=account_id, source_id=source_id, ends=older_end,
         )  # fmt: skip
-        yield _SECRET.many([(account_id, secret_id, source_id, sealed, present, None, None)])
+        yield _SECRET.many([(account_id, secret_id, source_id, sealed, now(), None, None)])
 
     await store.commit(plan)
     return secret_id

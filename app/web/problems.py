@@ -71,11 +71,11 @@ def invalid(field: str, message: str) -> Problem:
     return Problem("invalid", f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
-def from_validation(fault: ValidationError) -> Problem:
-    """Every wrong field at once, without the values."""
+def from_validation(fault: ValidationError, *, within: str = "") -> Problem:
+    """Every wrong field at once, without the values; `within` stands before each field's name."""
     errors = [
         {
-            "field": ".".join(str(step) for step in error["loc"]) or "body",
+            "field": within + ".".join(str(step) for step in error["loc"]) or "body",
             "message": error["msg"].removeprefix("Value error, "),
         }
         for error in fault.errors(include_url=False, include_context=False, include_input=False)

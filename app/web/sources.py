@@ -64,10 +64,7 @@ def _checked_options(adapter: Adapter[Any], given: dict[str, Any]) -> dict[str, 
     try:
         return adapter.options.model_validate(given).model_dump(mode="json", exclude_unset=True)
     except ValidationError as fault:
-        problem = from_validation(fault)
-        for error in problem.errors or []:
-            error["field"] = f"options.{error['field']}"
-        raise problem from None
+        raise from_validation(fault, within="options.") from None
 
 
 def _secret(adapter: Adapter[Any], options: Any, given: str | None) -> str:
@@ -231,14 +228,13 @@ async def rotate(asked: Asked) -> Response:
         raise invalid("overlap", "is longer than 30 days")
     adapter = adapter_of(row["adapter"])
     secret = _secret(adapter, options_of(adapter, row["options"]), given.secret)
+    ends = moments.now() + overlap * 1_000_000
     secret_id = await sources.add_secret(
-        asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), overlap=overlap
+        asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), older_end=ends
     )
     asked.registry.directory.forget()
-    ends = iso(moments.now() + overlap * 1_000_000)
-    return answer(
-        {"id": secret_id, "secret": secret if given.secret is None else None, "older_secrets_end_at": ends}, 201
-    )
+    shown = secret if given.secret is None else None
+    return answer({"id": secret_id, "secret": shown, "older_secrets_end_at": iso(ends)}, 201)
 
 
 async def revoke(asked: Asked) -> Response:

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,17 @@ class Installation:
         self.start(*words)
         address: str = self.listening()["address"]
         return address
+
+    @contextmanager
+    def running(self, out: Path, *words: str) -> "Iterator[subprocess.Popen[bytes]]":
+        """A command that does not end by itself; what it says on standard output goes to a file."""
+        with out.open("wb") as file:
+            command = subprocess.Popen([*COMMAND, *words], env=self.environment, stdout=file, stderr=subprocess.DEVNULL)
+            try:
+                yield command
+            finally:
+                command.kill()
+                command.wait()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """Ends the server; gives its exit code."""

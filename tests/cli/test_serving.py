@@ -150,8 +150,21 @@ def test_it_does_not_say_what_it_is_made_with_and_a_broken_request_is_no_fault_o
     with connection_to(address) as stranger:
         stranger.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         assert stranger.recv(1000).startswith(b"HTTP/1.1 400 ")
+    with connection_to(address) as stranger:
+        stranger.sendall(b"GET /healthz HTTP/1.1\r\nX-Endless: ")
+        until(lambda: _ends(stranger), within=60)
+    assert httpx.get(f"{address}/healthz", headers={"X-Long": "x" * 60_000}).status_code == 200
     assert here.stop() == 0
     assert [line for line in here.log.read_text().splitlines() if '"listening"' not in line] == []
+
+
+def _ends(stranger: socket.socket) -> bool:
+    """Whether a header that never ends is put an end to."""
+    try:
+        stranger.sendall(b"x" * 16_384)
+    except OSError:
+        return True
+    return False
 
 
 # -- It cannot begin: one line ------------------------------------------------------------------------------------
