@@ -31,6 +31,7 @@ class Committer:
         self._store = store
         self._waiting: deque[tuple[Record, asyncio.Future[Receipt]]] = deque()
         self._came = asyncio.Event()
+        self.to_fetch = asyncio.Event()  # set when a thin delivery is on disk, for whoever fetches
         self._task: asyncio.Task[None] | None = None
         self._ending = False
 
@@ -82,6 +83,8 @@ class Committer:
         except Exception as fault:
             await self._without_the_poisoned(batch, fault)
         else:
+            if any(receipt.outcome is Outcome.FETCHING for receipt in receipts):
+                self.to_fetch.set()
             for (_, done), receipt in zip(batch, receipts, strict=True):
                 if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
                     done.set_result(receipt)

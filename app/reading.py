@@ -4,7 +4,7 @@ import hashlib
 
 import structlog
 
-from adapters.contract import Delivery, Ignored, Order, Strength, Unreadable
+from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unreadable
 from app.directory import Source
 from app.ids import new_id
 from app.outcome import Outcome
@@ -19,11 +19,18 @@ log = structlog.get_logger()
 
 
 def read(
-    source: Source, delivery: Delivery, received_at: int, *, proven_by: str = "", again: str | None = None
+    source: Source,
+    delivery: Delivery,
+    received_at: int,
+    *,
+    proven_by: str = "",
+    again: str | None = None,
+    document: bytes | Unfetched | None = None,
 ) -> Record:
     """What the delivery says, whatever it says: raises nothing.
 
-    `proven_by` is the secret that proved it (to keep it out of the log), `again` the id under which it is recorded.
+    `proven_by` is the secret that proved it (to keep it out of the log), `again` the id under which it is recorded,
+    `document` what the source's API said about a thin delivery, or why it said nothing.
     """
     adapter = source.adapter
     strength = adapter.scheme(source.options).strength
@@ -46,8 +53,14 @@ def read(
         rec.kind = clean(adapter.kind_of(delivery, source.options), 200)
         event = adapter.read(delivery, rec.kind, source.options)
         if rec.kind in adapter.fetches:
-            rec.outcome = Outcome.FETCHING
-        else:
+            rec.path = adapter.path(event.payload, event)
+            if document is None:
+                rec.outcome = Outcome.FETCHING
+            elif isinstance(document, Unfetched):
+                rec.outcome, rec.reason = Outcome.UNFETCHED, document.reason
+            else:
+                event = adapter.fetched(event, document)
+        if rec.outcome is None:
             orders = adapter.translate(event)
     except Ignored as why:
         rec.outcome, rec.reason = Outcome.IGNORED, clean(why.reason)

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from app.committer import Committer
 from app.directory import Directory
+from app.fetch import Fetch
 from app.held import Held
 from app.intake import Intake
 from app.refused import Refused
 from app.retry import Retry
 from app.settings import Settings
+from app.source_api import SourceApi
 from app.store.database import Store
 from app.vault import Vault, open_vault
 
@@ -26,6 +28,7 @@ class Registry:
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.held = Held(self.store, self.retry)
+        self.fetch = Fetch(self.store, self.vault, self.retry, SourceApi(), self.committer.to_fetch)
 
     async def open(self) -> None:
         """Connects and begins. Raises Unavailable."""
@@ -33,9 +36,11 @@ class Registry:
         self.committer.start()
         self.refused.start()
         self.held.start()
+        self.fetch.start()
 
     async def close(self) -> None:
         """Ends what is under way, writes what is counted, disconnects."""
+        await self.fetch.stop()
         await self.held.stop()
         await self.committer.stop()
         await self.refused.stop()

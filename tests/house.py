@@ -47,8 +47,8 @@ class Lifespan:
 class House:
     """The application without a port: `client` is a stranger or bears the admin's token, `operator` is at the other door."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, account: str = "acme") -> None:
+        self.settings, self._account = settings, account
         self.app = create_app(settings)
         self._lifespan = Lifespan(self.app)
 
@@ -56,7 +56,7 @@ class House:
         await self._lifespan.__aenter__()
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://registry")
         self.operator = httpx.AsyncClient(transport=httpx.ASGITransport(self._door), base_url="http://registry")
-        made = (await self.operator.post("/operator/accounts", json={"name": "acme", "enable": True})).json()
+        made = (await self.operator.post("/operator/accounts", json={"name": self._account, "enable": True})).json()
         self.account_id, self.token = made["account_id"], made["admin_token"]
         return self
 

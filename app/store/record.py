@@ -31,6 +31,7 @@ class Record:
     received_at: int
     content: bytes = b""  # `packed`
     external_id: str | None = None
+    path: str = ""  # where a thin delivery's order is read
     statements: Sequence[Statement] = ()
     outcome: Outcome | None = None
     reason: str | None = None

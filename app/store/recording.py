@@ -20,6 +20,7 @@ _DELIVERY = Lookup(
 )
 _INSERT_DELIVERY = Insert(schema.deliveries)
 _INSERT_BODY = Insert(schema.bodies)
+_INSERT_FETCH = Insert(schema.fetches, on_conflict="replace")
 _INSERT_HELD = Insert(schema.held, on_conflict="skip")
 
 
@@ -28,7 +29,7 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     yield Lock(_names(batch))
     receipts, fresh, twins = yield from _sort_out(batch)
     ledger = Ledger()
-    taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if rec.again]
+    taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if _takes_back(rec)]
     saying = [rec for rec in fresh if rec.statements]
     contacts = Contacts()
     if saying or taken_back:
@@ -92,9 +93,14 @@ def _sort_out(
     return receipts, list(fresh.values()), twins
 
 
+def _takes_back(rec: Record) -> bool:
+    """Whether what the delivery said before is unsaid first. While nothing new is known of a thin one, it stands."""
+    return rec.again and rec.outcome not in (Outcome.FETCHING, Outcome.UNFETCHED)
+
+
 def _apply(rec: Record, ledger: Ledger, contacts: Contacts, held: list[tuple[str, str, str, str]]) -> Receipt:
     """Folds what the delivery says into its orders, in memory."""
-    if rec.again:
+    if _takes_back(rec):
         ledger.take_back(rec.account_id, rec.delivery_id)
     if rec.outcome is not None:
         return Receipt(rec.delivery_id, rec.outcome, (), rec.reason)
@@ -136,6 +142,13 @@ def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str
     if rows:
         yield _INSERT_DELIVERY.many(rows)
         yield _INSERT_BODY.many(bodies)
+    asked = [
+        (rec.account_id, rec.delivery_id, rec.source_id, 0, rec.received_at, 0)
+        for rec in fresh
+        if rec.outcome is Outcome.FETCHING
+    ]
+    if asked:
+        yield _INSERT_FETCH.many(asked)
     if held:
         yield _INSERT_HELD.many(held)
 
@@ -151,6 +164,12 @@ def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
         kind=rec.kind,
         **ended,
     )
+    if ended["outcome"] != Outcome.FETCHING:
+        yield Sql(
+            "DELETE FROM fetches WHERE account_id = :account_id AND delivery_id = :id",
+            account_id=rec.account_id,
+            id=rec.delivery_id,
+        )
     if ended["outcome"] != Outcome.HELD:
         yield Sql(
             "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",

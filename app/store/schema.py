@@ -225,6 +225,35 @@ held = Table(
     _key("delivery_id"),
 )
 
+# Thin deliveries whose order is still to be read from the source's API. One row, one claim: whoever holds it until
+# `claimed_until` is the only one to ask.
+fetches = Table(
+    "fetches",
+    metadata,
+    _key("account_id"),
+    _key("delivery_id"),
+    _text("source_id"),
+    Column("attempts", Integer, nullable=False),
+    _at("next_at"),
+    _at("claimed_until"),
+    Index("fetches_by_time", "next_at"),
+    Index("fetches_of_source", "account_id", "source_id"),
+)
+
+# What sources told us that the law asks of us: a person's data to be handed over or erased, or a shop's.
+privacy_requests = Table(
+    "privacy_requests",
+    metadata,
+    _key("account_id"),
+    _key("id"),  # the delivery's
+    _text("source_id"),
+    _text("kind"),
+    _text("request"),  # see `adapters.contract.Request`
+    _at("received_at"),
+    _at("due_at"),
+    _at("done_at", null=True),
+)
+
 refusals = Table(
     "refusals",
     metadata,

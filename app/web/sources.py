@@ -13,7 +13,8 @@ from app.directory import Source, options_of
 from app.moments import iso
 from app.roles import Permission
 from app.secrets import checked_secret, made_secret
-from app.store import refusals, sources
+from app.source_api import THE_KEY
+from app.store import fetches, refusals, sources
 from app.store.statements import Row
 from app.web.problems import from_validation, invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, page_of, route
@@ -203,8 +204,12 @@ async def change(asked: Asked) -> Response:
         changes["options"] = _checked_options(adapter_of(row["adapter"]), changes["options"])
     if "key" in changes:
         changes["key"] = asked.registry.vault.seal(changes["key"])
-    await sources.change(asked.registry.store, asked.account_id, row["id"], changes)
+    store = asked.registry.store
+    await sources.change(store, asked.account_id, row["id"], changes)
     asked.registry.directory.forget()
+    if "key" in changes:  # what the old key was refused for is asked again
+        await fetches.new_key(store, asked.account_id, row["id"], moments.now(), THE_KEY)
+        asked.registry.committer.to_fetch.set()
     return await show(asked)
 
 

@@ -1,0 +1,132 @@
+"""Thin deliveries: what they only announce is read from the source's API, after the answer, until it is known."""
+
+import asyncio
+import random
+from contextlib import suppress
+
+import structlog
+
+from adapters.contract import Unfetched
+from app import moments
+from app.committer import Busy
+from app.directory import Source
+from app.outcome import Outcome
+from app.retry import NotKept, Retry
+from app.source_api import THE_KEY, SourceApi
+from app.store import fetches
+from app.store.database import Store, Unavailable
+from app.store.statements import Row
+from app.vault import Sealed, Vault
+
+EVERY = 1.0  # seconds between two looks; what this process recorded itself is met at once
+PER_SOURCE = 4  # fetches of one source at a time, over all processes
+AT_ONCE = 32  # fetches of one process at a time
+CLAIM = 120.0  # seconds; longer than a fetch can take, and short enough for another process to take over
+FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before the second attempt; at most between two
+MOST_ATTEMPTS = 80  # about three days
+
+log = structlog.get_logger()
+
+
+class Fetch:
+    """One process's fetches."""
+
+    def __init__(self, store: Store, vault: Vault, retry: Retry, api: SourceApi, came: asyncio.Event) -> None:
+        self._store, self._vault, self._retry, self._api = store, vault, retry, api
+        self._came = came
+        self._running: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._ending = False
+
+    def start(self) -> None:
+        """Begins; what waits since before this start is met first."""
+        self._task = asyncio.create_task(self._run(), name="fetch")
+
+    async def stop(self) -> None:
+        """Ends after the fetches at hand."""
+        self._ending = True
+        self._came.set()
+        if self._task:
+            await self._task
+            self._task = None
+        if self._running:
+            await asyncio.wait(self._running)
+        await self._api.close()
+
+    async def _run(self) -> None:
+        if self._store.on_sqlite:
+            with suppress(Unavailable):
+                await fetches.release(self._store)
+        while not self._ending:
+            self._came.clear()
+            try:
+                while await self._begin():
+                    pass
+            except Unavailable as fault:
+                log.warning("fetches wait for the database", reason=str(fault)[:300])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._came.wait(), EVERY)
+
+    async def _begin(self) -> int:
+        """Claims what is due and begins to fetch it; gives how many."""
+        room = AT_ONCE - len(self._running)
+        if room <= 0 or self._ending:
+            return 0
+        present = moments.now()
+        rows = await fetches.claim(
+            self._store, present=present, until=present + int(CLAIM * 1e6), per_source=PER_SOURCE, limit=room
+        )
+        for row in rows:
+            task = asyncio.create_task(self._one(row), name=f"fetch {row['delivery_id']}")
+            self._running.add(task)
+            task.add_done_callback(self._done)
+        return len(rows)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._came.set()  # there is room again, also at its source
+
+    async def _one(self, row: Row) -> None:
+        """One fetch, from the claim to its outcome."""
+        try:
+            await self._fetch(row)
+        except (Unavailable, Busy, Sealed) as fault:  # the claim runs out, and it is asked for again
+            log.warning("a fetch waits", delivery_id=row["delivery_id"], reason=str(fault)[:300])
+        except Exception as fault:
+            log.error("a fetch failed", delivery_id=row["delivery_id"], fault=type(fault).__name__, exc_info=fault)
+
+    async def _fetch(self, row: Row) -> None:
+        try:
+            kept = await self._retry.kept(row["account_id"], row["delivery_id"])
+        except NotKept:
+            kept = None
+        if kept is None or kept.row["outcome"] != Outcome.FETCHING:
+            await fetches.drop(self._store, row["account_id"], row["delivery_id"])
+            return
+        rec = kept.read()
+        if rec.outcome is Outcome.FETCHING:  # today's adapter may read it otherwise
+            try:
+                rec = kept.read(await self._document(kept.source, rec.path))
+            except Unfetched as why:
+                if not why.final and row["attempts"] + 1 < MOST_ATTEMPTS:
+                    await self._again(row, why)
+                    return
+                rec = kept.read(why)
+        await self._retry.commit(rec)
+
+    async def _document(self, source: Source, path: str) -> bytes:
+        api = source.adapter.api
+        if api is None:
+            raise Unfetched("the adapter does not say where the order is read", final=True)
+        if source.sealed_key is None:
+            raise Unfetched(f"{THE_KEY}missing; give the source {api.key_words}", final=True)
+        return await self._api.read(api, source.options, self._vault.open(source.sealed_key), path)
+
+    async def _again(self, row: Row, why: Unfetched) -> None:
+        # Doubled each time, and never two that failed together at the same moment again.
+        backoff = min(FIRST_WAIT * 2 ** min(row["attempts"], 12), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311
+        wait = max(backoff, why.retry_after or 0.0)
+        await fetches.again(
+            self._store, row, at=moments.now() + int(wait * 1e6), reason=f"{why.reason}; it is asked again",
+            whole_source=why.retry_after is not None,
+        )  # fmt: skip

@@ -1,0 +1,118 @@
+"""The only room that speaks SQL about fetches that wait: who asks for what, when, and never two for one delivery."""
+
+from app.outcome import Outcome
+from app.store.database import Store
+from app.store.statements import Lock, Plan, Row, Sql
+
+_DUE = """
+WITH busy AS (
+    SELECT account_id, source_id, COUNT(*) AS claims FROM fetches WHERE claimed_until > :present GROUP BY account_id, source_id
+), due AS (
+    SELECT account_id, delivery_id, source_id, attempts, next_at,
+        ROW_NUMBER() OVER (PARTITION BY account_id, source_id ORDER BY next_at, delivery_id) AS place
+    FROM fetches WHERE next_at <= :present AND claimed_until <= :present
+)
+SELECT d.account_id, d.delivery_id, d.source_id, d.attempts FROM due d
+LEFT JOIN busy b ON b.account_id = d.account_id AND b.source_id = d.source_id
+WHERE d.place + COALESCE(b.claims, 0) <= :per_source ORDER BY d.next_at, d.delivery_id LIMIT :limit
+"""
+
+
+async def claim(store: Store, *, present: int, until: int, per_source: int, limit: int) -> list[Row]:
+    """Fetches that are due, now this caller's until that time; of a source at most `per_source` over all processes.
+
+    Each row: account_id, delivery_id, source_id, attempts (made before this one).
+    """
+    waiting = await store.one(
+        "SELECT 1 AS one FROM fetches WHERE next_at <= :present AND claimed_until <= :present LIMIT 1", present=present
+    )
+    if waiting is None:  # most of the time; the writing connection need not hear of it
+        return []
+
+    def plan() -> Plan[list[Row]]:
+        yield Lock([("fetches",)])  # one process after the other, or the limit would be each one's own
+        rows: list[Row] = yield Sql(_DUE, present=present, per_source=per_source, limit=limit)
+        for row in rows:
+            yield Sql(
+                "UPDATE fetches SET claimed_until = :until WHERE account_id = :account_id AND delivery_id = :id",
+                until=until, account_id=row["account_id"], id=row["delivery_id"],
+            )  # fmt: skip
+        return rows
+
+    return await store.commit(plan)
+
+
+async def again(store: Store, row: Row, *, at: int, reason: str, whole_source: bool) -> None:
+    """Lets go of a claim: to be asked again at that time. With `whole_source`, nothing of the source is asked before."""
+
+    def plan() -> Plan[None]:
+        yield Sql(
+            "UPDATE fetches SET attempts = attempts + 1, next_at = :at, claimed_until = 0 "
+            "WHERE account_id = :account_id AND delivery_id = :id",
+            at=at, account_id=row["account_id"], id=row["delivery_id"],
+        )  # fmt: skip
+        yield Sql(
+            "UPDATE deliveries SET attempts = attempts + 1, reason = :reason "
+            "WHERE account_id = :account_id AND id = :id AND outcome = :fetching",
+            reason=reason, account_id=row["account_id"], id=row["delivery_id"],
+            fetching=str(Outcome.FETCHING),
+        )  # fmt: skip
+        if whole_source:
+            yield Sql(
+                "UPDATE fetches SET next_at = :at WHERE account_id = :account_id AND source_id = :source_id AND next_at < :at",
+                at=at, account_id=row["account_id"], source_id=row["source_id"],
+            )  # fmt: skip
+
+    await store.commit(plan)
+
+
+async def release(store: Store) -> None:
+    """Lets go of every claim. Only where one process uses the database: those that it held before it ended."""
+
+    def plan() -> Plan[None]:
+        yield Sql("UPDATE fetches SET claimed_until = 0 WHERE claimed_until > 0")
+
+    await store.commit(plan)
+
+
+async def drop(store: Store, account_id: str, delivery_id: str) -> None:
+    """Nothing is to be fetched for this delivery any more."""
+
+    def plan() -> Plan[None]:
+        yield Sql(
+            "DELETE FROM fetches WHERE account_id = :account_id AND delivery_id = :id",
+            account_id=account_id, id=delivery_id,
+        )  # fmt: skip
+
+    await store.commit(plan)
+
+
+async def new_key(store: Store, account_id: str, source_id: str, present: int, refused: str) -> None:
+    """The source has another key: what waits, and what ended with a reason that begins so, is asked for at once."""
+
+    def plan() -> Plan[None]:
+        yield Sql(
+            "INSERT INTO fetches (account_id, delivery_id, source_id, attempts, next_at, claimed_until) "
+            "SELECT account_id, id, source_id, 0, :present, 0 FROM deliveries WHERE account_id = :account_id "
+            "AND source_id = :source_id AND outcome = :unfetched AND reason LIKE :refused ON CONFLICT DO NOTHING",
+            present=present, account_id=account_id, source_id=source_id,
+            unfetched=str(Outcome.UNFETCHED), refused=f"{refused}%",
+        )  # fmt: skip
+        yield Sql(
+            "UPDATE deliveries SET outcome = :fetching WHERE account_id = :account_id AND source_id = :source_id "
+            "AND outcome = :unfetched AND reason LIKE :refused",
+            fetching=str(Outcome.FETCHING), account_id=account_id, source_id=source_id,
+            unfetched=str(Outcome.UNFETCHED), refused=f"{refused}%",
+        )  # fmt: skip
+        yield Sql(
+            "UPDATE fetches SET next_at = :present WHERE account_id = :account_id AND source_id = :source_id AND next_at > :present",
+            present=present, account_id=account_id, source_id=source_id,
+        )  # fmt: skip
+
+    await store.commit(plan)
+
+
+async def waiting(store: Store) -> tuple[int, int | None]:
+    """How many fetches wait, and when the oldest of them was due."""
+    row = await store.one("SELECT COUNT(*) AS many, MIN(next_at) AS oldest FROM fetches")
+    return (row["many"], row["oldest"]) if row else (0, None)
