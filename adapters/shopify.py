@@ -43,6 +43,8 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Privacy,
+    Request,
     Status,
     Unknown,
     Unreadable,
@@ -204,7 +206,7 @@ class Shopify(Adapter[Payload]):
             "carts/*",
             "checkouts/*",
             "collections/*",
-            "customer*/*",  # customers/redact and customers/data_request too
+            "customer*/*",
             "draft_orders/*",
             "fulfillment*/*",
             "inventory_*/*",
@@ -214,6 +216,12 @@ class Shopify(Adapter[Payload]):
             "themes/*",
         }
     )
+    # https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance: to be fulfilled within 30 days
+    privacy = {
+        "customers/data_request": Privacy(Request.EXPORT, 30),
+        "customers/redact": Privacy(Request.ERASE, 30),
+        "shop/redact": Privacy(Request.ERASE_SHOP, 30),
+    }
     statuses = {  # financial_status; who cancels (`cancelled_at`) is asked for separately
         "pending": Status.PENDING,
         "authorized": Status.PENDING,

@@ -8,7 +8,7 @@ from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unr
 from app.directory import Source
 from app.ids import new_id
 from app.outcome import Outcome
-from app.statement import clean, says_unknown_status, state
+from app.statement import clean, person, says_unknown_status, state
 from app.store.record import Record, packed
 
 # Never kept: they hold a credential of whoever sent them, and nothing reads them again.
@@ -51,6 +51,9 @@ def read(
     orders: list[Order] = []
     try:
         rec.kind = clean(adapter.kind_of(delivery, source.options), 200)
+        if asked := adapter.privacy.get(rec.kind):
+            rec.privacy = str(asked.request), received_at + asked.days * 86_400_000_000
+            raise Ignored(f"a privacy request ({asked.request}): recorded, and due within {asked.days} days")
         event = adapter.read(delivery, rec.kind, source.options)
         if rec.kind in adapter.fetches:
             rec.path = adapter.path(event.payload, event)
@@ -60,7 +63,9 @@ def read(
                 rec.outcome, rec.reason = Outcome.UNFETCHED, document.reason
             else:
                 event = adapter.fetched(event, document)
-        if rec.outcome is None:
+        if rec.outcome is None and adapter.brings == "contacts":
+            rec.people = [person(one, source.region) for one in adapter.people(event.payload, event)]
+        elif rec.outcome is None:
             orders = adapter.translate(event)
     except Ignored as why:
         rec.outcome, rec.reason = Outcome.IGNORED, clean(why.reason)

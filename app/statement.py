@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract import RANK, UNKNOWN, Item, Money, Order, Status
+from adapters.contract import RANK, UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
 from app.identity import identities
 from app.moments import micros
 
@@ -25,6 +25,25 @@ class Statement:
     rank: int
     digest: str
     said: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What a CRM says of one of its contacts; identities as in `identity`, without the CRM's own id."""
+
+    crm_id: str
+    name: str | None
+    identities: tuple[tuple[str, str], ...]
+
+
+def person(customer: Customer, region: str) -> Person:
+    """The contact in the shape in which it is kept. Raises Unreadable."""
+    crm_id = clean(customer.crm_id or "", 255)
+    if not crm_id:
+        raise Unreadable("the contact's id is missing")
+    name = clean((customer.name or "").strip(), TITLE_LENGTH) or None
+    known = [(kind, clean(value, 512)) for kind, value in identities(customer, None, region) if kind != "crm"]
+    return Person(crm_id=crm_id, name=name, identities=tuple(known))
 
 
 def clean(text: str, length: int = TEXT_LENGTH) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import adapters
-from adapters.contract import Adapter, Delivery, Ignored, Item, Money, Order, Signature, Unknown, Unreadable
+from adapters.contract import Adapter, Customer, Delivery, Ignored, Item, Money, Order, Signature, Unknown, Unreadable
 
 FOLDER = Path(adapters.__file__).parent / "samples"
 FILES = frozenset({"headers.json", "body", "orders.json", "fetched.json"})
@@ -102,7 +102,11 @@ def told(adapter: Adapter[Any], delivery: Delivery, options: Any, fetched: bytes
         return {"handshake": greeting}
     try:
         kind = adapter.kind_of(delivery, options)
+        if kind in adapter.privacy:
+            return {"privacy": str(adapter.privacy[kind].request)}
         event = adapter.read(delivery, kind, options)
+        if adapter.brings == "contacts":
+            return {"contacts": [_person(one) for one in adapter.people(event.payload, event)]}
         if kind not in adapter.fetches:
             return [plain(order) for order in adapter.translate(event)]
         path = adapter.path(event.payload, event)
@@ -115,6 +119,19 @@ def told(adapter: Adapter[Any], delivery: Delivery, options: Any, fetched: bytes
         return {"ignored": why.reason}
     except Unreadable as why:
         return {"unreadable": why.reason}
+
+
+def _person(customer: Customer) -> dict[str, Any]:
+    return _mentioned(
+        {
+            "name": _text(customer.name),
+            "id": _text(customer.id),
+            "crm_id": _text(customer.crm_id),
+            "emails": [_text(email) for email in customer.emails] or None,
+            "phones": [_text(phone) for phone in customer.phones] or None,
+            "documents": [_text(document) for document in customer.documents] or None,
+        }
+    )
 
 
 def plain(order: Order) -> dict[str, Any]:
@@ -132,18 +149,7 @@ def plain(order: Order) -> dict[str, Any]:
         "refunds": None if order.refunds is None else {_text(key): _money(back) for key, back in order.refunds.items()},
         "ordered_at": _time(order.ordered_at),
         "paid_at": _time(order.paid_at),
-        "customer": None
-        if customer is None
-        else _mentioned(
-            {
-                "name": _text(customer.name),
-                "id": _text(customer.id),
-                "crm_id": _text(customer.crm_id),
-                "emails": [_text(email) for email in customer.emails] or None,
-                "phones": [_text(phone) for phone in customer.phones] or None,
-                "documents": [_text(document) for document in customer.documents] or None,
-            }
-        ),
+        "customer": None if customer is None else _person(customer),
         "items": None if order.items is None else [_item(item) for item in order.items],
         "url": _text(order.url),
         "test": order.test,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, Unreadable
-from adapters.contract.order import UNKNOWN, Order, Origin, Status, Unknown
+from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Status, Unknown
 from adapters.contract.signature import Signature
 from adapters.contract.times import EARLIEST, LATEST
 
@@ -151,6 +152,22 @@ class Api:
         return self.origin if isinstance(self.origin, str) else self.origin(options)
 
 
+class Request(StrEnum):
+    """What a source tells us that somebody's right to privacy asks for, within that source's data alone."""
+
+    EXPORT = "export"  # hand over what is held on a person
+    ERASE = "erase"  # erase a person
+    ERASE_SHOP = "erase_shop"  # erase everything that came from this shop
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """A kind that is a privacy request, and how many days there are to fulfil it."""
+
+    request: Request
+    days: int
+
+
 class Adapter(Generic[PayloadT]):
     """One source's declarations, in the order in which a delivery is met. The class is never given state.
 
@@ -175,6 +192,7 @@ class Adapter(Generic[PayloadT]):
     delivery_id: ClassVar[Where | None] = None  # None: the digest of kind and body; also where an id is missing
     reads: ClassVar[Mapping[str, type[Payload]]]
     ignores: ClassVar[frozenset[str]] = frozenset()  # patterns, `carts/*`
+    privacy: ClassVar[Mapping[str, Privacy]] = {}  # kinds that are recorded as privacy requests
     options: ClassVar[type[Options]] = Options
     statuses: ClassVar[Mapping[str, Status | None]] = {}  # None: known, and says nothing about where the order stands
     zone: ClassVar[tzinfo] = UTC  # of times that the source writes without one
@@ -191,6 +209,13 @@ class Adapter(Generic[PayloadT]):
 
     def orders(self, payload: PayloadT, event: Event[PayloadT]) -> Iterable[Order]:
         """What the payload says of orders. Raises Ignored or Unreadable, and nothing else for any payload."""
+        raise NotImplementedError
+
+    # A CRM tells of contacts rather than of orders: it writes `people` instead of `orders`.
+    brings: ClassVar[Literal["orders", "contacts"]] = "orders"
+
+    def people(self, payload: PayloadT, event: Event[PayloadT]) -> Iterable[Customer]:
+        """The contacts that the payload tells of, each with the CRM's id. Raises Ignored or Unreadable."""
         raise NotImplementedError
 
     # Thin sources: the delivery is a notice, the order is read from the source's API after the answer.

@@ -1,6 +1,7 @@
 """The only room that speaks SQL about contacts and their identities, outside the group commit."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.ids import new_id
@@ -81,39 +82,66 @@ async def upsert(
     are believed. `given` says which of `name` and `owner_id` are to be set.
     """
 
-    def plan() -> Plan[tuple[str, bool, list[tuple[str, str]]]]:
-        wanted = [("crm", crm_id), *identities]
-        yield Lock([("identity", account_id, kind, value) for kind, value in wanted])
-        owners: dict[tuple[str, str], str] = {}
-        for kind, value in wanted:
-            for row in (yield Sql(
-                "SELECT contact_id FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value",
-                account_id=account_id, kind=kind, value=value,
-            )):  # fmt: skip
-                owners[kind, value] = row["contact_id"]
-        present = now()
-        contact_id = owners.get(("crm", crm_id))
-        created = False
-        if contact_id is None:
-            contact_id = yield from _without_crm_id(account_id, [owners[one] for one in identities if one in owners])
-        if contact_id is None:
-            contact_id, created = new_id("cnt"), True
-            yield _CONTACT.many([(account_id, contact_id, crm_id, name, owner_id, None, False, present, present)])
-        else:
-            changes: dict[str, Any] = {"crm_id": crm_id, "updated_at": present}
-            changes |= {word: value for word, value in (("name", name), ("owner_id", owner_id)) if word in given}
-            sets = ", ".join(f"{word} = :{word}" for word in changes)
-            yield Sql(
-                f"UPDATE contacts SET {sets} WHERE account_id = :account_id AND id = :id",
-                account_id=account_id, id=contact_id, **changes,
-            )  # fmt: skip
-        mine = [one for one in wanted if one not in owners]
-        if mine:
-            yield _IDENTITY.many([(account_id, *one, contact_id, None, present) for one in mine])
-        conflicts = [one for one in identities if owners.get(one, contact_id) != contact_id]
-        return contact_id, created, conflicts
+    def plan() -> Plan[Told]:
+        yield Lock([("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]])
+        return (yield from tell(account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities))
 
-    return await store.commit(plan)
+    told = await store.commit(plan)
+    return told.contact_id, told.created, told.conflicts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What became of a contact that the CRM told of."""
+
+    contact_id: str
+    created: bool
+    changed: bool
+    conflicts: list[tuple[str, str]]
+
+
+def tell(
+    account_id: str,
+    crm_id: str,
+    *,
+    name: str | None,
+    owner_id: str | None,
+    given: frozenset[str],
+    identities: Sequence[tuple[str, str]],
+) -> Plan[Told]:
+    """The same as part of a plan that has locked the identities already."""
+    wanted = [("crm", crm_id), *identities]
+    owners: dict[tuple[str, str], str] = {}
+    for kind, value in wanted:
+        for row in (yield Sql(
+            "SELECT contact_id FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value",
+            account_id=account_id, kind=kind, value=value,
+        )):  # fmt: skip
+            owners[kind, value] = row["contact_id"]
+    present = now()
+    contact_id = owners.get(("crm", crm_id))
+    created = changed = False
+    if contact_id is None:
+        contact_id = yield from _without_crm_id(account_id, [owners[one] for one in identities if one in owners])
+    if contact_id is None:
+        contact_id, created = new_id("cnt"), True
+        yield _CONTACT.many([(account_id, contact_id, crm_id, name, owner_id, None, False, present, present)])
+    else:
+        changes: dict[str, Any] = {"crm_id": crm_id}
+        changes |= {word: value for word, value in (("name", name), ("owner_id", owner_id)) if word in given}
+        differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)
+        sets = ", ".join(f"{word} = :{word}" for word in changes)
+        rows: list[Row] = yield Sql(
+            f"UPDATE contacts SET {sets}, updated_at = :present WHERE account_id = :account_id AND id = :id AND ({differs}) "
+            "RETURNING id",
+            account_id=account_id, id=contact_id, present=present, **changes,
+        )  # fmt: skip
+        changed = bool(rows)
+    mine = [one for one in dict.fromkeys(wanted) if one not in owners]
+    if mine:
+        yield _IDENTITY.many([(account_id, *one, contact_id, None, present) for one in mine])
+    conflicts = [one for one in identities if owners.get(one, contact_id) != contact_id]
+    return Told(contact_id=contact_id, created=created, changed=changed or bool(mine), conflicts=conflicts)
 
 
 def _without_crm_id(account_id: str, candidates: Sequence[str]) -> Plan[str | None]:

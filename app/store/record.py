@@ -8,7 +8,7 @@ from typing import Any
 import pydantic_core
 
 from app.outcome import Outcome
-from app.statement import Statement
+from app.statement import Person, Statement
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class Record:
     received_at: int
     content: bytes = b""  # `packed`
     external_id: str | None = None
+    people: Sequence[Person] = ()  # what a CRM says of its contacts
+    privacy: tuple[str, int] | None = None  # a privacy request, and when it is due
     path: str = ""  # where a thin delivery's order is read
     statements: Sequence[Statement] = ()
     outcome: Outcome | None = None

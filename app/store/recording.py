@@ -7,6 +7,7 @@ from typing import Any
 from app.moments import now
 from app.outcome import Outcome, weightiest
 from app.statement import Statement
+from app.store import contacts as people
 from app.store import schema
 from app.store.ledger import Ledger, OpenOrder
 from app.store.placing import Contacts
@@ -21,6 +22,7 @@ _DELIVERY = Lookup(
 _INSERT_DELIVERY = Insert(schema.deliveries)
 _INSERT_BODY = Insert(schema.bodies)
 _INSERT_FETCH = Insert(schema.fetches, on_conflict="replace")
+_INSERT_PRIVACY = Insert(schema.privacy_requests, on_conflict="skip")
 _INSERT_HELD = Insert(schema.held, on_conflict="skip")
 
 
@@ -29,6 +31,9 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     yield Lock(_names(batch))
     receipts, fresh, twins = yield from _sort_out(batch)
     ledger = Ledger()
+    for rec in fresh:
+        if rec.people:
+            receipts[id(rec)] = yield from _people(rec)
     taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if _takes_back(rec)]
     saying = [rec for rec in fresh if rec.statements]
     contacts = Contacts()
@@ -41,7 +46,8 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         yield from contacts.load([*wanted, *ledger.identities()])
     held: list[tuple[str, str, str, str]] = []
     for rec in fresh:
-        receipts[id(rec)] = _apply(rec, ledger, contacts, held)
+        if not rec.people:
+            receipts[id(rec)] = _apply(rec, ledger, contacts, held)
     if saying or taken_back:
         ledger.settle(contacts)
         yield from contacts.save()
@@ -60,7 +66,29 @@ def _names(batch: Sequence[Record]) -> list[tuple[str, ...]]:
         for said in rec.statements:
             names += [("order", rec.account_id, rec.source_id, name) for name in said.names]
             names += [("identity", rec.account_id, kind, value) for kind, value in _identities(said)]
+        for one in rec.people:
+            names += [
+                ("identity", rec.account_id, kind, value) for kind, value in (("crm", one.crm_id), *one.identities)
+            ]
     return names
+
+
+def _people(rec: Record) -> Plan[Receipt]:
+    """The contacts that a CRM tells of, made or changed."""
+    became: list[Outcome] = []
+    for one in rec.people:
+        told = yield from people.tell(
+            rec.account_id,
+            one.crm_id,
+            name=one.name,
+            owner_id=None,
+            given=frozenset({"name"} if one.name else ()),
+            identities=one.identities,
+        )
+        if told.conflicts and "identity_conflict" not in rec.notes:
+            rec.notes.append("identity_conflict")
+        became.append(Outcome.CREATED if told.created else Outcome.UPDATED if told.changed else Outcome.UNCHANGED)
+    return Receipt(rec.delivery_id, weightiest(became), ())
 
 
 def _identities(said: Statement) -> list[tuple[str, str]]:
@@ -147,6 +175,22 @@ def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str
         for rec in fresh
         if rec.outcome is Outcome.FETCHING
     ]
+    private = [
+        (
+            rec.account_id,
+            rec.delivery_id,
+            rec.source_id,
+            rec.kind,
+            rec.privacy[0],
+            rec.received_at,
+            rec.privacy[1],
+            None,
+        )
+        for rec in fresh
+        if rec.privacy
+    ]
+    if private:
+        yield _INSERT_PRIVACY.many(private)
     if asked:
         yield _INSERT_FETCH.many(asked)
     if held:

@@ -1,0 +1,34 @@
+"""Privacy requests over HTTP: what sources told us that somebody's right to privacy asks for."""
+
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.moments import iso
+from app.roles import Permission
+from app.store import privacy
+from app.store.statements import Row
+from app.web.requests import Asked, Page, after, answer, page_of, route
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    return {
+        "delivery_id": row["id"],
+        "source_id": row["source_id"],
+        "kind": row["kind"],
+        "request": row["request"],
+        **{name: iso(row[name]) for name in ("received_at", "due_at", "done_at")},
+    }
+
+
+async def index(asked: Asked) -> Response:
+    """The account's privacy requests, newest first; whom each is about stands in its delivery."""
+    query = asked.query(Page)
+    rows = await privacy.page(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1
+    )
+    return answer(page_of(rows, query.limit, _shown, lambda row: row["id"]))
+
+
+ROUTES: list[Route] = [route("GET", "/v1/privacy/requests", index, Permission.PERSON)]
