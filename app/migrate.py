@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import migrations
 from app.settings import Settings
 from app.store.database import Unavailable
+
+# Alembic, and SQLAlchemy's asyncio side that only it needs here, are imported where they are used: whatever does not
+# migrate starts without them, in a third less time.
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _Work = Callable[[Connection], tuple[str | None, str]]
 _LOCK = 7_305_808_869  # any number of our own: two processes that start together migrate one after the other
@@ -26,7 +27,9 @@ class Newer(Exception):
     """The database was made by a newer version of this program."""
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.set_main_option("path_separator", "os")
@@ -35,10 +38,16 @@ def _config() -> Config:
 
 def newest() -> str:
     """The revision that this version's code needs."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
 def _upgrade(connection: Connection) -> tuple[str | None, str]:
+    from alembic import command
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     config = _config()
     before = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
@@ -52,6 +61,8 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
 
 
 def _look(connection: Connection) -> tuple[str | None, str]:
+    from alembic.migration import MigrationContext
+
     return MigrationContext.configure(connection).get_current_revision(), newest()
 
 
@@ -110,6 +121,8 @@ def _on_sqlite(settings: Settings, what: _Work) -> tuple[str | None, str]:
 
 
 async def _on_postgresql(settings: Settings, what: _Work) -> tuple[str | None, str]:
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     engine = create_async_engine(
         settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
     )
