@@ -12,6 +12,7 @@ app.add_typer(accounts.account, name="account")
 app.add_typer(accounts.token, name="token")
 app.add_typer(sources.main, name="source")
 app.add_typer(log.main, name="deliveries")
+app.add_typer(log.privacy, name="privacy")
 
 
 @app.callback()

@@ -25,6 +25,7 @@ from app.cli.show import (
 )
 
 main = group("The delivery log: what came, and what became of it.")
+privacy = group("Privacy requests that sources passed on: whom they are about stands in the delivery.")
 top = group("One delivery at a time.")
 
 Text = str | None
@@ -278,3 +279,27 @@ def try_(source: Source, headers: Headers, body: BodyFile, query: Queries = None
     for order in found["orders"]:
         print()
         facts(order)
+
+
+@command(privacy, "list", "privacy list --account acme")
+def privacy_list(account: Account = None, json: Json = False) -> None:
+    """Show the privacy requests, newest first, each with the day by which it is to be fulfilled."""
+    from app.cli.door import opened
+
+    with opened("privacy list") as door:
+        found = door.all_of("/v1/privacy/requests", account=door.account(account))
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (
+            one["request"],
+            one["kind"],
+            one["source_id"],
+            one["delivery_id"],
+            when(one["received_at"]),
+            when(one["due_at"]),
+        )
+        for one in found["data"]
+    ]
+    table(None, ("request", "kind", "source", "delivery", "came", "due"), rows)

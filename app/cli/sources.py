@@ -117,16 +117,32 @@ def disable(source: Source, json: Json = False) -> None:
     _switch(source, False, json)
 
 
-@command(main, "rotate", "source rotate src_01J… --overlap 24h", "source rotate src_01J… --secret 'the new one'")
+@command(
+    main,
+    "rotate",
+    "source rotate src_01J… --overlap 24h",
+    "source rotate src_01J… --secret 'the new one'",
+    "source rotate src_01J… --key 'the new key'",
+)
 def rotate(
     source: Source,
     secret: Annotated[str | None, typer.Option(help="The platform's new secret.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Instead of the secret: another key for the platform's API; counts at once.")
+    ] = None,
     overlap: Annotated[str, typer.Option(help="How long the older ones still count; 0s: not at all.")] = "24h",
     json: Json = False,
 ) -> None:
     """Give a source a newer secret; the older ones count on during the overlap."""
     from app.cli.door import opened
 
+    if key is not None:
+        if secret is not None:
+            raise Misuse("--secret and --key are changed one at a time")
+        with opened("source rotate") as door:
+            changed = door.ask("PATCH", f"/v1/sources/{source}", account=door.owner(source), body={"key": key})
+        as_json(changed) if json else facts({"source": source, "has key": changed["has_key"]})
+        return
     body = {"overlap": overlap} | ({"secret": secret} if secret is not None else {})
     with opened("source rotate") as door:
         made = door.post(f"/v1/sources/{source}/secrets", body, account=door.owner(source))

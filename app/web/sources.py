@@ -81,6 +81,12 @@ def _secret(adapter: Adapter[Any], options: Any, given: str | None) -> str:
     return made_secret(adapter)
 
 
+def _fetching(adapter: Adapter[Any]) -> None:
+    """Raises Problem when the adapter has no use for a key."""
+    if adapter.api is None:
+        raise invalid("key", f"{adapter.title} sends whole orders; nothing is fetched, so no key is needed")
+
+
 async def _shown(asked: Asked, rows: list[Row]) -> list[dict[str, Any]]:
     store, ids = asked.registry.store, [row["id"] for row in rows]
     secrets = await sources.secrets_of(store, asked.account_id, ids)
@@ -136,8 +142,8 @@ async def make(asked: Asked) -> Response:
     # A platform that makes the secret itself often shows it only once it knows the URL, which this source gives.
     theirs = adapter.secret_made_by == "theirs" and given.secret is None  # noqa: S105 - says who makes it; it is none
     secret = None if theirs else _secret(adapter, adapter.options.model_validate(given.options), given.secret)
-    if given.key and adapter.api is None:
-        raise invalid("key", f"{adapter.title} sends whole orders; nothing is fetched, so no key is needed")
+    if given.key:
+        _fetching(adapter)
     seal = asked.registry.vault.seal
     source_id = await sources.add(
         asked.registry.store,
@@ -162,6 +168,11 @@ async def make(asked: Asked) -> Response:
         ]
     elif len(secret) < 16:
         shown["warnings"] = ["the secret has fewer than 16 characters"]
+    if adapter.api is not None and not given.key:
+        shown["warnings"].append(
+            f"there is no key yet, so no order can be read; give it {adapter.api.key_words}: "
+            f"orders-registry source rotate {source_id} --key '…'"
+        )
     return answer(shown, 201)
 
 
@@ -203,6 +214,7 @@ async def change(asked: Asked) -> Response:
     if "options" in changes:
         changes["options"] = _checked_options(adapter_of(row["adapter"]), changes["options"])
     if "key" in changes:
+        _fetching(adapter_of(row["adapter"]))
         changes["key"] = asked.registry.vault.seal(changes["key"])
     store = asked.registry.store
     await sources.change(store, asked.account_id, row["id"], changes)
