@@ -83,7 +83,7 @@ class Committer:
         except Exception as fault:
             await self._without_the_poisoned(batch, fault)
         else:
-            if any(receipt.outcome is Outcome.FETCHING for receipt in receipts):
+            if any(rec.outcome is Outcome.FETCHING for rec in records):
                 self.to_fetch.set()
             for (_, done), receipt in zip(batch, receipts, strict=True):
                 if not done.done():  # whoever waited may have gone; the delivery is recorded all the same

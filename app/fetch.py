@@ -100,9 +100,10 @@ class Fetch:
             kept = await self._retry.kept(row["account_id"], row["delivery_id"])
         except NotKept:
             kept = None
-        if kept is None or kept.row["outcome"] != Outcome.FETCHING:
+        if kept is None:
             await fetches.drop(self._store, row["account_id"], row["delivery_id"])
             return
+        asked_at = moments.now()
         rec = kept.read()
         if rec.outcome is Outcome.FETCHING:  # today's adapter may read it otherwise
             try:
@@ -112,6 +113,7 @@ class Fetch:
                     await self._again(row, why)
                     return
                 rec = kept.read(why)
+        rec.asked_at = asked_at
         await self._retry.commit(rec)
 
     async def _document(self, source: Source, path: str) -> bytes:

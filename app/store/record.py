@@ -34,11 +34,17 @@ class Record:
     people: Sequence[Person] = ()  # what a CRM says of its contacts
     privacy: tuple[str, int] | None = None  # a privacy request, and when it is due
     path: str = ""  # where a thin delivery's order is read
+    asked_at: int | None = None  # when its source began to be asked; what came since is asked for again
     statements: Sequence[Statement] = ()
     outcome: Outcome | None = None
     reason: str | None = None
     notes: list[str] = field(default_factory=list)
     again: bool = False
+
+    @property
+    def repeats_are_news(self) -> bool:
+        """Whether the same bytes again may mean another change: a thin delivery that bears no id of its own."""
+        return self.outcome is Outcome.FETCHING and self.dedupe_key.startswith("digest:")
 
 
 @dataclass(frozen=True, slots=True)

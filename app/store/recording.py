@@ -30,6 +30,9 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     """Commits the batch; the receipts are in its order."""
     yield Lock(_names(batch))
     receipts, fresh, twins = yield from _sort_out(batch)
+    for rec in batch:
+        if rec.repeats_are_news and not rec.again and id(rec) in receipts:
+            yield _ask_again(rec.account_id, rec.source_id, receipts[id(rec)].delivery_id)
     ledger = Ledger()
     for rec in fresh:
         if rec.people:
@@ -56,6 +59,19 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     for twin, first in twins:
         receipts[id(twin)] = Receipt(first.delivery_id, Outcome.DUPLICATE, receipts[id(first)].orders)
     return [receipts[id(rec)] for rec in batch]
+
+
+def _ask_again(account_id: str, source_id: str, delivery_id: str) -> Sql:
+    """A notice that says only "look again", come again: its delivery is a duplicate, but the source is asked anew."""
+    return Sql(
+        "INSERT INTO fetches (account_id, delivery_id, source_id, attempts, next_at, claimed_until) "
+        "VALUES (:account_id, :id, :source_id, 0, :present, 0) "
+        "ON CONFLICT (account_id, delivery_id) DO UPDATE SET next_at = excluded.next_at",
+        account_id=account_id,
+        id=delivery_id,
+        source_id=source_id,
+        present=now(),
+    )
 
 
 def _names(batch: Sequence[Record]) -> list[tuple[str, ...]]:
@@ -171,7 +187,7 @@ def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str
         yield _INSERT_DELIVERY.many(rows)
         yield _INSERT_BODY.many(bodies)
     asked = [
-        (rec.account_id, rec.delivery_id, rec.source_id, 0, rec.received_at, 0)
+        (rec.account_id, rec.delivery_id, rec.source_id, 0, committed_at, 0)
         for rec in fresh
         if rec.outcome is Outcome.FETCHING
     ]
@@ -209,8 +225,16 @@ def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
         **ended,
     )
     if ended["outcome"] != Outcome.FETCHING:
+        asked_at = rec.asked_at if rec.asked_at is not None else now()
         yield Sql(
-            "DELETE FROM fetches WHERE account_id = :account_id AND delivery_id = :id",
+            "DELETE FROM fetches WHERE account_id = :account_id AND delivery_id = :id AND next_at <= :asked_at",
+            account_id=rec.account_id,
+            id=rec.delivery_id,
+            asked_at=asked_at,
+        )
+        # Still there: the notice came again while the source was being asked.
+        yield Sql(
+            "UPDATE fetches SET claimed_until = 0 WHERE account_id = :account_id AND delivery_id = :id",
             account_id=rec.account_id,
             id=rec.delivery_id,
         )

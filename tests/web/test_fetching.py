@@ -17,7 +17,7 @@ from adapters.contract import Delivery
 from app import fetch, moments
 from app.settings import Settings
 from app.store.statements import Plan, Sql
-from tests.house import House, eventually
+from tests.house import SECRET, House, eventually
 from tests.samples import samples, secret_for
 
 pytestmark = pytest.mark.anyio
@@ -293,3 +293,35 @@ async def test_client_credentials_are_changed_for_a_token_that_is_kept(house: Ho
         assert said.json()["outcome"] == "fetching", said.text
         await shown(house, said.json()["delivery_id"], lambda row: row["outcome"] in {"created", "updated"})
     assert tokens.call_count == 2
+
+
+async def test_a_notice_without_an_id_that_comes_again_is_read_again(house: House, api: respx.MockRouter) -> None:
+    """Two changes of one order may send the same bytes; the second must not be lost, nor make a second row."""
+    [sample] = [one for one in samples("nuvemshop") if one.case == "created_unpaid"]
+    assert sample.fetched is not None
+    waiting, paid = sample.fetched, sample.fetched.replace(b'"pending"', b'"paid"').replace(b"13:58:44", b"14:00:00")
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    documents = iter([waiting, paid, paid])
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        document = next(documents)
+        if document is waiting:
+            begun.set()
+            await go_on.wait()
+        return httpx.Response(200, content=document)
+
+    route = api.get(url__startswith="https://api.nuvemshop.com.br/").mock(side_effect=answer)
+    source = await house.source("nuvemshop", secret=SECRET, key=KEY)
+    first = (await house.deliver(source, sample.signed(SECRET))).json()
+    await begun.wait()
+    # While the first is still being read, with what the shop knew then:
+    assert (await house.deliver(source, sample.signed(SECRET))).json()["outcome"] == "duplicate"
+    go_on.set()
+    await eventually(lambda: house.data("/v1/orders"), lambda orders: orders and orders[0]["status"] == "paid")
+    # And after it has ended.
+    await eventually(lambda: rows(house, "SELECT * FROM fetches"), lambda found: not found)
+    assert (await house.deliver(source, sample.signed(SECRET))).json()["outcome"] == "duplicate"
+    await eventually(lambda: asyncio.sleep(0, route.call_count), lambda calls: calls == 3)
+    await eventually(lambda: rows(house, "SELECT * FROM fetches"), lambda found: not found)
+    [row] = await house.data("/v1/deliveries")
+    assert row["id"] == first["delivery_id"]

@@ -1,0 +1,78 @@
+"""Nuvemshop: how it signs, as its PHP sample does, and what two axes of status become."""
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import adapters
+from adapters.contract import Delivery, Order, Status, Unreadable, Unverified
+from app import moments
+
+NUVEMSHOP = adapters.load("nuvemshop")
+SECRET = "made-up-client-secret"
+NOW = moments.moment(1_795_000_000_000_000)
+BODY = b'{"store_id":271146,"event":"order/paid","id":450789469}'
+REAL = Path(__file__).parents[3] / "shared" / "payloads" / "nuvemshop"
+
+
+def delivery(signature: str = "", body: bytes = BODY) -> Delivery:
+    return Delivery(body=body, headers={"x-linkedstore-hmac-sha256": signature}, received_at=NOW, url="")
+
+
+def test_the_signature_is_lower_case_hex_over_the_raw_body() -> None:
+    signature = hmac.new(SECRET.encode(), BODY, hashlib.sha256).hexdigest()
+    assert NUVEMSHOP.signature.verify(delivery(signature), [SECRET], NOW) == SECRET
+    for given in (signature.upper(), signature[:-1], ""):
+        with pytest.raises(Unverified):
+            NUVEMSHOP.signature.verify(delivery(given), [SECRET], NOW)
+
+
+def order(document: dict[str, Any]) -> Order:
+    event = NUVEMSHOP.read(delivery(), "order/paid", NUVEMSHOP.options())
+    [found] = NUVEMSHOP.translate(NUVEMSHOP.fetched(event, json.dumps(document).encode()))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "payment", "expected"),
+    [
+        ("open", "pending", Status.PENDING),
+        ("open", "authorized", Status.PENDING),
+        ("open", "paid", Status.PAID),
+        ("closed", "paid", Status.PAID),
+        ("cancelled", "paid", Status.CANCELED),
+        ("cancelled", "refunded", Status.REFUNDED),
+        ("open", "refunded", Status.REFUNDED),
+        ("open", "voided", Status.CANCELED),
+        ("open", "abandoned", Status.CANCELED),
+    ],
+)
+def test_two_axes_of_status(status: str, payment: str, expected: Status) -> None:
+    found = order({"id": 1, "total": "10.00", "currency": "BRL", "status": status, "payment_status": payment})
+    assert found.status is expected
+
+
+def test_a_store_cannot_lead_elsewhere() -> None:
+    body = b'{"store_id":"../x","event":"order/paid","id":1}'
+    event = NUVEMSHOP.read(delivery(body=body), "order/paid", NUVEMSHOP.options())
+    with pytest.raises(Unreadable):
+        NUVEMSHOP.path(event.payload, event)
+
+
+def test_real_documents() -> None:
+    """What lies in the folder of real bodies, where there is one; those without a total are cut short and unreadable."""
+    found = sorted(REAL.glob("order_api_response*.json"))
+    print(f"{len(found)} real documents of Nuvemshop beside the project")
+    for file in found:
+        told = json.loads(file.read_text())
+        document = told[0] if isinstance(told, list) else told
+        if document.get("total") is None:
+            with pytest.raises(Unreadable):
+                order(document)
+        else:
+            one = order(document)
+            assert (one.external_id, one.status, one.value is not None) == (str(document["id"]), Status.PAID, True)
