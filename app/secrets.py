@@ -30,8 +30,9 @@ def checked_secret(adapter: Adapter[Any], options: Any, given: str) -> str:
     present = datetime.now(UTC)
     try:
         scheme.sign(Delivery(body=b"{}", headers={}, received_at=present), given, present)
-    except Unverified:
-        raise ValueError(f"does not have the shape that {adapter.title} shows it in") from None
+    except Unverified as why:
+        if why.reason == Unverified.NO_SECRET:
+            raise ValueError(f"does not have the shape that {adapter.title} shows it in") from None
     except Exception:  # a scheme whose message stands in the body cannot sign an empty one: nothing is known against it
         return given
     return given

@@ -1,0 +1,210 @@
+"""Square: a notice names the order, which is read from the Orders API; refunds come whole.
+
+- Signing: https://developer.squareup.com/docs/webhooks/step3validate
+- Orders: https://developer.squareup.com/reference/square/orders-api/retrieve-order
+- Refunds: https://developer.squareup.com/reference/square/webhooks/refund.updated
+
+Decided here, and why:
+
+- The signature covers the address and the body. The address is the one that was given to Square: it must be the registry's
+  own public URL (ORDERS_PUBLIC_URL), letter for letter.
+- Payments and invoices are not read: the order says whether anything is due, and a sale would count twice.
+- A refund counts under its id, once it is COMPLETED, whether the order or the refund itself tells of it. The order that Square
+  makes for a return has no lines of its own, and is ignored.
+- An open order with nothing left to pay is paid. A draft is a cart.
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Any
+
+from adapters.contract import (
+    Adapter,
+    Api,
+    Customer,
+    Delivery,
+    Event,
+    Field,
+    Hmac,
+    IfObject,
+    Ignored,
+    IsoOrBlank,
+    Item,
+    Links,
+    Money,
+    Order,
+    Origin,
+    Payload,
+    Status,
+    Unknown,
+    Unreadable,
+    currency_code,
+    order_title,
+)
+
+
+def _address_and_body(delivery: Delivery) -> bytes:
+    return delivery.url.encode() + delivery.body
+
+
+class Amount(Payload):
+    amount: int | None = None
+    currency: str
+
+
+class Refund(Payload):
+    id: str
+    status: str | None = None
+    amount_money: Amount
+    order_id: str | None = None
+    updated_at: IsoOrBlank = None
+
+
+class RefundObject(Payload):
+    refund: Refund
+
+
+class RefundData(Payload):
+    object: RefundObject
+
+
+class RefundTold(Payload):
+    data: RefundData
+
+
+class Named(Payload):
+    id: str
+
+
+class Notice(Payload):
+    data: Named
+
+
+class Line(Payload):
+    name: str | None = None
+    quantity: Decimal = Decimal(1)
+    base_price_money: Annotated[Amount | None, IfObject] = None
+
+
+class Found(Payload):
+    id: str
+    state: str | None = None
+    reference_id: str | None = None
+    customer_id: str | None = None
+    total_money: Annotated[Amount | None, IfObject] = None
+    net_amount_due_money: Annotated[Amount | None, IfObject] = None
+    created_at: IsoOrBlank = None
+    updated_at: IsoOrBlank = None
+    closed_at: IsoOrBlank = None
+    line_items: list[Line] | None = None
+    refunds: list[Refund] | None = None
+    returns: list[Any] | None = None
+
+
+class Document(Payload):
+    order: Found
+
+
+class Square(Adapter[Any]):
+    name, title, origin = "square", "Square", Origin.COMMERCE
+    links = Links(
+        signing="https://developer.squareup.com/docs/webhooks/step3validate",
+        payload="https://developer.squareup.com/reference/square/orders-api/retrieve-order",
+    )
+    setup = (
+        "At developer.squareup.com/apps open the application, and under Webhooks → Subscriptions add a subscription.",
+        "Give {webhook_url} as the notification URL, exactly so, and choose the events order.created, order.updated, refund.created and "
+        "refund.updated. One URL belongs to one subscription.",
+        "Copy the subscription's Signature Key, and give it to this source as its secret.",
+        "Under Credentials copy the production Access token, and give it to this source as its key.",
+    )
+    topics = ("order.created", "order.updated", "refund.created", "refund.updated")
+    signature = Hmac(
+        header="x-square-hmacsha256-signature",
+        encoding="base64",
+        message=_address_and_body,
+        signed_words="the webhook's address and the raw body",
+    )
+    patience = "takes 2xx; tries again for 24 hours"
+    kind = Field("type")
+    delivery_id = Field("event_id")
+    reads = {"refund.created": RefundTold, "refund.updated": RefundTold}
+    ignores = frozenset(
+        {"webhooks.test_notification", "order.fulfillment.updated", "payment.*", "invoice.*", "customer.*", "catalog.*", "inventory.*",
+         "dispute.*", "payout.*", "booking.*", "subscription.*", "loyalty.*", "gift_card*", "location.*", "team_member.*", "labor.*",
+         "oauth.*", "card.*", "device.*", "terminal.*", "vendor.*", "job.*", "bank_account.*", "online_checkout.*"}
+    )  # fmt: skip
+    statuses = {
+        "OPEN": Status.PENDING,
+        "COMPLETED": Status.PAID,
+        "CANCELED": Status.CANCELED,
+    }
+    api = Api(
+        origin="https://connect.squareup.com",
+        authorize=lambda key, options: {"authorization": f"Bearer {key}"},
+        key_words="the application's production Access token (Credentials)",
+    )
+    fetches = {"order.created": Notice, "order.updated": Notice}
+    document = Document
+
+    def path(self, notice: Notice, event: Event[Any]) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,192}", notice.data.id):
+            raise Unreadable("data.id: is not an order's id")
+        return f"/v2/orders/{notice.data.id}"
+
+    def orders(self, payload: Document | RefundTold, event: Event[Any]) -> Iterable[Order]:
+        yield _refunded(payload.data.object.refund) if isinstance(payload, RefundTold) else self._order(payload.order)
+
+    def _order(self, order: Found) -> Order:
+        if order.state == "DRAFT":
+            raise Ignored("a draft: nothing was ordered yet")
+        lines = order.line_items or []
+        if order.returns and not lines:
+            raise Ignored("a return: its refund tells of it")
+        if order.total_money is None or order.total_money.amount is None:
+            raise Unreadable("order.total_money: an order has a total")
+        due = order.net_amount_due_money
+        status: Status | Unknown | None = self.status(order.state)
+        if status is Status.PENDING and order.total_money.amount > 0 and due is not None and due.amount == 0:
+            status = Status.PAID
+        back = {one.id: money for one in order.refunds or [] if (money := _given_back(one)) is not None}
+        customer = Customer(id=order.customer_id) if order.customer_id else None
+        return Order(
+            external_id=order.id,
+            at=order.updated_at,
+            status=status,
+            source_status=order.state,
+            title=order_title(order.reference_id, [line.name for line in lines]),
+            value=_money(order.total_money),
+            refunds=back or None,
+            ordered_at=order.created_at,
+            paid_at=order.closed_at if status is Status.PAID else None,
+            customer=customer,
+            items=tuple(
+                Item(
+                    title=line.name or "–",
+                    quantity=line.quantity,
+                    unit_value=_money(line.base_price_money) if line.base_price_money else None,
+                )
+                for line in lines
+            )
+            or None,
+        )
+
+
+def _refunded(refund: Refund) -> Order:
+    if not refund.order_id:
+        raise Ignored("a refund of no order")
+    back = _given_back(refund)
+    if back is None:
+        raise Ignored(f"a refund that has moved no money ({(refund.status or 'no status')[:40]})")
+    return Order(external_id=refund.order_id, at=refund.updated_at, refunds={refund.id: back})
+
+
+def _given_back(refund: Refund) -> Money | None:
+    return _money(refund.amount_money) if refund.status == "COMPLETED" and refund.id else None
+
+
+def _money(amount: Amount) -> Money | None:
+    return None if amount.amount is None else Money(amount.amount, currency_code(amount.currency))
