@@ -1,0 +1,68 @@
+"""VTEX: a header of our own choosing proves the sender; the order is read back from the source's own account."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+import adapters
+from adapters.contract import Delivery, Money, Order, Status, Strength, Unreadable, Unverified
+from app import moments
+
+VTEX = adapters.load("vtex")
+OPTIONS = VTEX.options(account="madeupstore")
+SECRET = "a-made-up-secret-of-32-characters"
+NOW = moments.moment(1_795_000_000_000_000)
+
+
+def delivery(order_id: str = "1000000001-01", **headers: str) -> Delivery:
+    body = json.dumps({"Domain": "Fulfillment", "OrderId": order_id, "State": "invoiced"}).encode()
+    return Delivery(body=body, headers=headers, received_at=NOW, url="")
+
+
+def test_only_the_header_proves() -> None:
+    scheme = VTEX.signature
+    assert scheme.strength is Strength.TOKEN
+    assert scheme.verify(delivery(**{"x-orders-registry-token": SECRET}), [SECRET], NOW) == SECRET
+    for headers in ({}, {"x-orders-registry-token": "another"}, {"x-vtex-api-apptoken": SECRET}):
+        with pytest.raises(Unverified):
+            scheme.verify(delivery(**headers), [SECRET], NOW)
+
+
+@pytest.mark.parametrize("account", ["", "a.b", "a/b", "A", "-a", "a@b", "x" * 63])
+def test_an_account_cannot_lead_elsewhere(account: str) -> None:
+    with pytest.raises(ValidationError):
+        VTEX.options(account=account)
+
+
+def test_an_order_id_cannot_lead_elsewhere() -> None:
+    event = VTEX.read(delivery("../x"), "Fulfillment", OPTIONS)
+    with pytest.raises(Unreadable):
+        VTEX.path(event.payload, event)
+
+
+def order(**said: Any) -> Order:
+    event = VTEX.read(delivery(), "Fulfillment", OPTIONS)
+    document = {"orderId": "1-01", "value": 1160, "storePreferencesData": {"currencyCode": "BRL"}} | said
+    [found] = VTEX.translate(VTEX.fetched(event, json.dumps(document).encode()))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("payment-pending", Status.PENDING),
+        ("payment-approved", Status.PAID),
+        ("invoiced", Status.PAID),
+        ("cancellation-requested", None),
+        ("canceled", Status.CANCELED),
+    ],
+)
+def test_states(word: str, status: Status | None) -> None:
+    assert order(status=word).status is status
+
+
+def test_hundredths_whatever_the_currency() -> None:
+    assert order().value == Money(1160, "BRL")
+    assert order(value=1999000, storePreferencesData={"currencyCode": "CLP"}).value == Money(19990, "CLP")
