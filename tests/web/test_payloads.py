@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 import adapters
+from adapters.contract import Delivery, Unreadable, Unverified
+from app import moments
 from tests.house import House, signed
+from tests.samples import samples, secret_for
 
 pytestmark = pytest.mark.anyio
 
@@ -71,3 +74,39 @@ async def test_every_real_body_becomes_what_a_person_would_expect(house: House, 
         seen += 1
     print(f"{adapter}: {seen} bodies" + ("" if seen else " (the folder of real bodies is not beside this checkout)"))
     assert adapters.load(adapter).name == adapter
+
+
+def others() -> list[str]:
+    """The other sources whose bodies lie there."""
+    return [name for name in adapters.names() if name not in HEADERS]
+
+
+@pytest.mark.parametrize("name", others())
+async def test_every_real_body_of_every_source_enters_by_the_door(house: House, name: str) -> None:
+    """Signed, under the headers of a sample: 200 always, and either orders or a reason that is no fault of ours.
+
+    Which order each becomes is in the adapter's own tests; what lies there as a document of an API, or cut out of an
+    envelope, says by its reason what it lacks. Run with `-s` to see the table.
+    """
+    usual = samples(name)[0]
+    source = await house.source(name, secret=secret_for(usual.adapter), options=usual.said.get("options", {}))
+    url = (await house.get(f"/v1/sources/{source}"))["webhook_url"]
+    found = [file for file in sorted((FOLDER / name).glob("*__*")) if file.suffix in {".json", ".txt"}]
+    print(f"{name}: {len(found)} real bodies beside the project")
+    for file in found:
+        now = moments.moment(moments.now())
+        unsigned = Delivery(
+            body=file.read_bytes(), headers=usual.delivery.headers, query=usual.delivery.query, received_at=now, url=url
+        )
+        try:
+            delivery = usual.scheme.sign(unsigned, secret_for(usual.adapter), now)
+        except (Unverified, Unreadable, LookupError, TypeError, ValueError) as why:
+            print(f"  {file.name}: cannot be signed ({type(why).__name__}): what is signed stands in the body")
+            delivery = unsigned
+        answer = await house.deliver(source, delivery)
+        assert answer.status_code in {200, 401}, (file.name, answer.text)
+        assert answer.status_code == 200 or delivery is unsigned, (file.name, answer.text)
+    for row in await house.data(f"/v1/deliveries?source_id={source}&limit=100"):
+        print(f"  {row['kind']}: {row['outcome']} {row['reason'] or ''}")
+        assert row["orders"] or row["reason"] or row["outcome"] == "fetching", row
+        assert "fault" not in (row["reason"] or ""), row
