@@ -96,12 +96,14 @@ class Fetch:
             log.error("a fetch failed", delivery_id=row["delivery_id"], fault=type(fault).__name__, exc_info=fault)
 
     async def _fetch(self, row: Row) -> None:
+        account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:
-            kept = await self._retry.kept(row["account_id"], row["delivery_id"])
-        except NotKept:
-            kept = None
-        if kept is None:
-            await fetches.drop(self._store, row["account_id"], row["delivery_id"])
+            kept = await self._retry.kept(account_id, delivery_id)
+        except NotKept as why:
+            await fetches.give_up(self._store, account_id, delivery_id, f"not fetched: {why}")
+            return
+        if kept is None:  # pruned meanwhile
+            await fetches.give_up(self._store, account_id, delivery_id, "")
             return
         asked_at = moments.now()
         rec = kept.read()

@@ -75,13 +75,19 @@ async def release(store: Store) -> None:
     await store.commit(plan)
 
 
-async def drop(store: Store, account_id: str, delivery_id: str) -> None:
-    """Nothing is to be fetched for this delivery any more."""
+async def give_up(store: Store, account_id: str, delivery_id: str, reason: str) -> None:
+    """Nothing is fetched for this delivery any more; one that was still waiting ends as unfetched."""
 
     def plan() -> Plan[None]:
         yield Sql(
             "DELETE FROM fetches WHERE account_id = :account_id AND delivery_id = :id",
             account_id=account_id, id=delivery_id,
+        )  # fmt: skip
+        yield Sql(
+            "UPDATE deliveries SET outcome = :unfetched, reason = :reason "
+            "WHERE account_id = :account_id AND id = :id AND outcome = :fetching",
+            account_id=account_id, id=delivery_id, reason=reason,
+            unfetched=str(Outcome.UNFETCHED), fetching=str(Outcome.FETCHING),
         )  # fmt: skip
 
     await store.commit(plan)

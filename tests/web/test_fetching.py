@@ -325,3 +325,13 @@ async def test_a_notice_without_an_id_that_comes_again_is_read_again(house: Hous
     await eventually(lambda: rows(house, "SELECT * FROM fetches"), lambda found: not found)
     [row] = await house.data("/v1/deliveries")
     assert row["id"] == first["delivery_id"]
+
+
+async def test_a_source_that_was_deleted_meanwhile(house: House, api: respx.MockRouter) -> None:
+    api.get(API + "130000000001").respond(503)
+    source = await shop(house)
+    delivery = await told(house, source)
+    await shown(house, delivery, lambda row: row["attempts"] > 1)
+    assert (await house.call("DELETE", f"/v1/sources/{source}")).status_code == 204
+    assert "its source was deleted" in (await ended(house, delivery, "unfetched"))["reason"]
+    assert await rows(house, "SELECT * FROM fetches") == []
