@@ -23,6 +23,7 @@ PER_SOURCE = 4  # fetches of one source at a time, over all processes
 AT_ONCE = 32  # fetches of one process at a time
 CLAIM = 120.0  # seconds; longer than a fetch can take, and short enough for another process to take over
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before the second attempt; at most between two
+ENDS_WITHIN = 5.0  # seconds that a stop waits for sources to answer
 MOST_ATTEMPTS = 80  # about three days
 
 log = structlog.get_logger()
@@ -43,14 +44,18 @@ class Fetch:
         self._task = asyncio.create_task(self._run(), name="fetch")
 
     async def stop(self) -> None:
-        """Ends after the fetches at hand."""
+        """Ends after the fetches at hand, or without those whose source does not answer soon."""
         self._ending = True
         self._came.set()
         if self._task:
             await self._task
             self._task = None
         if self._running:
-            await asyncio.wait(self._running)
+            _, late = await asyncio.wait(self._running, timeout=ENDS_WITHIN)
+            for task in late:  # waits for its source, not for the database; the claim is let go of at the next start
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
         await self._api.close()
 
     async def _run(self) -> None:

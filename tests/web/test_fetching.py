@@ -335,3 +335,26 @@ async def test_a_source_that_was_deleted_meanwhile(house: House, api: respx.Mock
     assert (await house.call("DELETE", f"/v1/sources/{source}")).status_code == 204
     assert "its source was deleted" in (await ended(house, delivery, "unfetched"))["reason"]
     assert await rows(house, "SELECT * FROM fetches") == []
+
+
+async def test_a_source_that_never_answers_does_not_hold_up_the_end(
+    settings: Settings, api: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "ENDS_WITHIN", 0.01)
+    monkeypatch.setattr(fetch, "CLAIM", 0.0)  # on PostgreSQL another process waits for it to run out
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def silent(request: httpx.Request) -> httpx.Response:
+        begun.set()
+        await never.wait()
+        raise AssertionError("unreachable")
+
+    route = api.get(API + "130000000001").mock(side_effect=silent)
+    async with House(settings) as house:
+        token = house.token
+        delivery = await told(house, await shop(house))
+        await begun.wait()
+    route.mock(return_value=httpx.Response(200, json=payment("130000000001")))
+    async with House(settings, "another") as house:
+        house.token = token
+        await ended(house, delivery, "created")
