@@ -9,8 +9,12 @@ Decided here, and why:
 - The signature covers the address and the body. The address is the one that was given to Square: it must be the registry's
   own public URL (ORDERS_PUBLIC_URL), letter for letter.
 - Payments and invoices are not read: the order says whether anything is due, and a sale would count twice.
-- A refund counts under its id, once it is COMPLETED, whether the order or the refund itself tells of it. The order that Square
-  makes for a return has no lines of its own, and is ignored.
+- A refund counts under its id, once it is COMPLETED. Its `order_id` is not the sale: Square makes an order of its own
+  for every return, without lines, which is ignored; Square's people say so in its forum,
+  https://developer.squareup.com/forums/t/both-charges-and-refunds-in-v2-orders/2584. The sale and its refund meet in
+  the payment, which the order's tenders name: https://developer.squareup.com/docs/pos-api/payments-integration
+- An order's own `refunds` are not read: they are the older Refund with words of its own (APPROVED), and no manual says
+  that its id is that of the refund which the webhook tells of; the money would count twice.
 - An open order with nothing left to pay is paid. A draft is a cart.
 """
 
@@ -57,7 +61,7 @@ class Refund(Payload):
     id: str
     status: str | None = None
     amount_money: Amount
-    order_id: str | None = None
+    payment_id: str | None = None
     updated_at: IsoOrBlank = None
 
 
@@ -87,6 +91,11 @@ class Line(Payload):
     base_price_money: Annotated[Amount | None, IfObject] = None
 
 
+class Tender(Payload):
+    id: str | None = None  # "the associated payment ID"
+    payment_id: str | None = None  # only of payments made with the v2 Payments API
+
+
 class Found(Payload):
     id: str
     state: str | None = None
@@ -98,7 +107,7 @@ class Found(Payload):
     updated_at: IsoOrBlank = None
     closed_at: IsoOrBlank = None
     line_items: list[Line] | None = None
-    refunds: list[Refund] | None = None
+    tenders: list[Tender] | None = None
     returns: list[Any] | None = None
 
 
@@ -168,7 +177,7 @@ class Square(Adapter[Any]):
         status: Status | Unknown | None = self.status(order.state)
         if status is Status.PENDING and order.total_money.amount > 0 and due is not None and due.amount == 0:
             status = Status.PAID
-        back = {one.id: money for one in order.refunds or [] if (money := _given_back(one)) is not None}
+        payments = [given for tender in order.tenders or [] for given in (tender.payment_id, tender.id) if given]
         customer = Customer(id=order.customer_id) if order.customer_id else None
         return Order(
             external_id=order.id,
@@ -177,7 +186,6 @@ class Square(Adapter[Any]):
             source_status=order.state,
             title=order_title(order.reference_id, [line.name for line in lines]),
             value=_money(order.total_money),
-            refunds=back or None,
             ordered_at=order.created_at,
             paid_at=order.closed_at if status is Status.PAID else None,
             customer=customer,
@@ -190,20 +198,17 @@ class Square(Adapter[Any]):
                 for line in lines
             )
             or None,
+            aliases=tuple(dict.fromkeys(payments)),
         )
 
 
 def _refunded(refund: Refund) -> Order:
-    if not refund.order_id:
-        raise Ignored("a refund of no order")
-    back = _given_back(refund)
+    if not refund.payment_id:
+        raise Ignored("a refund of no payment")
+    back = _money(refund.amount_money) if refund.status == "COMPLETED" and refund.id else None
     if back is None:
         raise Ignored(f"a refund that has moved no money ({(refund.status or 'no status')[:40]})")
-    return Order(external_id=refund.order_id, at=refund.updated_at, refunds={refund.id: back})
-
-
-def _given_back(refund: Refund) -> Money | None:
-    return _money(refund.amount_money) if refund.status == "COMPLETED" and refund.id else None
+    return Order(external_id=refund.payment_id, preference=1, at=refund.updated_at, refunds={refund.id: back})
 
 
 def _money(amount: Amount) -> Money | None:

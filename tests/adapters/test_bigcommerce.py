@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 import adapters
-from adapters.contract import Delivery, Money, Order, Status, Unverified
+from adapters.contract import Delivery, Money, Order, StandardWebhooks, Status, Unverified
 from app import moments
 
 BIGCOMMERCE = adapters.load("bigcommerce")
@@ -32,6 +32,22 @@ def test_the_key_is_the_secret_as_it_stands() -> None:
     assert BIGCOMMERCE.signature.verify(good, [SECRET], NOW) == SECRET
     with pytest.raises(Unverified):
         BIGCOMMERCE.signature.verify(good, [base64.b64encode(SECRET.encode()).decode()], NOW)
+
+
+def test_the_vector_of_standard_webhooks_is_not_one_of_bigcommerce() -> None:
+    """standard-webhooks/standard-webhooks, libraries/python/tests: there the secret is base64; here it is the key."""
+    headers = {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+    sent = moments.moment(1_614_265_330_000_000)
+    vector = Delivery(body=b'{"test": 2432232314}', headers=headers, received_at=sent, url="")
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    assert StandardWebhooks().verify(vector, [secret], sent) == secret
+    with pytest.raises(Unverified) as refused:
+        BIGCOMMERCE.signature.verify(vector, [secret], sent)
+    assert refused.value.reason == Unverified.MISMATCH
 
 
 def order(**more: Any) -> Order:

@@ -1,5 +1,6 @@
 """Square: the vectors of its SDK, and what an order that is read back becomes."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 
 import adapters
-from adapters.contract import Delivery, Ignored, Money, Order, Status, Unverified
+from adapters.contract import Delivery, Ignored, Order, Status, Unverified
+from adapters.contract.fold import Entry, fold
 from app import moments
 
 SQUARE = adapters.load("square")
@@ -67,12 +69,57 @@ def test_states(state: str, due: int, status: Status) -> None:
     assert order(state=state, net_amount_due_money={"amount": due, "currency": "USD"}).status is status
 
 
-def test_a_refund_is_the_same_whoever_tells_of_it() -> None:
-    refund = {"id": "r1", "status": "COMPLETED", "amount_money": {"amount": 250, "currency": "USD"}, "order_id": "o1"}
-    body = json.dumps({"type": "refund.updated", "data": {"object": {"refund": refund}}}).encode()
-    [told] = SQUARE.translate(SQUARE.read(delivery(body), "refund.updated", SQUARE.options()))
-    assert told.refunds == order(state="OPEN", refunds=[refund]).refunds == {"r1": Money(250, "USD")}
-    assert told.external_id == "o1"
+def refund(**said: Any) -> Order:
+    told = {"id": "r1", "status": "COMPLETED", "amount_money": {"amount": 250, "currency": "USD"}, "payment_id": "a1"}
+    told |= {"order_id": "the return", "updated_at": "2026-11-21T10:00:00Z"} | said
+    body = json.dumps({"type": "refund.updated", "data": {"object": {"refund": told}}}).encode()
+    [found] = SQUARE.translate(SQUARE.read(delivery(body), "refund.updated", SQUARE.options()))
+    return found
+
+
+def entry(said: Order) -> Entry:
+    """The order as a line of its history, as far as these tests look at it."""
+    words: dict[str, object] = {
+        "external_id": said.external_id,
+        "aliases": said.aliases,
+        "preference": said.preference,
+        "refunds": {name: [money.minor, money.currency] for name, money in (said.refunds or {}).items()},
+    }
+    if said.status is not None:
+        words["status"] = said.status
+    if said.value is not None:
+        words |= {"value": said.value.minor, "currency": said.value.currency}
+    assert said.at is not None
+    return Entry(at=int(said.at.timestamp()) * 1_000_000, digest=said.external_id, recorded_at=0, said=words)
+
+
+@pytest.mark.parametrize("tender", [{"id": "a1", "payment_id": "a1"}, {"id": "a1"}, {"id": "t1", "payment_id": "a1"}])
+@pytest.mark.parametrize(("amount", "status"), [(250, "paid"), (1000, "refunded")])
+def test_a_refund_meets_its_sale_in_the_payment(tender: dict[str, str], amount: int, status: str) -> None:
+    sale = order(state="COMPLETED", updated_at="2026-11-20T10:00:00Z", tenders=[tender])
+    back = refund(amount_money={"amount": amount, "currency": "USD"})
+    assert back.external_id in sale.aliases
+    for arrival in itertools.permutations([sale, back, back]):
+        folded = fold(entry(one) for one in arrival)
+        assert (folded.external_id, folded.status, folded.value, folded.refunded_value) == ("o1", status, 1000, amount)
+
+
+def test_the_order_of_a_return_is_not_the_sale() -> None:
+    """A refund's `order_id` is that of the order which Square made for the return."""
+    said = refund()
+    assert "the return" not in (said.external_id, *said.aliases)
+
+
+@pytest.mark.parametrize("word", ["APPROVED", "COMPLETED"])
+def test_refunds_that_an_order_lists_do_not_count_again(word: str) -> None:
+    listed = {"id": "other", "status": word, "amount_money": {"amount": 250, "currency": "USD"}}
+    assert order(state="COMPLETED", refunds=[listed]).refunds is None
+
+
+@pytest.mark.parametrize("said", [{"status": "PENDING"}, {"status": "FAILED"}, {"payment_id": None}])
+def test_refunds_that_say_nothing(said: dict[str, Any]) -> None:
+    with pytest.raises(Ignored):
+        refund(**said)
 
 
 def test_real_bodies() -> None:
