@@ -9,9 +9,11 @@ Decided here, and why:
 - `total_inc_tax` is what the buyer pays, in `default_currency_code`: `currency_code` is only what was displayed.
 - Status 0 (Incomplete) is a checkout that never ended: it is ignored. Authorised and not captured (`payment_status`) is
   pending, however far the shipping has come.
+- A transaction is a notice of its order, too: no manual says that a capture also updates the order.
 - `refunded_amount` is a total; it counts under one fixed id. A dispute (13) is still open, and the money was paid.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -71,7 +73,8 @@ class BigcommerceOptions(Options):
 
 
 class Named(Payload):
-    id: int
+    id: str
+    order_id: str | None = None  # of a transaction, whose own id is another
 
 
 class Notice(Payload):
@@ -142,15 +145,24 @@ class Bigcommerce(Adapter[Sale]):
         key_words="the access token of an API account of the store (Settings → API → Store-level API accounts)",
     )
     fetches = dict.fromkeys(
-        ("store/order/created", "store/order/updated", "store/order/statusUpdated", "store/order/refund/created"),
+        (
+            "store/order/created",
+            "store/order/updated",
+            "store/order/statusUpdated",
+            "store/order/refund/created",
+            "store/order/transaction/created",
+            "store/order/transaction/updated",
+        ),
         Notice,
     )
     document = Sale
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
-        if not 0 < notice.data.id < 10**18:
-            raise Unreadable("data.id: is not an order's id")
-        return f"/stores/{event.options.store_hash}/v2/orders/{notice.data.id}"
+        transaction = event.kind.startswith("store/order/transaction/")
+        found = notice.data.order_id if transaction else notice.data.id
+        if not re.fullmatch(r"[0-9]{1,18}", found or ""):
+            raise Unreadable(f"data.{'order_id' if transaction else 'id'}: is not an order's id")
+        return f"/stores/{event.options.store_hash}/v2/orders/{found}"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.status_id == INCOMPLETE:
