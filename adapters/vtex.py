@@ -44,6 +44,8 @@ from adapters.contract import (
 )
 
 HEADER = "x-orders-registry-token"
+BRAZILIAN = frozenset({"cpf", "cnpj"})
+MASK = "ct.vtex.com.br"
 PING = re.compile(rb'\s*\{\s*"hookConfig"\s*:\s*"ping"\s*\}\s*')
 
 
@@ -55,7 +57,6 @@ class VtexOptions(Options):
 
 class Notice(Payload):
     OrderId: str
-    LastChange: str | None = None
 
 
 class Profile(Payload):
@@ -63,6 +64,7 @@ class Profile(Payload):
     firstName: str | None = None
     lastName: str | None = None
     document: str | None = None
+    documentType: str | None = None
     phone: str | None = None
     isCorporate: bool | None = None
     corporateDocument: str | None = None
@@ -124,7 +126,7 @@ class Vtex(Adapter[Sale]):
         "payment-pending": Status.PENDING,
         "approve-payment": Status.PENDING,
         "payment-approved": Status.PAID,
-        "authorize-fulfillment": Status.PAID,
+        "authorize-fulfillment": None,  # an internal step
         "window-to-cancel": Status.PAID,
         "ready-for-handling": Status.PAID,
         "start-handling": Status.PAID,
@@ -169,7 +171,7 @@ class Vtex(Adapter[Sale]):
             value=Money.scaled(payload.value, 2, currency),
             ordered_at=payload.creationDate,
             paid_at=payload.authorizedDate,
-            customer=_customer(payload.clientProfileData or Profile()),
+            customer=_customer(payload.clientProfileData or Profile(), brazilian=currency == "BRL"),
             items=tuple(
                 Item(
                     title=line.name or "–",
@@ -183,13 +185,19 @@ class Vtex(Adapter[Sale]):
         )
 
 
-def _customer(who: Profile) -> Customer | None:
+def _customer(who: Profile, *, brazilian: bool) -> Customer | None:
     person = f"{who.firstName or ''} {who.lastName or ''}".strip()
+    # Other countries' numbers may have a CPF's check digits by chance.
+    told = (who.documentType or "").lower()
+    own = who.document if told in BRAZILIAN or (not told and brazilian) else None
+    company = who.corporateDocument if who.isCorporate and brazilian else None
+    # VTEX hides a buyer behind an alias of its own, another for each order: it is nobody's address.
+    email = who.email if who.email and not who.email.lower().endswith(MASK) else None
     customer = Customer(
         name=(who.corporateName if who.isCorporate else None) or person or None,
         id=who.userProfileId or None,
-        emails=(who.email,) if who.email else (),
+        emails=(email,) if email else (),
         phones=(who.phone,) if who.phone else (),
-        documents=tuple(each for each in (who.corporateDocument if who.isCorporate else None, who.document) if each),
+        documents=tuple(each for each in (company, own) if each),
     )
     return None if customer == Customer() else customer

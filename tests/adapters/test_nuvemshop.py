@@ -76,3 +76,32 @@ def test_real_documents() -> None:
         else:
             one = order(document)
             assert (one.external_id, one.status, one.value is not None) == (str(document["id"]), Status.PAID, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"store_id":1}', "store/redact"),
+        (b'{"store_id":1,"customer":{"id":2},"orders_to_redact":[3]}', "customers/redact"),
+        (
+            b'{"store_id":1,"customer":{"id":2},"orders_requested":[3],"data_request":{"id":4}}',
+            "customers/data_request",
+        ),
+    ],
+)
+def test_privacy_notices_may_not_name_their_event(body: bytes, kind: str) -> None:
+    assert NUVEMSHOP.kind_of(delivery(body=body), NUVEMSHOP.options()) == kind
+    with pytest.raises(Unreadable):
+        NUVEMSHOP.kind_of(delivery(body=b'{"store_id":1,"id":2}'), NUVEMSHOP.options())
+
+
+def test_an_identification_is_brazilian_only_in_brazil() -> None:
+    person = {"customer": {"id": 1, "identification": "52998224725"}}
+    for currency, documents in (("BRL", ("52998224725",)), ("ARS", ())):
+        found = order({"id": 1, "total": "10.00", "currency": currency} | person)
+        assert found.customer is not None and found.customer.documents == documents
+
+
+def test_how_the_key_travels() -> None:
+    assert NUVEMSHOP.api is not None
+    assert NUVEMSHOP.api.authorize("k", None)["authentication"] == "bearer k"

@@ -66,3 +66,23 @@ def test_states(word: str, status: Status | None) -> None:
 def test_hundredths_whatever_the_currency() -> None:
     assert order().value == Money(1160, "BRL")
     assert order(value=1999000, storePreferencesData={"currencyCode": "CLP"}).value == Money(19990, "CLP")
+
+
+def test_an_alias_is_nobodys_address_and_a_foreign_number_no_cpf() -> None:
+    who = {"email": "x-265@ct.vtex.com.br", "document": "52998224725", "documentType": "cedulaCOL", "firstName": "Ana"}
+    found = order(clientProfileData=who).customer
+    assert found is not None and (found.emails, found.documents) == ((), ())
+    found = order(clientProfileData=who | {"documentType": "cpf", "email": "ana@example.com"}).customer
+    assert found is not None and (found.emails, found.documents) == (("ana@example.com",), ("52998224725",))
+
+
+def test_how_the_key_travels_and_where_to() -> None:
+    assert VTEX.api is not None
+    assert VTEX.api.authorize("k:t", OPTIONS) == {"x-vtex-api-appkey": "k", "x-vtex-api-apptoken": "t"}
+    assert VTEX.api.origin_for(OPTIONS) == "https://madeupstore.vtexcommercestable.com.br"
+
+
+def test_only_the_ping_itself_is_a_greeting() -> None:
+    for body, greeted in ((b'{"hookConfig":"ping"}', True), (b'[{"hookConfig":"ping"}]', False)):
+        one = Delivery(body=body, headers={}, received_at=NOW, url="")
+        assert (VTEX.handshake(one) is not None) == greeted
