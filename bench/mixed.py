@@ -36,7 +36,6 @@ from bench.harness import RUNS, fresh_directory
 BAR = 1.3
 AT_ONCE = 64
 SECRET = "5a" * 32
-URL = "http://127.0.0.1:8080/webhooks/src_bench"
 
 Sent = tuple[Source, RawHeaders, bytes, bytes]
 
@@ -79,7 +78,7 @@ class _Template:
             found = b"|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
             self._ids = re.compile(b"(?<![0-9A-Za-z])(?:" + found + b")(?![0-9A-Za-z])")
 
-    def delivery(self, number: int, present: datetime) -> Delivery:
+    def delivery(self, number: int, present: datetime, url: str) -> Delivery:
         """The sample with its ids ending in `number`, signed; as it is before it knows any."""
 
         def renumber(found: re.Match[bytes]) -> bytes:
@@ -96,7 +95,7 @@ class _Template:
             headers={name: again(value) for name, value in self._said.get("headers", {}).items()},
             query={name: again(value) for name, value in self._said.get("query", {}).items()},
             received_at=present,
-            url=URL,
+            url=url,
         )
         return self._scheme.sign(unsigned, f"{self._adapter.secret_prefix}{SECRET}", present)
 
@@ -133,12 +132,13 @@ async def _templates(registry: Registry, account: str) -> AsyncIterator[tuple[So
             template = _Template(adapter, said, body, options)
             if source is None or source.options != options:
                 source = await _source(registry, account, adapter, said.get("options", {}))
-            plain = template.delivery(0, present)
+            plain = template.delivery(0, present, source.url)
             rec = read(source, plain, moments.now())
             given = adapter.delivery_id_of(plain, options)
             template.knows(*(name for one in rec.statements for name in one.names), given, rec.path)
             first, second = (
-                read(source, template.delivery(number, present), moments.now()) for number in (11_111_111, 22_222_222)
+                read(source, template.delivery(number, present, source.url), moments.now())
+                for number in (11_111_111, 22_222_222)
             )
             named = [[one.names[0] for one in rec.statements] for rec in (first, second)]
             fetching = first.outcome is Outcome.FETCHING and first.path != second.path
@@ -166,7 +166,7 @@ def _sent(made: list[tuple[Source, _Template]], numbers: Iterator[int], count: i
     for at in range(count):
         family = families[at % len(families)]
         source, template = family[at // len(families) % len(family)]
-        one = template.delivery(next(numbers), present)
+        one = template.delivery(next(numbers), present, source.url)
         headers = [(name.encode(), value.encode("latin-1")) for name, value in one.headers.items()]
         query = "&".join(f"{name}={value}" for name, value in one.query.items()).encode()
         found.append((source, headers, query, one.body))
