@@ -1,17 +1,21 @@
-"""Ecwid: a notice names the order's number; what it is now is read from the REST API.
+"""Ecwid: a notice names the order; what it is now is read from the REST API.
 
 - Signing: https://api-docs.ecwid.com/reference/webhooks-best-practices
+- Notices: https://docs.ecwid.com/webhook-automations/learn-ecwid-webhooks/event-data-in-webhooks
 - Orders: https://api-docs.ecwid.com/reference/get-order
 
 Decided here, and why:
 
 - The signature covers `eventCreated` and `eventId`, and nothing else of the body: strength `token`. Nothing but the
-  order's number is taken from the body, and the order is read from this source's own store (the option `store_id`).
+  order's id is taken from the body, and the order is read from this source's own store (the option `store_id`).
 - An order does not say its currency; the store's profile does. It is the option `currency`.
-- How much was given back is not in the documents read: `REFUNDED` gives back the whole value, and a part is not seen.
+- The manual says to use `data.orderId`; older notices have only `entityId`, the order's number, which then serves.
+- `refundedAmount` is the sum of all that was given back; it counts under one fixed id. The manual knows it for some ways
+  of payment alone: where it is 0, `REFUNDED` still gives back the whole value, and a part is not seen.
 - A deleted order can no longer be read, and keeps what is known of it. Unfinished orders are carts.
 """
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any
@@ -43,6 +47,8 @@ from adapters.contract import (
     order_title,
 )
 
+TOTAL = "total"  # the one id of what was given back
+
 
 class EcwidOptions(Options):
     """`store_id`: the number of the store; `currency`: what it sells in, as ISO 4217 writes it."""
@@ -63,9 +69,14 @@ def _signed(delivery: Delivery) -> bytes:
     return ".".join(map(str, parts)).encode("utf-8", "replace")
 
 
+class Named(Payload):
+    orderId: str | None = None
+
+
 class Notice(Payload):
     storeId: str
     entityId: int
+    data: Annotated[Named | None, IfObject] = None
 
 
 class Person(Payload):
@@ -85,6 +96,7 @@ class Sale(Payload):
     vendorOrderNumber: str | None = None
     paymentStatus: str | None = None
     total: Decimal
+    refundedAmount: Decimal | None = None
     createDate: IsoOrBlank = None
     updateDate: IsoOrBlank = None
     email: str | None = None
@@ -141,7 +153,10 @@ class Ecwid(Adapter[Sale]):
             raise Unreadable("storeId: is not the store that this source's option store_id names")
         if not 0 < notice.entityId < 10**18:
             raise Ignored("an order that is not finished: a cart")
-        return f"/api/v3/{event.options.store_id}/orders/{notice.entityId}"
+        given = (notice.data.orderId if notice.data else None) or ""
+        # The shop chooses a prefix and a suffix; what could lead elsewhere in the address is not used.
+        order_id = given if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given) else notice.entityId
+        return f"/api/v3/{event.options.store_id}/orders/{order_id}"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.paymentStatus == "INCOMPLETE":
@@ -154,6 +169,7 @@ class Ecwid(Adapter[Sale]):
             source_status=payload.paymentStatus,
             title=order_title(payload.vendorOrderNumber or payload.orderNumber, [line.name for line in lines]),
             value=Money.major(payload.total, currency),
+            refunds={TOTAL: Money.major(payload.refundedAmount, currency)} if payload.refundedAmount else None,
             ordered_at=payload.createDate,
             customer=_customer(payload),
             items=tuple(

@@ -7,6 +7,7 @@ Decided here, and why:
 
 - An order has no payment status: the API knows paid orders alone, so whatever is not cancelled is `paid`.
 - `refundedTotal` is the only thing that is told of refunds; it counts under one fixed id.
+- The key is an API key of the site: an OAuth access token is, in the manual's words, short-term. Only subscribing needs one.
 - A repeat of a notice has the same `id`; where it is missing, the digest of the body takes its place.
 """
 
@@ -86,8 +87,9 @@ class Squarespace(Adapter[Sale]):
         payload="https://developers.squarespace.com/commerce-apis/retrieve-specific-order",
     )
     setup = (
-        "Have an OAuth access token of the site with the scope for reading orders; it is this source's key.",
-        "Subscribe through the Webhook Subscriptions API (POST /1.0/webhook_subscriptions): endpointUrl {webhook_url}, topics "
+        "In the site's settings, under Developer Tools → Developer API Keys, make a key that may read orders (Orders, Read "
+        "Only); it is this source's key. An OAuth access token soon lapses, and is no key for this source.",
+        "With an OAuth access token of the site that may read its orders, needed this once, subscribe through the Webhook Subscriptions API (POST /1.0/webhook_subscriptions): endpointUrl {webhook_url}, topics "
         "order.create and order.update.",
         "The answer shows the subscription's secret this once: give it to this source as its secret. It is hexadecimal.",
         "A rotation at Squarespace replaces the secret at once: give the new one to this source without delay.",
@@ -103,7 +105,7 @@ class Squarespace(Adapter[Sale]):
     api = Api(
         origin="https://api.squarespace.com",
         authorize=lambda key, options: {"authorization": f"Bearer {key}"},
-        key_words="an OAuth access token of the site that may read its orders",
+        key_words="an API key of the site that may read its orders (Developer API Keys: Orders, Read Only)",
     )
     fetches = dict.fromkeys(topics, Notice)
     document = Sale

@@ -72,3 +72,27 @@ def test_statuses(word: str, status: Any) -> None:
 def test_money_and_time() -> None:
     found = order(updateDate="2018-05-31 15:08:36 +0000")
     assert found.value == Money(1250, "BRL") and str(found.at) == "2018-05-31 15:08:36+00:00"
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ({"data": {"orderId": "SHOP-XJ12H"}}, "SHOP-XJ12H"),
+        ({}, "103"),
+        ({"data": None}, "103"),
+        ({"data": {"orderId": ""}}, "103"),
+        ({"data": {"orderId": "../../9/orders/1"}}, "103"),
+        ({"data": {"orderId": ".."}}, "103"),
+        ({"data": {"orderId": "a?b"}}, "103"),
+        ({"data": {"orderId": "1\n"}}, "103"),
+        ({"data": {"orderId": "x" * 65}}, "103"),
+    ],
+)
+def test_the_order_is_read_by_the_id_that_the_manual_says(told: dict[str, Any], read: str) -> None:
+    event = ECWID.read(delivery(**told), "order.created", OPTIONS)
+    assert ECWID.path(event.payload, event) == f"/api/v3/1003/orders/{read}"
+
+
+@pytest.mark.parametrize(("amount", "refunds"), [(2.5, {"total": Money(250, "BRL")}), (0, None), (None, None)])
+def test_what_was_given_back(amount: Any, refunds: Any) -> None:
+    assert order(paymentStatus="PARTIALLY_REFUNDED", refundedAmount=amount).refunds == refunds
