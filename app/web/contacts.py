@@ -14,9 +14,10 @@ from app.roles import Permission
 from app.store import accounts, contacts, orders
 from app.store.statements import Row
 from app.web import shapes
-from app.web.orders import OrderQuery, list_orders, wallet_of, wanted
+from app.web.orders import OrderQuery, list_orders, wanted
 from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Query, answer, route
+from app.web.wallet import wallet_of
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 

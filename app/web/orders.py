@@ -8,12 +8,13 @@ from adapters.contract import Origin, Status, currency_code
 from adapters.contract.errors import Unreadable
 from app import moments
 from app.moments import iso
-from app.roles import Permission, Role
-from app.store import accounts, contacts, orders
+from app.roles import Permission
+from app.store import contacts, orders
 from app.store.statements import Row
 from app.web import shapes
 from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Page, after, answer, page_of, route
+from app.web.wallet import wallet_of
 
 
 class OrderQuery(Page):
@@ -33,14 +34,6 @@ class AllOrdersQuery(OrderQuery):
     contact: str | None = Field(None, max_length=255)
     deal_id: str | None = Field(None, max_length=255)
     q: str | None = Field(None, max_length=200)
-
-
-async def wallet_of(asked: Asked) -> str | None:
-    """The member whose own contacts and deals alone may be seen; None: everything. The one place that decides it."""
-    if asked.caller.role is not Role.REP:
-        return None
-    account = await accounts.find(asked.registry.store, asked.account_id)
-    return asked.caller.member_id if account is None or account["owner_privacy"] else None
 
 
 def moment_of(name: str, text: str | None) -> int | None:

@@ -170,6 +170,29 @@ def after(word: str | None, *kinds: type) -> Any:
 Handler = Callable[[Asked], Awaitable[Response]]
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a route takes and gives, as its documentation tells it."""
+
+    handler: Handler
+    permission: Permission | None
+    any_of: tuple[Permission, ...]
+    needs_registry: bool
+    operator: bool
+    takes: type[Body] | None
+    query: type[Query] | None
+    gives: Any
+    status: int
+
+
+class Described(Route):
+    """A route that knows what it takes and gives."""
+
+    def __init__(self, path: str, endpoint: Any, *, methods: list[str], name: str, description: Description) -> None:
+        super().__init__(path, endpoint, methods=methods, name=name)
+        self.description = description
+
+
 def route(
     method: str,
     path: str,
@@ -179,10 +202,15 @@ def route(
     needs_registry: bool = False,
     operator: bool = False,
     any_of: tuple[Permission, ...] = (),
+    takes: type[Body] | None = None,
+    query: type[Query] | None = None,
+    gives: Any = None,
+    status: int = 200,
 ) -> Route:
     """A route. Without the permission the answer is 403, and says which roles have it.
 
     `needs_registry` refuses while the account's registry is off; `operator` routes exist at the operator's door alone.
+    `takes` (the body), `query`, `gives` (the answer's type) and `status` describe the route for `/openapi.json`.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -207,7 +235,13 @@ def route(
         except Rejected:
             raise Problem("invalid", "the database refuses these values") from None
 
-    return Route(path, endpoint, methods=[method], name=f"{method} {path}")
+    return Described(
+        path,
+        endpoint,
+        methods=[method],
+        name=f"{method} {path}",
+        description=Description(handler, permission, any_of, needs_registry, operator, takes, query, gives, status),
+    )
 
 
 def _check(caller: Caller, permission: Permission | None, any_of: tuple[Permission, ...]) -> None:
