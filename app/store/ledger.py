@@ -140,7 +140,7 @@ class Ledger:
         self, rec: Record, said: Statement, contacts: Contacts
     ) -> tuple[Outcome, OpenOrder | None, str | None, list[str]]:
         """Adds a delivery's statement to its order: what became of it, the order, the reason, and notes for the log."""
-        order = self._find(rec, said)
+        order = self.named(rec.account_id, rec.source_id, rec.source_id, rec.origin, said.names)
         key = (said.at, said.rank, said.digest)
         known = key in order.heard
         if not known:
@@ -178,13 +178,21 @@ class Ledger:
         changed = any(before.get(name) != value for name, value in order.columns.items())
         return (Outcome.UPDATED if changed else Outcome.UNCHANGED), order, None, notes
 
-    def _find(self, rec: Record, said: Statement) -> OpenOrder:
-        """The order of these names; several that turn out to be one sale become the oldest of them."""
-        scope = rec.source_id
-        keys = [(rec.account_id, scope, name) for name in said.names]
+    def tell_by_member(self, order: OpenOrder, said: Statement, member_id: str) -> None:
+        """Adds what a member says of an order; a member names the contact, nobody is looked for."""
+        present = now()
+        heard = Entry(at=said.at, digest=said.digest, recorded_at=present, said=said.said, by_member=True)
+        order.heard[said.at, said.rank, said.digest] = Heard(heard, None, member_id, False)
+        order.folded = fold(one.entry for one in order.heard.values())
+        order.touched = True
+        order.columns = _columns(order, order.folded, order.folded.contact_id or order.columns.get("contact_id"))
+
+    def named(self, account_id: str, scope: str, source_id: str | None, origin: str, names: Sequence[str]) -> OpenOrder:
+        """The order of these names, or a new one; several that turn out to be one sale become the oldest of them."""
+        keys = [(account_id, scope, name) for name in names]
         found = list({id(order): order for key in keys if (order := self._by_name.get(key))}.values())
         if not found:
-            order = OpenOrder(rec.account_id, new_id("ord"), scope, rec.source_id, rec.origin)
+            order = OpenOrder(account_id, new_id("ord"), scope, source_id, origin)
             self._by_id[order.account_id, order.id] = order
         else:
             order = min(found, key=lambda one: (one.row is None, one.id))

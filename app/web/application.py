@@ -14,7 +14,20 @@ from app.committer import Committer
 from app.registry import Registry
 from app.settings import Settings
 from app.store.database import Store
-from app.web import accounts, adapters, contacts, deliveries, health, operator, orders, privacy, sources, trials
+from app.web import (
+    accounts,
+    adapters,
+    contacts,
+    deals,
+    deliveries,
+    handmade,
+    health,
+    operator,
+    orders,
+    privacy,
+    sources,
+    trials,
+)
 from app.web.problems import Problem, answer_problem
 from app.web.webhooks import PREFIX, Webhooks
 
@@ -41,6 +54,8 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *health.ROUTES,
             *contacts.ROUTES,
             *orders.ROUTES,
+            *handmade.ROUTES,
+            *deals.ROUTES,
             *deliveries.ROUTES,
             *adapters.ROUTES,
             *sources.ROUTES,

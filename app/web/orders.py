@@ -1,5 +1,7 @@
 """Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
 
+from typing import Any
+
 from pydantic import Field
 from starlette.responses import Response
 from starlette.routing import Route
@@ -68,10 +70,10 @@ async def wanted(
     )
 
 
-async def list_orders(asked: Asked, *, contact_id: str | None = None) -> Response:
-    """A page of orders."""
-    query = asked.query(OrderQuery if contact_id else AllOrdersQuery)
-    deal_id = q = None
+async def list_orders(asked: Asked, *, contact_id: str | None = None, deal_id: str | None = None) -> Response:
+    """A page of orders: of a contact, of a deal, or of all."""
+    query = asked.query(OrderQuery if contact_id or deal_id else AllOrdersQuery)
+    q = None
     if isinstance(query, AllOrdersQuery):
         deal_id, q = query.deal_id, query.q
         if query.contact:
@@ -117,10 +119,14 @@ async def _seen(asked: Asked) -> Row:
     return row
 
 
+async def shown(asked: Asked, row: Row) -> dict[str, Any]:
+    """An order as it is answered."""
+    return shapes.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
+
+
 async def show(asked: Asked) -> Response:
     """One order."""
-    row = await _seen(asked)
-    return answer(shapes.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"])))
+    return answer(await shown(asked, await _seen(asked)))
 
 
 async def history(asked: Asked) -> Response:
