@@ -152,11 +152,11 @@ def test_orders_and_deals_by_hand(here: Installation) -> None:
     token = here.json("token", "create", "--account", "acme", "--role", "manager")["token"]
     headers = {"Authorization": f"Bearer {token}"}
     assert httpx.put(f"{address}/v1/contacts/42", json={"name": "Ana"}, headers=headers).status_code == 201
-    assert here.json("deal", "set", "D/7", "--contact", "42")["crm_id"] == "D/7"
-    made = here.json(*order, "--deal", "D/7")
+    assert here.json("deal", "set", "D-7", "--contact", "42")["crm_id"] == "D-7"
+    made = here.json(*order, "--deal", "D-7")
     changed = here.json("order", "edit", made["id"], "--status", "paid")
-    assert (changed["status"], changed["deal_id"]) == ("paid", "D/7")
+    assert (changed["status"], changed["deal_id"]) == ("paid", "D-7")
     assert [one["id"] for one in here.json("order", "list", "--contact", "42")["data"]] == [made["id"]]
-    assert here.json("deal", "orders", "D/7")["data"] == [changed]
+    assert here.json("deal", "orders", "D-7")["data"] == [changed]
     assert here.json("order", "show", made["id"]) == changed
     assert [one["member_id"] for one in here.json("order", "history", made["id"])["data"]] == ["operator"] * 2
