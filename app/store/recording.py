@@ -12,6 +12,7 @@ from app.store.ledger import Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.record import Receipt, Record
 from app.store.statements import Insert, Lock, Lookup, Plan, Sql, to_json
+from app.store.tallies import tally
 
 _DELIVERY = Lookup(
     "deliveries",
@@ -54,9 +55,11 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         ledger.settle(contacts)
         yield from contacts.save()
         yield from ledger.save()
-    yield from _log(fresh, receipts, held)
+    committed_at = now()
+    yield from _log(fresh, receipts, held, committed_at)
     for twin, first in twins:
         receipts[id(twin)] = Receipt(first.delivery_id, Outcome.DUPLICATE, receipts[id(first)].orders)
+    yield from tally(batch, receipts, committed_at)
     return [receipts[id(rec)] for rec in batch]
 
 
@@ -160,8 +163,9 @@ def _apply(rec: Record, ledger: Ledger, contacts: Contacts, held: list[tuple[str
     return Receipt(rec.delivery_id, weightiest([outcome for outcome, _ in became]), orders, reason)
 
 
-def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str, str, str, str]]) -> Plan[None]:
-    committed_at = now()
+def _log(
+    fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str, str, str, str]], committed_at: int
+) -> Plan[None]:
     rows: list[tuple[Any, ...]] = []
     bodies: list[tuple[Any, ...]] = []
     for rec in fresh:

@@ -69,8 +69,9 @@ Plan = Generator[Statement, Any, T]
 class Insert:
     """Puts rows into a table: `many(rows)`, each row in the order of `columns`.
 
-    `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", or "replace" (its other columns
-    are set). The index is the judge, not a look-up before.
+    `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", "replace" (its other columns are
+    set), or "tally" (`count` is added, `first_at` and `last_at` become the earliest and the latest). The index is the
+    judge, not a look-up before.
     """
 
     def __init__(self, table: str, *, on_conflict: str = "fail", columns: Sequence[str] = ()) -> None:
@@ -89,10 +90,17 @@ class Insert:
     def _clause(self) -> str:
         if self._on_conflict == "skip":
             return " ON CONFLICT DO NOTHING"
-        if self._on_conflict == "replace":
-            sets = ", ".join(f"{name} = excluded.{name}" for name in self.columns if name not in self._key)
+        if self._on_conflict in ("replace", "tally"):
+            how = self._tallied if self._on_conflict == "tally" else "excluded.{0}".format
+            sets = ", ".join(f"{name} = {how(name)}" for name in self.columns if name not in self._key)
             return f" ON CONFLICT ({', '.join(self._key)}) DO UPDATE SET {sets}"
         return ""
+
+    def _tallied(self, column: str) -> str:
+        old, new = f"{self._name}.{column}", f"excluded.{column}"
+        if column == "count":
+            return f"{old} + {new}"
+        return f"CASE WHEN {old} {'<' if column == 'first_at' else '>'} {new} THEN {old} ELSE {new} END"
 
     @cached_property
     def _parts(self) -> tuple[str, str]:
