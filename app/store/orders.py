@@ -57,6 +57,30 @@ def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
     return " AND ".join(clauses), values
 
 
+TRAITS = ("status", "currency", "origin", "scope")
+_TRAITS = ", ".join(TRAITS)
+# From each combination that exists straight to the next one in the index, whatever stands between them.
+_RUNS = f"""
+WITH RECURSIVE run(id) AS (
+    SELECT first.id FROM (
+        SELECT id FROM orders WHERE account_id = :account_id AND value IS NOT NULL ORDER BY {_TRAITS} LIMIT 1
+    ) first
+    UNION ALL
+    SELECT (
+        SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL
+        AND (o.status, o.currency, o.origin, o.scope) > (c.status, c.currency, c.origin, c.scope)
+        ORDER BY o.status, o.currency, o.origin, o.scope LIMIT 1
+    ) FROM run JOIN orders c ON c.account_id = :account_id AND c.id = run.id
+)
+SELECT {_TRAITS} FROM run JOIN orders ON account_id = :account_id AND orders.id = run.id LIMIT :most
+"""
+
+
+async def runs(store: Store, account_id: str, most: int) -> list[Row]:
+    """Every combination of status, currency, origin and scope that the account's orders have; at most so many."""
+    return await store.all(_RUNS, account_id=account_id, most=most)
+
+
 def _order(row: Row) -> Row:
     return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
 

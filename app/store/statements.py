@@ -6,7 +6,7 @@ transaction, on SQLite in the writing connection's thread and on PostgreSQL over
 
 import re
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, TypeVar
@@ -107,20 +107,34 @@ class _InsertRows(Statement):
 class Lookup:
     """Finds rows by many keys at once: `many(keys)` gives the rows, in no order. Nulls match nothing.
 
-    With `for_update`, rows are locked on PostgreSQL, in the order of their keys.
+    With `for_update`, rows are locked on PostgreSQL, in the order of their keys. With `also`, a second table is looked
+    into by the same statement; what it has no column for is said beside it, as SQL.
     """
 
-    def __init__(self, table: Table, columns: Sequence[str], *, by: Sequence[str], for_update: bool = False) -> None:
+    def __init__(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        *,
+        by: Sequence[str],
+        for_update: bool = False,
+        also: tuple[Table, Mapping[str, str]] | None = None,
+    ) -> None:
         self.columns = tuple(columns)
-        names = ", ".join(f"t.{name}" for name in columns)
-        where = " AND ".join(f"t.{name} = ?" for name in by)
-        self.sqlite = f"SELECT {names} FROM {table.name} t WHERE {where}"
+        where = " AND ".join(f"t.{name} = ?{at}" for at, name in enumerate(by, start=1))
         each = " AND ".join(f"t.{name} = json_extract(k.value, '$[{at}]')" for at, name in enumerate(by))
-        self.sqlite_many = f"SELECT {names} FROM json_each(?) k CROSS JOIN {table.name} t ON {each}"
         arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(by, start=1))
         on = " AND ".join(f"t.{name} = k.{name}" for name in by)
         lock = f" ORDER BY {', '.join(f't.{name}' for name in by)} FOR UPDATE OF t" if for_update else ""
-        self.postgresql = f"SELECT {names} FROM unnest({arrays}) k({', '.join(by)}) JOIN {table.name} t ON {on}{lock}"
+        self.sqlite = self.sqlite_many = self.postgresql = ""
+        for place, said in ((table, {}), also) if also else ((table, dict[str, str]()),):
+            names = ", ".join(said.get(name, f"t.{name}") for name in columns)
+            union = " UNION ALL " if self.sqlite else ""
+            self.sqlite += f"{union}SELECT {names} FROM {place.name} t WHERE {where}"
+            self.sqlite_many += f"{union}SELECT {names} FROM json_each(?1) k CROSS JOIN {place.name} t ON {each}"
+            self.postgresql += (
+                f"{union}SELECT {names} FROM unnest({arrays}) k({', '.join(by)}) JOIN {place.name} t ON {on}{lock}"
+            )
 
     def many(self, keys: Sequence[Sequence[Any]]) -> Statement:
         """The rows under these keys (each in the order of `by`)."""

@@ -25,6 +25,7 @@ from app.web import (
     operator,
     orders,
     privacy,
+    retention,
     sources,
     trials,
 )
@@ -62,6 +63,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *trials.ROUTES,
             *accounts.ROUTES,
             *privacy.ROUTES,
+            *retention.ROUTES,
             *operator.ROUTES,
         ],
         lifespan=lifespan,
