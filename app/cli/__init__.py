@@ -15,6 +15,7 @@ app.add_typer(log.main, name="deliveries")
 app.add_typer(log.privacy, name="privacy")
 app.add_typer(orders.order, name="order")
 app.add_typer(orders.deal, name="deal")
+app.add_typer(keeping.report, name="report")
 
 
 @app.callback()

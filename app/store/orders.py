@@ -127,21 +127,42 @@ async def history(store: Store, account_id: str, order_id: str) -> list[Row]:
     return [{**row, "said": json.loads(row["said"])} for row in rows]
 
 
-async def summary(store: Store, account_id: str, wanted: Filter) -> list[Row]:
-    """Per currency, computed from the orders; test orders stand in no sum.
+BOUGHT = "status IN ('paid', 'partially_paid', 'refunded')"
+_OPEN = "status IN ('pending', 'overdue')"
 
-    gross: what was paid (partially paid and refunded orders included); refunded: what of it went back; open: what is
-    still expected (pending, overdue).
-    """
+
+def _sum(name: str, value: str, when: str) -> str:
+    """A sum in two parts: the whole of it could be more than 64 bits hold, and a stranger decides the summands."""
+    parts = ((f"{name}_high", f"{value} / 1000000"), (f"{name}_low", f"{value} % 1000000"))
+    return ", ".join(f"CAST(sum(CASE WHEN {when} THEN {part} ELSE 0 END) AS BIGINT) AS {word}" for word, part in parts)
+
+
+# gross: what was paid (partially paid and refunded orders included); refunded: what of it went back; open: what is still
+# expected (pending, overdue).
+SUMS = (
+    f"count(*) AS orders, sum(CASE WHEN {BOUGHT} THEN 1 ELSE 0 END) AS paid_orders, "
+    f"{_sum('gross', 'value', BOUGHT)}, {_sum('refunded', 'refunded_value', BOUGHT)}, "
+    f"{_sum('open', 'value', _OPEN)}, "
+    "min(ordered_at) AS first_ordered_at, max(ordered_at) AS last_ordered_at, max(paid_at) AS last_paid_at"
+)
+
+
+def summed(row: Row) -> Row:
+    """A row of `SUMS` with its sums put together: gross, refunded, open, in minor units."""
+    parts = {name: row[f"{name}_high"] * 1_000_000 + row[f"{name}_low"] for name in ("gross", "refunded", "open")}
+    return {name: value for name, value in row.items() if not name.endswith(("_high", "_low"))} | parts
+
+
+def counted(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
+    """The condition on orders that stand in sums, and its values: those of the filter, without test orders."""
     where, values = _where(account_id, wanted)
-    bought = "status IN ('paid', 'partially_paid', 'refunded')"
-    return await store.all(
-        "SELECT currency, count(*) AS orders, "
-        f"sum(CASE WHEN {bought} THEN 1 ELSE 0 END) AS paid_orders, "
-        f"CAST(sum(CASE WHEN {bought} THEN value ELSE 0 END) AS BIGINT) AS gross, "
-        f"CAST(sum(CASE WHEN {bought} THEN refunded_value ELSE 0 END) AS BIGINT) AS refunded, "
-        "CAST(sum(CASE WHEN status IN ('pending', 'overdue') THEN value ELSE 0 END) AS BIGINT) AS open, "
-        "min(ordered_at) AS first_ordered_at, max(ordered_at) AS last_ordered_at, max(paid_at) AS last_paid_at "
-        f"FROM orders WHERE {where} AND test = :test GROUP BY currency ORDER BY currency",
-        test=False, **values,
-    )  # fmt: skip
+    return f"{where} AND test = :test", {**values, "test": False}
+
+
+async def summary(store: Store, account_id: str, wanted: Filter) -> list[Row]:
+    """Per currency, computed from the orders; test orders stand in no sum."""
+    where, values = counted(account_id, wanted)
+    rows = await store.all(
+        f"SELECT currency, {SUMS} FROM orders WHERE {where} GROUP BY currency ORDER BY currency", **values
+    )
+    return [summed(row) for row in rows]
