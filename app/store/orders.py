@@ -1,111 +1,36 @@
-"""The only room that speaks SQL about orders when they are read; the group commit writes them."""
+"""The only room, with `pages`, that speaks SQL about orders when they are read; the group commit writes them."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from app.store.database import Store
 from app.store.ledger import MERGED
+from app.store.pages import TRAITS, Filter, as_read, page, runs, search, where_of
 from app.store.statements import Row
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which orders: every field that is set must hold. Times are microseconds, `until` is not included.
-
-    `wallet_of` is the member beyond whose own contacts and deals nothing is seen.
-    """
-
-    contact_id: str | None = None
-    deal_id: str | None = None
-    status: str | None = None
-    origin: str | None = None
-    source_id: str | None = None
-    currency: str | None = None
-    since: int | None = None
-    until: int | None = None
-    q: str | None = None
-    wallet_of: str | None = None
-
-
-_WALLET = (
-    "(contact_id IN (SELECT id FROM contacts WHERE account_id = :account_id AND owner_id = :wallet_of) "
-    "OR deal_id IN (SELECT crm_id FROM deals WHERE account_id = :account_id AND owner_id = :wallet_of))"
-)
-
-
-def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
-    clauses = ["account_id = :account_id", "value IS NOT NULL"]
-    values: dict[str, Any] = {"account_id": account_id}
-    for name in ("contact_id", "deal_id", "status", "origin", "source_id", "currency"):
-        if (given := getattr(wanted, name)) is not None:
-            clauses.append(f"{name} = :{name}")
-            values[name] = given
-    if wanted.since is not None:
-        clauses.append("ordered_at >= :since")
-        values["since"] = wanted.since
-    if wanted.until is not None:
-        clauses.append("ordered_at < :until")
-        values["until"] = wanted.until
-    if wanted.q:
-        clauses.append("(external_id = :word OR lower(title) LIKE :pattern ESCAPE '!')")
-        escaped = wanted.q.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        values |= {"word": wanted.q, "pattern": f"%{escaped}%"}
-    if wanted.wallet_of is not None:
-        clauses.append(_WALLET)
-        values["wallet_of"] = wanted.wallet_of
-    return " AND ".join(clauses), values
-
-
-TRAITS = ("status", "currency", "origin", "scope")
-_TRAITS = ", ".join(TRAITS)
-# From each combination that exists straight to the next one in the index, whatever stands between them.
-_RUNS = f"""
-WITH RECURSIVE run(id) AS (
-    SELECT first.id FROM (
-        SELECT id FROM orders WHERE account_id = :account_id AND value IS NOT NULL ORDER BY {_TRAITS} LIMIT 1
-    ) first
-    UNION ALL
-    SELECT (
-        SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL
-        AND (o.status, o.currency, o.origin, o.scope) > (c.status, c.currency, c.origin, c.scope)
-        ORDER BY o.status, o.currency, o.origin, o.scope LIMIT 1
-    ) FROM run JOIN orders c ON c.account_id = :account_id AND c.id = run.id
-)
-SELECT {_TRAITS} FROM run JOIN orders ON account_id = :account_id AND orders.id = run.id LIMIT :most
-"""
-
-
-async def runs(store: Store, account_id: str, most: int) -> list[Row]:
-    """Every combination of status, currency, origin and scope that the account's orders have; at most so many."""
-    return await store.all(_RUNS, account_id=account_id, most=most)
-
-
-def _order(row: Row) -> Row:
-    return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
-
-
-async def page(
-    store: Store, account_id: str, wanted: Filter, *, after: tuple[int, str] | None, limit: int
-) -> list[Row]:
-    """Orders, newest first, after the one that was ordered at this time under this id."""
-    where, values = _where(account_id, wanted)
-    if after is not None:
-        where += " AND (ordered_at, id) < (:after_at, :after_id)"
-        values |= {"after_at": after[0], "after_id": after[1]}
-    rows = await store.all(
-        f"SELECT * FROM orders WHERE {where} ORDER BY ordered_at DESC, id DESC LIMIT :limit", limit=limit, **values
-    )
-    return [_order(row) for row in rows]
+__all__ = [
+    "BOUGHT",
+    "SUMS",
+    "TRAITS",
+    "Filter",
+    "counted",
+    "find",
+    "history",
+    "page",
+    "runs",
+    "search",
+    "summary",
+    "summed",
+]
 
 
 async def find(store: Store, account_id: str, order_id: str, *, wallet_of: str | None = None) -> Row | None:
     """One order; one that was merged into another answers as that one."""
-    where, values = _where(account_id, Filter(wallet_of=wallet_of))
+    where, values = where_of(account_id, Filter(wallet_of=wallet_of))
     for _ in range(2):
         row = await store.one(f"SELECT * FROM orders WHERE {where} AND id = :id", id=order_id, **values)
         if row is not None:
-            return _order(row)
+            return as_read(row)
         survivor = await store.one(
             "SELECT order_id FROM aliases WHERE account_id = :account_id AND scope = :scope AND name = :name",
             account_id=account_id, scope=MERGED, name=order_id,
@@ -155,7 +80,7 @@ def summed(row: Row) -> Row:
 
 def counted(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
     """The condition on orders that stand in sums, and its values: those of the filter, without test orders."""
-    where, values = _where(account_id, wanted)
+    where, values = where_of(account_id, wanted)
     return f"{where} AND test = :test", {**values, "test": False}
 
 
