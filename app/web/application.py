@@ -14,7 +14,7 @@ from app.committer import Committer
 from app.registry import Registry
 from app.settings import Settings
 from app.store.database import Store
-from app.web import accounts, adapters, contacts, deliveries, health, operator, orders, privacy, sources, trials
+from app.web import accounts, adapters, contacts, deliveries, health, jobs, operator, orders, privacy, sources, trials
 from app.web.problems import Problem, answer_problem
 from app.web.webhooks import PREFIX, Webhooks
 
@@ -42,6 +42,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *contacts.ROUTES,
             *orders.ROUTES,
             *deliveries.ROUTES,
+            *jobs.ROUTES,
             *adapters.ROUTES,
             *sources.ROUTES,
             *trials.ROUTES,
