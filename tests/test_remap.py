@@ -19,7 +19,7 @@ from app.store.statements import Plan, Sql
 from tests.house import House, order_event
 from tests.jobs import changes, done, registry_of
 
-EXAMPLES = 20
+EXAMPLES = 6
 
 Change = Callable[[Order, Event[Any]], Iterable[Order]]
 

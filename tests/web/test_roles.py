@@ -35,6 +35,12 @@ ROUTES = [
     ("GET", "/v1/deliveries", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/deliveries/dlv_none", {"admin", "manager", "integrator", "ops"}),
     ("POST", "/v1/deliveries/dlv_none/retry", {"admin", "manager", "integrator", "ops"}),
+    ("POST", "/v1/deliveries/retry", {"admin", "manager", "integrator", "ops"}),
+    ("POST", "/v1/remap", {"admin", "integrator"}),
+    ("GET", "/v1/jobs", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/jobs/job_none", {"admin", "manager", "integrator", "ops"}),
+    ("POST", "/v1/jobs/job_none/stop", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/jobs/job_none/changes", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/privacy/requests", {"admin"}),
     ("GET", "/v1/adapters", ALL),
 ]
