@@ -76,13 +76,19 @@ def test_the_log_is_exported(here: Installation) -> None:
     assert here.run("deliveries", "export", "--since", "2020-01-01", "--until", "2020-01-02") == ""
 
 
-def test_ctrl_c_leaves_the_job_and_the_next_start_goes_on(here: Installation, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_the_job_to_the_server(here: Installation, tmp_path: Path) -> None:
     source = shop(here)
-    with here.running(tmp_path / "out", "deliveries", "retry", "--source", source) as command:
-        until(lambda: (here.folder / "orders.db-wal").exists() or command.poll() is not None)
-        command.send_signal(signal.SIGINT)
-        assert command.wait(PATIENCE) in {0, 1}
     here.serve()
-    jobs = here.json("jobs", "list")["data"]
-    for job in jobs:  # none, when the interrupt came before the job was begun
-        assert until(lambda id_=job["id"]: here.json("jobs", "show", id_)["state"] == "done")
+    with here.running(tmp_path / "out", "deliveries", "retry", "--source", source) as command:
+        [job] = until(lambda: here.json("jobs", "list")["data"])
+        command.send_signal(signal.SIGINT)
+        assert command.wait(PATIENCE) in {0, 1}  # it may have been done already
+    assert until(lambda: here.json("jobs", "show", job["id"])["state"] == "done")
+
+
+def test_what_was_only_begun_goes_on_when_a_server_runs(here: Installation) -> None:
+    source = shop(here)
+    begun = here.json("remap", "--source", source, "--no-wait")
+    here.serve()
+    assert until(lambda: here.json("jobs", "show", begun["job_id"])["state"] == "done")
+    assert here.run("jobs", "show", begun["job_id"], "--changes")
