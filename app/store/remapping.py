@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.outcome import Outcome, weightiest
-from app.store.placing import Contacts
 from app.store.reassembly import Reassembly
 from app.store.record import Receipt, Record
 from app.store.recording import log_again, names_of
 from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.store.unlearning import Relearning
 
 LockName = tuple[str, ...]
 
@@ -215,7 +215,8 @@ def tell_anew(
     batch = [rec for rec in batch if rec.delivery_id in there]  # pruned or erased meanwhile: it says nothing any more
     if not batch:
         return Remapped(orders=[], deliveries={}, made=frozenset())
-    ledger, contacts = Reassembly(account_id, source_id), Contacts()
+    ledger = Reassembly(account_id, source_id)
+    contacts = Relearning(ledger)
     wanted = [(account_id, source_id, one[3]) for one in locked if one[0] == "order"]
     yield from ledger.load(wanted, [(account_id, rec.delivery_id) for rec in batch])
     names = yield from ledger.names()
@@ -225,13 +226,16 @@ def tell_anew(
         raise Wider(locked | needed)
     yield from contacts.load([one[1:] for one in locked if one[0] == "identity"])  # type: ignore[misc]  # three words
     ledger.take_apart(batch)
+    yield from contacts.unlearn(batch)
     ends = {rec.delivery_id: _tell(rec, ledger, contacts) for rec in batch}
     ledger.finish(batch[0], contacts)
     remapped = _became(batch, rows, ledger, contacts, ends)
     if for_real:
         yield from ledger.clear()
+        yield from contacts.forget()
         yield from contacts.save()
         yield from ledger.save()
+        yield from contacts.tidy()
         for rec, receipt in remapped.deliveries.values():
             waits = (
                 [one for said in rec.statements for one in _identities(said.said)]
@@ -248,7 +252,7 @@ Ended = list[
 ]  # of each statement: what became of it, its order's name, the reason
 
 
-def _tell(rec: Record, ledger: Reassembly, contacts: Contacts) -> Ended:
+def _tell(rec: Record, ledger: Reassembly, contacts: Relearning) -> Ended:
     if rec.outcome is not None:
         return [(rec.outcome, None, rec.reason)]
     ended: Ended = []
@@ -260,7 +264,11 @@ def _tell(rec: Record, ledger: Reassembly, contacts: Contacts) -> Ended:
 
 
 def _became(
-    batch: Sequence[Record], rows: Mapping[str, Row], ledger: Reassembly, contacts: Contacts, ends: Mapping[str, Ended]
+    batch: Sequence[Record],
+    rows: Mapping[str, Row],
+    ledger: Reassembly,
+    contacts: Relearning,
+    ends: Mapping[str, Ended],
 ) -> Remapped:
     """Orders before and after, and how each delivery ended. That an order is told anew does not unsay who created it."""
     living = {id(order) for order in ledger.orders()}
