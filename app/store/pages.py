@@ -18,7 +18,7 @@ from typing import Any
 from app.store.database import Store, among
 from app.store.statements import Row
 
-MOST_RUNS = 64  # beyond it, which takes a hostile shop, the list is walked as a whole
+MOST_RUNS = 200  # beyond it, which takes a hostile shop, the list is walked as a whole
 NEWEST = 2_000  # orders that are looked through for a wallet before its contacts and deals are
 LOOKED_THROUGH = 10_000  # titles for one page of a search
 CHUNK = 2_000
@@ -86,26 +86,46 @@ def where_of(account_id: str, wanted: Filter, *, indexed: bool = True) -> tuple[
 
 TRAITS = ("status", "currency", "origin", "scope")
 _TRAITS = ", ".join(TRAITS)
+
+
+def _next_run() -> str:
+    """The id of an order of the next run after that of order `c`: the nearest that differs in the last trait, or before it.
+
+    One comparison of all four at once would be the same, but SQLite seeks by the first of them only.
+    """
+    steps = []
+    for last in reversed(range(len(TRAITS))):
+        same = "".join(f" AND o.{name} = c.{name}" for name in TRAITS[:last])
+        order = ", ".join(f"o.{name}" for name in TRAITS)
+        steps.append(
+            "(SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL {of}"
+            f"{same} AND o.{TRAITS[last]} > c.{TRAITS[last]} ORDER BY {order} LIMIT 1)"
+        )
+    return f"COALESCE({', '.join(steps)})"
+
+
 # From each combination that exists straight to the next one in the index, whatever stands between them.
 _RUNS = f"""
 WITH RECURSIVE run(id) AS (
     SELECT first.id FROM (
-        SELECT id FROM orders WHERE account_id = :account_id AND value IS NOT NULL ORDER BY {_TRAITS} LIMIT 1
+        SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL {{of}} ORDER BY {_TRAITS} LIMIT 1
     ) first
     UNION ALL
-    SELECT (
-        SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL
-        AND (o.status, o.currency, o.origin, o.scope) > (c.status, c.currency, c.origin, c.scope)
-        ORDER BY o.status, o.currency, o.origin, o.scope LIMIT 1
-    ) FROM run JOIN orders c ON c.account_id = :account_id AND c.id = run.id
+    SELECT {_next_run()} FROM run JOIN orders c ON c.account_id = :account_id AND c.id = run.id
 )
 SELECT {_TRAITS} FROM run JOIN orders ON account_id = :account_id AND orders.id = run.id LIMIT :most
 """
 
 
-async def runs(store: Store, account_id: str, most: int) -> list[Row]:
-    """Every combination of status, currency, origin and scope that the account's orders have; at most so many."""
-    return await store.all(_RUNS, account_id=account_id, most=most)
+async def runs(store: Store, account_id: str, most: int, *, status: str | None = None) -> list[Row]:
+    """Every combination of status (or of this one), currency, origin and scope that the account's orders have.
+
+    At most so many.
+    """
+    if status is None:
+        return await store.all(_RUNS.format(of=""), account_id=account_id, most=most)
+    sql = _RUNS.format(of="AND o.status = :status")
+    return await store.all(sql, account_id=account_id, most=most, status=status)
 
 
 def as_read(row: Row) -> Row:
@@ -134,14 +154,16 @@ async def search(
     Upper and lower case, and accents, make no difference in titles.
     """
     exact = await _of_id(store, account_id, replace(wanted, q=None), wanted.q or "")
-    rows = exact[:limit] if after is None else []
+    if exact and after is None:
+        return exact[:limit], BEGINNING  # whoever typed an id need not wait for what else there may be
+    rows: list[Row] = []
     place, more, seen = after, True, 0
     while more and len(rows) < limit and seen < LOOKED_THROUGH:
         known = {row["id"] for row in exact}
         ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(rows), but=known)
         rows += await _read(store, account_id, ids, "*")
         seen += CHUNK
-    return rows, (place or BEGINNING) if more else None
+    return rows, place if more else None
 
 
 async def _look_through(
@@ -226,7 +248,7 @@ async def _read(store: Store, account_id: str, ids: list[str], columns: str) -> 
 
 async def _of_runs(store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int) -> list[Row] | None:
     """Keys from the runs that match; None when there are too many runs."""
-    found = await runs(store, account_id, MOST_RUNS + 1)
+    found = await runs(store, account_id, MOST_RUNS + 1, status=wanted.status)
     if len(found) > MOST_RUNS:
         return None
     asked = {
