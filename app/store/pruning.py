@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.store import orders, schema
+from app.store import orders
 from app.store.database import Store, among
 from app.store.ledger import MERGED
 from app.store.statements import Insert, Lock, Plan, Row, Sql
@@ -27,10 +27,10 @@ ORDERS_STEP = 200
 MOST_RUNS = 10_000  # combinations of status, currency, origin and source; a handful in practice
 DAY = 86_400_000_000
 
-_REMEMBER = Insert(schema.pruned_deliveries, on_conflict="skip")
-_SAVE_MARK = Insert(schema.marks, on_conflict="replace")
+_REMEMBER = Insert("pruned_deliveries", on_conflict="skip")
+_SAVE_MARK = Insert("marks", on_conflict="replace")
 MARK = "prune_next_at"
-_NAME = Insert(schema.aliases, on_conflict="replace")
+_NAME = Insert("aliases", on_conflict="replace")
 
 # Neither these nor their bodies are taken: they are being read from the source's API, or tell whom an open privacy request
 # is about.

@@ -8,24 +8,24 @@ from app.moments import now
 from app.outcome import Outcome, weightiest
 from app.statement import Statement
 from app.store import contacts as people
-from app.store import schema
 from app.store.ledger import Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.record import Receipt, Record
 from app.store.statements import Insert, Lock, Lookup, Plan, Sql, to_json
+from app.store.tallies import tally
 
 _DELIVERY = Lookup(
-    schema.deliveries,
+    "deliveries",
     ("account_id", "source_id", "dedupe_key", "id", "outcome", "orders"),
     by=("account_id", "source_id", "dedupe_key"),
-    also=(schema.pruned_deliveries, {"outcome": "'pruned'", "orders": "'[]'"}),
+    also=("pruned_deliveries", {"outcome": "'pruned'", "orders": "'[]'"}),
 )
-_INSERT_DELIVERY = Insert(schema.deliveries)
-_INSERT_BODY = Insert(schema.bodies)
-_KEEP_BODY = Insert(schema.bodies, on_conflict="skip")
-_INSERT_FETCH = Insert(schema.fetches, on_conflict="replace")
-_INSERT_PRIVACY = Insert(schema.privacy_requests, on_conflict="skip")
-_INSERT_HELD = Insert(schema.held, on_conflict="skip")
+_INSERT_DELIVERY = Insert("deliveries")
+_INSERT_BODY = Insert("bodies")
+_KEEP_BODY = Insert("bodies", on_conflict="skip")
+_INSERT_FETCH = Insert("fetches", on_conflict="replace")
+_INSERT_PRIVACY = Insert("privacy_requests", on_conflict="skip")
+_INSERT_HELD = Insert("held", on_conflict="skip")
 
 
 def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
@@ -59,9 +59,11 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         ledger.settle(contacts)
         yield from contacts.save()
         yield from ledger.save()
-    yield from _log(fresh, receipts, held)
+    committed_at = now()
+    yield from _log(fresh, receipts, held, committed_at)
     for twin, first in twins:
         receipts[id(twin)] = Receipt(first.delivery_id, Outcome.DUPLICATE, receipts[id(first)].orders)
+    yield from tally(batch, receipts, committed_at)
     return [receipts[id(rec)] for rec in batch]
 
 
@@ -169,8 +171,9 @@ def _apply(rec: Record, ledger: Ledger, contacts: Contacts, held: list[tuple[str
     return Receipt(rec.delivery_id, weightiest([outcome for outcome, _ in became]), orders, reason)
 
 
-def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str, str, str, str]]) -> Plan[None]:
-    committed_at = now()
+def _log(
+    fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str, str, str, str]], committed_at: int
+) -> Plan[None]:
     rows: list[tuple[Any, ...]] = []
     bodies: list[tuple[Any, ...]] = []
     for rec in fresh:

@@ -314,6 +314,43 @@ pruned_deliveries = Table(
     _text("id"),
 )
 
+# Roll-ups that every chart is fed from: how many deliveries of a source came in an hour, and how they ended. Written in
+# the commit's own transaction. `shard` spreads the rows over the processes, which would else wait for one another.
+tallies = Table(
+    "tallies",
+    metadata,
+    _key("account_id"),
+    _key("source_id"),
+    Column("hour", BigInteger, primary_key=True, nullable=False),
+    _key("outcome"),
+    Column("shard", SmallInteger, primary_key=True, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    _at("first_at"),
+    _at("last_at"),
+)
+
+# How long the commits of an hour's deliveries took, from their arrival: see `store.tallies`.
+latencies = Table(
+    "latencies",
+    metadata,
+    _key("account_id"),
+    Column("hour", BigInteger, primary_key=True, nullable=False),
+    Column("bucket", SmallInteger, primary_key=True, nullable=False),
+    Column("shard", SmallInteger, primary_key=True, nullable=False),
+    Column("count", BigInteger, nullable=False),
+)
+
+# Status words that an adapter does not know; bounded per source.
+unknown_words = Table(
+    "unknown_words",
+    metadata,
+    _key("account_id"),
+    _key("source_id"),
+    _key("word"),
+    Column("count", BigInteger, nullable=False),
+    _at("last_at"),
+)
+
 # Identifies an installation's state for `doctor`; one row per word.
 marks = Table("marks", metadata, _key("name"), _text("value"))
 
