@@ -292,6 +292,8 @@ async def _fill(settings: Settings, account: str, rows: int) -> None:
     ]  # fmt: skip
     if settings.on_sqlite:
         connection = sqlite3.connect(settings.database_path, isolation_level=None, timeout=60)
+        for pragma in ("synchronous = OFF", "cache_size = -400000", "wal_autocheckpoint = 0"):
+            connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")
         for table, columns, found in tables:
             marks = ", ".join("?" * len(columns))
