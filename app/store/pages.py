@@ -212,6 +212,8 @@ async def _walk(
     store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
 ) -> list[Row]:
     """The next orders of the filter, newest first, by the index that has them in this order."""
+    if after is not None and wanted.until is not None and after[0] < wanted.until:
+        wanted = replace(wanted, until=None)  # said already; and with two bounds an engine may begin at the wrong one
     keys: list[Row] | None = None
     if wanted.contact_id is None and wanted.deal_id is None:
         if wanted.wallet_of is not None:
