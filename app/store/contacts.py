@@ -1,6 +1,6 @@
 """The only room that speaks SQL about contacts and their identities, outside the group commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,10 @@ async def upsert(
     """
 
     def plan() -> Plan[Told]:
-        yield Lock([("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]])
+        yield Lock(
+            [("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]],
+            shared=[("people", account_id)],
+        )
         return (yield from tell(account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities))
 
     told = await store.commit(plan)
@@ -120,27 +123,35 @@ def tell(
     present = now()
     contact_id = owners.get(("crm", crm_id))
     created = changed = False
+    known = contact_id is not None  # one that was merged into another answers under that one's own id
     if contact_id is None:
         contact_id = yield from _without_crm_id(account_id, [owners[one] for one in identities if one in owners])
     if contact_id is None:
         contact_id, created = new_id("cnt"), True
         yield _CONTACT.many([(account_id, contact_id, crm_id, name, owner_id, None, False, present, present)])
     else:
-        changes: dict[str, Any] = {"crm_id": crm_id}
+        changes: dict[str, Any] = {} if known else {"crm_id": crm_id}
         changes |= {word: value for word, value in (("name", name), ("owner_id", owner_id)) if word in given}
-        differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)
-        sets = ", ".join(f"{word} = :{word}" for word in changes)
-        rows: list[Row] = yield Sql(
-            f"UPDATE contacts SET {sets}, updated_at = :present WHERE account_id = :account_id AND id = :id AND ({differs}) "
-            "RETURNING id",
-            account_id=account_id, id=contact_id, present=present, **changes,
-        )  # fmt: skip
-        changed = bool(rows)
+        changed = yield from _change(account_id, contact_id, changes, present)
     mine = [one for one in dict.fromkeys(wanted) if one not in owners]
     if mine:
         yield _IDENTITY.many([(account_id, *one, contact_id, None, present) for one in mine])
     conflicts = [one for one in identities if owners.get(one, contact_id) != contact_id]
     return Told(contact_id=contact_id, created=created, changed=changed or bool(mine), conflicts=conflicts)
+
+
+def _change(account_id: str, contact_id: str, changes: Mapping[str, Any], present: int) -> Plan[bool]:
+    """Sets these columns; tells whether any was different."""
+    if not changes:
+        return False
+    differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)
+    sets = ", ".join(f"{word} = :{word}" for word in changes)
+    rows: list[Row] = yield Sql(
+        f"UPDATE contacts SET {sets}, updated_at = :present WHERE account_id = :account_id AND id = :id AND ({differs}) "
+        "RETURNING id",
+        account_id=account_id, id=contact_id, present=present, **changes,
+    )  # fmt: skip
+    return bool(rows)
 
 
 def _without_crm_id(account_id: str, candidates: Sequence[str]) -> Plan[str | None]:

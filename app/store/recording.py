@@ -27,7 +27,7 @@ _INSERT_HELD = Insert("held", on_conflict="skip")
 
 def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     """Commits the batch; the receipts are in its order."""
-    yield Lock(_names(batch))
+    yield Lock(_names(batch), shared={("people", rec.account_id) for rec in batch})
     receipts, fresh, twins = yield from _sort_out(batch)
     for rec in batch:
         if rec.repeats_are_news and not rec.again and id(rec) in receipts:

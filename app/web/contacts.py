@@ -57,7 +57,8 @@ async def seen(asked: Asked, row: Row | None) -> Row:
     return row
 
 
-async def _shown(asked: Asked, row: Row) -> dict[str, Any]:
+async def shown(asked: Asked, row: Row) -> dict[str, Any]:
+    """A contact as it is answered."""
     return shapes.contact(row, await contacts.identities_of(asked.registry.store, asked.account_id, [row["id"]]))
 
 
@@ -80,7 +81,7 @@ async def look_up(asked: Asked) -> Response:
     row = await contacts.by_identity(asked.registry.store, asked.account_id, kind, value)
     owner = await wallet_of(asked)
     found = [row] if row is not None and (owner is None or row["owner_id"] == owner) else []
-    return answer({"data": [await _shown(asked, one) for one in found], "next_cursor": None})
+    return answer({"data": [await shown(asked, one) for one in found], "next_cursor": None})
 
 
 async def upsert(asked: Asked) -> Response:
@@ -112,15 +113,15 @@ async def upsert(asked: Asked) -> Response:
     )
     asked.registry.held.contact_appeared()
     row = await contacts.find(asked.registry.store, asked.account_id, contact_id)
-    shown = await _shown(asked, row) if row else {}
-    shown["identity_conflicts"] = [shapes.identity(*one) for one in conflicts]
-    return answer(shown, 201 if created else 200)
+    found = await shown(asked, row) if row else {}
+    found["identity_conflicts"] = [shapes.identity(*one) for one in conflicts]
+    return answer(found, 201 if created else 200)
 
 
 async def show(asked: Asked) -> Response:
     """One contact."""
     row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
-    return answer(await _shown(asked, row))
+    return answer(await shown(asked, row))
 
 
 async def orders_of(asked: Asked) -> Response:

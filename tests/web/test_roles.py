@@ -20,6 +20,8 @@ ROUTES = [
     ("GET", "/v1/contacts/7", {"admin", "manager", "rep"}),
     ("GET", "/v1/contacts/7/orders", {"admin", "manager", "rep"}),
     ("GET", "/v1/contacts/7/summary", {"admin", "manager", "rep"}),
+    ("POST", "/v1/contacts/7/merge", {"admin", "manager"}),
+    ("POST", "/v1/contacts/7/unmerge", {"admin", "manager"}),
     ("GET", "/v1/orders", {"admin", "manager", "rep"}),
     ("GET", "/v1/orders/ord_none", {"admin", "manager", "rep"}),
     ("GET", "/v1/orders/ord_none/history", {"admin", "manager", "rep"}),
