@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
+from app.store import tombstones
 from app.store.database import Store, among
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
@@ -44,6 +46,14 @@ async def by_identity(store: Store, account_id: str, kind: str, value: str) -> R
     )  # fmt: skip
 
 
+async def owner_of(store: Store, account_id: str, identities: Sequence[tuple[str, str]]) -> Row | None:
+    """The contact that the first of these points to, in the order in which they are believed."""
+    for kind, value in sorted(identities, key=lambda one: KINDS.index(one[0])):
+        if row := await by_identity(store, account_id, kind, value):
+            return row
+    return None
+
+
 async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
     """The identities of these contacts."""
     clause, values = among("contact", list(contact_ids))
@@ -65,6 +75,17 @@ async def crm_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> 
     return {row["id"]: row["crm_id"] for row in rows}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What became of a contact that the CRM told of."""
+
+    contact_id: str
+    created: bool
+    changed: bool
+    conflicts: list[tuple[str, str]]
+    erased: bool = False  # it is somebody who was erased: nothing was written
+
+
 async def upsert(
     store: Store,
     account_id: str,
@@ -74,11 +95,13 @@ async def upsert(
     owner_id: str | None,
     given: frozenset[str],
     identities: Sequence[tuple[str, str]],
-) -> tuple[str, bool, list[tuple[str, str]]]:
-    """The contact of the CRM's id, made or changed: (id, whether it is new, identities that belong to somebody else).
+    after_erasure: bool = False,
+) -> Told:
+    """The contact of the CRM's id, made or changed.
 
     A contact that a webhook had made is taken over, if an identity matches: the first in the order in which identities
-    are believed. `given` says which of `name` and `owner_id` are to be set.
+    are believed. `given` says which of `name` and `owner_id` are to be set. Somebody who was erased is made again only
+    when that is meant: `after_erasure`.
     """
 
     def plan() -> Plan[Told]:
@@ -86,20 +109,11 @@ async def upsert(
             [("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]],
             shared=[("people", account_id)],
         )
-        return (yield from tell(account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities))
+        return (yield from tell(
+            account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities, after_erasure=after_erasure
+        ))  # fmt: skip
 
-    told = await store.commit(plan)
-    return told.contact_id, told.created, told.conflicts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What became of a contact that the CRM told of."""
-
-    contact_id: str
-    created: bool
-    changed: bool
-    conflicts: list[tuple[str, str]]
+    return await store.commit(plan)
 
 
 def tell(
@@ -110,9 +124,15 @@ def tell(
     owner_id: str | None,
     given: frozenset[str],
     identities: Sequence[tuple[str, str]],
+    scope: str = "",
+    after_erasure: bool = False,
 ) -> Plan[Told]:
-    """The same as part of a plan that has locked the identities already."""
+    """The same as part of a plan that has locked the identities already. `scope` is the source that tells it, if one does."""
     wanted = [("crm", crm_id), *identities]
+    if after_erasure:
+        yield from tombstones.lift(account_id, wanted)
+    elif (yield from tombstones.met(account_id, wanted, scope)):
+        return Told(contact_id="", created=False, changed=False, conflicts=[], erased=True)
     owners: dict[tuple[str, str], str] = {}
     for kind, value in wanted:
         for row in (yield Sql(

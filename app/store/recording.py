@@ -12,6 +12,7 @@ from app.store.ledger import Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.record import Receipt, Record
 from app.store.statements import Insert, Lock, Lookup, Plan, Sql, to_json
+from app.store.tombstones import forget_body, veil
 
 _DELIVERY = Lookup(
     "deliveries",
@@ -37,6 +38,7 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         if rec.people:
             receipts[id(rec)] = yield from _people(rec)
     taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if _takes_back(rec)]
+    yield from veil([rec for rec in fresh if rec.statements])
     saying = [rec for rec in fresh if rec.statements]
     contacts = Contacts()
     if saying or taken_back:
@@ -99,7 +101,12 @@ def _people(rec: Record) -> Plan[Receipt]:
             owner_id=None,
             given=frozenset({"name"} if one.name else ()),
             identities=one.identities,
+            scope=rec.source_id,
         )
+        if told.erased:
+            yield from forget_body(rec)
+            became.append(Outcome.IGNORED)
+            continue
         if told.conflicts and "identity_conflict" not in rec.notes:
             rec.notes.append("identity_conflict")
         became.append(Outcome.CREATED if told.created else Outcome.UPDATED if told.changed else Outcome.UNCHANGED)
@@ -181,9 +188,11 @@ def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str
             ended["external_id"], ended["outcome"], ended["reason"], ended["notes"], rec.strength, ended["orders"],
             rec.received_at, committed_at, 1,
         ))  # fmt: skip
-        bodies.append((rec.account_id, rec.delivery_id, rec.content))
+        if rec.content:  # empty: somebody was erased, and nothing that names them is kept
+            bodies.append((rec.account_id, rec.delivery_id, rec.content))
     if rows:
         yield _INSERT_DELIVERY.many(rows)
+    if bodies:
         yield _INSERT_BODY.many(bodies)
     asked = [
         (rec.account_id, rec.delivery_id, rec.source_id, 0, committed_at, 0)

@@ -39,6 +39,7 @@ class ContactBody(Body):
     phones: list[Text] = Field(default=[], max_length=50)
     documents: list[Text] = Field(default=[], max_length=50)
     owner_id: Text | None = None
+    after_erasure: bool = Field(False, description="somebody who was erased is a contact again, and that is meant")
 
 
 async def region_of(asked: Asked) -> str:
@@ -102,7 +103,7 @@ async def upsert(asked: Asked) -> Response:
     if wrong:
         raise Problem("invalid", "; ".join(f"{one['field']}: {one['message']}" for one in wrong), errors=wrong)
     customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
-    contact_id, created, conflicts = await contacts.upsert(
+    told = await contacts.upsert(
         asked.registry.store,
         asked.account_id,
         crm_id,
@@ -110,12 +111,20 @@ async def upsert(asked: Asked) -> Response:
         owner_id=given.owner_id,
         given=frozenset(given.model_fields_set),
         identities=identities(customer, None, region),
+        after_erasure=given.after_erasure,
     )
+    if told.erased:
+        raise Problem(
+            "conflict",
+            "one of these identities belongs to somebody who was erased; if they are a contact again, and have agreed to "
+            'it, say so: "after_erasure": true',
+            errors=[{"field": "after_erasure", "message": "is needed: the person was erased"}],
+        )
     asked.registry.held.contact_appeared()
-    row = await contacts.find(asked.registry.store, asked.account_id, contact_id)
+    row = await contacts.find(asked.registry.store, asked.account_id, told.contact_id)
     found = await shown(asked, row) if row else {}
-    found["identity_conflicts"] = [shapes.identity(*one) for one in conflicts]
-    return answer(found, 201 if created else 200)
+    found["identity_conflicts"] = [shapes.identity(*one) for one in told.conflicts]
+    return answer(found, 201 if told.created else 200)
 
 
 async def show(asked: Asked) -> Response:

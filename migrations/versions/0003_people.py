@@ -9,11 +9,11 @@ branch_labels = None
 depends_on = None
 
 
-def _text(name: str, *, null: bool = False) -> sa.Column:
+def _text(name: str, *, null: bool = False) -> "sa.Column[str]":
     return sa.Column(name, sa.Text(), nullable=null)
 
 
-def _at(name: str, *, null: bool = False) -> sa.Column:
+def _at(name: str, *, null: bool = False) -> "sa.Column[int]":
     return sa.Column(name, sa.BigInteger(), nullable=null)
 
 

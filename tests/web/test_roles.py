@@ -42,7 +42,11 @@ ROUTES = [
     ("GET", "/v1/deliveries", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/deliveries/dlv_none", {"admin", "manager", "integrator", "ops"}),
     ("POST", "/v1/deliveries/dlv_none/retry", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/contacts/7/export", {"admin"}),
+    ("DELETE", "/v1/contacts/7", {"admin"}),
     ("GET", "/v1/privacy/requests", {"admin"}),
+    ("POST", "/v1/privacy/requests/dlv_none/carry-out", {"admin"}),
+    ("GET", "/v1/privacy/proofs", {"admin"}),
     ("GET", "/v1/adapters", ALL),
 ]
 
