@@ -51,7 +51,8 @@ class Erasure:
     member_id: str | None = None
     proof_id: str = field(default_factory=lambda: new_id("prf"))
     counts: dict[str, int] = field(default_factory=dict)
-    words: set[Word] = field(default_factory=set)  # those that get a tombstone
+    words: set[Word] = field(default_factory=set)  # the identities, which get a tombstone each
+    names: set[Word] = field(default_factory=set)  # what stands for the orders; they get one as well
     contacts: set[str] = field(default_factory=set)  # ids that nothing may name any more
     orders: set[str] = field(default_factory=set)
 
@@ -110,7 +111,7 @@ def person(erasure: Erasure, contact_id: str, traces: Traces) -> Plan[Row]:
 
 def finish(erasure: Erasure) -> Plan[Row]:
     """Tombstones for everything that was met, and the proof."""
-    yield from tombstones.put(erasure.account_id, erasure.scope, sorted(erasure.words), erasure.proof_id)
+    yield from tombstones.put(erasure.account_id, erasure.scope, sorted(erasure.words | erasure.names), erasure.proof_id)
     proof = erasure.proof()
     yield _PROOF.many([tuple(proof.values())])
     if erasure.request_id is not None:
@@ -139,7 +140,7 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     aliases: list[Row] = yield _ALIAS.many(keys)
     names = {(row["scope"], row["external_id"]) for row in orders} | {(row["scope"], row["name"]) for row in aliases}
     for scope, name in names:
-        erasure.words |= set(tombstones.order_words(scope, [name]))
+        erasure.names |= set(tombstones.order_words(scope, [name]))
     told = {row["delivery_id"] for row in entries if row["delivery_id"]}
     # Deliveries that told nothing new have left no entry.
     told |= {
@@ -420,9 +421,15 @@ def shop_orders(erasure: Erasure, after: str) -> Plan[str | None]:
     if not rows:
         return None
     yield from orders_erased(erasure, [row["id"] for row in rows])
-    erasure.words.clear()  # the whole shop has its tombstone
+    _forget_words(erasure)
     last: str = rows[-1]["id"]
     return last
+
+
+def _forget_words(erasure: Erasure) -> None:
+    """The whole shop has its tombstone; its people and orders need none of their own."""
+    erasure.words.clear()
+    erasure.names.clear()
 
 
 def shop_deliveries(erasure: Erasure, after: str) -> Plan[str | None]:
@@ -454,7 +461,7 @@ def shop_people(erasure: Erasure, after: str) -> Plan[str | None]:
     )  # fmt: skip
     for row in rows:
         yield from contact_without_source(erasure, row["contact_id"])
-    erasure.words.clear()
+    _forget_words(erasure)
     last: str | None = rows[-1]["contact_id"] if rows else None
     return last
 
