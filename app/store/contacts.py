@@ -14,6 +14,8 @@ from app.store.statements import Insert, Lock, Plan, Row, Sql
 _CONTACT = Insert("contacts")
 _IDENTITY = Insert("identities", on_conflict="skip")
 
+_CONFLICT = Insert("conflicts", on_conflict="replace")
+
 _COLUMNS = "id, crm_id, name, owner_id, merged_into, created_at, updated_at"
 
 
@@ -62,6 +64,71 @@ async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str
         f"WHERE account_id = :account_id AND contact_id {clause} ORDER BY kind, value",
         account_id=account_id, **values,
     )  # fmt: skip
+
+
+_OPEN_CONFLICTS = (
+    "SELECT x.contact_id, x.kind, x.value, x.source_id, x.told_at, i.contact_id AS other_id FROM conflicts x "
+    "JOIN identities i ON i.account_id = x.account_id AND i.kind = x.kind AND i.value = x.value "
+    "WHERE x.account_id = :account_id "
+)
+
+
+async def conflicts_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
+    """Identities that were told of the contact, or of somebody merged into it, and belong to another (`other_id`)."""
+    family = [contact_id]
+    for one in family:
+        rows = await store.all(
+            "SELECT contact_id FROM merges WHERE account_id = :account_id AND into_id = :id AND undone_at IS NULL",
+            account_id=account_id, id=one,
+        )  # fmt: skip
+        family += [row["contact_id"] for row in rows if row["contact_id"] not in family]
+    clause, values = among("contact", family)
+    rows = await store.all(
+        f"{_OPEN_CONFLICTS} AND x.contact_id {clause} AND i.contact_id <> :contact_id ORDER BY x.kind, x.value",
+        account_id=account_id, contact_id=contact_id, **values,
+    )  # fmt: skip
+    return list({(row["kind"], row["value"]): row for row in rows}.values())
+
+
+async def conflicts(
+    store: Store, account_id: str, *, after: tuple[str, str, str] | None, limit: int
+) -> tuple[list[Row], tuple[str, str, str] | None]:
+    """The account's open conflicts after this one (contact, kind, value), and from where to go on.
+
+    `contact_id` is the contact that was told of it today, also after a merge.
+    """
+    found: list[Row] = []
+    while True:
+        further = "" if after is None else "AND (x.contact_id, x.kind, x.value) > (:contact, :kind, :value) "
+        values = dict(zip(("contact", "kind", "value"), after, strict=True)) if after else {}
+        rows = await store.all(
+            f"{_OPEN_CONFLICTS} {further}AND i.contact_id <> x.contact_id ORDER BY x.contact_id, x.kind, x.value LIMIT :few",
+            account_id=account_id, few=limit + 1, **values,
+        )  # fmt: skip
+        for row in rows[:limit]:
+            after = (row["contact_id"], row["kind"], row["value"])
+            today = await find(store, account_id, row["contact_id"])
+            if today is not None and today["id"] != row["other_id"]:
+                found.append({**row, "contact_id": today["id"]})
+            if len(found) == limit:
+                return found, after
+        if len(rows) <= limit:
+            return found, None
+
+
+async def take_away(store: Store, account_id: str, contact_id: str, kind: str, value: str) -> bool:
+    """Nobody is known by this identity of the contact any more; tells whether it had it. A source may tell it again."""
+
+    def plan() -> Plan[bool]:
+        yield Lock([("identity", account_id, kind, value)], shared=[("people", account_id)])
+        gone: list[Row] = yield Sql(
+            "DELETE FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value "
+            "AND contact_id = :contact_id RETURNING kind",
+            account_id=account_id, kind=kind, value=value, contact_id=contact_id,
+        )  # fmt: skip
+        return bool(gone)
+
+    return await store.commit(plan)
 
 
 async def crm_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> dict[str, str | None]:
@@ -156,7 +223,9 @@ def tell(
     mine = [one for one in dict.fromkeys(wanted) if one not in owners]
     if mine:
         yield _IDENTITY.many([(account_id, *one, contact_id, None, present) for one in mine])
-    conflicts = [one for one in identities if owners.get(one, contact_id) != contact_id]
+    conflicts = [one for one in dict.fromkeys(identities) if owners.get(one, contact_id) != contact_id]
+    if conflicts:
+        yield _CONFLICT.many([(account_id, contact_id, *one, scope or None, present) for one in conflicts])
     return Told(contact_id=contact_id, created=created, changed=changed or bool(mine), conflicts=conflicts)
 
 

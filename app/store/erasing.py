@@ -111,7 +111,9 @@ def person(erasure: Erasure, contact_id: str, traces: Traces) -> Plan[Row]:
 
 def finish(erasure: Erasure) -> Plan[Row]:
     """Tombstones for everything that was met, and the proof."""
-    yield from tombstones.put(erasure.account_id, erasure.scope, sorted(erasure.words | erasure.names), erasure.proof_id)
+    yield from tombstones.put(
+        erasure.account_id, erasure.scope, sorted(erasure.words | erasure.names), erasure.proof_id
+    )
     proof = erasure.proof()
     yield _PROOF.many([tuple(proof.values())])
     if erasure.request_id is not None:
@@ -430,6 +432,7 @@ def _forget_words(erasure: Erasure) -> None:
     """The whole shop has its tombstone; its people and orders need none of their own."""
     erasure.words.clear()
     erasure.names.clear()
+    erasure.orders.clear()
 
 
 def shop_deliveries(erasure: Erasure, after: str) -> Plan[str | None]:

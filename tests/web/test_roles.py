@@ -20,6 +20,8 @@ ROUTES = [
     ("GET", "/v1/contacts/7", {"admin", "manager", "rep"}),
     ("GET", "/v1/contacts/7/orders", {"admin", "manager", "rep"}),
     ("GET", "/v1/contacts/7/summary", {"admin", "manager", "rep"}),
+    ("DELETE", "/v1/contacts/7/identities?email=x@example.com", {"admin", "manager"}),
+    ("GET", "/v1/identity-conflicts", {"admin", "manager"}),
     ("POST", "/v1/contacts/7/merge", {"admin", "manager"}),
     ("POST", "/v1/contacts/7/unmerge", {"admin", "manager"}),
     ("GET", "/v1/orders", {"admin", "manager", "rep"}),
