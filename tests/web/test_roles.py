@@ -49,6 +49,11 @@ ROUTES = [
     ("GET", "/v1/privacy/requests", {"admin"}),
     ("POST", "/v1/privacy/requests/dlv_none/carry-out", {"admin"}),
     ("GET", "/v1/privacy/proofs", {"admin"}),
+    ("GET", "/v1/stats", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/privacy/requests", {"admin"}),
+    ("POST", "/v1/prune", {"admin"}),
+    ("GET", "/v1/reports/orders", {"admin", "manager", "rep"}),
+    ("GET", "/v1/reports/contacts", {"admin", "manager", "rep"}),
     ("GET", "/v1/adapters", ALL),
 ]
 
