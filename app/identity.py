@@ -2,11 +2,18 @@
 
 import re
 from functools import lru_cache
+from itertools import islice
 
 from adapters.contract import Customer
 
 # In the order in which they are believed.
 KINDS = ("crm", "source", "document", "email", "phone")
+
+# In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length.
+_MENTIONED = re.compile(
+    r"[\w.+%-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+|\+[0-9][0-9 ().-]{7,18}[0-9]|[0-9A-Za-z./-]{11,18}"
+)
+MOST_MENTIONED = 200
 
 _NOT_IN_AN_ADDRESS = re.compile(r"[\s\0]")
 _BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
@@ -38,19 +45,19 @@ def phone(text: str, region: str = "BR") -> str | None:
         return f"+55{national}" if len(national) in {10, 11} and national[0] != "0" else None
     if not phonenumbers.is_possible_number(number):
         return None
-    found = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     # Noughts without end, or more than E.164's 15 digits: it would not be read the same again, and is nobody's number.
-    return found if len(found) <= 16 and _reads_the_same(found) else None
+    return e164 if len(e164) <= 16 and _reads_the_same(e164) else None
 
 
-def _reads_the_same(found: str) -> bool:
+def _reads_the_same(e164: str) -> bool:
     import phonenumbers
 
     try:
-        again = phonenumbers.parse(found, None)
+        again = phonenumbers.parse(e164, None)
     except phonenumbers.NumberParseException:
         return False
-    return phonenumbers.format_number(again, phonenumbers.PhoneNumberFormat.E164) == found
+    return bool(phonenumbers.format_number(again, phonenumbers.PhoneNumberFormat.E164) == e164)
 
 
 @lru_cache(maxsize=4096)
@@ -92,4 +99,20 @@ def identities(customer: Customer, source_id: str | None, region: str) -> list[t
     found += [("document", value) for text in customer.documents if text and (value := document(text))]
     found += [("email", value) for text in customer.emails if text and (value := email(text))]
     found += [("phone", value) for text in customer.phones if text and (value := phone(text, region))]
+    return list(dict.fromkeys(found))
+
+
+def mentioned(text: str) -> list[tuple[str, str]]:
+    """Identities that stand in a text, canonical, as far as they can be told from other words and digits."""
+    found: list[tuple[str, str]] = []
+    for match in islice(_MENTIONED.finditer(text), MOST_MENTIONED):
+        word = match[0]
+        if "@" in word or "%40" in word:
+            kind, value = "email", email(word.replace("%40", "@"))
+        elif word.startswith("+"):
+            kind, value = "phone", phone(word)
+        else:
+            kind, value = "document", document(word) if sum(map(str.isdigit, word)) >= 2 else None
+        if value is not None:
+            found.append((kind, value))
     return list(dict.fromkeys(found))

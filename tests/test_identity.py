@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import Customer
-from app.identity import KINDS, document, email, identities, phone
+from app.identity import KINDS, document, email, identities, mentioned, phone
 
 DIGITS = "0123456789"
 area = st.sampled_from(["11", "21", "31", "55", "61", "85", "99"])  # 55 is an area as well as the country
@@ -142,3 +142,18 @@ def test_identities_stand_in_the_order_of_belief_each_once(
     assert [KINDS.index(kind) for kind, _ in found] == sorted(KINDS.index(kind) for kind, _ in found)
     assert len(set(found)) == len(found)
     assert found[:2] == [("crm", "9"), ("source", "src:7")]
+
+
+@given(st.text(max_size=200), area, eight, several.map(cpf))
+def test_identities_are_found_in_a_text_and_whatever_it_is_does_no_harm(
+    text: str, where: str, rest: str, paper: str
+) -> None:
+    mentioned(text)
+    body = f'{{"email": "Ana.Souza@Example.com", "phone": "+55 ({where}) 8{rest[:3]}-{rest[3:]}", "cpf": "{paper}", "note": "x"}}'
+    assert mentioned(body) == [
+        ("email", "ana.souza@example.com"), ("phone", f"+55{where}98{rest}"), ("document", paper),
+    ]  # fmt: skip
+
+
+def test_a_long_text_is_looked_through_no_further_than_a_bound() -> None:
+    assert len(mentioned(" ".join(f"a{number}@example.com" for number in range(1000)))) == 200

@@ -43,7 +43,7 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         if rec.people:
             receipts[id(rec)] = yield from _people(rec)
     taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if _takes_back(rec)]
-    yield from veil([rec for rec in fresh if rec.statements])
+    yield from veil(fresh)
     saying = [rec for rec in fresh if rec.statements]
     contacts = Contacts()
     if saying or taken_back:

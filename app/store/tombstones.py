@@ -8,10 +8,12 @@ erased as a whole.
 import hmac
 import json
 import secrets
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from app.identity import mentioned
 from app.moments import now
 from app.outcome import Outcome
 from app.statement import Statement
@@ -112,6 +114,10 @@ def veil(records: Sequence[Record]) -> Plan[None]:
         row["account_id"]: row["salt"]
         for row in (yield _SALT.many([(one,) for one in sorted({rec.account_id for rec in records})]))
     }
+    silent = [
+        rec for rec in records if rec.account_id in salts and not rec.statements and rec.content and not rec.privacy
+    ]
+    yield from _veil_silent(silent, salts)
     hashes: dict[int, list[tuple[str, str]]] = {
         id(said): [(rec.account_id, hashed(salts[rec.account_id], word)) for word in _words(rec, said)]
         for rec in records
@@ -126,6 +132,20 @@ def veil(records: Sequence[Record]) -> Plan[None]:
     for rec in records:
         if rec.account_id in salts:
             yield from _veil(rec, hashes, found)
+
+
+def _veil_silent(records: Sequence[Record], salts: Mapping[str, str]) -> Plan[None]:
+    """What is no word about an order (a cart, something unreadable) is looked through for whom it names."""
+    by_account: dict[str, list[Record]] = {}
+    for rec in records:
+        by_account.setdefault(rec.account_id, []).append(rec)
+    for account_id, recs in by_account.items():
+        words = [
+            [*mentioned(zlib.decompress(rec.content).decode(errors="replace")), (SHOP, rec.source_id)] for rec in recs
+        ]
+        for rec, proof in zip(recs, (yield from met_each(account_id, words)), strict=True):
+            if proof is not None:
+                yield from forget_body(rec)
 
 
 def _words(rec: Record, said: Statement) -> list[Word]:

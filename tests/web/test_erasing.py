@@ -1,5 +1,6 @@
 """Erasing a person: nothing that names them is left, in no table and no file, and nothing brings them back."""
 
+import asyncio
 import json
 import sqlite3
 import zlib
@@ -148,6 +149,9 @@ async def test_nothing_that_comes_late_brings_the_person_back(house: House, hold
         assert answer["outcome"] in ("created", "updated", "unchanged"), number
         row = await house.get(f"/v1/deliveries/{answer['delivery_id']}")
         assert (row["notes"], row["body_kept"]) == (["erased"], False)
+    cart = {"type": "cart.updated", "timestamp": "2026-11-20T13:00:00Z", "data": {"email": ANA["email"].upper()}}
+    ignored = (await house.deliver(source, signed("standard", json.dumps(cart).encode()))).json()
+    assert (await house.get(f"/v1/deliveries/{ignored['delivery_id']}"))["notes"] == ["erased"]
     await nothing_is_left(house)
     found = {one["external_id"]: one for one in await house.data("/v1/orders")}
     assert (found["1001"]["status"], found["2002"]["status"]) == ("refunded", "paid")
@@ -323,3 +327,16 @@ async def test_a_proof_is_found_by_the_identity_that_was_erased(house: House) ->
     assert await house.data("/v1/privacy/proofs?email=bia@example.com") == []
     assert await house.data("/v1/privacy/proofs") == [proof]
     assert (await house.call("GET", "/v1/privacy/proofs?email=x")).status_code == 422
+
+
+async def test_deliveries_that_come_while_somebody_is_erased_leave_nothing(house: House) -> None:
+    source = await house.source()
+    await house.deliver(source, zuleika("first"))
+    contact_id = await contact_of(house)
+    before = [house.deliver(source, zuleika(f"b{number}")) for number in range(20)]
+    after = [house.deliver(source, zuleika(f"a{number}")) for number in range(20)]
+    answers = await asyncio.gather(*before, house.call("DELETE", f"/v1/contacts/{contact_id}"), *after)
+    assert {answer.status_code for answer in answers} == {200}
+    found = await house.data("/v1/orders?limit=200")
+    assert len(found) == 41 and {one["contact_id"] for one in found} == {None}
+    await nothing_is_left(house)
