@@ -11,11 +11,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from time import monotonic
 
-import structlog
-
 from app import moments
 from app.committer import MOST_AT_ONCE, Busy, Committer
 from app.ids import new_id
+from app.log import log
 from app.outcome import Outcome
 from app.remap import Failed, Remap
 from app.retry import Kept, NotKept, Retry
@@ -38,8 +37,6 @@ MOST_FETCHES, FETCHES_REST = (
     5.0,
 )  # of one source that may wait, before a bulk retry adds more; seconds it waits at most
 AWAY = 1.0  # seconds before an unreachable database is tried again
-
-log = structlog.get_logger()
 
 
 class Jobs:

@@ -20,7 +20,7 @@ from adapters.contract.adapter import (
 )
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, Unfetched, Unreadable, Unverified
-from adapters.contract.money import Money, amount_text, currency_code, decimals
+from adapters.contract.money import CODES, Money, amount_text, currency_code, decimals
 from adapters.contract.order import RANK, UNKNOWN, Customer, Item, Order, Origin, Status, Unknown, order_title
 from adapters.contract.schemes import (
     AnyOf,
@@ -45,6 +45,7 @@ from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds
 
 __all__ = [
     "BRASILIA",
+    "CODES",
     "RANK",
     "UNKNOWN",
     "Adapter",

@@ -7,7 +7,6 @@ from typing import Any
 
 from app.ids import new_id
 from app.moments import now
-from app.store import schema
 from app.store.database import Store
 from app.store.statements import Insert, Lock, Plan, Row, Sql, to_json
 
@@ -16,8 +15,8 @@ WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped
 
 KEPT = 30 * 86_400_000_000  # microseconds that a finished job's changes are kept: they tell what orders said
 
-_JOB = Insert(schema.jobs)
-_CHANGE = Insert(schema.job_changes)
+_JOB = Insert("jobs")
+_CHANGE = Insert("job_changes")
 
 
 class Lost(Exception):

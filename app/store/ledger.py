@@ -10,22 +10,20 @@ from app.ids import new_id
 from app.moments import now
 from app.outcome import Outcome
 from app.statement import UNTIMED, Statement
-from app.store import schema
 from app.store.placing import Contacts
 from app.store.record import Record
 from app.store.statements import Insert, Lookup, Plan, Row, Sql, to_json
 
-_ORDER_COLUMNS = tuple(column.name for column in schema.orders.columns)
-_BY_EXTERNAL_ID = Lookup(schema.orders, _ORDER_COLUMNS, by=("account_id", "scope", "external_id"), for_update=True)
-_BY_ID = Lookup(schema.orders, _ORDER_COLUMNS, by=("account_id", "id"), for_update=True)
-_ALIAS = Lookup(schema.aliases, ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
-_HISTORY_COLUMNS = tuple(column.name for column in schema.history.columns)
-_HISTORY = Lookup(schema.history, _HISTORY_COLUMNS, by=("account_id", "order_id"))
-_HISTORY_OF_DELIVERY = Lookup(schema.history, ("account_id", "order_id"), by=("account_id", "delivery_id"))
-_SAVE_ORDER = Insert(schema.orders, on_conflict="replace")
-_SAVE_HISTORY = Insert(schema.history, on_conflict="skip")
-_SAVE_ALIAS = Insert(schema.aliases, on_conflict="replace")
+_BY_EXTERNAL_ID = Lookup("orders", by=("account_id", "scope", "external_id"), for_update=True)
+_BY_ID = Lookup("orders", by=("account_id", "id"), for_update=True)
+_ALIAS = Lookup("aliases", ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
+_HISTORY = Lookup("history", by=("account_id", "order_id"))
+_HISTORY_OF_DELIVERY = Lookup("history", ("account_id", "order_id"), by=("account_id", "delivery_id"))
+_SAVE_ORDER = Insert("orders", on_conflict="replace")
+_SAVE_HISTORY = Insert("history", on_conflict="skip")
+_SAVE_ALIAS = Insert("aliases", on_conflict="replace")
 
+PRUNED = "the order was pruned, as the account's retention asks; nothing of it is brought back"
 MERGED = "order"  # the scope of the names that merged orders leave behind: their ids
 
 EntryKey = tuple[int, int, str]
@@ -72,6 +70,7 @@ class Ledger:
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], OpenOrder] = {}
         self._by_name: dict[tuple[str, str, str], OpenOrder] = {}
+        self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
 
     def load(self, names: Iterable[tuple[str, str, str]], taken_back: Sequence[tuple[str, str]]) -> Plan[None]:
         """Reads the orders of these names (account, scope, id), those that these deliveries told of, and their history."""
@@ -93,6 +92,8 @@ class Ledger:
                 self._by_name[alias["account_id"], alias["scope"], alias["name"]] = order
                 order.names.add(alias["name"])
                 order.stored_names.add(alias["name"])
+            else:
+                self._gone.add((alias["account_id"], alias["scope"], alias["name"]))
         if self._by_id:
             for row in (yield _HISTORY.many(sorted(self._by_id))):
                 order = self._by_id[row["account_id"], row["order_id"]]
@@ -140,7 +141,10 @@ class Ledger:
         self, rec: Record, said: Statement, contacts: Contacts
     ) -> tuple[Outcome, OpenOrder | None, str | None, list[str]]:
         """Adds a delivery's statement to its order: what became of it, the order, the reason, and notes for the log."""
-        order = self._find(rec, said)
+        keys = [(rec.account_id, rec.source_id, name) for name in said.names]
+        if not self._gone.isdisjoint(keys) and not any(key in self._by_name for key in keys):
+            return Outcome.IGNORED, None, PRUNED, []
+        order = self.named(rec.account_id, rec.source_id, rec.source_id, rec.origin, said.names)
         key = (said.at, said.rank, said.digest)
         known = key in order.heard
         if not known:
@@ -178,13 +182,21 @@ class Ledger:
         changed = any(before.get(name) != value for name, value in order.columns.items())
         return (Outcome.UPDATED if changed else Outcome.UNCHANGED), order, None, notes
 
-    def _find(self, rec: Record, said: Statement) -> OpenOrder:
-        """The order of these names; several that turn out to be one sale become the oldest of them."""
-        scope = rec.source_id
-        keys = [(rec.account_id, scope, name) for name in said.names]
+    def tell_by_member(self, order: OpenOrder, said: Statement, member_id: str) -> None:
+        """Adds what a member says of an order; a member names the contact, nobody is looked for."""
+        present = now()
+        heard = Entry(at=said.at, digest=said.digest, recorded_at=present, said=said.said, by_member=True)
+        order.heard[said.at, said.rank, said.digest] = Heard(heard, None, member_id, False)
+        order.folded = fold(one.entry for one in order.heard.values())
+        order.touched = True
+        order.columns = _columns(order, order.folded, order.folded.contact_id or order.columns.get("contact_id"))
+
+    def named(self, account_id: str, scope: str, source_id: str | None, origin: str, names: Sequence[str]) -> OpenOrder:
+        """The order of these names, or a new one; several that turn out to be one sale become the oldest of them."""
+        keys = [(account_id, scope, name) for name in names]
         found = list({id(order): order for key in keys if (order := self._by_name.get(key))}.values())
         if not found:
-            order = OpenOrder(rec.account_id, new_id("ord"), scope, rec.source_id, rec.origin)
+            order = OpenOrder(account_id, new_id("ord"), scope, source_id, origin)
             self._by_id[order.account_id, order.id] = order
         else:
             order = min(found, key=lambda one: (one.row is None, one.id))
@@ -263,7 +275,7 @@ class Ledger:
                 yield from _remove(order)
                 continue
             if _differs(order):
-                orders.append(tuple(order.columns[name] for name in _ORDER_COLUMNS))
+                orders.append(tuple(order.columns[name] for name in _SAVE_ORDER.columns))
             history += [
                 (order.account_id, order.id, *key, heard.entry.recorded_at, heard.delivery_id, heard.member_id,
                  to_json(heard.entry.said))

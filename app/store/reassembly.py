@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 
 from adapters.contract.fold import Folded, fold
 from app.statement import Statement
-from app.store import schema
 from app.store.ledger import EntryKey, Heard, Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.record import Record
 from app.store.statements import Lookup, Plan, Row, Sql, to_json
 
-_NAMES_OF = Lookup(schema.aliases, ("scope", "name", "order_id"), by=("account_id", "order_id"))
+_NAMES_OF = Lookup("aliases", ("scope", "name", "order_id"), by=("account_id", "order_id"))
 
 
 @dataclass(slots=True)
@@ -105,7 +104,10 @@ class Reassembly(Ledger):
                 sales.join(said.names)
         self._claim(sales, staying, batch)
         for was, key, heard in staying:
-            order = self._find(batch[0], _statement(key, heard))
+            first = batch[0]
+            order = self.named(
+                first.account_id, first.source_id, first.source_id, first.origin, _statement(key, heard).names
+            )
             order.heard.setdefault(key, heard if order is was.home else replace(heard, stored=False))
 
     def _claim(self, sales: _Sales, staying: list[tuple[Was, EntryKey, Heard]], batch: Sequence[Record]) -> None:
@@ -185,7 +187,7 @@ class Reassembly(Ledger):
         """The order that goes on under this name, if there is one."""
         return self._by_name.get((self.account_id, self.scope, name))
 
-    def named(self, name: str) -> OpenOrder:
+    def order_of(self, name: str) -> OpenOrder:
         """The order that this name belongs to now. Raises KeyError."""
         return self._by_name[self.account_id, self.scope, name]
 

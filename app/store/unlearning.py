@@ -13,7 +13,6 @@ import pydantic_core
 
 from app.identity import KINDS
 from app.moments import now
-from app.store import schema
 from app.store.ledger import Heard, OpenOrder
 from app.store.placing import Contacts, Identity
 from app.store.reassembly import Reassembly, Was
@@ -22,8 +21,8 @@ from app.store.statements import Lookup, Plan, Row, Sql
 
 MOST = 2_000  # history entries of a contact's other orders that are looked at; one with more is itself a misreading
 
-_KNOWN = Lookup(schema.identities, ("contact_id", "kind", "value", "source_id"), by=("account_id", "contact_id"))
-_PEOPLE = Lookup(schema.contacts, ("id", "crm_id", "name", "merged_into", "by_webhook"), by=("account_id", "id"))
+_KNOWN = Lookup("identities", ("contact_id", "kind", "value", "source_id"), by=("account_id", "contact_id"))
+_PEOPLE = Lookup("contacts", ("id", "crm_id", "name", "merged_into", "by_webhook"), by=("account_id", "id"))
 
 
 @dataclass(slots=True)

@@ -1,5 +1,7 @@
 """Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
 
+from typing import Any
+
 from pydantic import Field
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,7 +15,7 @@ from app.store import contacts, orders
 from app.store.statements import Row
 from app.web import shapes
 from app.web.problems import invalid, not_found
-from app.web.requests import Asked, Page, after, answer, page_of, route
+from app.web.requests import Asked, Page, after, answer, cursor, page_of, route
 from app.web.wallet import wallet_of
 
 
@@ -68,10 +70,10 @@ async def wanted(
     )
 
 
-async def list_orders(asked: Asked, *, contact_id: str | None = None) -> Response:
-    """A page of orders."""
-    query = asked.query(OrderQuery if contact_id else AllOrdersQuery)
-    deal_id = q = None
+async def list_orders(asked: Asked, *, contact_id: str | None = None, deal_id: str | None = None) -> Response:
+    """A page of orders: of a contact, of a deal, or of all."""
+    query = asked.query(OrderQuery if contact_id or deal_id else AllOrdersQuery)
+    q = None
     if isinstance(query, AllOrdersQuery):
         deal_id, q = query.deal_id, query.q
         if query.contact:
@@ -79,13 +81,14 @@ async def list_orders(asked: Asked, *, contact_id: str | None = None) -> Respons
             if found is None:
                 return answer({"data": [], "next_cursor": None})
             contact_id = found["id"]
-    rows = await orders.page(
-        asked.registry.store,
-        asked.account_id,
-        await wanted(asked, query, contact_id=contact_id, deal_id=deal_id, q=q),
-        after=after(query.cursor, int, str),
-        limit=query.limit + 1,
-    )
+    store, place = asked.registry.store, after(query.cursor, int, str)
+    filtered = await wanted(asked, query, contact_id=contact_id, deal_id=deal_id, q=q)
+    if q:
+        rows, further = await orders.search(store, asked.account_id, filtered, after=place, limit=query.limit)
+        crm = await _crm_ids(asked, rows)
+        data = [shapes.order(row, crm.get(row["contact_id"])) for row in rows]
+        return answer({"data": data, "next_cursor": cursor(further) if further else None})
+    rows = await orders.page(store, asked.account_id, filtered, after=place, limit=query.limit + 1)
     crm = await _crm_ids(asked, rows)
     return answer(
         page_of(
@@ -117,10 +120,14 @@ async def _seen(asked: Asked) -> Row:
     return row
 
 
+async def shown(asked: Asked, row: Row) -> dict[str, Any]:
+    """An order as it is answered."""
+    return shapes.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
+
+
 async def show(asked: Asked) -> Response:
     """One order."""
-    row = await _seen(asked)
-    return answer(shapes.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"])))
+    return answer(await shown(asked, await _seen(asked)))
 
 
 async def history(asked: Asked) -> Response:

@@ -142,3 +142,21 @@ def test_the_demonstration_ends_with_the_orders_of_a_contact(here: Installation)
     said = here.run("demo", "--once")
     for words in ("Running shoes", "unverified", "duplicate", "Coffee beans", "687.90"):
         assert words in said
+
+
+def test_orders_and_deals_by_hand(here: Installation) -> None:
+    here.json("account", "create", "acme", "--enable")
+    order = ("order", "create", "--contact", "42", "--title", "Consulting", "--value", "10.00")
+    assert "no contact is known as '42'" in here.refused(*order)
+    address = here.serve()
+    token = here.json("token", "create", "--account", "acme", "--role", "manager")["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert httpx.put(f"{address}/v1/contacts/42", json={"name": "Ana"}, headers=headers).status_code == 201
+    assert here.json("deal", "set", "D-7", "--contact", "42")["crm_id"] == "D-7"
+    made = here.json(*order, "--deal", "D-7")
+    changed = here.json("order", "edit", made["id"], "--status", "paid")
+    assert (changed["status"], changed["deal_id"]) == ("paid", "D-7")
+    assert [one["id"] for one in here.json("order", "list", "--contact", "42")["data"]] == [made["id"]]
+    assert here.json("deal", "orders", "D-7")["data"] == [changed]
+    assert here.json("order", "show", made["id"]) == changed
+    assert [one["member_id"] for one in here.json("order", "history", made["id"])["data"]] == ["operator"] * 2

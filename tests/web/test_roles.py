@@ -23,6 +23,11 @@ ROUTES = [
     ("GET", "/v1/orders", {"admin", "manager", "rep"}),
     ("GET", "/v1/orders/ord_none", {"admin", "manager", "rep"}),
     ("GET", "/v1/orders/ord_none/history", {"admin", "manager", "rep"}),
+    ("POST", "/v1/orders", {"admin", "manager"}),
+    ("PATCH", "/v1/orders/ord_none", {"admin", "manager"}),
+    ("PUT", "/v1/deals/D1", {"admin", "manager"}),
+    ("GET", "/v1/deals/D1", {"admin", "manager", "rep"}),
+    ("GET", "/v1/deals/D1/orders", {"admin", "manager", "rep"}),
     ("POST", "/v1/sources", {"admin", "integrator"}),
     ("GET", "/v1/sources", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/sources/src_none", {"admin", "manager", "integrator", "ops"}),
@@ -41,7 +46,11 @@ ROUTES = [
     ("GET", "/v1/jobs/job_none", {"admin", "manager", "integrator", "ops"}),
     ("POST", "/v1/jobs/job_none/stop", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/jobs/job_none/changes", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/stats", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/privacy/requests", {"admin"}),
+    ("POST", "/v1/prune", {"admin"}),
+    ("GET", "/v1/reports/orders", {"admin", "manager", "rep"}),
+    ("GET", "/v1/reports/contacts", {"admin", "manager", "rep"}),
     ("GET", "/v1/adapters", ALL),
 ]
 

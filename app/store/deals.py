@@ -1,0 +1,54 @@
+"""The only room that speaks SQL about deals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.moments import now
+from app.store.database import Store
+from app.store.statements import Lock, Plan, Row, Sql
+
+_COLUMNS = "crm_id, contact_id, title, owner_id, created_at, updated_at"
+
+
+async def find(store: Store, account_id: str, crm_id: str) -> Row | None:
+    """The deal of the CRM's id."""
+    return await store.one(
+        f"SELECT {_COLUMNS} FROM deals WHERE account_id = :account_id AND crm_id = :crm_id",
+        account_id=account_id, crm_id=crm_id,
+    )  # fmt: skip
+
+
+async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str, Any]) -> bool:
+    """Makes the deal, or sets what is given (contact_id, title, owner_id); tells whether it is new."""
+    names = {"account_id": account_id, "crm_id": crm_id}
+
+    def plan() -> Plan[bool]:
+        present = now()
+        yield Lock([("deal", account_id, crm_id)])
+        if (yield Sql("SELECT crm_id FROM deals WHERE account_id = :account_id AND crm_id = :crm_id", **names)):
+            differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in given)
+            sets = ", ".join(f"{word} = :{word}" for word in given)
+            yield Sql(
+                f"UPDATE deals SET {sets}, updated_at = :present "
+                f"WHERE account_id = :account_id AND crm_id = :crm_id AND ({differs})",
+                **names, **given, present=present,
+            )  # fmt: skip
+            return False
+        row = {"title": None, "owner_id": None, **given}
+        yield Sql(
+            "INSERT INTO deals (account_id, crm_id, contact_id, title, owner_id, created_at, updated_at) "
+            "VALUES (:account_id, :crm_id, :contact_id, :title, :owner_id, :present, :present)",
+            **names, **row, present=present,
+        )  # fmt: skip
+        return True
+
+    return await store.commit(plan)
+
+
+async def orders_of_others(store: Store, account_id: str, crm_id: str, contact_id: str) -> list[Row]:
+    """Orders linked to the deal that belong to another contact than this."""
+    return await store.all(
+        "SELECT * FROM orders WHERE account_id = :account_id AND deal_id = :crm_id AND contact_id <> :contact_id "
+        "ORDER BY id",
+        account_id=account_id, crm_id=crm_id, contact_id=contact_id,
+    )  # fmt: skip

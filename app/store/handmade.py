@@ -1,0 +1,109 @@
+"""Orders that a member writes or edits: each is an entry of the order's history, folded like all others."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.contract import RANK, Status
+from app.ids import new_id
+from app.moments import now
+from app.statement import Statement
+from app.store.database import Store
+from app.store.ledger import Ledger, OpenOrder
+from app.store.statements import Lock, Plan, Sql
+
+REFUND = "member"  # the id under which a member's word on refunds stands among those that the source itemised
+
+
+class Gone(Exception):
+    """The order or its contact is not there any more."""
+
+
+class Itemised(Exception):
+    """A member's total of refunds is below what the source has itemised; `minor` is that sum."""
+
+    def __init__(self, minor: int) -> None:
+        super().__init__(minor)
+        self.minor = minor
+
+
+async def create(
+    store: Store, account_id: str, *, origin: str, external_id: str, said: Mapping[str, Any], member_id: str
+) -> tuple[str, bool]:
+    """The order of this origin and external id: (its id, whether it is new). One that is there is left as it is.
+
+    Raises Gone, Unavailable, Rejected.
+    """
+
+    def plan() -> Plan[tuple[str, bool]]:
+        yield Lock([("order", account_id, origin, external_id)])
+        ledger = Ledger()
+        yield from ledger.load([(account_id, origin, external_id)], [])
+        order = ledger.named(account_id, origin, None, origin, [external_id])
+        if order.described:
+            return order.id, False
+        yield from _there(account_id, said["contact_id"])
+        ledger.tell_by_member(order, _statement({"external_id": external_id, **said}, external_id), member_id)
+        yield from ledger.save()
+        return order.id, True
+
+    return await store.commit(plan)
+
+
+async def edit(
+    store: Store,
+    account_id: str,
+    order: Mapping[str, Any],
+    *,
+    said: Mapping[str, Any],
+    refunded: tuple[int, str] | None,
+    member_id: str,
+) -> None:
+    """Adds what a member says of an order (a row as it was read). `refunded` is the total that went back.
+
+    Raises Gone, Itemised, Unavailable, Rejected.
+    """
+    name = (account_id, order["scope"], order["external_id"])
+
+    def plan() -> Plan[None]:
+        yield Lock([("order", *name)])
+        ledger = Ledger()
+        yield from ledger.load([name], [])
+        found = ledger.named(account_id, order["scope"], order["source_id"], order["origin"], [order["external_id"]])
+        if not found.described:
+            raise Gone("order")
+        if "contact_id" in said:
+            yield from _there(account_id, said["contact_id"])
+        words = dict(said)
+        if refunded is not None:
+            words["refunds"] = {REFUND: [_rest(found, *refunded), refunded[1]]}
+        ledger.tell_by_member(found, _statement(words, found.id), member_id)
+        yield from ledger.save()
+
+    await store.commit(plan)
+
+
+def _statement(said: dict[str, Any], name: str) -> Statement:
+    rank = RANK[Status(said["status"])] if "status" in said else -1
+    # Nobody says a member's word twice by accident: a repeated request is met by its Idempotency-Key.
+    return Statement(names=(name,), at=now(), rank=rank, digest=new_id("ent"), said=said)
+
+
+def _there(account_id: str, contact_id: str) -> Plan[None]:
+    rows = yield Sql(
+        "SELECT id FROM contacts WHERE account_id = :account_id AND id = :id", account_id=account_id, id=contact_id
+    )
+    if not rows:
+        raise Gone("contact")
+
+
+def _rest(order: OpenOrder, minor: int, currency: str) -> int:
+    """What a member's total leaves beside the refunds that the source itemised. Raises Itemised."""
+    itemised: dict[str, int] = {}
+    for key in sorted(order.heard):
+        for refund, (amount, its_currency) in order.heard[key].entry.said.get("refunds", {}).items():
+            if refund != REFUND and its_currency == currency:
+                itemised[refund] = amount
+    known = sum(itemised.values())
+    if minor < known:
+        raise Itemised(known)
+    return minor - known
