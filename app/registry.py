@@ -28,7 +28,8 @@ class Registry:
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.held = Held(self.store, self.retry)
-        self.fetch = Fetch(self.store, self.vault, self.retry, SourceApi(), self.committer.to_fetch)
+        self.source_api = SourceApi()
+        self.fetch = Fetch(self.store, self.vault, self.retry, self.source_api, self.committer.to_fetch)
 
     async def open(self) -> None:
         """Connects and begins. Raises Unavailable."""

@@ -17,6 +17,7 @@ from app.store.database import Store
 from app.web import (
     accounts,
     adapters,
+    checks,
     console_files,
     contacts,
     deals,
@@ -64,6 +65,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *adapters.ROUTES,
             *sources.ROUTES,
             *trials.ROUTES,
+            *checks.ROUTES,
             *accounts.ROUTES,
             *privacy.ROUTES,
             *session.ROUTES,
