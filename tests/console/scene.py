@@ -1,4 +1,4 @@
-"""A shop's two weeks, made up: sources, people, deliveries good and bad. What the console's tests and pictures look at."""
+"""A shop's half year, made up: sources, people, deliveries good and bad. What the console's tests and pictures look at."""
 
 import base64
 import hashlib
@@ -86,8 +86,8 @@ def turned_back() -> Iterator[Clock]:
         app.moments.time, ulid.time = kept
 
 
-async def play(settings: Settings, *, days: float = 14.0, each: int = 18) -> Scene:
-    """Makes the scene in a migrated database: `each` orders a day, for so many days until now."""
+async def play(settings: Settings, *, days: float = 200.0, orders: int = 240) -> Scene:
+    """Makes the scene in a migrated database: so many orders in so many days until now, most of them lately."""
     scene, chance = Scene(), random.Random(7)
     with turned_back() as clock:
         present = clock.at
@@ -95,7 +95,7 @@ async def play(settings: Settings, *, days: float = 14.0, each: int = 18) -> Sce
         async with House(settings, account="Aurora Sports") as house:
             await _people(house, scene)
             await _sources(house, scene)
-            moments = sorted(present - 60 - chance.random() ** 1.15 * days * 86400 for _ in range(int(days * each)))
+            moments = sorted(present - 60 - chance.random() ** 4 * days * 86400 for _ in range(orders))
             for number, at in enumerate(moments):
                 clock.at = at
                 await _one(house, scene, clock, chance, 1001 + number, present)

@@ -18,10 +18,10 @@ export function ticks(most) {
 
 /**
  * Stacked bars. `bars`: [{label, full, values: {part: n}}], `parts`: [[name, label]…] from the bottom up.
- * `tell(value)` writes a value, `kind` names the colours (outcome-created).
+ * `tell(value)` writes a value, `tick(value)` one at the axis, `kind` names the colours (outcome-created).
  */
-export function stacked({ bars, parts, title, kind, tell = number, height = 240, every = 1 }) {
-  const pad = { left: 46, right: 4, top: 10, bottom: 24 };
+export function stacked({ bars, parts, title, kind, tell = number, tick = tell, height = 240, every = 1 }) {
+  const pad = { left: 54, right: 4, top: 10, bottom: 24 };
   const totals = bars.map((bar) => parts.reduce((sum, [name]) => sum + (bar.values[name] ?? 0), 0));
   const marks = ticks(Math.max(...totals, 0));
   const top = marks.at(-1);
@@ -33,7 +33,7 @@ export function stacked({ bars, parts, title, kind, tell = number, height = 240,
   const drawing = s("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": title, class: "chart" },
     marks.map((mark) => [
       s("line", { x1: pad.left, x2: WIDTH - pad.right, y1: y(mark), y2: y(mark), class: mark ? "rule" : "rule base" }),
-      s("text", { x: pad.left - 8, y: y(mark) + 4, class: "axis", "text-anchor": "end" }, tell(mark)),
+      s("text", { x: pad.left - 8, y: y(mark) + 4, class: "axis", "text-anchor": "end" }, tick(mark)),
     ]),
     bars.map((bar, at) => {
       const x = pad.left + slot * at + (slot - thick) / 2;

@@ -19,6 +19,9 @@ export const dash = (value) => (value === null || value === undefined || value =
 
 export const code = (text) => (text ? h("code", {}, text) : DASH);
 
+/** Our own prose, in which `backticks` mean code. */
+export const prose = (text) => (text ?? "").split("`").map((piece, at) => (at % 2 ? code(piece) : piece));
+
 export const icon = (name) => h("span", { class: `icon icon-${name}`, "aria-hidden": "true" });
 
 /** A page's head: its name, a line below it, and what can be done. */

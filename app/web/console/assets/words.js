@@ -65,6 +65,9 @@ export function money(value, currency) {
   }
 }
 
+/** A round amount, as short as it goes: for an axis. */
+export const roughly = (value, currency) => new Intl.NumberFormat(region(), { style: "currency", currency, notation: "compact", maximumFractionDigits: 1, minimumFractionDigits: 0 }).format(value);
+
 export const decimals = (value) => (String(value).split(".")[1] ?? "").length;
 
 export function date(iso, style = { dateStyle: "medium" }) {

@@ -4,12 +4,13 @@ import { api, everything, part } from "../api.js";
 import { stacked } from "../chart.js";
 import { fill, h, safeAddress } from "../dom.js";
 import { badge, choices, copyable, empty, facts, field, filters, head, into, link, notice, section, time } from "../parts.js";
-import { DASH, date, decimals, money, number, t, word } from "../words.js";
+import { DASH, date, decimals, money, number, roughly, t, word } from "../words.js";
 import { given, history } from "./orders.js";
 
 const KINDS = ["email", "phone", "document", "crm_id"];
 const MOST = 1000; // orders on a contact's page
 const LATELY = 6;
+const AT_FIRST = 15; // orders of a contact that are shown before all are asked for
 const MONTHS = 12;
 
 /** Which identity a text looks like. */
@@ -90,15 +91,17 @@ export async function page(id, place, { panel }) {
       lead: known.map((each) => each.value).join(" · ") || null,
       actions: !panel && place.may("manage") ? [link(`orders/new?contact=${part(one.crm_id ?? one.id)}`, t("order.new"), { class: "button primary" })] : [],
     }),
-    sums.currencies.length > 0 && h("div", { class: "totals" }, sums.currencies.map(totals)),
-    bought.rows.length > 0 && section(t("over.time"), overTime(bought.rows)),
-    section(t("purchases"), bought.more && notice("calm", t("only.latest", { count: bought.rows.length })),
-      bought.rows.length ? timeline(bought.rows, place, panel) : empty(t("purchases.none"), t("purchases.none.text"))),
-    !panel && section(t("facts"), facts([
-      [t("contact"), copyable(one.id)], [t("crm.id"), one.crm_id && copyable(one.crm_id)], [t("owner"), one.owner_id],
-      ...known.map((each) => [word("identity", each.kind), each.value]),
-      [t("made"), time(one.created_at)], [t("updated"), time(one.updated_at)],
-    ])),
+    h("div", { class: panel ? null : "pair wide-left" },
+      h("div", {},
+        sums.currencies.length > 0 && h("div", { class: "totals" }, sums.currencies.map(totals)),
+        bought.rows.length > 0 && section(t("over.time"), overTime(bought.rows)),
+        section(t("purchases"), bought.more && notice("calm", t("only.latest", { count: bought.rows.length })),
+          bought.rows.length ? timeline(bought.rows, place, panel) : empty(t("purchases.none"), t("purchases.none.text")))),
+      !panel && h("aside", { class: "side-facts" }, section(t("facts"), facts([
+        [t("contact"), copyable(one.id)], [t("crm.id"), one.crm_id && copyable(one.crm_id)], [t("owner"), one.owner_id],
+        ...known.map((each) => [word("identity", each.kind), each.value]),
+        [t("made"), time(one.created_at)], [t("updated"), time(one.updated_at)],
+      ])))),
   ];
 }
 
@@ -147,19 +150,29 @@ function drawn(rows, currency) {
   const bars = [...months.values()].map((slot) => ({ ...slot,
     label: date(slot.month.toISOString(), { month: "short" }), full: date(slot.month.toISOString(), { month: "long", year: "numeric" }) }));
   const tell = (value) => money((value / 10 ** places).toFixed(places), currency);
-  return stacked({ bars, parts: [["net", t("net")], ["refunded", t("refunded")]], title: t("over.time"), kind: "sum", tell, height: 180 });
+  return stacked({ bars, parts: [["net", t("net")], ["refunded", t("refunded")]], title: t("over.time"), kind: "sum", tell, height: 200,
+    tick: (value) => roughly(value / 10 ** places, currency) });
 }
 
 const key = (moment) => `${moment.getFullYear()}-${moment.getMonth()}`;
 
+/** The purchases by month; the latest at first, all of them when asked. */
 function timeline(rows, place, panel) {
+  const box = h("div", { class: "timeline" });
+  const draw = (most) => fill(box, months(rows.slice(0, most), place, panel), rows.length > most
+    && h("p", {}, h("button", { type: "button", onclick: () => draw(rows.length) }, t("show.all", { count: rows.length }))));
+  draw(AT_FIRST);
+  return box;
+}
+
+function months(rows, place, panel) {
   const groups = new Map();
   for (const row of rows) {
     const month = row.ordered_at ? date(row.ordered_at, { month: "long", year: "numeric" }) : DASH;
     groups.set(month, [...(groups.get(month) ?? []), row]);
   }
-  return h("div", { class: "timeline" }, [...groups].map(([month, list]) => h("section", {}, h("h3", {}, month),
-    h("ol", {}, list.map((row) => entry(row, place, panel))))));
+  return [...groups].map(([month, list]) => h("section", {}, h("h3", {}, month),
+    h("ol", {}, list.map((row) => entry(row, place, panel)))));
 }
 
 function entry(row, place, panel) {

@@ -148,14 +148,26 @@ function local(iso) {
   return at.toISOString().slice(0, 16);
 }
 
-function lines(text) {
-  return text.split("\n").map((one) => one.trim()).filter(Boolean).map((line) => {
-    const [title, quantity, unit, sku] = line.split("|").map((one) => one.trim());
-    return { title, ...(quantity ? { quantity } : {}), ...(unit ? { unit_value: unit } : {}), ...(sku ? { sku } : {}) };
-  });
+/** The lines of an order, each with its fields; `said()` gives them as the API takes them. */
+function itemsEditor(items) {
+  const rows = h("div", { class: "items-editor", role: "group", "aria-label": t("items") });
+  const input = (name, value, given = {}) => h("input", { "data-item": name, value: value ?? "", placeholder: t(`item.${name}`), "aria-label": t(`item.${name}`), ...given });
+  const add = (one = {}) => {
+    const row = h("div", { class: "item-row" }, input("title", one.title, { maxlength: 300 }), input("quantity", one.quantity ?? "1", { inputmode: "decimal" }),
+      input("unit_value", one.unit_value, { inputmode: "decimal" }), input("sku", one.sku, { maxlength: 255 }),
+      h("button", { type: "button", class: "plain", "aria-label": t("item.remove"), onclick: () => row.remove() }, "×"));
+    rows.append(row);
+    return row;
+  };
+  (items ?? []).forEach(add);
+  const said = () => [...rows.children].map((row) => {
+    const of = (name) => row.querySelector(`[data-item="${name}"]`).value.trim();
+    return { title: of("title"), quantity: of("quantity").replace(",", ".") || "1", ...(of("unit_value") ? { unit_value: of("unit_value").replace(",", ".") } : {}), ...(of("sku") ? { sku: of("sku") } : {}) };
+  }).filter((one) => one.title);
+  const box = h("div", { class: "field wide", "data-field": "items" }, h("span", { class: "label" }, t("items")), rows,
+    h("div", {}, h("button", { type: "button", class: "small", onclick: () => add().querySelector("input").focus() }, t("item.add"))), h("p", { class: "wrong", hidden: true }));
+  return { box, said };
 }
-
-const written = (row) => row.items.map((one) => [one.title, one.quantity, one.unit_value ?? "", one.sku ?? ""].join(" | ").replace(/( \| )+$/, "")).join("\n");
 
 function fieldsOf(row, fallback) {
   return [
@@ -168,7 +180,6 @@ function fieldsOf(row, fallback) {
     field({ name: "paid_at", label: t("paid"), value: local(row.paid_at), type: "datetime-local" }),
     field({ name: "deal_id", label: t("deal"), value: row.deal_id }),
     field({ name: "url", label: t("address"), value: row.url, type: "url", placeholder: "https://" }),
-    field({ name: "items", label: t("items"), value: row.items ? written(row) : "", type: "area", wide: true, hint: t("items.hint") }),
   ];
 }
 
@@ -177,16 +188,17 @@ const spoken = (given) => ({ ...given, value: given.value.replace(",", "."), cur
 export async function orderNew(place) {
   const contact = place.query.get("contact");
   const start = { crm_contact_id: contact };
+  const items = itemsEditor([]);
   return [
     head(t("order.new"), { back: ["orders", t("orders")] }),
-    form([...fieldsOf(start, place.session.account.default_currency),
+    form([...fieldsOf(start, place.session.account.default_currency), items.box,
       field({ name: "external_id", label: t("external.id"), hint: t("external.id.hint"), maxlength: 255 })], {
       submit: t("order.make"), oncancel: () => place.go("orders"), onsubmit: async (given) => {
         const said = spoken(given);
         const body = { contact: said.contact, title: said.title, value: said.value, currency: said.currency, status: said.status };
         for (const name of ["deal_id", "url", "external_id"]) if (said[name]) body[name] = said[name];
         for (const name of ["ordered_at", "paid_at"]) if (said[name]) body[name] = instant(said[name]);
-        if (said.items) body.items = lines(said.items);
+        if (items.said().length) body.items = items.said();
         const made = await api.post("/v1/orders", body);
         tell(t("order.made"));
         place.go(`orders/${made.id}`);
@@ -199,11 +211,14 @@ export async function orderEdit(place) {
   const id = part(place.params.id);
   const row = await api.get(`/v1/orders/${id}`, {}, { signal: place.signal });
   const refunded = field({ name: "refunded_value", label: t("refunded"), value: row.refunded_value, inputmode: "decimal" });
+  const items = itemsEditor(row.items);
+  const before = JSON.stringify(items.said());
   return [
     head(t("order.edit"), { back: [`orders/${id}`, row.title ?? row.external_id], lead: row.source_id ? t("order.edit.text") : null }),
-    form([...fieldsOf(row, row.currency), refunded], {
+    form([...fieldsOf(row, row.currency), refunded, items.box], {
       submit: t("save"), oncancel: () => place.go(`orders/${id}`), onsubmit: async (given) => {
         const body = differing(row, spoken(given));
+        if (JSON.stringify(items.said()) !== before) body.items = items.said();
         if (Object.keys(body).length) {
           await api.patch(`/v1/orders/${id}`, body);
           tell(t("saved"));
@@ -226,6 +241,5 @@ function differing(row, said) {
   for (const name of ["ordered_at", "paid_at"]) {
     if (said[name] !== local(row[name]) && (said[name] || name === "paid_at")) body[name] = instant(said[name]);
   }
-  if (said.items !== written(row).trim()) body.items = lines(said.items);
   return body;
 }

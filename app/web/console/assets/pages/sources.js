@@ -2,7 +2,7 @@
 
 import { address, api, part } from "../api.js";
 import { fill, h, safeAddress } from "../dom.js";
-import { badge, code, confirm, copyable, dialog, empty, explain, facts, field, form, head, link, notice, section, since, table, tell, time } from "../parts.js";
+import { badge, code, confirm, copyable, dialog, empty, explain, facts, field, form, head, link, notice, prose, section, since, table, tell, time } from "../parts.js";
 import { moment, number, t, word } from "../words.js";
 import { reason } from "./overview.js";
 
@@ -68,7 +68,7 @@ function settle(adapter, place) {
     rest.length > 0 && field({ name: "options", label: t("options"), type: "area", wide: true, hint: t("options.hint", { names: rest.map(([name]) => name).join(", ") }), spellcheck: "false" }),
   ].filter(Boolean);
   return [
-    head(t("source.add.of", { platform: adapter.title }), { back: ["sources/new", t("platforms")], lead: adapter.signature }),
+    head(t("source.add.of", { platform: adapter.title }), { back: ["sources/new", t("platforms")], lead: prose(adapter.signature) }),
     h("div", { class: "pair wide-left" },
       form(fields, { submit: t("source.make"), oncancel: () => place.go("sources/new"), onsubmit: async (given) => {
         const body = { adapter: adapter.name, unknown_contacts: given.unknown_contacts, options: optionsOf(plain, given) };
@@ -108,7 +108,7 @@ function optionsOf(plain, given) {
 
 function steps(adapter, url) {
   return h("ol", { class: "steps" }, adapter.setup.map((step) => h("li", {}, step.split("{webhook_url}").flatMap((text, at) =>
-    (at ? [url ? code(url) : h("em", {}, t("webhook.url.later")), text] : [text])))),
+    [at ? (url ? code(url) : h("em", {}, t("webhook.url.later"))) : null, prose(text)]))),
   adapter.topics.length > 0 && h("li", {}, t("topics"), " ", adapter.topics.map((one) => h("code", { class: "chip" }, one))));
 }
 
@@ -136,7 +136,7 @@ export async function source(place) {
   const usable = one.secrets.filter(counts);
   return [
     head(h("span", {}, one.name, " ", state(one)), {
-      back: ["sources", t("sources")], lead: [adapter?.title ?? one.adapter, " · ", adapter?.signature],
+      back: ["sources", t("sources")], lead: [adapter?.title ?? one.adapter, " · ", prose(adapter?.signature)],
       actions: [
         link(`deliveries?source_id=${id}`, t("alert.log"), { class: "button" }),
         mine && h("button", { type: "button", onclick: () => edit(one, place) }, t("edit")),
