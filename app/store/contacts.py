@@ -6,12 +6,11 @@ from typing import Any
 
 from app.ids import new_id
 from app.moments import now
-from app.store import schema
 from app.store.database import Store, among
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
-_CONTACT = Insert(schema.contacts)
-_IDENTITY = Insert(schema.identities, on_conflict="skip")
+_CONTACT = Insert("contacts")
+_IDENTITY = Insert("identities", on_conflict="skip")
 
 _COLUMNS = "id, crm_id, name, owner_id, merged_into, created_at, updated_at"
 

@@ -10,21 +10,18 @@ from app.ids import new_id
 from app.moments import now
 from app.outcome import Outcome
 from app.statement import UNTIMED, Statement
-from app.store import schema
 from app.store.placing import Contacts
 from app.store.record import Record
 from app.store.statements import Insert, Lookup, Plan, Row, Sql, to_json
 
-_ORDER_COLUMNS = tuple(column.name for column in schema.orders.columns)
-_BY_EXTERNAL_ID = Lookup(schema.orders, _ORDER_COLUMNS, by=("account_id", "scope", "external_id"), for_update=True)
-_BY_ID = Lookup(schema.orders, _ORDER_COLUMNS, by=("account_id", "id"), for_update=True)
-_ALIAS = Lookup(schema.aliases, ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
-_HISTORY_COLUMNS = tuple(column.name for column in schema.history.columns)
-_HISTORY = Lookup(schema.history, _HISTORY_COLUMNS, by=("account_id", "order_id"))
-_HISTORY_OF_DELIVERY = Lookup(schema.history, ("account_id", "order_id"), by=("account_id", "delivery_id"))
-_SAVE_ORDER = Insert(schema.orders, on_conflict="replace")
-_SAVE_HISTORY = Insert(schema.history, on_conflict="skip")
-_SAVE_ALIAS = Insert(schema.aliases, on_conflict="replace")
+_BY_EXTERNAL_ID = Lookup("orders", by=("account_id", "scope", "external_id"), for_update=True)
+_BY_ID = Lookup("orders", by=("account_id", "id"), for_update=True)
+_ALIAS = Lookup("aliases", ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
+_HISTORY = Lookup("history", by=("account_id", "order_id"))
+_HISTORY_OF_DELIVERY = Lookup("history", ("account_id", "order_id"), by=("account_id", "delivery_id"))
+_SAVE_ORDER = Insert("orders", on_conflict="replace")
+_SAVE_HISTORY = Insert("history", on_conflict="skip")
+_SAVE_ALIAS = Insert("aliases", on_conflict="replace")
 
 MERGED = "order"  # the scope of the names that merged orders leave behind: their ids
 
@@ -261,7 +258,7 @@ class Ledger:
                 yield from _remove(order)
                 continue
             if _differs(order):
-                orders.append(tuple(order.columns[name] for name in _ORDER_COLUMNS))
+                orders.append(tuple(order.columns[name] for name in _SAVE_ORDER.columns))
             history += [
                 (order.account_id, order.id, *key, heard.entry.recorded_at, heard.delivery_id, heard.member_id,
                  to_json(heard.entry.said))

@@ -8,22 +8,21 @@ from app.moments import now
 from app.outcome import Outcome, weightiest
 from app.statement import Statement
 from app.store import contacts as people
-from app.store import schema
 from app.store.ledger import Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.record import Receipt, Record
 from app.store.statements import Insert, Lock, Lookup, Plan, Sql, to_json
 
 _DELIVERY = Lookup(
-    schema.deliveries,
+    "deliveries",
     ("account_id", "source_id", "dedupe_key", "id", "outcome", "orders"),
     by=("account_id", "source_id", "dedupe_key"),
 )
-_INSERT_DELIVERY = Insert(schema.deliveries)
-_INSERT_BODY = Insert(schema.bodies)
-_INSERT_FETCH = Insert(schema.fetches, on_conflict="replace")
-_INSERT_PRIVACY = Insert(schema.privacy_requests, on_conflict="skip")
-_INSERT_HELD = Insert(schema.held, on_conflict="skip")
+_INSERT_DELIVERY = Insert("deliveries")
+_INSERT_BODY = Insert("bodies")
+_INSERT_FETCH = Insert("fetches", on_conflict="replace")
+_INSERT_PRIVACY = Insert("privacy_requests", on_conflict="skip")
+_INSERT_HELD = Insert("held", on_conflict="skip")
 
 
 def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:

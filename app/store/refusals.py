@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.store import schema
 from app.store.database import Store
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
 SAMPLES = 5  # per source and reason; without body
-_SAVE = Insert(schema.refusals, on_conflict="replace")
+_SAVE = Insert("refusals", on_conflict="replace")
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.committer import Committer
+from app.log import log
 from app.registry import Registry
 from app.settings import Settings
 from app.store.database import Store
@@ -34,8 +34,6 @@ from app.web import (
 )
 from app.web.problems import Problem, answer_problem
 from app.web.webhooks import PREFIX, Webhooks
-
-log = structlog.get_logger()
 
 
 def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = Committer) -> ASGIApp:
