@@ -3,7 +3,7 @@
 import { h, s } from "./dom.js";
 import { number, t } from "./words.js";
 
-const WIDTH = 960;
+const PHONE = matchMedia("(max-width: 760px)");
 
 /** Whole numbers for an axis, from 0 to at least `most`. */
 export function ticks(most) {
@@ -21,18 +21,19 @@ export function ticks(most) {
  * `tell(value)` writes a value, `tick(value)` one at the axis, `kind` names the colours (outcome-created).
  */
 export function stacked({ bars, parts, title, kind, tell = number, tick = tell, height = 240, every = 1 }) {
+  const wide = PHONE.matches ? 420 : 960; // drawn to scale, so that the letters keep their size
   const pad = { left: 54, right: 4, top: 10, bottom: 24 };
   const totals = bars.map((bar) => parts.reduce((sum, [name]) => sum + (bar.values[name] ?? 0), 0));
   const marks = ticks(Math.max(...totals, 0));
   const top = marks.at(-1);
-  const inner = { width: WIDTH - pad.left - pad.right, height: height - pad.top - pad.bottom };
+  const inner = { width: wide - pad.left - pad.right, height: height - pad.top - pad.bottom };
   const y = (value) => pad.top + inner.height - (value / top) * inner.height;
   const slot = inner.width / bars.length;
   const thick = Math.max(2, Math.min(slot * 0.72, 44));
   const tip = h("div", { class: "tip", hidden: true });
-  const drawing = s("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": title, class: "chart" },
+  const drawing = s("svg", { viewBox: `0 0 ${wide} ${height}`, role: "img", "aria-label": title, class: "chart" },
     marks.map((mark) => [
-      s("line", { x1: pad.left, x2: WIDTH - pad.right, y1: y(mark), y2: y(mark), class: mark ? "rule" : "rule base" }),
+      s("line", { x1: pad.left, x2: wide - pad.right, y1: y(mark), y2: y(mark), class: mark ? "rule" : "rule base" }),
       s("text", { x: pad.left - 8, y: y(mark) + 4, class: "axis", "text-anchor": "end" }, tick(mark)),
     ]),
     bars.map((bar, at) => {
@@ -48,7 +49,7 @@ export function stacked({ bars, parts, title, kind, tell = number, tick = tell, 
       return s("g", { class: "barred", onpointerenter: (event) => show(event, bar, totals[at]), onpointerleave: () => { tip.hidden = true; } },
         s("rect", { x: pad.left + slot * at, y: pad.top, width: slot, height: inner.height, class: "catch" }), pieces);
     }),
-    bars.map((bar, at) => (at % every === 0
+    bars.map((bar, at) => (at % (PHONE.matches ? every * 2 : every) === 0
       ? s("text", { x: pad.left + slot * (at + 0.5), y: height - 6, class: "axis", "text-anchor": "middle" }, bar.label) : null)));
   function show(event, bar, total) {
     tip.replaceChildren(h("strong", {}, bar.full), ...parts.filter(([name]) => bar.values[name]).map(([name, label]) =>

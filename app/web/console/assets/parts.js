@@ -40,10 +40,10 @@ export function section(title, ...children) {
   return h("section", { class: "section" }, given, children);
 }
 
-/** A table. Columns: {name, cell(row), right?, wide?, narrow?}; on a phone every row becomes a card. */
-export function table(columns, rows, { caption, key } = {}) {
+/** A table. Columns: {name, cell(row), right?, wide?, narrow?}; on a phone every row of a table that is not `plain` becomes a card. */
+export function table(columns, rows, { caption, key, plain = false } = {}) {
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", {},
+    h("table", { class: plain && "plain-table" },
       h("caption", { class: "hidden" }, caption),
       h("thead", {}, h("tr", {}, columns.map((one) =>
         h("th", { scope: "col", class: one.right && "right" }, one.name)))),

@@ -2,9 +2,9 @@
 
 import { address, api } from "../api.js";
 import { fill, h } from "../dom.js";
-import { badge, code, empty, failure, filter, filters, form, head, into, link, pager, dialog, table, tableRow, tell, time } from "../parts.js";
+import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, tell, time } from "../parts.js";
 import { DASH, clock, span, t, word } from "../words.js";
-import { progress } from "./jobs.js";
+import { retryAll } from "./jobs.js";
 
 export const RECORDED = ["created", "updated", "unchanged", "ignored", "held", "fetching", "unfetched", "unreadable"];
 const FIELDS = ["since", "until", "source_id", "outcome", "kind", "external_id", "contact", "q"];
@@ -84,7 +84,7 @@ export async function deliveries(place) {
 
   place.signal.addEventListener("abort", stop);
   const bar = filters(fields(query, known), query, change);
-  const bulk = h("button", { type: "button", onclick: () => retryAll(chosen(), place) }, t("retry.all"));
+  const bulk = h("button", { type: "button", onclick: () => retryAll(chosen(), place, load) }, t("retry.all"));
   const made = [head(t("deliveries"), { actions: [bulk, live] }), bar, list];
   await load();
   return made;
@@ -138,23 +138,4 @@ export function took(row) {
 function micro(iso) {
   const fraction = /\.(\d{3})(\d+)/.exec(iso);
   return new Date(iso).getTime() + (fraction ? Number(`0.${fraction[2]}`) : 0);
-}
-
-/** Everything that the filter matches, taken up again: counted first, then for real. */
-function retryAll(filter, place) {
-  dialog(t("retry.all"), (close) => {
-    const inside = h("div", {}, h("p", { class: "waiting" }, t("counting")));
-    api.post("/v1/deliveries/retry", { filter, dry_run: true }).then((told) => {
-      const count = told.count ?? told.matched ?? told.total;
-      if (!count) return fill(inside, h("p", {}, t("retry.none")), h("div", { class: "buttons" }, h("button", { type: "button", onclick: close }, t("close"))));
-      fill(inside, form([], {
-        before: h("p", {}, t("retry.count", { count })), submit: t("retry.do", { count }), oncancel: close,
-        onsubmit: async () => {
-          const job = await api.post("/v1/deliveries/retry", { filter, dry_run: false });
-          fill(inside, progress(job, place));
-        },
-      }));
-    }, (error) => fill(inside, failure(error)));
-    return inside;
-  });
 }

@@ -143,7 +143,7 @@ function pairs(object, caption) {
   return table([
     { name: t("name"), class: "nowrap", cell: ([name]) => code(name) },
     { name: t("value.is"), class: "break", cell: ([, value]) => (value === "[not kept]" ? h("span", { class: "tag" }, t("blanked")) : value) },
-  ], Object.entries(object), { caption });
+  ], Object.entries(object), { caption, plain: true });
 }
 
 function repeat(row, source) {

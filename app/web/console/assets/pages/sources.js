@@ -4,6 +4,7 @@ import { address, api, part } from "../api.js";
 import { fill, h, safeAddress } from "../dom.js";
 import { badge, code, confirm, copyable, dialog, empty, explain, facts, field, form, head, link, notice, prose, section, since, table, tell, time } from "../parts.js";
 import { moment, number, t, word } from "../words.js";
+import { remap } from "./jobs.js";
 import { reason } from "./overview.js";
 
 const OVERLAPS = ["0s", "1h", "24h", "7d", "30d"];
@@ -139,6 +140,7 @@ export async function source(place) {
       back: ["sources", t("sources")], lead: [adapter?.title ?? one.adapter, " · ", prose(adapter?.signature)],
       actions: [
         link(`deliveries?source_id=${id}`, t("alert.log"), { class: "button" }),
+        mine && h("button", { type: "button", onclick: () => remap(one, place) }, t("remap")),
         mine && h("button", { type: "button", onclick: () => edit(one, place) }, t("edit")),
         mine && h("button", { type: "button", onclick: () => turn(one, place) }, t(one.enabled ? "turn.off" : "turn.on")),
       ],
