@@ -3,7 +3,7 @@
 import { CONSOLE, api, whenSignedOut } from "./api.js";
 import { fill, h } from "./dom.js";
 import { recall, remember } from "./memory.js";
-import { empty, failure, icon, link, waiting } from "./parts.js";
+import { alone, failure, icon, link, waiting } from "./parts.js";
 import { language, languages, speak, t } from "./words.js";
 import { contact, contacts } from "./pages/contacts.js";
 import { deliveries } from "./pages/deliveries.js";
@@ -83,8 +83,8 @@ async function draw({ focus = true } = {}) {
   document.body.className = "";
   fill(document.body, frame(at?.entry, main));
   if (here() === "" && !may("log")) return go(may("read") ? "contacts" : "none", { replace: true });
-  if (!at) return fill(main, empty(t("lost.title"), t("lost.text"), link("", t("lost.home"))));
-  if (!may(at.permission)) return fill(main, empty(t("forbidden.title"), t("forbidden.text", { role: session.role })));
+  if (!at) return fill(main, alone(t("lost.title"), t("lost.text"), link("", t("lost.home"))));
+  if (!may(at.permission)) return fill(main, alone(t("forbidden.title"), t("forbidden.text", { role: session.role })));
   const signal = leaving.signal;
   const place = { params: at.params, query: new URLSearchParams(location.search), session, may, signal, go, setQuery, redraw: draw };
   fill(main, waiting());
@@ -97,7 +97,7 @@ async function draw({ focus = true } = {}) {
     scrollTo(0, 0);
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
-    if (error.status === 404) return fill(main, empty(t("missing.title"), t("missing.text")));
+    if (error.status === 404) return fill(main, alone(t("missing.title"), t("missing.text")));
     fill(main, failure(error, () => draw()));
   }
 }

@@ -69,6 +69,9 @@ export function empty(title, text, ...actions) {
   return h("div", { class: "empty" }, h("h2", {}, title), text && h("p", {}, text), actions.length > 0 && h("p", {}, actions));
 }
 
+/** A page on which there is nothing but why. */
+export const alone = (title, text, ...actions) => h("div", { class: "empty" }, h("h1", { tabindex: "-1" }, title), h("p", {}, text), actions.length > 0 && h("p", {}, actions));
+
 /** What went wrong, in words, and the way to try again. */
 export function failure(error, again) {
   return h("div", { class: "notice bad", role: "alert" },
