@@ -3,7 +3,7 @@
 import { CONSOLE, api, whenSignedOut } from "./api.js";
 import { fill, h } from "./dom.js";
 import { recall, remember } from "./memory.js";
-import { alone, failure, icon, link, waiting } from "./parts.js";
+import { alone, failure, icon, link, toast, waiting } from "./parts.js";
 import { language, languages, speak, t } from "./words.js";
 import { contact, contacts } from "./pages/contacts.js";
 import { deliveries } from "./pages/deliveries.js";
@@ -38,6 +38,9 @@ const MENU = [
 
 let session = null;
 let leaving = new AbortController();
+
+/** What stands on the screen; a word that was just said stays on it. */
+const dress = (...made) => fill(document.body, ...made, toast);
 
 const may = (permission) => session?.permissions.includes(permission) ?? false;
 
@@ -74,14 +77,14 @@ async function draw({ focus = true } = {}) {
   leaving = new AbortController();
   if (here() === "panel") {
     document.body.className = "framed";
-    fill(document.body, h("main", { id: "main" }, panel({ query: new URLSearchParams(location.search), signal: leaving.signal, toggles })));
+    dress(h("main", { id: "main" }, panel({ query: new URLSearchParams(location.search), signal: leaving.signal, toggles })));
     return;
   }
   if (!session) return drawSignIn();
   const at = found(here());
   const main = h("main", { id: "main", tabindex: "-1" });
   document.body.className = "";
-  fill(document.body, frame(at?.entry, main));
+  dress(frame(at?.entry, main));
   if (here() === "" && !may("log")) return go(may("read") ? "contacts" : "none", { replace: true });
   if (!at) return fill(main, alone(t("lost.title"), t("lost.text"), link("", t("lost.home"))));
   if (!may(at.permission)) return fill(main, alone(t("forbidden.title"), t("forbidden.text", { role: session.role })));
@@ -105,7 +108,7 @@ async function draw({ focus = true } = {}) {
 function drawSignIn() {
   document.title = `${t("sign.in")} · ${t("product")}`;
   document.body.className = "signing";
-  fill(document.body, h("main", { id: "main" }, signIn({ done: (opened) => { session = opened; draw(); } }), toggles()));
+  dress(h("main", { id: "main" }, signIn({ done: (opened) => { session = opened; draw(); } }), toggles()));
 }
 
 function frame(entry, main) {
@@ -196,7 +199,7 @@ async function begin() {
     try {
       session = await api.get("/v1/session", {}, { quiet: true });
     } catch (error) {
-      if (error.status !== 401) return fill(document.body, h("main", { id: "main" }, failure(error, () => location.reload())));
+      if (error.status !== 401) return dress(h("main", { id: "main" }, failure(error, () => location.reload())));
       remember("signed-in", null);
     }
   }

@@ -102,16 +102,16 @@ export async function into(place, work, { signal } = {}) {
   }
 }
 
-const said = h("div", { class: "toast", role: "status", "aria-live": "polite" });
+/** Where a short word is said; it stays when the page changes. */
+export const toast = h("div", { class: "toast", role: "status", "aria-live": "polite" });
 let quietAgain = 0;
 
 /** A short word about what was done. */
 export function tell(text, grade = "good") {
-  if (!said.isConnected) document.body.append(said);
   clearTimeout(quietAgain);
-  said.className = `toast shown ${grade}`;
-  said.textContent = text;
-  quietAgain = setTimeout(() => { said.className = "toast"; }, 6000);
+  toast.className = `toast shown ${grade}`;
+  toast.textContent = text;
+  quietAgain = setTimeout(() => { toast.className = "toast"; }, 6000);
 }
 
 /** A text that can be copied with one press. */
