@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import mimetypes
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -34,6 +35,7 @@ _HEADERS = {
     "vary": "accept-encoding",
 }
 _NOBODY = "'none'"
+_ACCOUNT_ID = re.compile(r"acc_[0-9A-Z]{26}")  # a stranger's other words need no look-up
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,11 @@ async def serve(request: Request) -> Response:
 
 async def _ancestors(request: Request, registry: Registry) -> str:
     """Which pages may show this account's panel in a frame; nobody, unless the account names them."""
+    named = request.query_params.get("account", "")
+    if not _ACCOUNT_ID.fullmatch(named):
+        return _NOBODY
     try:
-        account = await accounts.find(registry.store, request.query_params.get("account", "")[:64])
+        account = await accounts.find(registry.store, named)
     except Unavailable as why:
         raise Problem("busy", str(why)[:300], headers={"Retry-After": "5"}) from None
     return " ".join(account["panel_origins"]) if account and account["panel_origins"] else _NOBODY

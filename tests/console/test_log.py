@@ -79,7 +79,9 @@ def test_filters_that_are_written(label: str, value: str, words: str, opened: Op
     page.get_by_label("Reason or external id").focus()
     expect(page).to_have_url(re.compile(words))
     settled(page)
-    expect(page.locator(".list tbody tr").first.or_(page.get_by_role("heading", name="Nothing matches"))).to_be_visible()
+    expect(
+        page.locator(".list tbody tr").first.or_(page.get_by_role("heading", name="Nothing matches"))
+    ).to_be_visible()
 
 
 def test_page_after_page_and_back(opened: Opened) -> None:

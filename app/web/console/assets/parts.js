@@ -116,7 +116,7 @@ export function tell(text, grade = "good") {
 
 /** A text that can be copied with one press. */
 export function copyable(text, { label = t("copy"), block = false } = {}) {
-  const shown = h("code", { class: "copied" }, text);
+  const shown = h("code", { class: "copied", ...(block ? { tabindex: "0", role: "group", "aria-label": label } : {}) }, text);
   const press = h("button", { type: "button", class: "small", "aria-label": label, onclick: async () => {
     try {
       await navigator.clipboard.writeText(text);
