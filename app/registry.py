@@ -8,6 +8,7 @@ from app.fetch import Fetch
 from app.held import Held
 from app.intake import Intake
 from app.refused import Refused
+from app.retention import Retention
 from app.retry import Retry
 from app.settings import Settings
 from app.source_api import SourceApi
@@ -30,6 +31,7 @@ class Registry:
         self.held = Held(self.store, self.retry)
         self.source_api = SourceApi()
         self.fetch = Fetch(self.store, self.vault, self.retry, self.source_api, self.committer.to_fetch)
+        self.retention = Retention(self.store)
 
     async def open(self) -> None:
         """Connects and begins. Raises Unavailable."""
@@ -38,9 +40,11 @@ class Registry:
         self.refused.start()
         self.held.start()
         self.fetch.start()
+        self.retention.start()
 
     async def close(self) -> None:
         """Ends what is under way, writes what is counted, disconnects."""
+        await self.retention.stop()
         await self.fetch.stop()
         await self.held.stop()
         await self.committer.stop()
