@@ -3,7 +3,7 @@
 import { api } from "../api.js";
 import { stacked } from "../chart.js";
 import { h } from "../dom.js";
-import { badge, choices, code, empty, head, link, section, since, table } from "../parts.js";
+import { badge, choices, code, copyable, empty, head, link, section, since, table } from "../parts.js";
 import { DASH, date, has, moment, number, span, t, word } from "../words.js";
 
 const RANGES = { "24h": [24, 1], "7d": [168, 6], "30d": [720, 24] };
@@ -14,8 +14,10 @@ const REFUSED = ["unverified", "oversized", "disabled"];
 
 export async function overview(place) {
   const range = place.query.get("range") in RANGES ? place.query.get("range") : "24h";
-  const stats = await api.get("/v1/stats", { since: range }, { signal: place.signal });
-  const names = new Map(stats.sources.map((one) => [one.source_id, one.name]));
+  const [stats, known] = await Promise.all([
+    api.get("/v1/stats", { since: range }, { signal: place.signal }),
+    api.get("/v1/sources", { limit: 200 }, { signal: place.signal }),
+  ]);
   const pick = choices(t("range"), Object.keys(RANGES).map((one) => [one, t(`range.${one}`)]), range, (chosen) => {
     place.setQuery(chosen === "24h" ? {} : { range: chosen });
     place.redraw();
@@ -26,7 +28,7 @@ export async function overview(place) {
   }
   return [
     head(t("overview"), { lead: t("overview.lead", { since: moment(stats.since) }), actions: [pick] }),
-    alerts(stats.alerts, names, place),
+    alerts(stats, known.data),
     figures(stats),
     section(t("deliveries.by.hour"), chart(stats, range)),
     section(t("sources"), sources(stats.sources)),
@@ -36,23 +38,42 @@ export async function overview(place) {
   ];
 }
 
-function alerts(list, names, place) {
-  if (!list.length) return h("p", { class: "notice good", role: "status" }, t("alerts.none"));
+function alerts(stats, known) {
+  if (!stats.alerts.length) return h("p", { class: "notice good", role: "status" }, t("alerts.none"));
+  const sources = new Map(stats.sources.map((one) => [one.source_id, one]));
+  const urls = new Map(known.map((one) => [one.id, one.webhook_url]));
   return h("section", { class: "section", "aria-label": t("alerts") }, h("h2", {}, t("alerts")),
-    h("ul", { class: "alerts" }, list.map((one) => h("li", { class: `notice ${grave(one.code)}` },
-      h("div", {},
-        h("p", { class: "what" }, one.source_id && h("strong", {}, link(`sources/${one.source_id}`, names.get(one.source_id) ?? one.source_id)), " ", one.message),
-        one.advice && h("p", { class: "advice" }, one.advice),
-        one.since && h("p", { class: "small quiet" }, t("alert.since"), " ", since(one.since))),
-      action(one, place)))));
+    h("ul", { class: "alerts" }, stats.alerts.map((one) => {
+      const source = sources.get(one.source_id);
+      return h("li", { class: `notice ${GRAVE[one.code] ?? "bad"}`, "data-code": one.code },
+        h("div", {},
+          h("p", { class: "what" }, source && [h("strong", {}, link(`sources/${source.source_id}`, source.name)), ": "], message(one, source)),
+          h("p", { class: "advice" }, has(`alert.${one.code}.do`) ? t(`alert.${one.code}.do`) : one.advice),
+          one.code === "never_received" && urls.has(one.source_id) && copyable(urls.get(one.source_id))),
+        action(one));
+    })));
 }
 
-const grave = (name) => (/never|silent/.test(name) ? "warn" : "bad");
+const GRAVE = { never_received: "warn", silent: "warn", unknown_status: "warn", fetch_backlog: "warn" };
 
-function action(one, place) {
+/** What is wrong, in this language where its code is known; else as the API says it. */
+function message(one, source) {
+  if (!has(`alert.${one.code}`)) return one.message;
+  const last = [...(source?.refused ?? [])].sort((a, b) => b.last_at.localeCompare(a.last_at))[0];
+  return t(`alert.${one.code}`, {
+    since: moment(one.since),
+    why: last ? reason(last.reason) : DASH,
+    good: source?.last_good_at ? moment(source.last_good_at) : t("never"),
+    words: (source?.unknown_status ?? []).slice(0, 5).map((known) => known.word).join(", "),
+    count: one.code === "fetch_backlog" ? one.message.split(" ")[0] : undefined,
+  });
+}
+
+function action(one) {
   if (!one.source_id) return null;
-  if (/never|rejected|only/.test(one.code) && place.may("sources")) return link(`sources/${one.source_id}`, t("alert.open"), { class: "button small" });
-  return link(`deliveries?source_id=${one.source_id}`, t("alert.log"), { class: "button small" });
+  if (one.code === "unknown_status") return link(`deliveries?source_id=${one.source_id}`, t("alert.log"), { class: "button small" });
+  if (one.code === "never_received") return link(`sources/${one.source_id}`, t("set.up"), { class: "button small" });
+  return link(`sources/${one.source_id}`, t("alert.open"), { class: "button small" });
 }
 
 function figures(stats) {
