@@ -16,9 +16,9 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 
 from app.migrate import migrate
 from app.settings import read_settings
-from tests.cli.installation import Installation
 from tests.console import axe
 from tests.console.scene import Scene, play
+from tests.console.serving import served
 
 CHROMIUM = "/usr/bin/chromium"
 NEEDS_AXE = "test_accessibility.py"
@@ -69,7 +69,6 @@ class Shop:
 
     address: str
     scene: Scene
-    installation: Installation
 
     def api(self, role: str = "admin") -> httpx.Client:
         """The API, as this role's token."""
@@ -84,11 +83,8 @@ def shop(played: tuple[Path, Scene], tmp_path_factory: pytest.TempPathFactory) -
     source, scene = played
     folder = tmp_path_factory.mktemp("shop")
     shutil.copytree(source, folder, dirs_exist_ok=True)
-    installation = Installation(folder)
-    try:
-        yield Shop(installation.serve(), scene, installation)
-    finally:
-        installation.stop()
+    with served(folder) as address:
+        yield Shop(address, scene)
 
 
 @pytest.fixture(scope="package")

@@ -39,7 +39,7 @@ HOUR = 3600
 
 @dataclass
 class Scene:
-    """What was made: ids by name, and a token per role."""
+    """What was made: ids by name, a token per role, and (`nobody yet`) the one of an account with nothing in it."""
 
     account_id: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
@@ -95,14 +95,25 @@ async def play(settings: Settings, *, days: float = 200.0, orders: int = 240) ->
         async with House(settings, account="Aurora Sports") as house:
             await _people(house, scene)
             await _sources(house, scene)
-            moments = sorted(present - 60 - chance.random() ** 4 * days * 86400 for _ in range(orders))
+            moments = sorted(present - 60 - _long_ago(chance, days) for _ in range(orders))
             for number, at in enumerate(moments):
                 clock.at = at
                 await _one(house, scene, clock, chance, 1001 + number, present)
             clock.at = present - 45
             await _oddities(house, scene, clock)
-            await house.operator.get("/operator/accounts")
+            made = await house.operator.post("/operator/accounts", json={"name": "Nothing yet", "enable": True})
+            scene.tokens["nobody yet"] = made.json()["admin_token"]
     return scene
+
+
+def _long_ago(chance: random.Random, days: float) -> float:
+    """Seconds: half of the orders in the last week, more of them by day than by night, the others thinning out."""
+    if chance.random() < 0.5:
+        return chance.random() ** 2.5 * days * 86400
+    while True:
+        ago = chance.random() * 7 * 86400
+        if chance.random() < (0.25 if (ago / HOUR + 9) % 24 < 9 else 1.0):
+            return ago
 
 
 async def _people(house: House, scene: Scene) -> None:
@@ -134,6 +145,7 @@ async def _sources(house: House, scene: Scene) -> None:
     ]
     for adapter, name, given in wanted:
         scene.sources[adapter] = await house.source(adapter, name=name, **given)
+    scene.sources["wholesale"] = await house.source("standard", name="Wholesale", secret=WHSEC, unknown_contacts="hold")
 
 
 async def _one(house: House, scene: Scene, clock: Clock, chance: random.Random, number: int, present: float) -> None:
@@ -148,8 +160,9 @@ async def _one(house: House, scene: Scene, clock: Clock, chance: random.Random, 
         assert answer.status_code == (401 if late else 200), answer.text
         return
     if where == "standard":
-        status = chance.choice(["paid", "paid", "pending", "canceled"])
-        await _standard(house, scene, clock, f"C-{number}", status, (name, mail, phone), lines)
+        status = chance.choices(["paid", "pending", "canceled", "refunded"], [6, 1, 1, 1])[0]
+        currency = "USD" if name == PEOPLE[0][0] and chance.random() < 0.5 else "BRL"
+        await _standard(house, scene, clock, f"C-{number}", status, (name, mail, phone), lines, currency=currency)
         return
     status = chance.choices(["paid", "pending", "partially_paid"], [7, 2, 1])[0]
     await _shopify(house, scene, clock, number, "orders/create", status, (name, mail, phone), lines)
@@ -188,6 +201,10 @@ async def _oddities(house: House, scene: Scene, clock: Clock) -> None:
     answer = await _standard(house, scene, clock, "X-2", "paid", people, shoes, value="a lot")
     scene.deliveries["unreadable"] = answer.json()["delivery_id"]
     clock.at += 1
+    stranger = ("Gil Teles", "gil.teles@example.com", "+55 85 98111-2233")
+    answer = await _standard(house, scene, clock, "W-1", "paid", stranger, shoes, source="wholesale")
+    scene.deliveries["held"] = answer.json()["delivery_id"]
+    clock.at += 1
     answer = await _shopify(house, scene, clock, 9001, "orders/create", "pending", people, shoes)
     scene.deliveries["created"] = answer.json()["delivery_id"]
     clock.at += 20
@@ -197,17 +214,18 @@ async def _oddities(house: House, scene: Scene, clock: Clock) -> None:
 
 async def _standard(
     house: House, scene: Scene, clock: Clock, number: str, status: str, person: tuple[str, str, str],
-    lines: list[tuple[str, str, str]], *, title: str | None = None, value: str | None = None,
+    lines: list[tuple[str, str, str]], *, title: str | None = None, value: str | None = None, currency: str = "BRL",
+    source: str = "standard",
 ) -> httpx.Response:  # fmt: skip
     name, mail, phone = person
     data = {
-        "id": number, "title": title or f"{number} · {lines[0][0]}", "value": value or _sum(lines), "currency": "BRL",
+        "id": number, "title": title or f"{number} · {lines[0][0]}", "value": value or _sum(lines), "currency": currency,
         "status": status, "contact": {"name": name, "email": mail, "phone": phone},
         "items": [{"title": one[0], "quantity": 1, "unit_value": one[1], "sku": one[2]} for one in lines],
     }  # fmt: skip
     body = json.dumps({"type": "order.updated", "timestamp": clock.iso, "data": data}).encode()
     headers = {"webhook-id": f"msg-{number}-{status}", "content-type": "application/json"}
-    return await house.deliver(scene.sources["standard"], signed("standard", body, headers, secret=WHSEC))
+    return await house.deliver(scene.sources[source], signed("standard", body, headers, secret=WHSEC))
 
 
 def _sum(lines: list[tuple[str, str, str]]) -> str:

@@ -1,6 +1,5 @@
 """The overview and the log: what came, what became of it, what it changed, and what is pressed."""
 
-import json
 import re
 from pathlib import Path
 
@@ -99,8 +98,6 @@ def test_page_after_page_and_back(opened: Opened) -> None:
 
 
 def test_an_empty_log_is_not_an_empty_filter(opened: Opened, shop: Shop) -> None:
-    made = json.loads(shop.installation.run("account", "create", "empty", "--enable", "--json"))
-    shop.scene.tokens["nobody yet"] = made["admin_token"]
     page = settled(opened("nobody yet", "deliveries"))
     expect(page.get_by_role("heading", name="Nothing yet")).to_be_visible()
     for path in ("", "sources", "orders", "contacts"):

@@ -141,8 +141,7 @@ def test_whoever_may_not_read_sees_no_contact(opened: Opened, shop: Shop, crm: C
 def test_another_accounts_token_does_not_open_this_panel(opened: Opened, shop: Shop, crm: Crm, watch: Watch) -> None:
     watch.expected.append("/v1/session")
     allow(shop, crm.origin)
-    other = json.loads(shop.installation.run("account", "create", "other", "--enable", "--json"))
     crm.show(f"{shop.address}/console/panel?account={shop.scene.account_id}")
     frame = panel_of(opened(None, "panel"), crm)
-    sign_in(frame, other["admin_token"])
+    sign_in(frame, shop.scene.tokens["nobody yet"])
     expect(frame.get_by_role("alert")).to_contain_text("belongs to another account")

@@ -48,18 +48,26 @@ function alerts(stats, known) {
       return h("li", { class: `notice ${GRAVE[one.code] ?? "bad"}`, "data-code": one.code },
         h("div", {},
           h("p", { class: "what" }, source && [h("strong", {}, link(`sources/${source.source_id}`, source.name)), ": "], message(one, source)),
-          h("p", { class: "advice" }, has(`alert.${one.code}.do`) ? t(`alert.${one.code}.do`) : one.advice),
+          h("p", { class: "advice" }, advice(one, source)),
           one.code === "never_received" && urls.has(one.source_id) && copyable(urls.get(one.source_id))),
         action(one));
     })));
 }
+
+/** What to do; a refusal for another reason than the secret has advice of its own. */
+function advice(one, source) {
+  const known = `alert.${one.code}.do`;
+  return has(known) && (one.code !== "only_rejected" || latest(source)?.reason === "signature_mismatch") ? t(known) : one.advice;
+}
+
+const latest = (source) => [...(source?.refused ?? [])].sort((a, b) => b.last_at.localeCompare(a.last_at))[0];
 
 const GRAVE = { never_received: "warn", silent: "warn", unknown_status: "warn", fetch_backlog: "warn" };
 
 /** What is wrong, in this language where its code is known; else as the API says it. */
 function message(one, source) {
   if (!has(`alert.${one.code}`)) return one.message;
-  const last = [...(source?.refused ?? [])].sort((a, b) => b.last_at.localeCompare(a.last_at))[0];
+  const last = latest(source);
   return t(`alert.${one.code}`, {
     since: moment(one.since),
     why: last ? reason(last.reason) : DASH,
