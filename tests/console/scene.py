@@ -86,8 +86,11 @@ def turned_back() -> Iterator[Clock]:
         app.moments.time, ulid.time = kept
 
 
-async def play(settings: Settings, *, days: float = 200.0, orders: int = 240) -> Scene:
-    """Makes the scene in a migrated database: so many orders in so many days until now, most of them lately."""
+async def play(settings: Settings, *, days: float = 200.0, orders: int = 240, mischief: bool = True) -> Scene:
+    """Makes the scene in a migrated database: so many orders in so many days until now, most of them lately.
+
+    With `mischief`, somebody has put markup wherever a stranger can put anything.
+    """
     scene, chance = Scene(), random.Random(7)
     with turned_back() as clock:
         present = clock.at
@@ -100,18 +103,19 @@ async def play(settings: Settings, *, days: float = 200.0, orders: int = 240) ->
                 clock.at = at
                 await _one(house, scene, clock, chance, 1001 + number, present)
             clock.at = present - 45
-            await _oddities(house, scene, clock)
+            await _oddities(house, scene, clock, mischief=mischief)
             made = await house.operator.post("/operator/accounts", json={"name": "Nothing yet", "enable": True})
             scene.tokens["nobody yet"] = made.json()["admin_token"]
     return scene
 
 
 def _long_ago(chance: random.Random, days: float) -> float:
-    """Seconds: half of the orders in the last week, more of them by day than by night, the others thinning out."""
-    if chance.random() < 0.5:
-        return chance.random() ** 2.5 * days * 86400
+    """Seconds: most of the orders in the last week, more of them by day than by night, the others thinning out."""
+    if chance.random() < 0.4:
+        return chance.random() ** 1.1 * days * 86400
+    span = 86400 if chance.random() < 0.35 else 7 * 86400
     while True:
-        ago = chance.random() * 7 * 86400
+        ago = chance.random() * span
         if chance.random() < (0.25 if (ago / HOUR + 9) % 24 < 9 else 1.0):
             return ago
 
@@ -186,18 +190,19 @@ async def _one(house: House, scene: Scene, clock: Clock, chance: random.Random, 
         await _shopify(house, scene, clock, number, "orders/paid", "paid", (name, mail, phone), lines, forged=True)
 
 
-async def _oddities(house: House, scene: Scene, clock: Clock) -> None:
+async def _oddities(house: House, scene: Scene, clock: Clock, *, mischief: bool) -> None:
     """One of everything that is out of the ordinary."""
     people, shoes = PEOPLE[0], [GOODS[0]]
     answer = await _standard(house, scene, clock, "X-1", "half_paid", people, shoes)
     scene.deliveries["unknown_status"] = answer.json()["delivery_id"]
     clock.at += 1
-    mean = (MISCHIEF, "eve@example.com", "+55 11 91111-2222")
-    answer = await _standard(
-        house, scene, clock, "X-<script>", "paid", mean, [(MISCHIEF, "10.00", MISCHIEF)], title=MISCHIEF
-    )
-    scene.deliveries["mischief"] = answer.json()["delivery_id"]
-    clock.at += 1
+    if mischief:
+        mean = (MISCHIEF, "eve@example.com", "+55 11 91111-2222")
+        answer = await _standard(
+            house, scene, clock, "X-<script>", "paid", mean, [(MISCHIEF, "10.00", MISCHIEF)], title=MISCHIEF
+        )
+        scene.deliveries["mischief"] = answer.json()["delivery_id"]
+        clock.at += 1
     answer = await _standard(house, scene, clock, "X-2", "paid", people, shoes, value="a lot")
     scene.deliveries["unreadable"] = answer.json()["delivery_id"]
     clock.at += 1

@@ -91,7 +91,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         settings = read_settings(database_url=f"sqlite:///{name}/orders.db")
         asyncio.run(migrate(settings))
-        scene = asyncio.run(play(settings))
+        scene = asyncio.run(play(settings, orders=420, mischief=False))
         with served(Path(name)) as address:
             all_of(address, scene)
 

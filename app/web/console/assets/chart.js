@@ -20,8 +20,8 @@ export function ticks(most) {
  * Stacked bars. `bars`: [{label, full, values: {part: n}}], `parts`: [[name, label]…] from the bottom up.
  * `tell(value)` writes a value, `tick(value)` one at the axis, `kind` names the colours (outcome-created).
  */
-export function stacked({ bars, parts, title, kind, tell = number, tick = tell, height = 240, every = 1 }) {
-  const wide = PHONE.matches ? 420 : 960; // drawn to scale, so that the letters keep their size
+export function stacked({ bars, parts, title, kind, tell = number, tick = tell, width = 960, height = 240, every = 1 }) {
+  const wide = PHONE.matches ? 420 : width; // near the size it is shown in, so that the letters keep theirs
   const pad = { left: 54, right: 4, top: 10, bottom: 24 };
   const totals = bars.map((bar) => parts.reduce((sum, [name]) => sum + (bar.values[name] ?? 0), 0));
   const marks = ticks(Math.max(...totals, 0));

@@ -17,7 +17,7 @@ export const since = (iso) => time(iso, (one) => ago(one));
 
 export const dash = (value) => (value === null || value === undefined || value === "" ? DASH : value);
 
-export const code = (text) => (text ? h("code", {}, text) : DASH);
+export const code = (text) => (text ? h("code", { title: String(text).length > 20 && text }, text) : DASH);
 
 /** Our own prose, in which `backticks` mean code. */
 export const prose = (text) => (text ?? "").split("`").map((piece, at) => (at % 2 ? code(piece) : piece));
@@ -237,13 +237,15 @@ export function choices(label, options, chosen, onchoose) {
     h("button", { type: "button", "aria-pressed": String(value === chosen), onclick: () => onchoose(value) }, text)));
 }
 
-/** The filters of a list. What is set stands in the address, so that a link shares it. */
+/** The filters of a list. What is set stands in the address, so that a link shares it. A phone shows the first at first. */
 export function filters(fields, query, change) {
   const bar = h("form", { class: "filters", role: "search", "aria-label": t("filters"), onsubmit: (event) => {
     event.preventDefault();
     change(wanted());
   } }, fields,
+  h("button", { type: "button", class: "more-filters", onclick: () => bar.classList.remove("few") }, t("filters.more")),
   h("button", { type: "submit", class: "hidden" }, t("apply")));
+  bar.classList.toggle("few", ![...query.keys()].some((name) => !["q", "cursor"].includes(name)));
   const wanted = () => Object.fromEntries(Object.entries(values(bar)).filter(([, value]) => value !== ""));
   bar.addEventListener("change", () => change(wanted()));
   return bar;

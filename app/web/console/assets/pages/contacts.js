@@ -68,7 +68,7 @@ async function lately(place) {
 function card(one) {
   return h("article", { class: "card person" },
     h("h3", {}, link(`contacts/${part(one.id)}`, one.name ?? t("nameless"))),
-    h("p", { class: "quiet small" }, one.identities.filter((known) => known.kind !== "crm").slice(0, 3).map((known) => known.value).join(" · ") || one.crm_id || one.id));
+    h("p", { class: "quiet small" }, one.identities.filter((known) => !["crm", "source"].includes(known.kind)).slice(0, 3).map((known) => known.value).join(" · ") || one.crm_id || one.id));
 }
 
 export async function contact(place) {
@@ -85,10 +85,11 @@ export async function page(id, place, { panel }) {
     everything(`/v1/contacts/${id}/orders`, {}, { most: MOST, signal: place.signal }),
   ]);
   const known = one.identities.filter((each) => each.kind !== "crm");
+  const reached = known.filter((each) => each.kind !== "source");
   return [
     head(one.name ?? t("nameless"), {
       back: panel ? null : ["contacts", t("contacts")],
-      lead: known.map((each) => each.value).join(" · ") || null,
+      lead: reached.map((each) => each.value).join(" · ") || null,
       actions: !panel && place.may("manage") ? [link(`orders/new?contact=${part(one.crm_id ?? one.id)}`, t("order.new"), { class: "button primary" })] : [],
     }),
     h("div", { class: panel ? null : "pair wide-left" },
@@ -150,7 +151,7 @@ function drawn(rows, currency) {
   const bars = [...months.values()].map((slot) => ({ ...slot,
     label: date(slot.month.toISOString(), { month: "short" }), full: date(slot.month.toISOString(), { month: "long", year: "numeric" }) }));
   const tell = (value) => money((value / 10 ** places).toFixed(places), currency);
-  return stacked({ bars, parts: [["net", t("net")], ["refunded", t("refunded")]], title: t("over.time"), kind: "sum", tell, height: 200,
+  return stacked({ bars, parts: [["net", t("net")], ["refunded", t("refunded")]], title: t("over.time"), kind: "sum", tell, width: 600, height: 190,
     tick: (value) => roughly(value / 10 ** places, currency) });
 }
 

@@ -57,12 +57,11 @@ export async function orders(place) {
 
 const COLUMNS = () => [
   { name: t("ordered"), class: "nowrap", cell: (row) => time(row.ordered_at, (iso) => date(iso)) },
-  { name: t("order"), cell: (row) => [link(`orders/${row.id}`, row.title ?? row.external_id, { class: "strong" }), row.test && h("span", { class: "tag" }, t("test"))] },
+  { name: t("order"), cell: (row) => [link(`orders/${row.id}`, row.title ?? row.external_id, { class: "strong" }), " ", row.test && h("span", { class: "tag" }, t("test")), h("span", { class: "sub" }, row.external_id)] },
   { name: t("status"), cell: (row) => badge("status", row.status) },
   { name: t("value"), right: true, class: "nowrap", cell: (row) => money(row.value, row.currency) },
   { name: t("refunded"), right: true, class: "nowrap", cell: (row) => given(row) },
   { name: t("origin"), cell: (row) => word("origin", row.origin) },
-  { name: t("external.id"), cell: (row) => code(row.external_id) },
   { name: t("contact"), cell: (row) => who(row) },
 ];
 

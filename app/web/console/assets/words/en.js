@@ -47,6 +47,7 @@ export default {
   "any.time": "Any time",
   apply: "Apply",
   filters: "Filters",
+  "filters.more": "More filters",
   "clear.filters": "Clear the filters",
   none: "None",
   never: "never",

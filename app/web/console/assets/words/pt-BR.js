@@ -47,6 +47,7 @@ export default {
   "any.time": "Qualquer época",
   apply: "Aplicar",
   filters: "Filtros",
+  "filters.more": "Mais filtros",
   "clear.filters": "Limpar os filtros",
   none: "Nenhum",
   never: "nunca",
