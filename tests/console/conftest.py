@@ -69,6 +69,7 @@ class Shop:
 
     address: str
     scene: Scene
+    signed_in: dict[str, Any] = field(default_factory=dict)  # a browser's cookie and choices, by role
 
     def api(self, role: str = "admin") -> httpx.Client:
         """The API, as this role's token."""
@@ -145,14 +146,16 @@ def opened(browser: Browser, shop: Shop, watch: Watch) -> Iterator[Opened]:
 
     def open_(role: str | None = "admin", path: str = "", **given: Any) -> Page:
         options: dict[str, Any] = {"locale": "en-GB", "timezone_id": "America/Sao_Paulo", **given}
-        context = browser.new_context(**options)
+        known = shop.signed_in.get(role or "")
+        context = browser.new_context(**options, storage_state=known)
         context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
         watch.on(page)
         page.goto(f"{shop.address}/console/{path}")
-        if role is not None:
+        if role is not None and known is None:
             sign_in(page, shop.scene.tokens[role])
+            shop.signed_in[role] = context.storage_state()
         return page
 
     yield open_

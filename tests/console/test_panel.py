@@ -77,7 +77,7 @@ def test_the_contact_that_the_page_names_is_shown(opened: Opened, shop: Shop, cr
     frame = panel_of(page, crm)
     sign_in(frame, shop.scene.tokens["rep"])
     expect(frame.get_by_role("heading", level=1)).to_have_text("Ana Souza")
-    expect(frame.locator(".total strong")).to_contain_text("R$")
+    expect(frame.locator(".total strong").first).to_contain_text("R$")
     frame.locator(".entry").first.get_by_text("History").click()
     expect(frame.locator(".entry .history li").first).to_be_visible()
     page.frames[1].evaluate("1")  # the frame is alive

@@ -40,6 +40,7 @@ def test_a_wrong_token_is_refused_in_words(opened: Opened, watch: Watch) -> None
 
 
 def test_the_session_is_in_a_cookie_that_no_script_reads(opened: Opened, shop: Shop) -> None:
+    shop.signed_in.clear()
     page = opened("ops")
     (cookie,) = page.context.cookies()
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/")
