@@ -35,6 +35,7 @@ from app.web import (
     session,
     sources,
     stats,
+    tail,
     trials,
 )
 from app.web.problems import Problem, answer_problem
@@ -63,6 +64,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *orders.ROUTES,
             *handmade.ROUTES,
             *deals.ROUTES,
+            *tail.ROUTES,  # before the deliveries: their ids stand in the same place
             *deliveries.ROUTES,
             *evidence.ROUTES,
             *stats.ROUTES,
