@@ -1,7 +1,7 @@
 """Contacts over HTTP: found through any identity, upserted by the CRM's id, and what they bought."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from app.roles import Permission
 from app.store import accounts, contacts, orders
 from app.store.statements import Row
 from app.web import shapes
+from app.web.answers import ContactShown, ContactWritten, Listed, OrderShown, SummaryShown, SumsShown
 from app.web.orders import OrderQuery, list_orders, wanted
 from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Query, answer, route
@@ -57,7 +58,7 @@ async def seen(asked: Asked, row: Row | None) -> Row:
     return row
 
 
-async def _shown(asked: Asked, row: Row) -> dict[str, Any]:
+async def _shown(asked: Asked, row: Row) -> ContactShown:
     return shapes.contact(row, await contacts.identities_of(asked.registry.store, asked.account_id, [row["id"]]))
 
 
@@ -112,8 +113,12 @@ async def upsert(asked: Asked) -> Response:
     )
     asked.registry.held.contact_appeared()
     row = await contacts.find(asked.registry.store, asked.account_id, contact_id)
-    shown = await _shown(asked, row) if row else {}
-    shown["identity_conflicts"] = [shapes.identity(*one) for one in conflicts]
+    if row is None:
+        raise not_found("contact")
+    shown: ContactWritten = {
+        **await _shown(asked, row),
+        "identity_conflicts": [shapes.identity(*one) for one in conflicts],
+    }
     return answer(shown, 201 if created else 200)
 
 
@@ -139,7 +144,7 @@ async def summary(asked: Asked) -> Response:
     return answer({"contact_id": row["id"], "currencies": [_sums(one) for one in rows]})
 
 
-def _sums(row: Row) -> dict[str, Any]:
+def _sums(row: Row) -> SumsShown:
     currency = row["currency"]
     average = (
         int((Decimal(row["gross"]) / row["paid_orders"]).quantize(Decimal(1), rounding=ROUND_HALF_UP))
@@ -162,9 +167,18 @@ def _sums(row: Row) -> dict[str, Any]:
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/contacts", look_up, Permission.READ, needs_registry=True),
-    route("PUT", "/v1/contacts/{contact}", upsert, Permission.MANAGE, needs_registry=True),
-    route("GET", "/v1/contacts/{contact}", show, Permission.READ, needs_registry=True),
-    route("GET", "/v1/contacts/{contact}/orders", orders_of, Permission.READ, needs_registry=True),
-    route("GET", "/v1/contacts/{contact}/summary", summary, Permission.READ, needs_registry=True),
-]
+    route(
+        "GET", "/v1/contacts", look_up, Permission.READ,
+        needs_registry=True, query=Known, gives=Listed[ContactShown],
+    ),
+    route(
+        "PUT", "/v1/contacts/{contact}", upsert, Permission.MANAGE,
+        needs_registry=True, takes=ContactBody, gives=ContactWritten, status=201, also=(200,),
+    ),
+    route("GET", "/v1/contacts/{contact}", show, Permission.READ, needs_registry=True, gives=ContactShown),
+    route(
+        "GET", "/v1/contacts/{contact}/orders", orders_of, Permission.READ,
+        needs_registry=True, query=OrderQuery, gives=Listed[OrderShown],
+    ),
+    route("GET", "/v1/contacts/{contact}/summary", summary, Permission.READ, needs_registry=True, gives=SummaryShown),
+]  # fmt: skip

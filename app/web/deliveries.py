@@ -11,6 +11,7 @@ from app.retry import NotKept
 from app.roles import Permission
 from app.store import contacts, deliveries
 from app.web import shapes
+from app.web.answers import DeliveryShown, DeliveryWhole, Listed, RetriedShown
 from app.web.orders import moment_of
 from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, page_of, route
@@ -66,16 +67,22 @@ async def show(asked: Asked) -> Response:
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
     if row is None:
         raise not_found("delivery")
-    shown = shapes.delivery(row) | {"headers": None, "query": None, "body": None, "body_encoding": None}
     kept = await deliveries.body(store, asked.account_id, row["id"])
+    shown: DeliveryWhole = {
+        **shapes.delivery(row),
+        "headers": None,
+        "query": None,
+        "body": None,
+        "body_encoding": None,
+        "body_kept": kept is not None,
+    }
     if kept is not None and asked.caller.may(Permission.BODIES):
         body, envelope = kept
-        shown |= {"headers": envelope["headers"], "query": envelope.get("query", {})}
+        shown["headers"], shown["query"] = envelope["headers"], envelope.get("query", {})
         try:
-            shown |= {"body": body.decode("utf-8"), "body_encoding": "text"}
+            shown["body"], shown["body_encoding"] = body.decode("utf-8"), "text"
         except UnicodeDecodeError:
-            shown |= {"body": base64.b64encode(body).decode(), "body_encoding": "base64"}
-    shown["body_kept"] = kept is not None
+            shown["body"], shown["body_encoding"] = base64.b64encode(body).decode(), "base64"
     return answer(shown)
 
 
@@ -88,16 +95,17 @@ async def retry(asked: Asked) -> Response:
         raise Problem("conflict", f"the delivery cannot be taken up again: {why}") from None
     if receipt is None:
         raise not_found("delivery")
-    return answer({
+    told: RetriedShown = {
         "delivery_id": receipt.delivery_id,
-        "outcome": str(receipt.outcome),
+        "outcome": receipt.outcome,
         "reason": receipt.reason,
         "orders": list(receipt.orders),
-    })  # fmt: skip
+    }
+    return answer(told)
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/deliveries", index, Permission.LOG),
-    route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG),
-    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG),
+    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryShown]),
+    route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
+    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedShown),
 ]

@@ -16,6 +16,7 @@ from app.roles import Permission
 from app.statement import MAX_ITEMS, TITLE_LENGTH
 from app.store import accounts, contacts, deals, handmade, orders
 from app.store.statements import Row
+from app.web.answers import OrderShown
 from app.web.orders import shown
 from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, answer, route
@@ -297,6 +298,12 @@ async def _changes(asked: Asked, given: OrderChange, row: Row) -> tuple[dict[str
 
 
 ROUTES: list[Route] = [
-    route("POST", "/v1/orders", create, Permission.MANAGE, needs_registry=True, takes=OrderBody, status=201),
-    route("PATCH", "/v1/orders/{order}", change, Permission.MANAGE, needs_registry=True, takes=OrderChange),
-]
+    route(
+        "POST", "/v1/orders", create, Permission.MANAGE,
+        needs_registry=True, takes=OrderBody, gives=OrderShown, status=201, also=(200,), fails=("contact_not_found",),
+    ),
+    route(
+        "PATCH", "/v1/orders/{order}", change, Permission.MANAGE,
+        needs_registry=True, takes=OrderChange, gives=OrderShown, fails=("contact_not_found",),
+    ),
+]  # fmt: skip

@@ -1,7 +1,5 @@
 """Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
 
-from typing import Any
-
 from pydantic import Field
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,6 +12,7 @@ from app.roles import Permission
 from app.store import contacts, orders
 from app.store.statements import Row
 from app.web import shapes
+from app.web.answers import EntryShown, Listed, OrderShown
 from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Page, after, answer, page_of, route
 from app.web.wallet import wallet_of
@@ -119,7 +118,7 @@ async def _seen(asked: Asked) -> Row:
     return row
 
 
-async def shown(asked: Asked, row: Row) -> dict[str, Any]:
+async def shown(asked: Asked, row: Row) -> OrderShown:
     """An order as it is answered."""
     return shapes.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
 
@@ -133,23 +132,27 @@ async def history(asked: Asked) -> Response:
     """What was said of the order, in the source's time: by which delivery or member, and what."""
     row = await _seen(asked)
     entries = await orders.history(asked.registry.store, asked.account_id, row["id"])
-    return answer({
-        "data": [
-            {
-                "at": iso(entry["at"]) if entry["at"] >= 0 else None,
-                "recorded_at": iso(entry["recorded_at"]),
-                "delivery_id": entry["delivery_id"],
-                "member_id": entry["member_id"],
-                "said": shapes.said(entry["said"]),
-            }
-            for entry in entries
-        ],
-        "next_cursor": None,
-    })  # fmt: skip
+    return answer({"data": [_entry(entry) for entry in entries], "next_cursor": None})
+
+
+def _entry(entry: Row) -> EntryShown:
+    return {
+        "at": iso(entry["at"]) if entry["at"] >= 0 else None,
+        "recorded_at": iso(entry["recorded_at"]),
+        "delivery_id": entry["delivery_id"],
+        "member_id": entry["member_id"],
+        "said": shapes.said(entry["said"]),
+    }
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/orders", index, Permission.READ, needs_registry=True),
-    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True),
-    route("GET", "/v1/orders/{order}/history", history, Permission.READ, needs_registry=True),
-]
+    route(
+        "GET", "/v1/orders", index, Permission.READ,
+        needs_registry=True, query=AllOrdersQuery, gives=Listed[OrderShown],
+    ),
+    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True, gives=OrderShown),
+    route(
+        "GET", "/v1/orders/{order}/history", history, Permission.READ,
+        needs_registry=True, gives=Listed[EntryShown],
+    ),
+]  # fmt: skip

@@ -1,7 +1,5 @@
 """Privacy requests over HTTP: what sources told us that somebody's right to privacy asks for."""
 
-from typing import Any
-
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -9,16 +7,19 @@ from app.moments import iso
 from app.roles import Permission
 from app.store import privacy
 from app.store.statements import Row
+from app.web.answers import Listed, PrivacyRequestShown
 from app.web.requests import Asked, Page, after, answer, page_of, route
 
 
-def _shown(row: Row) -> dict[str, Any]:
+def _shown(row: Row) -> PrivacyRequestShown:
     return {
         "delivery_id": row["id"],
         "source_id": row["source_id"],
         "kind": row["kind"],
         "request": row["request"],
-        **{name: iso(row[name]) for name in ("received_at", "due_at", "done_at")},
+        "received_at": iso(row["received_at"]),
+        "due_at": iso(row["due_at"]),
+        "done_at": iso(row["done_at"]),
     }
 
 
@@ -31,4 +32,6 @@ async def index(asked: Asked) -> Response:
     return answer(page_of(rows, query.limit, _shown, lambda row: row["id"]))
 
 
-ROUTES: list[Route] = [route("GET", "/v1/privacy/requests", index, Permission.PERSON)]
+ROUTES: list[Route] = [
+    route("GET", "/v1/privacy/requests", index, Permission.PERSON, query=Page, gives=Listed[PrivacyRequestShown]),
+]

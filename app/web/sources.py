@@ -16,6 +16,13 @@ from app.secrets import checked_secret, made_secret
 from app.source_api import THE_KEY
 from app.store import fetches, refusals, sources
 from app.store.statements import Row
+from app.web.answers import (
+    Listed,
+    SecretMadeShown,
+    SourceMadeShown,
+    SourceShown,
+    SourceWhole,
+)
 from app.web.problems import from_validation, invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, page_of, route
 
@@ -87,11 +94,11 @@ def _fetching(adapter: Adapter[Any]) -> None:
         raise invalid("key", f"{adapter.title} sends whole orders; nothing is fetched, so no key is needed")
 
 
-async def _shown(asked: Asked, rows: list[Row]) -> list[dict[str, Any]]:
+async def _shown(asked: Asked, rows: list[Row]) -> list[SourceShown]:
     store, ids = asked.registry.store, [row["id"] for row in rows]
     secrets = await sources.secrets_of(store, asked.account_id, ids)
     seen = await sources.last_seen(store, asked.account_id, ids)
-    shown = []
+    shown: list[SourceShown] = []
     for row in rows:
         adapter = adapters.load(row["adapter"])
         scheme = adapter.scheme(options_of(adapter, row["options"]) if row["options"] else adapter.options())
@@ -99,7 +106,7 @@ async def _shown(asked: Asked, rows: list[Row]) -> list[dict[str, Any]]:
             "id": row["id"],
             "adapter": row["adapter"],
             "name": row["name"],
-            "origin": str(adapter.origin),
+            "origin": adapter.origin,
             "enabled": row["enabled"],
             "unknown_contacts": row["unknown_contacts"],
             "options": row["options"],
@@ -107,7 +114,12 @@ async def _shown(asked: Asked, rows: list[Row]) -> list[dict[str, Any]]:
             "strength": str(scheme.strength),
             "webhook_url": asked.registry.directory.webhook_url(row["id"]),
             "secrets": [
-                {"id": one["id"], **{name: iso(one[name]) for name in ("created_at", "expires_at", "revoked_at")}}
+                {
+                    "id": one["id"],
+                    "created_at": iso(one["created_at"]),
+                    "expires_at": iso(one["expires_at"]),
+                    "revoked_at": iso(one["revoked_at"]),
+                }
                 for one in secrets
                 if one["source_id"] == row["id"]
             ],
@@ -157,10 +169,13 @@ async def make(asked: Asked) -> Response:
     )
     asked.registry.directory.forget()
     row = await sources.find(asked.registry.store, asked.account_id, source_id)
-    (shown,) = await _shown(asked, [row] if row else [])
-    shown["source_id"] = source_id
-    shown["secret"] = secret if given.secret is None else None
-    shown["warnings"] = []
+    (known,) = await _shown(asked, [row] if row else [])
+    shown: SourceMadeShown = {
+        **known,
+        "source_id": source_id,
+        "secret": secret if given.secret is None else None,
+        "warnings": [],
+    }
     if secret is None:
         shown["warnings"] = [
             f"there is no secret yet, so every delivery is refused; give it the one that {adapter.title} shows: "
@@ -190,15 +205,18 @@ async def show(asked: Asked) -> Response:
     """One source, with what was refused at its door."""
     row = await _row(asked)
     await asked.registry.refused.flush()
-    (shown,) = await _shown(asked, [row])
-    shown["refused"] = [
-        {
-            "outcome": one["outcome"], "reason": one["reason"], "count": one["count"],
-            "first_at": iso(one["first_at"]), "last_at": iso(one["last_at"]),
-            "samples": [sample | {"at": iso(sample["at"])} for sample in one["samples"]],
-        }
-        for one in await refusals.of_sources(asked.registry.store, asked.account_id, row["id"])
-    ]  # fmt: skip
+    (known,) = await _shown(asked, [row])
+    shown: SourceWhole = {
+        **known,
+        "refused": [
+            {
+                "outcome": one["outcome"], "reason": one["reason"], "count": one["count"],
+                "first_at": iso(one["first_at"]), "last_at": iso(one["last_at"]),
+                "samples": [{"at": iso(sample["at"]), "headers": sample["headers"]} for sample in one["samples"]],
+            }
+            for one in await refusals.of_sources(asked.registry.store, asked.account_id, row["id"])
+        ],
+    }  # fmt: skip
     return answer(shown)
 
 
@@ -250,8 +268,12 @@ async def rotate(asked: Asked) -> Response:
         asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), older_end=ends
     )
     asked.registry.directory.forget()
-    shown = secret if given.secret is None else None
-    return answer({"id": secret_id, "secret": shown, "older_secrets_end_at": iso(ends)}, 201)
+    shown: SecretMadeShown = {
+        "id": secret_id,
+        "secret": secret if given.secret is None else None,
+        "older_secrets_end_at": iso(ends),
+    }
+    return answer(shown, 201)
 
 
 async def revoke(asked: Asked) -> Response:
@@ -265,11 +287,14 @@ async def revoke(asked: Asked) -> Response:
 
 _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
-    route("POST", "/v1/sources", make, Permission.SOURCES),
-    route("GET", "/v1/sources", index, None, any_of=(Permission.SOURCES, Permission.LOG)),
-    route("GET", _ID, show, None, any_of=(Permission.SOURCES, Permission.LOG)),
-    route("PATCH", _ID, change, Permission.SOURCES),
-    route("DELETE", _ID, delete, Permission.SOURCES),
-    route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES),
-    route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, Permission.SOURCES),
-]
+    route("POST", "/v1/sources", make, Permission.SOURCES, takes=SourceMade, gives=SourceMadeShown, status=201),
+    route(
+        "GET", "/v1/sources", index, None,
+        any_of=(Permission.SOURCES, Permission.LOG), query=Page, gives=Listed[SourceShown],
+    ),
+    route("GET", _ID, show, None, any_of=(Permission.SOURCES, Permission.LOG), gives=SourceWhole),
+    route("PATCH", _ID, change, Permission.SOURCES, takes=SourceChange, gives=SourceWhole),
+    route("DELETE", _ID, delete, Permission.SOURCES, status=204),
+    route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES, takes=SecretMade, gives=SecretMadeShown, status=201),
+    route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, Permission.SOURCES, status=204),
+]  # fmt: skip
