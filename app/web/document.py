@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,7 @@ from app.outcome import ANSWERS, Outcome
 from app.roles import GRANTS, Role
 from app.web.answers import AnsweredShown, ProblemShown
 from app.web.problems import TITLES
-from app.web.requests import Described, Description, Stream, open_route
+from app.web.requests import Described, Description, Query, Stream, open_route
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 Schema = dict[str, Any]
@@ -137,7 +137,7 @@ class Schemas:
         """The schema of a model or type, mostly a reference."""
         return self._of[one]
 
-    def parameters(self, query: type[BaseModel] | None) -> list[Schema]:
+    def parameters(self, query: type[Query] | None) -> list[Schema]:
         """A query's fields as parameters."""
         if query is None:
             return []
