@@ -12,7 +12,7 @@ from app.roles import Permission
 from app.store import contacts, deliveries
 from app.web import shapes
 from app.web.answers import DeliveryShown, DeliveryWhole, Listed, RetriedShown
-from app.web.orders import moment_of
+from app.web.orders import Since, moment_of
 from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, page_of, route
 
@@ -25,8 +25,8 @@ class DeliveryQuery(Page):
     kind: str | None = Field(None, max_length=200)
     external_id: str | None = Field(None, max_length=255)
     contact: str | None = Field(None, max_length=255)
-    since: str | None = None
-    until: str | None = None
+    since: Since | None = None
+    until: Since | None = None
     q: str | None = Field(None, max_length=200)
     newer_than: str | None = Field(None, max_length=64)
 

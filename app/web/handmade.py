@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -67,19 +67,44 @@ def _currency(text: Any) -> Any:
     return code
 
 
-Amount = Annotated[str, BeforeValidator(_amount)]
-Moment = Annotated[str, BeforeValidator(_moment)]
-Currency = Annotated[str, BeforeValidator(_currency)]
+Amount = Annotated[
+    str,
+    BeforeValidator(_amount),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,15}(\.\d{1,4})?$", "examples": ["199.90"]}),
+]
+Moment = Annotated[
+    str,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T13:00:00Z"]}),
+]
+Currency = Annotated[
+    str,
+    BeforeValidator(_currency),
+    WithJsonSchema({"type": "string", "description": "ISO 4217", "pattern": "^[A-Za-z]{3}$", "examples": ["BRL"]}),
+]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_LENGTH)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-Url = Annotated[str, StringConstraints(max_length=2000), BeforeValidator(_url)]
+Url = Annotated[
+    str,
+    StringConstraints(max_length=2000),
+    BeforeValidator(_url),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://[^/\s]", "maxLength": 2000}),
+]
+
+
+_QUANTITY = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10**12},
+        {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,6})?$"},
+    ]
+}
 
 
 class ItemBody(Body):
     """One line of an order."""
 
     title: Title
-    quantity: Annotated[Decimal, BeforeValidator(_quantity)] = Decimal(1)
+    quantity: Annotated[Decimal, BeforeValidator(_quantity), WithJsonSchema(_QUANTITY)] = Decimal(1)
     unit_value: Amount | None = None
     sku: Word | None = None
 

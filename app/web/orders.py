@@ -1,6 +1,8 @@
 """Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, WithJsonSchema
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -17,6 +19,18 @@ from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Page, after, answer, page_of, route
 from app.web.wallet import wallet_of
 
+# A text, checked where it is used (`moment_of`); the document says more of it than its type.
+Since = Annotated[
+    str,
+    WithJsonSchema({
+        "description": "a time in ISO 8601 (UTC, when it names no zone), or a span back from now",
+        "anyOf": [
+            {"type": "string", "pattern": r"^\d{1,6}[smhdw]$", "examples": ["7d"]},
+            {"type": "string", "format": "date-time", "examples": ["2026-11-01T00:00:00Z"]},
+        ],
+    }),
+]  # fmt: skip
+
 
 class OrderQuery(Page):
     """The filters of every list of orders."""
@@ -24,9 +38,9 @@ class OrderQuery(Page):
     status: Status | None = None
     origin: Origin | None = None
     source_id: str | None = Field(None, max_length=64)
-    currency: str | None = None
-    since: str | None = None
-    until: str | None = None
+    currency: str | None = Field(None, json_schema_extra={"examples": ["BRL"]})
+    since: Since | None = None
+    until: Since | None = None
 
 
 class AllOrdersQuery(OrderQuery):

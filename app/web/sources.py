@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -57,7 +57,7 @@ class SecretMade(Body):
     """A newer secret. The older ones count for `overlap` more (`24h`; `0s`: not at all)."""
 
     secret: Secret | None = None
-    overlap: str = "24h"
+    overlap: str = Field("24h", json_schema_extra={"pattern": r"^\d{1,6}[smhdw]$"})
 
 
 def adapter_of(name: str) -> Adapter[Any]:

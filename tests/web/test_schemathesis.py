@@ -35,7 +35,10 @@ CHECKS = (
 @asynccontextmanager
 async def served(house: House) -> AsyncIterator[str]:
     """The house behind a real port."""
-    door = socket.create_server(("127.0.0.1", 0))
+    # Said to be TCP's: of others, asyncio does not turn Nagle's algorithm off, and each answer would wait 40 ms.
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    door.bind(("127.0.0.1", 0))
+    door.listen(100)
     server = uvicorn.Server(uvicorn.Config(house.app, lifespan="off", log_config=None))
     running = asyncio.create_task(server.serve(sockets=[door]))
     try:
@@ -46,26 +49,24 @@ async def served(house: House) -> AsyncIterator[str]:
         door.close()
 
 
-async def furnished(house: House) -> dict[str, Any]:
-    """Something of everything; gives for each of the document's names what is there, so that requests find it."""
+async def furnished(house: House) -> dict[str, list[str]]:
+    """Something of everything; gives what is there for the document's names, so that requests find it."""
     source = await house.source("standard", name="Shop")
-    other = await house.source("shopify", name="Second shop")
+    second = await house.source("shopify", name="Second shop")
+    doomed = [await house.source("shopify", name=f"To go {n}") for n in range(3)]
     said = [(await house.deliver(source, order_event(str(n)))).json() for n in range(3)]
-    await house.deliver(source, order_event("9", contact=None))
     await house.client.post(f"/webhooks/{source}", content=b"{}")
     await house.call("PUT", "/v1/contacts/42", {"emails": ["ana@example.com"], "name": "Ana", "owner_id": "rep-1"})
     await house.call("PUT", "/v1/deals/D1", {"contact": "42", "title": "Autumn"})
     written = (await house.call("POST", "/v1/orders", {"contact": "42", "title": "By hand", "value": "10.00"})).json()
     await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "rep-1"})
-    token = (await house.call("POST", "/v1/tokens", {"role": "ops"})).json()
-    orders = [one["orders"][0] for one in said] + [written["id"]]
-    secret = (await house.get(f"/v1/sources/{other}"))["secrets"][0]["id"]
+    tokens = [(await house.call("POST", "/v1/tokens", {"role": "ops"})).json()["id"] for _ in range(3)]
+    secrets = [(await house.get(f"/v1/sources/{one}"))["secrets"][0]["id"] for one in doomed]
     return {
-        "path.source": [source, other],
-        "path.source_id": [source, other],
-        "path.secret": [secret],
-        "path.token": [token["id"]],
-        "path.order": orders,
+        "path.source": [source, second],
+        "path.source_id": [source, second],
+        "path.token": tokens,
+        "path.order": [one["orders"][0] for one in said] + [written["id"]],
         "path.contact": ["42", written["contact_id"]],
         "path.deal": ["D1"],
         "path.delivery": [one["delivery_id"] for one in said],
@@ -74,29 +75,41 @@ async def furnished(house: House) -> dict[str, Any]:
         "query.deal_id": ["D1"],
         "query.crm_id": ["42"],
         "query.email": ["ana@example.com"],
-        "query.since": ["7d", "2026-11-01T00:00:00Z"],
         "query.currency": ["BRL", "JPY"],
         "body.contact": ["42"],
-        "body.value": ["10.00", "0.001"],
         "body.adapter": ["shopify", "standard", "stripe"],
         "body.currency": ["BRL", "JPY"],
         "body.deal_id": ["D1"],
         "body.member_id": ["rep-1"],
-        "body.ordered_at": ["2026-11-01T00:00:00Z"],
-        "body.overlap": ["24h", "0s"],
+        "doomed.source": doomed,
+        "doomed.secret": secrets,
     }
 
 
 def closed(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, whose answers may hold what it names and nothing else: here, a field too many is a fault as well."""
+    """The document as it is held to: an answer has what it names and nothing else.
+
+    Without Idempotency-Key: schemathesis gives few keys to many requests, and nearly all would be 409. Keys have tests of
+    their own.
+    """
     strict = copy.deepcopy(document)
-    for name, schema in strict["components"]["schemas"].items():
-        if "properties" in schema and name.endswith(("Shown", "List", "Whole", "Answer", "Report")):
+    for schema in strict["components"]["schemas"].values():
+        if "properties" in schema:
             schema.setdefault("additionalProperties", False)
+    for operations in strict["paths"].values():
+        for operation in operations.values():
+            operation["parameters"] = [one for one in operation["parameters"] if one["name"] != "Idempotency-Key"]
     return strict
 
 
-def config(address: str, token: str, known: dict[str, list[Any]], *, examples: int) -> SchemathesisConfig:
+def config(
+    address: str, token: str, known: dict[str, list[str]], *, phases: tuple[str, ...], examples: int
+) -> SchemathesisConfig:
+    """Deterministic and bounded. What is taken away is not what the other requests are about."""
+
+    def bound(*names: str) -> dict[str, Any]:
+        return {f"path.{name}": {"dictionary": f"doomed_{name}", "probability": 0.7} for name in names}
+
     return SchemathesisConfig.from_dict({
         "base-url": address,
         "seed": 1,
@@ -107,9 +120,20 @@ def config(address: str, token: str, known: dict[str, list[Any]], *, examples: i
         "checks": {"enabled": False} | {name: {"enabled": True} for name in CHECKS},
         "dictionaries": {name.replace(".", "_"): {"values": values} for name, values in known.items()},
         "parameters": {
-            name: {"dictionary": name.replace(".", "_"), "probability": 0.7} for name in known
+            name: {"dictionary": name.replace(".", "_"), "probability": 0.7}
+            for name in known
+            if not name.startswith("doomed")
         },
-        "phases": {"stateful": {"enabled": True, "max-steps": 4}},
+        "operations": [
+            {"include-method": "DELETE", "include-path": "/v1/sources/{source}", "parameters": bound("source")},
+            {
+                "include-method": "DELETE", "include-path": "/v1/sources/{source}/secrets/{secret}",
+                "parameters": bound("source", "secret"),
+            },
+        ],
+        "phases": {name: {"enabled": name in phases} for name in ("examples", "coverage", "fuzzing")}
+        | {"stateful": {"enabled": "stateful" in phases, "max-steps": 4}}
+        | {"coverage": {"enabled": "coverage" in phases, "unexpected-methods": []}},
         "generation": {"max-examples": examples, "deterministic": True, "database": "none", "no-shrink": True},
     })  # fmt: skip
 
@@ -139,14 +163,24 @@ def _told(case: Case, failure: Failure) -> str:
     return f"{case.method} {case.formatted_path} {case.query} {str(case.body)[:300]}\n  {failure.title}: {failure.message[:600]}"
 
 
-@pytest.mark.parametrize("role", ["admin", "ops"])
-async def test_every_answer_is_in_the_document(house: House, role: str) -> None:
-    import time
+async def test_every_answer_to_an_admin_is_in_the_document(house: House) -> None:
     known = await furnished(house)
-    token = house.token if role == "admin" else await house.token_of(role)
     document = await house.get("/openapi.json")
     async with served(house) as address:
-        t = time.time()
-        found, seen = await asyncio.to_thread(faults, closed(document), config(address, token, known, examples=10))
-        print(time.time() - t, seen)
+        settings = config(address, house.token, known, phases=("coverage", "fuzzing", "stateful"), examples=10)
+        found, seen = await asyncio.to_thread(faults, closed(document), settings)
     assert not found, f"{len(found)} faults\n" + "\n".join(found[:20])
+    assert {200, 201, 204, 404, 422} <= seen.keys(), "it came to answers of every kind"
+
+
+@pytest.mark.parametrize("role", ["rep", "ops"])
+async def test_every_answer_to_who_may_do_less_is_in_the_document(house: House, role: str) -> None:
+    known = await furnished(house)
+    await house.call("PATCH", "/v1/account", {"owner_privacy": True})
+    token = await house.token_of(role, "rep-1")
+    document = await house.get("/openapi.json")
+    async with served(house) as address:
+        settings = config(address, token, known, phases=("fuzzing",), examples=4)
+        found, seen = await asyncio.to_thread(faults, closed(document), settings)
+    assert not found, f"{len(found)} faults\n" + "\n".join(found[:20])
+    assert {200, 403} <= seen.keys(), "it came to answers of every kind"
