@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -14,7 +14,7 @@ from app.store import accounts
 from app.store.statements import Row
 from app.web.answers import AccountShown, Listed, MemberShown, TokenMadeShown, TokenShown
 from app.web.problems import invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, page_of, route
+from app.web.requests import Asked, Body, Page, after, answer, null_only_for, page_of, route
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -29,9 +29,11 @@ class AccountMade(Body):
 class AccountChange(Body):
     """What an admin may set."""
 
+    model_config = ConfigDict(json_schema_extra=null_only_for())
+
     orders_enabled: bool | None = None
     owner_privacy: bool | None = None
-    default_currency: str | None = None
+    default_currency: str | None = Field(None, json_schema_extra={"pattern": "^[A-Z]{3}$", "examples": ["BRL"]})
     default_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
     retention: dict[str, Annotated[str, StringConstraints(pattern=r"^\d{1,5}d$")]] | None = None
 

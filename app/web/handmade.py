@@ -19,7 +19,7 @@ from app.store.statements import Row
 from app.web.answers import OrderShown
 from app.web.orders import shown
 from app.web.problems import Problem, invalid, not_found
-from app.web.requests import Asked, Body, answer, route
+from app.web.requests import Asked, Body, answer, null_only_for, route
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
 _AMOUNT = re.compile(r"\d{1,15}(\.\d{1,4})?")
@@ -130,7 +130,7 @@ class OrderBody(Body):
 class OrderChange(Body):
     """What is to change. What is not mentioned is left alone; null empties what can be empty."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(json_schema_extra=null_only_for("paid_at", "deal_id", "url", "items"))
 
     contact: Word | None = None
     title: Title | None = None

@@ -48,6 +48,23 @@ class Page(Query):
     cursor: str | None = Field(None, max_length=500)
 
 
+def null_only_for(*names: str) -> Callable[[dict[str, Any]], None]:
+    """For a change's `json_schema_extra`: absent leaves a field alone, so that null means something for these names only.
+
+    pydantic has no word for "may be absent"; the default None, which says it, would stand in the document as a null.
+    """
+
+    def over(schema: dict[str, Any]) -> None:
+        schema["minProperties"] = 1
+        for name, field in schema["properties"].items():
+            field.pop("default", None)
+            if name not in names and "anyOf" in field:
+                (kind,) = (one for one in field.pop("anyOf") if one != {"type": "null"})
+                field.update(kind)
+
+    return over
+
+
 BodyT = TypeVar("BodyT", bound=Body)
 QueryT = TypeVar("QueryT", bound=Query)
 

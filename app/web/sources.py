@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -24,7 +24,7 @@ from app.web.answers import (
     SourceWhole,
 )
 from app.web.problems import from_validation, invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, page_of, route
+from app.web.requests import Asked, Body, Page, after, answer, null_only_for, page_of, route
 
 MAX_OVERLAP = 30 * 86400
 
@@ -35,7 +35,7 @@ Secret = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 class SourceMade(Body):
     """A new source."""
 
-    adapter: str
+    adapter: str = Field(json_schema_extra=lambda schema: schema.update(enum=list(adapters.names())))
     name: Name | None = None
     secret: Secret | None = None
     key: Secret | None = None
@@ -45,6 +45,8 @@ class SourceMade(Body):
 
 class SourceChange(Body):
     """What may be changed; what is not mentioned is left alone."""
+
+    model_config = ConfigDict(json_schema_extra=null_only_for())
 
     name: Name | None = None
     enabled: bool | None = None

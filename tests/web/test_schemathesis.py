@@ -19,6 +19,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.engine import events, from_schema
 from schemathesis.generation.case import Case
 
+from app.web.requests import cursor
 from tests.house import House, order_event
 
 pytestmark = pytest.mark.anyio
@@ -60,12 +61,13 @@ async def furnished(house: House) -> dict[str, list[str]]:
     await house.call("PUT", "/v1/deals/D1", {"contact": "42", "title": "Autumn"})
     written = (await house.call("POST", "/v1/orders", {"contact": "42", "title": "By hand", "value": "10.00"})).json()
     await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "rep-1"})
-    tokens = [(await house.call("POST", "/v1/tokens", {"role": "ops"})).json()["id"] for _ in range(3)]
-    secrets = [(await house.get(f"/v1/sources/{one}"))["secrets"][0]["id"] for one in doomed]
+    token = (await house.call("POST", "/v1/tokens", {"role": "ops"})).json()
+    secret = (await house.get(f"/v1/sources/{doomed[0]}"))["secrets"][0]["id"]
     return {
         "path.source": [source, second],
         "path.source_id": [source, second],
-        "path.token": tokens,
+        "path.token": [token["id"]],
+        "path.secret": [secret],
         "path.order": [one["orders"][0] for one in said] + [written["id"]],
         "path.contact": ["42", written["contact_id"]],
         "path.deal": ["D1"],
@@ -82,34 +84,41 @@ async def furnished(house: House) -> dict[str, list[str]]:
         "body.deal_id": ["D1"],
         "body.member_id": ["rep-1"],
         "doomed.source": doomed,
-        "doomed.secret": secrets,
+        "query.cursor": [cursor("dlv_7ZZZZZZZZZZZZZZZZZZZZZZZZZ")],
+        "orders.cursor": [cursor([4_000_000_000_000_000, "ord_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"])],
     }
 
 
 def closed(document: dict[str, Any]) -> dict[str, Any]:
     """The document as it is held to: an answer has what it names and nothing else.
 
-    Without Idempotency-Key: schemathesis gives few keys to many requests, and nearly all would be 409. Keys have tests of
-    their own.
+    Left out is what would keep the other requests from coming to anything: Idempotency-Key (few keys for many requests,
+    nearly all would be 409; keys have tests of their own), and the switches of the registry and of a source.
     """
     strict = copy.deepcopy(document)
     for schema in strict["components"]["schemas"].values():
         if "properties" in schema:
             schema.setdefault("additionalProperties", False)
+    for body, switch in (("AccountChange", "orders_enabled"), ("SourceChange", "enabled")):
+        del strict["components"]["schemas"][body]["properties"][switch]
     for operations in strict["paths"].values():
         for operation in operations.values():
             operation["parameters"] = [one for one in operation["parameters"] if one["name"] != "Idempotency-Key"]
     return strict
 
 
-def config(
-    address: str, token: str, known: dict[str, list[str]], *, phases: tuple[str, ...], examples: int
-) -> SchemathesisConfig:
-    """Deterministic and bounded. What is taken away is not what the other requests are about."""
+def config(address: str, token: str, known: dict[str, list[str]], *, less: bool = False) -> SchemathesisConfig:
+    """Deterministic and bounded. With `less` few requests of each kind; else paths lead to what is there."""
 
-    def bound(*names: str) -> dict[str, Any]:
-        return {f"path.{name}": {"dictionary": f"doomed_{name}", "probability": 0.7} for name in names}
+    def often(*names: str, of: str = "") -> dict[str, Any]:
+        return {name: {"dictionary": (of or name).replace(".", "_"), "probability": 0.7} for name in names}
 
+    def always(name: str) -> Any:
+        if less:
+            return often(name)[name]
+        return known[name][0] if name.startswith("path.") else often(name)[name] | {"probability": 1.0}
+
+    nothing_learned = {"responses": False}
     return SchemathesisConfig.from_dict({
         "base-url": address,
         "seed": 1,
@@ -120,21 +129,24 @@ def config(
         "checks": {"enabled": False} | {name: {"enabled": True} for name in CHECKS},
         "dictionaries": {name.replace(".", "_"): {"values": values} for name, values in known.items()},
         "parameters": {
-            name: {"dictionary": name.replace(".", "_"), "probability": 0.7}
+            name: always(name) if name.startswith(("path.", "body.")) else often(name)[name]
             for name in known
-            if not name.startswith("doomed")
+            if name.startswith(("path.", "query.", "body."))
         },
         "operations": [
-            {"include-method": "DELETE", "include-path": "/v1/sources/{source}", "parameters": bound("source")},
-            {
-                "include-method": "DELETE", "include-path": "/v1/sources/{source}/secrets/{secret}",
-                "parameters": bound("source", "secret"),
-            },
+            # What is taken away is not what the other requests are about.
+            {"include-method": "DELETE", "parameters": often("path.source", of="doomed.source")},
+            {"include-path-regex": "orders$", "parameters": often("query.cursor", of="orders.cursor")},
         ],
-        "phases": {name: {"enabled": name in phases} for name in ("examples", "coverage", "fuzzing")}
-        | {"stateful": {"enabled": "stateful" in phases, "max-steps": 4}}
-        | {"coverage": {"enabled": "coverage" in phases, "unexpected-methods": []}},
-        "generation": {"max-examples": examples, "deterministic": True, "database": "none", "no-shrink": True},
+        "phases": {
+            "examples": {"enabled": False},
+            "coverage": {"enabled": not less, "unexpected-methods": [], "extra-data-sources": nothing_learned},
+            "fuzzing": {"enabled": True, "extra-data-sources": nothing_learned},
+            "stateful": {"enabled": not less, "max-steps": 4},
+        },
+        "generation": {
+            "max-examples": 4 if less else 6, "deterministic": True, "database": "none", "no-shrink": True,
+        },
     })  # fmt: skip
 
 
@@ -167,20 +179,19 @@ async def test_every_answer_to_an_admin_is_in_the_document(house: House) -> None
     known = await furnished(house)
     document = await house.get("/openapi.json")
     async with served(house) as address:
-        settings = config(address, house.token, known, phases=("coverage", "fuzzing", "stateful"), examples=10)
+        settings = config(address, house.token, known)
         found, seen = await asyncio.to_thread(faults, closed(document), settings)
     assert not found, f"{len(found)} faults\n" + "\n".join(found[:20])
     assert {200, 201, 204, 404, 422} <= seen.keys(), "it came to answers of every kind"
 
 
-@pytest.mark.parametrize("role", ["rep", "ops"])
-async def test_every_answer_to_who_may_do_less_is_in_the_document(house: House, role: str) -> None:
+async def test_every_answer_to_a_rep_is_in_the_document(house: House) -> None:
     known = await furnished(house)
     await house.call("PATCH", "/v1/account", {"owner_privacy": True})
-    token = await house.token_of(role, "rep-1")
+    token = await house.token_of("rep", "rep-1")
     document = await house.get("/openapi.json")
     async with served(house) as address:
-        settings = config(address, token, known, phases=("fuzzing",), examples=4)
+        settings = config(address, token, known, less=True)
         found, seen = await asyncio.to_thread(faults, closed(document), settings)
     assert not found, f"{len(found)} faults\n" + "\n".join(found[:20])
-    assert {200, 403} <= seen.keys(), "it came to answers of every kind"
+    assert {200, 403, 404, 422} <= seen.keys(), "it came to answers of every kind"
