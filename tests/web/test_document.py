@@ -1,6 +1,8 @@
 """The document is whole: every route is in it, and says what it takes, what it gives and who may walk it."""
 
+import html
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -130,3 +132,42 @@ def test_answers_are_typed_with_the_typed_dict_that_pydantic_reads() -> None:
         assert not re.search(r"^from typing import .*\bTypedDict\b", path.read_text(), re.MULTILINE), (
             f"{path.name}: from typing_extensions import TypedDict"
         )
+
+
+@pytest.mark.anyio
+async def test_the_page_shows_every_route_and_asks_nobody_else_for_anything(house: House) -> None:
+    told = (await house.client.get("/openapi.json")).json()
+    answer = await house.client.get("/docs")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    for path, operations in told["paths"].items():
+        for method, operation in operations.items():
+            entry = answer.text.partition(f'<details id="{operation["operationId"]}">')[2].partition("</details>")[0]
+            assert f">{method.upper()}</span><code>{path}</code>" in entry, operation["operationId"]
+            assert all(f">{role}</span>" in entry for role in operation["x-roles"])
+            assert all(f"<code>{one['name']}</code>" in entry for one in operation["parameters"])
+            assert all(f">{status}</span>" in entry for status in operation["responses"])
+            assert "curl " in entry
+    assert all(f'<details id="{name}">' in answer.text for name in told["components"]["schemas"])
+    asked = re.findall(r'(?:src|href)="([^"#]+)"', answer.text)
+    assert set(asked) == {"/docs/style.css", "/docs/filter.js", "/openapi.json"}
+    for address, kind in (("/docs/style.css", "text/css"), ("/docs/filter.js", "text/javascript")):
+        file = await house.client.get(address)
+        assert (file.status_code, file.headers["content-type"]) == (200, f"{kind}; charset=utf-8")
+        assert not re.search(r"https?://|@import|url\(", file.text)
+    assert (await house.client.get("/docs/..%2Fmanual.py")).status_code == 404
+    assert (await house.client.get("/docs/other.css")).status_code == 404
+
+
+@pytest.mark.anyio
+async def test_an_example_of_the_page_works_as_it_stands(house: House) -> None:
+    """The example's body is what the route takes: no field of it is wrong (the names in capitals are the reader's)."""
+    page = (await house.client.get("/docs")).text
+    for entry in ("post_v1_orders", "put_v1_deals_deal", "post_v1_sources", "post_v1_tokens"):
+        found = re.search(rf'<details id="{entry}">.*?-d &#x27;(.*?)&#x27;</pre>', page, re.DOTALL)
+        assert found, entry
+        method, *steps = entry.split("_")
+        path = "/" + "/".join(steps).replace("deals/deal", "deals/D1")
+        answer = await house.call(method.upper(), path, json.loads(html.unescape(found[1])))
+        assert answer.status_code == 201 or answer.json()["code"] == "contact_not_found", (entry, answer.text)
