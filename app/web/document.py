@@ -55,7 +55,7 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
     responses: dict[str, Schema] = {}
     for route in told:
         tag = noun(route.path)
-        tags.setdefault(tag, _first_line(sys.modules[route.description.handler.__module__].__doc__))
+        tags.setdefault(tag, _about(sys.modules[route.description.handler.__module__].__doc__))
         for method in sorted((route.methods or set()) - {"HEAD"}):
             paths.setdefault(route.path, {})[method.lower()] = _operation(route, method, tag, schemas, responses)
     return {
@@ -329,6 +329,12 @@ def _webhook(schemas: Schemas) -> Schema:
 
 def _first_line(words: str | None) -> str:
     return (words or "").strip().partition("\n")[0]
+
+
+def _about(words: str | None) -> str:
+    """What a room says of itself, without that it does so over HTTP, which all of these do."""
+    said = re.sub(r"^[^:]* over HTTP: ", "", _first_line(words))
+    return said[:1].upper() + said[1:]
 
 
 async def openapi(request: Request) -> Response:

@@ -90,10 +90,15 @@ class Manual:
 
     def _operation(self, method: str, path: str, told: Schema) -> str:
         who = "".join(f'<span class="role">{escape(role)}</span>' for role in told["x-roles"])
-        parts = [f"<p>{_words(told['description'])}</p>", f"<h3>Who</h3>{who}" if who else ""]
+        # The summary stands above; who may is shown apart.
+        said = told["description"].removeprefix(told["summary"]).partition("\n\nFor " if who else "\0")
+        words = _words(said[0] + "\n\n" + said[2].partition("\n\n")[2])
+        parts = [f"<p>{words}</p>" if words else "", f"<h3>Who</h3>{who}" if who else ""]
         for where, title in (("path", "In the path"), ("query", "In the query"), ("header", "Headers")):
             rows = [
-                self._row(one["name"], one["schema"], one.get("description", ""), must=one["required"])
+                self._row(
+                    one["name"], one["schema"], one.get("description", ""), must="required" if one["required"] else ""
+                )
                 for one in told["parameters"]
                 if one["in"] == where
             ]
@@ -114,8 +119,8 @@ class Manual:
         for media_type, content in body["content"].items():
             name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
             title = f"Body, {media_type}"
-            rows = self._rows(self._schemas[name]) if name else [f"<tr><td>{escape(media_type)}</td></tr>"]
-            parts.append(_table(title, rows or ["<tr><td>nothing, or {}</td></tr>"]))
+            rows = self._rows(self._schemas[name], "required") if name else []
+            parts.append(_table(title, rows) or f"<h3>{escape(title)}</h3>" + ("nothing, or {}" if name else ""))
         return "".join(parts) + words
 
     def _answer(self, status: str, told: Schema) -> str:
@@ -137,20 +142,20 @@ class Manual:
         told = "".join(
             f'<details id="{escape(name)}"><summary><span class="method">type</span><code>{escape(name)}</code>'
             f'<span class="words">{_words(schema.get("description", ""))}</span></summary>'
-            f'<div class="inside">{_table("", self._rows(schema)) or self._kind(schema)}</div></details>'
+            f'<div class="inside">{_table("", self._rows(schema, "always")) or self._kind(schema)}</div></details>'
             for name, schema in self._schemas.items()
         )
         return f'<section id="types"><h2>types</h2><p>What bodies and answers are made of.</p>{told}</section>'
 
-    def _rows(self, schema: Schema) -> list[str]:
+    def _rows(self, schema: Schema, mark: str) -> list[str]:
         must = schema.get("required", [])
         return [
-            self._row(name, field, field.get("description", ""), must=name in must)
+            self._row(name, field, field.get("description", ""), must=mark if name in must else "")
             for name, field in schema.get("properties", {}).items()
         ]
 
-    def _row(self, name: str, schema: Schema, words: str, *, must: bool) -> str:
-        mark = ' <span class="must">always</span>' if must else ""
+    def _row(self, name: str, schema: Schema, words: str, *, must: str) -> str:
+        mark = f' <span class="must">{must}</span>' if must else ""
         default = schema.get("default")
         more = f" · default <code>{escape(json.dumps(default))}</code>" if default not in (None, [], {}) else ""
         told = f"<br>{_words(words)}" if words else ""
@@ -171,7 +176,7 @@ class Manual:
         if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
             return f"by name: {self._kind(schema['additionalProperties'])}"
         words = [_PLAIN.get(kind, str(kind))]
-        words += [f"{word} {schema[key]}" for key, word in _BOUNDS.items() if key in schema]
+        words += [text.format(schema[key]) for key, text in _BOUNDS.items() if key in schema]
         if "examples" in schema:
             words.append(f"such as {schema['examples'][0]}")
         return escape(", ".join(words))
@@ -214,8 +219,8 @@ class Manual:
 
 _PLAIN = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}
 _BOUNDS = {
-    "format": "as", "minimum": "from", "maximum": "to", "exclusiveMinimum": "above", "exclusiveMaximum": "below",
-    "maxLength": "characters at most", "maxItems": "entries at most",
+    "format": "{}", "minimum": "from {}", "maximum": "to {}", "exclusiveMinimum": "above {}",
+    "exclusiveMaximum": "below {}", "maxLength": "at most {} characters", "maxItems": "at most {} entries",
 }  # fmt: skip
 
 
