@@ -23,6 +23,7 @@ _SAVE_ORDER = Insert("orders", on_conflict="replace")
 _SAVE_HISTORY = Insert("history", on_conflict="skip")
 _SAVE_ALIAS = Insert("aliases", on_conflict="replace")
 
+PRUNED = "the order was pruned, as the account's retention asks; nothing of it is brought back"
 MERGED = "order"  # the scope of the names that merged orders leave behind: their ids
 
 EntryKey = tuple[int, int, str]
@@ -69,6 +70,7 @@ class Ledger:
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], OpenOrder] = {}
         self._by_name: dict[tuple[str, str, str], OpenOrder] = {}
+        self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
 
     def load(self, names: Iterable[tuple[str, str, str]], taken_back: Sequence[tuple[str, str]]) -> Plan[None]:
         """Reads the orders of these names (account, scope, id), those that these deliveries told of, and their history."""
@@ -90,6 +92,8 @@ class Ledger:
                 self._by_name[alias["account_id"], alias["scope"], alias["name"]] = order
                 order.names.add(alias["name"])
                 order.stored_names.add(alias["name"])
+            else:
+                self._gone.add((alias["account_id"], alias["scope"], alias["name"]))
         if self._by_id:
             for row in (yield _HISTORY.many(sorted(self._by_id))):
                 order = self._by_id[row["account_id"], row["order_id"]]
@@ -137,6 +141,9 @@ class Ledger:
         self, rec: Record, said: Statement, contacts: Contacts
     ) -> tuple[Outcome, OpenOrder | None, str | None, list[str]]:
         """Adds a delivery's statement to its order: what became of it, the order, the reason, and notes for the log."""
+        keys = [(rec.account_id, rec.source_id, name) for name in said.names]
+        if not self._gone.isdisjoint(keys) and not any(key in self._by_name for key in keys):
+            return Outcome.IGNORED, None, PRUNED, []
         order = self.named(rec.account_id, rec.source_id, rec.source_id, rec.origin, said.names)
         key = (said.at, said.rank, said.digest)
         known = key in order.heard

@@ -4,7 +4,19 @@ Every primary key and unique index leads with `account_id`, so that PostgreSQL c
 without a change. Times are microseconds since 1970, money minor units, lists and objects JSON in text.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 
 metadata = MetaData()
 
@@ -19,6 +31,11 @@ def _at(name: str, *, null: bool = False) -> Column[int]:
 
 def _key(name: str) -> Column[str]:
     return Column(name, Text, primary_key=True, nullable=False)
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index over some of the rows: what is not in it costs nothing to write."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 accounts = Table(
@@ -99,6 +116,7 @@ contacts = Table(
     Column("by_webhook", Boolean, nullable=False),
     _at("created_at"),
     _at("updated_at"),
+    _partial("contacts_of_owner", "account_id", "owner_id", "id", where="owner_id IS NOT NULL"),
 )
 
 identities = Table(
@@ -123,6 +141,7 @@ deals = Table(
     _text("owner_id", null=True),
     _at("created_at"),
     _at("updated_at"),
+    _partial("deals_of_owner", "account_id", "owner_id", "crm_id", where="owner_id IS NOT NULL"),
 )
 
 orders = Table(
@@ -153,10 +172,18 @@ orders = Table(
     Index("orders_of_contact", "account_id", "contact_id", "ordered_at", "id"),
     Index("orders_by_time", "account_id", "ordered_at", "id"),
     Index("orders_of_deal", "account_id", "deal_id", "ordered_at", "id"),
+    # One index for four filters, alone and together: few combinations of these exist, and each is a run in time.
+    _partial(
+        "orders_by_traits",
+        *("account_id", "status", "currency", "origin", "scope", "ordered_at", "id"),
+        where="value IS NOT NULL",
+    ),
+    _partial("orders_undescribed", "account_id", "ordered_at", "id", where="value IS NULL"),
 )
 
 # Further names of an order: other ids of the same sale (scope as in orders), and ids of orders that were merged into it
-# (scope `order`).
+# (scope `order`). A name that leads to no order any more is one whose order was pruned: a late delivery must not bring
+# half of it back.
 aliases = Table(
     "aliases",
     metadata,
@@ -275,6 +302,53 @@ idempotency = Table(
     _text("request"),  # SHA-256 of method, path and body
     _text("sealed"),  # the answer, encrypted: it may hold a token or a secret
     _at("created_at"),
+)
+
+# Roll-ups that every chart is fed from: how many deliveries of a source came in an hour, and how they ended. Written in
+# the commit's own transaction. `shard` spreads the rows over the processes, which would else wait for one another.
+tallies = Table(
+    "tallies",
+    metadata,
+    _key("account_id"),
+    _key("source_id"),
+    Column("hour", BigInteger, primary_key=True, nullable=False),
+    _key("outcome"),
+    Column("shard", SmallInteger, primary_key=True, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    _at("first_at"),
+    _at("last_at"),
+)
+
+# How long the commits of an hour's deliveries took, from their arrival: see `store.tallies`.
+latencies = Table(
+    "latencies",
+    metadata,
+    _key("account_id"),
+    Column("hour", BigInteger, primary_key=True, nullable=False),
+    Column("bucket", SmallInteger, primary_key=True, nullable=False),
+    Column("shard", SmallInteger, primary_key=True, nullable=False),
+    Column("count", BigInteger, nullable=False),
+)
+
+# Status words that an adapter does not know; bounded per source.
+unknown_words = Table(
+    "unknown_words",
+    metadata,
+    _key("account_id"),
+    _key("source_id"),
+    _key("word"),
+    Column("count", BigInteger, nullable=False),
+    _at("last_at"),
+)
+
+# What is left of a delivery that was pruned: when it comes again, it is still a duplicate.
+pruned_deliveries = Table(
+    "pruned_deliveries",
+    metadata,
+    _key("account_id"),
+    _key("source_id"),
+    _key("dedupe_key"),
+    _text("id"),
 )
 
 # Identifies an installation's state for `doctor`; one row per word.

@@ -6,7 +6,7 @@ transaction, on SQLite in the writing connection's thread and on PostgreSQL over
 
 import re
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -69,8 +69,9 @@ Plan = Generator[Statement, Any, T]
 class Insert:
     """Puts rows into a table: `many(rows)`, each row in the order of `columns`.
 
-    `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", or "replace" (its other columns
-    are set). The index is the judge, not a look-up before.
+    `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", "replace" (its other columns are
+    set), or "tally" (`count` is added, `first_at` and `last_at` become the earliest and the latest). The index is the
+    judge, not a look-up before.
     """
 
     def __init__(self, table: str, *, on_conflict: str = "fail", columns: Sequence[str] = ()) -> None:
@@ -89,10 +90,17 @@ class Insert:
     def _clause(self) -> str:
         if self._on_conflict == "skip":
             return " ON CONFLICT DO NOTHING"
-        if self._on_conflict == "replace":
-            sets = ", ".join(f"{name} = excluded.{name}" for name in self.columns if name not in self._key)
+        if self._on_conflict in ("replace", "tally"):
+            how = self._tallied if self._on_conflict == "tally" else "excluded.{0}".format
+            sets = ", ".join(f"{name} = {how(name)}" for name in self.columns if name not in self._key)
             return f" ON CONFLICT ({', '.join(self._key)}) DO UPDATE SET {sets}"
         return ""
+
+    def _tallied(self, column: str) -> str:
+        old, new = f"{self._name}.{column}", f"excluded.{column}"
+        if column == "count":
+            return f"{old} + {new}"
+        return f"CASE WHEN {old} {'<' if column == 'first_at' else '>'} {new} THEN {old} ELSE {new} END"
 
     @cached_property
     def _parts(self) -> tuple[str, str]:
@@ -143,32 +151,45 @@ class Lookup:
     """Finds rows by many keys at once: `many(keys)` gives the rows, in no order. Nulls match nothing.
 
     `columns` are all of the table's unless named. With `for_update`, rows are locked on PostgreSQL, in the order of
-    their keys.
+    their keys. With `also`, a second table is looked into by the same statement; what it has no column for is said
+    beside it, as SQL.
     """
 
-    def __init__(self, table: str, columns: Sequence[str] = (), *, by: Sequence[str], for_update: bool = False) -> None:
+    def __init__(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        *,
+        by: Sequence[str],
+        for_update: bool = False,
+        also: tuple[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self._name, self._given, self._by, self._for_update = table, tuple(columns), tuple(by), for_update
+        self._places: list[tuple[str, Mapping[str, str]]] = [(table, {}), *([also] if also else [])]
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns of a row."""
         return self._given or tuple(column.name for column in _table(self._name).columns)
 
-    @cached_property
-    def _names(self) -> str:
-        return ", ".join(f"t.{name}" for name in self.columns)
+    def _each(self, rest: Callable[[str], str]) -> str:
+        """The statement over each table, what stands behind its columns being `rest`."""
+        return " UNION ALL ".join(
+            f"SELECT {', '.join(said.get(name, f't.{name}') for name in self.columns)} FROM {rest(place)}"
+            for place, said in self._places
+        )
 
     @cached_property
     def sqlite(self) -> str:
         """For one key."""
-        where = " AND ".join(f"t.{name} = ?" for name in self._by)
-        return f"SELECT {self._names} FROM {self._name} t WHERE {where}"
+        where = " AND ".join(f"t.{name} = ?{at}" for at, name in enumerate(self._by, start=1))
+        return self._each(lambda place: f"{place} t WHERE {where}")
 
     @cached_property
     def sqlite_many(self) -> str:
         """For many keys, as a list in JSON."""
-        each = " AND ".join(f"t.{name} = json_extract(k.value, '$[{at}]')" for at, name in enumerate(self._by))
-        return f"SELECT {self._names} FROM json_each(?) k CROSS JOIN {self._name} t ON {each}"
+        on = " AND ".join(f"t.{name} = json_extract(k.value, '$[{at}]')" for at, name in enumerate(self._by))
+        return self._each(lambda place: f"json_each(?1) k CROSS JOIN {place} t ON {on}")
 
     @cached_property
     def postgresql(self) -> str:
@@ -177,7 +198,7 @@ class Lookup:
         arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(by, start=1))
         on = " AND ".join(f"t.{name} = k.{name}" for name in by)
         lock = f" ORDER BY {', '.join(f't.{name}' for name in by)} FOR UPDATE OF t" if self._for_update else ""
-        return f"SELECT {self._names} FROM unnest({arrays}) k({', '.join(by)}) JOIN {self._name} t ON {on}{lock}"
+        return self._each(lambda place: f"unnest({arrays}) k({', '.join(by)}) JOIN {place} t ON {on}{lock}")
 
     def many(self, keys: Sequence[Sequence[Any]]) -> Statement:
         """The rows under these keys (each in the order of `by`)."""

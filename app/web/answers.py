@@ -399,6 +399,86 @@ class PrivacyRequestShown(TypedDict):
     done_at: Time | None
 
 
+class HourCount(TypedDict):
+    """How many of a source's deliveries ended so in one hour."""
+
+    hour: Time
+    source_id: str
+    outcome: Outcome
+    count: int
+
+
+class RefusedCount(TypedDict):
+    """How often a source's door refused for one reason, since the source is there."""
+
+    outcome: Outcome
+    reason: str
+    count: int
+    last_at: Time
+
+
+class UnknownWord(TypedDict):
+    """A status word that the source's adapter does not know."""
+
+    word: str
+    count: int
+    last_at: Time
+
+
+class SourceStats(TypedDict):
+    """One source: what came and how it ended. `only_rejected_since` is set while nothing but refusals comes."""
+
+    source_id: str
+    name: str
+    adapter: str
+    last_received_at: Time | None
+    last_good_at: Time | None
+    last_refused_at: Time | None
+    by_outcome: dict[str, int]
+    refused: list[RefusedCount]
+    unknown_status: list[UnknownWord]
+    only_rejected_since: Time | None
+
+
+class Acknowledgement(TypedDict):
+    """How long deliveries took from arrival to disk, in milliseconds; null when none came."""
+
+    count: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+class WaitingShown(TypedDict):
+    """What waits: deliveries for a commit, orders to be read from their source, held deliveries for their contact."""
+
+    commit: int
+    fetches: int
+    oldest_fetch_at: Time | None
+    held: int
+
+
+class AlertShown(TypedDict):
+    """Something that somebody has to look at: since when, what, and what to do."""
+
+    code: str
+    source_id: str | None
+    since: Time | None
+    message: str
+    advice: str
+
+
+class StatsShown(TypedDict):
+    """Counts of a time, and what is wrong now."""
+
+    since: Time
+    until: Time
+    hours: list[HourCount]
+    sources: list[SourceStats]
+    acknowledgement: Acknowledgement
+    waiting: WaitingShown
+    alerts: list[AlertShown]
+
+
 class HealthShown(TypedDict):
     """The process answers."""
 
