@@ -7,6 +7,7 @@ real server with real data in it, on both engines, by an admin and by somebody w
 import asyncio
 import copy
 import socket
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,6 +32,10 @@ CHECKS = (
     "response_schema_conformance",
     "response_headers_conformance",
 )
+# What ends well only by more than schemathesis can know.
+NEVER_WELL = {
+    "POST /webhooks/{source_id}",  # nobody signs by chance
+}
 
 
 @asynccontextmanager
@@ -54,7 +59,7 @@ async def furnished(house: House) -> dict[str, list[str]]:
     """Something of everything; gives what is there for the document's names, so that requests find it."""
     source = await house.source("standard", name="Shop")
     second = await house.source("shopify", name="Second shop")
-    doomed = [await house.source("shopify", name=f"To go {n}") for n in range(3)]
+    doomed = [await house.source("shopify", name=f"To go {n}") for n in range(2)]
     said = [(await house.deliver(source, order_event(str(n)))).json() for n in range(3)]
     await house.client.post(f"/webhooks/{source}", content=b"{}")
     await house.call("PUT", "/v1/contacts/42", {"emails": ["ana@example.com"], "name": "Ana", "owner_id": "rep-1"})
@@ -62,7 +67,7 @@ async def furnished(house: House) -> dict[str, list[str]]:
     written = (await house.call("POST", "/v1/orders", {"contact": "42", "title": "By hand", "value": "10.00"})).json()
     await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "rep-1"})
     token = (await house.call("POST", "/v1/tokens", {"role": "ops"})).json()
-    secret = (await house.get(f"/v1/sources/{doomed[0]}"))["secrets"][0]["id"]
+    secret = (await house.get(f"/v1/sources/{doomed[1]}"))["secrets"][0]["id"]
     return {
         "path.source": [source, second],
         "path.source_id": [source, second],
@@ -89,21 +94,29 @@ async def furnished(house: House) -> dict[str, list[str]]:
     }
 
 
-def closed(document: dict[str, Any]) -> dict[str, Any]:
-    """The document as it is held to: an answer has what it names and nothing else.
+def closed(document: dict[str, Any], known: dict[str, list[str]]) -> dict[str, Any]:
+    """The document as it is held to: an answer has what it names and nothing else. With examples of what is there.
 
     Left out is what would keep the other requests from coming to anything: Idempotency-Key (few keys for many requests,
     nearly all would be 409; keys have tests of their own), and the switches of the registry and of a source.
     """
     strict = copy.deepcopy(document)
     for schema in strict["components"]["schemas"].values():
+        for name, field in schema.get("properties", {}).items():
+            if f"body.{name}" in known and schema.get("additionalProperties") is False:
+                field["examples"] = known[f"body.{name}"]
         if "properties" in schema:
             schema.setdefault("additionalProperties", False)
     for body, switch in (("AccountChange", "orders_enabled"), ("SourceChange", "enabled")):
         del strict["components"]["schemas"][body]["properties"][switch]
-    for operations in strict["paths"].values():
+    for path, operations in strict["paths"].items():
         for operation in operations.values():
             operation["parameters"] = [one for one in operation["parameters"] if one["name"] != "Idempotency-Key"]
+            for one in operation["parameters"]:
+                name = f"{one['in']}.{one['name']}"
+                name = "orders.cursor" if name == "query.cursor" and path.endswith("orders") else name
+                if name in known:
+                    one["schema"]["examples"] = known[name]
     return strict
 
 
@@ -135,7 +148,14 @@ def config(address: str, token: str, known: dict[str, list[str]], *, less: bool 
         },
         "operations": [
             # What is taken away is not what the other requests are about.
-            {"include-method": "DELETE", "parameters": often("path.source", of="doomed.source")},
+            {
+                "include-method": "DELETE", "include-path": "/v1/sources/{source}",
+                "parameters": {"path.source": known["doomed.source"][0]},
+            },
+            {
+                "include-method": "DELETE", "include-path": "/v1/sources/{source}/secrets/{secret}",
+                "parameters": {"path.source": known["doomed.source"][1], "path.secret": known["path.secret"][0]},
+            },
             {"include-path-regex": "orders$", "parameters": often("query.cursor", of="orders.cursor")},
         ],
         "phases": {
@@ -150,16 +170,16 @@ def config(address: str, token: str, known: dict[str, list[str]], *, less: bool 
     })  # fmt: skip
 
 
-def faults(document: dict[str, Any], settings: SchemathesisConfig) -> tuple[list[str], dict[int, int]]:
-    """Everything that schemathesis finds wrong, and how often each status was answered."""
+def faults(document: dict[str, Any], settings: SchemathesisConfig) -> tuple[list[str], dict[str, set[int]]]:
+    """Everything that schemathesis finds wrong, and what each operation answered."""
     found: list[str] = []
-    seen: dict[int, int] = {}
+    seen: dict[str, set[int]] = defaultdict(set)
     schema = schemathesis.openapi.from_dict(document, config=settings)
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):
-            for interaction in event.recorder.interactions.values():
+            for case_id, interaction in event.recorder.interactions.items():
                 if interaction.response is not None:
-                    seen[interaction.response.status_code] = seen.get(interaction.response.status_code, 0) + 1
+                    seen[event.recorder.cases[case_id].value.operation.label].add(interaction.response.status_code)
             for case_id, checks in event.recorder.checks.items():
                 for one in checks:
                     if one.failure_info is not None:
@@ -180,9 +200,10 @@ async def test_every_answer_to_an_admin_is_in_the_document(house: House) -> None
     document = await house.get("/openapi.json")
     async with served(house) as address:
         settings = config(address, house.token, known)
-        found, seen = await asyncio.to_thread(faults, closed(document), settings)
+        found, seen = await asyncio.to_thread(faults, closed(document, known), settings)
     assert not found, f"{len(found)} faults\n" + "\n".join(found[:20])
-    assert {200, 201, 204, 404, 422} <= seen.keys(), "it came to answers of every kind"
+    for label, statuses in seen.items():
+        assert any(status < 300 for status in statuses) or label in NEVER_WELL, f"{label} never ended well: {statuses}"
 
 
 async def test_every_answer_to_a_rep_is_in_the_document(house: House) -> None:
@@ -192,6 +213,6 @@ async def test_every_answer_to_a_rep_is_in_the_document(house: House) -> None:
     document = await house.get("/openapi.json")
     async with served(house) as address:
         settings = config(address, token, known, less=True)
-        found, seen = await asyncio.to_thread(faults, closed(document), settings)
+        found, seen = await asyncio.to_thread(faults, closed(document, known), settings)
     assert not found, f"{len(found)} faults\n" + "\n".join(found[:20])
-    assert {200, 403, 404, 422} <= seen.keys(), "it came to answers of every kind"
+    assert {200, 403, 404, 422} <= set().union(*seen.values()), "it came to answers of every kind"
