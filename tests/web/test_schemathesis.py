@@ -149,11 +149,11 @@ def config(address: str, token: str, known: dict[str, list[str]], *, less: bool 
         "operations": [
             # What is taken away is not what the other requests are about.
             {
-                "include-method": "DELETE", "include-path": "/v1/sources/{source}",
+                "include-name": "DELETE /v1/sources/{source}",
                 "parameters": {"path.source": known["doomed.source"][0]},
             },
             {
-                "include-method": "DELETE", "include-path": "/v1/sources/{source}/secrets/{secret}",
+                "include-name": "DELETE /v1/sources/{source}/secrets/{secret}",
                 "parameters": {"path.source": known["doomed.source"][1], "path.secret": known["path.secret"][0]},
             },
             {"include-path-regex": "orders$", "parameters": often("query.cursor", of="orders.cursor")},
