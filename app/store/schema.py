@@ -116,6 +116,7 @@ contacts = Table(
     Column("by_webhook", Boolean, nullable=False),
     _at("created_at"),
     _at("updated_at"),
+    Index("contacts_by_crm_id", "account_id", "crm_id"),
     _partial("contacts_of_owner", "account_id", "owner_id", "id", where="owner_id IS NOT NULL"),
 )
 
@@ -141,6 +142,7 @@ deals = Table(
     _text("owner_id", null=True),
     _at("created_at"),
     _at("updated_at"),
+    Index("deals_of_contact", "account_id", "contact_id"),
     _partial("deals_of_owner", "account_id", "owner_id", "crm_id", where="owner_id IS NOT NULL"),
 )
 
@@ -304,6 +306,74 @@ idempotency = Table(
     _at("created_at"),
 )
 
+# Who was merged into whom, and what moved along, so that it can be undone. `taken`: what the survivor had not and took
+# over (crm_id, name, owner_id).
+merges = Table(
+    "merges",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("contact_id"),
+    _text("into_id"),
+    _text("taken"),
+    _text("member_id", null=True),
+    _at("created_at"),
+    _at("undone_at", null=True),
+    Index("merges_of_contact", "account_id", "contact_id"),
+    Index("merges_into_contact", "account_id", "into_id"),
+)
+
+# `what` is an identity's kind, or `order`, or `deal`; `name` the identity's value or the thing's id.
+moved = Table(
+    "moved",
+    metadata,
+    _key("account_id"),
+    _key("merge_id"),
+    _key("what"),
+    _key("name"),
+)
+
+# Identities that were told of one contact and belong to another: reported until somebody merges the two or takes one away.
+conflicts = Table(
+    "conflicts",
+    metadata,
+    _key("account_id"),
+    _key("contact_id"),
+    _key("kind"),
+    _key("value"),
+    _text("source_id", null=True),  # who told it last; null: the CRM
+    _at("told_at"),
+)
+
+# What the tombstones of an account are hashed with; an account has it from its first erasure on.
+salts = Table("salts", metadata, _key("account_id"), _text("salt"))
+
+# Who was erased, so that nobody comes back by a late delivery: hashes of identities, of the ids of their orders, of a
+# whole shop. `scope` is the source within whose data alone it counts; empty: the whole account.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    _key("account_id"),
+    _key("hash"),
+    _key("scope"),
+    _text("proof_id"),
+    _at("created_at"),
+)
+
+# That a person's data was erased or handed over, without saying whose.
+proofs = Table(
+    "proofs",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("action"),  # see `adapters.contract.Request`
+    _text("source_id", null=True),
+    _text("request_id", null=True),  # the privacy request's
+    _text("member_id", null=True),
+    _text("counts"),
+    _at("done_at"),
+)
+
 # Roll-ups that every chart is fed from: how many deliveries of a source came in an hour, and how they ended. Written in
 # the commit's own transaction. `shard` spreads the rows over the processes, which would else wait for one another.
 tallies = Table(
@@ -349,6 +419,57 @@ pruned_deliveries = Table(
     _key("source_id"),
     _key("dedupe_key"),
     _text("id"),
+)
+
+# Bulk retries and remaps. One row, one claim, as with fetches: `claim` names whoever works on it until `claimed_until`.
+jobs = Table(
+    "jobs",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("kind"),
+    _text("state"),
+    Column("dry_run", Boolean, nullable=False),
+    _text("filter"),
+    _text("upto"),  # the greatest delivery id that is part of it: what came later is not
+    _text("phase"),
+    _text("cursor"),  # the last delivery that this phase has done with
+    _at("total"),
+    _at("done"),
+    _at("changed"),
+    _at("failed"),
+    _text("failures"),  # how many for which reason
+    _text("reason", null=True),  # why the job itself failed
+    _text("member_id", null=True),
+    _at("created_at"),
+    _at("updated_at"),
+    _at("finished_at", null=True),
+    _text("claim", null=True),
+    _at("claimed_until"),
+    Index("jobs_by_state", "state", "created_at"),
+)
+
+# What a job changed, or would change: an order or a delivery before and after it.
+job_changes = Table(
+    "job_changes",
+    metadata,
+    _key("account_id"),
+    _key("job_id"),
+    _key("kind"),
+    _key("subject"),
+    _text("before", null=True),
+    _text("after", null=True),
+)
+
+# A remap's deliveries that read differently now, and what they have to do with each other: an order's id or name each.
+remap_links = Table(
+    "remap_links",
+    metadata,
+    _key("account_id"),
+    _key("job_id"),
+    _key("token"),
+    _key("delivery_id"),
+    Index("remap_links_of_delivery", "account_id", "job_id", "delivery_id"),
 )
 
 # Identifies an installation's state for `doctor`; one row per word.

@@ -134,10 +134,23 @@ class ContactShown(TypedDict):
     updated_at: Time
 
 
-class ContactWritten(ContactShown):
-    """The contact, with the given identities that belong to another contact already; they stay there."""
+class ConflictShown(KnownIdentity):
+    """An identity that was told of one contact and belongs to another; whose it is only to who sees all contacts."""
 
-    identity_conflicts: list[IdentityShown]
+    belongs_to: str | None
+    told_at: Time
+
+
+class ConflictOfContact(ConflictShown):
+    """A conflict, with the contact that it was told of."""
+
+    contact_id: str
+
+
+class ContactWhole(ContactShown):
+    """The contact, with identities that were told of it and belong to another; they stay there."""
+
+    identity_conflicts: list[ConflictShown]
 
 
 class SumsShown(TypedDict):

@@ -10,6 +10,7 @@ from app.outcome import RECORDED, Outcome
 from app.retry import NotKept
 from app.roles import Permission
 from app.store import contacts, deliveries
+from app.store.statements import Row
 from app.web import shapes
 from app.web.answers import DeliveryShown, DeliveryWhole, Listed, RetriedShown
 from app.web.orders import Since, moment_of
@@ -77,13 +78,17 @@ async def show(asked: Asked) -> Response:
         "body_kept": kept is not None,
     }
     if kept is not None and asked.caller.may(Permission.BODIES):
-        body, envelope = kept
-        shown["headers"], shown["query"] = envelope["headers"], envelope.get("query", {})
-        try:
-            shown["body"], shown["body_encoding"] = body.decode("utf-8"), "text"
-        except UnicodeDecodeError:
-            shown["body"], shown["body_encoding"] = base64.b64encode(body).decode(), "base64"
+        shown.update(opened(*kept))
     return answer(shown)
+
+
+def opened(body: bytes, envelope: Row) -> Row:
+    """What a delivery held, as it is shown to those who may see it."""
+    shown = {"headers": envelope["headers"], "query": envelope.get("query", {})}
+    try:
+        return shown | {"body": body.decode("utf-8"), "body_encoding": "text"}
+    except UnicodeDecodeError:
+        return shown | {"body": base64.b64encode(body).decode(), "body_encoding": "base64"}
 
 
 async def retry(asked: Asked) -> Response:
