@@ -403,6 +403,7 @@ class TokenMadeShown(TypedDict):
 class PrivacyRequestShown(TypedDict):
     """What a source told us that somebody's right to privacy asks for; whom it is about stands in the delivery."""
 
+    id: str
     delivery_id: str
     source_id: str
     kind: str
@@ -410,6 +411,42 @@ class PrivacyRequestShown(TypedDict):
     received_at: Time
     due_at: Time
     done_at: Time | None
+
+
+class ProofShown(TypedDict):
+    """That somebody was erased, or handed over their data: without any of it. `counts`: how much of what."""
+
+    id: str
+    action: str
+    source_id: str | None
+    request_id: str | None
+    member_id: str | None
+    counts: dict[str, int]
+    done_at: Time
+
+
+class CarriedOut(PrivacyRequestShown):
+    """A privacy request that was done: with the proof, and for a request to hand over, what is held on the person."""
+
+    proof: ProofShown
+    export: dict[str, Any] | None
+
+
+class MovedCounts(TypedDict):
+    """How much moved along."""
+
+    orders: int
+    identities: int
+    deals: int
+
+
+class MergedShown(TypedDict):
+    """What a merge, or undoing one, did: `contact` is who answers under the id that was asked for."""
+
+    contact: ContactWhole
+    contact_id: str
+    survivor_id: str
+    moved: MovedCounts
 
 
 class HourCount(TypedDict):

@@ -47,9 +47,14 @@ def _request(row: Row) -> PrivacyRequestShown:
     }
 
 
-def _proof(row: Row) -> dict[str, Any]:
+def _proof(row: Row) -> ProofShown:
     return {
-        **{name: row[name] for name in ("id", "action", "source_id", "request_id", "member_id", "counts")},
+        "id": row["id"],
+        "action": row["action"],
+        "source_id": row["source_id"],
+        "request_id": row["request_id"],
+        "member_id": row["member_id"],
+        "counts": row["counts"],
         "done_at": iso(row["done_at"]),
     }
 
@@ -153,7 +158,8 @@ async def carry_out(asked: Asked) -> Response:
     except NotKept as why:
         raise Problem("conflict", f"nobody can tell any more whom this is about: {why}") from None
     done = await privacy.find(store, account_id, row["id"]) or row
-    return answer(_request(done) | {"proof": _proof(proof), "export": None})
+    told: CarriedOut = {**_request(done), "proof": _proof(proof), "export": None}
+    return answer(told)
 
 
 async def _handing_over(asked: Asked, row: Row) -> Response:
@@ -170,7 +176,7 @@ async def _handing_over(asked: Asked, row: Row) -> Response:
         proof = _handed_over(asked, row)
         await privacy.handed_over(asked.registry.store, proof)
         done = await privacy.find(asked.registry.store, asked.account_id, row["id"]) or row
-        yield b"," + to_json(_request(done) | {"proof": _proof(privacy.shown(proof))}).encode()[1:]
+        yield b"," + to_json({**_request(done), "proof": _proof(privacy.shown(proof))}).encode()[1:]
 
     return StreamingResponse(pieces(), media_type="application/json")
 
