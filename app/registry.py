@@ -32,8 +32,9 @@ class Registry:
         self.retry = Retry(self.store, self.directory, self.committer)
         self.erasures = Erasures(self.store, self.vault, self.retry)
         self.held = Held(self.store, self.retry)
+        self.source_api = SourceApi()
+        self.fetch = Fetch(self.store, self.vault, self.retry, self.source_api, self.committer.to_fetch)
         self.retention = Retention(self.store)
-        self.fetch = Fetch(self.store, self.vault, self.retry, SourceApi(), self.committer.to_fetch)
         self.jobs = Jobs(self.store, self.retry, self.committer)
 
     async def open(self) -> None:

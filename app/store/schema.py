@@ -49,6 +49,9 @@ accounts = Table(
     _text("default_region"),
     _text("retention"),
     _at("created_at"),
+    Column(
+        "panel_origins", Text, nullable=False, server_default="[]"
+    ),  # who may show the panel in a frame: a JSON list
 )
 
 members = Table(

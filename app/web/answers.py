@@ -205,6 +205,15 @@ class DeliveryShown(TypedDict):
     attempts: int
 
 
+class Opened(TypedDict):
+    """What a delivery held; `body_encoding` is `text`, or `base64` for bytes that are no text."""
+
+    headers: dict[str, str]
+    query: dict[str, str]
+    body: str
+    body_encoding: str
+
+
 class DeliveryWhole(DeliveryShown):
     """A delivery with what arrived. Headers, query and body are null for those who may not see bodies, or when they are
     not kept any more; `body_encoding` is `base64` for bytes that are no text."""
@@ -368,6 +377,7 @@ class AccountShown(TypedDict):
     default_currency: Currency
     default_region: str
     retention: dict[str, str]
+    panel_origins: list[str]
     created_at: Time
 
 

@@ -12,7 +12,7 @@ from app.roles import Permission
 from app.store import contacts, deliveries
 from app.store.statements import Row
 from app.web import shapes
-from app.web.answers import DeliveryShown, DeliveryWhole, Listed, RetriedShown
+from app.web.answers import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown
 from app.web.orders import Since, moment_of
 from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, page_of, route
@@ -78,17 +78,24 @@ async def show(asked: Asked) -> Response:
         "body_kept": kept is not None,
     }
     if kept is not None and asked.caller.may(Permission.BODIES):
-        shown.update(opened(*kept))
+        held = opened(*kept)
+        shown["headers"], shown["query"] = held["headers"], held["query"]
+        shown["body"], shown["body_encoding"] = held["body"], held["body_encoding"]
     return answer(shown)
 
 
-def opened(body: bytes, envelope: Row) -> Row:
+def opened(body: bytes, envelope: Row) -> Opened:
     """What a delivery held, as it is shown to those who may see it."""
-    shown = {"headers": envelope["headers"], "query": envelope.get("query", {})}
     try:
-        return shown | {"body": body.decode("utf-8"), "body_encoding": "text"}
+        text, encoding = body.decode("utf-8"), "text"
     except UnicodeDecodeError:
-        return shown | {"body": base64.b64encode(body).decode(), "body_encoding": "base64"}
+        text, encoding = base64.b64encode(body).decode(), "base64"
+    return {
+        "headers": envelope["headers"],
+        "query": envelope.get("query", {}),
+        "body": text,
+        "body_encoding": encoding,
+    }
 
 
 async def retry(asked: Asked) -> Response:

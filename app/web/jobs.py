@@ -293,7 +293,7 @@ def _change(row: Row, crm: dict[str, str | None], seen: bool) -> dict[str, Any]:
 def _side(kind: str, side: Row | None, crm: dict[str, str | None]) -> dict[str, Any] | None:
     if side is None or kind != "order":
         return side
-    return shapes.order(side, crm.get(side["contact_id"] or ""))
+    return {**shapes.order(side, crm.get(side["contact_id"] or ""))}
 
 
 ROUTES: list[Route] = [
