@@ -92,7 +92,10 @@ class CustomerSaid(TypedDict):
 
 
 class Said(TypedDict, total=False):
-    """What one delivery or member said of an order; what was not mentioned is not there."""
+    """What one delivery or member said of an order; what was not mentioned is not there.
+
+    `erased`: whom it was about has been erased since, and with them what was said of them.
+    """
 
     external_id: str
     aliases: list[str]
@@ -110,6 +113,7 @@ class Said(TypedDict, total=False):
     test: bool
     deal_id: str | None
     contact_id: str | None
+    erased: bool
 
 
 class EntryShown(TypedDict):
