@@ -139,7 +139,7 @@ async def _deliveries(asked: Asked, ids: set[str]) -> AsyncIterator[Any]:
         if row is not None:
             kept = await deliveries.body(store, account_id, one)
             nothing = {"headers": None, "query": None, "body": None, "body_encoding": None}
-            yield shapes.delivery(row) | (opened(*kept) if kept else nothing)
+            yield {**shapes.delivery(row), **(opened(*kept) if kept else nothing)}
 
 
 async def _requests(asked: Asked, ids: set[str]) -> AsyncIterator[Any]:
