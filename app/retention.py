@@ -5,9 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
-
 from app import moments
+from app.log import log
 from app.store import accounts, pruning
 from app.store.database import Rejected, Store, Unavailable
 from app.store.statements import Row
@@ -15,8 +14,6 @@ from app.store.statements import Row
 EVERY = 3600.0  # seconds between two prunings of the same account by itself
 LOOK = 60.0  # seconds between two looks whether one is due
 AT_MOST = 10_000  # rows that one request prunes; who asked asks again
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ transaction, on SQLite in the writing connection's thread and on PostgreSQL over
 
 import re
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -151,8 +151,8 @@ class Lookup:
     """Finds rows by many keys at once: `many(keys)` gives the rows, in no order. Nulls match nothing.
 
     `columns` are all of the table's unless named. With `for_update`, rows are locked on PostgreSQL, in the order of
-    their keys. With `also`, a second table is looked into by the same statement; what it has no column for is said beside
-    it, as SQL.
+    their keys. With `also`, a second table is looked into by the same statement; what it has no column for is said
+    beside it, as SQL.
     """
 
     def __init__(
@@ -172,24 +172,24 @@ class Lookup:
         """The columns of a row."""
         return self._given or tuple(column.name for column in _table(self._name).columns)
 
-    def _each(self, rest: str) -> str:
-        """A SELECT for each table: `rest` is what follows the columns, with `{table}` in it."""
+    def _each(self, rest: Callable[[str], str]) -> str:
+        """The statement over each table, what stands behind its columns being `rest`."""
         return " UNION ALL ".join(
-            f"SELECT {', '.join(said.get(name, f't.{name}') for name in self.columns)} {rest.format(table=table)}"
-            for table, said in self._places
+            f"SELECT {', '.join(said.get(name, f't.{name}') for name in self.columns)} FROM {rest(place)}"
+            for place, said in self._places
         )
 
     @cached_property
     def sqlite(self) -> str:
         """For one key."""
         where = " AND ".join(f"t.{name} = ?{at}" for at, name in enumerate(self._by, start=1))
-        return self._each(f"FROM {{table}} t WHERE {where}")
+        return self._each(lambda place: f"{place} t WHERE {where}")
 
     @cached_property
     def sqlite_many(self) -> str:
         """For many keys, as a list in JSON."""
-        each = " AND ".join(f"t.{name} = json_extract(k.value, '$[{at}]')" for at, name in enumerate(self._by))
-        return self._each(f"FROM json_each(?1) k CROSS JOIN {{table}} t ON {each}")
+        on = " AND ".join(f"t.{name} = json_extract(k.value, '$[{at}]')" for at, name in enumerate(self._by))
+        return self._each(lambda place: f"json_each(?1) k CROSS JOIN {place} t ON {on}")
 
     @cached_property
     def postgresql(self) -> str:
@@ -198,7 +198,7 @@ class Lookup:
         arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(by, start=1))
         on = " AND ".join(f"t.{name} = k.{name}" for name in by)
         lock = f" ORDER BY {', '.join(f't.{name}' for name in by)} FOR UPDATE OF t" if self._for_update else ""
-        return self._each(f"FROM unnest({arrays}) k({', '.join(by)}) JOIN {{table}} t ON {on}{lock}")
+        return self._each(lambda place: f"unnest({arrays}) k({', '.join(by)}) JOIN {place} t ON {on}{lock}")
 
     def many(self, keys: Sequence[Sequence[Any]]) -> Statement:
         """The rows under these keys (each in the order of `by`)."""
