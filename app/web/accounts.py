@@ -16,6 +16,15 @@ from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, page_of, route
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# It ends up in a Content-Security-Policy: scheme, host and port alone, no wildcard, nothing that ends a directive. http is
+# for a machine of one's own.
+Origin = Annotated[
+    str,
+    StringConstraints(
+        max_length=255,
+        pattern=r"^(https://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$",
+    ),
+]
 
 
 class AccountMade(Body):
@@ -57,6 +66,8 @@ class AccountChange(Body):
     default_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
     retention: RetentionChange | None = None
 
+    panel_origins: Annotated[list[Origin], Field(max_length=20)] | None = None
+
     @field_validator("default_currency")
     @classmethod
     def _a_currency(cls, word: str | None) -> str | None:
@@ -85,7 +96,7 @@ class TokenMade(Body):
 def _account(row: Row) -> dict[str, Any]:
     return {
         "account_id": row["account_id"],
-        **{name: row[name] for name in ("name", "orders_enabled", "owner_privacy", "default_currency", "default_region", "retention")},
+        **{name: row[name] for name in ("name", "orders_enabled", "owner_privacy", "default_currency", "default_region", "retention", "panel_origins")},
         "created_at": iso(row["created_at"]),
     }  # fmt: skip
 
