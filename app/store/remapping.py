@@ -14,6 +14,7 @@ from app.store.reassembly import Reassembly
 from app.store.record import Receipt, Record
 from app.store.recording import log_again, names_of
 from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.store.tombstones import veil
 from app.store.unlearning import Relearning
 
 LockName = tuple[str, ...]
@@ -216,12 +217,14 @@ def tell_anew(
     account_id, source_id = batch[0].account_id, batch[0].source_id
     locked |= frozenset(names_of(batch))
     if for_real:
-        yield Lock(locked)
+        yield Lock(locked, shared=[("people", account_id)])
     kept: list[Row] = yield _BODY.many([(account_id, rec.delivery_id) for rec in batch])
     there = {row["delivery_id"] for row in kept}
     batch = [rec for rec in batch if rec.delivery_id in there]  # pruned or erased meanwhile: it says nothing any more
     if not batch:
         return Remapped(orders=[], deliveries={}, made=frozenset())
+    if for_real:
+        yield from veil(batch)
     ledger = Reassembly(account_id, source_id)
     contacts = Relearning(ledger)
     wanted = [(account_id, source_id, one[3]) for one in locked if one[0] == "order"]
