@@ -11,7 +11,7 @@ from typing import Any
 from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
-from app.store import merging, tombstones
+from app.store import jobs, merging, tombstones
 from app.store.database import among
 from app.store.merging import Gone
 from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
@@ -116,6 +116,7 @@ def finish(erasure: Erasure) -> Plan[Row]:
     yield from tombstones.put(
         erasure.account_id, erasure.scope, sorted(erasure.words | erasure.names), erasure.proof_id
     )
+    yield from jobs.forget_orders(erasure.account_id)
     proof = erasure.proof()
     yield _PROOF.many([tuple(proof.values())])
     if erasure.request_id is not None:
