@@ -58,6 +58,10 @@ class Contacts:
         # A contact has one id in the CRM: a webhook gives it only to a contact that it makes.
         return any(row[1] == contact_id and row[2] == crm_id for row in self._made)
 
+    def made(self) -> frozenset[str]:
+        """The ids of the contacts that are new."""
+        return frozenset(str(row[1]) for row in self._made)
+
     def save(self) -> Plan[None]:
         """Writes what is new."""
         if self._made:
