@@ -15,7 +15,7 @@ import random
 import sqlite3
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,7 +185,7 @@ async def _place(house: House, path: str, token: str | None, far: bool) -> tuple
 
 
 async def turns(
-    houses: list[House], urls: list[tuple[str, str]], tokens: list[str | None], times: int
+    houses: list[House], urls: list[tuple[str, str]], tokens: Sequence[str | None], times: int
 ) -> tuple[float, float]:
     """Medians in microseconds, the houses in turns."""
     waits: list[list[float]] = [[] for _ in houses]
