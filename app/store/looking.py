@@ -21,13 +21,19 @@ CHUNKS = (250, 2_000, LOOKED_THROUGH - 2_250)  # the page is often full after th
 BEGINNING = "dlv_ZZZZZZZZZZZZZZZZZZZZZZZZZZ"  # a place before every delivery
 EXACT = "="  # begins a place among the deliveries of exactly the searched external id
 
+_INDEXES = {
+    "source_id": "deliveries_of_source",
+    "outcome": "deliveries_by_outcome",
+    "external_id": "deliveries_by_external_id",
+}
 _SEEN = "id, source_id, outcome, kind, external_id, reason, received_at"
-# On PostgreSQL, `|| ''` keeps the planner from walking the whole history backwards for the sake of its order.
+# `|| ''` keeps both planners from walking the whole history backwards for the sake of its order, and on SQLite `CROSS JOIN`
+# from beginning at its other end.
 _OF_CONTACT = """
     mine AS MATERIALIZED (
-        SELECT DISTINCT h.delivery_id || '' AS id FROM orders o
-        JOIN history h ON h.account_id = o.account_id AND h.order_id = o.id
-        WHERE o.account_id = :account_id AND o.contact_id = :contact_id AND h.delivery_id < :after
+        SELECT DISTINCT h.delivery_id || '' AS id FROM orders o {by}
+        CROSS JOIN history h WHERE o.account_id = :account_id AND o.contact_id = :contact_id
+        AND h.account_id = :account_id AND h.order_id = o.id AND h.delivery_id || '' < :after
         ORDER BY 1 DESC LIMIT {chunk}
     ),
     walked AS MATERIALIZED (
@@ -36,7 +42,7 @@ _OF_CONTACT = """
 """
 _OF_INDEX = f"""
     walked AS MATERIALIZED (
-        SELECT {_SEEN} FROM deliveries WHERE account_id = :account_id AND id < :after {{also}}
+        SELECT {_SEEN} FROM deliveries {{by}} WHERE account_id = :account_id AND id < :after {{also}}
         ORDER BY id DESC LIMIT {{chunk}}
     ),
     mine AS (SELECT id FROM walked)
@@ -90,13 +96,18 @@ async def _step(
     """Among the next `chunk` rows of the index: the first ids that match, and the last row walked over; None at the end."""
     rest, values = _rest(wanted, along)
     values |= {"account_id": account_id, "after": after}
+    if wanted.until is not None:  # of two bounds SQLite would begin at the wrong one
+        values["after"] = min(after, values["until_id"])
     if along == "contact_id":
-        source = _OF_CONTACT.format(chunk=chunk)
+        source = _OF_CONTACT.format(by=store.by("orders_of_contact"), chunk=chunk)
         values["contact_id"] = wanted.contact_id
     else:
-        also, bounds = _bounds(wanted, along)
-        source = _OF_INDEX.format(also=also, chunk=chunk)
-        values |= bounds
+        also = f"AND {along} = :{along}" if along else ""
+        if wanted.since is not None:
+            also += " AND id >= :since_id"
+        if along:
+            values[along] = getattr(wanted, along)
+        source = _OF_INDEX.format(by=store.by(_INDEXES[along]) if along else "", also=also, chunk=chunk)
     rows = await store.all(
         f"WITH {source} SELECT id, walked FROM (SELECT id, 0 AS walked FROM walked WHERE {rest} ORDER BY id DESC "
         f"LIMIT {limit}) found UNION ALL SELECT min(id) AS id, count(*) AS walked FROM mine",
@@ -104,19 +115,8 @@ async def _step(
     )  # fmt: skip
     end = next((row for row in rows if row["walked"]), None)
     ids = sorted((row["id"] for row in rows if not row["walked"] and row["id"] is not None), reverse=True)
-    return ids, end["id"] if end is not None and end["walked"] == chunk else None
-
-
-def _bounds(wanted: Filter, along: str | None) -> tuple[str, dict[str, Any]]:
-    """What the index that is walked sees to: its own value, and the times, as far as ids tell them."""
-    clauses, values = "", dict[str, Any]()
-    if along is not None:
-        clauses = f"AND {along} = :{along}"
-        values[along] = getattr(wanted, along)
-    for clause in times_of(wanted)[0]:
-        if clause.startswith("id "):
-            clauses += f" AND {clause}"
-    return clauses, values
+    over = end is None or end["walked"] < chunk or end["id"] < values.get("since_id", "")
+    return ids, None if end is None or over else end["id"]
 
 
 def _rest(wanted: Filter, along: str | None) -> tuple[str, dict[str, Any]]:
@@ -147,8 +147,8 @@ async def _rarest(store: Store, account_id: str, wanted: Filter, after: str) -> 
     reach: dict[str, str] = {}
     for name in names:
         row = await store.one(
-            f"SELECT min(id) AS id, count(*) AS many FROM (SELECT id FROM deliveries WHERE account_id = :account_id "
-            f"AND {name} = :value AND id < :after ORDER BY id DESC LIMIT {CHUNKS[0]}) newest",
+            f"SELECT min(id) AS id, count(*) AS many FROM (SELECT id FROM deliveries {store.by(_INDEXES[name])} "
+            f"WHERE account_id = :account_id AND {name} = :value AND id < :after ORDER BY id DESC LIMIT {CHUNKS[0]}) newest",
             account_id=account_id, value=getattr(wanted, name), after=after,
         )  # fmt: skip
         reach[name] = row["id"] if row and row["many"] == CHUNKS[0] else ""
