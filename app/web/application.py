@@ -116,7 +116,8 @@ async def _http(request: Request, fault: Exception) -> Response:
 
 
 async def _fault(request: Request, fault: Exception) -> Response:
-    log.error(
-        "a request failed", method=request.method, path=request.url.path, fault=type(fault).__name__, exc_info=fault
-    )
+    path = request.url.path
+    for name, value in request.path_params.items():  # a contact may be named by an e-mail address
+        path = path.replace(str(value), f"{{{name}}}") if value else path
+    log.error("a request failed", method=request.method, path=path, fault=type(fault).__name__, exc_info=fault)
     return await answer_problem(request, fault)

@@ -10,12 +10,13 @@ from app.outcome import RECORDED, Outcome
 from app.retry import NotKept
 from app.roles import Permission
 from app.store import contacts, deliveries
+from app.store.looking import look
 from app.store.statements import Row
 from app.web import shapes
 from app.web.answers import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown
 from app.web.orders import Since, moment_of
 from app.web.problems import Problem, invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, page_of, route
+from app.web.requests import Asked, Body, Page, after, answer, cursor, route
 
 
 class DeliveryQuery(Page):
@@ -33,7 +34,11 @@ class DeliveryQuery(Page):
 
 
 async def index(asked: Asked) -> Response:
-    """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first."""
+    """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first.
+
+    What matches rarely is looked for so many rows at a time: a page may hold fewer than `limit`, even none, and still have
+    a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
+    """
     query = asked.query(DeliveryQuery)
     if query.outcome is not None and query.outcome not in RECORDED:
         raise invalid(
@@ -58,8 +63,9 @@ async def index(asked: Asked) -> Response:
     if query.newer_than is not None:
         rows = await deliveries.newer(store, asked.account_id, wanted, than=query.newer_than, limit=query.limit)
         return answer({"data": [shapes.delivery(row) for row in rows], "next_cursor": None})
-    rows = await deliveries.page(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit + 1)
-    return answer(page_of(rows, query.limit, shapes.delivery, lambda row: row["id"]))
+    rows, place = await look(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
+    following = None if place is None else cursor(place)
+    return answer({"data": [shapes.delivery(row) for row in rows], "next_cursor": following})
 
 
 async def show(asked: Asked) -> Response:

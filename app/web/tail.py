@@ -15,7 +15,7 @@ from app.store.statements import Row
 from app.tail import Watcher
 from app.web import shapes
 from app.web.problems import invalid
-from app.web.requests import Asked, Query, route
+from app.web.requests import Asked, Query, Stream, route
 
 HEARTBEAT = 15.0  # seconds; proxies close what is silent for long
 PAGE, MOST = 200, 2000  # what came since the last event that a watcher names is caught up with, up to so many
@@ -78,4 +78,5 @@ def _event(row: Row) -> str:
     return f"id: {row['id']}\nevent: delivery\ndata: {json.dumps(shapes.delivery(row), ensure_ascii=False)}\n\n"
 
 
-ROUTES: list[Route] = [route("GET", "/v1/deliveries/tail", tail, Permission.LOG, query=TailQuery)]
+EVENTS = Stream("text/event-stream", "an event `delivery` for each row of the log, and `missed` for a reader too slow")
+ROUTES: list[Route] = [route("GET", "/v1/deliveries/tail", tail, Permission.LOG, query=TailQuery, gives=EVENTS)]
