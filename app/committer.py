@@ -4,6 +4,7 @@ There is no timer: a delivery that comes alone is committed alone, and under loa
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +19,10 @@ MOST_WAITING = 2_000  # more than this and a sender is better served by "come ag
 MOST_AT_ONCE = 128
 
 
+# What was committed, what became of it, and how many seconds the commit took.
+Observer = Callable[[Sequence[Record], Sequence[Receipt], float], None]
+
+
 class Busy(Exception):
     """Nothing was acknowledged: the queue is full, or the database cannot commit. The sender is to come again."""
 
@@ -29,7 +34,7 @@ class Committer:
         self._store = store
         self._waiting: deque[tuple[Record, asyncio.Future[Receipt]]] = deque()
         self._came = asyncio.Event()
-        self.watched: Callable[[Sequence[Record], Sequence[Receipt]], None] | None = None  # told of every commit
+        self.observers: list[Observer] = []  # told of every commit
         self.to_fetch = asyncio.Event()  # set when a thin delivery is on disk, for whoever fetches
         self._task: asyncio.Task[None] | None = None
         self._ending = False
@@ -72,6 +77,7 @@ class Committer:
 
     async def _commit(self, batch: list[tuple[Record, "asyncio.Future[Receipt]"]]) -> None:
         records = [rec for rec, _ in batch]
+        begun = time.perf_counter()
         try:
             receipts = await self._store.commit(lambda: record(records))
         except Unavailable as fault:
@@ -84,8 +90,8 @@ class Committer:
         else:
             if any(rec.outcome is Outcome.FETCHING for rec in records):
                 self.to_fetch.set()
-            if self.watched is not None:
-                self.watched(records, receipts)
+            for observer in self.observers:
+                observer(records, receipts, time.perf_counter() - begun)
             for (_, done), receipt in zip(batch, receipts, strict=True):
                 if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
                     done.set_result(receipt)

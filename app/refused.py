@@ -1,7 +1,7 @@
 """What was refused, counted in memory and written now and then: a stranger costs a number, not a row."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from app.log import log
@@ -18,14 +18,16 @@ _SHOWN = ("user-agent", "content-type", "content-length")  # of a sample; everyt
 class Refused:
     """The counters of one process. Bounded: only sources that exist are counted, by reasons of our own making."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, counted: Callable[[str, str, Outcome, str], None] | None = None) -> None:
+        self._store, self._counted = store, counted
         self._counts: dict[tuple[str, str, str, str], Refusal] = {}
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
 
     def count(self, account_id: str, source_id: str, outcome: Outcome, reason: str, headers: Mapping[str, str]) -> None:
         """One more."""
+        if self._counted is not None:
+            self._counted(account_id, source_id, outcome, reason)
         present = now()
         refusal = Refusal(account_id, source_id, str(outcome), reason, 0, present, present)
         refusal = self._counts.setdefault(refusal.key, refusal)

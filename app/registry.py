@@ -9,6 +9,7 @@ from app.fetch import Fetch
 from app.held import Held
 from app.intake import Intake
 from app.jobs import Jobs
+from app.metrics import Metrics
 from app.refused import Refused
 from app.retention import Retention
 from app.retry import Retry
@@ -28,9 +29,10 @@ class Registry:
         self.store = Store(settings)
         self.directory = Directory(self.store, self.vault, settings)
         self.committer = committer(self.store)
-        self.refused = Refused(self.store)
+        self.metrics = Metrics(self.store, lambda: self.committer.waiting)
+        self.refused = Refused(self.store, self.metrics.refused)
         self.tail = Tail(self.store)
-        self.committer.watched = self.tail.committed
+        self.committer.observers += [self.tail.committed, self.metrics.committed]
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.erasures = Erasures(self.store, self.vault, self.retry)
@@ -45,6 +47,7 @@ class Registry:
         await self.store.open()
         self.committer.start()
         self.refused.start()
+        self.metrics.start()
         self.held.start()
         self.fetch.start()
         self.retention.start()
@@ -58,5 +61,6 @@ class Registry:
         await self.fetch.stop()
         await self.held.stop()
         await self.committer.stop()
+        await self.metrics.stop()
         await self.refused.stop()
         await self.store.close()

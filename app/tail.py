@@ -100,7 +100,7 @@ class Tail:
                 task.cancel()
         await asyncio.gather(*filter(None, (self._task, *self._again)), return_exceptions=True)
 
-    def committed(self, records: Sequence[Record], receipts: Sequence[Receipt]) -> None:
+    def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
         """What this process has just written."""
         if not self._watchers:
             return

@@ -177,6 +177,16 @@ async def waiting(store: Store, account_id: str) -> Row:
     return row or {"fetches": 0, "oldest_fetch_at": None, "held": 0}
 
 
+async def waiting_everywhere(store: Store) -> Row:
+    """The same over all accounts."""
+    row = await store.one(
+        "SELECT (SELECT count(*) FROM fetches) AS fetches, (SELECT min(d.received_at) FROM fetches f JOIN deliveries d "
+        "ON d.account_id = f.account_id AND d.id = f.delivery_id) AS oldest_fetch_at, "
+        "(SELECT count(DISTINCT delivery_id) FROM held) AS held"
+    )
+    return row or {"fetches": 0, "oldest_fetch_at": None, "held": 0}
+
+
 async def refused_keys(store: Store, account_id: str, since: int, words_of: str) -> list[Row]:
     """Sources whose key was refused since then: (source_id, reason, since when), from the newest unfetched deliveries."""
     return await store.all(

@@ -28,6 +28,7 @@ from app.web import (
     health,
     jobs,
     manual,
+    metrics,
     operator,
     orders,
     people,
@@ -62,6 +63,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
     api = Starlette(
         routes=[
             *health.ROUTES,
+            *metrics.ROUTES,
             *contacts.ROUTES,
             *orders.ROUTES,
             *handmade.ROUTES,
