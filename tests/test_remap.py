@@ -21,7 +21,7 @@ from app.store.statements import Plan, Sql
 from tests.house import House, order_event
 from tests.jobs import begun, changes, done, ended
 
-EXAMPLES = 6
+EXAMPLES = 5
 
 Change = Callable[[Order, Event[Any]], Iterable[Order]]
 
