@@ -1,6 +1,6 @@
 """Merging contacts over HTTP, and undoing it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
@@ -20,6 +20,23 @@ class MergeBody(Body):
     """The contact that remains: our id or the CRM's."""
 
     into: Word = Field(description="the contact that remains: our id (cnt_…) or the CRM's")
+
+
+class MovedCounts(TypedDict):
+    """How much moved."""
+
+    orders: int
+    identities: int
+    deals: int
+
+
+class MergeAnswer(TypedDict):
+    """Who was moved, whose their things are (or were), and that contact as it is now."""
+
+    contact: dict[str, Any]
+    contact_id: str
+    survivor_id: str
+    moved: MovedCounts
 
 
 async def _itself(asked: Asked) -> str:
@@ -74,6 +91,22 @@ async def unmerge(asked: Asked) -> Response:
 
 
 ROUTES: list[Route] = [
-    route("POST", "/v1/contacts/{contact}/merge", merge, Permission.MANAGE, needs_registry=True, takes=MergeBody),
-    route("POST", "/v1/contacts/{contact}/unmerge", unmerge, Permission.MANAGE, needs_registry=True, takes=Body),
+    route(
+        "POST",
+        "/v1/contacts/{contact}/merge",
+        merge,
+        Permission.MANAGE,
+        needs_registry=True,
+        takes=MergeBody,
+        gives=MergeAnswer,
+    ),
+    route(
+        "POST",
+        "/v1/contacts/{contact}/unmerge",
+        unmerge,
+        Permission.MANAGE,
+        needs_registry=True,
+        takes=Body,
+        gives=MergeAnswer,
+    ),
 ]

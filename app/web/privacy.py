@@ -1,7 +1,7 @@
 """Privacy over HTTP: a person handed over or erased, and what sources ask for in somebody's name, carried out."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
@@ -22,6 +22,65 @@ from app.web.contacts import region_of
 from app.web.dossier import About
 from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, page_of, route
+
+
+class Proof(TypedDict):
+    """That a person's data was erased or handed over, without saying whose."""
+
+    id: str
+    action: str
+    source_id: str | None
+    request_id: str | None
+    member_id: str | None
+    counts: dict[str, int]
+    done_at: str | None
+
+
+class Proofs(TypedDict):
+    """A page of proofs."""
+
+    data: list[Proof]
+    next_cursor: str | None
+
+
+class Requested(TypedDict):
+    """What a source asks in the name of somebody's privacy."""
+
+    id: str
+    delivery_id: str
+    source_id: str
+    kind: str
+    request: str
+    received_at: str | None
+    due_at: str | None
+    done_at: str | None
+
+
+class Requests(TypedDict):
+    """A page of privacy requests."""
+
+    data: list[Requested]
+    next_cursor: str | None
+
+
+class Dossier(TypedDict):
+    """Everything held on a person, or what one source told of them; then without `merged` and `deals`."""
+
+    exported_at: str
+    source_id: str | None
+    contact: dict[str, Any] | None
+    merged: NotRequired[list[dict[str, Any]]]
+    deals: NotRequired[list[dict[str, Any]]]
+    orders: list[dict[str, Any]]
+    deliveries: list[dict[str, Any]]
+    privacy_requests: list[dict[str, Any]]
+
+
+class CarriedOut(Requested):
+    """A request that was carried out: its proof, and what is to be handed over if that was asked."""
+
+    proof: Proof
+    export: Dossier | None
 
 
 class ProofQuery(Page):
@@ -173,9 +232,11 @@ async def _handing_over(asked: Asked, row: Row) -> Response:
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/contacts/{contact}/export", export, Permission.PERSON),
-    route("DELETE", "/v1/contacts/{contact}", erase, Permission.PERSON),
-    route("GET", "/v1/privacy/requests", index, Permission.PERSON, query=Page),
-    route("POST", "/v1/privacy/requests/{request}/carry-out", carry_out, Permission.PERSON, takes=Body),
-    route("GET", "/v1/privacy/proofs", proofs, Permission.PERSON, query=ProofQuery),
+    route("GET", "/v1/contacts/{contact}/export", export, Permission.PERSON, gives=Dossier),
+    route("DELETE", "/v1/contacts/{contact}", erase, Permission.PERSON, gives=Proof),
+    route("GET", "/v1/privacy/requests", index, Permission.PERSON, query=Page, gives=Requests),
+    route(
+        "POST", "/v1/privacy/requests/{request}/carry-out", carry_out, Permission.PERSON, takes=Body, gives=CarriedOut
+    ),
+    route("GET", "/v1/privacy/proofs", proofs, Permission.PERSON, query=ProofQuery, gives=Proofs),
 ]
