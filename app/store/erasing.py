@@ -168,6 +168,7 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
         for table, column in (("history", "order_id"), ("aliases", "order_id"), ("orders", "id")):
             yield Sql(f"DELETE FROM {table} WHERE account_id = :account_id AND {column} {clause}",
                       account_id=account_id, **values)  # fmt: skip
+    yield from _diffs_gone(erasure, "order", ids)
     erasure.orders |= {row["id"] for row in orders}
     erasure.count("orders", len(orders))
     yield from _without_body(erasure, sorted(told), "deliveries")
@@ -226,12 +227,22 @@ def _without_body(erasure: Erasure, ids: Sequence[str], what: str) -> Plan[None]
             f"DELETE FROM fetches WHERE account_id = :account_id AND delivery_id {clause}",
             account_id=erasure.account_id, **values,
         )  # fmt: skip
+        yield from _diffs_gone(erasure, "delivery", some)
         for waits in ("held", "fetching"):  # for what will never be read again
             yield Sql(
                 f"UPDATE deliveries SET outcome = 'ignored' WHERE account_id = :account_id AND outcome = '{waits}' "
                 f"AND id {clause}",
                 account_id=erasure.account_id, **values,
             )  # fmt: skip
+
+
+def _diffs_gone(erasure: Erasure, kind: str, ids: Sequence[str]) -> Plan[None]:
+    """What a remap changed, or would have, is kept for a while as it was before and after."""
+    clause, values = among("id", list(ids))
+    yield Sql(
+        f"DELETE FROM job_changes WHERE account_id = :account_id AND kind = :kind AND subject {clause}",
+        account_id=erasure.account_id, kind=kind, **values,
+    )  # fmt: skip
 
 
 def _held(erasure: Erasure) -> Plan[None]:
