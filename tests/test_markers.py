@@ -76,7 +76,7 @@ async def webhooks(house: House) -> tuple[list[httpx.Response], list[str]]:
     held = await house.source(secret=GIVEN, unknown_contacts="hold")
     shared = await house.source("gumroad", secret=SECRET)
     large = Delivery(body=EMAIL.encode() * 2_000, headers={}, received_at=moments.moment(moments.now()))
-    forged = good.changed(headers={"webhook-signature": f"v1,{SECRET}", "user-agent": f"shop {EMAIL} {GIVEN}"})
+    forged = good.changed(headers={"webhook-signature": f"v1,{SECRET}", "user-agent": f"shop/1.0 ({EMAIL}) {GIVEN}"})
     answers = []
     for delivery in (good.body, wrong.body, broken, good.body, b"[" * 5_000 + EMAIL.encode()):
         answers.append(await house.deliver(source, signed("standard", delivery, secret=GIVEN)))
