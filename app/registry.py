@@ -15,6 +15,7 @@ from app.retry import Retry
 from app.settings import Settings
 from app.source_api import SourceApi
 from app.store.database import Store
+from app.tail import Tail
 from app.vault import Vault, open_vault
 
 
@@ -28,6 +29,8 @@ class Registry:
         self.directory = Directory(self.store, self.vault, settings)
         self.committer = committer(self.store)
         self.refused = Refused(self.store)
+        self.tail = Tail(self.store)
+        self.committer.watched = self.tail.committed
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.erasures = Erasures(self.store, self.vault, self.retry)
@@ -51,6 +54,7 @@ class Registry:
         """Ends what is under way, writes what is counted, disconnects."""
         await self.jobs.stop()
         await self.retention.stop()
+        await self.tail.stop()
         await self.fetch.stop()
         await self.held.stop()
         await self.committer.stop()

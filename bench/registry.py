@@ -242,22 +242,22 @@ async def _rep(house: House) -> str:
 
 
 def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
-    """Made-up orders over six years, in no order of time."""
+    """Made-up orders over six years, as they came in: late by up to a day."""
     dice = random.Random(11)
-    present = moments.since("2026-11-24T00:00:00Z", 0)
+    present, span = moments.since("2026-11-24T00:00:00Z", 0), 6 * 365 * DAY
     people = max(rows // 10, 100)
-    for number in range(rows + OF_CONTACT + WALLET_ORDERS):
+    whose = bytearray(b"c" * OF_CONTACT + b"w" * WALLET_ORDERS + b"o" * rows)
+    dice.shuffle(whose)
+    for number, kind in enumerate(whose):
         deal, source = None, f"src_{number % SOURCES}"
-        if number < OF_CONTACT:
-            contact = "cnt_0"
-            deal = "deal-0"
-        elif number < OF_CONTACT + WALLET_ORDERS:
-            contact = f"cnt_{1 + number % WALLET}"
-            if number % 5 == 0:
-                contact, deal = f"cnt_{WALLET + 1 + dice.randrange(people)}", f"deal-{1 + number % WALLET_DEALS}"
-        else:
-            contact = f"cnt_{WALLET + 1 + dice.randrange(people)}"
-        at = present - dice.randrange(6 * 365) * DAY - dice.randrange(DAY)
+        contact = f"cnt_{WALLET + 1 + dice.randrange(people)}"
+        if kind == ord("c"):
+            contact, deal = "cnt_0", "deal-0"
+        elif kind == ord("w") and number % 5 == 0:
+            deal = f"deal-{1 + dice.randrange(WALLET_DEALS)}"
+        elif kind == ord("w"):
+            contact = f"cnt_{1 + dice.randrange(WALLET)}"
+        at = present - span + span * number // len(whose) - dice.randrange(DAY)
         status, currency = dice.choice(_STATUSES), dice.choice(_CURRENCIES)
         manual = number % 5_000 == 4_999
         said = {

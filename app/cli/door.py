@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from app.settings import Settings
+    from app.web.application import Application
 
 Send_ = Callable[..., "httpx.Response"]
 
 
-def application(settings: "Settings") -> "ASGIApp":
+def application(settings: "Settings") -> "Application":
     """The whole service. Raises BadSettings."""
     from app.web.application import create_app
 

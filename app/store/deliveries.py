@@ -49,6 +49,20 @@ def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
     return " AND ".join(clauses), values
 
 
+def matches(row: Row, wanted: Filter) -> bool:
+    """Whether a row (as `page` gives it) is one that is wanted; a contact cannot be told from it and is not asked."""
+    if any(
+        (given := getattr(wanted, name)) is not None and row[name] != given
+        for name in ("source_id", "outcome", "kind", "external_id")
+    ):
+        return False
+    if wanted.since is not None and row["received_at"] < wanted.since:
+        return False
+    if wanted.until is not None and row["received_at"] >= wanted.until:
+        return False
+    return not wanted.q or wanted.q == row["external_id"] or wanted.q.lower() in (row["reason"] or "").lower()
+
+
 def times_of(wanted: Filter) -> tuple[list[str], dict[str, Any]]:
     """The conditions on time, and their values: on `received_at`, and on `id`, which the log is in the order of."""
     clauses, values = list[str](), dict[str, Any]()

@@ -22,10 +22,12 @@ from app.web import (
     contacts,
     deals,
     deliveries,
+    document,
     evidence,
     handmade,
     health,
     jobs,
+    manual,
     operator,
     orders,
     people,
@@ -35,6 +37,7 @@ from app.web import (
     session,
     sources,
     stats,
+    tail,
     trials,
 )
 from app.web.problems import Problem, answer_problem
@@ -63,6 +66,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *orders.ROUTES,
             *handmade.ROUTES,
             *deals.ROUTES,
+            *tail.ROUTES,  # before the deliveries: their ids stand in the same place
             *deliveries.ROUTES,
             *evidence.ROUTES,
             *stats.ROUTES,
@@ -79,6 +83,8 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *reports.ROUTES,
             *retention.ROUTES,
             *operator.ROUTES,
+            *document.ROUTES,
+            *manual.ROUTES,
         ],
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: _http, Exception: _fault},
