@@ -14,6 +14,13 @@ from app.store.refusals import SAMPLES, Refusal
 EVERY = 2.0  # seconds between two writings
 _SHOWN = ("user-agent", "content-type", "content-length")  # of a sample; everything else may be anything
 
+LONGEST_WORD = 36  # a secret is longer, or should be
+
+
+def _told(value: str) -> str:
+    """A header's value without what could be an address or a secret: whoever is refused may have put anything there."""
+    return " ".join(word for word in value[:200].split() if "@" not in word and len(word) < LONGEST_WORD)
+
 
 class Refused:
     """The counters of one process. Bounded: only sources that exist are counted, by reasons of our own making."""
@@ -33,7 +40,7 @@ class Refused:
         refusal = self._counts.setdefault(refusal.key, refusal)
         refusal.count += 1
         refusal.last_at = present
-        shown = {name: headers[name][:200] for name in _SHOWN if name in headers}
+        shown = {name: _told(headers[name]) for name in _SHOWN if name in headers}
         refusal.samples = [*refusal.samples[-(SAMPLES - 1) :], {"at": present, "headers": shown}]
 
     def start(self) -> None:

@@ -76,7 +76,7 @@ async def webhooks(house: House) -> tuple[list[httpx.Response], list[str]]:
     held = await house.source(secret=GIVEN, unknown_contacts="hold")
     shared = await house.source("gumroad", secret=SECRET)
     large = Delivery(body=EMAIL.encode() * 2_000, headers={}, received_at=moments.moment(moments.now()))
-    forged = good.changed(headers={"webhook-signature": f"v1,{SECRET}", "user-agent": f"shop {EMAIL} {GIVEN}"})
+    forged = good.changed(headers={"webhook-signature": f"v1,{SECRET}", "user-agent": f"shop/1.0 ({EMAIL}) {GIVEN}"})
     answers = []
     for delivery in (good.body, wrong.body, broken, good.body, b"[" * 5_000 + EMAIL.encode()):
         answers.append(await house.deliver(source, signed("standard", delivery, secret=GIVEN)))
@@ -92,7 +92,7 @@ async def fetches(house: House) -> None:
     """A source's API that fails in every way, with the person in its words."""
     about = json.dumps({"payer": person(), "error": EMAIL})
     with respx.mock(assert_all_called=False) as api:
-        source = await house.source("mercadopago", secret=secret_for("mercadopago"), key=KEY)
+        source = await house.source("mercadopago", secret=secret_for(PAYMENT.adapter), key=KEY)
         ways: list[Any] = [
             httpx.Response(500, text=about), httpx.ConnectError(f"no way to {EMAIL} with {KEY}"),
             httpx.Response(200, text=about), httpx.Response(401, text=about),
@@ -106,7 +106,7 @@ async def fetches(house: House) -> None:
                 query={"data.id": f"13000000000{number}", "type": "payment"},
                 received_at=moments.moment(moments.now()),
             )  # fmt: skip
-            sent = PAYMENT.scheme.sign(notice, secret_for("mercadopago"), notice.received_at)
+            sent = PAYMENT.scheme.sign(notice, secret_for(PAYMENT.adapter), notice.received_at)
             answer = await house.deliver(source, sent)
             assert answer.json()["outcome"] == "fetching", answer.text
             path = f"/v1/deliveries/{answer.json()['delivery_id']}"

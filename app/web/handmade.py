@@ -19,7 +19,7 @@ from app.store.merging import Gone
 from app.store.statements import Row
 from app.web.answers import OrderShown
 from app.web.orders import shown
-from app.web.problems import Problem, invalid, not_found
+from app.web.problems import Problem, invalid, not_found, quoted
 from app.web.requests import Asked, Body, answer, null_only_for, route
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
@@ -199,7 +199,7 @@ def no_contact(word: str) -> Problem:
     """There is no such contact, and what to do about it."""
     return Problem(
         "contact_not_found",
-        f"no contact is known as {word[:100]!r}; make it first: PUT /v1/contacts/{{the CRM's id}}",
+        f"no contact is known as {quoted(word)}; make it first: PUT /v1/contacts/{{the CRM's id}}",
         errors=[{"field": "contact", "message": "no such contact"}],
     )
 
@@ -209,7 +209,7 @@ async def check_deal(asked: Asked, deal_id: str, contact_id: str, on_purpose: bo
     deal = await deals.find(asked.registry.store, asked.account_id, deal_id)
     if deal is None:
         raise invalid(
-            "deal_id", f"no deal is known as {deal_id[:100]!r}; make it first: PUT /v1/deals/{{the CRM's id}}"
+            "deal_id", f"no deal is known as {quoted(deal_id)}; make it first: PUT /v1/deals/{{the CRM's id}}"
         )
     owner = await contacts.find(asked.registry.store, asked.account_id, deal["contact_id"])
     if (owner["id"] if owner else deal["contact_id"]) != contact_id and not on_purpose:

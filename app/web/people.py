@@ -11,7 +11,7 @@ from app.store import contacts, merging
 from app.store.merging import Merged, MergeRefused
 from app.web.answers import MergedShown
 from app.web.contacts import shown
-from app.web.problems import Problem, not_found
+from app.web.problems import Problem, not_found, quoted
 from app.web.requests import Asked, Body, answer, route
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -52,7 +52,7 @@ async def merge(asked: Asked) -> Response:
     if into is None:
         raise Problem(
             "contact_not_found",
-            f"no contact is known as {given.into[:100]!r}, so nothing can be merged into it",
+            f"no contact is known as {quoted(given.into)}, so nothing can be merged into it",
             errors=[{"field": "into", "message": "no such contact"}],
         )
     try:
