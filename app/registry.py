@@ -6,6 +6,7 @@ from app.committer import Committer
 from app.directory import Directory
 from app.fetch import Fetch
 from app.held import Held
+from app.importer import Importer
 from app.intake import Intake
 from app.refused import Refused
 from app.retry import Retry
@@ -25,6 +26,7 @@ class Registry:
         self.directory = Directory(self.store, self.vault, settings)
         self.committer = committer(self.store)
         self.refused = Refused(self.store)
+        self.importer = Importer(self.store)
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.held = Held(self.store, self.retry)

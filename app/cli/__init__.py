@@ -2,7 +2,7 @@
 
 import sys
 
-from app.cli import accounts, demo, log, orders, serve, sources, upkeep
+from app.cli import accounts, demo, log, orders, serve, sources, transfer, upkeep
 from app.cli.show import PROGRAM, Misuse, Refused, group, note
 
 app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
@@ -15,6 +15,7 @@ app.add_typer(log.main, name="deliveries")
 app.add_typer(log.privacy, name="privacy")
 app.add_typer(orders.order, name="order")
 app.add_typer(orders.deal, name="deal")
+app.add_typer(transfer.contacts, name="contacts")
 
 
 @app.callback()

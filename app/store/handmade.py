@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.contract import RANK, Status
+from adapters.contract.fold import BY_MEMBER, given_back
 from app.ids import new_id
 from app.moments import now
 from app.statement import Statement
@@ -11,7 +12,7 @@ from app.store.database import Store
 from app.store.ledger import Ledger, OpenOrder
 from app.store.statements import Lock, Plan, Sql
 
-REFUND = "member"  # the id under which a member's word on refunds stands among those that the source itemised
+REFUND = BY_MEMBER  # the id under which a member's word on refunds stands among those that the source itemised
 
 
 class Gone(Exception):
@@ -103,7 +104,7 @@ def _rest(order: OpenOrder, minor: int, currency: str) -> int:
         for refund, (amount, its_currency) in order.heard[key].entry.said.get("refunds", {}).items():
             if refund != REFUND and its_currency == currency:
                 itemised[refund] = amount
-    known = sum(itemised.values())
+    known = given_back(itemised)
     if minor < known:
         raise Itemised(known)
     return minor - known

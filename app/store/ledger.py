@@ -1,7 +1,7 @@
 """The orders that a transaction touches: their history is read, told more, folded and written back."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,6 +186,17 @@ class Ledger:
         order.folded = fold(one.entry for one in order.heard.values())
         order.touched = True
         order.columns = _columns(order, order.folded, order.folded.contact_id or order.columns.get("contact_id"))
+
+    def tell_by_import(self, order: OpenOrder, entry: Entry, place: Callable[[Folded], str | None]) -> Outcome:
+        """Adds what an imported row says of an order that is there; `place` says whose the order then is."""
+        order.heard[UNTIMED if entry.at is None else entry.at, entry.rank, entry.digest] = Heard(entry, None, None, False)
+        before, was_described = order.columns, order.described
+        order.folded, order.touched = fold(one.entry for one in order.heard.values()), True
+        order.columns = _columns(order, order.folded, place(order.folded))
+        if not was_described:
+            return Outcome.CREATED if order.described else Outcome.IGNORED
+        changed = any(before.get(name) != value for name, value in order.columns.items())
+        return Outcome.UPDATED if changed else Outcome.UNCHANGED
 
     def named(self, account_id: str, scope: str, source_id: str | None, origin: str, names: Sequence[str]) -> OpenOrder:
         """The order of these names, or a new one; several that turn out to be one sale become the oldest of them."""

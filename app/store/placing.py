@@ -15,12 +15,20 @@ _INSERT_IDENTITY = Insert(schema.identities, on_conflict="skip")
 Identity = tuple[str, str]
 
 
+_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
+
+
+def _belief(one: Identity) -> int:
+    return _RANKS[one[0]]
+
+
 class Contacts:
     """The contacts that a transaction meets."""
 
     def __init__(self) -> None:
         self._by_identity: dict[tuple[str, str, str], str] = {}
         self._made: list[tuple[object, ...]] = []
+        self._crm_ids: dict[str, str | None] = {}  # of the contacts that are being made
         self._learnt: dict[tuple[str, str, str], tuple[object, ...]] = {}
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
@@ -34,16 +42,19 @@ class Contacts:
         """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
         found = [
             contact
-            for kind, value in sorted(identities, key=lambda one: KINDS.index(one[0]))
+            for kind, value in (sorted(identities, key=_belief) if len(identities) > 1 else identities)
             if (contact := self._by_identity.get((account_id, kind, value)))
         ]
         return (found[0] if found else None), len(set(found)) > 1
 
-    def make(self, account_id: str, name: str | None, identities: Sequence[Identity]) -> str:
-        """A new contact with these identities."""
-        contact_id = new_id("cnt")
+    def make(
+        self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None
+    ) -> str:
+        """A new contact with these identities; under this id, when it comes from another registry with one."""
+        contact_id = contact_id or new_id("cnt")
         present = now()
         crm_id = next((value for kind, value in identities if kind == "crm"), None)
+        self._crm_ids[contact_id] = crm_id
         self._made.append((account_id, contact_id, crm_id, name, None, None, True, present, present))
         return contact_id
 
@@ -57,7 +68,7 @@ class Contacts:
 
     def _is_being_made(self, contact_id: str, crm_id: str) -> bool:
         # A contact has one id in the CRM: a webhook gives it only to a contact that it makes.
-        return any(row[1] == contact_id and row[2] == crm_id for row in self._made)
+        return self._crm_ids.get(contact_id) == crm_id
 
     def save(self) -> Plan[None]:
         """Writes what is new."""

@@ -4,7 +4,7 @@ Every primary key and unique index leads with `account_id`, so that PostgreSQL c
 without a change. Times are microseconds since 1970, money minor units, lists and objects JSON in text.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, text
 
 metadata = MetaData()
 
@@ -19,6 +19,12 @@ def _at(name: str, *, null: bool = False) -> Column[int]:
 
 def _key(name: str) -> Column[str]:
     return Column(name, Text, primary_key=True, nullable=False)
+
+
+def _few(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows that have this column: most have not, and cost nothing then."""
+    clause = text(f"{where} IS NOT NULL")
+    return Index(name, *columns, postgresql_where=clause, sqlite_where=clause)
 
 
 accounts = Table(
@@ -152,7 +158,7 @@ orders = Table(
     Index("orders_by_external_id", "account_id", "scope", "external_id", unique=True),
     Index("orders_of_contact", "account_id", "contact_id", "ordered_at", "id"),
     Index("orders_by_time", "account_id", "ordered_at", "id"),
-    Index("orders_of_deal", "account_id", "deal_id", "ordered_at", "id"),
+    _few("orders_of_deal", "account_id", "deal_id", "ordered_at", "id", where="deal_id"),
 )
 
 # Further names of an order: other ids of the same sale (scope as in orders), and ids of orders that were merged into it
@@ -180,7 +186,7 @@ history = Table(
     _text("delivery_id", null=True),
     _text("member_id", null=True),
     _text("said"),
-    Index("history_of_delivery", "account_id", "delivery_id"),
+    _few("history_of_delivery", "account_id", "delivery_id", where="delivery_id"),
 )
 
 deliveries = Table(

@@ -146,6 +146,46 @@ class _LookupRows(Statement):
         return [dict(row) for row in await connection.fetch(self._lookup.postgresql, *columns)]
 
 
+class Among:
+    """Finds rows by many values of one column, the rest of the key being the same for all: half the cost of a `Lookup`.
+
+    `many(values, **fixed)` gives the rows as tuples, in no order. With `for_update`, rows are locked on PostgreSQL, in the
+    order of the values.
+    """
+
+    def __init__(
+        self, table: Table, columns: Sequence[str], *, fixed: Sequence[str], by: str, for_update: bool = False
+    ) -> None:
+        names = ", ".join(f"t.{name}" for name in columns)
+        self.fixed = tuple(fixed)
+        same = " AND ".join(f"t.{name} = ?" for name in fixed)
+        self.sqlite = f"SELECT {names} FROM json_each(?) k CROSS JOIN {table.name} t ON {same} AND t.{by} = k.value"
+        numbered = " AND ".join(f"t.{name} = ${at}" for at, name in enumerate(fixed, start=2))
+        lock = f" ORDER BY t.{by} FOR UPDATE OF t" if for_update else ""
+        self.postgresql = (
+            f"SELECT {names} FROM unnest($1::{_array(table, by)}) k(v) JOIN {table.name} t "
+            f"ON {numbered} AND t.{by} = k.v{lock}"
+        )
+
+    def many(self, values: Sequence[Any], **fixed: Any) -> Statement:
+        """The rows with these values, and `fixed` for the other columns."""
+        return _RowsAmong(self, values, [fixed[name] for name in self.fixed])
+
+
+class _RowsAmong(Statement):
+    def __init__(self, among: Among, values: Sequence[Any], fixed: list[Any]) -> None:
+        self._among, self._values, self._fixed = among, values, fixed
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+        return connection.execute(self._among.sqlite, (to_json(self._values), *self._fixed)).fetchall()
+
+    async def on_postgresql(self, connection: "asyncpg.Connection") -> list[tuple[Any, ...]]:
+        if not self._values:
+            return []
+        rows = await connection.fetch(self._among.postgresql, list(self._values), *self._fixed)
+        return [tuple(row) for row in rows]
+
+
 class Lock(Statement):
     """Waits until no other transaction holds any of these names, and holds them until this one ends.
 

@@ -26,6 +26,7 @@ from app.web import (
     orders,
     privacy,
     sources,
+    transfer,
     trials,
 )
 from app.web.problems import Problem, answer_problem
@@ -52,6 +53,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
     api = Starlette(
         routes=[
             *health.ROUTES,
+            *transfer.ROUTES,  # before orders: /v1/orders.csv and /v1/orders/{order} are told apart by their order
             *contacts.ROUTES,
             *orders.ROUTES,
             *handmade.ROUTES,
