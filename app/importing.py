@@ -2,38 +2,29 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from adapters.contract import RANK, Origin, currency_code
 from adapters.contract.errors import Unreadable
 from adapters.contract.fold import SO_FAR
-from adapters.contract.money import DECIMALS, MAX_MINOR
+from app.fields import LONGEST_NUMBER, Wrong, items_of, minor_of, moment_of, several
 from app.identity import document, email, phone
-from app.statement import MAX_ITEMS, TITLE_LENGTH, UNTIMED, entry_digest
+from app.statement import TITLE_LENGTH, UNTIMED, entry_digest
 from app.store.importing import OrderRow
-from app.transfer import BETWEEN, CSV, ORDERS, Fault, Given, NoFile, rows_of
+from app.store.importing_contacts import ContactRow
+from app.transfer import CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
 
 ORDER_ID = re.compile(r"ord_[0-9A-HJKMNP-TV-Z]{26}")
 CONTACT_ID = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
-_AMOUNT = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,16})?")
 _URL = re.compile(r"https?://[^/\s]")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = 7_258_118_400_000_000  # 2200, in microseconds: as far as any source's times are read
 _DAY = 86_400_000_000
 MOST_PLACES = 1000  # pairs of source and origin that are remembered
 _RANKS = {str(status): rank for status, rank in RANK.items()}
 _ORIGINS = frozenset(map(str, Origin))
-_LONGEST_NUMBER = 10**30
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_ITEM = {"title", "quantity", "unit_value", "sku"}
-
-# Columns that are no plain text, and may be a list or a number in JSON.
-_SHAPED = frozenset({"items", "contact_email", "contact_phone", "contact_document", "contact_customer_id"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,61 +45,77 @@ class Setting:
     ignore_unknown: bool = False
 
 
+RowT = TypeVar("RowT")
+
+
 @dataclass(slots=True)
-class Read:
+class Read(Generic[RowT]):
     """A part's rows that are well-formed, why the others are not, and what was left out."""
 
-    rows: list[OrderRow] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    notes: list[Fault] = field(default_factory=list)
+    rows: list[RowT]
+    faults: list[Fault]
+    notes: list[Fault]
 
 
-class Wrong(Exception):
-    """A field cannot be read; the message says why and what it should be."""
-
-
-def read_orders(form: str, text: str, line: int, setting: Setting) -> Read:
+def read_orders(form: str, text: str, line: int, setting: Setting) -> Read[OrderRow]:
     """The orders of a part. Raises NoFile when its header cannot be read."""
     reader = _Orders(setting)
-    read = reader.read
-    for at, given in rows_of(form, text, line, ORDERS, read.faults, ignore_unknown=setting.ignore_unknown):
-        if form != CSV:
-            reader.line = at
-            if not reader.plain(given):
-                continue
-        made = reader.order(at, given)
-        if made is not None:
-            read.rows.append(made)
+    return _read(form, text, line, ORDERS, reader, reader.order)
+
+
+def read_contacts(form: str, text: str, line: int, setting: Setting) -> Read[ContactRow]:
+    """The contacts of a part. Raises NoFile when its header cannot be read."""
+    reader = _Contacts(setting)
+    return _read(form, text, line, CONTACTS, reader, reader.contact)
+
+
+def _read(
+    form: str,
+    text: str,
+    line: int,
+    columns: Columns,
+    reader: "_Reader",
+    make: Callable[[int, Given], RowT | None],
+) -> Read[RowT]:
+    read: Read[RowT] = Read([], reader.faults, reader.notes)
+    ignore_unknown = reader.setting.ignore_unknown
+    for at, given in rows_of(form, text, line, columns, reader.faults, ignore_unknown=ignore_unknown):
+        reader.line = at
+        if form == CSV or reader.plain(given):
+            made = make(at, given)
+            if made is not None:
+                read.rows.append(made)
     read.faults.sort(key=lambda fault: fault.line)
     return read
 
 
-class _Orders:
+class _Reader:
     """Reads one row after another. A field that is wrong is noted down, so that a row tells all its faults at once."""
 
+    shaped: frozenset[str] = frozenset()  # columns that are no plain text, and may be a list or a number in JSON
+
     def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-        self.read = Read()
+        self.setting = setting
+        self.faults: list[Fault] = []
+        self.notes: list[Fault] = []
         self.line = 0
         self._latest = setting.present + _DAY
-        self._places: dict[tuple[str | None, str | None], tuple[str | None, str] | None] = {}
-        self._currencies: dict[str | None, str | None] = {None: setting.currency}
 
     def _wrong(self, name: str, message: str) -> None:
-        self.read.faults.append(Fault(self.line, name, message))
+        self.faults.append(Fault(self.line, name, message))
 
     def _note(self, name: str, message: str) -> None:
-        self.read.notes.append(Fault(self.line, name, message))
+        self.notes.append(Fault(self.line, name, message))
 
     def plain(self, given: Given) -> bool:
         """Makes numbers and truth values of JSON text, where a column is text; tells whether that was possible."""
         well = True
         for name, value in given.items():
-            if type(value) is str or name in _SHAPED:
+            if type(value) is str or name in self.shaped:
                 continue
             if type(value) is bool:
                 given[name] = "true" if value else "false"
-            elif type(value) is int and abs(value) < _LONGEST_NUMBER:
+            elif type(value) is int and abs(value) < LONGEST_NUMBER:
                 given[name] = str(value)
             else:
                 why = ': write amounts as "199.90", a binary number is not exact' if type(value) is float else ""
@@ -116,10 +123,45 @@ class _Orders:
                 well = False
         return well
 
+    def _short(self, name: str, text: str, length: int) -> str:
+        if len(text) > length:
+            self._wrong(name, f"is longer than {length} characters")
+        return text
+
+    def _time(self, name: str, text: str) -> int | None:
+        try:
+            return moment_of(text)
+        except Wrong as why:
+            self._wrong(name, str(why))
+            return None
+
+    def _past(self, name: str, text: str | None) -> int | None:
+        moment = None if text is None else self._time(name, text)
+        if moment is not None and moment > self._latest:
+            self._wrong(name, "lies in the future")
+        return moment
+
+    def _several(self, name: str, cell: Any) -> list[str]:
+        try:
+            return several(cell)
+        except Wrong as why:
+            self._wrong(name, str(why))
+            return []
+
+
+class _Orders(_Reader):
+    """Reads orders."""
+
+    shaped = frozenset({"items", "contact_email", "contact_phone", "contact_document", "contact_customer_id"})
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._places: dict[tuple[str | None, str | None], tuple[str | None, str] | None] = {}
+        self._currencies: dict[str | None, str | None] = {None: setting.currency}
+
     def order(self, line: int, given: Given) -> OrderRow | None:
         """The row, or None when something of it is wrong."""
-        self.line = line
-        before = len(self.read.faults)
+        before = len(self.faults)
         get = given.get
         source_id, origin = self._source(get("source_id"), get("origin"))
         external_id = get("external_id")
@@ -161,7 +203,7 @@ class _Orders:
             said["deal_id"] = self._short("deal_id", text, 255)
         created_at = self._past("created_at", get("created_at"))
         updated_at = self._past("updated_at", get("updated_at"))
-        if len(self.read.faults) > before:
+        if len(self.faults) > before:
             return None
         order_id = get("id")
         if order_id is not None and not ORDER_ID.fullmatch(order_id):
@@ -172,23 +214,18 @@ class _Orders:
             entry_digest(f"import\n{contact or ''}", spelt), said, spelt, contact, order_id, created_at, updated_at,
         )  # fmt: skip
 
-    def _short(self, name: str, text: str, length: int) -> str:
-        if len(text) > length:
-            self._wrong(name, f"is longer than {length} characters")
-        return text
-
     def _source(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
         """The source here, and where the order came from. Most rows of a file name the same."""
         found = self._places.get((source_id, origin))
         if found is None:
-            before = len(self.read.faults)
+            before = len(self.faults)
             found = self._placed(source_id, origin)
-            if len(self.read.faults) == before and len(self._places) < MOST_PLACES:
+            if len(self.faults) == before and len(self._places) < MOST_PLACES:
                 self._places[source_id, origin] = found
         return found
 
     def _placed(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
-        setting = self._setting
+        setting = self.setting
         if source_id is None:
             source_id = setting.source_id
         else:
@@ -233,7 +270,7 @@ class _Orders:
                 currency = self._currencies[word] = currency_code(word or "")
             except Unreadable:
                 self._wrong("currency", "is not an ISO 4217 code of three letters, such as BRL")
-                return self._setting.currency
+                return self.setting.currency
         if (text := get("value")) is not None:
             try:
                 said["value"] = minor_of(text, currency)
@@ -251,31 +288,17 @@ class _Orders:
                 self._wrong("refunded_value", str(why))
         return currency
 
-    def _time(self, name: str, text: str) -> int | None:
-        try:
-            return moment_of(text)
-        except Wrong as why:
-            self._wrong(name, str(why))
-            return None
-
-    def _past(self, name: str, text: str | None) -> int | None:
-        moment = None if text is None else self._time(name, text)
-        if moment is not None and moment > self._latest:
-            self._wrong(name, "lies in the future")
-        return moment
-
     def _customer(self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None) -> str | None:
         """The identities that the row names; gives the id of the contact, if it names one."""
-        contact, crm_id = get("contact_id"), get("crm_contact_id")
+        contact: str | None = get("contact_id")
+        crm_id: str | None = get("crm_contact_id")
         if contact is not None and not CONTACT_ID.fullmatch(contact):
             contact, crm_id = None, crm_id or contact  # people write the CRM's id there: the API takes either, too
         known: list[tuple[str, str]] = []
         if crm_id is not None and (crm_id := crm_id.strip()):
             known.append(("crm", self._short("crm_contact_id", crm_id, 255)))
         if source_id is not None and (cell := get("contact_customer_id")) is not None:
-            known += [
-                ("source", f"{source_id}:{one[:200]}") for one in self._several("contact_customer_id", cell, whole=True)
-            ]
+            known += [("source", f"{source_id}:{one[:200]}") for one in self._several("contact_customer_id", cell)]
         invalid: list[str] = []
         if (cell := get("contact_document")) is not None:
             for one in self._several("contact_document", cell):
@@ -284,7 +307,7 @@ class _Orders:
             for one in self._several("contact_email", cell):
                 known.append(("email", value)) if (value := email(one)) else invalid.append("contact_email")
         if (cell := get("contact_phone")) is not None:
-            region = self._setting.region
+            region = self.setting.region
             for one in self._several("contact_phone", cell):
                 known.append(("phone", value)) if (value := phone(one, region)) else invalid.append("contact_phone")
         for name in invalid:
@@ -301,108 +324,47 @@ class _Orders:
             said["customer"] = {"identities": known, "name": name_} if name_ else {"identities": known}
         return contact
 
-    def _several(self, name: str, cell: Any, *, whole: bool = False) -> list[str]:
-        try:
-            return several(cell, whole=whole)
-        except Wrong as why:
-            self._wrong(name, str(why))
-            return []
 
+class _Contacts(_Reader):
+    """Reads contacts."""
 
-def several(cell: Any, *, whole: bool = False) -> list[str]:
-    """The values of a cell that may hold several, parted by ` | `, or of a list. Raises Wrong."""
-    if isinstance(cell, str):
-        found = cell.split(BETWEEN) if BETWEEN in cell else [cell]
-    elif isinstance(cell, int) and not isinstance(cell, bool) and abs(cell) < _LONGEST_NUMBER:
-        found = [str(cell)]
-    elif isinstance(cell, list) and len(cell) <= 100 and all(isinstance(one, str) for one in cell):
-        found = cell
-    else:
-        raise Wrong("must be text, or a list of texts")
-    return [one for text in found if (one := text.strip())]
+    shaped = frozenset({"emails", "phones", "documents", "customer_ids"})
 
+    def contact(self, line: int, given: Given) -> ContactRow | None:
+        """The row, or None when something of it is wrong."""
+        before = len(self.faults)
+        get, region = given.get, self.setting.region
+        contact_id = get("id")
+        if contact_id is not None and not CONTACT_ID.fullmatch(contact_id):
+            self._wrong("id", "is no id of a contact of ours, cnt_…; the CRM's id goes into crm_id")
+        known: list[tuple[str, str]] = []
+        crm_id = self._short("crm_id", (get("crm_id") or "").strip(), 255) or None
+        for one in self._cells(get, "customer_ids"):
+            source_id, _, customer_id = one.partition(":")
+            source_id = self.setting.renamed.get(source_id, source_id) or ""
+            if customer_id and source_id in self.setting.sources:
+                known.append(("source", f"{source_id}:{customer_id[:200]}"))
+            elif source_id:
+                self._note("customer_ids", f"{one[:80]} was left out: it is SOURCE:ID, with a source of this account")
+        for one in self._cells(get, "documents"):
+            known.append(("document", value)) if (value := document(one)) else self._invalid("documents", "CPF or CNPJ")
+        for one in self._cells(get, "emails"):
+            known.append(("email", value)) if (value := email(one)) else self._invalid("emails", "e-mail address")
+        for one in self._cells(get, "phones"):
+            known.append(("phone", value)) if (value := phone(one, region)) else self._invalid("phones", "phone number")
+        name = self._short("name", (get("name") or "").strip(), TITLE_LENGTH) or None
+        owner_id = self._short("owner_id", (get("owner_id") or "").strip(), 300) or None
+        created_at = self._past("created_at", get("created_at"))
+        updated_at = self._past("updated_at", get("updated_at"))
+        if contact_id is None and crm_id is None and not known:
+            self._wrong("", "names nobody: a contact needs a crm_id, an e-mail, a phone or a document")
+        if len(self.faults) > before:
+            return None
+        return ContactRow(line, contact_id, crm_id, name, owner_id, list(dict.fromkeys(known)), created_at, updated_at)
 
-def minor_of(text: str, currency: str) -> int:
-    """The amount in the currency's smallest unit; exact, never rounded. Raises Wrong."""
-    places = DECIMALS.get(currency, 2)
-    whole, point, rest = text.partition(".")
-    digits = whole + rest
-    as_usual = whole and bool(point) is (places > 0) and len(rest) == places and len(digits) < 16
-    if not (as_usual and digits.isdecimal() and digits.isascii()):
-        text = text.strip()
-        if not _AMOUNT.fullmatch(text):
-            example = "199.90" if places == 2 else "1500"
-            raise Wrong(f"is no amount: write it with a point and without thousands' marks, such as {example}")
-        whole, point, rest = text.partition(".")
-        if rest[places:].strip("0"):
-            raise Wrong(f"has more decimals than {currency} has ({places})")
-        digits = whole + rest[:places].ljust(places, "0")
-    minor = int(digits)
-    if abs(minor) > MAX_MINOR:
-        raise Wrong("is too large to be an order's")
-    return minor
+    def _cells(self, get: Callable[[str], Any], name: str) -> list[str]:
+        cell = get(name)
+        return [] if cell is None else self._several(name, cell)
 
-
-def moment_of(text: str) -> int:
-    """A time in ISO 8601 in microseconds since 1970; without a zone it is UTC. Raises Wrong."""
-    try:
-        at = datetime.fromisoformat(text.strip())
-        since = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH
-    except (ValueError, OverflowError):
-        raise Wrong("is no time in ISO 8601, such as 2026-11-20T13:00:00Z or 2026-11-20") from None
-    found = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    if not 0 <= found < _LATEST:
-        raise Wrong("lies outside of 1970 to 2200")
-    return found
-
-
-def items_of(given: Any, currency: str) -> list[dict[str, Any]]:
-    """An order's lines as the history keeps them, from a list or its JSON. Raises Wrong."""
-    if isinstance(given, str):
-        try:
-            given = from_json(given, allow_inf_nan=False)
-        except ValueError:
-            raise Wrong('is no JSON, such as [{"title": "Shoes", "quantity": 2, "unit_value": "199.00"}]') from None
-    if not isinstance(given, list):
-        raise Wrong("is no list")
-    if len(given) > MAX_ITEMS:
-        raise Wrong(f"has more than {MAX_ITEMS} lines")
-    return [_item(at, one, currency) for at, one in enumerate(given, start=1)]
-
-
-def _item(at: int, given: Any, currency: str) -> dict[str, Any]:
-    if not isinstance(given, dict) or not isinstance(given.get("title"), str):
-        raise Wrong(f"line {at} has no title")
-    if unknown := given.keys() - _ITEM:
-        raise Wrong(f"line {at}: there is no such field: {', '.join(sorted(unknown))[:200]}")
-    if len(given["title"]) > TITLE_LENGTH:
-        raise Wrong(f"line {at}: title is longer than {TITLE_LENGTH} characters")
-    kept: dict[str, Any] = {"title": given["title"], "quantity": _quantity(at, given.get("quantity", 1))}
-    if (unit := given.get("unit_value")) is not None:
-        if not isinstance(unit, str | int) or isinstance(unit, bool) or (isinstance(unit, int) and unit > MAX_MINOR):
-            raise Wrong(f'line {at}: unit_value must be text, such as "199.00"')
-        try:
-            kept["unit_value"] = [minor_of(str(unit), currency), currency]
-        except Wrong as why:
-            raise Wrong(f"line {at}: unit_value {why}") from None
-    if (sku := given.get("sku")) is not None:
-        if not isinstance(sku, str) or len(sku) > 255:
-            raise Wrong(f"line {at}: sku must be text of at most 255 characters")
-        if sku:
-            kept["sku"] = sku
-    return kept
-
-
-def _quantity(at: int, given: Any) -> str:
-    try:
-        if isinstance(given, bool) or not isinstance(given, str | int | float):
-            raise ValueError
-        number = Decimal(str(given))
-        if not number.is_finite() or abs(number.adjusted()) > 12:
-            raise ValueError
-    except (ValueError, ArithmeticError):
-        raise Wrong(f"line {at}: quantity is no number of things") from None
-    return str(number)
-
-
-__all__ = ["NoFile", "Read", "Setting", "Wrong", "items_of", "minor_of", "moment_of", "read_orders", "several"]
+    def _invalid(self, name: str, what: str) -> None:
+        self._note(name, f"one was left out: it is no {what}")

@@ -140,7 +140,9 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
         for line in source:
             since += len(line)
             if since > ROW_CHARACTERS:
-                raise NoFile(f"line {number + len(pulled)}: a row is longer than {ROW_CHARACTERS} characters; is a quote open?")
+                raise NoFile(
+                    f"line {number + len(pulled)}: a row is longer than {ROW_CHARACTERS} characters; is a quote open?"
+                )
             size += len(line)
             pulled.append(line)
             yield line

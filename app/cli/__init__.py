@@ -6,7 +6,7 @@ from app.cli import accounts, demo, log, orders, serve, sources, transfer, upkee
 from app.cli.show import PROGRAM, Misuse, Refused, group, note
 
 app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
-for part in (demo.main, serve.main, upkeep.main, sources.top, log.top):
+for part in (demo.main, serve.main, upkeep.main, sources.top, log.top, transfer.main):
     app.add_typer(part)  # without a name: its commands stand at the top
 app.add_typer(accounts.account, name="account")
 app.add_typer(accounts.token, name="token")

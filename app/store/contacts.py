@@ -55,6 +55,27 @@ async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str
     )  # fmt: skip
 
 
+async def among_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
+    """These contacts."""
+    clause, values = among("contact", sorted(set(contact_ids)))
+    return await store.all(
+        f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id {clause}",
+        account_id=account_id,
+        **values,
+    )
+
+
+async def walk(store: Store, account_id: str, *, owner_id: str | None, after: str, limit: int) -> list[Row]:
+    """Contacts by id, after this one; those that were merged into another are left out."""
+    owned = "" if owner_id is None else "AND owner_id = :owner_id "
+    values = {} if owner_id is None else {"owner_id": owner_id}
+    return await store.all(
+        f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id > :after AND merged_into IS NULL {owned}"
+        "ORDER BY id LIMIT :limit",
+        account_id=account_id, after=after, limit=limit, **values,
+    )  # fmt: skip
+
+
 async def crm_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> dict[str, str | None]:
     """The CRM's ids of these contacts."""
     clause, values = among("contact", sorted(set(contact_ids)))

@@ -18,7 +18,7 @@ from app.statement import UNTIMED
 from app.store import schema
 from app.store.ledger import MERGED, Ledger, OpenOrder
 from app.store.placing import Contacts
-from app.store.statements import Among, Insert, Lock, Lookup, Plan, to_json
+from app.store.statements import Among, Insert, Lock, Plan, to_json
 from app.transfer import Fault
 
 _ORDER_BY_NAME = Among(
@@ -27,14 +27,14 @@ _ORDER_BY_NAME = Among(
 _ALIAS = Among(schema.aliases, ("name", "order_id"), fixed=("account_id", "scope"), by="name")
 _ORDER_BY_ID = Among(schema.orders, ("id", "scope", "external_id"), fixed=("account_id",), by="id")
 _CONTACT = Among(schema.contacts, ("id", "merged_into"), fixed=("account_id",), by="id")
-_ENTRY = Lookup(
-    schema.history, ("order_id", "at", "rank", "digest"), by=("account_id", "order_id", "at", "rank", "digest")
-)
+_ENTRIES = Among(schema.history, ("order_id", "at", "rank", "digest"), fixed=("account_id",), by="order_id")
 _INSERT_ORDER = Insert(schema.orders)
 _INSERT_HISTORY = Insert(schema.history)
 
 MERGES = 50  # how many merges are followed from a contact's old id
-CORRECTION = 1_000_000  # microseconds within which two imports' words on one order are taken in the order of their coming
+CORRECTION = (
+    1_000_000  # microseconds within which two imports' words on one order are taken in the order of their coming
+)
 
 
 @dataclass(slots=True)
@@ -86,7 +86,6 @@ class Report:
             self.updated += 1
         else:
             self.unchanged += 1
-
 
     def add(self, other: "Report") -> None:
         """What became of further rows."""
@@ -158,27 +157,8 @@ class _Part:
                 self._ids[order_id] = (scope, name)
             for order_id, _ in (yield _ALIAS.many(ids, account_id=self._account_id, scope=MERGED)):
                 self._ids[order_id] = None
-        yield from self._load_people({row.contact for row in rows if row.contact})
-        yield from self.contacts.load(
-            (self._account_id, kind, value) for row in rows for kind, value in row.identities
-        )
-
-    def _load_people(self, wanted: set[str]) -> Plan[None]:
-        merged: dict[str, str] = {}
-        asked = sorted(wanted)
-        for _ in range(MERGES):
-            if not asked:
-                break
-            found = yield _CONTACT.many(asked, account_id=self._account_id)
-            merged |= {contact_id: into or contact_id for contact_id, into in found}
-            asked = sorted({into for _, into in found if into and into not in merged})
-        for contact_id in wanted & merged.keys():
-            into = contact_id
-            for _ in range(MERGES):
-                if merged.get(into, into) == into:
-                    break
-                into = merged[into]
-            self._people[contact_id] = into
+        self._people = yield from survivors(self._account_id, {row.contact for row in rows if row.contact})
+        yield from self.contacts.load((self._account_id, kind, value) for row in rows for kind, value in row.identities)
 
     def sort_out(self, rows: Sequence[OrderRow]) -> Plan[tuple[list[OrderRow], list[OrderRow]]]:
         """Rows of orders that are new, and of those that are there and may learn something. The rest was said before."""
@@ -189,7 +169,9 @@ class _Part:
         for row in rows:
             name = (row.scope, row.external_id)
             if row.id and (other := self._ids.get(row.id)) and other != name:
-                self._refuse(row, "id", f"is the order {other[1]} of {other[0]}; another order needs another id, or none")
+                self._refuse(
+                    row, "id", f"is the order {other[1]} of {other[0]}; another order needs another id, or none"
+                )
             elif name in self._orders:
                 there.append((row, self._orders[name]))
             elif name in fresh:
@@ -203,8 +185,7 @@ class _Part:
                 if row.id:
                     taken[row.id] = row
         if there:
-            found = yield _ENTRY.many([(self._account_id, order_id, row.at, row.rank, row.digest) for row, order_id in there])
-            known = {(one["order_id"], one["at"], one["rank"], one["digest"]) for one in found}
+            known = set((yield _ENTRIES.many(list({order_id for _, order_id in there}), account_id=self._account_id)))
             for row, order_id in there:
                 if (order_id, row.at, row.rank, row.digest) in known:
                     self._report.unchanged += 1
@@ -281,7 +262,9 @@ class _Part:
         if not identities:
             if row.contact:
                 self._refuse(
-                    row, "contact_id", f"there is no contact {row.contact}, and the row names no e-mail, phone or document"
+                    row,
+                    "contact_id",
+                    f"there is no contact {row.contact}, and the row names no e-mail, phone or document",
                 )
                 return None
             return None, False
@@ -301,6 +284,27 @@ class _Part:
 
     def _note(self, row: OrderRow, field_: str, message: str) -> None:
         self._report.notes.append(Fault(row.line, field_, message))
+
+
+def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
+    """Of these ids of contacts, those that are here, each with the contact that answers under it since it was merged."""
+    into: dict[str, str] = {}
+    asked = sorted(wanted)
+    for _ in range(MERGES):
+        if not asked:
+            break
+        found = yield _CONTACT.many(asked, account_id=account_id)
+        into |= {contact_id: merged or contact_id for contact_id, merged in found}
+        asked = sorted({merged for _, merged in found if merged and merged not in into})
+    answers: dict[str, str] = {}
+    for contact_id in wanted & into.keys():
+        last = contact_id
+        for _ in range(MERGES):
+            if into.get(last, last) == last:
+                break
+            last = into[last]
+        answers[contact_id] = last
+    return answers
 
 
 def _only(account_id: str, order_id: str, row: OrderRow, contact_id: str | None, present: int) -> tuple[Any, ...]:

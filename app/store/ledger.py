@@ -189,7 +189,9 @@ class Ledger:
 
     def tell_by_import(self, order: OpenOrder, entry: Entry, place: Callable[[Folded], str | None]) -> Outcome:
         """Adds what an imported row says of an order that is there; `place` says whose the order then is."""
-        order.heard[UNTIMED if entry.at is None else entry.at, entry.rank, entry.digest] = Heard(entry, None, None, False)
+        order.heard[UNTIMED if entry.at is None else entry.at, entry.rank, entry.digest] = Heard(
+            entry, None, None, False
+        )
         before, was_described = order.columns, order.described
         order.folded, order.touched = fold(one.entry for one in order.heard.values()), True
         order.columns = _columns(order, order.folded, place(order.folded))

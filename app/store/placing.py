@@ -1,20 +1,23 @@
 """Which contact an order belongs to: found through its identities, or made. Only this room decides it."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
 from app.store import schema
-from app.store.statements import Insert, Lookup, Plan
+from app.store.statements import Among, Insert, Lookup, Plan
 
 _IDENTITY = Lookup(schema.identities, ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
+_IDENTITIES = Among(schema.identities, ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
 _INSERT_CONTACT = Insert(schema.contacts)
 _INSERT_IDENTITY = Insert(schema.identities, on_conflict="skip")
 
 Identity = tuple[str, str]
 
 
+MANY = 256  # identities from which on a statement for each kind is the cheaper way
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
@@ -34,18 +37,28 @@ class Contacts:
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
         """Reads whom these identities (account, kind, value) belong to."""
         keys = sorted(set(wanted))
-        if keys:
+        if len(keys) > MANY:
+            yield from self._load_many(keys)
+        elif keys:
             for row in (yield _IDENTITY.many(keys)):
                 self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
 
+    def _load_many(self, keys: Sequence[tuple[str, str, str]]) -> Plan[None]:
+        for (account_id, kind), group in groupby(keys, key=lambda key: key[:2]):
+            values = [value for _, _, value in group]
+            for value, contact_id in (yield _IDENTITIES.many(values, account_id=account_id, kind=kind)):
+                self._by_identity[account_id, kind, value] = contact_id
+
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
         """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
-        found = [
-            contact
-            for kind, value in (sorted(identities, key=_belief) if len(identities) > 1 else identities)
-            if (contact := self._by_identity.get((account_id, kind, value)))
-        ]
-        return (found[0] if found else None), len(set(found)) > 1
+        found, conflict = None, False
+        for kind, value in sorted(identities, key=_belief) if len(identities) > 1 else identities:
+            contact_id = self._by_identity.get((account_id, kind, value))
+            if contact_id is not None and contact_id != found:
+                found, conflict = found or contact_id, found is not None
+                if conflict:
+                    break
+        return found, conflict
 
     def make(
         self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None

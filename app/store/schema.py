@@ -4,7 +4,19 @@ Every primary key and unique index leads with `account_id`, so that PostgreSQL c
 without a change. Times are microseconds since 1970, money minor units, lists and objects JSON in text.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 
 metadata = MetaData()
 

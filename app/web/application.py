@@ -20,6 +20,7 @@ from app.web import (
     contacts,
     deals,
     deliveries,
+    exports,
     handmade,
     health,
     operator,
@@ -53,7 +54,8 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
     api = Starlette(
         routes=[
             *health.ROUTES,
-            *transfer.ROUTES,  # before orders: /v1/orders.csv and /v1/orders/{order} are told apart by their order
+            *transfer.ROUTES,
+            *exports.ROUTES,
             *contacts.ROUTES,
             *orders.ROUTES,
             *handmade.ROUTES,

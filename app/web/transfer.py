@@ -30,22 +30,23 @@ class ImportQuery(Query):
     """How a part of a file is to be read.
 
     `line` is that of its first row (without the header), for the messages. With `dry_run` nothing is written.
-    `ignore_unknown` passes over columns that are none of ours.
+    `ignore_unknown` passes over columns that are none of ours. `sources` says which source here stands for one of the
+    registry that the file comes from.
     """
 
     dry_run: bool = False
     line: int | None = Field(None, ge=1, le=2**53)
     ignore_unknown: bool = False
+    sources: Annotated[str, StringConstraints(max_length=8000)] | None = Field(
+        None, description="OLD=NEW, separated by commas; with nothing after = what is OLD's belongs to no source here"
+    )
 
 
 class OrderImportQuery(ImportQuery):
-    """For orders: what goes for rows that name no source or origin, and which source stands for one of another registry."""
+    """For orders: what goes for rows that name no source or origin."""
 
     source_id: SourceId | None = None
     origin: Origin = Origin.MANUAL
-    sources: Annotated[str, StringConstraints(max_length=8000)] | None = Field(
-        None, description="OLD=NEW, separated by commas; with nothing after = the orders belong to no source here"
-    )
 
 
 class Wrong(TypedDict):
@@ -72,17 +73,29 @@ async def import_orders(asked: Asked) -> Response:
     """Takes a part of a file of orders in: CSV with its header, or JSON lines. The same rows again change nothing."""
     query = asked.query(OrderImportQuery)
     form, text = await part_of(asked)
-    registry = asked.registry
-    setting = await _setting(asked, query)
+    setting = await _setting(asked, query, query.source_id, query.origin)
     try:
-        read = await registry.importer.read_orders(form, text, query.line or _first_line(form), setting)
+        report = await asked.registry.importer.orders(
+            asked.account_id, form, text, query.line or _first_line(form), setting,
+            by=asked.caller.member_id or OPERATOR, rehearse=query.dry_run,
+        )  # fmt: skip
     except NoFile as why:
         raise Problem("invalid", str(why)) from None
-    by = asked.caller.member_id or OPERATOR
-    report = await registry.importer.orders(asked.account_id, read, by, rehearse=query.dry_run)
-    if report.made_contacts and not query.dry_run:
-        registry.held.contact_appeared()
-    return reported(report, dry_run=query.dry_run)
+    return _reported(asked, report, dry_run=query.dry_run)
+
+
+async def import_contacts(asked: Asked) -> Response:
+    """Takes a part of a file of contacts in. What a row does not mention is left alone."""
+    query = asked.query(ImportQuery)
+    form, text = await part_of(asked)
+    setting = await _setting(asked, query, None, Origin.MANUAL)
+    try:
+        report = await asked.registry.importer.contacts(
+            asked.account_id, form, text, query.line or _first_line(form), setting, rehearse=query.dry_run
+        )
+    except NoFile as why:
+        raise Problem("invalid", str(why)) from None
+    return _reported(asked, report, dry_run=query.dry_run)
 
 
 def _first_line(form: str) -> int:
@@ -100,23 +113,24 @@ async def part_of(asked: Asked) -> tuple[str, str]:
         raise Problem("invalid", f"the file is not UTF-8: {why.reason} at byte {why.start}") from None
 
 
-async def _setting(asked: Asked, query: OrderImportQuery) -> Setting:
+async def _setting(asked: Asked, query: ImportQuery, source_id: str | None, origin: Origin) -> Setting:
     store, account_id = asked.registry.store, asked.account_id
     account = await accounts.find(store, account_id)
     if account is None:
         raise Problem("not_found", "there is no such account")
-    known = {one: str(adapters.load(name).origin) for one, name in (await sources.adapters_of(store, account_id)).items()}
+    there = (await sources.adapters_of(store, account_id)).items()
+    known = {one: str(adapters.load(name).origin) for one, name in there if name in adapters.names()}
     renamed = _renamed(query.sources)
-    for name, source_id in [("source_id", query.source_id), *(("sources", one) for one in renamed.values())]:
-        if source_id is not None and source_id not in known:
-            raise invalid(name, f"there is no source {source_id[:64]}")
+    for name, one in [("source_id", source_id), *(("sources", new) for new in renamed.values())]:
+        if one is not None and one not in known:
+            raise invalid(name, f"there is no source {one[:64]}")
     return Setting(
         region=account["default_region"],
         currency=account["default_currency"],
         sources=known,
         renamed=renamed,
-        source_id=query.source_id,
-        origin=query.origin,
+        source_id=source_id,
+        origin=origin,
         present=now(),
         ignore_unknown=query.ignore_unknown,
     )
@@ -129,8 +143,10 @@ def _renamed(text: str | None) -> dict[str, str | None]:
     return {old.strip(): new.strip() or None for old, _, new in pairs}
 
 
-def reported(report: Report, *, dry_run: bool) -> Response:
+def _reported(asked: Asked, report: Report, *, dry_run: bool) -> Response:
     """What became of a part, as the API tells it."""
+    if report.made_contacts and not dry_run:
+        asked.registry.held.contact_appeared()
 
     def shown(faults: list[Fault]) -> list[Wrong]:
         return [{"line": one.line, "field": one.field or None, "message": one.message} for one in faults]
@@ -155,6 +171,15 @@ ROUTES: list[Route] = [
         Permission.MANAGE,
         needs_registry=True,
         query=OrderImportQuery,
+        gives=ImportAnswer,
+    ),
+    route(
+        "POST",
+        "/v1/contacts/import",
+        import_contacts,
+        Permission.MANAGE,
+        needs_registry=True,
+        query=ImportQuery,
         gives=ImportAnswer,
     ),
 ]
