@@ -128,8 +128,6 @@ def _jsonl_parts(lines: Iterable[str], rows: int) -> Iterator[Part]:
 def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Part]:
     source = iter(lines)
     header, delimiter = _header(source, columns)
-    if not header:
-        raise NoFile("the file is empty; its first line names the columns")
     number = header.count("\n") + 1  # of the row that comes next
     pulled: list[str] = []
     size = 0
@@ -175,8 +173,10 @@ def _allow_long_fields() -> None:
 
 
 def _header(lines: Iterator[str], columns: Columns) -> tuple[str, str]:
-    """The header's text, and the delimiter by which it has the most columns that we know."""
+    """The header's text, and the delimiter by which it has the most columns that we know. Raises NoFile."""
     header = next(lines, "")
+    if not header:
+        raise NoFile("the file is empty; its first line names the columns")
     if header.removeprefix("\ufeff").startswith("sep=") and len(header.strip()) == len("sep=") + 1:
         return header + next(lines, ""), header.removeprefix("\ufeff")[4]  # Excel's own way to name it
 
