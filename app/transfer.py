@@ -130,8 +130,7 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
     header, delimiter = _header(source, columns)
     number = header.count("\n") + 1  # of the row that comes next
     pulled: list[str] = []
-    size = 0
-    since = 0  # characters since the last row ended
+    size = since = begun = 0  # characters of the part and of the row; lines of the part before the row
 
     def watched() -> Iterator[str]:
         nonlocal size, since
@@ -139,7 +138,7 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
             since += len(line)
             if since > ROW_CHARACTERS:
                 raise NoFile(
-                    f"line {number + len(pulled)}: a row is longer than {ROW_CHARACTERS} characters; is a quote open?"
+                    f"line {number + begun}: a row is longer than {ROW_CHARACTERS} characters; is a quote open?"
                 )
             size += len(line)
             pulled.append(line)
@@ -155,13 +154,13 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
             break
         except csv.Error:
             pass  # whoever reads the part finds it again, and says so
-        since = 0
+        since, begun = 0, len(pulled)
         count += 1
         if count == rows or size > PART_CHARACTERS:
-            yield Part(header + "".join(pulled), number, count, number + len(pulled))
-            number += len(pulled)
+            yield Part(header + "".join(pulled), number, count, number + begun)
+            number += begun
             pulled.clear()
-            count = size = 0
+            count = size = begun = 0
     if pulled:
         yield Part(header + "".join(pulled), number, count, number + len(pulled))
 
