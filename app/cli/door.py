@@ -7,7 +7,7 @@ process. Of the other rooms of app/web nothing is imported: what a command can d
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -65,7 +65,7 @@ class Door:
 
     def in_turn(
         self, path: str, parts: Iterable[tuple[bytes, Mapping[str, Any]]], *, account: str, media: str, ahead: int = 3
-    ) -> Iterator[Any]:
+    ) -> Generator[Any]:
         """POSTs parts (content, query), a few ahead of the answers, which come in order. Raises Refused.
 
         Whatever ends it, parts that are on their way are waited for.
@@ -92,7 +92,7 @@ class Door:
                 with suppress(httpx.HTTPError):
                     under_way.popleft()()
 
-    def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Iterator[bytes]:
+    def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Generator[bytes]:
         """A GET's answer as it comes, however large. Raises Refused."""
         import httpx
 

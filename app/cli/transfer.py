@@ -1,17 +1,16 @@
 """`import`, `export`, `contacts import`, `contacts export`: files of any size, a part at a time."""
 
+import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 
 from app.cli.show import Account, Json, Misuse, Refused, command, facts, group, plain
-
-if TYPE_CHECKING:
-    from app.cli.door import Door
 
 main = group("Files.")
 contacts = group("Contacts: from a file, into a file.")
@@ -147,8 +146,9 @@ def _import(
 
             told = _Told(json=json, dry_run=dry_run, done=moved)
             try:
-                for answer in door.in_turn(path, bodies(), account=named, media=MEDIA[form]):
-                    told.add(answer, cut.rows.pop(0) if cut.rows else 0)
+                with closing(door.in_turn(path, bodies(), account=named, media=MEDIA[form])) as answers:
+                    for answer in answers:
+                        told.add(answer, cut.rows.popleft())
             except NoFile as why:
                 told.end()
                 raise Refused(f"{file}: {why}") from None
@@ -175,7 +175,7 @@ class _Cut:
 
     def __init__(self) -> None:
         self.line = 0
-        self.rows: list[int] = []  # of the parts that are under way
+        self.rows: deque[int] = deque()  # of the parts that are under way
 
 
 class _Told:
@@ -306,25 +306,21 @@ def _export(what: str, form: str, account: str | None, query: Mapping[str, Any],
     if form == "jsonl" and query.get("excel"):
         raise Misuse("--excel is for csv")
     with opened("export") as door:
-        named = door.account(account)
-        pieces = _pieces(door, f"/v1/{what}.{form}", named, query)
-        first = next(pieces, b"")  # what is refused is refused before a file is made
-        with _writing(output) as out, _counting(output) as moved:
-            try:
-                out.write(first)
-                for piece in pieces:
-                    out.write(piece)
-                    moved(len(piece))
-                out.flush()
-            except BrokenPipeError:
-                sys.stderr.close()  # whoever read has enough
-                raise SystemExit(1) from None
-            except KeyboardInterrupt:
-                raise Refused("interrupted; what was written is not whole") from None
-
-
-def _pieces(door: "Door", path: str, account: str, query: Mapping[str, Any]) -> Iterator[bytes]:
-    yield from door.pieces(path, account=account, query=query)
+        pieces = door.pieces(f"/v1/{what}.{form}", account=door.account(account), query=query)
+        with closing(pieces):
+            first = next(pieces, b"")  # what is refused is refused before a file is made
+            with _writing(output) as out, _counting(output) as moved:
+                try:
+                    out.write(first)
+                    for piece in pieces:
+                        out.write(piece)
+                        moved(len(piece))
+                    out.flush()
+                except BrokenPipeError:
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has enough
+                    raise Refused("the reader went away") from None
+                except KeyboardInterrupt:
+                    raise Refused("interrupted; what was written is not whole") from None
 
 
 @contextmanager
