@@ -1,7 +1,7 @@
 """What a row of a file says, checked: every wrong field of it at once, and nothing guessed about money or time."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,7 @@ from app.identity import document, email, phone
 from app.statement import TITLE_LENGTH, UNTIMED, entry_digest
 from app.store.importing import OrderRow
 from app.store.importing_contacts import ContactRow
-from app.transfer import CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
+from app.transfer import BETWEEN, CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
 
 ORDER_ID = re.compile(r"ord_[0-9A-HJKMNP-TV-Z]{26}")
 CONTACT_ID = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
@@ -141,7 +141,9 @@ class _Reader:
             self._wrong(name, "lies in the future")
         return moment
 
-    def _several(self, name: str, cell: Any) -> list[str]:
+    def _several(self, name: str, cell: Any) -> Sequence[str]:
+        if type(cell) is str and BETWEEN not in cell:
+            return (cell,) if (cell := cell.strip()) else ()
         try:
             return several(cell)
         except Wrong as why:
@@ -183,7 +185,7 @@ class _Orders(_Reader):
                 said[name] = moment
                 if at < moment <= self._latest:
                     at = moment
-        contact = self._customer(said, get, source_id)
+        contact, known = self._customer(said, get, source_id)
         if (items := get("items")) is not None:
             try:
                 said["items"] = items_of(items, currency)
@@ -211,7 +213,7 @@ class _Orders(_Reader):
         spelt = to_json(said).decode()
         return OrderRow(
             line, source_id or origin, source_id, origin, external_id, at if updated_at is None else updated_at, rank,
-            entry_digest(f"import\n{contact or ''}", spelt), said, spelt, contact, order_id, created_at, updated_at,
+            entry_digest(f"import\n{contact or ''}", spelt), said, spelt, contact, known, order_id, created_at, updated_at,
         )  # fmt: skip
 
     def _source(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
@@ -288,8 +290,10 @@ class _Orders(_Reader):
                 self._wrong("refunded_value", str(why))
         return currency
 
-    def _customer(self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None) -> str | None:
-        """The identities that the row names; gives the id of the contact, if it names one."""
+    def _customer(
+        self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None
+    ) -> tuple[str | None, list[tuple[str, str]]]:
+        """The id of the contact, if the row names one, and by what else it is known."""
         contact: str | None = get("contact_id")
         crm_id: str | None = get("crm_contact_id")
         if contact is not None and not CONTACT_ID.fullmatch(contact):
@@ -322,7 +326,7 @@ class _Orders(_Reader):
             known = list(dict.fromkeys(known))
         if known or name_:
             said["customer"] = {"identities": known, "name": name_} if name_ else {"identities": known}
-        return contact
+        return contact, known
 
 
 class _Contacts(_Reader):
@@ -362,7 +366,7 @@ class _Contacts(_Reader):
             return None
         return ContactRow(line, contact_id, crm_id, name, owner_id, list(dict.fromkeys(known)), created_at, updated_at)
 
-    def _cells(self, get: Callable[[str], Any], name: str) -> list[str]:
+    def _cells(self, get: Callable[[str], Any], name: str) -> Sequence[str]:
         cell = get(name)
         return [] if cell is None else self._several(name, cell)
 

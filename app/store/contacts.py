@@ -7,11 +7,13 @@ from typing import Any
 from app.ids import new_id
 from app.moments import now
 from app.store import schema
-from app.store.database import Store, among
+from app.store.database import Store, among, among_many
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
 _CONTACT = Insert(schema.contacts)
 _IDENTITY = Insert(schema.identities, on_conflict="skip")
+
+FEW = 50  # ids that are parameters of their own
 
 _COLUMNS = "id, crm_id, name, owner_id, merged_into, created_at, updated_at"
 
@@ -47,7 +49,8 @@ async def by_identity(store: Store, account_id: str, kind: str, value: str) -> R
 
 async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
     """The identities of these contacts."""
-    clause, values = among("contact", list(contact_ids))
+    few = len(contact_ids) <= FEW
+    clause, values = among("contact", contact_ids) if few else among_many(store, "contacts", contact_ids)
     return await store.all(
         "SELECT contact_id, kind, value, source_id, created_at FROM identities "
         f"WHERE account_id = :account_id AND contact_id {clause} ORDER BY kind, value",
@@ -57,7 +60,7 @@ async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str
 
 async def among_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
     """These contacts."""
-    clause, values = among("contact", sorted(set(contact_ids)))
+    clause, values = among_many(store, "contacts", sorted(set(contact_ids)))
     return await store.all(
         f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id {clause}",
         account_id=account_id,

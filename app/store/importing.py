@@ -28,8 +28,9 @@ _ALIAS = Among(schema.aliases, ("name", "order_id"), fixed=("account_id", "scope
 _ORDER_BY_ID = Among(schema.orders, ("id", "scope", "external_id"), fixed=("account_id",), by="id")
 _CONTACT = Among(schema.contacts, ("id", "merged_into"), fixed=("account_id",), by="id")
 _ENTRIES = Among(schema.history, ("order_id", "at", "rank", "digest"), fixed=("account_id",), by="order_id")
-_INSERT_ORDER = Insert(schema.orders)
-_INSERT_HISTORY = Insert(schema.history)
+# After each statement the writing thread waits for the interpreter, which the next part is being read with meanwhile.
+_INSERT_ORDER = Insert(schema.orders, at_once=512)
+_INSERT_HISTORY = Insert(schema.history, at_once=512)
 
 MERGES = 50  # how many merges are followed from a contact's old id
 CORRECTION = (
@@ -42,7 +43,7 @@ class OrderRow:
     """A row that is well-formed. `said` is what the history keeps, `text` the same as JSON.
 
     `at` is when it was true (microseconds, or UNTIMED), `digest` says its content; `contact` is the id of a contact that
-    it names. `id`, `created_at` and `updated_at` are those of the registry from which it was exported.
+    it names, `identities` are by what else it is known, the most believed first. `id`, `created_at` and `updated_at` are those of the registry from which it was exported.
     """
 
     line: int
@@ -56,15 +57,10 @@ class OrderRow:
     said: dict[str, Any]
     text: str
     contact: str | None
+    identities: list[tuple[str, str]]
     id: str | None
     created_at: int | None
     updated_at: int | None
-
-    @property
-    def identities(self) -> list[tuple[str, str]]:
-        """By what its contact is known, the most believed first."""
-        customer = self.said.get("customer")
-        return customer["identities"] if customer else []
 
 
 @dataclass(slots=True)
@@ -252,13 +248,14 @@ class _Part:
         its identities find, in the order in which they are believed; else a new one with these identities.
         """
         account_id, identities = self._account_id, row.identities
+        found, conflict, news = self.contacts.meet(account_id, identities)
         named = self._people.get(row.contact) if row.contact else None
         if named:
-            self.contacts.learn(account_id, named, identities, row.source_id)
-            found, conflict = self.contacts.find(account_id, identities)
+            if news:
+                self.contacts.learn(account_id, named, identities, row.source_id)
             if conflict or found not in (None, named):
-                self._note(row, "contact_id", "its identities point to several contacts; the id was believed")
-            return named, found != named
+                self._note(row, "contact_id", "its identities point to another contact as well; the id was believed")
+            return named, self.contacts.meet(account_id, identities)[0] != named
         if not identities:
             if row.contact:
                 self._refuse(
@@ -268,7 +265,6 @@ class _Part:
                 )
                 return None
             return None, False
-        found, conflict = self.contacts.find(account_id, identities)
         if conflict:
             self._note(row, "contact", "identities point to several contacts; the most believed one counts")
         if found is None:
@@ -276,7 +272,8 @@ class _Part:
             self._report.made_contacts = True
             if row.contact:
                 self._people[row.contact] = found
-        self.contacts.learn(account_id, found, identities, row.source_id)
+        if news:
+            self.contacts.learn(account_id, found, identities, row.source_id)
         return found, False
 
     def _refuse(self, row: OrderRow, field_: str, message: str) -> None:

@@ -51,14 +51,22 @@ class Contacts:
 
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
         """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
-        found, conflict = None, False
-        for kind, value in sorted(identities, key=_belief) if len(identities) > 1 else identities:
-            contact_id = self._by_identity.get((account_id, kind, value))
-            if contact_id is not None and contact_id != found:
-                found, conflict = found or contact_id, found is not None
-                if conflict:
-                    break
+        found, conflict, _ = self.meet(account_id, sorted(identities, key=_belief))
         return found, conflict
+
+    def meet(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool, bool]:
+        """The same of identities in the order in which they are believed; and whether any is not known yet."""
+        found: str | None = None
+        conflict = news = False
+        for kind, value in identities:
+            contact_id = self._by_identity.get((account_id, kind, value))
+            if contact_id is None:
+                news = True
+            elif found is None:
+                found = contact_id
+            elif contact_id != found:
+                conflict = True
+        return found, conflict, news
 
     def make(
         self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None

@@ -54,10 +54,13 @@ class Insert:
     """Puts rows into a table: `many(rows)`, each row in the order of `columns`.
 
     `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", or "replace" (its other columns
-    are set). The index is the judge, not a look-up before.
+    are set). The index is the judge, not a look-up before. `at_once` rows at most are one statement on SQLite.
     """
 
-    def __init__(self, table: Table, *, on_conflict: str = "fail", columns: Sequence[str] = ()) -> None:
+    def __init__(
+        self, table: Table, *, on_conflict: str = "fail", columns: Sequence[str] = (), at_once: int = MOST_ROWS
+    ) -> None:
+        self.at_once = at_once
         self.columns = tuple(columns) or tuple(column.name for column in table.columns)
         self._key = [column.name for column in table.primary_key]
         names = ", ".join(self.columns)
@@ -92,7 +95,7 @@ class _InsertRows(Statement):
         # for it while the event loop is busy. In powers of two, so that there are few statements to prepare.
         done, left = 0, len(self._rows)
         while left:
-            size = min(1 << (left.bit_length() - 1), MOST_ROWS)
+            size = min(1 << (left.bit_length() - 1), self._insert.at_once)
             values = [value for row in self._rows[done : done + size] for value in row]
             connection.execute(self._insert.on_sqlite(size), values)
             done, left = done + size, left - size

@@ -31,7 +31,8 @@ _PLAIN = frozenset({
 
 Document = dict[str, Any]
 Page = Callable[[str], Awaitable[list[Row]]]
-Render = Callable[[list[Row]], Awaitable[list[Document]]]
+# Reads what belongs to the rows; what that gives, makes documents of them, outside the event loop.
+Render = Callable[[list[Row]], Awaitable[Callable[[], list[Document]]]]
 
 
 class ExportQuery(Query):
@@ -78,7 +79,7 @@ async def _orders(asked: Asked, form: str) -> Response:
     async def page(after: str) -> list[Row]:
         return [] if nobody else await orders.walk(store, account_id, which, after=after, limit=PAGE)
 
-    async def render(rows: list[Row]) -> list[Document]:
+    async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         ids = sorted({row["contact_id"] for row in rows if row["contact_id"]})
         people = {row["id"]: row for row in await contacts.among_ids(store, account_id, ids)}
         owner = which.wallet_of
@@ -86,7 +87,7 @@ async def _orders(asked: Asked, form: str) -> Response:
         known: dict[str, list[tuple[str, str]]] = {one: [] for one in seen}
         for row in await contacts.identities_of(store, account_id, seen):
             known[row["contact_id"]].append((row["kind"], row["value"]))
-        return [_order(row, people.get(row["contact_id"]), known.get(row["contact_id"])) for row in rows]
+        return lambda: [_order(row, people.get(row["contact_id"]), known.get(row["contact_id"])) for row in rows]
 
     return _streamed("orders", form, ORDER_COLUMNS, page, render, excel=query.excel)
 
@@ -123,11 +124,11 @@ async def _contacts(asked: Asked, form: str) -> Response:
     async def page(after: str) -> list[Row]:
         return await contacts.walk(store, account_id, owner_id=owner, after=after, limit=PAGE)
 
-    async def render(rows: list[Row]) -> list[Document]:
+    async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         known: dict[str, list[Row]] = {row["id"]: [] for row in rows}
         for row in await contacts.identities_of(store, account_id, list(known)):
             known[row["contact_id"]].append(row)
-        return [_contact(row, known[row["id"]]) for row in rows]
+        return lambda: [_contact(row, known[row["id"]]) for row in rows]
 
     return _streamed("contacts", form, CONTACT_COLUMNS, page, render, excel=query.excel)
 
@@ -149,9 +150,8 @@ def _streamed(
         after = ""
         while rows := await page(after):
             after = rows[-1]["id"]
-            documents = await render(rows)
             # Beside the event loop: webhooks are not kept waiting for a page of text.
-            yield await asyncio.to_thread(_written, form, columns, documents, excel)
+            yield await asyncio.to_thread(_written, form, columns, await render(rows), excel)
             if len(rows) < PAGE:
                 return
 
@@ -159,7 +159,8 @@ def _streamed(
     return StreamingResponse(content(), headers=headers, media_type=MEDIA[form])
 
 
-def _written(form: str, columns: Sequence[str], documents: list[Document], excel: bool) -> bytes:
+def _written(form: str, columns: Sequence[str], made: Callable[[], list[Document]], excel: bool) -> bytes:
+    documents = made()
     if form == CSV:
         return _csv([[_cell(name, one.get(name)) for name in columns] for one in documents], excel).encode()
     return b"".join(to_json({name: one.get(name) for name in columns}).encode() + b"\n" for one in documents)
