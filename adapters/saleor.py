@@ -85,6 +85,9 @@ class JwsOrSecret(Signature):
 
     strength = Strength.MAC
 
+    def signs_with(self, secret: str) -> bool:
+        return not _is_public(secret)
+
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)
         sent = one_header(delivery, HEADERS)

@@ -7,8 +7,7 @@ import asyncio
 from collections import deque
 from dataclasses import replace
 
-import structlog
-
+from app.log import log
 from app.outcome import Outcome
 from app.store.database import Rejected, Store, Unavailable
 from app.store.record import Receipt, Record
@@ -16,8 +15,6 @@ from app.store.recording import record
 
 MOST_WAITING = 2_000  # more than this and a sender is better served by "come again" than by waiting
 MOST_AT_ONCE = 128
-
-log = structlog.get_logger()
 
 
 class Busy(Exception):

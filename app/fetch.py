@@ -4,12 +4,11 @@ import asyncio
 import random
 from contextlib import suppress
 
-import structlog
-
 from adapters.contract import Unfetched
 from app import moments
 from app.committer import Busy
 from app.directory import Source
+from app.log import log
 from app.outcome import Outcome
 from app.retry import NotKept, Retry
 from app.source_api import THE_KEY, SourceApi
@@ -25,8 +24,6 @@ CLAIM = 120.0  # seconds; longer than a fetch can take, and short enough for ano
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before the second attempt; at most between two
 ENDS_WITHIN = 5.0  # seconds that a stop waits for sources to answer
 MOST_ATTEMPTS = 80  # about three days
-
-log = structlog.get_logger()
 
 
 class Fetch:

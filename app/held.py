@@ -3,17 +3,14 @@
 import asyncio
 from contextlib import suppress
 
-import structlog
-
 from app.committer import Busy
+from app.log import log
 from app.retry import NotKept, Retry
 from app.store import contacts
 from app.store.database import Store, Unavailable
 
 EVERY = 5.0  # seconds between two sweeps; a contact written here is met at once
 AT_ONCE = 200
-
-log = structlog.get_logger()
 
 
 class Held:

@@ -3,10 +3,6 @@
 import re
 from functools import lru_cache
 
-import phonenumbers
-from stdnum.br import cnpj, cpf
-from stdnum.exceptions import ValidationError
-
 from adapters.contract import Customer
 
 # In the order in which they are believed.
@@ -23,6 +19,8 @@ def phone(text: str, region: str = "BR") -> str | None:
     `region` is where a number without country code is. Mobiles got the ninth digit by Anatel's Resolution 553/2010; old
     records still lack it. Landlines (first digit 2 to 5) have eight digits and are left alone.
     """
+    import phonenumbers  # loaded with the first number: most processes start without one
+
     compact = re.sub(r"[\s().\-]", "", text)
     if found := _BRAZILIAN.fullmatch(compact if compact.startswith(("+", "55")) else f"?{compact}"):
         return f"+55{found[1]}{found[2]}"
@@ -43,6 +41,9 @@ def phone(text: str, region: str = "BR") -> str | None:
 @lru_cache(maxsize=4096)
 def document(text: str) -> str | None:
     """A CPF or CNPJ, digits (and, in the CNPJ of 2026, capitals) only; None when the check digits do not hold."""
+    from stdnum.br import cnpj, cpf
+    from stdnum.exceptions import ValidationError
+
     if len(set(re.sub(r"\D", "", text))) == 1:
         return None  # 111.111.111-11 satisfies the check digits, and is what people type who have none to give
     for known in (cpf, cnpj):

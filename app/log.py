@@ -2,12 +2,35 @@
 
 import logging
 import sys
+from typing import Any
 
-import structlog
+
+class Log:
+    """Where every room writes: `log.info("what happened", delivery_id=…)`. structlog is loaded with the first line."""
+
+    def __getattr__(self, level: str) -> Any:
+        return getattr(_structlog().get_logger(), level)
+
+
+log = Log()
+
+
+def _structlog() -> Any:
+    # structlog loads rich if it is there, for tracebacks that we never print: a fifth of a second at every start.
+    hidden = "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # how Python says "not to be found"
+    try:
+        import structlog
+    finally:
+        if hidden:
+            del sys.modules["rich"]
+    return structlog
 
 
 def set_up(*, as_json: bool, least: int = logging.INFO) -> None:
     """Sends structlog (from `least` on) and the standard library's log to standard error."""
+    structlog = _structlog()
     render = (
         structlog.processors.JSONRenderer()
         if as_json

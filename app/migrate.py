@@ -6,20 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
-
 import migrations
 from app.settings import Settings
 from app.store.database import Unavailable
 
-# Alembic, and SQLAlchemy's asyncio side that only it needs here, are imported where they are used: whatever does not
-# migrate starts without them, in a third less time.
+# Alembic and SQLAlchemy are imported where they are used: whatever does not migrate starts without them.
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Connection
 
-_Work = Callable[[Connection], tuple[str | None, str]]
+_Work = Callable[["Connection"], tuple[str | None, str]]
 _LOCK = 7_305_808_869  # any number of our own: two processes that start together migrate one after the other
 
 
@@ -43,7 +39,7 @@ def newest() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-def _upgrade(connection: Connection) -> tuple[str | None, str]:
+def _upgrade(connection: "Connection") -> tuple[str | None, str]:
     from alembic import command
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
@@ -60,7 +56,7 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
     return before, newest()
 
 
-def _look(connection: Connection) -> tuple[str | None, str]:
+def _look(connection: "Connection") -> tuple[str | None, str]:
     from alembic.migration import MigrationContext
 
     return MigrationContext.configure(connection).get_current_revision(), newest()
@@ -92,6 +88,8 @@ async def _run(settings: Settings, what: _Work) -> tuple[str | None, str]:
 
 @contextmanager
 def _as_unavailable(words: str) -> Iterator[None]:
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
         yield
     except SQLAlchemyError as fault:
@@ -102,6 +100,9 @@ def _as_unavailable(words: str) -> Iterator[None]:
 
 
 def _on_sqlite(settings: Settings, what: _Work) -> tuple[str | None, str]:
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.pool import NullPool
+
     engine = create_engine(f"sqlite:///{settings.database_path}", poolclass=NullPool)
 
     # Python's sqlite3 would commit before each CREATE; told to leave transactions alone, all of it is one.
@@ -110,7 +111,7 @@ def _on_sqlite(settings: Settings, what: _Work) -> tuple[str | None, str]:
         connection.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3.Connection
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
+    def begin(connection: "Connection") -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     try:
@@ -121,7 +122,9 @@ def _on_sqlite(settings: Settings, what: _Work) -> tuple[str | None, str]:
 
 
 async def _on_postgresql(settings: Settings, what: _Work) -> tuple[str | None, str]:
+    from sqlalchemy import text
     from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
 
     engine = create_async_engine(
         settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool

@@ -2,11 +2,10 @@
 
 import hashlib
 
-import structlog
-
 from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unreadable
 from app.directory import Source
 from app.ids import new_id
+from app.log import log
 from app.outcome import Outcome
 from app.statement import clean, person, says_unknown_status, state
 from app.store.record import Record, packed
@@ -14,8 +13,6 @@ from app.store.record import Record, packed
 # Never kept: they hold a credential of whoever sent them, and nothing reads them again.
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
 BLANKED = "[not kept]"
-
-log = structlog.get_logger()
 
 
 def read(

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
-import structlog
-
+from app.log import log
 from app.moments import now
 from app.outcome import Outcome
 from app.store import refusals
@@ -14,8 +13,6 @@ from app.store.refusals import SAMPLES, Refusal
 
 EVERY = 2.0  # seconds between two writings
 _SHOWN = ("user-agent", "content-type", "content-length")  # of a sample; everything else may be anything
-
-log = structlog.get_logger()
 
 
 class Refused:

@@ -9,6 +9,7 @@ from app.held import Held
 from app.importer import Importer
 from app.intake import Intake
 from app.refused import Refused
+from app.retention import Retention
 from app.retry import Retry
 from app.settings import Settings
 from app.source_api import SourceApi
@@ -30,6 +31,7 @@ class Registry:
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.held = Held(self.store, self.retry)
+        self.retention = Retention(self.store)
         self.fetch = Fetch(self.store, self.vault, self.retry, SourceApi(), self.committer.to_fetch)
 
     async def open(self) -> None:
@@ -39,9 +41,11 @@ class Registry:
         self.refused.start()
         self.held.start()
         self.fetch.start()
+        self.retention.start()
 
     async def close(self) -> None:
         """Ends what is under way, writes what is counted, disconnects."""
+        await self.retention.stop()
         await self.fetch.stop()
         await self.held.stop()
         await self.committer.stop()

@@ -30,6 +30,7 @@ class Kept:
         rec = read(self.source, self.delivery, self.row["received_at"], again=self.row["id"], document=document)
         # The key under which it was recorded stays its own, even if today's adapter would find another.
         rec.dedupe_key = self.row["dedupe_key"]
+        rec.was = self.row["outcome"]
         rec.digest = self.row["digest"] if self.row["kind"] == rec.kind else rec.digest
         return rec
 

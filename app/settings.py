@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 import re
 import sys
 from functools import cached_property
@@ -9,18 +10,19 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+PREFIX = "ORDERS_"
 
 
 class BadSettings(Exception):
     """One line per fault, each with the variable's name."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the service is started with."""
 
-    model_config = SettingsConfigDict(env_prefix="ORDERS_", frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str = Field(
         "sqlite:///data/orders.db", description="sqlite:///path or postgresql://user:password@host/name"
@@ -112,11 +114,14 @@ class Settings(BaseSettings):
 
 def read_settings(**given: object) -> Settings:
     """The settings from the environment; `given` ones (from the command line) win. Raises BadSettings."""
+    found: dict[str, object] = {
+        name: os.environ[PREFIX + name.upper()] for name in Settings.model_fields if PREFIX + name.upper() in os.environ
+    }
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks them
+        return Settings.model_validate(found | {name: value for name, value in given.items() if value is not None})
     except ValidationError as fault:
         lines = []
         for error in fault.errors(include_url=False):
-            name = f"ORDERS_{str(error['loc'][0]).upper()}: " if error["loc"] else ""
+            name = f"{PREFIX}{str(error['loc'][0]).upper()}: " if error["loc"] else ""
             lines.append(name + error["msg"].removeprefix("Value error, "))
         raise BadSettings("\n".join(lines)) from None

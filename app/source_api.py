@@ -7,16 +7,18 @@ import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import pydantic_core
 
 from adapters.contract import Api, Unfetched
 
+if TYPE_CHECKING:
+    import httpx
+
 MOST_BYTES = 4 * 1024 * 1024
 WHOLE = 30.0  # seconds for one document, whatever it is made of
-TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+TIMEOUT, CONNECT = 10.0, 5.0  # seconds
 LONGEST_WAIT = 24 * 3600.0  # seconds; a source that asks for more is asked once a day
 
 # How the reason begins that a new key puts an end to.
@@ -26,19 +28,28 @@ THE_KEY = "the key is "
 class SourceApi:
     """One client for all sources. Connections are kept; cookies and redirects are not."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._client = httpx.AsyncClient(
-            transport=transport,
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            trust_env=False,
-            headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": "orders-registry"},
-        )
+    def __init__(self) -> None:
+        self._made: httpx.AsyncClient | None = None
         self._tokens: dict[str, tuple[str, float]] = {}  # by what was changed for them; until when
+
+    @property
+    def _client(self) -> "httpx.AsyncClient":
+        """Made with the first question: an installation without thin sources never loads it."""
+        import httpx
+
+        if self._made is None:
+            self._made = httpx.AsyncClient(
+                timeout=httpx.Timeout(TIMEOUT, connect=CONNECT),
+                follow_redirects=False,
+                trust_env=False,
+                headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": "orders-registry"},
+            )
+        return self._made
 
     async def close(self) -> None:
         """Disconnects."""
-        await self._client.aclose()
+        if self._made is not None:
+            await self._made.aclose()
 
     async def read(self, api: Api, options: Any, key: str, path: str) -> bytes:
         """What stands at this path of the source's API. Raises Unfetched."""
@@ -66,7 +77,9 @@ class SourceApi:
             raise Unfetched(f"{THE_KEY}not one that can be sent in a header", final=True) from None
         return await self._send(request)
 
-    async def _send(self, request: httpx.Request) -> bytes:
+    async def _send(self, request: "httpx.Request") -> bytes:
+        import httpx
+
         self._client.cookies.clear()
         try:
             response = await self._client.send(request, stream=True)
@@ -104,8 +117,10 @@ class _Refused(Unfetched):
     """The source does not take the key."""
 
 
-def _url(origin: str, path: str) -> httpx.URL:
+def _url(origin: str, path: str) -> "httpx.URL":
     """The address, which no path can lead away from the origin."""
+    import httpx
+
     base = httpx.URL(origin)
     try:
         url = httpx.URL(origin + path)
@@ -117,7 +132,7 @@ def _url(origin: str, path: str) -> httpx.URL:
     return url
 
 
-def _judge(response: httpx.Response) -> None:
+def _judge(response: "httpx.Response") -> None:
     """Raises Unfetched for everything but 200."""
     status = response.status_code
     if status == 200:
@@ -133,7 +148,7 @@ def _judge(response: httpx.Response) -> None:
     raise Unfetched(f"the source answered HTTP {status}", final=True)
 
 
-def _asked_to_wait(response: httpx.Response) -> float | None:
+def _asked_to_wait(response: "httpx.Response") -> float | None:
     """`Retry-After` in seconds: a number, or a date (RFC 9110, section 10.2.3)."""
     given = response.headers.get("retry-after", "").strip()
     if not given:
@@ -149,7 +164,7 @@ def _asked_to_wait(response: httpx.Response) -> float | None:
     return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_WAIT)
 
 
-async def _bounded(response: httpx.Response) -> bytes:
+async def _bounded(response: "httpx.Response") -> bytes:
     """The body, unpacked, as long as both what travels and what it unpacks to stay within bounds."""
     packed = bytearray()
     async for chunk in response.aiter_raw():

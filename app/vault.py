@@ -4,8 +4,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-
 from app.settings import BadSettings, Settings
 
 
@@ -17,8 +15,11 @@ class Vault:
     """Seals and opens secrets; the newest key seals, all keys open (so that the master key can be rotated)."""
 
     def __init__(self, keys: list[str]) -> None:
+        from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
         if not keys:
             raise BadSettings("ORDERS_MASTER_KEY: holds no key")
+        self._unfit = InvalidToken
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def seal(self, text: str) -> str:
@@ -29,19 +30,21 @@ class Vault:
         """The text that was sealed. Raises Sealed."""
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
-        except InvalidToken:
+        except self._unfit:
             raise Sealed("sealed with a master key that is not among ORDERS_MASTER_KEY") from None
 
     def reseal(self, sealed: str) -> str:
         """The same text under the newest key. Raises Sealed."""
         try:
             return self._fernet.rotate(sealed.encode()).decode()
-        except InvalidToken:
+        except self._unfit:
             raise Sealed("sealed with a master key that is not among ORDERS_MASTER_KEY") from None
 
 
 def make_key() -> str:
     """A new master key."""
+    from cryptography.fernet import Fernet
+
     return Fernet.generate_key().decode()
 
 

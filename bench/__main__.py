@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import Protocol
 
-from bench import intake, mixed, transfer
+from bench import intake, mixed, registry, transfer
 
 
 class Bench(Protocol):
@@ -24,7 +24,7 @@ class Bench(Protocol):
     def run(self, given: argparse.Namespace) -> int: ...
 
 
-BENCHES: dict[str, Bench] = {"intake": intake, "mixed": mixed, "transfer": transfer}
+BENCHES: dict[str, Bench] = {"intake": intake, "mixed": mixed, "registry": registry, "transfer": transfer}
 DEFAULT = "intake"
 
 

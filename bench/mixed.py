@@ -32,6 +32,7 @@ from app.settings import read_settings
 from app.store import accounts, sources
 from app.vault import make_key
 from bench.harness import RUNS, fresh_directory
+from tests.samples import secret_for
 
 BAR = 1.3
 AT_ONCE = 64
@@ -97,7 +98,7 @@ class _Template:
             received_at=present,
             url=url,
         )
-        return self._scheme.sign(unsigned, f"{self._adapter.secret_prefix}{SECRET}", present)
+        return self._scheme.sign(unsigned, secret_for(self._adapter, SECRET), present)
 
 
 async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str], list[float], list[float]]:
@@ -149,7 +150,7 @@ async def _templates(registry: Registry, account: str) -> AsyncIterator[tuple[So
 async def _source(registry: Registry, account: str, adapter: Adapter[Any], options: dict[str, Any]) -> Source:
     source_id = await sources.add(
         registry.store, account, adapter=adapter.name, name=adapter.name, unknown_contacts="create", options=options,
-        sealed_key=None, sealed_secret=registry.vault.seal(f"{adapter.secret_prefix}{SECRET}"),
+        sealed_key=None, sealed_secret=registry.vault.seal(secret_for(adapter, SECRET)),
     )  # fmt: skip
     found = await registry.directory.source(source_id)
     assert found is not None

@@ -1,8 +1,8 @@
 """What every test may ask for: both engines, a running house, samples to bless."""
 
 import asyncio
+import shutil
 import tempfile
-import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +20,15 @@ from tests.house import House
 # The same examples in every run, and no clock: a failure is a fault of the code's, not of the machine's load.
 hypothesis_settings.register_profile("steady", deadline=None, derandomize=True, database=None)
 hypothesis_settings.load_profile("steady")
+
+OTHERS_LEAVE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+EMPTIED = """
+    DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+            EXECUTE format('DELETE FROM %I', name);
+        END LOOP;
+    END $$
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,11 +64,19 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated(postgresql: str) -> str:
-    """A database at today's schema that others are copied from; gives its name."""
-    name = "migrated"
+    """A database at today's schema, emptied for each test: to copy one takes longer than most tests; gives its name."""
+    name = "tests"
     _now(_admin(postgresql, f"CREATE DATABASE {name}"))
     _now(migrate(read_settings(database_url=_named(postgresql, name), master_key=make_key())))
     return name
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database at today's schema that others are copied from."""
+    file = tmp_path_factory.mktemp("migrated") / "orders.db"
+    _now(migrate(read_settings(database_url=f"sqlite:///{file}")))
+    return file
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -71,15 +88,13 @@ def engine(request: pytest.FixtureRequest) -> str:
 def settings(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """The settings of an empty, migrated database on the engine."""
     if engine == "sqlite":
-        made = read_settings(database_url=f"sqlite:///{tmp_path}/orders.db")
-        _now(migrate(made))
-        yield made
+        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "orders.db")
+        yield read_settings(database_url=f"sqlite:///{tmp_path}/orders.db")
         return
-    address, template = request.getfixturevalue("postgresql"), request.getfixturevalue("migrated")
-    name = f"t{uuid.uuid4().hex}"
-    _now(_admin(address, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield read_settings(database_url=_named(address, name), master_key=make_key())
-    _now(_admin(address, f"DROP DATABASE {name} WITH (FORCE)"))
+    address = _named(request.getfixturevalue("postgresql"), request.getfixturevalue("migrated"))
+    _now(_admin(address, OTHERS_LEAVE))
+    _now(_admin(address, EMPTIED))
+    yield read_settings(database_url=address, master_key=make_key())
 
 
 @pytest.fixture

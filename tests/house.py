@@ -13,6 +13,7 @@ import adapters
 from adapters.contract import Delivery
 from app import moments
 from app.operator import IN_PROCESS
+from app.registry import Registry
 from app.settings import Settings
 from app.web.application import create_app
 
@@ -69,6 +70,11 @@ class House:
 
     async def _door(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app({**scope, "server": (IN_PROCESS, None)}, receive, send)
+
+    @property
+    def registry(self) -> Registry:
+        """The running registry itself, for what happens by the clock."""
+        return self.app.registry
 
     async def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str

@@ -22,7 +22,7 @@ BRASILIA = timezone(timedelta(hours=-3))
 class Payload(BaseModel):
     """The slice of a body that an adapter reads, in the source's own spelling. Fields it does not name are skipped."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, defer_build=True)
 
 
 def _object_or_none(value: Any) -> Any:

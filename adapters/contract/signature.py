@@ -29,6 +29,10 @@ class Signature(ABC):
     # False: only the source has the key, and `sign` gives everything but the signature.
     can_sign: bool = True
 
+    def signs_with(self, secret: str) -> bool:
+        """Whether this secret can sign as well as prove: the public key of a pair cannot."""
+        return self.can_sign
+
     @abstractmethod
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         """The secret that proves the delivery. Raises Unverified."""

@@ -2,11 +2,11 @@
 
 import sys
 
-from app.cli import accounts, demo, log, orders, serve, sources, transfer, upkeep
+from app.cli import accounts, demo, keeping, log, orders, serve, sources, stats, transfer, upkeep
 from app.cli.show import PROGRAM, Misuse, Refused, group, note
 
 app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
-for part in (demo.main, serve.main, upkeep.main, sources.top, log.top, transfer.main):
+for part in (demo.main, serve.main, upkeep.main, keeping.main, sources.top, log.top, stats.main, transfer.main):
     app.add_typer(part)  # without a name: its commands stand at the top
 app.add_typer(accounts.account, name="account")
 app.add_typer(accounts.token, name="token")
@@ -16,6 +16,7 @@ app.add_typer(log.privacy, name="privacy")
 app.add_typer(orders.order, name="order")
 app.add_typer(orders.deal, name="deal")
 app.add_typer(transfer.contacts, name="contacts")
+app.add_typer(keeping.report, name="report")
 
 
 @app.callback()

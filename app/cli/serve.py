@@ -38,8 +38,8 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; more than one only with PostgreSQL.")] = 1,
 ) -> None:
     """See SERVE."""
-    from app import log
     from app.cli.door import settings_of
+    from app.log import log, set_up
 
     settings = settings_of(host=host, port=port)
     if workers > 1 and settings.on_sqlite:
@@ -47,9 +47,7 @@ def serve(
             "--workers: on SQLite one process writes, so there is one worker; several need PostgreSQL "
             "(ORDERS_DATABASE_URL=postgresql://…)"
         )
-    log.set_up(as_json=settings.logs_json)
-
-    import structlog
+    set_up(as_json=settings.logs_json)
 
     from app.cli.serving import prepared, server
     from app.cli.workers import Workers
@@ -62,7 +60,7 @@ def serve(
                     f"listening on {settings.listens_at} · webhooks at {settings.webhooks_at}/webhooks/… · Ctrl-C ends"
                 )
             else:
-                structlog.get_logger().info(
+                log.info(
                     "listening",
                     address=settings.listens_at,
                     webhooks=f"{settings.webhooks_at}/webhooks/",

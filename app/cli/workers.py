@@ -10,10 +10,9 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-import structlog
-
 from app.cli.serving import GRACE, server
 from app.cli.show import Misuse, Refused, note
+from app.log import log
 from app.settings import Settings
 
 ASK = 0.1  # seconds between two looks at the workers
@@ -50,7 +49,7 @@ class Workers:
             if died is None:
                 time.sleep(ASK)
             elif not self._ending:
-                structlog.get_logger().error("a worker died and is replaced", process=died[0], status=died[1])
+                log.error("a worker died and is replaced", process=died[0], status=died[1])
                 time.sleep(PAUSE)
                 self._fork()
         signal.alarm(0)
@@ -96,7 +95,7 @@ class Workers:
         except (Refused, Misuse) as why:
             note(str(why))
         except Exception:
-            structlog.get_logger().exception("a worker failed")
+            log.exception("a worker failed")
         finally:
             os._exit(code)  # nothing of the parent's is undone here
 

@@ -8,13 +8,12 @@ from typing import Any
 from app.ids import new_id, new_token
 from app.moments import now
 from app.roles import Role
-from app.store import schema
 from app.store.database import Store
 from app.store.statements import Insert, Plan, Row, Sql
 
-_ACCOUNT = Insert(schema.accounts)
-_MEMBER = Insert(schema.members, on_conflict="skip")
-_TOKEN = Insert(schema.tokens)
+_ACCOUNT = Insert("accounts")
+_MEMBER = Insert("members", on_conflict="skip")
+_TOKEN = Insert("tokens")
 
 
 class Taken(Exception):

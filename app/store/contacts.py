@@ -6,12 +6,11 @@ from typing import Any
 
 from app.ids import new_id
 from app.moments import now
-from app.store import schema
 from app.store.database import Store, among, among_many
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
-_CONTACT = Insert(schema.contacts)
-_IDENTITY = Insert(schema.identities, on_conflict="skip")
+_CONTACT = Insert("contacts")
+_IDENTITY = Insert("identities", on_conflict="skip")
 
 FEW = 50  # ids that are parameters of their own
 

@@ -4,14 +4,14 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-import asyncpg
-import databases
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.settings import Settings
-from app.store import sqlite
 from app.store.statements import Plan, Row, to_json
+
+if TYPE_CHECKING:
+    import asyncpg
 
 T = TypeVar("T")
 
@@ -30,47 +30,50 @@ class Rejected(Exception):
     """The database refuses this very data; the same again would be refused again."""
 
 
-class Database(databases.Database):
-    """`databases.Database` with a SQLite that keeps its connections."""
+@dataclass(frozen=True)
+class _Faults:
+    """What an engine's faults mean."""
 
-    SUPPORTED_BACKENDS = {
-        **databases.Database.SUPPORTED_BACKENDS,
-        "sqlite": "app.store.sqlite:SQLiteBackend",
-    }
+    away: tuple[type[BaseException], ...]  # says nothing about the data: the engine is gone, full or interrupted
+    again: tuple[type[BaseException], ...]  # met by doing it once more
+    data: tuple[type[BaseException], ...]
 
 
-# What says nothing about the data: the engine is away, full or interrupted.
-_AWAY: tuple[type[BaseException], ...] = (
-    sqlite3.OperationalError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.PostgresSystemError,
-    asyncpg.InvalidTransactionStateError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
-_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError)
-_DATA: tuple[type[BaseException], ...] = (
-    sqlite3.Error,
-    asyncpg.PostgresError,
-    asyncpg.DataError,
-    OverflowError,
-    UnicodeError,
-)
+def _faults(on_sqlite: bool) -> _Faults:
+    if on_sqlite:
+        away: tuple[type[BaseException], ...] = (sqlite3.OperationalError, OSError, TimeoutError)
+        return _Faults(away, (), (sqlite3.Error, OverflowError, UnicodeError))
+    import asyncpg
+
+    return _Faults(
+        away=(
+            asyncpg.PostgresConnectionError,
+            asyncpg.InsufficientResourcesError,
+            asyncpg.OperatorInterventionError,
+            asyncpg.PostgresSystemError,
+            asyncpg.InvalidTransactionStateError,
+            asyncpg.ReadOnlySQLTransactionError,
+            asyncpg.InterfaceError,
+            OSError,
+            TimeoutError,
+        ),
+        again=(asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError),
+        data=(asyncpg.PostgresError, asyncpg.DataError, OverflowError, UnicodeError),
+    )
 
 
 class Store:
     """Both engines behind one face. `all` and `one` read; `commit` writes."""
 
     def __init__(self, settings: Settings) -> None:
+        from app.store.engines import READER, WRITER, Database
+
         self.on_sqlite = settings.on_sqlite
+        self._faults = _faults(self.on_sqlite)
         if self.on_sqlite:
             url = f"sqlite:///{settings.database_path}"
-            self._writer = Database(url, size=1, pragmas=sqlite.WRITER)
-            self._reader = Database(url, size=READERS, pragmas=sqlite.READER)
+            self._writer = Database(url, size=1, pragmas=WRITER)
+            self._reader = Database(url, size=READERS, pragmas=READER)
         else:
             # A commit is on disk before it is answered, whatever the server's default.
             session = {"synchronous_commit": "on", "application_name": "orders-registry"}
@@ -87,7 +90,7 @@ class Store:
             await self._writer.connect()
             if self._reader is not self._writer:
                 await self._reader.connect()
-        except _AWAY as fault:
+        except self._faults.away as fault:
             await self.close()
             raise Unavailable(str(fault)) from fault
 
@@ -102,9 +105,9 @@ class Store:
         """Every row of a read. Raises Unavailable, Rejected."""
         try:
             return [dict(record._mapping) for record in await self._reader.fetch_all(sql, values)]
-        except _AWAY as fault:
+        except self._faults.away as fault:
             raise Unavailable(str(fault)) from fault
-        except _DATA as fault:
+        except self._faults.data as fault:
             raise Rejected(str(fault)) from fault
 
     async def one(self, sql: str, **values: Any) -> Row | None:
@@ -122,13 +125,13 @@ class Store:
                 if self.on_sqlite:
                     return await self._on_sqlite(plan)
                 return await self._on_postgresql(plan)
-            except _AGAIN as fault:
+            except self._faults.again as fault:
                 if attempt == PLAN_ATTEMPTS - 1:
                     raise Rejected(str(fault)) from fault
                 await asyncio.sleep(0)
-            except _AWAY as fault:
+            except self._faults.away as fault:
                 raise Unavailable(str(fault)) from fault
-            except _DATA as fault:
+            except self._faults.data as fault:
                 raise Rejected(str(fault)) from fault
         raise AssertionError("unreachable")
 

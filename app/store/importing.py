@@ -15,22 +15,21 @@ from adapters.contract.fold import SO_FAR, Entry, Folded, given_back
 from app.ids import new_ids
 from app.outcome import Outcome
 from app.statement import UNTIMED
-from app.store import schema
-from app.store.ledger import MERGED, Ledger, OpenOrder
+from app.store.ledger import MERGED, PRUNED, Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.statements import Among, Insert, Lock, Plan, to_json
 from app.transfer import Fault
 
 _ORDER_BY_NAME = Among(
-    schema.orders, ("external_id", "id"), fixed=("account_id", "scope"), by="external_id", for_update=True
+    "orders", ("external_id", "id"), fixed=("account_id", "scope"), by="external_id", for_update=True
 )
-_ALIAS = Among(schema.aliases, ("name", "order_id"), fixed=("account_id", "scope"), by="name")
-_ORDER_BY_ID = Among(schema.orders, ("id", "scope", "external_id"), fixed=("account_id",), by="id")
-_CONTACT = Among(schema.contacts, ("id", "merged_into"), fixed=("account_id",), by="id")
-_ENTRIES = Among(schema.history, ("order_id", "at", "rank", "digest"), fixed=("account_id",), by="order_id")
+_ALIAS = Among("aliases", ("name", "order_id"), fixed=("account_id", "scope"), by="name")
+_ORDER_BY_ID = Among("orders", ("id", "scope", "external_id"), fixed=("account_id",), by="id")
+_CONTACT = Among("contacts", ("id", "merged_into"), fixed=("account_id",), by="id")
+_ENTRIES = Among("history", ("order_id", "at", "rank", "digest"), fixed=("account_id",), by="order_id")
 # After each statement the writing thread waits for the interpreter, which the next part is being read with meanwhile.
-_INSERT_ORDER = Insert(schema.orders, at_once=512)
-_INSERT_HISTORY = Insert(schema.history, at_once=512)
+_INSERT_ORDER = Insert("orders", at_once=512)
+_INSERT_HISTORY = Insert("history", at_once=512)
 
 MERGES = 50  # how many merges are followed from a contact's old id
 CORRECTION = (
@@ -134,6 +133,7 @@ class _Part:
         self._signature = f',"imported":{to_json(by)}'
         self.contacts = Contacts()
         self._orders: dict[tuple[str, str], str] = {}  # (scope, external id or another name): order
+        self._gone: set[tuple[str, str]] = set()  # names of orders that were pruned
         self._ids: dict[str, tuple[str, str] | None] = {}  # order: (scope, external id), or None: merged
         self._people: dict[str, str] = {}  # a contact's id: the one that answers under it today
 
@@ -145,8 +145,16 @@ class _Part:
         for scope, names in scopes.items():
             for name, order_id in (yield _ORDER_BY_NAME.many(names, account_id=self._account_id, scope=scope)):
                 self._orders[scope, name] = order_id
-            for name, order_id in (yield _ALIAS.many(names, account_id=self._account_id, scope=scope)):
-                self._orders[scope, name] = order_id
+            aliases = yield _ALIAS.many(names, account_id=self._account_id, scope=scope)
+            there = {
+                found[0]
+                for found in (yield _ORDER_BY_ID.many([one for _, one in aliases], account_id=self._account_id))
+            }
+            for name, order_id in aliases:
+                if order_id in there:
+                    self._orders[scope, name] = order_id
+                elif (scope, name) not in self._orders:
+                    self._gone.add((scope, name))
         ids = [row.id for row in rows if row.id and self._orders.get((row.scope, row.external_id)) != row.id]
         if ids:
             for order_id, scope, name in (yield _ORDER_BY_ID.many(ids, account_id=self._account_id)):
@@ -168,6 +176,9 @@ class _Part:
                 self._refuse(
                     row, "id", f"is the order {other[1]} of {other[0]}; another order needs another id, or none"
                 )
+            elif name in self._gone:
+                self._report.unchanged += 1
+                self._note(row, "external_id", PRUNED)
             elif name in self._orders:
                 there.append((row, self._orders[name]))
             elif name in fresh:

@@ -8,16 +8,17 @@ from typing import Any
 from app.identity import KINDS
 from app.ids import new_ids
 from app.outcome import Outcome
-from app.store import schema
 from app.store.importing import Rehearsed, Report, survivors
 from app.store.statements import Among, Insert, Lock, Plan
 from app.transfer import Fault
 
-_COLUMNS = tuple(column.name for column in schema.contacts.columns)
-_CONTACT = Among(schema.contacts, _COLUMNS, fixed=("account_id",), by="id", for_update=True)
-_IDENTITY = Among(schema.identities, ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
-_SAVE_CONTACT = Insert(schema.contacts, on_conflict="replace")
-_INSERT_IDENTITY = Insert(schema.identities, on_conflict="skip")
+_COLUMNS = (
+    "account_id", "id", "crm_id", "name", "owner_id", "merged_into", "by_webhook", "created_at", "updated_at",
+)  # fmt: skip
+_CONTACT = Among("contacts", _COLUMNS, fixed=("account_id",), by="id", for_update=True)
+_IDENTITY = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
+_SAVE_CONTACT = Insert("contacts", on_conflict="replace", columns=_COLUMNS)
+_INSERT_IDENTITY = Insert("identities", on_conflict="skip")
 
 Identity = tuple[str, str]
 

@@ -10,22 +10,20 @@ from app.ids import new_id
 from app.moments import now
 from app.outcome import Outcome
 from app.statement import UNTIMED, Statement
-from app.store import schema
 from app.store.placing import Contacts
 from app.store.record import Record
 from app.store.statements import Insert, Lookup, Plan, Row, Sql, to_json
 
-_ORDER_COLUMNS = tuple(column.name for column in schema.orders.columns)
-_BY_EXTERNAL_ID = Lookup(schema.orders, _ORDER_COLUMNS, by=("account_id", "scope", "external_id"), for_update=True)
-_BY_ID = Lookup(schema.orders, _ORDER_COLUMNS, by=("account_id", "id"), for_update=True)
-_ALIAS = Lookup(schema.aliases, ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
-_HISTORY_COLUMNS = tuple(column.name for column in schema.history.columns)
-_HISTORY = Lookup(schema.history, _HISTORY_COLUMNS, by=("account_id", "order_id"))
-_HISTORY_OF_DELIVERY = Lookup(schema.history, ("account_id", "order_id"), by=("account_id", "delivery_id"))
-_SAVE_ORDER = Insert(schema.orders, on_conflict="replace")
-_SAVE_HISTORY = Insert(schema.history, on_conflict="skip")
-_SAVE_ALIAS = Insert(schema.aliases, on_conflict="replace")
+_BY_EXTERNAL_ID = Lookup("orders", by=("account_id", "scope", "external_id"), for_update=True)
+_BY_ID = Lookup("orders", by=("account_id", "id"), for_update=True)
+_ALIAS = Lookup("aliases", ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
+_HISTORY = Lookup("history", by=("account_id", "order_id"))
+_HISTORY_OF_DELIVERY = Lookup("history", ("account_id", "order_id"), by=("account_id", "delivery_id"))
+_SAVE_ORDER = Insert("orders", on_conflict="replace")
+_SAVE_HISTORY = Insert("history", on_conflict="skip")
+_SAVE_ALIAS = Insert("aliases", on_conflict="replace")
 
+PRUNED = "the order was pruned, as the account's retention asks; nothing of it is brought back"
 MERGED = "order"  # the scope of the names that merged orders leave behind: their ids
 
 EntryKey = tuple[int, int, str]
@@ -72,6 +70,7 @@ class Ledger:
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], OpenOrder] = {}
         self._by_name: dict[tuple[str, str, str], OpenOrder] = {}
+        self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
 
     def load(self, names: Iterable[tuple[str, str, str]], taken_back: Sequence[tuple[str, str]]) -> Plan[None]:
         """Reads the orders of these names (account, scope, id), those that these deliveries told of, and their history."""
@@ -93,6 +92,8 @@ class Ledger:
                 self._by_name[alias["account_id"], alias["scope"], alias["name"]] = order
                 order.names.add(alias["name"])
                 order.stored_names.add(alias["name"])
+            else:
+                self._gone.add((alias["account_id"], alias["scope"], alias["name"]))
         if self._by_id:
             for row in (yield _HISTORY.many(sorted(self._by_id))):
                 order = self._by_id[row["account_id"], row["order_id"]]
@@ -140,6 +141,9 @@ class Ledger:
         self, rec: Record, said: Statement, contacts: Contacts
     ) -> tuple[Outcome, OpenOrder | None, str | None, list[str]]:
         """Adds a delivery's statement to its order: what became of it, the order, the reason, and notes for the log."""
+        keys = [(rec.account_id, rec.source_id, name) for name in said.names]
+        if not self._gone.isdisjoint(keys) and not any(key in self._by_name for key in keys):
+            return Outcome.IGNORED, None, PRUNED, []
         order = self.named(rec.account_id, rec.source_id, rec.source_id, rec.origin, said.names)
         key = (said.at, said.rank, said.digest)
         known = key in order.heard
@@ -274,7 +278,7 @@ class Ledger:
                 yield from _remove(order)
                 continue
             if _differs(order):
-                orders.append(tuple(order.columns[name] for name in _ORDER_COLUMNS))
+                orders.append(tuple(order.columns[name] for name in _SAVE_ORDER.columns))
             history += [
                 (order.account_id, order.id, *key, heard.entry.recorded_at, heard.delivery_id, heard.member_id,
                  to_json(heard.entry.said))

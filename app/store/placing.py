@@ -6,13 +6,12 @@ from itertools import groupby
 from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
-from app.store import schema
 from app.store.statements import Among, Insert, Lookup, Plan
 
-_IDENTITY = Lookup(schema.identities, ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
-_IDENTITIES = Among(schema.identities, ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
-_INSERT_CONTACT = Insert(schema.contacts)
-_INSERT_IDENTITY = Insert(schema.identities, on_conflict="skip")
+_IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
+_IDENTITIES = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
+_INSERT_CONTACT = Insert("contacts")
+_INSERT_IDENTITY = Insert("identities", on_conflict="skip")
 
 Identity = tuple[str, str]
 

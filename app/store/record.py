@@ -40,6 +40,7 @@ class Record:
     reason: str | None = None
     notes: list[str] = field(default_factory=list)
     again: bool = False
+    was: str | None = None  # how it ended the last time, when it is taken up again
 
     @property
     def repeats_are_news(self) -> bool:

@@ -8,22 +8,24 @@ from app.moments import now
 from app.outcome import Outcome, weightiest
 from app.statement import Statement
 from app.store import contacts as people
-from app.store import schema
 from app.store.ledger import Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.record import Receipt, Record
 from app.store.statements import Insert, Lock, Lookup, Plan, Sql, to_json
+from app.store.tallies import tally
 
 _DELIVERY = Lookup(
-    schema.deliveries,
+    "deliveries",
     ("account_id", "source_id", "dedupe_key", "id", "outcome", "orders"),
     by=("account_id", "source_id", "dedupe_key"),
+    also=("pruned_deliveries", {"outcome": "'pruned'", "orders": "'[]'"}),
 )
-_INSERT_DELIVERY = Insert(schema.deliveries)
-_INSERT_BODY = Insert(schema.bodies)
-_INSERT_FETCH = Insert(schema.fetches, on_conflict="replace")
-_INSERT_PRIVACY = Insert(schema.privacy_requests, on_conflict="skip")
-_INSERT_HELD = Insert(schema.held, on_conflict="skip")
+_INSERT_DELIVERY = Insert("deliveries")
+_INSERT_BODY = Insert("bodies")
+_KEEP_BODY = Insert("bodies", on_conflict="skip")
+_INSERT_FETCH = Insert("fetches", on_conflict="replace")
+_INSERT_PRIVACY = Insert("privacy_requests", on_conflict="skip")
+_INSERT_HELD = Insert("held", on_conflict="skip")
 
 
 def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
@@ -33,6 +35,8 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     for rec in batch:
         if rec.repeats_are_news and not rec.again and id(rec) in receipts:
             yield _ask_again(rec.account_id, rec.source_id, receipts[id(rec)].delivery_id)
+            # It may have been pruned meanwhile, and what is asked is read from it.
+            yield _KEEP_BODY.many([(rec.account_id, receipts[id(rec)].delivery_id, rec.content)])
     ledger = Ledger()
     for rec in fresh:
         if rec.people:
@@ -55,9 +59,11 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         ledger.settle(contacts)
         yield from contacts.save()
         yield from ledger.save()
-    yield from _log(fresh, receipts, held)
+    committed_at = now()
+    yield from _log(fresh, receipts, held, committed_at)
     for twin, first in twins:
         receipts[id(twin)] = Receipt(first.delivery_id, Outcome.DUPLICATE, receipts[id(first)].orders)
+    yield from tally(batch, receipts, committed_at)
     return [receipts[id(rec)] for rec in batch]
 
 
@@ -117,18 +123,22 @@ def _sort_out(
 ) -> Plan[tuple[dict[int, Receipt], list[Record], list[tuple[Record, Record]]]]:
     """Receipts for those that were seen before; the others; and those of one batch that are the same as another."""
     found = yield _DELIVERY.many([(rec.account_id, rec.source_id, rec.dedupe_key) for rec in batch if not rec.again])
-    seen = {
-        (row["account_id"], row["source_id"], row["dedupe_key"]): Receipt(
-            row["id"], Outcome.DUPLICATE, tuple(json.loads(row["orders"]))
-        )
-        for row in found
-    }
+    # A notice that says only "look again" has nothing to look with once it is pruned: then it is news like the first.
+    seen: dict[tuple[str, str, str], Receipt] = {}
+    pruned: set[tuple[str, str, str]] = set()
+    for row in sorted(found, key=lambda row: row["outcome"] == "pruned"):
+        key = (row["account_id"], row["source_id"], row["dedupe_key"])
+        if key in seen:
+            continue
+        seen[key] = Receipt(row["id"], Outcome.DUPLICATE, tuple(json.loads(row["orders"])))
+        if row["outcome"] == "pruned":
+            pruned.add(key)
     receipts: dict[int, Receipt] = {}
     fresh: dict[tuple[str, str, str], Record] = {}
     twins: list[tuple[Record, Record]] = []
     for rec in batch:
         key = (rec.account_id, rec.source_id, rec.dedupe_key)
-        if not rec.again and key in seen:
+        if not rec.again and key in seen and not (rec.repeats_are_news and key in pruned):
             receipts[id(rec)] = seen[key]
         elif key in fresh:
             twins.append((rec, fresh[key]))
@@ -161,8 +171,9 @@ def _apply(rec: Record, ledger: Ledger, contacts: Contacts, held: list[tuple[str
     return Receipt(rec.delivery_id, weightiest([outcome for outcome, _ in became]), orders, reason)
 
 
-def _log(fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str, str, str, str]]) -> Plan[None]:
-    committed_at = now()
+def _log(
+    fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str, str, str, str]], committed_at: int
+) -> Plan[None]:
     rows: list[tuple[Any, ...]] = []
     bodies: list[tuple[Any, ...]] = []
     for rec in fresh:

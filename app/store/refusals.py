@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.store import schema
 from app.store.database import Store
 from app.store.statements import Insert, Lock, Plan, Row, Sql
+from app.store.tallies import Tally
 
 SAMPLES = 5  # per source and reason; without body
-_SAVE = Insert(schema.refusals, on_conflict="replace")
+_SAVE = Insert("refusals", on_conflict="replace")
 
 
 @dataclass(slots=True)
@@ -49,6 +49,10 @@ async def add(store: Store, refusals: Sequence[Refusal]) -> None:
             samples = (json.loads(old["samples"]) + new.samples)[-SAMPLES:]
             rows.append((*new.key, old["count"] + new.count, old["first_at"], new.last_at, json.dumps(samples)))
         yield _SAVE.many(rows)
+        counted = Tally()
+        for new in refusals:
+            counted.add(new.account_id, new.source_id, new.outcome, new.first_at, count=new.count, until=new.last_at)
+        yield from counted.save()
 
     await store.commit(plan)
 

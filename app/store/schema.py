@@ -33,10 +33,9 @@ def _key(name: str) -> Column[str]:
     return Column(name, Text, primary_key=True, nullable=False)
 
 
-def _few(name: str, *columns: str, where: str) -> Index:
-    """An index of the rows that have this column: most have not, and cost nothing then."""
-    clause = text(f"{where} IS NOT NULL")
-    return Index(name, *columns, postgresql_where=clause, sqlite_where=clause)
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index over some of the rows: what is not in it costs nothing to write."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 accounts = Table(
@@ -117,6 +116,7 @@ contacts = Table(
     Column("by_webhook", Boolean, nullable=False),
     _at("created_at"),
     _at("updated_at"),
+    _partial("contacts_of_owner", "account_id", "owner_id", "id", where="owner_id IS NOT NULL"),
 )
 
 identities = Table(
@@ -141,6 +141,7 @@ deals = Table(
     _text("owner_id", null=True),
     _at("created_at"),
     _at("updated_at"),
+    _partial("deals_of_owner", "account_id", "owner_id", "crm_id", where="owner_id IS NOT NULL"),
 )
 
 orders = Table(
@@ -170,11 +171,19 @@ orders = Table(
     Index("orders_by_external_id", "account_id", "scope", "external_id", unique=True),
     Index("orders_of_contact", "account_id", "contact_id", "ordered_at", "id"),
     Index("orders_by_time", "account_id", "ordered_at", "id"),
-    _few("orders_of_deal", "account_id", "deal_id", "ordered_at", "id", where="deal_id"),
+    _partial("orders_of_deal", "account_id", "deal_id", "ordered_at", "id", where="deal_id IS NOT NULL"),
+    # One index for four filters, alone and together: few combinations of these exist, and each is a run in time.
+    _partial(
+        "orders_by_traits",
+        *("account_id", "status", "currency", "origin", "scope", "ordered_at", "id"),
+        where="value IS NOT NULL",
+    ),
+    _partial("orders_undescribed", "account_id", "ordered_at", "id", where="value IS NULL"),
 )
 
 # Further names of an order: other ids of the same sale (scope as in orders), and ids of orders that were merged into it
-# (scope `order`).
+# (scope `order`). A name that leads to no order any more is one whose order was pruned: a late delivery must not bring
+# half of it back.
 aliases = Table(
     "aliases",
     metadata,
@@ -198,7 +207,7 @@ history = Table(
     _text("delivery_id", null=True),
     _text("member_id", null=True),
     _text("said"),
-    _few("history_of_delivery", "account_id", "delivery_id", where="delivery_id"),
+    _partial("history_of_delivery", "account_id", "delivery_id", where="delivery_id IS NOT NULL"),
 )
 
 deliveries = Table(
@@ -293,6 +302,53 @@ idempotency = Table(
     _text("request"),  # SHA-256 of method, path and body
     _text("sealed"),  # the answer, encrypted: it may hold a token or a secret
     _at("created_at"),
+)
+
+# Roll-ups that every chart is fed from: how many deliveries of a source came in an hour, and how they ended. Written in
+# the commit's own transaction. `shard` spreads the rows over the processes, which would else wait for one another.
+tallies = Table(
+    "tallies",
+    metadata,
+    _key("account_id"),
+    _key("source_id"),
+    Column("hour", BigInteger, primary_key=True, nullable=False),
+    _key("outcome"),
+    Column("shard", SmallInteger, primary_key=True, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    _at("first_at"),
+    _at("last_at"),
+)
+
+# How long the commits of an hour's deliveries took, from their arrival: see `store.tallies`.
+latencies = Table(
+    "latencies",
+    metadata,
+    _key("account_id"),
+    Column("hour", BigInteger, primary_key=True, nullable=False),
+    Column("bucket", SmallInteger, primary_key=True, nullable=False),
+    Column("shard", SmallInteger, primary_key=True, nullable=False),
+    Column("count", BigInteger, nullable=False),
+)
+
+# Status words that an adapter does not know; bounded per source.
+unknown_words = Table(
+    "unknown_words",
+    metadata,
+    _key("account_id"),
+    _key("source_id"),
+    _key("word"),
+    Column("count", BigInteger, nullable=False),
+    _at("last_at"),
+)
+
+# What is left of a delivery that was pruned: when it comes again, it is still a duplicate.
+pruned_deliveries = Table(
+    "pruned_deliveries",
+    metadata,
+    _key("account_id"),
+    _key("source_id"),
+    _key("dedupe_key"),
+    _text("id"),
 )
 
 # Identifies an installation's state for `doctor`; one row per word.

@@ -5,12 +5,11 @@ from typing import Any
 
 from app.ids import new_id
 from app.moments import now
-from app.store import schema
 from app.store.database import Store, among
 from app.store.statements import Insert, Plan, Row, Sql
 
-_SOURCE = Insert(schema.sources)
-_SECRET = Insert(schema.secrets)
+_SOURCE = Insert("sources")
+_SECRET = Insert("secrets")
 
 # What a source may be asked for by the door: the account's switch travels along.
 _FOR_DOOR = (

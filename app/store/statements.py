@@ -6,14 +6,18 @@ transaction, on SQLite in the writing connection's thread and on PostgreSQL over
 
 import re
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import asyncpg
 import pydantic_core
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, SmallInteger, Table
+
+# SQLAlchemy, in which the tables are described, and asyncpg are a good part of what a process has to load: statements
+# name their table, and look it up when they are first run.
+if TYPE_CHECKING:
+    import asyncpg
+    from sqlalchemy import Table
 
 Row = dict[str, Any]
 
@@ -28,11 +32,23 @@ T = TypeVar("T")
 FEW = 4  # keys for which a statement each is the cheaper way on SQLite
 MOST_ROWS = 64  # in one statement; SQLite takes 32,766 values
 
-_ARRAYS = {BigInteger: "bigint", Integer: "integer", SmallInteger: "smallint", Boolean: "boolean", LargeBinary: "bytea"}
+_ARRAYS = {
+    "BigInteger": "bigint",
+    "Integer": "integer",
+    "SmallInteger": "smallint",
+    "Boolean": "boolean",
+    "LargeBinary": "bytea",
+}
 
 
-def _array(table: Table, column: str) -> str:
-    return f"{_ARRAYS.get(type(table.c[column].type), 'text')}[]"
+def _table(name: str) -> "Table":
+    from app.store import schema
+
+    return schema.metadata.tables[name]
+
+
+def _array(table: "Table", column: str) -> str:
+    return f"{_ARRAYS.get(type(table.c[column].type).__name__, 'text')}[]"
 
 
 class Statement:
@@ -53,33 +69,60 @@ Plan = Generator[Statement, Any, T]
 class Insert:
     """Puts rows into a table: `many(rows)`, each row in the order of `columns`.
 
-    `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", or "replace" (its other columns
-    are set). The index is the judge, not a look-up before. `at_once` rows at most are one statement on SQLite.
+    `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", "replace" (its other columns are
+    set), or "tally" (`count` is added, `first_at` and `last_at` become the earliest and the latest). The index is the
+    judge, not a look-up before. `at_once` rows at most are one statement on SQLite.
     """
 
     def __init__(
-        self, table: Table, *, on_conflict: str = "fail", columns: Sequence[str] = (), at_once: int = MOST_ROWS
+        self, table: str, *, on_conflict: str = "fail", columns: Sequence[str] = (), at_once: int = MOST_ROWS
     ) -> None:
         self.at_once = at_once
-        self.columns = tuple(columns) or tuple(column.name for column in table.columns)
-        self._key = [column.name for column in table.primary_key]
-        names = ", ".join(self.columns)
-        clause = ""
-        if on_conflict == "skip":
-            clause = " ON CONFLICT DO NOTHING"
-        elif on_conflict == "replace":
-            sets = ", ".join(f"{name} = excluded.{name}" for name in self.columns if name not in self._key)
-            clause = f" ON CONFLICT ({', '.join(self._key)}) DO UPDATE SET {sets}"
-        self._into, self._clause = f"INSERT INTO {table.name} ({names}) VALUES ", clause
-        self._row = f"({', '.join('?' * len(self.columns))})"
+        self._name, self._on_conflict, self._given = table, on_conflict, tuple(columns)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns, in the order in which a row gives them."""
+        return self._given or tuple(column.name for column in _table(self._name).columns)
+
+    @cached_property
+    def _key(self) -> list[str]:
+        return [column.name for column in _table(self._name).primary_key]
+
+    @cached_property
+    def _clause(self) -> str:
+        if self._on_conflict == "skip":
+            return " ON CONFLICT DO NOTHING"
+        if self._on_conflict in ("replace", "tally"):
+            how = self._tallied if self._on_conflict == "tally" else "excluded.{0}".format
+            sets = ", ".join(f"{name} = {how(name)}" for name in self.columns if name not in self._key)
+            return f" ON CONFLICT ({', '.join(self._key)}) DO UPDATE SET {sets}"
+        return ""
+
+    def _tallied(self, column: str) -> str:
+        old, new = f"{self._name}.{column}", f"excluded.{column}"
+        if column == "count":
+            return f"{old} + {new}"
+        return f"CASE WHEN {old} {'<' if column == 'first_at' else '>'} {new} THEN {old} ELSE {new} END"
+
+    @cached_property
+    def _parts(self) -> tuple[str, str]:
+        names, marks = ", ".join(self.columns), ", ".join("?" * len(self.columns))
+        return f"INSERT INTO {self._name} ({names}) VALUES ", f"({marks})"
+
+    @cached_property
+    def postgresql(self) -> str:
+        """The statement, each column as an array."""
+        table, names = _table(self._name), ", ".join(self.columns)
         arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(self.columns, start=1))
         # Rows go in by key, so that two processes take their locks in the same order.
         order = ", ".join(str(self.columns.index(name) + 1) for name in self._key)
-        self.postgresql = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) ORDER BY {order}{clause}"
+        return f"INSERT INTO {self._name} ({names}) SELECT * FROM unnest({arrays}) ORDER BY {order}{self._clause}"
 
     def on_sqlite(self, rows: int) -> str:
         """The statement for so many rows at once."""
-        return f"{self._into}{', '.join([self._row] * rows)}{self._clause}"
+        into, row = self._parts
+        return f"{into}{', '.join([row] * rows)}{self._clause}"
 
     def many(self, rows: Sequence[Sequence[Any]]) -> Statement:
         """These rows; gives nothing back."""
@@ -110,20 +153,55 @@ class _InsertRows(Statement):
 class Lookup:
     """Finds rows by many keys at once: `many(keys)` gives the rows, in no order. Nulls match nothing.
 
-    With `for_update`, rows are locked on PostgreSQL, in the order of their keys.
+    `columns` are all of the table's unless named. With `for_update`, rows are locked on PostgreSQL, in the order of
+    their keys. With `also`, a second table is looked into by the same statement; what it has no column for is said
+    beside it, as SQL.
     """
 
-    def __init__(self, table: Table, columns: Sequence[str], *, by: Sequence[str], for_update: bool = False) -> None:
-        self.columns = tuple(columns)
-        names = ", ".join(f"t.{name}" for name in columns)
-        where = " AND ".join(f"t.{name} = ?" for name in by)
-        self.sqlite = f"SELECT {names} FROM {table.name} t WHERE {where}"
-        each = " AND ".join(f"t.{name} = json_extract(k.value, '$[{at}]')" for at, name in enumerate(by))
-        self.sqlite_many = f"SELECT {names} FROM json_each(?) k CROSS JOIN {table.name} t ON {each}"
+    def __init__(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        *,
+        by: Sequence[str],
+        for_update: bool = False,
+        also: tuple[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self._name, self._given, self._by, self._for_update = table, tuple(columns), tuple(by), for_update
+        self._places: list[tuple[str, Mapping[str, str]]] = [(table, {}), *([also] if also else [])]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a row."""
+        return self._given or tuple(column.name for column in _table(self._name).columns)
+
+    def _each(self, rest: Callable[[str], str]) -> str:
+        """The statement over each table, what stands behind its columns being `rest`."""
+        return " UNION ALL ".join(
+            f"SELECT {', '.join(said.get(name, f't.{name}') for name in self.columns)} FROM {rest(place)}"
+            for place, said in self._places
+        )
+
+    @cached_property
+    def sqlite(self) -> str:
+        """For one key."""
+        where = " AND ".join(f"t.{name} = ?{at}" for at, name in enumerate(self._by, start=1))
+        return self._each(lambda place: f"{place} t WHERE {where}")
+
+    @cached_property
+    def sqlite_many(self) -> str:
+        """For many keys, as a list in JSON."""
+        on = " AND ".join(f"t.{name} = json_extract(k.value, '$[{at}]')" for at, name in enumerate(self._by))
+        return self._each(lambda place: f"json_each(?1) k CROSS JOIN {place} t ON {on}")
+
+    @cached_property
+    def postgresql(self) -> str:
+        """For many keys, each column as an array."""
+        by, table = self._by, _table(self._name)
         arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(by, start=1))
         on = " AND ".join(f"t.{name} = k.{name}" for name in by)
-        lock = f" ORDER BY {', '.join(f't.{name}' for name in by)} FOR UPDATE OF t" if for_update else ""
-        self.postgresql = f"SELECT {names} FROM unnest({arrays}) k({', '.join(by)}) JOIN {table.name} t ON {on}{lock}"
+        lock = f" ORDER BY {', '.join(f't.{name}' for name in by)} FOR UPDATE OF t" if self._for_update else ""
+        return self._each(lambda place: f"unnest({arrays}) k({', '.join(by)}) JOIN {place} t ON {on}{lock}")
 
     def many(self, keys: Sequence[Sequence[Any]]) -> Statement:
         """The rows under these keys (each in the order of `by`)."""
@@ -157,17 +235,27 @@ class Among:
     """
 
     def __init__(
-        self, table: Table, columns: Sequence[str], *, fixed: Sequence[str], by: str, for_update: bool = False
+        self, table: str, columns: Sequence[str], *, fixed: Sequence[str], by: str, for_update: bool = False
     ) -> None:
-        names = ", ".join(f"t.{name}" for name in columns)
-        self.fixed = tuple(fixed)
-        same = " AND ".join(f"t.{name} = ?" for name in fixed)
-        self.sqlite = f"SELECT {names} FROM json_each(?) k CROSS JOIN {table.name} t ON {same} AND t.{by} = k.value"
-        numbered = " AND ".join(f"t.{name} = ${at}" for at, name in enumerate(fixed, start=2))
-        lock = f" ORDER BY t.{by} FOR UPDATE OF t" if for_update else ""
-        self.postgresql = (
-            f"SELECT {names} FROM unnest($1::{_array(table, by)}) k(v) JOIN {table.name} t "
-            f"ON {numbered} AND t.{by} = k.v{lock}"
+        self._name, self._by, self._for_update, self.fixed = table, by, for_update, tuple(fixed)
+        self._names = ", ".join(f"t.{name}" for name in columns)
+
+    @cached_property
+    def sqlite(self) -> str:
+        """The values go in as one list in JSON."""
+        same = " AND ".join(f"t.{name} = ?" for name in self.fixed)
+        return (
+            f"SELECT {self._names} FROM json_each(?) k CROSS JOIN {self._name} t ON {same} AND t.{self._by} = k.value"
+        )
+
+    @cached_property
+    def postgresql(self) -> str:
+        """The values go in as one array."""
+        same = " AND ".join(f"t.{name} = ${at}" for at, name in enumerate(self.fixed, start=2))
+        lock = f" ORDER BY t.{self._by} FOR UPDATE OF t" if self._for_update else ""
+        return (
+            f"SELECT {self._names} FROM unnest($1::{_array(_table(self._name), self._by)}) k(v) JOIN {self._name} t "
+            f"ON {same} AND t.{self._by} = k.v{lock}"
         )
 
     def many(self, values: Sequence[Any], **fixed: Any) -> Statement:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -10,7 +10,7 @@ from adapters.contract import currency_code
 from adapters.contract.errors import Unreadable
 from app.moments import iso
 from app.roles import Permission, Role
-from app.store import accounts
+from app.store import accounts, pruning
 from app.store.statements import Row
 from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, page_of, route
@@ -25,6 +25,27 @@ class AccountMade(Body):
     enable: bool = False
 
 
+Age = Annotated[
+    str, StringConstraints(pattern=r"^[1-9]\d{0,4}d$"), Field(description="days, as in 30d; null: kept for ever")
+]
+
+
+class RetentionChange(Body):
+    """How long each class is kept, in days. What is not mentioned is left alone; null is: for ever.
+
+    bodies: what deliveries held, byte by byte. deliveries: their rows in the log, and the bodies with them. refusals: the
+    samples of what was refused; the counters stay. orders_…: by status, counted from the last thing said of the order:
+    open (pending, overdue, partially_paid), closed (paid, refunded), canceled (canceled, failed).
+    """
+
+    bodies: Age | None = None
+    deliveries: Age | None = None
+    refusals: Age | None = None
+    orders_open: Age | None = None
+    orders_closed: Age | None = None
+    orders_canceled: Age | None = None
+
+
 class AccountChange(Body):
     """What an admin may set."""
 
@@ -32,7 +53,7 @@ class AccountChange(Body):
     owner_privacy: bool | None = None
     default_currency: str | None = None
     default_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
-    retention: dict[str, Annotated[str, StringConstraints(pattern=r"^\d{1,5}d$")]] | None = None
+    retention: RetentionChange | None = None
 
     @field_validator("default_currency")
     @classmethod
@@ -95,9 +116,19 @@ async def change_account(asked: Asked) -> Response:
     for name, value in changes.items():
         if value is None:
             raise invalid(name, "cannot be null; leave it out to leave it alone")
+    if "retention" in changes:
+        changes["retention"] = await _retention(asked, changes["retention"])
     await accounts.change(asked.registry.store, asked.account_id, changes)
     asked.registry.directory.forget()
     return await show_account(asked)
+
+
+async def _retention(asked: Asked, given: dict[str, str | None]) -> dict[str, str]:
+    """The ages that hold from now on. Pruning by itself waits a whole turn: what was set by mistake can be taken back."""
+    row = await accounts.find(asked.registry.store, asked.account_id)
+    await pruning.postpone(asked.registry.store)
+    ages = (row["retention"] if row else {}) | given
+    return {name: age for name, age in ages.items() if age is not None}
 
 
 def _member(row: Row) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.committer import Committer
+from app.log import log
 from app.registry import Registry
 from app.settings import Settings
 from app.store.database import Store
@@ -26,17 +26,18 @@ from app.web import (
     operator,
     orders,
     privacy,
+    reports,
+    retention,
     sources,
+    stats,
     transfer,
     trials,
 )
 from app.web.problems import Problem, answer_problem
 from app.web.webhooks import PREFIX, Webhooks
 
-log = structlog.get_logger()
 
-
-def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = Committer) -> ASGIApp:
+def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = Committer) -> "Application":
     """The whole service as one ASGI application. `committer` is replaced by the benchmark that stores nothing.
 
     Raises BadSettings.
@@ -61,26 +62,36 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *handmade.ROUTES,
             *deals.ROUTES,
             *deliveries.ROUTES,
+            *stats.ROUTES,
             *adapters.ROUTES,
             *sources.ROUTES,
             *trials.ROUTES,
             *accounts.ROUTES,
             *privacy.ROUTES,
+            *reports.ROUTES,
+            *retention.ROUTES,
             *operator.ROUTES,
         ],
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: _http, Exception: _fault},
     )
     api.state.registry = registry
-    webhooks = Webhooks(registry)
+    return Application(registry, api)
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+
+class Application:
+    """The two doors: webhooks, which are plain ASGI, and everything else."""
+
+    def __init__(self, registry: Registry, api: Starlette) -> None:
+        self.registry = registry
+        self._api, self._webhooks = api, Webhooks(registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the lifespan."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            await webhooks(scope, receive, send)
+            await self._webhooks(scope, receive, send)
         else:
-            await api(scope, receive, send)
-
-    return application
+            await self._api(scope, receive, send)
 
 
 async def _http(request: Request, fault: Exception) -> Response:

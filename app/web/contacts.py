@@ -136,10 +136,11 @@ async def summary(asked: Asked) -> Response:
     rows = await orders.summary(
         asked.registry.store, asked.account_id, await wanted(asked, OrderQuery(), contact_id=row["id"])
     )
-    return answer({"contact_id": row["id"], "currencies": [_sums(one) for one in rows]})
+    return answer({"contact_id": row["id"], "currencies": [sums(one) for one in rows]})
 
 
-def _sums(row: Row) -> dict[str, Any]:
+def sums(row: Row) -> dict[str, Any]:
+    """What orders in one currency sum up to."""
     currency = row["currency"]
     average = (
         int((Decimal(row["gross"]) / row["paid_orders"]).quantize(Decimal(1), rounding=ROUND_HALF_UP))

@@ -30,7 +30,7 @@ _PLAIN = frozenset({
 })  # fmt: skip
 
 Document = dict[str, Any]
-Page = Callable[[str], Awaitable[list[Row]]]
+Page = Callable[[str], Awaitable[tuple[list[Row], str | None]]]  # rows after this id, and where to go on
 # Reads what belongs to the rows; what that gives, makes documents of them, outside the event loop.
 Render = Callable[[list[Row]], Awaitable[Callable[[], list[Document]]]]
 
@@ -76,8 +76,8 @@ async def _orders(asked: Asked, form: str) -> Response:
     filters = AllOrdersQuery.model_validate(query.model_dump(exclude={"excel"}))
     which = await wanted(asked, filters, contact_id=contact_id, deal_id=query.deal_id, q=query.q)
 
-    async def page(after: str) -> list[Row]:
-        return [] if nobody else await orders.walk(store, account_id, which, after=after, limit=PAGE)
+    async def page(after: str) -> tuple[list[Row], str | None]:
+        return ([], None) if nobody else await orders.walk(store, account_id, which, after=after, limit=PAGE)
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         ids = sorted({row["contact_id"] for row in rows if row["contact_id"]})
@@ -121,8 +121,9 @@ async def _contacts(asked: Asked, form: str) -> Response:
     store, account_id = asked.registry.store, asked.account_id
     owner = await wallet_of(asked)
 
-    async def page(after: str) -> list[Row]:
-        return await contacts.walk(store, account_id, owner_id=owner, after=after, limit=PAGE)
+    async def page(after: str) -> tuple[list[Row], str | None]:
+        rows = await contacts.walk(store, account_id, owner_id=owner, after=after, limit=PAGE)
+        return rows, rows[-1]["id"] if len(rows) == PAGE else None
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         known: dict[str, list[Row]] = {row["id"]: [] for row in rows}
@@ -147,13 +148,11 @@ def _streamed(
     async def content() -> AsyncIterator[bytes]:
         if form == CSV:
             yield ((BOM if excel else "") + _csv([columns], excel)).encode()
-        after = ""
-        while rows := await page(after):
-            after = rows[-1]["id"]
+        after: str | None = ""
+        while after is not None:
+            rows, after = await page(after)
             # Beside the event loop: webhooks are not kept waiting for a page of text.
             yield await asyncio.to_thread(_written, form, columns, await render(rows), excel)
-            if len(rows) < PAGE:
-                return
 
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"', "Cache-Control": "no-store"}
     return StreamingResponse(content(), headers=headers, media_type=MEDIA[form])

@@ -15,7 +15,7 @@ from app.store import contacts, orders
 from app.store.statements import Row
 from app.web import shapes
 from app.web.problems import invalid, not_found
-from app.web.requests import Asked, Page, after, answer, page_of, route
+from app.web.requests import Asked, Page, after, answer, cursor, page_of, route
 from app.web.wallet import wallet_of
 
 
@@ -81,13 +81,14 @@ async def list_orders(asked: Asked, *, contact_id: str | None = None, deal_id: s
             if found is None:
                 return answer({"data": [], "next_cursor": None})
             contact_id = found["id"]
-    rows = await orders.page(
-        asked.registry.store,
-        asked.account_id,
-        await wanted(asked, query, contact_id=contact_id, deal_id=deal_id, q=q),
-        after=after(query.cursor, int, str),
-        limit=query.limit + 1,
-    )
+    store, place = asked.registry.store, after(query.cursor, int, str)
+    filtered = await wanted(asked, query, contact_id=contact_id, deal_id=deal_id, q=q)
+    if q:
+        rows, further = await orders.search(store, asked.account_id, filtered, after=place, limit=query.limit)
+        crm = await _crm_ids(asked, rows)
+        data = [shapes.order(row, crm.get(row["contact_id"])) for row in rows]
+        return answer({"data": data, "next_cursor": cursor(further) if further else None})
+    rows = await orders.page(store, asked.account_id, filtered, after=place, limit=query.limit + 1)
     crm = await _crm_ids(asked, rows)
     return answer(
         page_of(

@@ -32,13 +32,13 @@ MAX_REQUEST_BYTES = 4 * 1024 * 1024
 class Body(BaseModel):
     """A request's body. Unknown fields are an error: a misspelt one is not silently without effect."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
 class Query(BaseModel):
     """A request's query; the same holds."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
 class Page(Query):

@@ -141,11 +141,11 @@ def signed_sample(source: Source, kind: str | None, case: str | None = None) -> 
 def _proven(source: Source, delivery: Delivery) -> Delivery:
     """The delivery, signed with the source's newest secret. Raises Problem."""
     scheme = source.adapter.scheme(source.options)
-    if not scheme.can_sign:
-        raise Problem("conflict", f"only {source.adapter.title} itself can sign for this source: the key is its own")
     secrets = source.usable_secrets(moments.now())
-    if not secrets:
+    if not secrets and scheme.can_sign:
         raise Problem("conflict", "the source has no secret that counts now; rotate to get one")
+    if not secrets or not scheme.signs_with(secrets[0]):
+        raise Problem("conflict", f"only {source.adapter.title} itself can sign for this source: the key is its own")
     try:
         return scheme.sign(delivery, secrets[0], delivery.received_at)
     except Unverified:

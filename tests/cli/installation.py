@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.cli.warm import Warm
+
 COMMAND = [sys.executable, "-m", "app.cli"]
 PATIENCE = 30.0  # seconds; a busy machine is slow, and a test that is well waits for none of them
 
@@ -36,8 +38,8 @@ def alive(process: int) -> bool:
 class Installation:
     """A folder with a database, and the command line beside it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, warm: Warm) -> None:
+        self.folder, self.warm = folder, warm
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
         self.environment = kept | {"ORDERS_DATABASE_URL": f"sqlite:///{folder}/orders.db", "ORDERS_LOG_FORMAT": "json"}
         self.server: subprocess.Popen[bytes] | None = None
@@ -45,15 +47,7 @@ class Installation:
 
     def done(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command, run to its end, however it ended."""
-        return subprocess.run(
-            [*COMMAND, *words],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return self.warm.run(words, env=self.environment, cwd=self.folder, timeout=60)
 
     def run(self, *words: str, code: int = 0) -> str:
         """What a command says: on standard output if it is to go well, else on standard error."""

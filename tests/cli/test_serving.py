@@ -19,6 +19,7 @@ import pytest
 from app.settings import Settings
 from app.vault import make_key
 from tests.cli.installation import COMMAND, Installation, alive, until
+from tests.cli.warm import Warm
 
 
 def connection_to(address: str) -> socket.socket:
@@ -119,10 +120,10 @@ def test_commands_and_a_starting_server_wait_for_each_other(here: Installation) 
     assert len(here.json("account", "list")["data"]) == 3
 
 
-def test_a_path_too_long_for_a_sockets_address_serves_all_the_same(tmp_path: Path) -> None:
+def test_a_path_too_long_for_a_sockets_address_serves_all_the_same(tmp_path: Path, warm: Warm) -> None:
     folder = tmp_path / ("deep-" * 20) / ("deeper-" * 20)
     folder.mkdir(parents=True)
-    here = Installation(folder)
+    here = Installation(folder, warm)
     try:
         address = here.serve()
         here.run("account", "create", "acme")
@@ -294,7 +295,7 @@ def test_workers_end_when_their_parent_is_killed(there: Installation) -> None:
 
 
 def test_two_servers_that_start_on_one_empty_database_both_serve(there: Installation) -> None:
-    second = Installation(there.folder)
+    second = Installation(there.folder, there.warm)
     second.log = there.folder / "second.log"
     second.environment = there.environment
     try:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.cli.installation import PATIENCE, Installation, until
+from tests.cli.warm import Warm
 
 BODY = {
     "id": 5000000009, "name": "#1009", "financial_status": "paid", "total_price": "10.00", "currency": "BRL",
@@ -190,15 +191,17 @@ def test_a_backup_is_readable_by_its_owner_alone_and_whole(here: Installation) -
     assert here.json("backup", "copy.db")["path"] == str(here.folder / "copy.db")
     assert oct((here.folder / "copy.db").stat().st_mode & 0o777) == "0o600"
     assert not list(here.folder.glob(".*.part"))
-    copied = Installation(here.folder)
+    copied = Installation(here.folder, here.warm)
     copied.environment = here.environment | {"ORDERS_DATABASE_URL": f"sqlite:///{here.folder}/copy.db"}
     assert [one["name"] for one in copied.json("account", "list")["data"]] == ["acme"]
     assert "no folder" in here.refused("backup", "nowhere/copy.db")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_demonstration_stays_open_and_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
-    here = Installation(tmp_path)
+def test_the_demonstration_stays_open_and_leaves_nothing_behind(
+    tmp_path: Path, warm: Warm, number: signal.Signals
+) -> None:
+    here = Installation(tmp_path, warm)
     here.environment |= {"TMPDIR": str(tmp_path), "ORDERS_PORT": "nonsense", "ORDERS_DATABASE_URL": "nonsense"}
     out = tmp_path.with_name(f"{tmp_path.name}.out")
     with here.running(out, "demo") as demo:

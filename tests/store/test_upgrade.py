@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.migrate import _config, migrate, newest
-from app.settings import read_settings
+from app.settings import Settings, read_settings
+from app.store.schema import metadata
 
 pytestmark = pytest.mark.anyio
 
@@ -32,3 +36,19 @@ async def test_thin_deliveries_of_an_older_version_are_fetched_after_the_upgrade
     assert (before, after) == ("0001", newest())
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT * FROM fetches").fetchall() == [("acc", "dlv_1", "src", 0, 5, 0)]
+
+
+async def test_the_migrations_and_the_tables_tell_the_same(settings: Settings) -> None:
+    """Tables, columns, indexes and keys, on both engines."""
+    address = settings.database_url
+    if settings.on_sqlite:
+        engine = create_engine(address)
+        with engine.connect() as connection:
+            found = compare_metadata(MigrationContext.configure(connection), metadata)
+        engine.dispose()
+    else:
+        on_postgresql = create_async_engine(address.replace("postgresql://", "postgresql+asyncpg://", 1))
+        async with on_postgresql.connect() as held:
+            found = await held.run_sync(lambda one: compare_metadata(MigrationContext.configure(one), metadata))
+        await on_postgresql.dispose()
+    assert [change for change in found if "alembic_version" not in str(change)] == []

@@ -46,7 +46,11 @@ ROUTES = [
     ("GET", "/v1/deliveries", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/deliveries/dlv_none", {"admin", "manager", "integrator", "ops"}),
     ("POST", "/v1/deliveries/dlv_none/retry", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/stats", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/privacy/requests", {"admin"}),
+    ("POST", "/v1/prune", {"admin"}),
+    ("GET", "/v1/reports/orders", {"admin", "manager", "rep"}),
+    ("GET", "/v1/reports/contacts", {"admin", "manager", "rep"}),
     ("GET", "/v1/adapters", ALL),
 ]
 

@@ -1,0 +1,302 @@
+"""Pages of orders by key, each in a time that does not grow with the account; the only room that decides which index is walked.
+
+- Plain, or of a contact, or of a deal: one index has them in time's order.
+- By status, currency, origin or source, alone or together: of these few combinations exist. Each is a run of one index in
+  time's order, and the newest of all runs are the page.
+- Of a rep's wallet: the newest orders are looked through first, which is enough for a large wallet; else the newest of each of
+  the rep's contacts and deals are.
+- Searched: the exact id is found at once. Titles are looked through from the newest on, so many at a time: a page may hold
+  fewer than were asked for, even none, and still say where the next one begins.
+"""
+
+import json
+import unicodedata
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.store.database import Store, among
+from app.store.statements import Row
+
+MOST_RUNS = 64  # beyond it, which takes a hostile shop, the list is walked as a whole
+NEWEST = 2_000  # orders that are looked through for a wallet before its contacts and deals are
+LOOKED_THROUGH = 10_000  # titles for one page of a search
+CHUNK = 2_000
+BEGINNING = (2**62, "")  # a key before every order
+
+Key = tuple[int, str]
+
+_NEWEST_FIRST = "ORDER BY ordered_at DESC, id DESC LIMIT :limit"
+# Whatever the account, the origins that orders without a source have as their scope.
+_SCOPES = (
+    "SELECT id FROM sources WHERE account_id = :account_id UNION SELECT 'manual' UNION SELECT 'api' UNION SELECT 'payments' "
+    "UNION SELECT 'webhook' UNION SELECT 'commerce'"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which orders: every field that is set must hold. Times are microseconds, `until` is not included.
+
+    `q` is what `search` is for, and `page` heeds it; no sum does. `wallet_of` is the member beyond whose own contacts and
+    deals nothing is seen.
+    """
+
+    contact_id: str | None = None
+    deal_id: str | None = None
+    status: str | None = None
+    origin: str | None = None
+    source_id: str | None = None
+    currency: str | None = None
+    since: int | None = None
+    until: int | None = None
+    q: str | None = None
+    wallet_of: str | None = None
+
+
+_WALLET = (
+    "(contact_id IN (SELECT id FROM contacts WHERE account_id = :account_id AND owner_id = :wallet_of) "
+    "OR deal_id IN (SELECT crm_id FROM deals WHERE account_id = :account_id AND owner_id = :wallet_of))"
+)
+
+
+def where_of(account_id: str, wanted: Filter, *, indexed: bool = True) -> tuple[str, dict[str, Any]]:
+    """The condition that a filter means, and its values, for `orders` by its own name.
+
+    Unless `indexed`, no index is chosen for the sake of a status, currency, origin or source: the list's own order decides.
+    """
+    clauses = ["account_id = :account_id", "value IS NOT NULL"]
+    values: dict[str, Any] = {"account_id": account_id}
+    for name in ("contact_id", "deal_id", "status", "origin", "source_id", "currency"):
+        if (given := getattr(wanted, name)) is not None:
+            plain = indexed or name in ("contact_id", "deal_id")
+            clauses.append(f"{name} = :{name}" if plain else f"({name} || '') = :{name}")
+            values[name] = given
+    if wanted.since is not None:
+        clauses.append("ordered_at >= :since")
+        values["since"] = wanted.since
+    if wanted.until is not None:
+        clauses.append("ordered_at < :until")
+        values["until"] = wanted.until
+    if wanted.wallet_of is not None:
+        clauses.append(_WALLET)
+        values["wallet_of"] = wanted.wallet_of
+    return " AND ".join(clauses), values
+
+
+TRAITS = ("status", "currency", "origin", "scope")
+_TRAITS = ", ".join(TRAITS)
+# From each combination that exists straight to the next one in the index, whatever stands between them.
+_RUNS = f"""
+WITH RECURSIVE run(id) AS (
+    SELECT first.id FROM (
+        SELECT id FROM orders WHERE account_id = :account_id AND value IS NOT NULL ORDER BY {_TRAITS} LIMIT 1
+    ) first
+    UNION ALL
+    SELECT (
+        SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL
+        AND (o.status, o.currency, o.origin, o.scope) > (c.status, c.currency, c.origin, c.scope)
+        ORDER BY o.status, o.currency, o.origin, o.scope LIMIT 1
+    ) FROM run JOIN orders c ON c.account_id = :account_id AND c.id = run.id
+)
+SELECT {_TRAITS} FROM run JOIN orders ON account_id = :account_id AND orders.id = run.id LIMIT :most
+"""
+
+
+async def runs(store: Store, account_id: str, most: int) -> list[Row]:
+    """Every combination of status, currency, origin and scope that the account's orders have; at most so many."""
+    return await store.all(_RUNS, account_id=account_id, most=most)
+
+
+def as_read(row: Row) -> Row:
+    """An order's row with its values as they are meant."""
+    return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
+
+
+async def page(store: Store, account_id: str, wanted: Filter, *, after: Key | None, limit: int) -> list[Row]:
+    """Orders, newest first, after the one that was ordered at this time under this id; however long it takes with `q`."""
+    if not wanted.q:
+        return await _walk(store, account_id, wanted, after, limit, "*")
+    found: list[str] = []
+    exact = {row["id"] for row in await _of_id(store, account_id, replace(wanted, q=None), wanted.q)}
+    place, more = after, True
+    while more and len(found) < limit:
+        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(found), also=exact)
+        found += ids
+    return await _read(store, account_id, found, "*")
+
+
+async def search(
+    store: Store, account_id: str, wanted: Filter, *, after: Key | None, limit: int
+) -> tuple[list[Row], Key | None]:
+    """Orders whose id is `q`, then those whose title holds it, newest first; and where to go on, if there is more.
+
+    Upper and lower case, and accents, make no difference in titles.
+    """
+    exact = await _of_id(store, account_id, replace(wanted, q=None), wanted.q or "")
+    rows = exact[:limit] if after is None else []
+    place, more, seen = after, True, 0
+    while more and len(rows) < limit and seen < LOOKED_THROUGH:
+        known = {row["id"] for row in exact}
+        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(rows), but=known)
+        rows += await _read(store, account_id, ids, "*")
+        seen += CHUNK
+    return rows, (place or BEGINNING) if more else None
+
+
+async def walk(
+    store: Store, account_id: str, wanted: Filter, *, after: str, limit: int
+) -> tuple[list[Row], str | None]:
+    """Orders by id, after this one, and where to go on, if there is more.
+
+    Whatever is written meanwhile, each order that stays is met once, because ids stay. Of so many that are looked at, those
+    are given that the filter means.
+    """
+    where, values = where_of(account_id, wanted, indexed=False)
+    # The plus keeps SQLite from the index of times, by which it would sort the whole range anew for each page.
+    where = where.replace("ordered_at >=", "+ordered_at >=").replace("ordered_at <", "+ordered_at <")
+    found = await store.all(
+        f"SELECT * FROM orders WHERE {where} AND id > :after_id ORDER BY id LIMIT :limit",
+        after_id=after, limit=limit, **values,
+    )  # fmt: skip
+    place = found[-1]["id"] if len(found) == limit else None
+    if wanted.q:
+        sought, exact = _plain(wanted.q), {row["id"] for row in await _of_id(store, account_id, wanted, wanted.q)}
+        found = [row for row in found if row["id"] in exact or sought in _plain(row["title"] or "")]
+    return [as_read(row) for row in found], place
+
+
+async def _look_through(
+    store: Store,
+    account_id: str,
+    wanted: Filter,
+    after: Key | None,
+    limit: int,
+    *,
+    also: Container[str] = (),
+    but: Container[str] = (),
+) -> tuple[list[str], Key | None, bool]:
+    """The ids of the next titles that hold `q`, or that are wanted anyway; the last place looked at; whether there is more."""
+    rows = await _walk(store, account_id, replace(wanted, q=None), after, CHUNK, "ordered_at, id, title")
+    sought, found = _plain(wanted.q or ""), list[str]()
+    for row in rows:
+        after = (row["ordered_at"], row["id"])
+        if row["id"] not in but and (row["id"] in also or sought in _plain(row["title"] or "")):
+            found.append(row["id"])
+            if len(found) == limit:
+                return found, after, True
+    return found, after, len(rows) == CHUNK
+
+
+def _plain(text: str) -> str:
+    """Text without case and accents."""
+    if text.isascii():
+        return text.lower()
+    return "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
+
+
+async def _of_id(store: Store, account_id: str, wanted: Filter, word: str) -> list[Row]:
+    """The orders of this id at their sources, or with it as a further name."""
+    where, values = where_of(account_id, wanted, indexed=False)
+    rows = await store.all(
+        f"SELECT * FROM orders WHERE {where} AND id IN ("
+        f"SELECT id FROM orders WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND external_id = :word "
+        f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word"
+        ") ORDER BY ordered_at DESC, id DESC",
+        word=word, **values,
+    )  # fmt: skip
+    return [as_read(row) for row in rows]
+
+
+async def _walk(
+    store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
+) -> list[Row]:
+    """The next orders of the filter, newest first, by the index that has them in this order."""
+    keys: list[Row] | None = None
+    if wanted.contact_id is None and wanted.deal_id is None:
+        if wanted.wallet_of is not None:
+            keys = await _of_wallet(store, account_id, wanted, after, limit)
+        elif any((wanted.status, wanted.currency, wanted.origin, wanted.source_id)):
+            keys = await _of_runs(store, account_id, wanted, after, limit)
+    if keys is not None:
+        return await _read(store, account_id, [row["id"] for row in keys], columns)
+    where, values = _before(*where_of(account_id, wanted, indexed=False), after)
+    rows = await store.all(f"SELECT {columns} FROM orders WHERE {where} {_NEWEST_FIRST}", limit=limit, **values)
+    return [as_read(row) for row in rows] if columns == "*" else rows
+
+
+def _before(where: str, values: dict[str, Any], after: Key | None) -> tuple[str, dict[str, Any]]:
+    if after is None:
+        return where, values
+    return f"{where} AND (ordered_at, id) < (:after_at, :after_id)", values | {
+        "after_at": after[0],
+        "after_id": after[1],
+    }
+
+
+async def _read(store: Store, account_id: str, ids: list[str], columns: str) -> list[Row]:
+    """These orders, in this order."""
+    if not ids:
+        return []
+    words, values = among("order", ids)
+    rows = await store.all(
+        f"SELECT {columns} FROM orders WHERE account_id = :account_id AND id {words}", account_id=account_id, **values
+    )
+    known = {row["id"]: as_read(row) if columns == "*" else row for row in rows}
+    return [known[one] for one in ids if one in known]
+
+
+async def _of_runs(store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int) -> list[Row] | None:
+    """Keys from the runs that match; None when there are too many runs."""
+    found = await runs(store, account_id, MOST_RUNS + 1)
+    if len(found) > MOST_RUNS:
+        return None
+    asked = {
+        "status": wanted.status,
+        "currency": wanted.currency,
+        "origin": wanted.origin,
+        "scope": wanted.source_id,
+    }
+    matching = [run for run in found if all(value is None or run[name] == value for name, value in asked.items())]
+    if not matching:
+        return []
+    times = Filter(since=wanted.since, until=wanted.until)
+    where, values = _before(*where_of(account_id, times, indexed=True), after)
+    parts = []
+    for at, run in enumerate(matching):
+        of_run = " AND ".join(f"{name} = :{name}_{at}" for name in TRAITS)
+        parts.append(
+            f"SELECT * FROM (SELECT ordered_at, id FROM orders WHERE {where} AND {of_run} {_NEWEST_FIRST}) r{at}"
+        )
+        values |= {f"{name}_{at}": run[name] for name in TRAITS}
+    return await store.all(f"{' UNION ALL '.join(parts)} {_NEWEST_FIRST}", limit=limit, **values)
+
+
+async def _of_wallet(store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int) -> list[Row]:
+    """Keys of a rep's own orders."""
+    where, values = where_of(account_id, wanted, indexed=False)
+    everything, times = _before(
+        *where_of(account_id, Filter(since=wanted.since, until=wanted.until), indexed=False), after
+    )
+    rows = await store.all(
+        f"SELECT ordered_at, id FROM (SELECT * FROM orders WHERE {everything} ORDER BY ordered_at DESC, id DESC "
+        f"LIMIT {NEWEST}) newest WHERE {where} {_NEWEST_FIRST}",
+        limit=limit, **{**times, **values},
+    )  # fmt: skip
+    if len(rows) == limit:
+        return rows
+    inner, values = _before(*where_of(account_id, replace(wanted, wallet_of=None), indexed=False), after)
+    parts = []
+    for table, key, column in (("contacts", "id", "contact_id"), ("deals", "crm_id", "deal_id")):
+        newest = f"FROM orders WHERE {inner} AND {column} = w.{key} {_NEWEST_FIRST}"
+        if store.on_sqlite:
+            mine = f"JOIN orders o ON o.account_id = :account_id AND o.id IN (SELECT id {newest})"
+        else:
+            mine = f"CROSS JOIN LATERAL (SELECT ordered_at, id {newest}) o"
+        parts.append(
+            f"SELECT o.ordered_at, o.id FROM {table} w {mine} WHERE w.account_id = :account_id AND w.owner_id = :wallet_of"
+        )
+    return await store.all(
+        f"SELECT ordered_at, id FROM ({' UNION '.join(parts)}) mine {_NEWEST_FIRST}",
+        limit=limit, wallet_of=wanted.wallet_of, **values,
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Counts over HTTP: what came, how it ended, what is wrong."""
+
+from pydantic import Field
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app import moments, signals
+from app.roles import Permission
+from app.store import sources
+from app.web.orders import moment_of
+from app.web.problems import invalid, not_found
+from app.web.requests import Asked, Query, answer, route
+
+LONGEST = 92 * 86400 * 1_000_000  # microseconds
+
+
+class StatsQuery(Query):
+    """The time that is looked at, and a source."""
+
+    since: str = "24h"
+    until: str | None = None
+    source_id: str | None = Field(None, max_length=64)
+
+
+async def stats(asked: Asked) -> Response:
+    """Counts per source, outcome and hour; last seen; how long acknowledging took; what somebody has to look at."""
+    query = asked.query(StatsQuery)
+    present = moments.now()
+    since = moment_of("since", query.since) or 0
+    until = moment_of("until", query.until) or present
+    if since >= until:
+        raise invalid("since", "is not before `until`")
+    if until - since > LONGEST:
+        raise invalid("since", "is more than 92 days before `until`")
+    registry = asked.registry
+    if query.source_id and await sources.find(registry.store, asked.account_id, query.source_id) is None:
+        raise not_found("source")
+    return answer(
+        await signals.stats(
+            registry.store,
+            asked.account_id,
+            since=since,
+            until=until,
+            present=present,
+            waiting=registry.committer.waiting,
+            source_id=query.source_id,
+            webhooks_at=registry.settings.webhooks_at,
+        )
+    )
+
+
+ROUTES: list[Route] = [route("GET", "/v1/stats", stats, Permission.LOG, query=StatsQuery)]
