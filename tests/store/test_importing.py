@@ -199,7 +199,7 @@ async def test_what_was_exported_gives_the_same_orders_in_an_empty_registry(hous
                     text = await _export(house, what, form)
                     assert (await _send(house, text, form, what))[0] == 0  # nothing changed here
                     assert (await _send(other, text, form, what))[1] == 0
-                    assert await _export(other, what, form) == text
+                    assert _rows(await _export(other, what, form), form, what) == _rows(text, form, what)
 
         for example in examples():
             await round_trip(example)
@@ -212,6 +212,13 @@ async def _send(house: House, text: str, form: str, what: str) -> tuple[int, int
     assert response.status_code == 200, response.text
     told = response.json()
     return told["created"] + told["updated"], told["refused"]
+
+
+def _rows(text: str, form: str, what: str) -> list[dict[str, Any]]:
+    """All that was exported; but when a contact that both have learnt something is each registry's own."""
+    table = csv.DictReader(io.StringIO(text, newline="")) if form == CSV else map(json.loads, text.split("\n")[:-1])
+    own = "updated_at" if what == "contacts" else ""
+    return [{name: value for name, value in row.items() if name != own} for row in table]
 
 
 async def _export(house: House, what: str, form: str) -> str:

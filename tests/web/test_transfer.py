@@ -12,6 +12,7 @@ import pytest
 from app.cli.inprocess import InProcess
 from app.web import exports
 from tests.house import House, eventually, order_event, signed
+from tests.web.test_retention import pruned
 
 pytestmark = pytest.mark.anyio
 
@@ -315,6 +316,15 @@ async def test_a_held_delivery_is_taken_up_when_an_import_brings_its_contact(hou
     await eventually(
         lambda: house.get(f"/v1/deliveries/{held['delivery_id']}"), lambda delivery: delivery["outcome"] == "created"
     )
+
+
+async def test_a_pruned_order_of_a_source_is_not_brought_back(house: House) -> None:
+    row = {**ROW, "source_id": await house.source()}
+    await send(house, [{**row, "ordered_at": "2001-01-01", "paid_at": None}])
+    assert await pruned(house, 0, orders_closed="365d") == {"orders_closed": 1}
+    told = await send(house, [row])
+    assert counts(told) == (0, 0, 1, 0) and "pruned" in told["notes"][0]["message"]
+    assert await house.data("/v1/orders") == []
 
 
 async def test_ids_are_kept_unless_they_are_another_orders(house: House) -> None:
