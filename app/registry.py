@@ -8,6 +8,7 @@ from app.fetch import Fetch
 from app.held import Held
 from app.importer import Importer
 from app.intake import Intake
+from app.jobs import Jobs
 from app.refused import Refused
 from app.retention import Retention
 from app.retry import Retry
@@ -33,6 +34,7 @@ class Registry:
         self.held = Held(self.store, self.retry)
         self.retention = Retention(self.store)
         self.fetch = Fetch(self.store, self.vault, self.retry, SourceApi(), self.committer.to_fetch)
+        self.jobs = Jobs(self.store, self.retry, self.committer)
 
     async def open(self) -> None:
         """Connects and begins. Raises Unavailable."""
@@ -42,9 +44,11 @@ class Registry:
         self.held.start()
         self.fetch.start()
         self.retention.start()
+        self.jobs.start()
 
     async def close(self) -> None:
         """Ends what is under way, writes what is counted, disconnects."""
+        await self.jobs.stop()
         await self.retention.stop()
         await self.fetch.stop()
         await self.held.stop()

@@ -1,12 +1,14 @@
 """A recorded delivery, taken up again: read with today's adapter, what it said before taken back, committed anew."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from adapters.contract import Delivery, Unfetched
 from app import moments
 from app.committer import Committer
 from app.directory import Directory, Source
 from app.reading import read
+from app.statement import entry_digest
 from app.store import deliveries
 from app.store.database import Store
 from app.store.record import Receipt, Record
@@ -31,7 +33,12 @@ class Kept:
         # The key under which it was recorded stays its own, even if today's adapter would find another.
         rec.dedupe_key = self.row["dedupe_key"]
         rec.was = self.row["outcome"]
-        rec.digest = self.row["digest"] if self.row["kind"] == rec.kind else rec.digest
+        if self.row["kind"] == rec.kind and self.row["digest"] != rec.digest:
+            # A token in the body was blanked before it was kept: what the body was when it came still tells entries apart.
+            rec.digest = self.row["digest"]
+            rec.statements = [
+                replace(said, digest=entry_digest(rec.digest, said.said["external_id"])) for said in rec.statements
+            ]
         return rec
 
 
@@ -46,21 +53,32 @@ class Retry:
         row = await deliveries.find(self._store, account_id, delivery_id)
         if row is None:
             return None
-        source = await self._directory.source(row["source_id"])
-        if source is None:
-            raise NotKept("its source was deleted")
-        kept = await deliveries.body(self._store, account_id, delivery_id)
-        if kept is None:
-            raise NotKept("its body is not kept any more")
-        body, envelope = kept
-        delivery = Delivery(
-            body=body,
-            headers=envelope["headers"],
-            query=envelope.get("query"),
-            received_at=moments.moment(row["received_at"]),
-            url=source.url,
-        )
-        return Kept(row=row, source=source, delivery=delivery)
+        [kept] = await self.kept_all(account_id, [row])
+        if isinstance(kept, NotKept):
+            raise kept
+        return kept
+
+    async def kept_all(self, account_id: str, rows: Sequence[Row]) -> list[Kept | NotKept]:
+        """What is kept of the deliveries of these log rows, each at its place; NotKept where it is not. Raises Unavailable."""
+        bodies = await deliveries.bodies(self._store, account_id, [row["id"] for row in rows])
+        found: list[Kept | NotKept] = []
+        for row in rows:
+            source = await self._directory.source(row["source_id"])
+            if source is None:
+                found.append(NotKept("its source was deleted"))
+            elif row["id"] not in bodies:
+                found.append(NotKept("its body is not kept any more"))
+            else:
+                body, envelope = bodies[row["id"]]
+                delivery = Delivery(
+                    body=body,
+                    headers=envelope["headers"],
+                    query=envelope.get("query"),
+                    received_at=moments.moment(row["received_at"]),
+                    url=source.url,
+                )
+                found.append(Kept(row=row, source=source, delivery=delivery))
+        return found
 
     async def commit(self, rec: Record) -> Receipt:
         """What became of it this time. Raises Busy."""

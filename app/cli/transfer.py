@@ -1,4 +1,4 @@
-"""`import`, `export`, `contacts import`, `contacts export`: files of any size, a part at a time."""
+"""`import`, `export`, `contacts import`: files of any size, a part at a time."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ import typer
 from app.cli.show import Account, Json, Misuse, Refused, command, facts, group, plain
 
 main = group("Files.")
-contacts = group("Contacts: from a file, into a file.")
+contacts = group("Contacts from a file.")
 
 Text = str | None
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .csv or .jsonl file; - reads standard input.")]
@@ -80,7 +80,12 @@ def contacts_import(
     _import("/v1/contacts/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
 
 
-@command(main, "export", "export --account acme --format csv --since 2026-01-01 > orders.csv")
+@command(
+    main,
+    "export",
+    "export --account acme --format csv --since 2026-01-01 > orders.csv",
+    "export --account acme --contacts --format jsonl > contacts.jsonl",
+)
 def export(
     account: Account = None,
     contact: Annotated[Text, typer.Option("--contact", help="Of this contact: our id or the CRM's.")] = None,
@@ -93,23 +98,20 @@ def export(
     since: Annotated[Text, typer.Option("--since", help="Ordered from this time on (ISO 8601, or 24h, 7d).")] = None,
     until: Annotated[Text, typer.Option("--until", help="Ordered before this time.")] = None,
     q: Annotated[Text, typer.Option("--q", help="Part of the title, or the external id.")] = None,
+    contacts: Annotated[
+        bool, typer.Option("--contacts", help="Every contact with its identities, instead of orders.")
+    ] = False,
     excel: Excel = False,
     output: Output = None,
 ) -> None:
-    """Export orders. What was exported can be imported again, here or elsewhere."""
+    """Export orders, or contacts. What was exported can be imported again, here or elsewhere."""
     query = {
         "contact": contact, "deal_id": deal, "status": status, "origin": origin, "source_id": source,
         "currency": currency, "since": since, "until": until, "q": q, "excel": excel or None,
     }  # fmt: skip
-    _export("orders", form, account, query, output)
-
-
-@command(contacts, "export", "contacts export --account acme --format jsonl > contacts.jsonl")
-def contacts_export(
-    account: Account = None, form: ExportForm = "csv", excel: Excel = False, output: Output = None
-) -> None:
-    """Export contacts with their identities."""
-    _export("contacts", form, account, {"excel": excel or None}, output)
+    if contacts and any(value is not None for name, value in query.items() if name != "excel"):
+        raise Misuse("--contacts is for every contact; the other filters are for orders")
+    _export("contacts" if contacts else "orders", form, account, query, output)
 
 
 # -- In ------------------------------------------------------------------------------------------------------------

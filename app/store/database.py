@@ -135,6 +135,32 @@ class Store:
                 raise Rejected(str(fault)) from fault
         raise AssertionError("unreachable")
 
+    async def look(self, plan: Callable[[], Plan[T]]) -> T:
+        """Runs a plan that only reads, in one transaction that is undone; on SQLite beside the writer, not in its way.
+
+        Raises Unavailable, Rejected.
+        """
+        for attempt in range(PLAN_ATTEMPTS):
+            try:
+                async with self._reader.connection() as connection:
+                    raw = connection.raw_connection
+                    if self.on_sqlite:
+                        return await raw.run(lambda raw: _glance(raw, plan()))  # type: ignore[no-any-return]  # databases gives Any
+                    transaction = raw.transaction()
+                    await transaction.start()
+                    try:
+                        return await _steps(raw, plan())
+                    finally:
+                        await transaction.rollback()
+            except self._faults.again as fault:
+                if attempt == PLAN_ATTEMPTS - 1:
+                    raise Rejected(str(fault)) from fault
+            except self._faults.away as fault:
+                raise Unavailable(str(fault)) from fault
+            except self._faults.data as fault:
+                raise Rejected(str(fault)) from fault
+        raise AssertionError("unreachable")
+
     async def _on_sqlite(self, plan: Callable[[], Plan[T]]) -> T:
         async with self._writer.connection() as connection:
             return await connection.raw_connection.run(lambda raw: _transaction(raw, plan()))  # type: ignore[no-any-return]  # databases gives Any
@@ -161,6 +187,14 @@ def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:
             connection.execute("ROLLBACK")
         raise
     return result
+
+
+def _glance(connection: sqlite3.Connection, steps: Plan[T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return _all_steps(connection, steps)
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _all_steps(connection: sqlite3.Connection, steps: Plan[T]) -> T:

@@ -1,10 +1,11 @@
 """The only room that speaks SQL about the delivery log when it is read; the group commit writes it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.store.database import Store
+from app.store.database import Store, among
 from app.store.record import unpacked
 from app.store.statements import Row
 
@@ -77,6 +78,13 @@ async def newer(store: Store, account_id: str, wanted: Filter, *, than: str, lim
     return [_delivery(row) for row in rows]
 
 
+async def count(store: Store, account_id: str, wanted: Filter, *, upto: str) -> int:
+    """How many deliveries there are, those after this id left out."""
+    where, values = _where(account_id, wanted)
+    row = await store.one(f"SELECT COUNT(*) AS many FROM deliveries WHERE {where} AND id <= :upto", upto=upto, **values)
+    return row["many"] if row else 0
+
+
 async def find(store: Store, account_id: str, delivery_id: str) -> Row | None:
     """One log row."""
     row = await store.one(
@@ -94,3 +102,24 @@ async def body(store: Store, account_id: str, delivery_id: str) -> tuple[bytes, 
     if row is None:
         return None
     return unpacked(row["content"])
+
+
+async def find_all(store: Store, account_id: str, delivery_ids: Sequence[str]) -> list[Row]:
+    """These log rows, oldest first; those that are not there any more are left out."""
+    clause, values = among("delivery", list(delivery_ids))
+    rows = await store.all(
+        f"SELECT * FROM deliveries WHERE account_id = :account_id AND id {clause} ORDER BY id",
+        account_id=account_id,
+        **values,
+    )
+    return [_delivery(row) for row in rows]
+
+
+async def bodies(store: Store, account_id: str, delivery_ids: Sequence[str]) -> dict[str, tuple[bytes, Row]]:
+    """As `body`, for many: those that are still kept."""
+    clause, values = among("delivery", list(delivery_ids))
+    rows = await store.all(
+        f"SELECT delivery_id, content FROM bodies WHERE account_id = :account_id AND delivery_id {clause}",
+        account_id=account_id, **values,
+    )  # fmt: skip
+    return {row["delivery_id"]: unpacked(row["content"]) for row in rows}

@@ -122,3 +122,12 @@ async def waiting(store: Store) -> tuple[int, int | None]:
     """How many fetches wait, and when the oldest of them was due."""
     row = await store.one("SELECT COUNT(*) AS many, MIN(next_at) AS oldest FROM fetches")
     return (row["many"], row["oldest"]) if row else (0, None)
+
+
+async def waiting_of(store: Store, account_id: str, source_id: str) -> int:
+    """How many fetches of one source wait."""
+    row = await store.one(
+        "SELECT COUNT(*) AS many FROM fetches WHERE account_id = :account_id AND source_id = :source_id",
+        account_id=account_id, source_id=source_id,
+    )  # fmt: skip
+    return row["many"] if row else 0

@@ -262,7 +262,7 @@ class _Part:
         found, conflict, news = self.contacts.meet(account_id, identities)
         named = self._people.get(row.contact) if row.contact else None
         if named:
-            if news:
+            if news or conflict or found != named:
                 self.contacts.learn(account_id, named, identities, row.source_id)
             if conflict or found not in (None, named):
                 self._note(row, "contact_id", "its identities point to another contact as well; the id was believed")
@@ -283,7 +283,7 @@ class _Part:
             self._report.made_contacts = True
             if row.contact:
                 self._people[row.contact] = found
-        if news:
+        if news or conflict:
             self.contacts.learn(account_id, found, identities, row.source_id)
         return found, False
 

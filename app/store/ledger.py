@@ -255,6 +255,15 @@ class Ledger:
                     order, folded, folded.contact_id or contact_id or order.columns.get("contact_id")
                 )
 
+    def refold(self, order: OpenOrder, rec: Record, contacts: Contacts) -> None:
+        """Folds an order anew of whose history something was moved; `rec` says whether its source holds unknown contacts."""
+        folded = fold(heard.entry for heard in order.heard.values())
+        contact_id = order.columns.get("contact_id")
+        if folded.value is not None:
+            contact_id, _ = self._place(order, folded, rec, contacts)
+        order.folded, order.touched = folded, True
+        order.columns = _columns(order, folded, contact_id)
+
     def save(self) -> Plan[None]:
         """Writes every touched order, its history, and its further names."""
         orders: list[tuple[Any, ...]] = []
@@ -268,7 +277,8 @@ class Ledger:
                     yield from _move(order, other)
                     aliases.append((order.account_id, MERGED, other.id, order.id))
             for at, rank, digest in order.dropped:
-                if (at, rank, digest) not in order.heard:
+                said_again = order.heard.get((at, rank, digest))
+                if said_again is None or not said_again.stored:  # in other words, perhaps, under the same key
                     yield Sql(
                         "DELETE FROM history WHERE account_id = :account_id AND order_id = :order_id AND at = :at "
                         "AND rank = :rank AND digest = :digest",

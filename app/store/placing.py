@@ -90,6 +90,10 @@ class Contacts:
         # A contact has one id in the CRM: a webhook gives it only to a contact that it makes.
         return self._crm_ids.get(contact_id) == crm_id
 
+    def made(self) -> frozenset[str]:
+        """The ids of the contacts that are new."""
+        return frozenset(str(row[1]) for row in self._made)
+
     def save(self) -> Plan[None]:
         """Writes what is new."""
         if self._made:

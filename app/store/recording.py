@@ -30,7 +30,7 @@ _INSERT_HELD = Insert("held", on_conflict="skip")
 
 def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     """Commits the batch; the receipts are in its order."""
-    yield Lock(_names(batch))
+    yield Lock(names_of(batch))
     receipts, fresh, twins = yield from _sort_out(batch)
     for rec in batch:
         if rec.repeats_are_news and not rec.again and id(rec) in receipts:
@@ -80,7 +80,7 @@ def _ask_again(account_id: str, source_id: str, delivery_id: str) -> Sql:
     )
 
 
-def _names(batch: Sequence[Record]) -> list[tuple[str, ...]]:
+def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
     """All that two transactions must not decide on at once."""
     names: list[tuple[str, ...]] = []
     for rec in batch:
@@ -228,11 +228,12 @@ def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
     """The log row of a retried delivery. That saying it again changed nothing does not unsay what it did at first."""
     yield Sql(
         "UPDATE deliveries SET attempts = attempts + 1, reason = :reason, notes = :notes, orders = :orders, kind = :kind, "
-        "external_id = :external_id, outcome = CASE WHEN :outcome = 'unchanged' AND outcome IN ('created', 'updated') "
+        "digest = :digest, external_id = :external_id, outcome = CASE WHEN :outcome = 'unchanged' AND outcome IN ('created', 'updated') "
         "THEN outcome ELSE :outcome END WHERE account_id = :account_id AND id = :id",
         account_id=rec.account_id,
         id=rec.delivery_id,
         kind=rec.kind,
+        digest=rec.digest,
         **ended,
     )
     if ended["outcome"] != Outcome.FETCHING:
@@ -255,3 +256,16 @@ def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
             account_id=rec.account_id,
             id=rec.delivery_id,
         )
+
+
+def log_again(rec: Record, receipt: Receipt, waits_for: Sequence[tuple[str, str]]) -> Plan[None]:
+    """What became of a delivery that another plan than the group commit's has read anew, into the log."""
+    yield Sql(
+        "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
+        account_id=rec.account_id,
+        id=rec.delivery_id,
+    )
+    held = [(rec.account_id, kind, value, rec.delivery_id) for kind, value in waits_for]
+    committed_at = now()
+    yield from _log([rec], {id(rec): receipt}, held, committed_at)
+    yield from tally([rec], {id(rec): receipt}, committed_at)

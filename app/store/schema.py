@@ -351,6 +351,57 @@ pruned_deliveries = Table(
     _text("id"),
 )
 
+# Bulk retries and remaps. One row, one claim, as with fetches: `claim` names whoever works on it until `claimed_until`.
+jobs = Table(
+    "jobs",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("kind"),
+    _text("state"),
+    Column("dry_run", Boolean, nullable=False),
+    _text("filter"),
+    _text("upto"),  # the greatest delivery id that is part of it: what came later is not
+    _text("phase"),
+    _text("cursor"),  # the last delivery that this phase has done with
+    _at("total"),
+    _at("done"),
+    _at("changed"),
+    _at("failed"),
+    _text("failures"),  # how many for which reason
+    _text("reason", null=True),  # why the job itself failed
+    _text("member_id", null=True),
+    _at("created_at"),
+    _at("updated_at"),
+    _at("finished_at", null=True),
+    _text("claim", null=True),
+    _at("claimed_until"),
+    Index("jobs_by_state", "state", "created_at"),
+)
+
+# What a job changed, or would change: an order or a delivery before and after it.
+job_changes = Table(
+    "job_changes",
+    metadata,
+    _key("account_id"),
+    _key("job_id"),
+    _key("kind"),
+    _key("subject"),
+    _text("before", null=True),
+    _text("after", null=True),
+)
+
+# A remap's deliveries that read differently now, and what they have to do with each other: an order's id or name each.
+remap_links = Table(
+    "remap_links",
+    metadata,
+    _key("account_id"),
+    _key("job_id"),
+    _key("token"),
+    _key("delivery_id"),
+    Index("remap_links_of_delivery", "account_id", "job_id", "delivery_id"),
+)
+
 # Identifies an installation's state for `doctor`; one row per word.
 marks = Table("marks", metadata, _key("name"), _text("value"))
 

@@ -17,6 +17,7 @@ _TABLES = {
     "cnt_": "contacts",
     "tok_": "tokens",
     "sec_": "secrets",
+    "job_": "jobs",
 }
 
 

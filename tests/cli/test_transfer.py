@@ -41,7 +41,7 @@ def test_in_and_out_and_in_again(acme: Installation, served: bool) -> None:
     for form in ("csv", "jsonl"):
         acme.run("export", "--account", "acme", "--format", form, "--output", f"out.{form}")
         assert counted(acme.json("import", f"out.{form}")) == (0, 0, 2500, 0)
-        acme.run("contacts", "export", "--format", form, "--output", f"people.{form}")
+        acme.run("export", "--contacts", "--format", form, "--output", f"people.{form}")
         assert counted(acme.json("contacts", "import", f"people.{form}")) == (0, 0, 50, 0)
     assert "overwrites nothing" in acme.refused("export", "--output", "out.csv")
     mine = acme.run("export", "--contact", "7", "--format", "jsonl", "--status", "paid").splitlines()

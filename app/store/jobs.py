@@ -1,0 +1,272 @@
+"""The only room that speaks SQL about jobs: long work over many deliveries, one claim each, and what it changed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.ids import new_id
+from app.moments import now
+from app.store.database import Store
+from app.store.statements import Insert, Lock, Plan, Row, Sql, to_json
+
+RETRY, REMAP = "retry", "remap"
+WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
+
+KEPT = 30 * 86_400_000_000  # microseconds that a finished job's changes are kept: they tell what orders said
+
+_JOB = Insert("jobs")
+_CHANGE = Insert("job_changes")
+
+
+class Lost(Exception):
+    """The job was stopped, or another process works on it now: nothing more of it is to be done here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What became of one order or one delivery; None: it was not there before, or is not after."""
+
+    kind: str
+    subject: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a piece of work adds to its job. `phase` and `cursor` say from where to go on; None: as they are."""
+
+    phase: str | None = None
+    cursor: str | None = None
+    done: int = 0
+    failures: Mapping[str, int] | None = None
+    changes: Sequence[Change] = ()
+    counts: str = "delivery"  # changes of this kind are counted as changed
+
+
+def _job(row: Row) -> Row:
+    return {
+        **row,
+        "dry_run": bool(row["dry_run"]),
+        "filter": json.loads(row["filter"]),
+        "failures": json.loads(row["failures"]),
+    }
+
+
+async def add(
+    store: Store,
+    account_id: str,
+    *,
+    kind: str,
+    filter_: Mapping[str, Any],
+    dry_run: bool,
+    upto: str,
+    total: int,
+    member_id: str | None,
+) -> Row:
+    """A new job, waiting to be begun. `upto` is the greatest delivery id that is part of it."""
+    job_id, present = new_id("job"), now()
+
+    def plan() -> Plan[None]:
+        yield _JOB.many([(
+            account_id, job_id, kind, WAITING, dry_run, to_json(filter_), upto, "", "", total, 0, 0, 0, "{}", None,
+            member_id, present, present, None, None, 0,
+        )])  # fmt: skip
+
+    await store.commit(plan)
+    found = await find(store, account_id, job_id)
+    if found is None:
+        raise AssertionError("unreachable")
+    return found
+
+
+async def find(store: Store, account_id: str, job_id: str) -> Row | None:
+    """One job."""
+    row = await store.one(
+        "SELECT * FROM jobs WHERE account_id = :account_id AND id = :id", account_id=account_id, id=job_id
+    )
+    return _job(row) if row else None
+
+
+async def page(
+    store: Store, account_id: str, *, after: str | None, limit: int, kind: str | None = None, state: str | None = None
+) -> list[Row]:
+    """The account's jobs, newest first, after (that is: older than) this id."""
+    where, values = "account_id = :account_id", {"account_id": account_id}
+    for name, given in (("kind", kind), ("state", state)):
+        if given is not None:
+            where += f" AND {name} = :{name}"
+            values[name] = given
+    if after is not None:
+        where += " AND id < :after"
+        values["after"] = after
+    rows = await store.all(f"SELECT * FROM jobs WHERE {where} ORDER BY id DESC LIMIT :limit", limit=limit, **values)
+    return [_job(row) for row in rows]
+
+
+async def claim(store: Store, *, claim: str, present: int, until: int, limit: int) -> list[Row]:
+    """Jobs that nobody works on, oldest first, now this caller's until that time; `claim` is its name for them."""
+    idle = f"state IN ('{WAITING}', '{RUNNING}') AND claimed_until <= :present"
+    if await store.one(f"SELECT 1 AS one FROM jobs WHERE {idle} LIMIT 1", present=present) is None:
+        return []  # most of the time; the writing connection need not hear of it
+
+    def plan() -> Plan[list[Row]]:
+        yield Lock([("jobs",)])  # one process after the other, or two would take the same
+        rows: list[Row] = yield Sql(
+            f"SELECT * FROM jobs WHERE {idle} ORDER BY created_at, id LIMIT :limit", present=present, limit=limit
+        )
+        for row in rows:
+            yield Sql(
+                "UPDATE jobs SET state = :state, claim = :claim, claimed_until = :until WHERE account_id = :account_id AND id = :id",
+                state=RUNNING, claim=claim, until=until, account_id=row["account_id"], id=row["id"],
+            )  # fmt: skip
+        yield from _forget_old(present)
+        return [_job({**row, "state": RUNNING, "claim": claim}) for row in rows]
+
+    return await store.commit(plan)
+
+
+def _forget_old(present: int) -> Plan[None]:
+    """Changes say what orders said; they are for looking at after the job, and no second log."""
+    yield Sql(
+        "DELETE FROM job_changes WHERE (account_id, job_id) IN (SELECT account_id, id FROM jobs WHERE finished_at < :long_ago)",
+        long_ago=present - KEPT,
+    )
+
+
+async def release(store: Store) -> None:
+    """Lets go of every claim. Only where one process uses the database: those that it held before it ended."""
+
+    def plan() -> Plan[None]:
+        yield Sql("UPDATE jobs SET claimed_until = 0 WHERE claimed_until > 0")
+
+    await store.commit(plan)
+
+
+async def let_go(store: Store, job: Row) -> None:
+    """Ends a claim before its time, so that another process, or the next start, goes on with the job at once."""
+
+    def plan() -> Plan[None]:
+        yield Sql(
+            "UPDATE jobs SET claimed_until = 0 WHERE account_id = :account_id AND id = :id AND claim = :claim",
+            account_id=job["account_id"], id=job["id"], claim=job["claim"],
+        )  # fmt: skip
+
+    await store.commit(plan)
+
+
+def advance(job: Row, step: Step, *, until: int) -> Plan[None]:
+    """Part of a plan: the job is so much further, and claimed until then. Raises Lost, which undoes the plan."""
+    failures = dict(step.failures or {})
+    rows: list[Row] = yield Sql(
+        "UPDATE jobs SET phase = COALESCE(:phase, phase), cursor = COALESCE(:cursor, cursor), done = done + :done, "
+        "failed = failed + :failed, updated_at = :present, claimed_until = :until "
+        f"WHERE account_id = :account_id AND id = :id AND state = '{RUNNING}' AND claim = :claim RETURNING failures",
+        account_id=job["account_id"], id=job["id"], claim=job["claim"], phase=step.phase, cursor=step.cursor, done=step.done,
+        failed=sum(failures.values()), present=now(), until=until,
+    )  # fmt: skip
+    if not rows:
+        raise Lost
+    changed = 0
+    for change in step.changes:
+        fresh = yield from _save_change(job, change)
+        changed += fresh if change.kind == step.counts else 0
+    if changed or failures:
+        before: dict[str, int] = json.loads(rows[0]["failures"])
+        counted = {reason: before.get(reason, 0) + count for reason, count in failures.items()}
+        yield Sql(
+            "UPDATE jobs SET changed = changed + :changed, failures = :failures WHERE account_id = :account_id AND id = :id",
+            changed=changed, failures=to_json(before | counted), account_id=job["account_id"], id=job["id"],
+        )  # fmt: skip
+
+
+def _save_change(job: Row, change: Change) -> Plan[int]:
+    """Writes a change, and gives by how many there are more now. Of one that was changed before, the first `before` stays."""
+    key = {"account_id": job["account_id"], "job_id": job["id"], "kind": change.kind, "subject": change.subject}
+    where = "WHERE account_id = :account_id AND job_id = :job_id AND kind = :kind AND subject = :subject"
+    known: list[Row] = yield Sql(f"SELECT before FROM job_changes {where}", **key)
+    after = to_json(change.after) if change.after is not None else None
+    if not known:
+        before = to_json(change.before) if change.before is not None else None
+        yield _CHANGE.many([(*key.values(), before, after)])
+        return 1
+    if _same(known[0]["before"], after):
+        yield Sql(f"DELETE FROM job_changes {where}", **key)
+        return -1
+    yield Sql(f"UPDATE job_changes SET after = :after {where}", after=after, **key)
+    return 0
+
+
+def _same(before: str | None, after: str | None) -> bool:
+    """Whether nothing has changed in the end."""
+    if before is None or after is None:
+        return before is after
+    one, other = json.loads(before), json.loads(after)
+    return all(one.get(name) == value for name, value in other.items() if name != "updated_at")
+
+
+async def finish(store: Store, job: Row, state: str, reason: str | None = None) -> None:
+    """The job's end, unless it has ended or is another's. `reason` says why it failed."""
+
+    def plan() -> Plan[None]:
+        rows: list[Row] = yield Sql(
+            "UPDATE jobs SET state = :state, reason = :reason, updated_at = :present, finished_at = :present, claimed_until = 0, "
+            f"claim = NULL WHERE account_id = :account_id AND id = :id AND state = '{RUNNING}' AND claim = :claim RETURNING id",
+            account_id=job["account_id"], id=job["id"], claim=job["claim"], state=state, reason=reason, present=now(),
+        )  # fmt: skip
+        if rows:
+            yield from _forget_links(job["account_id"], job["id"])
+
+    await store.commit(plan)
+
+
+async def stop(store: Store, account_id: str, job_id: str) -> Row | None:
+    """Stops a job that has not ended: nothing more of it is done, and what was done stands."""
+
+    def plan() -> Plan[None]:
+        rows: list[Row] = yield Sql(
+            f"UPDATE jobs SET state = '{STOPPED}', updated_at = :present, finished_at = :present, claimed_until = 0, claim = NULL "
+            f"WHERE account_id = :account_id AND id = :id AND state IN ('{WAITING}', '{RUNNING}') RETURNING id",
+            account_id=account_id, id=job_id, present=now(),
+        )  # fmt: skip
+        if rows:
+            yield from _forget_links(account_id, job_id)
+
+    await store.commit(plan)
+    return await find(store, account_id, job_id)
+
+
+def _forget_links(account_id: str, job_id: str) -> Plan[None]:
+    yield Sql(
+        "DELETE FROM remap_links WHERE account_id = :account_id AND job_id = :job_id",
+        account_id=account_id,
+        job_id=job_id,
+    )
+
+
+async def changes(
+    store: Store, account_id: str, job_id: str, *, kind: str | None, after: tuple[str, str], limit: int
+) -> list[Row]:
+    """What the job changed, by kind and subject, after that one."""
+    where, values = "", {}
+    if kind is not None:
+        where, values = "AND kind = :kind ", {"kind": kind}
+    rows = await store.all(
+        "SELECT kind, subject, before, after FROM job_changes WHERE account_id = :account_id AND job_id = :job_id "
+        f"{where}AND (kind, subject) > (:after_kind, :after_subject) ORDER BY kind, subject LIMIT :limit",
+        account_id=account_id, job_id=job_id, after_kind=after[0], after_subject=after[1], limit=limit, **values,
+    )  # fmt: skip
+    return [
+        {**row, **{name: json.loads(row[name]) if row[name] is not None else None for name in ("before", "after")}}
+        for row in rows
+    ]
+
+
+def forget_orders(account_id: str, order_ids: Sequence[str]) -> Plan[None]:
+    """Part of a plan: what jobs noted of these orders is forgotten. For whoever erases a person."""
+    for order_id in order_ids:
+        yield Sql(
+            "DELETE FROM job_changes WHERE account_id = :account_id AND kind = 'order' AND subject = :id",
+            account_id=account_id, id=order_id,
+        )  # fmt: skip

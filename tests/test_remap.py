@@ -1,0 +1,429 @@
+"""A remap is a clean ingest with today's adapter: whatever a broken one made of the same deliveries, on both engines."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies
+from hypothesis import settings as examples
+
+import adapters
+from adapters.contract import Adapter, Customer, Delivery, Event, Money, Order, Status, Unreadable
+from adapters.standard import Standard
+from app import remap
+from app.settings import Settings
+from app.store import jobs
+from app.store.statements import Plan, Sql
+from tests.house import House, order_event
+from tests.jobs import begun, changes, done, ended, registry_of
+
+EXAMPLES = 6
+
+Change = Callable[[Order, Event[Any]], Iterable[Order]]
+
+
+def broken(change: Change) -> Adapter[Any]:
+    """The `standard` adapter as it might have been written by mistake."""
+
+    class Broken(Standard):
+        def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
+            for order in super().orders(payload, event):
+                yield from change(order, event)
+
+    return Broken()
+
+
+def _unreadable(order: Order, event: Event[Any]) -> Iterable[Order]:
+    raise Unreadable("data.value: is what it never was")
+
+
+def _crashing(order: Order, event: Event[Any]) -> Iterable[Order]:
+    raise RuntimeError("a fault")
+
+
+def _first_letter(order: Order, event: Event[Any]) -> Iterable[Order]:
+    yield replace(order, external_id=order.external_id[0])
+
+
+def _torn(order: Order, event: Event[Any]) -> Iterable[Order]:
+    yield replace(order, external_id=f"{order.external_id}-{order.at}")
+
+
+def _swapped(order: Order, event: Event[Any]) -> Iterable[Order]:
+    other = {"a-1": "a-2", "a-2": "a-1", "b-1": "c-1", "c-1": "b-1"}
+    yield replace(order, external_id=other.get(order.external_id, order.external_id))
+
+
+def _glued(order: Order, event: Event[Any]) -> Iterable[Order]:
+    yield replace(order, aliases=(f"letter {order.external_id[0]}",))
+
+
+def _cents(order: Order, event: Event[Any]) -> Iterable[Order]:
+    value = order.value and Money(minor=order.value.minor * 100, currency=order.value.currency)
+    yield replace(order, value=value)
+
+
+def _also_a_cart(order: Order, event: Event[Any]) -> Iterable[Order]:
+    yield order
+    yield replace(order, external_id=f"cart {order.external_id}")
+
+
+def _two_of_three(order: Order, event: Event[Any]) -> Iterable[Order]:
+    if order.status is Status.PAID:
+        raise Unreadable("data.status: is not known")
+    yield replace(order, title=None)
+
+
+BROKEN: dict[str, Change] = {
+    "unreadable": _unreadable,
+    "crashing": _crashing,
+    "one order for all of a letter": _first_letter,
+    "an order for each delivery": _torn,
+    "ids swapped": _swapped,
+    "sales glued together by an alias": _glued,
+    "a hundred times the value": _cents,
+    "carts taken for orders": _also_a_cart,
+    "some unreadable, some without a title": _two_of_three,
+    "another status": lambda order, event: [replace(order, status=Status.CANCELED, source_status="nonsense")],
+    "no time": lambda order, event: [replace(order, at=None)],
+    "nothing wrong": lambda order, event: [order],
+}
+PEOPLE: dict[str, Change] = {
+    "nobody": lambda order, event: [replace(order, customer=None)],
+    "everybody the shop itself": lambda order, event: [
+        replace(order, customer=order.customer and replace(order.customer, emails=("shop@example.com",)))
+    ],
+    "other people": lambda order, event: [
+        replace(
+            order,
+            customer=order.customer and Customer(
+                name=order.customer.name,
+                emails=({"ana@example.com": "bia@example.com"}.get(str(order.customer.emails[0]), "ana@example.com"),),
+            ),
+        )
+    ],
+    "another name": lambda order, event: [
+        replace(order, customer=order.customer and replace(order.customer, name="Mr Nobody"))
+    ],
+}  # fmt: skip
+
+ANA = {"name": "Ana", "email": "ana@example.com", "phone": "+55 11 98765-4321"}
+BIA = {"name": "Bia", "email": "bia@example.com", "phone": "+55 11 98765-1234"}
+SAID: list[dict[str, Any]] = [
+    {"external_id": "a-1", "status": "pending", "at": "2026-11-20T13:00:00Z", "contact": ANA},
+    {"external_id": "a-1", "status": "paid", "at": "2026-11-20T13:00:00Z", "contact": ANA, "title": "Shoes"},
+    {"external_id": "a-1", "status": "canceled", "at": "2026-11-20T13:00:05Z", "contact": ANA, "value": "12.00"},
+    {"external_id": "a-2", "status": "paid", "at": "2026-11-20T13:01:00Z", "contact": BIA},
+    {"external_id": "a-2", "status": None, "at": "2026-11-20T13:02:00Z", "contact": BIA, "refunded_value": "5.00"},
+    {"external_id": "b-1", "status": "overdue", "at": "2026-11-20T13:00:00Z", "contact": BIA},
+    {"external_id": "b-1", "status": "nonsense", "at": "2026-11-20T13:00:01Z", "contact": BIA, "value": "1.00"},
+    {"external_id": "c-1", "status": "refunded", "at": "2026-11-20T13:00:00Z", "value": None, "currency": None, "contact": None},
+    {"external_id": "d-1", "status": "paid", "at": "2026-11-20T13:00:00Z", "contact": {"email": "cid@example.com"}},
+]  # fmt: skip
+
+
+def deliveries() -> list[Delivery]:
+    """Signed now: an old signature is refused."""
+    return [
+        order_event(delivery_id=f"m{at}", **({"title": f"Title {at}", "value": f"{at + 1}0.00"} | said))
+        for at, said in enumerate(SAID)
+    ]
+
+
+@contextmanager
+def with_adapter(house: House, adapter: Adapter[Any]) -> Iterator[None]:
+    """Another adapter under the same name: the deploy before, or after."""
+    load, registry = adapters.load, registry_of(house)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapters, "load", lambda name: adapter if name == adapter.name else load(name))
+        registry.directory.forget()
+        yield
+    registry.directory.forget()
+
+
+async def new_account(house: House) -> None:
+    """Another account: contacts are shared by all sources of one."""
+    made = await house.operator.post(
+        "/operator/accounts", json={"name": f"a{id(object())}{house.account_id}", "enable": True}
+    )
+    house.account_id, house.token = made.json()["account_id"], made.json()["admin_token"]
+
+
+async def ingested(house: House, said: list[Delivery]) -> tuple[str, dict[str, str]]:
+    """A new source that has got these deliveries: its id, and which delivery got which id."""
+    source = await house.source()
+    names: dict[str, str] = {}
+    for one in said:
+        answer = await house.deliver(source, one)
+        assert answer.status_code == 200, answer.text
+        names[answer.json()["delivery_id"]] = one.headers["webhook-id"]
+    return source, names
+
+
+async def all_rows(house: House, sql: str, **values: Any) -> list[dict[str, Any]]:
+    def plan() -> Plan[list[dict[str, Any]]]:
+        found: list[dict[str, Any]] = yield Sql(sql, **values)
+        return found
+
+    return await registry_of(house).store.commit(plan)
+
+
+ORDER = ("external_id", "origin", "deal_id", "title", "value", "refunded_value", "currency", "status", "source_status",
+         "ordered_at", "paid_at", "url", "test", "items")  # fmt: skip
+HISTORY = ("at", "rank", "digest", "member_id", "said")
+
+
+async def standing(house: House, source: str, names: dict[str, str]) -> dict[str, Any]:
+    """Every order of the source as it stands in the tables, ids and our own times aside."""
+    account = house.account_id
+    found: dict[str, Any] = {}
+    for order in await all_rows(
+        house, "SELECT * FROM orders WHERE account_id = :a AND scope = :s", a=account, s=source
+    ):
+        key = {"a": account, "id": order["id"]}
+        history = await all_rows(house, "SELECT * FROM history WHERE account_id = :a AND order_id = :id", **key)
+        aliases = await all_rows(house, "SELECT * FROM aliases WHERE account_id = :a AND order_id = :id", **key)
+        contact = None
+        if order["contact_id"]:
+            key["id"] = order["contact_id"]
+            [person] = await all_rows(house, "SELECT * FROM contacts WHERE account_id = :a AND id = :id", **key)
+            known = await all_rows(house, "SELECT * FROM identities WHERE account_id = :a AND contact_id = :id", **key)
+            contact = {"name": person["name"], "identities": sorted((one["kind"], one["value"]) for one in known)}
+        found[order["external_id"]] = {
+            "order": {name: order[name] for name in ORDER},
+            "names": {one["name"] for one in aliases if one["scope"] == source} | {order["external_id"]},
+            "contact": contact,
+            "history": sorted(
+                [*(one[name] for name in HISTORY), one["delivery_id"] and names[one["delivery_id"]]] for one in history
+            ),
+        }
+    contacts = await all_rows(house, "SELECT id FROM contacts WHERE account_id = :a", a=account)
+    text = json.dumps([found, len(contacts)], sort_keys=True, default=sorted)
+    said: dict[str, Any] = json.loads(text.replace(source, "SOURCE"))
+    return said
+
+
+async def log_of(house: House, source: str) -> list[dict[str, Any]]:
+    rows = await house.data(f"/v1/deliveries?source_id={source}&limit=200")
+    return [{name: row[name] for name in ("id", "kind", "outcome", "reason", "orders", "attempts")} for row in rows]
+
+
+@pytest.mark.parametrize("how", [*BROKEN, *PEOPLE])
+def test_a_remap_is_a_clean_ingest(settings: Settings, how: str) -> None:
+    wrong = broken((BROKEN | PEOPLE)[how])
+    with asyncio.Runner() as runner:
+        house = House(settings)
+        runner.run(house.__aenter__())
+        try:
+
+            async def once(order: list[int]) -> None:
+                said = deliveries()
+                arrived = [said[at] for at in order]
+                await new_account(house)
+                wanted = await standing(house, *await ingested(house, arrived))
+                await new_account(house)
+                with with_adapter(house, wrong):
+                    source, names = await ingested(house, arrived)
+                before = await standing(house, source, names)
+                dry = await done(house, "/v1/remap", {"source_id": source, "dry_run": True})
+                assert await standing(house, source, names) == before
+                job = await done(house, "/v1/remap", {"source_id": source})
+                assert await standing(house, source, names) == wanted
+                assert (job["done"], job["failed"]) == (len(arrived), 0)
+                assert (dry["done"], dry["changed"]) == (job["done"], job["changed"])
+                assert _kinds(await changes(house, dry)) == _kinds(await changes(house, job))
+                log = await log_of(house, source)
+                again = await done(house, "/v1/remap", {"source_id": source})
+                assert (again["changed"], await changes(house, again)) == (0, [])
+                assert (await standing(house, source, names), await log_of(house, source)) == (wanted, log)
+
+            @examples(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
+            @given(strategies.lists(strategies.sampled_from(range(len(SAID))), unique=True, min_size=1))
+            def remaps(order: list[int]) -> None:
+                runner.run(once(order))
+
+            remaps()
+        finally:
+            runner.run(house.__aexit__(None, None, None))
+
+
+def _kinds(found: list[Any]) -> list[Any]:
+    return sorted((one["kind"], one["change"], one["external_id"] or "", sorted(one["fields"])) for one in found)
+
+
+# -- One thing at a time ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_the_diff_says_what_would_change_field_by_field(house: House) -> None:
+    with with_adapter(house, broken(_two_of_three)):
+        source, _ = await ingested(house, deliveries()[:4])
+    job = await done(house, "/v1/remap", {"source_id": source, "dry_run": True})
+    assert (job["kind"], job["dry_run"], job["filter"]) == ("remap", True, {"source_id": source})
+    assert (job["total"], job["done"], job["changed"], job["failed"]) == (4, 4, 2, 0)
+    made, changed = sorted(await changes(house, job, "order"), key=lambda one: one["id"] or "")
+    [order] = await house.data("/v1/orders")
+    assert (made["change"], made["id"], made["external_id"]) == ("created", None, "a-2")
+    assert made["fields"]["value"] == {"before": None, "after": "40.00"}
+    assert made["fields"]["contact_id"] == {"before": None, "after": "new"}
+    assert (changed["change"], changed["id"], changed["external_id"]) == ("changed", order["id"], "a-1")
+    assert changed["fields"] == {"title": {"before": None, "after": "Title 2"}}
+    outcomes = [one["fields"]["outcome"] for one in await changes(house, job, "delivery")]
+    assert outcomes == [{"before": "unreadable", "after": "updated"}, {"before": "unreadable", "after": "created"}]
+    for role, sees in (("integrator", True), ("ops", False)):
+        page = await house.get(f"/v1/jobs/{job['id']}/changes?kind=order", token=await house.token_of(role))
+        assert all((values is not None) == sees for one in page["data"] for values in one["fields"].values())
+    assert len(await house.data("/v1/orders")) == 1
+
+
+@pytest.mark.anyio
+async def test_what_a_member_set_stays_also_when_the_order_gets_its_right_name(house: House) -> None:
+    with with_adapter(house, broken(_torn)):
+        source, _ = await ingested(house, deliveries()[:1])
+    [order] = await house.data("/v1/orders")
+    said = json.dumps({"title": "What the member calls it", "deal_id": "deal-7"})
+    entry = {
+        "account_id": house.account_id, "order_id": order["id"], "at": 1_900_000_000_000_000, "rank": -1, "digest": "by hand",
+        "recorded_at": 1_900_000_000_000_000, "delivery_id": None, "member_id": "mem_1", "said": said,
+    }  # fmt: skip
+    columns = ", ".join(entry)
+    await all_rows(
+        house, f"INSERT INTO history ({columns}) VALUES ({', '.join(f':{name}' for name in entry)})", **entry
+    )
+    await done(house, "/v1/remap", {"source_id": source})
+    [after] = await house.data("/v1/orders")
+    assert (after["id"], after["external_id"]) == (order["id"], "a-1")
+    assert (after["title"], after["deal_id"], after["status"]) == ("What the member calls it", "deal-7", "pending")
+    history = await house.data(f"/v1/orders/{order['id']}/history")
+    assert [one["member_id"] for one in history] == [None, "mem_1"]
+
+
+@pytest.mark.anyio
+async def test_an_order_that_is_none_any_more_vanishes_with_its_contact(house: House) -> None:
+    with with_adapter(house, broken(_also_a_cart)):
+        source, _ = await ingested(house, deliveries()[:2])
+    cart = next(one for one in await house.data("/v1/orders") if one["external_id"] == "cart a-1")
+    job = await done(house, "/v1/remap", {"source_id": source})
+    assert [one["external_id"] for one in await house.data("/v1/orders")] == ["a-1"]
+    [gone] = await changes(house, job, "order")
+    assert (gone["change"], gone["id"]) == ("removed", cart["id"])
+    assert gone["fields"]["status"] == {"before": "paid", "after": None}
+    for row in await house.data("/v1/deliveries"):
+        assert cart["id"] not in row["orders"]
+
+
+@pytest.mark.anyio
+async def test_a_part_of_the_time_is_remapped_and_the_rest_stands(house: House) -> None:
+    with with_adapter(house, broken(_cents)):
+        source, _ = await ingested(house, deliveries()[:3])
+    rows = await house.data("/v1/deliveries")
+    job = await done(house, "/v1/remap", {"source_id": source, "since": rows[0]["received_at"]})
+    assert (job["total"], job["changed"]) == (1, 1)
+    [order] = await house.data("/v1/orders")
+    history = await house.data(f"/v1/orders/{order['id']}/history")
+    assert [one["said"]["value"] for one in history] == ["1000.00", "2000.00", "12.00"]
+    assert order["value"] == "12.00"
+
+
+@pytest.mark.anyio
+async def test_held_ones_are_told_to_who_has_come_meanwhile(house: House) -> None:
+    wrong = broken(PEOPLE["other people"])
+    with with_adapter(house, wrong):
+        source = await house.source(unknown_contacts="hold")
+        for one in deliveries()[:2]:
+            assert (await house.deliver(source, one)).json()["outcome"] == "held"
+    await house.call("PUT", "/v1/contacts/7", {"emails": ["ana@example.com"]})
+    assert await house.data("/v1/orders") == []
+    await done(house, "/v1/remap", {"source_id": source})
+    [order] = await house.data("/v1/orders")
+    assert (order["crm_contact_id"], order["status"]) == ("7", "paid")
+    assert await all_rows(house, "SELECT * FROM held") == []
+
+
+@pytest.mark.anyio
+async def test_a_body_that_is_not_kept_leaves_what_it_said(house: House) -> None:
+    with with_adapter(house, broken(_cents)):
+        source, names = await ingested(house, deliveries()[:2])
+    first = min(names)
+    await all_rows(house, "DELETE FROM bodies WHERE delivery_id = :id", id=first)
+    job = await done(house, "/v1/remap", {"source_id": source})
+    assert (job["done"], job["failed"], job["failures"]) == (
+        2,
+        1,
+        [{"reason": "its body is not kept any more", "count": 1}],
+    )
+    [order] = await house.data("/v1/orders")
+    history = await house.data(f"/v1/orders/{order['id']}/history")
+    assert [one["said"]["value"] for one in history] == ["1000.00", "20.00"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("how", ["ids swapped", "an order for each delivery", "one order for all of a letter"])
+async def test_killed_in_the_middle_it_goes_on_and_ends_equal(
+    settings: Settings, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies between any two of the remap's commits; the next one takes the job over, and nothing is missing."""
+    monkeypatch.setattr(remap, "AT_ONCE", 2)
+    monkeypatch.setattr(remap, "SEEDS", 1)
+    monkeypatch.setattr(remap, "TOGETHER", 1)
+    async with House(settings) as house:
+        token, account = house.token, house.account_id
+        await new_account(house)
+        wanted = await standing(house, *await ingested(house, deliveries()))
+        house.token, house.account_id = token, account
+        with with_adapter(house, broken(BROKEN[how])):
+            source, names = await ingested(house, deliveries())
+        registry = registry_of(house)
+        await registry.jobs.stop()
+        job_id = await begun(house, "/v1/remap", {"source_id": source})
+        lives = 0
+        while (job := await house.get(f"/v1/jobs/{job_id}"))["state"] in {"waiting", "running"}:
+            # A life of two steps, and then it is gone without a word: its claim is still there, and runs out.
+            until = 10 + lives
+            [mine] = await jobs.claim(registry.store, claim=f"life {lives}", present=until, until=until + 1, limit=1)
+            story = remap.Remap(registry.store, registry.retry)
+            for _ in range(2):
+                further = await story.step(mine, until + 1)
+                if further is None:
+                    await jobs.finish(registry.store, mine, jobs.DONE)
+                    break
+                mine = further
+            lives += 1
+        assert lives > 3 and (job["state"], job["done"], job["failed"]) == ("done", len(SAID), 0)
+        assert await standing(house, source, names) == wanted
+        assert await all_rows(house, "SELECT * FROM remap_links") == []
+
+
+@pytest.mark.anyio
+async def test_what_arrives_meanwhile_is_not_lost(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remap, "AT_ONCE", 2)
+    monkeypatch.setattr(remap, "SEEDS", 1)
+    async with House(settings) as house:
+        with with_adapter(house, broken(_first_letter)):
+            source, names = await ingested(house, deliveries())
+        fresh = [
+            order_event(f"{letter}-{n}", at=f"2026-11-20T14:0{n}:00Z", value="77.00", delivery_id=f"{letter}{n}")
+            for letter in "abcd" for n in (1, 2)
+        ]  # fmt: skip
+        job_id = await begun(house, "/v1/remap", {"source_id": source})
+        answers = await asyncio.gather(*(house.deliver(source, one) for one in fresh))
+        assert {answer.status_code for answer in answers} == {200}
+        assert (await ended(house, job_id))["state"] == "done"
+        again = await done(house, "/v1/remap", {"source_id": source, "dry_run": True})
+        assert again["changed"] == 0
+        names |= {
+            answer.json()["delivery_id"]: one.headers["webhook-id"] for one, answer in zip(fresh, answers, strict=True)
+        }
+        found = await standing(house, source, names)
+        await new_account(house)
+        wanted = await standing(house, *await ingested(house, [*deliveries(), *fresh]))
+        assert [found[0][one]["order"] for one in sorted(found[0])] == [
+            wanted[0][one]["order"] for one in sorted(wanted[0])
+        ]
+        assert {one: found[0][one]["history"] for one in found[0]} == {
+            one: wanted[0][one]["history"] for one in wanted[0]
+        }
