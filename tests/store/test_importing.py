@@ -13,8 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from adapters.contract import Status
-from adapters.contract.fold import Entry, fold
-from app.importing import Setting, read_contacts, read_orders
+from adapters.contract.fold import Entry, fold, given_back
+from app.ids import new_ids
+from app.importing import ORDER_ID, Setting, read_contacts, read_orders
 from app.migrate import migrate
 from app.settings import Settings, read_settings
 from app.statement import UNTIMED
@@ -100,6 +101,22 @@ ORDER_ROW = (
     "refunded_value", "currency", "status", "source_status", "ordered_at", "paid_at", "url", "test", "items", "created_at",
     "updated_at",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("refunds", "back"),
+    [({"import": 50}, 50), ({"import": 50, "7": 50}, 50), ({"import": 50, "7": 50, "8": 10}, 60), ({"import": 50, "7": 20}, 50),
+     ({"7": 20, "8": 10}, 30), ({"import": 50, "7": 50, "member": 5}, 55), ({}, 0)],
+)  # fmt: skip
+def test_what_an_import_tells_as_given_back_is_not_added_to_what_the_source_itemises(
+    refunds: dict[str, int], back: int
+) -> None:
+    assert given_back(refunds) == back
+
+
+def test_ids_that_are_made_together_sort_as_they_were_made() -> None:
+    ids = [*new_ids("ord", 3000), *new_ids("ord", 5)]
+    assert sorted(set(ids)) == ids[:3000] + ids[3000:] and all(ORDER_ID.fullmatch(one) for one in ids)
 
 
 @given(NASTY | st.text())
