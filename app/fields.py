@@ -88,6 +88,8 @@ def _item(at: int, given: Any, currency: str) -> dict[str, Any]:
         raise Wrong(f"line {at} has no title")
     if unknown := given.keys() - _ITEM:
         raise Wrong(f"line {at}: there is no such field: {', '.join(sorted(unknown))[:200]}")
+    if "\0" in f"{given['title']}{given.get('sku')}":
+        raise Wrong(f"line {at} holds a NUL")
     if len(given["title"]) > TITLE_LENGTH:
         raise Wrong(f"line {at}: title is longer than {TITLE_LENGTH} characters")
     kept: dict[str, Any] = {"title": given["title"], "quantity": _quantity(at, given.get("quantity", 1))}

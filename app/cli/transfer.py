@@ -129,7 +129,7 @@ def _import(
     dry_run: bool,
 ) -> None:
     from app.cli.door import opened
-    from app.transfer import CONTACTS, MEDIA, ORDERS, NoFile, Part, parts
+    from app.transfer import CONTACTS, MEDIA, ORDERS, NoFile, parts
 
     columns = CONTACTS if "contacts" in path else ORDERS
     with _reading(file) as raw, opened("import") as door:
@@ -141,33 +141,38 @@ def _import(
         with _progress(raw, file) as moved:
 
             def bodies() -> Iterator[tuple[bytes, Mapping[str, Any]]]:
-                part: Part
-                for part in parts(form, _lines(raw, encoding, cut), columns):
-                    cut.rows.append(part.rows)
-                    yield part.text.encode(), {**query, "line": part.line}
+                try:
+                    for part in parts(form, _lines(raw, encoding, cut), columns):
+                        cut.rows.append(part.rows)
+                        yield part.text.encode(), {**query, "line": part.line}
+                except (NoFile, UnicodeDecodeError, LookupError) as fault:
+                    cut.fault = fault  # what was read before it is on its way, and told of first
 
             told = _Told(json=json, dry_run=dry_run, done=moved)
             try:
                 with closing(door.in_turn(path, bodies(), account=named, media=MEDIA[form])) as answers:
                     for answer in answers:
                         told.add(answer, cut.rows.popleft())
-            except NoFile as why:
-                told.end()
-                raise Refused(f"{file}: {why}") from None
-            except UnicodeDecodeError:
-                told.end()
-                raise Refused(
-                    f"{file}: near line {cut.line + 1} the text is not {encoding}; "
-                    "save it as UTF-8, or say --encoding, such as cp1252"
-                ) from None
-            except LookupError as why:
-                raise Misuse(f"--encoding: {why}") from None
             except KeyboardInterrupt:
                 told.end()
                 raise Refused(
-                    f"interrupted after {told.rows} lines, which are in; the same command again goes on from there"
+                    f"interrupted after {told.rows} lines; the same command again goes on from there"
                 ) from None
-        told.end()
+            except Refused:
+                if told.rows:
+                    told.end()
+                raise
+        if told.rows or cut.fault is None:
+            told.end()
+    if isinstance(cut.fault, UnicodeDecodeError):
+        raise Refused(
+            f"{file}: near line {cut.line + 1} the text is not {encoding}; "
+            "save it as UTF-8, or say --encoding, such as cp1252"
+        )
+    if isinstance(cut.fault, LookupError):
+        raise Misuse(f"--encoding: {cut.fault}")
+    if cut.fault is not None:
+        raise Refused(f"{file}: {cut.fault}")
     if told.counts["refused"]:
         raise Refused(f"{told.counts['refused']} lines were refused" + ("" if dry_run else "; the others are in"))
 
@@ -178,6 +183,7 @@ class _Cut:
     def __init__(self) -> None:
         self.line = 0
         self.rows: deque[int] = deque()  # of the parts that are under way
+        self.fault: Exception | None = None  # why it could not go on
 
 
 class _Told:
@@ -187,11 +193,8 @@ class _Told:
         self.counts = dict.fromkeys(COUNTS, 0)
         self.rows = 0
         self._json, self._dry_run, self._done = json, dry_run, done
-        self._first = {"errors": True, "notes": True}
+        self._before = '{"errors": ['  # what comes before the next error
         self._notes = 0
-        self._ended = False
-        if json:
-            print('{"errors": [', end="")
 
     def add(self, answer: Mapping[str, Any], rows: int) -> None:
         """A part's answer."""
@@ -203,8 +206,8 @@ class _Told:
         self._notes += len(answer["notes"])
         for one in answer["errors"]:
             if self._json:
-                print("" if self._first["errors"] else ",", json.dumps(one, ensure_ascii=False), sep="\n", end="")
-                self._first["errors"] = False
+                print(self._before, json.dumps(one, ensure_ascii=False), sep="\n", end="")
+                self._before = ","
             else:
                 _say(one)
         if not self._json:
@@ -214,18 +217,13 @@ class _Told:
 
     def end(self) -> None:
         """The sums."""
-        if self._ended:
-            return
-        self._ended = True
+        import json
+
         if self._json:
             sums = {**self.counts, "notes": self._notes, "dry_run": self._dry_run}
-            print("],", ", ".join(f'"{name}": {_word(value)}' for name, value in sums.items()) + "}")
+            print(f"{'' if self._before == ',' else self._before}], {json.dumps(sums)[1:]}")
         else:
             facts({**self.counts, "written": "nothing: --dry-run" if self._dry_run else "all but the refused"})
-
-
-def _word(value: Any) -> str:
-    return str(value).lower()
 
 
 def _say(one: Mapping[str, Any], before: str = "") -> None:
