@@ -103,6 +103,7 @@ class Directory:
         self._store, self._vault, self._settings = store, vault, settings
         self._sources: _Remembered[Source | None] = _Remembered(self._find_source)
         self._bearers: _Remembered[Bearer | None] = _Remembered(lambda token: accounts.bearer(store, token))
+        self._sessions: _Remembered[Bearer | None] = _Remembered(self._find_bearer)
 
     async def source(self, source_id: str) -> Source | None:
         """The source of that id, whoever's it is. Raises Unavailable, Sealed."""
@@ -117,10 +118,19 @@ class Directory:
         """Who holds this token. Raises Unavailable."""
         return await self._bearers.get(token)
 
+    async def bearer_of(self, account_id: str, token_id: str) -> Bearer | None:
+        """Who holds the token of this id: whom a session was opened for. Raises Unavailable."""
+        return await self._sessions.get(f"{account_id}/{token_id}")
+
+    async def _find_bearer(self, word: str) -> Bearer | None:
+        account_id, _, token_id = word.partition("/")
+        return await accounts.bearer_of(self._store, account_id, token_id)
+
     def forget(self) -> None:
         """Something was changed here: look everything up anew."""
         self._sources.forget()
         self._bearers.forget()
+        self._sessions.forget()
 
     def webhook_url(self, source_id: str) -> str:
         """Where a source's deliveries are sent."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.committer import Committer
 from app.directory import Directory
+from app.erasure import Erasures
 from app.fetch import Fetch
 from app.held import Held
 from app.importer import Importer
@@ -31,9 +32,11 @@ class Registry:
         self.importer = Importer(self.store)
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
+        self.erasures = Erasures(self.store, self.vault, self.retry)
         self.held = Held(self.store, self.retry)
+        self.source_api = SourceApi()
+        self.fetch = Fetch(self.store, self.vault, self.retry, self.source_api, self.committer.to_fetch)
         self.retention = Retention(self.store)
-        self.fetch = Fetch(self.store, self.vault, self.retry, SourceApi(), self.committer.to_fetch)
         self.jobs = Jobs(self.store, self.retry, self.committer)
 
     async def open(self) -> None:

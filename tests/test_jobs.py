@@ -10,7 +10,7 @@ from app.settings import Settings
 from app.store import jobs
 from app.store.statements import Plan, Sql
 from tests.house import House, eventually, order_event
-from tests.jobs import begun, changes, done, ended, registry_of
+from tests.jobs import begun, changes, done, ended
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ async def written(house: House, sql: str, **values: Any) -> None:
     def plan() -> Plan[None]:
         yield Sql(sql, **values)
 
-    await registry_of(house).store.commit(plan)
+    await house.registry.store.commit(plan)
 
 
 async def test_what_matches_is_counted_then_retried(house: House) -> None:
@@ -67,7 +67,7 @@ async def test_what_cannot_be_taken_up_is_counted_with_its_reason(house: House) 
 async def test_changes_say_what_became_of_each(house: House) -> None:
     source = await house.source(unknown_contacts="hold")
     await delivered(house, source, 5)
-    store = registry_of(house).store
+    store = house.registry.store
     await written(house, "DELETE FROM held")  # or the sweep would take them up before the job
     await house.call("PUT", "/v1/contacts/7", {"emails": ["ana@example.com"]})
     job = await done(house, "/v1/deliveries/retry", {"filter": {"outcome": "held"}})
@@ -115,7 +115,7 @@ async def test_what_is_not_there_or_anothers(house: House) -> None:
 async def test_what_comes_after_the_start_is_not_part_of_it(house: House) -> None:
     source = await house.source()
     await delivered(house, source, 3)
-    registry = registry_of(house)
+    registry = house.registry
     await registry.jobs.stop()
     job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
     late = (await house.deliver(source, order_event("late", delivery_id="late"))).json()["delivery_id"]
@@ -158,7 +158,7 @@ async def test_it_goes_on_after_a_restart(settings: Settings, monkeypatch: pytes
 async def test_a_claim_that_ran_out_is_anothers(house: House) -> None:
     """A process that was away for too long finds that it has lost the job, and writes nothing."""
     await delivered(house, await house.source(), 1)
-    registry = registry_of(house)
+    registry = house.registry
     await registry.jobs.stop()
     job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
     store = registry.store

@@ -19,7 +19,7 @@ from app.settings import Settings
 from app.store import jobs
 from app.store.statements import Plan, Sql
 from tests.house import House, order_event
-from tests.jobs import begun, changes, done, ended, registry_of
+from tests.jobs import begun, changes, done, ended
 
 EXAMPLES = 6
 
@@ -137,7 +137,7 @@ def deliveries() -> list[Delivery]:
 @contextmanager
 def with_adapter(house: House, adapter: Adapter[Any]) -> Iterator[None]:
     """Another adapter under the same name: the deploy before, or after."""
-    load, registry = adapters.load, registry_of(house)
+    load, registry = adapters.load, house.registry
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adapters, "load", lambda name: adapter if name == adapter.name else load(name))
         registry.directory.forget()
@@ -169,7 +169,7 @@ async def all_rows(house: House, sql: str, **values: Any) -> list[dict[str, Any]
         found: list[dict[str, Any]] = yield Sql(sql, **values)
         return found
 
-    return await registry_of(house).store.commit(plan)
+    return await house.registry.store.commit(plan)
 
 
 ORDER = ("external_id", "origin", "deal_id", "title", "value", "refunded_value", "currency", "status", "source_status",
@@ -212,6 +212,16 @@ async def log_of(house: House, source: str) -> list[dict[str, Any]]:
     return [{name: row[name] for name in ("id", "kind", "outcome", "reason", "orders", "attempts")} for row in rows]
 
 
+async def tallied(house: House, source: str) -> dict[str, int]:
+    sql = "SELECT outcome, CAST(sum(count) AS BIGINT) AS many FROM tallies WHERE source_id = :s GROUP BY outcome"
+    return {row["outcome"]: row["many"] for row in await all_rows(house, sql, s=source) if row["many"]}
+
+
+async def logged(house: House, source: str) -> dict[str, int]:
+    sql = "SELECT outcome, COUNT(*) AS many FROM deliveries WHERE source_id = :s GROUP BY outcome"
+    return {row["outcome"]: row["many"] for row in await all_rows(house, sql, s=source)}
+
+
 @pytest.mark.parametrize("how", [*BROKEN, *PEOPLE])
 def test_a_remap_is_a_clean_ingest(settings: Settings, how: str) -> None:
     wrong = broken((BROKEN | PEOPLE)[how])
@@ -234,6 +244,7 @@ def test_a_remap_is_a_clean_ingest(settings: Settings, how: str) -> None:
                 job = await done(house, "/v1/remap", {"source_id": source})
                 assert await standing(house, source, names) == wanted
                 assert (job["done"], job["failed"]) == (len(arrived), 0)
+                assert await tallied(house, source) == await logged(house, source)
                 assert (dry["done"], dry["changed"]) == (job["done"], job["changed"])
                 assert _kinds(await changes(house, dry)) == _kinds(await changes(house, job))
                 log = await log_of(house, source)
@@ -377,7 +388,7 @@ async def test_killed_in_the_middle_it_goes_on_and_ends_equal(
         house.token, house.account_id = token, account
         with with_adapter(house, broken(BROKEN[how])):
             source, names = await ingested(house, deliveries())
-        registry = registry_of(house)
+        registry = house.registry
         await registry.jobs.stop()
         job_id = await begun(house, "/v1/remap", {"source_id": source})
         lives = 0
@@ -427,3 +438,37 @@ async def test_what_arrives_meanwhile_is_not_lost(settings: Settings, monkeypatc
         assert {one: found[0][one]["history"] for one in found[0]} == {
             one: wanted[0][one]["history"] for one in wanted[0]
         }
+
+
+@pytest.mark.anyio
+async def test_orders_that_are_one_sale_answer_under_each_of_their_ids(house: House) -> None:
+    with with_adapter(house, broken(_torn)):
+        source, _ = await ingested(house, [deliveries()[0], deliveries()[2]])
+    torn = sorted(order["id"] for order in await house.data("/v1/orders"))
+    assert len(torn) == 2
+    await done(house, "/v1/remap", {"source_id": source})
+    assert [(await house.get(f"/v1/orders/{one}"))["id"] for one in torn] == [torn[0], torn[0]]
+
+
+@pytest.mark.anyio
+async def test_what_was_pruned_is_not_brought_back(house: House) -> None:
+    source, _ = await ingested(
+        house, [order_event("1", at="2020-03-01T10:00:00Z", status="canceled", delivery_id="m1")]
+    )
+    await house.call("PATCH", "/v1/account", {"retention": {"orders_canceled": "365d"}})
+    assert (await house.call("POST", "/v1/prune", {})).json()["done"] and await house.data("/v1/orders") == []
+    log = await log_of(house, source)
+    job = await done(house, "/v1/remap", {"source_id": source})
+    assert (job["done"], job["changed"], await changes(house, job)) == (1, 0, [])
+    assert await house.data("/v1/orders") == [] and await log_of(house, source) == log
+
+
+@pytest.mark.anyio
+async def test_a_retry_corrects_the_history_too(house: House) -> None:
+    """Under the same time, rank and digest a delivery may say something else now; the next one folds what is kept."""
+    with with_adapter(house, broken(_cents)):
+        source, _ = await ingested(house, deliveries()[:2])
+    await done(house, "/v1/deliveries/retry", {"filter": {"source_id": source}})
+    [order] = await house.data("/v1/orders")
+    history = await house.data(f"/v1/orders/{order['id']}/history")
+    assert [one["said"]["value"] for one in history] == ["10.00", "20.00"] and order["value"] == "20.00"

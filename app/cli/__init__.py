@@ -2,7 +2,7 @@
 
 import sys
 
-from app.cli import accounts, demo, jobs, keeping, log, orders, serve, sources, stats, transfer, upkeep
+from app.cli import accounts, demo, jobs, keeping, log, orders, people, serve, sources, stats, transfer, upkeep
 from app.cli.show import PROGRAM, Misuse, Refused, group, note
 
 app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
@@ -16,9 +16,9 @@ app.add_typer(sources.main, name="source")
 app.add_typer(log.main, name="deliveries")
 app.add_typer(jobs.main, name="jobs")
 app.add_typer(log.privacy, name="privacy")
+app.add_typer(people.contacts, name="contacts")
 app.add_typer(orders.order, name="order")
 app.add_typer(orders.deal, name="deal")
-app.add_typer(transfer.contacts, name="contacts")
 app.add_typer(keeping.report, name="report")
 
 

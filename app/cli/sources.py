@@ -149,6 +149,19 @@ def rotate(
     as_json(made) if json else facts(made)
 
 
+@command(main, "check", "source check src_01J…")
+def check(source: Source, json: Json = False) -> None:
+    """Say how many secrets count now, and whether the platform's API takes the key. Stores nothing."""
+    from app.cli.door import opened
+
+    with opened("source check") as door:
+        found = door.post(f"/v1/sources/{source}/check", {}, account=door.owner(source))
+    key = found["key"]
+    word = {True: "taken", False: "not taken", None: "not known"}[key["accepted"]]
+    shown = {"usable secrets": found["usable_secrets"], "key": word, "": key["words"]}
+    as_json(found) if json else facts(shown)
+
+
 @command(main, "revoke", "source revoke src_01J… sec_01J…")
 def revoke(source: Source, secret_id: Annotated[str, typer.Argument(metavar="SECRET_ID")], json: Json = False) -> None:
     """Revoke one secret of a source at once."""

@@ -10,10 +10,10 @@ from typing import IO, Annotated, Any
 
 import typer
 
+from app.cli import people
 from app.cli.show import Account, Json, Misuse, Refused, command, facts, group, plain
 
 main = group("Files.")
-contacts = group("Contacts from a file.")
 
 Text = str | None
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .csv or .jsonl file; - reads standard input.")]
@@ -61,7 +61,7 @@ def import_(
     _import("/v1/orders/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
 
 
-@command(contacts, "import", "contacts import contacts.csv --account acme")
+@command(people.contacts, "import", "contacts import contacts.csv --account acme")
 def contacts_import(
     file: File,
     account: Account = None,

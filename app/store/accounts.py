@@ -14,6 +14,7 @@ from app.store.statements import Insert, Plan, Row, Sql
 _ACCOUNT = Insert("accounts")
 _MEMBER = Insert("members", on_conflict="skip")
 _TOKEN = Insert("tokens")
+_JSON = ("retention", "panel_origins")
 
 
 class Taken(Exception):
@@ -37,7 +38,8 @@ def hashed(token: str) -> str:
 
 def _account(row: Row) -> Row:
     flags = {name: bool(row[name]) for name in ("orders_enabled", "owner_privacy")}
-    return {**row, **flags, "retention": json.loads(row["retention"])}
+    lists = {name: json.loads(row[name]) for name in _JSON}
+    return {**row, **flags, **lists}
 
 
 async def create(store: Store, name: str, *, enable: bool) -> tuple[str, str]:
@@ -49,7 +51,7 @@ async def create(store: Store, name: str, *, enable: bool) -> tuple[str, str]:
         if (yield Sql("SELECT account_id FROM accounts WHERE name = :name OR account_id = :name", name=name)):
             raise Taken(f"there is an account named {name!r} already")
         present = now()
-        yield _ACCOUNT.many([(account_id, name, enable, False, "BRL", "BR", "{}", present)])
+        yield _ACCOUNT.many([(account_id, name, enable, False, "BRL", "BR", "{}", present, "[]")])
         yield _MEMBER.many([(account_id, member_id, "admin", str(Role.ADMIN), present)])
         yield _TOKEN.many([
             (account_id, new_id("tok"), hashed(token), member_id, str(Role.ADMIN), "made with the account", present, None)
@@ -74,7 +76,7 @@ async def change(store: Store, account_id: str, changes: dict[str, Any]) -> None
     """Sets these columns of an account."""
     if not changes:
         return
-    values = {name: json.dumps(value) if name == "retention" else value for name, value in changes.items()}
+    values = {name: json.dumps(value) if name in _JSON else value for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in values)
 
     def plan() -> Plan[None]:
@@ -89,6 +91,16 @@ async def bearer(store: Store, token: str) -> Bearer | None:
         "SELECT account_id, member_id, role, id FROM tokens WHERE hash = :hash AND revoked_at IS NULL",
         hash=hashed(token),
     )
+    return Bearer(row["account_id"], row["member_id"], Role(row["role"]), row["id"]) if row else None
+
+
+async def bearer_of(store: Store, account_id: str, token_id: str) -> Bearer | None:
+    """Who holds the token of this id, unless it is revoked."""
+    row = await store.one(
+        "SELECT account_id, member_id, role, id FROM tokens "
+        "WHERE account_id = :account_id AND id = :id AND revoked_at IS NULL",
+        account_id=account_id, id=token_id,
+    )  # fmt: skip
     return Bearer(row["account_id"], row["member_id"], Role(row["role"]), row["id"]) if row else None
 
 

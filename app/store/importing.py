@@ -11,13 +11,14 @@ from typing import Any
 
 import pydantic_core
 
-from adapters.contract.fold import SO_FAR, Entry, Folded, given_back
+from adapters.contract.fold import SO_FAR, Entry, given_back
 from app.ids import new_ids
 from app.outcome import Outcome
 from app.statement import UNTIMED
 from app.store.ledger import MERGED, PRUNED, Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.statements import Among, Insert, Lock, Plan, to_json
+from app.store.tombstones import SHOP, met_each, order_words
 from app.transfer import Fault
 
 _ORDER_BY_NAME = Among(
@@ -31,6 +32,7 @@ _ENTRIES = Among("history", ("order_id", "at", "rank", "digest"), fixed=("accoun
 _INSERT_ORDER = Insert("orders", at_once=512)
 _INSERT_HISTORY = Insert("history", at_once=512)
 
+ERASED = "the person whom the row is about was erased"
 MERGES = 50  # how many merges are followed from a contact's old id
 CORRECTION = (
     1_000_000  # microseconds within which two imports' words on one order are taken in the order of their coming
@@ -110,11 +112,11 @@ def names_of(account_id: str, rows: Iterable[OrderRow]) -> Iterator[tuple[str, .
 
 def import_orders(account_id: str, rows: Sequence[OrderRow], by: str, present: int, *, rehearse: bool) -> Plan[Report]:
     """Takes these rows in; `by` is the member who imports. Raises Rehearsed."""
-    yield Lock(names_of(account_id, rows))
+    yield Lock(names_of(account_id, rows), shared=[("people", account_id)])
     report = Report()
     part = _Part(account_id, by, present, report)
     yield from part.load(rows)
-    fresh, others = yield from part.sort_out(rows)
+    fresh, others = yield from part.sort_out((yield from part.living(rows)))
     yield from part.save_new(fresh)
     if others:
         yield from part.tell_more(others)
@@ -163,6 +165,25 @@ class _Part:
                 self._ids[order_id] = None
         self._people = yield from survivors(self._account_id, {row.contact for row in rows if row.contact})
         yield from self.contacts.load((self._account_id, kind, value) for row in rows for kind, value in row.identities)
+
+    def living(self, rows: Sequence[OrderRow]) -> Plan[list[OrderRow]]:
+        """The rows without those that would bring back a person who was erased."""
+        scopes: dict[str, list[OrderRow]] = {}
+        for row in rows:
+            scopes.setdefault(row.scope, []).append(row)
+        erased: set[int] = set()
+        for scope, its in scopes.items():
+            words = [[*row.identities, *order_words(scope, [row.external_id]), (SHOP, scope)] for row in its]
+            for row, proof in zip(its, (yield from met_each(self._account_id, words, scope)), strict=True):
+                if proof is None:
+                    continue
+                erased.add(row.line)
+                if (scope, row.external_id) in self._orders:  # as when what remains of the order was exported
+                    self._report.unchanged += 1
+                    self._note(row, "external_id", f"{ERASED}; what remains of the order stays as it is")
+                else:
+                    self._refuse(row, "contact", f"{ERASED}; nothing is brought back")
+        return [row for row in rows if row.line not in erased] if erased else list(rows)
 
     def sort_out(self, rows: Sequence[OrderRow]) -> Plan[tuple[list[OrderRow], list[OrderRow]]]:
         """Rows of orders that are new, and of those that are there and may learn something. The rest was said before."""
@@ -244,12 +265,7 @@ class _Part:
             if pinned:
                 said["contact_id"] = contact_id
             entry = Entry(at=_moment(order, row), digest=row.digest, recorded_at=self._present, said=said)
-
-            def placed(folded: Folded, order: OpenOrder = order) -> str | None:
-                found, _ = self.contacts.find(self._account_id, folded.identities)
-                return folded.contact_id or found or order.columns.get("contact_id")
-
-            self._report.count(ledger.tell_by_import(order, entry, placed))
+            self._report.count(ledger.tell_by_import(order, entry, self.contacts))
         yield from ledger.save()
 
     def _contact(self, row: OrderRow) -> tuple[str | None, bool] | None:
@@ -357,14 +373,12 @@ def _says_nothing_new(order: OpenOrder, row: OrderRow, contact_id: str | None) -
 
 
 def _moment(order: OpenOrder, row: OrderRow) -> int | None:
-    """When the row was true. A file that corrects an earlier one comes after it, though both name the same times.
-
-    A row without any time corrects an earlier import as well; nothing else does it override.
-    """
+    """When the row was true. A file that corrects an earlier one comes after it, though it says no later time, or none."""
     earlier = [at for (at, _, _), heard in order.heard.items() if "imported" in heard.entry.said]
-    if row.at == UNTIMED:
-        if not earlier:
-            return None
-        return max([*earlier, order.columns.get("ordered_at") or 0]) + 1
-    near = [at for at in earlier if row.at <= at < row.at + CORRECTION]
-    return max(near) + 1 if near else row.at
+    if row.updated_at is not None:
+        earlier = [at for at in earlier if row.at <= at < row.at + CORRECTION]
+    if not earlier:
+        return None if row.at == UNTIMED else row.at
+    # Entries without a time come after all others, and override nothing: a correction of one needs some time.
+    floor = order.columns.get("ordered_at") or 0 if row.at == UNTIMED else row.at - 1
+    return max(floor, *earlier) + 1

@@ -8,8 +8,9 @@ from typing import Any
 from app.identity import KINDS
 from app.ids import new_ids
 from app.outcome import Outcome
-from app.store.importing import Rehearsed, Report, survivors
+from app.store.importing import ERASED, Rehearsed, Report, survivors
 from app.store.statements import Among, Insert, Lock, Plan
+from app.store.tombstones import met_each
 from app.transfer import Fault
 
 _COLUMNS = (
@@ -51,9 +52,10 @@ def _names(account_id: str, rows: Iterable[ContactRow]) -> Iterator[tuple[str, .
 
 def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, rehearse: bool) -> Plan[Report]:
     """Takes these rows in. Raises Rehearsed."""
-    yield Lock(_names(account_id, rows))
+    yield Lock(_names(account_id, rows), shared=[("people", account_id)])
     report = Report()
     part = _Part(account_id, present, report)
+    rows = yield from part.living(rows)
     yield from part.load(rows)
     for row, new_id in zip(rows, new_ids("cnt", len(rows)), strict=True):
         part.tell(row, new_id)
@@ -74,6 +76,14 @@ class _Part:
         self._survivors: dict[str, str] = {}
         self._changed: dict[str, dict[str, Any]] = {}
         self._learnt: list[tuple[Any, ...]] = []
+
+    def living(self, rows: Sequence[ContactRow]) -> Plan[list[ContactRow]]:
+        """The rows without those of people who were erased."""
+        proofs = yield from met_each(self._account_id, [row.all_identities for row in rows])
+        for row, proof in zip(rows, proofs, strict=True):
+            if proof is not None:
+                self._say(self._report.faults, row, "", f"{ERASED}; nothing is brought back")
+        return [row for row, proof in zip(rows, proofs, strict=True) if proof is None]
 
     def load(self, rows: Sequence[ContactRow]) -> Plan[None]:
         """Reads whom these rows may be about."""
@@ -100,7 +110,7 @@ class _Part:
                 )
                 return
             contact = self._make(row, new_id)
-        elif row.crm_id and contact["crm_id"] not in (None, row.crm_id):
+        elif row.crm_id and contact["crm_id"] not in (None, row.crm_id) and not self._answers(row.crm_id, contact):
             self._say(self._report.faults, row, "crm_id", "the CRM knows this contact under another id")
             return
         contact_id = contact["id"]
@@ -129,9 +139,13 @@ class _Part:
             return self._contacts[named]
         owners = [self._contacts[owner] for one in row.all_identities if (owner := self._owners.get(one))]
         for contact in owners:
-            if row.crm_id is None or contact["crm_id"] in (None, row.crm_id):
+            if row.crm_id is None or contact["crm_id"] in (None, row.crm_id) or self._answers(row.crm_id, contact):
                 return contact
         return None
+
+    def _answers(self, crm_id: str, contact: dict[str, Any]) -> bool:
+        """Whether the contact is known by this id of the CRM's as well, because another was merged into it."""
+        return bool(self._owners.get(("crm", crm_id)) == contact["id"])
 
     def _make(self, row: ContactRow, new_id: str) -> dict[str, Any]:
         contact_id = row.id if row.id and row.id not in self._contacts else new_id
@@ -149,6 +163,8 @@ class _Part:
         """What the row says otherwise. A row that is older than the contact here only fills gaps."""
         older = row.updated_at is not None and row.updated_at < contact["updated_at"]
         said = {"crm_id": row.crm_id, "name": row.name, "owner_id": row.owner_id}
+        if row.crm_id and contact["crm_id"] and self._answers(row.crm_id, contact):
+            said["crm_id"] = None
         return {
             name: value
             for name, value in said.items()

@@ -14,6 +14,7 @@ from app.store.reassembly import Reassembly
 from app.store.record import Receipt, Record
 from app.store.recording import log_again, names_of
 from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.store.tombstones import veil
 from app.store.unlearning import Relearning
 
 LockName = tuple[str, ...]
@@ -29,6 +30,7 @@ _ENTRY = Lookup(
     by=("account_id", "order_id", "at", "rank", "digest"),
 )
 _ORDER = Lookup("orders", ("external_id", "id"), by=("account_id", "scope", "external_id"))
+_THERE = Lookup("orders", ("id",), by=("account_id", "id"))
 _ALIAS = Lookup("aliases", ("name", "order_id"), by=("account_id", "scope", "name"))
 _HELD = Lookup("held", ("kind", "value", "delivery_id"), by=("account_id", "kind", "value", "delivery_id"))
 _BODY = Lookup("bodies", ("delivery_id",), by=("account_id", "delivery_id"))
@@ -36,6 +38,7 @@ _LINK = Insert("remap_links", on_conflict="skip")
 _LINKS_OF = Lookup("remap_links", ("token", "delivery_id"), by=("account_id", "job_id", "delivery_id"))
 _LINKED_BY = Lookup("remap_links", ("token", "delivery_id"), by=("account_id", "job_id", "token"))
 
+PRUNED = ""  # where the name of an order leads that was pruned
 TOLD = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 
 
@@ -72,8 +75,11 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
         {(rec.account_id, rec.source_id, name) for rec in records for said in rec.statements for name in said.names}
     )
     orders: dict[str, str] = {row["external_id"]: row["id"] for row in (yield _ORDER.many(names))}
-    for row in (yield _ALIAS.many(names)):
-        orders.setdefault(row["name"], row["order_id"])
+    aliases: list[Row] = yield _ALIAS.many(names)
+    ids = sorted({(records[0].account_id, row["order_id"]) for row in aliases})
+    there = {row["id"] for row in (yield _THERE.many(ids))}
+    for row in aliases:
+        orders.setdefault(row["name"], row["order_id"] if row["order_id"] in there else PRUNED)
     keys = {
         (rec.account_id, orders[said.names[0]], said.at, said.rank, said.digest)
         for rec in records
@@ -96,7 +102,7 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
         if not _reads_the_same(rec, row, mine, orders, entries, held):
             tokens = {f"order {one['order_id']}" for one in mine}
             tokens |= {f"name {name}" for said in rec.statements for name in said.names}
-            tokens |= {f"order {orders[name]}" for said in rec.statements for name in said.names if name in orders}
+            tokens |= {f"order {orders[name]}" for said in rec.statements for name in said.names if orders.get(name)}
             found[rec.delivery_id] = tokens or {f"delivery {rec.delivery_id}"}
     return found
 
@@ -126,6 +132,8 @@ def _reads_the_same(
     said_here: set[tuple[str | None, int, int, str]] = set()
     for said in rec.statements:
         homes = {orders.get(name) for name in said.names}
+        if PRUNED in homes and homes <= {PRUNED, None}:
+            continue  # nothing of it is brought back, whatever it says
         key = (homes.pop() if len(homes) == 1 else None, said.at, said.rank, said.digest)
         if key in said_here:  # twice the same: the first counts
             continue
@@ -209,12 +217,14 @@ def tell_anew(
     account_id, source_id = batch[0].account_id, batch[0].source_id
     locked |= frozenset(names_of(batch))
     if for_real:
-        yield Lock(locked)
+        yield Lock(locked, shared=[("people", account_id)])
     kept: list[Row] = yield _BODY.many([(account_id, rec.delivery_id) for rec in batch])
     there = {row["delivery_id"] for row in kept}
     batch = [rec for rec in batch if rec.delivery_id in there]  # pruned or erased meanwhile: it says nothing any more
     if not batch:
         return Remapped(orders=[], deliveries={}, made=frozenset())
+    if for_real:
+        yield from veil(batch)
     ledger = Reassembly(account_id, source_id)
     contacts = Relearning(ledger)
     wanted = [(account_id, source_id, one[3]) for one in locked if one[0] == "order"]

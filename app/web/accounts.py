@@ -1,6 +1,6 @@
 """Account, members and tokens over HTTP; making accounts is the operator's alone."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 from starlette.responses import Response
@@ -16,6 +16,15 @@ from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, page_of, route
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# It ends up in a Content-Security-Policy: scheme, host and port alone, no wildcard, nothing that ends a directive. http is
+# for a machine of one's own.
+Origin = Annotated[
+    str,
+    StringConstraints(
+        max_length=255,
+        pattern=r"^(https://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$",
+    ),
+]
 
 
 class AccountMade(Body):
@@ -35,7 +44,8 @@ class RetentionChange(Body):
 
     bodies: what deliveries held, byte by byte. deliveries: their rows in the log, and the bodies with them. refusals: the
     samples of what was refused; the counters stay. orders_…: by status, counted from the last thing said of the order:
-    open (pending, overdue, partially_paid), closed (paid, refunded), canceled (canceled, failed).
+    open (pending, overdue, partially_paid), closed (paid, refunded), canceled (canceled, failed); orders_erased: 0d keeps
+    nothing of the orders of a person who is erased, else their stubs stay.
     """
 
     bodies: Age | None = None
@@ -44,6 +54,7 @@ class RetentionChange(Body):
     orders_open: Age | None = None
     orders_closed: Age | None = None
     orders_canceled: Age | None = None
+    orders_erased: Literal["0d"] | None = None
 
 
 class AccountChange(Body):
@@ -54,6 +65,8 @@ class AccountChange(Body):
     default_currency: str | None = None
     default_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
     retention: RetentionChange | None = None
+
+    panel_origins: Annotated[list[Origin], Field(max_length=20)] | None = None
 
     @field_validator("default_currency")
     @classmethod
@@ -83,7 +96,7 @@ class TokenMade(Body):
 def _account(row: Row) -> dict[str, Any]:
     return {
         "account_id": row["account_id"],
-        **{name: row[name] for name in ("name", "orders_enabled", "owner_privacy", "default_currency", "default_region", "retention")},
+        **{name: row[name] for name in ("name", "orders_enabled", "owner_privacy", "default_currency", "default_region", "retention", "panel_origins")},
         "created_at": iso(row["created_at"]),
     }  # fmt: skip
 

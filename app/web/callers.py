@@ -1,14 +1,18 @@
-"""Who asks: a bearer of a token, or the operator at the Unix socket. No token, no role: refused."""
+"""Who asks: a bearer of a token, somebody signed in, or the operator at the Unix socket. No token, no role: refused."""
 
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from app.moments import now
 from app.operator import ACCOUNT_HEADER, IN_PROCESS
 from app.registry import Registry
 from app.roles import GRANTS, Permission, Role
 from app.store import accounts
+from app.web.cookies import session_of
 from app.web.problems import Problem
+
+PANEL = frozenset({Permission.READ})  # what a session in another page's frame is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +23,11 @@ class Caller:
     member_id: str | None
     role: Role
     operator: bool = False
+    panel: bool = False  # a session inside another page's frame: it reads, and nothing else
 
     def may(self, permission: Permission) -> bool:
         """Whether the role grants this."""
-        return permission in GRANTS[self.role]
+        return permission in GRANTS[self.role] and (not self.panel or permission in PANEL)
 
 
 def is_operator(request: Request, registry: Registry) -> bool:
@@ -46,6 +51,8 @@ async def identify(request: Request, registry: Registry) -> Caller:
                 "not_found", f"there is no account {named[:100]!r}; `orders-registry account list` shows them"
             )
         return Caller(account["account_id"], None, Role.ADMIN, operator=True)
+    if "authorization" not in request.headers and (signed_in := await _signed_in(request, registry)):
+        return signed_in
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Problem(
@@ -57,3 +64,12 @@ async def identify(request: Request, registry: Registry) -> Caller:
     if bearer is None:
         raise Problem("unauthenticated", "this token is unknown or revoked", headers={"WWW-Authenticate": "Bearer"})
     return Caller(bearer.account_id, bearer.member_id, bearer.role)
+
+
+async def _signed_in(request: Request, registry: Registry) -> Caller | None:
+    """Whoever signed in to the console, while the token they did it with counts. Raises Problem."""
+    session = session_of(request, registry.settings, registry.vault, now())
+    if session is None:
+        return None
+    bearer = await registry.directory.bearer_of(session.account_id, session.token_id)
+    return Caller(bearer.account_id, bearer.member_id, bearer.role, panel=session.panel) if bearer else None

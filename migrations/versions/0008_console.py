@@ -1,4 +1,7 @@
-"""What the console keeps."""
+"""What the console keeps: which pages may show an account's panel in a frame."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0008"
 down_revision = "0007"
@@ -7,4 +10,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("accounts", sa.Column("panel_origins", sa.Text(), nullable=False, server_default="[]"))

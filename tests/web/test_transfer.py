@@ -115,6 +115,9 @@ async def test_a_corrected_file_wins_over_the_one_before_it(house: House) -> Non
             assert counts(await send(house, [{**row, "title": title, "value": f"{number + 1}.00"}])) == expected
         (order,) = [one for one in await house.data("/v1/orders") if one["external_id"] == row["external_id"]]
         assert (order["title"], order["value"]) == ("right", "4.00")
+    for date in ("2026-03-01", "2024-03-01", "2025-03-01"):  # that the date itself was wrong is a correction as well
+        assert counts(await send(house, [{**ROW, "ordered_at": date, "paid_at": None}])) == (0, 1, 0, 0)
+        assert (await exported(house, "orders.csv?q=A-1")).count(f"{date}T00:00:00Z") == 1
 
 
 async def test_a_later_webhook_folds_over_an_imported_order_and_an_earlier_one_does_not(house: House) -> None:
@@ -373,6 +376,47 @@ async def test_an_old_file_of_contacts_fills_gaps_only(house: House) -> None:
     assert (await house.get("/v1/contacts/42"))["name"] == "Older"
 
 
+async def test_an_erased_person_is_not_brought_back(house: House) -> None:
+    await send(house, [ROW])
+    assert (await house.call("DELETE", "/v1/contacts/42")).status_code in (200, 204)
+    await send(
+        house,
+        [
+            {
+                **ROW,
+                "external_id": "B-1",
+                "crm_contact_id": "43",
+                "contact_email": "b@example.com",
+                "contact_phone": None,
+            }
+        ],
+    )
+    before = await state(house)
+    told = await send(house, [{**ROW, "external_id": "A-2"}, ROW, {**ROW, "external_id": "B-2", "contact_phone": None}])
+    assert counts(told) == (0, 0, 1, 2) and reasons(told) == [(1, "contact"), (3, "contact")]
+    told = await send(house, [{"crm_id": "42", "name": "Ana"}, {"emails": ["ana@example.com"]}], to="contacts")
+    assert counts(told) == (0, 0, 0, 2)
+    assert counts(await send_text(house, await exported(house, "orders.csv"))) == (0, 0, 2, 0)
+    assert await state(house) == before
+    assert "ana@" not in str(before).lower()
+
+
+async def test_merged_contacts_answer_in_files_under_their_old_ids(house: House) -> None:
+    for crm_id in ("1", "2"):
+        await house.call("PUT", f"/v1/contacts/{crm_id}", {"emails": [f"{crm_id}@example.com"]})
+    old = (await house.get("/v1/contacts/2"))["id"]
+    assert (await house.call("POST", "/v1/contacts/2/merge", {"into": "1"})).status_code == 200
+    one = (await house.get("/v1/contacts/1"))["id"]
+    bare = {"value": "1.00", "ordered_at": "2026-01-01"}
+    rows = [{**bare, "external_id": "a", "contact_id": old}, {**bare, "external_id": "b", "crm_contact_id": "2"}]
+    assert counts(await send(house, rows)) == (2, 0, 0, 0)
+    assert {order["contact_id"] for order in await house.data("/v1/orders")} == {one}
+    told = await send(house, [{"crm_id": "2", "name": "Two"}, {"id": old, "phones": ["+5511987654321"]}], to="contacts")
+    assert counts(told) == (0, 2, 0, 0)
+    found = await house.get("/v1/contacts/1")
+    assert (found["id"], found["crm_id"], found["name"]) == (one, "1", "Two")
+
+
 # -- Out -----------------------------------------------------------------------------------------------------------
 
 
@@ -453,7 +497,7 @@ async def test_a_reps_export_is_their_wallet(house: House) -> None:
 
 async def test_no_row_is_lost_or_told_twice_while_writes_go_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "PAGE", 3)
-    rows = [{**ROW, "external_id": f"{number:02}", "ordered_at": f"2026-01-{number + 1:02}"} for number in range(20)]
+    rows = [{**ROW, "external_id": f"{number:02}", "ordered_at": f"2026-01-{28 - number}"} for number in range(20)]
     await send(house, rows)
     ids = sorted(one["id"] for one in await house.data("/v1/orders"))
     seen: list[str] = []
@@ -464,5 +508,6 @@ async def test_no_row_is_lost_or_told_twice_while_writes_go_on(house: House, mon
         async for line in response.aiter_lines():
             seen.append(json.loads(line)["id"])
             # Every order is told that it was placed at another time: in a walk by time it would be met twice, or not.
-            await send(house, [{**row, "ordered_at": f"2025-02-{len(seen):02}", "updated_at": None} for row in rows])
+            told = await send(house, [{**row, "ordered_at": f"2025-02-{len(seen):02}"} for row in rows])
+            assert counts(told) == (0, 20, 0, 0)
     assert seen == ids

@@ -1,0 +1,141 @@
+// Deliveries: the log, filtered, page by page, or as it grows.
+
+import { address, api } from "../api.js";
+import { fill, h } from "../dom.js";
+import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, tell, time } from "../parts.js";
+import { DASH, clock, span, t, word } from "../words.js";
+import { retryAll } from "./jobs.js";
+
+export const RECORDED = ["created", "updated", "unchanged", "ignored", "held", "fetching", "unfetched", "unreadable"];
+const FIELDS = ["since", "until", "source_id", "outcome", "kind", "external_id", "contact", "q"];
+const SPANS = ["1h", "24h", "7d", "30d"];
+const MOST_LIVE = 200; // rows on the page while it grows
+
+export async function deliveries(place) {
+  const known = (await api.get("/v1/sources", { limit: 200 }, { signal: place.signal })).data;
+  const names = new Map(known.map((one) => [one.id, one.name]));
+  const columns = columnsOf(names);
+  const query = place.query;
+  const chosen = () => Object.fromEntries(FIELDS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
+  const list = h("div", { class: "list", "aria-live": "off" });
+  const live = h("button", { type: "button", class: "live", "aria-pressed": "false", onclick: () => (tail ? stop() : follow()) },
+    h("i", { class: "pulse", "aria-hidden": "true" }), t("live"));
+  let tail = null;
+
+  function change(next) {
+    for (const name of [...query.keys()]) query.delete(name);
+    for (const [name, value] of Object.entries(next)) query.set(name, value);
+    place.setQuery(query);
+    if (tail) follow();
+    else load();
+  }
+
+  async function load() {
+    await into(list, async () => {
+      const page = await api.get("/v1/deliveries", { ...chosen(), cursor: query.get("cursor") }, { signal: place.signal });
+      if (!page.data.length) return nothing();
+      return [
+        table(columns, page.data, { caption: t("deliveries"), key: (row) => row.id }),
+        pager(page.next_cursor, query, (cursor) => change(cursor ? { ...chosen(), cursor } : chosen())),
+      ];
+    }, { signal: place.signal });
+  }
+
+  function nothing() {
+    if (Object.keys(chosen()).length) {
+      return empty(t("nothing.matches"), t("nothing.matches.text"), h("button", { type: "button", onclick: () => { bar.reset(); clearFields(bar); change({}); } }, t("clear.filters")));
+    }
+    return empty(t("deliveries.none"), t("deliveries.none.text"), place.may("sources") ? link("sources", t("sources.see"), { class: "button" }) : null);
+  }
+
+  async function follow() {
+    stop();
+    query.delete("cursor");
+    await load();
+    const stream = new EventSource(address("/v1/deliveries/tail", chosen()));
+    tail = stream;
+    live.setAttribute("aria-pressed", "true");
+    stream.addEventListener("delivery", (event) => arrived(JSON.parse(event.data)));
+    stream.addEventListener("open", () => live.classList.remove("broken"));
+    stream.addEventListener("error", () => {
+      live.classList.add("broken");
+      if (stream.readyState === EventSource.CLOSED) { stop(); tell(t("live.ended"), "warn"); }
+    });
+  }
+
+  function arrived(row) {
+    let body = list.querySelector("tbody");
+    if (!body) {
+      fill(list, table(columns, [], { caption: t("deliveries"), key: (one) => one.id }));
+      body = list.querySelector("tbody");
+    }
+    body.querySelector(`[data-key="${CSS.escape(row.id)}"]`)?.remove();
+    const made = tableRow(columns, row, (one) => one.id);
+    made.classList.add("new");
+    body.prepend(made);
+    while (body.children.length > MOST_LIVE) body.lastElementChild.remove();
+  }
+
+  function stop() {
+    tail?.close();
+    tail = null;
+    live.setAttribute("aria-pressed", "false");
+  }
+
+  place.signal.addEventListener("abort", stop);
+  const bar = filters(fields(query, known), query, change);
+  const bulk = h("button", { type: "button", onclick: () => retryAll(chosen(), place, load) }, t("retry.all"));
+  const made = [head(t("deliveries"), { actions: [bulk, live] }), bar, list];
+  await load();
+  return made;
+}
+
+function clearFields(bar) {
+  for (const one of bar.elements) if (one.name) one.value = "";
+}
+
+function fields(query, known) {
+  const at = (name) => query.get(name) ?? "";
+  const spans = SPANS.includes(at("since")) || !at("since") ? SPANS : [...SPANS, at("since")];
+  return [
+    filter({ name: "q", label: t("filter.q"), value: at("q"), type: "search", "data-search": true, placeholder: t("filter.q.hint") }),
+    filter({ name: "since", label: t("filter.since"), value: at("since"), options: [["", t("any.time")], ...spans.map((one) => [one, t(`range.${one}`)])] }),
+    filter({ name: "source_id", label: t("source"), value: at("source_id"), options: [["", t("any")], ...known.map((one) => [one.id, one.name])] }),
+    filter({ name: "outcome", label: t("outcome"), value: at("outcome"), options: [["", t("any")], ...RECORDED.map((one) => [one, word("outcome", one)])] }),
+    filter({ name: "kind", label: t("kind"), value: at("kind"), placeholder: "orders/paid" }),
+    filter({ name: "external_id", label: t("external.id"), value: at("external_id") }),
+    filter({ name: "contact", label: t("contact"), value: at("contact"), placeholder: "cnt_… / 42" }),
+    filter({ name: "until", label: t("filter.until"), value: at("until"), type: "date" }),
+  ];
+}
+
+export function columnsOf(names) {
+  return [
+    { name: t("received"), class: "nowrap", cell: (row) => link(`deliveries/${row.id}`, time(row.received_at, clock)) },
+    { name: t("source"), cell: (row) => names.get(row.source_id) ?? code(row.source_id) },
+    { name: t("kind"), cell: (row) => (row.kind ? h("span", { class: "kind" }, row.kind) : DASH) },
+    { name: t("outcome"), cell: (row) => badge("outcome", row.outcome) },
+    { name: t("external.id"), cell: (row) => code(row.external_id) },
+    { name: t("reason"), class: "reason", cell: (row) => why(row) },
+    { name: t("took"), right: true, class: "nowrap", cell: (row) => span(took(row)) },
+  ];
+}
+
+function why(row) {
+  const notes = (row.notes ?? []).map((one) => h("span", { class: "tag" }, word("note", one)));
+  if (!row.reason && !notes.length) return DASH;
+  return [row.reason, notes.length ? " " : null, notes];
+}
+
+/** Milliseconds between arrival and commit; null where either is unknown. */
+export function took(row) {
+  if (!row.received_at || !row.committed_at || row.attempts > 1) return null;
+  const ms = micro(row.committed_at) - micro(row.received_at);
+  return ms >= 0 ? ms : null;
+}
+
+/** Milliseconds with their fraction: Date alone keeps three digits of the six. */
+function micro(iso) {
+  const fraction = /\.(\d{3})(\d+)/.exec(iso);
+  return new Date(iso).getTime() + (fraction ? Number(`0.${fraction[2]}`) : 0);
+}

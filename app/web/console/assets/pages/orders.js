@@ -1,0 +1,244 @@
+// Orders: searched, made, edited; and one with its history.
+
+import { api, part } from "../api.js";
+import { h, safeAddress } from "../dom.js";
+import { badge, code, copyable, empty, facts, field, filter, filters, form, head, into, link, pager, section, table, tell, time } from "../parts.js";
+import { DASH, date, money, moment, number, t, word } from "../words.js";
+import { shown } from "./delivery.js";
+
+export const STATUSES = ["pending", "paid", "partially_paid", "overdue", "refunded", "canceled", "failed"];
+const ORIGINS = ["manual", "webhook", "api", "payments", "commerce"];
+const FIELDS = ["q", "status", "origin", "source_id", "currency", "since", "until", "contact", "deal_id"];
+
+export async function orders(place) {
+  const query = place.query;
+  const known = place.may("log") ? (await api.get("/v1/sources", { limit: 200 }, { signal: place.signal })).data : [];
+  const chosen = () => Object.fromEntries(FIELDS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
+  const list = h("div", { class: "list" });
+
+  function change(next) {
+    for (const name of [...query.keys()]) query.delete(name);
+    for (const [name, value] of Object.entries(next)) query.set(name, value);
+    place.setQuery(query);
+    return load();
+  }
+
+  async function load() {
+    await into(list, async () => {
+      const page = await api.get("/v1/orders", { ...chosen(), cursor: query.get("cursor") }, { signal: place.signal });
+      if (!page.data.length && Object.keys(chosen()).length) {
+        return empty(t("nothing.matches"), t("nothing.matches.text"), h("button", { type: "button", onclick: () => {
+          for (const one of bar.elements) if (one.name) one.value = "";
+          change({});
+        } }, t("clear.filters")));
+      }
+      if (!page.data.length) return empty(t("orders.none"), t("orders.none.text"), place.may("manage") ? link("orders/new", t("order.new"), { class: "button primary" }) : null);
+      return [table(COLUMNS(), page.data, { caption: t("orders"), key: (row) => row.id }),
+        pager(page.next_cursor, query, (cursor) => change(cursor ? { ...chosen(), cursor } : chosen()))];
+    }, { signal: place.signal });
+  }
+
+  const at = (name) => query.get(name) ?? "";
+  const any = ["", t("any")];
+  const bar = filters([
+    filter({ name: "q", label: t("orders.q"), value: at("q"), type: "search", "data-search": true, placeholder: t("orders.q.hint") }),
+    filter({ name: "status", label: t("status"), value: at("status"), options: [any, ...STATUSES.map((one) => [one, word("status", one)])] }),
+    filter({ name: "origin", label: t("origin"), value: at("origin"), options: [any, ...ORIGINS.map((one) => [one, word("origin", one)])] }),
+    known.length ? filter({ name: "source_id", label: t("source"), value: at("source_id"), options: [any, ...known.map((one) => [one.id, one.name])] }) : null,
+    filter({ name: "currency", label: t("currency"), value: at("currency"), maxlength: 3, placeholder: "BRL" }),
+    filter({ name: "contact", label: t("contact"), value: at("contact"), placeholder: "cnt_… / 42" }),
+    filter({ name: "deal_id", label: t("deal"), value: at("deal_id") }),
+    filter({ name: "since", label: t("filter.from"), value: at("since"), type: "date" }),
+    filter({ name: "until", label: t("filter.until"), value: at("until"), type: "date" }),
+  ], query, change);
+  await load();
+  return [head(t("orders"), { actions: place.may("manage") ? [link("orders/new", t("order.new"), { class: "button primary" })] : [] }), bar, list];
+}
+
+const COLUMNS = () => [
+  { name: t("ordered"), class: "nowrap", cell: (row) => time(row.ordered_at, (iso) => date(iso)) },
+  { name: t("order"), cell: (row) => [link(`orders/${row.id}`, row.title ?? row.external_id, { class: "strong" }), " ", row.test && h("span", { class: "tag" }, t("test")), h("span", { class: "sub" }, row.external_id)] },
+  { name: t("status"), cell: (row) => badge("status", row.status) },
+  { name: t("value"), right: true, class: "nowrap", cell: (row) => money(row.value, row.currency) },
+  { name: t("refunded"), right: true, class: "nowrap", cell: (row) => given(row) },
+  { name: t("origin"), cell: (row) => word("origin", row.origin) },
+  { name: t("contact"), cell: (row) => who(row) },
+];
+
+/** What was given back; a dash where nothing was. */
+export const given = (row) => (/[1-9]/.test(row.refunded_value ?? "") ? money(row.refunded_value, row.currency) : DASH);
+
+const who = (row) => (row.contact_id ? link(`contacts/${part(row.contact_id)}`, row.crm_contact_id ? `#${row.crm_contact_id}` : t("see")) : DASH);
+
+export async function order(place) {
+  const id = part(place.params.id);
+  const row = await api.get(`/v1/orders/${id}`, {}, { signal: place.signal });
+  const past = h("div", {});
+  into(past, async () => history((await api.get(`/v1/orders/${id}/history`, {}, { signal: place.signal })).data, place), { signal: place.signal });
+  const url = row.url && safeAddress(row.url);
+  return [
+    head(h("span", {}, row.title ?? row.external_id, " ", badge("status", row.status), row.test && h("span", { class: "tag" }, t("test"))), {
+      back: ["orders", t("orders")], lead: [money(row.value, row.currency), " · ", time(row.ordered_at)],
+      actions: place.may("manage") ? [link(`orders/${id}/edit`, t("edit"), { class: "button primary" })] : [],
+    }),
+    h("div", { class: "pair wide-left" },
+      h("div", {},
+        section(t("items"), items(row)),
+        section(t("history"), past)),
+      h("aside", { class: "side-facts" }, section(t("facts"), facts([
+        [t("order"), copyable(row.id)],
+        [t("contact"), who(row)],
+        [t("deal"), row.deal_id && code(row.deal_id)],
+        [t("value"), money(row.value, row.currency)],
+        [t("refunded"), given(row)],
+        [t("status"), badge("status", row.status)],
+        [t("source.status"), row.source_status && code(row.source_status)],
+        [t("ordered"), time(row.ordered_at)],
+        [t("paid"), time(row.paid_at)],
+        [t("origin"), word("origin", row.origin)],
+        [t("source"), row.source_id && (place.may("log") ? link(`sources/${row.source_id}`, code(row.source_id)) : code(row.source_id))],
+        [t("external.id"), code(row.external_id)],
+        [t("address"), url ? h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, t("address.open")) : row.url && code(row.url)],
+        [t("made"), time(row.created_at)],
+        [t("updated"), time(row.updated_at)],
+      ])))),
+  ];
+}
+
+function items(row) {
+  if (!row.items.length) return h("p", { class: "quiet" }, t("items.none"));
+  return table([
+    { name: t("item"), cell: (one) => one.title },
+    { name: t("sku"), cell: (one) => code(one.sku) },
+    { name: t("quantity"), right: true, cell: (one) => number(one.quantity) },
+    { name: t("unit.value"), right: true, cell: (one) => money(one.unit_value, row.currency) },
+  ], row.items, { caption: t("items") });
+}
+
+const SKIPPED = new Set(["external_id", "aliases", "currency", "customer", "refunds"]);
+
+/** What was said of an order, the latest first. */
+export function history(entries, place) {
+  if (!entries.length) return h("p", { class: "quiet" }, t("history.none"));
+  return h("ol", { class: "history" }, [...entries].reverse().map((one) => h("li", {},
+    h("p", { class: "when" }, one.at ? time(one.at, moment) : h("span", { title: t("untimed.text") }, t("untimed")), " · ", by(one, place)),
+    h("ul", { class: "said" }, Object.entries(one.said).filter(([name]) => !SKIPPED.has(name)).map(([name, value]) =>
+      h("li", {}, h("span", { class: "quiet" }, word("field", name)), " ", shown(name, value, one.said.currency))),
+    Object.values(one.said.refunds ?? {}).map((refund) => h("li", {}, h("span", { class: "quiet" }, t("refund")), " ", money(refund.value, refund.currency))),
+    one.said.customer && h("li", {}, h("span", { class: "quiet" }, t("contact")), " ",
+      [one.said.customer.name, ...one.said.customer.identities.map((known) => known.value)].filter(Boolean).join(", "))))));
+}
+
+function by(one, place) {
+  if (one.member_id) return [t("by.member"), " ", h("strong", {}, one.member_id)];
+  if (!one.delivery_id) return t("by.nobody");
+  return [t("by.delivery"), " ", place?.may("log") ? link(`deliveries/${one.delivery_id}`, t("see")) : code(one.delivery_id)];
+}
+
+// -- made and edited ----------------------------------------------------------------------------------------------
+
+/** A time of the form's, as the API takes it: with the zone that the person is in. */
+const instant = (local) => (local ? new Date(local).toISOString() : null);
+
+function local(iso) {
+  if (!iso) return "";
+  const at = new Date(iso);
+  at.setMinutes(at.getMinutes() - at.getTimezoneOffset());
+  return at.toISOString().slice(0, 16);
+}
+
+/** The lines of an order, each with its fields; `said()` gives them as the API takes them. */
+function itemsEditor(items) {
+  const rows = h("div", { class: "items-editor", role: "group", "aria-label": t("items") });
+  const input = (name, value, given = {}) => h("input", { "data-item": name, value: value ?? "", placeholder: t(`item.${name}`), "aria-label": t(`item.${name}`), ...given });
+  const add = (one = {}) => {
+    const row = h("div", { class: "item-row" }, input("title", one.title, { maxlength: 300 }), input("quantity", one.quantity ?? "1", { inputmode: "decimal" }),
+      input("unit_value", one.unit_value, { inputmode: "decimal" }), input("sku", one.sku, { maxlength: 255 }),
+      h("button", { type: "button", class: "plain", "aria-label": t("item.remove"), onclick: () => row.remove() }, "×"));
+    rows.append(row);
+    return row;
+  };
+  (items ?? []).forEach(add);
+  const said = () => [...rows.children].map((row) => {
+    const of = (name) => row.querySelector(`[data-item="${name}"]`).value.trim();
+    return { title: of("title"), quantity: of("quantity").replace(",", ".") || "1", ...(of("unit_value") ? { unit_value: of("unit_value").replace(",", ".") } : {}), ...(of("sku") ? { sku: of("sku") } : {}) };
+  }).filter((one) => one.title);
+  const box = h("div", { class: "field wide", "data-field": "items" }, h("span", { class: "label" }, t("items")), rows,
+    h("div", {}, h("button", { type: "button", class: "small", onclick: () => add().querySelector("input").focus() }, t("item.add"))), h("p", { class: "wrong", hidden: true }));
+  return { box, said };
+}
+
+function fieldsOf(row, fallback) {
+  return [
+    field({ name: "title", label: t("title"), value: row.title, required: true, maxlength: 300, wide: true }),
+    field({ name: "contact", label: t("contact"), value: row.crm_contact_id ?? row.contact_id, required: true, hint: t("contact.hint") }),
+    field({ name: "value", label: t("value"), value: row.value, required: true, inputmode: "decimal", placeholder: "199.90", pattern: "\\d{1,15}([.,]\\d{1,4})?" }),
+    field({ name: "currency", label: t("currency"), value: row.currency ?? fallback, required: true, maxlength: 3 }),
+    field({ name: "status", label: t("status"), value: row.status ?? "pending", options: STATUSES.map((one) => [one, word("status", one)]) }),
+    field({ name: "ordered_at", label: t("ordered"), value: local(row.ordered_at), type: "datetime-local" }),
+    field({ name: "paid_at", label: t("paid"), value: local(row.paid_at), type: "datetime-local" }),
+    field({ name: "deal_id", label: t("deal"), value: row.deal_id }),
+    field({ name: "url", label: t("address"), value: row.url, type: "url", placeholder: "https://" }),
+  ];
+}
+
+const spoken = (given) => ({ ...given, value: given.value.replace(",", "."), currency: given.currency.toUpperCase() });
+
+export async function orderNew(place) {
+  const contact = place.query.get("contact");
+  const start = { crm_contact_id: contact };
+  const items = itemsEditor([]);
+  return [
+    head(t("order.new"), { back: ["orders", t("orders")] }),
+    form([...fieldsOf(start, place.session.account.default_currency), items.box,
+      field({ name: "external_id", label: t("external.id"), hint: t("external.id.hint"), maxlength: 255 })], {
+      submit: t("order.make"), oncancel: () => place.go("orders"), onsubmit: async (given) => {
+        const said = spoken(given);
+        const body = { contact: said.contact, title: said.title, value: said.value, currency: said.currency, status: said.status };
+        for (const name of ["deal_id", "url", "external_id"]) if (said[name]) body[name] = said[name];
+        for (const name of ["ordered_at", "paid_at"]) if (said[name]) body[name] = instant(said[name]);
+        if (items.said().length) body.items = items.said();
+        const made = await api.post("/v1/orders", body);
+        tell(t("order.made"));
+        place.go(`orders/${made.id}`);
+      },
+    }),
+  ];
+}
+
+export async function orderEdit(place) {
+  const id = part(place.params.id);
+  const row = await api.get(`/v1/orders/${id}`, {}, { signal: place.signal });
+  const refunded = field({ name: "refunded_value", label: t("refunded"), value: row.refunded_value, inputmode: "decimal" });
+  const items = itemsEditor(row.items);
+  const before = JSON.stringify(items.said());
+  return [
+    head(t("order.edit"), { back: [`orders/${id}`, row.title ?? row.external_id], lead: row.source_id ? t("order.edit.text") : null }),
+    form([...fieldsOf(row, row.currency), refunded, items.box], {
+      submit: t("save"), oncancel: () => place.go(`orders/${id}`), onsubmit: async (given) => {
+        const body = differing(row, spoken(given));
+        if (JSON.stringify(items.said()) !== before) body.items = items.said();
+        if (Object.keys(body).length) {
+          await api.patch(`/v1/orders/${id}`, body);
+          tell(t("saved"));
+        }
+        place.go(`orders/${id}`);
+      },
+    }),
+  ];
+}
+
+/** Only what the person changed: everything else is left to the source. */
+function differing(row, said) {
+  const body = {};
+  if (said.contact !== (row.crm_contact_id ?? row.contact_id ?? "")) body.contact = said.contact;
+  for (const name of ["title", "value", "currency", "status"]) if (said[name] !== row[name]) body[name] = said[name];
+  if (body.currency) body.value = said.value;
+  const back = said.refunded_value.replace(",", ".");
+  if (back && back !== row.refunded_value) body.refunded_value = back;
+  for (const name of ["deal_id", "url"]) if (said[name] !== (row[name] ?? "")) body[name] = said[name] || null;
+  for (const name of ["ordered_at", "paid_at"]) {
+    if (said[name] !== local(row[name]) && (said[name] || name === "paid_at")) body[name] = instant(said[name]);
+  }
+  return body;
+}

@@ -1,0 +1,104 @@
+// The language: a dictionary each, and the way numbers, money and times are written in it.
+
+import en from "./words/en.js";
+import pt from "./words/pt-BR.js";
+import { recall, remember } from "./memory.js";
+
+const KNOWN = { en, "pt-BR": pt };
+
+function first() {
+  const chosen = recall("language");
+  if (chosen in KNOWN) return chosen;
+  const wanted = navigator.languages?.find((one) => /^(pt|en)\b/i.test(one)) ?? "en";
+  return /^pt/i.test(wanted) ? "pt-BR" : "en";
+}
+
+let current = first();
+
+/** How numbers and times are written: in this language, the way of the region that the browser names. */
+const region = () => navigator.languages?.find((one) => one.split("-")[0] === current.split("-")[0] && one.includes("-")) ?? current;
+
+export const languages = { en: "English", "pt-BR": "Português" };
+export const language = () => current;
+
+export function speak(name) {
+  current = name;
+  remember("language", name);
+  document.documentElement.lang = name;
+}
+
+/** The words for a thing; `{name}` stands for what is given. With `count`, the form for that many. */
+export function t(key, given) {
+  let text = KNOWN[current][key];
+  if (text === undefined) return key;
+  if (typeof text === "object") {
+    const form = new Intl.PluralRules(region()).select(given.count);
+    text = text[form] ?? text.other;
+  }
+  if (!given) return text;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => {
+    const value = given[name];
+    return value === undefined ? whole : typeof value === "number" ? number(value) : String(value);
+  });
+}
+
+/** Whether there are words for it. */
+export const has = (key) => key in KNOWN[current];
+
+/** A word of the interface (an outcome, a status) in this language; unknown ones as they are. */
+export const word = (kind, text) => (has(`${kind}.${text}`) ? t(`${kind}.${text}`) : text);
+
+export const DASH = "–";
+
+export function number(value) {
+  return value === null || value === undefined ? DASH : new Intl.NumberFormat(region()).format(value);
+}
+
+/** Money from the API's decimal string, exactly. */
+export function money(value, currency) {
+  if (value === null || value === undefined || !currency) return DASH;
+  try {
+    return new Intl.NumberFormat(region(), { style: "currency", currency, minimumFractionDigits: decimals(value) })
+      .format(value);
+  } catch {
+    return `${currency} ${value}`;
+  }
+}
+
+/** A round amount, as short as it goes: for an axis. */
+export const roughly = (value, currency) => new Intl.NumberFormat(region(), { style: "currency", currency, notation: "compact", maximumFractionDigits: 1, minimumFractionDigits: 0 }).format(value);
+
+export const decimals = (value) => (String(value).split(".")[1] ?? "").length;
+
+export function date(iso, style = { dateStyle: "medium" }) {
+  return iso ? new Intl.DateTimeFormat(region(), style).format(new Date(iso)) : DASH;
+}
+
+export const moment = (iso) => date(iso, { dateStyle: "medium", timeStyle: "short" });
+export const exactly = (iso) => date(iso, { dateStyle: "medium", timeStyle: "long" });
+
+export function clock(iso) {
+  return date(iso, { day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
+const STEPS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+
+/** How long ago, or how long until. */
+export function ago(iso, from = Date.now()) {
+  if (!iso) return DASH;
+  const seconds = (new Date(iso).getTime() - from) / 1000;
+  const speaker = new Intl.RelativeTimeFormat(region(), { numeric: "auto" });
+  for (const [unit, length] of STEPS) {
+    if (Math.abs(seconds) >= length) return speaker.format(Math.trunc(seconds / length), unit);
+  }
+  return speaker.format(Math.trunc(seconds), "second");
+}
+
+/** A span of milliseconds. */
+export function span(ms) {
+  if (ms === null || ms === undefined) return DASH;
+  const [value, unit] = ms < 1000 ? [ms, "millisecond"] : ms < 60_000 ? [ms / 1000, "second"] : [ms / 60_000, "minute"];
+  const digits = value < 10 ? 1 : 0;
+  return new Intl.NumberFormat(region(), { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: digits })
+    .format(value);
+}
