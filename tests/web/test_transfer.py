@@ -497,7 +497,7 @@ async def test_a_reps_export_is_their_wallet(house: House) -> None:
 
 async def test_no_row_is_lost_or_told_twice_while_writes_go_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "PAGE", 3)
-    rows = [{**ROW, "external_id": f"{number:02}", "ordered_at": f"2026-01-{28 - number}"} for number in range(20)]
+    rows = [{**ROW, "external_id": f"{number:02}", "ordered_at": f"2026-01-{28 - number:02}"} for number in range(20)]
     await send(house, rows)
     ids = sorted(one["id"] for one in await house.data("/v1/orders"))
     seen: list[str] = []
