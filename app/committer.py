@@ -5,6 +5,7 @@ There is no timer: a delivery that comes alone is committed alone, and under loa
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from app.log import log
@@ -28,6 +29,7 @@ class Committer:
         self._store = store
         self._waiting: deque[tuple[Record, asyncio.Future[Receipt]]] = deque()
         self._came = asyncio.Event()
+        self.watched: Callable[[Sequence[Record], Sequence[Receipt]], None] | None = None  # told of every commit
         self.to_fetch = asyncio.Event()  # set when a thin delivery is on disk, for whoever fetches
         self._task: asyncio.Task[None] | None = None
         self._ending = False
@@ -82,6 +84,8 @@ class Committer:
         else:
             if any(rec.outcome is Outcome.FETCHING for rec in records):
                 self.to_fetch.set()
+            if self.watched is not None:
+                self.watched(records, receipts)
             for (_, done), receipt in zip(batch, receipts, strict=True):
                 if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
                     done.set_result(receipt)

@@ -26,3 +26,9 @@ def new_ids(prefix: str, count: int) -> list[str]:
 def new_token() -> str:
     """A new bearer token: 32 random bytes, recognisable by scanners that look for leaked secrets."""
     return f"ort_{secrets.token_urlsafe(32)}"
+
+
+def first_id(prefix: str, at: int) -> str:
+    """The least id that can be made at this time (microseconds since 1970): ids of a time are those between two of these."""
+    milliseconds = min(max(at // 1000, 0), 2**48 - 1)
+    return f"{prefix}_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + bytes(10))}"

@@ -16,6 +16,7 @@ from app.retry import Retry
 from app.settings import Settings
 from app.source_api import SourceApi
 from app.store.database import Store
+from app.tail import Tail
 from app.vault import Vault, open_vault
 
 
@@ -30,6 +31,8 @@ class Registry:
         self.committer = committer(self.store)
         self.refused = Refused(self.store)
         self.importer = Importer(self.store)
+        self.tail = Tail(self.store)
+        self.committer.watched = self.tail.committed
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.erasures = Erasures(self.store, self.vault, self.retry)
@@ -53,6 +56,7 @@ class Registry:
         """Ends what is under way, writes what is counted, disconnects."""
         await self.jobs.stop()
         await self.retention.stop()
+        await self.tail.stop()
         await self.fetch.stop()
         await self.held.stop()
         await self.committer.stop()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from app.settings import Settings
+    from app.web.application import Application
 
 Send_ = Callable[..., "httpx.Response"]
 # Begins a request and gives what waits for its answer.
@@ -27,7 +28,7 @@ Begin = Callable[..., Callable[[], "httpx.Response"]]
 Stream = Callable[..., AbstractContextManager[tuple["httpx.Response", Iterator[bytes]]]]
 
 
-def application(settings: "Settings") -> "ASGIApp":
+def application(settings: "Settings") -> "Application":
     """The whole service. Raises BadSettings."""
     from app.web.application import create_app
 

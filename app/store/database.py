@@ -195,6 +195,10 @@ class Store:
                 raise Unavailable(str(fault)) from fault
             self._scrubbed = begun
 
+    def by(self, index: str) -> str:
+        """Said after a table's name: the index to walk. PostgreSQL knows from its statistics; SQLite, which has none, guesses."""
+        return f"INDEXED BY {index}" if self.on_sqlite else ""
+
     async def check(self) -> None:
         """Whether the engine answers. Raises Unavailable."""
         await self.one("SELECT 1 AS one")

@@ -22,11 +22,13 @@ from app.web import (
     contacts,
     deals,
     deliveries,
+    document,
     evidence,
     exports,
     handmade,
     health,
     jobs,
+    manual,
     operator,
     orders,
     people,
@@ -36,6 +38,7 @@ from app.web import (
     session,
     sources,
     stats,
+    tail,
     transfer,
     trials,
 )
@@ -67,6 +70,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *orders.ROUTES,
             *handmade.ROUTES,
             *deals.ROUTES,
+            *tail.ROUTES,  # before the deliveries: their ids stand in the same place
             *deliveries.ROUTES,
             *evidence.ROUTES,
             *stats.ROUTES,
@@ -83,6 +87,8 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *reports.ROUTES,
             *retention.ROUTES,
             *operator.ROUTES,
+            *document.ROUTES,
+            *manual.ROUTES,
         ],
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: _http, Exception: _fault},
@@ -114,7 +120,8 @@ async def _http(request: Request, fault: Exception) -> Response:
 
 
 async def _fault(request: Request, fault: Exception) -> Response:
-    log.error(
-        "a request failed", method=request.method, path=request.url.path, fault=type(fault).__name__, exc_info=fault
-    )
+    path = request.url.path
+    for name, value in request.path_params.items():  # a contact may be named by an e-mail address
+        path = path.replace(str(value), f"{{{name}}}") if value else path
+    log.error("a request failed", method=request.method, path=path, fault=type(fault).__name__, exc_info=fault)
     return await answer_problem(request, fault)

@@ -17,7 +17,7 @@ from app.store.statements import Row, to_json
 from app.transfer import BETWEEN, CONTACT_COLUMNS, CSV, JSONL, MEDIA, ORDER_COLUMNS, guarded
 from app.web import shapes
 from app.web.orders import AllOrdersQuery, wanted
-from app.web.requests import Asked, Query, route
+from app.web.requests import Asked, Query, Stream, route
 from app.web.wallet import wallet_of
 
 PAGE = 500
@@ -94,7 +94,7 @@ async def _orders(asked: Asked, form: str) -> Response:
 
 def _order(row: Row, person: Row | None, known: list[tuple[str, str]] | None) -> Document:
     """The order as the API shows it, and beside it by what its contact is known, if the asker may see the contact."""
-    document = shapes.order(row, person["crm_id"] if person else None)
+    document: Document = {**shapes.order(row, person["crm_id"] if person else None)}
     if known is not None:
         prefix = f"{row['source_id']}:"
         document["contact_name"] = person["name"] if person else None
@@ -135,7 +135,7 @@ async def _contacts(asked: Asked, form: str) -> Response:
 
 
 def _contact(row: Row, known: list[Row]) -> Document:
-    document = shapes.contact(row, [])
+    document: Document = {**shapes.contact(row, [])}
     del document["identities"]
     for kind, name in (("email", "emails"), ("phone", "phones"), ("document", "documents"), ("source", "customer_ids")):
         document[name] = [one["value"] for one in known if one["kind"] == kind]
@@ -183,7 +183,15 @@ def _csv(rows: Sequence[Sequence[str]], excel: bool) -> str:
 
 
 ROUTES: list[Route] = [
-    route("GET", f"/v1/{what}.{form}", handler, Permission.READ, needs_registry=True, query=query)
+    route(
+        "GET",
+        f"/v1/{what}.{form}",
+        handler,
+        Permission.READ,
+        needs_registry=True,
+        query=query,
+        gives=Stream(MEDIA[form].partition(";")[0], f"{what}, a line each"),
+    )
     for what, form, handler, query in (
         ("orders", CSV, orders_csv, OrderExportQuery),
         ("orders", JSONL, orders_jsonl, OrderExportQuery),

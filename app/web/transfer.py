@@ -1,10 +1,11 @@
 """Orders and contacts from files and into files. A request brings a part of a file; the command line sends one after another."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 import adapters
 from adapters.contract import Origin
@@ -15,13 +16,14 @@ from app.store import accounts, sources
 from app.store.importing import Report
 from app.transfer import CSV, JSONL, Fault, NoFile
 from app.web.problems import Problem, invalid
-from app.web.requests import Asked, Query, answer, route
+from app.web.requests import Asked, Query, Stream, answer, route
 
 _FORMS = {
     "text/csv": CSV, "text/tab-separated-values": CSV, "application/csv": CSV,
     "application/x-ndjson": JSONL, "application/ndjson": JSONL, "application/jsonl": JSONL, "application/x-jsonlines": JSONL,
 }  # fmt: skip
 OPERATOR = "operator"
+FILES = (Stream("text/csv", "a header, and a line each"), Stream("application/x-ndjson", "a JSON object a line"))
 
 SourceId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
@@ -170,6 +172,7 @@ ROUTES: list[Route] = [
         import_orders,
         Permission.MANAGE,
         needs_registry=True,
+        takes=FILES,
         query=OrderImportQuery,
         gives=ImportAnswer,
     ),
@@ -179,6 +182,7 @@ ROUTES: list[Route] = [
         import_contacts,
         Permission.MANAGE,
         needs_registry=True,
+        takes=FILES,
         query=ImportQuery,
         gives=ImportAnswer,
     ),

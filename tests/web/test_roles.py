@@ -52,6 +52,7 @@ ROUTES = [
     ("GET", "/v1/session", {"admin", "manager", "rep", "integrator", "ops"}),
     ("POST", "/v1/sources/src_none/try", {"admin", "integrator"}),
     ("GET", "/v1/deliveries", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/deliveries/tail?outcome=busy", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/deliveries/dlv_none", {"admin", "manager", "integrator", "ops"}),
     ("POST", "/v1/deliveries/dlv_none/retry", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/contacts/7/export", {"admin"}),
