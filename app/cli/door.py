@@ -65,9 +65,9 @@ class Door:
         return _answered(response)
 
     def in_turn(
-        self, path: str, parts: Iterable[tuple[bytes, Mapping[str, Any]]], *, account: str, media: str, ahead: int = 3
+        self, path: str, parts: Iterable[tuple[bytes, Mapping[str, Any]]], *, account: str, media: str, ahead: int = 1
     ) -> Generator[Any]:
-        """POSTs parts (content, query), a few ahead of the answers, which come in order. Raises Refused.
+        """POSTs parts (content, query), `ahead` at a time; the answers come in order. Raises Refused.
 
         Whatever ends it, parts that are on their way are waited for.
         """
