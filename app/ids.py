@@ -4,10 +4,23 @@ import secrets
 
 from ulid import ULID
 
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, as a ULID is written
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
+
 
 def new_id(prefix: str) -> str:
     """A new id, `ord_01J…`. Prefixes: acc mem tok src sec cnt ord dlv."""
     return f"{prefix}_{ULID()}"
+
+
+def new_ids(prefix: str, count: int) -> list[str]:
+    """So many new ids (a million at most), each sorting after the one before: a table takes them in at its end.
+
+    The time as in every ULID, then 60 random bits, which all of them share, then 20 bits that count.
+    """
+    chance = secrets.randbits(60)
+    head = f"{prefix}_{str(ULID())[:10]}" + "".join(_PAIRS[chance >> shift & 1023] for shift in range(50, -1, -10))
+    return [head + _PAIRS[at >> 10] + _PAIRS[at & 1023] for at in range(count)]
 
 
 def new_token() -> str:

@@ -7,6 +7,7 @@ from app.directory import Directory
 from app.erasure import Erasures
 from app.fetch import Fetch
 from app.held import Held
+from app.importer import Importer
 from app.intake import Intake
 from app.jobs import Jobs
 from app.metrics import Metrics
@@ -31,6 +32,7 @@ class Registry:
         self.committer = committer(self.store)
         self.metrics = Metrics(self.store, lambda: self.committer.waiting)
         self.refused = Refused(self.store, self.metrics.refused)
+        self.importer = Importer(self.store)
         self.tail = Tail(self.store)
         self.committer.observers += [self.tail.committed, self.metrics.committed]
         self.intake = Intake(self.directory, self.committer, self.refused)

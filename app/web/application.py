@@ -24,6 +24,7 @@ from app.web import (
     deliveries,
     document,
     evidence,
+    exports,
     handmade,
     health,
     jobs,
@@ -39,6 +40,7 @@ from app.web import (
     sources,
     stats,
     tail,
+    transfer,
     trials,
 )
 from app.web.problems import Problem, answer_problem
@@ -64,6 +66,8 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
         routes=[
             *health.ROUTES,
             *metrics.ROUTES,
+            *transfer.ROUTES,
+            *exports.ROUTES,
             *contacts.ROUTES,
             *orders.ROUTES,
             *handmade.ROUTES,
