@@ -2,14 +2,21 @@
 
 import re
 from functools import lru_cache
+from itertools import islice
 
 from adapters.contract import Customer
 
 # In the order in which they are believed.
 KINDS = ("crm", "source", "document", "email", "phone")
 
+# In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length.
+_MENTIONED = re.compile(
+    r"[\w.+%-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+|\+[0-9][0-9 ().-]{7,18}[0-9]|[0-9A-Za-z./-]{11,18}"
+)
+MOST_MENTIONED = 200
+
 _NOT_IN_AN_ADDRESS = re.compile(r"[\s\0]")
-_BRAZILIAN = re.compile(r"\+?55(\d{2})(9\d{8}|[2-5]\d{7})")
+_BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
 
 
 @lru_cache(maxsize=4096)
@@ -22,7 +29,10 @@ def phone(text: str, region: str = "BR") -> str | None:
     import phonenumbers  # loaded with the first number: most processes start without one
 
     compact = re.sub(r"[\s().\-]", "", text)
-    if found := _BRAZILIAN.fullmatch(compact if compact.startswith(("+", "55")) else f"?{compact}"):
+    if compact.startswith("0055"):
+        # What one dials from most of the world. In Brazil a carrier's number follows 00, as which 55 would be taken.
+        text = compact = f"+{compact[2:]}"
+    if (found := _BRAZILIAN.fullmatch(compact)) and (region == "BR" or compact.startswith("+")):
         return f"+55{found[1]}{found[2]}"
     try:
         number = phonenumbers.parse(text[:40], region)
@@ -32,10 +42,22 @@ def phone(text: str, region: str = "BR") -> str | None:
         national = phonenumbers.national_significant_number(number)
         if len(national) == 10 and national[2] in "6789":
             national = f"{national[:2]}9{national[2:]}"
-        return f"+55{national}" if len(national) in {10, 11} else None
+        return f"+55{national}" if len(national) in {10, 11} and national[0] != "0" else None
     if not phonenumbers.is_possible_number(number):
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # Noughts without end, or more than E.164's 15 digits: it would not be read the same again, and is nobody's number.
+    return e164 if len(e164) <= 16 and _reads_the_same(e164) else None
+
+
+def _reads_the_same(e164: str) -> bool:
+    import phonenumbers
+
+    try:
+        again = phonenumbers.parse(e164, None)
+    except phonenumbers.NumberParseException:
+        return False
+    return bool(phonenumbers.format_number(again, phonenumbers.PhoneNumberFormat.E164) == e164)
 
 
 @lru_cache(maxsize=4096)
@@ -44,7 +66,7 @@ def document(text: str) -> str | None:
     from stdnum.br import cnpj, cpf
     from stdnum.exceptions import ValidationError
 
-    if len(set(re.sub(r"\D", "", text))) == 1:
+    if len(set(re.sub(r"[\W_]", "", text))) == 1:
         return None  # 111.111.111-11 satisfies the check digits, and is what people type who have none to give
     for known in (cpf, cnpj):
         try:
@@ -77,4 +99,20 @@ def identities(customer: Customer, source_id: str | None, region: str) -> list[t
     found += [("document", value) for text in customer.documents if text and (value := document(text))]
     found += [("email", value) for text in customer.emails if text and (value := email(text))]
     found += [("phone", value) for text in customer.phones if text and (value := phone(text, region))]
+    return list(dict.fromkeys(found))
+
+
+def mentioned(text: str) -> list[tuple[str, str]]:
+    """Identities that stand in a text, canonical, as far as they can be told from other words and digits."""
+    found: list[tuple[str, str]] = []
+    for match in islice(_MENTIONED.finditer(text), MOST_MENTIONED):
+        word = match[0]
+        if "@" in word or "%40" in word:
+            kind, value = "email", email(word.replace("%40", "@"))
+        elif word.startswith("+"):
+            kind, value = "phone", phone(word)
+        else:
+            kind, value = "document", document(word) if sum(map(str.isdigit, word)) >= 2 else None
+        if value is not None:
+            found.append((kind, value))
     return list(dict.fromkeys(found))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.committer import Committer
 from app.directory import Directory
+from app.erasure import Erasures
 from app.fetch import Fetch
 from app.held import Held
 from app.intake import Intake
@@ -29,6 +30,7 @@ class Registry:
         self.refused = Refused(self.store)
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
+        self.erasures = Erasures(self.store, self.vault, self.retry)
         self.held = Held(self.store, self.retry)
         self.source_api = SourceApi()
         self.fetch = Fetch(self.store, self.vault, self.retry, self.source_api, self.committer.to_fetch)

@@ -75,14 +75,17 @@ def run(given: argparse.Namespace) -> int:
 class House:
     """One running registry and what is asked of it."""
 
-    client: httpx.AsyncClient
+    client: httpx.AsyncClient  # at the operator's door
+    stranger: httpx.AsyncClient  # who shows a token
     account: str
     orders: int
 
     async def get(self, path: str, token: str | None = None) -> Any:
         """An answer, which must be 200."""
-        who = {"Authorization": f"Bearer {token}"} if token else {ACCOUNT_HEADER: self.account}
-        answer = await self.client.get(path, headers=who)
+        if token:
+            answer = await self.stranger.get(path, headers={"Authorization": f"Bearer {token}"})
+        else:
+            answer = await self.client.get(path, headers={ACCOUNT_HEADER: self.account})
         assert answer.status_code == 200, (path, answer.text)
         return answer.json()
 
@@ -113,6 +116,7 @@ async def _measure(console: Console, engine: str, directory: Path, address: str,
                 ratio = large / small
                 worst = max(worst, ratio)
                 verdict = "pass" if ratio <= BAR else "miss"
+                console.print(f"  {words}, page {urls[1][1]}: {ratio:.2f}", style="dim")
                 shown.add_row(words, urls[1][1], f"{small:.0f}", f"{large:.0f}", f"{ratio:.2f}", verdict)
         console.print(shown)
         console.print(f"{'pass' if worst <= BAR else 'miss':>12}  large <= {BAR} x small for every page ({worst:.2f})")
@@ -144,7 +148,7 @@ def _reads() -> Iterator[tuple[str, str, bool]]:
     yield "since=", "/v1/orders?since=2020-06-01T00:00:00Z&", False
     yield "q=, a word in a fifth of all titles", "/v1/orders?q=running&", False
     yield "q=, a word in no title", "/v1/orders?q=nowhere&", False
-    yield "q=, an id", "/v1/orders?q=ext-2-77&", False
+    yield "q=, an id", "/v1/orders?q=ext-1-77&", False
     yield "a rep's wallet", "/v1/orders?", True
     yield "  its status=canceled", "/v1/orders?status=canceled&", True
     yield "  its contact=", "/v1/orders?contact=crm-1&", True
@@ -219,9 +223,10 @@ async def _running(settings: Settings, orders: int) -> AsyncIterator[House]:
     async with (
         Lifespan(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://registry") as stranger,
     ):
         made = await client.post("/operator/accounts", json={"name": "bench", "enable": True})
-        yield House(client, made.json()["account_id"], orders)
+        yield House(client, stranger, made.json()["account_id"], orders)
 
 
 async def _rep(house: House) -> str:
@@ -287,6 +292,8 @@ async def _fill(settings: Settings, account: str, rows: int) -> None:
     ]  # fmt: skip
     if settings.on_sqlite:
         connection = sqlite3.connect(settings.database_path, isolation_level=None, timeout=60)
+        for pragma in ("synchronous = OFF", "cache_size = -400000", "wal_autocheckpoint = 0"):
+            connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")
         for table, columns, found in tables:
             marks = ", ".join("?" * len(columns))

@@ -1,16 +1,10 @@
-"""What tests of jobs share: the registry inside a house, and a job followed to its end."""
+"""What tests of jobs share: a job, begun and followed to its end."""
 
 from typing import Any
 
-from app.registry import Registry
 from tests.house import House, eventually
 
 ENDED = {"done", "stopped", "failed"}
-
-
-def registry_of(house: House) -> Registry:
-    """The running registry itself."""
-    return house.registry
 
 
 async def ended(house: House, job_id: str) -> Any:

@@ -14,12 +14,14 @@ from hypothesis import settings as examples
 import adapters
 from adapters.contract import Adapter, Customer, Delivery, Event, Money, Order, Status, Unreadable
 from adapters.standard import Standard
+from app import remap
 from app.settings import Settings
+from app.store import jobs
 from app.store.statements import Plan, Sql
 from tests.house import House, order_event
-from tests.jobs import changes, done, registry_of
+from tests.jobs import begun, changes, done, ended
 
-EXAMPLES = 20
+EXAMPLES = 6
 
 Change = Callable[[Order, Event[Any]], Iterable[Order]]
 
@@ -135,7 +137,7 @@ def deliveries() -> list[Delivery]:
 @contextmanager
 def with_adapter(house: House, adapter: Adapter[Any]) -> Iterator[None]:
     """Another adapter under the same name: the deploy before, or after."""
-    load, registry = adapters.load, registry_of(house)
+    load, registry = adapters.load, house.registry
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adapters, "load", lambda name: adapter if name == adapter.name else load(name))
         registry.directory.forget()
@@ -167,7 +169,7 @@ async def all_rows(house: House, sql: str, **values: Any) -> list[dict[str, Any]
         found: list[dict[str, Any]] = yield Sql(sql, **values)
         return found
 
-    return await registry_of(house).store.commit(plan)
+    return await house.registry.store.commit(plan)
 
 
 ORDER = ("external_id", "origin", "deal_id", "title", "value", "refunded_value", "currency", "status", "source_status",
@@ -210,6 +212,16 @@ async def log_of(house: House, source: str) -> list[dict[str, Any]]:
     return [{name: row[name] for name in ("id", "kind", "outcome", "reason", "orders", "attempts")} for row in rows]
 
 
+async def tallied(house: House, source: str) -> dict[str, int]:
+    sql = "SELECT outcome, CAST(sum(count) AS BIGINT) AS many FROM tallies WHERE source_id = :s GROUP BY outcome"
+    return {row["outcome"]: row["many"] for row in await all_rows(house, sql, s=source) if row["many"]}
+
+
+async def logged(house: House, source: str) -> dict[str, int]:
+    sql = "SELECT outcome, COUNT(*) AS many FROM deliveries WHERE source_id = :s GROUP BY outcome"
+    return {row["outcome"]: row["many"] for row in await all_rows(house, sql, s=source)}
+
+
 @pytest.mark.parametrize("how", [*BROKEN, *PEOPLE])
 def test_a_remap_is_a_clean_ingest(settings: Settings, how: str) -> None:
     wrong = broken((BROKEN | PEOPLE)[how])
@@ -232,6 +244,7 @@ def test_a_remap_is_a_clean_ingest(settings: Settings, how: str) -> None:
                 job = await done(house, "/v1/remap", {"source_id": source})
                 assert await standing(house, source, names) == wanted
                 assert (job["done"], job["failed"]) == (len(arrived), 0)
+                assert await tallied(house, source) == await logged(house, source)
                 assert (dry["done"], dry["changed"]) == (job["done"], job["changed"])
                 assert _kinds(await changes(house, dry)) == _kinds(await changes(house, job))
                 log = await log_of(house, source)
@@ -251,3 +264,211 @@ def test_a_remap_is_a_clean_ingest(settings: Settings, how: str) -> None:
 
 def _kinds(found: list[Any]) -> list[Any]:
     return sorted((one["kind"], one["change"], one["external_id"] or "", sorted(one["fields"])) for one in found)
+
+
+# -- One thing at a time ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_the_diff_says_what_would_change_field_by_field(house: House) -> None:
+    with with_adapter(house, broken(_two_of_three)):
+        source, _ = await ingested(house, deliveries()[:4])
+    job = await done(house, "/v1/remap", {"source_id": source, "dry_run": True})
+    assert (job["kind"], job["dry_run"], job["filter"]) == ("remap", True, {"source_id": source})
+    assert (job["total"], job["done"], job["changed"], job["failed"]) == (4, 4, 2, 0)
+    made, changed = sorted(await changes(house, job, "order"), key=lambda one: one["id"] or "")
+    [order] = await house.data("/v1/orders")
+    assert (made["change"], made["id"], made["external_id"]) == ("created", None, "a-2")
+    assert made["fields"]["value"] == {"before": None, "after": "40.00"}
+    assert made["fields"]["contact_id"] == {"before": None, "after": "new"}
+    assert (changed["change"], changed["id"], changed["external_id"]) == ("changed", order["id"], "a-1")
+    assert changed["fields"] == {"title": {"before": None, "after": "Title 2"}}
+    outcomes = [one["fields"]["outcome"] for one in await changes(house, job, "delivery")]
+    assert outcomes == [{"before": "unreadable", "after": "updated"}, {"before": "unreadable", "after": "created"}]
+    for role, sees in (("integrator", True), ("ops", False)):
+        page = await house.get(f"/v1/jobs/{job['id']}/changes?kind=order", token=await house.token_of(role))
+        assert all((values is not None) == sees for one in page["data"] for values in one["fields"].values())
+    assert len(await house.data("/v1/orders")) == 1
+
+
+@pytest.mark.anyio
+async def test_what_a_member_set_stays_also_when_the_order_gets_its_right_name(house: House) -> None:
+    with with_adapter(house, broken(_torn)):
+        source, _ = await ingested(house, deliveries()[:1])
+    [order] = await house.data("/v1/orders")
+    said = json.dumps({"title": "What the member calls it", "deal_id": "deal-7"})
+    entry = {
+        "account_id": house.account_id, "order_id": order["id"], "at": 1_900_000_000_000_000, "rank": -1, "digest": "by hand",
+        "recorded_at": 1_900_000_000_000_000, "delivery_id": None, "member_id": "mem_1", "said": said,
+    }  # fmt: skip
+    columns = ", ".join(entry)
+    await all_rows(
+        house, f"INSERT INTO history ({columns}) VALUES ({', '.join(f':{name}' for name in entry)})", **entry
+    )
+    await done(house, "/v1/remap", {"source_id": source})
+    [after] = await house.data("/v1/orders")
+    assert (after["id"], after["external_id"]) == (order["id"], "a-1")
+    assert (after["title"], after["deal_id"], after["status"]) == ("What the member calls it", "deal-7", "pending")
+    history = await house.data(f"/v1/orders/{order['id']}/history")
+    assert [one["member_id"] for one in history] == [None, "mem_1"]
+
+
+@pytest.mark.anyio
+async def test_an_order_that_is_none_any_more_vanishes_with_its_contact(house: House) -> None:
+    with with_adapter(house, broken(_also_a_cart)):
+        source, _ = await ingested(house, deliveries()[:2])
+    cart = next(one for one in await house.data("/v1/orders") if one["external_id"] == "cart a-1")
+    job = await done(house, "/v1/remap", {"source_id": source})
+    assert [one["external_id"] for one in await house.data("/v1/orders")] == ["a-1"]
+    [gone] = await changes(house, job, "order")
+    assert (gone["change"], gone["id"]) == ("removed", cart["id"])
+    assert gone["fields"]["status"] == {"before": "paid", "after": None}
+    for row in await house.data("/v1/deliveries"):
+        assert cart["id"] not in row["orders"]
+
+
+@pytest.mark.anyio
+async def test_a_part_of_the_time_is_remapped_and_the_rest_stands(house: House) -> None:
+    with with_adapter(house, broken(_cents)):
+        source, _ = await ingested(house, deliveries()[:3])
+    rows = await house.data("/v1/deliveries")
+    job = await done(house, "/v1/remap", {"source_id": source, "since": rows[0]["received_at"]})
+    assert (job["total"], job["changed"]) == (1, 1)
+    [order] = await house.data("/v1/orders")
+    history = await house.data(f"/v1/orders/{order['id']}/history")
+    assert [one["said"]["value"] for one in history] == ["1000.00", "2000.00", "12.00"]
+    assert order["value"] == "12.00"
+
+
+@pytest.mark.anyio
+async def test_held_ones_are_told_to_who_has_come_meanwhile(house: House) -> None:
+    wrong = broken(PEOPLE["other people"])
+    with with_adapter(house, wrong):
+        source = await house.source(unknown_contacts="hold")
+        for one in deliveries()[:2]:
+            assert (await house.deliver(source, one)).json()["outcome"] == "held"
+    await house.call("PUT", "/v1/contacts/7", {"emails": ["ana@example.com"]})
+    assert await house.data("/v1/orders") == []
+    await done(house, "/v1/remap", {"source_id": source})
+    [order] = await house.data("/v1/orders")
+    assert (order["crm_contact_id"], order["status"]) == ("7", "paid")
+    assert await all_rows(house, "SELECT * FROM held") == []
+
+
+@pytest.mark.anyio
+async def test_a_body_that_is_not_kept_leaves_what_it_said(house: House) -> None:
+    with with_adapter(house, broken(_cents)):
+        source, names = await ingested(house, deliveries()[:2])
+    first = min(names)
+    await all_rows(house, "DELETE FROM bodies WHERE delivery_id = :id", id=first)
+    job = await done(house, "/v1/remap", {"source_id": source})
+    assert (job["done"], job["failed"], job["failures"]) == (
+        2,
+        1,
+        [{"reason": "its body is not kept any more", "count": 1}],
+    )
+    [order] = await house.data("/v1/orders")
+    history = await house.data(f"/v1/orders/{order['id']}/history")
+    assert [one["said"]["value"] for one in history] == ["1000.00", "20.00"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("how", ["ids swapped", "an order for each delivery", "one order for all of a letter"])
+async def test_killed_in_the_middle_it_goes_on_and_ends_equal(
+    settings: Settings, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies between any two of the remap's commits; the next one takes the job over, and nothing is missing."""
+    monkeypatch.setattr(remap, "AT_ONCE", 2)
+    monkeypatch.setattr(remap, "SEEDS", 1)
+    monkeypatch.setattr(remap, "TOGETHER", 1)
+    async with House(settings) as house:
+        token, account = house.token, house.account_id
+        await new_account(house)
+        wanted = await standing(house, *await ingested(house, deliveries()))
+        house.token, house.account_id = token, account
+        with with_adapter(house, broken(BROKEN[how])):
+            source, names = await ingested(house, deliveries())
+        registry = house.registry
+        await registry.jobs.stop()
+        job_id = await begun(house, "/v1/remap", {"source_id": source})
+        lives = 0
+        while (job := await house.get(f"/v1/jobs/{job_id}"))["state"] in {"waiting", "running"}:
+            # A life of two steps, and then it is gone without a word: its claim is still there, and runs out.
+            until = 10 + lives
+            [mine] = await jobs.claim(registry.store, claim=f"life {lives}", present=until, until=until + 1, limit=1)
+            story = remap.Remap(registry.store, registry.retry)
+            for _ in range(2):
+                further = await story.step(mine, until + 1)
+                if further is None:
+                    await jobs.finish(registry.store, mine, jobs.DONE)
+                    break
+                mine = further
+            lives += 1
+        assert lives > 3 and (job["state"], job["done"], job["failed"]) == ("done", len(SAID), 0)
+        assert await standing(house, source, names) == wanted
+        assert await all_rows(house, "SELECT * FROM remap_links") == []
+
+
+@pytest.mark.anyio
+async def test_what_arrives_meanwhile_is_not_lost(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remap, "AT_ONCE", 2)
+    monkeypatch.setattr(remap, "SEEDS", 1)
+    async with House(settings) as house:
+        with with_adapter(house, broken(_first_letter)):
+            source, names = await ingested(house, deliveries())
+        fresh = [
+            order_event(f"{letter}-{n}", at=f"2026-11-20T14:0{n}:00Z", value="77.00", delivery_id=f"{letter}{n}")
+            for letter in "abcd" for n in (1, 2)
+        ]  # fmt: skip
+        job_id = await begun(house, "/v1/remap", {"source_id": source})
+        answers = await asyncio.gather(*(house.deliver(source, one) for one in fresh))
+        assert {answer.status_code for answer in answers} == {200}
+        assert (await ended(house, job_id))["state"] == "done"
+        again = await done(house, "/v1/remap", {"source_id": source, "dry_run": True})
+        assert again["changed"] == 0
+        names |= {
+            answer.json()["delivery_id"]: one.headers["webhook-id"] for one, answer in zip(fresh, answers, strict=True)
+        }
+        found = await standing(house, source, names)
+        await new_account(house)
+        wanted = await standing(house, *await ingested(house, [*deliveries(), *fresh]))
+        assert [found[0][one]["order"] for one in sorted(found[0])] == [
+            wanted[0][one]["order"] for one in sorted(wanted[0])
+        ]
+        assert {one: found[0][one]["history"] for one in found[0]} == {
+            one: wanted[0][one]["history"] for one in wanted[0]
+        }
+
+
+@pytest.mark.anyio
+async def test_orders_that_are_one_sale_answer_under_each_of_their_ids(house: House) -> None:
+    with with_adapter(house, broken(_torn)):
+        source, _ = await ingested(house, [deliveries()[0], deliveries()[2]])
+    torn = sorted(order["id"] for order in await house.data("/v1/orders"))
+    assert len(torn) == 2
+    await done(house, "/v1/remap", {"source_id": source})
+    assert [(await house.get(f"/v1/orders/{one}"))["id"] for one in torn] == [torn[0], torn[0]]
+
+
+@pytest.mark.anyio
+async def test_what_was_pruned_is_not_brought_back(house: House) -> None:
+    source, _ = await ingested(
+        house, [order_event("1", at="2020-03-01T10:00:00Z", status="canceled", delivery_id="m1")]
+    )
+    await house.call("PATCH", "/v1/account", {"retention": {"orders_canceled": "365d"}})
+    assert (await house.call("POST", "/v1/prune", {})).json()["done"] and await house.data("/v1/orders") == []
+    log = await log_of(house, source)
+    job = await done(house, "/v1/remap", {"source_id": source})
+    assert (job["done"], job["changed"], await changes(house, job)) == (1, 0, [])
+    assert await house.data("/v1/orders") == [] and await log_of(house, source) == log
+
+
+@pytest.mark.anyio
+async def test_a_retry_corrects_the_history_too(house: House) -> None:
+    """Under the same time, rank and digest a delivery may say something else now; the next one folds what is kept."""
+    with with_adapter(house, broken(_cents)):
+        source, _ = await ingested(house, deliveries()[:2])
+    await done(house, "/v1/deliveries/retry", {"filter": {"source_id": source}})
+    [order] = await house.data("/v1/orders")
+    history = await house.data(f"/v1/orders/{order['id']}/history")
+    assert [one["said"]["value"] for one in history] == ["10.00", "20.00"] and order["value"] == "20.00"

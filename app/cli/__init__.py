@@ -2,17 +2,19 @@
 
 import sys
 
-from app.cli import accounts, demo, keeping, log, orders, serve, sources, stats, upkeep
+from app.cli import accounts, demo, jobs, keeping, log, orders, people, serve, sources, stats, upkeep
 from app.cli.show import PROGRAM, Misuse, Refused, group, note
 
 app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
-for part in (demo.main, serve.main, upkeep.main, keeping.main, sources.top, log.top, stats.main):
+for part in (demo.main, serve.main, upkeep.main, keeping.main, sources.top, log.top, stats.main, jobs.top):
     app.add_typer(part)  # without a name: its commands stand at the top
 app.add_typer(accounts.account, name="account")
 app.add_typer(accounts.token, name="token")
 app.add_typer(sources.main, name="source")
 app.add_typer(log.main, name="deliveries")
+app.add_typer(jobs.main, name="jobs")
 app.add_typer(log.privacy, name="privacy")
+app.add_typer(people.contacts, name="contacts")
 app.add_typer(orders.order, name="order")
 app.add_typer(orders.deal, name="deal")
 app.add_typer(keeping.report, name="report")

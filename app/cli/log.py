@@ -150,16 +150,6 @@ def _before(delivery: str) -> str:
     return f"dlv_{ULID.from_timestamp(max(0.0, ULID.from_str(delivery[4:]).timestamp - LATE))}"
 
 
-@command(main, "retry", "deliveries retry dlv_01J…")
-def retry(delivery: Delivery, json: Json = False) -> None:
-    """Take a recorded delivery up again, with today's adapter."""
-    from app.cli.door import opened
-
-    with opened("deliveries retry") as door:
-        found = door.post(f"/v1/deliveries/{delivery}/retry", account=door.owner(delivery))
-    as_json(found) if json else facts(found)
-
-
 @command(top, "send", "send src_01J…", "send src_01J… --kind orders/paid --to http://127.0.0.1:8080/webhooks/src_01J…")
 def send(
     source: Source,

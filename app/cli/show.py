@@ -128,6 +128,7 @@ STATUS_STYLES = {
     "created": "green", "updated": "green", "unchanged": "dim", "duplicate": "dim", "ignored": "dim", "held": "yellow",
     "fetching": "yellow", "unfetched": "red", "unreadable": "red", "unverified": "red", "oversized": "red",
     "disabled": "red", "busy": "red",
+    "waiting": "yellow", "running": "yellow", "done": "green", "stopped": "dim",
 }  # fmt: skip
 
 

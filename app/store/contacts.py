@@ -1,16 +1,20 @@
 """The only room that speaks SQL about contacts and their identities, outside the group commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
+from app.store import tombstones
 from app.store.database import Store, among
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
 _CONTACT = Insert("contacts")
 _IDENTITY = Insert("identities", on_conflict="skip")
+
+_CONFLICT = Insert("conflicts", on_conflict="replace")
 
 _COLUMNS = "id, crm_id, name, owner_id, merged_into, created_at, updated_at"
 
@@ -44,6 +48,14 @@ async def by_identity(store: Store, account_id: str, kind: str, value: str) -> R
     )  # fmt: skip
 
 
+async def owner_of(store: Store, account_id: str, identities: Sequence[tuple[str, str]]) -> Row | None:
+    """The contact that the first of these points to, in the order in which they are believed."""
+    for kind, value in sorted(identities, key=lambda one: KINDS.index(one[0])):
+        if row := await by_identity(store, account_id, kind, value):
+            return row
+    return None
+
+
 async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
     """The identities of these contacts."""
     clause, values = among("contact", list(contact_ids))
@@ -52,6 +64,71 @@ async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str
         f"WHERE account_id = :account_id AND contact_id {clause} ORDER BY kind, value",
         account_id=account_id, **values,
     )  # fmt: skip
+
+
+_OPEN_CONFLICTS = (
+    "SELECT x.contact_id, x.kind, x.value, x.source_id, x.told_at, i.contact_id AS other_id FROM conflicts x "
+    "JOIN identities i ON i.account_id = x.account_id AND i.kind = x.kind AND i.value = x.value "
+    "WHERE x.account_id = :account_id "
+)
+
+
+async def conflicts_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
+    """Identities that were told of the contact, or of somebody merged into it, and belong to another (`other_id`)."""
+    family = [contact_id]
+    for one in family:
+        rows = await store.all(
+            "SELECT contact_id FROM merges WHERE account_id = :account_id AND into_id = :id AND undone_at IS NULL",
+            account_id=account_id, id=one,
+        )  # fmt: skip
+        family += [row["contact_id"] for row in rows if row["contact_id"] not in family]
+    clause, values = among("contact", family)
+    rows = await store.all(
+        f"{_OPEN_CONFLICTS} AND x.contact_id {clause} AND i.contact_id <> :contact_id ORDER BY x.kind, x.value",
+        account_id=account_id, contact_id=contact_id, **values,
+    )  # fmt: skip
+    return list({(row["kind"], row["value"]): row for row in rows}.values())
+
+
+async def conflicts(
+    store: Store, account_id: str, *, after: tuple[str, str, str] | None, limit: int
+) -> tuple[list[Row], tuple[str, str, str] | None]:
+    """The account's open conflicts after this one (contact, kind, value), and from where to go on.
+
+    `contact_id` is the contact that was told of it today, also after a merge.
+    """
+    found: list[Row] = []
+    while True:
+        further = "" if after is None else "AND (x.contact_id, x.kind, x.value) > (:contact, :kind, :value) "
+        values = dict(zip(("contact", "kind", "value"), after, strict=True)) if after else {}
+        rows = await store.all(
+            f"{_OPEN_CONFLICTS} {further}AND i.contact_id <> x.contact_id ORDER BY x.contact_id, x.kind, x.value LIMIT :few",
+            account_id=account_id, few=limit + 1, **values,
+        )  # fmt: skip
+        for row in rows[:limit]:
+            after = (row["contact_id"], row["kind"], row["value"])
+            today = await find(store, account_id, row["contact_id"])
+            if today is not None and today["id"] != row["other_id"]:
+                found.append({**row, "contact_id": today["id"]})
+            if len(found) == limit:
+                return found, after
+        if len(rows) <= limit:
+            return found, None
+
+
+async def take_away(store: Store, account_id: str, contact_id: str, kind: str, value: str) -> bool:
+    """Nobody is known by this identity of the contact any more; tells whether it had it. A source may tell it again."""
+
+    def plan() -> Plan[bool]:
+        yield Lock([("identity", account_id, kind, value)], shared=[("people", account_id)])
+        gone: list[Row] = yield Sql(
+            "DELETE FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value "
+            "AND contact_id = :contact_id RETURNING kind",
+            account_id=account_id, kind=kind, value=value, contact_id=contact_id,
+        )  # fmt: skip
+        return bool(gone)
+
+    return await store.commit(plan)
 
 
 async def crm_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> dict[str, str | None]:
@@ -65,6 +142,17 @@ async def crm_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> 
     return {row["id"]: row["crm_id"] for row in rows}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What became of a contact that the CRM told of."""
+
+    contact_id: str
+    created: bool
+    changed: bool
+    conflicts: list[tuple[str, str]]
+    erased: bool = False  # it is somebody who was erased: nothing was written
+
+
 async def upsert(
     store: Store,
     account_id: str,
@@ -74,29 +162,25 @@ async def upsert(
     owner_id: str | None,
     given: frozenset[str],
     identities: Sequence[tuple[str, str]],
-) -> tuple[str, bool, list[tuple[str, str]]]:
-    """The contact of the CRM's id, made or changed: (id, whether it is new, identities that belong to somebody else).
+    after_erasure: bool = False,
+) -> Told:
+    """The contact of the CRM's id, made or changed.
 
     A contact that a webhook had made is taken over, if an identity matches: the first in the order in which identities
-    are believed. `given` says which of `name` and `owner_id` are to be set.
+    are believed. `given` says which of `name` and `owner_id` are to be set. Somebody who was erased is made again only
+    when that is meant: `after_erasure`.
     """
 
     def plan() -> Plan[Told]:
-        yield Lock([("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]])
-        return (yield from tell(account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities))
+        yield Lock(
+            [("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]],
+            shared=[("people", account_id)],
+        )
+        return (yield from tell(
+            account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities, after_erasure=after_erasure
+        ))  # fmt: skip
 
-    told = await store.commit(plan)
-    return told.contact_id, told.created, told.conflicts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What became of a contact that the CRM told of."""
-
-    contact_id: str
-    created: bool
-    changed: bool
-    conflicts: list[tuple[str, str]]
+    return await store.commit(plan)
 
 
 def tell(
@@ -107,9 +191,15 @@ def tell(
     owner_id: str | None,
     given: frozenset[str],
     identities: Sequence[tuple[str, str]],
+    scope: str = "",
+    after_erasure: bool = False,
 ) -> Plan[Told]:
-    """The same as part of a plan that has locked the identities already."""
+    """The same as part of a plan that has locked the identities already. `scope` is the source that tells it, if one does."""
     wanted = [("crm", crm_id), *identities]
+    if after_erasure:
+        yield from tombstones.lift(account_id, wanted)
+    elif (yield from tombstones.met(account_id, wanted, scope)):
+        return Told(contact_id="", created=False, changed=False, conflicts=[], erased=True)
     owners: dict[tuple[str, str], str] = {}
     for kind, value in wanted:
         for row in (yield Sql(
@@ -120,27 +210,37 @@ def tell(
     present = now()
     contact_id = owners.get(("crm", crm_id))
     created = changed = False
+    known = contact_id is not None  # one that was merged into another answers under that one's own id
     if contact_id is None:
         contact_id = yield from _without_crm_id(account_id, [owners[one] for one in identities if one in owners])
     if contact_id is None:
         contact_id, created = new_id("cnt"), True
         yield _CONTACT.many([(account_id, contact_id, crm_id, name, owner_id, None, False, present, present)])
     else:
-        changes: dict[str, Any] = {"crm_id": crm_id}
+        changes: dict[str, Any] = {} if known else {"crm_id": crm_id}
         changes |= {word: value for word, value in (("name", name), ("owner_id", owner_id)) if word in given}
-        differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)
-        sets = ", ".join(f"{word} = :{word}" for word in changes)
-        rows: list[Row] = yield Sql(
-            f"UPDATE contacts SET {sets}, updated_at = :present WHERE account_id = :account_id AND id = :id AND ({differs}) "
-            "RETURNING id",
-            account_id=account_id, id=contact_id, present=present, **changes,
-        )  # fmt: skip
-        changed = bool(rows)
+        changed = yield from _change(account_id, contact_id, changes, present)
     mine = [one for one in dict.fromkeys(wanted) if one not in owners]
     if mine:
         yield _IDENTITY.many([(account_id, *one, contact_id, None, present) for one in mine])
-    conflicts = [one for one in identities if owners.get(one, contact_id) != contact_id]
+    conflicts = [one for one in dict.fromkeys(identities) if owners.get(one, contact_id) != contact_id]
+    if conflicts:
+        yield _CONFLICT.many([(account_id, contact_id, *one, scope or None, present) for one in conflicts])
     return Told(contact_id=contact_id, created=created, changed=changed or bool(mine), conflicts=conflicts)
+
+
+def _change(account_id: str, contact_id: str, changes: Mapping[str, Any], present: int) -> Plan[bool]:
+    """Sets these columns; tells whether any was different."""
+    if not changes:
+        return False
+    differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)
+    sets = ", ".join(f"{word} = :{word}" for word in changes)
+    rows: list[Row] = yield Sql(
+        f"UPDATE contacts SET {sets}, updated_at = :present WHERE account_id = :account_id AND id = :id AND ({differs}) "
+        "RETURNING id",
+        account_id=account_id, id=contact_id, present=present, **changes,
+    )  # fmt: skip
+    return bool(rows)
 
 
 def _without_crm_id(account_id: str, candidates: Sequence[str]) -> Plan[str | None]:

@@ -19,6 +19,7 @@ READERS = 4  # connections; a read is short, and more threads would only wait fo
 # Seconds after which the event loop's thread gives the interpreter to the writing one (Python's own 5 ms would be waited
 # for after each of a commit's statements).
 SWITCH = 0.0002
+SMALL_FILE = 256 * 1024 * 1024  # bytes; rewritten in about a second, in memory
 PLAN_ATTEMPTS = 6  # a deadlock or a row that another process has just made is met by doing it again
 
 
@@ -70,6 +71,8 @@ class Store:
 
         self.on_sqlite = settings.on_sqlite
         self._faults = _faults(self.on_sqlite)
+        self._scrubbing = asyncio.Lock()
+        self._to_scrub = self._scrubbed = 0
         if self.on_sqlite:
             url = f"sqlite:///{settings.database_path}"
             self._writer = Database(url, size=1, pragmas=WRITER)
@@ -172,9 +175,42 @@ class Store:
                 return await _steps(raw, plan())
         raise AssertionError("unreachable")
 
+    async def scrub(self) -> None:
+        """Leaves nothing of what was deleted in SQLite's files; PostgreSQL sees to that with its own VACUUM.
+
+        Returns when whatever was committed before the call is gone. Raises Unavailable.
+        """
+        if not self.on_sqlite:
+            return
+        self._to_scrub += 1
+        mine = self._to_scrub
+        async with self._scrubbing:
+            if self._scrubbed >= mine:  # whoever came before has cleaned up after us, too
+                return
+            begun = self._to_scrub
+            try:
+                async with self._writer.connection() as connection:
+                    await connection.raw_connection.run(sqlite_scrub)
+            except self._faults.away as fault:
+                raise Unavailable(str(fault)) from fault
+            self._scrubbed = begun
+
     async def check(self) -> None:
         """Whether the engine answers. Raises Unavailable."""
         await self.one("SELECT 1 AS one")
+
+
+def sqlite_scrub(connection: sqlite3.Connection) -> None:
+    """Rewrites a small file whole, and empties the log beside it.
+
+    `secure_delete` overwrites what is deleted; but where rows were moved from page to page, a copy may have stayed in the
+    old one (4 of 1,200 in a trial with 60,000 rows). A file too large for that in passing has to do without: the bytes go
+    when the page is next used.
+    """
+    pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    if pages * size <= SMALL_FILE:
+        connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:

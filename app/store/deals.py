@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.moments import now
+from app.store import merging
 from app.store.database import Store
 from app.store.statements import Lock, Plan, Row, Sql
 
@@ -19,22 +20,29 @@ async def find(store: Store, account_id: str, crm_id: str) -> Row | None:
 
 
 async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str, Any]) -> bool:
-    """Makes the deal, or sets what is given (contact_id, title, owner_id); tells whether it is new."""
+    """Makes the deal, or sets what is given (contact_id, title, owner_id); tells whether it is new.
+
+    Raises merging.Gone when the contact is not there any more, Unavailable.
+    """
     names = {"account_id": account_id, "crm_id": crm_id}
 
     def plan() -> Plan[bool]:
         present = now()
-        yield Lock([("deal", account_id, crm_id)])
+        yield Lock([("deal", account_id, crm_id)], shared=[("people", account_id)])
+        survivor = yield from merging.survivor(account_id, given["contact_id"])
+        if survivor is None:
+            raise merging.Gone("contact")
+        row = {"title": None, "owner_id": None, **given, "contact_id": survivor}
         if (yield Sql("SELECT crm_id FROM deals WHERE account_id = :account_id AND crm_id = :crm_id", **names)):
-            differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in given)
-            sets = ", ".join(f"{word} = :{word}" for word in given)
+            changes = {word: row[word] for word in given}
+            differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)
+            sets = ", ".join(f"{word} = :{word}" for word in changes)
             yield Sql(
                 f"UPDATE deals SET {sets}, updated_at = :present "
                 f"WHERE account_id = :account_id AND crm_id = :crm_id AND ({differs})",
-                **names, **given, present=present,
+                **names, **changes, present=present,
             )  # fmt: skip
             return False
-        row = {"title": None, "owner_id": None, **given}
         yield Sql(
             "INSERT INTO deals (account_id, crm_id, contact_id, title, owner_id, created_at, updated_at) "
             "VALUES (:account_id, :crm_id, :contact_id, :title, :owner_id, :present, :present)",

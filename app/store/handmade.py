@@ -7,15 +7,13 @@ from adapters.contract import RANK, Status
 from app.ids import new_id
 from app.moments import now
 from app.statement import Statement
+from app.store import merging
 from app.store.database import Store
 from app.store.ledger import Ledger, OpenOrder
-from app.store.statements import Lock, Plan, Sql
+from app.store.merging import Gone
+from app.store.statements import Lock, Plan
 
 REFUND = "member"  # the id under which a member's word on refunds stands among those that the source itemised
-
-
-class Gone(Exception):
-    """The order or its contact is not there any more."""
 
 
 class Itemised(Exception):
@@ -35,14 +33,14 @@ async def create(
     """
 
     def plan() -> Plan[tuple[str, bool]]:
-        yield Lock([("order", account_id, origin, external_id)])
+        yield Lock([("order", account_id, origin, external_id)], shared=[("people", account_id)])
         ledger = Ledger()
         yield from ledger.load([(account_id, origin, external_id)], [])
         order = ledger.named(account_id, origin, None, origin, [external_id])
         if order.described:
             return order.id, False
-        yield from _there(account_id, said["contact_id"])
-        ledger.tell_by_member(order, _statement({"external_id": external_id, **said}, external_id), member_id)
+        words = {"external_id": external_id, **said, "contact_id": (yield from _there(account_id, said["contact_id"]))}
+        ledger.tell_by_member(order, _statement(words, external_id), member_id)
         yield from ledger.save()
         return order.id, True
 
@@ -65,15 +63,15 @@ async def edit(
     name = (account_id, order["scope"], order["external_id"])
 
     def plan() -> Plan[None]:
-        yield Lock([("order", *name)])
+        yield Lock([("order", *name)], shared=[("people", account_id)])
         ledger = Ledger()
         yield from ledger.load([name], [])
         found = ledger.named(account_id, order["scope"], order["source_id"], order["origin"], [order["external_id"]])
         if not found.described:
             raise Gone("order")
-        if "contact_id" in said:
-            yield from _there(account_id, said["contact_id"])
         words = dict(said)
+        if "contact_id" in said:
+            words["contact_id"] = yield from _there(account_id, said["contact_id"])
         if refunded is not None:
             words["refunds"] = {REFUND: [_rest(found, *refunded), refunded[1]]}
         ledger.tell_by_member(found, _statement(words, found.id), member_id)
@@ -88,12 +86,12 @@ def _statement(said: dict[str, Any], name: str) -> Statement:
     return Statement(names=(name,), at=now(), rank=rank, digest=new_id("ent"), said=said)
 
 
-def _there(account_id: str, contact_id: str) -> Plan[None]:
-    rows = yield Sql(
-        "SELECT id FROM contacts WHERE account_id = :account_id AND id = :id", account_id=account_id, id=contact_id
-    )
-    if not rows:
+def _there(account_id: str, contact_id: str) -> Plan[str]:
+    """The contact, or the one it was merged into since it was looked up. Raises Gone."""
+    survivor = yield from merging.survivor(account_id, contact_id)
+    if survivor is None:
         raise Gone("contact")
+    return survivor
 
 
 def _rest(order: OpenOrder, minor: int, currency: str) -> int:

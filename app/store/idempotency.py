@@ -55,3 +55,10 @@ async def forget(store: Store, account_id: str, key: str) -> None:
         )
 
     await store.commit(plan)
+
+
+async def answers(store: Store, account_id: str) -> list[Row]:
+    """Every answer that is kept: (key, sealed)."""
+    return await store.all(
+        "SELECT key, sealed FROM idempotency WHERE account_id = :account_id AND sealed <> ''", account_id=account_id
+    )

@@ -19,6 +19,7 @@ _BY_ID = Lookup("orders", by=("account_id", "id"), for_update=True)
 _ALIAS = Lookup("aliases", ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
 _HISTORY = Lookup("history", by=("account_id", "order_id"))
 _HISTORY_OF_DELIVERY = Lookup("history", ("account_id", "order_id"), by=("account_id", "delivery_id"))
+_MERGED = Lookup("contacts", ("account_id", "id", "merged_into"), by=("account_id", "id"))
 _SAVE_ORDER = Insert("orders", on_conflict="replace")
 _SAVE_HISTORY = Insert("history", on_conflict="skip")
 _SAVE_ALIAS = Insert("aliases", on_conflict="replace")
@@ -70,6 +71,7 @@ class Ledger:
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], OpenOrder] = {}
         self._by_name: dict[tuple[str, str, str], OpenOrder] = {}
+        self._merged: dict[tuple[str, str], str] = {}
         self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
 
     def load(self, names: Iterable[tuple[str, str, str]], taken_back: Sequence[tuple[str, str]]) -> Plan[None]:
@@ -109,6 +111,30 @@ class Ledger:
                     row["member_id"],
                     True,
                 )
+            yield from self._follow_merges()
+
+    def _follow_merges(self) -> Plan[None]:
+        """Reads whom the contacts that members named were merged into since."""
+        named = {
+            (order.account_id, heard.entry.said["contact_id"])
+            for order in self._by_id.values()
+            for heard in order.heard.values()
+            if "contact_id" in heard.entry.said
+        }
+        while named:
+            found = {
+                (row["account_id"], row["id"]): row["merged_into"]
+                for row in (yield _MERGED.many(sorted(named)))
+                if row["merged_into"]
+            }
+            self._merged |= found
+            named = {(account_id, into) for (account_id, _), into in found.items()} - self._merged.keys()
+
+    def _survivor(self, account_id: str, contact_id: str | None) -> str | None:
+        """The contact that a member named, or the one that it was merged into."""
+        while contact_id and (into := self._merged.get((account_id, contact_id))):
+            contact_id = into
+        return contact_id
 
     def _open(self, row: Row) -> None:
         order = OpenOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
@@ -168,7 +194,7 @@ class Ledger:
         contact_id, conflict = self._place(order, folded, rec, contacts)
         if conflict:
             notes.append("identity_conflict")
-        if contact_id is None and rec.hold:
+        if contact_id is None and rec.hold and not said.said.get("erased"):
             if not known:
                 del order.heard[key]
             who = "waits for a contact with one of its identities" if folded.identities else "the order names nobody"
@@ -189,7 +215,8 @@ class Ledger:
         order.heard[said.at, said.rank, said.digest] = Heard(heard, None, member_id, False)
         order.folded = fold(one.entry for one in order.heard.values())
         order.touched = True
-        order.columns = _columns(order, order.folded, order.folded.contact_id or order.columns.get("contact_id"))
+        named = self._survivor(order.account_id, order.folded.contact_id)
+        order.columns = _columns(order, order.folded, named or order.columns.get("contact_id"))
 
     def named(self, account_id: str, scope: str, source_id: str | None, origin: str, names: Sequence[str]) -> OpenOrder:
         """The order of these names, or a new one; several that turn out to be one sale become the oldest of them."""
@@ -222,7 +249,7 @@ class Ledger:
 
     def _place(self, order: OpenOrder, folded: Folded, rec: Record, contacts: Contacts) -> tuple[str | None, bool]:
         if folded.contact_id:
-            return folded.contact_id, False
+            return self._survivor(order.account_id, folded.contact_id), False
         contact_id, conflict = contacts.find(order.account_id, folded.identities)
         if contact_id is None and folded.identities and not rec.hold:
             contact_id = contacts.make(order.account_id, folded.name, folded.identities)
@@ -239,7 +266,11 @@ class Ledger:
                 contact_id, _ = contacts.find(order.account_id, folded.identities)
                 order.folded = folded
                 order.columns = _columns(
-                    order, folded, folded.contact_id or contact_id or order.columns.get("contact_id")
+                    order,
+                    folded,
+                    self._survivor(order.account_id, folded.contact_id)
+                    or contact_id
+                    or order.columns.get("contact_id"),
                 )
 
     def refold(self, order: OpenOrder, rec: Record, contacts: Contacts) -> None:

@@ -10,6 +10,7 @@
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Container
 from dataclasses import dataclass, replace
@@ -18,10 +19,13 @@ from typing import Any
 from app.store.database import Store, among
 from app.store.statements import Row
 
-MOST_RUNS = 64  # beyond it, which takes a hostile shop, the list is walked as a whole
+MOST_RUNS = 200  # beyond it, which takes a hostile shop, the list is walked as a whole
 NEWEST = 2_000  # orders that are looked through for a wallet before its contacts and deals are
-LOOKED_THROUGH = 10_000  # titles for one page of a search
-CHUNK = 2_000
+LOOKED_THROUGH = 5_000  # titles for one page of a search
+CHUNK = 1_000  # of them at a time; the first time fewer, for most searches find enough in those
+FIRST_CHUNK = 200
+_TITLES = "ordered_at, id, title"
+_ACCENTS = re.compile("[\u0300-\u036f]+")
 BEGINNING = (2**62, "")  # a key before every order
 
 Key = tuple[int, str]
@@ -86,26 +90,46 @@ def where_of(account_id: str, wanted: Filter, *, indexed: bool = True) -> tuple[
 
 TRAITS = ("status", "currency", "origin", "scope")
 _TRAITS = ", ".join(TRAITS)
+
+
+def _next_run() -> str:
+    """The id of an order of the next run after that of order `c`: the nearest that differs in the last trait, or before it.
+
+    One comparison of all four at once would be the same, but SQLite seeks by the first of them only.
+    """
+    steps = []
+    for last in reversed(range(len(TRAITS))):
+        same = "".join(f" AND o.{name} = c.{name}" for name in TRAITS[:last])
+        order = ", ".join(f"o.{name}" for name in TRAITS)
+        steps.append(
+            "(SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL {of}"
+            f"{same} AND o.{TRAITS[last]} > c.{TRAITS[last]} ORDER BY {order} LIMIT 1)"
+        )
+    return f"COALESCE({', '.join(steps)})"
+
+
 # From each combination that exists straight to the next one in the index, whatever stands between them.
 _RUNS = f"""
 WITH RECURSIVE run(id) AS (
     SELECT first.id FROM (
-        SELECT id FROM orders WHERE account_id = :account_id AND value IS NOT NULL ORDER BY {_TRAITS} LIMIT 1
+        SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL {{of}} ORDER BY {_TRAITS} LIMIT 1
     ) first
     UNION ALL
-    SELECT (
-        SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL
-        AND (o.status, o.currency, o.origin, o.scope) > (c.status, c.currency, c.origin, c.scope)
-        ORDER BY o.status, o.currency, o.origin, o.scope LIMIT 1
-    ) FROM run JOIN orders c ON c.account_id = :account_id AND c.id = run.id
+    SELECT {_next_run()} FROM run JOIN orders c ON c.account_id = :account_id AND c.id = run.id
 )
 SELECT {_TRAITS} FROM run JOIN orders ON account_id = :account_id AND orders.id = run.id LIMIT :most
 """
 
 
-async def runs(store: Store, account_id: str, most: int) -> list[Row]:
-    """Every combination of status, currency, origin and scope that the account's orders have; at most so many."""
-    return await store.all(_RUNS, account_id=account_id, most=most)
+async def runs(store: Store, account_id: str, most: int, *, status: str | None = None) -> list[Row]:
+    """Every combination of status (or of this one), currency, origin and scope that the account's orders have.
+
+    At most so many.
+    """
+    if status is None:
+        return await store.all(_RUNS.format(of=""), account_id=account_id, most=most)
+    sql = _RUNS.format(of="AND o.status = :status")
+    return await store.all(sql, account_id=account_id, most=most, status=status)
 
 
 def as_read(row: Row) -> Row:
@@ -121,9 +145,9 @@ async def page(store: Store, account_id: str, wanted: Filter, *, after: Key | No
     exact = {row["id"] for row in await _of_id(store, account_id, replace(wanted, q=None), wanted.q)}
     place, more = after, True
     while more and len(found) < limit:
-        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(found), also=exact)
+        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(found), CHUNK, also=exact)
         found += ids
-    return await _read(store, account_id, found, "*")
+    return await _read(store, account_id, found)
 
 
 async def search(
@@ -134,14 +158,17 @@ async def search(
     Upper and lower case, and accents, make no difference in titles.
     """
     exact = await _of_id(store, account_id, replace(wanted, q=None), wanted.q or "")
-    rows = exact[:limit] if after is None else []
+    if exact and after is None:
+        return exact[:limit], BEGINNING  # whoever typed an id need not wait for what else there may be
+    rows: list[Row] = []
     place, more, seen = after, True, 0
     while more and len(rows) < limit and seen < LOOKED_THROUGH:
         known = {row["id"] for row in exact}
-        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(rows), but=known)
-        rows += await _read(store, account_id, ids, "*")
-        seen += CHUNK
-    return rows, (place or BEGINNING) if more else None
+        size = CHUNK if seen else min(FIRST_CHUNK, CHUNK)
+        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(rows), size, but=known)
+        rows += await _read(store, account_id, ids)
+        seen += size
+    return rows, place if more else None
 
 
 async def _look_through(
@@ -150,12 +177,13 @@ async def _look_through(
     wanted: Filter,
     after: Key | None,
     limit: int,
+    size: int,
     *,
     also: Container[str] = (),
     but: Container[str] = (),
 ) -> tuple[list[str], Key | None, bool]:
     """The ids of the next titles that hold `q`, or that are wanted anyway; the last place looked at; whether there is more."""
-    rows = await _walk(store, account_id, replace(wanted, q=None), after, CHUNK, "ordered_at, id, title")
+    rows = await _walk(store, account_id, replace(wanted, q=None), after, size, _TITLES)
     sought, found = _plain(wanted.q or ""), list[str]()
     for row in rows:
         after = (row["ordered_at"], row["id"])
@@ -163,41 +191,46 @@ async def _look_through(
             found.append(row["id"])
             if len(found) == limit:
                 return found, after, True
-    return found, after, len(rows) == CHUNK
+    return found, after, len(rows) == size
 
 
 def _plain(text: str) -> str:
     """Text without case and accents."""
     if text.isascii():
         return text.lower()
-    return "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
 async def _of_id(store: Store, account_id: str, wanted: Filter, word: str) -> list[Row]:
     """The orders of this id at their sources, or with it as a further name."""
-    where, values = where_of(account_id, wanted, indexed=False)
-    rows = await store.all(
-        f"SELECT * FROM orders WHERE {where} AND id IN ("
+    found = await store.all(
         f"SELECT id FROM orders WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND external_id = :word "
-        f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word"
-        ") ORDER BY ordered_at DESC, id DESC",
-        word=word, **values,
+        f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word",
+        account_id=account_id, word=word,
     )  # fmt: skip
-    return [as_read(row) for row in rows]
+    if not found:
+        return []
+    where, values = where_of(account_id, wanted, indexed=False)
+    words, named = among("order", [row["id"] for row in found])
+    rows = await store.all(f"SELECT * FROM orders WHERE {where} AND id {words}", **values, **named)
+    return [as_read(row) for row in sorted(rows, key=lambda row: (row["ordered_at"], row["id"]), reverse=True)]
 
 
 async def _walk(
     store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
 ) -> list[Row]:
     """The next orders of the filter, newest first, by the index that has them in this order."""
+    if after is not None and wanted.until is not None and after[0] < wanted.until:
+        wanted = replace(wanted, until=None)  # said already; and with two bounds an engine may begin at the wrong one
     keys: list[Row] | None = None
+    brief = "ordered_at, id" if columns == "*" else columns
     if wanted.contact_id is None and wanted.deal_id is None:
         if wanted.wallet_of is not None:
-            keys = await _of_wallet(store, account_id, wanted, after, limit)
+            keys = await _of_wallet(store, account_id, wanted, after, limit, brief)
         elif any((wanted.status, wanted.currency, wanted.origin, wanted.source_id)):
-            keys = await _of_runs(store, account_id, wanted, after, limit)
+            keys = await _of_runs(store, account_id, wanted, after, limit, brief)
     if keys is not None:
-        return await _read(store, account_id, [row["id"] for row in keys], columns)
+        return await _read(store, account_id, [row["id"] for row in keys]) if columns == "*" else keys
     where, values = _before(*where_of(account_id, wanted, indexed=False), after)
     rows = await store.all(f"SELECT {columns} FROM orders WHERE {where} {_NEWEST_FIRST}", limit=limit, **values)
     return [as_read(row) for row in rows] if columns == "*" else rows
@@ -212,21 +245,23 @@ def _before(where: str, values: dict[str, Any], after: Key | None) -> tuple[str,
     }
 
 
-async def _read(store: Store, account_id: str, ids: list[str], columns: str) -> list[Row]:
+async def _read(store: Store, account_id: str, ids: list[str]) -> list[Row]:
     """These orders, in this order."""
     if not ids:
         return []
     words, values = among("order", ids)
     rows = await store.all(
-        f"SELECT {columns} FROM orders WHERE account_id = :account_id AND id {words}", account_id=account_id, **values
+        f"SELECT * FROM orders WHERE account_id = :account_id AND id {words}", account_id=account_id, **values
     )
-    known = {row["id"]: as_read(row) if columns == "*" else row for row in rows}
+    known = {row["id"]: as_read(row) for row in rows}
     return [known[one] for one in ids if one in known]
 
 
-async def _of_runs(store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int) -> list[Row] | None:
+async def _of_runs(
+    store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
+) -> list[Row] | None:
     """Keys from the runs that match; None when there are too many runs."""
-    found = await runs(store, account_id, MOST_RUNS + 1)
+    found = await runs(store, account_id, MOST_RUNS + 1, status=wanted.status)
     if len(found) > MOST_RUNS:
         return None
     asked = {
@@ -243,38 +278,38 @@ async def _of_runs(store: Store, account_id: str, wanted: Filter, after: Key | N
     parts = []
     for at, run in enumerate(matching):
         of_run = " AND ".join(f"{name} = :{name}_{at}" for name in TRAITS)
-        parts.append(
-            f"SELECT * FROM (SELECT ordered_at, id FROM orders WHERE {where} AND {of_run} {_NEWEST_FIRST}) r{at}"
-        )
+        parts.append(f"SELECT * FROM (SELECT {columns} FROM orders WHERE {where} AND {of_run} {_NEWEST_FIRST}) r{at}")
         values |= {f"{name}_{at}": run[name] for name in TRAITS}
     return await store.all(f"{' UNION ALL '.join(parts)} {_NEWEST_FIRST}", limit=limit, **values)
 
 
-async def _of_wallet(store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int) -> list[Row]:
+async def _of_wallet(
+    store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
+) -> list[Row]:
     """Keys of a rep's own orders."""
     where, values = where_of(account_id, wanted, indexed=False)
     everything, times = _before(
         *where_of(account_id, Filter(since=wanted.since, until=wanted.until), indexed=False), after
     )
     rows = await store.all(
-        f"SELECT ordered_at, id FROM (SELECT * FROM orders WHERE {everything} ORDER BY ordered_at DESC, id DESC "
+        f"SELECT {columns} FROM (SELECT * FROM orders WHERE {everything} ORDER BY ordered_at DESC, id DESC "
         f"LIMIT {NEWEST}) newest WHERE {where} {_NEWEST_FIRST}",
         limit=limit, **{**times, **values},
     )  # fmt: skip
     if len(rows) == limit:
         return rows
     inner, values = _before(*where_of(account_id, replace(wanted, wallet_of=None), indexed=False), after)
-    parts = []
+    parts, mine_columns = [], ", ".join(f"o.{name}" for name in columns.split(", "))
     for table, key, column in (("contacts", "id", "contact_id"), ("deals", "crm_id", "deal_id")):
         newest = f"FROM orders WHERE {inner} AND {column} = w.{key} {_NEWEST_FIRST}"
         if store.on_sqlite:
             mine = f"JOIN orders o ON o.account_id = :account_id AND o.id IN (SELECT id {newest})"
         else:
-            mine = f"CROSS JOIN LATERAL (SELECT ordered_at, id {newest}) o"
+            mine = f"CROSS JOIN LATERAL (SELECT {columns} {newest}) o"
         parts.append(
-            f"SELECT o.ordered_at, o.id FROM {table} w {mine} WHERE w.account_id = :account_id AND w.owner_id = :wallet_of"
+            f"SELECT {mine_columns} FROM {table} w {mine} WHERE w.account_id = :account_id AND w.owner_id = :wallet_of"
         )
     return await store.all(
-        f"SELECT ordered_at, id FROM ({' UNION '.join(parts)}) mine {_NEWEST_FIRST}",
+        f"SELECT {columns} FROM ({' UNION '.join(parts)}) mine {_NEWEST_FIRST}",
         limit=limit, wallet_of=wanted.wallet_of, **values,
     )  # fmt: skip

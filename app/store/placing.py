@@ -11,6 +11,8 @@ _IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), 
 _INSERT_CONTACT = Insert("contacts")
 _INSERT_IDENTITY = Insert("identities", on_conflict="skip")
 
+_CONFLICT = Insert("conflicts", on_conflict="replace")
+
 Identity = tuple[str, str]
 
 
@@ -21,6 +23,7 @@ class Contacts:
         self._by_identity: dict[tuple[str, str, str], str] = {}
         self._made: list[tuple[object, ...]] = []
         self._learnt: dict[tuple[str, str, str], tuple[object, ...]] = {}
+        self._conflicts: dict[tuple[str, str, str, str], tuple[object, ...]] = {}
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
         """Reads whom these identities (account, kind, value) belong to."""
@@ -50,6 +53,9 @@ class Contacts:
         """Further identities of a contact; one that is known already stays with whom it is known to belong to."""
         for kind, value in identities:
             key = (account_id, kind, value)
+            if self._by_identity.get(key, contact_id) != contact_id:
+                place = (account_id, contact_id, kind, value)
+                self._conflicts[place] = (*place, source_id, now())
             if key not in self._by_identity and (kind != "crm" or self._is_being_made(contact_id, value)):
                 self._by_identity[key] = contact_id
                 self._learnt[key] = (*key, contact_id, source_id, now())
@@ -68,3 +74,5 @@ class Contacts:
             yield _INSERT_CONTACT.many(self._made)
         if self._learnt:
             yield _INSERT_IDENTITY.many(list(self._learnt.values()))
+        if self._conflicts:
+            yield _CONFLICT.many(list(self._conflicts.values()))

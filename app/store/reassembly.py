@@ -183,6 +183,10 @@ class Reassembly(Ledger):
                     account_id=self.account_id, id=home.id, parked=f"\u2026{home.id}",
                 )  # fmt: skip
 
+    def known(self, name: str) -> OpenOrder | None:
+        """The order that goes on under this name, if there is one."""
+        return self._by_name.get((self.account_id, self.scope, name))
+
     def order_of(self, name: str) -> OpenOrder:
         """The order that this name belongs to now. Raises KeyError."""
         return self._by_name[self.account_id, self.scope, name]

@@ -13,6 +13,7 @@ from app.store.placing import Contacts
 from app.store.record import Receipt, Record
 from app.store.statements import Insert, Lock, Lookup, Plan, Sql, to_json
 from app.store.tallies import tally
+from app.store.tombstones import forget_body, veil
 
 _DELIVERY = Lookup(
     "deliveries",
@@ -30,7 +31,7 @@ _INSERT_HELD = Insert("held", on_conflict="skip")
 
 def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     """Commits the batch; the receipts are in its order."""
-    yield Lock(names_of(batch))
+    yield Lock(names_of(batch), shared={("people", rec.account_id) for rec in batch})
     receipts, fresh, twins = yield from _sort_out(batch)
     for rec in batch:
         if rec.repeats_are_news and not rec.again and id(rec) in receipts:
@@ -42,6 +43,7 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         if rec.people:
             receipts[id(rec)] = yield from _people(rec)
     taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if _takes_back(rec)]
+    yield from veil(fresh)
     saying = [rec for rec in fresh if rec.statements]
     contacts = Contacts()
     if saying or taken_back:
@@ -106,7 +108,12 @@ def _people(rec: Record) -> Plan[Receipt]:
             owner_id=None,
             given=frozenset({"name"} if one.name else ()),
             identities=one.identities,
+            scope=rec.source_id,
         )
+        if told.erased:
+            yield from forget_body(rec)
+            became.append(Outcome.IGNORED)
+            continue
         if told.conflicts and "identity_conflict" not in rec.notes:
             rec.notes.append("identity_conflict")
         became.append(Outcome.CREATED if told.created else Outcome.UPDATED if told.changed else Outcome.UNCHANGED)
@@ -193,9 +200,11 @@ def _log(
             ended["external_id"], ended["outcome"], ended["reason"], ended["notes"], rec.strength, ended["orders"],
             rec.received_at, committed_at, 1,
         ))  # fmt: skip
-        bodies.append((rec.account_id, rec.delivery_id, rec.content))
+        if rec.content:  # empty: somebody was erased, and nothing that names them is kept
+            bodies.append((rec.account_id, rec.delivery_id, rec.content))
     if rows:
         yield _INSERT_DELIVERY.many(rows)
+    if bodies:
         yield _INSERT_BODY.many(bodies)
     asked = [
         (rec.account_id, rec.delivery_id, rec.source_id, 0, committed_at, 0)

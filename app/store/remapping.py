@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.outcome import Outcome, weightiest
-from app.store.placing import Contacts
 from app.store.reassembly import Reassembly
 from app.store.record import Receipt, Record
 from app.store.recording import log_again, names_of
 from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.store.tombstones import veil
+from app.store.unlearning import Relearning
 
 LockName = tuple[str, ...]
 
@@ -29,6 +30,7 @@ _ENTRY = Lookup(
     by=("account_id", "order_id", "at", "rank", "digest"),
 )
 _ORDER = Lookup("orders", ("external_id", "id"), by=("account_id", "scope", "external_id"))
+_THERE = Lookup("orders", ("id",), by=("account_id", "id"))
 _ALIAS = Lookup("aliases", ("name", "order_id"), by=("account_id", "scope", "name"))
 _HELD = Lookup("held", ("kind", "value", "delivery_id"), by=("account_id", "kind", "value", "delivery_id"))
 _BODY = Lookup("bodies", ("delivery_id",), by=("account_id", "delivery_id"))
@@ -36,6 +38,7 @@ _LINK = Insert("remap_links", on_conflict="skip")
 _LINKS_OF = Lookup("remap_links", ("token", "delivery_id"), by=("account_id", "job_id", "delivery_id"))
 _LINKED_BY = Lookup("remap_links", ("token", "delivery_id"), by=("account_id", "job_id", "token"))
 
+PRUNED = ""  # where the name of an order leads that was pruned
 TOLD = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 
 
@@ -72,8 +75,11 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
         {(rec.account_id, rec.source_id, name) for rec in records for said in rec.statements for name in said.names}
     )
     orders: dict[str, str] = {row["external_id"]: row["id"] for row in (yield _ORDER.many(names))}
-    for row in (yield _ALIAS.many(names)):
-        orders.setdefault(row["name"], row["order_id"])
+    aliases: list[Row] = yield _ALIAS.many(names)
+    ids = sorted({(records[0].account_id, row["order_id"]) for row in aliases})
+    there = {row["id"] for row in (yield _THERE.many(ids))}
+    for row in aliases:
+        orders.setdefault(row["name"], row["order_id"] if row["order_id"] in there else PRUNED)
     keys = {
         (rec.account_id, orders[said.names[0]], said.at, said.rank, said.digest)
         for rec in records
@@ -96,7 +102,7 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
         if not _reads_the_same(rec, row, mine, orders, entries, held):
             tokens = {f"order {one['order_id']}" for one in mine}
             tokens |= {f"name {name}" for said in rec.statements for name in said.names}
-            tokens |= {f"order {orders[name]}" for said in rec.statements for name in said.names if name in orders}
+            tokens |= {f"order {orders[name]}" for said in rec.statements for name in said.names if orders.get(name)}
             found[rec.delivery_id] = tokens or {f"delivery {rec.delivery_id}"}
     return found
 
@@ -126,6 +132,8 @@ def _reads_the_same(
     said_here: set[tuple[str | None, int, int, str]] = set()
     for said in rec.statements:
         homes = {orders.get(name) for name in said.names}
+        if PRUNED in homes and homes <= {PRUNED, None}:
+            continue  # nothing of it is brought back, whatever it says
         key = (homes.pop() if len(homes) == 1 else None, said.at, said.rank, said.digest)
         if key in said_here:  # twice the same: the first counts
             continue
@@ -209,13 +217,16 @@ def tell_anew(
     account_id, source_id = batch[0].account_id, batch[0].source_id
     locked |= frozenset(names_of(batch))
     if for_real:
-        yield Lock(locked)
+        yield Lock(locked, shared=[("people", account_id)])
     kept: list[Row] = yield _BODY.many([(account_id, rec.delivery_id) for rec in batch])
     there = {row["delivery_id"] for row in kept}
     batch = [rec for rec in batch if rec.delivery_id in there]  # pruned or erased meanwhile: it says nothing any more
     if not batch:
         return Remapped(orders=[], deliveries={}, made=frozenset())
-    ledger, contacts = Reassembly(account_id, source_id), Contacts()
+    if for_real:
+        yield from veil(batch)
+    ledger = Reassembly(account_id, source_id)
+    contacts = Relearning(ledger)
     wanted = [(account_id, source_id, one[3]) for one in locked if one[0] == "order"]
     yield from ledger.load(wanted, [(account_id, rec.delivery_id) for rec in batch])
     names = yield from ledger.names()
@@ -225,13 +236,16 @@ def tell_anew(
         raise Wider(locked | needed)
     yield from contacts.load([one[1:] for one in locked if one[0] == "identity"])  # type: ignore[misc]  # three words
     ledger.take_apart(batch)
+    yield from contacts.unlearn(batch)
     ends = {rec.delivery_id: _tell(rec, ledger, contacts) for rec in batch}
     ledger.finish(batch[0], contacts)
     remapped = _became(batch, rows, ledger, contacts, ends)
     if for_real:
         yield from ledger.clear()
+        yield from contacts.forget()
         yield from contacts.save()
         yield from ledger.save()
+        yield from contacts.tidy()
         for rec, receipt in remapped.deliveries.values():
             waits = (
                 [one for said in rec.statements for one in _identities(said.said)]
@@ -248,7 +262,7 @@ Ended = list[
 ]  # of each statement: what became of it, its order's name, the reason
 
 
-def _tell(rec: Record, ledger: Reassembly, contacts: Contacts) -> Ended:
+def _tell(rec: Record, ledger: Reassembly, contacts: Relearning) -> Ended:
     if rec.outcome is not None:
         return [(rec.outcome, None, rec.reason)]
     ended: Ended = []
@@ -260,7 +274,11 @@ def _tell(rec: Record, ledger: Reassembly, contacts: Contacts) -> Ended:
 
 
 def _became(
-    batch: Sequence[Record], rows: Mapping[str, Row], ledger: Reassembly, contacts: Contacts, ends: Mapping[str, Ended]
+    batch: Sequence[Record],
+    rows: Mapping[str, Row],
+    ledger: Reassembly,
+    contacts: Relearning,
+    ends: Mapping[str, Ended],
 ) -> Remapped:
     """Orders before and after, and how each delivery ended. That an order is told anew does not unsay who created it."""
     living = {id(order) for order in ledger.orders()}

@@ -119,6 +119,7 @@ contacts = Table(
     Column("by_webhook", Boolean, nullable=False),
     _at("created_at"),
     _at("updated_at"),
+    Index("contacts_by_crm_id", "account_id", "crm_id"),
     _partial("contacts_of_owner", "account_id", "owner_id", "id", where="owner_id IS NOT NULL"),
 )
 
@@ -144,6 +145,7 @@ deals = Table(
     _text("owner_id", null=True),
     _at("created_at"),
     _at("updated_at"),
+    Index("deals_of_contact", "account_id", "contact_id"),
     _partial("deals_of_owner", "account_id", "owner_id", "crm_id", where="owner_id IS NOT NULL"),
 )
 
@@ -305,6 +307,74 @@ idempotency = Table(
     _text("request"),  # SHA-256 of method, path and body
     _text("sealed"),  # the answer, encrypted: it may hold a token or a secret
     _at("created_at"),
+)
+
+# Who was merged into whom, and what moved along, so that it can be undone. `taken`: what the survivor had not and took
+# over (crm_id, name, owner_id).
+merges = Table(
+    "merges",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("contact_id"),
+    _text("into_id"),
+    _text("taken"),
+    _text("member_id", null=True),
+    _at("created_at"),
+    _at("undone_at", null=True),
+    Index("merges_of_contact", "account_id", "contact_id"),
+    Index("merges_into_contact", "account_id", "into_id"),
+)
+
+# `what` is an identity's kind, or `order`, or `deal`; `name` the identity's value or the thing's id.
+moved = Table(
+    "moved",
+    metadata,
+    _key("account_id"),
+    _key("merge_id"),
+    _key("what"),
+    _key("name"),
+)
+
+# Identities that were told of one contact and belong to another: reported until somebody merges the two or takes one away.
+conflicts = Table(
+    "conflicts",
+    metadata,
+    _key("account_id"),
+    _key("contact_id"),
+    _key("kind"),
+    _key("value"),
+    _text("source_id", null=True),  # who told it last; null: the CRM
+    _at("told_at"),
+)
+
+# What the tombstones of an account are hashed with; an account has it from its first erasure on.
+salts = Table("salts", metadata, _key("account_id"), _text("salt"))
+
+# Who was erased, so that nobody comes back by a late delivery: hashes of identities, of the ids of their orders, of a
+# whole shop. `scope` is the source within whose data alone it counts; empty: the whole account.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    _key("account_id"),
+    _key("hash"),
+    _key("scope"),
+    _text("proof_id"),
+    _at("created_at"),
+)
+
+# That a person's data was erased or handed over, without saying whose.
+proofs = Table(
+    "proofs",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("action"),  # see `adapters.contract.Request`
+    _text("source_id", null=True),
+    _text("request_id", null=True),  # the privacy request's
+    _text("member_id", null=True),
+    _text("counts"),
+    _at("done_at"),
 )
 
 # Roll-ups that every chart is fed from: how many deliveries of a source came in an hour, and how they ended. Written in

@@ -26,6 +26,7 @@ WRITER = (
     "wal_autocheckpoint = 4000",
     "journal_size_limit = 67108864",
     "cache_size = -65536",
+    "secure_delete = ON",  # what is deleted is overwritten: whoever is erased is not in the file any more
 )
 READER = (*_PRAGMAS, "query_only = ON", "wal_autocheckpoint = 0", "cache_size = -16384")
 

@@ -227,20 +227,31 @@ class _LookupRows(Statement):
 class Lock(Statement):
     """Waits until no other transaction holds any of these names, and holds them until this one ends.
 
-    On SQLite there is one writer and nothing to wait for.
+    Names that are `shared` are held together with others who share them; only who wants one alone waits, and is waited
+    for. On SQLite there is one writer and nothing to wait for.
     """
 
-    def __init__(self, names: Iterable[tuple[str, ...]]) -> None:
-        self._names = names
+    def __init__(self, names: Iterable[tuple[str, ...]], *, shared: Iterable[tuple[str, ...]] = ()) -> None:
+        self._names, self._shared = names, shared
 
     def on_sqlite(self, connection: sqlite3.Connection) -> None:
         pass
 
     async def on_postgresql(self, connection: "asyncpg.Connection") -> None:
-        digests = (blake2b("\0".join(name).encode(), digest_size=8).digest() for name in self._names)
+        wanted = dict.fromkeys(map(_number, self._shared), True) | dict.fromkeys(map(_number, self._names), False)
         # In one order everywhere, or two processes would wait for each other.
-        numbers = sorted({int.from_bytes(digest, "big", signed=True) for digest in digests})
-        await connection.execute("SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) k", numbers)
+        numbers = sorted(wanted)
+        await connection.execute(
+            "SELECT CASE WHEN shared THEN pg_advisory_xact_lock_shared(k)::text ELSE pg_advisory_xact_lock(k)::text END "
+            "FROM unnest($1::bigint[], $2::boolean[]) AS t(k, shared)",
+            numbers, [wanted[number] for number in numbers],
+        )  # fmt: skip
+
+
+def _number(name: tuple[str, ...]) -> int:
+    """What stands for a name where locks have numbers."""
+    digest = blake2b("\0".join(name).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 class Sql(Statement):

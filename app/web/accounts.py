@@ -1,6 +1,6 @@
 """Account, members and tokens over HTTP; making accounts is the operator's alone."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 from starlette.responses import Response
@@ -44,7 +44,8 @@ class RetentionChange(Body):
 
     bodies: what deliveries held, byte by byte. deliveries: their rows in the log, and the bodies with them. refusals: the
     samples of what was refused; the counters stay. orders_…: by status, counted from the last thing said of the order:
-    open (pending, overdue, partially_paid), closed (paid, refunded), canceled (canceled, failed).
+    open (pending, overdue, partially_paid), closed (paid, refunded), canceled (canceled, failed); orders_erased: 0d keeps
+    nothing of the orders of a person who is erased, else their stubs stay.
     """
 
     bodies: Age | None = None
@@ -53,6 +54,7 @@ class RetentionChange(Body):
     orders_open: Age | None = None
     orders_closed: Age | None = None
     orders_canceled: Age | None = None
+    orders_erased: Literal["0d"] | None = None
 
 
 class AccountChange(Body):

@@ -16,7 +16,7 @@ from app.store.statements import Row
 from app.web import shapes
 from app.web.orders import OrderQuery, list_orders, wanted
 from app.web.problems import Problem, invalid, not_found
-from app.web.requests import Asked, Body, Query, answer, route
+from app.web.requests import Asked, Body, Page, Query, after, answer, cursor, route
 from app.web.wallet import wallet_of
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -39,6 +39,7 @@ class ContactBody(Body):
     phones: list[Text] = Field(default=[], max_length=50)
     documents: list[Text] = Field(default=[], max_length=50)
     owner_id: Text | None = None
+    after_erasure: bool = Field(False, description="somebody who was erased is a contact again, and that is meant")
 
 
 async def region_of(asked: Asked) -> str:
@@ -57,13 +58,29 @@ async def seen(asked: Asked, row: Row | None) -> Row:
     return row
 
 
-async def _shown(asked: Asked, row: Row) -> dict[str, Any]:
-    return shapes.contact(row, await contacts.identities_of(asked.registry.store, asked.account_id, [row["id"]]))
+async def shown(asked: Asked, row: Row) -> dict[str, Any]:
+    """A contact as it is answered."""
+    store, account_id = asked.registry.store, asked.account_id
+    found = shapes.contact(row, await contacts.identities_of(store, account_id, [row["id"]]))
+    everything = await wallet_of(asked) is None
+    found["identity_conflicts"] = [
+        conflict(one, everything) for one in await contacts.conflicts_of(store, account_id, row["id"])
+    ]
+    return found
 
 
-async def look_up(asked: Asked) -> Response:
-    """Exact look-up through one identity; an empty list when nobody is known by it."""
-    given = {name: value for name, value in asked.query(Known).model_dump().items() if value}
+def conflict(row: Row, everything: bool = True) -> dict[str, Any]:
+    """An identity that was told of one contact and belongs to another; whose it is only to who sees all contacts."""
+    return shapes.identity(row["kind"], row["value"]) | {
+        "belongs_to": row["other_id"] if everything else None,
+        "told_by": row["source_id"],
+        "told_at": iso(row["told_at"]),
+    }
+
+
+async def one_identity(asked: Asked, query: Known) -> tuple[str, str]:
+    """The one identity that a query names, in its canonical form. Raises Problem."""
+    given = {name: text for name in Known.model_fields if (text := getattr(query, name))}
     if len(given) != 1:
         raise invalid("query", "name one of email, phone, document, crm_id")
     ((name, text),) = given.items()
@@ -71,16 +88,23 @@ async def look_up(asked: Asked) -> Response:
     if name == "email":
         value = email(text)
     elif name == "phone":
-        value = phone(text if not text.startswith(" ") else f"+{text.strip()}", await region_of(asked))
+        # A plus that was not encoded arrives as a blank.
+        plus = "+" if asked.request.query_params["phone"].startswith(" ") else ""
+        value = phone(plus + text, await region_of(asked))
     elif name == "document":
         value = document(text)
     if value is None:
         raise invalid(name, "is not valid, so nobody can be known by it")
-    kind = "crm" if name == "crm_id" else name
+    return ("crm" if name == "crm_id" else name), value
+
+
+async def look_up(asked: Asked) -> Response:
+    """Exact look-up through one identity; an empty list when nobody is known by it."""
+    kind, value = await one_identity(asked, asked.query(Known))
     row = await contacts.by_identity(asked.registry.store, asked.account_id, kind, value)
     owner = await wallet_of(asked)
     found = [row] if row is not None and (owner is None or row["owner_id"] == owner) else []
-    return answer({"data": [await _shown(asked, one) for one in found], "next_cursor": None})
+    return answer({"data": [await shown(asked, one) for one in found], "next_cursor": None})
 
 
 async def upsert(asked: Asked) -> Response:
@@ -101,7 +125,7 @@ async def upsert(asked: Asked) -> Response:
     if wrong:
         raise Problem("invalid", "; ".join(f"{one['field']}: {one['message']}" for one in wrong), errors=wrong)
     customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
-    contact_id, created, conflicts = await contacts.upsert(
+    told = await contacts.upsert(
         asked.registry.store,
         asked.account_id,
         crm_id,
@@ -109,18 +133,51 @@ async def upsert(asked: Asked) -> Response:
         owner_id=given.owner_id,
         given=frozenset(given.model_fields_set),
         identities=identities(customer, None, region),
+        after_erasure=given.after_erasure,
     )
+    if told.erased:
+        raise Problem(
+            "conflict",
+            "one of these identities belongs to somebody who was erased; if they are a contact again, and have agreed to "
+            'it, say so: "after_erasure": true',
+            errors=[{"field": "after_erasure", "message": "is needed: the person was erased"}],
+        )
     asked.registry.held.contact_appeared()
-    row = await contacts.find(asked.registry.store, asked.account_id, contact_id)
-    shown = await _shown(asked, row) if row else {}
-    shown["identity_conflicts"] = [shapes.identity(*one) for one in conflicts]
-    return answer(shown, 201 if created else 200)
+    row = await contacts.find(asked.registry.store, asked.account_id, told.contact_id)
+    found = await shown(asked, row) if row else {}
+    return answer(found, 201 if told.created else 200)
+
+
+async def take_away(asked: Asked) -> Response:
+    """The contact is not known by this identity any more: it was mistyped, or is somebody else's."""
+    store, account_id = asked.registry.store, asked.account_id
+    row = await contacts.find(store, account_id, asked.path("contact"))
+    if row is None:
+        raise not_found("contact")
+    kind, value = await one_identity(asked, asked.query(Known))
+    if kind == "crm":
+        raise invalid(
+            "crm_id", "is what the CRM calls the contact and stays; to bring two contacts together, merge them"
+        )
+    if not await contacts.take_away(store, account_id, row["id"], kind, value):
+        raise not_found("such identity of this contact")
+    return answer(await shown(asked, await contacts.find(store, account_id, row["id"]) or row))
+
+
+async def conflicts(asked: Asked) -> Response:
+    """Identities that were told of one contact and belong to another: merge the two, or take the identity from one."""
+    query = asked.query(Page)
+    rows, following = await contacts.conflicts(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
+    )
+    shown = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
+    return answer({"data": shown, "next_cursor": cursor(following) if following else None})
 
 
 async def show(asked: Asked) -> Response:
     """One contact."""
     row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
-    return answer(await _shown(asked, row))
+    return answer(await shown(asked, row))
 
 
 async def orders_of(asked: Asked) -> Response:
@@ -165,6 +222,10 @@ def sums(row: Row) -> dict[str, Any]:
 ROUTES: list[Route] = [
     route("GET", "/v1/contacts", look_up, Permission.READ, needs_registry=True),
     route("PUT", "/v1/contacts/{contact}", upsert, Permission.MANAGE, needs_registry=True),
+    route(
+        "DELETE", "/v1/contacts/{contact}/identities", take_away, Permission.MANAGE, needs_registry=True, query=Known
+    ),
+    route("GET", "/v1/identity-conflicts", conflicts, Permission.MANAGE, needs_registry=True, query=Page),
     route("GET", "/v1/contacts/{contact}", show, Permission.READ, needs_registry=True),
     route("GET", "/v1/contacts/{contact}/orders", orders_of, Permission.READ, needs_registry=True),
     route("GET", "/v1/contacts/{contact}/summary", summary, Permission.READ, needs_registry=True),

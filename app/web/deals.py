@@ -8,8 +8,9 @@ from starlette.routing import Route
 from app.moments import iso
 from app.roles import Permission
 from app.store import contacts, deals, handmade
+from app.store.merging import Gone
 from app.store.statements import Row
-from app.web.handmade import OPERATOR, Title, Word
+from app.web.handmade import OPERATOR, Title, Word, no_contact
 from app.web.orders import OrderQuery, list_orders
 from app.web.problems import Problem, not_found
 from app.web.requests import Asked, Body, answer, route
@@ -59,16 +60,15 @@ async def upsert(asked: Asked) -> Response:
     store, account_id = asked.registry.store, asked.account_id
     contact = await contacts.find(store, account_id, given.contact)
     if contact is None:
-        raise Problem(
-            "contact_not_found",
-            f"no contact is known as {given.contact[:100]!r}; make it first: PUT /v1/contacts/{{the CRM's id}}",
-            errors=[{"field": "contact", "message": "no such contact"}],
-        )
+        raise no_contact(given.contact)
     before = await deals.find(store, account_id, crm_id)
     others = await _others(asked, crm_id, contact["id"], before, given.orders)
     words: dict[str, Any] = {"contact_id": contact["id"]}
     words |= {name: getattr(given, name) for name in ("title", "owner_id") if name in given.model_fields_set}
-    new = await deals.upsert(store, account_id, crm_id, words)
+    try:
+        new = await deals.upsert(store, account_id, crm_id, words)
+    except Gone:
+        raise no_contact(given.contact) from None
     for order in others:
         await handmade.edit(
             store, account_id, order, said={"contact_id": contact["id"]}, refunded=None,

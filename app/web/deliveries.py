@@ -10,6 +10,7 @@ from app.outcome import RECORDED, Outcome
 from app.retry import NotKept
 from app.roles import Permission
 from app.store import contacts, deliveries
+from app.store.statements import Row
 from app.web import shapes
 from app.web.orders import moment_of
 from app.web.problems import Problem, invalid, not_found
@@ -69,14 +70,18 @@ async def show(asked: Asked) -> Response:
     shown = shapes.delivery(row) | {"headers": None, "query": None, "body": None, "body_encoding": None}
     kept = await deliveries.body(store, asked.account_id, row["id"])
     if kept is not None and asked.caller.may(Permission.BODIES):
-        body, envelope = kept
-        shown |= {"headers": envelope["headers"], "query": envelope.get("query", {})}
-        try:
-            shown |= {"body": body.decode("utf-8"), "body_encoding": "text"}
-        except UnicodeDecodeError:
-            shown |= {"body": base64.b64encode(body).decode(), "body_encoding": "base64"}
+        shown |= opened(*kept)
     shown["body_kept"] = kept is not None
     return answer(shown)
+
+
+def opened(body: bytes, envelope: Row) -> Row:
+    """What a delivery held, as it is shown to those who may see it."""
+    shown = {"headers": envelope["headers"], "query": envelope.get("query", {})}
+    try:
+        return shown | {"body": body.decode("utf-8"), "body_encoding": "text"}
+    except UnicodeDecodeError:
+        return shown | {"body": base64.b64encode(body).decode(), "body_encoding": "base64"}
 
 
 async def retry(asked: Asked) -> Response:

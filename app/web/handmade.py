@@ -15,6 +15,7 @@ from app.moments import micros, now
 from app.roles import Permission
 from app.statement import MAX_ITEMS, TITLE_LENGTH
 from app.store import accounts, contacts, deals, handmade, orders
+from app.store.merging import Gone
 from app.store.statements import Row
 from app.web.orders import shown
 from app.web.problems import Problem, invalid, not_found
@@ -163,12 +164,13 @@ async def _contact(asked: Asked, word: str) -> str:
     """Our id of the contact. Raises Problem: it must exist."""
     row = await contacts.find(asked.registry.store, asked.account_id, word)
     if row is None:
-        raise _no_contact(word)
+        raise no_contact(word)
     contact_id: str = row["id"]
     return contact_id
 
 
-def _no_contact(word: str) -> Problem:
+def no_contact(word: str) -> Problem:
+    """There is no such contact, and what to do about it."""
     return Problem(
         "contact_not_found",
         f"no contact is known as {word[:100]!r}; make it first: PUT /v1/contacts/{{the CRM's id}}",
@@ -228,8 +230,8 @@ async def create(asked: Asked) -> Response:
         order_id, new = await handmade.create(
             store, account_id, origin=given.origin, external_id=external_id, said=said, member_id=_member(asked)
         )
-    except handmade.Gone:
-        raise _no_contact(given.contact) from None
+    except Gone:
+        raise no_contact(given.contact) from None
     row = await orders.find(store, account_id, order_id)
     if row is None:
         raise not_found("order")
@@ -246,8 +248,8 @@ async def change(asked: Asked) -> Response:
     said, refunded = await _changes(asked, given, row)
     try:
         await handmade.edit(store, account_id, row, said=said, refunded=refunded, member_id=_member(asked))
-    except handmade.Gone as what:
-        raise (not_found("order") if str(what) == "order" else _no_contact(given.contact or "")) from None
+    except Gone as what:
+        raise (not_found("order") if str(what) == "order" else no_contact(given.contact or "")) from None
     except handmade.Itemised as itemised:
         known = Money(itemised.minor, refunded[1] if refunded else row["currency"])
         raise invalid("refunded_value", f"the source has itemised refunds of {known} already") from None

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from adapters.contract import Unreadable, json_body
@@ -291,6 +291,9 @@ async def _once(asked: Asked, key: str, handler: Handler) -> Response:
             except BaseException:
                 await idempotency.forget(store, account_id, key)
                 raise
+            if isinstance(response, StreamingResponse):  # too much to keep, and it does no harm a second time
+                await idempotency.forget(store, account_id, key)
+                return response
             sealed = vault.seal(json.dumps([response.status_code, bytes(response.body).decode()]))
             await idempotency.keep(store, account_id, key, sealed)
             return response

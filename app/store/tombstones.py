@@ -1,0 +1,191 @@
+"""The only room that speaks SQL about tombstones: who was erased, kept as salted hashes, and whoever comes late is met here.
+
+A tombstone counts in the whole account, or (`scope`) in what one source tells. Besides identities, the ids of an erased
+person's orders have one, so that a late word about an order that names nobody is met too, and so has a shop that was
+erased as a whole.
+"""
+
+import hmac
+import json
+import secrets
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.identity import mentioned
+from app.moments import now
+from app.outcome import Outcome
+from app.statement import Statement
+from app.store.record import Record
+from app.store.statements import Insert, Lookup, Plan, Row, Sql
+
+ORDER, SHOP = "order", "shop"  # kinds of tombstones beside those of identities
+NOTE = "erased"
+KEPT_AS_STUB = (
+    "external_id", "aliases", "preference", "status", "source_status", "value", "currency", "refunds", "ordered_at",
+    "paid_at", "test",
+)  # fmt: skip
+
+_SALT = Lookup("salts", ("account_id", "salt"), by=("account_id",))
+_TOMBSTONE = Lookup("tombstones", ("account_id", "hash", "scope", "proof_id"), by=("account_id", "hash"))
+_SAVE = Insert("tombstones", on_conflict="skip")
+
+Word = tuple[str, str]  # kind, value
+
+
+def hashed(salt: str, word: Word) -> str:
+    """What is kept of an identity. Without the account's salt it cannot be looked for."""
+    return hmac.digest(bytes.fromhex(salt), "\0".join(word).encode(), "sha256").hex()[:40]
+
+
+def order_words(scope: str, names: Iterable[str]) -> list[Word]:
+    """What stands for an order; `scope` as in `schema.orders`."""
+    return [(ORDER, f"{scope}\0{name}") for name in names]
+
+
+def stub_of(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What remains of an entry of the history: nothing that a person could be known by."""
+    return {name: said[name] for name in KEPT_AS_STUB if name in said} | {"erased": True}
+
+
+def salt_of(account_id: str) -> Plan[str]:
+    """The account's salt, made when it has none yet."""
+    yield Sql(
+        "INSERT INTO salts (account_id, salt) VALUES (:account_id, :salt) ON CONFLICT DO NOTHING",
+        account_id=account_id, salt=secrets.token_hex(32),
+    )  # fmt: skip
+    rows: list[Row] = yield _SALT.many([(account_id,)])
+    salt: str = rows[0]["salt"]
+    return salt
+
+
+def keeps_stubs(account_id: str) -> Plan[bool]:
+    """Whether the account keeps what is no personal data of an erased person's orders: unless `orders_erased` is 0d."""
+    rows: list[Row] = yield Sql("SELECT retention FROM accounts WHERE account_id = :account_id", account_id=account_id)
+    return not rows or json.loads(rows[0]["retention"]).get("orders_erased") != "0d"
+
+
+def put(account_id: str, scope: str, words: Iterable[Word], proof_id: str) -> Plan[None]:
+    """Tombstones for these."""
+    salt = yield from salt_of(account_id)
+    present = now()
+    rows = [(account_id, hashed(salt, word), scope, proof_id, present) for word in dict.fromkeys(words)]
+    if rows:
+        yield _SAVE.many(rows)
+
+
+def met(account_id: str, words: Sequence[Word], scope: str = "") -> Plan[str | None]:
+    """The proof of the erasure that one of these fell under, in the account or in this source; else None."""
+    return (yield from met_each(account_id, [words], scope))[0]
+
+
+def met_each(account_id: str, people: Sequence[Sequence[Word]], scope: str = "") -> Plan[list[str | None]]:
+    """The same for many at once, each known by several words: for whoever brings in rows by the thousand."""
+    salts: list[Row] = yield _SALT.many([(account_id,)])
+    if not salts:
+        return [None] * len(people)
+    marks = [[(account_id, hashed(salts[0]["salt"], word)) for word in words] for words in people]
+    proofs = {
+        row["hash"]: row["proof_id"]
+        for row in (yield _TOMBSTONE.many(sorted({mark for one in marks for mark in one})))
+        if row["scope"] in ("", scope)
+    }
+    return [next((proofs[mark] for _, mark in one if mark in proofs), None) for one in marks]
+
+
+def lift(account_id: str, words: Sequence[Word]) -> Plan[None]:
+    """Somebody who was erased is a contact again, and on purpose: their identities count as anybody's."""
+    salts: list[Row] = yield _SALT.many([(account_id,)])
+    for word in dict.fromkeys(words) if salts else ():
+        yield Sql(
+            "DELETE FROM tombstones WHERE account_id = :account_id AND hash = :hash",
+            account_id=account_id, hash=hashed(salts[0]["salt"], word),
+        )  # fmt: skip
+
+
+def veil(records: Sequence[Record]) -> Plan[None]:
+    """Takes out of these what names an erased person, before anything of it is written: no body, only the stub.
+
+    An account in which nobody was erased costs its part in one look-up. Where the account keeps no stubs, the delivery
+    ends as ignored.
+    """
+    salts = {
+        row["account_id"]: row["salt"]
+        for row in (yield _SALT.many([(one,) for one in sorted({rec.account_id for rec in records})]))
+    }
+    silent = [
+        rec for rec in records if rec.account_id in salts and not rec.statements and rec.content and not rec.privacy
+    ]
+    yield from _veil_silent(silent, salts)
+    hashes: dict[int, list[tuple[str, str]]] = {
+        id(said): [(rec.account_id, hashed(salts[rec.account_id], word)) for word in _words(rec, said)]
+        for rec in records
+        if rec.account_id in salts
+        for said in rec.statements
+    }
+    if not hashes:
+        return
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in (yield _TOMBSTONE.many(sorted({mark for marks in hashes.values() for mark in marks}))):
+        found.setdefault((row["account_id"], row["hash"]), []).append(row)
+    for rec in records:
+        if rec.account_id in salts:
+            yield from _veil(rec, hashes, found)
+
+
+def _veil_silent(records: Sequence[Record], salts: Mapping[str, str]) -> Plan[None]:
+    """What is no word about an order (a cart, something unreadable) is looked through for whom it names."""
+    by_account: dict[str, list[Record]] = {}
+    for rec in records:
+        by_account.setdefault(rec.account_id, []).append(rec)
+    for account_id, recs in by_account.items():
+        words = [
+            [*mentioned(zlib.decompress(rec.content).decode(errors="replace")), (SHOP, rec.source_id)] for rec in recs
+        ]
+        for rec, proof in zip(recs, (yield from met_each(account_id, words)), strict=True):
+            if proof is not None:
+                yield from forget_body(rec)
+
+
+def _words(rec: Record, said: Statement) -> list[Word]:
+    customer = said.said.get("customer")
+    identities = [(kind, value) for kind, value in customer["identities"]] if customer else []
+    return [*identities, *order_words(rec.source_id, said.names), (SHOP, rec.source_id)]
+
+
+def _veil(
+    rec: Record, hashes: Mapping[int, list[tuple[str, str]]], found: Mapping[tuple[str, str], list[Row]]
+) -> Plan[None]:
+    names: list[tuple[str, str]] = []  # of orders, each with the proof of its person's erasure
+    kept: list[Statement] = []
+    for said in rec.statements:
+        rows = [row for mark in hashes.get(id(said), ()) for row in found.get(mark, ())]
+        # A plan may be run again, and then finds what it has veiled before.
+        before = "" if said.said.get("erased") else None
+        proof = next((row["proof_id"] for row in rows if row["scope"] in ("", rec.source_id)), before)
+        kept.append(said if proof is None else replace(said, said=stub_of(said.said)))
+        names += [(name, proof) for name in said.names if proof is not None]
+    if not names:
+        return
+    for proof in dict.fromkeys(proof for _, proof in names):
+        mine = [name for name, its in names if its == proof]
+        yield from put(rec.account_id, "", order_words(rec.source_id, mine), proof)
+    if not (yield from keeps_stubs(rec.account_id)):
+        kept = [said for said in kept if not said.said.get("erased")]
+    rec.statements = kept
+    yield from forget_body(rec)
+    if not kept:
+        rec.outcome, rec.reason = Outcome.IGNORED, "the person it names was erased, and no stubs of orders are kept"
+
+
+def forget_body(rec: Record) -> Plan[None]:
+    """Nothing of the delivery's bytes is kept; its row in the log says why."""
+    rec.content = b""
+    if NOTE not in rec.notes:
+        rec.notes.append(NOTE)
+    if rec.again:
+        yield Sql(
+            "DELETE FROM bodies WHERE account_id = :account_id AND delivery_id = :id",
+            account_id=rec.account_id, id=rec.delivery_id,
+        )  # fmt: skip
