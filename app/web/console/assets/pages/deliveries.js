@@ -33,7 +33,11 @@ export async function deliveries(place) {
 
   async function load() {
     await into(list, async () => {
-      const page = await api.get("/v1/deliveries", { ...chosen(), cursor: query.get("cursor") }, { signal: place.signal });
+      let page = await api.get("/v1/deliveries", { ...chosen(), cursor: query.get("cursor") }, { signal: place.signal });
+      // What matches seldom is looked for so many rows at a time: an empty page may have a next one.
+      while (!page.data.length && page.next_cursor) {
+        page = await api.get("/v1/deliveries", { ...chosen(), cursor: page.next_cursor }, { signal: place.signal });
+      }
       if (!page.data.length) return nothing();
       return [
         table(columns, page.data, { caption: t("deliveries"), key: (row) => row.id }),
