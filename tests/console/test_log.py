@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import Opened, Shop
+from tests.console.conftest import Opened, Shop, Watch
 from tests.console.scene import MISCHIEF
 from tests.house import WHSEC, order_event, signed
 
@@ -193,3 +193,17 @@ def test_a_form_is_shown_field_by_field_and_numbers_keep_their_digits(opened: Op
         said = api.post(path, content=raw, headers=dict(delivery.headers)).json()
     page = settled(opened("integrator", f"deliveries/{said['delivery_id']}"))
     expect(page.get_by_role("region", name="Body")).to_contain_text("12345678901234567890.12")
+
+
+def test_where_nothing_streams_the_log_is_asked_for(opened: Opened, shop: Shop, watch: Watch) -> None:
+    watch.expected.append("/v1/deliveries/tail")
+    page = settled(opened("ops", "deliveries"))
+    page.route("**/v1/deliveries/tail*", lambda route: route.fulfill(status=502, body="no streams through here"))
+    with page.expect_response(lambda answer: "limit=1" in answer.url):
+        page.get_by_role("button", name="Live").click()
+    expect(page.get_by_role("button", name="Live")).to_have_attribute("aria-pressed", "true")
+    delivery = order_event("LIVE-2", delivery_id="live-2")
+    with shop.api() as api:
+        path = f"/webhooks/{shop.scene.sources['standard']}"
+        said = api.post(path, content=delivery.body, headers=dict(delivery.headers)).json()
+    expect(page.locator(".list tbody tr").first).to_have_attribute("data-key", said["delivery_id"], timeout=15_000)

@@ -1,9 +1,10 @@
 // Deliveries: the log, filtered, page by page, or as it grows.
 
-import { address, api } from "../api.js";
+import { api } from "../api.js";
 import { fill, h } from "../dom.js";
-import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, tell, time } from "../parts.js";
+import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, time } from "../parts.js";
 import { DASH, clock, span, t, word } from "../words.js";
+import { follow as followed } from "../tail.js";
 import { retryAll } from "./jobs.js";
 
 export const RECORDED = ["created", "updated", "unchanged", "ignored", "held", "fetching", "unfetched", "unreadable"];
@@ -56,14 +57,12 @@ export async function deliveries(place) {
     stop();
     query.delete("cursor");
     await load();
-    const stream = new EventSource(address("/v1/deliveries/tail", chosen()));
-    tail = stream;
     live.setAttribute("aria-pressed", "true");
-    stream.addEventListener("delivery", (event) => arrived(JSON.parse(event.data)));
-    stream.addEventListener("open", () => live.classList.remove("broken"));
-    stream.addEventListener("error", () => {
-      live.classList.add("broken");
-      if (stream.readyState === EventSource.CLOSED) { stop(); tell(t("live.ended"), "warn"); }
+    let first = true;
+    tail = followed(chosen(), arrived, (now) => {
+      live.classList.toggle("broken", now === "waiting");
+      if (now === "live" && first) load(); // what came between the list and the stream
+      first = false;
     });
   }
 
@@ -81,7 +80,7 @@ export async function deliveries(place) {
   }
 
   function stop() {
-    tail?.close();
+    tail?.();
     tail = null;
     live.setAttribute("aria-pressed", "false");
   }

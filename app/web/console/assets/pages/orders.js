@@ -25,7 +25,10 @@ export async function orders(place) {
 
   async function load() {
     await into(list, async () => {
-      const page = await api.get("/v1/orders", { ...chosen(), cursor: query.get("cursor") }, { signal: place.signal });
+      let page = await api.get("/v1/orders", { ...chosen(), cursor: query.get("cursor") }, { signal: place.signal });
+      while (!page.data.length && page.next_cursor) { // a search looks through so many titles at a time
+        page = await api.get("/v1/orders", { ...chosen(), cursor: page.next_cursor }, { signal: place.signal });
+      }
       if (!page.data.length && Object.keys(chosen()).length) {
         return empty(t("nothing.matches"), t("nothing.matches.text"), h("button", { type: "button", onclick: () => {
           for (const one of bar.elements) if (one.name) one.value = "";

@@ -1,9 +1,10 @@
 // Sources: added by choosing the platform and following its steps; tried, rotated, revoked, checked.
 
-import { address, api, part } from "../api.js";
+import { api, part } from "../api.js";
 import { fill, h, safeAddress } from "../dom.js";
 import { badge, code, confirm, copyable, dialog, empty, explain, facts, field, form, head, link, notice, prose, section, since, table, tell, time } from "../parts.js";
 import { moment, number, t, word } from "../words.js";
+import { follow } from "../tail.js";
 import { remap } from "./jobs.js";
 import { reason } from "./overview.js";
 
@@ -170,13 +171,11 @@ function listening(one, adapter, place) {
   const light = h("span", { class: "light", "aria-hidden": "true" });
   const said = h("p", { role: "status", "aria-live": "polite" }, t("listen.waiting"));
   const box = h("div", { class: "listen" }, light, said);
-  const stream = new EventSource(address("/v1/deliveries/tail", { source_id: one.id }));
-  place.signal.addEventListener("abort", () => stream.close());
-  stream.addEventListener("delivery", (event) => {
-    const row = JSON.parse(event.data);
+  const stop = follow({ source_id: one.id }, (row) => {
     box.dataset.state = ["unreadable", "unfetched"].includes(row.outcome) ? "bad" : "good";
     fill(said, t("listen.arrived"), " ", link(`deliveries/${row.id}`, row.kind || row.id), " ", badge("outcome", row.outcome));
   });
+  place.signal.addEventListener("abort", stop);
   const kinds = adapter?.kinds ?? [];
   const pick = kinds.length > 1 ? h("select", { "aria-label": t("kind") }, h("option", { value: "" }, t("test.any")), kinds.map((name) => h("option", { value: name }, name))) : null;
   const send = h("button", { type: "button", class: "primary", onclick: async () => {

@@ -125,7 +125,6 @@ export default {
   "status.word": "Word",
   reason: "Reason",
   live: "Live",
-  "live.ended": "The live view ended; press Live to follow again.",
   "retry.all": "Retry all…",
   "retry.count": { one: "One delivery matches the filters. It is taken up again with today's adapter.", other: "{count} deliveries match the filters. They are taken up again with today's adapter." },
   "retry.do": { one: "Retry one delivery", other: "Retry {count} deliveries" },

@@ -125,7 +125,6 @@ export default {
   "status.word": "Palavra",
   reason: "Motivo",
   live: "Ao vivo",
-  "live.ended": "O acompanhamento terminou; clique em Ao vivo para seguir de novo.",
   "retry.all": "Repetir todas…",
   "retry.count": { one: "Uma entrega corresponde aos filtros. Ela é processada de novo com o adaptador de hoje.", other: "{count} entregas correspondem aos filtros. Elas são processadas de novo com o adaptador de hoje." },
   "retry.do": { one: "Repetir uma entrega", other: "Repetir {count} entregas" },
