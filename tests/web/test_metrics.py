@@ -1,6 +1,11 @@
 """What Prometheus is told: sums for everybody, sources only for their own account, and no query when scraped."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.metrics import MOST_SOURCES, OTHER, Metrics
@@ -70,3 +75,17 @@ async def test_series_are_bounded(house: House) -> None:
     text = metrics.text("acc").decode()
     assert text.count("orders_deliveries_total{") == MOST_SOURCES + 1
     assert f'source="{OTHER}"' in text
+
+
+async def test_rules_and_dashboard_name_metrics_that_there_are(house: House) -> None:
+    await house.deliver(await house.source(), order_event("1"))
+    text = (await house.client.get("/metrics")).text
+    exist = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    exist |= {"orders_refused_total"}  # nothing was refused yet
+    folder = Path(__file__).parents[2] / "docs" / "operations"
+    for file in ("alerts.yml", "grafana.json"):
+        named = set(re.findall(r"\borders_[a-z_]+", (folder / file).read_text()))
+        assert named and named <= exist, named - exist
+    rules = yaml.safe_load((folder / "alerts.yml").read_text())["groups"][0]["rules"]
+    assert all(rule["expr"] and rule["annotations"].keys() == {"summary", "advice"} for rule in rules)
+    assert all(panel["targets"] for panel in json.loads((folder / "grafana.json").read_text())["panels"])
