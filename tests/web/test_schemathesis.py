@@ -39,8 +39,12 @@ NEVER_WELL = {
     "DELETE /v1/session",  # the same
     "POST /v1/privacy/requests/{request}/carry-out",  # there is none: it takes a shop that asks
     "POST /v1/contacts/{contact}/unmerge",  # it comes to be asked before the contact is merged
+    "POST /v1/orders/import",  # made-up text is no file of orders
+    "POST /v1/contacts/import",  # nor of contacts
     "DELETE /v1/contacts/{contact}/identities",  # asks for one identity that is there, and no other parameter
 }
+
+ENDLESS = {"/v1/deliveries/tail"}  # an answer that goes on for as long as somebody listens; tests of its own hold it
 
 
 @asynccontextmanager
@@ -99,6 +103,7 @@ async def furnished(house: House) -> dict[str, list[str]]:
         "path.job": [job["job_id"]],
         "query.phone": ["+5511987654321"],
         "body.into": ["42"],
+        "body.source_id": [source],
         "doomed.source": doomed,
         "query.cursor": [cursor("dlv_7ZZZZZZZZZZZZZZZZZZZZZZZZZ")],
         "orders.cursor": [cursor([4_000_000_000_000_000, "ord_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"])],
@@ -112,6 +117,7 @@ def closed(document: dict[str, Any], known: dict[str, list[str]]) -> dict[str, A
     nearly all would be 409; keys have tests of their own), and the switches of the registry and of a source.
     """
     strict = copy.deepcopy(document)
+    strict["paths"] = {path: told for path, told in strict["paths"].items() if path not in ENDLESS}
     for schema in strict["components"]["schemas"].values():
         for name, field in schema.get("properties", {}).items():
             if f"body.{name}" in known and schema.get("additionalProperties") is False:
