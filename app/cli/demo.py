@@ -121,6 +121,7 @@ def demo(once: Annotated[bool, typer.Option("--once", help="End by itself.")] = 
     ):
         _play(settings, address)
         print(f"\nThe API is at {address}/v1 – everything here is temporary.", flush=True)
+        print(f"The console is at {address}/console, the documentation of the API at {address}/docs.", flush=True)
         if not once:
             note("Ctrl-C ends the demonstration.")
             signal.pause()
