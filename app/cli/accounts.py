@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.show import Account, Json, as_json, command, facts, group, table, when
+from app.cli.show import Account, Json, Misuse, as_json, command, facts, group, table, when
 
 account = group("Accounts: each has its own sources, contacts and orders. The registry is off until it is enabled.")
 token = group("Tokens: what a member shows to the API. Only hashes are kept.")
@@ -58,6 +58,31 @@ def account_enable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], jso
 def account_disable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], json: Json = False) -> None:
     """Turn an account's registry off: deliveries are refused with 403."""
     _switch(named, False, json)
+
+
+@command(account, "panel", "account panel acme --origin https://chat.example.com", "account panel acme --nowhere")
+def account_panel(
+    named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    origin: Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="Who may show it in a frame; may be repeated, replaces what was."),
+    ] = None,
+    nowhere: Annotated[bool, typer.Option("--nowhere", help="Nobody may.")] = False,
+    json: Json = False,
+) -> None:
+    """Say, or show, which pages may show the account's panel (a contact's page) in a frame."""
+    from app.cli.door import opened
+
+    if origin and nowhere:
+        raise Misuse("--origin and --nowhere contradict each other")
+    with opened("account panel") as door:
+        if origin or nowhere:
+            found = door.ask("PATCH", "/v1/account", account=named, body={"panel_origins": origin or []})
+        else:
+            found = door.get("/v1/account", account=named)
+    shown = {"account": found["account_id"], "panel_origins": found["panel_origins"]}
+    words = {"account": found["name"], "path": f"/console/panel?account={found['account_id']}"}
+    as_json(shown) if json else facts({**words, "shown by": ", ".join(found["panel_origins"]) or "nobody"})
 
 
 @command(token, "create", "token create --account acme --role rep --member 7")

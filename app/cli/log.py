@@ -106,6 +106,22 @@ def show(delivery: Delivery, json: Json = False) -> None:
     print("\n".join(plain(line) for line in (found["body"] or "").splitlines()))
 
 
+@command(main, "changes", "deliveries changes dlv_01J…")
+def changes(delivery: Delivery, json: Json = False) -> None:
+    """Show what a delivery changed in its orders, field by field."""
+    from app.cli.door import opened
+
+    with opened("deliveries changes") as door:
+        found = door.get(f"/v1/deliveries/{delivery}/changes", account=door.owner(delivery))
+    if json:
+        as_json(found)
+        return
+    for order in found["data"]:
+        made = "new: " if order["made"] else ""
+        rows = [(one["field"], one["before"], one["after"]) for one in order["changes"]]
+        table(f"{made}{order['order_id']} {order['title'] or order['external_id']}", ("field", "before", "after"), rows)
+
+
 @command(main, "tail", "deliveries tail --source src_01J… --json")
 def tail(
     account: Account = None, source: SourceFilter = None, outcome: OutcomeFilter = None, json: Json = False

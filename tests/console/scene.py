@@ -111,7 +111,7 @@ async def play(settings: Settings, *, days: float = 200.0, orders: int = 240, mi
 
 def _long_ago(chance: random.Random, days: float) -> float:
     """Seconds: most of the orders in the last week, more of them by day than by night, the others thinning out."""
-    if chance.random() < 0.4:
+    if chance.random() < 0.6:
         return chance.random() ** 1.1 * days * 86400
     span = 86400 if chance.random() < 0.35 else 7 * 86400
     while True:
