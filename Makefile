@@ -20,7 +20,7 @@ demo: .venv/.project  ## show it at work: shops' signed deliveries become a cont
 	else exec $(BIN)/orders-registry demo --once $(ARGS); fi
 
 test: .venv/.project .venv/.dev  ## every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 serve: .venv/.project  ## migrate, then serve (settings: make serve ARGS=--help)
 	@exec $(BIN)/orders-registry serve $(ARGS)

@@ -4,7 +4,9 @@ There is no timer: a delivery that comes alone is committed alone, and under loa
 """
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from app.log import log
@@ -15,6 +17,10 @@ from app.store.recording import record
 
 MOST_WAITING = 2_000  # more than this and a sender is better served by "come again" than by waiting
 MOST_AT_ONCE = 128
+
+
+# What was committed, what became of it, and how many seconds the commit took.
+Observer = Callable[[Sequence[Record], Sequence[Receipt], float], None]
 
 
 class Busy(Exception):
@@ -28,6 +34,7 @@ class Committer:
         self._store = store
         self._waiting: deque[tuple[Record, asyncio.Future[Receipt]]] = deque()
         self._came = asyncio.Event()
+        self.observers: list[Observer] = []  # told of every commit
         self.to_fetch = asyncio.Event()  # set when a thin delivery is on disk, for whoever fetches
         self._task: asyncio.Task[None] | None = None
         self._ending = False
@@ -70,6 +77,7 @@ class Committer:
 
     async def _commit(self, batch: list[tuple[Record, "asyncio.Future[Receipt]"]]) -> None:
         records = [rec for rec, _ in batch]
+        begun = time.perf_counter()
         try:
             receipts = await self._store.commit(lambda: record(records))
         except Unavailable as fault:
@@ -82,6 +90,8 @@ class Committer:
         else:
             if any(rec.outcome is Outcome.FETCHING for rec in records):
                 self.to_fetch.set()
+            for observer in self.observers:
+                observer(records, receipts, time.perf_counter() - begun)
             for (_, done), receipt in zip(batch, receipts, strict=True):
                 if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
                     done.set_result(receipt)

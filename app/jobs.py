@@ -35,7 +35,7 @@ TRIES, TRY_AGAIN = 20, 0.25  # of a delivery that the committer has no room for;
 MOST_FETCHES, FETCHES_REST = (
     50,
     5.0,
-)  # of one source that may wait, before a bulk retry adds more; seconds it waits at most
+)  # of one source that may wait, before a job adds more; seconds it waits at most
 AWAY = 1.0  # seconds before an unreachable database is tried again
 
 
@@ -133,6 +133,8 @@ class Jobs:
                     await jobs.finish(self._store, job, jobs.DONE)
                     return
                 job = further
+                if job["kind"] == jobs.REMAP and not job["dry_run"]:
+                    await self._until_few_fetches(job["account_id"], job["filter"]["source_id"])
             except Lost:
                 return
             except (Unavailable, Busy, Sealed) as fault:

@@ -2,7 +2,10 @@
 
 import logging
 import sys
+import traceback
 from typing import Any
+
+MOST_CAUSES = 8  # of one fault
 
 
 class Log:
@@ -28,6 +31,24 @@ def _structlog() -> Any:
     return structlog
 
 
+def without_words(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """A fault as the places it went through and the names of its kinds, never its words: they may quote what came in."""
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()[1]
+    elif isinstance(given, tuple):
+        given = given[1]
+    lines: list[str] = []
+    while isinstance(given, BaseException) and len(lines) < MOST_CAUSES:
+        frames = traceback.extract_tb(given.__traceback__)
+        places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+        lines.append(" > ".join([*places, type(given).__qualname__]))
+        given = given.__cause__ or (None if given.__suppress_context__ else given.__context__)
+    if lines:
+        event["exception"] = "\nfrom ".join(lines)
+    return event
+
+
 def set_up(*, as_json: bool, least: int = logging.INFO) -> None:
     """Sends structlog (from `least` on) and the standard library's log to standard error."""
     structlog = _structlog()
@@ -40,7 +61,7 @@ def set_up(*, as_json: bool, least: int = logging.INFO) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            without_words,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),

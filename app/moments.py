@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")
@@ -24,6 +25,12 @@ def moment(at: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at)
 
 
+@overload
+def iso(at: int) -> str: ...
+@overload
+def iso(at: None) -> None: ...
+@overload
+def iso(at: int | None) -> str | None: ...
 def iso(at: int | None) -> str | None:
     """ISO 8601 in UTC with `Z`; fractions only where there are any."""
     if at is None:

@@ -1,7 +1,7 @@
 """What was refused, counted in memory and written now and then: a stranger costs a number, not a row."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from app.log import log
@@ -14,24 +14,33 @@ from app.store.refusals import SAMPLES, Refusal
 EVERY = 2.0  # seconds between two writings
 _SHOWN = ("user-agent", "content-type", "content-length")  # of a sample; everything else may be anything
 
+LONGEST_WORD = 36  # a secret is longer, or should be
+
+
+def _told(value: str) -> str:
+    """A header's value without what could be an address or a secret: whoever is refused may have put anything there."""
+    return " ".join(word for word in value[:200].split() if "@" not in word and len(word) < LONGEST_WORD)
+
 
 class Refused:
     """The counters of one process. Bounded: only sources that exist are counted, by reasons of our own making."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, counted: Callable[[str, str, Outcome, str], None] | None = None) -> None:
+        self._store, self._counted = store, counted
         self._counts: dict[tuple[str, str, str, str], Refusal] = {}
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
 
     def count(self, account_id: str, source_id: str, outcome: Outcome, reason: str, headers: Mapping[str, str]) -> None:
         """One more."""
+        if self._counted is not None:
+            self._counted(account_id, source_id, outcome, reason)
         present = now()
         refusal = Refusal(account_id, source_id, str(outcome), reason, 0, present, present)
         refusal = self._counts.setdefault(refusal.key, refusal)
         refusal.count += 1
         refusal.last_at = present
-        shown = {name: headers[name][:200] for name in _SHOWN if name in headers}
+        shown = {name: _told(headers[name]) for name in _SHOWN if name in headers}
         refusal.samples = [*refusal.samples[-(SAMPLES - 1) :], {"at": present, "headers": shown}]
 
     def start(self) -> None:

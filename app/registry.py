@@ -7,14 +7,17 @@ from app.directory import Directory
 from app.erasure import Erasures
 from app.fetch import Fetch
 from app.held import Held
+from app.importer import Importer
 from app.intake import Intake
 from app.jobs import Jobs
+from app.metrics import Metrics
 from app.refused import Refused
 from app.retention import Retention
 from app.retry import Retry
 from app.settings import Settings
 from app.source_api import SourceApi
 from app.store.database import Store
+from app.tail import Tail
 from app.vault import Vault, open_vault
 
 
@@ -27,7 +30,11 @@ class Registry:
         self.store = Store(settings)
         self.directory = Directory(self.store, self.vault, settings)
         self.committer = committer(self.store)
-        self.refused = Refused(self.store)
+        self.metrics = Metrics(self.store, lambda: self.committer.waiting)
+        self.refused = Refused(self.store, self.metrics.refused)
+        self.importer = Importer(self.store)
+        self.tail = Tail(self.store)
+        self.committer.observers += [self.tail.committed, self.metrics.committed]
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.erasures = Erasures(self.store, self.vault, self.retry)
@@ -42,6 +49,7 @@ class Registry:
         await self.store.open()
         self.committer.start()
         self.refused.start()
+        self.metrics.start()
         self.held.start()
         self.fetch.start()
         self.retention.start()
@@ -51,8 +59,10 @@ class Registry:
         """Ends what is under way, writes what is counted, disconnects."""
         await self.jobs.stop()
         await self.retention.stop()
+        await self.tail.stop()
         await self.fetch.stop()
         await self.held.stop()
         await self.committer.stop()
+        await self.metrics.stop()
         await self.refused.stop()
         await self.store.close()

@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import Protocol
 
-from bench import intake, mixed, registry
+from bench import intake, log, mixed, registry, transfer
 
 
 class Bench(Protocol):
@@ -24,7 +24,7 @@ class Bench(Protocol):
     def run(self, given: argparse.Namespace) -> int: ...
 
 
-BENCHES: dict[str, Bench] = {"intake": intake, "mixed": mixed, "registry": registry}
+BENCHES: dict[str, Bench] = {"intake": intake, "log": log, "mixed": mixed, "registry": registry, "transfer": transfer}
 DEFAULT = "intake"
 
 

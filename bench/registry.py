@@ -15,7 +15,7 @@ import random
 import sqlite3
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +94,8 @@ async def _measure(console: Console, engine: str, directory: Path, address: str,
     async with AsyncExitStack() as stack:
         houses, tokens = [], []
         for name, orders in (("small", given.small), ("large", given.large)):
-            settings = await _settings(engine, directory, address, name)
-            house = await stack.enter_async_context(_running(settings, orders))
+            settings = await settings_of(engine, directory, address, name)
+            house = await stack.enter_async_context(running(settings, orders))
             begun = time.perf_counter()
             rows = max(orders - OF_CONTACT - WALLET_ORDERS, 0) if name == "large" else orders
             await _fill(settings, house.account, rows)
@@ -107,12 +107,13 @@ async def _measure(console: Console, engine: str, directory: Path, address: str,
         shown = Table("what is read", ">page", "µs small", "µs large", "ratio", "", title=engine)
         worst = 0.0
         for words, path, rep in _reads():
-            for far in (False, True):
+            # A search in vain looks through as much on every page but its last.
+            for far in (False,) if "nowhere" in path or "ext-" in path else (False, True):
                 urls = [
                     await _place(house, path, token if rep else None, far)
                     for house, token in zip(houses, tokens, strict=True)
                 ]
-                small, large = await _turns(houses, urls, tokens if rep else [None, None], given.times)
+                small, large = await turns(houses, urls, tokens if rep else [None, None], given.times)
                 ratio = large / small
                 worst = max(worst, ratio)
                 verdict = "pass" if ratio <= BAR else "miss"
@@ -184,8 +185,8 @@ async def _place(house: House, path: str, token: str | None, far: bool) -> tuple
     return url, str(number)
 
 
-async def _turns(
-    houses: list[House], urls: list[tuple[str, str]], tokens: list[str | None], times: int
+async def turns(
+    houses: list[House], urls: list[tuple[str, str]], tokens: Sequence[str | None], times: int
 ) -> tuple[float, float]:
     """Medians in microseconds, the houses in turns."""
     waits: list[list[float]] = [[] for _ in houses]
@@ -199,7 +200,8 @@ async def _turns(
     return small, large
 
 
-async def _settings(engine: str, directory: Path, address: str, name: str) -> Settings:
+async def settings_of(engine: str, directory: Path, address: str, name: str) -> Settings:
+    """The settings of a fresh, migrated database of this name."""
     if engine == "sqlite":
         settings = read_settings(database_url=f"sqlite:///{directory / name}.db", master_key=make_key())
     else:
@@ -214,7 +216,8 @@ async def _settings(engine: str, directory: Path, address: str, name: str) -> Se
 
 
 @asynccontextmanager
-async def _running(settings: Settings, orders: int) -> AsyncIterator[House]:
+async def running(settings: Settings, orders: int) -> AsyncIterator[House]:
+    """A running registry with an account that is on; `orders` is for the caller to remember."""
     app: ASGIApp = create_app(settings)
 
     async def door(scope: Any, receive: Any, send: Any) -> None:
@@ -240,22 +243,22 @@ async def _rep(house: House) -> str:
 
 
 def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
-    """Made-up orders over six years, in no order of time."""
+    """Made-up orders over six years, as they came in: late by up to a day."""
     dice = random.Random(11)
-    present = moments.since("2026-11-24T00:00:00Z", 0)
+    present, span = moments.since("2026-11-24T00:00:00Z", 0), 6 * 365 * DAY
     people = max(rows // 10, 100)
-    for number in range(rows + OF_CONTACT + WALLET_ORDERS):
+    whose = bytearray(b"c" * OF_CONTACT + b"w" * WALLET_ORDERS + b"o" * rows)
+    dice.shuffle(whose)
+    for number, kind in enumerate(whose):
         deal, source = None, f"src_{number % SOURCES}"
-        if number < OF_CONTACT:
-            contact = "cnt_0"
-            deal = "deal-0"
-        elif number < OF_CONTACT + WALLET_ORDERS:
-            contact = f"cnt_{1 + number % WALLET}"
-            if number % 5 == 0:
-                contact, deal = f"cnt_{WALLET + 1 + dice.randrange(people)}", f"deal-{1 + number % WALLET_DEALS}"
-        else:
-            contact = f"cnt_{WALLET + 1 + dice.randrange(people)}"
-        at = present - dice.randrange(6 * 365) * DAY - dice.randrange(DAY)
+        contact = f"cnt_{WALLET + 1 + dice.randrange(people)}"
+        if kind == ord("c"):
+            contact, deal = "cnt_0", "deal-0"
+        elif kind == ord("w") and number % 5 == 0:
+            deal = f"deal-{1 + dice.randrange(WALLET_DEALS)}"
+        elif kind == ord("w"):
+            contact = f"cnt_{1 + dice.randrange(WALLET)}"
+        at = present - span + span * number // len(whose) - dice.randrange(DAY)
         status, currency = dice.choice(_STATUSES), dice.choice(_CURRENCIES)
         manual = number % 5_000 == 4_999
         said = {
@@ -290,6 +293,11 @@ async def _fill(settings: Settings, account: str, rows: int) -> None:
          [(account, f"src_{number}", "standard", f"Shop {number}", True, "create", json.dumps({}), None, 1, None)
           for number in range(SOURCES)]),
     ]  # fmt: skip
+    await load(settings, tables)
+
+
+async def load(settings: Settings, tables: list[tuple[str, tuple[str, ...], Any]]) -> None:
+    """Puts rows into tables (name, columns, rows), past the application."""
     if settings.on_sqlite:
         connection = sqlite3.connect(settings.database_path, isolation_level=None, timeout=60)
         for pragma in ("synchronous = OFF", "cache_size = -400000", "wal_autocheckpoint = 0"):

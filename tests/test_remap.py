@@ -21,7 +21,7 @@ from app.store.statements import Plan, Sql
 from tests.house import House, order_event
 from tests.jobs import begun, changes, done, ended
 
-EXAMPLES = 6
+EXAMPLES = 5
 
 Change = Callable[[Order, Event[Any]], Iterable[Order]]
 
@@ -472,3 +472,20 @@ async def test_a_retry_corrects_the_history_too(house: House) -> None:
     [order] = await house.data("/v1/orders")
     history = await house.data(f"/v1/orders/{order['id']}/history")
     assert [one["said"]["value"] for one in history] == ["10.00", "20.00"] and order["value"] == "20.00"
+
+
+@pytest.mark.anyio
+async def test_a_person_who_was_erased_is_not_brought_back_and_stands_in_no_diff(house: House) -> None:
+    with with_adapter(house, broken(_two_of_three)):
+        source, _ = await ingested(house, deliveries()[:4])
+    await done(house, "/v1/remap", {"source_id": source, "dry_run": True})
+    [order] = await house.data("/v1/orders")
+    assert (await house.call("DELETE", f"/v1/contacts/{order['contact_id']}")).status_code == 200
+    assert await all_rows(house, "SELECT * FROM job_changes WHERE kind = 'order'") == []
+    dry = await done(house, "/v1/remap", {"source_id": source, "dry_run": True})
+    job = await done(house, "/v1/remap", {"source_id": source})
+    assert (dry["state"], job["state"]) == ("done", "done")
+    known = await all_rows(house, "SELECT value FROM identities WHERE account_id = :a", a=house.account_id)
+    assert {one["value"] for one in known} == {"bia@example.com", "+5511987651234"}
+    text = json.dumps(await all_rows(house, "SELECT said FROM history WHERE account_id = :a", a=house.account_id))
+    assert "ana@example.com" not in text and "bia@example.com" in text

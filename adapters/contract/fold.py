@@ -19,6 +19,10 @@ from adapters.contract.order import RANK, Status
 # Identities by which a source knows one person for certain; the others (an e-mail, a phone) people change.
 STRONG = ("crm", "source", "document")
 
+# Ids of refunds that no source itemised: the total that an import tells, and what a member adds by hand.
+SO_FAR = "import"
+BY_MEMBER = "member"
+
 Identity = tuple[str, str]  # kind, normalised value
 
 
@@ -144,9 +148,21 @@ def _meet(order: Folded, customer: Mapping[str, Any], timed: bool) -> None:
         order.name = customer["name"]
 
 
+def given_back(refunds: Mapping[str, int]) -> int:
+    """The sum of these refunds (id: minor units).
+
+    What an import tells as the total so far is not added to what the source itemises, before or after: it is the same
+    money, so the greater of both counts. What a member adds comes on top.
+    """
+    itemised = sum(amount for refund, amount in refunds.items() if refund not in (SO_FAR, BY_MEMBER))
+    return max(refunds.get(SO_FAR, itemised), itemised) + refunds.get(BY_MEMBER, 0)
+
+
 def _settle(order: Folded, refunds: Mapping[str, list[Any]], history: list[Entry]) -> None:
     """What follows from the rest: how much came back, whether all of it did, and when the order was made."""
-    back = sum(amount for amount, currency in refunds.values() if order.currency in (None, currency))
+    back = given_back({
+        refund: amount for refund, (amount, currency) in refunds.items() if order.currency in (None, currency)
+    })  # fmt: skip
     value = order.value or 0
     if order.status == Status.REFUNDED:  # what the source does not itemise (a chargeback) came back as well
         back = max(back, value)

@@ -2,11 +2,13 @@
 
 import sys
 
-from app.cli import accounts, demo, jobs, keeping, log, orders, people, serve, sources, stats, upkeep
+from app.cli import accounts, demo, jobs, keeping, log, orders, people, serve, sources, stats, transfer, upkeep
 from app.cli.show import PROGRAM, Misuse, Refused, group, note
 
 app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
-for part in (demo.main, serve.main, upkeep.main, keeping.main, sources.top, log.top, stats.main, jobs.top):
+for part in (
+    demo.main, serve.main, upkeep.main, keeping.main, sources.top, log.top, stats.main, jobs.top, transfer.main,
+):  # fmt: skip
     app.add_typer(part)  # without a name: its commands stand at the top
 app.add_typer(accounts.account, name="account")
 app.add_typer(accounts.token, name="token")

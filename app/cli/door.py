@@ -6,8 +6,9 @@ process. Of the other rooms of app/web nothing is imported: what a command can d
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from app.cli.show import PROGRAM, Misuse, Refused
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from app.settings import Settings
+    from app.web.application import Application
 
 Send_ = Callable[..., "httpx.Response"]
+# Begins a request and gives what waits for its answer.
+Begin = Callable[..., Callable[[], "httpx.Response"]]
+# Begins a GET and gives what reads its answer piece by piece.
+Stream = Callable[..., AbstractContextManager[tuple["httpx.Response", Iterator[bytes]]]]
 
 
-def application(settings: "Settings") -> "ASGIApp":
+def application(settings: "Settings") -> "Application":
     """The whole service. Raises BadSettings."""
     from app.web.application import create_app
 
@@ -42,29 +48,63 @@ def settings_of(**given: object) -> "Settings":
 class Door:
     """An open way to the API, with the operator's rights."""
 
-    def __init__(self, settings: "Settings", send: Send_, *, running: bool) -> None:
+    def __init__(self, settings: "Settings", send: Send_, *, running: bool, begin: Begin, stream: Stream) -> None:
         self.settings = settings
         self.running = running  # whether a server answers, rather than this process
-        self._send = send
+        self._send, self._begin, self._stream = send, begin, stream
 
     def ask(self, method: str, path: str, *, account: str | None = None, body: Any = None, query: Any = None) -> Any:
         """The API's answer. Raises Refused with the problem's words."""
         import httpx
 
-        given = {name: value for name, value in (query or {}).items() if value is not None}
         headers = {ACCOUNT_HEADER: account.encode()} if account else {}
         try:
-            response = self._send(method, path, json=body, params=given or None, headers=headers)
+            response = self._send(method, path, json=body, params=_given(query), headers=headers)
         except httpx.HTTPError as fault:
-            raise Refused(f"the server went away: {str(fault) or type(fault).__name__}") from None
-        if response.is_success:
-            return response.json() if response.content else None
+            raise _went_away(fault) from None
+        return _answered(response)
+
+    def in_turn(
+        self, path: str, parts: Iterable[tuple[bytes, Mapping[str, Any]]], *, account: str, media: str, ahead: int = 1
+    ) -> Generator[Any]:
+        """POSTs parts (content, query), `ahead` at a time; the answers come in order. Raises Refused.
+
+        Whatever ends it, parts that are on their way are waited for.
+        """
+        import httpx
+
+        headers = {ACCOUNT_HEADER: account.encode(), "content-type": media}
+        under_way: deque[Callable[[], httpx.Response]] = deque()
         try:
-            problem = response.json()
-            detail = problem.get("detail") or problem.get("title")
-        except ValueError:
-            detail = f"the server answered {response.status_code}"
-        raise Refused(str(detail))
+            for content, query in parts:
+                under_way.append(self._begin("POST", path, content=content, params=_given(query), headers=headers))
+                if len(under_way) >= ahead:
+                    answer = under_way[0]()
+                    under_way.popleft()
+                    yield _answered(answer)
+            while under_way:
+                answer = under_way[0]()
+                under_way.popleft()
+                yield _answered(answer)
+        except httpx.HTTPError as fault:
+            raise _went_away(fault) from None
+        finally:
+            while under_way:
+                with suppress(httpx.HTTPError):
+                    under_way.popleft()()
+
+    def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Generator[bytes]:
+        """A GET's answer as it comes, however large. Raises Refused."""
+        import httpx
+
+        headers = {ACCOUNT_HEADER: account.encode()}
+        try:
+            with self._stream(path, params=_given(query), headers=headers) as (response, content):
+                if not response.is_success:
+                    _answered(httpx.Response(response.status_code, content=b"".join(content)))
+                yield from content
+        except httpx.HTTPError as fault:
+            raise _went_away(fault) from None
 
     def get(self, path: str, *, account: str | None = None, **query: Any) -> Any:
         """GET."""
@@ -102,6 +142,26 @@ class Door:
         """The account that a source, delivery or token belongs to. Raises Refused."""
         account_id: str = self.get("/operator/owner", id=thing)["account_id"]
         return account_id
+
+
+def _given(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {name: value for name, value in (query or {}).items() if value is not None} or None
+
+
+def _went_away(fault: Exception) -> Refused:
+    return Refused(f"the server went away: {str(fault) or type(fault).__name__}")
+
+
+def _answered(response: "httpx.Response") -> Any:
+    """What the API answered. Raises Refused with the problem's words."""
+    if response.is_success:
+        return response.json() if response.content else None
+    try:
+        problem = response.json()
+        detail = problem.get("detail") or problem.get("title")
+    except ValueError:
+        detail = f"the server answered {response.status_code}"
+    raise Refused(str(detail))
 
 
 @contextmanager
@@ -143,19 +203,32 @@ def answers(settings: "Settings") -> bool:
 
 @contextmanager
 def _through_socket(settings: "Settings") -> Iterator[Door]:
+    from concurrent.futures import ThreadPoolExecutor
+
     import httpx
 
     with (
         socket_address(settings.socket_path) as address,
         httpx.Client(transport=httpx.HTTPTransport(uds=address), base_url="http://registry", timeout=600) as client,
+        ThreadPoolExecutor(max_workers=8) as threads,
     ):
-        yield Door(settings, client.request, running=True)
+
+        def begin(*given: Any, **named: Any) -> Callable[[], httpx.Response]:
+            return threads.submit(client.request, *given, **named).result
+
+        @contextmanager
+        def stream(path: str, **named: Any) -> Iterator[tuple[httpx.Response, Iterator[bytes]]]:
+            with client.stream("GET", path, **named) as response:
+                yield response, response.iter_bytes()
+
+        yield Door(settings, client.request, running=True, begin=begin, stream=stream)
 
 
 @contextmanager
 def _in_process(settings: "Settings", migrates: bool) -> Iterator[Door]:
     import httpx
 
+    from app.cli.inprocess import InProcess
     from app.migrate import Newer, migrate, standing
     from app.settings import BadSettings
     from app.store.database import Unavailable
@@ -178,10 +251,38 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[Door]:
             await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
         lifespan = Lifespan(app)
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry")
+        client = httpx.AsyncClient(transport=InProcess(door), base_url="http://registry")
+
+        def begin(*given: Any, **named: Any) -> Callable[[], httpx.Response]:
+            task = runner.get_loop().create_task(client.request(*given, **named))
+
+            async def answer() -> httpx.Response:
+                return await asyncio.shield(task)  # Ctrl-C ends the waiting, never what the database is doing
+
+            return lambda: runner.run(answer())
+
+        @contextmanager
+        def stream(path: str, **named: Any) -> Iterator[tuple[httpx.Response, Iterator[bytes]]]:
+            response = runner.run(client.send(client.build_request("GET", path, **named), stream=True))
+            content = response.aiter_bytes()
+
+            async def piece() -> bytes:
+                return await anext(content, b"")
+
+            try:
+                yield response, iter(lambda: runner.run(piece()), b"")
+            finally:
+                runner.run(response.aclose())
+
         runner.run(lifespan.__aenter__())
         try:
-            yield Door(settings, lambda *given, **named: runner.run(client.request(*given, **named)), running=False)
+            yield Door(
+                settings,
+                lambda *given, **named: runner.run(client.request(*given, **named)),
+                running=False,
+                begin=begin,
+                stream=stream,
+            )
         finally:
             runner.run(client.aclose())
             runner.run(lifespan.__aexit__())

@@ -82,10 +82,15 @@ def list_(
 
     with opened("deliveries list") as door:
         named = door.owner(source) if source and not account else door.account(account)
-        found = door.get(
-            "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
-            contact=contact, since=since, until=until, q=q, limit=limit,
-        )  # fmt: skip
+        found: dict[str, Any] = {"data": [], "next_cursor": None}
+        while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
+            page = door.get(
+                "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
+                contact=contact, since=since, until=until, q=q, limit=limit - len(found["data"]), cursor=found["next_cursor"],
+            )  # fmt: skip
+            found = {"data": found["data"] + page["data"], "next_cursor": page["next_cursor"]}
+            if found["next_cursor"] is None:
+                break
     as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])
 
 

@@ -27,9 +27,10 @@ class Server(uvicorn.Server):
     """Says when it listens; ends in good order, with exit code 0, on SIGTERM and SIGINT."""
 
     def __init__(self, settings: Settings, ready: Callable[[], None]) -> None:
+        self._application = application(settings)
         super().__init__(
             uvicorn.Config(
-                _through_one_name(application(settings), settings),
+                _through_one_name(self._application, settings),
                 http=Protocol,
                 ws="none",
                 lifespan="on",
@@ -71,6 +72,11 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, which waits for every answer to end: those that go on for ever are ended first."""
+        self._application.registry.tail.end()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """As uvicorn's, which would then raise the signal again and end the process a second time."""

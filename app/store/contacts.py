@@ -8,13 +8,14 @@ from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
 from app.store import tombstones
-from app.store.database import Store, among
+from app.store.database import Store, among, among_many
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
 _CONTACT = Insert("contacts")
 _IDENTITY = Insert("identities", on_conflict="skip")
 
 _CONFLICT = Insert("conflicts", on_conflict="replace")
+FEW = 50  # ids that are parameters of their own
 
 _COLUMNS = "id, crm_id, name, owner_id, merged_into, created_at, updated_at"
 
@@ -58,11 +59,33 @@ async def owner_of(store: Store, account_id: str, identities: Sequence[tuple[str
 
 async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
     """The identities of these contacts."""
-    clause, values = among("contact", list(contact_ids))
+    few = len(contact_ids) <= FEW
+    clause, values = among("contact", contact_ids) if few else among_many(store, "contacts", contact_ids)
     return await store.all(
         "SELECT contact_id, kind, value, source_id, created_at FROM identities "
         f"WHERE account_id = :account_id AND contact_id {clause} ORDER BY kind, value",
         account_id=account_id, **values,
+    )  # fmt: skip
+
+
+async def among_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
+    """These contacts."""
+    clause, values = among_many(store, "contacts", sorted(set(contact_ids)))
+    return await store.all(
+        f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id {clause}",
+        account_id=account_id,
+        **values,
+    )
+
+
+async def walk(store: Store, account_id: str, *, owner_id: str | None, after: str, limit: int) -> list[Row]:
+    """Contacts by id, after this one; those that were merged into another are left out."""
+    owned = "" if owner_id is None else "AND owner_id = :owner_id "
+    values = {} if owner_id is None else {"owner_id": owner_id}
+    return await store.all(
+        f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id > :after AND merged_into IS NULL {owned}"
+        "ORDER BY id LIMIT :limit",
+        account_id=account_id, after=after, limit=limit, **values,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.settings import Settings
-from app.store.statements import Plan, Row
+from app.store.statements import Plan, Row, to_json
 
 if TYPE_CHECKING:
     import asyncpg
@@ -195,6 +195,10 @@ class Store:
                 raise Unavailable(str(fault)) from fault
             self._scrubbed = begun
 
+    def by(self, index: str) -> str:
+        """Said after a table's name: the index to walk. PostgreSQL knows from its statistics; SQLite, which has none, guesses."""
+        return f"INDEXED BY {index}" if self.on_sqlite else ""
+
     async def check(self) -> None:
         """Whether the engine answers. Raises Unavailable."""
         await self.one("SELECT 1 AS one")
@@ -263,3 +267,13 @@ def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
         return "IN (NULL)", {}
     named = {f"{name}_{at}": value for at, value in enumerate(values)}
     return f"IN ({', '.join(f':{key}' for key in named)})", named
+
+
+def among_many(store: Store, name: str, values: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The same for hundreds of texts: they go as one parameter, since SQLAlchemy takes long over each."""
+    each = (
+        "SELECT value FROM json_each(:{})"
+        if store.on_sqlite
+        else "SELECT jsonb_array_elements_text(CAST(:{} AS jsonb))"
+    )
+    return f"IN ({each.format(name)})", {name: to_json(values)}

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.ids import first_id
 from app.store.database import Store, among
 from app.store.record import unpacked
 from app.store.statements import Row
+
+SLACK = 10_000_000  # microseconds between a delivery's arrival and its id, at most, a clock that is set included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +40,49 @@ def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
             "WHERE o.account_id = :account_id AND o.contact_id = :contact_id)"
         )
         values["contact_id"] = wanted.contact_id
-    if wanted.since is not None:
-        clauses.append("received_at >= :since")
-        values["since"] = wanted.since
-    if wanted.until is not None:
-        clauses.append("received_at < :until")
-        values["until"] = wanted.until
+    times, bounds = times_of(wanted)
+    clauses += times
+    values |= bounds
     if wanted.q:
         clauses.append("(lower(reason) LIKE :pattern ESCAPE '!' OR external_id = :word)")
-        escaped = wanted.q.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        values |= {"word": wanted.q, "pattern": f"%{escaped}%"}
+        values |= {"word": wanted.q, "pattern": pattern_of(wanted.q)}
     return " AND ".join(clauses), values
 
 
-def _delivery(row: Row) -> Row:
+def matches(row: Row, wanted: Filter) -> bool:
+    """Whether a row (as `page` gives it) is one that is wanted; a contact cannot be told from it and is not asked."""
+    if any(
+        (given := getattr(wanted, name)) is not None and row[name] != given
+        for name in ("source_id", "outcome", "kind", "external_id")
+    ):
+        return False
+    if wanted.since is not None and row["received_at"] < wanted.since:
+        return False
+    if wanted.until is not None and row["received_at"] >= wanted.until:
+        return False
+    return not wanted.q or wanted.q == row["external_id"] or wanted.q.lower() in (row["reason"] or "").lower()
+
+
+def times_of(wanted: Filter) -> tuple[list[str], dict[str, Any]]:
+    """The conditions on time, and their values: on `received_at`, and on `id`, which the log is in the order of."""
+    clauses, values = list[str](), dict[str, Any]()
+    if wanted.since is not None:
+        clauses += ["received_at >= :since", "id >= :since_id"]
+        values |= {"since": wanted.since, "since_id": first_id("dlv", wanted.since - SLACK)}
+    if wanted.until is not None:
+        clauses += ["received_at < :until", "id < :until_id"]
+        values |= {"until": wanted.until, "until_id": first_id("dlv", wanted.until + SLACK)}
+    return clauses, values
+
+
+def pattern_of(words: str) -> str:
+    """What `LIKE … ESCAPE '!'` takes for text that holds these words."""
+    escaped = words.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{escaped}%"
+
+
+def as_read(row: Row) -> Row:
+    """A log row with its values as they are meant."""
     return {**row, "notes": json.loads(row["notes"]), "orders": json.loads(row["orders"])}
 
 
@@ -63,7 +95,7 @@ async def page(store: Store, account_id: str, wanted: Filter, *, after: str | No
     rows = await store.all(
         f"SELECT * FROM deliveries WHERE {where} ORDER BY id DESC LIMIT :limit", limit=limit, **values
     )
-    return [_delivery(row) for row in rows]
+    return [as_read(row) for row in rows]
 
 
 async def newer(store: Store, account_id: str, wanted: Filter, *, than: str, limit: int) -> list[Row]:
@@ -75,7 +107,7 @@ async def newer(store: Store, account_id: str, wanted: Filter, *, than: str, lim
         than=than,
         **values,
     )
-    return [_delivery(row) for row in rows]
+    return [as_read(row) for row in rows]
 
 
 async def count(store: Store, account_id: str, wanted: Filter, *, upto: str) -> int:
@@ -90,7 +122,7 @@ async def find(store: Store, account_id: str, delivery_id: str) -> Row | None:
     row = await store.one(
         "SELECT * FROM deliveries WHERE account_id = :account_id AND id = :id", account_id=account_id, id=delivery_id
     )
-    return _delivery(row) if row else None
+    return as_read(row) if row else None
 
 
 async def body(store: Store, account_id: str, delivery_id: str) -> tuple[bytes, Row] | None:
@@ -112,7 +144,7 @@ async def find_all(store: Store, account_id: str, delivery_ids: Sequence[str]) -
         account_id=account_id,
         **values,
     )
-    return [_delivery(row) for row in rows]
+    return [as_read(row) for row in rows]
 
 
 async def bodies(store: Store, account_id: str, delivery_ids: Sequence[str]) -> dict[str, tuple[bytes, Row]]:

@@ -11,7 +11,7 @@ from typing import Any
 from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
-from app.store import merging, tombstones
+from app.store import jobs, merging, tombstones
 from app.store.database import among
 from app.store.merging import Gone
 from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
@@ -22,7 +22,9 @@ AT_ONCE = 500  # orders whose history is rewritten in one go
 _HISTORY = Lookup("history", by=("account_id", "order_id"))
 _SAVE_HISTORY = Insert("history", on_conflict="replace")
 _ALIAS = Lookup("aliases", ("order_id", "scope", "name"), by=("account_id", "order_id"))
-_DELIVERIES = Lookup("deliveries", ("id", "source_id", "external_id"), by=("account_id", "external_id"))
+# What the index itself holds: asked for more, SQLite reads through the account's whole log instead.
+_DELIVERIES = Lookup("deliveries", ("id",), by=("account_id", "external_id"))
+_SOURCES = Lookup("deliveries", ("id", "source_id", "external_id"), by=("account_id", "id"))
 _IDENTITY = Lookup("identities", ("kind", "value", "contact_id", "source_id"), by=("account_id", "kind", "value"))
 _HELD = Lookup("held", ("delivery_id",), by=("account_id", "kind", "value"))
 _BY_NAME = Lookup("orders", ("id",), by=("account_id", "scope", "external_id"))
@@ -114,6 +116,7 @@ def finish(erasure: Erasure) -> Plan[Row]:
     yield from tombstones.put(
         erasure.account_id, erasure.scope, sorted(erasure.words | erasure.names), erasure.proof_id
     )
+    yield from jobs.forget_orders(erasure.account_id)
     proof = erasure.proof()
     yield _PROOF.many([tuple(proof.values())])
     if erasure.request_id is not None:
@@ -145,9 +148,10 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
         erasure.names |= set(tombstones.order_words(scope, [name]))
     told = {row["delivery_id"] for row in entries if row["delivery_id"]}
     # Deliveries that told nothing new have left no entry.
+    further: list[Row] = yield _DELIVERIES.many([(account_id, name) for name in sorted({name for _, name in names})])
     told |= {
         row["id"]
-        for row in (yield _DELIVERIES.many([(account_id, name) for name in sorted({name for _, name in names})]))
+        for row in (yield _SOURCES.many([(account_id, row["id"]) for row in further if row["id"] not in told]))
         if (row["source_id"], row["external_id"]) in names
     }
     yield from _strangers(erasure, entries)
@@ -164,6 +168,7 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
         for table, column in (("history", "order_id"), ("aliases", "order_id"), ("orders", "id")):
             yield Sql(f"DELETE FROM {table} WHERE account_id = :account_id AND {column} {clause}",
                       account_id=account_id, **values)  # fmt: skip
+    yield from _diffs_gone(erasure, "order", ids)
     erasure.orders |= {row["id"] for row in orders}
     erasure.count("orders", len(orders))
     yield from _without_body(erasure, sorted(told), "deliveries")
@@ -222,12 +227,22 @@ def _without_body(erasure: Erasure, ids: Sequence[str], what: str) -> Plan[None]
             f"DELETE FROM fetches WHERE account_id = :account_id AND delivery_id {clause}",
             account_id=erasure.account_id, **values,
         )  # fmt: skip
+        yield from _diffs_gone(erasure, "delivery", some)
         for waits in ("held", "fetching"):  # for what will never be read again
             yield Sql(
                 f"UPDATE deliveries SET outcome = 'ignored' WHERE account_id = :account_id AND outcome = '{waits}' "
                 f"AND id {clause}",
                 account_id=erasure.account_id, **values,
             )  # fmt: skip
+
+
+def _diffs_gone(erasure: Erasure, kind: str, ids: Sequence[str]) -> Plan[None]:
+    """What a remap changed, or would have, is kept for a while as it was before and after."""
+    clause, values = among("id", list(ids))
+    yield Sql(
+        f"DELETE FROM job_changes WHERE account_id = :account_id AND kind = :kind AND subject {clause}",
+        account_id=erasure.account_id, kind=kind, **values,
+    )  # fmt: skip
 
 
 def _held(erasure: Erasure) -> Plan[None]:

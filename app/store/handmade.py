@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.contract import RANK, Status
+from adapters.contract.fold import BY_MEMBER, given_back
 from app.ids import new_id
 from app.moments import now
 from app.statement import Statement
@@ -13,7 +14,7 @@ from app.store.ledger import Ledger, OpenOrder
 from app.store.merging import Gone
 from app.store.statements import Lock, Plan
 
-REFUND = "member"  # the id under which a member's word on refunds stands among those that the source itemised
+REFUND = BY_MEMBER  # the id under which a member's word on refunds stands among those that the source itemised
 
 
 class Itemised(Exception):
@@ -101,7 +102,7 @@ def _rest(order: OpenOrder, minor: int, currency: str) -> int:
         for refund, (amount, its_currency) in order.heard[key].entry.said.get("refunds", {}).items():
             if refund != REFUND and its_currency == currency:
                 itemised[refund] = amount
-    known = sum(itemised.values())
+    known = given_back(itemised)
     if minor < known:
         raise Itemised(known)
     return minor - known

@@ -218,6 +218,20 @@ class Ledger:
         named = self._survivor(order.account_id, order.folded.contact_id)
         order.columns = _columns(order, order.folded, named or order.columns.get("contact_id"))
 
+    def tell_by_import(self, order: OpenOrder, entry: Entry, contacts: Contacts) -> Outcome:
+        """Adds what an imported row says of an order that is there; whose it is, `contacts` know already."""
+        key = (UNTIMED if entry.at is None else entry.at, entry.rank, entry.digest)
+        order.heard[key] = Heard(entry, None, None, False)
+        before, was_described = order.columns, order.described
+        order.folded, order.touched = fold(one.entry for one in order.heard.values()), True
+        named = self._survivor(order.account_id, order.folded.contact_id)
+        contact_id = named or contacts.find(order.account_id, order.folded.identities)[0]
+        order.columns = _columns(order, order.folded, contact_id or order.columns.get("contact_id"))
+        if not was_described:
+            return Outcome.CREATED if order.described else Outcome.IGNORED
+        changed = any(before.get(name) != value for name, value in order.columns.items())
+        return Outcome.UPDATED if changed else Outcome.UNCHANGED
+
     def named(self, account_id: str, scope: str, source_id: str | None, origin: str, names: Sequence[str]) -> OpenOrder:
         """The order of these names, or a new one; several that turn out to be one sale become the oldest of them."""
         keys = [(account_id, scope, name) for name in names]

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.store.database import Store
 from app.store.ledger import MERGED
-from app.store.pages import TRAITS, Filter, as_read, page, runs, search, where_of
+from app.store.pages import TRAITS, Filter, as_read, page, runs, search, walk, where_of
 from app.store.statements import Row
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "search",
     "summary",
     "summed",
+    "walk",
 ]
 
 

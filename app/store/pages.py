@@ -3,8 +3,8 @@
 - Plain, or of a contact, or of a deal: one index has them in time's order.
 - By status, currency, origin or source, alone or together: of these few combinations exist. Each is a run of one index in
   time's order, and the newest of all runs are the page.
-- Of a rep's wallet: the newest orders are looked through first, which is enough for a large wallet; else the newest of each of
-  the rep's contacts and deals are.
+- Of a rep's wallet: the newest of each of the rep's contacts and deals; of a large wallet, the account's newest orders are looked
+  through before, which is mostly enough.
 - Searched: the exact id is found at once. Titles are looked through from the newest on, so many at a time: a page may hold
   fewer than were asked for, even none, and still say where the next one begins.
 """
@@ -20,7 +20,8 @@ from app.store.database import Store, among
 from app.store.statements import Row
 
 MOST_RUNS = 200  # beyond it, which takes a hostile shop, the list is walked as a whole
-NEWEST = 2_000  # orders that are looked through for a wallet before its contacts and deals are
+SMALL_WALLET = 300  # contacts and deals
+NEWEST = 2_000  # orders that are looked through for a large wallet before its contacts and deals are
 LOOKED_THROUGH = 5_000  # titles for one page of a search
 CHUNK = 1_000  # of them at a time; the first time fewer, for most searches find enough in those
 FIRST_CHUNK = 200
@@ -171,6 +172,28 @@ async def search(
     return rows, place if more else None
 
 
+async def walk(
+    store: Store, account_id: str, wanted: Filter, *, after: str, limit: int
+) -> tuple[list[Row], str | None]:
+    """Orders by id, after this one, and where to go on, if there is more.
+
+    Whatever is written meanwhile, each order that stays is met once, because ids stay. Of so many that are looked at, those
+    are given that the filter means.
+    """
+    where, values = where_of(account_id, wanted, indexed=False)
+    # The plus keeps SQLite from the index of times, by which it would sort the whole range anew for each page.
+    where = where.replace("ordered_at >=", "+ordered_at >=").replace("ordered_at <", "+ordered_at <")
+    found = await store.all(
+        f"SELECT * FROM orders WHERE {where} AND id > :after_id ORDER BY id LIMIT :limit",
+        after_id=after, limit=limit, **values,
+    )  # fmt: skip
+    place = found[-1]["id"] if len(found) == limit else None
+    if wanted.q:
+        sought, exact = _plain(wanted.q), {row["id"] for row in await _of_id(store, account_id, wanted, wanted.q)}
+        found = [row for row in found if row["id"] in exact or sought in _plain(row["title"] or "")]
+    return [as_read(row) for row in found], place
+
+
 async def _look_through(
     store: Store,
     account_id: str,
@@ -287,17 +310,17 @@ async def _of_wallet(
     store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
 ) -> list[Row]:
     """Keys of a rep's own orders."""
-    where, values = where_of(account_id, wanted, indexed=False)
-    everything, times = _before(
-        *where_of(account_id, Filter(since=wanted.since, until=wanted.until), indexed=False), after
-    )
-    rows = await store.all(
-        f"SELECT {columns} FROM (SELECT * FROM orders WHERE {everything} ORDER BY ordered_at DESC, id DESC "
-        f"LIMIT {NEWEST}) newest WHERE {where} {_NEWEST_FIRST}",
-        limit=limit, **{**times, **values},
-    )  # fmt: skip
-    if len(rows) == limit:
-        return rows
+    if await _is_large(store, account_id, wanted.wallet_of):
+        where, values = where_of(account_id, wanted, indexed=False)
+        times = Filter(since=wanted.since, until=wanted.until)
+        everything, bounds = _before(*where_of(account_id, times, indexed=False), after)
+        rows = await store.all(
+            f"SELECT {columns} FROM (SELECT * FROM orders WHERE {everything} ORDER BY ordered_at DESC, id DESC "
+            f"LIMIT {NEWEST}) newest WHERE {where} {_NEWEST_FIRST}",
+            limit=limit, **{**bounds, **values},
+        )  # fmt: skip
+        if len(rows) == limit:
+            return rows
     inner, values = _before(*where_of(account_id, replace(wanted, wallet_of=None), indexed=False), after)
     parts, mine_columns = [], ", ".join(f"o.{name}" for name in columns.split(", "))
     for table, key, column in (("contacts", "id", "contact_id"), ("deals", "crm_id", "deal_id")):
@@ -313,3 +336,13 @@ async def _of_wallet(
         f"SELECT {columns} FROM ({' UNION '.join(parts)}) mine {_NEWEST_FIRST}",
         limit=limit, wallet_of=wanted.wallet_of, **values,
     )  # fmt: skip
+
+
+async def _is_large(store: Store, account_id: str, wallet_of: str | None) -> bool:
+    owned = "WHERE account_id = :account_id AND owner_id = :wallet_of LIMIT :most"
+    rows = await store.all(
+        f"SELECT id FROM (SELECT id FROM contacts {owned}) c UNION ALL SELECT crm_id FROM (SELECT crm_id FROM deals {owned}) d "
+        "LIMIT :most",
+        account_id=account_id, wallet_of=wallet_of, most=SMALL_WALLET + 1,
+    )  # fmt: skip
+    return len(rows) > SMALL_WALLET

@@ -1,13 +1,15 @@
 """Which contact an order belongs to: found through its identities, or made. Only this room decides it."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
-from app.store.statements import Insert, Lookup, Plan
+from app.store.statements import Among, Insert, Lookup, Plan
 
 _IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
+_IDENTITIES = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
 _INSERT_CONTACT = Insert("contacts")
 _INSERT_IDENTITY = Insert("identities", on_conflict="skip")
 
@@ -16,36 +18,66 @@ _CONFLICT = Insert("conflicts", on_conflict="replace")
 Identity = tuple[str, str]
 
 
+MANY = 256  # identities from which on a statement for each kind is the cheaper way
+_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
+
+
+def _belief(one: Identity) -> int:
+    return _RANKS[one[0]]
+
+
 class Contacts:
     """The contacts that a transaction meets."""
 
     def __init__(self) -> None:
         self._by_identity: dict[tuple[str, str, str], str] = {}
         self._made: list[tuple[object, ...]] = []
+        self._crm_ids: dict[str, str | None] = {}  # of the contacts that are being made
         self._learnt: dict[tuple[str, str, str], tuple[object, ...]] = {}
         self._conflicts: dict[tuple[str, str, str, str], tuple[object, ...]] = {}
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
         """Reads whom these identities (account, kind, value) belong to."""
         keys = sorted(set(wanted))
-        if keys:
+        if len(keys) > MANY:
+            yield from self._load_many(keys)
+        elif keys:
             for row in (yield _IDENTITY.many(keys)):
                 self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
 
+    def _load_many(self, keys: Sequence[tuple[str, str, str]]) -> Plan[None]:
+        for (account_id, kind), group in groupby(keys, key=lambda key: key[:2]):
+            values = [value for _, _, value in group]
+            for value, contact_id in (yield _IDENTITIES.many(values, account_id=account_id, kind=kind)):
+                self._by_identity[account_id, kind, value] = contact_id
+
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
         """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
-        found = [
-            contact
-            for kind, value in sorted(identities, key=lambda one: KINDS.index(one[0]))
-            if (contact := self._by_identity.get((account_id, kind, value)))
-        ]
-        return (found[0] if found else None), len(set(found)) > 1
+        found, conflict, _ = self.meet(account_id, sorted(identities, key=_belief))
+        return found, conflict
 
-    def make(self, account_id: str, name: str | None, identities: Sequence[Identity]) -> str:
-        """A new contact with these identities."""
-        contact_id = new_id("cnt")
+    def meet(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool, bool]:
+        """The same of identities in the order in which they are believed; and whether any is not known yet."""
+        found: str | None = None
+        conflict = news = False
+        for kind, value in identities:
+            contact_id = self._by_identity.get((account_id, kind, value))
+            if contact_id is None:
+                news = True
+            elif found is None:
+                found = contact_id
+            elif contact_id != found:
+                conflict = True
+        return found, conflict, news
+
+    def make(
+        self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None
+    ) -> str:
+        """A new contact with these identities; under this id, when it comes from another registry with one."""
+        contact_id = contact_id or new_id("cnt")
         present = now()
         crm_id = next((value for kind, value in identities if kind == "crm"), None)
+        self._crm_ids[contact_id] = crm_id
         self._made.append((account_id, contact_id, crm_id, name, None, None, True, present, present))
         return contact_id
 
@@ -62,7 +94,7 @@ class Contacts:
 
     def _is_being_made(self, contact_id: str, crm_id: str) -> bool:
         # A contact has one id in the CRM: a webhook gives it only to a contact that it makes.
-        return any(row[1] == contact_id and row[2] == crm_id for row in self._made)
+        return self._crm_ids.get(contact_id) == crm_id
 
     def made(self) -> frozenset[str]:
         """The ids of the contacts that are new."""

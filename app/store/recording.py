@@ -33,10 +33,12 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     """Commits the batch; the receipts are in its order."""
     yield Lock(names_of(batch), shared={("people", rec.account_id) for rec in batch})
     receipts, fresh, twins = yield from _sort_out(batch)
-    for rec in batch:
-        if rec.repeats_are_news and not rec.again and id(rec) in receipts:
-            yield _ask_again(rec.account_id, rec.source_id, receipts[id(rec)].delivery_id)
-            # It may have been pruned meanwhile, and what is asked is read from it.
+    repeats = [rec for rec in batch if rec.repeats_are_news and not rec.again and id(rec) in receipts]
+    if repeats:
+        yield from veil(repeats)
+    for rec in repeats:
+        yield _ask_again(rec.account_id, rec.source_id, receipts[id(rec)].delivery_id)
+        if rec.content:  # it may have been pruned meanwhile, and what is asked is read from it
             yield _KEEP_BODY.many([(rec.account_id, receipts[id(rec)].delivery_id, rec.content)])
     ledger = Ledger()
     for rec in fresh:

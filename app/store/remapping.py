@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.outcome import Outcome, weightiest
+from app.statement import Statement
 from app.store.reassembly import Reassembly
 from app.store.record import Receipt, Record
 from app.store.recording import log_again, names_of
 from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
-from app.store.tombstones import veil
+from app.store.tombstones import met_each, order_words, veil
 from app.store.unlearning import Relearning
 
 LockName = tuple[str, ...]
@@ -221,10 +222,14 @@ def tell_anew(
     kept: list[Row] = yield _BODY.many([(account_id, rec.delivery_id) for rec in batch])
     there = {row["delivery_id"] for row in kept}
     batch = [rec for rec in batch if rec.delivery_id in there]  # pruned or erased meanwhile: it says nothing any more
-    if not batch:
-        return Remapped(orders=[], deliveries={}, made=frozenset())
     if for_real:
         yield from veil(batch)
+    else:
+        words = [[word for said in rec.statements for word in _words(rec, said)] for rec in batch]
+        proofs: list[str | None] = yield from met_each(account_id, words, source_id)
+        batch = [rec for rec, erased in zip(batch, proofs, strict=True) if erased is None]
+    if not batch:
+        return Remapped(orders=[], deliveries={}, made=frozenset())
     ledger = Reassembly(account_id, source_id)
     contacts = Relearning(ledger)
     wanted = [(account_id, source_id, one[3]) for one in locked if one[0] == "order"]
@@ -255,6 +260,11 @@ def tell_anew(
             yield from log_again(rec, receipt, waits)
         yield from _name_orders(account_id, sorted(ledger.moved() - there))
     return remapped
+
+
+def _words(rec: Record, said: Statement) -> list[tuple[str, str]]:
+    """What a person who was erased would be known by."""
+    return [*_identities(said.said), *order_words(rec.source_id, said.names)]
 
 
 Ended = list[

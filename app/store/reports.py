@@ -160,6 +160,8 @@ async def buyers(store: Store, account_id: str, wanted: Filter, *, after: str, l
     """Contacts that paid for something in the filter's currency, by id, after this one: what `SUMS` says of each."""
     where, values = counted(account_id, wanted)
     where += f" AND {BOUGHT} AND contact_id > :after"
+    if wanted.wallet_of is not None:  # an order on a rep's deal is in the wallet; somebody else's contact is not
+        where += " AND contact_id IN (SELECT id FROM contacts WHERE account_id = :account_id AND owner_id = :wallet_of)"
     found = await store.all(
         f"SELECT DISTINCT contact_id FROM orders WHERE {where} ORDER BY contact_id LIMIT :limit",
         after=after, limit=limit, **values,

@@ -176,7 +176,7 @@ orders = Table(
     Index("orders_by_external_id", "account_id", "scope", "external_id", unique=True),
     Index("orders_of_contact", "account_id", "contact_id", "ordered_at", "id"),
     Index("orders_by_time", "account_id", "ordered_at", "id"),
-    Index("orders_of_deal", "account_id", "deal_id", "ordered_at", "id"),
+    _partial("orders_of_deal", "account_id", "deal_id", "ordered_at", "id", where="deal_id IS NOT NULL"),
     # One index for four filters, alone and together: few combinations of these exist, and each is a run in time.
     _partial(
         "orders_by_traits",
@@ -212,7 +212,7 @@ history = Table(
     _text("delivery_id", null=True),
     _text("member_id", null=True),
     _text("said"),
-    Index("history_of_delivery", "account_id", "delivery_id"),
+    _partial("history_of_delivery", "account_id", "delivery_id", where="delivery_id IS NOT NULL"),
 )
 
 deliveries = Table(

@@ -162,3 +162,9 @@ async def revoke_secret(store: Store, account_id: str, source_id: str, secret_id
         return bool(found)
 
     return await store.commit(plan)
+
+
+async def adapters_of(store: Store, account_id: str) -> dict[str, str]:
+    """The account's sources and their adapters, those that were deleted too: their orders are still there."""
+    rows = await store.all("SELECT id, adapter FROM sources WHERE account_id = :account_id", account_id=account_id)
+    return {row["id"]: row["adapter"] for row in rows}

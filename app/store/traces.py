@@ -3,6 +3,7 @@
 It reads page by page and holds nothing up; an erasure is rare, and may take a while.
 """
 
+import json
 import re
 import zlib
 from collections.abc import Iterable
@@ -153,3 +154,34 @@ async def deals_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
         "SELECT * FROM deals WHERE account_id = :account_id AND contact_id = :id ORDER BY crm_id",
         account_id=account_id, id=contact_id,
     )  # fmt: skip
+
+
+async def histories(store: Store, account_id: str, order_ids: Iterable[str]) -> dict[str, list[Row]]:
+    """What was said of these orders, each in the order in which it is folded."""
+    clause, values = among("id", list(order_ids))
+    rows = await store.all(
+        "SELECT order_id, at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
+        f"WHERE account_id = :account_id AND order_id {clause} "
+        "ORDER BY order_id, CASE WHEN at < 0 THEN 1 ELSE 0 END, at, rank, digest",
+        account_id=account_id, **values,
+    )  # fmt: skip
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["order_id"], []).append({**row, "said": json.loads(row["said"])})
+    return found
+
+
+async def deliveries_whole(store: Store, account_id: str, ids: Iterable[str]) -> list[tuple[Row, bytes | None]]:
+    """These deliveries as the log has them, each with what is kept of its bytes."""
+    clause, values = among("id", list(ids))
+    rows = await store.all(
+        f"SELECT * FROM deliveries WHERE account_id = :account_id AND id {clause} ORDER BY id",
+        account_id=account_id, **values,
+    )  # fmt: skip
+    bodies = await store.all(
+        f"SELECT delivery_id, content FROM bodies WHERE account_id = :account_id AND delivery_id {clause}",
+        account_id=account_id, **values,
+    )  # fmt: skip
+    contents = {row["delivery_id"]: row["content"] for row in bodies}
+    opened = [{**row, "notes": json.loads(row["notes"]), "orders": json.loads(row["orders"])} for row in rows]
+    return [(row, contents.get(row["id"])) for row in opened]

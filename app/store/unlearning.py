@@ -133,15 +133,17 @@ class Relearning(Contacts):
 
     def _remove(self, contact_id: str) -> Plan[None]:
         whose = {"account_id": self._account, "id": contact_id}
-        yield Sql(
+        rows: list[Row] = yield Sql(
             "DELETE FROM contacts WHERE account_id = :account_id AND id = :id AND crm_id IS NULL AND merged_into IS NULL "
             "AND by_webhook AND owner_id IS NULL "
             "AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.account_id = :account_id AND o.contact_id = :id) "
             "AND NOT EXISTS (SELECT 1 FROM deals d WHERE d.account_id = :account_id AND d.contact_id = :id) "
             "AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.account_id = :account_id AND i.contact_id = :id) "
-            "AND NOT EXISTS (SELECT 1 FROM contacts c WHERE c.account_id = :account_id AND c.merged_into = :id)",
+            "AND NOT EXISTS (SELECT 1 FROM contacts c WHERE c.account_id = :account_id AND c.merged_into = :id) RETURNING id",
             **whose,
         )
+        if rows:
+            yield Sql("DELETE FROM conflicts WHERE account_id = :account_id AND contact_id = :id", **whose)
 
     def _correct_name(self, contact_id: str, orders: list[OpenOrder]) -> Plan[None]:
         given = {was.folded.name for was in self._ledger.was if _contact(was) == contact_id and was.folded.name}

@@ -1,8 +1,8 @@
 """Account, members and tokens over HTTP; making accounts is the operator's alone."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -12,8 +12,9 @@ from app.moments import iso
 from app.roles import Permission, Role
 from app.store import accounts, pruning
 from app.store.statements import Row
+from app.web.answers import AccountShown, Listed, MemberShown, TokenMadeShown, TokenShown
 from app.web.problems import invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, page_of, route
+from app.web.requests import Asked, Body, Page, after, answer, null_only_for, page_of, route
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # It ends up in a Content-Security-Policy: scheme, host and port alone, no wildcard, nothing that ends a directive. http is
@@ -60,9 +61,11 @@ class RetentionChange(Body):
 class AccountChange(Body):
     """What an admin may set."""
 
+    model_config = ConfigDict(json_schema_extra=null_only_for())
+
     orders_enabled: bool | None = None
     owner_privacy: bool | None = None
-    default_currency: str | None = None
+    default_currency: str | None = Field(None, json_schema_extra={"pattern": "^[A-Z]{3}$", "examples": ["BRL"]})
     default_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
     retention: RetentionChange | None = None
 
@@ -93,12 +96,18 @@ class TokenMade(Body):
     name: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
-def _account(row: Row) -> dict[str, Any]:
+def _account(row: Row) -> AccountShown:
     return {
         "account_id": row["account_id"],
-        **{name: row[name] for name in ("name", "orders_enabled", "owner_privacy", "default_currency", "default_region", "retention", "panel_origins")},
+        "name": row["name"],
+        "orders_enabled": row["orders_enabled"],
+        "owner_privacy": row["owner_privacy"],
+        "default_currency": row["default_currency"],
+        "default_region": row["default_region"],
+        "retention": row["retention"],
+        "panel_origins": row["panel_origins"],
         "created_at": iso(row["created_at"]),
-    }  # fmt: skip
+    }
 
 
 async def make_account(asked: Asked) -> Response:
@@ -144,7 +153,7 @@ async def _retention(asked: Asked, given: dict[str, str | None]) -> dict[str, st
     return {name: age for name, age in ages.items() if age is not None}
 
 
-def _member(row: Row) -> dict[str, Any]:
+def _member(row: Row) -> MemberShown:
     return {"id": row["id"], "name": row["name"], "role": row["role"], "created_at": iso(row["created_at"])}
 
 
@@ -164,7 +173,7 @@ async def list_members(asked: Asked) -> Response:
     return answer(page_of(rows, query.limit, _member, lambda row: row["id"]))
 
 
-def _token(row: Row) -> dict[str, Any]:
+def _token(row: Row) -> TokenShown:
     return {
         "id": row["id"], "member_id": row["member_id"], "role": row["role"], "name": row["name"],
         "created_at": iso(row["created_at"]), "revoked_at": iso(row["revoked_at"]),
@@ -181,7 +190,8 @@ async def make_token(asked: Asked) -> Response:
     elif await accounts.member(store, asked.account_id, member_id) is None:
         raise invalid("member_id", "there is no such member; POST /v1/members makes one")
     token_id, token = await accounts.add_token(store, asked.account_id, given.role, member_id, given.name)
-    return answer({"token": token, "id": token_id, "role": str(given.role), "member_id": member_id}, 201)
+    made_now: TokenMadeShown = {"token": token, "id": token_id, "role": given.role, "member_id": member_id}
+    return answer(made_now, 201)
 
 
 async def list_tokens(asked: Asked) -> Response:
@@ -204,11 +214,11 @@ async def revoke_token(asked: Asked) -> Response:
 ROUTES: list[Route] = [
     route("POST", "/operator/accounts", make_account, None, operator=True),
     route("GET", "/operator/accounts", list_accounts, None, operator=True),
-    route("GET", "/v1/account", show_account, Permission.ACCOUNT),
-    route("PATCH", "/v1/account", change_account, Permission.ACCOUNT),
-    route("POST", "/v1/members", make_member, Permission.ACCOUNT),
-    route("GET", "/v1/members", list_members, Permission.ACCOUNT),
-    route("POST", "/v1/tokens", make_token, Permission.ACCOUNT),
-    route("GET", "/v1/tokens", list_tokens, Permission.ACCOUNT),
-    route("DELETE", "/v1/tokens/{token}", revoke_token, Permission.ACCOUNT),
+    route("GET", "/v1/account", show_account, Permission.ACCOUNT, gives=AccountShown),
+    route("PATCH", "/v1/account", change_account, Permission.ACCOUNT, takes=AccountChange, gives=AccountShown),
+    route("POST", "/v1/members", make_member, Permission.ACCOUNT, takes=MemberMade, gives=MemberShown, status=201),
+    route("GET", "/v1/members", list_members, Permission.ACCOUNT, query=Page, gives=Listed[MemberShown]),
+    route("POST", "/v1/tokens", make_token, Permission.ACCOUNT, takes=TokenMade, gives=TokenMadeShown, status=201),
+    route("GET", "/v1/tokens", list_tokens, Permission.ACCOUNT, query=Page, gives=Listed[TokenShown]),
+    route("DELETE", "/v1/tokens/{token}", revoke_token, Permission.ACCOUNT, status=204),
 ]

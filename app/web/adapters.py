@@ -6,6 +6,7 @@ from starlette.routing import Route
 import adapters
 from app.catalog import described
 from app.roles import Permission
+from app.web.answers import AdapterShown, Listed
 from app.web.requests import Asked, Query, answer, route
 
 
@@ -16,5 +17,8 @@ async def list_adapters(asked: Asked) -> Response:
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/adapters", list_adapters, None, any_of=(Permission.SOURCES, Permission.LOG, Permission.READ)),
-]
+    route(
+        "GET", "/v1/adapters", list_adapters, None,
+        any_of=(Permission.SOURCES, Permission.LOG, Permission.READ), gives=Listed[AdapterShown],
+    ),
+]  # fmt: skip

@@ -22,10 +22,14 @@ from app.web import (
     contacts,
     deals,
     deliveries,
+    document,
     evidence,
+    exports,
     handmade,
     health,
     jobs,
+    manual,
+    metrics,
     operator,
     orders,
     people,
@@ -35,6 +39,8 @@ from app.web import (
     session,
     sources,
     stats,
+    tail,
+    transfer,
     trials,
 )
 from app.web.problems import Problem, answer_problem
@@ -59,10 +65,14 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
     api = Starlette(
         routes=[
             *health.ROUTES,
+            *metrics.ROUTES,
+            *transfer.ROUTES,
+            *exports.ROUTES,
             *contacts.ROUTES,
             *orders.ROUTES,
             *handmade.ROUTES,
             *deals.ROUTES,
+            *tail.ROUTES,  # before the deliveries: their ids stand in the same place
             *deliveries.ROUTES,
             *evidence.ROUTES,
             *stats.ROUTES,
@@ -79,6 +89,8 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *reports.ROUTES,
             *retention.ROUTES,
             *operator.ROUTES,
+            *document.ROUTES,
+            *manual.ROUTES,
         ],
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: _http, Exception: _fault},
@@ -110,7 +122,8 @@ async def _http(request: Request, fault: Exception) -> Response:
 
 
 async def _fault(request: Request, fault: Exception) -> Response:
-    log.error(
-        "a request failed", method=request.method, path=request.url.path, fault=type(fault).__name__, exc_info=fault
-    )
+    path = request.url.path
+    for name, value in request.path_params.items():  # a contact may be named by an e-mail address
+        path = path.replace(str(value), f"{{{name}}}") if value else path
+    log.error("a request failed", method=request.method, path=path, fault=type(fault).__name__, exc_info=fault)
     return await answer_problem(request, fault)

@@ -1,9 +1,8 @@
 """A source's key and secrets, checked over HTTP."""
 
-from typing import TypedDict
-
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 from app import moments
 from app.key_check import check_key

@@ -1,7 +1,7 @@
 """Contacts over HTTP: found through any identity, upserted by the CRM's id, and what they bought."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
@@ -14,6 +14,15 @@ from app.roles import Permission
 from app.store import accounts, contacts, orders
 from app.store.statements import Row
 from app.web import shapes
+from app.web.answers import (
+    ConflictOfContact,
+    ConflictShown,
+    ContactWhole,
+    Listed,
+    OrderShown,
+    SummaryShown,
+    SumsShown,
+)
 from app.web.orders import OrderQuery, list_orders, wanted
 from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Page, Query, after, answer, cursor, route
@@ -58,20 +67,22 @@ async def seen(asked: Asked, row: Row | None) -> Row:
     return row
 
 
-async def shown(asked: Asked, row: Row) -> dict[str, Any]:
+async def shown(asked: Asked, row: Row) -> ContactWhole:
     """A contact as it is answered."""
     store, account_id = asked.registry.store, asked.account_id
-    found = shapes.contact(row, await contacts.identities_of(store, account_id, [row["id"]]))
     everything = await wallet_of(asked) is None
-    found["identity_conflicts"] = [
-        conflict(one, everything) for one in await contacts.conflicts_of(store, account_id, row["id"])
-    ]
-    return found
+    return {
+        **shapes.contact(row, await contacts.identities_of(store, account_id, [row["id"]])),
+        "identity_conflicts": [
+            conflict(one, everything) for one in await contacts.conflicts_of(store, account_id, row["id"])
+        ],
+    }
 
 
-def conflict(row: Row, everything: bool = True) -> dict[str, Any]:
+def conflict(row: Row, everything: bool = True) -> ConflictShown:
     """An identity that was told of one contact and belongs to another; whose it is only to who sees all contacts."""
-    return shapes.identity(row["kind"], row["value"]) | {
+    return {
+        **shapes.identity(row["kind"], row["value"]),
         "belongs_to": row["other_id"] if everything else None,
         "told_by": row["source_id"],
         "told_at": iso(row["told_at"]),
@@ -144,8 +155,9 @@ async def upsert(asked: Asked) -> Response:
         )
     asked.registry.held.contact_appeared()
     row = await contacts.find(asked.registry.store, asked.account_id, told.contact_id)
-    found = await shown(asked, row) if row else {}
-    return answer(found, 201 if told.created else 200)
+    if row is None:
+        raise not_found("contact")
+    return answer(await shown(asked, row), 201 if told.created else 200)
 
 
 async def take_away(asked: Asked) -> Response:
@@ -170,7 +182,7 @@ async def conflicts(asked: Asked) -> Response:
     rows, following = await contacts.conflicts(
         asked.registry.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
     )
-    shown = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
+    shown: list[ConflictOfContact] = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
     return answer({"data": shown, "next_cursor": cursor(following) if following else None})
 
 
@@ -196,7 +208,7 @@ async def summary(asked: Asked) -> Response:
     return answer({"contact_id": row["id"], "currencies": [sums(one) for one in rows]})
 
 
-def sums(row: Row) -> dict[str, Any]:
+def sums(row: Row) -> SumsShown:
     """What orders in one currency sum up to."""
     currency = row["currency"]
     average = (
@@ -220,13 +232,26 @@ def sums(row: Row) -> dict[str, Any]:
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/contacts", look_up, Permission.READ, needs_registry=True),
-    route("PUT", "/v1/contacts/{contact}", upsert, Permission.MANAGE, needs_registry=True),
     route(
-        "DELETE", "/v1/contacts/{contact}/identities", take_away, Permission.MANAGE, needs_registry=True, query=Known
+        "GET", "/v1/contacts", look_up, Permission.READ,
+        needs_registry=True, query=Known, gives=Listed[ContactWhole],
     ),
-    route("GET", "/v1/identity-conflicts", conflicts, Permission.MANAGE, needs_registry=True, query=Page),
-    route("GET", "/v1/contacts/{contact}", show, Permission.READ, needs_registry=True),
-    route("GET", "/v1/contacts/{contact}/orders", orders_of, Permission.READ, needs_registry=True),
-    route("GET", "/v1/contacts/{contact}/summary", summary, Permission.READ, needs_registry=True),
-]
+    route(
+        "PUT", "/v1/contacts/{contact}", upsert, Permission.MANAGE,
+        needs_registry=True, takes=ContactBody, gives=ContactWhole, status=201, also=(200,),
+    ),
+    route(
+        "DELETE", "/v1/contacts/{contact}/identities", take_away, Permission.MANAGE,
+        needs_registry=True, query=Known, gives=ContactWhole,
+    ),
+    route(
+        "GET", "/v1/identity-conflicts", conflicts, Permission.MANAGE,
+        needs_registry=True, query=Page, gives=Listed[ConflictOfContact],
+    ),
+    route("GET", "/v1/contacts/{contact}", show, Permission.READ, needs_registry=True, gives=ContactWhole),
+    route(
+        "GET", "/v1/contacts/{contact}/orders", orders_of, Permission.READ,
+        needs_registry=True, query=OrderQuery, gives=Listed[OrderShown],
+    ),
+    route("GET", "/v1/contacts/{contact}/summary", summary, Permission.READ, needs_registry=True, gives=SummaryShown),
+]  # fmt: skip

@@ -10,6 +10,7 @@ from app.roles import Permission
 from app.store import contacts, deals, handmade
 from app.store.merging import Gone
 from app.store.statements import Row
+from app.web.answers import DealShown, Listed, OrderShown
 from app.web.handmade import OPERATOR, Title, Word, no_contact
 from app.web.orders import OrderQuery, list_orders
 from app.web.problems import Problem, not_found
@@ -26,7 +27,7 @@ class DealBody(Body):
     orders: Literal["keep", "move"] | None = None
 
 
-async def _shown(asked: Asked, row: Row) -> dict[str, Any]:
+async def _shown(asked: Asked, row: Row) -> DealShown:
     contact = await contacts.find(asked.registry.store, asked.account_id, row["contact_id"])
     return {
         "crm_id": row["crm_id"],
@@ -109,7 +110,13 @@ async def orders_of(asked: Asked) -> Response:
 
 
 ROUTES: list[Route] = [
-    route("PUT", "/v1/deals/{deal}", upsert, Permission.MANAGE, needs_registry=True, takes=DealBody),
-    route("GET", "/v1/deals/{deal}", show, Permission.READ, needs_registry=True),
-    route("GET", "/v1/deals/{deal}/orders", orders_of, Permission.READ, needs_registry=True, query=OrderQuery),
-]
+    route(
+        "PUT", "/v1/deals/{deal}", upsert, Permission.MANAGE,
+        needs_registry=True, takes=DealBody, gives=DealShown, status=201, also=(200,), fails=("contact_not_found",),
+    ),
+    route("GET", "/v1/deals/{deal}", show, Permission.READ, needs_registry=True, gives=DealShown),
+    route(
+        "GET", "/v1/deals/{deal}/orders", orders_of, Permission.READ,
+        needs_registry=True, query=OrderQuery, gives=Listed[OrderShown],
+    ),
+]  # fmt: skip

@@ -10,11 +10,13 @@ from app.outcome import RECORDED, Outcome
 from app.retry import NotKept
 from app.roles import Permission
 from app.store import contacts, deliveries
+from app.store.looking import look
 from app.store.statements import Row
 from app.web import shapes
-from app.web.orders import moment_of
+from app.web.answers import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown
+from app.web.orders import Since, moment_of
 from app.web.problems import Problem, invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, page_of, route
+from app.web.requests import Asked, Body, Page, after, answer, cursor, route
 
 
 class DeliveryQuery(Page):
@@ -25,14 +27,18 @@ class DeliveryQuery(Page):
     kind: str | None = Field(None, max_length=200)
     external_id: str | None = Field(None, max_length=255)
     contact: str | None = Field(None, max_length=255)
-    since: str | None = None
-    until: str | None = None
+    since: Since | None = None
+    until: Since | None = None
     q: str | None = Field(None, max_length=200)
     newer_than: str | None = Field(None, max_length=64)
 
 
 async def index(asked: Asked) -> Response:
-    """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first."""
+    """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first.
+
+    What matches rarely is looked for so many rows at a time: a page may hold fewer than `limit`, even none, and still have
+    a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
+    """
     query = asked.query(DeliveryQuery)
     if query.outcome is not None and query.outcome not in RECORDED:
         raise invalid(
@@ -57,8 +63,9 @@ async def index(asked: Asked) -> Response:
     if query.newer_than is not None:
         rows = await deliveries.newer(store, asked.account_id, wanted, than=query.newer_than, limit=query.limit)
         return answer({"data": [shapes.delivery(row) for row in rows], "next_cursor": None})
-    rows = await deliveries.page(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit + 1)
-    return answer(page_of(rows, query.limit, shapes.delivery, lambda row: row["id"]))
+    rows, place = await look(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
+    following = None if place is None else cursor(place)
+    return answer({"data": [shapes.delivery(row) for row in rows], "next_cursor": following})
 
 
 async def show(asked: Asked) -> Response:
@@ -67,21 +74,34 @@ async def show(asked: Asked) -> Response:
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
     if row is None:
         raise not_found("delivery")
-    shown = shapes.delivery(row) | {"headers": None, "query": None, "body": None, "body_encoding": None}
     kept = await deliveries.body(store, asked.account_id, row["id"])
+    shown: DeliveryWhole = {
+        **shapes.delivery(row),
+        "headers": None,
+        "query": None,
+        "body": None,
+        "body_encoding": None,
+        "body_kept": kept is not None,
+    }
     if kept is not None and asked.caller.may(Permission.BODIES):
-        shown |= opened(*kept)
-    shown["body_kept"] = kept is not None
+        held = opened(*kept)
+        shown["headers"], shown["query"] = held["headers"], held["query"]
+        shown["body"], shown["body_encoding"] = held["body"], held["body_encoding"]
     return answer(shown)
 
 
-def opened(body: bytes, envelope: Row) -> Row:
+def opened(body: bytes, envelope: Row) -> Opened:
     """What a delivery held, as it is shown to those who may see it."""
-    shown = {"headers": envelope["headers"], "query": envelope.get("query", {})}
     try:
-        return shown | {"body": body.decode("utf-8"), "body_encoding": "text"}
+        text, encoding = body.decode("utf-8"), "text"
     except UnicodeDecodeError:
-        return shown | {"body": base64.b64encode(body).decode(), "body_encoding": "base64"}
+        text, encoding = base64.b64encode(body).decode(), "base64"
+    return {
+        "headers": envelope["headers"],
+        "query": envelope.get("query", {}),
+        "body": text,
+        "body_encoding": encoding,
+    }
 
 
 async def retry(asked: Asked) -> Response:
@@ -93,16 +113,17 @@ async def retry(asked: Asked) -> Response:
         raise Problem("conflict", f"the delivery cannot be taken up again: {why}") from None
     if receipt is None:
         raise not_found("delivery")
-    return answer({
+    told: RetriedShown = {
         "delivery_id": receipt.delivery_id,
-        "outcome": str(receipt.outcome),
+        "outcome": receipt.outcome,
         "reason": receipt.reason,
         "orders": list(receipt.orders),
-    })  # fmt: skip
+    }
+    return answer(told)
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/deliveries", index, Permission.LOG),
-    route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG),
-    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG),
+    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryShown]),
+    route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
+    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedShown),
 ]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.moments import iso, now
-from app.store import contacts, deliveries, orders, traces
+from app.store import contacts, orders, traces
+from app.store.record import unpacked
 from app.store.statements import Row
 from app.store.tombstones import Word
 from app.web import shapes
@@ -105,41 +106,46 @@ async def _orders(asked: Asked, about: About, told: set[str]) -> AsyncIterator[A
         wanted = orders.Filter(contact_id=about.contact["id"], source_id=about.source_id)
         after = None
         while rows := await orders.page(store, account_id, wanted, after=after, limit=PAGE):
-            for row in rows:
-                seen.add(row["id"])
-                yield shapes.order(row, crm_id) | {"history": await _history(asked, row["id"], told)}
+            seen |= {row["id"] for row in rows}
+            for one in await _told(asked, rows, crm_id, told):
+                yield one
             after = (rows[-1]["ordered_at"], rows[-1]["id"])
     further = await traces.orders_named(store, account_id, about.source_id, about.orders) if about.source_id else []
     for order_id in further:
         found = await orders.find(store, account_id, order_id)
         if found is not None and found["id"] not in seen:
             seen.add(found["id"])
-            yield shapes.order(found, None) | {"history": await _history(asked, found["id"], told)}
+            for one in await _told(asked, [found], None, told):
+                yield one
 
 
-async def _history(asked: Asked, order_id: str, told: set[str]) -> list[dict[str, Any]]:
-    entries = await orders.history(asked.registry.store, asked.account_id, order_id)
-    told |= {entry["delivery_id"] for entry in entries if entry["delivery_id"]}
+async def _told(asked: Asked, rows: list[Row], crm_id: str | None, told: set[str]) -> list[dict[str, Any]]:
+    """Orders, each with its history."""
+    entries = await traces.histories(asked.registry.store, asked.account_id, [row["id"] for row in rows])
+    told |= {entry["delivery_id"] for some in entries.values() for entry in some if entry["delivery_id"]}
     return [
-        {
-            "at": iso(entry["at"]) if entry["at"] >= 0 else None,
-            "recorded_at": iso(entry["recorded_at"]),
-            "delivery_id": entry["delivery_id"],
-            "member_id": entry["member_id"],
-            "said": shapes.said(entry["said"]),
-        }
-        for entry in entries
+        shapes.order(row, crm_id) | {"history": [_entry(entry) for entry in entries.get(row["id"], ())]} for row in rows
     ]
 
 
+def _entry(entry: Row) -> dict[str, Any]:
+    return {
+        "at": iso(entry["at"]) if entry["at"] >= 0 else None,
+        "recorded_at": iso(entry["recorded_at"]),
+        "delivery_id": entry["delivery_id"],
+        "member_id": entry["member_id"],
+        "said": shapes.said(entry["said"]),
+    }
+
+
 async def _deliveries(asked: Asked, ids: set[str]) -> AsyncIterator[Any]:
-    store, account_id = asked.registry.store, asked.account_id
-    for one in sorted(ids):
-        row = await deliveries.find(store, account_id, one)
-        if row is not None:
-            kept = await deliveries.body(store, account_id, one)
-            nothing = {"headers": None, "query": None, "body": None, "body_encoding": None}
-            yield shapes.delivery(row) | (opened(*kept) if kept else nothing)
+    ordered = sorted(ids)
+    nothing = {"headers": None, "query": None, "body": None, "body_encoding": None}
+    for at in range(0, len(ordered), PAGE):
+        for row, content in await traces.deliveries_whole(
+            asked.registry.store, asked.account_id, ordered[at : at + PAGE]
+        ):
+            yield {**shapes.delivery(row), **(opened(*unpacked(content)) if content else nothing)}
 
 
 async def _requests(asked: Asked, ids: set[str]) -> AsyncIterator[Any]:

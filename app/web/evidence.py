@@ -1,9 +1,10 @@
 """A delivery's evidence over HTTP: its exact bytes, and what it changed in its orders, field by field."""
 
-from typing import Any, TypedDict
+from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 from app.changes import Change, changes
 from app.moments import iso
@@ -11,7 +12,7 @@ from app.roles import Permission
 from app.store import deliveries, orders
 from app.web import shapes
 from app.web.problems import Problem, not_found
-from app.web.requests import Asked, Query, answer, route
+from app.web.requests import Asked, Query, Stream, answer, route
 
 _MONEY = frozenset({"value", "refunded_value"})
 _TIMES = frozenset({"ordered_at", "paid_at"})
@@ -119,6 +120,9 @@ def _value(field: str, value: Any, currency: str | None) -> Any:
 
 _ID = "/v1/deliveries/{delivery}"
 ROUTES: list[Route] = [
-    route("GET", f"{_ID}/body", body, Permission.BODIES),
+    route(
+        "GET", f"{_ID}/body", body, Permission.BODIES,
+        gives=Stream("application/octet-stream", "The exact bytes that arrived.", binary=True),
+    ),
     route("GET", f"{_ID}/changes", changed, Permission.LOG, gives=ChangesShown),
-]
+]  # fmt: skip

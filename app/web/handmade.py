@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -17,9 +17,10 @@ from app.statement import MAX_ITEMS, TITLE_LENGTH
 from app.store import accounts, contacts, deals, handmade, orders
 from app.store.merging import Gone
 from app.store.statements import Row
+from app.web.answers import OrderShown
 from app.web.orders import shown
-from app.web.problems import Problem, invalid, not_found
-from app.web.requests import Asked, Body, answer, route
+from app.web.problems import Problem, invalid, not_found, quoted
+from app.web.requests import Asked, Body, answer, null_only_for, route
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
 _AMOUNT = re.compile(r"\d{1,15}(\.\d{1,4})?")
@@ -67,19 +68,44 @@ def _currency(text: Any) -> Any:
     return code
 
 
-Amount = Annotated[str, BeforeValidator(_amount)]
-Moment = Annotated[str, BeforeValidator(_moment)]
-Currency = Annotated[str, BeforeValidator(_currency)]
+Amount = Annotated[
+    str,
+    BeforeValidator(_amount),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,15}(\.\d{1,4})?$", "examples": ["199.90"]}),
+]
+Moment = Annotated[
+    str,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T13:00:00Z"]}),
+]
+Currency = Annotated[
+    str,
+    BeforeValidator(_currency),
+    WithJsonSchema({"type": "string", "description": "ISO 4217", "pattern": "^[A-Za-z]{3}$", "examples": ["BRL"]}),
+]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_LENGTH)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-Url = Annotated[str, StringConstraints(max_length=2000), BeforeValidator(_url)]
+Url = Annotated[
+    str,
+    StringConstraints(max_length=2000),
+    BeforeValidator(_url),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://[^/\s]", "maxLength": 2000}),
+]
+
+
+_QUANTITY = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10**12},
+        {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,6})?$"},
+    ]
+}
 
 
 class ItemBody(Body):
     """One line of an order."""
 
     title: Title
-    quantity: Annotated[Decimal, BeforeValidator(_quantity)] = Decimal(1)
+    quantity: Annotated[Decimal, BeforeValidator(_quantity), WithJsonSchema(_QUANTITY)] = Decimal(1)
     unit_value: Amount | None = None
     sku: Word | None = None
 
@@ -105,7 +131,7 @@ class OrderBody(Body):
 class OrderChange(Body):
     """What is to change. What is not mentioned is left alone; null empties what can be empty."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(json_schema_extra=null_only_for("paid_at", "deal_id", "url", "items"))
 
     contact: Word | None = None
     title: Title | None = None
@@ -173,7 +199,7 @@ def no_contact(word: str) -> Problem:
     """There is no such contact, and what to do about it."""
     return Problem(
         "contact_not_found",
-        f"no contact is known as {word[:100]!r}; make it first: PUT /v1/contacts/{{the CRM's id}}",
+        f"no contact is known as {quoted(word)}; make it first: PUT /v1/contacts/{{the CRM's id}}",
         errors=[{"field": "contact", "message": "no such contact"}],
     )
 
@@ -183,7 +209,7 @@ async def check_deal(asked: Asked, deal_id: str, contact_id: str, on_purpose: bo
     deal = await deals.find(asked.registry.store, asked.account_id, deal_id)
     if deal is None:
         raise invalid(
-            "deal_id", f"no deal is known as {deal_id[:100]!r}; make it first: PUT /v1/deals/{{the CRM's id}}"
+            "deal_id", f"no deal is known as {quoted(deal_id)}; make it first: PUT /v1/deals/{{the CRM's id}}"
         )
     owner = await contacts.find(asked.registry.store, asked.account_id, deal["contact_id"])
     if (owner["id"] if owner else deal["contact_id"]) != contact_id and not on_purpose:
@@ -299,6 +325,12 @@ async def _changes(asked: Asked, given: OrderChange, row: Row) -> tuple[dict[str
 
 
 ROUTES: list[Route] = [
-    route("POST", "/v1/orders", create, Permission.MANAGE, needs_registry=True, takes=OrderBody, status=201),
-    route("PATCH", "/v1/orders/{order}", change, Permission.MANAGE, needs_registry=True, takes=OrderChange),
-]
+    route(
+        "POST", "/v1/orders", create, Permission.MANAGE,
+        needs_registry=True, takes=OrderBody, gives=OrderShown, status=201, also=(200,), fails=("contact_not_found",),
+    ),
+    route(
+        "PATCH", "/v1/orders/{order}", change, Permission.MANAGE,
+        needs_registry=True, takes=OrderChange, gives=OrderShown, fails=("contact_not_found",),
+    ),
+]  # fmt: skip

@@ -6,8 +6,9 @@ from starlette.routing import Route
 
 from app.registry import Registry
 from app.store.database import Unavailable
+from app.web.answers import HealthShown, ReadyShown
 from app.web.problems import Problem
-from app.web.requests import answer
+from app.web.requests import answer, open_route
 
 
 async def healthz(request: Request) -> Response:
@@ -25,4 +26,7 @@ async def readyz(request: Request) -> Response:
     return answer({"status": "ready", "waiting": registry.committer.waiting})
 
 
-ROUTES = [Route("/healthz", healthz), Route("/readyz", readyz)]
+ROUTES: list[Route] = [
+    open_route("GET", "/healthz", healthz, gives=HealthShown),
+    open_route("GET", "/readyz", readyz, gives=ReadyShown, fails=("busy",)),
+]

@@ -3,11 +3,12 @@
 import asyncio
 from enum import StrEnum
 from time import monotonic
-from typing import Any, TypedDict
+from typing import Any
 
 from pydantic import Field
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 from app.moments import iso
 from app.outcome import RECORDED, Outcome
@@ -292,12 +293,31 @@ def _change(row: Row, crm: dict[str, str | None], seen: bool) -> dict[str, Any]:
 def _side(kind: str, side: Row | None, crm: dict[str, str | None]) -> dict[str, Any] | None:
     if side is None or kind != "order":
         return side
-    return shapes.order(side, crm.get(side["contact_id"] or ""))
+    return {**shapes.order(side, crm.get(side["contact_id"] or ""))}
 
 
 ROUTES: list[Route] = [
-    route("POST", "/v1/deliveries/retry", retry, Permission.LOG, takes=RetryBody, gives=BegunAnswer, status=202),
-    route("POST", "/v1/remap", remap, Permission.SOURCES, takes=RemapBody, gives=BegunAnswer, status=202),
+    route(
+        "POST",
+        "/v1/deliveries/retry",
+        retry,
+        Permission.LOG,
+        takes=RetryBody,
+        gives=BegunAnswer,
+        status=202,
+        also=(200,),
+    ),
+    route(
+        "POST",
+        "/v1/remap",
+        remap,
+        Permission.SOURCES,
+        takes=RemapBody,
+        gives=BegunAnswer,
+        status=202,
+        also=(200,),
+        fails=("not_found",),
+    ),
     route("GET", "/v1/jobs", index, Permission.LOG, query=JobsQuery, gives=JobsAnswer),
     route("GET", "/v1/jobs/{job}", show, Permission.LOG, query=JobQuery, gives=JobAnswer),
     route("POST", "/v1/jobs/{job}/stop", stop, Permission.LOG, takes=Body, gives=JobAnswer),

@@ -1,8 +1,8 @@
 """Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
 
-from typing import Any
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -14,9 +14,22 @@ from app.roles import Permission
 from app.store import contacts, orders
 from app.store.statements import Row
 from app.web import shapes
+from app.web.answers import EntryShown, Listed, OrderShown
 from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Page, after, answer, cursor, page_of, route
 from app.web.wallet import wallet_of
+
+# A text, checked where it is used (`moment_of`); the document says more of it than its type.
+Since = Annotated[
+    str,
+    WithJsonSchema({
+        "description": "a time in ISO 8601 (UTC, when it names no zone), or a span back from now",
+        "anyOf": [
+            {"type": "string", "pattern": r"^\d{1,6}[smhdw]$", "examples": ["7d"]},
+            {"type": "string", "format": "date-time", "examples": ["2026-11-01T00:00:00Z"]},
+        ],
+    }),
+]  # fmt: skip
 
 
 class OrderQuery(Page):
@@ -25,9 +38,9 @@ class OrderQuery(Page):
     status: Status | None = None
     origin: Origin | None = None
     source_id: str | None = Field(None, max_length=64)
-    currency: str | None = None
-    since: str | None = None
-    until: str | None = None
+    currency: str | None = Field(None, json_schema_extra={"examples": ["BRL"]})
+    since: Since | None = None
+    until: Since | None = None
 
 
 class AllOrdersQuery(OrderQuery):
@@ -120,7 +133,7 @@ async def _seen(asked: Asked) -> Row:
     return row
 
 
-async def shown(asked: Asked, row: Row) -> dict[str, Any]:
+async def shown(asked: Asked, row: Row) -> OrderShown:
     """An order as it is answered."""
     return shapes.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
 
@@ -134,23 +147,27 @@ async def history(asked: Asked) -> Response:
     """What was said of the order, in the source's time: by which delivery or member, and what."""
     row = await _seen(asked)
     entries = await orders.history(asked.registry.store, asked.account_id, row["id"])
-    return answer({
-        "data": [
-            {
-                "at": iso(entry["at"]) if entry["at"] >= 0 else None,
-                "recorded_at": iso(entry["recorded_at"]),
-                "delivery_id": entry["delivery_id"],
-                "member_id": entry["member_id"],
-                "said": shapes.said(entry["said"]),
-            }
-            for entry in entries
-        ],
-        "next_cursor": None,
-    })  # fmt: skip
+    return answer({"data": [_entry(entry) for entry in entries], "next_cursor": None})
+
+
+def _entry(entry: Row) -> EntryShown:
+    return {
+        "at": iso(entry["at"]) if entry["at"] >= 0 else None,
+        "recorded_at": iso(entry["recorded_at"]),
+        "delivery_id": entry["delivery_id"],
+        "member_id": entry["member_id"],
+        "said": shapes.said(entry["said"]),
+    }
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/orders", index, Permission.READ, needs_registry=True),
-    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True),
-    route("GET", "/v1/orders/{order}/history", history, Permission.READ, needs_registry=True),
-]
+    route(
+        "GET", "/v1/orders", index, Permission.READ,
+        needs_registry=True, query=AllOrdersQuery, gives=Listed[OrderShown],
+    ),
+    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True, gives=OrderShown),
+    route(
+        "GET", "/v1/orders/{order}/history", history, Permission.READ,
+        needs_registry=True, gives=Listed[EntryShown],
+    ),
+]  # fmt: skip

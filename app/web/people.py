@@ -1,6 +1,6 @@
 """Merging contacts over HTTP, and undoing it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
@@ -9,8 +9,9 @@ from starlette.routing import Route
 from app.roles import Permission
 from app.store import contacts, merging
 from app.store.merging import Merged, MergeRefused
+from app.web.answers import MergedShown
 from app.web.contacts import shown
-from app.web.problems import Problem, not_found
+from app.web.problems import Problem, not_found, quoted
 from app.web.requests import Asked, Body, answer, route
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -33,7 +34,7 @@ async def _answer(asked: Asked, contact_id: str, merged: Merged) -> Response:
     row = await contacts.find(asked.registry.store, asked.account_id, contact_id)
     if row is None:
         raise not_found("contact")
-    told: dict[str, Any] = {
+    told: MergedShown = {
         "contact": await shown(asked, row),
         "contact_id": merged.contact_id,
         "survivor_id": merged.survivor_id,
@@ -51,7 +52,7 @@ async def merge(asked: Asked) -> Response:
     if into is None:
         raise Problem(
             "contact_not_found",
-            f"no contact is known as {given.into[:100]!r}, so nothing can be merged into it",
+            f"no contact is known as {quoted(given.into)}, so nothing can be merged into it",
             errors=[{"field": "into", "message": "no such contact"}],
         )
     try:
@@ -74,6 +75,12 @@ async def unmerge(asked: Asked) -> Response:
 
 
 ROUTES: list[Route] = [
-    route("POST", "/v1/contacts/{contact}/merge", merge, Permission.MANAGE, needs_registry=True, takes=MergeBody),
-    route("POST", "/v1/contacts/{contact}/unmerge", unmerge, Permission.MANAGE, needs_registry=True, takes=Body),
-]
+    route(
+        "POST", "/v1/contacts/{contact}/merge", merge, Permission.MANAGE,
+        needs_registry=True, takes=MergeBody, gives=MergedShown, fails=("contact_not_found",),
+    ),
+    route(
+        "POST", "/v1/contacts/{contact}/unmerge", unmerge, Permission.MANAGE,
+        needs_registry=True, takes=Body, gives=MergedShown,
+    ),
+]  # fmt: skip

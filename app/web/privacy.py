@@ -18,6 +18,7 @@ from app.store.merging import Gone
 from app.store.statements import Row, to_json
 from app.store.tombstones import Word
 from app.web import dossier
+from app.web.answers import CarriedOut, Listed, PrivacyRequestShown, ProofShown
 from app.web.contacts import region_of
 from app.web.dossier import About
 from app.web.problems import Problem, invalid, not_found
@@ -33,20 +34,27 @@ class ProofQuery(Page):
     crm_id: str | None = Field(None, max_length=255)
 
 
-def _request(row: Row) -> dict[str, Any]:
+def _request(row: Row) -> PrivacyRequestShown:
     return {
         "id": row["id"],
         "delivery_id": row["id"],
         "source_id": row["source_id"],
         "kind": row["kind"],
         "request": row["request"],
-        **{name: iso(row[name]) for name in ("received_at", "due_at", "done_at")},
+        "received_at": iso(row["received_at"]),
+        "due_at": iso(row["due_at"]),
+        "done_at": iso(row["done_at"]),
     }
 
 
-def _proof(row: Row) -> dict[str, Any]:
+def _proof(row: Row) -> ProofShown:
     return {
-        **{name: row[name] for name in ("id", "action", "source_id", "request_id", "member_id", "counts")},
+        "id": row["id"],
+        "action": row["action"],
+        "source_id": row["source_id"],
+        "request_id": row["request_id"],
+        "member_id": row["member_id"],
+        "counts": row["counts"],
         "done_at": iso(row["done_at"]),
     }
 
@@ -150,7 +158,8 @@ async def carry_out(asked: Asked) -> Response:
     except NotKept as why:
         raise Problem("conflict", f"nobody can tell any more whom this is about: {why}") from None
     done = await privacy.find(store, account_id, row["id"]) or row
-    return answer(_request(done) | {"proof": _proof(proof), "export": None})
+    told: CarriedOut = {**_request(done), "proof": _proof(proof), "export": None}
+    return answer(told)
 
 
 async def _handing_over(asked: Asked, row: Row) -> Response:
@@ -167,15 +176,18 @@ async def _handing_over(asked: Asked, row: Row) -> Response:
         proof = _handed_over(asked, row)
         await privacy.handed_over(asked.registry.store, proof)
         done = await privacy.find(asked.registry.store, asked.account_id, row["id"]) or row
-        yield b"," + to_json(_request(done) | {"proof": _proof(privacy.shown(proof))}).encode()[1:]
+        yield b"," + to_json({**_request(done), "proof": _proof(privacy.shown(proof))}).encode()[1:]
 
     return StreamingResponse(pieces(), media_type="application/json")
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/contacts/{contact}/export", export, Permission.PERSON),
-    route("DELETE", "/v1/contacts/{contact}", erase, Permission.PERSON),
-    route("GET", "/v1/privacy/requests", index, Permission.PERSON, query=Page),
-    route("POST", "/v1/privacy/requests/{request}/carry-out", carry_out, Permission.PERSON, takes=Body),
-    route("GET", "/v1/privacy/proofs", proofs, Permission.PERSON, query=ProofQuery),
-]
+    route("GET", "/v1/contacts/{contact}/export", export, Permission.PERSON, gives=dict[str, Any]),
+    route("DELETE", "/v1/contacts/{contact}", erase, Permission.PERSON, gives=ProofShown),
+    route("GET", "/v1/privacy/requests", index, Permission.PERSON, query=Page, gives=Listed[PrivacyRequestShown]),
+    route(
+        "POST", "/v1/privacy/requests/{request}/carry-out", carry_out, Permission.PERSON,
+        takes=Body, gives=CarriedOut,
+    ),
+    route("GET", "/v1/privacy/proofs", proofs, Permission.PERSON, query=ProofQuery, gives=Listed[ProofShown]),
+]  # fmt: skip

@@ -21,6 +21,8 @@ TITLES = {
     "internal": (500, "A fault of ours"),
 }
 
+MOST_DIGITS = 8  # a phone number or a CPF has more
+
 
 class Problem(Exception):
     """An error that its reader can act on. `errors` names every wrong field: [{"field", "message"}]."""
@@ -59,6 +61,12 @@ class Problem(Exception):
             headers=self.headers,
             media_type="application/problem+json",
         )
+
+
+def quoted(word: str) -> str:
+    """A word that names something, as an error may repeat it: an id; never what could be an e-mail address, a phone or document."""
+    plain = all(char.isalnum() or char in "_-" for char in word) and sum(char.isdigit() for char in word) < MOST_DIGITS
+    return repr(word) if word and len(word) <= 64 and (plain or word.startswith("cnt_")) else "what was given"
 
 
 def not_found(what: str) -> Problem:

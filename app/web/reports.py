@@ -6,12 +6,13 @@ Under owner privacy a rep's report covers the rep's wallet and nothing else.
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 from adapters.contract import Money, Unreadable
 from app import moments
@@ -20,8 +21,9 @@ from app.roles import Permission
 from app.store import accounts, contacts, reports
 from app.store.statements import Row
 from app.web import shapes
+from app.web.answers import SumsShown
 from app.web.contacts import sums
-from app.web.orders import OrderQuery, wanted
+from app.web.orders import OrderQuery, Since, wanted
 from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Page, after, answer, cursor, page_of, route
 
@@ -45,27 +47,11 @@ class BuyersQuery(Page):
     currency: str | None = Field(None, description="one currency at a time; the account's own when none is named")
     origin: str | None = Field(None, max_length=64)
     source_id: str | None = Field(None, max_length=64)
-    since: str | None = None
-    until: str | None = None
+    since: Since | None = None
+    until: Since | None = None
     recency: Steps = Field("30,90,180,365", description="days since the last purchase; fewer is better")
     frequency: Steps = Field("2,3,5,10", description="paid orders")
     money: Steps | None = Field(None, description="net sums; else 1, 2, 5 and 10 times the average order value")
-
-
-class SumsShown(TypedDict):
-    """What orders in one currency sum up to; test orders stand in no sum."""
-
-    currency: str
-    orders: int
-    paid_orders: int
-    gross: str
-    refunded: str
-    net: str
-    open: str
-    average_order_value: str | None
-    first_ordered_at: str | None
-    last_ordered_at: str | None
-    last_paid_at: str | None
 
 
 class GroupShown(TypedDict):

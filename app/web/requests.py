@@ -48,6 +48,23 @@ class Page(Query):
     cursor: str | None = Field(None, max_length=500)
 
 
+def null_only_for(*names: str) -> Callable[[dict[str, Any]], None]:
+    """For a change's `json_schema_extra`: absent leaves a field alone, so that null means something for these names only.
+
+    pydantic has no word for "may be absent"; the default None, which says it, would stand in the document as a null.
+    """
+
+    def over(schema: dict[str, Any]) -> None:
+        schema["minProperties"] = 1
+        for name, field in schema["properties"].items():
+            field.pop("default", None)
+            if name not in names and "anyOf" in field:
+                (kind,) = (one for one in field.pop("anyOf") if one != {"type": "null"})
+                field.update(kind)
+
+    return over
+
+
 BodyT = TypeVar("BodyT", bound=Body)
 QueryT = TypeVar("QueryT", bound=Query)
 
@@ -171,18 +188,37 @@ Handler = Callable[[Asked], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
-    """What a route takes and gives, as its documentation tells it."""
+class Stream:
+    """A body or an answer that is not one JSON document: lines of CSV, events, a page, bytes.
 
-    handler: Handler
+    It is declared where a model or a type is, also several at once: `gives=Stream("text/csv", "a line an order")`,
+    `takes=(Stream("text/csv"), Stream("application/x-ndjson"))`. `words` say what is in it; `binary`: no text at all.
+    """
+
+    media_type: str
+    words: str = ""
+    binary: bool = False
+
+
+Takes = type[Body] | Stream | tuple[Stream, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a route takes and gives, as its documentation tells it. `also` are further statuses of the same answer."""
+
+    handler: Callable[..., Awaitable[Response]]
     permission: Permission | None
     any_of: tuple[Permission, ...]
     needs_registry: bool
     operator: bool
-    takes: type[Body] | None
+    takes: Takes
     query: type[Query] | None
     gives: Any
     status: int
+    also: tuple[int, ...] = ()
+    anybody: bool = False
+    fails: tuple[str, ...] = ()
 
 
 class Described(Route):
@@ -202,15 +238,23 @@ def route(
     needs_registry: bool = False,
     operator: bool = False,
     any_of: tuple[Permission, ...] = (),
-    takes: type[Body] | None = None,
+    takes: Takes = None,
     query: type[Query] | None = None,
     gives: Any = None,
     status: int = 200,
+    also: tuple[int, ...] = (),
+    fails: tuple[str, ...] = (),
 ) -> Route:
     """A route. Without the permission the answer is 403, and says which roles have it.
 
     `needs_registry` refuses while the account's registry is off; `operator` routes exist at the operator's door alone.
-    `takes` (the body), `query`, `gives` (the answer's type) and `status` describe the route for `/openapi.json`.
+    The rest describes the route for `/openapi.json`:
+
+    `takes`: the body's model, or a Stream (or several) when it is no JSON document; `query`: the query's model, and a
+    route without one refuses every parameter. `gives`: the answer's type (a TypedDict of typing_extensions, a pydantic
+    model, a Stream or several), None together with `status=204`. `status`: how it ends well, and `also` further ones
+    with the same answer (201 made, 200 there already). `fails`: codes of problems (app/web/problems.py) beyond those that
+    follow from method, path, permission, body and query.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -223,6 +267,8 @@ def route(
             _check(caller, permission, any_of)
             if needs_registry:
                 await _check_enabled(asked)
+            if query is None and not operator:
+                asked.query(Query)  # unknown ones are an error here, too
             if method == "POST" and (key := request.headers.get("idempotency-key")):
                 return await _once(asked, key, handler)
             return await handler(asked)
@@ -240,8 +286,24 @@ def route(
         endpoint,
         methods=[method],
         name=f"{method} {path}",
-        description=Description(handler, permission, any_of, needs_registry, operator, takes, query, gives, status),
+        description=Description(
+            handler, permission, any_of, needs_registry, operator, takes, query, gives, status, also, fails=fails
+        ),
     )
+
+
+def open_route(
+    method: str,
+    path: str,
+    handler: Callable[[Request], Awaitable[Response]],
+    *,
+    gives: Any,
+    status: int = 200,
+    fails: tuple[str, ...] = (),
+) -> Route:
+    """A route that asks for no token (health, metrics, documents): nothing is checked, and the handler gets the request."""
+    described = Description(handler, None, (), False, False, None, None, gives, status, anybody=True, fails=fails)
+    return Described(path, handler, methods=[method], name=f"{method} {path}", description=described)
 
 
 def _check(caller: Caller, permission: Permission | None, any_of: tuple[Permission, ...]) -> None:

@@ -1,10 +1,11 @@
 """Retention over HTTP: what an account keeps no longer is counted, or pruned, a good many rows at a time."""
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 from app.moments import iso
 from app.retention import AT_MOST, Pruned

@@ -1,11 +1,12 @@
 """Signing in to the console: a token becomes a short session in a cookie, which no page's script can read."""
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 from pydantic import StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 from app import moments
 from app.moments import iso
@@ -116,7 +117,9 @@ async def sign_out(asked: Asked) -> Response:
     return response
 
 
-def _for_anybody(method: str, handler: Handler, *, takes: type[Body] | None, gives: Any, status: int) -> Route:
+def _for_anybody(
+    method: str, handler: Handler, *, takes: type[Body] | None, gives: Any, status: int, fails: tuple[str, ...]
+) -> Route:
     """A route at /v1/session that asks for no token: it is where one is shown, or let go of."""
 
     async def endpoint(request: Request) -> Response:
@@ -127,14 +130,14 @@ def _for_anybody(method: str, handler: Handler, *, takes: type[Body] | None, giv
         except Unavailable as why:
             raise Problem("busy", str(why)[:300], headers={"Retry-After": "5"}) from None
 
-    described = Description(handler, None, (), False, False, takes, None, gives, status)
+    described = Description(handler, None, (), False, False, takes, None, gives, status, anybody=True, fails=fails)
     return Described("/v1/session", endpoint, methods=[method], name=f"{method} /v1/session", description=described)
 
 
 _NOBODY = Caller("", None, Role.OPS, panel=True)  # may do nothing: of this role a panel leaves nothing
 
 ROUTES: list[Route] = [
-    _for_anybody("POST", sign_in, takes=SignIn, gives=SessionShown, status=201),
+    _for_anybody("POST", sign_in, takes=SignIn, gives=SessionShown, status=201, fails=("forbidden", "not_found")),
     route("GET", "/v1/session", show, None, gives=SessionShown),
-    _for_anybody("DELETE", sign_out, takes=None, gives=None, status=204),
+    _for_anybody("DELETE", sign_out, takes=None, gives=None, status=204, fails=("forbidden", "busy")),
 ]

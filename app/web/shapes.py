@@ -1,19 +1,31 @@
 """How things look outside: times ISO 8601 in UTC, money decimal strings, no inner names."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast, overload
 
 from adapters.contract import amount_text
 from app.moments import iso
 from app.store.statements import Row
+from app.web.answers import (
+    ContactShown,
+    DeliveryShown,
+    IdentityShown,
+    ItemShown,
+    OrderShown,
+    Said,
+)
 
 
+@overload
+def money(minor: int, currency: str) -> str: ...
+@overload
+def money(minor: int | None, currency: str | None) -> str | None: ...
 def money(minor: int | None, currency: str | None) -> str | None:
     """A decimal string with the currency's own decimals."""
     return None if minor is None or currency is None else amount_text(int(minor), currency)
 
 
-def item(line: Mapping[str, Any]) -> dict[str, Any]:
+def item(line: Mapping[str, Any]) -> ItemShown:
     """One line of an order."""
     quantity = line.get("quantity", "1")
     shown: Any = int(quantity) if str(quantity).isdigit() else quantity
@@ -26,7 +38,7 @@ def item(line: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def order(row: Row, crm_contact_id: str | None) -> dict[str, Any]:
+def order(row: Row, crm_contact_id: str | None) -> OrderShown:
     """An order, as the interface shows it."""
     return {
         "id": row["id"],
@@ -52,7 +64,7 @@ def order(row: Row, crm_contact_id: str | None) -> dict[str, Any]:
     }
 
 
-def said(statement: Mapping[str, Any]) -> dict[str, Any]:
+def said(statement: Mapping[str, Any]) -> Said:
     """A history entry's words in the shape of an order; only what was mentioned."""
     shown: dict[str, Any] = {}
     currency = statement.get("currency")
@@ -69,10 +81,10 @@ def said(statement: Mapping[str, Any]) -> dict[str, Any]:
             shown[name] = {"name": value.get("name"), "identities": [identity(*one) for one in value["identities"]]}
         elif name != "preference":
             shown[name] = value
-    return shown
+    return cast(Said, shown)  # words of many shapes: that they are these, the conformance test holds
 
 
-def identity(kind: str, value: str) -> dict[str, str | None]:
+def identity(kind: str, value: str) -> IdentityShown:
     """An identity; a shop's customer id is shown apart from the source it counts in."""
     if kind == "source":
         source_id, _, customer_id = value.partition(":")
@@ -80,7 +92,7 @@ def identity(kind: str, value: str) -> dict[str, str | None]:
     return {"kind": kind, "value": value, "source_id": None}
 
 
-def contact(row: Row, identities: list[Row]) -> dict[str, Any]:
+def contact(row: Row, identities: list[Row]) -> ContactShown:
     """A contact with its identities."""
     return {
         "id": row["id"],
@@ -88,7 +100,7 @@ def contact(row: Row, identities: list[Row]) -> dict[str, Any]:
         "name": row["name"],
         "owner_id": row["owner_id"],
         "identities": [
-            identity(one["kind"], one["value"]) | {"told_by": one["source_id"]}
+            {**identity(one["kind"], one["value"]), "told_by": one["source_id"]}
             for one in identities
             if one["contact_id"] == row["id"]
         ],
@@ -97,7 +109,7 @@ def contact(row: Row, identities: list[Row]) -> dict[str, Any]:
     }
 
 
-def delivery(row: Row) -> dict[str, Any]:
+def delivery(row: Row) -> DeliveryShown:
     """A row of the delivery log."""
     return {
         "id": row["id"],

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -16,8 +16,15 @@ from app.secrets import checked_secret, made_secret
 from app.source_api import THE_KEY
 from app.store import fetches, refusals, sources
 from app.store.statements import Row
+from app.web.answers import (
+    Listed,
+    SecretMadeShown,
+    SourceMadeShown,
+    SourceShown,
+    SourceWhole,
+)
 from app.web.problems import from_validation, invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, page_of, route
+from app.web.requests import Asked, Body, Page, after, answer, null_only_for, page_of, route
 
 MAX_OVERLAP = 30 * 86400
 
@@ -28,7 +35,7 @@ Secret = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 class SourceMade(Body):
     """A new source."""
 
-    adapter: str
+    adapter: str = Field(json_schema_extra=lambda schema: schema.update(enum=list(adapters.names())))
     name: Name | None = None
     secret: Secret | None = None
     key: Secret | None = None
@@ -38,6 +45,8 @@ class SourceMade(Body):
 
 class SourceChange(Body):
     """What may be changed; what is not mentioned is left alone."""
+
+    model_config = ConfigDict(json_schema_extra=null_only_for())
 
     name: Name | None = None
     enabled: bool | None = None
@@ -50,7 +59,7 @@ class SecretMade(Body):
     """A newer secret. The older ones count for `overlap` more (`24h`; `0s`: not at all)."""
 
     secret: Secret | None = None
-    overlap: str = "24h"
+    overlap: str = Field("24h", json_schema_extra={"pattern": r"^\d{1,6}[smhdw]$"})
 
 
 def adapter_of(name: str) -> Adapter[Any]:
@@ -87,11 +96,11 @@ def _fetching(adapter: Adapter[Any]) -> None:
         raise invalid("key", f"{adapter.title} sends whole orders; nothing is fetched, so no key is needed")
 
 
-async def _shown(asked: Asked, rows: list[Row]) -> list[dict[str, Any]]:
+async def _shown(asked: Asked, rows: list[Row]) -> list[SourceShown]:
     store, ids = asked.registry.store, [row["id"] for row in rows]
     secrets = await sources.secrets_of(store, asked.account_id, ids)
     seen = await sources.last_seen(store, asked.account_id, ids)
-    shown = []
+    shown: list[SourceShown] = []
     for row in rows:
         adapter = adapters.load(row["adapter"])
         scheme = adapter.scheme(options_of(adapter, row["options"]) if row["options"] else adapter.options())
@@ -99,7 +108,7 @@ async def _shown(asked: Asked, rows: list[Row]) -> list[dict[str, Any]]:
             "id": row["id"],
             "adapter": row["adapter"],
             "name": row["name"],
-            "origin": str(adapter.origin),
+            "origin": adapter.origin,
             "enabled": row["enabled"],
             "unknown_contacts": row["unknown_contacts"],
             "options": row["options"],
@@ -107,7 +116,12 @@ async def _shown(asked: Asked, rows: list[Row]) -> list[dict[str, Any]]:
             "strength": str(scheme.strength),
             "webhook_url": asked.registry.directory.webhook_url(row["id"]),
             "secrets": [
-                {"id": one["id"], **{name: iso(one[name]) for name in ("created_at", "expires_at", "revoked_at")}}
+                {
+                    "id": one["id"],
+                    "created_at": iso(one["created_at"]),
+                    "expires_at": iso(one["expires_at"]),
+                    "revoked_at": iso(one["revoked_at"]),
+                }
                 for one in secrets
                 if one["source_id"] == row["id"]
             ],
@@ -157,10 +171,13 @@ async def make(asked: Asked) -> Response:
     )
     asked.registry.directory.forget()
     row = await sources.find(asked.registry.store, asked.account_id, source_id)
-    (shown,) = await _shown(asked, [row] if row else [])
-    shown["source_id"] = source_id
-    shown["secret"] = secret if given.secret is None else None
-    shown["warnings"] = []
+    (known,) = await _shown(asked, [row] if row else [])
+    shown: SourceMadeShown = {
+        **known,
+        "source_id": source_id,
+        "secret": secret if given.secret is None else None,
+        "warnings": [],
+    }
     if secret is None:
         shown["warnings"] = [
             f"there is no secret yet, so every delivery is refused; give it the one that {adapter.title} shows: "
@@ -190,15 +207,18 @@ async def show(asked: Asked) -> Response:
     """One source, with what was refused at its door."""
     row = await _row(asked)
     await asked.registry.refused.flush()
-    (shown,) = await _shown(asked, [row])
-    shown["refused"] = [
-        {
-            "outcome": one["outcome"], "reason": one["reason"], "count": one["count"],
-            "first_at": iso(one["first_at"]), "last_at": iso(one["last_at"]),
-            "samples": [sample | {"at": iso(sample["at"])} for sample in one["samples"]],
-        }
-        for one in await refusals.of_sources(asked.registry.store, asked.account_id, row["id"])
-    ]  # fmt: skip
+    (known,) = await _shown(asked, [row])
+    shown: SourceWhole = {
+        **known,
+        "refused": [
+            {
+                "outcome": one["outcome"], "reason": one["reason"], "count": one["count"],
+                "first_at": iso(one["first_at"]), "last_at": iso(one["last_at"]),
+                "samples": [{"at": iso(sample["at"]), "headers": sample["headers"]} for sample in one["samples"]],
+            }
+            for one in await refusals.of_sources(asked.registry.store, asked.account_id, row["id"])
+        ],
+    }  # fmt: skip
     return answer(shown)
 
 
@@ -250,8 +270,12 @@ async def rotate(asked: Asked) -> Response:
         asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), older_end=ends
     )
     asked.registry.directory.forget()
-    shown = secret if given.secret is None else None
-    return answer({"id": secret_id, "secret": shown, "older_secrets_end_at": iso(ends)}, 201)
+    shown: SecretMadeShown = {
+        "id": secret_id,
+        "secret": secret if given.secret is None else None,
+        "older_secrets_end_at": iso(ends),
+    }
+    return answer(shown, 201)
 
 
 async def revoke(asked: Asked) -> Response:
@@ -265,11 +289,14 @@ async def revoke(asked: Asked) -> Response:
 
 _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
-    route("POST", "/v1/sources", make, Permission.SOURCES),
-    route("GET", "/v1/sources", index, None, any_of=(Permission.SOURCES, Permission.LOG)),
-    route("GET", _ID, show, None, any_of=(Permission.SOURCES, Permission.LOG)),
-    route("PATCH", _ID, change, Permission.SOURCES),
-    route("DELETE", _ID, delete, Permission.SOURCES),
-    route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES),
-    route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, Permission.SOURCES),
-]
+    route("POST", "/v1/sources", make, Permission.SOURCES, takes=SourceMade, gives=SourceMadeShown, status=201),
+    route(
+        "GET", "/v1/sources", index, None,
+        any_of=(Permission.SOURCES, Permission.LOG), query=Page, gives=Listed[SourceShown],
+    ),
+    route("GET", _ID, show, None, any_of=(Permission.SOURCES, Permission.LOG), gives=SourceWhole),
+    route("PATCH", _ID, change, Permission.SOURCES, takes=SourceChange, gives=SourceWhole),
+    route("DELETE", _ID, delete, Permission.SOURCES, status=204),
+    route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES, takes=SecretMade, gives=SecretMadeShown, status=201),
+    route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, Permission.SOURCES, status=204),
+]  # fmt: skip

@@ -7,7 +7,8 @@ from starlette.routing import Route
 from app import moments, signals
 from app.roles import Permission
 from app.store import sources
-from app.web.orders import moment_of
+from app.web.answers import StatsShown
+from app.web.orders import Since, moment_of
 from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Query, answer, route
 
@@ -17,8 +18,8 @@ LONGEST = 92 * 86400 * 1_000_000  # microseconds
 class StatsQuery(Query):
     """The time that is looked at, and a source."""
 
-    since: str = "24h"
-    until: str | None = None
+    since: Since = "24h"
+    until: Since | None = None
     source_id: str | None = Field(None, max_length=64)
 
 
@@ -49,4 +50,6 @@ async def stats(asked: Asked) -> Response:
     )
 
 
-ROUTES: list[Route] = [route("GET", "/v1/stats", stats, Permission.LOG, query=StatsQuery)]
+ROUTES: list[Route] = [
+    route("GET", "/v1/stats", stats, Permission.LOG, query=StatsQuery, gives=StatsShown, fails=("not_found",)),
+]

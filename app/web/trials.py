@@ -19,6 +19,7 @@ from app.store.statements import Row
 from app.trial import attempt
 from app.vault import Sealed, Vault
 from app.web import shapes
+from app.web.answers import AnsweredShown, TriedShown
 from app.web.problems import Problem, invalid
 from app.web.requests import Asked, Body, answer, route
 from app.web.sources import source_of
@@ -126,7 +127,12 @@ async def test(asked: Asked) -> Response:
             "registry_disabled", "the source or the account's registry is off, so its door refuses deliveries"
         )
     result = await asked.registry.intake.receive(admitted, raw, samples.query_string(delivery), delivery.body)
-    return answer({"delivery_id": result.delivery_id, "outcome": str(result.outcome), "orders": list(result.orders)})
+    told: AnsweredShown = {
+        "delivery_id": result.delivery_id,
+        "outcome": result.outcome,
+        "orders": list(result.orders),
+    }
+    return answer(told)
 
 
 def signed_sample(source: Source, kind: str | None, case: str | None = None) -> Delivery:
@@ -173,8 +179,8 @@ async def sign(asked: Asked) -> Response:
 
 _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
-    route("POST", f"{_ID}/test", test, Permission.SOURCES),
-    route("POST", f"{_ID}/try", try_out, Permission.SOURCES),
+    route("POST", f"{_ID}/test", test, Permission.SOURCES, takes=Tested, gives=AnsweredShown),
+    route("POST", f"{_ID}/try", try_out, Permission.SOURCES, takes=Tried, gives=TriedShown),
     route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True),
     route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True),
 ]

@@ -167,4 +167,5 @@ def sign_in(page: Page, token: str) -> None:
     """Fills in the form, and waits for the page behind it."""
     page.locator("input[name=token]").fill(token)
     page.locator("form button[type=submit]").click()
+    page.locator("input[name=token]").wait_for(state="detached")  # the form has a heading as well: that says nothing
     page.locator("main h1, .panel").first.wait_for()

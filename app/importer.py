@@ -1,0 +1,77 @@
+"""Imports under way: a part of a file is read beside the event loop, and committed in short transactions, one at a time."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+
+from app.importing import Read, RowT, Setting, read_contacts, read_orders
+from app.moments import now
+from app.store.database import Store
+from app.store.importing import OrderRow, Rehearsed, Report, import_orders
+from app.store.importing_contacts import ContactRow, import_contacts
+from app.store.statements import Plan
+from app.transfer import ROWS
+
+# PostgreSQL keeps all locks of all transactions in one table of some 6,400 places (64 for each of 100 connections), and
+# the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import.
+NAMES = 2_000
+
+
+class Importer:
+    """Takes parts of files in."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        # Between two transactions webhooks are committed: an import never queues more than one.
+        self._one_at_a_time = asyncio.Lock()
+
+    async def orders(
+        self, account_id: str, form: str, text: str, line: int, setting: Setting, *, by: str, rehearse: bool
+    ) -> Report:
+        """Takes orders in; `by` is who imports. With `rehearse` nothing stays. Raises NoFile, Unavailable, Rejected."""
+        read = await asyncio.to_thread(read_orders, form, text, line, setting)
+
+        def plan(rows: Sequence[OrderRow]) -> Plan[Report]:
+            return import_orders(account_id, rows, by, now(), rehearse=rehearse)
+
+        return await self._take(read, lambda row: 1 + len(row.identities), plan)
+
+    async def contacts(
+        self, account_id: str, form: str, text: str, line: int, setting: Setting, *, rehearse: bool
+    ) -> Report:
+        """The same for contacts."""
+        read = await asyncio.to_thread(read_contacts, form, text, line, setting)
+
+        def plan(rows: Sequence[ContactRow]) -> Plan[Report]:
+            return import_contacts(account_id, rows, now(), rehearse=rehearse)
+
+        return await self._take(read, lambda row: len(row.all_identities), plan)
+
+    async def _take(
+        self, read: Read[RowT], names: Callable[[RowT], int], plan: Callable[[Sequence[RowT]], Plan[Report]]
+    ) -> Report:
+        whole = Report(faults=read.faults, notes=read.notes)
+        for rows in _transactions(read.rows, names):
+            async with self._one_at_a_time:
+                whole.add(await self._commit(lambda rows=rows: plan(rows)))  # type: ignore[misc]  # a lambda's default
+        whole.faults.sort(key=lambda fault: fault.line)
+        return whole
+
+    async def _commit(self, plan: Callable[[], Plan[Report]]) -> Report:
+        try:
+            return await self._store.commit(plan)
+        except Rehearsed as done:
+            return done.report
+
+
+def _transactions(rows: Sequence[RowT], names: Callable[[RowT], int]) -> Iterator[list[RowT]]:
+    part: list[RowT] = []
+    count = 0
+    for row in rows:
+        its = names(row)
+        if part and (count + its > NAMES or len(part) == ROWS):
+            yield part
+            part, count = [], 0
+        part.append(row)
+        count += its
+    if part:
+        yield part

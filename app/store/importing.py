@@ -1,0 +1,384 @@
+"""The transaction that takes a part of a file in: orders with their history, the contacts they name, all or nothing.
+
+An imported order is the fold of its history like every other: its row is kept as an entry, so that what a shop says of it
+later folds over it. Most rows are of orders that are new; their one entry is the whole history, and the order's row is
+written straight from it (`_only`, which a test holds against the fold itself).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pydantic_core
+
+from adapters.contract.fold import SO_FAR, Entry, given_back
+from app.ids import new_ids
+from app.outcome import Outcome
+from app.statement import UNTIMED
+from app.store.ledger import MERGED, PRUNED, Ledger, OpenOrder
+from app.store.placing import Contacts
+from app.store.statements import Among, Insert, Lock, Plan, to_json
+from app.store.tombstones import SHOP, met_each, order_words
+from app.transfer import Fault
+
+_ORDER_BY_NAME = Among(
+    "orders", ("external_id", "id"), fixed=("account_id", "scope"), by="external_id", for_update=True
+)
+_ALIAS = Among("aliases", ("name", "order_id"), fixed=("account_id", "scope"), by="name")
+_ORDER_BY_ID = Among("orders", ("id", "scope", "external_id"), fixed=("account_id",), by="id")
+_CONTACT = Among("contacts", ("id", "merged_into"), fixed=("account_id",), by="id")
+_ENTRIES = Among("history", ("order_id", "at", "rank", "digest"), fixed=("account_id",), by="order_id")
+# After each statement the writing thread waits for the interpreter, which the next part is being read with meanwhile.
+_INSERT_ORDER = Insert("orders", at_once=512)
+_INSERT_HISTORY = Insert("history", at_once=512)
+
+ERASED = "the person whom the row is about was erased"
+MERGES = 50  # how many merges are followed from a contact's old id
+CORRECTION = (
+    1_000_000  # microseconds within which two imports' words on one order are taken in the order of their coming
+)
+
+
+@dataclass(slots=True)
+class OrderRow:
+    """A row that is well-formed. `said` is what the history keeps, `text` the same as JSON.
+
+    `at` is when it was true (microseconds, or UNTIMED), `digest` says its content; `contact` is the id of a contact that
+    it names, `identities` are by what else it is known, the most believed first. `id`, `created_at` and `updated_at` are those of the registry from which it was exported.
+    """
+
+    line: int
+    scope: str
+    source_id: str | None
+    origin: str
+    external_id: str
+    at: int
+    rank: int
+    digest: str
+    said: dict[str, Any]
+    text: str
+    contact: str | None
+    identities: list[tuple[str, str]]
+    id: str | None
+    created_at: int | None
+    updated_at: int | None
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a part's rows."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[Fault] = field(default_factory=list)
+    made_contacts: bool = False
+
+    def count(self, outcome: Outcome) -> None:
+        """One row more."""
+        if outcome is Outcome.CREATED:
+            self.created += 1
+        elif outcome is Outcome.UPDATED:
+            self.updated += 1
+        else:
+            self.unchanged += 1
+
+    def add(self, other: "Report") -> None:
+        """What became of further rows."""
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.faults += other.faults
+        self.notes += other.notes
+        self.made_contacts = self.made_contacts or other.made_contacts
+
+
+class Rehearsed(Exception):
+    """A dry run has come to its end: the transaction is undone. Carries the report."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self.report = report
+
+
+def names_of(account_id: str, rows: Iterable[OrderRow]) -> Iterator[tuple[str, ...]]:
+    """All that two transactions must not decide on at once."""
+    for row in rows:
+        yield ("order", account_id, row.scope, row.external_id)
+        for kind, value in row.identities:
+            yield ("identity", account_id, kind, value)
+
+
+def import_orders(account_id: str, rows: Sequence[OrderRow], by: str, present: int, *, rehearse: bool) -> Plan[Report]:
+    """Takes these rows in; `by` is the member who imports. Raises Rehearsed."""
+    yield Lock(names_of(account_id, rows), shared=[("people", account_id)])
+    report = Report()
+    part = _Part(account_id, by, present, report)
+    yield from part.load(rows)
+    fresh, others = yield from part.sort_out((yield from part.living(rows)))
+    yield from part.save_new(fresh)
+    if others:
+        yield from part.tell_more(others)
+    yield from part.contacts.save()
+    if rehearse:
+        raise Rehearsed(report)
+    return report
+
+
+class _Part:
+    """What one transaction knows of the rows' orders and contacts."""
+
+    def __init__(self, account_id: str, by: str, present: int, report: Report) -> None:
+        self._account_id, self._present, self._report = account_id, present, report
+        self._by = by
+        self._signature = f',"imported":{to_json(by)}'
+        self.contacts = Contacts()
+        self._orders: dict[tuple[str, str], str] = {}  # (scope, external id or another name): order
+        self._gone: set[tuple[str, str]] = set()  # names of orders that were pruned
+        self._ids: dict[str, tuple[str, str] | None] = {}  # order: (scope, external id), or None: merged
+        self._people: dict[str, str] = {}  # a contact's id: the one that answers under it today
+
+    def load(self, rows: Sequence[OrderRow]) -> Plan[None]:
+        """Reads what there is already of these orders and contacts."""
+        scopes: dict[str, list[str]] = {}
+        for row in rows:
+            scopes.setdefault(row.scope, []).append(row.external_id)
+        for scope, names in scopes.items():
+            for name, order_id in (yield _ORDER_BY_NAME.many(names, account_id=self._account_id, scope=scope)):
+                self._orders[scope, name] = order_id
+            aliases = yield _ALIAS.many(names, account_id=self._account_id, scope=scope)
+            there = {
+                found[0]
+                for found in (yield _ORDER_BY_ID.many([one for _, one in aliases], account_id=self._account_id))
+            }
+            for name, order_id in aliases:
+                if order_id in there:
+                    self._orders[scope, name] = order_id
+                elif (scope, name) not in self._orders:
+                    self._gone.add((scope, name))
+        ids = [row.id for row in rows if row.id and self._orders.get((row.scope, row.external_id)) != row.id]
+        if ids:
+            for order_id, scope, name in (yield _ORDER_BY_ID.many(ids, account_id=self._account_id)):
+                self._ids[order_id] = (scope, name)
+            for order_id, _ in (yield _ALIAS.many(ids, account_id=self._account_id, scope=MERGED)):
+                self._ids[order_id] = None
+        self._people = yield from survivors(self._account_id, {row.contact for row in rows if row.contact})
+        yield from self.contacts.load((self._account_id, kind, value) for row in rows for kind, value in row.identities)
+
+    def living(self, rows: Sequence[OrderRow]) -> Plan[list[OrderRow]]:
+        """The rows without those that would bring back a person who was erased."""
+        scopes: dict[str, list[OrderRow]] = {}
+        for row in rows:
+            scopes.setdefault(row.scope, []).append(row)
+        erased: set[int] = set()
+        for scope, its in scopes.items():
+            words = [[*row.identities, *order_words(scope, [row.external_id]), (SHOP, scope)] for row in its]
+            for row, proof in zip(its, (yield from met_each(self._account_id, words, scope)), strict=True):
+                if proof is None:
+                    continue
+                erased.add(row.line)
+                if (scope, row.external_id) in self._orders:  # as when what remains of the order was exported
+                    self._report.unchanged += 1
+                    self._note(row, "external_id", f"{ERASED}; what remains of the order stays as it is")
+                else:
+                    self._refuse(row, "contact", f"{ERASED}; nothing is brought back")
+        return [row for row in rows if row.line not in erased] if erased else list(rows)
+
+    def sort_out(self, rows: Sequence[OrderRow]) -> Plan[tuple[list[OrderRow], list[OrderRow]]]:
+        """Rows of orders that are new, and of those that are there and may learn something. The rest was said before."""
+        fresh: dict[tuple[str, str], OrderRow] = {}
+        taken: dict[str, OrderRow] = {}  # ids of orders that this part makes
+        others: list[OrderRow] = []
+        there: list[tuple[OrderRow, str]] = []
+        for row in rows:
+            name = (row.scope, row.external_id)
+            if row.id and (other := self._ids.get(row.id)) and other != name:
+                self._refuse(
+                    row, "id", f"is the order {other[1]} of {other[0]}; another order needs another id, or none"
+                )
+            elif name in self._gone:
+                self._report.unchanged += 1
+                self._note(row, "external_id", PRUNED)
+            elif name in self._orders:
+                there.append((row, self._orders[name]))
+            elif name in fresh:
+                others.append(row)
+            elif "value" not in row.said:
+                self._refuse(row, "value", "is needed: there is no such order yet")
+            elif row.id and row.id in taken:
+                self._refuse(row, "id", f"stands in line {taken[row.id].line} as well, for another order")
+            else:
+                fresh[name] = row
+                if row.id:
+                    taken[row.id] = row
+        if there:
+            known = set((yield _ENTRIES.many(list({order_id for _, order_id in there}), account_id=self._account_id)))
+            for row, order_id in there:
+                if (order_id, row.at, row.rank, row.digest) in known:
+                    self._report.unchanged += 1
+                else:
+                    others.append(row)
+            others.sort(key=lambda row: row.line)
+        return list(fresh.values()), others
+
+    def save_new(self, rows: Sequence[OrderRow]) -> Plan[None]:
+        """Writes orders that nothing was said of before."""
+        orders: list[tuple[Any, ...]] = []
+        history: list[tuple[Any, ...]] = []
+        ids = new_ids("ord", len(rows))
+        for row, new_id in zip(rows, ids, strict=True):
+            whose = self._contact(row)
+            if whose is None:
+                continue
+            contact_id, pinned = whose
+            order_id = row.id if row.id and row.id not in self._ids else new_id
+            orders.append(_only(self._account_id, order_id, row, contact_id, self._present))
+            pin = f',"contact_id":{to_json(contact_id)}' if pinned else ""
+            history.append((
+                self._account_id, order_id, row.at, row.rank, row.digest, self._present, None, None,
+                f"{row.text[:-1]}{pin}{self._signature}}}",
+            ))  # fmt: skip
+        self._report.created += len(orders)
+        if orders:
+            yield _INSERT_ORDER.many(orders)
+            yield _INSERT_HISTORY.many(history)
+
+    def tell_more(self, rows: Sequence[OrderRow]) -> Plan[None]:
+        """Folds rows into orders that are there, one after the other as the file has them."""
+        ledger = Ledger()
+        yield from ledger.load([(self._account_id, row.scope, row.external_id) for row in rows], [])
+        yield from self.contacts.load(ledger.identities())
+        for row in rows:
+            order = ledger.named(self._account_id, row.scope, row.source_id, row.origin, [row.external_id])
+            whose = self._contact(row)
+            if whose is None:
+                continue
+            if not order.heard and "value" not in row.said:  # the row that was to make it was refused
+                self._refuse(row, "value", "is needed: there is no such order yet")
+                continue
+            contact_id, pinned = whose
+            if any(key[2] == row.digest for key in order.heard) or _says_nothing_new(order, row, contact_id):
+                self._report.unchanged += 1
+                continue
+            said = {**row.said, "imported": self._by}
+            if pinned:
+                said["contact_id"] = contact_id
+            entry = Entry(at=_moment(order, row), digest=row.digest, recorded_at=self._present, said=said)
+            self._report.count(ledger.tell_by_import(order, entry, self.contacts))
+        yield from ledger.save()
+
+    def _contact(self, row: OrderRow) -> tuple[str | None, bool] | None:
+        """Whose the order is, and whether the row's own word alone says so; None when the row was refused.
+
+        The one place where an imported row's contact is decided: the contact of the id that it names; else the one that
+        its identities find, in the order in which they are believed; else a new one with these identities.
+        """
+        account_id, identities = self._account_id, row.identities
+        found, conflict, news = self.contacts.meet(account_id, identities)
+        named = self._people.get(row.contact) if row.contact else None
+        if named:
+            if news or conflict or found != named:
+                self.contacts.learn(account_id, named, identities, row.source_id)
+            if conflict or found not in (None, named):
+                self._note(row, "contact_id", "its identities point to another contact as well; the id was believed")
+            return named, self.contacts.meet(account_id, identities)[0] != named
+        if not identities:
+            if row.contact:
+                self._refuse(
+                    row,
+                    "contact_id",
+                    f"there is no contact {row.contact}, and the row names no e-mail, phone or document",
+                )
+                return None
+            return None, False
+        if conflict:
+            self._note(row, "contact", "identities point to several contacts; the most believed one counts")
+        if found is None:
+            found = self.contacts.make(account_id, row.said["customer"].get("name"), identities, row.contact)
+            self._report.made_contacts = True
+            if row.contact:
+                self._people[row.contact] = found
+        if news or conflict:
+            self.contacts.learn(account_id, found, identities, row.source_id)
+        return found, False
+
+    def _refuse(self, row: OrderRow, field_: str, message: str) -> None:
+        self._report.faults.append(Fault(row.line, field_, message))
+
+    def _note(self, row: OrderRow, field_: str, message: str) -> None:
+        self._report.notes.append(Fault(row.line, field_, message))
+
+
+def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
+    """Of these ids of contacts, those that are here, each with the contact that answers under it since it was merged."""
+    into: dict[str, str] = {}
+    asked = sorted(wanted)
+    for _ in range(MERGES):
+        if not asked:
+            break
+        found = yield _CONTACT.many(asked, account_id=account_id)
+        into |= {contact_id: merged or contact_id for contact_id, merged in found}
+        asked = sorted({merged for _, merged in found if merged and merged not in into})
+    answers: dict[str, str] = {}
+    for contact_id in wanted & into.keys():
+        last = contact_id
+        for _ in range(MERGES):
+            if into.get(last, last) == last:
+                break
+            last = into[last]
+        answers[contact_id] = last
+    return answers
+
+
+def _only(account_id: str, order_id: str, row: OrderRow, contact_id: str | None, present: int) -> tuple[Any, ...]:
+    """The order's columns when this row is all of its history: what `fold` gives for the one entry."""
+    get = row.said.get
+    value, status, back = get("value"), get("status", "pending"), 0
+    refunds = get("refunds")
+    if refunds:
+        back = given_back({refund: minor for refund, (minor, _) in refunds.items()})
+    if status == "refunded":
+        back = max(back, value or 0)
+    elif value is not None and 0 < value <= back:
+        status = "refunded"
+    ordered_at = get("ordered_at")
+    if ordered_at is None:
+        ordered_at = present if row.at == UNTIMED else row.at
+    items = get("items")
+    return (
+        account_id, order_id, row.scope, row.external_id, row.source_id, row.origin, contact_id, get("deal_id"),
+        get("title"), value, back, get("currency"), status, get("source_status"), ordered_at, get("paid_at"), get("url"),
+        get("test", False), to_json(items) if items else "[]", row.created_at or present, row.updated_at or present,
+    )  # fmt: skip
+
+
+_PLAIN = ("status", "source_status", "title", "value", "currency", "ordered_at", "paid_at", "url", "test", "deal_id")
+
+
+def _says_nothing_new(order: OpenOrder, row: OrderRow, contact_id: str | None) -> bool:
+    """Whether the order is what the row says already; so it is when it was exported from here."""
+    said, columns = row.said, order.columns
+    if not columns or any(columns.get(name) != said[name] for name in _PLAIN if name in said):
+        return False
+    if contact_id is not None and contact_id != columns.get("contact_id"):
+        return False
+    if "refunds" in said and said["refunds"][SO_FAR][0] != columns["refunded_value"]:
+        return False
+    if "items" in said:
+        items = columns["items"]
+        kept = pydantic_core.from_json(items) if isinstance(items, str) else items
+        return bool(kept == said["items"])
+    return True
+
+
+def _moment(order: OpenOrder, row: OrderRow) -> int | None:
+    """When the row was true. A file that corrects an earlier one comes after it, though it says no later time, or none."""
+    earlier = [at for (at, _, _), heard in order.heard.items() if "imported" in heard.entry.said]
+    if row.updated_at is not None:
+        earlier = [at for at in earlier if row.at <= at < row.at + CORRECTION]
+    if not earlier:
+        return None if row.at == UNTIMED else row.at
+    # Entries without a time come after all others, and override nothing: a correction of one needs some time.
+    floor = order.columns.get("ordered_at") or 0 if row.at == UNTIMED else row.at - 1
+    return max(floor, *earlier) + 1

@@ -1,0 +1,303 @@
+"""Files of orders and contacts: their columns, CSV and JSON lines cut into parts and read row by row, cells kept harmless.
+
+The command line cuts a file into parts with the very reader that the service then reads them with, so both agree on
+where a row begins. Nothing here holds more than one part.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CSV, JSONL = "csv", "jsonl"
+MEDIA = {CSV: "text/csv; charset=utf-8", JSONL: "application/x-ndjson"}
+
+# An order's identities of its contact stand beside what the API shows of an order; several are parted by BETWEEN.
+IDENTITY_COLUMNS = ("contact_name", "contact_email", "contact_phone", "contact_document", "contact_customer_id")
+ORDER_COLUMNS = (
+    "id", "external_id", "source_id", "origin", "status", "source_status", "title", "value", "refunded_value", "currency",
+    "ordered_at", "paid_at", "contact_id", "crm_contact_id", *IDENTITY_COLUMNS, "deal_id", "url", "test", "items",
+    "created_at", "updated_at",
+)  # fmt: skip
+CONTACT_COLUMNS = (
+    "id", "crm_id", "name", "owner_id", "emails", "phones", "documents", "customer_ids", "created_at", "updated_at"
+)  # fmt: skip
+# What people call them.
+ORDER_ALIASES = {
+    "contact": "contact_id", "crm_id": "crm_contact_id", "name": "contact_name", "email": "contact_email",
+    "phone": "contact_phone", "document": "contact_document", "customer_id": "contact_customer_id", "source": "source_id",
+    "deal": "deal_id",
+}  # fmt: skip
+CONTACT_ALIASES = {
+    "contact_id": "id", "crm_contact_id": "crm_id", "contact_name": "name", "owner": "owner_id", "email": "emails",
+    "phone": "phones", "document": "documents", "customer_id": "customer_ids", "contact_email": "emails",
+    "contact_phone": "phones", "contact_document": "documents",
+}  # fmt: skip
+BETWEEN = " | "  # neither an e-mail address, a phone number nor a document holds it
+
+ROWS = 1000  # in a part: a transaction is short, and webhooks are committed between two
+PART_CHARACTERS = 1_000_000  # after so many a part is full as well
+ROW_CHARACTERS = 1_000_000  # no order is longer; a quote that never closes is
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_DELIMITERS = ",;\t|"
+
+
+class NoFile(Exception):
+    """The file cannot be read as what it is said to be; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a row is not imported: one for each wrong field. `line` counts from 1."""
+
+    line: int
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of a file, with the header if it has one. `line` is that of the first row."""
+
+    text: str
+    line: int
+    rows: int
+    ends: int  # the line after the last
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The words that a file may use."""
+
+    names: tuple[str, ...]
+    aliases: Mapping[str, str]
+
+    def of(self, word: str) -> str | None:
+        """The column that a heading or a field means, or None."""
+        name = word.strip().lower().replace(" ", "_")
+        name = self.aliases.get(name, name)
+        return name if name in self.names else None
+
+
+ORDERS = Columns(ORDER_COLUMNS, ORDER_ALIASES)
+CONTACTS = Columns(CONTACT_COLUMNS, CONTACT_ALIASES)
+
+
+def guarded(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: an apostrophe goes before =, +, -, @, tab and line ends.
+
+    One more goes before apostrophes that are there already, so that `unguarded` gives the very same text back.
+    """
+    return f"'{text}" if text and text[0] in "'=+-@\t\r\n" and _FORMULA.match(text) else text
+
+
+def unguarded(cell: str) -> str:
+    """The text of a cell that `guarded` may have made."""
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+# -- Cutting -------------------------------------------------------------------------------------------------------
+
+
+def parts(form: str, lines: Iterable[str], columns: Columns, rows: int = ROWS) -> Iterator[Part]:
+    """The file in parts of at most so many rows. Raises NoFile."""
+    return _csv_parts(lines, columns, rows) if form == CSV else _jsonl_parts(lines, rows)
+
+
+def _jsonl_parts(lines: Iterable[str], rows: int) -> Iterator[Part]:
+    kept: list[str] = []
+    size = first = 0
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        if len(line) > ROW_CHARACTERS:
+            raise NoFile(f"line {number} is longer than {ROW_CHARACTERS} characters; is this JSON lines, a row a line?")
+        if not kept:
+            first = number
+        kept.append(line)
+        size += len(line)
+        if len(kept) == rows or size > PART_CHARACTERS:
+            yield Part("".join(kept), first, len(kept), number + 1)
+            kept, size = [], 0
+    if kept:
+        yield Part("".join(kept), first, len(kept), number + 1)
+
+
+def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Part]:
+    source = iter(lines)
+    header, delimiter = _header(source, columns)
+    number = header.count("\n") + 1  # of the row that comes next
+    pulled: list[str] = []
+    size = since = begun = 0  # characters of the part and of the row; lines of the part before the row
+
+    def watched() -> Iterator[str]:
+        nonlocal size, since
+        for line in source:
+            since += len(line)
+            if since > ROW_CHARACTERS:
+                raise NoFile(
+                    f"line {number + begun}: a row is longer than {ROW_CHARACTERS} characters; is a quote open?"
+                )
+            size += len(line)
+            pulled.append(line)
+            yield line
+
+    count = 0
+    _allow_long_fields()
+    reader = csv.reader(watched(), delimiter=delimiter)
+    while True:
+        try:
+            next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            pass  # whoever reads the part finds it again, and says so
+        since, begun = 0, len(pulled)
+        count += 1
+        if count == rows or size > PART_CHARACTERS:
+            yield Part(header + "".join(pulled), number, count, number + begun)
+            number += begun
+            pulled.clear()
+            count = size = begun = 0
+    if pulled:
+        yield Part(header + "".join(pulled), number, count, number + len(pulled))
+
+
+def _allow_long_fields() -> None:
+    """A list of 500 items in one cell is longer than Python's own limit."""
+    if csv.field_size_limit() < ROW_CHARACTERS:
+        csv.field_size_limit(ROW_CHARACTERS)
+
+
+def _header(lines: Iterator[str], columns: Columns) -> tuple[str, str]:
+    """The header's text, and the delimiter by which it has the most columns that we know. Raises NoFile."""
+    header = next(lines, "")
+    if not header:
+        raise NoFile("the file is empty; its first line names the columns")
+    if header.removeprefix("\ufeff").startswith("sep=") and len(header.strip()) == len("sep=") + 1:
+        return header + next(lines, ""), header.removeprefix("\ufeff")[4]  # Excel's own way to name it
+
+    def known(delimiter: str) -> int:
+        return sum(columns.of(cell.strip(' "\r\n\ufeff')) is not None for cell in header.split(delimiter))
+
+    return header, max(_DELIMITERS, key=known)
+
+
+# -- Reading -------------------------------------------------------------------------------------------------------
+
+Given = dict[str, Any]
+
+
+def rows_of(
+    form: str, text: str, line: int, columns: Columns, faults: list[Fault], *, ignore_unknown: bool = False
+) -> Iterator[tuple[int, Given]]:
+    """The rows of a part: each with its line, and of its fields those that are not empty. What is no row is a fault.
+
+    `line` is that of the first row, after the header. Raises NoFile.
+    """
+    if form == CSV:
+        return _csv_rows(text, line, columns, faults, ignore_unknown)
+    return _jsonl_rows(text, line, columns, faults, ignore_unknown)
+
+
+def _csv_rows(
+    text: str, first: int, columns: Columns, faults: list[Fault], ignore_unknown: bool
+) -> Iterator[tuple[int, Given]]:
+    lines = io.StringIO(text, newline="\n")
+    header, delimiter = _header(lines, columns)
+    _allow_long_fields()
+    try:
+        cells = next(csv.reader([header.splitlines()[-1] if header.startswith(("sep=", "\ufeffsep=")) else header],
+                                delimiter=delimiter), [])  # fmt: skip
+    except csv.Error as why:
+        raise NoFile(f"the header cannot be read: {why}") from None
+    names = _headings([cell.removeprefix("\ufeff") for cell in cells], columns, ignore_unknown)
+    reader = csv.reader(lines, delimiter=delimiter)
+    width, nul = len(names), "\0" in text
+    while True:
+        at = first + reader.line_num
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as why:
+            faults.append(Fault(at, "", f"is no row of CSV: {why}"))
+            continue
+        if len(row) > width:
+            faults.append(Fault(at, "", f"has {len(row)} cells, and the header names {width} columns"))
+            continue
+        if nul and any("\0" in cell for cell in row):
+            faults.append(Fault(at, "", "holds a NUL"))
+            continue
+        given = {
+            name: cell if cell[0] != "'" else unguarded(cell)
+            for name, cell in zip(names, row, strict=False)
+            if cell and name
+        }
+        if given:
+            yield at, given
+
+
+def _headings(cells: Sequence[str], columns: Columns, ignore_unknown: bool) -> list[str | None]:
+    names = [columns.of(cell) for cell in cells]
+    unknown = [cell for cell, name in zip(cells, names, strict=True) if name is None and cell.strip()]
+    if unknown and not ignore_unknown:
+        words = ", ".join(repr(cell[:40]) for cell in unknown[:10])
+        raise NoFile(f"no such column: {words}; there are: {', '.join(columns.names)}")
+    known = [name for name in names if name]
+    if not known:
+        raise NoFile(f"the first line names no column; there are: {', '.join(columns.names)}")
+    if twice := sorted({name for name in known if known.count(name) > 1}):
+        raise NoFile(f"two columns mean the same: {', '.join(twice)}")
+    return names
+
+
+def _jsonl_rows(
+    text: str, first: int, columns: Columns, faults: list[Fault], ignore_unknown: bool
+) -> Iterator[tuple[int, Given]]:
+    from pydantic_core import from_json
+
+    known = {name: name for name in columns.names}
+    lines = text.split("\n")
+    for at, line in enumerate(lines, start=first):
+        if not line or line.isspace():
+            continue
+        try:
+            document = from_json(line.removeprefix("\ufeff") if at == first else line, allow_inf_nan=False)
+        except ValueError as why:
+            faults.append(Fault(at, "", f"is no JSON: {str(why)[:200]}"))
+            continue
+        if type(document) is not dict:
+            faults.append(Fault(at, "", "is no JSON object"))
+            continue
+        given: Given = {}
+        wrong = False
+        for word, value in document.items():
+            name = known.get(word) or columns.of(word)
+            if name is None:
+                if not ignore_unknown:
+                    faults.append(Fault(at, word[:100], "there is no such field"))
+                    wrong = True
+            elif name in given:
+                faults.append(Fault(at, name, "is given twice"))
+                wrong = True
+            elif type(value) is str:
+                if value:
+                    given[name] = value
+            elif value is not None:
+                given[name] = value
+        if "\\u0000" in line and _holds_nul(given):
+            faults.append(Fault(at, "", "holds a NUL"))
+            wrong = True
+        if given and not wrong:
+            yield at, given
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(one) for pair in value.items() for one in pair)
+    return isinstance(value, list) and any(_holds_nul(one) for one in value)

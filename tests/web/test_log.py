@@ -1,0 +1,126 @@
+"""The log's pages: whatever the filter, all that matches and nothing else, newest first, each once; and short work each."""
+
+import random
+from typing import Any
+
+import pytest
+
+from app import moments
+from app.ids import first_id
+from app.store import schema
+from app.store.looking import LOOKED_THROUGH
+from app.store.statements import Insert, Plan
+from tests.house import House, order_event
+
+pytestmark = pytest.mark.anyio
+
+MINUTE = 60_000_000
+PRESENT = moments.since("2026-11-24T00:00:00Z", 0)
+KINDS = ("orders/paid",) * 8 + ("orders/create", "app/uninstalled")
+OUTCOMES = ("created",) * 6 + ("updated",) * 3 + ("unreadable",)
+
+
+async def filled(house: House, many: int, sources: list[str], **last: str) -> list[dict[str, Any]]:
+    """So many rows put into the log, one a minute, the last of them as given; newest first."""
+    dice = random.Random(7)
+    rows = []
+    for number in range(many):
+        at = PRESENT - number * MINUTE
+        outcome = dice.choice(OUTCOMES)
+        row: dict[str, Any] = {
+            "account_id": house.account_id, "id": f"{first_id('dlv', at + 1000)[:-5]}{number:05d}",
+            "source_id": dice.choice(sources), "dedupe_key": str(number), "digest": "", "kind": dice.choice(KINDS),
+            "external_id": f"ext-{dice.randrange(many // 10)}", "outcome": outcome,
+            "reason": f"line_items.{number % 3}.price is missing" if outcome == "unreadable" else None,
+            "notes": "[]", "strength": "mac", "orders": "[]", "received_at": at, "committed_at": at, "attempts": 1,
+        }  # fmt: skip
+        rows.append(row)
+    rows[-1] |= last
+    columns = [column.name for column in schema.deliveries.columns]
+
+    def plan() -> Plan[None]:
+        yield Insert("deliveries").many([[row[name] for name in columns] for row in rows])
+
+    await house.registry.store.commit(plan)
+    return rows
+
+
+async def walked(house: House, query: str, limit: int) -> list[str]:
+    """Every id that the list gives, page by page."""
+    found: list[str] = []
+    following: str | None = ""
+    while following is not None:
+        page = await house.get(f"/v1/deliveries?{query}&limit={limit}" + (f"&cursor={following}" if following else ""))
+        assert len(page["data"]) <= limit
+        found += [row["id"] for row in page["data"]]
+        following = page["next_cursor"]
+    return found
+
+
+async def test_each_filter_gives_all_that_matches_newest_first_each_once(house: House) -> None:
+    sources = [await house.source(name=name) for name in ("A", "B")]
+    rows = await filled(house, 1_000, sources)
+    since, until = PRESENT - 700 * MINUTE, PRESENT - 50 * MINUTE
+    checks: dict[str, Any] = {
+        f"source_id={sources[0]}": lambda row: row["source_id"] == sources[0],
+        "outcome=unreadable": lambda row: row["outcome"] == "unreadable",
+        "kind=app/uninstalled": lambda row: row["kind"] == "app/uninstalled",
+        "external_id=ext-3": lambda row: row["external_id"] == "ext-3",
+        f"since={moments.iso(since)}": lambda row: row["received_at"] >= since,
+        f"until={moments.iso(until)}": lambda row: row["received_at"] < until,
+        "q=1.PRICE": lambda row: "1.price" in (row["reason"] or ""),
+    }
+    for first, one in checks.items():
+        for second, other in checks.items():
+            query = first if first == second else f"{first}&{second}"
+            wanted = [row["id"] for row in rows if one(row) and other(row)]
+            assert await walked(house, query, 200) == wanted, query
+            if len(wanted) < 40:
+                assert await walked(house, query, 7) == wanted, query
+    everything = "&".join(list(checks)[:3] + list(checks)[4:])
+    assert await walked(house, everything, 3) == [
+        row["id"] for row in rows if all(check(row) for name, check in checks.items() if "external" not in name)
+    ]
+    assert await walked(house, "q=100%25", 50) == [], "a wildcard is a character"
+
+
+async def test_a_search_gives_the_order_itself_first_and_then_reasons_that_name_it(house: House) -> None:
+    source = await house.source()
+    rows = await filled(house, 300, [source], external_id="b.0", reason="nothing")
+    mine = [row["id"] for row in rows if row["external_id"] == "ext-5"]
+    assert len(mine) > 3
+    for limit in (1, 2, len(mine), 200):
+        assert await walked(house, "q=ext-5", limit) == mine
+    named = [row["id"] for row in rows if "line_items.0" in (row["reason"] or "")]
+    assert await walked(house, "q=line_items.0", 4) == named
+    assert await walked(house, "q=b.0", 1) == [rows[-1]["id"]]
+    assert await walked(house, "q=b.0&external_id=ext-5", 1) == []
+
+
+async def test_what_matches_seldom_is_looked_for_so_many_rows_a_page(house: House) -> None:
+    source = await house.source()
+    many = LOOKED_THROUGH + 500
+    rows = await filled(house, many, [source], kind="shop/redact", external_id="the-one", reason="a word apart")
+    for query in ("kind=shop/redact", "q=word+apart"):
+        first = await house.get(f"/v1/deliveries?{query}")
+        assert first["data"] == [] and first["next_cursor"] is not None
+        assert await walked(house, query, 50) == [rows[-1]["id"]]
+    for query in ("q=the-one", "external_id=the-one", f"until={moments.iso(PRESENT - (many - 2) * MINUTE)}"):
+        assert (await house.get(f"/v1/deliveries?{query}"))["data"][0]["id"] == rows[-1]["id"]
+
+
+async def test_the_deliveries_of_a_contact_in_pages(house: House) -> None:
+    source = await house.source()
+    ids = []
+    for number in range(6):
+        answered = await house.deliver(source, order_event(str(number // 2), at=f"2026-11-20T13:00:0{number}Z"))
+        ids.append(answered.json()["delivery_id"])
+    await house.deliver(source, order_event("9", contact={"email": "bia@example.com"}))
+    contact = (await house.get("/v1/contacts?email=ana@example.com"))["data"][0]["id"]
+    for limit in (1, 4, 6, 7):
+        assert await walked(house, f"contact={contact}", limit) == ids[::-1]
+    created = await walked(house, f"contact={contact}&outcome=created", 2)
+    assert created == [ids[4], ids[2], ids[0]]
+    assert await walked(house, f"contact={contact}&external_id=1&source_id={source}", 1) == [ids[3], ids[2]]
+    assert await walked(house, f"contact={contact}&since=1h", 3) == ids[::-1]
+    assert await walked(house, f"contact={contact}&until=1h", 3) == []

@@ -1,0 +1,91 @@
+"""What Prometheus is told: sums for everybody, sources only for their own account, and no query when scraped."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.metrics import MOST_SOURCES, OTHER, Metrics
+from app.outcome import Outcome
+from app.store.database import Store
+from tests.house import House, order_event
+
+pytestmark = pytest.mark.anyio
+
+
+async def samples(house: House, token: str | None = None) -> dict[tuple[str, ...], float]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = await house.client.get("/metrics", headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/plain")
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+async def test_sums_for_everybody_and_sources_for_their_account(house: House) -> None:
+    source = await house.source()
+    one = order_event("1", delivery_id="m1")
+    for delivery in (one, one, order_event("2"), one.changed(headers={"webhook-signature": "v1,x"})):
+        await house.deliver(source, delivery)
+    told = await samples(house)
+    assert told["orders_deliveries_total", "created"] == 2
+    assert told["orders_deliveries_total", "duplicate"] == 1
+    assert told["orders_refused_total", "unverified", "signature_mismatch"] == 1
+    assert told["orders_commit_batch_size_sum",] == told["orders_acknowledgement_seconds_count",] == 3
+    assert told["orders_commit_queue",] == 0
+    assert not any(source in word for words in told for word in words)
+    mine = await samples(house, house.token)
+    assert mine["orders_deliveries_total", "created", source] == 2
+    made = (await house.operator.post("/operator/accounts", json={"name": "other", "enable": True})).json()
+    other = await samples(house, made["admin_token"])
+    assert not any(source in word for words in other for word in words)
+    assert source in (await house.operator.get("/metrics")).text
+    rep = await house.client.get("/metrics", headers={"Authorization": f"Bearer {await house.token_of('rep')}"})
+    assert (rep.status_code, rep.json()["code"]) == (403, "forbidden")
+    wrong = await house.client.get("/metrics", headers={"Authorization": "Bearer nonsense"})
+    assert wrong.status_code == 401
+
+
+async def test_what_waits_and_whether_the_engine_answers(house: House) -> None:
+    source = await house.source(unknown_contacts="hold")
+    await house.deliver(source, order_event("1"))
+    await house.registry.metrics.look()
+    told = await samples(house)
+    assert (told["orders_held_waiting",], told["orders_engine_up",], told["orders_fetches_waiting",]) == (1, 1, 0)
+
+
+async def test_scraping_reads_memory_alone(house: House) -> None:
+    unconnected = Metrics(Store(house.settings), lambda: 7)  # any question to it would fail
+    unconnected.refused("acc", "src", Outcome.UNVERIFIED, "signature_mismatch")
+    text = unconnected.text("acc").decode()
+    assert "orders_commit_queue 7.0" in text and "orders_engine_up 0.0" in text
+    assert 'orders_deliveries_total{outcome="unverified",source="src"} 1.0' in text
+
+
+async def test_series_are_bounded(house: House) -> None:
+    metrics = Metrics(house.registry.store, lambda: 0)
+    for number in range(MOST_SOURCES + 10):
+        metrics.refused("acc", f"src_{number}", Outcome.UNVERIFIED, "signature_mismatch")
+    text = metrics.text("acc").decode()
+    assert text.count("orders_deliveries_total{") == MOST_SOURCES + 1
+    assert f'source="{OTHER}"' in text
+
+
+async def test_rules_and_dashboard_name_metrics_that_there_are(house: House) -> None:
+    await house.deliver(await house.source(), order_event("1"))
+    text = (await house.client.get("/metrics")).text
+    exist = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    exist |= {"orders_refused_total"}  # nothing was refused yet
+    folder = Path(__file__).parents[2] / "docs" / "operations"
+    for file in ("alerts.yml", "grafana.json"):
+        named = set(re.findall(r"\borders_[a-z_]+", (folder / file).read_text()))
+        assert named and named <= exist, named - exist
+    rules = yaml.safe_load((folder / "alerts.yml").read_text())["groups"][0]["rules"]
+    assert all(rule["expr"] and rule["annotations"].keys() == {"summary", "advice"} for rule in rules)
+    assert all(panel["targets"] for panel in json.loads((folder / "grafana.json").read_text())["panels"])

@@ -1,0 +1,513 @@
+"""Files in and out over HTTP: every row once, every bad line named, and what was exported comes in again unchanged."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from app.cli.inprocess import InProcess
+from app.web import exports
+from tests.house import House, eventually, order_event, signed
+from tests.web.test_retention import pruned
+
+pytestmark = pytest.mark.anyio
+
+ROW = {
+    "external_id": "A-1", "title": "Running shoes", "value": "199.90", "currency": "BRL", "status": "paid",
+    "ordered_at": "2026-01-02T10:00:00-03:00", "paid_at": "2026-01-02T13:00:05", "crm_contact_id": "42",
+    "contact_email": "Ana@Example.com", "contact_phone": "+55 11 98765-4321", "contact_name": "Ana Souza",
+    "items": [{"title": "Shoes", "quantity": 2, "unit_value": "99.95", "sku": "RS-1"}],
+}  # fmt: skip
+COUNTS = ("created", "updated", "unchanged", "refused")
+
+
+async def send(house: House, rows: Sequence[Any], *, to: str = "orders", query: str = "") -> dict[str, Any]:
+    """JSON lines at the door; what became of them."""
+    return await send_text(house, "".join(f"{json.dumps(row)}\n" for row in rows), "application/x-ndjson", to, query)
+
+
+async def send_text(
+    house: House, text: str | bytes, media: str = "text/csv", to: str = "orders", query: str = ""
+) -> dict[str, Any]:
+    response = await post(house, text, media, to, query)
+    assert response.status_code == 200, response.text
+    told: dict[str, Any] = response.json()
+    return told
+
+
+async def post(
+    house: House, text: str | bytes, media: str = "text/csv", to: str = "orders", query: str = ""
+) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {house.token}", "Content-Type": media}
+    content = text.encode() if isinstance(text, str) else text
+    return await house.client.post(f"/v1/{to}/import{query}", content=content, headers=headers)
+
+
+def counts(told: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(told[name] for name in COUNTS)
+
+
+def reasons(told: dict[str, Any]) -> list[tuple[int, str | None]]:
+    return [(one["line"], one["field"]) for one in told["errors"]]
+
+
+async def exported(house: House, what: str = "orders.jsonl") -> str:
+    response = await house.call("GET", f"/v1/{what}")
+    assert response.status_code == 200, response.text
+    return response.text
+
+
+async def state(house: House) -> list[Any]:
+    """All that an import could change."""
+    orders = (await house.get("/v1/orders?limit=200"))["data"]
+    told = [(await house.get(f"/v1/orders/{one['id']}/history"))["data"] for one in orders]
+    return [orders, told, await exported(house, "contacts.jsonl")]
+
+
+# -- In ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_row_becomes_an_order_with_its_history_and_its_contact(house: House) -> None:
+    assert counts(await send(house, [ROW])) == (1, 0, 0, 0)
+    (order,) = await house.data("/v1/contacts/42/orders")
+    assert order | {"id": 0, "contact_id": 0, "created_at": 0, "updated_at": 0} == {
+        "id": 0, "contact_id": 0, "crm_contact_id": "42", "deal_id": None, "title": "Running shoes", "value": "199.90",
+        "refunded_value": "0.00", "currency": "BRL", "status": "paid", "source_status": None,
+        "ordered_at": "2026-01-02T13:00:00Z", "paid_at": "2026-01-02T13:00:05Z", "origin": "manual", "source_id": None,
+        "external_id": "A-1", "url": None, "test": False,
+        "items": [{"title": "Shoes", "quantity": 2, "unit_value": "99.95", "sku": "RS-1"}], "created_at": 0, "updated_at": 0,
+    }  # fmt: skip
+    (entry,) = await house.data(f"/v1/orders/{order['id']}/history")
+    assert (entry["at"], entry["delivery_id"]) == ("2026-01-02T13:00:05Z", None)
+    assert entry["said"]["imported"].startswith("mem_")
+    (ana,) = await house.data("/v1/contacts?email=ana@example.com")
+    assert (ana["crm_id"], ana["name"]) == ("42", "Ana Souza")
+    assert (await house.data("/v1/contacts?phone=+5511987654321"))[0]["id"] == ana["id"]
+
+
+async def test_the_same_file_twice_changes_nothing(house: House) -> None:
+    rows = [ROW, {**ROW, "external_id": "A-2", "ordered_at": None, "paid_at": None}, {**ROW, "external_id": "A-3"}]
+    assert counts(await send(house, rows)) == (3, 0, 0, 0)
+    before = await state(house)
+    assert counts(await send(house, rows)) == (0, 0, 3, 0)
+    assert await state(house) == before
+
+
+async def test_an_interrupted_import_goes_on_where_it_stopped(house: House) -> None:
+    rows = [{**ROW, "external_id": f"A-{number}"} for number in range(10)]
+    await send(house, rows[:4])
+    assert counts(await send(house, rows)) == (6, 0, 4, 0)
+
+
+async def test_a_corrected_file_wins_over_the_one_before_it(house: House) -> None:
+    for moved in (
+        {},
+        {"ordered_at": None, "paid_at": None, "external_id": "B"},
+        {"updated_at": "2026-02-01", "external_id": "C"},
+    ):
+        row = {**ROW, **moved}
+        for number, title in enumerate(("wrong", "better", "a third", "right")):
+            expected = (0, 1, 0, 0) if number else (1, 0, 0, 0)
+            assert counts(await send(house, [{**row, "title": title, "value": f"{number + 1}.00"}])) == expected
+        (order,) = [one for one in await house.data("/v1/orders") if one["external_id"] == row["external_id"]]
+        assert (order["title"], order["value"]) == ("right", "4.00")
+    for date in ("2026-03-01", "2024-03-01", "2025-03-01"):  # that the date itself was wrong is a correction as well
+        assert counts(await send(house, [{**ROW, "ordered_at": date, "paid_at": None}])) == (0, 1, 0, 0)
+        assert (await exported(house, "orders.csv?q=A-1")).count(f"{date}T00:00:00Z") == 1
+
+
+async def test_a_later_webhook_folds_over_an_imported_order_and_an_earlier_one_does_not(house: House) -> None:
+    source = await house.source()
+    row = {**ROW, "external_id": "1001", "source_id": source, "status": "pending", "paid_at": None}
+    assert counts(await send(house, [row])) == (1, 0, 0, 0)
+    early = order_event("1001", status="overdue", at="2026-01-01T00:00:00Z", title="Early")
+    await house.deliver(source, early)
+    (order,) = await house.data("/v1/orders")
+    assert (order["status"], order["title"], order["value"]) == ("pending", "Running shoes", "199.90")
+    late = order_event("1001", status="paid", at="2026-01-03T00:00:00Z", title="Late", value="200.00")
+    assert (await house.deliver(source, late)).json()["outcome"] == "updated"
+    (order,) = await house.data("/v1/orders")
+    assert (order["status"], order["title"], order["value"], order["origin"]) == ("paid", "Late", "200.00", "webhook")
+    assert order["crm_contact_id"] == "42"
+
+
+async def test_what_a_shop_said_later_stays_when_an_old_file_comes(house: House) -> None:
+    source = await house.source()
+    await house.deliver(source, order_event("1001", status="refunded", at="2026-11-20T13:00:00Z"))
+    row = {**ROW, "external_id": "1001", "source_id": source, "url": "https://example.com/1001"}
+    assert counts(await send(house, [row])) == (0, 1, 0, 0)  # the address was not known yet
+    (order,) = await house.data("/v1/orders")
+    assert (order["status"], order["value"], order["url"]) == ("refunded", "398.00", "https://example.com/1001")
+
+
+async def test_a_refund_told_by_the_file_and_by_the_shop_counts_once(house: House) -> None:
+    source = await house.source("shopify")
+    row = {**ROW, "external_id": "5000000009", "source_id": source, "refunded_value": "50.00"}
+    await send(house, [row])
+    body = {
+        "id": 5000000009, "name": "#1009", "financial_status": "partially_refunded", "total_price": "199.90",
+        "currency": "BRL", "updated_at": "2026-11-20T13:00:00Z",
+        "refunds": [{"id": 7, "transactions": [{"id": 1, "kind": "refund", "status": "success", "amount": "50.00"}]}],
+    }  # fmt: skip
+    sent = signed("shopify", json.dumps(body).encode(), {"X-Shopify-Topic": "orders/updated"})
+    assert (await house.deliver(source, sent)).json()["outcome"] in {"updated", "unchanged"}
+    (order,) = await house.data("/v1/orders")
+    assert (order["refunded_value"], order["status"]) == ("50.00", "paid")
+
+
+async def test_every_wrong_field_of_every_bad_line_is_named_and_the_good_ones_are_in(house: House) -> None:
+    bad = [
+        {**ROW, "external_id": "", "value": "1.999", "currency": "REAL", "status": "payed", "ordered_at": "20/11/2026"},
+        {**ROW, "external_id": "2", "value": "1,99"},
+        {**ROW, "external_id": "3", "value": 1.5},
+        {**ROW, "external_id": "4", "source_id": "src_none"},
+        {**ROW, "external_id": "5", "value": None},
+        {**ROW, "external_id": "6", "contact_id": "cnt_01ARZ3NDEKTSV4RRFFQ69G5FAV", "crm_contact_id": None,
+         "contact_email": None, "contact_phone": None},
+        {**ROW, "external_id": "7", "vlaue": "1"},
+        {**ROW, "external_id": "8", "items": [{"quantity": 1}]},
+        {**ROW, "external_id": "9", "items": [{"title": "x", "unit_value": "1.001"}]},
+        {**ROW, "external_id": "10", "test": "perhaps"},
+        {**ROW, "external_id": "11", "title": "x" * 301},
+        {**ROW, "external_id": "12", "updated_at": "2199-01-01"},
+        {**ROW, "external_id": "13", "value": "1" + "0" * 20},
+        {**ROW, "external_id": "14", "crm_contact_id": None, "contact_phone": None, "contact_email": "nobody"},
+        {**ROW, "external_id": "15", "title": "a\0b"},
+        {**ROW, "external_id": "16", "origin": "heaven"},
+        "no object",
+    ]  # fmt: skip
+    told = await send(house, [*bad, ROW])
+    assert counts(told) == (1, 0, 0, len(bad))
+    assert reasons(told) == [
+        (1, "external_id"), (1, "status"), (1, "currency"), (1, "ordered_at"), (2, "value"), (3, "value"), (4, "source_id"),
+        (5, "value"), (6, "contact_id"), (7, "vlaue"), (8, "items"), (9, "items"), (10, "test"), (11, "title"),
+        (12, "updated_at"), (13, "value"), (14, "contact_email"), (15, None), (16, "origin"), (17, None),
+    ]  # fmt: skip
+    assert [one["external_id"] for one in await house.data("/v1/orders")] == ["A-1"]
+
+
+async def test_a_dry_run_tells_the_same_and_writes_nothing(house: House) -> None:
+    await send(house, [ROW])
+    before = await state(house)
+    rows = [
+        ROW,
+        {**ROW, "title": "New"},
+        {**ROW, "external_id": "B", "contact_email": "b@example.com"},
+        {**ROW, "value": "x"},
+    ]
+    told = await send(house, rows, query="?dry_run=true")
+    assert counts(told) == (1, 1, 1, 1) and told["dry_run"] is True
+    assert await state(house) == before
+    assert await house.data("/v1/contacts?email=b@example.com") == []
+
+
+async def test_rows_of_one_order_in_one_part_are_taken_one_after_the_other(house: House) -> None:
+    rows = [{**ROW, "title": title} for title in ("one", "two", "one", "three")]
+    assert counts(await send(house, rows)) == (1, 2, 1, 0)
+    (order,) = await house.data("/v1/orders")
+    assert order["title"] == "three"
+
+
+async def test_contacts_are_resolved_in_the_order_of_belief(house: House) -> None:
+    await house.call("PUT", "/v1/contacts/1", {"emails": ["one@example.com"], "documents": ["529.982.247-25"]})
+    await house.call("PUT", "/v1/contacts/2", {"emails": ["two@example.com"], "phones": ["+5511912345678"]})
+    (two,) = await house.data("/v1/contacts?crm_id=2")
+    bare = {**ROW, "crm_contact_id": None, "contact_email": None, "contact_phone": None, "contact_name": None}
+    rows = [
+        {**bare, "external_id": "by-crm", "contact": "2"},
+        {**bare, "external_id": "by-id", "contact_id": two["id"]},
+        {**bare, "external_id": "by-phone", "phone": "11 91234-5678"},
+        {**bare, "external_id": "by-document", "document": "52998224725", "email": "two@example.com"},
+        {**bare, "external_id": "by-id-first", "contact_id": two["id"], "email": "one@example.com"},
+        {**bare, "external_id": "nobody"},
+        {**bare, "external_id": "half-wrong", "email": "two@example.com", "document": "111.111.111-11"},
+    ]
+    told = await send(house, rows)
+    assert counts(told) == (7, 0, 0, 0)
+    assert [(one["line"], one["field"]) for one in told["notes"]] == [
+        (7, "contact_document"), (4, "contact"), (5, "contact_id")
+    ]  # fmt: skip
+    found = {one["external_id"]: one["crm_contact_id"] for one in await house.data("/v1/orders")}
+    assert found == {
+        "by-crm": "2", "by-id": "2", "by-phone": "2", "by-document": "1", "by-id-first": "2", "nobody": None,
+        "half-wrong": "2",
+    }  # fmt: skip
+
+
+async def test_a_contact_of_an_id_stays_whatever_a_webhook_says_of_the_buyer(house: House) -> None:
+    source = await house.source()
+    await house.call("PUT", "/v1/contacts/2", {"emails": ["two@example.com"]})
+    (two,) = await house.data("/v1/contacts?crm_id=2")
+    row = {
+        "external_id": "1001",
+        "source_id": source,
+        "value": "1.00",
+        "contact_id": two["id"],
+        "ordered_at": "2026-01-01",
+    }
+    await send(house, [row])
+    await house.deliver(source, order_event("1001"))
+    (order,) = await house.data("/v1/orders")
+    assert (order["contact_id"], order["status"]) == (two["id"], "paid")
+
+
+async def test_spreadsheets_have_their_ways(house: House) -> None:
+    text = (
+        "\ufeffsep=;\r\nExternal ID;Title;Value;Status;Ordered at;E-mail;email;Items\r\n"
+        '1;"Two\r\nlines; ""quoted""";10.00;PAID;2026-01-01;;ana@example.com;"[{""title"": ""x"", ""quantity"": 1.5}]"\r\n'
+        "\r\n"
+        "2;'=1+1;10;paid;2026-01-01 10:00;;ana@example.com\r\n"
+        "3;x;1.999,00;paid;2026-01-01;;ana@example.com;;;;;;\r\n"
+        "4;x;1.999,00;paid;2026-01-01;;ana@example.com\r\n"
+    )
+    refused = await post(house, text)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+    assert "'E-mail'" in refused.json()["detail"] and "contact_email" in refused.json()["detail"]
+    told = await send_text(house, text, query="?ignore_unknown=true&line=3")
+    assert counts(told) == (2, 0, 0, 2)
+    assert reasons(told) == [(7, None), (8, "value")]
+    titles = {one["external_id"]: (one["title"], one["value"]) for one in await house.data("/v1/orders")}
+    assert titles == {"1": ('Two\r\nlines; "quoted"', "10.00"), "2": ("=1+1", "10.00")}
+
+
+@pytest.mark.parametrize(
+    ("text", "media", "says"),
+    [
+        (b"external_id,value\n1,2\n", "application/pdf", "Content-Type"),
+        (b"external_id,value\n1,\xff\n", "text/csv", "UTF-8"),
+        (b"", "text/csv", "empty"),
+        (b"a,b\n1,2\n", "text/csv", "no such column"),
+        (b"external_id,external id\n1,2\n", "text/csv", "mean the same"),
+    ],
+)
+async def test_what_is_no_such_file_is_refused_whole(house: House, text: bytes, media: str, says: str) -> None:
+    response = await post(house, text, media)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid")
+    assert says in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "query", ["?source_id=src_none", "?sources=a", "?sources=a=src_none", "?origin=x", "?line=0", "?x=1"]
+)
+async def test_a_wrong_query_is_refused(house: House, query: str) -> None:
+    assert (await post(house, "external_id\n1\n", query=query)).status_code == 422
+
+
+async def test_sources_of_another_registry_stand_for_those_of_this(house: House) -> None:
+    source = await house.source("shopify")
+    rows = [
+        {**ROW, "external_id": "1", "source_id": "src_old", "origin": "commerce"},
+        {**ROW, "external_id": "2", "source_id": "src_gone", "origin": "commerce"},
+        {**ROW, "external_id": "3", "source_id": "src_old", "origin": "payments"},
+        {**ROW, "external_id": "4"},
+    ]
+    told = await send(house, rows, query=f"?sources=src_old={source},src_gone=&source_id={source}")
+    assert counts(told) == (3, 0, 0, 1) and reasons(told) == [(3, "origin")]
+    found = {one["external_id"]: (one["source_id"], one["origin"]) for one in await house.data("/v1/orders")}
+    assert found == {"1": (source, "commerce"), "2": (None, "commerce"), "4": (source, "commerce")}
+
+
+async def test_a_held_delivery_is_taken_up_when_an_import_brings_its_contact(house: House) -> None:
+    source = await house.source(unknown_contacts="hold")
+    held = (await house.deliver(source, order_event("1001"))).json()
+    assert held["outcome"] == "held"
+    await send(house, [ROW])
+    await eventually(
+        lambda: house.get(f"/v1/deliveries/{held['delivery_id']}"), lambda delivery: delivery["outcome"] == "created"
+    )
+
+
+async def test_a_pruned_order_of_a_source_is_not_brought_back(house: House) -> None:
+    row = {**ROW, "source_id": await house.source()}
+    await send(house, [{**row, "ordered_at": "2001-01-01", "paid_at": None}])
+    assert await pruned(house, 0, orders_closed="365d") == {"orders_closed": 1}
+    told = await send(house, [row])
+    assert counts(told) == (0, 0, 1, 0) and "pruned" in told["notes"][0]["message"]
+    assert await house.data("/v1/orders") == []
+
+
+async def test_ids_are_kept_unless_they_are_another_orders(house: House) -> None:
+    mine = "ord_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    told = await send(
+        house, [{**ROW, "id": mine}, {**ROW, "external_id": "B", "id": mine}, {**ROW, "external_id": "C", "id": "x"}]
+    )
+    assert counts(told) == (2, 0, 0, 1) and reasons(told) == [(2, "id")]
+    assert (await house.get(f"/v1/orders/{mine}"))["external_id"] == "A-1"
+    again = await send(house, [{**ROW, "external_id": "B", "id": mine}])
+    assert reasons(again) == [(1, "id")]
+
+
+# -- Contacts ------------------------------------------------------------------------------------------------------
+
+
+async def test_contacts_come_in_and_take_over_those_of_webhooks(house: House) -> None:
+    source = await house.source()
+    await house.deliver(source, order_event("1001"))
+    rows = [
+        {"crm_id": "42", "name": "Ana S.", "emails": ["ana@example.com", "ana@work.example"], "owner_id": "mem_1"},
+        {"crm_id": "43", "emails": "bia@example.com | bia2@example.com", "document": "529.982.247-25"},
+        {"name": "Nobody"},
+        {"crm_id": "44", "emails": ["ana@example.com"]},
+        {"crm_id": "45", "phones": ["123"]},
+    ]
+    told = await send(house, rows, to="contacts")
+    assert counts(told) == (3, 1, 0, 1) and reasons(told) == [(3, None)]
+    assert [(one["line"], one["field"]) for one in told["notes"]] == [(5, "phones"), (4, "email")]
+    (order,) = await house.data("/v1/orders")
+    assert order["crm_contact_id"] == "42"
+    assert (await house.get("/v1/contacts/42"))["name"] == "Ana S."
+    assert (await house.data("/v1/contacts?email=bia2@example.com"))[0]["crm_id"] == "43"
+    before = await exported(house, "contacts.jsonl")
+    assert counts(await send(house, rows, to="contacts")) == (0, 0, 4, 1)
+    assert await exported(house, "contacts.jsonl") == before
+
+
+async def test_an_old_file_of_contacts_fills_gaps_only(house: House) -> None:
+    await house.call("PUT", "/v1/contacts/42", {"name": "Ana", "emails": ["ana@example.com"]})
+    row = {"crm_id": "42", "name": "Older", "owner_id": "mem_1", "updated_at": "2020-01-01"}
+    assert counts(await send(house, [row], to="contacts")) == (0, 1, 0, 0)
+    ana = await house.get("/v1/contacts/42")
+    assert (ana["name"], ana["owner_id"]) == ("Ana", "mem_1")
+    assert counts(await send(house, [{**row, "updated_at": None}], to="contacts")) == (0, 1, 0, 0)
+    assert (await house.get("/v1/contacts/42"))["name"] == "Older"
+
+
+async def test_an_erased_person_is_not_brought_back(house: House) -> None:
+    await send(house, [ROW])
+    assert (await house.call("DELETE", "/v1/contacts/42")).status_code in (200, 204)
+    await send(
+        house,
+        [
+            {
+                **ROW,
+                "external_id": "B-1",
+                "crm_contact_id": "43",
+                "contact_email": "b@example.com",
+                "contact_phone": None,
+            }
+        ],
+    )
+    before = await state(house)
+    told = await send(house, [{**ROW, "external_id": "A-2"}, ROW, {**ROW, "external_id": "B-2", "contact_phone": None}])
+    assert counts(told) == (0, 0, 1, 2) and reasons(told) == [(1, "contact"), (3, "contact")]
+    told = await send(house, [{"crm_id": "42", "name": "Ana"}, {"emails": ["ana@example.com"]}], to="contacts")
+    assert counts(told) == (0, 0, 0, 2)
+    assert counts(await send_text(house, await exported(house, "orders.csv"))) == (0, 0, 2, 0)
+    assert await state(house) == before
+    assert "ana@" not in str(before).lower()
+
+
+async def test_merged_contacts_answer_in_files_under_their_old_ids(house: House) -> None:
+    for crm_id in ("1", "2"):
+        await house.call("PUT", f"/v1/contacts/{crm_id}", {"emails": [f"{crm_id}@example.com"]})
+    old = (await house.get("/v1/contacts/2"))["id"]
+    assert (await house.call("POST", "/v1/contacts/2/merge", {"into": "1"})).status_code == 200
+    one = (await house.get("/v1/contacts/1"))["id"]
+    bare = {"value": "1.00", "ordered_at": "2026-01-01"}
+    rows = [{**bare, "external_id": "a", "contact_id": old}, {**bare, "external_id": "b", "crm_contact_id": "2"}]
+    assert counts(await send(house, rows)) == (2, 0, 0, 0)
+    assert {order["contact_id"] for order in await house.data("/v1/orders")} == {one}
+    told = await send(house, [{"crm_id": "2", "name": "Two"}, {"id": old, "phones": ["+5511987654321"]}], to="contacts")
+    assert counts(told) == (0, 2, 0, 0)
+    found = await house.get("/v1/contacts/1")
+    assert (found["id"], found["crm_id"], found["name"]) == (one, "1", "Two")
+
+
+# -- Out -----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_exported_comes_in_again_and_changes_nothing(house: House) -> None:
+    source = await house.source("shopify")
+    standard = await house.source()
+    await house.deliver(standard, order_event("1001"))
+    await house.deliver(standard, order_event("1001", status="paid", at="2026-11-21T13:00:00Z", title="Later"))
+    await house.deliver(standard, order_event("1002", contact=None, status=None, value="7.00"))
+    await house.call("PUT", "/v1/contacts/42", {"emails": ["ana@example.com"]})
+    body = {"contact": "42", "title": "By hand", "value": "12.00", "items": [{"title": "x"}]}
+    made = (await house.call("POST", "/v1/orders", body)).json()
+    await house.call("PATCH", f"/v1/orders/{made['id']}", {"status": "paid", "refunded_value": "2.00"})
+    await send(house, [{**ROW, "source_id": source, "external_id": "-1"}, ROW])
+    before = await state(house)
+    for form, media in (("csv", "text/csv"), ("jsonl", "application/x-ndjson")):
+        told = await send_text(house, await exported(house, f"orders.{form}"), media)
+        assert counts(told) == (0, 0, 5, 0), told
+        told = await send_text(house, await exported(house, f"contacts.{form}"), media, to="contacts")
+        assert told["created"] == told["updated"] == told["refused"] == 0, told
+    assert await state(house) == before
+
+
+async def test_csv_is_for_spreadsheets_and_holds_no_formulas(house: House) -> None:
+    await send(house, [{**ROW, "external_id": "+1", "title": "=cmd|' /C calc'!A0"}])
+    response = await house.call("GET", "/v1/orders.csv")
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "attachment" in response.headers["content-disposition"]
+    (row,) = csv.DictReader(io.StringIO(response.text, newline=""))
+    assert (row["external_id"], row["title"]) == ("'+1", "'=cmd|' /C calc'!A0")
+    assert (row["contact_phone"], row["value"], row["refunded_value"]) == ("'+5511987654321", "199.90", "0.00")
+    excel = await house.call("GET", "/v1/orders.csv?excel=true")
+    assert excel.content.startswith(b"\xef\xbb\xbfid;external_id;")
+    assert counts(await send_text(house, excel.content)) == (0, 0, 1, 0)
+
+
+async def test_exports_take_the_lists_filters(house: House) -> None:
+    rows = [
+        {**ROW, "external_id": str(number), "status": status, "ordered_at": f"2026-01-0{number}", "paid_at": None,
+         "crm_contact_id": str(number % 2), "contact_email": None, "contact_phone": None, "currency": currency,
+         "origin": origin, "deal_id": f"D-{number % 2}", "value": "5"}
+        for number, (status, currency, origin) in enumerate(
+            [("paid", "BRL", "api"), ("pending", "USD", "api"), ("paid", "JPY", "manual"), ("failed", "BRL", "manual")], start=1
+        )
+    ]  # fmt: skip
+    rows = [row | {"items": None} for row in rows]
+    assert counts(await send(house, rows)) == (4, 0, 0, 0)
+    for query in (
+        "", "?status=paid", "?currency=brl", "?origin=api", "?contact=1", "?contact=nobody", "?deal_id=D-0",
+        "?since=2026-01-02&until=2026-01-04", "?q=2", "?source_id=none",
+    ):  # fmt: skip
+        listed = sorted(one["id"] for one in await house.data(f"/v1/orders{query}"))
+        lines = (await exported(house, f"orders.jsonl{query}")).splitlines()
+        assert [json.loads(line)["id"] for line in lines] == listed
+        table = list(csv.DictReader(io.StringIO(await exported(house, f"orders.csv{query}"), newline="")))
+        assert [row["id"] for row in table] == listed
+    for query in ("?limit=1", "?status=payed", "?since=x", "?currency=x", "?x=1"):
+        assert (await house.call("GET", f"/v1/orders.csv{query}")).status_code == 422
+
+
+async def test_a_reps_export_is_their_wallet(house: House) -> None:
+    rows = [{**ROW, "external_id": one, "crm_contact_id": one, "contact_email": f"{one}@example.com", "contact_phone": None,
+             "deal_id": "D-1" if one == "b" else None} for one in "abc"]  # fmt: skip
+    await send(house, rows)
+    await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "rep-1"})
+    await house.call("PUT", "/v1/contacts/a", {"owner_id": "rep-1"})
+    await house.call("PUT", "/v1/deals/D-1", {"contact": "b", "owner_id": "rep-1"})
+    await house.call("PATCH", "/v1/account", {"owner_privacy": True})
+    token = await house.token_of("rep", "rep-1")
+    mine = [json.loads(line) for line in (await house.call("GET", "/v1/orders.jsonl", token=token)).text.splitlines()]
+    # The order on their deal is theirs to see; the contact of another rep's is not.
+    assert {one["external_id"]: one["contact_email"] for one in mine} == {"a": ["a@example.com"], "b": None}
+    table = (await house.call("GET", "/v1/orders.csv", token=token)).text
+    assert "a@example.com" in table and "b@example.com" not in table and "c@example.com" not in table
+    people = (await house.call("GET", "/v1/contacts.jsonl", token=token)).text
+    assert [json.loads(line)["crm_id"] for line in people.splitlines()] == ["a"]
+
+
+async def test_no_row_is_lost_or_told_twice_while_writes_go_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "PAGE", 3)
+    rows = [{**ROW, "external_id": f"{number:02}", "ordered_at": f"2026-01-{28 - number:02}"} for number in range(20)]
+    await send(house, rows)
+    ids = sorted(one["id"] for one in await house.data("/v1/orders"))
+    seen: list[str] = []
+    async with (
+        httpx.AsyncClient(transport=InProcess(house.app), base_url="http://registry") as client,
+        client.stream("GET", "/v1/orders.jsonl", headers={"Authorization": f"Bearer {house.token}"}) as response,
+    ):
+        async for line in response.aiter_lines():
+            seen.append(json.loads(line)["id"])
+            # Every order is told that it was placed at another time: in a walk by time it would be met twice, or not.
+            told = await send(house, [{**row, "ordered_at": f"2025-02-{len(seen):02}"} for row in rows])
+            assert counts(told) == (0, 20, 0, 0)
+    assert seen == ids
