@@ -195,6 +195,28 @@ def test_a_form_is_shown_field_by_field_and_numbers_keep_their_digits(opened: Op
     expect(page.get_by_role("region", name="Body")).to_contain_text("12345678901234567890.12")
 
 
+def test_the_log_grows_within_every_filter(opened: Opened, shop: Shop) -> None:
+    page = settled(opened("ops", "deliveries?since=24h&kind=order.updated"))
+    with page.expect_response(lambda answer: "/deliveries/tail" in answer.url) as following:
+        page.get_by_role("button", name="Live").click()
+    assert following.value.status == 200 and "since" not in following.value.url
+    # The stream does not know contacts; the list does, and is asked.
+    other = settled(opened("ops", "deliveries?contact=41"))
+    with other.expect_response(lambda answer: "newer_than=" in answer.url):
+        other.get_by_role("button", name="Live").click()
+    mine = order_event("LIVE-3", delivery_id="live-3", contact={"email": "ana.souza@example.com"})
+    strangers = order_event("LIVE-4", delivery_id="live-4", contact={"email": "carla.mendes@example.com"})
+    path = f"/webhooks/{shop.scene.sources['standard']}"
+    with shop.api() as api:
+        ids = [
+            api.post(path, content=one.body, headers=dict(one.headers)).json()["delivery_id"]
+            for one in (strangers, mine)
+        ]
+    expect(page.locator(".list tbody tr").first).to_have_attribute("data-key", ids[1])
+    expect(other.locator(".list tbody tr").first).to_have_attribute("data-key", ids[1], timeout=15_000)
+    expect(other.locator(f'tr[data-key="{ids[0]}"]')).to_have_count(0)
+
+
 def test_where_nothing_streams_the_log_is_asked_for(opened: Opened, shop: Shop, watch: Watch) -> None:
     watch.expected.append("/v1/deliveries/tail")
     page = settled(opened("ops", "deliveries"))

@@ -4,6 +4,7 @@ import { address, api } from "./api.js";
 
 const EVERY = 2000; // milliseconds between two questions, where there is no stream
 const PATIENCE = 8000; // milliseconds within which a stream must open
+const NOT_STREAMED = ["contact", "until"]; // filters that only the list knows
 
 const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; // of a ULID
 const LATE = 5000; // milliseconds: ids are given at the door, and commits overtake each other
@@ -25,45 +26,53 @@ function before(id) {
  * `state(word)` is told `live`, `waiting` (for the connection to come back) or `asking` (no stream).
  */
 export function follow(filter, arrived, state = () => {}) {
+  const { since, ...wanted } = filter; // what comes from now on is newer than any time that was chosen
   let over = false;
   let timer = 0;
   let newest = null;
-  let begun = null;
-  const seen = new Set();
-  const stream = new EventSource(address("/v1/deliveries/tail", filter));
+  let seen = new Set();
 
+  const later = (than) => api.get("/v1/deliveries", { ...wanted, newer_than: before(than), limit: 200 });
   const ask = async () => {
     clearTimeout(timer);
     if (over) return;
     try {
-      if (newest === null) newest = begun = (await api.get("/v1/deliveries", { limit: 1 })).data[0]?.id ?? "dlv_";
-      else for (const row of (await api.get("/v1/deliveries", { ...filter, newer_than: before(newest), limit: 200 })).data) {
+      const first = newest === null;
+      if (first) newest = (await api.get("/v1/deliveries", { limit: 1 })).data[0]?.id ?? "dlv_";
+      const rows = newest === "dlv_" && first ? [] : (await later(newest)).data;
+      for (const row of rows) {
+        if (!over && !first && !seen.has(row.id)) arrived(row);
         if (row.id > newest) newest = row.id;
-        if (!over && !seen.has(row.id) && row.id > begun) arrived(row);
-        seen.add(row.id);
       }
+      seen = new Set([...seen].filter((id) => id > before(newest)).concat(rows.map((row) => row.id)));
       state("asking");
     } catch {
       state("waiting");
     }
     if (!over) timer = setTimeout(ask, EVERY);
   };
+
+  let stream = null;
   const withoutStream = () => {
-    stream.close();
+    stream?.close();
     ask();
   };
-  timer = setTimeout(withoutStream, PATIENCE);
-
-  stream.addEventListener("open", () => { clearTimeout(timer); state("live"); });
-  stream.addEventListener("delivery", (event) => { if (!over) arrived(JSON.parse(event.data)); });
-  stream.addEventListener("error", () => {
-    if (over) return;
-    state("waiting"); // the browser connects again by itself, unless it was refused
-    if (stream.readyState === EventSource.CLOSED) withoutStream();
-  });
+  if (NOT_STREAMED.some((name) => wanted[name])) {
+    ask();
+  } else {
+    stream = new EventSource(address("/v1/deliveries/tail", wanted));
+    timer = setTimeout(withoutStream, PATIENCE);
+    stream.addEventListener("open", () => { clearTimeout(timer); state("live"); });
+    stream.addEventListener("delivery", (event) => { if (!over) arrived(JSON.parse(event.data)); });
+    stream.addEventListener("error", () => {
+      if (over) return;
+      state("waiting"); // the browser connects again by itself, unless it was refused
+      if (stream.readyState === EventSource.CLOSED) withoutStream();
+    });
+  }
   return () => {
     over = true;
     clearTimeout(timer);
-    stream.close();
+    stream?.close();
   };
 }

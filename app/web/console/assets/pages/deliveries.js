@@ -56,7 +56,10 @@ export async function deliveries(place) {
   async function follow() {
     stop();
     query.delete("cursor");
+    live.disabled = true;
     await load();
+    live.disabled = false;
+    if (place.signal.aborted) return; // gone to another page meanwhile
     live.setAttribute("aria-pressed", "true");
     let first = true;
     tail = followed(chosen(), arrived, (now) => {
