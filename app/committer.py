@@ -90,11 +90,19 @@ class Committer:
         else:
             if any(rec.outcome is Outcome.FETCHING for rec in records):
                 self.to_fetch.set()
-            for observer in self.observers:
-                observer(records, receipts, time.perf_counter() - begun)
+            took = time.perf_counter() - begun
             for (_, done), receipt in zip(batch, receipts, strict=True):
                 if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
                     done.set_result(receipt)
+            self._tell(records, receipts, took)
+
+    def _tell(self, records: Sequence[Record], receipts: Sequence[Receipt], took: float) -> None:
+        """Tells those who look on, after the senders: a fault of theirs must hold up no answer and no further commit."""
+        for observer in self.observers:
+            try:
+                observer(records, receipts, took)
+            except Exception as fault:
+                log.error("a commit could not be told of", fault=type(fault).__name__, exc_info=fault)
 
     async def _without_the_poisoned(
         self, batch: list[tuple[Record, "asyncio.Future[Receipt]"]], fault: Exception

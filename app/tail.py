@@ -13,7 +13,7 @@ from app.log import log
 from app.moments import now
 from app.outcome import RECORDED
 from app.store import deliveries
-from app.store.database import Store, Unavailable
+from app.store.database import Rejected, Store, Unavailable
 from app.store.deliveries import Filter
 from app.store.record import Receipt, Record
 from app.store.statements import Row
@@ -124,7 +124,7 @@ class Tail:
         async def show() -> None:
             try:
                 row = await deliveries.find(self._store, account_id, delivery_id)
-            except Unavailable:
+            except (Unavailable, Rejected):
                 return
             if row is not None:
                 self._show(account_id, row)
@@ -147,7 +147,7 @@ class Tail:
                     for row in rows:
                         if row["id"] not in self._seen:
                             self._show(account_id, row)
-            except Unavailable as fault:
+            except (Unavailable, Rejected) as fault:
                 log.warning("the log cannot be followed", reason=str(fault)[:300])
             for old in list(self._seen)[: -10 * AT_ONCE]:
                 del self._seen[old]

@@ -89,3 +89,14 @@ async def test_rules_and_dashboard_name_metrics_that_there_are(house: House) -> 
     rules = yaml.safe_load((folder / "alerts.yml").read_text())["groups"][0]["rules"]
     assert all(rule["expr"] and rule["annotations"].keys() == {"summary", "advice"} for rule in rules)
     assert all(panel["targets"] for panel in json.loads((folder / "grafana.json").read_text())["panels"])
+
+
+async def test_a_fault_of_whoever_looks_on_holds_up_no_delivery(house: House) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    house.registry.committer.observers.insert(0, fails)
+    source = await house.source()
+    for number in ("1", "2"):
+        assert (await house.deliver(source, order_event(number))).status_code == 200
+    assert (await samples(house))["orders_commit_batch_size_sum",] == 2
