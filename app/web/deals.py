@@ -68,13 +68,13 @@ async def upsert(asked: Asked) -> Response:
     words |= {name: getattr(given, name) for name in ("title", "owner_id") if name in given.model_fields_set}
     try:
         new = await deals.upsert(store, account_id, crm_id, words)
-    except Gone:
+        for order in others:
+            await handmade.edit(
+                store, account_id, order, said={"contact_id": contact["id"]}, refunded=None,
+                member_id=asked.caller.member_id or OPERATOR,
+            )  # fmt: skip
+    except Gone:  # erased meanwhile; the same request again moves what was not moved yet
         raise no_contact(given.contact) from None
-    for order in others:
-        await handmade.edit(
-            store, account_id, order, said={"contact_id": contact["id"]}, refunded=None,
-            member_id=asked.caller.member_id or OPERATOR,
-        )  # fmt: skip
     row = await deals.find(store, account_id, crm_id)
     if row is None:
         raise not_found("deal")
