@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -123,41 +123,37 @@ class Store:
 
         `plan` makes the generator, so that it can be run again from the start. What else a plan raises undoes it.
         """
-        for attempt in range(PLAN_ATTEMPTS):
-            try:
-                if self.on_sqlite:
-                    return await self._on_sqlite(plan)
-                return await self._on_postgresql(plan)
-            except self._faults.again as fault:
-                if attempt == PLAN_ATTEMPTS - 1:
-                    raise Rejected(str(fault)) from fault
-                await asyncio.sleep(0)
-            except self._faults.away as fault:
-                raise Unavailable(str(fault)) from fault
-            except self._faults.data as fault:
-                raise Rejected(str(fault)) from fault
-        raise AssertionError("unreachable")
+        return await self._tried(lambda: self._on_sqlite(plan) if self.on_sqlite else self._on_postgresql(plan))
 
     async def look(self, plan: Callable[[], Plan[T]]) -> T:
         """Runs a plan that only reads, in one transaction that is undone; on SQLite beside the writer, not in its way.
 
         Raises Unavailable, Rejected.
         """
+        return await self._tried(lambda: self._looking(plan))
+
+    async def _looking(self, plan: Callable[[], Plan[T]]) -> T:
+        async with self._reader.connection() as connection:
+            raw = connection.raw_connection
+            if self.on_sqlite:
+                return await raw.run(lambda raw: _glance(raw, plan()))  # type: ignore[no-any-return]  # databases gives Any
+            transaction = raw.transaction()
+            await transaction.start()
+            try:
+                return await _steps(raw, plan())
+            finally:
+                await transaction.rollback()
+        raise AssertionError("unreachable")
+
+    async def _tried(self, run: Callable[[], Awaitable[T]]) -> T:
+        """What `run` gives, done again where another process was in the way. Raises Unavailable, Rejected."""
         for attempt in range(PLAN_ATTEMPTS):
             try:
-                async with self._reader.connection() as connection:
-                    raw = connection.raw_connection
-                    if self.on_sqlite:
-                        return await raw.run(lambda raw: _glance(raw, plan()))  # type: ignore[no-any-return]  # databases gives Any
-                    transaction = raw.transaction()
-                    await transaction.start()
-                    try:
-                        return await _steps(raw, plan())
-                    finally:
-                        await transaction.rollback()
+                return await run()
             except self._faults.again as fault:
                 if attempt == PLAN_ATTEMPTS - 1:
                     raise Rejected(str(fault)) from fault
+                await asyncio.sleep(0)
             except self._faults.away as fault:
                 raise Unavailable(str(fault)) from fault
             except self._faults.data as fault:

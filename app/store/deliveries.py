@@ -13,6 +13,9 @@ from app.store.statements import Row
 SLACK = 10_000_000  # microseconds between a delivery's arrival and its id, at most, a clock that is set included
 
 
+COLUMNS = ("source_id", "outcome", "kind", "external_id")  # that a filter may ask to be equal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which deliveries: every field that is set must hold. Times are microseconds, `until` is not included."""
@@ -28,12 +31,9 @@ class Filter:
 
 
 def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
-    clauses = ["account_id = :account_id"]
-    values: dict[str, Any] = {"account_id": account_id}
-    for name in ("source_id", "outcome", "kind", "external_id"):
-        if (given := getattr(wanted, name)) is not None:
-            clauses.append(f"{name} = :{name}")
-            values[name] = given
+    clauses, values = columns_of(wanted)
+    clauses.append("account_id = :account_id")
+    values["account_id"] = account_id
     if wanted.contact_id is not None:
         clauses.append(
             "id IN (SELECT h.delivery_id FROM history h JOIN orders o ON o.account_id = h.account_id AND o.id = h.order_id "
@@ -51,16 +51,19 @@ def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
 
 def matches(row: Row, wanted: Filter) -> bool:
     """Whether a row (as `page` gives it) is one that is wanted; a contact cannot be told from it and is not asked."""
-    if any(
-        (given := getattr(wanted, name)) is not None and row[name] != given
-        for name in ("source_id", "outcome", "kind", "external_id")
-    ):
+    if any((given := getattr(wanted, name)) is not None and row[name] != given for name in COLUMNS):
         return False
     if wanted.since is not None and row["received_at"] < wanted.since:
         return False
     if wanted.until is not None and row["received_at"] >= wanted.until:
         return False
     return not wanted.q or wanted.q == row["external_id"] or wanted.q.lower() in (row["reason"] or "").lower()
+
+
+def columns_of(wanted: Filter) -> tuple[list[str], dict[str, Any]]:
+    """The conditions on single columns, and their values."""
+    values = {name: given for name in COLUMNS if (given := getattr(wanted, name)) is not None}
+    return [f"{name} = :{name}" for name in values], values
 
 
 def times_of(wanted: Filter) -> tuple[list[str], dict[str, Any]]:

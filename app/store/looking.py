@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.store.database import Store, among
-from app.store.deliveries import Filter, as_read, pattern_of, times_of
+from app.store.deliveries import COLUMNS, Filter, as_read, columns_of, pattern_of, times_of
 from app.store.statements import Row
 
 LOOKED_THROUGH = 10_000  # rows for one page
@@ -121,11 +121,8 @@ async def _step(
 
 def _rest(wanted: Filter, along: str | None) -> tuple[str, dict[str, Any]]:
     """What the index that is walked does not see to."""
-    clauses, values = ["1 = 1"], dict[str, Any]()
-    for name in ("source_id", "outcome", "kind", "external_id"):
-        if (given := getattr(wanted, name)) is not None and name != along:
-            clauses.append(f"{name} = :{name}")
-            values[name] = given
+    clauses, values = columns_of(replace(wanted, **{along: None}) if along in COLUMNS else wanted)
+    clauses.append("1 = 1")
     times, bounds = times_of(wanted)
     clauses += times
     values |= bounds

@@ -124,18 +124,9 @@ async def _told(asked: Asked, rows: list[Row], crm_id: str | None, told: set[str
     entries = await traces.histories(asked.registry.store, asked.account_id, [row["id"] for row in rows])
     told |= {entry["delivery_id"] for some in entries.values() for entry in some if entry["delivery_id"]}
     return [
-        shapes.order(row, crm_id) | {"history": [_entry(entry) for entry in entries.get(row["id"], ())]} for row in rows
+        shapes.order(row, crm_id) | {"history": [shapes.entry(entry) for entry in entries.get(row["id"], ())]}
+        for row in rows
     ]
-
-
-def _entry(entry: Row) -> dict[str, Any]:
-    return {
-        "at": iso(entry["at"]) if entry["at"] >= 0 else None,
-        "recorded_at": iso(entry["recorded_at"]),
-        "delivery_id": entry["delivery_id"],
-        "member_id": entry["member_id"],
-        "said": shapes.said(entry["said"]),
-    }
 
 
 async def _deliveries(asked: Asked, ids: set[str]) -> AsyncIterator[Any]:

@@ -6,17 +6,15 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from adapters.contract import Origin, Status
 from app.roles import Permission
 from app.store import contacts, orders
 from app.store.statements import Row, to_json
 from app.transfer import BETWEEN, CONTACT_COLUMNS, CSV, JSONL, MEDIA, ORDER_COLUMNS, guarded
 from app.web import shapes
-from app.web.orders import AllOrdersQuery, wanted
+from app.web.orders import AllOrdersFilters, wanted
 from app.web.requests import Asked, Query, Stream, route
 from app.web.wallet import wallet_of
 
@@ -41,18 +39,8 @@ class ExportQuery(Query):
     excel: bool = False
 
 
-class OrderExportQuery(ExportQuery):
+class OrderExportQuery(ExportQuery, AllOrdersFilters):
     """The filters of the list of orders."""
-
-    status: Status | None = None
-    origin: Origin | None = None
-    source_id: str | None = Field(None, max_length=64)
-    currency: str | None = None
-    since: str | None = None
-    until: str | None = None
-    contact: str | None = Field(None, max_length=255)
-    deal_id: str | None = Field(None, max_length=255)
-    q: str | None = Field(None, max_length=200)
 
 
 async def orders_csv(asked: Asked) -> Response:
@@ -68,13 +56,9 @@ async def orders_jsonl(asked: Asked) -> Response:
 async def _orders(asked: Asked, form: str) -> Response:
     query = asked.query(OrderExportQuery)
     store, account_id = asked.registry.store, asked.account_id
-    contact_id = None
-    nobody = False
-    if query.contact:
-        found = await contacts.find(store, account_id, query.contact)
-        contact_id, nobody = (found["id"], False) if found else (None, True)
-    filters = AllOrdersQuery.model_validate(query.model_dump(exclude={"excel"}))
-    which = await wanted(asked, filters, contact_id=contact_id, deal_id=query.deal_id, q=query.q)
+    person = await contacts.find(store, account_id, query.contact) if query.contact else None
+    nobody, contact_id = bool(query.contact) and person is None, person["id"] if person else None
+    which = await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id, q=query.q)
 
     async def page(after: str) -> tuple[list[Row], str | None]:
         return ([], None) if nobody else await orders.walk(store, account_id, which, after=after, limit=PAGE)

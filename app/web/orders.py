@@ -9,14 +9,13 @@ from starlette.routing import Route
 from adapters.contract import Origin, Status, currency_code
 from adapters.contract.errors import Unreadable
 from app import moments
-from app.moments import iso
 from app.roles import Permission
 from app.store import contacts, orders
 from app.store.statements import Row
 from app.web import shapes
 from app.web.answers import EntryShown, Listed, OrderShown
 from app.web.problems import invalid, not_found
-from app.web.requests import Asked, Page, after, answer, cursor, page_of, route
+from app.web.requests import Asked, Page, Query, after, answer, cursor, page_of, route
 from app.web.wallet import wallet_of
 
 # A text, checked where it is used (`moment_of`); the document says more of it than its type.
@@ -32,8 +31,8 @@ Since = Annotated[
 ]  # fmt: skip
 
 
-class OrderQuery(Page):
-    """The filters of every list of orders."""
+class OrderFilters(Query):
+    """What every list of orders can be narrowed by."""
 
     status: Status | None = None
     origin: Origin | None = None
@@ -43,12 +42,20 @@ class OrderQuery(Page):
     until: Since | None = None
 
 
-class AllOrdersQuery(OrderQuery):
-    """Those of the list over all contacts, too."""
+class AllOrdersFilters(OrderFilters):
+    """What lists over all contacts can be narrowed by, too."""
 
     contact: str | None = Field(None, max_length=255)
     deal_id: str | None = Field(None, max_length=255)
     q: str | None = Field(None, max_length=200)
+
+
+class OrderQuery(Page, OrderFilters):
+    """A page of one contact's, or one deal's, orders."""
+
+
+class AllOrdersQuery(Page, AllOrdersFilters):
+    """A page of orders."""
 
 
 def moment_of(name: str, text: str | None) -> int | None:
@@ -62,7 +69,12 @@ def moment_of(name: str, text: str | None) -> int | None:
 
 
 async def wanted(
-    asked: Asked, query: OrderQuery, *, contact_id: str | None = None, deal_id: str | None = None, q: str | None = None
+    asked: Asked,
+    query: OrderFilters,
+    *,
+    contact_id: str | None = None,
+    deal_id: str | None = None,
+    q: str | None = None,
 ) -> orders.Filter:
     """The filter that a query means. Raises Problem."""
     try:
@@ -85,7 +97,7 @@ async def wanted(
 
 async def list_orders(asked: Asked, *, contact_id: str | None = None, deal_id: str | None = None) -> Response:
     """A page of orders: of a contact, of a deal, or of all."""
-    query = asked.query(OrderQuery if contact_id or deal_id else AllOrdersQuery)
+    query = asked.query(OrderQuery) if contact_id or deal_id else asked.query(AllOrdersQuery)
     q = None
     if isinstance(query, AllOrdersQuery):
         deal_id, q = query.deal_id, query.q
@@ -147,17 +159,7 @@ async def history(asked: Asked) -> Response:
     """What was said of the order, in the source's time: by which delivery or member, and what."""
     row = await _seen(asked)
     entries = await orders.history(asked.registry.store, asked.account_id, row["id"])
-    return answer({"data": [_entry(entry) for entry in entries], "next_cursor": None})
-
-
-def _entry(entry: Row) -> EntryShown:
-    return {
-        "at": iso(entry["at"]) if entry["at"] >= 0 else None,
-        "recorded_at": iso(entry["recorded_at"]),
-        "delivery_id": entry["delivery_id"],
-        "member_id": entry["member_id"],
-        "said": shapes.said(entry["said"]),
-    }
+    return answer({"data": [shapes.entry(one) for one in entries], "next_cursor": None})
 
 
 ROUTES: list[Route] = [

@@ -9,6 +9,7 @@ from app.store.statements import Row
 from app.web.answers import (
     ContactShown,
     DeliveryShown,
+    EntryShown,
     IdentityShown,
     ItemShown,
     OrderShown,
@@ -82,6 +83,17 @@ def said(statement: Mapping[str, Any]) -> Said:
         elif name != "preference":
             shown[name] = value
     return cast(Said, shown)  # words of many shapes: that they are these, the conformance test holds
+
+
+def entry(row: Row) -> EntryShown:
+    """What was said of an order: when, by whom."""
+    return {
+        "at": iso(row["at"]) if row["at"] >= 0 else None,
+        "recorded_at": iso(row["recorded_at"]),
+        "delivery_id": row["delivery_id"],
+        "member_id": row["member_id"],
+        "said": said(row["said"]),
+    }
 
 
 def identity(kind: str, value: str) -> IdentityShown:
