@@ -65,6 +65,7 @@ lock: .venv/.base  ## resolve the dependencies anew and write the three locks
 
 .venv/.project: .venv/.base pyproject.toml
 	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m compileall -q app adapters migrations  # also where PYTHONDONTWRITEBYTECODE has each start compile them
 	@touch $@
 
 .venv/.dev: .venv/.base requirements-dev.lock

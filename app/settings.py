@@ -22,7 +22,7 @@ class BadSettings(Exception):
 class Settings(BaseModel):
     """What the service is started with."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     database_url: str = Field(
         "sqlite:///data/orders.db", description="sqlite:///path or postgresql://user:password@host/name"

@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import Protocol
 
-from bench import intake, log, mixed, registry, transfer
+from bench import intake, log, mixed, registry, startup, transfer
 
 
 class Bench(Protocol):
@@ -24,7 +24,14 @@ class Bench(Protocol):
     def run(self, given: argparse.Namespace) -> int: ...
 
 
-BENCHES: dict[str, Bench] = {"intake": intake, "log": log, "mixed": mixed, "registry": registry, "transfer": transfer}
+BENCHES: dict[str, Bench] = {
+    "intake": intake,
+    "log": log,
+    "mixed": mixed,
+    "registry": registry,
+    "startup": startup,
+    "transfer": transfer,
+}
 DEFAULT = "intake"
 
 
