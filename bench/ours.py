@@ -18,9 +18,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
-import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.cli.serving import Server
 from app.committer import Committer
 from app.ids import new_id
 from app.migrate import migrate
@@ -77,7 +77,7 @@ async def serve(settings: Settings, listener: socket.socket, *, storage: bool) -
     app = create_app(settings) if storage else create_app(settings, committer=StoresNothing)
     port = listener.getsockname()[1]
 
-    class Server(uvicorn.Server):
+    class Announced(Server):
         """Says where it listens once it does."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -85,10 +85,7 @@ async def serve(settings: Settings, listener: socket.socket, *, storage: bool) -
             url = f"http://127.0.0.1:{port}/webhooks/{await registered(app, settings)}"
             print(json.dumps({"url": url, "secret": SECRET}), flush=True)
 
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="on", server_header=False, date_header=False
-    )
-    await Server(config).serve(sockets=[listener])
+    await Announced(settings, lambda: None, app).serve(sockets=[listener])
 
 
 def main() -> None:

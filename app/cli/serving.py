@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,6 +20,9 @@ from app.operator import socket_address
 from app.settings import BadSettings, Settings
 from app.store.database import Unavailable
 
+if TYPE_CHECKING:
+    from app.web.application import Application
+
 GRACE = 20  # seconds in which what was accepted is committed and answered when the server ends
 BACKLOG = 2048  # connections that the kernel keeps while we are busy
 
@@ -26,8 +30,8 @@ BACKLOG = 2048  # connections that the kernel keeps while we are busy
 class Server(uvicorn.Server):
     """Says when it listens; ends in good order, with exit code 0, on SIGTERM and SIGINT."""
 
-    def __init__(self, settings: Settings, ready: Callable[[], None]) -> None:
-        self._application = application(settings)
+    def __init__(self, settings: Settings, ready: Callable[[], None], app: "Application | None" = None) -> None:
+        self._application = app or application(settings)
         super().__init__(
             uvicorn.Config(
                 _through_one_name(self._application, settings),
