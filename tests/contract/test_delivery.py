@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import Delivery, Unreadable, form_body, json_body
-from adapters.contract.delivery import MAX_NUMBER_DIGITS
+from adapters.contract.delivery import MAX_NUMBER_DIGITS, _strictly
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -73,6 +73,48 @@ def test_numbers_of_forty_digits_are_read() -> None:
     assert json_body(b"1e39") == Decimal("1e39")
     why(json_body, b"1" * (MAX_NUMBER_DIGITS + 1))
     why(json_body, b"1e40")
+
+
+_NAMES = st.sampled_from(["id", "a:b", ":", '":', "\u003a", "é"])
+_NUMBERS = st.sampled_from(
+    ["0", "-0", "1.50", "1e5", "-1.5E-3", "9" * 40, "-" + "9" * 40, "9" * 41, "1e400", "18446744073709551616", "01", "NaN"]
+)
+_TEXTS = st.sampled_from(
+    ['"x"', '"a:b"', r'"\u003a"', r'"\u003A:"', r'"\u0022:"', r'"\":"', r'"\ud800"', r'"\ud83d\ude00"', '"' + "7" * 50 + '"',
+     '"\t"', '"é"', r'"\u0000"']
+)  # fmt: skip
+_SPACES = st.sampled_from(["", " ", "\n", "\t ", "\x0c"])
+
+
+def _object(members: list[tuple[str, str, str]]) -> str:
+    return "{" + ",".join(f'{space}"{name}"{space}:{space}{value}' for name, value, space in members) + "}"
+
+
+_DOCUMENTS = st.recursive(
+    _NUMBERS | _TEXTS | st.sampled_from(["true", "null", "", "{}", "[]"]),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: f"[{','.join(parts)}]")
+        | st.lists(st.tuples(_NAMES.map(lambda name: json.dumps(name)[1:-1]) | st.just(r"\u0069d"), inner, _SPACES), max_size=4).map(_object)
+    ),
+    max_leaves=8,
+)  # fmt: skip
+
+
+def _read_by(parse: Any, body: bytes) -> Any:
+    try:
+        return repr(parse(body))  # 1, 1.0 and True are equal, and not the same
+    except Unreadable as why:
+        return why.reason
+
+
+@settings(max_examples=1500)
+@given(text=_DOCUMENTS, spoilt=st.none() | st.tuples(st.integers(0, 60), st.sampled_from([b"\xff", b'"', b":", b",", b"\\"])))
+def test_the_quick_reader_and_the_strict_one_read_the_same(text: str, spoilt: tuple[int, bytes] | None) -> None:
+    body = text.encode()
+    if spoilt:
+        at, piece = spoilt
+        body = body[:at] + piece + body[at:]
+    assert _read_by(json_body, body) == _read_by(_strictly, body)
 
 
 def test_zero_with_an_exponent_is_bounded_too() -> None:
