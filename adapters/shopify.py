@@ -114,6 +114,9 @@ class Line(Payload):
     sku: str | None = None
 
 
+NOBODY, NOWHERE = Buyer(), Address()
+
+
 class NoteAttribute(Payload):
     name: str | None = None
     value: Any = None
@@ -329,8 +332,9 @@ def _value(order: ShopifyOrder, status: Status | Unknown | None, refunds: dict[s
 
 def _foreign(order: ShopifyOrder) -> tuple[Decimal, Decimal, str] | None:
     """What the order comes to in the shop's and in the buyer's currency, and the latter, where they differ."""
-    totals = order.total_price_set or MoneySet()
-    shop, buyer = totals.shop_money or ShopMoney(), totals.presentment_money or ShopMoney()
+    totals = order.total_price_set
+    if totals is None or (shop := totals.shop_money) is None or (buyer := totals.presentment_money) is None:
+        return None
     if not shop.amount or not buyer.amount or not buyer.currency_code or buyer.currency_code == order.currency:
         return None
     return shop.amount, buyer.amount, buyer.currency_code
@@ -365,8 +369,8 @@ def _note(order: ShopifyOrder, name: str) -> str | None:
 
 
 def _customer(order: ShopifyOrder) -> Customer | None:
-    buyer, billing = order.customer or Buyer(), order.billing_address or Address()
-    home = buyer.default_address or Address()
+    buyer, billing = order.customer or NOBODY, order.billing_address or NOWHERE
+    home = buyer.default_address or NOWHERE
     name = " ".join(part.strip() for part in (buyer.first_name, buyer.last_name) if part and part.strip())
     customer = Customer(
         name=name or billing.name or home.name or None,

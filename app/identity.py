@@ -15,6 +15,8 @@ _MENTIONED = re.compile(
 )
 MOST_MENTIONED = 200
 
+# What people put between digits: blanks of all kinds, and ( ) . -
+_BETWEEN_DIGITS = dict.fromkeys([*(ord(one) for one in "().-"), *(n for n in range(0x3001) if chr(n).isspace())])
 _NOT_IN_AN_ADDRESS = re.compile(r"[\s\0]")
 _BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
 
@@ -26,14 +28,14 @@ def phone(text: str, region: str = "BR") -> str | None:
     `region` is where a number without country code is. Mobiles got the ninth digit by Anatel's Resolution 553/2010; old
     records still lack it. Landlines (first digit 2 to 5) have eight digits and are left alone.
     """
-    import phonenumbers  # loaded with the first number: most processes start without one
-
-    compact = re.sub(r"[\s().\-]", "", text)
+    compact = text.translate(_BETWEEN_DIGITS)
     if compact.startswith("0055"):
         # What one dials from most of the world. In Brazil a carrier's number follows 00, as which 55 would be taken.
         text = compact = f"+{compact[2:]}"
     if (found := _BRAZILIAN.fullmatch(compact)) and (region == "BR" or compact.startswith("+")):
         return f"+55{found[1]}{found[2]}"
+    import phonenumbers  # loaded with the first number that needs it: most processes start without one
+
     try:
         number = phonenumbers.parse(text[:40], region)
     except phonenumbers.NumberParseException:

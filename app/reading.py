@@ -1,6 +1,7 @@
 """A proven delivery, read by its source's adapter into what the group commit takes."""
 
 import hashlib
+from collections.abc import Mapping
 
 from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unreadable
 from app.directory import Source
@@ -108,11 +109,13 @@ def _kept_body(body: bytes, strength: Strength, secret: str) -> bytes:
     return body
 
 
-def _kept(delivery: Delivery, secret: str) -> dict[str, dict[str, str]]:
-    def blanked(name: str, value: str) -> str:
-        return BLANKED if name in _CREDENTIALS or (secret and secret in value) else value
-
-    kept = {"headers": {name: blanked(name, value) for name, value in delivery.headers.items()}}
+def _kept(delivery: Delivery, secret: str) -> dict[str, Mapping[str, str]]:
+    kept = {"headers": _blanked(delivery.headers, secret)}
     if delivery.query:
-        kept["query"] = {name: blanked(name, value) for name, value in delivery.query.items()}
+        kept["query"] = _blanked(delivery.query, secret)
     return kept
+
+
+def _blanked(values: Mapping[str, str], secret: str) -> Mapping[str, str]:
+    told = [name for name, value in values.items() if name in _CREDENTIALS or (secret and secret in value)]
+    return {**values, **dict.fromkeys(told, BLANKED)} if told else values

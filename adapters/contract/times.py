@@ -46,8 +46,8 @@ def _milliseconds(value: Any) -> Any:
         raise ValueError("is not a time in milliseconds since 1970") from None
 
 
-def _blank(value: Any) -> Any:
-    return None if value == "" else value
+def _iso_or_blank(value: Any) -> Any:
+    return None if value == "" else _iso(value)
 
 
 # ISO 8601 text, with or without an offset (`2026-11-20T13:00:00Z`, `…+0000`, `2026-11-20 13:00`).
@@ -56,4 +56,4 @@ Iso = Annotated[datetime, BeforeValidator(_iso)]
 Seconds = Annotated[datetime, BeforeValidator(_seconds)]
 Milliseconds = Annotated[datetime, BeforeValidator(_milliseconds)]
 # The same, where a source writes "" for "not yet".
-IsoOrBlank = Annotated[Iso | None, BeforeValidator(_blank)]
+IsoOrBlank = Annotated[datetime | None, BeforeValidator(_iso_or_blank)]

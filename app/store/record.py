@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pydantic_core
+import msgspec
+
+try:
+    from isal import isal_zlib as deflate  # the same format, in less than half the time, and gentle to the caches
+except ImportError:  # pragma: no cover - a machine for which it is not built
+    import zlib as deflate  # type: ignore[no-redef]
 
 from app.outcome import Outcome
 from app.statement import Person, Statement
@@ -63,10 +68,10 @@ def packed(body: bytes, envelope: Mapping[str, Any]) -> bytes:
 
     One line of JSON, then the body: together they compress better, and faster, than apart.
     """
-    return zlib.compress(pydantic_core.to_json(envelope) + b"\n" + body, 1)
+    return deflate.compress(msgspec.json.encode(envelope) + b"\n" + body, 1)
 
 
 def unpacked(content: bytes) -> tuple[bytes, dict[str, Any]]:
     """The body and the envelope."""
     head, _, body = zlib.decompress(content).partition(b"\n")
-    return body, pydantic_core.from_json(head)
+    return body, msgspec.json.decode(head)

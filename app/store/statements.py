@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pydantic_core
+import msgspec
 
 # SQLAlchemy, in which the tables are described, and asyncpg are a good part of what a process has to load: statements
 # name their table, and look it up when they are first run.
@@ -23,8 +23,8 @@ Row = dict[str, Any]
 
 
 def to_json(value: Any) -> str:
-    """Lists and objects as they stand in text columns. Several times as fast as the standard library's encoder."""
-    return pydantic_core.to_json(value).decode()
+    """Lists and objects as they stand in text columns. Many times as fast as the standard library's encoder."""
+    return msgspec.json.encode(value).decode()
 
 
 T = TypeVar("T")

@@ -1,8 +1,8 @@
 """The door that shops knock at. Plain ASGI: it is walked through more often than all others together."""
 
 import json
-from typing import Any
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 from app.intake import Answer
@@ -92,10 +92,8 @@ class Webhooks:
     async def _tell(self, send: Send, answer: Answer, *, unread: bool = False) -> None:
         refused = _REFUSED.get(answer.outcome)
         if refused is None:
-            content: dict[str, Any] = {
-                "delivery_id": answer.delivery_id, "outcome": str(answer.outcome), "orders": answer.orders
-            }  # fmt: skip
-            body = answer.body.encode() if answer.body is not None else json.dumps(content).encode()
+            content = {"delivery_id": answer.delivery_id, "outcome": answer.outcome, "orders": answer.orders}
+            body = answer.body.encode() if answer.body is not None else msgspec.json.encode(content)
             await _send(send, answer.status, body, _JSON)
             return
         # A body that was not read stands in the way of the next request on this connection.
