@@ -18,7 +18,7 @@ _newest = 0
 
 def new_id(prefix: str) -> str:
     """A new id, `ord_01J…`, that sorts after every one made here before. Prefixes: acc mem tok src sec cnt ord dlv."""
-    global _newest
+    global _newest  # noqa: PLW0603 - one clock a process, under the lock
     fresh = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
     with _lock:
         # Within a millisecond (or when the clock was put back) the next one, as the ULID specification has it.

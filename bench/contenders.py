@@ -118,8 +118,16 @@ class OursPostgresql(Contender):
     name = "ours-postgresql"
     about = "the registry on PostgreSQL: the same, with its server on this machine too"
     module = "bench.ours"
-    options = ("--engine", "postgresql")
+    options: ClassVar[tuple[str, ...]] = ("--engine", "postgresql")
     expect = "created"
+
+
+class OursPostgresqlTwice(OursPostgresql):
+    """The same by two processes, as PostgreSQL is there for."""
+
+    name = "ours-postgresql-2"
+    about = "the registry on PostgreSQL, `serve --workers 2`"
+    options = (*OursPostgresql.options, "--workers", "2")
 
 
 class StorageFree(Contender):
@@ -148,6 +156,6 @@ class RawResponder(Contender):
     module = "bench.peers.raw_responder"
 
 
-INTAKE: tuple[type[Contender], ...] = (OursSqlite, OursPostgresql, StorageFree, FastapiPeer)
+INTAKE: tuple[type[Contender], ...] = (OursSqlite, OursPostgresql, OursPostgresqlTwice, StorageFree, FastapiPeer)
 EVERYONE: tuple[type[Contender], ...] = (*INTAKE, RawResponder)
 BY_NAME = {kind.name: kind for kind in EVERYONE}

@@ -1,5 +1,6 @@
 """The registry as a contender: its own application, its own server settings, one registered Shopify source.
 
+`--workers` is what `serve --workers` takes: so many processes, on PostgreSQL.
 `--engine none` is the same application with a committer that answers at once and stores nothing: what is left is HTTP,
 the signature and the mapping.
 """
@@ -21,6 +22,7 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.cli.serving import Server
+from app.cli.workers import Workers
 from app.committer import Committer
 from app.ids import new_id
 from app.migrate import migrate
@@ -71,19 +73,38 @@ async def registered(app: ASGIApp, settings: Settings) -> str:
         return source_id
 
 
+def say(port: int, source_id: str) -> None:
+    """The line that the harness waits for."""
+    print(json.dumps({"url": f"http://127.0.0.1:{port}/webhooks/{source_id}", "secret": SECRET}), flush=True)
+
+
+def serve_with(settings: Settings, listener: socket.socket, workers: int) -> None:
+    """Serves by several processes until SIGTERM."""
+
+    async def prepare() -> str:
+        await migrate(settings)
+        app = create_app(settings)
+        await app.registry.open()
+        try:
+            return await registered(app, settings)
+        finally:
+            await app.registry.close()
+
+    source_id = asyncio.run(prepare())
+    Workers(settings, listener, workers).serve(lambda _: say(settings.port, source_id))
+
+
 async def serve(settings: Settings, listener: socket.socket, *, storage: bool) -> None:
     """Serves until SIGTERM."""
     await migrate(settings)
     app = create_app(settings) if storage else create_app(settings, committer=StoresNothing)
-    port = listener.getsockname()[1]
 
     class Announced(Server):
         """Says where it listens once it does."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            url = f"http://127.0.0.1:{port}/webhooks/{await registered(app, settings)}"
-            print(json.dumps({"url": url, "secret": SECRET}), flush=True)
+            say(settings.port, await registered(app, settings))
 
     await Announced(settings, lambda: None, app).serve(sockets=[listener])
 
@@ -92,6 +113,7 @@ def main() -> None:
     """Starts what the arguments say."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine", choices=["sqlite", "postgresql", "none"], required=True)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
@@ -105,6 +127,9 @@ def main() -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", given.port))
         listener.listen(2048)
+        if given.workers > 1:
+            serve_with(settings, listener, given.workers)
+            return
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

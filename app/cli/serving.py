@@ -1,6 +1,7 @@
 """A server on its sockets: TCP for the world and, on SQLite, the operator's Unix socket beside the database."""
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -75,6 +76,10 @@ class Server(uvicorn.Server):
         """As uvicorn's, and says so."""
         await super().startup(sockets)
         if self.started:
+            # What is there now is there for good. Each full collection looked through all of it, and held up every
+            # answer for about 50 ms under load.
+            gc.collect()
+            gc.freeze()
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

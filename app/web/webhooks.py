@@ -2,7 +2,6 @@
 
 import json
 
-import msgspec
 from starlette.types import Receive, Scope, Send
 
 from app.intake import Answer
@@ -93,7 +92,7 @@ class Webhooks:
         refused = _REFUSED.get(answer.outcome)
         if refused is None:
             content = {"delivery_id": answer.delivery_id, "outcome": answer.outcome, "orders": answer.orders}
-            body = answer.body.encode() if answer.body is not None else msgspec.json.encode(content)
+            body = answer.body.encode() if answer.body is not None else json.dumps(content).encode()
             await _send(send, answer.status, body, _JSON)
             return
         # A body that was not read stands in the way of the next request on this connection.

@@ -77,7 +77,20 @@ def test_numbers_of_forty_digits_are_read() -> None:
 
 _NAMES = st.sampled_from(["id", "a:b", ":", '":', "\u003a", "é"])
 _NUMBERS = st.sampled_from(
-    ["0", "-0", "1.50", "1e5", "-1.5E-3", "9" * 40, "-" + "9" * 40, "9" * 41, "1e400", "18446744073709551616", "01", "NaN"]
+    [
+        "0",
+        "-0",
+        "1.50",
+        "1e5",
+        "-1.5E-3",
+        "9" * 40,
+        "-" + "9" * 40,
+        "9" * 41,
+        "1e400",
+        "18446744073709551616",
+        "01",
+        "NaN",
+    ]
 )
 _TEXTS = st.sampled_from(
     ['"x"', '"a:b"', r'"\u003a"', r'"\u003A:"', r'"\u0022:"', r'"\":"', r'"\ud800"', r'"\ud83d\ude00"', '"' + "7" * 50 + '"',
@@ -108,7 +121,10 @@ def _read_by(parse: Any, body: bytes) -> Any:
 
 
 @settings(max_examples=1500)
-@given(text=_DOCUMENTS, spoilt=st.none() | st.tuples(st.integers(0, 60), st.sampled_from([b"\xff", b'"', b":", b",", b"\\"])))
+@given(
+    text=_DOCUMENTS,
+    spoilt=st.none() | st.tuples(st.integers(0, 60), st.sampled_from([b"\xff", b'"', b":", b",", b"\\"])),
+)
 def test_the_quick_reader_and_the_strict_one_read_the_same(text: str, spoilt: tuple[int, bytes] | None) -> None:
     body = text.encode()
     if spoilt:
