@@ -128,6 +128,11 @@ def _place(entry: Entry) -> tuple[bool, int, int, str]:
 def _meet(order: Folded, customer: Mapping[str, Any], timed: bool) -> None:
     """Brings an entry's customer in: more about the same person, or (a shop corrected the order) another person."""
     identities: list[Identity] = [(kind, value) for kind, value in customer.get("identities", ())]
+    if not order.identities:  # nobody who could be another
+        order.identities = tuple(identities)
+        if customer.get("name") and (timed or order.name is None):
+            order.name = customer["name"]
+        return
     known = {kind for kind, _ in order.identities}
     shared = [kind for kind, _ in identities if kind in known]
     same = {kind for kind, value in identities if (kind, value) in order.identities}
@@ -160,10 +165,13 @@ def given_back(refunds: Mapping[str, int]) -> int:
 
 def _settle(order: Folded, refunds: Mapping[str, list[Any]], history: list[Entry]) -> None:
     """What follows from the rest: how much came back, whether all of it did, and when the order was made."""
-    back = given_back({
-        refund: amount for refund, (amount, currency) in refunds.items() if order.currency in (None, currency)
-    })  # fmt: skip
-    value = order.value or 0
+    back = value = 0
+    if refunds:
+        back = given_back({
+            refund: amount for refund, (amount, currency) in refunds.items() if order.currency in (None, currency)
+        })  # fmt: skip
+    if order.value is not None:
+        value = order.value
     if order.status == Status.REFUNDED:  # what the source does not itemise (a chargeback) came back as well
         back = max(back, value)
     order.refunded_value = back
