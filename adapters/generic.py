@@ -664,7 +664,7 @@ def _money(amount: Decimal | None, currency: str | None, options: GenericOptions
 
 def _time(name: str, document: Any, options: GenericOptions) -> datetime | None:
     found = search(name, getattr(options.fields, name), document)
-    if found is None:
+    if found is None or found == "":
         return None
     try:
         reader = READ_TIME.get(options.times)

@@ -1,6 +1,6 @@
 """The base of every adapter: declarations, and one pure function that turns a payload into orders."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
@@ -14,6 +14,9 @@ from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Status, Unknown
 from adapters.contract.signature import Signature
 from adapters.contract.times import EARLIEST, LATEST
+
+# With more faults than this a body is something else altogether, and no blank is to blame.
+MOST_BLANKS = 100
 
 # Brasília time: UTC-3 all year since Brazil gave up summer time in 2019 (Decree 9.772).
 BRASILIA = timezone(timedelta(hours=-3))
@@ -311,13 +314,48 @@ class Adapter(Generic[PayloadT]):
 
 
 def validated(model: type[Payload], document: Any) -> Payload:
-    """The model's slice of a parsed document. Raises Unreadable, naming every wrong field."""
+    """The model's slice of a parsed document. Raises Unreadable, naming every wrong field.
+
+    What says nothing counts as missing wherever something else was expected: many sources write "", [], {} or false
+    where others write null.
+    """
     try:
         return model.model_validate(document)
     except ValidationError as fault:
-        raise Unreadable(reason_of(fault)) from None
+        reason, bare = reason_of(fault), _without_blanks(document, fault)
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None
+    try:
+        return model.model_validate(bare)
+    except ValidationError:
+        raise Unreadable(reason) from None
+
+
+def _without_blanks(document: Any, fault: ValidationError) -> Any:
+    """The document without the values that say nothing and are among the faults."""
+    if fault.error_count() > MOST_BLANKS:
+        return None
+    for error in fault.errors(include_url=False, include_context=False):
+        place, value = error["loc"], error["input"]
+        if error["type"] == "missing":  # of an empty object, whose fields cannot be there
+            place = place[:-1]
+        if value is False or value in ([], {}) or (isinstance(value, str) and not value.strip()):
+            document = _without(document, place)
+    return document
+
+
+def _without(document: Any, place: Sequence[int | str]) -> Any:
+    """The document without the member at this place; as it is, where there is none."""
+    if not place:
+        return document
+    step, *rest = place
+    if isinstance(document, dict) and step in document:
+        if not rest:
+            return {name: value for name, value in document.items() if name != step}
+        return {**document, step: _without(document[step], rest)}
+    if isinstance(document, list) and isinstance(step, int) and rest and step < len(document):
+        return [*document[:step], _without(document[step], rest), *document[step + 1 :]]
+    return document
 
 
 def describe(where: Where) -> str:

@@ -529,6 +529,12 @@ def test_times(times: str, zone: str, written: object, expected: datetime) -> No
     assert (order.at, order.paid_at, order.ordered_at) == (expected, expected, None)
 
 
+@pytest.mark.parametrize("times", ["iso", "seconds", "%d/%m/%Y"])
+def test_a_time_that_is_not_there_yet(times: str) -> None:
+    order = said({"t": "", "u": None}, fields={"paid_at": "t", "ordered_at": "u"}, times=times, zone="UTC")
+    assert (order.paid_at, order.ordered_at) == (None, None)
+
+
 def test_customer_and_the_rest() -> None:
     order = said(
         {

@@ -91,7 +91,7 @@ def test_times(given: object, at: str) -> None:
     assert said(updated_at=given).at == datetime.fromisoformat(at).replace(tzinfo=UTC)
 
 
-@pytest.mark.parametrize("given", [moment("x"), {"date": 5}, {"date": 5, "timezone": "UTC"}, [], 5])
+@pytest.mark.parametrize("given", [moment("x"), {"date": 5}, {"date": 5, "timezone": "UTC"}, [7], 5])
 def test_times_that_are_none(given: object) -> None:
     with pytest.raises(Unreadable):
         said(updated_at=given)

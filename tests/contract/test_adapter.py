@@ -1,5 +1,6 @@
 """What the base class gives every adapter: where words stand, what is read, and what leaves it."""
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
@@ -19,6 +20,7 @@ from adapters.contract import (
     Header,
     IfObject,
     Ignored,
+    Iso,
     Money,
     Options,
     Order,
@@ -27,6 +29,7 @@ from adapters.contract import (
     Status,
     Unreadable,
     json_body,
+    validated,
 )
 from adapters.contract.adapter import Where, describe
 from tests.samples import RECEIVED_AT
@@ -207,9 +210,59 @@ def test_if_object(nothing: str) -> None:
     assert event.payload.notes is None
 
 
+class Part(Payload):
+    id: str
+    amount: Decimal | None = None
+
+
+class Whole(Payload):
+    id: str
+    at: Iso | None = None
+    count: int | None = None
+    part: Part | None = None
+    parts: list[Part] | None = None
+
+
+@pytest.mark.parametrize("blank", ['""', '" "', "[]", "{}", "false"])
+@pytest.mark.parametrize("field", ["at", "part", "parts"])
+def test_what_says_nothing_is_missing(field: str, blank: str) -> None:
+    read = validated(Whole, json_body(f'{{"id": 7, "count": "3", "{field}": {blank}}}'.encode()))
+    assert (read.id, read.count) == ("7", 3)
+    assert not getattr(read, field)
+
+
+def test_what_says_nothing_is_missing_inside_as_well() -> None:
+    body = b'{"id": 7, "count": "", "part": {"id": 1, "amount": ""}, "parts": [{"id": 2, "amount": {}}, {"id": 3, "amount": "4.5"}]}'
+    read = validated(Whole, json_body(body))
+    assert read.model_dump() == {
+        "id": "7",
+        "at": None,
+        "count": None,
+        "part": {"id": "1", "amount": None},
+        "parts": [{"id": "2", "amount": None}, {"id": "3", "amount": Decimal("4.5")}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('{"id": []}', "^id: Input should be a valid string$"),
+        ('{"id": 7, "count": "x", "at": ""}', "^at: .*; count: Input should be a valid integer"),
+        ('{"id": 7, "parts": [""]}', r"^parts\.0: "),
+        ("{}", "^id: Field required$"),
+        ("[]", "^the body: "),
+        ('{"id": 7, "parts": [' + ", ".join(['{"id": 1, "amount": ""}'] * 200) + "]}", "and 195 more$"),
+    ],
+)
+def test_what_is_needed_or_wrong_is_still_named(body: str, reason: str) -> None:
+    with pytest.raises(Unreadable) as why:
+        validated(Whole, json_body(body.encode()))
+    assert re.search(reason, why.value.reason), why.value.reason
+
+
 def test_an_object_that_is_there_is_still_checked() -> None:
     assert SHOP.read(arrived(b'{"id": "1", "notes": {"a": "b"}}'), "sale", None).payload.notes == {"a": "b"}
-    assert "notes.a" in why(b'{"type": "sale", "id": "1", "notes": {"a": []}}')
+    assert "notes.a" in why(b'{"type": "sale", "id": "1", "notes": {"a": [1]}}')
 
 
 def test_status() -> None:
