@@ -73,7 +73,7 @@ class BigcommerceOptions(Options):
 
 
 class Named(Payload):
-    id: str
+    id: str | None = None
     order_id: str | None = None  # of a transaction, whose own id is another
 
 
@@ -98,7 +98,8 @@ class Sale(Payload):
     payment_status: str | None = None
     total_inc_tax: Decimal
     refunded_amount: Decimal | None = None
-    default_currency_code: str
+    default_currency_code: str | None = None
+    currency_code: str | None = None
     billing_address: Annotated[Address | None, IfObject] = None
 
 
@@ -167,7 +168,7 @@ class Bigcommerce(Adapter[Sale]):
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.status_id == INCOMPLETE:
             raise Ignored("an incomplete order: a checkout that did not end")
-        currency = currency_code(payload.default_currency_code)
+        currency = currency_code(payload.default_currency_code or payload.currency_code or "")
         status = self.status(payload.status_id)
         if status is Status.PAID and (payload.payment_status or "") in UNCAPTURED:
             status = Status.PENDING

@@ -75,6 +75,12 @@ def test_what_payment_says_of_a_status(status_id: int, payment: str, status: Sta
     assert order(status_id=status_id, payment_status=payment).status is status
 
 
+def test_an_old_order_without_a_transactional_currency_is_in_the_one_that_was_shown() -> None:
+    found = order(default_currency_code="", currency_code="EUR")
+    assert found.value
+    assert found.value.currency == "EUR"
+
+
 def test_money_with_four_decimals_is_exact() -> None:
     found = order(total_inc_tax="361.9500", refunded_amount="0.0000")
     assert (found.value, found.refunds) == (Money(36195, "BRL"), None)
