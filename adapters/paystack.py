@@ -6,12 +6,15 @@
 
 Decided here, and why:
 
+- Amounts are hundredths of every currency, of XOF and RWF as well, which have none ("developers must multiply the
+  amount by 100 regardless", https://paystack.com/docs/api/#supported-currency).
 - Everything goes by the transaction's reference. A subscription's invoice names its transaction once there is one; until
   then it goes by its own code.
 - Invoices name no currency. What they are in is the account's business: the option `currency` says it, and without it
   their value stays open until the transaction is told.
 - Refunds carry no time. One that is under way, or failed, says only that the transaction had been paid.
-- A dispute that the merchant accepted gives the money back; one still open, or declined, leaves it paid.
+- A dispute that the merchant accepted, or let accept itself, gives the money back; one still open, or declined, leaves
+  it paid.
 """
 
 from collections.abc import Iterable
@@ -36,9 +39,11 @@ from adapters.contract import (
     Origin,
     Payload,
     Status,
-    currency_code,
     order_title,
 )
+
+# The money goes back; `auto-accepted` is a dispute that nobody answered in time.
+ACCEPTED = frozenset({"merchant-accepted", "auto-accepted"})
 
 
 class PaystackOptions(Options):
@@ -57,11 +62,12 @@ class Person(Payload):
     international_format_phone: str | None = None
 
 
+def _by_number(value: Any) -> Any:
+    return {"id": value} if isinstance(value, int | str) and value and not isinstance(value, bool) else value
+
+
 # Payment requests name the customer by number alone.
-Buyer = Annotated[
-    Person | None,
-    BeforeValidator(lambda value: {"id": value} if isinstance(value, int) and not isinstance(value, bool) else value),
-]
+Buyer = Annotated[Person | None, BeforeValidator(_by_number)]
 
 
 class Metadata(Payload):
@@ -209,6 +215,7 @@ class Paystack(Adapter[Any]):
         "success": Status.PAID,
         "pending": Status.PENDING,
         "failed": Status.FAILED,
+        "reversed": Status.REFUNDED,
     }
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
@@ -258,9 +265,9 @@ class Paystack(Adapter[Any]):
     def _dispute(self, thing: Dispute, kind: str) -> Order:
         at, paid = thing.updated_at or thing.created_at, thing.transaction
         said: dict[str, Any] = {}
-        if kind == "charge.dispute.resolve" and thing.resolution == "merchant-accepted":
+        if kind == "charge.dispute.resolve" and thing.resolution in ACCEPTED:
             back = paid.amount if thing.refund_amount is None else thing.refund_amount
-            if back >= paid.amount and self.status(paid.status) is Status.PAID:
+            if back >= paid.amount and self.status(paid.status) in (Status.PAID, Status.REFUNDED):
                 # Without an amount of its own: the refund that follows tells the same money.
                 said = {"status": Status.REFUNDED, "source_status": thing.resolution}
             else:
@@ -308,7 +315,7 @@ class Paystack(Adapter[Any]):
 
 
 def _money(amount: int, currency: str) -> Money:
-    return Money(amount, currency_code(currency))
+    return Money.scaled(amount, 2, currency)
 
 
 def _test(domain: str | None) -> bool | None:

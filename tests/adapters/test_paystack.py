@@ -95,6 +95,18 @@ def test_statuses(word: str, status: object) -> None:
     assert (order.paid_at is not None) is (status is Status.PAID)
 
 
+@pytest.mark.parametrize(("currency", "text"), [("NGN", "39800.00"), ("XOF", "39800"), ("RWF", "39800")])
+def test_amounts_are_hundredths_of_every_currency(currency: str, text: str) -> None:
+    assert str(said("charge.success", transaction(amount=3980000, currency=currency)).value) == text
+
+
+@pytest.mark.parametrize("customer", [7, "7", {"id": 7}])
+def test_a_customer_may_be_a_number(customer: object) -> None:
+    found = said("charge.success", transaction(customer=customer)).customer
+    assert found
+    assert found.id == "7"
+
+
 def test_times_and_their_other_spelling() -> None:
     order = said("charge.success", transaction(paid_at=None, paidAt=PAID_AT, created_at=None, createdAt=CREATED))
     assert order.at == order.paid_at == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
@@ -144,6 +156,8 @@ def test_a_refund_that_is_not_done_says_that_it_was_paid(event: str) -> None:
         ("charge.dispute.resolve", {}, Status.REFUNDED, {}),
         ("charge.dispute.resolve", {"refund_amount": None}, Status.REFUNDED, {}),
         ("charge.dispute.resolve", {"refund_amount": 995000}, Status.PAID, {"dispute 1": "9950.00"}),
+        ("charge.dispute.resolve", {"resolution": "auto-accepted"}, Status.REFUNDED, {}),
+        ("charge.dispute.resolve", {"resolution": "something_new"}, Status.PAID, {}),
         ("charge.dispute.create", {}, Status.PAID, {}),  # accepted counts when it is resolved
     ],
 )
@@ -202,7 +216,7 @@ def test_what_is_no_order_is_ignored(event: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], {}, transaction(amount="a lot"), transaction(currency="Naira"), transaction(customer=[])]
+    "data", [None, [], {}, transaction(amount="a lot"), transaction(currency="Naira"), transaction(customer=[7])]
 )
 def test_what_lacks_the_needed_is_unreadable(data: object) -> None:
     with pytest.raises(Unreadable):
