@@ -1,4 +1,4 @@
-"""Xendit: payments and refunds of the Payments API v3, and the invoices of the API before it.
+"""Xendit: payments and refunds of the Payments API v3 and v2, and the e-wallet charges and invoices before them.
 
 - Verification: https://docs.xendit.co/docs/handling-webhooks
 - Payments: https://docs.xendit.co/docs/payments-api-webhooks and
@@ -10,6 +10,7 @@ Decided here, and why:
 - One order is one payment; a second try at the same payment request is the same order. A reusable payment code (a static
   virtual account or QR code) takes many payments for one request: there each stands alone.
 - What counts is what was captured; what was asked for is only until then.
+- Version 2 names its events otherwise (payment.succeeded …) and its fields more shortly (`id`, `amount`).
 - An expired payment request has no payment that could be cancelled, and tokens are no orders.
 """
 
@@ -17,7 +18,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import AliasChoices, BeforeValidator
+from pydantic import Field as Named
 
 from adapters.contract import (
     Adapter,
@@ -57,13 +59,15 @@ class Metadata(Payload):
 
 
 class Payment(Payload):
-    payment_id: str
+    payment_id: str = Named(validation_alias=AliasChoices("payment_id", "id"))
     payment_request_id: str | None = None
     reference_id: str | None = None
     type: str | None = None
     status: str
     currency: str
-    request_amount: Decimal | None = None
+    request_amount: Decimal | None = Named(
+        None, validation_alias=AliasChoices("request_amount", "amount", "capture_amount", "charge_amount")
+    )
     description: str | None = None
     customer_id: str | None = None
     created: IsoOrBlank = None
@@ -143,6 +147,11 @@ class Xendit(Adapter[Any]):
         "payment.capture": PaymentEvent,
         "payment.failure": PaymentEvent,
         "payment.expiry": PaymentEvent,
+        "payment.succeeded": PaymentEvent,  # from here on, of version 2
+        "payment.pending": PaymentEvent,
+        "payment.awaiting_capture": PaymentEvent,
+        "payment.failed": PaymentEvent,
+        "ewallet.capture": PaymentEvent,
         "refund.succeeded": RefundEvent,
         "refund.failed": RefundEvent,
         "invoice": Invoice,
@@ -151,6 +160,7 @@ class Xendit(Adapter[Any]):
     ignores = frozenset({"payment_request.*", "payment_token.*", "payment_session.*", "split.*", "payout.*"})
     statuses = {
         "AUTHORIZED": Status.PENDING,
+        "AWAITING_CAPTURE": Status.PENDING,
         "PENDING": Status.PENDING,
         "SUCCEEDED": Status.PAID,
         "FAILED": Status.FAILED,

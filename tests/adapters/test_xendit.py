@@ -68,6 +68,11 @@ def test_delivery_id() -> None:
         ("payment.failure", "FAILED", Status.FAILED),
         ("payment.expiry", "EXPIRED", Status.CANCELED),
         ("payment.expiry", "CANCELED", Status.CANCELED),
+        ("payment.succeeded", "SUCCEEDED", Status.PAID),
+        ("payment.pending", "PENDING", Status.PENDING),
+        ("payment.awaiting_capture", "AWAITING_CAPTURE", Status.PENDING),
+        ("payment.failed", "FAILED", Status.FAILED),
+        ("ewallet.capture", "SUCCEEDED", Status.PAID),
         ("payment.capture", "SOMETHING_NEW", UNKNOWN),
     ],
 )
