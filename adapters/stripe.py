@@ -127,7 +127,8 @@ class Charge(Thing):
     """https://docs.stripe.com/api/charges/object"""
 
     created: Seconds | None = None
-    status: str
+    status: str | None = None  # old versions say only whether it was paid
+    paid: bool | None = None
     amount: int
     amount_captured: int | None = None
     amount_refunded: int | None = None
@@ -146,8 +147,13 @@ class Price(Payload):
     unit_amount_decimal: Decimal | None = None
 
 
+class Plan(Payload):
+    name: str | None = None
+
+
 class Line(Payload):
     description: str | None = None
+    plan: Plan | None = None  # in old versions the one that has a name
     quantity: Decimal | None = None
     price: Price | None = None  # before 2025-03-31
     pricing: Price | None = None
@@ -174,7 +180,9 @@ class Invoice(Thing):
     """https://docs.stripe.com/api/invoices/object"""
 
     created: Seconds | None = None
-    status: str
+    date: Seconds | None = None  # what `created` was called before 2019-03-14
+    status: str | None = None  # before 2018-11-08 only `paid`
+    paid: bool | None = None
     total: int
     amount_paid: int | None = None
     currency: str
@@ -386,7 +394,8 @@ class Stripe(Adapter[Envelope[Any]]):
         )
 
     def _charge(self, charge: Charge, kind: str, at: datetime | None) -> Order:
-        status = self._status("charge", charge.status)
+        word = charge.status or ("succeeded" if charge.paid else "failed")
+        status = self._status("charge", word)
         value, refunded = charge.amount, charge.amount_refunded or 0
         if kind == "charge.expired" or (charge.captured is False and charge.refunded):
             # An authorisation that was let go counts as refunded at Stripe, though no money had moved.
@@ -404,7 +413,7 @@ class Stripe(Adapter[Envelope[Any]]):
         return replace(
             _named(pi=charge.payment_intent, invoice=charge.invoice, charge=charge.id),
             status=status,
-            source_status=charge.status,
+            source_status=word,
             title=_title(charge.description),
             value=money(value, charge.currency),
             refunds={charge.id: money(refunded, charge.currency)} if refunded else None,
@@ -414,11 +423,12 @@ class Stripe(Adapter[Envelope[Any]]):
         )
 
     def _invoice(self, invoice: Invoice, kind: str, at: datetime | None) -> Order:
-        if invoice.status == "draft":
+        word = invoice.status or ("paid" if invoice.paid else "open")
+        if word == "draft":
             raise Ignored("a draft invoice is not an order yet")
         if invoice.total < 0:
             raise Ignored("an invoice with a total below zero is a credit to the customer's balance")
-        status = self._status("invoice", invoice.status)
+        status = self._status("invoice", word)
         if status is Status.PENDING:
             late = bool(at and invoice.due_date and invoice.due_date < at)
             if 0 < (invoice.amount_paid or 0) < invoice.total:
@@ -442,10 +452,10 @@ class Stripe(Adapter[Envelope[Any]]):
         return replace(
             _named(pi=invoice.payment_intent, invoice=invoice.id, charge=invoice.charge),
             status=status,
-            source_status=invoice.status,
-            title=order_title(invoice.number, [line.description for line in (lines.data if whole else lines.data[:1])]),
+            source_status=word,
+            title=order_title(invoice.number, [_name(line) for line in (lines.data if whole else lines.data[:1])]),
             value=money(invoice.total, invoice.currency),
-            ordered_at=invoice.created,
+            ordered_at=invoice.created or invoice.date,
             paid_at=transitions.paid_at if transitions and status is Status.PAID else None,
             customer=customer,
             items=tuple(_item(line, invoice.currency) for line in lines.data) if whole else None,
@@ -503,11 +513,15 @@ def _title(description: str | None) -> str | None:
     return None if description in STOCK_DESCRIPTIONS else order_title(None, [description])
 
 
+def _name(line: Line) -> str | None:
+    return line.description or (line.plan.name if line.plan else None)
+
+
 def _item(line: Line, currency: str) -> Item:
     price = line.pricing or line.price or Price()
     unit = price.unit_amount_decimal
     return Item(
-        title=line.description or "–",
+        title=_name(line) or "–",
         quantity=1 if line.quantity is None else line.quantity,
         unit_value=None if unit is None else money(unit, currency),
     )
