@@ -12,6 +12,8 @@ Decided here, and why:
   delivery is known by kind and body.
 - `processing` without `date_paid` is cash on delivery (class-wc-gateway-cod.php: "payment won't be taken until
   delivery"): pending. WooCommerce sets the date as soon as an order counts as paid.
+- A webhook of the Legacy REST API (v3, a choice in older shops) is read as well; what it says in `payment_details.paid`
+  stands for the date of payment, and it says nothing of refunds.
 - Refunds are told as one total: since 11.2 a refund can be deleted again, and then it is merely missing from the list.
 - Times are the `…_gmt` ones. The others are in the site's zone, which nobody tells; version 1 of the API has only
   those, and its statements come without a time.
@@ -28,7 +30,7 @@ from decimal import Decimal
 from html import unescape
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AliasChoices, Field, model_validator
 
 from adapters.contract import (
     Adapter,
@@ -58,6 +60,10 @@ TOTAL = "total"
 DRAFTS = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
 
 PING = re.compile(rb"webhook_id=\d{1,20}")
+
+
+def _either(*names: str) -> Any:
+    return Field(None, validation_alias=AliasChoices(*names))
 
 
 class Billing(Payload):
@@ -90,22 +96,35 @@ class Meta(Payload):
     value: Any = None
 
 
+class PaymentDetails(Payload):
+    paid: bool | None = None
+
+
 class WooCommerceOrder(Payload):
+    """Where a field has two names, the second is that of the Legacy REST API, which wraps the order as well."""
+
     id: str
-    number: str | None = None
+    number: str | None = _either("number", "order_number")
     status: str | None = None
     currency: str | None = None
     total: Amount | None = None
     prices_include_tax: bool | None = None
-    date_created_gmt: IsoOrBlank = None
-    date_modified_gmt: IsoOrBlank = None
+    date_created_gmt: IsoOrBlank = _either("date_created_gmt", "created_at")
+    date_modified_gmt: IsoOrBlank = _either("date_modified_gmt", "updated_at")
     date_paid_gmt: IsoOrBlank = None
     date_paid: str | None = None  # only whether there is one
+    payment_details: PaymentDetails | None = None
     customer_id: str | None = None
-    billing: Billing | None = None
+    billing: Billing | None = _either("billing", "billing_address")
     line_items: list[Line] | None = None
     refunds: list[Refund] | None = None
     meta_data: list[Meta] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrapped(cls, document: Any) -> Any:
+        wrapped = document.get("order") if isinstance(document, dict) else None
+        return wrapped if isinstance(wrapped, dict) else document
 
 
 class DeletedOrder(Payload):
@@ -165,7 +184,8 @@ class WooCommerce(Adapter[Payload]):
         if order.status in DRAFTS:
             raise Ignored("a draft of the checkout: a cart")
         status = self.status(order.status)
-        if order.status == "processing" and not (order.date_paid_gmt or order.date_paid):
+        legacy = order.payment_details or PaymentDetails()
+        if order.status == "processing" and not (order.date_paid_gmt or order.date_paid or legacy.paid):
             status = Status.PENDING
         lines = order.line_items
         return Order(

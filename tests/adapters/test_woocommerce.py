@@ -274,7 +274,7 @@ def test_addresses_with_a_key_in_them_are_not_told() -> None:
 @pytest.mark.parametrize(
     ("document", "field"),
     [
-        ({"order": order()}, "id"),  # the legacy API's shape
+        ({"order": [order()]}, "id"),
         ({"code": "woocommerce_rest_cannot_view", "message": "…", "data": {"status": 401}}, "id"),
         ([], "the body"),
         (order(currency=""), "currency"),
