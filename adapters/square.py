@@ -1,8 +1,9 @@
-"""Square: a notice names the order, which is read from the Orders API; refunds come whole.
+"""Square: a notice names the order, which is read from the Orders API; refunds and disputes come whole.
 
 - Signing: https://developer.squareup.com/docs/webhooks/step3validate
 - Orders: https://developer.squareup.com/reference/square/orders-api/retrieve-order
-- Refunds: https://developer.squareup.com/reference/square/webhooks/refund.updated
+- Refunds: https://developer.squareup.com/reference/square/webhooks/refund.updated, disputes:
+  https://developer.squareup.com/reference/square/webhooks/dispute.state.updated
 
 Decided here, and why:
 
@@ -15,7 +16,9 @@ Decided here, and why:
   the payment, which the order's tenders name: https://developer.squareup.com/docs/pos-api/payments-integration
 - An order's own `refunds` are not read: they are the older Refund with words of its own (APPROVED), and no manual says
   that its id is that of the refund which the webhook tells of; the money would count twice.
-- An open order with nothing left to pay is paid. A draft is a cart.
+- An open order with nothing left to pay is paid, with a part of it left partially_paid; a card that is only authorised
+  has paid nothing. A draft is a cart.
+- A dispute takes the money when it is lost or accepted; before that it only holds it.
 """
 
 import re
@@ -77,6 +80,30 @@ class RefundTold(Payload):
     data: RefundData
 
 
+class DisputedPayment(Payload):
+    payment_id: str | None = None
+
+
+class Dispute(Payload):
+    id: str
+    state: str | None = None
+    amount_money: Amount
+    disputed_payment: DisputedPayment | None = None
+    updated_at: IsoOrBlank = None
+
+
+class DisputeObject(Payload):
+    dispute: Dispute
+
+
+class DisputeData(Payload):
+    object: DisputeObject
+
+
+class DisputeTold(Payload):
+    data: DisputeData
+
+
 class Named(Payload):
     id: str
 
@@ -91,9 +118,14 @@ class Line(Payload):
     base_price_money: Annotated[Amount | None, IfObject] = None
 
 
+class Card(Payload):
+    status: str | None = None
+
+
 class Tender(Payload):
     id: str | None = None  # "the associated payment ID"
     payment_id: str | None = None  # only of payments made with the v2 Payments API
+    card_details: Card | None = None
 
 
 class Found(Payload):
@@ -123,12 +155,12 @@ class Square(Adapter[Any]):
     )
     setup = (
         "At developer.squareup.com/apps open the application, and under Webhooks → Subscriptions add a subscription.",
-        "Give {webhook_url} as the notification URL, exactly so, and choose the events order.created, order.updated, refund.created and "
-        "refund.updated. One URL belongs to one subscription.",
+        "Give {webhook_url} as the notification URL, exactly so, and choose the events order.created, order.updated, refund.created, "
+        "refund.updated and dispute.state.updated. One URL belongs to one subscription.",
         "Copy the subscription's Signature Key, and give it to this source as its secret.",
         "Under Credentials copy the production Access token, and give it to this source as its key.",
     )
-    topics = ("order.created", "order.updated", "refund.created", "refund.updated")
+    topics = ("order.created", "order.updated", "refund.created", "refund.updated", "dispute.state.updated")
     signature = Hmac(
         header="x-square-hmacsha256-signature",
         encoding="base64",
@@ -138,7 +170,7 @@ class Square(Adapter[Any]):
     patience = "takes 2xx; tries again for 24 hours"
     kind = Field("type")
     delivery_id = Field("event_id")
-    reads = {"refund.created": RefundTold, "refund.updated": RefundTold}
+    reads = {"refund.created": RefundTold, "refund.updated": RefundTold, "dispute.state.updated": DisputeTold}
     ignores = frozenset(
         {"webhooks.test_notification", "order.fulfillment.updated", "payment.*", "invoice.*", "customer.*", "catalog.*", "inventory.*",
          "dispute.*", "payout.*", "booking.*", "subscription.*", "loyalty.*", "gift_card*", "location.*", "team_member.*", "labor.*",
@@ -162,8 +194,14 @@ class Square(Adapter[Any]):
             raise Unreadable("data.id: is not an order's id")
         return f"/v2/orders/{notice.data.id}"
 
-    def orders(self, payload: Document | RefundTold, event: Event[Any]) -> Iterable[Order]:
-        yield _refunded(payload.data.object.refund) if isinstance(payload, RefundTold) else self._order(payload.order)
+    def orders(self, payload: Document | RefundTold | DisputeTold, event: Event[Any]) -> Iterable[Order]:
+        match payload:
+            case RefundTold():
+                yield _refunded(payload.data.object.refund)
+            case DisputeTold():
+                yield _disputed(payload.data.object.dispute)
+            case _:
+                yield self._order(payload.order)
 
     def _order(self, order: Found) -> Order:
         if order.state == "DRAFT":
@@ -173,10 +211,11 @@ class Square(Adapter[Any]):
             raise Ignored("a return: its refund tells of it")
         if order.total_money is None or order.total_money.amount is None:
             raise Unreadable("order.total_money: an order has a total")
-        due = order.net_amount_due_money
+        due = order.net_amount_due_money.amount if order.net_amount_due_money else None
+        held = any(tender.card_details and tender.card_details.status == "AUTHORIZED" for tender in order.tenders or [])
         status: Status | Unknown | None = self.status(order.state)
-        if status is Status.PENDING and order.total_money.amount > 0 and due is not None and due.amount == 0:
-            status = Status.PAID
+        if status is Status.PENDING and due is not None and due < order.total_money.amount and not held:
+            status = Status.PARTIALLY_PAID if due > 0 else Status.PAID
         payments = [given for tender in order.tenders or [] for given in (tender.payment_id, tender.id) if given]
         customer = Customer(id=order.customer_id) if order.customer_id else None
         return Order(
@@ -209,6 +248,14 @@ def _refunded(refund: Refund) -> Order:
     if back is None:
         raise Ignored(f"a refund that has moved no money ({(refund.status or 'no status')[:40]})")
     return Order(external_id=refund.payment_id, preference=1, at=refund.updated_at, refunds={refund.id: back})
+
+
+def _disputed(dispute: Dispute) -> Order:
+    payment_id = dispute.disputed_payment.payment_id if dispute.disputed_payment else None
+    lost = _money(dispute.amount_money) if dispute.state in ("LOST", "ACCEPTED") and dispute.id else None
+    if lost is None or not payment_id:
+        raise Ignored(f"a dispute that is not lost ({(dispute.state or 'no state')[:40]})")
+    return Order(external_id=payment_id, preference=1, at=dispute.updated_at, refunds={f"dispute:{dispute.id}": lost})
 
 
 def _money(amount: Amount) -> Money | None:

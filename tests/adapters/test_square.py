@@ -61,12 +61,40 @@ def order(**said: Any) -> Order:
     [
         ("OPEN", 1000, Status.PENDING),
         ("OPEN", 0, Status.PAID),
+        ("OPEN", 400, Status.PARTIALLY_PAID),
         ("COMPLETED", 0, Status.PAID),
         ("CANCELED", 0, Status.CANCELED),
     ],
 )
 def test_states(state: str, due: int, status: Status) -> None:
     assert order(state=state, net_amount_due_money={"amount": due, "currency": "USD"}).status is status
+
+
+@pytest.mark.parametrize("due", [0, 1000])
+def test_a_card_that_is_only_authorised_has_paid_nothing(due: int) -> None:
+    tenders = [{"id": "t1", "payment_id": "a1", "card_details": {"status": "AUTHORIZED"}}]
+    told = order(state="OPEN", tenders=tenders, net_amount_due_money={"amount": due, "currency": "USD"})
+    assert told.status is Status.PENDING
+
+
+def dispute(**said: Any) -> list[Order]:
+    told = {"id": "d1", "state": "LOST", "amount_money": {"amount": 250, "currency": "USD"}}
+    told |= {"disputed_payment": {"payment_id": "a1"}, "updated_at": "2026-12-21T10:00:00Z"} | said
+    body = json.dumps({"type": "dispute.state.updated", "data": {"object": {"dispute": told}}}).encode()
+    return SQUARE.translate(SQUARE.read(delivery(body), "dispute.state.updated", SQUARE.options()))
+
+
+@pytest.mark.parametrize("state", ["LOST", "ACCEPTED"])
+def test_a_lost_dispute_takes_the_money(state: str) -> None:
+    [found] = dispute(state=state)
+    assert (found.external_id, found.status) == ("a1", None)
+    assert {name: str(money) for name, money in (found.refunds or {}).items()} == {"dispute:d1": "2.50"}
+
+
+@pytest.mark.parametrize("said", [{"state": "WON"}, {"state": "PROCESSING"}, {"disputed_payment": None}, {"id": ""}])
+def test_other_disputes_say_nothing(said: dict[str, Any]) -> None:
+    with pytest.raises(Ignored, match="not lost"):
+        dispute(**said)
 
 
 def refund(**said: Any) -> Order:
