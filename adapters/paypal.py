@@ -50,7 +50,7 @@ from adapters.contract import (
 ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 # The end of a link to something that can be read: what it is, and its id.
 THING = re.compile(
-    r"/(v2/checkout/orders|v2/payments/(?:authorizations|captures|refunds)|v1/payments/(?:authorization|sale|refund))"
+    r"/(v2/checkout/orders|v2/payments/(?:authorizations|captures|refunds)|v1/payments/(?:authorization|capture|sale|refund))"
     r"/([A-Za-z0-9-]{1,64})\Z"
 )
 ORDERS = "/v2/checkout/orders/"
@@ -162,6 +162,7 @@ class Document(Movement):
     links: list[Link] | None = None
     state: str | None = None
     sale_id: str | None = None
+    capture_id: str | None = None
     invoice_number: str | None = None
 
 
@@ -231,6 +232,10 @@ class Paypal(Adapter[Document]):
         "capture.PENDING": Status.PENDING,
         "capture.DECLINED": Status.FAILED,
         "capture.FAILED": Status.FAILED,
+        "capture.completed": Status.PAID,  # from here on, words of version 1
+        "capture.partially_refunded": Status.PAID,
+        "capture.refunded": Status.REFUNDED,
+        "capture.pending": Status.PENDING,
         "sale.completed": Status.PAID,
         "sale.partially_refunded": Status.PAID,
         "sale.refunded": Status.REFUNDED,
@@ -333,9 +338,9 @@ class Paypal(Adapter[Document]):
 
 def _refund(refund: Document) -> Order:
     links = [match for link in refund.links or [] if link.rel == "up" and (match := THING.search(link.href or ""))]
-    paid = refund.sale_id or (links[0][2] if links else None)
+    paid = refund.sale_id or refund.capture_id or (links[0][2] if links else None)
     if not paid:
-        raise Unreadable("sale_id, links: a refund names what it gives back")
+        raise Unreadable("sale_id, capture_id, links: a refund names what it gives back")
     back = _refunds([refund])
     if not back:
         raise Ignored("a refund that is on its way")

@@ -87,6 +87,7 @@ def test_it_is_unsigned_and_says_why() -> None:
         (notice("PAYMENT.AUTHORIZATION.VOIDED", "/v2/payments/authorizations/0A1"), "/v2/payments/authorizations/0A1"),
         (notice("PAYMENT.SALE.COMPLETED", "/v1/payments/sale/4E1"), "/v1/payments/sale/4E1"),
         (notice("PAYMENT.SALE.REFUNDED", "/v1/payments/refund/4E1"), "/v1/payments/refund/4E1"),
+        (notice("PAYMENT.CAPTURE.COMPLETED", "/v1/payments/capture/6B1"), "/v1/payments/capture/6B1"),
         # Of another's address nothing but the kind of thing and its id is taken; the origin stays PayPal's.
         (notice("PAYMENT.SALE.COMPLETED", "https://evil.example/v1/payments/sale/4E1"), "/v1/payments/sale/4E1"),
     ],
