@@ -67,7 +67,7 @@ DECIMALS = {"CLP": 2, "CVE": 0, "IDR": 0, "ISK": 2}
 
 # What tells of all of a payment; what is given back or disputed may be a part of it.
 WHOLE_AMOUNT = frozenset(
-    {"AUTHORISATION", "CAPTURE", "CANCELLATION", "CANCEL_OR_REFUND", "TECHNICAL_CANCEL", "OFFER_CLOSED"}
+    {"PENDING", "AUTHORISATION", "CAPTURE", "CANCELLATION", "CANCEL_OR_REFUND", "TECHNICAL_CANCEL", "OFFER_CLOSED"}
 )
 
 SIGNED = (
@@ -206,6 +206,7 @@ class Adyen(Adapter[Notification]):
         "After a new key Adyen uses the old one for a while: rotate this source's secret with an overlap.",
     )
     topics = (
+        "PENDING",
         "AUTHORISATION",
         "CAPTURE",
         "CAPTURE_FAILED",
@@ -227,6 +228,7 @@ class Adyen(Adapter[Notification]):
     ignores = frozenset({"REPORT_AVAILABLE", "RECURRING_CONTRACT", "NOTIFICATION_OF_*", "REQUEST_FOR_*", "ORDER_*"})
     options = AdyenOptions
     statuses = {  # event code: what it means when it succeeded
+        "PENDING": Status.PENDING,
         "AUTHORISATION": Status.PAID,
         "CAPTURE": Status.PAID,
         "CAPTURE_FAILED": Status.FAILED,

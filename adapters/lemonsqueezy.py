@@ -9,7 +9,7 @@ Decided here, and why:
 - A subscription's first payment is told twice, as an order and as an invoice, and nothing in either names the other. A
   shop that sends both chooses `first_invoices=skip`; unasked, both are kept: what is there twice is seen, what is
   missing is not.
-- `refunded` means all of it; a part stands in `refunded_amount` alone, beside the status `paid` (manual of refunds).
+- `refunded` means all of it; a part stands in `refunded_amount`, beside the status `paid` or `partial_refund`.
 - An invoice that failed stays `pending` while it is tried again: overdue. Given up, it is `void`.
 - The body has no time of payment: that of an order is when it was made, that of an invoice when it was told as paid.
 - `crm_contact_id` and `deal_id` are read from a checkout's custom data, which links can carry: buyers can write there.
@@ -124,7 +124,9 @@ class LemonSqueezy(Adapter[Notification]):
     statuses = {
         "pending": Status.PENDING,
         "paid": Status.PAID,
+        "partial_refund": Status.PAID,
         "failed": Status.FAILED,
+        "fraudulent": Status.FAILED,
         "void": Status.CANCELED,
         "refunded": Status.REFUNDED,
     }

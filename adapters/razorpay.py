@@ -11,6 +11,7 @@ Decided here, and why:
   was paid, however late the failure is told.
 - A payment of an invoice or a payment link (its description is the link's id) may be a part of it: where these stand is
   told by their own events and by order.paid, and the payment says only who paid.
+- subscription.charged is a cycle that was paid in full: there the payment is all of its invoice.
 - Events of a payment link carry the time when the link was made; `updated_at` of the link is when it happened.
 - A refund that failed counts as nothing given back.
 """
@@ -42,7 +43,7 @@ from adapters.contract import (
 )
 
 # Events of one try to pay.
-TRIES = ("payment.authorized", "payment.captured", "payment.failed")
+TRIES = ("payment.authorized", "payment.captured", "payment.failed", "subscription.charged")
 
 # What Razorpay's checkout fills in for people who give no address.
 NOBODY = "void@razorpay.com"
@@ -148,6 +149,7 @@ class Razorpay(Adapter[Notification]):
         "payment.captured",
         "payment.failed",
         "payment.dispute.lost",
+        "subscription.charged",
         "refund.created",
         "refund.processed",
         "refund.failed",
@@ -165,7 +167,7 @@ class Razorpay(Adapter[Notification]):
             "payment.dispute.*",
             "payment.downtime.*",
             "refund.speed_changed",
-            "subscription.*",  # each charge of one comes as a payment as well
+            "subscription.*",
             "qr_code.*",
             "virtual_account.*",
             "transfer.*",
@@ -216,7 +218,7 @@ class Razorpay(Adapter[Notification]):
         yield self._payment(payment, event.kind, refunds, payment.created_at if event.kind == "payment.failed" else at)
 
     def _payment(self, payment: Payment, kind: str, refunds: dict[str, Money] | None, at: datetime | None) -> Order:
-        bill = _bill_of(payment)
+        bill = kind != "subscription.charged" and _bill_of(payment)
         status: Status | Unknown | None = None if bill else self.status(f"payment.{payment.status}")
         notes = payment.notes or Notes()
         return Order(
@@ -230,7 +232,7 @@ class Razorpay(Adapter[Notification]):
             title=order_title(None, [payment.description]) if kind in TRIES and not bill else None,
             value=None if bill else _money(payment, payment.amount),
             refunds=refunds,
-            paid_at=at if status is Status.PAID and kind == "payment.captured" else None,
+            paid_at=at if status is Status.PAID and kind in ("payment.captured", "subscription.charged") else None,
             customer=_customer(payment, Person(), notes),
             deal_id=notes.deal_id or None,
         )

@@ -211,7 +211,7 @@ class SaleorOrder(Payload):
     id: str
     number: str | None = None
     status: str | None = None
-    charge: str | None = _either("paymentStatus")
+    charge: str | None = _either("paymentStatus", "chargeStatus")
     payments: list[Payment] | None = None
     created: IsoOrBlank = None
     updated_at: IsoOrBlank = _either("updatedAt", "updated_at")
@@ -321,6 +321,10 @@ fragment Sale on Order {
         "fully_refunded": Status.REFUNDED,
         "refused": Status.FAILED,
         "cancelled": Status.CANCELED,
+        "none": Status.PENDING,  # chargeStatus, which a query may ask for in place of paymentStatus
+        "partial": Status.PARTIALLY_PAID,
+        "full": Status.PAID,
+        "overcharged": Status.PAID,
         # of the order itself
         "order.unconfirmed": None,
         "order.unfulfilled": None,

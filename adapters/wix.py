@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 REFUNDED = "total"  # the one id of what was given back
+ENDED = ("CANCELED", "REJECTED")  # by whoever, or because a pending payment came to nothing
 LATE = 3 * 24 * 3600  # seconds
 AHEAD = 300  # seconds
 HEADER = b'{"alg":"RS256","typ":"JWT"}'
@@ -221,9 +222,15 @@ class Name(Payload):
     original: str | None = None
 
 
+class Physical(Payload):
+    sku: str | None = None
+
+
 class Line(Payload):
     productName: Annotated[Name | None, IfObject] = None
     quantity: Decimal = Decimal(1)
+    price: Annotated[Amount | None, IfObject] = None
+    physicalProperties: Annotated[Physical | None, IfObject] = None
 
 
 class Sale(Payload):
@@ -312,12 +319,17 @@ class Wix(Adapter[Notice]):
         sale = _sale(happened)
         status = self.status(sale.paymentStatus)
         word = sale.paymentStatus
-        if sale.status == "CANCELED" and status is not Status.REFUNDED:
+        if sale.status in ENDED and status is not Status.REFUNDED:
             status, word = Status.CANCELED, sale.status
         paid_now = event.kind.endswith("payment_status_updated") and sale.paymentStatus == "PAID"
         back = sale.balanceSummary.refunded if sale.balanceSummary else None
         items = [
-            Item(title=line.productName.original, quantity=line.quantity)
+            Item(
+                title=line.productName.original,
+                quantity=line.quantity,
+                unit_value=Money.major(line.price.amount, sale.currency) if line.price else None,
+                sku=(line.physicalProperties.sku if line.physicalProperties else None) or None,
+            )
             for line in sale.lineItems or ()
             if line.productName and line.productName.original
         ]

@@ -172,15 +172,23 @@ def test_the_buyer() -> None:
     assert said("payment.captured", payment=payment(email="void@razorpay.com")).customer is None
 
 
+@pytest.mark.parametrize("fields", [{}, {"invoice_id": "inv_1"}])
+def test_a_charge_of_a_subscription_is_all_of_its_invoice(fields: dict[str, str]) -> None:
+    order = said("subscription.charged", payment=payment(status="captured", order_id="order_1", **fields))
+    assert (order.external_id, order.status) == ("order_1", Status.PAID)
+    assert order.value
+    assert order.paid_at == order.at
+
+
 @pytest.mark.parametrize(
-    "event", ["subscription.charged", "payment.downtime.started", "qr_code.credited", "transfer.failed"]
+    "event", ["subscription.activated", "payment.downtime.started", "qr_code.credited", "transfer.failed"]
 )
 def test_what_is_no_order_is_ignored(event: str) -> None:
     with pytest.raises(Ignored):
         said(event, payment=payment())
 
 
-@pytest.mark.parametrize("payload", [None, [], {"payment": {"entity": {}}}, {"payment": {}}])
+@pytest.mark.parametrize("payload", [None, [], {"payment": {"entity": {"id": "pay_1"}}}])
 def test_what_lacks_the_needed_is_unreadable(payload: object) -> None:
     with pytest.raises(Unreadable):
         read({"event": "payment.captured", "payload": payload})

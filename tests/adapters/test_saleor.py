@@ -192,10 +192,20 @@ def said(
         ("order_cancelled", "CANCELED", "FULLY_REFUNDED", Status.REFUNDED),
         ("order_cancelled", None, None, Status.CANCELED),
         ("order_expired", "EXPIRED", "NOT_CHARGED", Status.CANCELED),
+        ("order_updated", "UNFULFILLED", "NONE", Status.PENDING),
+        ("order_updated", "UNFULFILLED", "PARTIAL", Status.PARTIALLY_PAID),
+        ("order_updated", "FULFILLED", "FULL", Status.PAID),
+        ("order_updated", "FULFILLED", "OVERCHARGED", Status.PAID),
     ],
 )
 def test_status(kind: str, standing: str | None, charge: str | None, status: object) -> None:
     assert said(kind, standing, charge).status is status
+
+
+def test_the_newer_charge_status_is_read_as_well() -> None:
+    told = {"id": "T1", "status": "UNFULFILLED", "chargeStatus": "FULL"}
+    order = read({"issuedAt": "2026-11-20T13:00:05+00:00", "order": told})
+    assert (order.status, order.source_status) == (Status.PAID, "FULL")
 
 
 def test_drafts_are_carts() -> None:
