@@ -12,7 +12,8 @@ Decided here, and why:
 - A payment of an invoice or a payment link (its description is the link's id) may be a part of it: where these stand is
   told by their own events and by order.paid, and the payment says only who paid.
 - subscription.charged is a cycle that was paid in full: there the payment is all of its invoice.
-- Events of a payment link carry the time when the link was made; `updated_at` of the link is when it happened.
+- Events of a payment link carry the time when the link was made; `updated_at` of the link, or when it was
+  cancelled or expired, is when it happened.
 - A refund that failed counts as nothing given back.
 """
 
@@ -90,6 +91,8 @@ class Bill(Thing):
     description: str | None = None
     short_url: str | None = None
     updated_at: Seconds | None = None
+    cancelled_at: Seconds | None = None  # 0 where it was not
+    expired_at: Seconds | None = None
     paid_at: Seconds | None = None
     customer_details: Annotated[Person | None, IfObject] = None
     customer: Annotated[Person | None, IfObject] = None
@@ -241,7 +244,8 @@ class Razorpay(Adapter[Notification]):
         status = self.status(f"{name}.{bill.status}")
         # In the sample of payment_link.paid, the order itself has its id without the prefix that all others give it.
         order_id = (payment.order_id if payment else None) or bill.order_id
-        moment = (bill.updated_at or at) if name == "payment_link" else at
+        changed = [time for time in (bill.updated_at, bill.cancelled_at, bill.expired_at) if time]
+        moment = max(changed, default=at) if name == "payment_link" else at
         notes = bill.notes or (payment.notes if payment else None) or Notes()
         names = (bill.id, payment.id if payment else None)
         external_id = order_id or bill.id

@@ -24,8 +24,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, model_validator
-from pydantic import Field as Named
+from pydantic import BeforeValidator, model_validator
 
 from adapters.contract import (
     Adapter,
@@ -48,6 +47,7 @@ from adapters.contract import (
     Strength,
     Unreadable,
     Unverified,
+    either,
     json_body,
     one_header,
     order_title,
@@ -147,10 +147,6 @@ def _signed(key: tuple[int, int], signature: bytes, message: bytes) -> bool:
 # -- The order, in GraphQL's spelling or that of the older bodies -------------------------------------------------
 
 
-def _either(*names: str) -> Any:
-    return Named(None, validation_alias=AliasChoices(*names))
-
-
 def _listed(value: Any) -> Any:
     """Metadata: GraphQL's list of {key, value} as the object that the older bodies hold."""
     if isinstance(value, list):
@@ -174,17 +170,17 @@ class Taxed(Payload):
 class Person(Payload):
     id: str | None = None
     email: str | None = None
-    first_name: str | None = _either("firstName", "first_name")
-    last_name: str | None = _either("lastName", "last_name")
+    first_name: str | None = either("firstName", "first_name")
+    last_name: str | None = either("lastName", "last_name")
     phone: str | None = None
 
 
 class Line(Payload):
-    name: str | None = _either("productName", "product_name")
-    sku: str | None = _either("productSku", "product_sku")
+    name: str | None = either("productName", "product_name")
+    sku: str | None = either("productSku", "product_sku")
     quantity: Decimal | None = None
-    price: Annotated[Taxed | None, IfObject] = _either("undiscountedUnitPrice")
-    amount: Decimal | None = _either("undiscounted_unit_price_gross_amount", "unit_price_gross_amount")
+    price: Annotated[Taxed | None, IfObject] = either("undiscountedUnitPrice")
+    amount: Decimal | None = either("undiscounted_unit_price_gross_amount", "unit_price_gross_amount")
 
 
 class Payment(Payload):
@@ -211,26 +207,26 @@ class SaleorOrder(Payload):
     id: str
     number: str | None = None
     status: str | None = None
-    charge: str | None = _either("paymentStatus", "chargeStatus")
+    charge: str | None = either("paymentStatus", "chargeStatus")
     payments: list[Payment] | None = None
     created: IsoOrBlank = None
-    updated_at: IsoOrBlank = _either("updatedAt", "updated_at")
+    updated_at: IsoOrBlank = either("updatedAt", "updated_at")
     meta: Annotated[Told | None, IfObject] = None
-    email: str | None = _either("userEmail", "user_email", "email")
+    email: str | None = either("userEmail", "user_email", "email")
     user: Annotated[Person | None, IfObject] = None
-    billing_address: Annotated[Person | None, IfObject] = _either("billingAddress", "billing_address")
+    billing_address: Annotated[Person | None, IfObject] = either("billingAddress", "billing_address")
     total: Annotated[Taxed | None, IfObject] = None
-    amount: Decimal | None = _either("total_gross_amount")
+    amount: Decimal | None = either("total_gross_amount")
     currency: str | None = None
     channel: Annotated[Channel | None, IfObject] = None
-    refunded: Annotated[Amount | None, IfObject] = _either("totalRefunded")
+    refunded: Annotated[Amount | None, IfObject] = either("totalRefunded")
     lines: list[Line] | None = None
     metadata: Annotated[Known | None, IfObject, BeforeValidator(_listed)] = None
 
 
 class Notification(Payload):
     order: list[SaleorOrder]
-    issued_at: IsoOrBlank = _either("issuedAt")
+    issued_at: IsoOrBlank = either("issuedAt")
     event: str | None = None
     payment: Annotated[Payment | None, IfObject] = None
 

@@ -30,7 +30,7 @@ from decimal import Decimal
 from html import unescape
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import Field, model_validator
 
 from adapters.contract import (
     Adapter,
@@ -49,6 +49,7 @@ from adapters.contract import (
     Payload,
     Status,
     Unreadable,
+    either,
     order_title,
 )
 
@@ -60,10 +61,6 @@ TOTAL = "total"
 DRAFTS = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
 
 PING = re.compile(rb"webhook_id=\d{1,20}")
-
-
-def _either(*names: str) -> Any:
-    return Field(None, validation_alias=AliasChoices(*names))
 
 
 class Billing(Payload):
@@ -104,18 +101,18 @@ class WooCommerceOrder(Payload):
     """Where a field has two names, the second is that of the Legacy REST API, which wraps the order as well."""
 
     id: str
-    number: str | None = _either("number", "order_number")
+    number: str | None = either("number", "order_number")
     status: str | None = None
     currency: str | None = None
     total: Amount | None = None
     prices_include_tax: bool | None = None
-    date_created_gmt: IsoOrBlank = _either("date_created_gmt", "created_at")
-    date_modified_gmt: IsoOrBlank = _either("date_modified_gmt", "updated_at")
+    date_created_gmt: IsoOrBlank = either("date_created_gmt", "created_at")
+    date_modified_gmt: IsoOrBlank = either("date_modified_gmt", "updated_at")
     date_paid_gmt: IsoOrBlank = None
     date_paid: str | None = None  # only whether there is one
     payment_details: PaymentDetails | None = None
     customer_id: str | None = None
-    billing: Billing | None = _either("billing", "billing_address")
+    billing: Billing | None = either("billing", "billing_address")
     line_items: list[Line] | None = None
     refunds: list[Refund] | None = None
     meta_data: list[Meta] | None = None

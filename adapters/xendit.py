@@ -18,8 +18,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator
-from pydantic import Field as Named
+from pydantic import BeforeValidator
 
 from adapters.contract import (
     Adapter,
@@ -38,6 +37,7 @@ from adapters.contract import (
     Payload,
     Status,
     Token,
+    either,
     order_title,
 )
 
@@ -59,15 +59,13 @@ class Metadata(Payload):
 
 
 class Payment(Payload):
-    payment_id: str = Named(validation_alias=AliasChoices("payment_id", "id"))
+    payment_id: str = either("payment_id", "id", otherwise=...)
     payment_request_id: str | None = None
     reference_id: str | None = None
     type: str | None = None
     status: str
     currency: str
-    request_amount: Decimal | None = Named(
-        None, validation_alias=AliasChoices("request_amount", "amount", "capture_amount", "charge_amount")
-    )
+    request_amount: Decimal | None = either("request_amount", "amount", "capture_amount", "charge_amount")
     description: str | None = None
     customer_id: str | None = None
     created: IsoOrBlank = None

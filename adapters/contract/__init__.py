@@ -16,6 +16,7 @@ from adapters.contract.adapter import (
     Query,
     Request,
     Where,
+    either,
     validated,
 )
 from adapters.contract.delivery import Delivery, form_body, json_body
@@ -90,6 +91,7 @@ __all__ = [
     "body_token",
     "currency_code",
     "decimals",
+    "either",
     "form_body",
     "hex_key",
     "json_body",

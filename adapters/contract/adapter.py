@@ -7,7 +7,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import Field as Written
 
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, Unreadable
@@ -35,6 +36,14 @@ def _object_or_none(value: Any) -> Any:
 # For a field that holds an object, or, when there is nothing to say, [], "", 0 or a list of something else (Razorpay's
 # notes, Paystack's metadata, Woovi's taxID): Annotated[Notes | None, IfObject].
 IfObject = BeforeValidator(_object_or_none)
+
+
+def either(*names: str, otherwise: Any = None) -> Any:
+    """A field that bears one of these names, the first that is there: of another version, or in another spelling.
+
+    Where none is, it is what `otherwise` says; `...` there makes the field needed.
+    """
+    return Written(otherwise, validation_alias=AliasChoices(*names))
 
 
 class Options(BaseModel):

@@ -136,6 +136,11 @@ def test_a_links_event_happened_when_the_link_changed() -> None:
     assert order.at == order.paid_at == datetime(2026, 11, 20, 13, 0, 57, tzinfo=UTC)
 
 
+def test_a_link_that_lapsed_is_dated_when_it_did() -> None:
+    lapsed = thing("plink_1", "expired", updated_at=START, cancelled_at=0, expired_at=START + 3600)
+    assert said("payment_link.expired", payment_link=lapsed).at == datetime(2026, 11, 20, 14, tzinfo=UTC)
+
+
 def test_refunds() -> None:
     refund = thing("rfnd_1", "processed", 99500)
     assert texts(said("refund.processed", payment=payment(), refund=refund)) == {"rfnd_1": "995.00"}
