@@ -324,6 +324,27 @@ def test_schemes(signature: dict[str, Any], headers: dict[str, str], query: dict
 
 
 @pytest.mark.parametrize(
+    ("secret", "body", "shown"),
+    [
+        (
+            "It's a Secret to Everybody",
+            b"Hello, World!",
+            "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+        ),
+        (
+            "mysecret",
+            b'{"foo":"bar"}',
+            "sha256=4864d2759938a15468b5df9ade20bf161da9b4f737ea61794142f3484236bda3",
+        ),
+    ],
+)
+def test_a_family_of_headers_that_many_senders_copy(secret: str, body: bytes, shown: str) -> None:
+    """GitHub's, with its published examples (docs.github.com, octokit/webhooks-methods.js test/sign.test.ts)."""
+    family = {**HMAC, "header": "X-Hub-Signature-256", "prefix": "sha256="}
+    assert proves(family, {"x-hub-signature-256": shown}, body=body, secret=secret) == secret
+
+
+@pytest.mark.parametrize(
     ("word", "secret"), [("hex", bytes(range(32)).hex()), ("base64", base64.b64encode(bytes(range(32))).decode())]
 )
 def test_keys_in_hex_and_base64(word: str, secret: str) -> None:

@@ -1,6 +1,7 @@
 """PayPal: nothing of a notice is believed but an id, and what the API then says of orders, captures, refunds and sales."""
 
 import json
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,33 @@ def test_status_of_a_sale(state: str | None, status: object) -> None:
     document = {"id": "S1", "state": state, "amount": {"total": "7.47", "currency": "USD"}}
     told = answered("/v1/payments/sale/S1", document)
     assert (told.status, str(told.value)) == (status, "7.47")
+
+
+# -- The signature that is not used -------------------------------------------------------------------------------
+
+
+def stretched_to(body: bytes, wanted: int) -> bytes:
+    """The body with four more bytes, so that its CRC-32 is the one that is wanted."""
+    table = [zlib.crc32(bytes([byte])) ^ zlib.crc32(b"\0") for byte in range(256)]
+    by_top = {value >> 24: byte for byte, value in enumerate(table)}
+    left, steps = wanted ^ 0xFFFFFFFF, []
+    for _ in range(4):
+        steps.append(by_top[left >> 24])
+        left = ((left ^ table[steps[-1]]) << 8) & 0xFFFFFFFF
+    register = zlib.crc32(body) ^ 0xFFFFFFFF
+    for step in reversed(steps):
+        body += bytes([(register ^ step) & 0xFF])
+        register = (register >> 8) ^ table[step]
+    return body
+
+
+def test_what_the_published_signature_covers_fits_another_body_as_well() -> None:
+    """PayPal-Python-SDK, test/unit_tests/notifications_test.py: of the body nothing but this number is signed."""
+    published = 2771810304
+    file = PAYLOADS / "PAYMENT.SALE.COMPLETED__1.json"
+    if file.exists():
+        assert zlib.crc32(file.read_bytes()) == published
+    assert zlib.crc32(stretched_to(b'{"made": "up by anybody"}', published)) == published
 
 
 # -- Documented bodies --------------------------------------------------------------------------------------------
