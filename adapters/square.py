@@ -9,7 +9,8 @@ Decided here, and why:
 
 - The signature covers the address and the body. The address is the one that was given to Square: it must be the registry's
   own public URL (ORDERS_PUBLIC_URL), letter for letter.
-- Payments and invoices are not read: the order says whether anything is due, and a sale would count twice.
+- What a payment comes to is not read: the order says whether anything is due, and a sale would count twice. A payment is
+  a notice of its order, and says what the order does not: the buyer's e-mail and name. Nor are invoices read.
 - A refund counts under its id, once it is COMPLETED. Its `order_id` is not the sale: Square makes an order of its own
   for every return, without lines, which is ignored; Square's people say so in its forum,
   https://developer.squareup.com/forums/t/both-charges-and-refunds-in-v2-orders/2584. The sale and its refund meet in
@@ -112,6 +113,30 @@ class Notice(Payload):
     data: Named
 
 
+class Address(Payload):
+    first_name: str | None = None
+    last_name: str | None = None
+
+
+class Payment(Payload):
+    order_id: str | None = None
+    customer_id: str | None = None
+    buyer_email_address: str | None = None
+    billing_address: Address | None = None
+
+
+class PaymentObject(Payload):
+    payment: Payment
+
+
+class PaymentData(Payload):
+    object: PaymentObject
+
+
+class PaymentTold(Payload):
+    data: PaymentData
+
+
 class Line(Payload):
     name: str | None = None
     quantity: Decimal = Decimal(1)
@@ -155,12 +180,18 @@ class Square(Adapter[Any]):
     )
     setup = (
         "At developer.squareup.com/apps open the application, and under Webhooks → Subscriptions add a subscription.",
-        "Give {webhook_url} as the notification URL, exactly so, and choose the events order.created, order.updated, refund.created, "
-        "refund.updated and dispute.state.updated. One URL belongs to one subscription.",
+        "Give {webhook_url} as the notification URL, exactly so, and choose the events listed under topics. One URL belongs to one subscription.",
         "Copy the subscription's Signature Key, and give it to this source as its secret.",
         "Under Credentials copy the production Access token, and give it to this source as its key.",
     )
-    topics = ("order.created", "order.updated", "refund.created", "refund.updated", "dispute.state.updated")
+    topics = (
+        "order.created",
+        "order.updated",
+        "payment.updated",
+        "refund.created",
+        "refund.updated",
+        "dispute.state.updated",
+    )
     signature = Hmac(
         header="x-square-hmacsha256-signature",
         encoding="base64",
@@ -172,7 +203,7 @@ class Square(Adapter[Any]):
     delivery_id = Field("event_id")
     reads = {"refund.created": RefundTold, "refund.updated": RefundTold, "dispute.state.updated": DisputeTold}
     ignores = frozenset(
-        {"webhooks.test_notification", "order.fulfillment.updated", "payment.*", "invoice.*", "customer.*", "catalog.*", "inventory.*",
+        {"webhooks.test_notification", "order.fulfillment.updated", "invoice.*", "customer.*", "catalog.*", "inventory.*",
          "dispute.*", "payout.*", "booking.*", "subscription.*", "loyalty.*", "gift_card*", "location.*", "team_member.*", "labor.*",
          "oauth.*", "card.*", "device.*", "terminal.*", "vendor.*", "job.*", "bank_account.*", "online_checkout.*"}
     )  # fmt: skip
@@ -186,13 +217,22 @@ class Square(Adapter[Any]):
         authorize=lambda key, options: {"authorization": f"Bearer {key}"},
         key_words="the application's production Access token (Credentials)",
     )
-    fetches = {"order.created": Notice, "order.updated": Notice}
+    fetches = {
+        "order.created": Notice,
+        "order.updated": Notice,
+        "payment.created": PaymentTold,
+        "payment.updated": PaymentTold,
+    }
     document = Document
 
-    def path(self, notice: Notice, event: Event[Any]) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,192}", notice.data.id):
-            raise Unreadable("data.id: is not an order's id")
-        return f"/v2/orders/{notice.data.id}"
+    def path(self, notice: Notice | PaymentTold, event: Event[Any]) -> str:
+        paid = isinstance(notice, PaymentTold)
+        order_id = notice.data.object.payment.order_id if isinstance(notice, PaymentTold) else notice.data.id
+        if paid and not order_id:
+            raise Ignored("a payment of no order")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,192}", order_id or ""):
+            raise Unreadable(f"data.{'object.payment.order_id' if paid else 'id'}: is not an order's id")
+        return f"/v2/orders/{order_id}"
 
     def orders(self, payload: Document | RefundTold | DisputeTold, event: Event[Any]) -> Iterable[Order]:
         match payload:
@@ -201,9 +241,10 @@ class Square(Adapter[Any]):
             case DisputeTold():
                 yield _disputed(payload.data.object.dispute)
             case _:
-                yield self._order(payload.order)
+                payment = event.notice.data.object.payment if isinstance(event.notice, PaymentTold) else Payment()
+                yield self._order(payload.order, payment)
 
-    def _order(self, order: Found) -> Order:
+    def _order(self, order: Found, payment: Payment) -> Order:
         if order.state == "DRAFT":
             raise Ignored("a draft: nothing was ordered yet")
         lines = order.line_items or []
@@ -217,7 +258,6 @@ class Square(Adapter[Any]):
         if status is Status.PENDING and due is not None and due < order.total_money.amount and not held:
             status = Status.PARTIALLY_PAID if due > 0 else Status.PAID
         payments = [given for tender in order.tenders or [] for given in (tender.payment_id, tender.id) if given]
-        customer = Customer(id=order.customer_id) if order.customer_id else None
         return Order(
             external_id=order.id,
             at=order.updated_at,
@@ -227,7 +267,7 @@ class Square(Adapter[Any]):
             value=_money(order.total_money),
             ordered_at=order.created_at,
             paid_at=order.closed_at if status is Status.PAID else None,
-            customer=customer,
+            customer=_customer(order, payment),
             items=tuple(
                 Item(
                     title=line.name or "–",
@@ -239,6 +279,16 @@ class Square(Adapter[Any]):
             or None,
             aliases=tuple(dict.fromkeys(payments)),
         )
+
+
+def _customer(order: Found, payment: Payment) -> Customer | None:
+    address, email = payment.billing_address or Address(), payment.buyer_email_address
+    customer = Customer(
+        name=f"{address.first_name or ''} {address.last_name or ''}".strip() or None,
+        id=order.customer_id or payment.customer_id or None,
+        emails=(email,) if email else (),
+    )
+    return None if customer == Customer() else customer
 
 
 def _refunded(refund: Refund) -> Order:

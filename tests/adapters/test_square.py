@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import adapters
-from adapters.contract import Delivery, Ignored, Order, Status, Unverified
+from adapters.contract import Delivery, Ignored, Order, Status, Unreadable, Unverified
 from adapters.contract.fold import Entry, fold
 from app import moments
 
@@ -68,6 +68,27 @@ def order(**said: Any) -> Order:
 )
 def test_states(state: str, due: int, status: Status) -> None:
     assert order(state=state, net_amount_due_money={"amount": due, "currency": "USD"}).status is status
+
+
+def test_a_payment_is_a_notice_of_its_order_and_says_who_paid() -> None:
+    paid = {"id": "a1", "status": "COMPLETED", "order_id": "o1", "buyer_email_address": "ana@example.com"}
+    paid |= {"billing_address": {"first_name": "Ana", "last_name": "Souza", "address_line_1": "Rua 1"}}
+    body = json.dumps({"type": "payment.updated", "data": {"id": "a1", "object": {"payment": paid}}}).encode()
+    event = SQUARE.read(delivery(body), "payment.updated", SQUARE.options())
+    assert SQUARE.path(event.payload, event) == "/v2/orders/o1"
+    document = {"order": {"id": "o1", "state": "COMPLETED", "total_money": {"amount": 1000, "currency": "USD"}}}
+    [found] = SQUARE.translate(SQUARE.fetched(event, json.dumps(document).encode()))
+    assert found.customer
+    assert (found.external_id, found.status, str(found.value)) == ("o1", Status.PAID, "10.00")
+    assert (found.customer.name, found.customer.emails) == ("Ana Souza", ("ana@example.com",))
+
+
+@pytest.mark.parametrize(("order_id", "fault"), [(None, Ignored), ("", Ignored), ("../x", Unreadable)])
+def test_a_payment_that_names_no_order(order_id: str | None, fault: type[Exception]) -> None:
+    body = json.dumps({"type": "payment.updated", "data": {"object": {"payment": {"order_id": order_id}}}}).encode()
+    event = SQUARE.read(delivery(body), "payment.updated", SQUARE.options())
+    with pytest.raises(fault):
+        SQUARE.path(event.payload, event)
 
 
 @pytest.mark.parametrize("due", [0, 1000])
