@@ -54,6 +54,8 @@ THING = re.compile(
     r"/([A-Za-z0-9-]{1,64})\Z"
 )
 ORDERS = "/v2/checkout/orders/"
+# Where it is, by the notice's own word for what it is: for notices without a link that can be read.
+PLACES = {"checkout-order": ORDERS, "capture": "/v2/payments/captures/"}
 ORIGINS = {"live": "https://api-m.paypal.com", "sandbox": "https://api-m.sandbox.paypal.com"}
 
 
@@ -80,6 +82,7 @@ class SupplementaryData(Payload):
 
 
 class Resource(Payload):
+    id: str | None = None
     order_id: str | None = None
     links: list[Link] | None = None
     supplementary_data: Annotated[SupplementaryData | None, IfObject] = None
@@ -87,6 +90,7 @@ class Resource(Payload):
 
 class Notice(Payload):
     resource: Resource
+    resource_type: str | None = None
 
 
 # -- What the API answers -----------------------------------------------------------------------------------------
@@ -260,6 +264,9 @@ class Paypal(Adapter[Document]):
         # Which thing this is stands in its own link; the link itself is never followed.
         links = [link.href or "" for link in resource.links or [] if link.rel == "self"]
         found = [match for match in map(THING.search, links) if match]
+        place = PLACES.get(notice.resource_type or "")
+        if not found and place and resource.id:
+            return f"{place}{_id(resource.id)}"
         if not found:
             raise Unreadable("resource.links: it does not say what it is (rel self)")
         return f"/{found[0][1]}/{found[0][2]}"

@@ -98,7 +98,7 @@ class Invoice(Payload):
     external_id: str | None = None
     status: str
     amount: Decimal
-    currency: str
+    currency: str | None = None  # the oldest callbacks name none
     description: str | None = None
     payer_email: str | None = None
     customer: Annotated[Buyer | None, IfObject] = None
@@ -120,6 +120,14 @@ def _inner(value: Any) -> Any:
 class RefundEvent(Payload):
     created: IsoOrBlank = None
     data: Annotated[Refund, BeforeValidator(_inner)]  # the manual's sample has the envelope twice
+
+
+# What is no invoice either, by a field that only it has.
+EVENTLESS = {
+    "callback_virtual_account_id": "virtual_account",
+    "account_number": "virtual_account",
+    "disbursement_description": "disbursement",
+}
 
 
 class Xendit(Adapter[Any]):
@@ -155,7 +163,16 @@ class Xendit(Adapter[Any]):
         "invoice": Invoice,
     }
     topics = tuple(reads)
-    ignores = frozenset({"payment_request.*", "payment_token.*", "payment_session.*", "split.*", "payout.*"})
+    ignores = frozenset(
+        {
+            "payment_request.*",
+            "payment_token.*",
+            "payment_session.*",
+            "split.*",
+            "payout.*",
+            *set(EVENTLESS.values()),
+        }
+    )
     statuses = {
         "AUTHORIZED": Status.PENDING,
         "AWAITING_CAPTURE": Status.PENDING,
@@ -169,14 +186,14 @@ class Xendit(Adapter[Any]):
     }
 
     def kind_of(self, delivery: Delivery, options: object) -> str:
-        """The event; an invoice's callback names none, and is the invoice itself."""
+        """The event; the callback of an invoice, a virtual account or a disbursement names none: it is the thing."""
         document = self.document_of(delivery)
-        if (
-            isinstance(document, dict)
-            and "event" not in document
-            and document.keys() >= {"id", "external_id", "status"}
-        ):
-            return "invoice"
+        if isinstance(document, dict) and "event" not in document and "external_id" in document:
+            for field, kind in EVENTLESS.items():
+                if field in document:
+                    return kind
+            if document.keys() >= {"id", "status"}:
+                return "invoice"
         return super().kind_of(delivery, options)
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
@@ -242,7 +259,7 @@ class Xendit(Adapter[Any]):
             status=status,
             source_status=invoice.status,
             title=order_title(invoice.external_id, [invoice.description]),
-            value=Money.major(invoice.amount, invoice.currency),
+            value=Money.major(invoice.amount, invoice.currency) if invoice.currency else None,
             ordered_at=invoice.created,
             paid_at=invoice.paid_at if status is Status.PAID else None,
             customer=None if customer == Customer() else customer,

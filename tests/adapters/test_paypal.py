@@ -89,6 +89,16 @@ def test_it_is_unsigned_and_says_why() -> None:
         (notice("PAYMENT.SALE.COMPLETED", "/v1/payments/sale/4E1"), "/v1/payments/sale/4E1"),
         (notice("PAYMENT.SALE.REFUNDED", "/v1/payments/refund/4E1"), "/v1/payments/refund/4E1"),
         (notice("PAYMENT.CAPTURE.COMPLETED", "/v1/payments/capture/6B1"), "/v1/payments/capture/6B1"),
+        # Without a link that can be read, by its kind and id: an order has the same id in both versions.
+        (
+            notice("CHECKOUT.ORDER.COMPLETED", "/v1/checkout/orders/5O1", id="5O1")
+            | {"resource_type": "checkout-order"},
+            "/v2/checkout/orders/5O1",
+        ),
+        (
+            notice("PAYMENT.CAPTURE.COMPLETED", id="2G1", links=None) | {"resource_type": "capture"},
+            "/v2/payments/captures/2G1",
+        ),
         # Of another's address nothing but the kind of thing and its id is taken; the origin stays PayPal's.
         (notice("PAYMENT.SALE.COMPLETED", "https://evil.example/v1/payments/sale/4E1"), "/v1/payments/sale/4E1"),
     ],
@@ -109,6 +119,8 @@ def test_what_is_read_back(document: dict[str, Any], path: str) -> None:
         notice("CHECKOUT.PAYMENT-APPROVAL.REVERSED", order_id="../x"),
         notice("CHECKOUT.PAYMENT-APPROVAL.REVERSED", order_id="A\n"),
         notice("PAYMENT.SALE.COMPLETED", links=None),
+        notice("PAYMENT.CAPTURE.COMPLETED", id="../x", links=None) | {"resource_type": "capture"},
+        notice("PAYMENT.CAPTURE.COMPLETED", id="2G1", links=None) | {"resource_type": "payout"},
         notice("PAYMENT.SALE.COMPLETED", links=[{"rel": "self"}]),
     ],
 )

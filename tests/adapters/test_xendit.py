@@ -182,6 +182,24 @@ def test_invoices(word: str, status: object) -> None:
     assert (order.paid_at is not None) is (status is Status.PAID)
 
 
+def test_the_oldest_invoices_name_no_currency() -> None:
+    order = invoice("PAID", currency=None)
+    assert (order.status, order.value) == (Status.PAID, None)
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        {"callback_virtual_account_id": "va-1", "payment_id": "p1", "amount": 50000, "bank_code": "BCA"},
+        {"owner_id": "u1", "account_number": "9999000001", "status": "ACTIVE", "is_closed": True},
+        {"user_id": "u1", "disbursement_description": "Shoes", "amount": 90000, "status": "COMPLETED"},
+    ],
+)
+def test_what_else_comes_without_an_event_is_no_invoice(thing: dict[str, Any]) -> None:
+    with pytest.raises(Ignored):
+        read({"id": "i1", "external_id": "1001", **thing})
+
+
 # -- The rest -----------------------------------------------------------------------------------------------------
 
 
