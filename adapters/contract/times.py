@@ -47,7 +47,8 @@ def _milliseconds(value: Any) -> Any:
 
 
 def _iso_or_blank(value: Any) -> Any:
-    return None if value == "" else _iso(value)
+    nothing = value == "" or (isinstance(value, str) and value.startswith("0000-00-00"))
+    return None if nothing else _iso(value)
 
 
 # ISO 8601 text, with or without an offset (`2026-11-20T13:00:00Z`, `…+0000`, `2026-11-20 13:00`).
@@ -55,5 +56,5 @@ Iso = Annotated[datetime, BeforeValidator(_iso)]
 # Unix time: whole seconds, or milliseconds.
 Seconds = Annotated[datetime, BeforeValidator(_seconds)]
 Milliseconds = Annotated[datetime, BeforeValidator(_milliseconds)]
-# The same, where a source writes "" for "not yet".
+# The same, where a source writes "" or MySQL's 0000-00-00 for "not yet".
 IsoOrBlank = Annotated[datetime | None, BeforeValidator(_iso_or_blank)]

@@ -78,7 +78,8 @@ def test_what_is_no_iso_time(junk: object) -> None:
 
 
 def test_blank_is_no_time_where_the_source_writes_it_so() -> None:
-    assert BLANK.validate_python("") is None
+    for nothing in ("", "0000-00-00", "0000-00-00 00:00:00"):
+        assert BLANK.validate_python(nothing) is None
     assert BLANK.validate_python(None) is None
     assert BLANK.validate_python("2026-11-20T13:00:05Z") == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
     with pytest.raises(ValidationError):
