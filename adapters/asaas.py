@@ -6,8 +6,8 @@
 
 Decided here, and why:
 
-- A chargeback has taken the money (refunded); that it is contested says nothing until it is decided, and a won one comes
-  back as CONFIRMED or RECEIVED.
+- A chargeback has taken the money (refunded), also while it is contested; a won one comes back as CONFIRMED or RECEIVED.
+- A slip may be anticipated before it is paid: PAYMENT_ANTICIPATED says no more than the payment's own status.
 - Dates have no time and no zone: Brasília is meant. `paymentDate` is when Asaas was paid; the customer paid on
   `clientPaymentDate`, and that does not move when a card's money arrives a month later (CONFIRMED, then RECEIVED).
 - The body names no currency: Asaas charges in reais only.
@@ -54,6 +54,7 @@ class Payment(Payload):
     dateCreated: IsoOrBlank = None
     confirmedDate: IsoOrBlank = None
     clientPaymentDate: IsoOrBlank = None
+    paymentDate: IsoOrBlank = None
     deleted: bool | None = None
     refunds: list[Refund] | None = None
 
@@ -100,6 +101,7 @@ class Asaas(Adapter[Notification]):
         "PAYMENT_REFUNDED",
         "PAYMENT_PARTIALLY_REFUNDED",
         "PAYMENT_REFUND_IN_PROGRESS",
+        "PAYMENT_REFUND_DENIED",
         "PAYMENT_RECEIVED_IN_CASH_UNDONE",
         "PAYMENT_CHARGEBACK_REQUESTED",
         "PAYMENT_CHARGEBACK_DISPUTE",
@@ -120,6 +122,11 @@ class Asaas(Adapter[Notification]):
             "BILL_*",
             "PIX_AUTOMATIC_*",
             "ACCOUNT_STATUS_*",
+            "ACCESS_TOKEN_*",
+            "BALANCE_VALUE_*",
+            "INTERNAL_TRANSFER_*",
+            "MOBILE_PHONE_RECHARGE_*",
+            "RECEIVABLE_ANTICIPATION_*",
         }
     )
     statuses = {  # payment.status
@@ -136,15 +143,14 @@ class Asaas(Adapter[Notification]):
         "DUNNING_REQUESTED": Status.OVERDUE,
         "REFUNDED": Status.REFUNDED,
         "CHARGEBACK_REQUESTED": Status.REFUNDED,
-        "CHARGEBACK_DISPUTE": None,
-        "AWAITING_CHARGEBACK_REVERSAL": None,
+        "CHARGEBACK_DISPUTE": Status.REFUNDED,
+        "AWAITING_CHARGEBACK_REVERSAL": Status.REFUNDED,
     }
 
     # What the event itself says, whatever payment.status is called by then.
     told = {
         "PAYMENT_CONFIRMED": Status.PAID,
         "PAYMENT_RECEIVED": Status.PAID,
-        "PAYMENT_ANTICIPATED": Status.PAID,
         "PAYMENT_DUNNING_RECEIVED": Status.PAID,
         "PAYMENT_PARTIALLY_REFUNDED": Status.PAID,
         "PAYMENT_REFUND_IN_PROGRESS": Status.PAID,
@@ -152,8 +158,8 @@ class Asaas(Adapter[Notification]):
         "PAYMENT_DUNNING_REQUESTED": Status.OVERDUE,
         "PAYMENT_REFUNDED": Status.REFUNDED,
         "PAYMENT_CHARGEBACK_REQUESTED": Status.REFUNDED,
-        "PAYMENT_CHARGEBACK_DISPUTE": None,
-        "PAYMENT_AWAITING_CHARGEBACK_REVERSAL": None,
+        "PAYMENT_CHARGEBACK_DISPUTE": Status.REFUNDED,
+        "PAYMENT_AWAITING_CHARGEBACK_REVERSAL": Status.REFUNDED,
         "PAYMENT_DELETED": Status.CANCELED,
         "PAYMENT_CREDIT_CARD_CAPTURE_REFUSED": Status.FAILED,
         "PAYMENT_REPROVED_BY_RISK_ANALYSIS": Status.FAILED,
@@ -177,7 +183,7 @@ class Asaas(Adapter[Notification]):
             value=Money.major(payment.value, "BRL"),
             refunds={TOTAL: Money(sum(each.minor for each in back), "BRL")} if back else None,
             ordered_at=payment.dateCreated,
-            paid_at=payment.clientPaymentDate or payment.confirmedDate,
+            paid_at=payment.clientPaymentDate or payment.confirmedDate or payment.paymentDate,
             customer=Customer(id=payment.customer) if payment.customer else None,
             url=payment.invoiceUrl or None,
         )

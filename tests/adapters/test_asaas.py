@@ -66,8 +66,8 @@ def test_the_delivery_id_is_the_same_on_every_try() -> None:
         ("DUNNING_REQUESTED", Status.OVERDUE),
         ("REFUNDED", Status.REFUNDED),
         ("CHARGEBACK_REQUESTED", Status.REFUNDED),
-        ("CHARGEBACK_DISPUTE", None),
-        ("AWAITING_CHARGEBACK_REVERSAL", None),
+        ("CHARGEBACK_DISPUTE", Status.REFUNDED),
+        ("AWAITING_CHARGEBACK_REVERSAL", Status.REFUNDED),
         ("SOMETHING_NEW", UNKNOWN),
     ],
 )
@@ -82,6 +82,7 @@ def test_statuses_of_the_charge(word: str, status: object) -> None:
         ("PAYMENT_CONFIRMED", "CONFIRMED", Status.PAID),
         ("PAYMENT_RECEIVED", "RECEIVED", Status.PAID),
         ("PAYMENT_ANTICIPATED", "CONFIRMED", Status.PAID),
+        ("PAYMENT_ANTICIPATED", "PENDING", Status.PENDING),  # a slip that its buyer has yet to pay
         ("PAYMENT_OVERDUE", "PENDING", Status.OVERDUE),
         ("PAYMENT_DELETED", "PENDING", Status.CANCELED),
         ("PAYMENT_RESTORED", "OVERDUE", Status.OVERDUE),
@@ -91,7 +92,8 @@ def test_statuses_of_the_charge(word: str, status: object) -> None:
         ("PAYMENT_REPROVED_BY_RISK_ANALYSIS", "AWAITING_RISK_ANALYSIS", Status.FAILED),
         ("PAYMENT_RECEIVED_IN_CASH_UNDONE", "OVERDUE", Status.OVERDUE),
         ("PAYMENT_CHARGEBACK_REQUESTED", "RECEIVED", Status.REFUNDED),
-        ("PAYMENT_CHARGEBACK_DISPUTE", "CHARGEBACK_DISPUTE", None),
+        ("PAYMENT_CHARGEBACK_DISPUTE", "CHARGEBACK_DISPUTE", Status.REFUNDED),
+        ("PAYMENT_REFUND_DENIED", "RECEIVED", Status.PAID),
         ("PAYMENT_CONFIRMED", "SOMETHING_NEW", UNKNOWN),  # a word nobody knows never becomes paid
     ],
 )
@@ -118,6 +120,7 @@ def test_times_are_brasilias_and_paid_is_when_the_customer_paid() -> None:
     assert said("PAYMENT_CONFIRMED", "CONFIRMED", confirmedDate="2026-11-21").paid_at == datetime(
         2026, 11, 21, 3, tzinfo=UTC
     )
+    assert said("PAYMENT_RECEIVED", "RECEIVED", paymentDate="2026-11-22").paid_at == datetime(2026, 11, 22, 3, tzinfo=UTC)
     assert said("PAYMENT_CREATED").paid_at is None
 
 
@@ -148,7 +151,7 @@ def test_the_customer_is_an_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", ["PAYMENT_BANK_SLIP_VIEWED", "SUBSCRIPTION_CREATED", "CHECKOUT_PAID", "TRANSFER_DONE"]
+    "event", ["PAYMENT_BANK_SLIP_VIEWED", "SUBSCRIPTION_CREATED", "CHECKOUT_PAID", "TRANSFER_DONE", "ACCESS_TOKEN_CREATED"]
 )
 def test_what_is_no_order_is_ignored(event: str) -> None:
     with pytest.raises(Ignored):
