@@ -12,6 +12,9 @@ Decided here, and why:
   seconds and milliseconds are documented for it).
 - `data.id` is signed as it came (the SDKs, mercadopago 3.6.0 `webhook/validator.py`) or in lower case (the manual).
 - Merchant orders are not read: their payments are told one by one, and would count twice.
+- Where a shop's `notification_url` asks for no one format, each change is told as IPN as well (`topic` in place of `type`):
+  it says nothing new.
+- An order does not say when it was paid: it is as long `accredited` as nothing else has happened to it since.
 - A chargeback in process is an open dispute. Once decided, the manuals of payments and of orders use `reimbursed` for
   opposite outcomes; each is read as its own manual says.
 """
@@ -57,6 +60,8 @@ CURRENCIES = {"BR": "BRL", "AR": "ARS", "MX": "MXN", "CL": "CLP", "CO": "COP", "
 CURRENCIES |= {"BRA": "BRL", "ARG": "ARS", "MEX": "MXN", "CHL": "CLP", "COL": "COP", "PER": "PEN", "URY": "UYU"}
 
 BRAZILIAN = frozenset({"CPF", "CNPJ"})
+
+IPN = "ipn"
 
 # The one id under which all that was given back so far is kept.
 TOTAL = "total"
@@ -213,7 +218,10 @@ class MercadoPago(Adapter[Sale]):
     # Sample notices of the manual share one id; with what happened and when, they stay apart, and a repeat is the same.
     delivery_id = Field("id", "action", "date_created")
     reads = {}
-    ignores = frozenset({"topic_*", "merchant_order", "subscription_*", "plan", "invoice", "mp-connect", "wallet_*"})
+    ignores = frozenset(
+        {IPN, "topic_*", "merchant_order", "subscription_*", "plan", "invoice", "mp-connect", "wallet_*", "delivery*",
+         "point_integration_*", "stop_delivery_*"}
+    )  # fmt: skip
     statuses = {
         "payment.pending": Status.PENDING,
         "payment.in_process": Status.PENDING,
@@ -250,6 +258,11 @@ class MercadoPago(Adapter[Sale]):
     fetches = {"payment": Notice, "order": Notice}
     document = Sale
 
+    def kind_of(self, delivery: Delivery, options: Any) -> str:
+        document = self.document_of(delivery)
+        told = isinstance(document, dict) and "type" in document
+        return IPN if not told and "topic" in delivery.query else super().kind_of(delivery, options)
+
     def path(self, notice: Notice, event: Event[Any]) -> str:
         proven = event.delivery.query.get("data.id") or ""
         told = (notice.data.id if notice.data else None) or ""
@@ -281,7 +294,9 @@ class MercadoPago(Adapter[Sale]):
             value=Money.major(sale.transaction_amount, sale.currency_id),
             refunds={TOTAL: Money.major(refunded, sale.currency_id)} if refunded else None,
             ordered_at=sale.date_created,
-            paid_at=sale.date_approved,
+            paid_at=None
+            if status is Status.PENDING
+            else sale.date_approved,  # what is only authorized has a date as well
             customer=_customer(sale.payer or Payer(), info.payer or Payer(), metadata.crm_contact_id),
             items=_items(lines, sale.currency_id),
             test=None if sale.live_mode is None else not sale.live_mode,
@@ -296,7 +311,9 @@ class MercadoPago(Adapter[Sale]):
         known = f"order.{sale.status}.{sale.status_detail}" in self.statuses
         status = self.status(f"order.{sale.status}.{sale.status_detail}" if known else f"order.{sale.status}")
         given = (sale.transactions or Transactions()).refunds or []
-        back = [Money.major(each.amount, currency) for each in given if each.amount and each.status != "failed"]
+        back = [
+            Money.major(each.amount, currency) for each in given if each.amount and each.status in (None, "processed")
+        ]
         return Order(
             external_id=sale.id,
             at=sale.last_updated_date,
@@ -306,6 +323,7 @@ class MercadoPago(Adapter[Sale]):
             value=Money.major(sale.total_amount, currency),
             refunds={TOTAL: Money(sum(each.minor for each in back), currency)} if back else None,
             ordered_at=sale.created_date,
+            paid_at=sale.last_updated_date if sale.status_detail == "accredited" else None,
             customer=_customer(sale.payer or Payer(), Payer(), None),
             items=_items(lines, currency),
         )

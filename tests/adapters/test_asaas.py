@@ -120,7 +120,9 @@ def test_times_are_brasilias_and_paid_is_when_the_customer_paid() -> None:
     assert said("PAYMENT_CONFIRMED", "CONFIRMED", confirmedDate="2026-11-21").paid_at == datetime(
         2026, 11, 21, 3, tzinfo=UTC
     )
-    assert said("PAYMENT_RECEIVED", "RECEIVED", paymentDate="2026-11-22").paid_at == datetime(2026, 11, 22, 3, tzinfo=UTC)
+    assert said("PAYMENT_RECEIVED", "RECEIVED", paymentDate="2026-11-22").paid_at == datetime(
+        2026, 11, 22, 3, tzinfo=UTC
+    )
     assert said("PAYMENT_CREATED").paid_at is None
 
 
@@ -151,7 +153,8 @@ def test_the_customer_is_an_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", ["PAYMENT_BANK_SLIP_VIEWED", "SUBSCRIPTION_CREATED", "CHECKOUT_PAID", "TRANSFER_DONE", "ACCESS_TOKEN_CREATED"]
+    "event",
+    ["PAYMENT_BANK_SLIP_VIEWED", "SUBSCRIPTION_CREATED", "CHECKOUT_PAID", "TRANSFER_DONE", "ACCESS_TOKEN_CREATED"],
 )
 def test_what_is_no_order_is_ignored(event: str) -> None:
     with pytest.raises(Ignored):

@@ -156,6 +156,16 @@ def test_other_kinds_are_ignored(kind: str) -> None:
         MERCADO_PAGO.read(notice("1", b"{}"), kind, None)
 
 
+def test_what_is_told_as_ipn_as_well_is_ignored() -> None:
+    delivery = Delivery(
+        body=b'{"resource": "/v1/payments/1", "topic": "payment"}', headers={}, received_at=NOW,
+        query={"id": "1", "topic": "payment"},
+    )  # fmt: skip
+    assert MERCADO_PAGO.kind_of(delivery, None) == "ipn"
+    with pytest.raises(Ignored):
+        MERCADO_PAGO.read(delivery, "ipn", None)
+
+
 # -- Payments -----------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +216,7 @@ def test_payment_times() -> None:
     assert read.paid_at == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
     assert read.ordered_at == datetime(2026, 11, 20, 13, tzinfo=UTC)
     assert became(payment(**times)).at == read.paid_at
+    assert became(payment(**times, status="authorized")).paid_at is None
     # Refunded since, and it does not say when.
     assert became(payment(**times, transaction_amount_refunded=1)).at is None
     assert became(payment(**times, status="refunded")).at is None
@@ -276,9 +287,17 @@ def test_an_order_without_money_is_unreadable(fields: dict[str, object]) -> None
 
 def test_order_refunds_add_up_and_failed_ones_do_not_count() -> None:
     refunds = [{"amount": "9.50", "status": "processed"}, {"amount": "1.00"}, {"amount": "5", "status": "failed"}]
+    refunds.append({"amount": "7", "status": "processing"})
     read = became(order(transactions={"refunds": refunds}), "order")
     assert read.refunds is not None
     assert str(read.refunds["total"]) == "10.50"
+
+
+def test_when_an_order_was_paid() -> None:
+    changed = {"last_updated_date": "2026-11-20T13:00:06Z"}
+    paid = became(order(status_detail="accredited", **changed), "order")
+    assert paid.paid_at == paid.at == datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
+    assert became(order(status_detail="partially_refunded", **changed), "order").paid_at is None
 
 
 # -- The manual's bodies ------------------------------------------------------------------------------------------
