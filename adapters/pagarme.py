@@ -98,6 +98,7 @@ class Charge(Thing):
     canceled_amount: int | None = None
     paid_at: IsoOrBlank = None
     order: Annotated[Parent | None, IfObject] = None
+    order_id: str | None = None
 
 
 class Sale(Thing):
@@ -141,6 +142,7 @@ class PagarMe(Adapter[Any]):
         "order.payment_failed": SaleHook,
         "order.canceled": SaleHook,
         "charge.created": ChargeHook,
+        "charge.updated": ChargeHook,
         "charge.pending": ChargeHook,
         "charge.processing": ChargeHook,
         "charge.paid": ChargeHook,
@@ -170,6 +172,9 @@ class PagarMe(Adapter[Any]):
             "checkout.*",
             "payment-link.*",
             "transfer.*",
+            "chargeback.*",
+            "increment.*",
+            "increment_*",
             "seller.*",
         }
     )
@@ -211,7 +216,11 @@ class PagarMe(Adapter[Any]):
         currency, lines, charges = currency_code(sale.currency or "BRL"), sale.items or [], sale.charges or []
         status = self._status(kind, sale.status)
         paid = [charge.paid_at for charge in charges if charge.paid_at]
-        back = {each.id: _given_back(each, currency) for each in charges if each.paid_at and each.canceled_amount}
+        back = {
+            each.id: _given_back(each, currency)
+            for each in charges
+            if each.paid_at and (each.canceled_amount or self.status(each.status) is Status.REFUNDED)
+        }
         if back and status is Status.CANCELED:
             status = Status.REFUNDED
         return Order(
@@ -231,25 +240,28 @@ class PagarMe(Adapter[Any]):
 
     def _charge(self, charge: Charge, kind: str, at: Any) -> Order:
         currency, order = currency_code(charge.currency or "BRL"), charge.order
+        sale_id = order.id if order else charge.order_id
         part = bool(order and order.amount and order.amount > charge.amount)
         status = self._status(kind, charge.status)
+        if status is Status.CANCELED and charge.paid_at and charge.canceled_amount:
+            status = Status.REFUNDED
         back = {}
         if status is Status.REFUNDED or (kind == "charge.partial_canceled" and charge.canceled_amount):
             back = {charge.id: _given_back(charge, currency)}
         if part:
             status = self.status(order.status) if order else None
         return Order(
-            external_id=order.id if order else charge.id,
+            external_id=sale_id or charge.id,
             # The order's own id is the better name; a charge without one (a subscription's) goes by its own.
-            preference=0 if order else 1,
-            aliases=(charge.id,) if order and charge.id else (),
+            preference=0 if sale_id else 1,
+            aliases=(charge.id,) if sale_id and charge.id else (),
             at=at,
             status=status,
             source_status=charge.status,
-            title=None if order else order_title(charge.code, []),  # the order's events know what was sold
+            title=None if sale_id else order_title(charge.code, []),  # the order's events know what was sold
             value=Money((order.amount if order else None) or charge.amount, currency),
             refunds=back or None,
-            ordered_at=None if order else charge.created_at,
+            ordered_at=None if sale_id else charge.created_at,
             paid_at=charge.paid_at if status is Status.PAID else None,
             customer=_customer(charge),
             deal_id=(charge.metadata or Metadata()).deal_id or None,

@@ -64,6 +64,7 @@ def test_user_and_password_are_demanded() -> None:
         ("order.paid", "something_new", UNKNOWN),
         ("charge.created", "pending", Status.PENDING),
         ("charge.processing", "processing", Status.PENDING),
+        ("charge.updated", "paid", Status.PAID),
         ("charge.pending", "authorized", Status.PENDING),
         ("charge.paid", "paid", Status.PAID),
         ("charge.overpaid", "overpaid", Status.PAID),
@@ -86,6 +87,20 @@ def test_a_charge_speaks_for_its_order() -> None:
     assert (order.status, str(order.value)) == (Status.PAID, "419.90")
     alone = said("charge.paid", "paid")
     assert (alone.external_id, alone.aliases, alone.preference) == ("ch_1", (), 1)
+
+
+def test_a_charge_that_only_names_its_order() -> None:
+    order = said("charge.paid", "paid", order_id="or_9")
+    assert (order.external_id, order.aliases, order.preference) == ("or_9", ("ch_1",), 0)
+
+
+def test_what_came_back_of_an_order_is_told_by_its_charges() -> None:
+    paid = {"amount": 41990, "paid_at": "2026-11-20T13:00:05"}
+    charges = [{"id": "ch_1", "status": "chargedback", **paid}, {"id": "ch_2", "status": "paid", **paid}]
+    assert texts(said("order.updated", "paid", charges=charges)) == {"ch_1": "419.90"}
+    voided = {"paid_at": "2026-11-20T13:00:05", "canceled_amount": 41990}
+    assert said("charge.updated", "canceled", **voided).status is Status.REFUNDED
+    assert said("charge.updated", "canceled", canceled_amount=41990).status is Status.CANCELED
 
 
 def test_one_of_two_cards_does_not_make_the_order_paid() -> None:
