@@ -303,7 +303,8 @@ class Woovi(Adapter[Any]):
         return _of_pix(
             paid.endToEndId,
             at=back.time,
-            status=Status.REFUNDED if back.partial is False else None,
+            # What a part came back of has been paid; a refund received says so of an order that we know.
+            status=Status.REFUNDED if back.partial is False else (Status.PAID if sent else None),
             value=Money(paid.value, "BRL") if sent else None,
             refunds={back.endToEndId or "refund": Money(back.value, "BRL")},
             paid_at=paid.time if sent else None,
