@@ -64,8 +64,11 @@ class Product(Payload):
 
 class Buyer(Payload):
     name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
     email: str | None = None
     document: str | None = None
+    document_type: str | None = None
     checkout_phone: str | None = None
     checkout_phone_code: str | None = None
 
@@ -143,7 +146,7 @@ class Hotmart(Adapter[Notification]):
         purchase, product = payload.data.purchase, payload.data.product or Product()
         status = self.status(purchase.status)
         if status is not UNKNOWN:
-            status = self.told[event.kind]
+            status = status if purchase.status == "PARTIALLY_REFUNDED" else self.told[event.kind]
         if status is Status.CANCELED and purchase.payment and purchase.payment.refusal_reason:
             status = Status.FAILED
         value = _money(purchase.price) or _money(purchase.full_price)
@@ -173,12 +176,13 @@ def _money(price: Price | None) -> Money | None:
 
 
 def _customer(buyer: Buyer) -> Customer:
-    phone, area = buyer.checkout_phone or "", buyer.checkout_phone_code or ""
-    if len(phone) <= 9 and len(area) <= 3:  # a Brazilian number without its area code
-        phone = area + phone if phone else ""
+    phone, area = buyer.checkout_phone or "", (buyer.checkout_phone_code or "").lstrip("0")
+    if 0 < sum(map(str.isdigit, phone)) <= 9 and len(area) == 2:  # a Brazilian number without its area code
+        phone = area + phone
+    brazilian = (buyer.document_type or "CPF").upper() in ("CPF", "CNPJ")
     return Customer(
-        name=buyer.name or None,
+        name=buyer.name or f"{buyer.first_name or ''} {buyer.last_name or ''}".strip() or None,
         emails=(buyer.email,) if buyer.email else (),
         phones=(phone,) if phone else (),
-        documents=(buyer.document,) if buyer.document else (),
+        documents=(buyer.document,) if buyer.document and brazilian else (),
     )

@@ -8,6 +8,7 @@ Decided here, and why:
 
 - The value is `Commissions.charge_amount`, in cents: what the buyer was charged. `my_commission` is what one of the
   sellers gets of it, and a co-producer's hook shows their own.
+- Some webhooks wrap the order: {"order": {…}}.
 - An abandoned cart names no event; `status: "abandoned"` tells it, and it goes by the name it has in the panel.
 - Times are Brasília's, without zone, to the minute: a captured delivery shows them beside a subscription's in UTC.
 - Kiwify's test sends sell an "Example product" to johndoe@example.com.
@@ -119,6 +120,11 @@ class Kiwify(Adapter[Sale]):
     ignores = frozenset({CART, "subscription_canceled"})
     zone = BRASILIA
 
+    def document_of(self, delivery: Delivery) -> Any:
+        document = super().document_of(delivery)
+        wrapped = document.get("order") if isinstance(document, dict) else None
+        return wrapped if isinstance(wrapped, dict) else document
+
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         if Field("status").read(delivery, lambda: self.document_of(delivery)) == "abandoned":
             return CART
@@ -131,14 +137,15 @@ class Kiwify(Adapter[Sale]):
         money, buyer = payload.Commissions or Shares(), payload.Customer or Buyer()
         currency = currency_code(money.currency or money.product_base_price_currency or "BRL")
         goods = payload.Product.product_name if payload.Product else None
-        price = money.product_base_price if money.product_base_price is not None else money.charge_amount
+        charged = money.product_base_price if money.charge_amount is None else money.charge_amount
+        price = charged if money.product_base_price is None else money.product_base_price
         yield Order(
             external_id=payload.order_id,
             at=payload.updated_at,
             status=status,
             source_status=payload.order_status or None,
             title=order_title(payload.order_ref, [goods]),
-            value=None if money.charge_amount is None else Money(money.charge_amount, currency),
+            value=None if charged is None else Money(charged, currency),
             ordered_at=payload.created_at,
             paid_at=payload.approved_date,
             customer=_customer(payload.Customer) if payload.Customer else None,

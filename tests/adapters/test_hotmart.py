@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
+from adapters.contract import UNKNOWN, Customer, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
 from adapters.hotmart import Hotmart
 
 ROOT = Path(__file__).parents[2]
@@ -126,9 +126,25 @@ def test_times() -> None:
     assert said("PURCHASE_EXPIRED", **dates).paid_at is None
 
 
+def test_the_buyers_name_and_document() -> None:
+    def buyer(**fields: str) -> Customer:
+        customer = said("PURCHASE_APPROVED", data={"buyer": fields}).customer
+        assert customer
+        return customer
+
+    assert buyer(first_name="Ana", last_name="Souza").name == "Ana Souza"
+    assert buyer(document="52998224725").documents == ("52998224725",)
+    assert buyer(document="52998224725", document_type="CC").documents == ()  # Colombia's
+
+
+def test_a_part_given_back_leaves_it_paid() -> None:
+    assert said("PURCHASE_REFUNDED", "PARTIALLY_REFUNDED").status is Status.PAID
+
+
 @pytest.mark.parametrize(
     ("phone", "area", "expected"),
     [
+        ("90000-0000", "011", ("1190000-0000",)),
         ("11900000001", "", ("11900000001",)),
         ("11900000001", "11", ("11900000001",)),
         ("900000001", "11", ("11900000001",)),

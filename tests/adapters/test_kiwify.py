@@ -79,6 +79,14 @@ def test_statuses(event: str, word: str | None, status: object) -> None:
     assert (order.status, order.source_status) == (status, word)
 
 
+def test_an_order_may_come_wrapped() -> None:
+    inside = {"order_id": "o-1", "order_status": "paid", "webhook_event_type": "order_approved"}
+    [order] = read({"url": "https://registry.example.com", "signature": "x", "order": inside})
+    assert (order.external_id, order.status) == ("o-1", Status.PAID)
+    with pytest.raises(Ignored):
+        read({"order": {"id": "c", "status": "abandoned"}})
+
+
 def test_the_value_is_what_the_buyer_was_charged() -> None:
     shares = {
         "charge_amount": 500,
@@ -91,6 +99,7 @@ def test_the_value_is_what_the_buyer_was_charged() -> None:
     assert order.items
     assert (str(order.value), str(order.items[0].unit_value)) == ("5.00", "4.70")
     assert said("order_approved", Commissions={"my_commission": 100}).value is None
+    assert str(said("order_approved", Commissions={"charge_amount": None, "product_base_price": 470}).value) == "4.70"
     assert said("order_approved", Commissions=None).value is None
     assert str(said("order_approved", Commissions={"charge_amount": 5000, "currency": "CLP"}).value) == "5000"
     assert str(said("order_approved", Commissions={"charge_amount": "5000"}).value) == "50.00"
