@@ -68,6 +68,7 @@ class Sale(Payload):
     refId: str | None = None
     status: str | None = None
     amount: Decimal | None = None
+    baseAmount: Decimal | None = None  # before a coupon and a card's interest
     createdAt: IsoOrBlank = None
     paidAt: IsoOrBlank = None
     refundedAt: IsoOrBlank = None
@@ -137,13 +138,14 @@ class Cakto(Adapter[Notification]):
             currency = (sale.offer and sale.offer.currency) or "BRL"
             goods = sale.product.name if sale.product else None
             price = sale.offer.price if sale.offer else None
+            amount = sale.baseAmount if sale.amount is None else sale.amount
             yield Order(
                 external_id=sale.id,
                 at=_at(sale, event.kind),
                 status=status,
                 source_status=event.kind,
                 title=order_title(sale.refId, [goods]),
-                value=None if sale.amount is None else Money.major(sale.amount, currency),
+                value=None if amount is None else Money.major(amount, currency),
                 ordered_at=sale.createdAt,
                 paid_at=sale.paidAt,
                 customer=_customer(sale.customer) if sale.customer else None,

@@ -186,10 +186,11 @@ class Eduzz(Adapter[Any]):
         def document() -> Any:
             return self.document_of(delivery)
 
-        event = Field("event").read(delivery, document)
-        if event is None and Field("trans_cod").read(delivery, document) is not None:
+        if Field("trans_cod").read(delivery, document) is not None:
             return POSTBACK
-        return event or Field("type").read(delivery, document) or super().kind_of(delivery, options)
+        if Field("event").read(delivery, document) is None and (kind := Field("type").read(delivery, document)):
+            return kind
+        return super().kind_of(delivery, options)
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
         yield self._postback(payload) if isinstance(payload, Postback) else self._invoice(payload, event.kind)
@@ -248,8 +249,8 @@ def _money(amount: Amount | None) -> Money | None:
 
 
 def _moment(date: str | None, time: str | None) -> datetime | None:
-    """`20190904` and `12:00:00`; without a time, the start of the day."""
-    if not date:
+    """`20190904` and `12:00:00`; without a time, the start of the day. Zeros are no date."""
+    if not date or not date.strip("0-"):
         return None
     try:
         return datetime.fromisoformat(f"{date}T{time}" if time else date)

@@ -6,7 +6,8 @@
 Decided here, and why:
 
 - The value is `sale_amount` (plan and shipping, in units); `commission` shares it out.
-- Only the numbers of the manual's postback table are read; another one leaves the sale where it was and is shown.
+- The numbers are those of the manual's postback table, and those that only its API names: what has begun to be disputed or
+  given back (17–20) comes in a postback as charged back or refunded, and is read so. Another one leaves the sale where it was.
   `authorized` (8) is not captured yet; `in_mediation` (4) disputes a sale that has been paid; `completed` (10) comes 30 days
   after the approval.
 - The manual gives two times only: pending is said at `date_created`, approved at `date_approved`, and the rest has none.
@@ -102,7 +103,12 @@ class PerfectPay(Adapter[Sale]):
         "10": Status.PAID,  # completed
         "11": Status.FAILED,  # checkout_error
         "13": Status.CANCELED,  # expired
+        "15": Status.CANCELED,  # cancelled_regenerated
         "16": Status.PENDING,  # in_review
+        "17": Status.REFUNDED,  # pre_chargeback
+        "18": Status.REFUNDED,  # pre_refunded
+        "19": Status.REFUNDED,  # med: PIX's way to dispute
+        "20": Status.REFUNDED,  # pre_med
     }
     zone = BRASILIA
 

@@ -108,6 +108,7 @@ def test_money_is_what_the_buyer_pays() -> None:
     assert order.items
     assert (str(order.value), str(order.items[0].unit_value)) == ("127.99", "127.00")
     assert str(said("purchase_approved", amount="5.0").value) == "5.00"
+    assert str(said("purchase_approved", amount=None, baseAmount=100.0).value) == "100.00"
     assert said("purchase_approved").value is None
     dollars = said("purchase_approved", amount=5, offer={"currency": "USD"}).value
     assert dollars

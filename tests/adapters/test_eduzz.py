@@ -217,6 +217,18 @@ def test_what_is_no_order_is_ignored(document: dict[str, Any], kind: str) -> Non
         read(delivery)
 
 
+def test_a_postback_that_names_its_event_and_has_no_date_of_payment() -> None:
+    document = {
+        "event": "invoice_open",
+        "trans_cod": 1,
+        "trans_status": 1,
+        "trans_value": 30,
+        "trans_paiddate": "0000-00-00",
+    }
+    [order] = read(arrived(json.dumps(document).encode()))
+    assert (order.external_id, order.status, order.paid_at) == ("1", Status.PENDING, None)
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -63,7 +63,12 @@ def test_the_token_is_in_the_body() -> None:
         (13, Status.CANCELED),
         (14, UNKNOWN),
         (16, Status.PENDING),
-        (19, UNKNOWN),  # a number that the manual of the postback does not have
+        (15, Status.CANCELED),  # from here on only the manual of the API has them
+        (17, Status.REFUNDED),
+        (18, Status.REFUNDED),
+        (19, Status.REFUNDED),
+        (20, Status.REFUNDED),
+        (21, UNKNOWN),
         ("approved", UNKNOWN),
     ],
 )
