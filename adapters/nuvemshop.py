@@ -106,7 +106,7 @@ class Nuvemshop(Adapter[Sale]):
     reads = {}
     ignores = frozenset(
         {"product/*", "product_variant/*", "customer/*", "category/*", "app/*", "domain/*", "fulfillment_order/*", "location/*",
-         "subscription/*", "theme/*"}
+         "subscription/*", "theme/*", "page/*", "abandoned_checkout/*"}
     )  # fmt: skip
     privacy = {
         "customers/data_request": Privacy(Request.EXPORT, 15),
@@ -117,6 +117,11 @@ class Nuvemshop(Adapter[Sale]):
         "paid": Status.PAID,
         "authorized": Status.PENDING,
         "pending": Status.PENDING,
+        "unpaid": Status.PENDING,  # a draft's words
+        "pending_confirmation": Status.PENDING,
+        # The documents read do not have these two, and they can mean nothing else.
+        "partially_paid": Status.PARTIALLY_PAID,
+        "partially_refunded": Status.PAID,
         "abandoned": Status.CANCELED,
         "voided": Status.CANCELED,
         "refunded": Status.REFUNDED,

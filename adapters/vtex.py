@@ -2,6 +2,7 @@
 
 - Hook: https://developers.vtex.com/docs/guides/orders-feed
 - Orders: https://developers.vtex.com/docs/api-reference/orders-api#get-/api/oms/pvt/orders/-orderId-
+- Statuses: https://help.vtex.com/en/tutorial/order-flow-and-status--tutorials_196
 
 Decided here, and why:
 
@@ -119,24 +120,37 @@ class Vtex(Adapter[Sale]):
         "order-accepted": Status.PENDING,
         "order-completed": Status.PENDING,
         "on-order-completed": Status.PENDING,
+        "on-order-completed-ffm": Status.PENDING,
         "waiting-for-seller-confirmation": Status.PENDING,
         "waiting-for-order-authorization": Status.PENDING,
         "waiting-for-authorization": Status.PENDING,
         "waiting-ffmt-authorization": Status.PENDING,
+        "waiting-for-manual-authorization": Status.PENDING,
+        "waiting-for-mkt-authorization": Status.PENDING,
+        "waiting-for-fulfillment": Status.PENDING,  # a seller's view: for the marketplace to say that it is paid
+        "window-to-change-payment": Status.PENDING,
         "payment-pending": Status.PENDING,
         "approve-payment": Status.PENDING,
         "payment-approved": Status.PAID,
+        "payment-denied": Status.FAILED,
+        "order-create-error": Status.FAILED,
+        "order-creation-error": Status.FAILED,
         "authorize-fulfillment": None,  # an internal step
         "window-to-cancel": Status.PAID,
         "ready-for-handling": Status.PAID,
         "start-handling": Status.PAID,
         "handling": Status.PAID,
+        "ready-for-invoicing": Status.PAID,
         "invoice": Status.PAID,
+        "invoice-after-cancellation-deny": Status.PAID,
         "invoiced": Status.PAID,
         "ship": Status.PAID,
         "request-cancel": None,
         "cancellation-requested": None,
         "waiting-for-seller-decision": None,
+        "waiting-seller-handling": None,
+        "window-to-change-seller": None,
+        "replaced": None,  # by another order, which is told of by itself
         "cancel": Status.CANCELED,
         "canceled": Status.CANCELED,
     }
@@ -156,7 +170,7 @@ class Vtex(Adapter[Sale]):
         return "the ping of a new hook" if PING.fullmatch(delivery.body) else None
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", notice.OrderId):
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", notice.OrderId):
             raise Unreadable("OrderId: is not an order's id")
         return f"/api/oms/pvt/orders/{notice.OrderId}"
 

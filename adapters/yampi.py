@@ -66,11 +66,14 @@ class Word(Payload):
 
 class Phone(Payload):
     full_number: str | None = None
+    area_code: str | None = None
+    number: str | None = None
 
 
 class Buyer(Payload):
     id: str | None = None
     name: str | None = None
+    razao_social: str | None = None
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
@@ -134,9 +137,10 @@ class Yampi(Adapter[Notification]):
     signature = Hmac(header="x-yampi-hmac-sha256", encoding="base64")
     kind = Field("event")
     reads = dict.fromkeys((*topics, "order.updated"), Notification)  # both names stand in the manual
-    ignores = frozenset({"order.invoice.*", "transaction.*", "cart.*", "customer.*", "product.*", "cashback.*"})
+    ignores = frozenset({"order.invoice.*", "transaction.*", "cart.*", "customer.*", "product.*", "cashback.*", "subscription.*"})
     statuses = {
         "waiting_payment": Status.PENDING,
+        "authorized": Status.PENDING,
         "paid": Status.PAID,
         "handling_products": Status.PAID,
         "invoiced": Status.PAID,
@@ -206,13 +210,15 @@ def _items(lines: list[Line]) -> tuple[Item, ...] | None:
 
 
 def _customer(buyer: Buyer, crm_id: str | None) -> Customer | None:
-    phone = buyer.phone.full_number if buyer.phone else None
+    phone = buyer.phone or Phone()
+    number = phone.full_number or (f"{phone.area_code or ''}{phone.number}" if phone.number else None)
+    person = f"{buyer.first_name or ''} {buyer.last_name or ''}".strip()
     customer = Customer(
-        name=buyer.name or f"{buyer.first_name or ''} {buyer.last_name or ''}".strip() or None,
+        name=buyer.name or buyer.razao_social or person or None,
         id=buyer.id or None,
         crm_id=crm_id,
         emails=(buyer.email,) if buyer.email else (),
-        phones=(phone,) if phone else (),
+        phones=(number,) if number else (),
         documents=tuple(document for document in (buyer.cpf, buyer.cnpj) if document),
     )
     return None if customer == Customer() else customer

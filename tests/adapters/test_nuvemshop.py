@@ -49,6 +49,9 @@ def order(document: dict[str, Any]) -> Order:
         ("open", "refunded", Status.REFUNDED),
         ("open", "voided", Status.CANCELED),
         ("open", "abandoned", Status.CANCELED),
+        ("open", "unpaid", Status.PENDING),
+        ("open", "partially_paid", Status.PARTIALLY_PAID),
+        ("open", "partially_refunded", Status.PAID),
     ],
 )
 def test_two_axes_of_status(status: str, payment: str, expected: Status) -> None:

@@ -37,9 +37,12 @@ def test_an_account_cannot_lead_elsewhere(account: str) -> None:
 
 
 def test_an_order_id_cannot_lead_elsewhere() -> None:
-    event = VTEX.read(delivery("../x"), "Fulfillment", OPTIONS)
-    with pytest.raises(Unreadable):
-        VTEX.path(event.payload, event)
+    for order_id in ("../x", "..", ".", "a/b", "a b", "a?b", ""):
+        event = VTEX.read(delivery(order_id), "Fulfillment", OPTIONS)
+        with pytest.raises(Unreadable):
+            VTEX.path(event.payload, event)
+    event = VTEX.read(delivery("MKT-10.5_A-01"), "Fulfillment", OPTIONS)
+    assert VTEX.path(event.payload, event) == "/api/oms/pvt/orders/MKT-10.5_A-01"
 
 
 def order(**said: Any) -> Order:
@@ -57,6 +60,10 @@ def order(**said: Any) -> Order:
         ("invoiced", Status.PAID),
         ("cancellation-requested", None),
         ("canceled", Status.CANCELED),
+        ("payment-denied", Status.FAILED),
+        ("waiting-for-fulfillment", Status.PENDING),
+        ("invoice-after-cancellation-deny", Status.PAID),
+        ("replaced", None),
     ],
 )
 def test_states(word: str, status: Status | None) -> None:

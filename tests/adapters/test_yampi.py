@@ -53,6 +53,7 @@ def test_signature_is_over_what_php_wrote() -> None:
     [
         ("order.created", "waiting_payment", Status.PENDING),
         ("order.created", None, Status.PENDING),
+        ("order.created", "authorized", Status.PENDING),
         ("order.created", "reservado_na_loja", UNKNOWN),
         ("order.paid", "paid", Status.PAID),
         ("order.paid", "waiting_payment", Status.PAID),
@@ -117,6 +118,13 @@ def test_metadata_may_name_the_crms_ids() -> None:
     assert order.customer is not None
     assert (order.customer.crm_id, order.deal_id) == ("42", None)
     assert said(customer=[]).customer is None
+
+
+def test_a_company_and_a_number_in_parts() -> None:
+    buyer = {"id": 9, "name": None, "razao_social": "Exemplo Ltda", "phone": {"area_code": "11", "number": "900000001"}}
+    customer = said(customer={"data": buyer}).customer
+    assert customer is not None
+    assert (customer.name, customer.phones) == ("Exemplo Ltda", ("11900000001",))
 
 
 @pytest.mark.parametrize("event", ["cart.reminder", "transaction.payment.refused", "order.invoice.created"])
