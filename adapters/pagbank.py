@@ -8,7 +8,7 @@ Decided here, and why:
 - One delivery tells all charges of its order (two cards, a declined try and the next): they are added up into one
   order, what was declined or voided apart.
 - A notification has no time of its own. What was paid goes by `paid_at`, what waits by `created_at`; a later refusal,
-  cancellation or refund has none, and the fold lets it move the status only forward.
+  cancellation or refund has none, and the fold lets it move the status only forward, and what came back only grow.
 - Recurring payments sign with another header (`X-Payload-Signature`) that no manual explains, and are refused.
 """
 
@@ -234,6 +234,8 @@ class PagBank(Adapter[Any]):
             word = "CANCELED" if canceled else "DECLINED"
             if canceled and order.refunds:
                 status = Status.REFUNDED  # voided after it was paid
+        if order.refunds:
+            at = None
         paid_at = paid_at if status is Status.PAID else None
         return replace(order, status=status, source_status=word, at=at, paid_at=paid_at)
 

@@ -87,6 +87,7 @@ def fold(entries: Iterable[Entry]) -> Folded:
     mentioned: set[str] = set()
     by_member: set[str] = set()
     refunds: dict[str, list[Any]] = {}
+    untimed: set[str] = set()  # refunds of which no entry with a time tells: what is told of a total only grows
     names: list[tuple[int, str]] = []
     status: str | None = None
     for entry in history:
@@ -106,8 +107,11 @@ def fold(entries: Iterable[Entry]) -> Folded:
             if not timed:  # the word that explains the status goes with it
                 order.source_status = said.get("source_status", order.source_status)
         for refund, amount in said.get("refunds", {}).items():
-            if timed or refund not in refunds:
+            more = refund in untimed and amount[0] > refunds[refund][0]
+            if timed or refund not in refunds or more:
                 refunds[refund] = amount
+            if not timed and refunds[refund] is amount:
+                untimed.add(refund)
         if "customer" in said:
             _meet(order, said["customer"], timed)
         if "external_id" in said:

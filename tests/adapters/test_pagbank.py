@@ -123,7 +123,7 @@ def test_a_pix_that_waits_has_no_charge_yet() -> None:
 
 def test_refunds_go_by_the_charge() -> None:
     partly = said(charge("PAID", refunded=9950))
-    assert (partly.status, texts(partly)) == (Status.PAID, {"CHAR_PAID_39800": "99.50"})
+    assert (partly.status, texts(partly), partly.at) == (Status.PAID, {"CHAR_PAID_39800": "99.50"}, None)
     whole = said(charge("CANCELED", refunded=39800))
     assert (whole.status, texts(whole), whole.at) == (Status.REFUNDED, {"CHAR_CANCELED_39800": "398.00"}, None)
 

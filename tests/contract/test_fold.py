@@ -318,6 +318,14 @@ def test_each_refund_counts_once_however_often_it_is_told() -> None:
     assert (order.status, order.refunded_value) == (PAID, 50)
 
 
+@pytest.mark.parametrize("amounts", [(30, 50, 20), (50, 20, 30), (20, 30, 50)])
+def test_of_totals_without_a_time_the_greatest_counts(amounts: tuple[int, ...]) -> None:
+    order = told(
+        entry(1, status=PAID, value=100), *(entry(None, refunds={"total": [amount, "BRL"]}) for amount in amounts)
+    )
+    assert (order.status, order.refunded_value) == (PAID, 50)
+
+
 def test_the_latest_amount_of_a_refund_counts() -> None:
     order = told(
         entry(1, status=PAID, value=100),
