@@ -137,7 +137,9 @@ class Yampi(Adapter[Notification]):
     signature = Hmac(header="x-yampi-hmac-sha256", encoding="base64")
     kind = Field("event")
     reads = dict.fromkeys((*topics, "order.updated"), Notification)  # both names stand in the manual
-    ignores = frozenset({"order.invoice.*", "transaction.*", "cart.*", "customer.*", "product.*", "cashback.*", "subscription.*"})
+    ignores = frozenset(
+        {"order.invoice.*", "transaction.*", "cart.*", "customer.*", "product.*", "cashback.*", "subscription.*"}
+    )
     statuses = {
         "waiting_payment": Status.PENDING,
         "authorized": Status.PENDING,
