@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import Protocol
 
-from bench import intake, log, mixed, registry, startup, transfer
+from bench import consoles, intake, log, mixed, registry, startup, transfer
 
 
 class Bench(Protocol):
@@ -25,6 +25,7 @@ class Bench(Protocol):
 
 
 BENCHES: dict[str, Bench] = {
+    "consoles": consoles,
     "intake": intake,
     "log": log,
     "mixed": mixed,

@@ -1,7 +1,8 @@
 """Who takes part: one small class each, started as a process of its own and spoken to over loopback alone.
 
 A contender's program takes `--dir` and `--port`, and once it listens prints one line of JSON, `{"url": …,
-"secret": …}`; that line is all the harness knows of it. On SIGTERM it ends, with whatever it had started.
+"secret": …}`; that line is all the harness knows of it, and `told` for a bench that needs more than these two. On
+SIGTERM it ends, with whatever it had started.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Contender:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self.told: dict[str, str] = {}
 
     def start(self, directory: Path) -> tuple[str, str]:
         """Start with an empty `directory` for its data; back with (url, secret) once it listens."""
@@ -59,8 +61,9 @@ class Contender:
         deadline = time.monotonic() + READY_WITHIN
         while time.monotonic() < deadline:
             ended = self._process.poll() is not None
-            if (ready := _ready_line(said)) is not None:
-                return ready
+            if (told := _ready_line(said)) is not None:
+                self.told = told
+                return told["url"], told["secret"]
             if ended:
                 raise CannotStart(_last_line(complained) or f"it ended with code {self._process.returncode}")
             time.sleep(0.05)
@@ -87,12 +90,12 @@ class Contender:
             self.stop()
 
 
-def _ready_line(said: Path) -> tuple[str, str] | None:
+def _ready_line(said: Path) -> dict[str, str] | None:
     """The line that says where it listens, once it is written to its end."""
     for line in said.read_bytes().splitlines(keepends=True):
         if line.startswith(b"{") and line.endswith(b"\n"):
-            ready = json.loads(line)
-            return ready["url"], ready["secret"]
+            told: dict[str, str] = json.loads(line)
+            return told
     return None
 
 

@@ -58,40 +58,42 @@ def postgresql(directory: Path, stack: ExitStack) -> str:
     return str(server.get_uri())
 
 
-async def registered(app: ASGIApp, settings: Settings) -> str:
-    """An account that is on, with a Shopify source; gives the source's id."""
+async def registered(app: ASGIApp) -> tuple[str, str]:
+    """An account that is on, with a Shopify source; gives the source's id and the admin's token."""
 
     async def door(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry") as client:
-        account = (await client.post("/operator/accounts", json={"name": "bench", "enable": True})).json()["account_id"]
+        account = (await client.post("/operator/accounts", json={"name": "bench", "enable": True})).json()
         made = await client.post(
-            "/v1/sources", json={"adapter": "shopify", "secret": SECRET}, headers={"Orders-Account": account}
+            "/v1/sources",
+            json={"adapter": "shopify", "secret": SECRET},
+            headers={"Orders-Account": account["account_id"]},
         )
-        source_id: str = made.json()["source_id"]
-        return source_id
+        return made.json()["source_id"], account["admin_token"]
 
 
-def say(port: int, source_id: str) -> None:
+def say(port: int, source_id: str, token: str) -> None:
     """The line that the harness waits for."""
-    print(json.dumps({"url": f"http://127.0.0.1:{port}/webhooks/{source_id}", "secret": SECRET}), flush=True)
+    told = {"url": f"http://127.0.0.1:{port}/webhooks/{source_id}", "secret": SECRET, "token": token}
+    print(json.dumps(told), flush=True)
 
 
 def serve_with(settings: Settings, listener: socket.socket, workers: int) -> None:
     """Serves by several processes until SIGTERM."""
 
-    async def prepare() -> str:
+    async def prepare() -> tuple[str, str]:
         await migrate(settings)
         app = create_app(settings)
         await app.registry.open()
         try:
-            return await registered(app, settings)
+            return await registered(app)
         finally:
             await app.registry.close()
 
-    source_id = asyncio.run(prepare())
-    Workers(settings, listener, workers).serve(lambda _: say(settings.port, source_id))
+    made = asyncio.run(prepare())
+    Workers(settings, listener, workers).serve(lambda _: say(settings.port, *made))
 
 
 async def serve(settings: Settings, listener: socket.socket, *, storage: bool) -> None:
@@ -104,7 +106,7 @@ async def serve(settings: Settings, listener: socket.socket, *, storage: bool) -
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            say(settings.port, await registered(app, settings))
+            say(settings.port, *await registered(app))
 
     await Announced(settings, lambda: None, app).serve(sockets=[listener])
 
