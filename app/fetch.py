@@ -91,13 +91,14 @@ class Fetch:
     async def _one(self, row: Row) -> None:
         """One fetch, from the claim to its outcome."""
         try:
-            await self._fetch(row)
+            await self.fetch(row)
         except (Unavailable, Busy, Sealed) as fault:  # the claim runs out, and it is asked for again
             log.warning("a fetch waits", delivery_id=row["delivery_id"], reason=str(fault)[:300])
         except Exception as fault:
             log.error("a fetch failed", delivery_id=row["delivery_id"], fault=type(fault).__name__, exc_info=fault)
 
-    async def _fetch(self, row: Row) -> None:
+    async def fetch(self, row: Row) -> None:
+        """Reads the document of a delivery that is claimed, and commits what it says, or when it is to be tried again."""
         account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:
             kept = await self._retry.kept(account_id, delivery_id)

@@ -58,18 +58,24 @@ class Intake:
         if source.adapter.handshake(delivery) is not None:
             return Answer(Outcome.IGNORED, body=source.adapter.answer)  # unsigned, so nothing of it is believed or kept
         try:
-            proven_by = source.adapter.scheme(source.options).verify(
-                delivery, source.usable_secrets(received_at), delivery.received_at
-            )
+            proven_by = self.prove(source, delivery, received_at)
         except Unverified as why:
             self.refuse(source, Outcome.UNVERIFIED, why.reason, delivery)
             return Answer(Outcome.UNVERIFIED)
-        rec = read(source, delivery, received_at, proven_by=proven_by)
+        rec = self.read(source, delivery, received_at, proven_by=proven_by)
         try:
             receipt = await self._committer.commit(rec)
         except Busy:
             return Answer(Outcome.BUSY)
         return Answer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer)
+
+    def prove(self, source: Source, delivery: Delivery, received_at: int) -> str:
+        """The secret that the signature was made with. Raises Unverified."""
+        return source.adapter.scheme(source.options).verify(
+            delivery, source.usable_secrets(received_at), delivery.received_at
+        )
+
+    read = staticmethod(read)  # what it says, as the group commit takes it
 
     def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> None:
         """Counts what was refused."""

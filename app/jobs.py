@@ -123,12 +123,11 @@ class Jobs:
 
     async def _one(self, job: Row) -> None:
         """One job, piece by piece, to its end or ours."""
-        step = self._remap.step if job["kind"] == jobs.REMAP else self._retry_some
         further: Row | None = job
         while not self._ending.is_set():
             began = monotonic()
             try:
-                further = await step(job, self._until())
+                further = await self.piece(job)
                 if further is None:
                     await jobs.finish(self._store, job, jobs.DONE)
                     return
@@ -146,6 +145,11 @@ class Jobs:
             await self._rest(monotonic() - began)
         with suppress(Unavailable):
             await jobs.let_go(self._store, job)
+
+    async def piece(self, job: Row) -> Row | None:
+        """The next piece of a job that is claimed; the job as it then stands, None when that was the end of it."""
+        step = self._remap.step if job["kind"] == jobs.REMAP else self._retry_some
+        return await step(job, self._until())
 
     async def _after_the_wait(self, job: Row) -> Row:
         """The job as it is written down: whether the last piece was, nobody was told."""

@@ -1,6 +1,7 @@
 """The running registry: every part made and joined in one place, opened and closed in the right order."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from app.committer import Committer
 from app.directory import Directory
@@ -19,6 +20,9 @@ from app.source_api import SourceApi
 from app.store.database import Store
 from app.tail import Tail
 from app.vault import Vault, open_vault
+
+if TYPE_CHECKING:
+    from app.spans import Spans
 
 
 class Registry:
@@ -43,10 +47,21 @@ class Registry:
         self.fetch = Fetch(self.store, self.vault, self.retry, self.source_api, self.committer.to_fetch)
         self.retention = Retention(self.store)
         self.jobs = Jobs(self.store, self.retry, self.committer)
+        self.spans = self._observed()
+
+    def _observed(self) -> "Spans | None":
+        """Where traces are exported, what tells them; elsewhere OpenTelemetry is not even loaded."""
+        if not self.settings.traces:
+            return None
+        from app.spans import Spans
+
+        return Spans(self)
 
     async def open(self) -> None:
         """Connects and begins. Raises Unavailable."""
         await self.store.open()
+        if self.spans:
+            self.spans.start()
         self.committer.start()
         self.refused.start()
         self.metrics.start()
@@ -66,3 +81,5 @@ class Registry:
         await self.metrics.stop()
         await self.refused.stop()
         await self.store.close()
+        if self.spans:
+            await self.spans.stop()

@@ -5,7 +5,9 @@ import binascii
 import os
 import re
 import sys
+from collections.abc import Mapping
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -35,6 +37,7 @@ class Settings(BaseModel):
     public_url: str = Field("", description="what webhook URLs start with")
     max_body_bytes: int = Field(1048576, ge=1024, le=64 * 1048576, description="larger bodies are answered 413")
     log_format: Literal["", "console", "json"] = Field("", description="console on a terminal, else json")
+    traces: bool = Field(False, description="whether OpenTelemetry's own variables name an exporter of traces")
 
     @field_validator("database_url")
     @classmethod
@@ -112,16 +115,66 @@ class Settings(BaseModel):
         return self.log_format == "json" or (self.log_format == "" and not sys.stderr.isatty())
 
 
-def read_settings(**given: object) -> Settings:
-    """The settings from the environment; `given` ones (from the command line) win. Raises BadSettings."""
+def read_settings(*, serves: bool = False, **given: object) -> Settings:
+    """The settings from the environment; `given` ones (from the command line) win. Raises BadSettings.
+
+    Only what `serves` looks at the variables of OpenTelemetry, too.
+    """
+    ours = Settings.model_fields.keys() - {"traces"}
     found: dict[str, object] = {
-        name: os.environ[PREFIX + name.upper()] for name in Settings.model_fields if PREFIX + name.upper() in os.environ
+        name: os.environ[PREFIX + name.upper()] for name in ours if PREFIX + name.upper() in os.environ
     }
+    found["traces"], lines = _traces(os.environ) if serves else (False, list[str]())
     try:
-        return Settings.model_validate(found | {name: value for name, value in given.items() if value is not None})
+        settings = Settings.model_validate(found | {name: value for name, value in given.items() if value is not None})
     except ValidationError as fault:
-        lines = []
-        for error in fault.errors(include_url=False):
+        for error in reversed(fault.errors(include_url=False)):
             name = f"{PREFIX}{str(error['loc'][0]).upper()}: " if error["loc"] else ""
-            lines.append(name + error["msg"].removeprefix("Value error, "))
-        raise BadSettings("\n".join(lines)) from None
+            lines.insert(0, name + error["msg"].removeprefix("Value error, "))
+    else:
+        if not lines:
+            return settings
+    raise BadSettings("\n".join(lines))
+
+
+def _traces(environment: Mapping[str, str]) -> tuple[bool, list[str]]:
+    """Whether traces are exported, by the variables of OpenTelemetry's specification; and what is wrong with these.
+
+    Unlike there, an exporter that nobody named is none: to trace is asked for, by an endpoint or by `otlp`.
+    """
+
+    def said(*names: str) -> tuple[str, str]:
+        return next(((name, value) for name in names if (value := environment.get(name, "").strip())), ("", ""))
+
+    by, exporter = said("OTEL_TRACES_EXPORTER")
+    at, endpoint = said("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    off = said("OTEL_SDK_DISABLED")[1].lower() == "true"
+    if off or exporter == "none" or not (exporter or endpoint):
+        return False, []
+    faults = []
+    if exporter not in ("", "otlp"):
+        faults.append(f"{by}: must be otlp or none")
+    if endpoint and not re.match(r"https?://[^/?#]+", endpoint):
+        faults.append(f"{at}: must be a URL such as http://127.0.0.1:4318")
+    over, protocol = said("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+    if protocol not in ("", "http/protobuf"):
+        faults.append(f"{over}: must be http/protobuf, which is what is spoken here")
+    if missing := [package for module, package in _TRACING.items() if not _installed(module)]:
+        faults.append(
+            f"{at or by}: traces need {' and '.join(missing)}, not installed here; to install: "
+            "pip install 'orders-registry[otel]'"
+        )
+    return True, faults
+
+
+_TRACING = {
+    "opentelemetry.sdk.trace": "opentelemetry-sdk",
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+}
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # one that it stands in
+        return False

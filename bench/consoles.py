@@ -107,7 +107,9 @@ def watching(url: str, token: str, consoles: int, overview: float) -> Iterator[d
     command = [sys.executable, "-m", "bench.watching", "--address", f"{at.scheme}://{at.netloc}", "--token", token]
     command += ["--consoles", str(consoles), "--overview", str(overview)]
     told: dict[str, Any] = {}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin and process.stdout and process.stderr
         try:
             if not process.stdout.readline():

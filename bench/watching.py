@@ -21,7 +21,7 @@ from bench.load import message_end
 LOOK = 0.05  # seconds between two looks at the sockets
 ROOM = 4 * 1024 * 1024  # bytes that a socket holds between two looks
 OVERVIEW = ("/v1/stats?since=24h", "/v1/sources?limit=200")
-EVENT, MISSED = b"\nevent: delivery\n", b"\nevent: missed\ndata: {\"count\": "
+EVENT, MISSED = b"\nevent: delivery\n", b'\nevent: missed\ndata: {"count": '
 
 
 class Console:
@@ -45,6 +45,7 @@ class Console:
         self._stream.setblocking(False)
         self._api.setblocking(False)
         self._rest = self._answers = b""
+        self._asked = False
         self.events = self.missed = self.bytes = self.overviews = 0
 
     def _request(self, method: str, path: str, body: bytes = b"", more: tuple[str, ...] = ()) -> bytes:
@@ -69,29 +70,28 @@ class Console:
 
     def load_overview(self) -> None:
         """Asks for the overview, unless the last answer is still outstanding."""
-        if not self._answers:
-            self._answers = b"asked"
+        if not self._asked:
+            self._asked = True
             self._api.sendall(b"".join(self._request("GET", path) for path in OVERVIEW))
 
     def look(self, buffer: bytearray) -> None:
         """Takes what has come."""
-        for data in _read(self._stream, buffer):
-            self.bytes += len(data)
-            # An event's line may stand across two reads.
-            data = self._rest + data
+        for came in _read(self._stream, buffer):
+            self.bytes += len(came)
+            data = self._rest + came  # an event's line may stand across two reads
             self.events += data.count(EVENT)
             at = data.find(MISSED)
             while at >= 0 and (end := data.find(b"}", at)) >= 0:
                 self.missed += int(data[at + len(MISSED) : end])
                 at = data.find(MISSED, end)
             self._rest = data[max(data.rfind(b"\n\n") + 1, 0) :]
-        for data in _read(self._api, buffer):
-            self._answers += data
-        if self._answers and (first := message_end(self._answers[5:])) is not None:
-            if message_end(self._answers[5 + first :]) is not None:
-                self._must(self._answers[5:])
-                self._answers = b""
-                self.overviews += 1
+        for came in _read(self._api, buffer):
+            self._answers += came
+        first = message_end(self._answers) if self._asked else None
+        if first is not None and message_end(self._answers[first:]) is not None:
+            self._must(self._answers)
+            self._asked, self._answers = False, b""
+            self.overviews += 1
 
     def close(self) -> None:
         """Closes the browser."""

@@ -15,9 +15,10 @@ from app.settings import Settings
 class Server:
     """`orders-registry serve` on a free port."""
 
-    def __init__(self, settings: Settings, folder: Path, name: str = "server") -> None:
+    def __init__(self, settings: Settings, folder: Path, name: str = "server", **environment: str) -> None:
         self._log = folder / f"{name}.log"
-        kept = {word: value for word, value in os.environ.items() if not word.startswith("ORDERS_")}
+        kept = {word: value for word, value in os.environ.items() if not word.startswith(("ORDERS_", "OTEL_"))}
+        kept |= environment
         self._environment = kept | {"ORDERS_DATABASE_URL": settings.database_url, "ORDERS_LOG_FORMAT": "json"}
         if settings.master_key:
             self._environment["ORDERS_MASTER_KEY"] = settings.master_key
@@ -38,6 +39,10 @@ class Server:
             assert process.poll() is None, self._log.read_text()
             assert asyncio.get_running_loop().time() < deadline, self._log.read_text()
             await asyncio.sleep(0.02)
+
+    def said(self) -> str:
+        """Everything that it has logged."""
+        return self._log.read_text(errors="replace")
 
     def _started(self) -> "subprocess.Popen[bytes]":
         with self._log.open("wb") as out:

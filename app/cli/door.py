@@ -35,12 +35,12 @@ def application(settings: "Settings") -> "Application":
     return create_app(settings)
 
 
-def settings_of(**given: object) -> "Settings":
+def settings_of(*, serves: bool = False, **given: object) -> "Settings":
     """The settings from the environment. Raises Misuse, naming every fault."""
     from app.settings import BadSettings, read_settings
 
     try:
-        return read_settings(**given)
+        return read_settings(serves=serves, **given)
     except BadSettings as faults:
         raise Misuse(str(faults)) from None
 

@@ -26,6 +26,9 @@ ORDERS_PORT            port to listen on (8080); 0 takes a free one
 ORDERS_PUBLIC_URL      what webhook URLs start with (http://HOST:PORT)
 ORDERS_MAX_BODY_BYTES  larger bodies are answered 413 (1048576)
 ORDERS_LOG_FORMAT      console or json; else console on a terminal only
+OTEL_EXPORTER_OTLP_ENDPOINT
+                       where OpenTelemetry traces go, by HTTP; with its
+                       other OTEL_… variables; nowhere, unless set
 """
 
 
@@ -41,7 +44,7 @@ def serve(
     from app.cli.door import settings_of
     from app.log import log, set_up
 
-    settings = settings_of(host=host, port=port)
+    settings = settings_of(serves=True, host=host, port=port)
     if workers > 1 and settings.on_sqlite:
         raise Misuse(
             "--workers: on SQLite one process writes, so there is one worker; several need PostgreSQL "

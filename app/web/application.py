@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.committer import Committer
 from app.log import log
@@ -104,7 +104,12 @@ class Application:
 
     def __init__(self, registry: Registry, api: Starlette) -> None:
         self.registry = registry
-        self._api, self._webhooks = api, Webhooks(registry)
+        self._api: ASGIApp = api
+        self._webhooks: ASGIApp = Webhooks(registry)
+        if registry.spans:
+            from app.web.spans import traced
+
+            self._webhooks = traced(self._webhooks, registry.spans)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the lifespan."""

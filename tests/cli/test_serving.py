@@ -210,6 +210,12 @@ def test_a_file_that_is_no_database_is_one_line(here: Installation) -> None:
         here.refused(*words)
 
 
+def test_traces_without_what_they_need_are_a_fault_before_listening(here: Installation) -> None:
+    here.environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_TRACES_EXPORTER": "console"}
+    assert "OTEL_TRACES_EXPORTER" in here.run("serve", "--port", "0", code=2)
+    here.run("migrate")  # it alone is served with traces
+
+
 def test_a_damaged_master_key_is_named_before_listening(here: Installation) -> None:
     (here.folder / "master.key").write_text("")
     assert "master.key" in here.run("serve", "--port", "0", code=2)
@@ -217,7 +223,8 @@ def test_a_damaged_master_key_is_named_before_listening(here: Installation) -> N
 
 def test_serves_help_shows_every_setting(here: Installation) -> None:
     said = here.run("serve", "--help")
-    for name in Settings.model_fields:
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in said  # what decides `traces`
+    for name in Settings.model_fields.keys() - {"traces"}:
         assert f"ORDERS_{name.upper()}" in said
 
 
