@@ -113,6 +113,15 @@ async def newer(store: Store, account_id: str, wanted: Filter, *, than: str, lim
     return [as_read(row) for row in rows]
 
 
+async def newest_ids(store: Store, account_id: str, *, than: str, limit: int) -> list[str]:
+    """The newest ids of the log after this one, newest first."""
+    rows = await store.all(
+        "SELECT id FROM deliveries WHERE account_id = :account_id AND id > :than ORDER BY id DESC LIMIT :limit",
+        account_id=account_id, than=than, limit=limit,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
+
+
 async def count(store: Store, account_id: str, wanted: Filter, *, upto: str) -> int:
     """How many deliveries there are, those after this id left out."""
     where, values = _where(account_id, wanted)

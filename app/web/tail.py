@@ -1,7 +1,7 @@
 """The live tail over server-sent events: the log's rows as they come."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
@@ -12,7 +12,7 @@ from app.roles import Permission
 from app.store import deliveries
 from app.store.deliveries import Filter
 from app.store.statements import Row
-from app.tail import Watcher
+from app.tail import Line, Watcher
 from app.web import shapes
 from app.web.problems import invalid
 from app.web.requests import Asked, Query, Stream, route
@@ -48,35 +48,44 @@ async def tail(asked: Asked) -> Response:
     )
 
 
-async def _events(asked: Asked, watcher: Watcher, wanted: Filter, last: str) -> AsyncIterator[str]:
+async def _events(asked: Asked, watcher: Watcher, wanted: Filter, last: str) -> AsyncGenerator[bytes]:
     registry = asked.registry
     try:
-        yield ": the log as it grows\n\n"
+        yield b": the log as it grows\n\n"
         caught_up: set[str] = set()
         while last and len(caught_up) < MOST:
             rows = await deliveries.newer(registry.store, asked.account_id, wanted, than=last, limit=PAGE)
-            for row in rows:
-                caught_up.add(row["id"])
-                yield _event(row)
+            yield b"".join(_event(row) for row in rows)
+            caught_up.update(row["id"] for row in rows)
             if len(rows) < PAGE:
                 break
             last = rows[-1]["id"]
         while not watcher.ended:
-            rows, missed = await watcher.next(HEARTBEAT)
-            if missed:
-                yield f'event: missed\ndata: {{"count": {missed}}}\n\n'
-            for row in rows:
-                if row["id"] not in caught_up or row["attempts"] > 1:
-                    yield _event(row)
-            if not rows:
-                yield ": still here\n\n"
+            lines, missed = await watcher.next(HEARTBEAT)
+            events = [_sent(one) for one in lines if one.row["id"] not in caught_up or one.row["attempts"] > 1]
+            if missed != 0:
+                events.insert(0, f"event: missed\ndata: {json.dumps({'count': missed})}\n\n".encode())
+            yield b"".join(events) or b": still here\n\n"
     finally:
         registry.tail.leave(watcher)
 
 
-def _event(row: Row) -> str:
-    return f"id: {row['id']}\nevent: delivery\ndata: {json.dumps(shapes.delivery(row), ensure_ascii=False)}\n\n"
+def _sent(line: Line) -> bytes:
+    if line.sent is None:
+        line.sent = _event(line.row)
+    return line.sent
 
 
-EVENTS = Stream("text/event-stream", "an event `delivery` for each row of the log, and `missed` for a reader too slow")
+def _event(row: Row) -> bytes:
+    return f"id: {row['id']}\nevent: delivery\ndata: {_JSON.encode(shapes.delivery(row))}\n\n".encode(
+        "utf-8", "replace"
+    )
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+EVENTS = Stream(
+    "text/event-stream",
+    "an event `delivery` for each row of the log, and `missed` with their `count` (null: not known) where a reader is too "
+    "slow, or more comes than anybody could read",
+)
 ROUTES: list[Route] = [route("GET", "/v1/deliveries/tail", tail, Permission.LOG, query=TailQuery, gives=EVENTS)]

@@ -9,11 +9,18 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
+from app import tail as app_tail
+from app.roles import Role
 from app.settings import Settings
 from app.store.deliveries import Filter
-from app.tail import LONGEST, Watcher
-from tests.house import House, order_event
+from app.tail import LONGEST, Line, Watcher
+from app.web import tail
+from app.web.application import create_app
+from app.web.callers import Caller
+from app.web.requests import Asked
+from tests.house import House, Lifespan, order_event
 from tests.server import Server
 
 pytestmark = pytest.mark.anyio
@@ -130,11 +137,68 @@ async def test_what_may_not_be_asked(house: House) -> None:
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "Last-Event-ID")
 
 
-async def test_a_slow_watcher_is_told_what_it_missed_and_holds_nobody_up() -> None:
-    watcher = Watcher("acc", Filter(source_id="src"))
-    for number in range(LONGEST + 3):
-        watcher.offer({"id": number, "source_id": "src", "received_at": 1, "reason": None, "external_id": None})
-        watcher.offer({"id": -1, "source_id": "other", "received_at": 1, "reason": None, "external_id": None})
-    rows, missed = await watcher.next(0)
-    assert (len(rows), missed, rows[0]["id"], rows[-1]["id"]) == (LONGEST, 3, 3, LONGEST + 2)
+def line(number: int, source: str = "src") -> Line:
+    return Line(lambda: {"id": number, "source_id": source, "received_at": 1, "reason": None, "external_id": None})
+
+
+@pytest.mark.parametrize("wanted", [Filter(), Filter(source_id="src")])
+async def test_a_slow_watcher_is_told_what_it_missed_and_holds_nobody_up(wanted: Filter) -> None:
+    watcher = Watcher("acc", wanted)
+    for number in range(LONGEST - 1):
+        watcher.offer([line(number)])
+    watcher.offer([line(number) for number in range(LONGEST - 1, LONGEST + 3)])
+    if wanted.source_id:
+        watcher.offer([line(-1, "other")])
+    lines, missed = await watcher.next(0)
+    assert (len(lines), missed, lines[0].row["id"], lines[-1].row["id"]) == (LONGEST, 3, 3, LONGEST + 2)
     assert await watcher.next(0) == ([], 0)
+    watcher.offer([line(1)])
+    watcher.gap()
+    watcher.offer([line(number) for number in range(LONGEST + 1)])
+    lines, missed = await watcher.next(0)
+    assert (len(lines), missed) == (LONGEST, None)
+
+
+async def test_what_gathered_is_one_write_made_once_for_all(house: House) -> None:
+    source = await house.source()
+    watchers = [house.registry.tail.watch(house.account_id, Filter()) for _ in range(2)]
+    asked = Asked(Request({"type": "http", "headers": []}), house.registry, Caller(house.account_id, None, Role.OPS))
+    streams = [tail._events(asked, watcher, Filter(), "") for watcher in watchers]
+    assert {await anext(one) for one in streams} == {b": the log as it grows\n\n"}
+    known = [(await house.deliver(source, order_event(str(number)))).json()["delivery_id"] for number in range(3)]
+    house.registry.tail.committed([], [], 0.0)  # a commit of nothing is nothing to tell of
+    first, second = [await anext(one) for one in streams]
+    assert first == second and first.count(b"event: delivery\n") == 3 and first.endswith(b"\n\n")
+    assert [event.partition(b"\n")[0].decode() for event in first.split(b"\n\n")[:-1]] == [
+        f"id: {one}" for one in known
+    ]
+    made = Line(lambda: pytest.fail("it was made already"))
+    made.row = {"id": "dlv_", "attempts": 1}
+    made.sent = b"made before\n\n"
+    for watcher in watchers:
+        watcher.offer([made])
+        watcher.gap()
+    for one in streams:
+        assert await anext(one) == b'event: missed\ndata: {"count": null}\n\nmade before\n\n'
+        await one.aclose()
+    assert not house.registry.tail._watchers
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])  # on SQLite there is no other process
+async def test_more_than_one_looks_at_is_told_as_a_gap(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_tail, "AT_ONCE", 2)
+    monkeypatch.setattr(app_tail, "EVERY", 0.05)
+    source = await house.source()
+    other = create_app(house.settings)
+    async with Lifespan(other):
+        watcher = other.registry.tail.watch(house.account_id, Filter())
+        answers = await asyncio.gather(*(house.deliver(source, order_event(str(number))) for number in range(20)))
+        known = {one.json()["delivery_id"] for one in answers}
+        told: set[str] = set()
+        missed: int | None = 0
+        while missed is not None:
+            lines, missed = await watcher.next(10)
+            told |= {one.row["id"] for one in lines}
+            assert lines or missed is None
+        assert told < known
+        other.registry.tail.leave(watcher)
