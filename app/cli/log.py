@@ -129,7 +129,14 @@ def changes(delivery: Delivery, json: Json = False) -> None:
 
 @command(main, "tail", "deliveries tail --source src_01J… --json")
 def tail(
-    account: Account = None, source: SourceFilter = None, outcome: OutcomeFilter = None, json: Json = False
+    account: Account = None,
+    source: SourceFilter = None,
+    outcome: OutcomeFilter = None,
+    kind: KindFilter = None,
+    external_id: ExternalFilter = None,
+    contact: ContactFilter = None,
+    q: WordFilter = None,
+    json: Json = False,
 ) -> None:
     """Follow the log until Ctrl-C."""
     import time
@@ -140,14 +147,21 @@ def tail(
         if door.settings.on_sqlite and not door.running:
             raise Refused("no server is running, so nothing can come; start one: orders-registry serve")
         named = door.owner(source) if source and not account else door.account(account)
-        shown = dict.fromkeys(one["id"] for one in door.get("/v1/deliveries", account=named, limit=1)["data"])
+
+        def newest() -> str:
+            return next((one["id"] for one in door.get("/v1/deliveries", account=named, limit=1)["data"]), "dlv_")
+
+        upto = newest()
+        shown: dict[str, None] = {upto: None}
         history = True  # what the first look finds came before we did
         while True:
-            than = _before(max(shown, default="dlv_"))
+            # From where the whole log ended at the last look, so that what matches seldom is not looked for in all of it.
+            than, upto = _before(upto), newest()
             while True:
                 found = door.get(
-                    "/v1/deliveries", account=named, source_id=source, outcome=outcome, newer_than=than, limit=PAGE
-                )["data"]
+                    "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
+                    contact=contact, q=q, newer_than=than, limit=PAGE,
+                )["data"]  # fmt: skip
                 for one in found:
                     if (than := one["id"]) not in shown:
                         shown[than] = None

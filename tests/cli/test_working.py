@@ -130,10 +130,12 @@ def test_the_tail_shows_each_delivery_once_and_ends_with_ctrl_c(here: Installati
         delivery: str = here.json("send", source, "--kind", "order.updated", "--file", "body.json")["delivery_id"]
         return delivery
 
-    with here.running(out, "deliveries", "tail", "--json") as tail:
+    wanted = ("--kind", "order.updated", "--external-id", "1001", "--source", source)
+    with here.running(out, "deliveries", "tail", "--json", *wanted) as tail:
         # What is sent before the tail has begun is history to it: so something new is sent until it shows something.
         numbers = iter(range(1, 60))
         first = until(lambda: sent(next(numbers)) and shown())[0]
+        assert here.json("send", source, "--kind", "order.created")["delivery_id"]  # of another kind
         last = sent(60)
         ids = until(lambda: (found := [one["id"] for one in shown()]) and found[-1] == last and found)
         assert ids[0] == first["id"] and len(set(ids)) == len(ids)

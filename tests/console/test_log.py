@@ -121,6 +121,23 @@ def test_the_log_grows_while_one_looks(opened: Opened, shop: Shop) -> None:
     expect(page.get_by_role("button", name="Live")).to_have_attribute("aria-pressed", "false")
 
 
+def test_what_came_too_fast_is_said(opened: Opened) -> None:
+    page = settled(opened("ops", "deliveries"))
+    told = "".join(f'event: missed\ndata: {{"count": {count}}}\n\n' for count in (1200, 34))
+    page.route("**/deliveries/tail", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    page.get_by_role("button", name="Live").click()
+    expect(page.get_by_role("status").filter(has_text="1,234 more deliveries")).to_be_visible()
+    page.unroute("**/deliveries/tail")
+    page.route(
+        "**/deliveries/tail",
+        lambda route: route.fulfill(body='event: missed\ndata: {"count": null}\n\n', content_type="text/event-stream"),
+    )
+    expect(page.get_by_text("More deliveries came than can be shown live")).to_be_visible()
+    page.get_by_role("button", name="Live").click()
+    expect(page.get_by_text("than can be shown live")).to_have_count(1)
+    expect(page.get_by_text("than can be shown live")).to_be_hidden()
+
+
 def test_a_delivery_shows_what_it_changed_field_by_field(opened: Opened, shop: Shop, tmp_path: Path) -> None:
     id_ = shop.scene.deliveries["updated"]
     page = settled(opened("admin", f"deliveries/{id_}"))

@@ -23,9 +23,10 @@ function before(id) {
 
 /**
  * Calls `arrived(row)` for each delivery that the filter matches, from now on, until `stop()` (which it gives back).
- * `state(word)` is told `live`, `waiting` (for the connection to come back) or `asking` (no stream).
+ * `state(word)` is told `live`, `waiting` (for the connection to come back) or `asking` (no stream); `missed(count)` how
+ * many came too fast to be shown, null where nobody knows.
  */
-export function follow(filter, arrived, state = () => {}) {
+export function follow(filter, arrived, state = () => {}, missed = () => {}) {
   const { since, ...wanted } = filter; // what comes from now on is newer than any time that was chosen
   let over = false;
   let timer = 0;
@@ -64,6 +65,7 @@ export function follow(filter, arrived, state = () => {}) {
     timer = setTimeout(withoutStream, PATIENCE);
     stream.addEventListener("open", () => { clearTimeout(timer); state("live"); });
     stream.addEventListener("delivery", (event) => { if (!over) arrived(JSON.parse(event.data)); });
+    stream.addEventListener("missed", (event) => { if (!over) missed(JSON.parse(event.data).count); });
     stream.addEventListener("error", () => {
       if (over) return;
       state("waiting"); // the browser connects again by itself, unless it was refused

@@ -21,6 +21,8 @@ export async function deliveries(place) {
   const list = h("div", { class: "list", "aria-live": "off" });
   const live = h("button", { type: "button", class: "live", "aria-pressed": "false", onclick: () => (tail ? stop() : follow()) },
     h("i", { class: "pulse", "aria-hidden": "true" }), t("live"));
+  const gap = h("p", { class: "notice warn", role: "status", hidden: true });
+  let unshown = 0;
   let tail = null;
 
   function change(next) {
@@ -66,7 +68,13 @@ export async function deliveries(place) {
       live.classList.toggle("broken", now === "waiting");
       if (now === "live" && first) load(); // what came between the list and the stream
       first = false;
-    });
+    }, missed);
+  }
+
+  function missed(count) {
+    unshown = count === null || unshown === null ? null : unshown + count;
+    fill(gap, unshown === null ? t("live.gap") : t("live.missed", { count: unshown }));
+    gap.hidden = false;
   }
 
   function arrived(row) {
@@ -85,13 +93,15 @@ export async function deliveries(place) {
   function stop() {
     tail?.();
     tail = null;
+    unshown = 0;
+    gap.hidden = true;
     live.setAttribute("aria-pressed", "false");
   }
 
   place.signal.addEventListener("abort", stop);
   const bar = filters(fields(query, known), query, change);
   const bulk = h("button", { type: "button", onclick: () => retryAll(chosen(), place, load) }, t("retry.all"));
-  const made = [head(t("deliveries"), { actions: [bulk, live] }), bar, list];
+  const made = [head(t("deliveries"), { actions: [bulk, live] }), bar, gap, list];
   await load();
   return made;
 }

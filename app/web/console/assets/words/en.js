@@ -125,6 +125,8 @@ export default {
   "status.word": "Word",
   reason: "Reason",
   live: "Live",
+  "live.gap": "More deliveries came than can be shown live. The log has them all.",
+  "live.missed": { one: "One more delivery came too fast to be shown live. The log has it.", other: "{count} more deliveries came too fast to be shown live. The log has them all." },
   "retry.all": "Retry all…",
   "retry.count": { one: "One delivery matches the filters. It is taken up again with today's adapter.", other: "{count} deliveries match the filters. They are taken up again with today's adapter." },
   "retry.do": { one: "Retry one delivery", other: "Retry {count} deliveries" },

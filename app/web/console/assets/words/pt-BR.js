@@ -125,6 +125,8 @@ export default {
   "status.word": "Palavra",
   reason: "Motivo",
   live: "Ao vivo",
+  "live.gap": "Chegaram mais entregas do que é possível mostrar ao vivo. A lista de entregas tem todas.",
+  "live.missed": { one: "Mais uma entrega chegou rápido demais para ser mostrada ao vivo. A lista de entregas a tem.", other: "Mais {count} entregas chegaram rápido demais para serem mostradas ao vivo. A lista de entregas tem todas." },
   "retry.all": "Repetir todas…",
   "retry.count": { one: "Uma entrega corresponde aos filtros. Ela é processada de novo com o adaptador de hoje.", other: "{count} entregas correspondem aos filtros. Elas são processadas de novo com o adaptador de hoje." },
   "retry.do": { one: "Repetir uma entrega", other: "Repetir {count} entregas" },
