@@ -3,7 +3,10 @@
 Each console is what the real one is to the server: a session's cookie, the overview when it opens and again now and then
 (the page itself loads it when somebody goes there, and never by the clock), and the live tail of every delivery without a
 filter, which is the dearest. They are raw sockets in one process (`bench/watching.py`); what that process itself takes of
-the two cores that it shares with the server and the load is printed beside the ratio, as seconds of CPU per second.
+the two cores that it shares with the server and the load is printed beside the ratio.
+
+Both are measured on one running server, in pairs, each pair the other way round than the one before: from one start of a
+server to the next the rate differs by more than what is asked here, and a table that grows falls out of the comparison.
 """
 
 from __future__ import annotations
@@ -16,88 +19,95 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from bench import intake
-from bench.contenders import Contender, OursPostgresql, OursSqlite
-from bench.harness import RUNS, Bar, Figures, NotMeasured, fsync_ms, interleave
+from bench.contenders import CannotStart, Contender, OursPostgresql, OursSqlite
+from bench.harness import RUNS, Bar, Figures, NotMeasured, Outcome, fresh_directory, fsync_ms
 from bench.load import CONNECTIONS
 
 CONSOLES = 5
 LEAST = 0.9  # of the rate without any
-
-
-class SqliteWatched(OursSqlite):
-    """The same, with people who look on."""
-
-    name = "sqlite-watched"
-    watched: ClassVar[bool] = True
-
-
-class PostgresqlWatched(OursPostgresql):
-    """The same, with people who look on."""
-
-    name = "postgresql-watched"
-    watched: ClassVar[bool] = True
-
-
-PAIRS: dict[str, tuple[type[Contender], type[Contender]]] = {
-    "sqlite": (OursSqlite, SqliteWatched),
-    "postgresql": (OursPostgresql, PostgresqlWatched),
-}
+ENGINES: dict[str, type[Contender]] = {"sqlite": OursSqlite, "postgresql": OursPostgresql}
+APART = 1_000_000  # numbers of orders between two turns; none sends so many
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `python -m bench consoles` takes."""
-    parser.add_argument("--engine", choices=[*PAIRS, "both"], default="both")
+    parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
     parser.add_argument("--consoles", type=int, default=CONSOLES, help=f"default {CONSOLES}")
     parser.add_argument("--overview", type=float, default=10.0, help="seconds between two loads of each overview")
-    parser.add_argument("--seconds", type=float, default=6.0, help="measured seconds in each turn (default 6)")
-    parser.add_argument("--warmup", type=float, default=1.5, help="seconds before each (default 1.5)")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of turns (default 5)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds in each turn (default 4)")
+    parser.add_argument("--warmup", type=float, default=0.5, help="seconds before each (default 0.5)")
+    parser.add_argument("--rounds", type=int, default=8, help="pairs of turns (default 8)")
     parser.add_argument("--connections", type=int, default=CONNECTIONS, help=f"default {CONNECTIONS}")
     parser.add_argument("--dir", type=Path, default=RUNS, help="where databases go while it runs; a real disk")
 
 
 def run(given: argparse.Namespace) -> int:
     """Measure, print, and end with 0 whatever the figures: a bench reports, a test judges."""
-    seen: dict[str, list[dict[str, float]]] = {}
+    console = Console()
+    for engine in ENGINES if given.engine == "both" else [given.engine]:
+        kind = ENGINES[engine]
+        alone, watched = Outcome(contender=kind), Outcome(contender=kind)
+        seen: list[dict[str, float]] = []
+        try:
+            with Console(stderr=True).status(engine):
+                _measure(kind, alone, watched, seen, given)
+        except (CannotStart, NotMeasured) as failure:
+            watched.failures.append(str(failure))
+        names = kind.name, f"with {given.consoles} consoles"
+        outcomes = dict(zip(names, (alone, watched), strict=True))
+        bar = Bar(left=names[1], right=names[0], factor=LEAST)
+        conditions: dict[str, object] = {
+            "python": platform.python_version(), "seconds": given.seconds, "pairs": given.rounds,
+            "connections": given.connections, "fsync_ms": fsync_ms(given.dir),
+        }  # fmt: skip
+        intake.show(console, conditions, outcomes, [bar.judge(outcomes, intake.RATE)])
+        if seen:
+            _show_consoles(console, seen, given.consoles)
+    return 0
 
-    def measure(contender: Contender, url: str, secret: str) -> Figures:
+
+def _measure(
+    kind: type[Contender], alone: Outcome, watched: Outcome, seen: list[dict[str, float]], given: argparse.Namespace
+) -> None:
+    contender = kind()
+    turns = iter(range(1, 1_000))
+
+    with fresh_directory(given.dir) as directory, contender.running(directory) as (url, secret):
+
         def loaded() -> Figures:
             return intake.load(
-                url, secret, given.seconds, warmup=given.warmup, connections=given.connections, expect=contender.expect
-            )
+                url, secret, given.seconds, warmup=given.warmup, connections=given.connections, expect=contender.expect,
+                start=next(turns) * APART,
+            )  # fmt: skip
 
-        if not getattr(contender, "watched", False):
-            return loaded()
-        with watching(url, contender.told["token"], given.consoles, given.overview) as told:
-            figures = loaded()
-        seen.setdefault(contender.name, []).append(told)
-        return figures
+        def with_consoles() -> Figures:
+            with watching(url, contender.told["token"], given.consoles, given.overview) as told:
+                figures = loaded()
+            seen.append(told)
+            return figures
 
-    pairs = PAIRS.values() if given.engine == "both" else [PAIRS[given.engine]]
-    bars = [Bar(left=watched.name, right=alone.name, factor=LEAST) for alone, watched in pairs]
-    conditions: dict[str, object] = {
-        "python": platform.python_version(), "consoles": given.consoles, "seconds": given.seconds, "rounds": given.rounds,
-        "connections": given.connections, "fsync_ms": fsync_ms(given.dir),
-    }  # fmt: skip
-    kinds = [kind for pair in pairs for kind in pair]
-    outcomes = interleave(kinds, measure, rounds=given.rounds, parent=given.dir, progress=Console(stderr=True))
-    console = Console()
-    intake.show(console, conditions, outcomes, [bar.judge(outcomes, intake.RATE) for bar in bars])
-    for name, turns in seen.items():
-        for_each = {word: sum(turn[word] / turn["seconds"] for turn in turns) / len(turns) for word in turns[0]}
-        console.print(
-            f"{name}: {for_each['events'] / given.consoles:,.0f} events a second and console, "
-            f"{for_each['missed'] / given.consoles:,.0f} told as missed, {for_each['bytes'] / 1e6:.1f} MB/s in all, "
-            f"{sum(turn['overviews'] for turn in turns):.0f} overviews; the clients took {for_each['cpu']:.2f} of a core",
-            highlight=False,
-        )
-    return 0
+        loaded()  # the first stretch after a start is like no other
+        for number in range(given.rounds):
+            pair = [(alone, loaded), (watched, with_consoles)]
+            for outcome, turn in pair if number % 2 == 0 else reversed(pair):
+                outcome.rounds.append(turn())
+
+
+def _show_consoles(console: Console, seen: list[dict[str, float]], consoles: int) -> None:
+    each = {word: sum(turn[word] / turn["seconds"] for turn in seen) / len(seen) for word in seen[0]}
+    console.print(
+        f"{each['events'] / consoles:,.0f} events a second and console, {each['missed'] / consoles:,.0f} told as missed, "
+        f"{each['bytes'] / 1e6:.1f} MB/s in all, {sum(turn['overviews'] for turn in seen):.0f} overviews; "
+        f"the consoles' own process took {each['cpu']:.3f} of a core",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @contextmanager

@@ -66,10 +66,12 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def load(url: str, secret: str, seconds: float, *, warmup: float, connections: int, expect: str) -> Figures:
-    """One turn of load from a process of its own."""
+def load(
+    url: str, secret: str, seconds: float, *, warmup: float, connections: int, expect: str, start: int = 0
+) -> Figures:
+    """One turn of load from a process of its own; `start` is the number of its first order."""
     command = [sys.executable, "-m", "bench.load", "--url", url, f"--secret={secret}", f"--seconds={seconds}"]
-    command += [f"--warmup={warmup}", f"--connections={connections}", f"--expect={expect}"]
+    command += [f"--warmup={warmup}", f"--connections={connections}", f"--expect={expect}", f"--start={start}"]
     try:
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, timeout=seconds + warmup + 2 * GRACE + 30
