@@ -9,8 +9,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -21,7 +20,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
-from opentelemetry.trace import Link, Span, SpanKind, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from adapters.contract import Api, Delivery, Unfetched, Unverified
@@ -37,12 +36,16 @@ if TYPE_CHECKING:
 
 NAME = "orders-registry"
 ENDS_WITHIN = 5.0  # seconds that a stop waits for a collector
+_FROM_CALLER = TraceContextTextMapPropagator()
 MOST_LETTERS = 100  # of an attribute: a kind is the source's word, and may be long
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Async = Callable[P, Coroutine[Any, Any, R]]
 
+# What happens now is a part of this span; None where nobody asked, or this one is not among those that are sampled: then
+# nothing more is made of it. OpenTelemetry's own context would be asked and set for each span, sampled or not.
+_parent: ContextVar[Span | None] = ContextVar("parent", default=None)
 # The span that is about one delivery, from whichever room; a piece of a job is about many, and has none.
 _about: ContextVar[Span | None] = ContextVar("about", default=None)
 
@@ -77,38 +80,33 @@ class Spans:
         ending.start()
         await asyncio.to_thread(ending.join, ENDS_WITHIN)
 
-    @contextmanager
-    def delivery(self, traceparent: str) -> Iterator[Span]:
-        """The span of a delivery at the door, a part of its sender's trace if there is one (W3C Trace Context)."""
+    def delivery(self, traceparent: str) -> "Around | None":
+        """Around a delivery at the door, a part of its sender's trace if there is one (W3C Trace Context); None where it
+        is not sampled.
+        """
         # `tracestate` is left behind: nobody here reads it, and it would carry a stranger's words to the collector.
-        context = TraceContextTextMapPropagator().extract({"traceparent": traceparent}, Context())
-        with self.span("delivery", role=SpanKind.SERVER, context=context) as span, _is_about(span):
-            yield span
+        context = _FROM_CALLER.extract({"traceparent": traceparent}, Context()) if traceparent else Context()
+        return self._begun("delivery", SpanKind.SERVER, context, about=True)
 
-    @contextmanager
-    def span(
-        self, name: str, *, role: SpanKind = SpanKind.INTERNAL, context: Context | None = None, **said: str | int | None
-    ) -> Iterator[Span]:
-        """A span around a block; `said` are its attributes, those that are None left out."""
-        with self._tracer.start_as_current_span(
-            name, context, role, _attributes(said), record_exception=False, set_status_on_exception=False
-        ) as span:
-            try:
-                yield span
-            except BaseException as fault:
-                span.set_attribute("error.type", type(fault).__name__)
-                span.set_status(StatusCode.ERROR)
-                raise
+    def part(self, name: str, role: SpanKind = SpanKind.INTERNAL) -> "Around | None":
+        """Around a part of what happens now; None where that is not sampled."""
+        parent = _parent.get()
+        return None if parent is None else Around(self._tracer.start_span(name, set_span_in_context(parent), role))
+
+    def _begun(self, name: str, role: SpanKind, context: Context, *, about: bool) -> "Around | None":
+        span = self._tracer.start_span(name, context, role)
+        return Around(span, about=about) if span.is_recording() else None
 
     # -- A delivery at the door ----------------------------------------------------------------------------------
 
     def _admit(self, admit: Async[P, Source | Answer]) -> Async[P, Source | Answer]:
         async def admitted(*args: P.args, **kwargs: P.kwargs) -> Source | Answer:
             found = await admit(*args, **kwargs)
-            if isinstance(found, Answer):
-                _say(outcome=found.outcome)
-            else:
-                _say(source_id=found.id, adapter=found.adapter.name)
+            if about := _about.get():
+                if isinstance(found, Answer):
+                    _say(about, outcome=found.outcome)
+                else:
+                    _say(about, source_id=found.id, adapter=found.adapter.name)
             return found
 
         return admitted
@@ -116,34 +114,43 @@ class Spans:
     def _receive(self, receive: Async[P, Answer]) -> Async[P, Answer]:
         async def received(*args: P.args, **kwargs: P.kwargs) -> Answer:
             answer = await receive(*args, **kwargs)
-            _say(outcome=answer.outcome, delivery_id=answer.delivery_id)
+            if about := _about.get():
+                _say(about, outcome=answer.outcome, delivery_id=answer.delivery_id)
             return answer
 
         return received
 
     def _prove(self, prove: Callable[P, str]) -> Callable[P, str]:
         def proven(*args: P.args, **kwargs: P.kwargs) -> str:
-            with self.span("delivery.proof") as span:
+            around = self.part("delivery.proof")
+            if around is None:
+                return prove(*args, **kwargs)
+            with around as span:
                 try:
                     return prove(*args, **kwargs)
                 except Unverified as why:
-                    span.set_attribute("orders.reason", why.reason)
+                    _say(span, reason=why.reason)
                     raise
 
         return proven
 
     def _read(self, read: Callable[P, Record]) -> Callable[P, Record]:
         def was_read(*args: P.args, **kwargs: P.kwargs) -> Record:
-            with self.span("delivery.reading"):
+            around = self.part("delivery.reading")
+            if around is None:
+                return read(*args, **kwargs)
+            with around:
                 rec = read(*args, **kwargs)
-            _say(delivery_id=rec.delivery_id, kind=rec.kind)
+            if about := _about.get():
+                _say(about, delivery_id=rec.delivery_id, kind=rec.kind)
             return rec
 
         return was_read
 
     def _refuse(self, refuse: Callable[..., None]) -> Callable[..., None]:
         def refused(source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> None:
-            _say(outcome=outcome, reason=reason)
+            if about := _about.get():
+                _say(about, outcome=outcome, reason=reason)
             refuse(source, outcome, reason, delivery)
 
         return refused
@@ -152,23 +159,32 @@ class Spans:
 
     def _commit(self, commit: Async[[Record], Receipt]) -> Async[[Record], Receipt]:
         async def committed(rec: Record) -> Receipt:
-            with self.span("commit.wait", delivery_id=rec.delivery_id, source_id=rec.source_id, kind=rec.kind) as span:
+            around = self.part("commit.wait")
+            if around is None:
+                return await commit(rec)
+            with around as span:
+                _say(span, delivery_id=rec.delivery_id, source_id=rec.source_id, kind=rec.kind)
                 self._waiting[rec.delivery_id] = span
                 try:
                     receipt = await commit(rec)
                 finally:
                     if self._waiting.get(rec.delivery_id) is span:
                         del self._waiting[rec.delivery_id]
-                span.set_attribute("orders.outcome", str(receipt.outcome))
-            _say(outcome=receipt.outcome)
+                _say(span, outcome=receipt.outcome)
+            if about := _about.get():
+                _say(about, outcome=receipt.outcome)
             return receipt
 
         return committed
 
     def _committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A group commit: a trace of its own, for it belongs to many; linked to each of them, and they to it."""
+        """A group commit with anything in it that is sampled: a trace of its own, for it belongs to many, linked to each
+        of them, and they to it.
+        """
+        waiting = [span for rec in records if (span := self._waiting.get(rec.delivery_id))]
+        if not waiting:
+            return
         ended = time.time_ns()
-        waiting = [span for rec in records if (span := self._waiting.get(rec.delivery_id)) and span.is_recording()]
         commit = self._tracer.start_span(
             "commit",
             Context(),
@@ -184,41 +200,65 @@ class Spans:
 
     def _fetch(self, fetch: Async[[Row], None]) -> Async[[Row], None]:
         async def fetched(row: Row) -> None:
-            with (
-                self.span(
-                    "fetch",
-                    delivery_id=row["delivery_id"],
-                    source_id=row["source_id"],
-                    attempt=row["attempts"] + 1,
-                    outcome=Outcome.FETCHING,  # unless the commit says otherwise
-                ) as span,
-                _is_about(span),
-            ):
-                await fetch(row)
+            around = self._begun("fetch", SpanKind.INTERNAL, Context(), about=True)
+            if around is None:
+                return await fetch(row)
+            with around as span:
+                _say(span, delivery_id=row["delivery_id"], source_id=row["source_id"], attempt=row["attempts"] + 1)
+                _say(span, outcome=Outcome.FETCHING)  # unless the commit says otherwise
+                return await fetch(row)
 
         return fetched
 
     def _read_from_source(self, read: Async[[Api, Any, str, str], bytes]) -> Async[[Api, Any, str, str], bytes]:
         async def was_read(api: Api, options: Any, key: str, path: str) -> bytes:
-            with self.span("fetch.read", role=SpanKind.CLIENT) as span:
+            around = self.part("fetch.read", SpanKind.CLIENT)
+            if around is None:
+                return await read(api, options, key, path)
+            with around as span:
                 # The origin alone: the path holds what a payload named.
                 span.set_attribute("server.address", urlsplit(api.origin_for(options)).hostname or "")
                 try:
                     return await read(api, options, key, path)
                 except Unfetched as why:
-                    span.set_attribute("orders.reason", why.reason)
+                    _say(span, reason=why.reason)
                     raise
 
         return was_read
 
     def _piece(self, piece: Async[[Row], Row | None]) -> Async[[Row], Row | None]:
         async def done(job: Row) -> Row | None:
-            with self.span("job.piece", job_id=job["id"], job_kind=job["kind"], dry_run=job["dry_run"]) as span:
+            around = self._begun("job.piece", SpanKind.INTERNAL, Context(), about=False)
+            if around is None:
+                return await piece(job)
+            with around as span:
+                _say(span, job_id=job["id"], job_kind=job["kind"], dry_run=job["dry_run"])
                 further = await piece(job)
-                span.set_attribute("orders.ended", further is None)
+                _say(span, ended=further is None)
                 return further
 
         return done
+
+
+class Around:
+    """A block as a span, and what happens in it as parts of that."""
+
+    def __init__(self, span: Span, *, about: bool = False) -> None:
+        self._span, self._is_about = span, about
+
+    def __enter__(self) -> Span:
+        self._before = _parent.set(self._span), _about.set(self._span) if self._is_about else None
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
+        parent, about = self._before
+        _parent.reset(parent)
+        if about:
+            _about.reset(about)
+        if kind is not None:
+            self._span.set_attribute("error.type", kind.__name__)
+            self._span.set_status(StatusCode.ERROR)
+        self._span.end()
 
 
 class _Exporter(OTLPSpanExporter):
@@ -254,24 +294,7 @@ def _wrap(thing: object, joint: str, around: Callable[[Any], Any]) -> None:
     setattr(thing, joint, around(getattr(thing, joint)))
 
 
-@contextmanager
-def _is_about(span: Span) -> Iterator[None]:
-    before = _about.set(span)
-    try:
-        yield
-    finally:
-        _about.reset(before)
-
-
-def _say(**said: str | int | None) -> None:
-    span = _about.get()
-    if span is not None:
-        span.set_attributes(_attributes(said))
-
-
-def _attributes(said: dict[str, Any]) -> dict[str, str | int]:
-    return {
-        f"orders.{name}": value if isinstance(value, int) else str(value)[:MOST_LETTERS]
-        for name, value in said.items()
-        if value is not None
-    }
+def _say(span: Span, **said: str | int | None) -> None:
+    for name, value in said.items():
+        if value is not None:
+            span.set_attribute(f"orders.{name}", value if isinstance(value, int) else str(value)[:MOST_LETTERS])

@@ -60,6 +60,33 @@ def account_disable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], js
     _switch(named, False, json)
 
 
+@command(account, "set", "account set acme --owner-privacy", "account set acme --currency USD --region US")
+def account_set(
+    named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    owner_privacy: Annotated[
+        bool | None, typer.Option("--owner-privacy/--no-owner-privacy", help="Whether a rep sees the own wallet alone.")
+    ] = None,
+    currency: Annotated[str | None, typer.Option(help="Of orders that name none: BRL.")] = None,
+    region: Annotated[str | None, typer.Option(help="Where phone numbers without a country code are: BR.")] = None,
+    json: Json = False,
+) -> None:
+    """Set, or show, what holds for the whole account."""
+    from app.cli.door import opened
+
+    wanted = {
+        "owner_privacy": owner_privacy,
+        "default_currency": currency.upper() if currency else None,
+        "default_region": region.upper() if region else None,
+    }
+    body = {name: value for name, value in wanted.items() if value is not None}
+    with opened("account set") as door:
+        if body:
+            found = door.ask("PATCH", "/v1/account", account=named, body=body)
+        else:
+            found = door.get("/v1/account", account=named)
+    as_json(found) if json else facts({"account": found["name"], **{name: found[name] for name in wanted}})
+
+
 @command(account, "panel", "account panel acme --origin https://chat.example.com", "account panel acme --nowhere")
 def account_panel(
     named: Annotated[str, typer.Argument(metavar="ACCOUNT")],

@@ -111,6 +111,27 @@ def show(delivery: Delivery, json: Json = False) -> None:
     print("\n".join(plain(line) for line in (found["body"] or "").splitlines()))
 
 
+@command(main, "body", "deliveries body dlv_01J… > body.json")
+def body(
+    delivery: Delivery,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file, instead of standard output.")] = None,
+) -> None:
+    """Write out the exact bytes of a delivery's body."""
+    import sys
+
+    from app.cli.door import opened
+
+    with opened("deliveries body") as door:
+        content = b"".join(door.pieces(f"/v1/deliveries/{delivery}/body", account=door.owner(delivery), query={}))
+    if output is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as fault:
+        raise Refused(f"{output}: {fault.strerror}") from None
+
+
 @command(main, "changes", "deliveries changes dlv_01J…")
 def changes(delivery: Delivery, json: Json = False) -> None:
     """Show what a delivery changed in its orders, field by field."""

@@ -41,6 +41,21 @@ def show(contact: Contact, account: Account = None, json: Json = False) -> None:
     _tell(found, json)
 
 
+@command(contacts, "summary", "contacts summary 42")
+def summary(contact: Contact, account: Account = None, json: Json = False) -> None:
+    """Sum up what a contact bought, per currency and never converted; test orders are left out."""
+    from app.cli.door import opened
+
+    with opened("contacts summary") as door:
+        found = door.get(_path(contact, "/summary"), account=door.account(account))
+    if json:
+        as_json(found)
+        return
+    names = ("currency", "orders", "gross", "refunded", "net", "open", "average_order_value")
+    rows = [[*(one[name] for name in names), when(one["last_ordered_at"])] for one in found["currencies"]]
+    table(None, (*(name.replace("_", " ") for name in names), "last order"), rows)
+
+
 @command(contacts, "find", "contacts find --email ana@example.com")
 def find(
     email: Identity = None,

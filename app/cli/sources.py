@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.show import PROGRAM, Account, Json, Misuse, as_json, command, facts, group, note, table, when
+from app.cli.show import PROGRAM, Account, Json, Misuse, as_json, command, facts, group, note, on_terminal, table, when
 
 main = group("Sources: the outside systems that send webhooks, each with its secrets.")
 top = group("What is supported.")
@@ -115,6 +115,47 @@ def enable(source: Source, json: Json = False) -> None:
 def disable(source: Source, json: Json = False) -> None:
     """Refuse deliveries of this source with 403."""
     _switch(source, False, json)
+
+
+@command(main, "edit", "source edit src_01J… --name 'The shop'", "source edit src_01J… --unknown-contacts hold")
+def edit(
+    source: Source,
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    unknown_contacts: Annotated[str | None, typer.Option(help="create or hold.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="NAME=VALUE; may be repeated, replaces all that were.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Change a source; what is not said stays."""
+    from app.cli.door import opened
+
+    wanted = {"name": name, "unknown_contacts": unknown_contacts, "options": options_of(option) if option else None}
+    body = {word: value for word, value in wanted.items() if value is not None}
+    if not body:
+        raise Misuse("say what is to change: --name, --unknown-contacts or --option")
+    with opened("source edit") as door:
+        found = door.ask("PATCH", f"/v1/sources/{source}", account=door.owner(source), body=body)
+    as_json(found) if json else facts({"source": source, **{word: found[word] for word in wanted}})
+
+
+@command(main, "delete", "source delete src_01J… --yes")
+def delete(
+    source: Source,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete a source: it takes no more deliveries. Its deliveries and orders stay."""
+    from app.cli.door import opened
+
+    if not yes:
+        if not on_terminal():
+            raise Misuse("a deleted source does not come back; say --yes")
+        if not typer.confirm(f"Delete {source}?"):
+            raise Misuse("nothing was deleted")
+    with opened("source delete") as door:
+        door.ask("DELETE", f"/v1/sources/{source}", account=door.owner(source))
+    as_json({"id": source, "deleted": True}) if json else facts({"deleted": source})
 
 
 @command(

@@ -1,6 +1,7 @@
 """The door that shops knock at, with a span around each delivery. Loaded only where traces are exported."""
 
 from collections.abc import MutableMapping
+from contextlib import nullcontext
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,16 +14,20 @@ def traced(app: ASGIApp, spans: Spans) -> ASGIApp:
 
     async def door(scope: Scope, receive: Receive, send: Send) -> None:
         given = [value for name, value in scope["headers"] if name == b"traceparent"]
-        with spans.delivery(given[0].decode("latin-1") if len(given) == 1 else "") as span:
+        around = spans.delivery(given[0].decode("latin-1") if len(given) == 1 else "")
+        if around is None:
+            return await app(scope, receive, send)
+        with around as span:
 
             async def answer(message: MutableMapping[str, Any]) -> None:
+                part = None
                 if message["type"] == "http.response.start":
                     span.set_attribute("http.response.status_code", message["status"])
-                    await send(message)
                 else:
-                    with spans.span("delivery.answer"):
-                        await send(message)
+                    part = spans.part("delivery.answer")
+                with part or nullcontext():
+                    await send(message)
 
-            await app(scope, receive, answer)
+            return await app(scope, receive, answer)
 
     return door

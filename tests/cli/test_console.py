@@ -35,3 +35,52 @@ def test_which_pages_may_show_the_panel(here: Installation) -> None:
         "account", "panel", "acme", "--nowhere", "--origin", "https://a.example.com", code=2
     )
     assert here.json("account", "panel", "acme", "--nowhere")["panel_origins"] == []
+
+
+def test_what_the_settings_page_sets(here: Installation) -> None:
+    here.run("account", "create", "acme", "--enable")
+    before = here.json("account", "set", "acme")
+    assert (before["owner_privacy"], before["default_currency"]) == (False, "BRL")
+    words = ("--owner-privacy", "--currency", "usd", "--region", "us")
+    changed = here.json("account", "set", "acme", *words)
+    assert changed["owner_privacy"] and (changed["default_currency"], changed["default_region"]) == ("USD", "US")
+    assert here.json("account", "set", "acme", "--no-owner-privacy")["owner_privacy"] is False
+    assert "USD" in here.run("account", "set", "acme")
+    assert "default_currency" in here.refused("account", "set", "acme", "--currency", "nothing")
+
+
+def test_a_source_is_edited_and_deleted(here: Installation) -> None:
+    here.run("account", "create", "acme", "--enable")
+    source = here.json("source", "add", "standard")["source_id"]
+    changed = here.json("source", "edit", source, "--name", "Till", "--unknown-contacts", "hold")
+    assert (changed["name"], changed["unknown_contacts"]) == ("Till", "hold")
+    assert "Till" in here.run("source", "edit", source, "--unknown-contacts", "create")
+    here.run("source", "edit", source, code=2)
+    assert "name" in here.refused("source", "edit", source, "--name", "")
+    assert "--yes" in here.run("source", "delete", source, code=2)
+    here.run("source", "delete", source, "--yes")
+    assert here.json("source", "list")["data"] == []
+    here.refused("source", "show", source)
+
+
+def test_the_exact_bytes_of_a_body(here: Installation) -> None:
+    here.run("account", "create", "acme", "--enable")
+    source = here.json("source", "add", "standard")["source_id"]
+    here.serve()
+    (here.folder / "body").write_bytes(exact := b'{"type": "order.updated",\r\n\t"data": 7}\xff\n\n')
+    sent = here.json("send", source, "--kind", "order.updated", "--file", "body")
+    here.run("deliveries", "body", sent["delivery_id"], "--output", "out")
+    assert (here.folder / "out").read_bytes() == exact
+    here.refused("deliveries", "body", sent["delivery_id"], "--output", "nowhere/out")
+    here.refused("deliveries", "body", "dlv_01J0000000000000000000000Z")
+
+
+def test_a_contacts_totals(here: Installation) -> None:
+    here.run("account", "create", "acme", "--enable")
+    source = here.json("source", "add", "standard")["source_id"]
+    here.serve()
+    here.json("send", source)
+    (order,) = here.json("order", "list")["data"]
+    (sums,) = here.json("contacts", "summary", order["contact_id"])["currencies"]
+    assert (sums["currency"], sums["orders"]) == (order["currency"], 1)
+    assert order["currency"] in here.run("contacts", "summary", order["contact_id"])

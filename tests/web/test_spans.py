@@ -119,6 +119,18 @@ async def test_a_group_commit_is_linked_to_all_its_deliveries(
     assert {link.span_id for one in commits for link in one.links} == {one.span_id for one in waits}
 
 
+async def test_what_its_caller_does_not_trace_is_not_traced(
+    server: Server, sources: list[str], collector: Collector
+) -> None:
+    for number, sampled in enumerate(("00", "01")):
+        answer = await sent(server, sources[0], order_event(str(number)), traceparent=f"00-{TRACE}-{PARENT}-{sampled}")
+        assert answer.json()["outcome"] == "created"
+    [whole] = await came(collector, "delivery")
+    assert said(whole)["orders.delivery_id"] == answer.json()["delivery_id"]
+    await came(collector, "delivery.answer")
+    assert [len(collector.spans(name)) for name in ("delivery.proof", "commit.wait", "commit")] == [1, 1, 1]
+
+
 async def test_what_is_refused_is_told_by_its_word(server: Server, sources: list[str], collector: Collector) -> None:
     forged = order_event("1").changed(headers={"webhook-signature": "v1,bm8="})
     assert (await sent(server, sources[0], forged)).status_code == 401
