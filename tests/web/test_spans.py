@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +16,6 @@ import respx
 from adapters.contract import Delivery
 from app import fetch
 from app.settings import BadSettings, Settings, read_settings
-from bench.contenders import free_port
 from tests.collector import SPAN, Collector, collecting, said
 from tests.house import WHSEC, House, eventually, order_event, signed
 from tests.jobs import done
@@ -122,11 +122,13 @@ async def test_a_group_commit_is_linked_to_all_its_deliveries(
 async def test_what_its_caller_does_not_trace_is_not_traced(
     server: Server, sources: list[str], collector: Collector
 ) -> None:
-    for number, sampled in enumerate(("00", "01")):
-        answer = await sent(server, sources[0], order_event(str(number)), traceparent=f"00-{TRACE}-{PARENT}-{sampled}")
-        assert answer.json()["outcome"] == "created"
+    untraced, traced = [
+        (await sent(server, sources[0], order_event(flags), traceparent=f"00-{TRACE}-{PARENT}-{flags}")).json()
+        for flags in ("00", "01")
+    ]
+    assert (untraced["outcome"], traced["outcome"]) == ("created", "created")
     [whole] = await came(collector, "delivery")
-    assert said(whole)["orders.delivery_id"] == answer.json()["delivery_id"]
+    assert said(whole)["orders.delivery_id"] == traced["delivery_id"]
     await came(collector, "delivery.answer")
     assert [len(collector.spans(name)) for name in ("delivery.proof", "commit.wait", "commit")] == [1, 1, 1]
 
@@ -174,24 +176,26 @@ async def test_no_span_tells_what_was_planted(server: Server, sources: list[str]
 async def test_a_collector_that_is_away_holds_nothing_up(
     settings: Settings, sources: list[str], tmp_path: Path
 ) -> None:
-    away = f"http://127.0.0.1:{free_port()}/v1/traces"
-    server = Server(
-        settings, tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=away, OTEL_BSP_SCHEDULE_DELAY="1",
-        OTEL_EXPORTER_OTLP_TIMEOUT="1", OTEL_BSP_MAX_QUEUE_SIZE="16", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="16",
-    )  # fmt: skip
-    try:
-        await server.start()
-        answers = await asyncio.gather(*(sent(server, sources[0], order_event(str(n))) for n in range(50)))
-        assert {one.json()["outcome"] for one in answers} == {"created"}
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is refused
+        server = Server(
+            settings, tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"http://127.0.0.1:{nobody.getsockname()[1]}/v1/traces",
+            OTEL_BSP_SCHEDULE_DELAY="1", OTEL_EXPORTER_OTLP_TIMEOUT="1", OTEL_BSP_MAX_QUEUE_SIZE="16",
+            OTEL_BSP_MAX_EXPORT_BATCH_SIZE="16",
+        )  # fmt: skip
+        try:
+            await server.start()
+            answers = await asyncio.gather(*(sent(server, sources[0], order_event(str(n))) for n in range(50)))
+            assert {one.json()["outcome"] for one in answers} == {"created"}
 
-        async def log() -> str:
-            return server.said()
+            async def log() -> str:
+                return server.said()
 
-        lines = (await eventually(log, lambda text: "traces cannot be exported" in text)).splitlines()
-        assert all(json.loads(line) for line in lines)  # nobody but us writes there
-        assert (await sent(server, sources[0], order_event("more"))).json()["outcome"] == "created"
-    finally:
-        server.stop()
+            lines = (await eventually(log, lambda text: "traces cannot be exported" in text)).splitlines()
+            assert all(json.loads(line) for line in lines)  # nobody but us writes there
+            assert (await sent(server, sources[0], order_event("more"))).json()["outcome"] == "created"
+        finally:
+            server.stop()
 
 
 # -- After the answer ---------------------------------------------------------------------------------------------
