@@ -10,11 +10,10 @@ both, with other counts. The figure is the median; the bar is the ratio of the l
 from __future__ import annotations
 
 import argparse
-import asyncio
 import random
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,7 @@ from app.ids import first_id
 from app.settings import Settings
 from app.store import schema
 from app.store.tallies import HOUR
-from bench.harness import RUNS, fresh_directory
-from bench.ours import postgresql
-from bench.registry import BAR, House, load, running, settings_of, turns
+from bench.registry import BAR, House, add_places, filled, load, on_engines, turns
 
 PAGE = 50
 FAR = 1_000  # the far page
@@ -47,29 +44,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--small", type=int, default=10_000, help="deliveries in the small log")
     parser.add_argument("--large", type=int, default=1_000_000, help="in the large one")
     parser.add_argument("--times", type=int, default=30, help="reads of each page (default 30)")
-    parser.add_argument("--dir", type=Path, default=RUNS, help="where databases go while it runs; a real disk")
+    add_places(parser)
 
 
 def run(given: argparse.Namespace) -> int:
     """Measure, print, and end with 0 whatever the figures."""
-    console = Console()
-    for engine in ["sqlite", "postgresql"] if given.engine == "both" else [given.engine]:
-        with fresh_directory(given.dir) as directory, ExitStack() as stack:
-            address = postgresql(directory, stack) if engine == "postgresql" else ""
-            asyncio.run(_measure(console, engine, directory, address, given))
-    return 0
+    return on_engines(given, _measure)
 
 
 async def _measure(console: Console, engine: str, directory: Path, address: str, given: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         houses = []
         for name, deliveries in (("small", given.small), ("large", given.large)):
-            settings = await settings_of(engine, directory, address, name)
-            house = await stack.enter_async_context(running(settings, 0))
             begun = time.perf_counter()
-            await _fill(settings, house.account, deliveries)
+            house = await stack.enter_async_context(
+                filled(engine, directory, address, f"log_{name}", deliveries, _fill)
+            )
             console.print(f"{engine}: {deliveries:,} deliveries in {time.perf_counter() - begun:.0f} s")
             houses.append(house)
+        if given.fill:
+            return
         shown = Table("what is read", ">page", "µs small", "µs large", "ratio", "", title=engine)
         worst = 0.0
         for words, path in _reads():

@@ -15,7 +15,7 @@ import random
 import sqlite3
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,17 +57,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--small", type=int, default=10_000, help="orders beside the contact's and the wallet's")
     parser.add_argument("--large", type=int, default=1_000_000, help="in the large account, all together")
     parser.add_argument("--times", type=int, default=40, help="reads of each page (default 40)")
+    add_places(parser)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Where the databases are: filled for this run alone, or once for many."""
     parser.add_argument("--dir", type=Path, default=RUNS, help="where databases go while it runs; a real disk")
+    parser.add_argument("--kept", type=Path, help="a directory whose databases stay: the next run finds them filled")
+    parser.add_argument("--fill", action="store_true", help="with --kept: only fill, measure nothing")
 
 
 def run(given: argparse.Namespace) -> int:
     """Measure, print, and end with 0 whatever the figures."""
-    console = Console()
-    engines = ["sqlite", "postgresql"] if given.engine == "both" else [given.engine]
-    for engine in engines:
-        with fresh_directory(given.dir) as directory, ExitStack() as stack:
+    return on_engines(given, _measure)
+
+
+def on_engines(
+    given: argparse.Namespace,
+    measure: Callable[[Console, str, Path, str, argparse.Namespace], Coroutine[Any, Any, None]],
+) -> int:
+    """Measures on each engine that is asked for: in a directory of its own, on PostgreSQL with that server's address."""
+    for engine in ["sqlite", "postgresql"] if given.engine == "both" else [given.engine]:
+        with ExitStack() as stack:
+            if given.kept is None:
+                directory = stack.enter_context(fresh_directory(given.dir))
+            else:
+                directory = given.kept.resolve()
+                directory.mkdir(parents=True, exist_ok=True)
             address = postgresql(directory, stack) if engine == "postgresql" else ""
-            asyncio.run(_measure(console, engine, directory, address, given))
+            asyncio.run(measure(Console(), engine, directory, address, given))
     return 0
 
 
@@ -78,7 +96,6 @@ class House:
     client: httpx.AsyncClient  # at the operator's door
     stranger: httpx.AsyncClient  # who shows a token
     account: str
-    orders: int
 
     async def get(self, path: str, token: str | None = None) -> Any:
         """An answer, which must be 200."""
@@ -93,17 +110,16 @@ class House:
 async def _measure(console: Console, engine: str, directory: Path, address: str, given: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         houses, tokens = [], []
-        for name, orders in (("small", given.small), ("large", given.large)):
-            settings = await settings_of(engine, directory, address, name)
-            house = await stack.enter_async_context(running(settings, orders))
+        for name, rows in (("small", given.small), ("large", max(given.large - OF_CONTACT - WALLET_ORDERS, 0))):
             begun = time.perf_counter()
-            rows = max(orders - OF_CONTACT - WALLET_ORDERS, 0) if name == "large" else orders
-            await _fill(settings, house.account, rows)
+            house = await stack.enter_async_context(filled(engine, directory, address, f"orders_{name}", rows, _fill))
             console.print(
                 f"{engine}: {rows + OF_CONTACT + WALLET_ORDERS:,} orders in {time.perf_counter() - begun:.0f} s"
             )
             houses.append(house)
             tokens.append(await _rep(house))
+        if given.fill:
+            return
         shown = Table("what is read", ">page", "µs small", "µs large", "ratio", "", title=engine)
         worst = 0.0
         for words, path, rep in _reads():
@@ -200,24 +216,45 @@ async def turns(
     return small, large
 
 
-async def settings_of(engine: str, directory: Path, address: str, name: str) -> Settings:
-    """The settings of a fresh, migrated database of this name."""
+@asynccontextmanager
+async def filled(
+    engine: str,
+    directory: Path,
+    address: str,
+    name: str,
+    rows: int,
+    fill: Callable[[Settings, str, int], Awaitable[None]],
+) -> AsyncIterator[House]:
+    """A running registry whose database has so many rows, put there by `fill` unless an earlier run has left it here."""
+    note = directory / f"{engine}-{name}-{rows}.json"
+    known = json.loads(note.read_text()) if note.exists() else {"key": make_key()}
+    settings = await _settings(engine, directory, address, f"{name}_{rows}", known["key"], there="account" in known)
+    async with _running(settings, known.get("account")) as house:
+        if "account" not in known:
+            await fill(settings, house.account, rows)
+            note.write_text(json.dumps(known | {"account": house.account}))
+        yield house
+
+
+async def _settings(engine: str, directory: Path, address: str, name: str, key: str, *, there: bool) -> Settings:
+    """The settings of a migrated database of this name; a new one unless it is there."""
     if engine == "sqlite":
-        settings = read_settings(database_url=f"sqlite:///{directory / name}.db", master_key=make_key())
+        settings = read_settings(database_url=f"sqlite:///{directory / name}.db", master_key=key)
     else:
-        connection = await asyncpg.connect(address)
-        await connection.execute(f"CREATE DATABASE {name}")
-        await connection.close()
+        if not there:
+            connection = await asyncpg.connect(address)
+            await connection.execute(f"CREATE DATABASE {name}")
+            await connection.close()
         head, _, query = address.partition("?")
         url = f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
-        settings = read_settings(database_url=url, master_key=make_key())
+        settings = read_settings(database_url=url, master_key=key)
     await migrate(settings)
     return settings
 
 
 @asynccontextmanager
-async def running(settings: Settings, orders: int) -> AsyncIterator[House]:
-    """A running registry with an account that is on; `orders` is for the caller to remember."""
+async def _running(settings: Settings, account: str | None) -> AsyncIterator[House]:
+    """A running registry with an account that is on; a new one unless it is named."""
     app: ASGIApp = create_app(settings)
 
     async def door(scope: Any, receive: Any, send: Any) -> None:
@@ -228,8 +265,10 @@ async def running(settings: Settings, orders: int) -> AsyncIterator[House]:
         httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry") as client,
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://registry") as stranger,
     ):
-        made = await client.post("/operator/accounts", json={"name": "bench", "enable": True})
-        yield House(client, stranger, made.json()["account_id"], orders)
+        if account is None:
+            made = await client.post("/operator/accounts", json={"name": "bench", "enable": True})
+            account = made.json()["account_id"]
+        yield House(client, stranger, account)
 
 
 async def _rep(house: House) -> str:
