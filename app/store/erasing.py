@@ -156,7 +156,9 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     }
     yield from _strangers(erasure, entries)
     if (yield from tombstones.keeps_stubs(account_id)):
-        rows = [{**row, "said": to_json(tombstones.stub_of(json.loads(row["said"])))} for row in entries]
+        rows = [
+            {**row, "said": to_json(tombstones.stub_of(json.loads(row["said"]))), "contact_id": None} for row in entries
+        ]
         if rows:
             yield _SAVE_HISTORY.many([tuple(row[name] for name in _SAVE_HISTORY.columns) for row in rows])
         yield Sql(

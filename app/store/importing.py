@@ -237,7 +237,7 @@ class _Part:
             pin = f',"contact_id":{to_json(contact_id)}' if pinned else ""
             history.append((
                 self._account_id, order_id, row.at, row.rank, row.digest, self._present, None, None,
-                f"{row.text[:-1]}{pin}{self._signature}}}",
+                f"{row.text[:-1]}{pin}{self._signature}}}", contact_id,
             ))  # fmt: skip
         self._report.created += len(orders)
         if orders:

@@ -319,11 +319,16 @@ class Ledger:
             if not order.heard:
                 yield from _remove(order)
                 continue
+            if order.row is not None and order.columns["contact_id"] != order.row["contact_id"]:
+                yield Sql(
+                    "UPDATE history SET contact_id = :contact_id WHERE account_id = :account_id AND order_id = :id",
+                    account_id=order.account_id, id=order.id, contact_id=order.columns["contact_id"],
+                )  # fmt: skip
             if _differs(order):
                 orders.append(tuple(order.columns[name] for name in _SAVE_ORDER.columns))
             history += [
                 (order.account_id, order.id, *key, heard.entry.recorded_at, heard.delivery_id, heard.member_id,
-                 to_json(heard.entry.said))
+                 to_json(heard.entry.said), order.columns["contact_id"])
                 for key, heard in order.heard.items()
                 if not heard.stored
             ]  # fmt: skip
@@ -383,9 +388,10 @@ def _move(order: OpenOrder, other: OpenOrder) -> Plan[None]:
     """Two orders turned out to be one sale: the other's history and names become this one's, and its id a name."""
     names = {"account_id": order.account_id, "to_id": order.id, "from_id": other.id}
     yield Sql(
-        "INSERT INTO history SELECT account_id, :to_id, at, rank, digest, recorded_at, delivery_id, member_id, said "
-        "FROM history WHERE account_id = :account_id AND order_id = :from_id ON CONFLICT DO NOTHING",
+        "INSERT INTO history SELECT account_id, :to_id, at, rank, digest, recorded_at, delivery_id, member_id, said, "
+        ":contact_id FROM history WHERE account_id = :account_id AND order_id = :from_id ON CONFLICT DO NOTHING",
         **names,
+        contact_id=order.columns["contact_id"],
     )
     yield Sql(
         "DELETE FROM history WHERE account_id = :account_id AND order_id = :from_id",

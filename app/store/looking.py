@@ -22,19 +22,17 @@ BEGINNING = "dlv_ZZZZZZZZZZZZZZZZZZZZZZZZZZ"  # a place before every delivery
 EXACT = "="  # begins a place among the deliveries of exactly the searched external id
 
 _INDEXES = {
+    "contact_id": "history_of_contact",
     "source_id": "deliveries_of_source",
     "outcome": "deliveries_by_outcome",
     "external_id": "deliveries_by_external_id",
 }
 _SEEN = "id, source_id, outcome, kind, external_id, reason, received_at"
-# `|| ''` keeps both planners from walking the whole history backwards for the sake of its order, and on SQLite `CROSS JOIN`
-# from beginning at its other end.
+# A delivery of several orders may be there several times.
 _OF_CONTACT = """
     mine AS MATERIALIZED (
-        SELECT DISTINCT h.delivery_id || '' AS id FROM orders o {by}
-        CROSS JOIN history h WHERE o.account_id = :account_id AND o.contact_id = :contact_id
-        AND h.account_id = :account_id AND h.order_id = o.id AND h.delivery_id || '' < :after
-        ORDER BY 1 DESC LIMIT {chunk}
+        SELECT DISTINCT delivery_id AS id FROM history {by} WHERE account_id = :account_id AND contact_id = :contact_id
+        AND delivery_id < :after {also} ORDER BY delivery_id DESC LIMIT {chunk}
     ),
     walked AS MATERIALIZED (
         SELECT d.* FROM mine CROSS JOIN deliveries d WHERE d.account_id = :account_id AND d.id = mine.id
@@ -98,16 +96,17 @@ async def _step(
     values |= {"account_id": account_id, "after": after}
     if wanted.until is not None:  # of two bounds SQLite would begin at the wrong one
         values["after"] = min(after, values["until_id"])
+    if along:
+        values[along] = getattr(wanted, along)
+    by = store.by(_INDEXES[along]) if along else ""
     if along == "contact_id":
-        source = _OF_CONTACT.format(by=store.by("orders_of_contact"), chunk=chunk)
-        values["contact_id"] = wanted.contact_id
+        also = "AND delivery_id >= :since_id" if wanted.since is not None else ""
+        source = _OF_CONTACT.format(by=by, also=also, chunk=chunk)
     else:
         also = f"AND {along} = :{along}" if along else ""
         if wanted.since is not None:
             also += " AND id >= :since_id"
-        if along:
-            values[along] = getattr(wanted, along)
-        source = _OF_INDEX.format(by=store.by(_INDEXES[along]) if along else "", also=also, chunk=chunk)
+        source = _OF_INDEX.format(by=by, also=also, chunk=chunk)
     rows = await store.all(
         f"WITH {source} SELECT id, walked FROM (SELECT id, 0 AS walked FROM walked WHERE {rest} ORDER BY id DESC "
         f"LIMIT {limit}) found UNION ALL SELECT min(id) AS id, count(*) AS walked FROM mine",

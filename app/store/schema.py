@@ -212,7 +212,13 @@ history = Table(
     _text("delivery_id", null=True),
     _text("member_id", null=True),
     _text("said"),
+    _text("contact_id", null=True),  # the order's, carried along: the log of a contact is paged by it
     _partial("history_of_delivery", "account_id", "delivery_id", where="delivery_id IS NOT NULL"),
+    _partial(
+        "history_of_contact",
+        *("account_id", "contact_id", "delivery_id"),
+        where="contact_id IS NOT NULL AND delivery_id IS NOT NULL",
+    ),
 )
 
 deliveries = Table(
