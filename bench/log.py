@@ -71,6 +71,7 @@ async def _measure(console: Console, engine: str, directory: Path, address: str,
                 urls = [await _place(house, path, far) for house in houses]
                 small, large = await turns(houses, urls, [None, None], given.times)
                 worst = max(worst, ratio := large / small)
+                console.print(f"  {words}, page {urls[1][1]}: {ratio:.2f}", style="dim")
                 verdict = "pass" if ratio <= BAR else "miss"
                 shown.add_row(words, urls[1][1], f"{small:.0f}", f"{large:.0f}", f"{ratio:.2f}", verdict)
         console.print(shown)
@@ -152,14 +153,16 @@ def _id(at: int, number: int) -> str:
 
 def _history(account: str, many: int) -> Iterator[tuple[Any, ...]]:
     begin, width = _present() - DAYS * 24 * HOUR, DAYS * 24 * HOUR // many
-    of_contact = max(many // OF_CONTACT, 1)
+    of_contact, whose = max(many // OF_CONTACT, 1), _whose(many)
     for number in range(many):
         if number % _HISTORY == 0 or number % of_contact == 0:
             at = begin + number * width
-            yield account, f"ord_{number // 2:026d}", at, number % 2, "0" * 16, at, _id(at, number), None, "{}"
+            order, person = f"ord_{number // 2:026d}", f"cnt_{whose[number // 2]}"
+            yield account, order, at, number % 2, "0" * 16, at, _id(at, number), None, "{}", person
 
 
-def _orders(account: str, many: int) -> Iterator[tuple[Any, ...]]:
+def _whose(many: int) -> dict[int, int]:
+    """Which order is of which contact: the one with many, or one of the others."""
     of_contact = max(many // OF_CONTACT, 1)
     whose: dict[int, int] = {}
     for number in range(many):
@@ -167,8 +170,12 @@ def _orders(account: str, many: int) -> Iterator[tuple[Any, ...]]:
             whose[number // 2] = 0
         elif number % _HISTORY == 0:
             whose.setdefault(number // 2, 1 + number % max(many // 10, 1))
+    return whose
+
+
+def _orders(account: str, many: int) -> Iterator[tuple[Any, ...]]:
     columns = [column.name for column in schema.orders.columns]
-    for order, person in whose.items():
+    for order, person in _whose(many).items():
         said = dict.fromkeys(columns) | {
             "account_id": account, "id": f"ord_{order:026d}", "scope": f"src_{order % SOURCES}",
             "external_id": f"ext-{order}", "source_id": f"src_{order % SOURCES}", "origin": "commerce",

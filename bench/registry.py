@@ -44,6 +44,7 @@ FAR = 1_000  # the far page
 OF_CONTACT = 10_000  # orders of the one large contact, in both accounts
 WALLET, WALLET_DEALS, WALLET_ORDERS = 200, 50, 12_000
 DAY = 86_400_000_000
+MANUAL = 200  # orders written by hand, in both accounts
 SOURCES = 4
 _STATUSES = ("paid",) * 80 + ("pending",) * 8 + ("refunded",) * 6 + ("canceled",) * 5 + ("failed",)
 _CURRENCIES = ("BRL",) * 95 + ("USD",) * 4 + ("JPY",)
@@ -299,7 +300,9 @@ def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
             contact = f"cnt_{1 + dice.randrange(WALLET)}"
         at = present - span + span * number // len(whose) - dice.randrange(DAY)
         status, currency = dice.choice(_STATUSES), dice.choice(_CURRENCIES)
-        manual = number % 5_000 == 4_999
+        manual = (
+            number % (len(whose) // MANUAL) == 7
+        )  # as many in both accounts, so that both have the same combinations
         said = {
             "account_id": account, "id": f"ord_{number:026d}", "scope": "manual" if manual else source,
             "external_id": f"ext-{number % SOURCES}-{number}", "source_id": None if manual else source,
@@ -307,15 +310,23 @@ def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
             "title": f"#{number} · {dice.choice(_TITLES)}", "value": dice.randrange(100, 100_000),
             "refunded_value": 0, "currency": currency, "status": status, "source_status": status, "ordered_at": at,
             "paid_at": at if status == "paid" else None, "url": None, "test": False, "items": "[]",
-            "created_at": at, "updated_at": at,
+            "created_at": at, "updated_at": at, "owner_id": _owner(contact), "deal_owner_id": deal and _deal_owner(deal),
         }  # fmt: skip
         yield tuple(said[name] for name in COLUMNS)
 
 
+def _owner(contact: str) -> str | None:
+    number = int(contact.removeprefix("cnt_"))
+    return "rep" if 0 < number <= WALLET else "other" if number % 2 else None
+
+
+def _deal_owner(deal: str) -> str:
+    return "other" if deal == "deal-0" else "rep"
+
+
 def _people(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
     for number in range(WALLET + 1 + max(rows // 10, 100)):
-        owner = "rep" if 0 < number <= WALLET else "other" if number % 2 else None
-        yield account, f"cnt_{number}", f"crm-{number}", f"Contact {number}", owner, None, False, 1, 1
+        yield account, f"cnt_{number}", f"crm-{number}", f"Contact {number}", _owner(f"cnt_{number}"), None, False, 1, 1
 
 
 async def _fill(settings: Settings, account: str, rows: int) -> None:
@@ -327,7 +338,8 @@ async def _fill(settings: Settings, account: str, rows: int) -> None:
         ("identities", tuple(column.name for column in schema.identities.columns),
          [(account, "crm", row[2], row[1], None, 1) for row in people]),
         ("deals", tuple(column.name for column in schema.deals.columns),
-         [(account, f"deal-{number}", "cnt_0", None, "rep" if number else "other", 1, 1) for number in range(WALLET_DEALS + 1)]),
+         [(account, deal, "cnt_0", None, _deal_owner(deal), 1, 1)
+          for deal in (f"deal-{number}" for number in range(WALLET_DEALS + 1))]),
         ("sources", tuple(column.name for column in schema.sources.columns),
          [(account, f"src_{number}", "standard", f"Shop {number}", True, "create", json.dumps({}), None, 1, None)
           for number in range(SOURCES)]),

@@ -26,6 +26,10 @@ OTHERS_LEAVE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE dat
 ASTRAY = (
     "SELECT h.order_id, h.contact_id, o.contact_id AS of_order FROM history h LEFT JOIN orders o "
     "ON o.account_id = h.account_id AND o.id = h.order_id WHERE o.contact_id IS DISTINCT FROM h.contact_id",
+    "SELECT o.id, o.owner_id, c.owner_id AS of_contact FROM orders o LEFT JOIN contacts c ON c.account_id = o.account_id "
+    "AND c.id = o.contact_id AND o.value IS NOT NULL WHERE o.owner_id IS DISTINCT FROM c.owner_id",
+    "SELECT o.id, o.deal_owner_id, d.owner_id AS of_deal FROM orders o LEFT JOIN deals d ON d.account_id = o.account_id "
+    "AND d.crm_id = o.deal_id AND o.value IS NOT NULL WHERE o.deal_owner_id IS DISTINCT FROM d.owner_id",
 )
 EMPTIED = """
     DO $$ DECLARE name text; BEGIN

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.ids import new_id
 from app.moments import now
+from app.store import owning
 from app.store.database import Store
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
@@ -144,6 +145,7 @@ def _move(account_id: str, contact_id: str, target: str, member_id: str | None) 
         "UPDATE contacts SET updated_at = :present WHERE account_id = :account_id AND id = :into",
         account_id=account_id, into=target, present=present,
     )  # fmt: skip
+    yield from owning.contacts_changed(account_id, [target])
     return Merged(contact_id=contact_id, survivor_id=target, **counts)
 
 
@@ -226,6 +228,7 @@ def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan
         "DELETE FROM moved WHERE account_id = :account_id AND merge_id = :merge_id",
         account_id=account_id, merge_id=made["id"],
     )  # fmt: skip
+    yield from owning.contacts_changed(account_id, [contact_id, holder])
     return Merged(contact_id=contact_id, survivor_id=holder, **counts)
 
 

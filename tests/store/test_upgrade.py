@@ -95,6 +95,26 @@ async def test_whose_an_order_is_is_carried_into_its_history(unmigrated: Setting
     assert found == [("ord_1", "cnt_1")] * 2 + [("ord_2", None)] * 2
 
 
+async def test_whose_contacts_and_deals_are_is_carried_to_their_orders(unmigrated: Settings) -> None:
+    people = [
+        f"INSERT INTO contacts (account_id, id, owner_id, by_webhook, created_at, updated_at) VALUES ('acc', '{name}', {owner}, false, 1, 1)"
+        for name, owner in (("cnt_1", "'rep'"), ("cnt_2", "NULL"))
+    ]
+    deal = "INSERT INTO deals (account_id, crm_id, contact_id, owner_id, created_at, updated_at) VALUES ('acc', 'd', 'cnt_1', 'boss', 1, 1)"
+    orders = [
+        "INSERT INTO orders (account_id, id, scope, external_id, origin, contact_id, deal_id, value, refunded_value, status, test, "
+        f"items, created_at, updated_at) VALUES ('acc', '{order}', 's', '{order}', 'webhook', {contact}, {deal_id}, {value}, 0, 'paid', "
+        "false, '[]', 1, 1)"
+        for order, contact, deal_id, value in (
+            ("1", "'cnt_1'", "NULL", 5), ("2", "'cnt_2'", "'d'", 5), ("3", "'cnt_1'", "'d'", "NULL"), ("4", "NULL", "'gone'", 5),
+        )
+    ]  # fmt: skip
+    await to_revision(unmigrated, "0008", *people, deal, *orders)
+    await migrate(unmigrated)
+    found = await rows(unmigrated, "SELECT id, owner_id, deal_owner_id FROM orders ORDER BY id")
+    assert found == [("1", "rep", None), ("2", None, "boss"), ("3", None, None), ("4", None, None)]
+
+
 async def test_the_migrations_and_the_tables_tell_the_same(settings: Settings) -> None:
     """Tables, columns, indexes and keys, on both engines."""
     address = settings.database_url

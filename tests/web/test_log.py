@@ -152,7 +152,7 @@ async def test_the_log_of_a_contact_follows_whose_the_orders_are(house: House) -
     await house.call("POST", "/v1/contacts/1/merge", {"into": "2"})
     assert await log_of("1") == await log_of("2") == [later, b, a]
     after = await told(source, "a2", ana)
-    await house.call("DELETE", "/v1/contacts/1/merge")
+    await house.call("POST", "/v1/contacts/1/unmerge")
     assert (await log_of("1"), await log_of("2")) == ([later, a], [after, b])
     order = next(one for one in await house.data("/v1/contacts/1/orders") if one["external_id"] == "a")
     assert (await house.call("PATCH", f"/v1/orders/{order['id']}", {"contact": "2"})).status_code == 200
