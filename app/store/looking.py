@@ -35,7 +35,7 @@ _OF_CONTACT = """
         AND delivery_id < :after {also} ORDER BY delivery_id DESC LIMIT {chunk}
     ),
     walked AS MATERIALIZED (
-        SELECT d.* FROM mine CROSS JOIN deliveries d WHERE d.account_id = :account_id AND d.id = mine.id
+        SELECT d.* FROM mine CROSS JOIN deliveries d {probed} WHERE d.account_id = :account_id AND d.id = mine.id {probe}
     )
 """
 _OF_INDEX = f"""
@@ -72,9 +72,10 @@ async def look(
 async def _walk(store: Store, account_id: str, wanted: Filter, after: str, limit: int) -> tuple[list[Row], str | None]:
     """The next rows of the filter by one index, at most LOOKED_THROUGH of them looked at."""
     along = await _rarest(store, account_id, wanted, after)
+    plain = not wanted.q and all(getattr(wanted, name) is None for name in COLUMNS if name != along)
     found: list[str] = []
     place: str | None = after
-    for chunk in CHUNKS:
+    for chunk in (limit + 1, *CHUNKS) if plain else CHUNKS:
         # One more than the page holds: whether there is a next page.
         sought = limit + 1 - len(found)
         ids, place = await _step(store, account_id, wanted, along, place or after, max(chunk, limit + 1), sought)
@@ -101,7 +102,12 @@ async def _step(
     by = store.by(_INDEXES[along]) if along else ""
     if along == "contact_id":
         also = "AND delivery_id >= :since_id" if wanted.since is not None else ""
-        source = _OF_CONTACT.format(by=by, also=also, chunk=chunk)
+        # What else is wanted is looked for in its own index: rows of the log itself lie far apart.
+        rarer = next(
+            (name for name in ("external_id", "outcome", "source_id") if getattr(wanted, name) is not None), None
+        )
+        probed, probe = (store.by(_INDEXES[rarer]), f"AND d.{rarer} = :{rarer}") if rarer else ("", "")
+        source = _OF_CONTACT.format(by=by, also=also, chunk=chunk, probed=probed, probe=probe)
     else:
         also = f"AND {along} = :{along}" if along else ""
         if wanted.since is not None:
