@@ -3,7 +3,7 @@
 - Plain, by time, of a source, of an outcome, of an external id, of a contact: one index has them in time's order.
 - By more than one of these, or by kind or the words of a reason: the index of the rarest is walked, so many rows at a time,
   and the rest is looked for in what was walked over. A page may hold fewer than were asked for, even none, and still say
-  where the next one begins.
+  where the next one begins. Of a contact fewer are walked over: each lies elsewhere in the log, not beside the one before.
 - Searched (`q`): deliveries about exactly this external id come first, found at once; then those whose reason holds it.
 
 There is no index for kinds: each costs every delivery that comes in, and a kind is either frequent or asked for seldom.
@@ -75,7 +75,8 @@ async def _walk(store: Store, account_id: str, wanted: Filter, after: str, limit
     plain = not wanted.q and all(getattr(wanted, name) is None for name in COLUMNS if name != along)
     found: list[str] = []
     place: str | None = after
-    for chunk in (limit + 1, *CHUNKS) if plain else CHUNKS:
+    chunks = CHUNKS[:1] if along == "contact_id" else CHUNKS
+    for chunk in (limit + 1, *CHUNKS) if plain else chunks:
         # One more than the page holds: whether there is a next page.
         sought = limit + 1 - len(found)
         ids, place = await _step(store, account_id, wanted, along, place or after, max(chunk, limit + 1), sought)
