@@ -294,14 +294,15 @@ async def _of_runs(
         return []
     times = Filter(since=wanted.since, until=wanted.until)
     where, values = _before(*where_of(account_id, times, indexed=True), after)
-    # One value for all runs: hundreds of parameters took longer than the runs themselves.
-    cell = "json_extract(:runs, '$[{}][{}]')" if store.on_sqlite else "(CAST(:runs AS jsonb) -> {} ->> {})"
-    parts = []
+    parts, cells = [], [run[name] for run in matching for name in TRAITS]
+    if store.on_sqlite:  # one value for all runs: to hand over hundreds took longer than the runs themselves
+        cell, bound = "json_extract(:runs, '$[{}]')", {"runs": to_json(cells)}
+    else:  # planned in half the time when they are plain parameters
+        cell, bound = ":run_{}", {f"run_{at}": one for at, one in enumerate(cells)}
     for at in range(len(matching)):
-        of_run = " AND ".join(f"{name} = {cell.format(at, trait)}" for trait, name in enumerate(TRAITS))
+        of_run = " AND ".join(f"{name} = {cell.format(len(TRAITS) * at + n)}" for n, name in enumerate(TRAITS))
         parts.append(f"SELECT * FROM (SELECT {columns} FROM orders WHERE {where} AND {of_run} {_NEWEST_FIRST}) r{at}")
-    values["runs"] = to_json([[run[name] for name in TRAITS] for run in matching])
-    return await store.all(f"{' UNION ALL '.join(parts)} {_NEWEST_FIRST}", limit=limit, **values)
+    return await store.all(f"{' UNION ALL '.join(parts)} {_NEWEST_FIRST}", limit=limit, **values, **bound)
 
 
 async def _of_wallet(
