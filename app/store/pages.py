@@ -297,7 +297,7 @@ async def _of_runs(
     parts, cells = [], [run[name] for run in matching for name in TRAITS]
     if store.on_sqlite:  # one value for all runs: to hand over hundreds took longer than the runs themselves
         cell, bound = "json_extract(:runs, '$[{}]')", {"runs": to_json(cells)}
-    else:  # planned in half the time when they are plain parameters
+    else:  # plain parameters took two thirds of the time of one array or document
         cell, bound = ":run_{}", {f"run_{at}": one for at, one in enumerate(cells)}
     for at in range(len(matching)):
         of_run = " AND ".join(f"{name} = {cell.format(len(TRAITS) * at + n)}" for n, name in enumerate(TRAITS))
