@@ -10,11 +10,10 @@ both, with other counts. The figure is the median; the bar is the ratio of the l
 from __future__ import annotations
 
 import argparse
-import asyncio
 import random
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,7 @@ from app.ids import first_id
 from app.settings import Settings
 from app.store import schema
 from app.store.tallies import HOUR
-from bench.harness import RUNS, fresh_directory
-from bench.ours import postgresql
-from bench.registry import BAR, House, load, running, settings_of, turns
+from bench.registry import BAR, House, add_places, filled, load, on_engines, turns
 
 PAGE = 50
 FAR = 1_000  # the far page
@@ -47,29 +44,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--small", type=int, default=10_000, help="deliveries in the small log")
     parser.add_argument("--large", type=int, default=1_000_000, help="in the large one")
     parser.add_argument("--times", type=int, default=30, help="reads of each page (default 30)")
-    parser.add_argument("--dir", type=Path, default=RUNS, help="where databases go while it runs; a real disk")
+    add_places(parser)
 
 
 def run(given: argparse.Namespace) -> int:
     """Measure, print, and end with 0 whatever the figures."""
-    console = Console()
-    for engine in ["sqlite", "postgresql"] if given.engine == "both" else [given.engine]:
-        with fresh_directory(given.dir) as directory, ExitStack() as stack:
-            address = postgresql(directory, stack) if engine == "postgresql" else ""
-            asyncio.run(_measure(console, engine, directory, address, given))
-    return 0
+    return on_engines(given, _measure)
 
 
 async def _measure(console: Console, engine: str, directory: Path, address: str, given: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         houses = []
         for name, deliveries in (("small", given.small), ("large", given.large)):
-            settings = await settings_of(engine, directory, address, name)
-            house = await stack.enter_async_context(running(settings, 0))
             begun = time.perf_counter()
-            await _fill(settings, house.account, deliveries)
+            house = await stack.enter_async_context(
+                filled(engine, directory, address, f"log_{name}", deliveries, _fill)
+            )
             console.print(f"{engine}: {deliveries:,} deliveries in {time.perf_counter() - begun:.0f} s")
             houses.append(house)
+        if given.fill:
+            return
         shown = Table("what is read", ">page", "µs small", "µs large", "ratio", "", title=engine)
         worst = 0.0
         for words, path in _reads():
@@ -77,6 +71,7 @@ async def _measure(console: Console, engine: str, directory: Path, address: str,
                 urls = [await _place(house, path, far) for house in houses]
                 small, large = await turns(houses, urls, [None, None], given.times)
                 worst = max(worst, ratio := large / small)
+                console.print(f"  {words}, page {urls[1][1]}: {ratio:.2f}", style="dim")
                 verdict = "pass" if ratio <= BAR else "miss"
                 shown.add_row(words, urls[1][1], f"{small:.0f}", f"{large:.0f}", f"{ratio:.2f}", verdict)
         console.print(shown)
@@ -158,14 +153,16 @@ def _id(at: int, number: int) -> str:
 
 def _history(account: str, many: int) -> Iterator[tuple[Any, ...]]:
     begin, width = _present() - DAYS * 24 * HOUR, DAYS * 24 * HOUR // many
-    of_contact = max(many // OF_CONTACT, 1)
+    of_contact, whose = max(many // OF_CONTACT, 1), _whose(many)
     for number in range(many):
         if number % _HISTORY == 0 or number % of_contact == 0:
             at = begin + number * width
-            yield account, f"ord_{number // 2:026d}", at, number % 2, "0" * 16, at, _id(at, number), None, "{}"
+            order, person = f"ord_{number // 2:026d}", f"cnt_{whose[number // 2]}"
+            yield account, order, at, number % 2, "0" * 16, at, _id(at, number), None, "{}", person
 
 
-def _orders(account: str, many: int) -> Iterator[tuple[Any, ...]]:
+def _whose(many: int) -> dict[int, int]:
+    """Which order is of which contact: the one with many, or one of the others."""
     of_contact = max(many // OF_CONTACT, 1)
     whose: dict[int, int] = {}
     for number in range(many):
@@ -173,8 +170,12 @@ def _orders(account: str, many: int) -> Iterator[tuple[Any, ...]]:
             whose[number // 2] = 0
         elif number % _HISTORY == 0:
             whose.setdefault(number // 2, 1 + number % max(many // 10, 1))
+    return whose
+
+
+def _orders(account: str, many: int) -> Iterator[tuple[Any, ...]]:
     columns = [column.name for column in schema.orders.columns]
-    for order, person in whose.items():
+    for order, person in _whose(many).items():
         said = dict.fromkeys(columns) | {
             "account_id": account, "id": f"ord_{order:026d}", "scope": f"src_{order % SOURCES}",
             "external_id": f"ext-{order}", "source_id": f"src_{order % SOURCES}", "origin": "commerce",

@@ -15,7 +15,7 @@ import random
 import sqlite3
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ FAR = 1_000  # the far page
 OF_CONTACT = 10_000  # orders of the one large contact, in both accounts
 WALLET, WALLET_DEALS, WALLET_ORDERS = 200, 50, 12_000
 DAY = 86_400_000_000
+MANUAL = 200  # orders written by hand, in both accounts
 SOURCES = 4
 _STATUSES = ("paid",) * 80 + ("pending",) * 8 + ("refunded",) * 6 + ("canceled",) * 5 + ("failed",)
 _CURRENCIES = ("BRL",) * 95 + ("USD",) * 4 + ("JPY",)
@@ -57,17 +58,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--small", type=int, default=10_000, help="orders beside the contact's and the wallet's")
     parser.add_argument("--large", type=int, default=1_000_000, help="in the large account, all together")
     parser.add_argument("--times", type=int, default=40, help="reads of each page (default 40)")
+    add_places(parser)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Where the databases are: filled for this run alone, or once for many."""
     parser.add_argument("--dir", type=Path, default=RUNS, help="where databases go while it runs; a real disk")
+    parser.add_argument("--kept", type=Path, help="a directory whose databases stay: the next run finds them filled")
+    parser.add_argument("--fill", action="store_true", help="with --kept: only fill, measure nothing")
 
 
 def run(given: argparse.Namespace) -> int:
     """Measure, print, and end with 0 whatever the figures."""
-    console = Console()
-    engines = ["sqlite", "postgresql"] if given.engine == "both" else [given.engine]
-    for engine in engines:
-        with fresh_directory(given.dir) as directory, ExitStack() as stack:
+    return on_engines(given, _measure)
+
+
+def on_engines(
+    given: argparse.Namespace,
+    measure: Callable[[Console, str, Path, str, argparse.Namespace], Coroutine[Any, Any, None]],
+) -> int:
+    """Measures on each engine that is asked for: in a directory of its own, on PostgreSQL with that server's address."""
+    for engine in ["sqlite", "postgresql"] if given.engine == "both" else [given.engine]:
+        with ExitStack() as stack:
+            if given.kept is None:
+                directory = stack.enter_context(fresh_directory(given.dir))
+            else:
+                directory = given.kept.resolve()
+                directory.mkdir(parents=True, exist_ok=True)
             address = postgresql(directory, stack) if engine == "postgresql" else ""
-            asyncio.run(_measure(console, engine, directory, address, given))
+            asyncio.run(measure(Console(), engine, directory, address, given))
     return 0
 
 
@@ -78,7 +97,6 @@ class House:
     client: httpx.AsyncClient  # at the operator's door
     stranger: httpx.AsyncClient  # who shows a token
     account: str
-    orders: int
 
     async def get(self, path: str, token: str | None = None) -> Any:
         """An answer, which must be 200."""
@@ -93,17 +111,16 @@ class House:
 async def _measure(console: Console, engine: str, directory: Path, address: str, given: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         houses, tokens = [], []
-        for name, orders in (("small", given.small), ("large", given.large)):
-            settings = await settings_of(engine, directory, address, name)
-            house = await stack.enter_async_context(running(settings, orders))
+        for name, rows in (("small", given.small), ("large", max(given.large - OF_CONTACT - WALLET_ORDERS, 0))):
             begun = time.perf_counter()
-            rows = max(orders - OF_CONTACT - WALLET_ORDERS, 0) if name == "large" else orders
-            await _fill(settings, house.account, rows)
+            house = await stack.enter_async_context(filled(engine, directory, address, f"orders_{name}", rows, _fill))
             console.print(
                 f"{engine}: {rows + OF_CONTACT + WALLET_ORDERS:,} orders in {time.perf_counter() - begun:.0f} s"
             )
             houses.append(house)
             tokens.append(await _rep(house))
+        if given.fill:
+            return
         shown = Table("what is read", ">page", "µs small", "µs large", "ratio", "", title=engine)
         worst = 0.0
         for words, path, rep in _reads():
@@ -200,24 +217,45 @@ async def turns(
     return small, large
 
 
-async def settings_of(engine: str, directory: Path, address: str, name: str) -> Settings:
-    """The settings of a fresh, migrated database of this name."""
+@asynccontextmanager
+async def filled(
+    engine: str,
+    directory: Path,
+    address: str,
+    name: str,
+    rows: int,
+    fill: Callable[[Settings, str, int], Awaitable[None]],
+) -> AsyncIterator[House]:
+    """A running registry whose database has so many rows, put there by `fill` unless an earlier run has left it here."""
+    note = directory / f"{engine}-{name}-{rows}.json"
+    known = json.loads(note.read_text()) if note.exists() else {"key": make_key()}
+    settings = await _settings(engine, directory, address, f"{name}_{rows}", known["key"], there="account" in known)
+    async with _running(settings, known.get("account")) as house:
+        if "account" not in known:
+            await fill(settings, house.account, rows)
+            note.write_text(json.dumps(known | {"account": house.account}))
+        yield house
+
+
+async def _settings(engine: str, directory: Path, address: str, name: str, key: str, *, there: bool) -> Settings:
+    """The settings of a migrated database of this name; a new one unless it is there."""
     if engine == "sqlite":
-        settings = read_settings(database_url=f"sqlite:///{directory / name}.db", master_key=make_key())
+        settings = read_settings(database_url=f"sqlite:///{directory / name}.db", master_key=key)
     else:
-        connection = await asyncpg.connect(address)
-        await connection.execute(f"CREATE DATABASE {name}")
-        await connection.close()
+        if not there:
+            connection = await asyncpg.connect(address)
+            await connection.execute(f"CREATE DATABASE {name}")
+            await connection.close()
         head, _, query = address.partition("?")
         url = f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
-        settings = read_settings(database_url=url, master_key=make_key())
+        settings = read_settings(database_url=url, master_key=key)
     await migrate(settings)
     return settings
 
 
 @asynccontextmanager
-async def running(settings: Settings, orders: int) -> AsyncIterator[House]:
-    """A running registry with an account that is on; `orders` is for the caller to remember."""
+async def _running(settings: Settings, account: str | None) -> AsyncIterator[House]:
+    """A running registry with an account that is on; a new one unless it is named."""
     app: ASGIApp = create_app(settings)
 
     async def door(scope: Any, receive: Any, send: Any) -> None:
@@ -228,8 +266,10 @@ async def running(settings: Settings, orders: int) -> AsyncIterator[House]:
         httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry") as client,
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://registry") as stranger,
     ):
-        made = await client.post("/operator/accounts", json={"name": "bench", "enable": True})
-        yield House(client, stranger, made.json()["account_id"], orders)
+        if account is None:
+            made = await client.post("/operator/accounts", json={"name": "bench", "enable": True})
+            account = made.json()["account_id"]
+        yield House(client, stranger, account)
 
 
 async def _rep(house: House) -> str:
@@ -260,7 +300,9 @@ def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
             contact = f"cnt_{1 + dice.randrange(WALLET)}"
         at = present - span + span * number // len(whose) - dice.randrange(DAY)
         status, currency = dice.choice(_STATUSES), dice.choice(_CURRENCIES)
-        manual = number % 5_000 == 4_999
+        manual = (
+            number % (len(whose) // MANUAL) == 7
+        )  # as many in both accounts, so that both have the same combinations
         said = {
             "account_id": account, "id": f"ord_{number:026d}", "scope": "manual" if manual else source,
             "external_id": f"ext-{number % SOURCES}-{number}", "source_id": None if manual else source,
@@ -268,15 +310,23 @@ def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
             "title": f"#{number} · {dice.choice(_TITLES)}", "value": dice.randrange(100, 100_000),
             "refunded_value": 0, "currency": currency, "status": status, "source_status": status, "ordered_at": at,
             "paid_at": at if status == "paid" else None, "url": None, "test": False, "items": "[]",
-            "created_at": at, "updated_at": at,
+            "created_at": at, "updated_at": at, "owner_id": _owner(contact), "deal_owner_id": deal and _deal_owner(deal),
         }  # fmt: skip
         yield tuple(said[name] for name in COLUMNS)
 
 
+def _owner(contact: str) -> str | None:
+    number = int(contact.removeprefix("cnt_"))
+    return "rep" if 0 < number <= WALLET else "other" if number % 2 else None
+
+
+def _deal_owner(deal: str) -> str:
+    return "other" if deal == "deal-0" else "rep"
+
+
 def _people(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
     for number in range(WALLET + 1 + max(rows // 10, 100)):
-        owner = "rep" if 0 < number <= WALLET else "other" if number % 2 else None
-        yield account, f"cnt_{number}", f"crm-{number}", f"Contact {number}", owner, None, False, 1, 1
+        yield account, f"cnt_{number}", f"crm-{number}", f"Contact {number}", _owner(f"cnt_{number}"), None, False, 1, 1
 
 
 async def _fill(settings: Settings, account: str, rows: int) -> None:
@@ -288,7 +338,8 @@ async def _fill(settings: Settings, account: str, rows: int) -> None:
         ("identities", tuple(column.name for column in schema.identities.columns),
          [(account, "crm", row[2], row[1], None, 1) for row in people]),
         ("deals", tuple(column.name for column in schema.deals.columns),
-         [(account, f"deal-{number}", "cnt_0", None, "rep" if number else "other", 1, 1) for number in range(WALLET_DEALS + 1)]),
+         [(account, deal, "cnt_0", None, _deal_owner(deal), 1, 1)
+          for deal in (f"deal-{number}" for number in range(WALLET_DEALS + 1))]),
         ("sources", tuple(column.name for column in schema.sources.columns),
          [(account, f"src_{number}", "standard", f"Shop {number}", True, "create", json.dumps({}), None, 1, None)
           for number in range(SOURCES)]),

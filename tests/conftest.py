@@ -23,6 +23,14 @@ hypothesis_settings.register_profile("steady", deadline=None, derandomize=True, 
 hypothesis_settings.load_profile("steady")
 
 OTHERS_LEAVE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+ASTRAY = (
+    "SELECT h.order_id, h.contact_id, o.contact_id AS of_order FROM history h LEFT JOIN orders o "
+    "ON o.account_id = h.account_id AND o.id = h.order_id WHERE o.contact_id IS DISTINCT FROM h.contact_id",
+    "SELECT o.id, o.owner_id, c.owner_id AS of_contact FROM orders o LEFT JOIN contacts c ON c.account_id = o.account_id "
+    "AND c.id = o.contact_id AND o.value IS NOT NULL WHERE o.owner_id IS DISTINCT FROM c.owner_id",
+    "SELECT o.id, o.deal_owner_id, d.owner_id AS of_deal FROM orders o LEFT JOIN deals d ON d.account_id = o.account_id "
+    "AND d.crm_id = o.deal_id AND o.value IS NOT NULL WHERE o.deal_owner_id IS DISTINCT FROM d.owner_id",
+)
 EMPTIED = """
     DO $$ DECLARE name text; BEGIN
         FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
@@ -73,8 +81,8 @@ def postgresql() -> Iterator[str]:
 def migrated(postgresql: str) -> str:
     """A database at today's schema, emptied for each test: to copy one takes longer than most tests; gives its name."""
     name = "tests"
-    _now(_admin(postgresql, f"CREATE DATABASE {name}"))
-    _now(migrate(read_settings(database_url=_named(postgresql, name), master_key=make_key())))
+    now(admin(postgresql, f"CREATE DATABASE {name}"))
+    now(migrate(read_settings(database_url=named(postgresql, name), master_key=make_key())))
     return name
 
 
@@ -82,7 +90,7 @@ def migrated(postgresql: str) -> str:
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database at today's schema that others are copied from."""
     file = tmp_path_factory.mktemp("migrated") / "orders.db"
-    _now(migrate(read_settings(database_url=f"sqlite:///{file}")))
+    now(migrate(read_settings(database_url=f"sqlite:///{file}")))
     return file
 
 
@@ -98,9 +106,9 @@ def settings(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
         shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "orders.db")
         yield read_settings(database_url=f"sqlite:///{tmp_path}/orders.db")
         return
-    address = _named(request.getfixturevalue("postgresql"), request.getfixturevalue("migrated"))
-    _now(_admin(address, OTHERS_LEAVE))
-    _now(_admin(address, EMPTIED))
+    address = named(request.getfixturevalue("postgresql"), request.getfixturevalue("migrated"))
+    now(admin(address, OTHERS_LEAVE))
+    now(admin(address, EMPTIED))
     yield read_settings(database_url=address, master_key=make_key())
 
 
@@ -109,9 +117,12 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     """The whole application, running in this process, with an account that is on."""
     async with House(settings) as running:
         yield running
+        # Whatever a test has done: what is carried along for the sake of pages must say what it is carried from.
+        for astray in ASTRAY:
+            assert await running.registry.store.all(astray) == []
 
 
-def _now(errand: Coroutine[Any, Any, object]) -> None:
+def now(errand: Coroutine[Any, Any, object]) -> None:
     """Runs it to its end on a loop of its own: fixtures are asked for from inside the test's loop, too."""
     thread = ThreadPoolExecutor(max_workers=1)
     try:
@@ -120,12 +131,12 @@ def _now(errand: Coroutine[Any, Any, object]) -> None:
         thread.shutdown()
 
 
-def _named(address: str, database: str) -> str:
+def named(address: str, database: str) -> str:
     head, _, query = address.partition("?")
     return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
 
 
-async def _admin(address: str, sql: str) -> None:
+async def admin(address: str, sql: str) -> None:
     connection = await asyncpg.connect(address)
     try:
         await connection.execute(sql)

@@ -300,6 +300,7 @@ async def test_what_a_member_set_stays_also_when_the_order_gets_its_right_name(h
     entry = {
         "account_id": house.account_id, "order_id": order["id"], "at": 1_900_000_000_000_000, "rank": -1, "digest": "by hand",
         "recorded_at": 1_900_000_000_000_000, "delivery_id": None, "member_id": "mem_1", "said": said,
+        "contact_id": order["contact_id"],
     }  # fmt: skip
     columns = ", ".join(entry)
     await all_rows(

@@ -7,7 +7,7 @@ from typing import Any
 from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
-from app.store import tombstones
+from app.store import owning, tombstones
 from app.store.database import Store, among, among_many
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
@@ -194,16 +194,16 @@ async def upsert(
     when that is meant: `after_erasure`.
     """
 
-    def plan() -> Plan[Told]:
-        yield Lock(
-            [("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]],
-            shared=[("people", account_id)],
-        )
+    def plan(alone: bool) -> Plan[Told]:
+        people = ("people", account_id)
+        names = [("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]]
+        yield Lock([*names, *([people] if alone else [])], shared=[people])
         return (yield from tell(
-            account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities, after_erasure=after_erasure
+            account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities,
+            after_erasure=after_erasure, alone=alone,
         ))  # fmt: skip
 
-    return await store.commit(plan)
+    return await owning.commit(store, plan)
 
 
 def tell(
@@ -216,8 +216,12 @@ def tell(
     identities: Sequence[tuple[str, str]],
     scope: str = "",
     after_erasure: bool = False,
+    alone: bool = False,
 ) -> Plan[Told]:
-    """The same as part of a plan that has locked the identities already. `scope` is the source that tells it, if one does."""
+    """The same as part of a plan that has locked the identities already. `scope` is the source that tells it, if one does.
+
+    Raises owning.Alone when the owner changes and the plan is not alone.
+    """
     wanted = [("crm", crm_id), *identities]
     if after_erasure:
         yield from tombstones.lift(account_id, wanted)
@@ -242,7 +246,12 @@ def tell(
     else:
         changes: dict[str, Any] = {} if known else {"crm_id": crm_id}
         changes |= {word: value for word, value in (("name", name), ("owner_id", owner_id)) if word in given}
+        owned_anew = "owner_id" in given and (yield from _owner(account_id, contact_id)) != owner_id
+        if owned_anew and not alone:
+            raise owning.Alone
         changed = yield from _change(account_id, contact_id, changes, present)
+        if owned_anew:
+            yield from owning.contacts_changed(account_id, [contact_id])
     mine = [one for one in dict.fromkeys(wanted) if one not in owners]
     if mine:
         yield _IDENTITY.many([(account_id, *one, contact_id, None, present) for one in mine])
@@ -250,6 +259,14 @@ def tell(
     if conflicts:
         yield _CONFLICT.many([(account_id, contact_id, *one, scope or None, present) for one in conflicts])
     return Told(contact_id=contact_id, created=created, changed=changed or bool(mine), conflicts=conflicts)
+
+
+def _owner(account_id: str, contact_id: str) -> Plan[str | None]:
+    rows: list[Row] = yield Sql(
+        "SELECT owner_id FROM contacts WHERE account_id = :account_id AND id = :id",
+        account_id=account_id, id=contact_id,
+    )  # fmt: skip
+    return rows[0]["owner_id"] if rows else None
 
 
 def _change(account_id: str, contact_id: str, changes: Mapping[str, Any], present: int) -> Plan[bool]:

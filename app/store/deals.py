@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.moments import now
-from app.store import merging
+from app.store import merging, owning
 from app.store.database import Store
 from app.store.statements import Lock, Plan, Row, Sql
 
@@ -26,14 +26,22 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
     """
     names = {"account_id": account_id, "crm_id": crm_id}
 
-    def plan() -> Plan[bool]:
+    def plan(alone: bool) -> Plan[bool]:
         present = now()
-        yield Lock([("deal", account_id, crm_id)], shared=[("people", account_id)])
+        people = ("people", account_id)
+        yield Lock([("deal", account_id, crm_id), *([people] if alone else [])], shared=[people])
         survivor = yield from merging.survivor(account_id, given["contact_id"])
         if survivor is None:
             raise merging.Gone("contact")
         row = {"title": None, "owner_id": None, **given, "contact_id": survivor}
-        if (yield Sql("SELECT crm_id FROM deals WHERE account_id = :account_id AND crm_id = :crm_id", **names)):
+        found: list[Row] = yield Sql(
+            "SELECT owner_id FROM deals WHERE account_id = :account_id AND crm_id = :crm_id", **names
+        )
+        owner = found[0]["owner_id"] if found else None
+        owned_anew = row["owner_id"] != owner and ("owner_id" in given or not found)
+        if owned_anew and not alone:
+            raise owning.Alone
+        if found:
             changes = {word: row[word] for word in given}
             differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)
             sets = ", ".join(f"{word} = :{word}" for word in changes)
@@ -42,15 +50,17 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
                 f"WHERE account_id = :account_id AND crm_id = :crm_id AND ({differs})",
                 **names, **changes, present=present,
             )  # fmt: skip
-            return False
-        yield Sql(
-            "INSERT INTO deals (account_id, crm_id, contact_id, title, owner_id, created_at, updated_at) "
-            "VALUES (:account_id, :crm_id, :contact_id, :title, :owner_id, :present, :present)",
-            **names, **row, present=present,
-        )  # fmt: skip
-        return True
+        else:
+            yield Sql(
+                "INSERT INTO deals (account_id, crm_id, contact_id, title, owner_id, created_at, updated_at) "
+                "VALUES (:account_id, :crm_id, :contact_id, :title, :owner_id, :present, :present)",
+                **names, **row, present=present,
+            )  # fmt: skip
+        if owned_anew:  # an order may name a deal that the registry hears of later
+            yield from owning.deal_changed(account_id, crm_id)
+        return not found
 
-    return await store.commit(plan)
+    return await owning.commit(store, plan)
 
 
 async def orders_of_others(store: Store, account_id: str, crm_id: str, contact_id: str) -> list[Row]:

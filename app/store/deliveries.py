@@ -36,8 +36,8 @@ def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
     values["account_id"] = account_id
     if wanted.contact_id is not None:
         clauses.append(
-            "id IN (SELECT h.delivery_id FROM history h JOIN orders o ON o.account_id = h.account_id AND o.id = h.order_id "
-            "WHERE o.account_id = :account_id AND o.contact_id = :contact_id)"
+            "id IN (SELECT h.delivery_id FROM history h WHERE h.account_id = :account_id AND h.contact_id = :contact_id "
+            "AND h.delivery_id IS NOT NULL)"
         )
         values["contact_id"] = wanted.contact_id
     times, bounds = times_of(wanted)

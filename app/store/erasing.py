@@ -156,12 +156,14 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     }
     yield from _strangers(erasure, entries)
     if (yield from tombstones.keeps_stubs(account_id)):
-        rows = [{**row, "said": to_json(tombstones.stub_of(json.loads(row["said"])))} for row in entries]
+        rows = [
+            {**row, "said": to_json(tombstones.stub_of(json.loads(row["said"]))), "contact_id": None} for row in entries
+        ]
         if rows:
             yield _SAVE_HISTORY.many([tuple(row[name] for name in _SAVE_HISTORY.columns) for row in rows])
         yield Sql(
-            "UPDATE orders SET contact_id = NULL, deal_id = NULL, title = NULL, url = NULL, items = '[]', "
-            f"updated_at = :present WHERE account_id = :account_id AND id {clause}",
+            "UPDATE orders SET contact_id = NULL, deal_id = NULL, title = NULL, url = NULL, items = '[]', owner_id = NULL, "
+            f"deal_owner_id = NULL, updated_at = :present WHERE account_id = :account_id AND id {clause}",
             account_id=account_id, present=now(), **values,
         )  # fmt: skip
     else:
@@ -286,6 +288,11 @@ def _contacts_gone(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
             f"DELETE FROM {table} WHERE account_id = :account_id AND {column} {merges}",
             account_id=erasure.account_id, **merge_values,
         )  # fmt: skip
+    yield Sql(
+        "UPDATE orders SET deal_owner_id = NULL WHERE account_id = :account_id AND deal_owner_id IS NOT NULL "
+        f"AND deal_id IN (SELECT crm_id FROM deals WHERE account_id = :account_id AND contact_id {clause})",
+        **names,
+    )
     for table, column in (
         ("identities", "contact_id"), ("deals", "contact_id"), ("conflicts", "contact_id"), ("contacts", "id"),
     ):  # fmt: skip

@@ -15,6 +15,7 @@ from adapters.contract.fold import SO_FAR, Entry, given_back
 from app.ids import new_ids
 from app.outcome import Outcome
 from app.statement import UNTIMED
+from app.store import owning
 from app.store.ledger import MERGED, PRUNED, Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.statements import Among, Insert, Lock, Plan, to_json
@@ -227,17 +228,23 @@ class _Part:
         orders: list[tuple[Any, ...]] = []
         history: list[tuple[Any, ...]] = []
         ids = new_ids("ord", len(rows))
-        for row, new_id in zip(rows, ids, strict=True):
-            whose = self._contact(row)
-            if whose is None:
-                continue
-            contact_id, pinned = whose
+        placed = [(row, new_id, *whose) for row, new_id in zip(rows, ids, strict=True) if (whose := self._contact(row))]
+        account_id, made = self._account_id, self.contacts.made()
+        of_contacts, of_deals = yield from owning.owners(
+            {(account_id, contact_id) for _, _, contact_id, _ in placed if contact_id and contact_id not in made},
+            {(account_id, deal_id) for row, *_ in placed if (deal_id := row.said.get("deal_id"))},
+        )
+        for row, new_id, contact_id, pinned in placed:
             order_id = row.id if row.id and row.id not in self._ids else new_id
-            orders.append(_only(self._account_id, order_id, row, contact_id, self._present))
+            owned = (
+                of_contacts.get((account_id, contact_id or "")),
+                of_deals.get((account_id, row.said.get("deal_id") or "")),
+            )
+            orders.append((*_only(account_id, order_id, row, contact_id, self._present), *owned))
             pin = f',"contact_id":{to_json(contact_id)}' if pinned else ""
             history.append((
-                self._account_id, order_id, row.at, row.rank, row.digest, self._present, None, None,
-                f"{row.text[:-1]}{pin}{self._signature}}}",
+                account_id, order_id, row.at, row.rank, row.digest, self._present, None, None,
+                f"{row.text[:-1]}{pin}{self._signature}}}", contact_id,
             ))  # fmt: skip
         self._report.created += len(orders)
         if orders:
@@ -332,7 +339,7 @@ def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
 
 
 def _only(account_id: str, order_id: str, row: OrderRow, contact_id: str | None, present: int) -> tuple[Any, ...]:
-    """The order's columns when this row is all of its history: what `fold` gives for the one entry."""
+    """The order's columns when this row is all of its history: what `fold` gives for the one entry. Without its owners."""
     get = row.said.get
     value, status, back = get("value"), get("status", "pending"), 0
     refunds = get("refunds")

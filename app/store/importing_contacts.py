@@ -8,6 +8,7 @@ from typing import Any
 from app.identity import KINDS
 from app.ids import new_ids
 from app.outcome import Outcome
+from app.store import owning
 from app.store.importing import ERASED, Rehearsed, Report, survivors
 from app.store.statements import Among, Insert, Lock, Plan
 from app.store.tombstones import met_each
@@ -52,7 +53,8 @@ def _names(account_id: str, rows: Iterable[ContactRow]) -> Iterator[tuple[str, .
 
 def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, rehearse: bool) -> Plan[Report]:
     """Takes these rows in. Raises Rehearsed."""
-    yield Lock(_names(account_id, rows), shared=[("people", account_id)])
+    # Alone, because a row may say who owns a contact: see `owning`.
+    yield Lock([*_names(account_id, rows), ("people", account_id)])
     report = Report()
     part = _Part(account_id, present, report)
     rows = yield from part.living(rows)
@@ -76,6 +78,7 @@ class _Part:
         self._survivors: dict[str, str] = {}
         self._changed: dict[str, dict[str, Any]] = {}
         self._learnt: list[tuple[Any, ...]] = []
+        self._owned_anew: set[str] = set()  # contacts that were there and now have another owner
 
     def living(self, rows: Sequence[ContactRow]) -> Plan[list[ContactRow]]:
         """The rows without those of people who were erased."""
@@ -124,6 +127,8 @@ class _Part:
                 self._known.add(one)
                 self._learnt.append((self._account_id, *one, contact_id, None, self._present))
                 learnt = True
+        if "owner_id" in changes:
+            self._owned_anew.add(contact_id)
         if changes:
             contact |= changes
         if created or changes or learnt:
@@ -181,5 +186,6 @@ class _Part:
                 tuple(bool(one[name]) if name == "by_webhook" else one[name] for name in _COLUMNS)
                 for one in self._changed.values()
             ])  # fmt: skip
+        yield from owning.contacts_changed(self._account_id, sorted(self._owned_anew))
         if self._learnt:
             yield _INSERT_IDENTITY.many(self._learnt)

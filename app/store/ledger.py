@@ -1,7 +1,7 @@
 """The orders that a transaction touches: their history is read, told more, folded and written back."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from app.ids import new_id
 from app.moments import now
 from app.outcome import Outcome
 from app.statement import UNTIMED, Statement
+from app.store import owning
 from app.store.placing import Contacts
 from app.store.record import Record
 from app.store.statements import Insert, Lookup, Plan, Row, Sql, to_json
@@ -296,14 +297,16 @@ class Ledger:
         order.folded, order.touched = folded, True
         order.columns = _columns(order, folded, contact_id)
 
-    def save(self) -> Plan[None]:
-        """Writes every touched order, its history, and its further names."""
+    def save(self, unowned: Collection[str] = ()) -> Plan[None]:
+        """Writes every touched order, its history, and its further names; `unowned` are contacts that nobody owns yet."""
         orders: list[tuple[Any, ...]] = []
         history: list[tuple[Any, ...]] = []
         aliases: list[tuple[Any, ...]] = []
-        for order in sorted(self._by_id.values(), key=lambda one: (one.account_id, one.id)):
-            if not order.touched:
-                continue
+        touched = sorted(
+            (order for order in self._by_id.values() if order.touched), key=lambda one: (one.account_id, one.id)
+        )
+        yield from owning.carry([(order.columns, order.row) for order in touched if order.heard], unowned)
+        for order in touched:
             for other in order.absorbed:
                 if other.row is not None:
                     yield from _move(order, other)
@@ -319,11 +322,16 @@ class Ledger:
             if not order.heard:
                 yield from _remove(order)
                 continue
+            if order.row is not None and order.columns["contact_id"] != order.row["contact_id"]:
+                yield Sql(
+                    "UPDATE history SET contact_id = :contact_id WHERE account_id = :account_id AND order_id = :id",
+                    account_id=order.account_id, id=order.id, contact_id=order.columns["contact_id"],
+                )  # fmt: skip
             if _differs(order):
                 orders.append(tuple(order.columns[name] for name in _SAVE_ORDER.columns))
             history += [
                 (order.account_id, order.id, *key, heard.entry.recorded_at, heard.delivery_id, heard.member_id,
-                 to_json(heard.entry.said))
+                 to_json(heard.entry.said), order.columns["contact_id"])
                 for key, heard in order.heard.items()
                 if not heard.stored
             ]  # fmt: skip
@@ -376,6 +384,8 @@ def _columns(order: OpenOrder, folded: Folded, contact_id: str | None) -> Row:
         "items": to_json(folded.items) if folded.items else "[]",
         "created_at": row.get("created_at") or order.columns.get("created_at") or present,
         "updated_at": row.get("updated_at") or order.columns.get("updated_at") or present,
+        "owner_id": row.get("owner_id"),
+        "deal_owner_id": row.get("deal_owner_id"),
     }
 
 
@@ -383,9 +393,10 @@ def _move(order: OpenOrder, other: OpenOrder) -> Plan[None]:
     """Two orders turned out to be one sale: the other's history and names become this one's, and its id a name."""
     names = {"account_id": order.account_id, "to_id": order.id, "from_id": other.id}
     yield Sql(
-        "INSERT INTO history SELECT account_id, :to_id, at, rank, digest, recorded_at, delivery_id, member_id, said "
-        "FROM history WHERE account_id = :account_id AND order_id = :from_id ON CONFLICT DO NOTHING",
+        "INSERT INTO history SELECT account_id, :to_id, at, rank, digest, recorded_at, delivery_id, member_id, said, "
+        ":contact_id FROM history WHERE account_id = :account_id AND order_id = :from_id ON CONFLICT DO NOTHING",
         **names,
+        contact_id=order.columns["contact_id"],
     )
     yield Sql(
         "DELETE FROM history WHERE account_id = :account_id AND order_id = :from_id",

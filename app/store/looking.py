@@ -3,7 +3,7 @@
 - Plain, by time, of a source, of an outcome, of an external id, of a contact: one index has them in time's order.
 - By more than one of these, or by kind or the words of a reason: the index of the rarest is walked, so many rows at a time,
   and the rest is looked for in what was walked over. A page may hold fewer than were asked for, even none, and still say
-  where the next one begins.
+  where the next one begins. Of a contact fewer are walked over: each lies elsewhere in the log, not beside the one before.
 - Searched (`q`): deliveries about exactly this external id come first, found at once; then those whose reason holds it.
 
 There is no index for kinds: each costs every delivery that comes in, and a kind is either frequent or asked for seldom.
@@ -22,22 +22,20 @@ BEGINNING = "dlv_ZZZZZZZZZZZZZZZZZZZZZZZZZZ"  # a place before every delivery
 EXACT = "="  # begins a place among the deliveries of exactly the searched external id
 
 _INDEXES = {
+    "contact_id": "history_of_contact",
     "source_id": "deliveries_of_source",
     "outcome": "deliveries_by_outcome",
     "external_id": "deliveries_by_external_id",
 }
 _SEEN = "id, source_id, outcome, kind, external_id, reason, received_at"
-# `|| ''` keeps both planners from walking the whole history backwards for the sake of its order, and on SQLite `CROSS JOIN`
-# from beginning at its other end.
+# A delivery of several orders may be there several times.
 _OF_CONTACT = """
     mine AS MATERIALIZED (
-        SELECT DISTINCT h.delivery_id || '' AS id FROM orders o {by}
-        CROSS JOIN history h WHERE o.account_id = :account_id AND o.contact_id = :contact_id
-        AND h.account_id = :account_id AND h.order_id = o.id AND h.delivery_id || '' < :after
-        ORDER BY 1 DESC LIMIT {chunk}
+        SELECT DISTINCT delivery_id AS id FROM history {by} WHERE account_id = :account_id AND contact_id = :contact_id
+        AND delivery_id < :after {also} ORDER BY delivery_id DESC LIMIT {chunk}
     ),
     walked AS MATERIALIZED (
-        SELECT d.* FROM mine CROSS JOIN deliveries d WHERE d.account_id = :account_id AND d.id = mine.id
+        SELECT d.* FROM mine CROSS JOIN deliveries d {probed} WHERE d.account_id = :account_id AND d.id = mine.id {probe}
     )
 """
 _OF_INDEX = f"""
@@ -74,9 +72,11 @@ async def look(
 async def _walk(store: Store, account_id: str, wanted: Filter, after: str, limit: int) -> tuple[list[Row], str | None]:
     """The next rows of the filter by one index, at most LOOKED_THROUGH of them looked at."""
     along = await _rarest(store, account_id, wanted, after)
+    plain = not wanted.q and all(getattr(wanted, name) is None for name in COLUMNS if name != along)
     found: list[str] = []
     place: str | None = after
-    for chunk in CHUNKS:
+    chunks = CHUNKS[:1] if along == "contact_id" else CHUNKS
+    for chunk in (limit + 1, *CHUNKS) if plain else chunks:
         # One more than the page holds: whether there is a next page.
         sought = limit + 1 - len(found)
         ids, place = await _step(store, account_id, wanted, along, place or after, max(chunk, limit + 1), sought)
@@ -98,16 +98,22 @@ async def _step(
     values |= {"account_id": account_id, "after": after}
     if wanted.until is not None:  # of two bounds SQLite would begin at the wrong one
         values["after"] = min(after, values["until_id"])
+    if along:
+        values[along] = getattr(wanted, along)
+    by = store.by(_INDEXES[along]) if along else ""
     if along == "contact_id":
-        source = _OF_CONTACT.format(by=store.by("orders_of_contact"), chunk=chunk)
-        values["contact_id"] = wanted.contact_id
+        also = "AND delivery_id >= :since_id" if wanted.since is not None else ""
+        # What else is wanted is looked for in its own index: rows of the log itself lie far apart.
+        rarer = next(
+            (name for name in ("external_id", "outcome", "source_id") if getattr(wanted, name) is not None), None
+        )
+        probed, probe = (store.by(_INDEXES[rarer]), f"AND d.{rarer} = :{rarer}") if rarer else ("", "")
+        source = _OF_CONTACT.format(by=by, also=also, chunk=chunk, probed=probed, probe=probe)
     else:
         also = f"AND {along} = :{along}" if along else ""
         if wanted.since is not None:
             also += " AND id >= :since_id"
-        if along:
-            values[along] = getattr(wanted, along)
-        source = _OF_INDEX.format(by=store.by(_INDEXES[along]) if along else "", also=also, chunk=chunk)
+        source = _OF_INDEX.format(by=by, also=also, chunk=chunk)
     rows = await store.all(
         f"WITH {source} SELECT id, walked FROM (SELECT id, 0 AS walked FROM walked WHERE {rest} ORDER BY id DESC "
         f"LIMIT {limit}) found UNION ALL SELECT min(id) AS id, count(*) AS walked FROM mine",

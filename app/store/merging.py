@@ -11,6 +11,7 @@ from typing import Any
 
 from app.ids import new_id
 from app.moments import now
+from app.store import owning
 from app.store.database import Store
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
@@ -130,6 +131,7 @@ def _move(account_id: str, contact_id: str, target: str, member_id: str | None) 
             "WHERE account_id = :account_id AND contact_id = :from_id",
             **both, into=target, present=present,
         )  # fmt: skip
+    yield from _carry_along(account_id, merge_id, target)
     for name, value in taken.items():
         yield Sql(
             f"UPDATE contacts SET {name} = :value WHERE account_id = :account_id AND id = :into",
@@ -143,7 +145,18 @@ def _move(account_id: str, contact_id: str, target: str, member_id: str | None) 
         "UPDATE contacts SET updated_at = :present WHERE account_id = :account_id AND id = :into",
         account_id=account_id, into=target, present=present,
     )  # fmt: skip
+    yield from owning.contacts_changed(account_id, [target])
     return Merged(contact_id=contact_id, survivor_id=target, **counts)
+
+
+def _carry_along(account_id: str, merge_id: str, contact_id: str) -> Plan[None]:
+    """What orders' histories say of whose the order is, once the orders of this merge are this contact's."""
+    yield Sql(
+        "UPDATE history SET contact_id = :id WHERE account_id = :account_id AND order_id IN (SELECT o.id FROM moved m "
+        "JOIN orders o ON o.account_id = m.account_id AND o.id = m.name WHERE m.account_id = :account_id "
+        "AND m.merge_id = :merge_id AND m.what = 'order' AND o.contact_id = :id)",
+        account_id=account_id, merge_id=merge_id, id=contact_id,
+    )  # fmt: skip
 
 
 def _row(account_id: str, contact_id: str) -> Plan[Row]:
@@ -201,6 +214,7 @@ def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan
             **names, **later, present=present,
         )  # fmt: skip
         counts[table] = len(back)
+    yield from _carry_along(account_id, made["id"], contact_id)
     yield from _give_back(account_id, made, present)
     yield Sql(
         "UPDATE contacts SET merged_into = NULL, updated_at = :present WHERE account_id = :account_id AND id = :own",
@@ -214,6 +228,7 @@ def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan
         "DELETE FROM moved WHERE account_id = :account_id AND merge_id = :merge_id",
         account_id=account_id, merge_id=made["id"],
     )  # fmt: skip
+    yield from owning.contacts_changed(account_id, [contact_id, holder])
     return Merged(contact_id=contact_id, survivor_id=holder, **counts)
 
 

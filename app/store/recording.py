@@ -62,7 +62,7 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     if saying or taken_back:
         ledger.settle(contacts)
         yield from contacts.save()
-        yield from ledger.save()
+        yield from ledger.save(contacts.made())
     committed_at = now()
     yield from _log(fresh, receipts, held, committed_at)
     for twin, first in twins:

@@ -149,6 +149,8 @@ deals = Table(
     _partial("deals_of_owner", "account_id", "owner_id", "crm_id", where="owner_id IS NOT NULL"),
 )
 
+_TRAITS = ("status", "currency", "origin", "scope")
+
 orders = Table(
     "orders",
     metadata,
@@ -173,6 +175,8 @@ orders = Table(
     _text("items"),
     _at("created_at"),
     _at("updated_at"),
+    _text("owner_id", null=True),  # its contact's and its deal's, carried along: wallets are paged by them
+    _text("deal_owner_id", null=True),
     Index("orders_by_external_id", "account_id", "scope", "external_id", unique=True),
     Index("orders_of_contact", "account_id", "contact_id", "ordered_at", "id"),
     Index("orders_by_time", "account_id", "ordered_at", "id"),
@@ -180,8 +184,20 @@ orders = Table(
     # One index for four filters, alone and together: few combinations of these exist, and each is a run in time.
     _partial(
         "orders_by_traits",
-        *("account_id", "status", "currency", "origin", "scope", "ordered_at", "id"),
+        *("account_id", *_TRAITS, "ordered_at", "id"),
         where="value IS NOT NULL",
+    ),
+    *(
+        _partial(
+            f"orders_of_{name}",
+            "account_id",
+            f"{name}_id",
+            "ordered_at",
+            "id",
+            *_TRAITS,
+            where=f"{name}_id IS NOT NULL",
+        )
+        for name in ("owner", "deal_owner")
     ),
     _partial("orders_undescribed", "account_id", "ordered_at", "id", where="value IS NULL"),
 )
@@ -212,7 +228,13 @@ history = Table(
     _text("delivery_id", null=True),
     _text("member_id", null=True),
     _text("said"),
+    _text("contact_id", null=True),  # the order's, carried along: the log of a contact is paged by it
     _partial("history_of_delivery", "account_id", "delivery_id", where="delivery_id IS NOT NULL"),
+    _partial(
+        "history_of_contact",
+        *("account_id", "contact_id", "delivery_id"),
+        where="contact_id IS NOT NULL AND delivery_id IS NOT NULL",
+    ),
 )
 
 deliveries = Table(

@@ -93,7 +93,8 @@ def test_the_row_of_a_new_order_is_the_fold_of_its_one_entry(row: dict[str, Any]
     assert json.loads(made.text) == json.loads(json.dumps(made.said))
     order = OpenOrder("acc", "ord", made.scope, made.source_id, made.origin)
     times = {"created_at": made.created_at or PRESENT, "updated_at": made.updated_at or PRESENT}
-    assert written == _columns(order, fold([entry]), "cnt") | times
+    owners = {"owner_id": None, "deal_owner_id": None}  # which the importing sets beside it
+    assert written | owners == _columns(order, fold([entry]), "cnt") | times
 
 
 ORDER_ROW = (

@@ -1,5 +1,6 @@
 """The log's pages: whatever the filter, all that matches and nothing else, newest first, each once; and short work each."""
 
+import json
 import random
 from typing import Any
 
@@ -10,11 +11,13 @@ from app.ids import first_id
 from app.store import schema
 from app.store.looking import LOOKED_THROUGH
 from app.store.statements import Insert, Plan
-from tests.house import House, order_event
+from tests.house import House, order_event, signed
 
 pytestmark = pytest.mark.anyio
 
 MINUTE = 60_000_000
+REFUND = {"id": 9, "order_id": 5000000001, "created_at": "2026-11-20T14:00:00Z",
+          "transactions": [{"kind": "refund", "status": "success", "amount": "98.00", "currency": "BRL"}]}  # fmt: skip
 PRESENT = moments.since("2026-11-24T00:00:00Z", 0)
 KINDS = ("orders/paid",) * 8 + ("orders/create", "app/uninstalled")
 OUTCOMES = ("created",) * 6 + ("updated",) * 3 + ("unreadable",)
@@ -124,3 +127,56 @@ async def test_the_deliveries_of_a_contact_in_pages(house: House) -> None:
     assert await walked(house, f"contact={contact}&external_id=1&source_id={source}", 1) == [ids[3], ids[2]]
     assert await walked(house, f"contact={contact}&since=1h", 3) == ids[::-1]
     assert await walked(house, f"contact={contact}&until=1h", 3) == []
+
+
+async def test_the_log_of_a_contact_follows_whose_the_orders_are(house: House) -> None:
+    source, held = await house.source(), await house.source(unknown_contacts="hold")
+    ana, bia = {"email": "ana@example.com"}, {"email": "bia@example.com"}
+    for crm_id, who in (("1", ana), ("2", bia)):
+        await house.call("PUT", f"/v1/contacts/{crm_id}", {"emails": [who["email"]]})
+
+    async def told(source: str, external_id: str, who: dict[str, str] | None, **given: Any) -> str:
+        answered = await house.deliver(source, order_event(external_id, contact=who, **given))
+        assert answered.status_code == 200
+        delivery_id: str = answered.json()["delivery_id"]
+        return delivery_id
+
+    async def log_of(crm_id: str) -> list[str]:
+        whole = await walked(house, f"contact={crm_id}", 1)
+        assert whole == [row["id"] for row in (await house.get(f"/v1/deliveries?contact={crm_id}"))["data"]]
+        return whole
+
+    a, b = await told(source, "a", ana), await told(held, "b", bia)
+    later = await told(source, "a", None, status="refunded", at="2026-11-20T14:00:00Z")
+    assert (await log_of("1"), await log_of("2")) == ([later, a], [b])
+    await house.call("POST", "/v1/contacts/1/merge", {"into": "2"})
+    assert await log_of("1") == await log_of("2") == [later, b, a]
+    after = await told(source, "a2", ana)
+    await house.call("POST", "/v1/contacts/1/unmerge")
+    assert (await log_of("1"), await log_of("2")) == ([later, a], [after, b])
+    order = next(one for one in await house.data("/v1/contacts/1/orders") if one["external_id"] == "a")
+    assert (await house.call("PATCH", f"/v1/orders/{order['id']}", {"contact": "2"})).status_code == 200
+    assert (await log_of("1"), await log_of("2")) == ([], [after, later, b, a])
+    assert (await house.call("POST", f"/v1/deliveries/{a}/retry")).status_code == 200
+    assert await log_of("2") == [after, later, b, a]
+    assert (await house.call("DELETE", "/v1/contacts/2")).status_code == 200
+    await house.call("PUT", "/v1/contacts/3", {"emails": ["eva@example.com"]})
+    assert await log_of("3") == []
+
+
+async def test_a_refund_that_came_first_is_in_the_log_of_whose_the_order_turns_out_to_be(house: House) -> None:
+    source = await house.source("shopify")
+    refund = await house.deliver(
+        source, signed("shopify", json.dumps(REFUND).encode(), {"x-shopify-topic": "refunds/create"})
+    )
+    assert refund.json()["outcome"] == "ignored", refund.text
+    paid = {
+        "id": 5000000001, "name": "#1001", "total_price": "398.00", "currency": "BRL", "financial_status": "paid",
+        "created_at": "2026-11-20T13:00:00Z", "updated_at": "2026-11-20T13:00:00Z", "email": "ana@example.com",
+    }  # fmt: skip
+    order = await house.deliver(
+        source, signed("shopify", json.dumps(paid).encode(), {"x-shopify-topic": "orders/paid"})
+    )
+    assert order.json()["outcome"] == "created", order.text
+    contact = (await house.get("/v1/contacts?email=ana@example.com"))["data"][0]["id"]
+    assert await walked(house, f"contact={contact}", 1) == [order.json()["delivery_id"], refund.json()["delivery_id"]]

@@ -60,13 +60,9 @@ def newest_first(orders: list[dict[str, Any]]) -> list[str]:
     return [one["id"] for one in sorted(orders, key=lambda one: (one["ordered_at"], one["id"]), reverse=True)]
 
 
-@pytest.mark.parametrize(("most_runs", "small_wallet"), [(pages.MOST_RUNS, pages.SMALL_WALLET), (1, 1)])
-async def test_every_filter_alone_and_together(
-    house: House, monkeypatch: pytest.MonkeyPatch, most_runs: int, small_wallet: int
-) -> None:
+@pytest.mark.parametrize("most_runs", [pages.MOST_RUNS, 1])
+async def test_every_filter_alone_and_together(house: House, monkeypatch: pytest.MonkeyPatch, most_runs: int) -> None:
     monkeypatch.setattr(pages, "MOST_RUNS", most_runs)
-    monkeypatch.setattr(pages, "SMALL_WALLET", small_wallet)
-    monkeypatch.setattr(pages, "NEWEST", 5)
     sources = await filled(house)
     everything = await all_of(house, "", limit=200)
     assert len(everything) == 60 and [one["id"] for one in everything] == newest_first(everything)

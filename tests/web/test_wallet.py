@@ -1,5 +1,6 @@
 """Owner privacy: two reps, orders and deals in every combination of owners, and every path on which anything can be read."""
 
+import asyncio
 import json
 import random
 from decimal import Decimal
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.house import House
+from tests.house import House, order_event
 
 pytestmark = pytest.mark.anyio
 
@@ -123,3 +124,88 @@ async def test_a_rep_sees_the_own_wallet_and_nothing_else_on_any_path(house: Hou
 
         # Nothing can be written, and nothing that is the others' is even named.
         assert (await house.call("PATCH", f"/v1/orders/{orders[0].id}", {"title": "x"}, token=token)).status_code == 403
+
+
+async def test_a_wallet_follows_whose_contacts_and_deals_are(house: House) -> None:
+    """Whatever moves an order into a wallet or out of it; that all else stays true the fixture looks after."""
+    source = await house.source()
+    for rep in REPS:
+        await house.call("POST", "/v1/members", {"name": rep, "role": "rep", "id": rep})
+    tokens = {rep: await house.token_of("rep", rep) for rep in REPS}
+    await house.call("PATCH", "/v1/account", {"owner_privacy": True})
+
+    async def wallets() -> tuple[list[str], list[str]]:
+        one, two = [
+            sorted(row["external_id"] for row in (await house.get("/v1/orders", token=tokens[rep]))["data"])
+            for rep in REPS
+        ]
+        return one, two
+
+    async def put(what: str, **given: Any) -> None:
+        assert (await house.call("PUT", f"/v1/{what}", given)).status_code in (200, 201)
+
+    async def deliver(name: str, who: str) -> str:
+        answered = await house.deliver(source, order_event(name, contact={"email": f"{who}@example.com"}))
+        return str(answered.json()["orders"][0])
+
+    early = await deliver("early", "ana")  # before the CRM knows her
+    await put("contacts/1", emails=["ana@example.com"], owner_id="rep-1")
+    await put("contacts/2", emails=["bia@example.com"], owner_id="rep-2")
+    assert await wallets() == (["early"], [])
+    for name, who in (("a", "ana"), ("b", "bia"), ("c", "eva")):
+        await deliver(name, who)
+    assert await wallets() == (["a", "early"], ["b"])
+    await put("contacts/1", owner_id="rep-2")
+    assert await wallets() == ([], ["a", "b", "early"])
+    await put("contacts/1", name="Ana")  # of whose she is nothing is said
+    assert await wallets() == ([], ["a", "b", "early"])
+    await put("contacts/2", owner_id=None)
+    assert await wallets() == ([], ["a", "early"])
+    await put("deals/d", contact="2", owner_id="rep-1")
+    edited = await house.call("PATCH", f"/v1/orders/{early}", {"deal_id": "d", "deal_of_another_contact": True})
+    assert edited.status_code == 200, edited.text
+    assert await wallets() == (["early"], ["a", "early"])
+    await put("deals/d", contact="2", owner_id="rep-2")
+    assert await wallets() == ([], ["a", "early"])
+    await put("deals/d", contact="2", owner_id="rep-1")
+    await put("contacts/3", emails=["eva@example.com"])
+    await house.call("POST", "/v1/contacts/1/merge", {"into": "3"})  # who has no owner and takes over Ana's
+    assert await wallets() == (["early"], ["a", "c", "early"])
+    await put("contacts/3", owner_id="rep-1")
+    assert await wallets() == (["a", "c", "early"], [])
+    await house.call("POST", "/v1/contacts/1/unmerge")
+    assert await wallets() == (["c", "early"], ["a", "early"])
+    assert (await house.call("PATCH", f"/v1/orders/{early}", {"contact": "2"})).status_code == 200
+    assert await wallets() == (["c", "early"], ["a"])
+    file = "crm_id,owner_id\n3,rep-2\n"
+    taken = await house.client.post(
+        "/v1/contacts/import", content=file.encode(),
+        headers={"Authorization": f"Bearer {house.token}", "Content-Type": "text/csv"},
+    )  # fmt: skip
+    assert taken.status_code == 200, taken.text
+    assert await wallets() == (["early"], ["a", "c"])
+    assert (await house.call("DELETE", "/v1/contacts/3")).status_code == 200
+    assert await wallets() == (["early"], ["a"])
+
+
+async def test_an_owner_changes_while_orders_come_in(house: House) -> None:
+    """Neither misses what the other has just written: the fixture looks at every order afterwards."""
+    source = await house.source()
+    await house.call("PUT", "/v1/contacts/1", {"emails": ["ana@example.com"], "owner_id": "rep-1"})
+    await house.call("PUT", "/v1/deals/d", {"contact": "1", "owner_id": "rep-1"})
+
+    async def changes() -> None:
+        for number in range(12):
+            owner = REPS[number % 2]
+            assert (await house.call("PUT", "/v1/contacts/1", {"owner_id": owner})).status_code == 200
+            assert (await house.call("PUT", "/v1/deals/d", {"contact": "1", "owner_id": owner})).status_code == 200
+
+    async def orders() -> None:
+        for number in range(24):
+            delivered = house.deliver(source, order_event(str(number), contact={"email": "ana@example.com"}))
+            body = {"contact": "1", "title": "By hand", "value": "1.00", "deal_id": "d"}
+            answers = await asyncio.gather(delivered, house.call("POST", "/v1/orders", body))
+            assert [answer.status_code for answer in answers] == [200, 201]
+
+    await asyncio.gather(changes(), orders(), orders())
+    assert len((await house.get("/v1/contacts/1/orders?limit=200"))["data"]) == 24 * 3
