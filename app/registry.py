@@ -20,6 +20,7 @@ from app.source_api import SourceApi
 from app.store.database import Store
 from app.tail import Tail
 from app.vault import Vault, open_vault
+from app.young import Young
 
 if TYPE_CHECKING:
     from app.spans import Spans
@@ -39,6 +40,9 @@ class Registry:
         self.importer = Importer(self.store)
         self.tail = Tail(self.store)
         self.committer.observers += [self.tail.committed, self.metrics.committed]
+        self.young = None if self.store.on_sqlite else Young(self.store)
+        if self.young:
+            self.committer.observers.append(self.young.committed)
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.erasures = Erasures(self.store, self.vault, self.retry)
@@ -78,6 +82,8 @@ class Registry:
         await self.fetch.stop()
         await self.held.stop()
         await self.committer.stop()
+        if self.young:
+            await self.young.stop()
         await self.metrics.stop()
         await self.refused.stop()
         await self.store.close()

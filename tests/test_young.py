@@ -1,0 +1,56 @@
+"""PostgreSQL is told of young tables, and left alone once it knows them."""
+
+import pytest
+
+from app.young import AFTER, Young
+from tests.house import House, order_event
+
+pytestmark = pytest.mark.anyio
+
+
+async def known(house: House) -> float:
+    row = await house.registry.store.one("SELECT reltuples FROM pg_class WHERE oid = CAST('deliveries' AS regclass)")
+    assert row is not None
+    return float(row["reltuples"])
+
+
+async def test_a_young_log_is_looked_at_when_it_has_begun_to_grow(house: House) -> None:
+    if house.registry.store.on_sqlite:  # which keeps no such plans
+        assert house.registry.young is None
+        return
+    assert house.registry.young is not None
+    source = await house.source()
+    for number in range(3):
+        assert (await house.deliver(source, order_event(f"{number}", delivery_id=f"m{number}"))).status_code == 200
+    young = Young(house.registry.store)
+    before = await known(house)
+    young.committed([], [], 0.0)
+    young._committed = AFTER[0] - 1
+    assert young._task is None and await known(house) == before
+    young._committed = AFTER[0]
+    young.committed([], [], 0.0)
+    await young.stop()
+    assert await known(house) == 3
+
+
+async def test_tables_that_are_known_are_left_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    if house.registry.store.on_sqlite:
+        assert house.registry.young is None
+        return
+    asked = []
+
+    async def knows(*_: object) -> bool:
+        return True
+
+    async def analyze(*_: object) -> None:
+        asked.append(1)
+
+    monkeypatch.setattr("app.young.upkeep.knows_its_tables", knows)
+    monkeypatch.setattr("app.young.upkeep.analyze", analyze)
+    young = Young(house.registry.store)
+    young._committed = AFTER[-1]
+    for _ in AFTER:
+        young.committed([], [], 0.0)
+        if young._task:
+            await young._task
+    assert asked == []
