@@ -116,7 +116,10 @@ def test_what_cannot_be_meant_is_misuse_and_names_every_fault(here: Installation
 def test_postgresql_needs_a_master_key_and_sqlite_one_worker(here: Installation) -> None:
     assert "one worker" in here.run("serve", "--workers", "2", code=2)
     here.environment["ORDERS_DATABASE_URL"] = "postgresql://orders@127.0.0.1:1/orders"
-    assert "ORDERS_MASTER_KEY" in here.run("serve", code=2)
+    here.environment |= {"ORDERS_PORT": "high", "ORDERS_HOST": ""}
+    said = here.run("serve", code=2)
+    for name in ("ORDERS_MASTER_KEY", "ORDERS_PORT", "ORDERS_HOST"):
+        assert name in said
 
 
 def test_the_master_key_is_rotated(here: Installation) -> None:
