@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from app.faults import in_words
+
 PREFIX = "ORDERS_"
 
 
@@ -127,8 +129,7 @@ def read_settings(**given: object) -> Settings:
     try:
         return Settings.model_validate(found | {name: value for name, value in given.items() if value is not None})
     except ValidationError as fault:
-        lines = []
-        for error in fault.errors(include_url=False):
-            name = f"{PREFIX}{str(error['loc'][0]).upper()}: " if error["loc"] else ""
-            lines.append(name + error["msg"].removeprefix("Value error, "))
+        lines = [
+            f"{PREFIX}{str(error['loc'][0]).upper()}: {in_words(error)}" for error in fault.errors(include_url=False)
+        ]
         raise BadSettings("\n".join(lines)) from None

@@ -2,17 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.contract import currency_code
-from adapters.contract.errors import Unreadable
 from app.moments import iso
 from app.roles import Permission, Role
 from app.store import accounts, pruning
 from app.store.statements import Row
 from app.web.answers import AccountShown, Listed, MemberShown, TokenMadeShown, TokenShown
+from app.web.handmade import Currency
 from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Body, Page, after, answer, null_only_for, page_of, route
 
@@ -65,19 +64,10 @@ class AccountChange(Body):
 
     orders_enabled: bool | None = None
     owner_privacy: bool | None = None
-    default_currency: str | None = Field(None, json_schema_extra={"pattern": "^[A-Z]{3}$", "examples": ["BRL"]})
+    default_currency: Currency | None = None
     default_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
     retention: RetentionChange | None = None
-
     panel_origins: Annotated[list[Origin], Field(max_length=20)] | None = None
-
-    @field_validator("default_currency")
-    @classmethod
-    def _a_currency(cls, word: str | None) -> str | None:
-        try:
-            return currency_code(word) if word is not None else None
-        except Unreadable as why:
-            raise ValueError(why.reason) from None
 
 
 class MemberMade(Body):

@@ -337,6 +337,7 @@ class SecretMadeShown(TypedDict):
     id: str
     secret: str | None
     older_secrets_end_at: Time
+    warnings: list[str]
 
 
 class TriedOrder(TypedDict):

@@ -1,8 +1,9 @@
 """The delivery log over HTTP: what came, what became of it, and once more."""
 
 import base64
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,15 +16,29 @@ from app.store.statements import Row
 from app.web import shapes
 from app.web.answers import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown
 from app.web.orders import Since, moment_of
-from app.web.problems import Problem, invalid, not_found
+from app.web.problems import Problem, not_found
 from app.web.requests import Asked, Body, Page, after, answer, cursor, route
+
+
+def _recorded(outcome: Outcome) -> Outcome:
+    if outcome not in RECORDED:
+        raise ValueError(
+            "is not kept in the log (refused and repeated deliveries are only counted: GET /v1/stats, and the source)"
+        )
+    return outcome
+
+
+# What the log can be asked for: the outcomes that it keeps.
+Recorded = Annotated[
+    Outcome, AfterValidator(_recorded), WithJsonSchema({"type": "string", "enum": sorted(map(str, RECORDED))})
+]
 
 
 class DeliveryQuery(Page):
     """The filters of the log."""
 
     source_id: str | None = Field(None, max_length=64)
-    outcome: Outcome | None = None
+    outcome: Recorded | None = None
     kind: str | None = Field(None, max_length=200)
     external_id: str | None = Field(None, max_length=255)
     contact: str | None = Field(None, max_length=255)
@@ -40,10 +55,6 @@ async def index(asked: Asked) -> Response:
     a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
     """
     query = asked.query(DeliveryQuery)
-    if query.outcome is not None and query.outcome not in RECORDED:
-        raise invalid(
-            "outcome", "is not kept in the log (refused and repeated deliveries are only counted, see the source)"
-        )
     store, contact_id = asked.registry.store, None
     if query.contact:
         found = await contacts.find(store, asked.account_id, query.contact)
@@ -56,8 +67,8 @@ async def index(asked: Asked) -> Response:
         kind=query.kind,
         external_id=query.external_id,
         contact_id=contact_id,
-        since=moment_of("since", query.since),
-        until=moment_of("until", query.until),
+        since=moment_of(query.since),
+        until=moment_of(query.until),
         q=query.q,
     )
     if query.newer_than is not None:

@@ -98,8 +98,8 @@ class Asked:
             raise Problem("not_found", "there is no such thing")
         return value
 
-    async def body(self, model: type[BodyT]) -> BodyT:
-        """The request's body, checked. Raises Problem, naming every wrong field."""
+    async def body(self, model: type[BodyT], **known: Any) -> BodyT:
+        """The request's body, checked; `known` is what the model's own checks ask for. Raises Problem, naming every wrong field."""
         raw = await self.read()
         try:
             document = json_body(raw) if raw.strip() else {}
@@ -108,7 +108,7 @@ class Asked:
         if not isinstance(document, dict):
             raise Problem("invalid", "the body must be a JSON object")
         try:
-            return model.model_validate(_plain(document))
+            return model.model_validate(_plain(document), context=known)
         except ValidationError as fault:
             raise from_validation(fault) from None
 
