@@ -105,7 +105,8 @@ def show(delivery: Delivery, json: Json = False) -> None:
     if json:
         as_json(found)
         return
-    facts({name: value for name, value in found.items() if name not in {"headers", "body"}})
+    source = {"source": found["source"]["name"] if found["source"] else None}  # None: deleted since
+    facts(source | {name: value for name, value in found.items() if name not in {"headers", "body", "source"}})
     for name, value in (found["headers"] or {}).items():
         print(f"  {name}: {plain(value)}")
     print()

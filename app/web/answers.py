@@ -218,10 +218,21 @@ class Opened(TypedDict):
     body_encoding: str
 
 
+class SourceNamed(TypedDict):
+    """What whoever reads the log has to know of a source."""
+
+    id: str
+    name: str
+    adapter: str
+    enabled: bool
+    webhook_url: str
+
+
 class DeliveryWhole(DeliveryShown):
     """A delivery with what arrived. Headers, query and body are null for those who may not see bodies, or when they are
-    not kept any more; `body_encoding` is `base64` for bytes that are no text."""
+    not kept any more; `body_encoding` is `base64` for bytes that are no text. `source` is null once it was deleted."""
 
+    source: SourceNamed | None
     headers: dict[str, str] | None
     query: dict[str, str] | None
     body: str | None

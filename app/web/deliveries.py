@@ -10,14 +10,14 @@ from starlette.routing import Route
 from app.outcome import RECORDED, Outcome
 from app.retry import NotKept
 from app.roles import Permission
-from app.store import contacts, deliveries
+from app.store import contacts, deliveries, sources
 from app.store.looking import look
 from app.store.statements import Row
 from app.web import shapes
-from app.web.answers import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown
+from app.web.answers import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown, SourceNamed
 from app.web.orders import Since, moment_of
 from app.web.problems import Problem, not_found
-from app.web.requests import Asked, Body, Page, after, answer, cursor, route
+from app.web.requests import Asked, Body, Page, after, answer, cursor, page_of, route
 
 
 def _recorded(outcome: Outcome) -> Outcome:
@@ -86,8 +86,10 @@ async def show(asked: Asked) -> Response:
     if row is None:
         raise not_found("delivery")
     kept = await deliveries.body(store, asked.account_id, row["id"])
+    source = await sources.find(store, asked.account_id, row["source_id"])
     shown: DeliveryWhole = {
         **shapes.delivery(row),
+        "source": None if source is None else _named(asked, source),
         "headers": None,
         "query": None,
         "body": None,
@@ -133,7 +135,28 @@ async def retry(asked: Asked) -> Response:
     return answer(told)
 
 
+async def sources_of(asked: Asked) -> Response:
+    """The account's sources as the log names them, for those who read it and keep no sources."""
+    query = asked.query(Page)
+    rows = await sources.page(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+    )
+
+    return answer(page_of(rows, query.limit, lambda row: _named(asked, row), lambda row: row["id"]))
+
+
+def _named(asked: Asked, row: Row) -> SourceNamed:
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "adapter": row["adapter"],
+        "enabled": row["enabled"],
+        "webhook_url": asked.registry.directory.webhook_url(row["id"]),
+    }
+
+
 ROUTES: list[Route] = [
+    route("GET", "/v1/deliveries/sources", sources_of, Permission.LOG, query=Page, gives=Listed[SourceNamed]),
     route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryShown]),
     route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
     route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedShown),

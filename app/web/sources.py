@@ -298,11 +298,8 @@ async def revoke(asked: Asked) -> Response:
 _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
     route("POST", "/v1/sources", make, Permission.SOURCES, takes=SourceMade, gives=SourceMadeShown, status=201),
-    route(
-        "GET", "/v1/sources", index, None,
-        any_of=(Permission.SOURCES, Permission.LOG), query=Page, gives=Listed[SourceShown],
-    ),
-    route("GET", _ID, show, None, any_of=(Permission.SOURCES, Permission.LOG), gives=SourceWhole),
+    route("GET", "/v1/sources", index, Permission.SOURCES, query=Page, gives=Listed[SourceShown]),
+    route("GET", _ID, show, Permission.SOURCES, gives=SourceWhole),
     route("PATCH", _ID, change, Permission.SOURCES, takes=SourceChange, gives=SourceWhole),
     route("DELETE", _ID, delete, Permission.SOURCES, status=204),
     route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES, takes=SecretMade, gives=SecretMadeShown, status=201),

@@ -7,10 +7,10 @@ from tests.console.conftest import Opened, Shop, Watch, sign_in
 
 MENUS = {
     "admin": ["Overview", "Deliveries", "Sources", "Contacts", "Orders", "Settings"],
-    "manager": ["Overview", "Deliveries", "Sources", "Contacts", "Orders"],
+    "manager": ["Overview", "Deliveries", "Contacts", "Orders"],
     "rep": ["Contacts", "Orders"],
     "integrator": ["Overview", "Deliveries", "Sources"],
-    "ops": ["Overview", "Deliveries", "Sources"],
+    "ops": ["Overview", "Deliveries"],
 }
 
 
