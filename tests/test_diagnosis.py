@@ -78,7 +78,9 @@ def test_one_of_several_headers_that_is_missing_is_named_and_nothing_is_expected
     assert found["hints"] == ["what is not there: header webhook-timestamp"]
     assert found["secrets"][0]["expected"] is None
     found = told("standard", arrived({}), known(WHSEC))
-    assert found["hints"] == ["what is not there: header webhook-id, header webhook-timestamp, header webhook-signature"]
+    assert found["hints"] == [
+        "what is not there: header webhook-id, header webhook-timestamp, header webhook-signature"
+    ]
     assert found["secrets"][0]["expected"] is None
 
 

@@ -20,7 +20,7 @@ from app.store.statements import Row
 from app.web.answers import OrderShown
 from app.web.orders import shown
 from app.web.problems import Problem, Together, invalid, not_found, quoted
-from app.web.requests import Asked, Body, answer, null_only_for, route
+from app.web.requests import Asked, Body, Change, answer, null_only_for, route
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
 _AMOUNT = re.compile(r"\d{1,15}(\.\d{1,4})?")
@@ -128,10 +128,11 @@ class OrderBody(Body):
     deal_of_another_contact: bool = False
 
 
-class OrderChange(Body):
+class OrderChange(Change):
     """What is to change. What is not mentioned is left alone; null empties what can be empty."""
 
-    model_config = ConfigDict(json_schema_extra=null_only_for("paid_at", "deal_id", "url", "items"))
+    may_be_empty = frozenset({"paid_at", "deal_id", "url", "items"})
+    model_config = ConfigDict(json_schema_extra=null_only_for(*sorted(may_be_empty)))
 
     contact: Word | None = None
     title: Title | None = None
@@ -150,10 +151,6 @@ class OrderChange(Body):
     def _something(self) -> Self:
         if not self.model_fields_set - {"deal_of_another_contact"}:
             raise ValueError("names nothing to change")
-        may_be_empty = {"paid_at", "deal_id", "url", "items"}
-        for name in sorted(self.model_fields_set - may_be_empty):
-            if getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be empty; leave it out to keep it")
         return self
 
 
@@ -200,7 +197,7 @@ def no_contact(word: str) -> Problem:
     """There is no such contact, and what to do about it."""
     return Problem(
         "contact_not_found",
-        f"no contact is known as {quoted(word)}; make it first: PUT /v1/contacts/{{the CRM's id}}",
+        f"no contact is known as {quoted(word)}, by our id (cnt_…) or the CRM's; make it first: PUT /v1/contacts/{{the CRM's id}}",
         errors=[{"field": "contact", "message": "no such contact"}],
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 from enum import StrEnum
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
@@ -90,7 +90,7 @@ class JobQuery(Query):
 class ChangesQuery(Page):
     """The filters of a job's changes."""
 
-    kind: str | None = Field(None, pattern="^(order|delivery)$")
+    kind: Literal["order", "delivery"] | None = None
 
 
 class FailureAnswer(TypedDict):

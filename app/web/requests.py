@@ -5,11 +5,22 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -33,6 +44,38 @@ class Body(BaseModel):
     """A request's body. Unknown fields are an error: a misspelt one is not silently without effect."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
+
+
+class Change(Body):
+    """What may be changed. Absent leaves a field alone, and null empties those that `may_be_empty`; of others it is an error."""
+
+    may_be_empty: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*")
+    @classmethod
+    def _not_null(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.field_name not in cls.may_be_empty:
+            raise ValueError("cannot be null; leave it out to leave it alone")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A pattern for a text, and what is said of one that does not match: nobody should have to read the pattern."""
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def matching(text: str) -> str:
+            if not re.search(self.pattern, text):
+                raise ValueError(self.words)
+            return text
+
+        return no_info_after_validator_function(matching, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema) | {"pattern": self.pattern}
 
 
 class Query(BaseModel):

@@ -24,7 +24,7 @@ from app.web.answers import (
     SourceWhole,
 )
 from app.web.problems import Together, from_validation, invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, null_only_for, page_of, route
+from app.web.requests import Asked, Body, Change, Page, after, answer, null_only_for, page_of, route
 
 MAX_OVERLAP = 30 * 86400
 
@@ -51,7 +51,7 @@ class SourceMade(Body):
     options: dict[str, Any] = {}
 
 
-class SourceChange(Body):
+class SourceChange(Change):
     """What may be changed; what is not mentioned is left alone."""
 
     model_config = ConfigDict(json_schema_extra=null_only_for())
@@ -233,11 +233,7 @@ async def change(asked: Asked) -> Response:
     """Sets what is mentioned."""
     row = await _row(asked)
     given = await asked.body(SourceChange)
-    changes: dict[str, Any] = {}
-    for name, value in given.model_dump(exclude_unset=True).items():
-        if value is None:
-            raise invalid(name, "cannot be null; leave it out to leave it alone")
-        changes[name] = value
+    changes: dict[str, Any] = given.model_dump(exclude_unset=True)
     if "options" in changes:
         changes["options"] = _checked_options(adapters.load(row["adapter"]), changes["options"])
     if "key" in changes:

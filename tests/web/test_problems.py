@@ -13,7 +13,31 @@ WRONG: list[tuple[str, str, Any, dict[str, str]]] = [
         "PATCH", "/v1/account", {"nope": 1, "owner_privacy": "perhaps", "default_currency": "ZZZ", "default_region": "Brazil"},
         {
             "nope": "is not known here", "owner_privacy": "must be true or false",
-            "default_currency": "is not a currency of ISO 4217, such as BRL", "default_region": "must match ^[A-Z]{2}$",
+            "default_currency": "is not a currency of ISO 4217, such as BRL", "default_region": "must be two capital letters of ISO 3166, such as BR",
+        },
+    ),
+    (
+        "PATCH", "/v1/account",
+        {"orders_enabled": None, "default_currency": None, "retention": {"bodies": "30", "body": "1d"}, "panel_origins": ["chat.example.com"]},
+        {
+            "orders_enabled": "cannot be null; leave it out to leave it alone",
+            "default_currency": "cannot be null; leave it out to leave it alone",
+            "retention.bodies": "must be days, such as 30d", "retention.body": "is not known here",
+            "panel_origins.0": "must be scheme and host, with a port if need be, such as https://chat.example.com",
+        },
+    ),
+    (
+        "POST", "/v1/members", {"id": "a b", "role": "boss"},
+        {
+            "name": "is required", "id": "may hold letters, digits and _ . @ : - alone",
+            "role": "must be admin, manager, rep, integrator or ops",
+        },
+    ),
+    (
+        "PATCH", "/v1/orders/ord_none", {"title": None, "value": None, "status": "x"},
+        {
+            "title": "cannot be null; leave it out to leave it alone", "value": "cannot be null; leave it out to leave it alone",
+            "status": "must be pending, overdue, failed, partially_paid, paid, canceled or refunded",
         },
     ),
     (
