@@ -31,6 +31,9 @@ def test_every_commands_help_has_an_example(words: tuple[str, ...]) -> None:
     assert command.epilog is not None
     assert "orders-registry " + " ".join(words) in command.epilog
     assert command.help
+    # What reads or makes something answers programs too.
+    if words not in {("serve",), ("demo",)}:
+        assert any("--json" in one.opts for one in command.params)
 
 
 def test_a_round_without_a_server(here: Installation) -> None:
