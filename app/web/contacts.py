@@ -1,5 +1,6 @@
 """Contacts over HTTP: found through any identity, upserted by the CRM's id, and what they bought."""
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Page, Query, after, answer, cursor, route
 from app.web.wallet import wallet_of
 
+_OURS = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
@@ -139,6 +141,8 @@ async def look_up(asked: Asked) -> Response:
 async def upsert(asked: Asked) -> Response:
     """The contact of the CRM's id, made or changed."""
     crm_id = asked.path("contact")
+    if _OURS.fullmatch(crm_id):
+        raise invalid("contact", "is an id of ours; here stands what the CRM calls the contact")
     region = await region_of(asked)
     given = await asked.body(ContactBody, region=region)
     customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))

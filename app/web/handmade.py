@@ -23,7 +23,7 @@ from app.web.problems import Problem, Together, invalid, not_found, quoted
 from app.web.requests import Asked, Body, Change, answer, null_only_for, route
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
-_AMOUNT = re.compile(r"\d{1,15}(\.\d{1,4})?")
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -54,7 +54,7 @@ def _url(text: Any) -> Any:
 
 
 def _quantity(number: Any) -> Any:
-    if isinstance(number, str) and re.fullmatch(r"\d{1,12}(\.\d{1,6})?", number):
+    if isinstance(number, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", number):
         number = Decimal(number)
     if isinstance(number, bool) or not isinstance(number, int | Decimal) or not 0 < number < 10**12:
         raise ValueError("must be a number of things above 0")

@@ -1,5 +1,6 @@
 """Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -20,6 +21,7 @@ from app.web.wallet import wallet_of
 
 
 def _a_time(text: str) -> str:
+    text = re.sub(r"(T[0-9:.]+) ([0-9:]+)$", r"\1+\2", text)  # a plus that was not encoded arrives as a blank
     moments.since(text, moments.now())
     return text
 

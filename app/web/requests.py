@@ -135,9 +135,11 @@ class Asked:
         return self.caller.account_id
 
     def path(self, name: str) -> str:
-        """A part of the path."""
+        """A part of the path. Raises Problem when it can name nothing."""
         value: str = self.request.path_params[name]
-        if len(value) > 255 or "\0" in value:
+        if len(value) > 255 or "\0" in value or not value.strip():
+            if self.request.method == "PUT":  # it would be made
+                raise invalid(name, "must have 1 to 255 characters, not blanks alone, and no NUL")
             raise Problem("not_found", "there is no such thing")
         return value
 

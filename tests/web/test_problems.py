@@ -26,6 +26,13 @@ WRONG: list[tuple[str, str, Any, dict[str, str]]] = [
             "panel_origins.0": "must be scheme and host, with a port if need be, such as https://chat.example.com",
         },
     ),
+    ("PUT", "/v1/contacts/%20", {}, {"contact": "must have 1 to 255 characters, not blanks alone, and no NUL"}),
+    ("PUT", f"/v1/deals/{'d' * 256}", {"contact": "42"}, {"deal": "must have 1 to 255 characters, not blanks alone, and no NUL"}),
+    (
+        "PUT", "/v1/contacts/cnt_01M8BZG8JR4MFQKKADYQYR1KSJ", {"name": "Ana"},
+        {"contact": "is an id of ours; here stands what the CRM calls the contact"},
+    ),
+    ("POST", "/v1/orders", {"contact": "42", "title": "a", "value": "１.00"}, {"value": 'must be a decimal number in a string, such as "199.90"'}),
     (
         "POST", "/v1/members", {"id": "a b", "role": "boss"},
         {
@@ -152,3 +159,11 @@ async def test_an_edit_names_every_wrong_field_too(house: House) -> None:
     assert sorted(error["field"] for error in problem["errors"]) == sorted(
         ["contact", "value", "refunded_value", "items.0.unit_value"]
     )
+
+
+async def test_a_plus_that_was_not_encoded_is_the_offset_it_was(house: House) -> None:
+    await house.call("PUT", "/v1/contacts/42", {"name": "Ana"})
+    order = {"contact": "42", "title": "Shoes", "value": "10.00", "ordered_at": "2026-11-20T13:00:00Z"}
+    await house.call("POST", "/v1/orders", order)
+    assert len(await house.data("/v1/orders?since=2026-11-20T16:00:00+03:00")) == 1
+    assert len(await house.data("/v1/orders?since=2026-11-20T16:00:01+03:00")) == 0
