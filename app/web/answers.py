@@ -257,6 +257,21 @@ class AnsweredShown(TypedDict):
     orders: list[str]
 
 
+class TestedShown(AnsweredShown, total=False):
+    """What the sender was told, and the delivery as the log has it (sent once more it is a `duplicate`); of a greeting nothing."""
+
+    id: str
+    source_id: str
+    kind: str
+    external_id: str | None
+    reason: str | None
+    notes: list[str]
+    strength: str
+    received_at: Time
+    committed_at: Time
+    attempts: int
+
+
 class AdapterLinks(TypedDict):
     """The platform's own manual."""
 
