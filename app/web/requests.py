@@ -68,7 +68,7 @@ class Shape:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def matching(text: str) -> str:
-            if not re.search(self.pattern, text):
+            if not re.fullmatch(self.pattern, text):
                 raise ValueError(self.words)
             return text
 
