@@ -42,6 +42,9 @@ def examine(source: Source, delivery: Delivery, known: Sequence[Known]) -> dict[
     for verdict in verdicts:
         verdict["meaning"] = REASONS.get(verdict["reason"] or "", "this secret proves it")
     hints = [] if proven else [hint for one in _parts(scheme) for hint in _hints(one, delivery, known)]
+    if not hints and any(verdict["reason"] == Unverified.MISSING for verdict in verdicts):
+        absent = [place for place, value in _places(scheme, delivery) if value is None]
+        hints = [f"what is not there: {', '.join(absent)}"]
     return {
         "verified": proven,
         "expects": scheme.words,
@@ -61,6 +64,9 @@ def _verdict(scheme: Signature, delivery: Delivery, known: Known) -> dict[str, A
     # Of a shared token the expected value is the secret itself.
     shown = [_beginning(value) for value in _expected(_parts(scheme)[0], delivery, known.secret)]
     expected = shown[0] if shown and scheme.strength is Strength.MAC else None
+    # Of several headers that are signed together, one that is not there leaves nothing to be expected of the others.
+    if reason == Unverified.MISSING and isinstance(scheme, StandardWebhooks):
+        expected = None
     return {"secret_id": known.secret_id, "matches": reason is None, "reason": reason, "expected": expected}
 
 

@@ -2,12 +2,14 @@
 
 import base64
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.contract import Adapter, Delivery, Strength, Unverified
+from adapters.contract import Adapter, AnyOf, Delivery, Hmac, Signature, StandardWebhooks, Strength, Unverified
 
 SHORTEST = 8
+WEAK = 16  # below, a secret is taken with a warning: platforms do make such
 
 
 def made_secret(adapter: Adapter[Any]) -> str:
@@ -25,7 +27,7 @@ def checked_secret(adapter: Adapter[Any], options: Any, given: str) -> str:
     if given != given.strip():
         raise ValueError("begins or ends with blanks; copy it without them")
     scheme = adapter.scheme(options)
-    if len(given) < SHORTEST and scheme.strength is not Strength.FETCHED:
+    if _keyed_with(scheme, given) < SHORTEST and scheme.strength is not Strength.FETCHED:
         raise ValueError(f"is shorter than {SHORTEST} characters, which anybody could guess")
     present = datetime.now(UTC)
     try:
@@ -36,3 +38,20 @@ def checked_secret(adapter: Adapter[Any], options: Any, given: str) -> str:
     except Exception:  # a scheme whose message stands in the body cannot sign an empty one: nothing is known against it
         return given
     return given
+
+
+def warnings_of(adapter: Adapter[Any], options: Any, secret: str) -> list[str]:
+    """What is to be said of a secret that is taken all the same."""
+    if _keyed_with(adapter.scheme(options), secret) < WEAK:
+        return [f"the secret is shorter than {WEAK} characters; let the platform make a longer one, if it can"]
+    return []
+
+
+def _keyed_with(scheme: Signature, secret: str) -> int:
+    """How many bytes a secret is worth: of one in base64 or hexadecimal, those that it stands for."""
+    lengths = [len(secret)]
+    for one in scheme.schemes if isinstance(scheme, AnyOf) else (scheme,):
+        if isinstance(one, Hmac | StandardWebhooks):
+            with suppress(Unverified):
+                lengths.append(len(one.key(secret)))
+    return min(lengths)

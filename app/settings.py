@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from app.faults import in_words
 
 PREFIX = "ORDERS_"
 
@@ -30,7 +32,10 @@ class Settings(BaseModel):
         "sqlite:///data/orders.db", description="sqlite:///path or postgresql://user:password@host/name"
     )
     master_key: str = Field(
-        "", description="comma-separated, newest first; encrypts secrets and keys at rest", repr=False
+        "",
+        description="comma-separated, newest first; encrypts secrets and keys at rest",
+        repr=False,
+        validate_default=True,
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
@@ -55,7 +60,13 @@ class Settings(BaseModel):
 
     @field_validator("master_key")
     @classmethod
-    def _usable_keys(cls, keys: str) -> str:
+    def _usable_keys(cls, keys: str, others: ValidationInfo) -> str:
+        # Not for the whole model: its validators keep silent while any field is wrong, and faults are named at once.
+        if others.data.get("database_url", "").startswith("postgresql:") and not keys.strip(" ,"):
+            raise ValueError(
+                "is required with PostgreSQL: several machines must share it; to make one: "
+                "orders-registry doctor --make-key"
+            )
         for number, key in enumerate(filter(None, (part.strip() for part in keys.split(","))), start=1):
             try:
                 usable = len(base64.urlsafe_b64decode(key.encode())) == 32
@@ -67,21 +78,19 @@ class Settings(BaseModel):
                 )
         return keys
 
+    @field_validator("host")
+    @classmethod
+    def _an_address(cls, host: str) -> str:
+        if not host.strip():  # the system would take it for every address of the machine
+            raise ValueError("is empty; 127.0.0.1 is this machine alone, 0.0.0.0 every address of it")
+        return host.strip()
+
     @field_validator("public_url")
     @classmethod
     def _whole_url(cls, url: str) -> str:
         if url and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", url):
             raise ValueError("must be a URL such as https://orders.example.com")
         return url.rstrip("/")
-
-    @model_validator(mode="after")
-    def _key_for_postgresql(self) -> "Settings":
-        if not self.on_sqlite and not self.master_key.strip(" ,"):
-            raise ValueError(
-                "ORDERS_MASTER_KEY is required with PostgreSQL: several machines must share it; "
-                "to make one: orders-registry doctor --make-key"
-            )
-        return self
 
     @property
     def on_sqlite(self) -> bool:
@@ -129,8 +138,7 @@ def read_settings(*, serves: bool = False, **given: object) -> Settings:
         settings = Settings.model_validate(found | {name: value for name, value in given.items() if value is not None})
     except ValidationError as fault:
         for error in reversed(fault.errors(include_url=False)):
-            name = f"{PREFIX}{str(error['loc'][0]).upper()}: " if error["loc"] else ""
-            lines.insert(0, name + error["msg"].removeprefix("Value error, "))
+            lines.insert(0, f"{PREFIX}{str(error['loc'][0]).upper()}: {in_words(error)}")
     else:
         if not lines:
             return settings

@@ -72,6 +72,18 @@ def test_a_missing_header_is_named() -> None:
     assert found["secrets"][0]["reason"] == "signature_missing"
 
 
+def test_one_of_several_headers_that_is_missing_is_named_and_nothing_is_expected_of_the_others() -> None:
+    headers = {"webhook-id": "msg_1", "webhook-signature": "v1,AAAA"}
+    found = told("standard", arrived(headers), known(WHSEC))
+    assert found["hints"] == ["what is not there: header webhook-timestamp"]
+    assert found["secrets"][0]["expected"] is None
+    found = told("standard", arrived({}), known(WHSEC))
+    assert found["hints"] == [
+        "what is not there: header webhook-id, header webhook-timestamp, header webhook-signature"
+    ]
+    assert found["secrets"][0]["expected"] is None
+
+
 def test_without_a_secret_that_is_what_it_says() -> None:
     found = told("shopify", arrived({HEADER: "x"}), [])
     assert [one["reason"] for one in found["secrets"]] == ["no_secret"]

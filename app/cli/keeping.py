@@ -5,7 +5,21 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.accounts import account as account_group
-from app.cli.show import Account, Json, Misuse, as_json, command, facts, group, note, on_terminal, table, when
+from app.cli.show import (
+    PROGRAM,
+    Account,
+    Json,
+    Misuse,
+    Refused,
+    as_json,
+    command,
+    facts,
+    group,
+    note,
+    on_terminal,
+    table,
+    when,
+)
 
 main = group("What is kept.")
 
@@ -55,7 +69,7 @@ def prune(
         every = door.get("/operator/accounts")["data"]
         meant = [one for one in every if account is None or account in (one["account_id"], one["name"])]
         if account is not None and not meant:
-            raise Misuse(f"there is no account {account}")
+            raise Refused(f"there is no account {account!r}; `{PROGRAM} account list` shows them")
         found = [_pruned(door, one["account_id"], dry_run) for one in meant]
     if json:
         as_json({"data": found})

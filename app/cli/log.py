@@ -75,6 +75,7 @@ def list_(
     until: UntilFilter = None,
     q: WordFilter = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: Annotated[Text, typer.Option(help="Go on where a page ended: its next_cursor (--json).")] = None,
     json: Json = False,
 ) -> None:
     """Show the log, newest first."""
@@ -82,7 +83,7 @@ def list_(
 
     with opened("deliveries list") as door:
         named = door.owner(source) if source and not account else door.account(account)
-        found: dict[str, Any] = {"data": [], "next_cursor": None}
+        found: dict[str, Any] = {"data": [], "next_cursor": cursor}
         while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
             page = door.get(
                 "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
@@ -104,7 +105,8 @@ def show(delivery: Delivery, json: Json = False) -> None:
     if json:
         as_json(found)
         return
-    facts({name: value for name, value in found.items() if name not in {"headers", "body"}})
+    source = {"source": found["source"]["name"] if found["source"] else None}  # None: deleted since
+    facts(source | {name: value for name, value in found.items() if name not in {"headers", "body", "source"}})
     for name, value in (found["headers"] or {}).items():
         print(f"  {name}: {plain(value)}")
     print()
@@ -148,7 +150,7 @@ def changes(delivery: Delivery, json: Json = False) -> None:
         table(f"{made}{order['order_id']} {order['title'] or order['external_id']}", ("field", "before", "after"), rows)
 
 
-@command(main, "tail", "deliveries tail --source src_01J… --json")
+@command(main, "tail", "deliveries tail --source src_01J… --json", "deliveries tail --outcome unreadable --since 1h")
 def tail(
     account: Account = None,
     source: SourceFilter = None,
@@ -156,14 +158,23 @@ def tail(
     kind: KindFilter = None,
     external_id: ExternalFilter = None,
     contact: ContactFilter = None,
+    since: SinceFilter = None,
+    until: UntilFilter = None,
     q: WordFilter = None,
     json: Json = False,
 ) -> None:
-    """Follow the log until Ctrl-C."""
+    """Follow the log until Ctrl-C; with --since, first what came from then on; with --until, no longer than that."""
     import time
 
     from app.cli.door import opened
+    from app.moments import iso, now
+    from app.moments import since as moment
 
+    try:  # a span counts back from now, not from each look
+        first = None if since is None else moment(since, now())
+        last = None if until is None else moment(until, now())
+    except ValueError as fault:
+        raise Misuse(f"--since or --until {fault}") from None
     with suppress(KeyboardInterrupt), opened("deliveries tail") as door:
         if door.settings.on_sqlite and not door.running:
             raise Refused("no server is running, so nothing can come; start one: orders-registry serve")
@@ -172,16 +183,17 @@ def tail(
         def newest() -> str:
             return next((one["id"] for one in door.get("/v1/deliveries", account=named, limit=1)["data"]), "dlv_")
 
-        upto = newest()
+        history = since is None  # then what the first look finds came before we did
+        upto = newest() if history else "dlv_"
         shown: dict[str, None] = {upto: None}
-        history = True  # what the first look finds came before we did
         while True:
+            ended = last is not None and now() >= last
             # From where the whole log ended at the last look, so that what matches seldom is not looked for in all of it.
             than, upto = _before(upto), newest()
             while True:
                 found = door.get(
                     "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
-                    contact=contact, q=q, newer_than=than, limit=PAGE,
+                    contact=contact, since=iso(first), until=iso(last), q=q, newer_than=than, limit=PAGE,
                 )["data"]  # fmt: skip
                 for one in found:
                     if (than := one["id"]) not in shown:
@@ -191,6 +203,8 @@ def tail(
                         as_json_line(one) if json else print("  ".join(plain(cell) for cell in _row(one)), flush=True)
                 if len(found) < PAGE:
                     break
+            if ended:
+                return
             history = False
             for old in list(shown)[:-KNOWN]:
                 del shown[old]

@@ -54,10 +54,14 @@ def add(
     body |= {word: value for word, value in (("name", name), ("secret", secret), ("key", key)) if value is not None}
     with opened("source add") as door:
         made = door.post("/v1/sources", body, account=door.account(account))
-    for warning in made.get("warnings", []):
-        note(f"warning: {warning}")
+    _warned(made)
     shown = {word: made[word] for word in ("source_id", "webhook_url", "secret")}
     as_json(made) if json else facts(shown)
+
+
+def _warned(made: dict[str, Any]) -> None:
+    for warning in made["warnings"]:
+        note(f"warning: {warning}")
 
 
 @command(main, "list", "source list --account acme")
@@ -187,7 +191,9 @@ def rotate(
     body = {"overlap": overlap} | ({"secret": secret} if secret is not None else {})
     with opened("source rotate") as door:
         made = door.post(f"/v1/sources/{source}/secrets", body, account=door.owner(source))
-    as_json(made) if json else facts(made)
+    _warned(made)
+    shown = {word: made[word] for word in ("id", "secret", "older_secrets_end_at")}
+    as_json(made) if json else facts(shown)
 
 
 @command(main, "check", "source check src_01J…")

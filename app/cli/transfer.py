@@ -103,6 +103,7 @@ def export(
     ] = False,
     excel: Excel = False,
     output: Output = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Export orders, or contacts. What was exported can be imported again, here or elsewhere."""
     query = {
@@ -111,7 +112,7 @@ def export(
     }  # fmt: skip
     if contacts and any(value is not None for name, value in query.items() if name != "excel"):
         raise Misuse("--contacts is for every contact; the other filters are for orders")
-    _export("contacts" if contacts else "orders", form, account, query, output)
+    _export("contacts" if contacts else "orders", "jsonl" if json else form, account, query, output)
 
 
 # -- In ------------------------------------------------------------------------------------------------------------

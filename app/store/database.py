@@ -26,6 +26,10 @@ PLAN_ATTEMPTS = 6  # a deadlock or a row that another process has just made is m
 class Unavailable(Exception):
     """The database cannot commit or answer now (gone, full, locked); nothing was changed."""
 
+    def __init__(self, why: BaseException | str) -> None:
+        # Of a time-out nothing is said by itself, and whoever reads the log would have an empty reason.
+        super().__init__("the database did not answer in time" if isinstance(why, TimeoutError) else str(why))
+
 
 class Rejected(Exception):
     """The database refuses this very data; the same again would be refused again."""
@@ -95,7 +99,7 @@ class Store:
                 await self._reader.connect()
         except self._faults.away as fault:
             await self.close()
-            raise Unavailable(str(fault)) from fault
+            raise Unavailable(fault) from fault
 
     async def close(self) -> None:
         """Disconnects; the writer last, which leaves the WAL checkpointed."""
@@ -109,7 +113,7 @@ class Store:
         try:
             return [dict(record._mapping) for record in await self._reader.fetch_all(sql, values)]
         except self._faults.away as fault:
-            raise Unavailable(str(fault)) from fault
+            raise Unavailable(fault) from fault
         except self._faults.data as fault:
             raise Rejected(str(fault)) from fault
 
@@ -155,7 +159,7 @@ class Store:
                     raise Rejected(str(fault)) from fault
                 await asyncio.sleep(0)
             except self._faults.away as fault:
-                raise Unavailable(str(fault)) from fault
+                raise Unavailable(fault) from fault
             except self._faults.data as fault:
                 raise Rejected(str(fault)) from fault
         raise AssertionError("unreachable")
@@ -188,7 +192,7 @@ class Store:
                 async with self._writer.connection() as connection:
                     await connection.raw_connection.run(sqlite_scrub)
             except self._faults.away as fault:
-                raise Unavailable(str(fault)) from fault
+                raise Unavailable(fault) from fault
             self._scrubbed = begun
 
     def by(self, index: str) -> str:

@@ -2,28 +2,28 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.contract import currency_code
-from adapters.contract.errors import Unreadable
 from app.moments import iso
 from app.roles import Permission, Role
 from app.store import accounts, pruning
 from app.store.statements import Row
 from app.web.answers import AccountShown, Listed, MemberShown, TokenMadeShown, TokenShown
+from app.web.handmade import Currency
 from app.web.problems import invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, null_only_for, page_of, route
+from app.web.requests import Asked, Body, Change, Page, Shape, after, answer, null_only_for, page_of, route
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # It ends up in a Content-Security-Policy: scheme, host and port alone, no wildcard, nothing that ends a directive. http is
 # for a machine of one's own.
 Origin = Annotated[
     str,
-    StringConstraints(
-        max_length=255,
-        pattern=r"^(https://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$",
+    StringConstraints(max_length=255),
+    Shape(
+        r"^(https://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$",
+        "must be scheme and host, with a port if need be, such as https://chat.example.com",
     ),
 ]
 
@@ -36,7 +36,9 @@ class AccountMade(Body):
 
 
 Age = Annotated[
-    str, StringConstraints(pattern=r"^[1-9]\d{0,4}d$"), Field(description="days, as in 30d; null: kept for ever")
+    str,
+    Shape(r"^[1-9]\d{0,4}d$", "must be days, such as 30d"),
+    Field(description="days, as in 30d; null: kept for ever"),
 ]
 
 
@@ -58,26 +60,19 @@ class RetentionChange(Body):
     orders_erased: Literal["0d"] | None = None
 
 
-class AccountChange(Body):
+class AccountChange(Change):
     """What an admin may set."""
 
     model_config = ConfigDict(json_schema_extra=null_only_for())
 
     orders_enabled: bool | None = None
     owner_privacy: bool | None = None
-    default_currency: str | None = Field(None, json_schema_extra={"pattern": "^[A-Z]{3}$", "examples": ["BRL"]})
-    default_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    default_currency: Currency | None = None
+    default_region: (
+        Annotated[str, Shape(r"^[A-Z]{2}$", "must be two capital letters of ISO 3166, such as BR")] | None
+    ) = None
     retention: RetentionChange | None = None
-
     panel_origins: Annotated[list[Origin], Field(max_length=20)] | None = None
-
-    @field_validator("default_currency")
-    @classmethod
-    def _a_currency(cls, word: str | None) -> str | None:
-        try:
-            return currency_code(word) if word is not None else None
-        except Unreadable as why:
-            raise ValueError(why.reason) from None
 
 
 class MemberMade(Body):
@@ -85,7 +80,14 @@ class MemberMade(Body):
 
     name: Name
     role: Role
-    id: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\w.@:-]+$")] | None = None
+    id: (
+        Annotated[
+            str,
+            StringConstraints(min_length=1, max_length=64),
+            Shape(r"^[\w.@:-]+$", "may hold letters, digits and _ . @ : - alone"),
+        ]
+        | None
+    ) = None
 
 
 class TokenMade(Body):
@@ -135,9 +137,6 @@ async def change_account(asked: Asked) -> Response:
     """Sets what is mentioned."""
     given = await asked.body(AccountChange)
     changes = given.model_dump(exclude_unset=True)
-    for name, value in changes.items():
-        if value is None:
-            raise invalid(name, "cannot be null; leave it out to leave it alone")
     if "retention" in changes:
         changes["retention"] = await _retention(asked, changes["retention"])
     await accounts.change(asked.registry.store, asked.account_id, changes)

@@ -218,10 +218,21 @@ class Opened(TypedDict):
     body_encoding: str
 
 
+class SourceNamed(TypedDict):
+    """What whoever reads the log has to know of a source."""
+
+    id: str
+    name: str
+    adapter: str
+    enabled: bool
+    webhook_url: str
+
+
 class DeliveryWhole(DeliveryShown):
     """A delivery with what arrived. Headers, query and body are null for those who may not see bodies, or when they are
-    not kept any more; `body_encoding` is `base64` for bytes that are no text."""
+    not kept any more; `body_encoding` is `base64` for bytes that are no text. `source` is null once it was deleted."""
 
+    source: SourceNamed | None
     headers: dict[str, str] | None
     query: dict[str, str] | None
     body: str | None
@@ -244,6 +255,21 @@ class AnsweredShown(TypedDict):
     delivery_id: str | None
     outcome: Outcome
     orders: list[str]
+
+
+class TestedShown(AnsweredShown, total=False):
+    """What the sender was told, and the delivery as the log has it (sent once more it is a `duplicate`); of a greeting nothing."""
+
+    id: str
+    source_id: str
+    kind: str
+    external_id: str | None
+    reason: str | None
+    notes: list[str]
+    strength: str
+    received_at: Time
+    committed_at: Time
+    attempts: int
 
 
 class AdapterLinks(TypedDict):
@@ -337,6 +363,7 @@ class SecretMadeShown(TypedDict):
     id: str
     secret: str | None
     older_secrets_end_at: Time
+    warnings: list[str]
 
 
 class TriedOrder(TypedDict):

@@ -1,9 +1,10 @@
 """Contacts over HTTP: found through any identity, upserted by the CRM's id, and what they bought."""
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -28,6 +29,7 @@ from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Page, Query, after, answer, cursor, route
 from app.web.wallet import wallet_of
 
+_OURS = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
@@ -40,13 +42,31 @@ class Known(Query):
     crm_id: str | None = None
 
 
+def _an_email(text: str) -> str:
+    if email(text) is None:
+        raise ValueError("is not an e-mail address")
+    return text
+
+
+def _a_phone(text: str, info: ValidationInfo) -> str:
+    if phone(text, (info.context or {})["region"]) is None:
+        raise ValueError("is not a phone number")
+    return text
+
+
+def _a_document(text: str) -> str:
+    if document(text) is None:
+        raise ValueError("is not a CPF or CNPJ (check digits)")
+    return text
+
+
 class ContactBody(Body):
     """What the CRM says of a contact. What is not mentioned is left alone."""
 
     name: Text | None = None
-    emails: list[Text] = Field(default=[], max_length=50)
-    phones: list[Text] = Field(default=[], max_length=50)
-    documents: list[Text] = Field(default=[], max_length=50)
+    emails: list[Annotated[Text, AfterValidator(_an_email)]] = Field(default=[], max_length=50)
+    phones: list[Annotated[Text, AfterValidator(_a_phone)]] = Field(default=[], max_length=50)
+    documents: list[Annotated[Text, AfterValidator(_a_document)]] = Field(default=[], max_length=50)
     owner_id: Text | None = None
     after_erasure: bool = Field(False, description="somebody who was erased is a contact again, and that is meant")
 
@@ -121,20 +141,10 @@ async def look_up(asked: Asked) -> Response:
 async def upsert(asked: Asked) -> Response:
     """The contact of the CRM's id, made or changed."""
     crm_id = asked.path("contact")
-    given = await asked.body(ContactBody)
+    if _OURS.fullmatch(crm_id):
+        raise invalid("contact", "is an id of ours; here stands what the CRM calls the contact")
     region = await region_of(asked)
-    wrong = [
-        {"field": f"{name}.{at}", "message": words}
-        for name, texts, check, words in (
-            ("emails", given.emails, email, "is not an e-mail address"),
-            ("phones", given.phones, lambda text: phone(text, region), "is not a phone number"),
-            ("documents", given.documents, document, "is not a CPF or CNPJ (check digits)"),
-        )
-        for at, text in enumerate(texts)
-        if check(text) is None
-    ]
-    if wrong:
-        raise Problem("invalid", "; ".join(f"{one['field']}: {one['message']}" for one in wrong), errors=wrong)
+    given = await asked.body(ContactBody, region=region)
     customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
     told = await contacts.upsert(
         asked.registry.store,

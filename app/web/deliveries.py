@@ -1,29 +1,44 @@
 """The delivery log over HTTP: what came, what became of it, and once more."""
 
 import base64
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.outcome import RECORDED, Outcome
 from app.retry import NotKept
 from app.roles import Permission
-from app.store import contacts, deliveries
+from app.store import contacts, deliveries, sources
 from app.store.looking import look
 from app.store.statements import Row
 from app.web import shapes
-from app.web.answers import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown
+from app.web.answers import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown, SourceNamed
 from app.web.orders import Since, moment_of
-from app.web.problems import Problem, invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, cursor, route
+from app.web.problems import Problem, not_found
+from app.web.requests import Asked, Body, Page, after, answer, cursor, page_of, route
+
+
+def _recorded(outcome: Outcome) -> Outcome:
+    if outcome not in RECORDED:
+        raise ValueError(
+            "is not kept in the log (refused and repeated deliveries are only counted: GET /v1/stats, and the source)"
+        )
+    return outcome
+
+
+# What the log can be asked for: the outcomes that it keeps.
+Recorded = Annotated[
+    Outcome, AfterValidator(_recorded), WithJsonSchema({"type": "string", "enum": sorted(map(str, RECORDED))})
+]
 
 
 class DeliveryQuery(Page):
     """The filters of the log."""
 
     source_id: str | None = Field(None, max_length=64)
-    outcome: Outcome | None = None
+    outcome: Recorded | None = None
     kind: str | None = Field(None, max_length=200)
     external_id: str | None = Field(None, max_length=255)
     contact: str | None = Field(None, max_length=255)
@@ -40,10 +55,6 @@ async def index(asked: Asked) -> Response:
     a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
     """
     query = asked.query(DeliveryQuery)
-    if query.outcome is not None and query.outcome not in RECORDED:
-        raise invalid(
-            "outcome", "is not kept in the log (refused and repeated deliveries are only counted, see the source)"
-        )
     store, contact_id = asked.registry.store, None
     if query.contact:
         found = await contacts.find(store, asked.account_id, query.contact)
@@ -56,8 +67,8 @@ async def index(asked: Asked) -> Response:
         kind=query.kind,
         external_id=query.external_id,
         contact_id=contact_id,
-        since=moment_of("since", query.since),
-        until=moment_of("until", query.until),
+        since=moment_of(query.since),
+        until=moment_of(query.until),
         q=query.q,
     )
     if query.newer_than is not None:
@@ -75,8 +86,10 @@ async def show(asked: Asked) -> Response:
     if row is None:
         raise not_found("delivery")
     kept = await deliveries.body(store, asked.account_id, row["id"])
+    source = await sources.find(store, asked.account_id, row["source_id"])
     shown: DeliveryWhole = {
         **shapes.delivery(row),
+        "source": None if source is None else _named(asked, source),
         "headers": None,
         "query": None,
         "body": None,
@@ -122,7 +135,28 @@ async def retry(asked: Asked) -> Response:
     return answer(told)
 
 
+async def sources_of(asked: Asked) -> Response:
+    """The account's sources as the log names them, for those who read it and keep no sources."""
+    query = asked.query(Page)
+    rows = await sources.page(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+    )
+
+    return answer(page_of(rows, query.limit, lambda row: _named(asked, row), lambda row: row["id"]))
+
+
+def _named(asked: Asked, row: Row) -> SourceNamed:
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "adapter": row["adapter"],
+        "enabled": row["enabled"],
+        "webhook_url": asked.registry.directory.webhook_url(row["id"]),
+    }
+
+
 ROUTES: list[Route] = [
+    route("GET", "/v1/deliveries/sources", sources_of, Permission.LOG, query=Page, gives=Listed[SourceNamed]),
     route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryShown]),
     route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
     route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedShown),

@@ -19,11 +19,11 @@ from app.store.merging import Gone
 from app.store.statements import Row
 from app.web.answers import OrderShown
 from app.web.orders import shown
-from app.web.problems import Problem, invalid, not_found, quoted
-from app.web.requests import Asked, Body, answer, null_only_for, route
+from app.web.problems import Problem, Together, invalid, not_found, quoted
+from app.web.requests import Asked, Body, Change, answer, null_only_for, route
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
-_AMOUNT = re.compile(r"\d{1,15}(\.\d{1,4})?")
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -54,7 +54,7 @@ def _url(text: Any) -> Any:
 
 
 def _quantity(number: Any) -> Any:
-    if isinstance(number, str) and re.fullmatch(r"\d{1,12}(\.\d{1,6})?", number):
+    if isinstance(number, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", number):
         number = Decimal(number)
     if isinstance(number, bool) or not isinstance(number, int | Decimal) or not 0 < number < 10**12:
         raise ValueError("must be a number of things above 0")
@@ -128,10 +128,11 @@ class OrderBody(Body):
     deal_of_another_contact: bool = False
 
 
-class OrderChange(Body):
+class OrderChange(Change):
     """What is to change. What is not mentioned is left alone; null empties what can be empty."""
 
-    model_config = ConfigDict(json_schema_extra=null_only_for("paid_at", "deal_id", "url", "items"))
+    may_be_empty = frozenset({"paid_at", "deal_id", "url", "items"})
+    model_config = ConfigDict(json_schema_extra=null_only_for(*sorted(may_be_empty)))
 
     contact: Word | None = None
     title: Title | None = None
@@ -150,10 +151,6 @@ class OrderChange(Body):
     def _something(self) -> Self:
         if not self.model_fields_set - {"deal_of_another_contact"}:
             raise ValueError("names nothing to change")
-        may_be_empty = {"paid_at", "deal_id", "url", "items"}
-        for name in sorted(self.model_fields_set - may_be_empty):
-            if getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be empty; leave it out to keep it")
         return self
 
 
@@ -174,12 +171,13 @@ def _minor(field: str, text: str, currency: str) -> int:
         raise invalid(field, why.reason) from None
 
 
-def _items(lines: list[ItemBody], currency: str) -> list[dict[str, Any]]:
-    kept = []
+def _items(lines: list[ItemBody], currency: str, wrong: Together) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = []
     for at, line in enumerate(lines):
         one: dict[str, Any] = {"title": line.title, "quantity": f"{line.quantity:f}"}
         if line.unit_value is not None:
-            one["unit_value"] = [_minor(f"items.{at}.unit_value", line.unit_value, currency), currency]
+            with wrong.met():
+                one["unit_value"] = [_minor(f"items.{at}.unit_value", line.unit_value, currency), currency]
         if line.sku is not None:
             one["sku"] = line.sku
         kept.append(one)
@@ -199,20 +197,22 @@ def no_contact(word: str) -> Problem:
     """There is no such contact, and what to do about it."""
     return Problem(
         "contact_not_found",
-        f"no contact is known as {quoted(word)}; make it first: PUT /v1/contacts/{{the CRM's id}}",
+        f"no contact is known as {quoted(word)}, by our id (cnt_…) or the CRM's; make it first: PUT /v1/contacts/{{the CRM's id}}",
         errors=[{"field": "contact", "message": "no such contact"}],
     )
 
 
-async def check_deal(asked: Asked, deal_id: str, contact_id: str, on_purpose: bool) -> None:
-    """Whether an order of this contact may hang on the deal. Raises Problem."""
+async def check_deal(asked: Asked, deal_id: str, contact_id: str | None, on_purpose: bool) -> None:
+    """Whether an order of this contact (None: it is not known whose) may hang on the deal. Raises Problem."""
     deal = await deals.find(asked.registry.store, asked.account_id, deal_id)
     if deal is None:
         raise invalid(
             "deal_id", f"no deal is known as {quoted(deal_id)}; make it first: PUT /v1/deals/{{the CRM's id}}"
         )
+    if contact_id is None or on_purpose:
+        return
     owner = await contacts.find(asked.registry.store, asked.account_id, deal["contact_id"])
-    if (owner["id"] if owner else deal["contact_id"]) != contact_id and not on_purpose:
+    if (owner["id"] if owner else deal["contact_id"]) != contact_id:
         raise Problem(
             "conflict",
             "the deal belongs to another contact than the order; if that is meant, say so: "
@@ -231,18 +231,22 @@ async def create(asked: Asked) -> Response:
     store, account_id = asked.registry.store, asked.account_id
     account = await accounts.find(store, account_id)
     currency = given.currency or (account["default_currency"] if account else "BRL")
-    contact_id = await _contact(asked, given.contact)
+    contact_id, wrong = None, Together()
+    with wrong.met():
+        contact_id = await _contact(asked, given.contact)
     if given.deal_id is not None:
-        await check_deal(asked, given.deal_id, contact_id, given.deal_of_another_contact)
+        with wrong.met():
+            await check_deal(asked, given.deal_id, contact_id, given.deal_of_another_contact)
     ordered_at = _micros(given.ordered_at) if given.ordered_at else now()
     said: dict[str, Any] = {
         "status": str(given.status),
         "title": given.title,
-        "value": _minor("value", given.value, currency),
         "currency": currency,
         "ordered_at": ordered_at,
         "contact_id": contact_id,
     }
+    with wrong.met():
+        said["value"] = _minor("value", given.value, currency)
     if given.paid_at or given.status is Status.PAID:
         said["paid_at"] = _micros(given.paid_at) if given.paid_at else ordered_at
     if given.deal_id is not None:
@@ -250,7 +254,8 @@ async def create(asked: Asked) -> Response:
     if given.url is not None:
         said["url"] = given.url
     if given.items:
-        said["items"] = _items(given.items, currency)
+        said["items"] = _items(given.items, currency, wrong)
+    wrong.told()
     external_id = given.external_id or new_id("ext")
     try:
         order_id, new = await handmade.create(
@@ -289,19 +294,24 @@ async def _changes(asked: Asked, given: OrderChange, row: Row) -> tuple[dict[str
     """What the member says, in the shape of the history, and the refunded total. Raises Problem."""
     mentioned = given.model_fields_set
     currency = given.currency or row["currency"]
-    if given.currency and given.currency != row["currency"] and given.value is None:
-        raise invalid("value", f"is needed with another currency: how much is it in {given.currency}?")
     said: dict[str, Any] = {}
-    contact_id = row["contact_id"]
+    contact_id, wrong = row["contact_id"], Together()
+    with wrong.met():
+        if given.currency and given.currency != row["currency"] and given.value is None:
+            raise invalid("value", f"is needed with another currency: how much is it in {given.currency}?")
     if given.contact is not None:
-        said["contact_id"] = contact_id = await _contact(asked, given.contact)
+        contact_id = None
+        with wrong.met():
+            said["contact_id"] = contact_id = await _contact(asked, given.contact)
     deal_id = given.deal_id if "deal_id" in mentioned else row["deal_id"]
     if deal_id is not None and ("deal_id" in mentioned or contact_id != row["contact_id"]):
-        await check_deal(asked, deal_id, contact_id, given.deal_of_another_contact)
+        with wrong.met():
+            await check_deal(asked, deal_id, contact_id, given.deal_of_another_contact)
     if given.title is not None:
         said["title"] = given.title
     if given.value is not None:
-        said |= {"value": _minor("value", given.value, currency), "currency": currency}
+        with wrong.met():
+            said |= {"value": _minor("value", given.value, currency), "currency": currency}
     if given.status is not None:
         said["status"] = str(given.status)
         if given.status is Status.PAID and row["paid_at"] is None:
@@ -314,13 +324,15 @@ async def _changes(asked: Asked, given: OrderChange, row: Row) -> tuple[dict[str
         if name in mentioned:
             said[name] = getattr(given, name)
     if "items" in mentioned:
-        said["items"] = _items(given.items or [], currency)
+        said["items"] = _items(given.items or [], currency, wrong)
     refunded = None
     if given.refunded_value is not None:
-        refunded = (_minor("refunded_value", given.refunded_value, currency), currency)
-        value: int = said["value"] if "value" in said else row["value"]
-        if refunded[0] > value:
-            raise invalid("refunded_value", "is more than the order's value")
+        with wrong.met():
+            refunded = (_minor("refunded_value", given.refunded_value, currency), currency)
+            value: int = said["value"] if "value" in said else row["value"]
+            if refunded[0] > value:
+                raise invalid("refunded_value", "is more than the order's value")
+    wrong.told()
     return said, refunded
 
 

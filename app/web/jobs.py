@@ -3,7 +3,7 @@
 import asyncio
 from enum import StrEnum
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
@@ -11,14 +11,14 @@ from starlette.routing import Route
 from typing_extensions import TypedDict
 
 from app.moments import iso
-from app.outcome import RECORDED, Outcome
 from app.remap import refusal
 from app.roles import Permission
 from app.store import contacts, jobs
 from app.store.deliveries import Filter
 from app.store.statements import Row
 from app.web import shapes
-from app.web.orders import moment_of
+from app.web.deliveries import Recorded
+from app.web.orders import Since, moment_of
 from app.web.problems import Problem, invalid, not_found
 from app.web.requests import Asked, Body, Page, Query, after, answer, page_of, route
 
@@ -49,12 +49,12 @@ class DeliveryFilter(Body):
     """Which deliveries: the fields of `GET /v1/deliveries`. Every field that is given must hold."""
 
     source_id: str | None = Field(None, max_length=64)
-    outcome: Outcome | None = None
+    outcome: Recorded | None = None
     kind: str | None = Field(None, max_length=200)
     external_id: str | None = Field(None, max_length=255)
     contact: str | None = Field(None, max_length=255)
-    since: str | None = None
-    until: str | None = None
+    since: Since | None = None
+    until: Since | None = None
     q: str | None = Field(None, max_length=200)
 
 
@@ -69,8 +69,8 @@ class RemapBody(Body):
     """Which deliveries are remapped: those of one source, perhaps of a time only."""
 
     source_id: str = Field(max_length=64)
-    since: str | None = None
-    until: str | None = None
+    since: Since | None = None
+    until: Since | None = None
     dry_run: bool = False
 
 
@@ -90,7 +90,7 @@ class JobQuery(Query):
 class ChangesQuery(Page):
     """The filters of a job's changes."""
 
-    kind: str | None = Field(None, pattern="^(order|delivery)$")
+    kind: Literal["order", "delivery"] | None = None
 
 
 class FailureAnswer(TypedDict):
@@ -160,8 +160,6 @@ async def retry(asked: Asked) -> Response:
     """Takes up again every delivery that the filter matches, in the background; with `dry_run` only counts them."""
     body = await asked.body(RetryBody)
     given = body.filter
-    if given.outcome is not None and given.outcome not in RECORDED:
-        raise invalid("filter.outcome", "is not kept in the log (refused and repeated deliveries are only counted)")
     contact_id = None
     if given.contact is not None:
         found = await contacts.find(asked.registry.store, asked.account_id, given.contact)
@@ -174,8 +172,8 @@ async def retry(asked: Asked) -> Response:
         kind=given.kind,
         external_id=given.external_id,
         contact_id=contact_id,
-        since=moment_of("filter.since", given.since),
-        until=moment_of("filter.until", given.until),
+        since=moment_of(given.since),
+        until=moment_of(given.until),
         q=given.q,
     )
     if body.dry_run:
@@ -191,7 +189,7 @@ async def remap(asked: Asked) -> Response:
         raise not_found("source")
     if why := refusal(source.adapter):
         raise invalid("source_id", why)
-    wanted = Filter(source_id=source.id, since=moment_of("since", body.since), until=moment_of("until", body.until))
+    wanted = Filter(source_id=source.id, since=moment_of(body.since), until=moment_of(body.until))
     return await _begun(asked, Kind.REMAP, wanted, dry_run=body.dry_run)
 
 

@@ -1,8 +1,9 @@
 """Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -14,13 +15,30 @@ from app.store import contacts, orders
 from app.store.statements import Row
 from app.web import shapes
 from app.web.answers import EntryShown, Listed, OrderShown
-from app.web.problems import invalid, not_found
+from app.web.problems import not_found
 from app.web.requests import Asked, Page, Query, after, answer, cursor, page_of, route
 from app.web.wallet import wallet_of
 
-# A text, checked where it is used (`moment_of`); the document says more of it than its type.
+
+def _a_time(text: str) -> str:
+    text = re.sub(r"(T[0-9:.]+) ([0-9:]+)$", r"\1+\2", text)  # a plus that was not encoded arrives as a blank
+    moments.since(text, moments.now())
+    return text
+
+
+def _a_currency(text: str) -> str:
+    try:
+        return currency_code(text)
+    except Unreadable:
+        raise ValueError("is not an ISO 4217 code of three letters") from None
+
+
+# Sources may speak of currencies that are not in our table of them.
+Code = Annotated[str, AfterValidator(_a_currency)]
+# A text still: what it means depends on when it is asked (`moment_of`). The document says more of it than its type.
 Since = Annotated[
     str,
+    AfterValidator(_a_time),
     WithJsonSchema({
         "description": "a time in ISO 8601 (UTC, when it names no zone), or a span back from now",
         "anyOf": [
@@ -37,7 +55,7 @@ class OrderFilters(Query):
     status: Status | None = None
     origin: Origin | None = None
     source_id: str | None = Field(None, max_length=64)
-    currency: str | None = Field(None, json_schema_extra={"examples": ["BRL"]})
+    currency: Code | None = Field(None, json_schema_extra={"examples": ["BRL"]})
     since: Since | None = None
     until: Since | None = None
 
@@ -58,14 +76,9 @@ class AllOrdersQuery(Page, AllOrdersFilters):
     """A page of orders."""
 
 
-def moment_of(name: str, text: str | None) -> int | None:
-    """A time in a query. Raises Problem."""
-    if text is None:
-        return None
-    try:
-        return moments.since(text, moments.now())
-    except ValueError as fault:
-        raise invalid(name, str(fault)) from None
+def moment_of(text: Since | None) -> int | None:
+    """The time that a query means."""
+    return None if text is None else moments.since(text, moments.now())
 
 
 async def wanted(
@@ -76,20 +89,16 @@ async def wanted(
     deal_id: str | None = None,
     q: str | None = None,
 ) -> orders.Filter:
-    """The filter that a query means. Raises Problem."""
-    try:
-        currency = currency_code(query.currency) if query.currency else None
-    except Unreadable:
-        raise invalid("currency", "is not an ISO 4217 code of three letters") from None
+    """The filter that a query means."""
     return orders.Filter(
         contact_id=contact_id,
         deal_id=deal_id,
         status=query.status,
         origin=query.origin,
         source_id=query.source_id,
-        currency=currency,
-        since=moment_of("since", query.since),
-        until=moment_of("until", query.until),
+        currency=query.currency,
+        since=moment_of(query.since),
+        until=moment_of(query.until),
         q=q,
         wallet_of=await wallet_of(asked),
     )

@@ -1,11 +1,15 @@
 """Errors as RFC 9457 problems: one shape, stable codes, and words for the person who can act on them."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+
+from app.faults import in_words
 
 TITLES = {
     "unauthenticated": (401, "A token is needed"),
@@ -13,7 +17,7 @@ TITLES = {
     "registry_disabled": (403, "The registry is off for this account"),
     "not_found": (404, "There is no such thing here"),
     "method_not_allowed": (405, "This address does not take that method"),
-    "conflict": (409, "That is taken"),
+    "conflict": (409, "It cannot be done as things stand"),
     "too_large": (413, "The request is too large"),
     "invalid": (422, "Something in the request is wrong"),
     "contact_not_found": (422, "There is no such contact"),
@@ -79,14 +83,36 @@ def invalid(field: str, message: str) -> Problem:
     return Problem("invalid", f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
+class Together:
+    """Problems that are met one after the other and told at once: who mends one wants to know of the others."""
+
+    def __init__(self) -> None:
+        self._met: list[Problem] = []
+
+    @contextmanager
+    def met(self) -> Iterator[None]:
+        """What is wrong in here is kept for later."""
+        try:
+            yield
+        except Problem as problem:
+            self._met.append(problem)
+
+    def told(self) -> None:
+        """Raises Problem when any was met: the first one's code, and the wrong fields of all."""
+        if self._met:
+            first = self._met[0]
+            errors = [error for one in self._met for error in one.errors or ()]
+            raise Problem(first.code, "; ".join(one.detail for one in self._met), errors=errors)
+
+
 def from_validation(fault: ValidationError, *, within: str = "") -> Problem:
     """Every wrong field at once, without the values; `within` stands before each field's name."""
     errors = [
         {
             "field": within + ".".join(str(step) for step in error["loc"]) or "body",
-            "message": error["msg"].removeprefix("Value error, "),
+            "message": in_words(error),
         }
-        for error in fault.errors(include_url=False, include_context=False, include_input=False)
+        for error in fault.errors(include_url=False, include_input=False)
     ]
     return Problem("invalid", "; ".join(f"{error['field']}: {error['message']}" for error in errors), errors=errors)
 

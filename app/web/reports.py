@@ -9,12 +9,12 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from adapters.contract import Money, Unreadable
+from adapters.contract import Money, Origin, Unreadable
 from app import moments
 from app.moments import iso
 from app.roles import Permission
@@ -23,7 +23,7 @@ from app.store.statements import Row
 from app.web import shapes
 from app.web.answers import SumsShown
 from app.web.contacts import sums
-from app.web.orders import OrderQuery, Since, wanted
+from app.web.orders import Code, OrderQuery, Since, wanted
 from app.web.problems import invalid, not_found
 from app.web.requests import Asked, Page, after, answer, cursor, page_of, route
 
@@ -32,20 +32,33 @@ TIMES = (1, 2, 5, 10)  # the average order value, when the caller names no sums
 Steps = Annotated[str, StringConstraints(max_length=200)]
 
 
+@lru_cache(maxsize=1)
+def _zones() -> set[str]:
+    return available_timezones()
+
+
+def _a_zone(name: str) -> str:
+    if name not in _zones():
+        raise ValueError("is not a time zone such as UTC or America/Sao_Paulo")
+    return name
+
+
 class ReportQuery(OrderQuery):
     """The filters of the orders' list, what to group by, and where months begin."""
 
     group_by: Literal["month", "status", "currency", "origin", "source", "deal", "owner"] = "month"
     contact: str | None = Field(None, max_length=255)
     deal_id: str | None = Field(None, max_length=255)
-    zone: str = Field("UTC", max_length=64, description="where months begin: UTC, or such as America/Sao_Paulo")
+    zone: Annotated[str, AfterValidator(_a_zone)] = Field(
+        "UTC", max_length=64, description="where months begin: UTC, or such as America/Sao_Paulo"
+    )
 
 
 class BuyersQuery(Page):
     """Which orders count, and four ascending steps for each score."""
 
-    currency: str | None = Field(None, description="one currency at a time; the account's own when none is named")
-    origin: str | None = Field(None, max_length=64)
+    currency: Code | None = Field(None, description="one currency at a time; the account's own when none is named")
+    origin: Origin | None = None
     source_id: str | None = Field(None, max_length=64)
     since: Since | None = None
     until: Since | None = None
@@ -129,7 +142,7 @@ async def of_orders(asked: Asked) -> Response:
     if place is not None and query.group_by == "month" and not re.fullmatch(r"(19|2[0-2])\d\d-(0[1-9]|1[0-2])", place):
         raise invalid("cursor", "is not one that this list gave")
     shown: dict[str, Any] = {"group_by": query.group_by, "zone": query.zone}
-    zone, contact_id = _zone(query.zone), None
+    zone, contact_id = ZoneInfo(query.zone), None
     if query.contact:
         found = await contacts.find(asked.registry.store, asked.account_id, query.contact)
         if found is None:
@@ -150,17 +163,6 @@ async def of_orders(asked: Asked) -> Response:
         for one in groups[: query.limit]
     ]
     return answer(shown | {"data": data, "next_cursor": following})
-
-
-@lru_cache(maxsize=1)
-def _zones() -> set[str]:
-    return available_timezones()
-
-
-def _zone(name: str) -> ZoneInfo:
-    if name not in _zones():
-        raise invalid("zone", "is not a time zone such as UTC or America/Sao_Paulo")
-    return ZoneInfo(name)
 
 
 def _steps(name: str, text: str) -> list[int]:
@@ -192,13 +194,13 @@ async def of_contacts(asked: Asked) -> Response:
     store, account = asked.registry.store, await accounts.find(asked.registry.store, asked.account_id)
     if account is None:
         raise not_found("account")
-    try:
-        orders_query = OrderQuery.model_validate({
-            "currency": query.currency or account["default_currency"],
-            **{name: value for name in ("origin", "source_id", "since", "until") if (value := getattr(query, name))},
-        })  # fmt: skip
-    except ValueError:
-        raise invalid("origin", "is not an origin") from None
+    orders_query = OrderQuery(
+        currency=query.currency or account["default_currency"],
+        origin=query.origin,
+        source_id=query.source_id,
+        since=query.since,
+        until=query.until,
+    )
     filtered = await wanted(asked, orders_query)
     currency = filtered.currency or account["default_currency"]
     # The first page's moment and average hold for all pages, so that one rule does.

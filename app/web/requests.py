@@ -5,11 +5,22 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -33,6 +44,38 @@ class Body(BaseModel):
     """A request's body. Unknown fields are an error: a misspelt one is not silently without effect."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
+
+
+class Change(Body):
+    """What may be changed. Absent leaves a field alone, and null empties those that `may_be_empty`; of others it is an error."""
+
+    may_be_empty: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*")
+    @classmethod
+    def _not_null(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.field_name not in cls.may_be_empty:
+            raise ValueError("cannot be null; leave it out to leave it alone")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A pattern for a text, and what is said of one that does not match: nobody should have to read the pattern."""
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def matching(text: str) -> str:
+            if not re.fullmatch(self.pattern, text):
+                raise ValueError(self.words)
+            return text
+
+        return no_info_after_validator_function(matching, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema) | {"pattern": self.pattern}
 
 
 class Query(BaseModel):
@@ -92,14 +135,16 @@ class Asked:
         return self.caller.account_id
 
     def path(self, name: str) -> str:
-        """A part of the path."""
+        """A part of the path. Raises Problem when it can name nothing."""
         value: str = self.request.path_params[name]
-        if len(value) > 255 or "\0" in value:
+        if len(value) > 255 or "\0" in value or not value.strip():
+            if self.request.method == "PUT":  # it would be made
+                raise invalid(name, "must have 1 to 255 characters, not blanks alone, and no NUL")
             raise Problem("not_found", "there is no such thing")
         return value
 
-    async def body(self, model: type[BodyT]) -> BodyT:
-        """The request's body, checked. Raises Problem, naming every wrong field."""
+    async def body(self, model: type[BodyT], **known: Any) -> BodyT:
+        """The request's body, checked; `known` is what the model's own checks ask for. Raises Problem, naming every wrong field."""
         raw = await self.read()
         try:
             document = json_body(raw) if raw.strip() else {}
@@ -108,7 +153,7 @@ class Asked:
         if not isinstance(document, dict):
             raise Problem("invalid", "the body must be a JSON object")
         try:
-            return model.model_validate(_plain(document))
+            return model.model_validate(_plain(document), context=known)
         except ValidationError as fault:
             raise from_validation(fault) from None
 

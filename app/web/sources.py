@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -12,7 +12,7 @@ from app import moments
 from app.directory import Source, options_of
 from app.moments import iso
 from app.roles import Permission
-from app.secrets import checked_secret, made_secret
+from app.secrets import checked_secret, made_secret, warnings_of
 from app.source_api import THE_KEY
 from app.store import fetches, refusals, sources
 from app.store.statements import Row
@@ -23,8 +23,8 @@ from app.web.answers import (
     SourceShown,
     SourceWhole,
 )
-from app.web.problems import from_validation, invalid, not_found
-from app.web.requests import Asked, Body, Page, after, answer, null_only_for, page_of, route
+from app.web.problems import Together, from_validation, invalid, not_found
+from app.web.requests import Asked, Body, Change, Page, after, answer, null_only_for, page_of, route
 
 MAX_OVERLAP = 30 * 86400
 
@@ -32,10 +32,18 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 
 
+def _an_adapter(name: str) -> str:
+    if name not in adapters.names():
+        raise ValueError(f"is not one of {', '.join(adapters.names())}")
+    return name
+
+
 class SourceMade(Body):
     """A new source."""
 
-    adapter: str = Field(json_schema_extra=lambda schema: schema.update(enum=list(adapters.names())))
+    adapter: Annotated[str, AfterValidator(_an_adapter)] = Field(
+        json_schema_extra=lambda schema: schema.update(enum=list(adapters.names()))
+    )
     name: Name | None = None
     secret: Secret | None = None
     key: Secret | None = None
@@ -43,7 +51,7 @@ class SourceMade(Body):
     options: dict[str, Any] = {}
 
 
-class SourceChange(Body):
+class SourceChange(Change):
     """What may be changed; what is not mentioned is left alone."""
 
     model_config = ConfigDict(json_schema_extra=null_only_for())
@@ -60,14 +68,6 @@ class SecretMade(Body):
 
     secret: Secret | None = None
     overlap: str = Field("24h", json_schema_extra={"pattern": r"^\d{1,6}[smhdw]$"})
-
-
-def adapter_of(name: str) -> Adapter[Any]:
-    """The adapter. Raises Problem."""
-    try:
-        return adapters.load(name)
-    except KeyError:
-        raise invalid("adapter", f"is not one of {', '.join(adapters.names())}") from None
 
 
 def _checked_options(adapter: Adapter[Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -151,13 +151,20 @@ async def source_of(asked: Asked) -> Source:
 async def make(asked: Asked) -> Response:
     """A new source. The secret is in the answer only when we made it, and only this once."""
     given = await asked.body(SourceMade)
-    adapter = adapter_of(given.adapter)
-    options = _checked_options(adapter, given.options)
+    adapter = adapters.load(given.adapter)
     # A platform that makes the secret itself often shows it only once it knows the URL, which this source gives.
     theirs = adapter.secret_made_by == "theirs" and given.secret is None  # noqa: S105 - says who makes it; it is none
-    secret = None if theirs else _secret(adapter, adapter.options.model_validate(given.options), given.secret)
+    options: dict[str, Any] = {}
+    secret, wrong = None, Together()
+    with wrong.met():
+        options = _checked_options(adapter, given.options)
+        if not theirs:
+            with wrong.met():  # only with good options: they may say how it signs
+                secret = _secret(adapter, options_of(adapter, options), given.secret)
     if given.key:
-        _fetching(adapter)
+        with wrong.met():
+            _fetching(adapter)
+    wrong.told()
     seal = asked.registry.vault.seal
     source_id = await sources.add(
         asked.registry.store,
@@ -183,8 +190,8 @@ async def make(asked: Asked) -> Response:
             f"there is no secret yet, so every delivery is refused; give it the one that {adapter.title} shows: "
             f"orders-registry source rotate {source_id} --secret '…'"
         ]
-    elif len(secret) < 16:
-        shown["warnings"] = ["the secret has fewer than 16 characters"]
+    else:
+        shown["warnings"] = warnings_of(adapter, options_of(adapter, options), secret)
     if adapter.api is not None and not given.key:
         shown["warnings"].append(
             f"there is no key yet, so no order can be read; give it {adapter.api.key_words}: "
@@ -226,15 +233,11 @@ async def change(asked: Asked) -> Response:
     """Sets what is mentioned."""
     row = await _row(asked)
     given = await asked.body(SourceChange)
-    changes: dict[str, Any] = {}
-    for name, value in given.model_dump(exclude_unset=True).items():
-        if value is None:
-            raise invalid(name, "cannot be null; leave it out to leave it alone")
-        changes[name] = value
+    changes: dict[str, Any] = given.model_dump(exclude_unset=True)
     if "options" in changes:
-        changes["options"] = _checked_options(adapter_of(row["adapter"]), changes["options"])
+        changes["options"] = _checked_options(adapters.load(row["adapter"]), changes["options"])
     if "key" in changes:
-        _fetching(adapter_of(row["adapter"]))
+        _fetching(adapters.load(row["adapter"]))
         changes["key"] = asked.registry.vault.seal(changes["key"])
     store = asked.registry.store
     await sources.change(store, asked.account_id, row["id"], changes)
@@ -263,7 +266,7 @@ async def rotate(asked: Asked) -> Response:
         raise invalid("overlap", str(fault)) from None
     if overlap > MAX_OVERLAP:
         raise invalid("overlap", "is longer than 30 days")
-    adapter = adapter_of(row["adapter"])
+    adapter = adapters.load(row["adapter"])
     secret = _secret(adapter, options_of(adapter, row["options"]), given.secret)
     ends = moments.now() + overlap * 1_000_000
     secret_id = await sources.add_secret(
@@ -274,6 +277,7 @@ async def rotate(asked: Asked) -> Response:
         "id": secret_id,
         "secret": secret if given.secret is None else None,
         "older_secrets_end_at": iso(ends),
+        "warnings": warnings_of(adapter, options_of(adapter, row["options"]), secret),
     }
     return answer(shown, 201)
 
@@ -290,11 +294,8 @@ async def revoke(asked: Asked) -> Response:
 _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
     route("POST", "/v1/sources", make, Permission.SOURCES, takes=SourceMade, gives=SourceMadeShown, status=201),
-    route(
-        "GET", "/v1/sources", index, None,
-        any_of=(Permission.SOURCES, Permission.LOG), query=Page, gives=Listed[SourceShown],
-    ),
-    route("GET", _ID, show, None, any_of=(Permission.SOURCES, Permission.LOG), gives=SourceWhole),
+    route("GET", "/v1/sources", index, Permission.SOURCES, query=Page, gives=Listed[SourceShown]),
+    route("GET", _ID, show, Permission.SOURCES, gives=SourceWhole),
     route("PATCH", _ID, change, Permission.SOURCES, takes=SourceChange, gives=SourceWhole),
     route("DELETE", _ID, delete, Permission.SOURCES, status=204),
     route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES, takes=SecretMade, gives=SecretMadeShown, status=201),

@@ -27,8 +27,8 @@ async def stats(asked: Asked) -> Response:
     """Counts per source, outcome and hour; last seen; how long acknowledging took; what somebody has to look at."""
     query = asked.query(StatsQuery)
     present = moments.now()
-    since = moment_of("since", query.since) or 0
-    until = moment_of("until", query.until) or present
+    since = moment_of(query.since) or 0
+    until = moment_of(query.until) or present
     if since >= until:
         raise invalid("since", "is not before `until`")
     if until - since > LONGEST:

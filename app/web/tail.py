@@ -7,13 +7,13 @@ from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from app.outcome import RECORDED, Outcome
 from app.roles import Permission
 from app.store import deliveries
 from app.store.deliveries import Filter
 from app.store.statements import Row
 from app.tail import Line, Watcher
 from app.web import shapes
+from app.web.deliveries import Recorded
 from app.web.problems import invalid
 from app.web.requests import Asked, Query, Stream, route
 
@@ -25,7 +25,7 @@ class TailQuery(Query):
     """Which deliveries; as in the list."""
 
     source_id: str | None = Field(None, max_length=64)
-    outcome: Outcome | None = None
+    outcome: Recorded | None = None
     kind: str | None = Field(None, max_length=200)
     external_id: str | None = Field(None, max_length=255)
     q: str | None = Field(None, max_length=200)
@@ -34,8 +34,6 @@ class TailQuery(Query):
 async def tail(asked: Asked) -> Response:
     """The log as it grows: server-sent events `delivery`, each a row of the list; `Last-Event-ID` catches up."""
     query = asked.query(TailQuery)
-    if query.outcome is not None and query.outcome not in RECORDED:
-        raise invalid("outcome", "is not kept in the log (refused and repeated deliveries are only counted)")
     last = asked.request.headers.get("last-event-id", "")
     if len(last) > 64 or (last and not last.startswith("dlv_")):
         raise invalid("Last-Event-ID", "is not one that this stream gave")

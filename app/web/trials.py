@@ -10,16 +10,18 @@ from starlette.routing import Route
 
 from adapters.contract import Delivery, Unverified
 from app import moments, samples
+from app.committer import Busy
 from app.diagnosis import Known, examine
 from app.directory import Source
 from app.moments import iso
+from app.outcome import Outcome
 from app.roles import Permission
-from app.store import sources
+from app.store import deliveries, sources
 from app.store.statements import Row
 from app.trial import attempt
 from app.vault import Sealed, Vault
 from app.web import shapes
-from app.web.answers import AnsweredShown, TriedShown
+from app.web.answers import TestedShown, TriedShown
 from app.web.problems import Problem, invalid
 from app.web.requests import Asked, Body, answer, route
 from app.web.sources import source_of
@@ -116,7 +118,7 @@ def _tried_order(one: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test(asked: Asked) -> Response:
-    """Signs a sample and sends it through the front door."""
+    """Signs a sample and sends it through the front door; gives the delivery that it became."""
     source = await source_of(asked)
     given = await asked.body(Tested)
     delivery = signed_sample(source, given.kind)
@@ -127,12 +129,15 @@ async def test(asked: Asked) -> Response:
             "registry_disabled", "the source or the account's registry is off, so its door refuses deliveries"
         )
     result = await asked.registry.intake.receive(admitted, raw, samples.query_string(delivery), delivery.body)
-    told: AnsweredShown = {
+    if result.outcome is Outcome.BUSY:
+        raise Busy("the database cannot commit now; nothing of the test was kept")
+    row = await deliveries.find(asked.registry.store, asked.account_id, result.delivery_id or "")
+    return answer({
+        **(shapes.delivery(row) if row else {}),
         "delivery_id": result.delivery_id,
         "outcome": result.outcome,
         "orders": list(result.orders),
-    }
-    return answer(told)
+    })  # fmt: skip
 
 
 def signed_sample(source: Source, kind: str | None, case: str | None = None) -> Delivery:
@@ -179,7 +184,7 @@ async def sign(asked: Asked) -> Response:
 
 _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
-    route("POST", f"{_ID}/test", test, Permission.SOURCES, takes=Tested, gives=AnsweredShown),
+    route("POST", f"{_ID}/test", test, Permission.SOURCES, takes=Tested, gives=TestedShown),
     route("POST", f"{_ID}/try", try_out, Permission.SOURCES, takes=Tried, gives=TriedShown),
     route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True),
     route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True),

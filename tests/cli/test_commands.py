@@ -31,6 +31,9 @@ def test_every_commands_help_has_an_example(words: tuple[str, ...]) -> None:
     assert command.epilog is not None
     assert "orders-registry " + " ".join(words) in command.epilog
     assert command.help
+    # What reads or makes something answers programs too.
+    if words not in {("serve",), ("demo",)}:
+        assert any("--json" in one.opts for one in command.params)
 
 
 def test_a_round_without_a_server(here: Installation) -> None:
@@ -116,7 +119,10 @@ def test_what_cannot_be_meant_is_misuse_and_names_every_fault(here: Installation
 def test_postgresql_needs_a_master_key_and_sqlite_one_worker(here: Installation) -> None:
     assert "one worker" in here.run("serve", "--workers", "2", code=2)
     here.environment["ORDERS_DATABASE_URL"] = "postgresql://orders@127.0.0.1:1/orders"
-    assert "ORDERS_MASTER_KEY" in here.run("serve", code=2)
+    here.environment |= {"ORDERS_PORT": "high", "ORDERS_HOST": ""}
+    said = here.run("serve", code=2)
+    for name in ("ORDERS_MASTER_KEY", "ORDERS_PORT", "ORDERS_HOST"):
+        assert name in said
 
 
 def test_the_master_key_is_rotated(here: Installation) -> None:

@@ -269,7 +269,8 @@ def test_workers_share_a_port_and_what_a_command_changes_counts_in_all_of_them(t
     there.run("token", "revoke", there.json("token", "list")["data"][0]["id"])
     until(lambda: {httpx.get(f"{address}/v1/orders", headers=bearer).status_code for _ in range(20)} == {401}, within=2)
 
-    assert there.json("doctor")["well"] is True
+    found = there.json("doctor")
+    assert (found["well"], found["server_running"]) == (True, None)  # servers run where they like: nobody here knows
     assert "pg_dump" in there.refused("backup", str(there.folder / "copy.db"))
     assert there.stop() == 0
     assert not any(alive(one) for one in processes)

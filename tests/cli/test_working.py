@@ -144,6 +144,39 @@ def test_the_tail_shows_each_delivery_once_and_ends_with_ctrl_c(here: Installati
         assert tail.wait(PATIENCE) == 0
 
 
+def test_the_tail_takes_every_filter_of_the_log(here: Installation) -> None:
+    here.run("account", "create", "acme", "--enable")
+    source = here.json("source", "add", "standard")["source_id"]
+    other = here.json("source", "add", "standard")["source_id"]
+    here.serve()
+    first = here.json("send", source, "--kind", "order.created")
+    (here.folder / "body.json").write_text(json.dumps({"type": "order.updated", "data": {"id": "1001"}}))
+    second = here.json("send", source, "--kind", "order.updated", "--file", "body.json")
+    assert second["outcome"] == "unreadable"
+    (order,) = first["orders"]
+    contact = here.json("order", "show", order)["contact_id"]
+    external_id = here.json("deliveries", "show", first["delivery_id"])["external_id"]
+
+    def shown(*words: str) -> list[str]:
+        said = here.run("deliveries", "tail", "--json", "--account", "acme", "--until", "0s", *words)
+        return [json.loads(line)["id"] for line in said.splitlines()]
+
+    both = [first["delivery_id"], second["delivery_id"]]
+    assert shown("--since", "1h") == both
+    assert shown() == []  # what came before it began is history
+    for words, found in (
+        (("--source", source), both), (("--source", other), []), (("--kind", "order.updated"), both[1:]),
+        (("--outcome", "created"), both[:1]), (("--external-id", external_id), both[:1]), (("--contact", contact), both[:1]),
+        (("--contact", "nobody"), []), (("--q", "timestamp"), both[1:]), (("--since", "0s"), []),
+    ):  # fmt: skip
+        assert shown("--since", "1h", *words) == found, words
+    assert "--since" in here.run("deliveries", "tail", "--since", "yesterday", code=2)
+    page = here.json("deliveries", "list", "--limit", "1")
+    assert [one["id"] for one in page["data"]] == both[1:]
+    page = here.json("deliveries", "list", "--limit", "1", "--cursor", page["next_cursor"])
+    assert [one["id"] for one in page["data"]] == both[:1]
+
+
 def _event(number: int) -> dict[str, object]:
     at = f"2026-11-20T13:{number // 60:02}:{number % 60:02}Z"
     return {"type": "order.updated", "timestamp": at, "data": {"id": "1001", "title": f"Title {number}"}}

@@ -97,14 +97,13 @@ def test_a_source_is_edited_turned_off_and_deleted(opened: Opened, shop: Shop) -
     expect(page.get_by_text("To go away")).to_have_count(0)
 
 
-def test_ops_look_and_do_not_touch(opened: Opened, shop: Shop) -> None:
-    page = settled(opened("ops", "sources"))
-    expect(page.get_by_role("link", name="Add a source")).to_have_count(0)
-    page.get_by_role("link", name="Outlet").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Outlet")
-    expect(page.get_by_role("region", name="Refused")).to_contain_text("does not match the secret")
-    for name in ("Revoke", "Rotate the secret…", "Edit", "Delete the source", "Send a test", "Remap…"):
-        expect(page.get_by_role("button", name=name)).to_have_count(0)
+def test_a_sources_page_is_for_those_who_keep_them_and_others_read_its_name(opened: Opened, shop: Shop) -> None:
+    page = settled(opened("ops", f"sources/{shop.scene.sources['shopify']}"))
+    expect(page.get_by_role("heading", name="This is not for your role")).to_be_visible()
+    page = settled(opened("ops", f"deliveries/{shop.scene.deliveries['updated']}"))
+    expect(page.get_by_role("main").get_by_text("source was deleted")).to_have_count(0)
+    expect(page.get_by_role("button", name="Retry")).to_be_enabled()
+    expect(page.locator("a[href*='/sources/']")).to_have_count(0)
 
 
 def test_a_remap_is_tried_before_it_is_done(opened: Opened, shop: Shop) -> None:

@@ -39,8 +39,8 @@ ROUTES = [
     ("GET", "/v1/deals/D1", {"admin", "manager", "rep"}),
     ("GET", "/v1/deals/D1/orders", {"admin", "manager", "rep"}),
     ("POST", "/v1/sources", {"admin", "integrator"}),
-    ("GET", "/v1/sources", {"admin", "manager", "integrator", "ops"}),
-    ("GET", "/v1/sources/src_none", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/sources", {"admin", "integrator"}),
+    ("GET", "/v1/sources/src_none", {"admin", "integrator"}),
     ("PATCH", "/v1/sources/src_none", {"admin", "integrator"}),
     ("DELETE", "/v1/sources/src_none", {"admin", "integrator"}),
     ("POST", "/v1/sources/src_none/secrets", {"admin", "integrator"}),
@@ -52,6 +52,7 @@ ROUTES = [
     ("GET", "/v1/session", {"admin", "manager", "rep", "integrator", "ops"}),
     ("POST", "/v1/sources/src_none/try", {"admin", "integrator"}),
     ("GET", "/v1/deliveries", {"admin", "manager", "integrator", "ops"}),
+    ("GET", "/v1/deliveries/sources", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/deliveries/tail?outcome=busy", {"admin", "manager", "integrator", "ops"}),
     ("GET", "/v1/deliveries/dlv_none", {"admin", "manager", "integrator", "ops"}),
     ("POST", "/v1/deliveries/dlv_none/retry", {"admin", "manager", "integrator", "ops"}),
@@ -111,6 +112,20 @@ async def test_bodies_are_for_those_who_may_see_them(house: House) -> None:
         row = await house.get(f"/v1/deliveries/{said['delivery_id']}", token=await house.token_of(role))
         assert (row["body"] is not None) == sees
         assert (row["headers"] is not None) == sees
+
+
+async def test_who_reads_the_log_is_told_which_source_is_meant(house: House) -> None:
+    source = await house.source(name="Our shop")
+    said = (await house.deliver(source, order_event())).json()
+    token = await house.token_of("ops")
+    named = {"id": source, "name": "Our shop", "adapter": "standard", "enabled": True}
+    listed = await house.get("/v1/deliveries/sources", token=token)
+    assert [one | {"webhook_url": ""} for one in listed["data"]] == [named | {"webhook_url": ""}]
+    assert listed["data"][0]["webhook_url"].endswith(f"/webhooks/{source}") and listed["next_cursor"] is None
+    path = f"/v1/deliveries/{said['delivery_id']}"
+    assert (await house.get(path, token=token))["source"] == listed["data"][0]
+    await house.call("DELETE", f"/v1/sources/{source}")
+    assert (await house.get(path, token=token))["source"] is None
 
 
 async def test_a_rep_sees_their_own_wallet_alone(house: House) -> None:

@@ -20,9 +20,9 @@ const PAGES = [
   ["", overview, "log", ""],
   ["deliveries", deliveries, "log", "deliveries"],
   ["deliveries/:id", delivery, "log", "deliveries"],
-  ["sources", sources, "log", "sources"],
+  ["sources", sources, "sources", "sources"],
   ["sources/new", sourceNew, "sources", "sources"],
-  ["sources/:id", source, "log", "sources"],
+  ["sources/:id", source, "sources", "sources"],
   ["contacts", contacts, "read", "contacts"],
   ["contacts/:id", contact, "read", "contacts"],
   ["orders", orders, "read", "orders"],
@@ -32,7 +32,7 @@ const PAGES = [
   ["settings", settings, "account", "settings"],
 ];
 const MENU = [
-  ["", "log", "overview"], ["deliveries", "log", "deliveries"], ["sources", "log", "sources"],
+  ["", "log", "overview"], ["deliveries", "log", "deliveries"], ["sources", "sources", "sources"],
   ["contacts", "read", "contacts"], ["orders", "read", "orders"], ["settings", "account", "settings"],
 ];
 

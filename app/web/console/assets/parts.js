@@ -6,6 +6,8 @@ import { CONSOLE, Refused } from "./api.js";
 
 /** A link inside the console. */
 export const link = (path, text, given) => h("a", { href: `${CONSOLE}/${path}`, ...given }, text);
+/** A source by its name; its page is for those who keep sources. */
+export const sourceLink = (place, id, text, given) => (place?.may("sources") ? link(`sources/${id}`, text, given) : h("span", { ...given }, text));
 
 export const badge = (kind, name) =>
   name ? h("span", { class: `badge ${kind}-${name}`, title: name }, word(kind, name)) : DASH;

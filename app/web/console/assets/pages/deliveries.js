@@ -13,7 +13,7 @@ const SPANS = ["1h", "24h", "7d", "30d"];
 const MOST_LIVE = 200; // rows on the page while it grows
 
 export async function deliveries(place) {
-  const known = (await api.get("/v1/sources", { limit: 200 }, { signal: place.signal })).data;
+  const known = (await api.get("/v1/deliveries/sources", { limit: 200 }, { signal: place.signal })).data;
   const names = new Map(known.map((one) => [one.id, one.name]));
   const columns = columnsOf(names);
   const query = place.query;

@@ -3,7 +3,7 @@
 import { address, api, part } from "../api.js";
 import { fill, h } from "../dom.js";
 import { formLines, pieces, pretty, quoted } from "../json.js";
-import { badge, code, copyable, dash, empty, explain, facts, head, into, link, notice, section, table, tell, time } from "../parts.js";
+import { badge, code, copyable, dash, empty, explain, facts, head, into, link, notice, section, sourceLink, table, tell, time } from "../parts.js";
 import { DASH, exactly, has, money, moment, span, t, word } from "../words.js";
 import { took } from "./deliveries.js";
 
@@ -12,10 +12,7 @@ const INLINE = 4000; // characters of a body that still stand in a command line
 export async function delivery(place) {
   const id = part(place.params.id);
   const row = await api.get(`/v1/deliveries/${id}`, {}, { signal: place.signal });
-  const source = await api.get(`/v1/sources/${part(row.source_id)}`, {}, { signal: place.signal }).catch((error) => {
-    if (error.name === "AbortError") throw error;
-    return null; // deleted since
-  });
+  const source = row.source; // null: deleted since
   const result = h("div", { "aria-live": "polite" });
   const changed = h("div", {});
   const retry = h("button", { type: "button", class: "primary", disabled: !row.body_kept || !source, onclick: () => act(retry, async () => {
@@ -39,7 +36,7 @@ export async function delivery(place) {
   return [
     head(h("span", {}, row.kind || t("delivery"), " ", badge("outcome", row.outcome)), {
       back: ["deliveries", t("deliveries")], actions: [trial, retry],
-      lead: [time(row.received_at, exactly), " · ", source ? link(`sources/${source.id}`, source.name) : code(row.source_id)],
+      lead: [time(row.received_at, exactly), " · ", source ? sourceLink(place, source.id, source.name) : code(row.source_id)],
     }),
     verdict(row),
     result,
@@ -52,7 +49,7 @@ export async function delivery(place) {
         row.headers && source && section(t("repeat"), repeat(row, source))),
       h("aside", { class: "side-facts" }, section(t("facts"), facts([
         [t("delivery"), copyable(row.id)],
-        [t("source"), source ? link(`sources/${source.id}`, source.name) : [code(row.source_id), " ", t("source.gone")]],
+        [t("source"), source ? sourceLink(place, source.id, source.name) : [code(row.source_id), " ", t("source.gone")]],
         [t("external.id"), row.external_id && link(`deliveries?external_id=${part(row.external_id)}`, code(row.external_id))],
         [t("strength"), row.strength && h("span", { title: row.strength }, word("strength", row.strength))],
         [t("received"), time(row.received_at, exactly)],

@@ -2,7 +2,7 @@
 
 import { api, part } from "../api.js";
 import { h, safeAddress } from "../dom.js";
-import { badge, code, copyable, empty, facts, field, filter, filters, form, head, into, link, pager, section, table, tell, time } from "../parts.js";
+import { badge, code, copyable, empty, facts, field, filter, filters, form, head, into, link, pager, section, sourceLink, table, tell, time } from "../parts.js";
 import { DASH, date, money, moment, number, t, word } from "../words.js";
 import { shown } from "./delivery.js";
 
@@ -12,7 +12,7 @@ const FIELDS = ["q", "status", "origin", "source_id", "currency", "since", "unti
 
 export async function orders(place) {
   const query = place.query;
-  const known = place.may("log") ? (await api.get("/v1/sources", { limit: 200 }, { signal: place.signal })).data : [];
+  const known = place.may("log") ? (await api.get("/v1/deliveries/sources", { limit: 200 }, { signal: place.signal })).data : [];
   const chosen = () => Object.fromEntries(FIELDS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
   const list = h("div", { class: "list" });
 
@@ -99,7 +99,7 @@ export async function order(place) {
         [t("ordered"), time(row.ordered_at)],
         [t("paid"), time(row.paid_at)],
         [t("origin"), word("origin", row.origin)],
-        [t("source"), row.source_id && (place.may("log") ? link(`sources/${row.source_id}`, code(row.source_id)) : code(row.source_id))],
+        [t("source"), row.source_id && sourceLink(place, row.source_id, code(row.source_id))],
         [t("external.id"), code(row.external_id)],
         [t("address"), url ? h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, t("address.open")) : row.url && code(row.url)],
         [t("made"), time(row.created_at)],

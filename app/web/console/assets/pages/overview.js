@@ -3,7 +3,7 @@
 import { api } from "../api.js";
 import { stacked } from "../chart.js";
 import { h } from "../dom.js";
-import { badge, choices, code, copyable, empty, head, link, section, since, table } from "../parts.js";
+import { badge, choices, code, copyable, empty, head, link, section, since, sourceLink, table } from "../parts.js";
 import { DASH, date, has, moment, number, span, t, word } from "../words.js";
 
 const RANGES = { "24h": [24, 1], "7d": [168, 6], "30d": [720, 24] };
@@ -16,7 +16,7 @@ export async function overview(place) {
   const range = place.query.get("range") in RANGES ? place.query.get("range") : "24h";
   const [stats, known] = await Promise.all([
     api.get("/v1/stats", { since: range }, { signal: place.signal }),
-    api.get("/v1/sources", { limit: 200 }, { signal: place.signal }),
+    api.get("/v1/deliveries/sources", { limit: 200 }, { signal: place.signal }),
   ]);
   const pick = choices(t("range"), Object.keys(RANGES).map((one) => [one, t(`range.${one}`)]), range, (chosen) => {
     place.setQuery(chosen === "24h" ? {} : { range: chosen });
@@ -28,17 +28,17 @@ export async function overview(place) {
   }
   return [
     head(t("overview"), { lead: t("overview.lead", { since: moment(stats.since) }), actions: [pick] }),
-    alerts(stats, known.data),
+    alerts(stats, known.data, place),
     figures(stats),
     section(t("deliveries.by.hour"), chart(stats, range)),
-    section(t("sources"), sources(stats.sources)),
+    section(t("sources"), sources(stats.sources, place)),
     h("div", { class: "pair" },
-      section(t("refused.by.reason"), refused(stats.sources)),
-      section(t("unknown.status"), unknown(stats.sources))),
+      section(t("refused.by.reason"), refused(stats.sources, place)),
+      section(t("unknown.status"), unknown(stats.sources, place))),
   ];
 }
 
-function alerts(stats, known) {
+function alerts(stats, known, place) {
   if (!stats.alerts.length) return h("p", { class: "notice good", role: "status" }, t("alerts.none"));
   const sources = new Map(stats.sources.map((one) => [one.source_id, one]));
   const urls = new Map(known.map((one) => [one.id, one.webhook_url]));
@@ -47,10 +47,10 @@ function alerts(stats, known) {
       const source = sources.get(one.source_id);
       return h("li", { class: `notice ${GRAVE[one.code] ?? "bad"}`, "data-code": one.code },
         h("div", {},
-          h("p", { class: "what" }, source && [h("strong", {}, link(`sources/${source.source_id}`, source.name)), ": "], message(one, source)),
+          h("p", { class: "what" }, source && [h("strong", {}, sourceLink(place, source.source_id, source.name)), ": "], message(one, source)),
           h("p", { class: "advice" }, advice(one, source)),
           one.code === "never_received" && urls.has(one.source_id) && copyable(urls.get(one.source_id))),
-        action(one));
+        action(one, place));
     })));
 }
 
@@ -77,9 +77,10 @@ function message(one, source) {
   });
 }
 
-function action(one) {
+function action(one, place) {
   if (!one.source_id) return null;
   if (one.code === "unknown_status") return link(`deliveries?source_id=${one.source_id}`, t("alert.log"), { class: "button small" });
+  if (!place.may("sources")) return null;
   if (one.code === "never_received") return link(`sources/${one.source_id}`, t("set.up"), { class: "button small" });
   return link(`sources/${one.source_id}`, t("alert.open"), { class: "button small" });
 }
@@ -128,9 +129,9 @@ function floorHour(at, step) {
   return moment.getTime();
 }
 
-function sources(list) {
+function sources(list, place) {
   return table([
-    { name: t("source"), cell: (one) => [link(`sources/${one.source_id}`, one.name, { class: "strong" }), h("span", { class: "sub" }, one.adapter)] },
+    { name: t("source"), cell: (one) => [sourceLink(place, one.source_id, one.name, { class: "strong" }), h("span", { class: "sub" }, one.adapter)] },
     { name: t("last.received"), cell: (one) => (one.last_received_at ? since(one.last_received_at) : h("span", { class: "quiet" }, t("never"))) },
     { name: t("last.good"), cell: (one) => since(one.last_good_at) },
     { name: t("last.refused"), cell: (one) => since(one.last_refused_at) },
@@ -146,12 +147,12 @@ function tally(one) {
     number(count), " ", h("span", { class: "quiet" }, word("outcome", name)))));
 }
 
-function refused(list) {
+function refused(list, place) {
   const rows = list.flatMap((one) => (one.refused ?? []).map((row) => ({ ...row, source: one })));
   if (!rows.length) return h("p", { class: "quiet" }, t("refused.none"));
   rows.sort((a, b) => b.count - a.count);
   return table([
-    { name: t("source"), cell: (one) => link(`sources/${one.source.source_id}`, one.source.name) },
+    { name: t("source"), cell: (one) => sourceLink(place, one.source.source_id, one.source.name) },
     { name: t("reason"), cell: (one) => [badge("outcome", one.outcome), " ", reason(one.reason)] },
     { name: t("count"), right: true, cell: (one) => number(one.count) },
     { name: t("last"), cell: (one) => since(one.last_at) },
@@ -161,11 +162,11 @@ function refused(list) {
 /** A refusal's word, in words. */
 export const reason = (name) => (has(`refusal.${name}`) ? t(`refusal.${name}`) : name);
 
-function unknown(list) {
+function unknown(list, place) {
   const rows = list.flatMap((one) => (one.unknown_status ?? []).map((row) => ({ ...row, source: one })));
   if (!rows.length) return h("p", { class: "quiet" }, t("unknown.none"));
   return table([
-    { name: t("source"), cell: (one) => link(`sources/${one.source.source_id}`, one.source.name) },
+    { name: t("source"), cell: (one) => sourceLink(place, one.source.source_id, one.source.name) },
     { name: t("status.word"), cell: (one) => code(one.word) },
     { name: t("count"), right: true, cell: (one) => number(one.count) },
     { name: t("last"), cell: (one) => since(one.last_at) },

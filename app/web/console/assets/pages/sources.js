@@ -12,7 +12,7 @@ const OVERLAPS = ["0s", "1h", "24h", "7d", "30d"];
 
 export async function sources(place) {
   const list = (await api.get("/v1/sources", { limit: 200 }, { signal: place.signal })).data;
-  const add = place.may("sources") ? link("sources/new", t("source.add"), { class: "button primary" }) : null;
+  const add = link("sources/new", t("source.add"), { class: "button primary" });
   return [
     head(t("sources"), { actions: [add] }),
     list.length ? table([
@@ -134,22 +134,21 @@ export async function source(place) {
     api.get("/v1/adapters", {}, { signal: place.signal }),
   ]);
   const adapter = adapters.data.find((known) => known.name === one.adapter);
-  const mine = place.may("sources");
   const usable = one.secrets.filter(counts);
   return [
     head(h("span", {}, one.name, " ", state(one)), {
       back: ["sources", t("sources")], lead: [adapter?.title ?? one.adapter, " · ", prose(adapter?.signature)],
       actions: [
         link(`deliveries?source_id=${id}`, t("alert.log"), { class: "button" }),
-        mine && h("button", { type: "button", onclick: () => remap(one, place) }, t("remap")),
-        mine && h("button", { type: "button", onclick: () => edit(one, place) }, t("edit")),
-        mine && h("button", { type: "button", onclick: () => turn(one, place) }, t(one.enabled ? "turn.off" : "turn.on")),
+        h("button", { type: "button", onclick: () => remap(one, place) }, t("remap")),
+        h("button", { type: "button", onclick: () => edit(one, place) }, t("edit")),
+        h("button", { type: "button", onclick: () => turn(one, place) }, t(one.enabled ? "turn.off" : "turn.on")),
       ],
     }),
     place.query.get("made") && notice("good", t("source.made")),
     !usable.length && notice("bad", t("secrets.no.text")),
     section(t("webhook.url"), copyable(one.webhook_url, { block: true })),
-    mine && section(t("listen"), listening(one, adapter, place)),
+    section(t("listen"), listening(one, adapter, place)),
     section(t("secrets"), secrets(one, adapter, place)),
     adapter?.key && section(t("key"), key(one, adapter, place)),
     section(t("refused"), refused(one)),
@@ -159,7 +158,7 @@ export async function source(place) {
       [t("unknown.contacts"), t(`unknown.${one.unknown_contacts}`)], [t("last.received"), since(one.last_delivery_at)], [t("made"), time(one.created_at)],
       Object.keys(one.options).length ? [t("options"), code(JSON.stringify(one.options))] : null,
     ])),
-    mine && h("p", {}, h("button", { type: "button", class: "grave", onclick: () => confirm(t("source.delete"), t("source.delete.text", { name: one.name }), t("source.delete"), async () => {
+    h("p", {}, h("button", { type: "button", class: "grave", onclick: () => confirm(t("source.delete"), t("source.delete.text", { name: one.name }), t("source.delete"), async () => {
       await api.delete(`/v1/sources/${id}`);
       place.go("sources");
     }) }, t("source.delete"))),
@@ -197,21 +196,20 @@ function listening(one, adapter, place) {
 }
 
 function secrets(one, adapter, place) {
-  const mine = place.may("sources");
   const rows = [...one.secrets].sort((a, b) => b.created_at.localeCompare(a.created_at));
   return [
     rows.length ? table([
       { name: t("secret"), cell: (row) => code(row.id) },
       { name: t("made"), cell: (row) => time(row.created_at) },
       { name: t("state"), cell: (row) => lifetime(row) },
-      ...(mine ? [{ name: t("actions"), right: true, cell: (row) => (counts(row) ? h("button", { type: "button", class: "small grave", onclick: () =>
+      { name: t("actions"), right: true, cell: (row) => (counts(row) ? h("button", { type: "button", class: "small grave", onclick: () =>
         confirm(t("revoke"), t("revoke.text"), t("revoke"), async () => {
           await api.delete(`/v1/sources/${part(one.id)}/secrets/${part(row.id)}`);
           tell(t("revoked"));
           place.redraw();
-        }) }, t("revoke")) : null) }] : []),
+        }) }, t("revoke")) : null) },
     ], rows, { caption: t("secrets") }) : null,
-    mine && h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => rotate(one, adapter, place) }, t("rotate"))),
+    h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => rotate(one, adapter, place) }, t("rotate"))),
   ];
 }
 
@@ -252,7 +250,7 @@ function key(one, adapter, place) {
   } }, t("key.check"));
   return [
     h("p", {}, one.has_key ? t("key.there") : h("span", { class: "tag bad" }, t("key.none")), " ", h("span", { class: "quiet" }, adapter.key)),
-    place.may("sources") && h("div", { class: "buttons" }, check, h("button", { type: "button", onclick: () => setKey(one, place) }, t(one.has_key ? "key.replace" : "key.give"))),
+    h("div", { class: "buttons" }, check, h("button", { type: "button", onclick: () => setKey(one, place) }, t(one.has_key ? "key.replace" : "key.give"))),
     result,
   ];
 }
