@@ -13,7 +13,7 @@ from adapters.contract.fold import SO_FAR
 from app.fields import LONGEST_NUMBER, Wrong, items_of, minor_of, moment_of, several
 from app.identity import document, email, phone
 from app.statement import TITLE_LENGTH, UNTIMED, entry_digest
-from app.store.importing import OrderRow
+from app.store.importing import OrderRow, columns_of
 from app.store.importing_contacts import ContactRow
 from app.transfer import BETWEEN, CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
 
@@ -185,7 +185,7 @@ class _Orders(_Reader):
                 said[name] = moment
                 if at < moment <= self._latest:
                     at = moment
-        contact, known = self._customer(said, get, source_id)
+        contact, known, called = self._customer(said, get, source_id)
         if (items := get("items")) is not None:
             try:
                 said["items"] = items_of(items, currency)
@@ -210,10 +210,13 @@ class _Orders(_Reader):
         order_id = get("id")
         if order_id is not None and not ORDER_ID.fullmatch(order_id):
             order_id = None
+        if updated_at is not None:
+            at = updated_at
         spelt = to_json(said).decode()
         return OrderRow(
-            line, source_id or origin, source_id, origin, external_id, at if updated_at is None else updated_at, rank,
-            entry_digest(f"import\n{contact or ''}", spelt), said, spelt, contact, known, order_id, created_at, updated_at,
+            line, source_id or origin, source_id, origin, external_id, at, rank,
+            entry_digest(f"import\n{contact or ''}", spelt), spelt, columns_of(said, at),
+            contact, known, called, order_id, created_at, updated_at,
         )  # fmt: skip
 
     def _source(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
@@ -292,8 +295,8 @@ class _Orders(_Reader):
 
     def _customer(
         self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None
-    ) -> tuple[str | None, list[tuple[str, str]]]:
-        """The id of the contact, if the row names one, and by what else it is known."""
+    ) -> tuple[str | None, list[tuple[str, str]], str | None]:
+        """The id of the contact, if the row names one, by what else it is known, and its name."""
         contact: str | None = get("contact_id")
         crm_id: str | None = get("crm_contact_id")
         if contact is not None and not CONTACT_ID.fullmatch(contact):
@@ -320,13 +323,13 @@ class _Orders(_Reader):
                 self._note(name, f"was left out: it {what}")
             else:
                 self._wrong(name, f"{what}, and the row names its contact by nothing else")
-        name_ = get("contact_name")
-        name_ = name_ and self._short("contact_name", name_.strip(), TITLE_LENGTH)
+        called: str | None = get("contact_name")
+        called = (called and self._short("contact_name", called.strip(), TITLE_LENGTH)) or None
         if len(known) > 2:
             known = list(dict.fromkeys(known))
-        if known or name_:
-            said["customer"] = {"identities": known, "name": name_} if name_ else {"identities": known}
-        return contact, known
+        if known or called:
+            said["customer"] = {"identities": known, "name": called} if called else {"identities": known}
+        return contact, known, called
 
 
 class _Contacts(_Reader):
