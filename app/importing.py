@@ -1,7 +1,7 @@
 """What a row of a file says, checked: every wrong field of it at once, and nothing guessed about money or time."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -45,7 +45,7 @@ class Setting:
     ignore_unknown: bool = False
 
 
-RowT = TypeVar("RowT")
+RowT = TypeVar("RowT", bound=OrderRow | ContactRow)
 
 
 @dataclass(slots=True)
@@ -56,37 +56,64 @@ class Read(Generic[RowT]):
     faults: list[Fault]
     notes: list[Fault]
 
+    def after(self, line: int) -> "Read[RowT]":
+        """What comes after this line."""
+        rest = ([one for one in its if one.line > line] for its in (self.faults, self.notes))
+        return Read([row for row in self.rows if row.line > line], *rest)
+
+
+AT_ONCE = 1000  # rows that are handed on together
+AT_FIRST = 250  # of a part, so that those who write them need not wait for long
+
+
+def orders_in_turn(form: str, text: str, line: int, setting: Setting) -> Iterator[Read[OrderRow]]:
+    """The orders of a part, some at a time in their turn. Raises NoFile when its header cannot be read."""
+    reader = _Orders(setting)
+    size = AT_FIRST
+    read: Read[OrderRow] = Read([], reader.faults, reader.notes)
+    for row in _each(form, text, line, ORDERS, reader, reader.order):
+        read.rows.append(row)
+        if len(read.rows) == size:
+            yield Read(read.rows, reader.faults[:], reader.notes[:])
+            read.rows, size = [], AT_ONCE
+            reader.faults.clear()
+            reader.notes.clear()
+    yield read
+
 
 def read_orders(form: str, text: str, line: int, setting: Setting) -> Read[OrderRow]:
     """The orders of a part. Raises NoFile when its header cannot be read."""
     reader = _Orders(setting)
-    return _read(form, text, line, ORDERS, reader, reader.order)
+    return _read(_each(form, text, line, ORDERS, reader, reader.order), reader)
 
 
 def read_contacts(form: str, text: str, line: int, setting: Setting) -> Read[ContactRow]:
     """The contacts of a part. Raises NoFile when its header cannot be read."""
     reader = _Contacts(setting)
-    return _read(form, text, line, CONTACTS, reader, reader.contact)
+    return _read(_each(form, text, line, CONTACTS, reader, reader.contact), reader)
 
 
-def _read(
+def _read(rows: Iterator[RowT], reader: "_Reader") -> Read[RowT]:
+    read = Read(list(rows), reader.faults, reader.notes)
+    read.faults.sort(key=lambda fault: fault.line)
+    return read
+
+
+def _each(
     form: str,
     text: str,
     line: int,
     columns: Columns,
     reader: "_Reader",
     make: Callable[[int, Given], RowT | None],
-) -> Read[RowT]:
-    read: Read[RowT] = Read([], reader.faults, reader.notes)
+) -> Iterator[RowT]:
     ignore_unknown = reader.setting.ignore_unknown
     for at, given in rows_of(form, text, line, columns, reader.faults, ignore_unknown=ignore_unknown):
         reader.line = at
         if form == CSV or reader.plain(given):
             made = make(at, given)
             if made is not None:
-                read.rows.append(made)
-    read.faults.sort(key=lambda fault: fault.line)
-    return read
+                yield made
 
 
 class _Reader:
