@@ -33,7 +33,8 @@ class Ended(Exception):
 class Apart:
     """The other process, started with the first part and let go when there are no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._process: asyncio.subprocess.Process | None = None
         self._one_part = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
@@ -50,7 +51,7 @@ class Apart:
                 assert process.stdin and process.stdout  # noqa: S101  # they are pipes: see `_started`
                 process.stdin.write(_message((form, text, line, asdict(setting))))
                 while True:
-                    rows, faults, notes, why = await _next(process.stdout)
+                    rows, faults, notes, why = await self._next(process.stdout)
                     if rows is None:
                         break
                     yield Read(
@@ -80,6 +81,14 @@ class Apart:
                 raise Ended from fault
         return self._process
 
+    async def _next(self, stream: asyncio.StreamReader) -> Any:
+        try:
+            async with asyncio.timeout(self._patience):
+                size = int.from_bytes(await stream.readexactly(_SIZE), "big")
+                return marshal.loads(await stream.readexactly(size))  # noqa: S302  # from our own process
+        except (EOFError, OSError, TimeoutError) as fault:  # EOFError is also asyncio's own, for a message cut short
+            raise Ended from fault
+
     def _let_go(self) -> None:
         self._leaving = asyncio.get_running_loop().create_task(self.close())
 
@@ -97,15 +106,6 @@ class Apart:
         with suppress(ProcessLookupError):
             process.kill()
         await process.communicate()  # closes the pipes, and waits
-
-
-async def _next(stream: asyncio.StreamReader) -> Any:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            size = int.from_bytes(await stream.readexactly(_SIZE), "big")
-            return marshal.loads(await stream.readexactly(size))  # noqa: S302  # from our own process
-    except (EOFError, OSError, TimeoutError) as fault:  # EOFError is also asyncio's own, for a message cut short
-        raise Ended from fault
 
 
 def _message(values: tuple[Any, ...]) -> bytes:
