@@ -55,7 +55,7 @@ class Apart:
                     if rows is None:
                         break
                     yield Read(
-                        [OrderRow(*row) for row in rows],
+                        [OrderRow._make(row) for row in rows],
                         [Fault(*one) for one in faults],
                         [Fault(*one) for one in notes],
                     )
