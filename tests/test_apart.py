@@ -138,8 +138,11 @@ async def test_every_order_that_was_imported_is_the_fold_of_its_history(house: H
 
 async def test_a_large_part_comes_whole_and_in_its_order(house: House) -> None:
     importer = Importer(house.registry.store, large=APART)
-    report = await take(importer, "acc", CSV, table(3000) + "x,y,\n1,5.00,\n", 2)
-    assert (report.created, report.updated, [one.line for one in report.faults]) == (3000, 1, [3002])
+    header, _, rest = table(3000).partition("\n")
+    text = f"{header}\nx,y,\na,1.00,a@example.com | nobody\n{rest}x,y,\n1,5.00,\n"
+    report = await take(importer, "acc", CSV, text, 2)
+    assert (report.created, report.updated) == (3001, 1)
+    assert [[one.line for one in its] for its in (report.faults, report.notes)] == [[2, 3004], [3]]
     with pytest.raises(NoFile, match="no such column"):
         await take(importer, "acc", CSV, "a,b\n1,2\n", 2)
     assert (await take(importer, "acc", CSV, table(3000), 2)).unchanged == 3000
