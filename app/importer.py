@@ -15,7 +15,8 @@ from app.store.statements import Plan
 
 ROWS = 1000  # in a transaction: it is short, and webhooks are committed between two
 # PostgreSQL keeps all locks of all transactions in one table of some 6,400 places (64 for each of 100 connections), and
-# the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import.
+# the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import. SQLite has
+# one writer and no such locks.
 NAMES = 2_000
 
 
@@ -76,7 +77,8 @@ class Importer:
         self, read: Read[RowT], names: Callable[[RowT], int], plan: Callable[[Sequence[RowT]], Plan[Report]]
     ) -> Report:
         whole = Report(faults=read.faults, notes=read.notes)
-        for rows in _transactions(read.rows, names):
+        most = None if self._store.on_sqlite else NAMES
+        for rows in _transactions(read.rows, names, most):
             async with self._one_at_a_time:
                 whole.add(await self._commit(lambda rows=rows: plan(rows)))  # type: ignore[misc]  # a lambda's default
         whole.faults.sort(key=lambda fault: fault.line)
@@ -89,12 +91,12 @@ class Importer:
             return done.report
 
 
-def _transactions(rows: Sequence[RowT], names: Callable[[RowT], int]) -> Iterator[list[RowT]]:
+def _transactions(rows: Sequence[RowT], names: Callable[[RowT], int], most: int | None) -> Iterator[list[RowT]]:
     part: list[RowT] = []
     count = 0
     for row in rows:
-        its = names(row)
-        if part and (count + its > NAMES or len(part) == ROWS):
+        its = names(row) if most else 0
+        if part and (len(part) == ROWS or (most and count + its > most)):
             yield part
             part, count = [], 0
         part.append(row)
