@@ -1,7 +1,7 @@
 """What a cell of a file says: amounts, times, items, several values; nothing is guessed."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from app.transfer import BETWEEN
 
 _AMOUNT = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,16})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _LATEST = 7_258_118_400_000_000  # 2200, in microseconds: as far as any source's times are read
 LONGEST_NUMBER = 10**30
 _ITEM = {"title", "quantity", "unit_value", "sku"}
@@ -60,10 +61,9 @@ def moment_of(text: str) -> int:
     """A time in ISO 8601 in microseconds since 1970; without a zone it is UTC. Raises Wrong."""
     try:
         at = datetime.fromisoformat(text.strip())
-        since = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH
+        found = ((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         raise Wrong("is no time in ISO 8601, such as 2026-11-20T13:00:00Z or 2026-11-20") from None
-    found = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     if not 0 <= found < _LATEST:
         raise Wrong("lies outside of 1970 to 2200")
     return found

@@ -1,26 +1,31 @@
 """Imports under way: a part of a file is read beside the event loop, and committed in short transactions, one at a time."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 
+from app.apart import LARGE, Apart, Ended
 from app.importing import Read, RowT, Setting, read_contacts, read_orders
+from app.log import log
 from app.moments import now
 from app.store.database import Store
 from app.store.importing import OrderRow, Rehearsed, Report, import_orders
 from app.store.importing_contacts import ContactRow, import_contacts
 from app.store.statements import Plan
-from app.transfer import ROWS
 
+ROWS = 1000  # in a transaction: it is short, and webhooks are committed between two
 # PostgreSQL keeps all locks of all transactions in one table of some 6,400 places (64 for each of 100 connections), and
-# the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import.
+# the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import. SQLite has
+# one writer and no such locks.
 NAMES = 2_000
 
 
 class Importer:
     """Takes parts of files in."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, *, large: int = LARGE) -> None:
+        self._store, self._large = store, large
+        self._apart = Apart()
         # Between two transactions webhooks are committed: an import never queues more than one.
         self._one_at_a_time = asyncio.Lock()
 
@@ -28,12 +33,34 @@ class Importer:
         self, account_id: str, form: str, text: str, line: int, setting: Setting, *, by: str, rehearse: bool
     ) -> Report:
         """Takes orders in; `by` is who imports. With `rehearse` nothing stays. Raises NoFile, Unavailable, Rejected."""
-        read = await asyncio.to_thread(read_orders, form, text, line, setting)
 
         def plan(rows: Sequence[OrderRow]) -> Plan[Report]:
             return import_orders(account_id, rows, by, now(), rehearse=rehearse)
 
-        return await self._take(read, lambda row: 1 + len(row.identities), plan)
+        whole = Report()
+        async with aclosing(self._read_orders(form, text, line, setting)) as reads:
+            async for read in reads:
+                whole.add(await self._take(read, lambda row: 1 + len(row.identities), plan))
+        whole.faults.sort(key=lambda fault: fault.line)
+        return whole
+
+    async def _read_orders(self, form: str, text: str, line: int, setting: Setting) -> AsyncGenerator[Read[OrderRow]]:
+        """The part's orders: of a large one some at a time, from the process that reads them meanwhile."""
+        through = 0  # the last line of those that were given
+        if len(text) >= self._large:
+            try:
+                async with aclosing(self._apart.orders(form, text, line, setting)) as reads:
+                    async for read in reads:
+                        yield read
+                        through = max([through, *(row.line for row in read.rows[-1:])])
+                return
+            except Ended as fault:
+                log.warning("the process that reads files has ended; the rest of the part is read here", exc_info=fault)
+        yield (await asyncio.to_thread(read_orders, form, text, line, setting)).after(through)
+
+    async def stop(self) -> None:
+        """Lets go of the process that reads."""
+        await self._apart.close()
 
     async def contacts(
         self, account_id: str, form: str, text: str, line: int, setting: Setting, *, rehearse: bool
@@ -50,7 +77,8 @@ class Importer:
         self, read: Read[RowT], names: Callable[[RowT], int], plan: Callable[[Sequence[RowT]], Plan[Report]]
     ) -> Report:
         whole = Report(faults=read.faults, notes=read.notes)
-        for rows in _transactions(read.rows, names):
+        most = None if self._store.on_sqlite else NAMES
+        for rows in _transactions(read.rows, names, most):
             async with self._one_at_a_time:
                 whole.add(await self._commit(lambda rows=rows: plan(rows)))  # type: ignore[misc]  # a lambda's default
         whole.faults.sort(key=lambda fault: fault.line)
@@ -63,12 +91,12 @@ class Importer:
             return done.report
 
 
-def _transactions(rows: Sequence[RowT], names: Callable[[RowT], int]) -> Iterator[list[RowT]]:
+def _transactions(rows: Sequence[RowT], names: Callable[[RowT], int], most: int | None) -> Iterator[list[RowT]]:
     part: list[RowT] = []
     count = 0
     for row in rows:
-        its = names(row)
-        if part and (count + its > NAMES or len(part) == ROWS):
+        its = names(row) if most else 0
+        if part and (len(part) == ROWS or (most and count + its > most)):
             yield part
             part, count = [], 0
         part.append(row)

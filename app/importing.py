@@ -1,7 +1,7 @@
 """What a row of a file says, checked: every wrong field of it at once, and nothing guessed about money or time."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +13,7 @@ from adapters.contract.fold import SO_FAR
 from app.fields import LONGEST_NUMBER, Wrong, items_of, minor_of, moment_of, several
 from app.identity import document, email, phone
 from app.statement import TITLE_LENGTH, UNTIMED, entry_digest
-from app.store.importing import OrderRow
+from app.store.importing import OrderRow, columns_of
 from app.store.importing_contacts import ContactRow
 from app.transfer import BETWEEN, CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
 
@@ -45,7 +45,7 @@ class Setting:
     ignore_unknown: bool = False
 
 
-RowT = TypeVar("RowT")
+RowT = TypeVar("RowT", bound=OrderRow | ContactRow)
 
 
 @dataclass(slots=True)
@@ -56,37 +56,64 @@ class Read(Generic[RowT]):
     faults: list[Fault]
     notes: list[Fault]
 
+    def after(self, line: int) -> "Read[RowT]":
+        """What comes after this line."""
+        rest = ([one for one in its if one.line > line] for its in (self.faults, self.notes))
+        return Read([row for row in self.rows if row.line > line], *rest)
+
+
+AT_ONCE = 1000  # rows that are handed on together
+AT_FIRST = 250  # of a part, so that those who write them need not wait for long
+
+
+def orders_in_turn(form: str, text: str, line: int, setting: Setting) -> Iterator[Read[OrderRow]]:
+    """The orders of a part, some at a time in their turn. Raises NoFile when its header cannot be read."""
+    reader = _Orders(setting)
+    size = AT_FIRST
+    read: Read[OrderRow] = Read([], reader.faults, reader.notes)
+    for row in _each(form, text, line, ORDERS, reader, reader.order):
+        read.rows.append(row)
+        if len(read.rows) == size:
+            yield Read(read.rows, reader.faults[:], reader.notes[:])
+            read.rows, size = [], AT_ONCE
+            reader.faults.clear()
+            reader.notes.clear()
+    yield read
+
 
 def read_orders(form: str, text: str, line: int, setting: Setting) -> Read[OrderRow]:
     """The orders of a part. Raises NoFile when its header cannot be read."""
     reader = _Orders(setting)
-    return _read(form, text, line, ORDERS, reader, reader.order)
+    return _read(_each(form, text, line, ORDERS, reader, reader.order), reader)
 
 
 def read_contacts(form: str, text: str, line: int, setting: Setting) -> Read[ContactRow]:
     """The contacts of a part. Raises NoFile when its header cannot be read."""
     reader = _Contacts(setting)
-    return _read(form, text, line, CONTACTS, reader, reader.contact)
+    return _read(_each(form, text, line, CONTACTS, reader, reader.contact), reader)
 
 
-def _read(
+def _read(rows: Iterator[RowT], reader: "_Reader") -> Read[RowT]:
+    read = Read(list(rows), reader.faults, reader.notes)
+    read.faults.sort(key=lambda fault: fault.line)
+    return read
+
+
+def _each(
     form: str,
     text: str,
     line: int,
     columns: Columns,
     reader: "_Reader",
     make: Callable[[int, Given], RowT | None],
-) -> Read[RowT]:
-    read: Read[RowT] = Read([], reader.faults, reader.notes)
+) -> Iterator[RowT]:
     ignore_unknown = reader.setting.ignore_unknown
     for at, given in rows_of(form, text, line, columns, reader.faults, ignore_unknown=ignore_unknown):
         reader.line = at
         if form == CSV or reader.plain(given):
             made = make(at, given)
             if made is not None:
-                read.rows.append(made)
-    read.faults.sort(key=lambda fault: fault.line)
-    return read
+                yield made
 
 
 class _Reader:
@@ -185,7 +212,7 @@ class _Orders(_Reader):
                 said[name] = moment
                 if at < moment <= self._latest:
                     at = moment
-        contact, known = self._customer(said, get, source_id)
+        contact, known, called = self._customer(said, get, source_id)
         if (items := get("items")) is not None:
             try:
                 said["items"] = items_of(items, currency)
@@ -210,10 +237,13 @@ class _Orders(_Reader):
         order_id = get("id")
         if order_id is not None and not ORDER_ID.fullmatch(order_id):
             order_id = None
+        if updated_at is not None:
+            at = updated_at
         spelt = to_json(said).decode()
         return OrderRow(
-            line, source_id or origin, source_id, origin, external_id, at if updated_at is None else updated_at, rank,
-            entry_digest(f"import\n{contact or ''}", spelt), said, spelt, contact, known, order_id, created_at, updated_at,
+            line, source_id or origin, source_id, origin, external_id, at, rank,
+            entry_digest(f"import\n{contact or ''}", spelt), spelt, columns_of(said, at),
+            contact, known, called, order_id, created_at, updated_at,
         )  # fmt: skip
 
     def _source(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
@@ -292,8 +322,8 @@ class _Orders(_Reader):
 
     def _customer(
         self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None
-    ) -> tuple[str | None, list[tuple[str, str]]]:
-        """The id of the contact, if the row names one, and by what else it is known."""
+    ) -> tuple[str | None, list[tuple[str, str]], str | None]:
+        """The id of the contact, if the row names one, by what else it is known, and its name."""
         contact: str | None = get("contact_id")
         crm_id: str | None = get("crm_contact_id")
         if contact is not None and not CONTACT_ID.fullmatch(contact):
@@ -320,13 +350,13 @@ class _Orders(_Reader):
                 self._note(name, f"was left out: it {what}")
             else:
                 self._wrong(name, f"{what}, and the row names its contact by nothing else")
-        name_ = get("contact_name")
-        name_ = name_ and self._short("contact_name", name_.strip(), TITLE_LENGTH)
+        called: str | None = get("contact_name")
+        called = (called and self._short("contact_name", called.strip(), TITLE_LENGTH)) or None
         if len(known) > 2:
             known = list(dict.fromkeys(known))
-        if known or name_:
-            said["customer"] = {"identities": known, "name": name_} if name_ else {"identities": known}
-        return contact, known
+        if known or called:
+            said["customer"] = {"identities": known, "name": called} if called else {"identities": known}
+        return contact, known, called
 
 
 class _Contacts(_Reader):

@@ -76,6 +76,7 @@ class Registry:
 
     async def close(self) -> None:
         """Ends what is under way, writes what is counted, disconnects."""
+        await self.importer.stop()
         await self.jobs.stop()
         await self.retention.stop()
         await self.tail.stop()

@@ -8,7 +8,9 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 CSV, JSONL = "csv", "jsonl"
@@ -37,7 +39,7 @@ CONTACT_ALIASES = {
 }  # fmt: skip
 BETWEEN = " | "  # neither an e-mail address, a phone number nor a document holds it
 
-ROWS = 1000  # in a part: a transaction is short, and webhooks are committed between two
+ROWS = 10_000  # in a part
 PART_CHARACTERS = 1_000_000  # after so many a part is full as well
 ROW_CHARACTERS = 1_000_000  # no order is longer; a quote that never closes is
 
@@ -146,14 +148,10 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
 
     count = 0
     _allow_long_fields()
-    reader = csv.reader(watched(), delimiter=delimiter)
-    while True:
-        try:
-            next(reader)
-        except StopIteration:
-            break
-        except csv.Error:
-            pass  # whoever reads the part finds it again, and says so
+    for line in watched():
+        if '"' in line:  # without a quote, a line is a row
+            with suppress(csv.Error):  # whoever reads the part finds it again, and says so
+                next(csv.reader(chain((line,), watched()), delimiter=delimiter))
         since, begun = 0, len(pulled)
         count += 1
         if count == rows or size > PART_CHARACTERS:

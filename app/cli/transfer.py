@@ -1,5 +1,6 @@
 """`import`, `export`, `contacts import`: files of any size, a part at a time."""
 
+import gc
 import os
 import sys
 from collections import deque
@@ -139,6 +140,7 @@ def _import(
         if form not in MEDIA:
             raise Misuse("--format is csv or jsonl")
         cut = _Cut()
+        gc.freeze()  # the program itself stays: only rows come and go, and are looked through for cycles
         with _progress(raw, file) as moved:
 
             def bodies() -> Iterator[tuple[bytes, Mapping[str, Any]]]:

@@ -2,12 +2,12 @@
 
 An imported order is the fold of its history like every other: its row is kept as an entry, so that what a shop says of it
 later folds over it. Most rows are of orders that are new; their one entry is the whole history, and the order's row is
-written straight from it (`_only`, which a test holds against the fold itself).
+written straight from it (`columns_of`, which a test holds against the fold itself), together with its neighbours.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pydantic_core
 
@@ -16,10 +16,11 @@ from app.ids import new_ids
 from app.outcome import Outcome
 from app.statement import UNTIMED
 from app.store import owning
+from app.store.alike import Alike
 from app.store.ledger import MERGED, PRUNED, Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.statements import Among, Insert, Lock, Plan, to_json
-from app.store.tombstones import SHOP, met_each, order_words
+from app.store.tombstones import SHOP, anybody_erased, met_each, order_words
 from app.transfer import Fault
 
 _ORDER_BY_NAME = Among(
@@ -29,9 +30,8 @@ _ALIAS = Among("aliases", ("name", "order_id"), fixed=("account_id", "scope"), b
 _ORDER_BY_ID = Among("orders", ("id", "scope", "external_id"), fixed=("account_id",), by="id")
 _CONTACT = Among("contacts", ("id", "merged_into"), fixed=("account_id",), by="id")
 _ENTRIES = Among("history", ("order_id", "at", "rank", "digest"), fixed=("account_id",), by="order_id")
-# After each statement the writing thread waits for the interpreter, which the next part is being read with meanwhile.
-_INSERT_ORDER = Insert("orders", at_once=512)
-_INSERT_HISTORY = Insert("history", at_once=512)
+_INSERT_ORDER = Insert("orders")
+_INSERT_HISTORY = Insert("history")
 
 ERASED = "the person whom the row is about was erased"
 MERGES = 50  # how many merges are followed from a contact's old id
@@ -40,12 +40,12 @@ CORRECTION = (
 )
 
 
-@dataclass(slots=True)
-class OrderRow:
-    """A row that is well-formed. `said` is what the history keeps, `text` the same as JSON.
+class OrderRow(NamedTuple):
+    """A row that is well-formed. `text` is what the history keeps of it, as JSON, and `columns` what `columns_of` makes of it.
 
     `at` is when it was true (microseconds, or UNTIMED), `digest` says its content; `contact` is the id of a contact that
-    it names, `identities` are by what else it is known, the most believed first. `id`, `created_at` and `updated_at` are those of the registry from which it was exported.
+    it names, `identities` are by what else it is known, the most believed first, and `name` is what it is called. `id`,
+    `created_at` and `updated_at` are those of the registry from which it was exported. All of it is plain values.
     """
 
     line: int
@@ -56,13 +56,25 @@ class OrderRow:
     at: int
     rank: int
     digest: str
-    said: dict[str, Any]
     text: str
+    columns: tuple[Any, ...]
     contact: str | None
     identities: list[tuple[str, str]]
+    name: str | None
     id: str | None
     created_at: int | None
     updated_at: int | None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the history keeps."""
+        said: dict[str, Any] = pydantic_core.from_json(self.text)
+        return said
+
+    @property
+    def has_value(self) -> bool:
+        """Whether it says what the order comes to, without which there is no order."""
+        return self.columns[_VALUE] is not None
 
 
 @dataclass(slots=True)
@@ -169,6 +181,8 @@ class _Part:
 
     def living(self, rows: Sequence[OrderRow]) -> Plan[list[OrderRow]]:
         """The rows without those that would bring back a person who was erased."""
+        if not (yield from anybody_erased(self._account_id)):
+            return list(rows)
         scopes: dict[str, list[OrderRow]] = {}
         for row in rows:
             scopes.setdefault(row.scope, []).append(row)
@@ -205,7 +219,7 @@ class _Part:
                 there.append((row, self._orders[name]))
             elif name in fresh:
                 others.append(row)
-            elif "value" not in row.said:
+            elif not row.has_value:
                 self._refuse(row, "value", "is needed: there is no such order yet")
             elif row.id and row.id in taken:
                 self._refuse(row, "id", f"stands in line {taken[row.id].line} as well, for another order")
@@ -225,31 +239,52 @@ class _Part:
 
     def save_new(self, rows: Sequence[OrderRow]) -> Plan[None]:
         """Writes orders that nothing was said of before."""
-        orders: list[tuple[Any, ...]] = []
-        history: list[tuple[Any, ...]] = []
-        ids = new_ids("ord", len(rows))
-        placed = [(row, new_id, *whose) for row, new_id in zip(rows, ids, strict=True) if (whose := self._contact(row))]
-        account_id, made = self._account_id, self.contacts.made()
-        of_contacts, of_deals = yield from owning.owners(
-            {(account_id, contact_id) for _, _, contact_id, _ in placed if contact_id and contact_id not in made},
-            {(account_id, deal_id) for row, *_ in placed if (deal_id := row.said.get("deal_id"))},
-        )
-        for row, new_id, contact_id, pinned in placed:
-            order_id = row.id if row.id and row.id not in self._ids else new_id
-            owned = (
-                of_contacts.get((account_id, contact_id or "")),
-                of_deals.get((account_id, row.said.get("deal_id") or "")),
-            )
-            orders.append((*_only(account_id, order_id, row, contact_id, self._present), *owned))
+        made: list[OrderRow] = []
+        ids: list[str] = []
+        contacts: list[str | None] = []
+        texts: list[str] = []
+        for row, new_id in zip(rows, new_ids("ord", len(rows)), strict=True):
+            whose = self._contact(row)
+            if whose is None:
+                continue
+            contact_id, pinned = whose
             pin = f',"contact_id":{to_json(contact_id)}' if pinned else ""
-            history.append((
-                account_id, order_id, row.at, row.rank, row.digest, self._present, None, None,
-                f"{row.text[:-1]}{pin}{self._signature}}}", contact_id,
-            ))  # fmt: skip
-        self._report.created += len(orders)
-        if orders:
-            yield _INSERT_ORDER.many(orders)
-            yield _INSERT_HISTORY.many(history)
+            made.append(row)
+            ids.append(row.id if row.id and row.id not in self._ids else new_id)
+            contacts.append(contact_id)
+            texts.append(f"{row.text[:-1]}{pin}{self._signature}}}")
+        self._report.created += len(made)
+        if made:
+            each = OrderRow(*zip(*made, strict=True))  # a column where a row has a value
+            yield (yield from self._orders_of(each, ids, contacts))
+            yield self._history_of(each, ids, contacts, texts)
+
+    def _orders_of(self, each: Any, ids: list[str], contacts: list[str | None]) -> Plan[Alike]:
+        """`each` field of the rows as a column."""
+        own = list(zip(*each.columns, strict=True))
+        own[_ORDERED_AT] = tuple(at if at is not None else self._present for at in own[_ORDERED_AT])
+        created, updated = ([at or self._present for at in column] for column in (each.created_at, each.updated_at))
+        account_id, new = self._account_id, self.contacts.made()
+        of_contacts, of_deals = yield from owning.owners(
+            {(account_id, one) for one in contacts if one and one not in new},
+            {(account_id, one) for one in own[_DEAL_ID] if one},
+        )
+        owners = [of_contacts.get((account_id, one)) if one else None for one in contacts]
+        deal_owners = [of_deals.get((account_id, one)) if one else None for one in own[_DEAL_ID]]
+        return Alike(
+            _INSERT_ORDER,
+            [
+                [account_id] * len(ids), ids, each.scope, each.external_id, each.source_id, each.origin, contacts, *own,
+                created, updated, owners, deal_owners,
+            ],
+        )  # fmt: skip
+
+    def _history_of(self, each: Any, ids: list[str], contacts: list[str | None], texts: list[str]) -> Alike:
+        account, present, nobody = ([value] * len(ids) for value in (self._account_id, self._present, None))
+        return Alike(
+            _INSERT_HISTORY,
+            [account, ids, each.at, each.rank, each.digest, present, nobody, nobody, texts, contacts],
+        )
 
     def tell_more(self, rows: Sequence[OrderRow]) -> Plan[None]:
         """Folds rows into orders that are there, one after the other as the file has them."""
@@ -261,7 +296,7 @@ class _Part:
             whose = self._contact(row)
             if whose is None:
                 continue
-            if not order.heard and "value" not in row.said:  # the row that was to make it was refused
+            if not order.heard and not row.has_value:  # the row that was to make it was refused
                 self._refuse(row, "value", "is needed: there is no such order yet")
                 continue
             contact_id, pinned = whose
@@ -302,7 +337,7 @@ class _Part:
         if conflict:
             self._note(row, "contact", "identities point to several contacts; the most believed one counts")
         if found is None:
-            found = self.contacts.make(account_id, row.said["customer"].get("name"), identities, row.contact)
+            found = self.contacts.make(account_id, row.name, identities, row.contact)
             self._report.made_contacts = True
             if row.contact:
                 self._people[row.contact] = found
@@ -338,9 +373,15 @@ def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
     return answers
 
 
-def _only(account_id: str, order_id: str, row: OrderRow, contact_id: str | None, present: int) -> tuple[Any, ...]:
-    """The order's columns when this row is all of its history: what `fold` gives for the one entry. Without its owners."""
-    get = row.said.get
+_DEAL_ID, _VALUE, _ORDERED_AT = 0, 2, 7  # places in what follows
+
+
+def columns_of(said: dict[str, Any], at: int) -> tuple[Any, ...]:
+    """An order's columns from `deal_id` to `items` when a row says all that is known of it: what `fold` gives for one entry.
+
+    One is left to whoever writes it: `ordered_at` is None where the row names no time at all, and means the present.
+    """
+    get = said.get
     value, status, back = get("value"), get("status", "pending"), 0
     refunds = get("refunds")
     if refunds:
@@ -350,13 +391,12 @@ def _only(account_id: str, order_id: str, row: OrderRow, contact_id: str | None,
     elif value is not None and 0 < value <= back:
         status = "refunded"
     ordered_at = get("ordered_at")
-    if ordered_at is None:
-        ordered_at = present if row.at == UNTIMED else row.at
+    if ordered_at is None and at != UNTIMED:
+        ordered_at = at
     items = get("items")
     return (
-        account_id, order_id, row.scope, row.external_id, row.source_id, row.origin, contact_id, get("deal_id"),
-        get("title"), value, back, get("currency"), status, get("source_status"), ordered_at, get("paid_at"), get("url"),
-        get("test", False), to_json(items) if items else "[]", row.created_at or present, row.updated_at or present,
+        get("deal_id"), get("title"), value, back, get("currency"), status, get("source_status"), ordered_at,
+        get("paid_at"), get("url"), get("test", False), to_json(items) if items else "[]",
     )  # fmt: skip
 
 

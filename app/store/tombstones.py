@@ -75,6 +75,11 @@ def put(account_id: str, scope: str, words: Iterable[Word], proof_id: str) -> Pl
         yield _SAVE.many(rows)
 
 
+def anybody_erased(account_id: str) -> Plan[bool]:
+    """Whether the account has erased anybody at all."""
+    return bool((yield _SALT.many([(account_id,)])))
+
+
 def met(account_id: str, words: Sequence[Word], scope: str = "") -> Plan[str | None]:
     """The proof of the erasure that one of these fell under, in the account or in this source; else None."""
     return (yield from met_each(account_id, [words], scope))[0]

@@ -132,7 +132,7 @@ async def _setting(asked: Asked, query: ImportQuery, source_id: str | None, orig
         sources=known,
         renamed=renamed,
         source_id=source_id,
-        origin=origin,
+        origin=str(origin),
         present=now(),
         ignore_unknown=query.ignore_unknown,
     )

@@ -1,0 +1,199 @@
+"""Rows that another process has read are those that this one reads: the same is stored, whatever becomes of that process."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from adapters.contract.fold import Entry, fold
+from app.apart import Apart, Ended
+from app.importer import Importer
+from app.importing import Setting
+from app.moments import now
+from app.statement import UNTIMED
+from app.store.importing import Report
+from app.store.ledger import OpenOrder, _columns
+from app.transfer import CSV, JSONL, NoFile
+from tests.house import House, eventually
+
+pytestmark = pytest.mark.anyio
+
+HERE, APART = 10**9, 0  # characters from which on a part is read apart
+TIMES = {"created_at", "updated_at", "recorded_at", "told_at"}
+
+EMAILS = st.sampled_from([f"{name}@example.com" for name in "abcdef"])
+ROWS = st.fixed_dictionaries(
+    {"external_id": st.sampled_from([*"123456789", "", "ä,\n\"'"]), "value": st.sampled_from(["1.00", "100", "7", "x", "1.005"])},
+    optional={
+        "currency": st.sampled_from(["BRL", "JPY", "KWD", "USD", "XX"]), "source_id": st.sampled_from(["src_1", "src_none"]),
+        "status": st.sampled_from(["paid", "pending", "refunded", "payed"]), "title": st.text(max_size=3),
+        "refunded_value": st.sampled_from(["1", "100", "0", "-1"]), "items": st.just([{"title": "x", "quantity": 2}]),
+        "ordered_at": st.sampled_from(["2026-01-01", "2026-01-02T10:00:00-03:00", "yesterday"]), "test": st.booleans(),
+        "paid_at": st.just("2026-01-03"), "updated_at": st.sampled_from(["2026-02-01", "2026-02-02"]), "deal_id": st.just("7"),
+        "contact_email": EMAILS | st.lists(EMAILS, max_size=3) | st.just("nobody"), "contact_name": st.just("Ana"),
+        "crm_contact_id": st.sampled_from(["41", "42", "43"]), "contact_document": st.sampled_from(["529.982.247-25", "1"]),
+        "contact_id": st.just("cnt_01ARZ3NDEKTSV4RRFFQ69G5FAV"), "id": st.just("ord_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+    },
+)  # fmt: skip
+
+
+def setting() -> Setting:
+    return Setting(
+        region="BR", currency="BRL", sources={"src_1": "commerce"}, renamed={}, source_id=None, origin="manual", present=now()
+    )  # fmt: skip
+
+
+def files() -> list[str]:
+    """Files of orders; gathered first, since an example cannot be awaited."""
+    found: list[str] = []
+
+    @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(ROWS, min_size=1, max_size=12))
+    def gather(rows: list[dict[str, Any]]) -> None:
+        found.append("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    gather()
+    return found
+
+
+def table(count: int) -> str:
+    return "external_id,value,contact_email\n" + "".join(
+        f"{at},{at % 900}.90,user{at % 50}@example.com\n" for at in range(count)
+    )
+
+
+async def take(importer: Importer, account: str, form: str, text: str, line: int = 1) -> Report:
+    return await importer.orders(account, form, text, line, setting(), by="mem", rehearse=False)
+
+
+async def test_what_is_read_apart_is_stored_as_what_is_read_here(house: House) -> None:
+    store, since = house.registry.store, now()
+    both = [("here", Importer(store, large=HERE)), ("apart", Importer(store, large=APART))]
+    for _, importer in both:
+        for account in ("here", "apart"):
+            known = '{"crm_id": "42", "emails": ["a@example.com"], "documents": ["529.982.247-25"]}\n{"emails": ["b@example.com"]}\n'
+            await importer.contacts(account, JSONL, known, 1, setting(), rehearse=False)
+    outcomes: set[str] = set()
+    for text in files():
+        one, other = [await take(importer, account, JSONL, text) for account, importer in both]
+        assert one == other
+        outcomes |= {name for name in ("created", "updated", "unchanged", "faults", "notes") if getattr(one, name)}
+    assert len(outcomes) == 5, "the files try everything"
+    assert await stored(house, "here", since) == await stored(house, "apart", since)
+    for _, importer in both:
+        await importer.stop()
+
+
+async def stored(house: House, account: str, since: int) -> dict[str, list[str]]:
+    """Every row in every table that an import writes, ids told by what they stand for, and times of our own left out."""
+    found = {
+        name: await house.registry.store.all(f"SELECT * FROM {name} WHERE account_id = :account", account=account)
+        for name in ("orders", "history", "aliases", "contacts", "identities", "conflicts")
+    }
+    means = {row["id"]: f"{row['scope']} {row['external_id']}" for row in found["orders"]}
+    for row in sorted(found["identities"], key=lambda row: (row["kind"], row["value"])):
+        means[row["contact_id"]] = f"{means.get(row['contact_id'], '')} {row['kind']} {row['value']}"
+
+    def told(name: str, value: Any) -> Any:
+        if name in {"id", "order_id", "contact_id"}:
+            return means.get(value, value)
+        if name == "said":
+            said = json.loads(value)
+            return said | {"contact_id": means.get(said["contact_id"])} if "contact_id" in said else said
+        # A row that names no time is of the present, and its correction a moment later.
+        return "present" if name in {"ordered_at", "at"} and value >= since else value
+
+    return {
+        table_: sorted(
+            json.dumps({name: told(name, value) for name, value in row.items() if name not in TIMES | {"account_id"}})
+            for row in rows
+        )
+        for table_, rows in found.items()
+    }
+
+
+async def test_every_order_that_was_imported_is_the_fold_of_its_history(house: House) -> None:
+    importer = Importer(house.registry.store, large=HERE)
+    for text in files():
+        await take(importer, "acc", JSONL, text)
+    orders = await house.registry.store.all("SELECT * FROM orders WHERE account_id = 'acc'")
+    history = await house.registry.store.all("SELECT * FROM history WHERE account_id = 'acc'")
+    assert len(orders) > 10
+    for row in orders:
+        entries = [
+            Entry(at=None if one["at"] == UNTIMED else one["at"], digest=one["digest"], recorded_at=one["recorded_at"],
+                  said=json.loads(one["said"]))
+            for one in history if one["order_id"] == row["id"]
+        ]  # fmt: skip
+        order = OpenOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
+        assert row | {"test": bool(row["test"])} == _columns(order, fold(entries), row["contact_id"])
+
+
+async def test_a_large_part_comes_whole_and_in_its_order(house: House) -> None:
+    importer = Importer(house.registry.store, large=APART)
+    header, _, rest = table(3000).partition("\n")
+    text = f"{header}\nx,y,\na,1.00,a@example.com | nobody\n{rest}x,y,\n1,5.00,\n"
+    report = await take(importer, "acc", CSV, text, 2)
+    assert (report.created, report.updated) == (3001, 1)
+    assert [[one.line for one in its] for its in (report.faults, report.notes)] == [[2, 3004], [3]]
+    with pytest.raises(NoFile, match="no such column"):
+        await take(importer, "acc", CSV, "a,b\n1,2\n", 2)
+    assert (await take(importer, "acc", CSV, table(3000), 2)).unchanged == 3000
+    await importer.stop()
+
+
+async def test_when_the_other_process_dies_the_rest_is_read_here(house: House) -> None:
+    importer, apart = Importer(house.registry.store, large=APART), Apart()
+    importer._apart = apart
+    # Each row is long, so that most are still to be told when the process dies.
+    text = "".join(
+        f'{{"external_id": "{at}", "value": "1.00", "title": "{"x" * 300}", "url": "https://e/{"x" * 1900}"}}\n'
+        for at in range(4000)
+    )
+    task = asyncio.create_task(take(importer, "acc", JSONL, text + "{}\n[]\n"))
+    await eventually(lambda: house.registry.store.all("SELECT id FROM orders LIMIT 1"), bool)
+    process = apart._process
+    assert process is not None and not task.done()
+    process.kill()
+    report = await task
+    assert (report.created, report.unchanged, [one.line for one in report.faults]) == (4000, 0, [4002])
+    assert apart._process is None and process.returncode is not None
+
+
+async def test_whoever_stops_half_way_leaves_nothing_running() -> None:
+    apart = Apart()
+    async with aclosing(apart.orders(CSV, table(20_000), 2, setting())) as reads:
+        async for read in reads:
+            process = apart._process
+            assert process is not None and len(read.rows) == 250
+            break
+    assert process.returncode is not None
+    async with aclosing(apart.orders(CSV, table(3), 2, setting())) as reads:
+        assert [len(read.rows) async for read in reads] == [3]
+    process = apart._process
+    assert process is not None and process.returncode is None  # it waits for the next part
+    await apart.close()
+    assert process.returncode is not None
+
+
+async def test_a_process_that_says_nothing_is_given_up() -> None:
+    apart = Apart(patience=0.0)
+    with pytest.raises(Ended):
+        async with aclosing(apart.orders(CSV, table(3), 2, setting())) as reads:
+            async for _ in reads:
+                pass
+    assert apart._process is None
+
+
+def test_it_ends_with_whoever_started_it() -> None:
+    with subprocess.Popen([sys.executable, "-m", "app.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdin is not None
+        other.stdin.close()
+        assert other.wait(30) == 0
