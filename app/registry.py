@@ -59,7 +59,13 @@ class Registry:
             return None
         from app.spans import Spans
 
-        return Spans(self)
+        return Spans(
+            intake=self.intake,
+            committer=self.committer,
+            fetch=self.fetch,
+            source_api=self.source_api,
+            jobs=self.jobs,
+        )
 
     async def open(self) -> None:
         """Connects and begins. Raises Unavailable."""

@@ -32,7 +32,11 @@ from app.store.record import Receipt, Record
 from app.store.statements import Row
 
 if TYPE_CHECKING:
-    from app.registry import Registry
+    from app.committer import Committer
+    from app.fetch import Fetch
+    from app.intake import Intake
+    from app.jobs import Jobs
+    from app.source_api import SourceApi
 
 NAME = "orders-registry"
 ENDS_WITHIN = 5.0  # seconds that a stop waits for a collector
@@ -51,22 +55,23 @@ _about: ContextVar[Span | None] = ContextVar("about", default=None)
 
 
 class Spans:
-    """The spans of one process."""
+    """The spans of one process, around the work of these."""
 
-    def __init__(self, registry: "Registry") -> None:
+    def __init__(
+        self, *, intake: "Intake", committer: "Committer", fetch: "Fetch", source_api: "SourceApi", jobs: "Jobs"
+    ) -> None:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._tracer = self._provider.get_tracer(NAME, version(NAME))
         self._waiting: dict[str, Span] = {}  # by delivery: those that wait for the commit
-        intake, committer = registry.intake, registry.committer
         _wrap(intake, "admit", self._admit)
         _wrap(intake, "prove", self._prove)
         _wrap(intake, "read", self._read)
         _wrap(intake, "receive", self._receive)
         _wrap(intake, "refuse", self._refuse)
         _wrap(committer, "commit", self._commit)
-        _wrap(registry.fetch, "fetch", self._fetch)
-        _wrap(registry.source_api, "read", self._read_from_source)
-        _wrap(registry.jobs, "piece", self._piece)
+        _wrap(fetch, "fetch", self._fetch)
+        _wrap(source_api, "read", self._read_from_source)
+        _wrap(jobs, "piece", self._piece)
         committer.observers.append(self._committed)
 
     def start(self) -> None:

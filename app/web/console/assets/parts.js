@@ -268,3 +268,16 @@ export function pager(next, query, turn) {
     first && h("button", { type: "button", onclick: () => turn(null) }, t("page.first")),
     next && h("button", { type: "button", onclick: () => turn(next) }, t("page.next")));
 }
+
+/** Milliseconds between arrival and commit; null where either is unknown. */
+export function took(row) {
+  if (!row.received_at || !row.committed_at || row.attempts > 1) return null;
+  const ms = micro(row.committed_at) - micro(row.received_at);
+  return ms >= 0 ? ms : null;
+}
+
+/** Milliseconds with their fraction: Date alone keeps three digits of the six. */
+function micro(iso) {
+  const fraction = /\.(\d{3})(\d+)/.exec(iso);
+  return new Date(iso).getTime() + (fraction ? Number(`0.${fraction[2]}`) : 0);
+}

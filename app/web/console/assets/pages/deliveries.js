@@ -2,7 +2,7 @@
 
 import { api } from "../api.js";
 import { fill, h } from "../dom.js";
-import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, time } from "../parts.js";
+import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, time, took } from "../parts.js";
 import { DASH, clock, span, t, word } from "../words.js";
 import { follow as followed } from "../tail.js";
 import { retryAll } from "./jobs.js";
@@ -141,17 +141,4 @@ function why(row) {
   const notes = (row.notes ?? []).map((one) => h("span", { class: "tag" }, word("note", one)));
   if (!row.reason && !notes.length) return DASH;
   return [row.reason, notes.length ? " " : null, notes];
-}
-
-/** Milliseconds between arrival and commit; null where either is unknown. */
-export function took(row) {
-  if (!row.received_at || !row.committed_at || row.attempts > 1) return null;
-  const ms = micro(row.committed_at) - micro(row.received_at);
-  return ms >= 0 ? ms : null;
-}
-
-/** Milliseconds with their fraction: Date alone keeps three digits of the six. */
-function micro(iso) {
-  const fraction = /\.(\d{3})(\d+)/.exec(iso);
-  return new Date(iso).getTime() + (fraction ? Number(`0.${fraction[2]}`) : 0);
 }

@@ -3,9 +3,8 @@
 import { address, api, part } from "../api.js";
 import { fill, h } from "../dom.js";
 import { formLines, pieces, pretty, quoted } from "../json.js";
-import { badge, code, copyable, dash, empty, explain, facts, head, into, link, notice, section, sourceLink, table, tell, time } from "../parts.js";
+import { badge, code, copyable, dash, empty, explain, facts, head, into, link, notice, section, sourceLink, table, tell, time, took } from "../parts.js";
 import { DASH, exactly, has, money, moment, span, t, word } from "../words.js";
-import { took } from "./deliveries.js";
 
 const INLINE = 4000; // characters of a body that still stand in a command line
 
