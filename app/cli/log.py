@@ -117,14 +117,21 @@ def show(delivery: Delivery, json: Json = False) -> None:
 def body(
     delivery: Delivery,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file, instead of standard output.")] = None,
+    json: Json = False,
 ) -> None:
-    """Write out the exact bytes of a delivery's body."""
+    """Write out the exact bytes of a delivery's body; with --json as a text, or in base64 where they are none."""
     import sys
 
     from app.cli.door import opened
 
     with opened("deliveries body") as door:
-        content = b"".join(door.pieces(f"/v1/deliveries/{delivery}/body", account=door.owner(delivery), query={}))
+        account = door.owner(delivery)
+        content = b"".join(door.pieces(f"/v1/deliveries/{delivery}/body", account=account, query={}))
+        told = door.get(f"/v1/deliveries/{delivery}", account=account) if json else {}
+    if json:
+        as_json({name: told[name] for name in ("id", "body", "body_encoding")})
+        if output is None:
+            return
     if output is None:
         sys.stdout.buffer.write(content)
         return

@@ -69,6 +69,8 @@ def test_the_exact_bytes_of_a_body(here: Installation) -> None:
     here.serve()
     (here.folder / "body").write_bytes(exact := b'{"type": "order.updated",\r\n\t"data": 7}\xff\n\n')
     sent = here.json("send", source, "--kind", "order.updated", "--file", "body")
+    told = here.json("deliveries", "body", sent["delivery_id"])
+    assert told["id"] == sent["delivery_id"] and told["body_encoding"] == "text" and json.loads(told["body"])
     here.run("deliveries", "body", sent["delivery_id"], "--output", "out")
     assert (here.folder / "out").read_bytes() == exact
     here.refused("deliveries", "body", sent["delivery_id"], "--output", "nowhere/out")
