@@ -42,6 +42,7 @@ from adapters.contract import (
     Status,
     Unreadable,
     currency_code,
+    either,
     order_title,
 )
 
@@ -71,7 +72,7 @@ class Sale(Payload):
     number: str | None = None
     status: str | None = None
     payment_status: str | None = None
-    total: Decimal
+    total: Decimal = either("total", "price", otherwise=...)  # `price` in older examples of the manual
     currency: str
     created_at: IsoOrBlank = None
     updated_at: IsoOrBlank = None

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic import Field as Written
 
-from adapters.contract.delivery import Delivery, form_body, json_body
+from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Status, Unknown
 from adapters.contract.signature import Signature
@@ -287,7 +287,7 @@ class Adapter(Generic[PayloadT]):
 
     def fetched(self, event: Event[Any], answer: bytes) -> Event[PayloadT]:
         """The event with the document that the source's API answered in place of the notice. Raises Unreadable."""
-        document: Any = validated(self.document, json_body(answer))
+        document: Any = validated(self.document, json_answer(answer))
         return replace(event, payload=document, notice=event.payload)
 
     def translate(self, event: Event[PayloadT]) -> list[Order]:

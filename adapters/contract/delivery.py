@@ -130,6 +130,8 @@ _quick = msgspec.json.Decoder(float_hook=_number)
 _strict = json.JSONDecoder(
     parse_float=_number, parse_int=_integer, parse_constant=_refuse_constant, object_pairs_hook=_members
 )
+# An API's answer is read as its other readers do, of whom nobody minds a name that stands twice: the last one counts.
+_easy = json.JSONDecoder(parse_float=_number, parse_int=_integer, parse_constant=_refuse_constant)
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 _TOO_MANY_DIGITS = b"0" * (MAX_NUMBER_DIGITS + 1)
 
@@ -151,7 +153,15 @@ def json_body(body: bytes) -> Any:
     return _strictly(body)
 
 
-def _strictly(body: bytes) -> Any:
+def json_answer(body: bytes) -> Any:
+    """What a source's API answers: as `json_body`, but of a name that stands twice in one object the last one counts.
+
+    Such answers stand in a manual (Nuvemshop's orders name their `number` twice), and nobody signs them. Raises Unreadable.
+    """
+    return _strictly(body, _easy)
+
+
+def _strictly(body: bytes, decoder: json.JSONDecoder = _strict) -> Any:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
@@ -161,7 +171,7 @@ def _strictly(body: bytes) -> Any:
     if not text or text.isspace():
         raise Unreadable("the body is empty")
     try:
-        return _strict.decode(text)
+        return decoder.decode(text)
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None
     except json.JSONDecodeError as fault:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.contract import Delivery, Unreadable, form_body, json_body
-from adapters.contract.delivery import MAX_NUMBER_DIGITS, _strictly
+from adapters.contract.delivery import MAX_NUMBER_DIGITS, _strictly, json_answer
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -39,6 +39,12 @@ def test_decimals_are_exact() -> None:
 @pytest.mark.parametrize("body", [b"NaN", b'{"a": NaN}', b"[Infinity]", b"-Infinity"])
 def test_what_is_no_number_is_refused(body: bytes) -> None:
     assert "is not a number" in why(json_body, body)
+
+
+def test_of_a_name_twice_in_an_apis_answer_the_last_counts() -> None:
+    assert json_answer(b'{"number": 1, "id": 7, "number": 101.50}') == {"number": Decimal("101.50"), "id": 7}
+    assert why(json_answer, b'{"a": 1e400}') == why(json_body, b'{"a": 1e400}')
+    assert why(json_answer, b"[" * 100_000) == "the body is nested too deeply"
 
 
 def test_a_name_twice_in_one_object_is_refused_and_named() -> None:
