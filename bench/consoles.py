@@ -32,14 +32,7 @@ from bench.load import CONNECTIONS
 CONSOLES = 5
 LEAST = 0.9  # of the rate without any
 
-
-class PostgresqlInUse(OursPostgresql):
-    """With statistics of its tables: else the rate falls from turn to turn, and jumps when a plan is made anew."""
-
-    options = (*OursPostgresql.options, "--in-use")
-
-
-ENGINES: dict[str, type[Contender]] = {"sqlite": OursSqlite, "postgresql": PostgresqlInUse}
+ENGINES: dict[str, type[Contender]] = {"sqlite": OursSqlite, "postgresql": OursPostgresql}
 APART = 1_000_000  # numbers of orders between two turns; none sends so many
 
 

