@@ -1,8 +1,10 @@
 """Brings a database to this version's schema. All or nothing: a half-done migration leaves no trace and can be run again."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +12,14 @@ import migrations
 from app.settings import Settings
 from app.store.database import Unavailable
 
-# Alembic and SQLAlchemy are imported where they are used: whatever does not migrate starts without them.
+# Alembic and what it needs are imported where they are used: whatever does not migrate starts without them, in a third
+# of a second less.
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
 _Work = Callable[["Connection"], tuple[str | None, str]]
+_REVISION = "SELECT version_num FROM alembic_version"
 _LOCK = 7_305_808_869  # any number of our own: two processes that start together migrate one after the other
 
 
@@ -32,11 +36,11 @@ def _config() -> "Config":
     return config
 
 
+@cache
 def newest() -> str:
-    """The revision that this version's code needs."""
-    from alembic.script import ScriptDirectory
-
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    """The revision that this version's code needs: the last one, as the files are named by their number."""
+    versions = Path(migrations.__file__).parent / "versions"
+    return max(path.name.partition("_")[0] for path in versions.glob("[0-9]*_*.py"))
 
 
 def _upgrade(connection: "Connection") -> tuple[str | None, str]:
@@ -64,6 +68,8 @@ def _look(connection: "Connection") -> tuple[str | None, str]:
 
 async def migrate(settings: Settings) -> tuple[str | None, str]:
     """Migrates to the newest revision; gives the revision before and after. Raises Unavailable, Newer."""
+    if await _glance(settings) == newest():
+        return newest(), newest()
     if settings.on_sqlite:
         with _as_unavailable("the database cannot be migrated"):
             settings.database_path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +81,34 @@ async def standing(settings: Settings) -> tuple[str | None, str]:
     """The database's revision, and the one that this version needs; changes nothing. Raises Unavailable."""
     if settings.on_sqlite and not settings.database_path.exists():
         return None, newest()
-    return await _run(settings, _look)
+    at = await _glance(settings)
+    return (at, newest()) if at else await _run(settings, _look)
+
+
+async def _glance(settings: Settings) -> str | None:
+    """The database's revision, read without Alembic; None when there is none, or whatever is in the way."""
+    if settings.on_sqlite:
+        return await asyncio.to_thread(_glance_at_file, settings.database_path)
+    import asyncpg
+
+    try:
+        connection = await asyncpg.connect(settings.database_url)
+        try:
+            revision: str | None = await connection.fetchval(_REVISION)
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError):
+        return None
+    return revision
+
+
+def _glance_at_file(path: Path) -> str | None:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            row = connection.execute(_REVISION).fetchone()
+    except sqlite3.Error:
+        return None
+    return row[0] if row else None
 
 
 async def _run(settings: Settings, what: _Work) -> tuple[str | None, str]:

@@ -1,6 +1,7 @@
 """A database of the first revision, brought to today's: what waited there is taken up."""
 
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -9,10 +10,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.migrate import _config, _run, migrate, newest
+from app.migrate import _config, _run, migrate, newest, standing
 from app.settings import Settings, read_settings
 from app.store.schema import metadata
 from app.vault import make_key
@@ -39,6 +41,16 @@ async def test_thin_deliveries_of_an_older_version_are_fetched_after_the_upgrade
     assert (before, after) == ("0001", newest())
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT * FROM fetches").fetchall() == [("acc", "dlv_1", "src", 0, 5, 0)]
+
+
+def test_the_newest_revision_is_the_one_that_the_revisions_lead_to() -> None:
+    assert newest() == ScriptDirectory.from_config(_config()).get_current_head()
+
+
+async def test_what_is_up_to_date_needs_no_alembic(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("alembic.config", "alembic.migration", "sqlalchemy.ext.asyncio"):
+        monkeypatch.setitem(sys.modules, module, None)  # how Python says "not to be found"
+    assert await migrate(settings) == await standing(settings) == (newest(), newest())
 
 
 @pytest.fixture
