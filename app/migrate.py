@@ -12,8 +12,8 @@ import migrations
 from app.settings import Settings
 from app.store.database import Unavailable
 
-# Alembic and what it needs are imported where they are used: whatever does not migrate starts without them, in a third
-# of a second less.
+# Alembic and what it needs are imported where they are used: whatever does not migrate starts without them, in half
+# a second less.
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
