@@ -149,6 +149,24 @@ async def test_a_large_part_comes_whole_and_in_its_order(house: House) -> None:
     await importer.stop()
 
 
+async def test_many_new_contacts_are_stored_as_a_few_at_a_time_are(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importer, since = Importer(house.registry.store, large=HERE), now()
+    text = "external_id,value,crm_contact_id,contact_email,contact_phone,contact_name\n" + "".join(
+        f"{at},1.00,{at % 700 if at % 9 else ''},u{at % 650}@example.com,{'11 91234-5678' if at % 50 == 3 else ''},Ana {at % 5}\n"
+        for at in range(1000)
+    )
+    for account, rows in (("few", 50), ("many", 1000)):
+        await importer.contacts(account, JSONL, '{"crm_id": "42", "owner_id": "rep"}\n', 1, setting(), rehearse=False)
+        monkeypatch.setattr("app.importer.ROWS", rows)
+        assert (await take(importer, account, CSV, text, 2)).created == 1000
+    one, other = await stored(house, "few", since), await stored(house, "many", since)
+    assert one == other
+    assert len(one["contacts"]) > 600 and one["conflicts"]
+    assert sum('"owner_id": "rep"' in row for row in one["orders"]) == 3
+
+
 async def test_when_the_other_process_dies_the_rest_is_read_here(house: House) -> None:
     importer, apart = Importer(house.registry.store, large=APART), Apart()
     importer._apart = apart

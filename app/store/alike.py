@@ -17,7 +17,6 @@ class Alike(Statement):
     """Puts rows in that are given column by column, in the order of the insert's columns; gives nothing back.
 
     To hand a value over costs about as much as to store it, and of an import's columns most hold the same in every row.
-    The insert is a plain one: a key that exists is a fault.
     """
 
     def __init__(self, insert: Insert, columns: Sequence[Sequence[Any]]) -> None:
@@ -33,7 +32,7 @@ class Alike(Statement):
             values: list[Any] = [None] * (len(each) * size)
             for at, column in enumerate(each):
                 values[at :: len(each)] = column[done : done + size]
-            connection.execute(_sql(self._insert.on_sqlite(1).partition("VALUES")[0], shared, size), once + values)
+            connection.execute(_sql(self._insert, shared, size), once + values)
             done += size
 
     async def on_postgresql(self, connection: "asyncpg.Connection") -> None:
@@ -42,7 +41,7 @@ class Alike(Statement):
 
 
 @lru_cache(maxsize=256)
-def _sql(into: str, shared: tuple[bool, ...], rows: int) -> str:
+def _sql(insert: Insert, shared: tuple[bool, ...], rows: int) -> str:
     """The statement for so many rows, the shared columns' values coming first, each once."""
     first = [str(at) for at in range(1, sum(shared) + 1)]
     following = iter(range(len(first) + 1, len(first) + 1 + rows * (len(shared) - len(first))))
@@ -50,4 +49,4 @@ def _sql(into: str, shared: tuple[bool, ...], rows: int) -> str:
     for _ in range(rows):
         once = iter(first)
         said.append(f"({','.join(f'?{next(once) if same else next(following)}' for same in shared)})")
-    return f"{into}VALUES {','.join(said)}"
+    return f"{insert.into}{','.join(said)}{insert.clause}"

@@ -150,6 +150,7 @@ class _Part:
         self._orders: dict[tuple[str, str], str] = {}  # (scope, external id or another name): order
         self._gone: set[tuple[str, str]] = set()  # names of orders that were pruned
         self._ids: dict[str, tuple[str, str] | None] = {}  # order: (scope, external id), or None: merged
+        self._contact_ids = _ids("cnt")
         self._people: dict[str, str] = {}  # a contact's id: the one that answers under it today
 
     def load(self, rows: Sequence[OrderRow]) -> Plan[None]:
@@ -265,11 +266,9 @@ class _Part:
         own[_ORDERED_AT] = tuple(at if at is not None else self._present for at in own[_ORDERED_AT])
         created, updated = ([at or self._present for at in column] for column in (each.created_at, each.updated_at))
         account_id, new = self._account_id, self.contacts.made()
-        of_contacts, of_deals = yield from owning.owners(
-            {(account_id, one) for one in contacts if one and one not in new},
-            {(account_id, one) for one in own[_DEAL_ID] if one},
-        )
-        owners = [of_contacts.get((account_id, one)) if one else None for one in contacts]
+        of_contacts = yield from owning.owners_of_contacts(account_id, {one for one in contacts if one} - new)
+        _, of_deals = yield from owning.owners((), {(account_id, one) for one in own[_DEAL_ID] if one})
+        owners = [of_contacts.get(one) if one else None for one in contacts]
         deal_owners = [of_deals.get((account_id, one)) if one else None for one in own[_DEAL_ID]]
         return Alike(
             _INSERT_ORDER,
@@ -337,7 +336,7 @@ class _Part:
         if conflict:
             self._note(row, "contact", "identities point to several contacts; the most believed one counts")
         if found is None:
-            found = self.contacts.make(account_id, row.name, identities, row.contact)
+            found = self.contacts.make(account_id, row.name, identities, row.contact or next(self._contact_ids))
             self._report.made_contacts = True
             if row.contact:
                 self._people[row.contact] = found
@@ -350,6 +349,12 @@ class _Part:
 
     def _note(self, row: OrderRow, field_: str, message: str) -> None:
         self._report.notes.append(Fault(row.line, field_, message))
+
+
+def _ids(prefix: str) -> Iterator[str]:
+    """As many new ids as are needed."""
+    while True:
+        yield from new_ids(prefix, 256)
 
 
 def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:

@@ -6,7 +6,8 @@ from itertools import groupby
 from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
-from app.store.statements import Among, Insert, Lookup, Plan
+from app.store.alike import Alike
+from app.store.statements import Among, Insert, Lookup, Plan, Statement
 
 _IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
 _IDENTITIES = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
@@ -18,7 +19,7 @@ _CONFLICT = Insert("conflicts", on_conflict="replace")
 Identity = tuple[str, str]
 
 
-MANY = 256  # identities from which on a statement for each kind is the cheaper way
+MANY = 256  # identities, or rows, from which on the ways of large transactions are the cheaper ones
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
@@ -103,8 +104,14 @@ class Contacts:
     def save(self) -> Plan[None]:
         """Writes what is new."""
         if self._made:
-            yield _INSERT_CONTACT.many(self._made)
+            yield _put(_INSERT_CONTACT, self._made)
         if self._learnt:
-            yield _INSERT_IDENTITY.many(list(self._learnt.values()))
+            yield _put(_INSERT_IDENTITY, list(self._learnt.values()))
         if self._conflicts:
             yield _CONFLICT.many(list(self._conflicts.values()))
+
+
+def _put(insert: Insert, rows: Sequence[Sequence[object]]) -> Statement:
+    if len(rows) < MANY:
+        return insert.many(rows)
+    return Alike(insert, list(zip(*sorted(rows), strict=True)))  # by key, as the table's own index has them

@@ -90,7 +90,8 @@ class Insert:
         return [column.name for column in _table(self._name).primary_key]
 
     @cached_property
-    def _clause(self) -> str:
+    def clause(self) -> str:
+        """What stands behind the rows, about those that exist."""
         if self._on_conflict == "skip":
             return " ON CONFLICT DO NOTHING"
         if self._on_conflict in ("replace", "tally"):
@@ -106,9 +107,9 @@ class Insert:
         return f"CASE WHEN {old} {'<' if column == 'first_at' else '>'} {new} THEN {old} ELSE {new} END"
 
     @cached_property
-    def _parts(self) -> tuple[str, str]:
-        names, marks = ", ".join(self.columns), ", ".join("?" * len(self.columns))
-        return f"INSERT INTO {self._name} ({names}) VALUES ", f"({marks})"
+    def into(self) -> str:
+        """What stands before the rows."""
+        return f"INSERT INTO {self._name} ({', '.join(self.columns)}) VALUES "
 
     @cached_property
     def postgresql(self) -> str:
@@ -117,12 +118,12 @@ class Insert:
         arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(self.columns, start=1))
         # Rows go in by key, so that two processes take their locks in the same order.
         order = ", ".join(str(self.columns.index(name) + 1) for name in self._key)
-        return f"INSERT INTO {self._name} ({names}) SELECT * FROM unnest({arrays}) ORDER BY {order}{self._clause}"
+        return f"INSERT INTO {self._name} ({names}) SELECT * FROM unnest({arrays}) ORDER BY {order}{self.clause}"
 
     def on_sqlite(self, rows: int) -> str:
         """The statement for so many rows at once."""
-        into, row = self._parts
-        return f"{into}{', '.join([row] * rows)}{self._clause}"
+        row = f"({', '.join('?' * len(self.columns))})"
+        return f"{self.into}{', '.join([row] * rows)}{self.clause}"
 
     def many(self, rows: Sequence[Sequence[Any]]) -> Statement:
         """These rows; gives nothing back."""
