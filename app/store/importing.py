@@ -7,6 +7,7 @@ written straight from it (`columns_of`, which a test holds against the fold itse
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pydantic_core
@@ -178,7 +179,7 @@ class _Part:
             for order_id, _ in (yield _ALIAS.many(ids, account_id=self._account_id, scope=MERGED)):
                 self._ids[order_id] = None
         self._people = yield from survivors(self._account_id, {row.contact for row in rows if row.contact})
-        yield from self.contacts.load((self._account_id, kind, value) for row in rows for kind, value in row.identities)
+        yield from self.contacts.load_many(self._account_id, chain.from_iterable([row.identities for row in rows]))
 
     def living(self, rows: Sequence[OrderRow]) -> Plan[list[OrderRow]]:
         """The rows without those that would bring back a person who was erased."""
@@ -203,6 +204,8 @@ class _Part:
 
     def sort_out(self, rows: Sequence[OrderRow]) -> Plan[tuple[list[OrderRow], list[OrderRow]]]:
         """Rows of orders that are new, and of those that are there and may learn something. The rest was said before."""
+        if self._all_new(rows):
+            return list(rows), []
         fresh: dict[tuple[str, str], OrderRow] = {}
         taken: dict[str, OrderRow] = {}  # ids of orders that this part makes
         others: list[OrderRow] = []
@@ -237,6 +240,13 @@ class _Part:
                     others.append(row)
             others.sort(key=lambda row: row.line)
         return list(fresh.values()), others
+
+    def _all_new(self, rows: Sequence[OrderRow]) -> bool:
+        """Whether no two rows have anything to do with each other, or with what is there: in most files, that is so."""
+        return not (self._orders or self._gone) and (
+            len({(row.scope, row.external_id) for row in rows}) == len(rows)
+            and not any([row.id or row.columns[_VALUE] is None for row in rows])
+        )
 
     def save_new(self, rows: Sequence[OrderRow]) -> Plan[None]:
         """Writes orders that nothing was said of before."""

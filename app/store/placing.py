@@ -41,15 +41,21 @@ class Contacts:
         """Reads whom these identities (account, kind, value) belong to."""
         keys = sorted(set(wanted))
         if len(keys) > MANY:
-            yield from self._load_many(keys)
+            for account_id, group in groupby(keys, key=lambda key: key[0]):
+                yield from self.load_many(account_id, (key[1:] for key in group))
         elif keys:
             for row in (yield _IDENTITY.many(keys)):
                 self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
 
-    def _load_many(self, keys: Sequence[tuple[str, str, str]]) -> Plan[None]:
-        for (account_id, kind), group in groupby(keys, key=lambda key: key[:2]):
-            values = [value for _, _, value in group]
-            for value, contact_id in (yield _IDENTITIES.many(values, account_id=account_id, kind=kind)):
+    def load_many(self, account_id: str, wanted: Iterable[Identity]) -> Plan[None]:
+        """The same for one account, whose identities are many."""
+        kinds: dict[str, set[str]] = {}
+        for kind, value in wanted:
+            if (values := kinds.get(kind)) is None:
+                values = kinds[kind] = set()
+            values.add(value)
+        for kind, values in sorted(kinds.items()):
+            for value, contact_id in (yield _IDENTITIES.many(sorted(values), account_id=account_id, kind=kind)):
                 self._by_identity[account_id, kind, value] = contact_id
 
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
@@ -77,21 +83,28 @@ class Contacts:
         """A new contact with these identities; under this id, when it comes from another registry with one."""
         contact_id = contact_id or new_id("cnt")
         present = now()
-        crm_id = next((value for kind, value in identities if kind == "crm"), None)
+        crm_id = None
+        for kind, value in identities:
+            if kind == "crm":
+                crm_id = value
+                break
         self._crm_ids[contact_id] = crm_id
         self._made.append((account_id, contact_id, crm_id, name, None, None, True, present, present))
         return contact_id
 
     def learn(self, account_id: str, contact_id: str, identities: Sequence[Identity], source_id: str | None) -> None:
         """Further identities of a contact; one that is known already stays with whom it is known to belong to."""
+        present = now()
         for kind, value in identities:
             key = (account_id, kind, value)
-            if self._by_identity.get(key, contact_id) != contact_id:
+            whose = self._by_identity.get(key)
+            if whose is None:
+                if kind != "crm" or self._is_being_made(contact_id, value):
+                    self._by_identity[key] = contact_id
+                    self._learnt[key] = (account_id, kind, value, contact_id, source_id, present)
+            elif whose != contact_id:
                 place = (account_id, contact_id, kind, value)
-                self._conflicts[place] = (*place, source_id, now())
-            if key not in self._by_identity and (kind != "crm" or self._is_being_made(contact_id, value)):
-                self._by_identity[key] = contact_id
-                self._learnt[key] = (*key, contact_id, source_id, now())
+                self._conflicts[place] = (*place, source_id, present)
 
     def _is_being_made(self, contact_id: str, crm_id: str) -> bool:
         # A contact has one id in the CRM: a webhook gives it only to a contact that it makes.
