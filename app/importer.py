@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from typing import TypeVar
 
 from app.apart import LARGE, Apart, Ended
 from app.importing import Read, RowT, Setting, read_contacts, read_orders
@@ -13,7 +14,10 @@ from app.store.importing import OrderRow, Rehearsed, Report, import_orders
 from app.store.importing_contacts import ContactRow, import_contacts
 from app.store.statements import Plan
 
+T = TypeVar("T")
+
 ROWS = 1000  # in a transaction: it is short, and webhooks are committed between two
+ROWS_ALONE = 2000  # where nobody else waits to write
 # PostgreSQL keeps all locks of all transactions in one table of some 6,400 places (64 for each of 100 connections), and
 # the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import. SQLite has
 # one writer and no such locks.
@@ -26,6 +30,7 @@ class Importer:
     def __init__(self, store: Store, *, large: int = LARGE) -> None:
         self._store, self._large = store, large
         self._apart = Apart()
+        self._rows = ROWS
         # Between two transactions webhooks are committed: an import never queues more than one.
         self._one_at_a_time = asyncio.Lock()
 
@@ -38,7 +43,7 @@ class Importer:
             return import_orders(account_id, rows, by, now(), rehearse=rehearse)
 
         whole = Report()
-        async with aclosing(self._read_orders(form, text, line, setting)) as reads:
+        async with aclosing(_one_ahead(self._read_orders(form, text, line, setting))) as reads:
             async for read in reads:
                 whole.add(await self._take(read, lambda row: 1 + len(row.identities), plan))
         whole.faults.sort(key=lambda fault: fault.line)
@@ -57,6 +62,10 @@ class Importer:
             except Ended as fault:
                 log.warning("the process that reads files has ended; the rest of the part is read here", exc_info=fault)
         yield (await asyncio.to_thread(read_orders, form, text, line, setting)).after(through)
+
+    def alone(self) -> None:
+        """Says that nobody else writes meanwhile."""
+        self._rows = ROWS_ALONE
 
     async def stop(self) -> None:
         """Lets go of the process that reads."""
@@ -78,7 +87,7 @@ class Importer:
     ) -> Report:
         whole = Report(faults=read.faults, notes=read.notes)
         most = None if self._store.on_sqlite else NAMES
-        for rows in _transactions(read.rows, names, most):
+        for rows in _transactions(read.rows, self._rows, names, most):
             async with self._one_at_a_time:
                 whole.add(await self._commit(lambda rows=rows: plan(rows)))  # type: ignore[misc]  # a lambda's default
         whole.faults.sort(key=lambda fault: fault.line)
@@ -91,12 +100,29 @@ class Importer:
             return done.report
 
 
-def _transactions(rows: Sequence[RowT], names: Callable[[RowT], int], most: int | None) -> Iterator[list[RowT]]:
+async def _one_ahead(reads: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """What `reads` gives, the next of it being made ready meanwhile."""
+    async with aclosing(reads):
+        coming = asyncio.ensure_future(anext(reads, None))
+        try:
+            while (read := await coming) is not None:
+                coming = asyncio.ensure_future(anext(reads, None))
+                yield read
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])
+            if not coming.cancelled():
+                coming.exception()  # nobody waits for it any more
+
+
+def _transactions(
+    rows: Sequence[RowT], size: int, names: Callable[[RowT], int], most: int | None
+) -> Iterator[list[RowT]]:
     part: list[RowT] = []
     count = 0
     for row in rows:
         its = names(row) if most else 0
-        if part and (len(part) == ROWS or (most and count + its > most)):
+        if part and (len(part) == size or (most and count + its > most)):
             yield part
             part, count = [], 0
         part.append(row)

@@ -62,7 +62,7 @@ class Read(Generic[RowT]):
         return Read([row for row in self.rows if row.line > line], *rest)
 
 
-AT_ONCE = 1000  # rows that are handed on together
+AT_ONCE = 2000  # rows that are handed on together: the most that a transaction takes
 AT_FIRST = 250  # of a part, so that those who write them need not wait for long
 
 

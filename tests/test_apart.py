@@ -159,7 +159,7 @@ async def test_many_new_contacts_are_stored_as_a_few_at_a_time_are(
     )
     for account, rows in (("few", 50), ("many", 1000)):
         await importer.contacts(account, JSONL, '{"crm_id": "42", "owner_id": "rep"}\n', 1, setting(), rehearse=False)
-        monkeypatch.setattr("app.importer.ROWS", rows)
+        monkeypatch.setattr(importer, "_rows", rows)
         assert (await take(importer, account, CSV, text, 2)).created == 1000
     one, other = await stored(house, "few", since), await stored(house, "many", since)
     assert one == other

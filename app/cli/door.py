@@ -242,6 +242,8 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[Door]:
                 if at != needed:
                     raise Refused(f"the database is at revision {at}, this version needs {needed}: {PROGRAM} migrate")
             app = application(settings)
+            if settings.on_sqlite:
+                app.registry.importer.alone()  # the lock is ours
         except (Newer, Unavailable) as why:
             raise Refused(str(why)) from None
         except BadSettings as why:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from app.identity import KINDS
 from app.ids import new_id
@@ -32,9 +33,9 @@ class Contacts:
 
     def __init__(self) -> None:
         self._by_identity: dict[tuple[str, str, str], str] = {}
-        self._made: list[tuple[object, ...]] = []
+        self._made: list[tuple[Any, ...]] = []
         self._crm_ids: dict[str, str | None] = {}  # of the contacts that are being made
-        self._learnt: dict[tuple[str, str, str], tuple[object, ...]] = {}
+        self._learnt: dict[tuple[str, str, str], tuple[Any, ...]] = {}
         self._conflicts: dict[tuple[str, str, str, str], tuple[object, ...]] = {}
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
@@ -124,7 +125,7 @@ class Contacts:
             yield _CONFLICT.many(list(self._conflicts.values()))
 
 
-def _put(insert: Insert, rows: Sequence[Sequence[object]]) -> Statement:
+def _put(insert: Insert, rows: Sequence[tuple[Any, ...]]) -> Statement:
     if len(rows) < MANY:
         return insert.many(rows)
     return Alike(insert, list(zip(*sorted(rows), strict=True)))  # by key, as the table's own index has them
