@@ -19,7 +19,6 @@ from app.importing import Read, Setting, orders_in_turn
 from app.store.importing import OrderRow
 from app.transfer import Fault, NoFile
 
-LARGE = 200_000  # characters from which on a part is worth it: some 2,000 rows
 PATIENCE = 30.0  # seconds without a sign after which it is given up
 IDLE = 10.0  # seconds without a part after which it is let go
 AHEAD = 2 << 20  # bytes that it may be ahead of the writing
@@ -39,6 +38,11 @@ class Apart:
         self._one_part = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Starts the other process, when a large part is sure to come: it takes a while to load what it needs."""
+        with suppress(Ended):  # whoever brings the part learns of it
+            await self._started()
 
     async def orders(self, form: str, text: str, line: int, setting: Setting) -> AsyncGenerator[Read[OrderRow]]:
         """The orders of a part, some at a time, as `orders_in_turn` gives them. Raises NoFile, Ended."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
-from app.apart import LARGE, Apart, Ended
+from app.apart import Apart, Ended
 from app.importing import Read, RowT, Setting, read_contacts, read_orders
 from app.log import log
 from app.moments import now
@@ -13,6 +13,7 @@ from app.store.database import Store
 from app.store.importing import OrderRow, Rehearsed, Report, import_orders
 from app.store.importing_contacts import ContactRow, import_contacts
 from app.store.statements import Plan
+from app.transfer import LARGE
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ class Importer:
 
     def __init__(self, store: Store, *, large: int = LARGE) -> None:
         self._store, self._large = store, large
-        self._apart = Apart()
+        self.apart = Apart()
         self._rows = ROWS
         # Between two transactions webhooks are committed: an import never queues more than one.
         self._one_at_a_time = asyncio.Lock()
@@ -54,7 +55,7 @@ class Importer:
         through = 0  # the last line of those that were given
         if len(text) >= self._large:
             try:
-                async with aclosing(self._apart.orders(form, text, line, setting)) as reads:
+                async with aclosing(self.apart.orders(form, text, line, setting)) as reads:
                     async for read in reads:
                         yield read
                         through = max([through, *(row.line for row in read.rows[-1:])])
@@ -69,7 +70,7 @@ class Importer:
 
     async def stop(self) -> None:
         """Lets go of the process that reads."""
-        await self._apart.close()
+        await self.apart.close()
 
     async def contacts(
         self, account_id: str, form: str, text: str, line: int, setting: Setting, *, rehearse: bool

@@ -41,6 +41,7 @@ BETWEEN = " | "  # neither an e-mail address, a phone number nor a document hold
 
 ROWS = 10_000  # in a part
 PART_CHARACTERS = 1_000_000  # after so many a part is full as well
+LARGE = 200_000  # characters from which on a part is worth a process of its own: some 2,000 rows
 ROW_CHARACTERS = 1_000_000  # no order is longer; a quote that never closes is
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")

@@ -169,7 +169,7 @@ async def test_many_new_contacts_are_stored_as_a_few_at_a_time_are(
 
 async def test_when_the_other_process_dies_the_rest_is_read_here(house: House) -> None:
     importer, apart = Importer(house.registry.store, large=APART), Apart()
-    importer._apart = apart
+    importer.apart = apart
     # Each row is long, so that most are still to be told when the process dies.
     text = "".join(
         f'{{"external_id": "{at}", "value": "1.00", "title": "{"x" * 300}", "url": "https://e/{"x" * 1900}"}}\n'

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from app.apart import Apart
     from app.settings import Settings
     from app.web.application import Application
 
@@ -165,8 +166,13 @@ def _answered(response: "httpx.Response") -> Any:
 
 
 @contextmanager
-def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = True) -> Iterator[Door]:
-    """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused."""
+def opened(
+    what: str, settings: "Settings | None" = None, *, migrates: bool = True, large: bool = False
+) -> Iterator[Door]:
+    """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused.
+
+    `large` says that a large file of orders is to come.
+    """
     from app.lock import Held, Lock
 
     settings = settings or settings_of()
@@ -174,7 +180,7 @@ def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = Tr
         raise Refused(f"there is no database at {settings.database_path} yet; {PROGRAM} serve, or migrate, makes it")
     with ExitStack() as stack:
         if not settings.on_sqlite:
-            yield stack.enter_context(_in_process(settings, migrates))
+            yield stack.enter_context(_in_process(settings, migrates, large))
             return
         lock = Lock(settings, what)
         try:
@@ -187,7 +193,7 @@ def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = Tr
             yield stack.enter_context(_through_socket(settings))
             return
         stack.callback(lock.release)
-        yield stack.enter_context(_in_process(settings, migrates))
+        yield stack.enter_context(_in_process(settings, migrates, large))
 
 
 def answers(settings: "Settings") -> bool:
@@ -225,7 +231,7 @@ def _through_socket(settings: "Settings") -> Iterator[Door]:
 
 
 @contextmanager
-def _in_process(settings: "Settings", migrates: bool) -> Iterator[Door]:
+def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[Door]:
     import httpx
 
     from app.cli.inprocess import InProcess
@@ -233,7 +239,7 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[Door]:
     from app.settings import BadSettings
     from app.store.database import Unavailable
 
-    with asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, _reading_apart(runner, large) as apart:
         try:
             if migrates:
                 runner.run(migrate(settings))
@@ -242,6 +248,8 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[Door]:
                 if at != needed:
                     raise Refused(f"the database is at revision {at}, this version needs {needed}: {PROGRAM} migrate")
             app = application(settings)
+            if apart:
+                app.registry.importer.apart = apart
             if settings.on_sqlite:
                 app.registry.importer.alone()  # the lock is ours
         except (Newer, Unavailable) as why:
@@ -288,6 +296,22 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[Door]:
         finally:
             runner.run(client.aclose())
             runner.run(lifespan.__aexit__())
+
+
+@contextmanager
+def _reading_apart(runner: asyncio.Runner, large: bool) -> Iterator["Apart | None"]:
+    """The process that reads a large file's rows, begun first of all: it starts while this one does."""
+    if not large:
+        yield None
+        return
+    from app.apart import Apart
+
+    apart = Apart()
+    runner.run(apart.begin())
+    try:
+        yield apart
+    finally:
+        runner.run(apart.close())
 
 
 class Lifespan:

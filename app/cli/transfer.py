@@ -134,7 +134,7 @@ def _import(
     from app.transfer import CONTACTS, MEDIA, ORDERS, NoFile, parts
 
     columns = CONTACTS if "contacts" in path else ORDERS
-    with _reading(file) as raw, opened("import") as door:
+    with _reading(file) as raw, opened("import", large=columns is ORDERS and _large(raw)) as door:
         named = door.account(account)
         form = form or _form(file, raw)
         if form not in MEDIA:
@@ -245,6 +245,12 @@ def _reading(file: str) -> Iterator[IO[bytes]]:
         except OSError as fault:
             raise Misuse(f"{file}: {fault.strerror}") from None
         yield opened
+
+
+def _large(raw: IO[bytes]) -> bool:
+    from app.transfer import LARGE
+
+    return os.fstat(raw.fileno()).st_size >= LARGE
 
 
 def _form(file: str, raw: IO[bytes]) -> str:
