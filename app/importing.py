@@ -63,7 +63,7 @@ class Read(Generic[RowT]):
 
 
 AT_ONCE = 2000  # rows that are handed on together: the most that a transaction takes
-AT_FIRST = 250  # of a part, so that those who write them need not wait for long
+AT_FIRST = 250  # of a part, and then twice as many each time, so that those who write them need not wait for long
 
 
 def orders_in_turn(form: str, text: str, line: int, setting: Setting) -> Iterator[Read[OrderRow]]:
@@ -75,7 +75,7 @@ def orders_in_turn(form: str, text: str, line: int, setting: Setting) -> Iterato
         read.rows.append(row)
         if len(read.rows) == size:
             yield Read(read.rows, reader.faults[:], reader.notes[:])
-            read.rows, size = [], AT_ONCE
+            read.rows, size = [], min(2 * size, AT_ONCE)
             reader.faults.clear()
             reader.notes.clear()
     yield read

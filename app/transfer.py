@@ -39,8 +39,8 @@ CONTACT_ALIASES = {
 }  # fmt: skip
 BETWEEN = " | "  # neither an e-mail address, a phone number nor a document holds it
 
-ROWS = 10_000  # in a part
-PART_CHARACTERS = 1_000_000  # after so many a part is full as well
+ROWS = 25_000  # in a part
+PART_BYTES = 2_500_000  # after so many a part is full as well; between two, whoever reads and whoever writes wait
 LARGE = 200_000  # characters from which on a part is worth a process of its own: some 2,000 rows
 ROW_CHARACTERS = 1_000_000  # no order is longer; a quote that never closes is
 
@@ -110,6 +110,10 @@ def parts(form: str, lines: Iterable[str], columns: Columns, rows: int = ROWS) -
     return _csv_parts(lines, columns, rows) if form == CSV else _jsonl_parts(lines, rows)
 
 
+def _bytes(line: str) -> int:
+    return len(line) if line.isascii() else len(line.encode("utf-8", "replace"))
+
+
 def _jsonl_parts(lines: Iterable[str], rows: int) -> Iterator[Part]:
     kept: list[str] = []
     size = first = 0
@@ -120,8 +124,8 @@ def _jsonl_parts(lines: Iterable[str], rows: int) -> Iterator[Part]:
         if not kept:
             first = number
         kept.append(line)
-        size += len(line)
-        if len(kept) == rows or size > PART_CHARACTERS:
+        size += _bytes(line)
+        if len(kept) == rows or size > PART_BYTES:
             yield Part("".join(kept), first, len(kept), number + 1)
             kept, size = [], 0
     if kept:
@@ -133,7 +137,7 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
     header, delimiter = _header(source, columns)
     number = header.count("\n") + 1  # of the row that comes next
     pulled: list[str] = []
-    size = since = begun = 0  # characters of the part and of the row; lines of the part before the row
+    size = since = begun = 0  # bytes of the part, characters of the row; lines of the part before the row
 
     def watched() -> Iterator[str]:
         nonlocal size, since
@@ -143,7 +147,7 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
                 raise NoFile(
                     f"line {number + begun}: a row is longer than {ROW_CHARACTERS} characters; is a quote open?"
                 )
-            size += len(line)
+            size += _bytes(line)
             pulled.append(line)
             yield line
 
@@ -155,7 +159,7 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
                 next(csv.reader(chain((line,), watched()), delimiter=delimiter))
         since, begun = 0, len(pulled)
         count += 1
-        if count == rows or size > PART_CHARACTERS:
+        if count == rows or size > PART_BYTES:
             yield Part(header + "".join(pulled), number, count, number + begun)
             number += begun
             pulled.clear()
