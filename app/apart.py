@@ -32,8 +32,9 @@ class Ended(Exception):
 class Apart:
     """The other process, started with the first part and let go when there are no more."""
 
-    def __init__(self, *, patience: float = PATIENCE) -> None:
+    def __init__(self, *, patience: float = PATIENCE, nice: bool = True) -> None:
         self._patience = patience
+        self._words = ["--nice"] if nice else []  # webhooks come first, where any are taken
         self._process: asyncio.subprocess.Process | None = None
         self._one_part = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
@@ -78,7 +79,7 @@ class Apart:
             environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "app.apart", env=environment, limit=AHEAD,
+                    sys.executable, "-m", "app.apart", *self._words, env=environment, limit=AHEAD,
                     stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
                 )  # fmt: skip
             except OSError as fault:
@@ -139,8 +140,8 @@ def serve(asked: IO[bytes], told: IO[bytes]) -> None:
 def main() -> None:
     """The other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever waits for the rows
-    if hasattr(os, "nice"):
-        os.nice(5)  # webhooks come first
+    if "--nice" in sys.argv and hasattr(os, "nice"):
+        os.nice(5)
     gc.freeze()
     gc.disable()  # rows hold no cycles; after each part it is done once
     with suppress(BrokenPipeError):

@@ -239,7 +239,7 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[D
     from app.settings import BadSettings
     from app.store.database import Unavailable
 
-    with asyncio.Runner() as runner, _reading_apart(runner, large) as apart:
+    with asyncio.Runner() as runner, _reading_apart(runner, settings, large) as apart:
         try:
             if migrates:
                 runner.run(migrate(settings))
@@ -299,14 +299,14 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[D
 
 
 @contextmanager
-def _reading_apart(runner: asyncio.Runner, large: bool) -> Iterator["Apart | None"]:
+def _reading_apart(runner: asyncio.Runner, settings: "Settings", large: bool) -> Iterator["Apart | None"]:
     """The process that reads a large file's rows, begun first of all: it starts while this one does."""
     if not large:
         yield None
         return
     from app.apart import Apart
 
-    apart = Apart()
+    apart = Apart(nice=not settings.on_sqlite)  # there, no server runs
     runner.run(apart.begin())
     try:
         yield apart
