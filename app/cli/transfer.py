@@ -140,7 +140,9 @@ def _import(
         if form not in MEDIA:
             raise Misuse("--format is csv or jsonl")
         cut = _Cut()
-        gc.freeze()  # the program itself stays: only rows come and go, and are looked through for cycles
+        # From here on only rows come and go, which hold no cycles: what else does is looked for after each part.
+        gc.freeze()
+        gc.disable()
         with _progress(raw, file) as moved:
 
             def bodies() -> Iterator[tuple[bytes, Mapping[str, Any]]]:
@@ -156,6 +158,7 @@ def _import(
                 with closing(door.in_turn(path, bodies(), account=named, media=MEDIA[form])) as answers:
                     for answer in answers:
                         told.add(answer, cut.rows.popleft())
+                        gc.collect()
             except KeyboardInterrupt:
                 told.end()
                 raise Refused(
