@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from contextlib import aclosing
@@ -18,6 +19,7 @@ from app.importer import Importer
 from app.importing import Setting
 from app.moments import now
 from app.statement import UNTIMED
+from app.store.database import Unavailable
 from app.store.importing import Report
 from app.store.ledger import OpenOrder, _columns
 from app.transfer import CSV, JSONL, NoFile
@@ -199,6 +201,41 @@ async def test_whoever_stops_half_way_leaves_nothing_running() -> None:
     assert process is not None and process.returncode is None  # it waits for the next part
     await apart.close()
     assert process.returncode is not None
+
+
+async def test_an_import_that_fails_half_way_leaves_nothing_running(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importer = Importer(house.registry.store, large=APART)
+    await importer.apart.begin()
+    process, commits = importer.apart._process, 0
+    assert process is not None
+    real = importer._commit
+
+    async def failing(plan: Any) -> Report:
+        nonlocal commits
+        commits += 1
+        if commits == 2:
+            raise Unavailable("full")
+        return await real(plan)
+
+    monkeypatch.setattr(importer, "_commit", failing)
+    with pytest.raises(Unavailable):
+        await take(importer, "acc", CSV, table(20_000), 2)
+    assert process.returncode is not None and importer.apart._process is None
+    assert (await take(importer, "acc", CSV, table(500), 2)).unchanged == 250
+    await importer.stop()
+
+
+@pytest.mark.parametrize(("nice", "steps"), [(True, 5), (False, 0)])
+async def test_it_steps_back_where_webhooks_may_come(nice: bool, steps: int) -> None:
+    apart = Apart(nice=nice)
+    async with aclosing(apart.orders(CSV, table(3), 2, setting())) as reads:
+        assert [len(read.rows) async for read in reads] == [3]
+    assert apart._process is not None
+    mine, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, apart._process.pid))
+    assert its == min(mine + steps, 19)
+    await apart.close()
 
 
 async def test_a_process_that_says_nothing_is_given_up() -> None:

@@ -22,6 +22,7 @@ from app.statement import UNTIMED
 from app.store.importing import columns_of
 from app.store.ledger import OpenOrder, _columns
 from app.transfer import CSV, JSONL, ORDER_COLUMNS, ORDERS, Fault, NoFile, guarded, parts, rows_of, unguarded
+from app.web.requests import MAX_REQUEST_BYTES
 from tests.house import House
 
 PRESENT = 1_790_000_000_000_000
@@ -144,6 +145,19 @@ def test_a_file_is_read_alike_whole_and_in_parts(cells: list[list[str]], delimit
     assert [row for _, row in found] == [row for row in given_ if row]
     begins = [2 + at + sum(cell.count("\n") for row in cells[:at] for cell in row) for at in range(len(cells))]
     assert [line for line, _ in found] == [line for line, row in zip(begins, given_, strict=True) if row]
+
+
+@pytest.mark.parametrize("form", [CSV, JSONL])
+@pytest.mark.parametrize("word", ["shoes", "靴" * 300])
+def test_a_part_is_never_larger_than_a_request_may_be(form: str, word: str) -> None:
+    lines = ["external_id,title\n"] if form == CSV else []
+    lines += [
+        f"{at},{word}\n" if form == CSV else f'{{"external_id": "{at}", "title": "{word}"}}\n' for at in range(60_000)
+    ]
+    cut = list(parts(form, lines, ORDERS))
+    assert sum(part.rows for part in cut) == 60_000 and len(cut) > 2
+    assert max(part.rows for part in cut) <= 25_000
+    assert max(len(part.text.encode()) for part in cut) < MAX_REQUEST_BYTES
 
 
 def test_a_stray_quote_costs_its_own_row_and_one_that_never_closes_is_named() -> None:
