@@ -339,6 +339,25 @@ def try_(source: Source, headers: Headers, body: BodyFile, query: Queries = None
 
     with opened("try") as door:
         found = door.post(f"/v1/sources/{source}/try", _given(headers, body, query), account=door.owner(source))
+    _tried(found, json)
+
+
+@command(main, "try", "deliveries try dlv_01J…")
+def try_again(delivery: Delivery, json: Json = False) -> None:
+    """Say what a recorded delivery would become with today's adapter; nothing is stored."""
+    from app.cli.door import opened
+
+    with opened("deliveries try") as door:
+        account = door.owner(delivery)
+        kept = door.get(f"/v1/deliveries/{delivery}", account=account)
+        if kept["body"] is None:
+            raise Refused(f"of {delivery} no body is kept any more, so there is nothing to read")
+        arrived = {name: kept[name] for name in ("headers", "body", "body_encoding")} | {"query": kept["query"] or {}}
+        found = door.post(f"/v1/sources/{kept['source_id']}/try", arrived, account=account)
+    _tried(found, json)
+
+
+def _tried(found: dict[str, Any], json: bool) -> None:
     if json:
         as_json(found)
         return

@@ -79,6 +79,20 @@ def test_the_exact_bytes_of_a_body(here: Installation) -> None:
     here.refused("deliveries", "body", "dlv_01J0000000000000000000000Z")
 
 
+def test_a_recorded_delivery_is_tried_with_todays_adapter(here: Installation) -> None:
+    here.run("account", "create", "acme", "--enable")
+    source = here.json("source", "add", "standard")["source_id"]
+    here.serve()
+    sent = here.json("send", source, "--kind", "order.created")
+    (kept,) = here.json("order", "list")["data"]
+    found = here.json("deliveries", "try", sent["delivery_id"])
+    assert (found["kind"], found["outcome"]) == ("order.created", "created")
+    assert [one["external_id"] for one in found["orders"]] == [kept["external_id"]]
+    assert kept["external_id"] in here.run("deliveries", "try", sent["delivery_id"])
+    assert here.json("deliveries", "show", sent["delivery_id"])["attempts"] == 1
+    assert "dlv_01J0000000000000000000000Z" in here.refused("deliveries", "try", "dlv_01J0000000000000000000000Z")
+
+
 def test_a_contacts_totals(here: Installation) -> None:
     here.run("account", "create", "acme", "--enable")
     source = here.json("source", "add", "standard")["source_id"]
