@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from app.log import log
 from app.store import upkeep
-from app.store.database import Store, Unavailable
+from app.store.database import Rejected, Store, Unavailable
 from app.store.record import Receipt, Record
 
 # Deliveries that this process has committed when it tells: by then a plan for the size before is a wrong one.
@@ -38,7 +38,7 @@ class Young:
                 self._after = []
             else:
                 await upkeep.analyze(self._store)
-        except Unavailable as fault:
+        except (Rejected, Unavailable) as fault:
             log.warning("the tables' statistics could not be gathered", reason=str(fault)[:300])
 
     async def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.store.database import Rejected
 from app.young import AFTER, Young
 from tests.house import House, order_event
 
@@ -54,3 +55,14 @@ async def test_tables_that_are_known_are_left_alone(house: House, monkeypatch: p
         if young._task:
             await young._task
     assert asked == []
+
+
+async def test_a_fault_of_the_telling_holds_up_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(*_: object) -> bool:
+        raise Rejected("permission denied")
+
+    monkeypatch.setattr("app.young.upkeep.knows_its_tables", refuses)
+    young = Young(house.registry.store)
+    young._committed = AFTER[0]
+    young.committed([], [], 0.0)
+    await young.stop()
