@@ -16,9 +16,7 @@ Decided here, and why:
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
+from typing import Any
 
 from adapters.contract import (
     Adapter,
@@ -27,18 +25,20 @@ from adapters.contract import (
     Event,
     Field,
     Header,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Links,
+    Many,
     Money,
     Order,
     Origin,
     Payload,
     Status,
     Token,
-    either,
+    full_name,
     order_title,
+    place,
+    table,
 )
 
 
@@ -47,50 +47,38 @@ class Capture(Payload):
     capture_timestamp: IsoOrBlank = None
 
 
-class Details(Payload):
-    payer_name: str | None = None
-
-
-class Metadata(Payload):
-    """What the shop itself wrote on the payment: the CRM's ids, if it knows them."""
-
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
-
-
 class Payment(Payload):
-    payment_id: str = either("payment_id", "id", otherwise=...)
-    payment_request_id: str | None = None
-    reference_id: str | None = None
-    type: str | None = None
-    status: str
-    currency: str
-    request_amount: Decimal | None = either("request_amount", "amount", "capture_amount", "charge_amount")
-    description: str | None = None
-    customer_id: str | None = None
+    """Names of version 3 first, those of version 2 after them."""
+
+    id: str = place("data.payment_id", "data.id", otherwise=...)
+    request_id: str | None = place("data.payment_request_id")
+    reference_id: str | None = place("data.reference_id")
+    type: str | None = place("data.type")
+    status: str = place("data.status", otherwise=...)
+    currency: str = place("data.currency", otherwise=...)
+    asked: Decimal | None = place("data.request_amount", "data.amount", "data.capture_amount", "data.charge_amount")
+    description: str | None = place("data.description")
+    customer_id: str | None = place("data.customer_id")
+    payer_name: str | None = place("data.payment_details.payer_name")
+    captures: Many[Capture] = place("data.captures", otherwise=())
+    crm_contact_id: str | None = place("data.metadata.crm_contact_id")
+    deal_id: str | None = place("data.metadata.deal_id")
+    ordered_at: IsoOrBlank = place("data.created")
+    updated: IsoOrBlank = place("data.updated")
     created: IsoOrBlank = None
-    updated: IsoOrBlank = None
-    captures: list[Capture] | None = None
-    payment_details: Annotated[Details | None, IfObject] = None
-    metadata: Annotated[Metadata | None, IfObject] = None
 
 
 class Refund(Payload):
-    id: str
-    payment_id: str | None = None
-    invoice_id: str | None = None
-    status: str
-    amount: Decimal
-    currency: str
-    updated: IsoOrBlank = None
+    """The manual's sample has the envelope twice."""
 
-
-class Buyer(Payload):
-    id: str | None = None
-    given_names: str | None = None
-    surname: str | None = None
-    email: str | None = None
-    mobile_number: str | None = None
+    id: str = place("data.id", "data.data.id", otherwise=...)
+    invoice_id: str | None = place("data.invoice_id", "data.data.invoice_id")
+    payment_id: str | None = place("data.payment_id", "data.data.payment_id")
+    status: str = place("data.status", "data.data.status", otherwise=...)
+    amount: Decimal = place("data.amount", "data.data.amount", otherwise=...)
+    currency: str = place("data.currency", "data.data.currency", otherwise=...)
+    updated: IsoOrBlank = place("data.updated", "data.data.updated")
+    created: IsoOrBlank = None
 
 
 class Invoice(Payload):
@@ -101,25 +89,16 @@ class Invoice(Payload):
     currency: str | None = None  # the oldest callbacks name none
     description: str | None = None
     payer_email: str | None = None
-    customer: Annotated[Buyer | None, IfObject] = None
-    metadata: Annotated[Metadata | None, IfObject] = None
+    customer_id: str | None = place("customer.id")
+    given_names: str | None = place("customer.given_names")
+    surname: str | None = place("customer.surname")
+    email: str | None = place("customer.email")
+    mobile_number: str | None = place("customer.mobile_number")
+    crm_contact_id: str | None = place("metadata.crm_contact_id")
+    deal_id: str | None = place("metadata.deal_id")
     created: IsoOrBlank = None
     updated: IsoOrBlank = None
     paid_at: IsoOrBlank = None
-
-
-class PaymentEvent(Payload):
-    created: IsoOrBlank = None
-    data: Payment
-
-
-def _inner(value: Any) -> Any:
-    return value["data"] if isinstance(value, dict) and isinstance(value.get("data"), dict) else value
-
-
-class RefundEvent(Payload):
-    created: IsoOrBlank = None
-    data: Annotated[Refund, BeforeValidator(_inner)]  # the manual's sample has the envelope twice
 
 
 # What is no invoice either, by a field that only it has.
@@ -149,41 +128,24 @@ class Xendit(Adapter[Any]):
     kind = Field("event")
     delivery_id = Header("webhook-id")
     reads = {
-        "payment.authorization": PaymentEvent,
-        "payment.capture": PaymentEvent,
-        "payment.failure": PaymentEvent,
-        "payment.expiry": PaymentEvent,
-        "payment.succeeded": PaymentEvent,  # from here on, of version 2
-        "payment.pending": PaymentEvent,
-        "payment.awaiting_capture": PaymentEvent,
-        "payment.failed": PaymentEvent,
-        "ewallet.capture": PaymentEvent,
-        "refund.succeeded": RefundEvent,
-        "refund.failed": RefundEvent,
+        **dict.fromkeys("payment.authorization payment.capture payment.failure payment.expiry".split(), Payment),
+        # Of version 2:
+        **dict.fromkeys("payment.succeeded payment.pending payment.awaiting_capture payment.failed".split(), Payment),
+        "ewallet.capture": Payment,
+        "refund.succeeded": Refund,
+        "refund.failed": Refund,
         "invoice": Invoice,
     }
     topics = tuple(reads)
     ignores = frozenset(
-        {
-            "payment_request.*",
-            "payment_token.*",
-            "payment_session.*",
-            "split.*",
-            "payout.*",
-            *set(EVENTLESS.values()),
-        }
+        {"payment_request.*", "payment_token.*", "payment_session.*", "split.*", "payout.*", *EVENTLESS.values()}
     )
-    statuses = {
-        "AUTHORIZED": Status.PENDING,
-        "AWAITING_CAPTURE": Status.PENDING,
-        "PENDING": Status.PENDING,
-        "SUCCEEDED": Status.PAID,
-        "FAILED": Status.FAILED,
-        "EXPIRED": Status.CANCELED,
-        "CANCELED": Status.CANCELED,
-        "PAID": Status.PAID,  # from here on, words of invoices
-        "SETTLED": Status.PAID,
-    }
+    statuses = table(
+        pending="AUTHORIZED AWAITING_CAPTURE PENDING",
+        paid="SUCCEEDED PAID SETTLED",  # the last two of invoices
+        failed="FAILED",
+        canceled="EXPIRED CANCELED",
+    )
 
     def kind_of(self, delivery: Delivery, options: object) -> str:
         """The event; the callback of an invoice, a virtual account or a disbursement names none: it is the thing."""
@@ -197,62 +159,30 @@ class Xendit(Adapter[Any]):
         return super().kind_of(delivery, options)
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
-        match payload:
-            case PaymentEvent():
-                yield self._payment(payload)
-            case RefundEvent():
-                yield self._refund(payload)
-            case _:
-                yield self._invoice(payload)
+        if isinstance(payload, Refund):
+            yield _refund(payload)
+        else:
+            yield self._payment(payload) if isinstance(payload, Payment) else self._invoice(payload)
 
-    def _payment(self, payload: PaymentEvent) -> Order:
-        payment, captures = payload.data, payload.data.captures or []
-        status, metadata = self.status(payment.status), payment.metadata or Metadata()
-        request = None if payment.type == "REUSABLE_PAYMENT_CODE" else payment.payment_request_id
-        value = None if payment.request_amount is None else Money.major(payment.request_amount, payment.currency)
-        if captures:
-            taken = [Money.major(capture.capture_amount, payment.currency) for capture in captures]
-            value = Money(sum(each.minor for each in taken), taken[0].currency)
-        details = payment.payment_details or Details()
-        customer = Customer(
-            name=details.payer_name or None, id=payment.customer_id or None, crm_id=metadata.crm_contact_id or None
-        )
-        at = payment.updated or payload.created
+    def _payment(self, payment: Payment) -> Order:
+        status, at, captures = self.status(payment.status), payment.updated or payment.created, payment.captures
+        taken = Money.total(Money.major(capture.capture_amount, payment.currency) for capture in captures)
         return Order(
-            external_id=payment.payment_id,
-            aliases=(request,) if request and request != payment.payment_id else (),
+            external_id=payment.id,
+            aliases=() if payment.type == "REUSABLE_PAYMENT_CODE" else (payment.request_id,),
             at=at,
             status=status,
             source_status=payment.status,
             title=order_title(payment.reference_id, [payment.description]),
-            value=value,
-            ordered_at=payment.created,
+            value=taken or Money.major(payment.asked, payment.currency),
+            ordered_at=payment.ordered_at,
             paid_at=((captures[-1].capture_timestamp if captures else None) or at) if status is Status.PAID else None,
-            customer=None if customer == Customer() else customer,
-            deal_id=metadata.deal_id or None,
+            customer=Customer(name=payment.payer_name, id=payment.customer_id, crm_id=payment.crm_contact_id),
+            deal_id=payment.deal_id,
         )
-
-    def _refund(self, payload: RefundEvent) -> Order:
-        refund = payload.data
-        of = refund.invoice_id or refund.payment_id
-        if not of:
-            raise Ignored("a refund that names neither a payment nor an invoice")
-        if refund.status not in ("SUCCEEDED", "FAILED", "CANCELLED"):
-            raise Ignored("a refund that is under way says nothing of the order yet")
-        back = Money.major(refund.amount if refund.status == "SUCCEEDED" else 0, refund.currency)
-        return Order(external_id=of, at=refund.updated or payload.created, refunds={refund.id: back})
 
     def _invoice(self, invoice: Invoice) -> Order:
-        status, buyer = self.status(invoice.status), invoice.customer or Buyer()
-        metadata = invoice.metadata or Metadata()
-        emails = dict.fromkeys(email for email in (buyer.email, invoice.payer_email) if email)
-        customer = Customer(
-            name=f"{buyer.given_names or ''} {buyer.surname or ''}".strip() or None,
-            id=buyer.id or None,
-            crm_id=metadata.crm_contact_id or None,
-            emails=tuple(emails),
-            phones=(buyer.mobile_number,) if buyer.mobile_number else (),
-        )
+        status = self.status(invoice.status)
         return Order(
             external_id=invoice.id,
             at=invoice.updated or invoice.paid_at,
@@ -262,6 +192,22 @@ class Xendit(Adapter[Any]):
             value=Money.major(invoice.amount, invoice.currency) if invoice.currency else None,
             ordered_at=invoice.created,
             paid_at=invoice.paid_at if status is Status.PAID else None,
-            customer=None if customer == Customer() else customer,
-            deal_id=metadata.deal_id or None,
+            customer=Customer(
+                name=full_name(invoice.given_names, invoice.surname),
+                id=invoice.customer_id,
+                crm_id=invoice.crm_contact_id,
+                emails=(invoice.email, invoice.payer_email),
+                phones=(invoice.mobile_number,),
+            ),
+            deal_id=invoice.deal_id,
         )
+
+
+def _refund(refund: Refund) -> Order:
+    sale_id = refund.invoice_id or refund.payment_id
+    if not sale_id:
+        raise Ignored("a refund that names neither a payment nor an invoice")
+    if refund.status not in ("SUCCEEDED", "FAILED", "CANCELLED"):
+        raise Ignored("a refund that is under way says nothing of the order yet")
+    back = Money.major(refund.amount if refund.status == "SUCCEEDED" else 0, refund.currency)
+    return Order(external_id=sale_id, at=refund.updated or refund.created, refunds={refund.id: back})

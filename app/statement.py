@@ -61,7 +61,7 @@ def clean(text: str, length: int = TEXT_LENGTH) -> str:
 def state(order: Order, *, source_id: str | None, region: str, digest: str) -> Statement:
     """The statement of one order in a delivery with this digest (of kind and body)."""
     said: dict[str, Any] = {"external_id": clean(order.external_id, 255)}
-    aliases = tuple(dict.fromkeys(clean(alias, 255) for alias in order.aliases))
+    aliases = tuple(dict.fromkeys(clean(alias, 255) for alias in order.aliases if alias))
     if aliases:
         said["aliases"] = list(aliases)
     if order.preference:
@@ -116,7 +116,7 @@ def says_unknown_status(order: Order) -> bool:
 
 
 def _item(item: Item) -> dict[str, Any]:
-    kept: dict[str, Any] = {"title": clean(item.title, TITLE_LENGTH), "quantity": str(item.quantity)}
+    kept: dict[str, Any] = {"title": clean(item.title or "", TITLE_LENGTH), "quantity": str(item.quantity)}
     if isinstance(item.unit_value, Money):
         kept["unit_value"] = [item.unit_value.minor, item.unit_value.currency]
     if item.sku:

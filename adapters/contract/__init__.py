@@ -8,21 +8,32 @@ from adapters.contract.adapter import (
     Event,
     Field,
     Header,
-    IfObject,
     Links,
     Options,
-    Payload,
     Privacy,
     Query,
     Request,
     Where,
-    either,
-    validated,
+    bearer,
 )
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, Unfetched, Unreadable, Unverified
 from adapters.contract.money import CODES, Money, amount_text, currency_code, decimals
-from adapters.contract.order import RANK, UNKNOWN, Customer, Item, Order, Origin, Status, Unknown, order_title
+from adapters.contract.order import (
+    RANK,
+    UNKNOWN,
+    Customer,
+    Item,
+    Order,
+    Origin,
+    Status,
+    Unknown,
+    full_name,
+    order_title,
+    said,
+    table,
+)
+from adapters.contract.payload import IfObject, Many, Maybe, Payload, either, place, validated
 from adapters.contract.schemes import (
     AnyOf,
     Hmac,
@@ -42,7 +53,7 @@ from adapters.contract.signature import (
     usable,
     whsec_key,
 )
-from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds
+from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, latest
 
 __all__ = [
     "BRASILIA",
@@ -65,6 +76,8 @@ __all__ = [
     "IsoOrBlank",
     "Item",
     "Links",
+    "Many",
+    "Maybe",
     "Milliseconds",
     "Money",
     "Options",
@@ -88,15 +101,21 @@ __all__ = [
     "Unverified",
     "Where",
     "amount_text",
+    "bearer",
     "body_token",
     "currency_code",
     "decimals",
     "either",
     "form_body",
+    "full_name",
     "hex_key",
     "json_body",
+    "latest",
     "one_header",
     "order_title",
+    "place",
+    "said",
+    "table",
     "text_key",
     "time_dot_body",
     "usable",

@@ -1,49 +1,23 @@
 """The base of every adapter: declarations, and one pure function that turns a payload into orders."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic import Field as Written
+from pydantic import BaseModel, ConfigDict
 
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
-from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Status, Unknown
+from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Status, Unknown, said
+from adapters.contract.payload import Payload, validated
 from adapters.contract.signature import Signature
 from adapters.contract.times import EARLIEST, LATEST
 
-# With more faults than this a body is something else altogether, and no blank is to blame.
-MOST_BLANKS = 100
-
 # Brasília time: UTC-3 all year since Brazil gave up summer time in 2019 (Decree 9.772).
 BRASILIA = timezone(timedelta(hours=-3))
-
-
-class Payload(BaseModel):
-    """The slice of a body that an adapter reads, in the source's own spelling. Fields it does not name are skipped."""
-
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, defer_build=True)
-
-
-def _object_or_none(value: Any) -> Any:
-    return value if isinstance(value, dict) else None
-
-
-# For a field that holds an object, or, when there is nothing to say, [], "", 0 or a list of something else (Razorpay's
-# notes, Paystack's metadata, Woovi's taxID): Annotated[Notes | None, IfObject].
-IfObject = BeforeValidator(_object_or_none)
-
-
-def either(*names: str, otherwise: Any = None) -> Any:
-    """A field that bears one of these names, the first that is there: of another version, or in another spelling.
-
-    Where none is, it is what `otherwise` says; `...` there makes the field needed.
-    """
-    return Written(otherwise, validation_alias=AliasChoices(*names))
 
 
 class Options(BaseModel):
@@ -164,6 +138,11 @@ class Api:
         return self.origin if isinstance(self.origin, str) else self.origin(options)
 
 
+def bearer(key: str, options: Any) -> Mapping[str, str]:
+    """For `Api.authorize`: the key travels as a bearer token (RFC 6750 §2.1)."""
+    return {"authorization": f"Bearer {key}"}
+
+
 class Request(StrEnum):
     """What a source tells us that somebody's right to privacy asks for, within that source's data alone."""
 
@@ -241,11 +220,16 @@ class Adapter(Generic[PayloadT]):
 
     # -- given --------------------------------------------------------------------------------------------------
 
-    def status(self, word: str | None) -> Status | Unknown | None:
-        """Our status for the source's word; UNKNOWN for a word that is not in the table."""
-        if word is None or word == "":
-            return None
-        return self.statuses.get(word, UNKNOWN)
+    def status(self, *words: str | None) -> Status | Unknown | None:
+        """Our status for the source's word; UNKNOWN for a word that is not in the table.
+
+        Of several words, the more exact ones first, the first that is in the table counts.
+        """
+        given = [word for word in words if word]
+        for word in given:
+            if word in self.statuses:
+                return self.statuses[word]
+        return UNKNOWN if given else None
 
     def scheme(self, options: Any) -> Signature:
         """How a source with these options signs."""
@@ -298,15 +282,23 @@ class Adapter(Generic[PayloadT]):
         return orders
 
     def _settled(self, order: Order) -> Order:
-        for given in (order.external_id, *order.aliases):
-            if not given or len(given) > 255:
-                raise Unreadable("the order's id is empty or longer than 255 characters")
+        names = said((order.external_id, *order.aliases))
+        if not order.external_id or max(map(len, names)) > 255:
+            raise Unreadable("the order's id is empty or longer than 255 characters")
         if any(money.minor < 0 for money in (*(order.refunds or {}).values(), *filter(None, [order.value]))):
             raise Unreadable("the order's value, or what was given back of it, is less than nothing")
-        at, ordered_at, paid_at = self._utc(order.at), self._utc(order.ordered_at), self._utc(order.paid_at)
-        if at is order.at and ordered_at is order.ordered_at and paid_at is order.paid_at:
-            return order
-        return replace(order, at=at, ordered_at=ordered_at, paid_at=paid_at)
+        return replace(
+            order,
+            aliases=names[1:],
+            at=self._utc(order.at),
+            ordered_at=self._utc(order.ordered_at),
+            paid_at=self._utc(order.paid_at),
+            source_status=order.source_status or None,
+            customer=order.customer.settled() if order.customer else None,
+            refunds=order.refunds or None,
+            url=order.url if order.url and order.url.startswith(("https://", "http://")) else None,
+            deal_id=order.deal_id or None,
+        )
 
     def _utc(self, moment: datetime | None) -> datetime | None:
         if moment is None:
@@ -322,51 +314,6 @@ class Adapter(Generic[PayloadT]):
         return utc
 
 
-def validated(model: type[Payload], document: Any) -> Payload:
-    """The model's slice of a parsed document. Raises Unreadable, naming every wrong field.
-
-    What says nothing counts as missing wherever something else was expected: many sources write "", [], {} or false
-    where others write null.
-    """
-    try:
-        return model.model_validate(document)
-    except ValidationError as fault:
-        reason, bare = reason_of(fault), _without_blanks(document, fault)
-    except RecursionError:
-        raise Unreadable("the body is nested too deeply") from None
-    try:
-        return model.model_validate(bare)
-    except ValidationError:
-        raise Unreadable(reason) from None
-
-
-def _without_blanks(document: Any, fault: ValidationError) -> Any:
-    """The document without the values that say nothing and are among the faults."""
-    if fault.error_count() > MOST_BLANKS:
-        return None
-    for error in fault.errors(include_url=False, include_context=False):
-        place, value = error["loc"], error["input"]
-        if error["type"] == "missing":  # of an empty object, whose fields cannot be there
-            place = place[:-1]
-        if value is False or value in ([], {}) or (isinstance(value, str) and not value.strip()):
-            document = _without(document, place)
-    return document
-
-
-def _without(document: Any, place: Sequence[int | str]) -> Any:
-    """The document without the member at this place; as it is, where there is none."""
-    if not place:
-        return document
-    step, *rest = place
-    if isinstance(document, dict) and step in document:
-        if not rest:
-            return {name: value for name, value in document.items() if name != step}
-        return {**document, step: _without(document[step], rest)}
-    if isinstance(document, list) and isinstance(step, int) and rest and step < len(document):
-        return [*document[:step], _without(document[step], rest), *document[step + 1 :]]
-    return document
-
-
 def describe(where: Where) -> str:
     """Where something is looked for, in words."""
     match where:
@@ -378,13 +325,3 @@ def describe(where: Where) -> str:
             return f"the field {' and '.join(paths)}"
         case Always(word=word):
             return word
-
-
-def reason_of(fault: ValidationError) -> str:
-    """Every wrong field by name, without its value: bodies hold people's data, and reasons stand in logs."""
-    faults = [
-        f"{'.'.join(str(step)[:60] for step in error['loc']) or 'the body'}: {error['msg'].removeprefix('Value error, ')}"
-        for error in fault.errors(include_url=False, include_context=False, include_input=False)[:5]
-    ]
-    more = fault.error_count() - len(faults)
-    return "; ".join(faults) + (f"; and {more} more" if more > 0 else "")

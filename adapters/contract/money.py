@@ -1,7 +1,9 @@
 """Money: integer minor units and a currency. No float anywhere."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import overload
 
 from adapters.contract.errors import Unreadable
 
@@ -43,7 +45,7 @@ CODES = frozenset(
     MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR
     SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYI UYU UYW UZS VED
     VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
-    """.split()  # noqa: SIM905 - a list of quoted words would fill a page
+    """.split()
 )
 
 # Far above any order, far below what a 64-bit column and a sum over a million orders can hold.
@@ -76,10 +78,44 @@ class Money:
         if not -MAX_MINOR <= self.minor <= MAX_MINOR:
             raise Unreadable("the amount is too large to be an order's")
 
+    @overload
     @classmethod
-    def major(cls, amount: Decimal | int | str, currency: str) -> "Money":
-        """From units ("199.90", 199.9); digits beyond the currency's own are rounded half up. Raises Unreadable."""
-        return cls.scaled(amount, 0, currency)
+    def major(cls, amount: Decimal | int | str, currency: str | None) -> "Money": ...
+
+    @overload
+    @classmethod
+    def major(cls, amount: Decimal | int | str | None, currency: str | None) -> "Money | None": ...
+
+    @classmethod
+    def major(cls, amount: Decimal | int | str | None, currency: str | None) -> "Money | None":
+        """From units ("199.90", 199.9); digits beyond the currency's own are rounded half up. No amount is no money.
+
+        Raises Unreadable, also where there is an amount and no currency.
+        """
+        return None if amount is None else cls.scaled(amount, 0, currency or "")
+
+    @overload
+    @classmethod
+    def of(cls, minor: int, currency: str | None) -> "Money": ...
+
+    @overload
+    @classmethod
+    def of(cls, minor: int | None, currency: str | None) -> "Money | None": ...
+
+    @classmethod
+    def of(cls, minor: int | None, currency: str | None) -> "Money | None":
+        """From the smallest unit, where there is an amount. Raises Unreadable, also where there is no currency."""
+        return None if minor is None else cls(minor, currency_code(currency or ""))
+
+    @classmethod
+    def total(cls, amounts: Iterable["Money | None"]) -> "Money | None":
+        """All of them together; None when there is none. Raises Unreadable for more than one currency."""
+        found = [money for money in amounts if money is not None]
+        if not found:
+            return None
+        if len({money.currency for money in found}) > 1:
+            raise Unreadable("the amounts of one order are in more than one currency")
+        return cls(sum(money.minor for money in found), found[0].currency)
 
     @classmethod
     def scaled(cls, amount: Decimal | int | str, exponent: int, currency: str) -> "Money":

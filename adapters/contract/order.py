@@ -1,6 +1,6 @@
 """What an adapter says of an order: only what this delivery mentions; everything else stays None and is left alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -35,6 +35,50 @@ class Unknown(Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 
+def table(
+    thing: str = "",
+    /,
+    *,
+    pending: str | Sequence[str] = "",
+    overdue: str | Sequence[str] = "",
+    failed: str | Sequence[str] = "",
+    partially_paid: str | Sequence[str] = "",
+    paid: str | Sequence[str] = "",
+    canceled: str | Sequence[str] = "",
+    refunded: str | Sequence[str] = "",
+    nothing: str | Sequence[str] = "",
+) -> Mapping[str, Status | None]:
+    """A table of statuses, the source's words under ours: table(pending="open waiting", paid="done").
+
+    Words stand in one text with blanks between them; those that hold a blank, in a tuple. `nothing` are known words
+    that say nothing of where an order stands. Where words are known per object, `thing` is written before each:
+    table("invoice", paid="paid") knows invoice.paid. Raises ValueError for a word that stands twice.
+    """
+    ours: dict[Status | None, str | Sequence[str]] = {
+        Status.PENDING: pending,
+        Status.OVERDUE: overdue,
+        Status.FAILED: failed,
+        Status.PARTIALLY_PAID: partially_paid,
+        Status.PAID: paid,
+        Status.CANCELED: canceled,
+        Status.REFUNDED: refunded,
+        None: nothing,
+    }
+    found: dict[str, Status | None] = {}
+    for status, theirs in ours.items():
+        for word in theirs.split() if isinstance(theirs, str) else theirs:
+            named = f"{thing}.{word}" if thing else word
+            if named in found:
+                raise ValueError(f"the status word {named!r} stands twice in one table")
+            found[named] = status
+    return found
+
+
+def said(texts: Iterable[str | None]) -> tuple[str, ...]:
+    """Those that say something, each once."""
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
 class Origin(StrEnum):
     """The registry's word for where a record came from."""
 
@@ -45,16 +89,24 @@ class Origin(StrEnum):
     COMMERCE = "commerce"
 
 
+NAMELESS: Final = "–"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One line of an order. `unit_value` is what one costs, before discounts on the whole order."""
+    """One line of an order. `unit_value` is what one costs, before discounts on the whole order; one, when no number is said."""
 
-    title: str
-    quantity: Decimal | int = 1
+    title: str | None = None
+    quantity: Decimal | int | None = 1
     unit_value: Money | None = None
     sku: str | None = None
 
     def __post_init__(self) -> None:
+        if not self.title:
+            object.__setattr__(self, "title", NAMELESS)
+        if self.quantity is None:
+            object.__setattr__(self, "quantity", 1)
+            return
         # "1e999999999" is a decimal as well, and would fill the memory of whoever writes it out.
         quantity = Decimal(self.quantity)
         if not quantity.is_finite() or abs(quantity.adjusted()) > 12:
@@ -74,6 +126,21 @@ class Customer:
     emails: tuple[str | None, ...] = ()
     phones: tuple[str | None, ...] = ()
     documents: tuple[str | None, ...] = ()
+
+    def settled(self) -> "Customer | None":
+        """Without what says nothing and what is said twice; None when nothing is left."""
+        customer = Customer(
+            name=self.name or None,
+            id=self.id or None,
+            crm_id=self.crm_id or None,
+            emails=said(self.emails),
+            phones=said(self.phones),
+            documents=said(self.documents),
+        )
+        return None if customer == NOBODY else customer
+
+
+NOBODY: Final = Customer()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +168,20 @@ class Order:
     url: str | None = None
     test: bool | None = None
     deal_id: str | None = None
-    aliases: tuple[str, ...] = field(default=())
+    aliases: tuple[str | None, ...] = field(default=())
     preference: int = 0
 
 
-def order_title(number: str | None, items: Sequence[str | None]) -> str | None:
-    """What people call the order: "#1001 · Running shoes +2", from its number and the titles of its items."""
-    titles = [title.strip() for title in items if title and title.strip()]
+def order_title(number: str | None, items: Sequence["str | Item | None"]) -> str | None:
+    """What people call the order: "#1001 · Running shoes +2", from its number and its items, or their titles."""
+    texts = (item.title if isinstance(item, Item) else item for item in items)
+    titles = [title.strip() for title in texts if title and title.strip() and title != NAMELESS]
     goods = (titles[0] + (f" +{len(titles) - 1}" if len(titles) > 1 else "")) if titles else None
     digits = (number or "").strip().removeprefix("#")
     name = f"#{digits}" if digits else None
     return " · ".join(part for part in (name, goods) if part) or None
+
+
+def full_name(*parts: str | None) -> str | None:
+    """A name from its parts, of which any may be missing."""
+    return " ".join(part.strip() for part in parts if part and part.strip()) or None

@@ -58,3 +58,8 @@ Seconds = Annotated[datetime, BeforeValidator(_seconds)]
 Milliseconds = Annotated[datetime, BeforeValidator(_milliseconds)]
 # The same, where a source writes "" or MySQL's 0000-00-00 for "not yet".
 IsoOrBlank = Annotated[datetime | None, BeforeValidator(_iso_or_blank)]
+
+
+def latest(*moments: datetime | None) -> datetime | None:
+    """The last of these, those without a zone in UTC; None when there is none."""
+    return max((each if each.tzinfo else each.replace(tzinfo=UTC) for each in moments if each), default=None)

