@@ -1,0 +1,87 @@
+"""What SQLite's planner is told: in an account of any size an index is walked where one leads to the few that are wanted."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.settings import read_settings
+from app.store.database import Store
+from app.store.planner import told
+
+pytestmark = pytest.mark.anyio
+
+# What many routes stand on, and the index that leads there. Untold, each of them walks all that the account has.
+LED = {
+    "SELECT currency, sum(value) FROM orders WHERE account_id = ? AND contact_id = ? AND value IS NOT NULL GROUP BY currency": "orders_of_contact (account_id=? AND contact_id=?)",
+    "SELECT currency, sum(value) FROM orders WHERE account_id = ? AND deal_id = ? AND value IS NOT NULL GROUP BY currency": "orders_of_deal (account_id=? AND deal_id=?)",
+    "SELECT count(*) FROM orders WHERE account_id = ? AND value IS NOT NULL AND owner_id = ?": "orders_of_owner (account_id=? AND owner_id=?)",
+    "SELECT * FROM identities WHERE account_id = ? AND contact_id = ?": "identities_by_contact (account_id=? AND contact_id=?)",
+    "SELECT * FROM deals WHERE account_id = ? AND contact_id = ? ORDER BY crm_id": "deals_of_contact (account_id=? AND contact_id=?)",
+    "UPDATE orders SET owner_id = NULL WHERE account_id = ? AND contact_id = ?": "orders_of_contact (account_id=? AND contact_id=?)",
+    "SELECT h.said FROM orders o JOIN history h ON h.account_id = o.account_id AND h.order_id = o.id WHERE o.account_id = ? AND o.contact_id = ?": "orders_of_contact (account_id=? AND contact_id=?)",
+}
+
+
+@pytest.fixture
+def file(migrated_file: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "orders.db"
+    copy.write_bytes(migrated_file.read_bytes())
+    return copy
+
+
+@pytest.fixture
+def database(file: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        yield connection
+
+
+def plan(connection: sqlite3.Connection, sql: str) -> str:
+    return "; ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", ["x"] * sql.count("?")))
+
+
+@pytest.mark.parametrize("sql", LED)
+async def test_an_index_is_walked(database: sqlite3.Connection, sql: str) -> None:
+    told(database)
+    assert LED[sql] in plan(database, sql)
+
+
+async def test_a_contact_by_either_of_its_ids(database: sqlite3.Connection) -> None:
+    told(database)
+    found = plan(database, "SELECT id FROM contacts WHERE account_id = ? AND (id = ? OR crm_id = ?)")
+    assert "(account_id=? AND id=?)" in found
+    assert "contacts_by_crm_id (account_id=? AND crm_id=?)" in found
+
+
+async def test_every_index_has_its_figures_when_a_store_has_been_opened(
+    file: Path, database: sqlite3.Connection
+) -> None:
+    store = Store(read_settings(database_url=f"sqlite:///{file}"))
+    await store.open()
+    await store.close()
+    indexes = {
+        (table, index)
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
+        for _, index, *_ in database.execute(f"PRAGMA index_list({table})").fetchall()
+    }  # fmt: skip
+    figures = database.execute("SELECT tbl, idx, stat FROM sqlite_stat1").fetchall()
+    assert len(figures) == len(indexes) > 20
+    assert all(int(each) >= 1 for _, _, stat in figures for each in stat.split())
+
+
+async def test_what_is_known_is_not_written_again(database: sqlite3.Connection) -> None:
+    told(database)
+    written = database.total_changes
+    told(database)
+    assert database.total_changes == written
+
+
+async def test_what_somebody_counted_gives_way(database: sqlite3.Connection) -> None:
+    told(database)
+    figures = database.execute("SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY 1, 2").fetchall()
+    database.execute("DELETE FROM sqlite_stat1 WHERE tbl = 'orders'")
+    database.execute("ANALYZE")
+    told(database)
+    assert database.execute("SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY 1, 2").fetchall() == figures
