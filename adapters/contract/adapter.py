@@ -282,23 +282,27 @@ class Adapter(Generic[PayloadT]):
         return orders
 
     def _settled(self, order: Order) -> Order:
-        names = said((order.external_id, *order.aliases))
+        names = said((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
         if not order.external_id or max(map(len, names)) > 255:
             raise Unreadable("the order's id is empty or longer than 255 characters")
-        if any(money.minor < 0 for money in (*(order.refunds or {}).values(), *filter(None, [order.value]))):
+        if (order.value and order.value.minor < 0) or (
+            order.refunds and any(money.minor < 0 for money in order.refunds.values())
+        ):
             raise Unreadable("the order's value, or what was given back of it, is less than nothing")
-        return replace(
-            order,
-            aliases=names[1:],
-            at=self._utc(order.at),
-            ordered_at=self._utc(order.ordered_at),
-            paid_at=self._utc(order.paid_at),
-            source_status=order.source_status or None,
-            customer=order.customer.settled() if order.customer else None,
-            refunds=order.refunds or None,
-            url=order.url if order.url and order.url.startswith(("https://", "http://")) else None,
-            deal_id=order.deal_id or None,
-        )
+        settled = {
+            "aliases": order.aliases if names[1:] == order.aliases else names[1:],
+            "at": self._utc(order.at),
+            "ordered_at": self._utc(order.ordered_at),
+            "paid_at": self._utc(order.paid_at),
+            "source_status": order.source_status or None,
+            "customer": order.customer.settled() if order.customer else None,
+            "refunds": order.refunds or None,
+            "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
+            "deal_id": order.deal_id or None,
+        }
+        # A new order takes longer than all the looking; most have nothing to settle.
+        changed = {name: value for name, value in settled.items() if value is not getattr(order, name)}
+        return replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
 
     def _utc(self, moment: datetime | None) -> datetime | None:
         if moment is None:

@@ -76,6 +76,8 @@ def table(
 
 def said(texts: Iterable[str | None]) -> tuple[str, ...]:
     """Those that say something, each once."""
+    if not texts:
+        return ()
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
@@ -129,18 +131,14 @@ class Customer:
 
     def settled(self) -> "Customer | None":
         """Without what says nothing and what is said twice; None when nothing is left."""
-        customer = Customer(
-            name=self.name or None,
-            id=self.id or None,
-            crm_id=self.crm_id or None,
-            emails=said(self.emails),
-            phones=said(self.phones),
-            documents=said(self.documents),
-        )
-        return None if customer == NOBODY else customer
-
-
-NOBODY: Final = Customer()
+        given = (self.emails, self.phones, self.documents)
+        emails, phones, documents = settled = (said(self.emails), said(self.phones), said(self.documents))
+        name, own_id, crm_id = self.name or None, self.id or None, self.crm_id or None
+        if not (name or own_id or crm_id or emails or phones or documents):
+            return None
+        if settled == given and name is self.name and own_id is self.id and crm_id is self.crm_id:
+            return self
+        return Customer(name=name, id=own_id, crm_id=crm_id, emails=emails, phones=phones, documents=documents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

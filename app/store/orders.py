@@ -5,7 +5,7 @@ from typing import Any
 
 from app.store.database import Store
 from app.store.ledger import MERGED
-from app.store.pages import TRAITS, Filter, as_read, page, runs, search, walk, where_of
+from app.store.pages import TRAITS, Filter, as_read, page, runs, search, walk, walked, where_of
 from app.store.statements import Row
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "summary",
     "summed",
     "walk",
+    "walked",
 ]
 
 
@@ -89,6 +90,7 @@ async def summary(store: Store, account_id: str, wanted: Filter) -> list[Row]:
     """Per currency, computed from the orders; test orders stand in no sum."""
     where, values = counted(account_id, wanted)
     rows = await store.all(
-        f"SELECT currency, {SUMS} FROM orders WHERE {where} GROUP BY currency ORDER BY currency", **values
+        f"SELECT currency, {SUMS} FROM {walked(store, wanted)} WHERE {where} GROUP BY currency ORDER BY currency",
+        **values,
     )
     return [summed(row) for row in rows]

@@ -8,7 +8,7 @@ from typing import Any
 from app.moments import micros, moment
 from app.store import orders
 from app.store.database import Store, among
-from app.store.orders import BOUGHT, SUMS, Filter, counted, summed
+from app.store.orders import BOUGHT, SUMS, Filter, counted, summed, walked
 from app.store.statements import Row
 
 MONTHS = 24  # in one statement
@@ -50,16 +50,16 @@ async def by(
         where, values = counted(account_id, wanted)
         if after is not None:
             where, values = f"{where} AND {_WORDS[what]} > :after", {**values, "after": after}
-        groups = await _groups(store, _WORDS[what], where, values)
+        groups = await _groups(store, _WORDS[what], walked(store, wanted), where, values)
     groups = groups[:limit]
     if what in _LABELS:
         await _label(store, account_id, what, groups)
     return groups
 
 
-async def _groups(store: Store, word: str, where: str, values: dict[str, Any]) -> list[Group]:
+async def _groups(store: Store, word: str, orders: str, where: str, values: dict[str, Any]) -> list[Group]:
     rows = await store.all(
-        f"SELECT {word} AS word, currency AS one_currency, {SUMS} FROM orders WHERE {where} "
+        f"SELECT {word} AS word, currency AS one_currency, {SUMS} FROM {orders} WHERE {where} "
         "GROUP BY 1, currency ORDER BY 1, currency",
         **values,
     )
@@ -77,7 +77,7 @@ async def _by_deal(store: Store, account_id: str, wanted: Filter, after: str | N
     where, values = counted(account_id, wanted)
     groups: list[Group] = []
     if after is None:
-        groups = await _groups(store, "''", f"{where} AND deal_id IS NULL", values)
+        groups = await _groups(store, "''", walked(store, wanted), f"{where} AND deal_id IS NULL", values)
     rows = await store.all(
         f"SELECT DISTINCT deal_id FROM orders WHERE {where} AND deal_id > :after ORDER BY deal_id LIMIT :limit",
         after=after or "", limit=limit, **values,
@@ -85,7 +85,7 @@ async def _by_deal(store: Store, account_id: str, wanted: Filter, after: str | N
     if rows:
         where += " AND deal_id > :after AND deal_id <= :last"
         ends = {"after": after or "", "last": rows[-1]["deal_id"]}
-        groups += await _groups(store, "deal_id", where, {**values, **ends})
+        groups += await _groups(store, "deal_id", walked(store, wanted), where, {**values, **ends})
     return groups
 
 
@@ -111,6 +111,7 @@ async def _by_month(
         found = await _groups(
             store,
             f"CASE {which} END",
+            walked(store, wanted, in_time=True),
             f"{where} AND ordered_at >= :first AND ordered_at < :end",
             {**values, "first": first["ordered_at"], "end": edges[-1]},
         )
