@@ -115,24 +115,21 @@ class Eduzz(Adapter[Invoice]):
     kind = Field("event")
     delivery_id = Field("id")
     options = EduzzOptions
-    statuses = {
-        **table(  # webhook v3: the event, after `myeduzz.`
-            pending="invoice_opened invoice_waiting_payment invoice_scheduled invoice_recovering invoice_processing "
-            "invoice_negotiated",
-            paid="invoice_paid invoice_waiting_refund",
-            overdue="invoice_overdue",
-            failed="invoice_refused",
-            canceled="invoice_canceled invoice_expired",
-            refunded="invoice_refunded invoice_chargeback",
-        ),
-        **table(  # postback v2: trans_status
-            pending="1 11",  # open; in recovery
-            paid="3 6",  # 6 waits for its refund
-            overdue="15",  # a subscription's invoice past due
-            canceled="4 9 10",  # 9: a second invoice for the same product, never charged; 10: expired
-            refunded="7",
-        ),
-    }
+    statuses = table(  # webhook v3: the event, after `myeduzz.`
+        pending="invoice_opened invoice_waiting_payment invoice_scheduled invoice_recovering invoice_processing "
+        "invoice_negotiated",
+        paid="invoice_paid invoice_waiting_refund",
+        overdue="invoice_overdue",
+        failed="invoice_refused",
+        canceled="invoice_canceled invoice_expired",
+        refunded="invoice_refunded invoice_chargeback",
+    ) | table(  # postback v2: trans_status
+        pending="1 11",  # open; in recovery
+        paid="3 6",  # 6 waits for its refund
+        overdue="15",  # a subscription's invoice past due
+        canceled="4 9 10",  # 9: a second invoice for the same product, never charged; 10: expired
+        refunded="7",
+    )
     topics = tuple(f"myeduzz.{word}" for word in statuses if word.startswith("invoice_"))
     reads = {**dict.fromkeys(topics, Invoice), POSTBACK: Postback}
     ignores = frozenset(
