@@ -29,7 +29,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field as Named
 
@@ -40,10 +40,10 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Links,
+    Maybe,
     Money,
     Options,
     Order,
@@ -59,25 +59,19 @@ from adapters.contract import (
     hex_key,
     json_body,
     order_title,
+    table,
     usable,
 )
 
 # Where Adyen counts other decimals than ISO 4217 does (its list of currency codes, "differs from standard").
 DECIMALS = {"CLP": 2, "CVE": 0, "IDR": 0, "ISK": 2}
 
+# What tells of a refund, also that it came to nothing.
+REFUNDS = frozenset({"REFUND", "REFUND_FAILED", "REFUNDED_REVERSED"})
+
 # What tells of all of a payment; what is given back or disputed may be a part of it.
 WHOLE_AMOUNT = frozenset(
-    {"PENDING", "AUTHORISATION", "CAPTURE", "CANCELLATION", "CANCEL_OR_REFUND", "TECHNICAL_CANCEL", "OFFER_CLOSED"}
-)
-
-SIGNED = (
-    "pspReference",
-    "originalReference",
-    "merchantAccountCode",
-    "merchantReference",
-    "amount",
-    "eventCode",
-    "success",
+    "PENDING AUTHORISATION CAPTURE CANCELLATION CANCEL_OR_REFUND TECHNICAL_CANCEL OFFER_CLOSED".split()
 )
 
 
@@ -92,11 +86,8 @@ def _items(document: Any) -> list[dict[str, Any]]:
 def _message(item: dict[str, Any]) -> bytes:
     """What is signed of an item: eight values joined by colons, a missing one empty."""
     amount = item.get("amount") or {}
-    values = [
-        part
-        for name in SIGNED
-        for part in ((amount.get("value"), amount.get("currency")) if name == "amount" else (item.get(name),))
-    ]
+    values = [item.get(name) for name in "pspReference originalReference merchantAccountCode merchantReference".split()]
+    values += [amount.get("value"), amount.get("currency"), item.get("eventCode"), item.get("success")]
     texts = ("" if value is None else str(value).lower() if isinstance(value, bool) else str(value) for value in values)
     return ":".join(texts).encode("utf-8", "surrogatepass")
 
@@ -179,7 +170,7 @@ class Item(Payload):
     originalReference: str | None = None
     merchantReference: str | None = None
     eventDate: IsoOrBlank = None
-    additionalData: Annotated[AdditionalData | None, IfObject] = None
+    additionalData: Maybe[AdditionalData] = None
 
 
 class Entry(Payload):
@@ -205,44 +196,23 @@ class Adyen(Adapter[Notification]):
         "If you capture payments by hand, set the option capture=manual on this source.",
         "After a new key Adyen uses the old one for a while: rotate this source's secret with an overlap.",
     )
-    topics = (
-        "PENDING",
-        "AUTHORISATION",
-        "CAPTURE",
-        "CAPTURE_FAILED",
-        "CANCELLATION",
-        "CANCEL_OR_REFUND",
-        "REFUND",
-        "REFUND_FAILED",
-        "REFUNDED_REVERSED",
-        "CHARGEBACK",
-        "SECOND_CHARGEBACK",
-        "CHARGEBACK_REVERSED",
-        "EXPIRE",
-        "OFFER_CLOSED",
-        "TECHNICAL_CANCEL",
+    topics = tuple(
+        "PENDING AUTHORISATION CAPTURE CAPTURE_FAILED CANCELLATION CANCEL_OR_REFUND REFUND REFUND_FAILED REFUNDED_REVERSED "
+        "CHARGEBACK SECOND_CHARGEBACK CHARGEBACK_REVERSED EXPIRE OFFER_CLOSED TECHNICAL_CANCEL".split()
     )
     signature = ItemHmac()
     kind = Field("type")
     reads = dict.fromkeys(topics, Notification)
     ignores = frozenset({"REPORT_AVAILABLE", "RECURRING_CONTRACT", "NOTIFICATION_OF_*", "REQUEST_FOR_*", "ORDER_*"})
     options = AdyenOptions
-    statuses = {  # event code: what it means when it succeeded
-        "PENDING": Status.PENDING,
-        "AUTHORISATION": Status.PAID,
-        "CAPTURE": Status.PAID,
-        "CAPTURE_FAILED": Status.FAILED,
-        "CANCELLATION": Status.CANCELED,
-        "TECHNICAL_CANCEL": Status.CANCELED,
-        "EXPIRE": Status.CANCELED,
-        "OFFER_CLOSED": Status.CANCELED,
-        "CHARGEBACK": Status.REFUNDED,
-        "SECOND_CHARGEBACK": Status.REFUNDED,
-        "CHARGEBACK_REVERSED": Status.PAID,
-        "REFUND": None,
-        "REFUND_FAILED": None,
-        "REFUNDED_REVERSED": None,
-    }
+    statuses = table(  # event code: what it means when it succeeded
+        pending="PENDING",
+        paid="AUTHORISATION CAPTURE CHARGEBACK_REVERSED",
+        failed="CAPTURE_FAILED",
+        canceled="CANCELLATION TECHNICAL_CANCEL EXPIRE OFFER_CLOSED",
+        refunded="CHARGEBACK SECOND_CHARGEBACK",
+        nothing="CANCEL_OR_REFUND REFUND REFUND_FAILED REFUNDED_REVERSED",
+    )
     answer = "[accepted]"
     patience = (
         "takes 2xx within 10 seconds (older accounts: the text [accepted]); tries again for 30 days, and while it does so "
@@ -264,53 +234,42 @@ class Adyen(Adapter[Notification]):
         orders: dict[tuple[object, ...], Order] = {}
         for entry in payload.notificationItems:
             item = entry.NotificationRequestItem
-            if item.eventCode not in self.reads:
-                continue
-            order = self._order(item, manual, str(payload.live).lower())
+            order = self._order(item, manual, str(payload.live).lower()) if item.eventCode in self.reads else None
             if order:
                 # Two refunds of one payment at one time are one statement about it.
-                place = (order.external_id, order.at, order.status)
-                known = orders.get(place)
-                both = {**((known and known.refunds) or {}), **(order.refunds or {})}
-                orders[place] = replace(order, refunds=both or None)
+                statement = (order.external_id, order.at, order.status)
+                before = orders.get(statement, order).refunds or {}
+                orders[statement] = replace(order, refunds={**before, **(order.refunds or {})})
         if not orders:
             raise Ignored("nothing came of it: what was asked for failed, or no money was asked for")
         yield from orders.values()
 
     def _order(self, item: Item, manual: bool, live: str) -> Order | None:
-        code, done = item.eventCode, str(item.success).lower() == "true"
-        money, more = _money(item.amount) if item.amount else None, item.additionalData or AdditionalData()
-        authorised = code == "AUTHORISATION"
-        if authorised and money and not money.minor:
-            return None
+        code, done, more = item.eventCode, str(item.success).lower() == "true", item.additionalData or AdditionalData()
+        if code == "CANCEL_OR_REFUND":
+            code = {"cancel": "CANCELLATION", "refund": "REFUND"}.get(more.action or "", code)
+        money, authorised = _money(item.amount) if item.amount else None, code == "AUTHORISATION"
         status, refunds = self.status(code), None
-        if authorised and not done:
-            status = Status.FAILED
-        elif authorised and manual:
-            status = Status.PENDING
-        elif code == "CANCEL_OR_REFUND":
-            status = Status.CANCELED if more.action == "cancel" else None
-        if money and (code == "REFUND" or (code == "CANCEL_OR_REFUND" and more.action == "refund")):
-            refunds = {item.pspReference: money if done else Money(0, money.currency)}
-        elif money and code in ("REFUND_FAILED", "REFUNDED_REVERSED"):
-            refunds = {item.pspReference: Money(0, money.currency)}
-        elif money and done and "CHARGEBACK" in code:
-            refunds = {"chargeback": Money(0, money.currency) if code == "CHARGEBACK_REVERSED" else money}
-        if not done and not authorised and not refunds:
+        if authorised and (manual or not done):
+            status = Status.PENDING if done else Status.FAILED
+        if money and (code in REFUNDS or (done and "CHARGEBACK" in code)):
+            name = item.pspReference if code in REFUNDS else "chargeback"
+            gone = done and code in ("REFUND", "CHARGEBACK", "SECOND_CHARGEBACK")
+            refunds = {name: money if gone else Money(0, money.currency)}
+        takes_money = code == ("CAPTURE" if manual else "AUTHORISATION")
+        if (authorised and money and not money.minor) or not (done or authorised or refunds):
             return None
         return Order(
             external_id=item.originalReference or item.pspReference,
             at=item.eventDate,
             status=status,
-            source_status=code if done else f"{code} (success: false)",
-            title=order_title(item.merchantReference or None, []),
-            value=money if code in WHOLE_AMOUNT and money and money.minor else None,
+            source_status=item.eventCode if done else f"{item.eventCode} (success: false)",
+            title=order_title(item.merchantReference, []),
+            value=money if item.eventCode in WHOLE_AMOUNT and money and money.minor else None,
             refunds=refunds,
             ordered_at=item.eventDate if authorised else None,
-            paid_at=item.eventDate
-            if status is Status.PAID and (authorised or (manual and code == "CAPTURE"))
-            else None,
-            customer=_customer(more),
+            paid_at=item.eventDate if status is Status.PAID and takes_money else None,
+            customer=Customer(id=more.shopperReference, emails=(more.shopperEmail,), phones=(more.shopperTelephone,)),
             test={"true": False, "false": True}.get(live),
         )
 
@@ -318,12 +277,3 @@ class Adyen(Adapter[Notification]):
 def _money(amount: Amount) -> Money:
     code = currency_code(amount.currency)
     return Money.scaled(amount.value, DECIMALS.get(code, decimals(code)), code)
-
-
-def _customer(more: AdditionalData) -> Customer | None:
-    customer = Customer(
-        id=more.shopperReference or None,
-        emails=(more.shopperEmail,) if more.shopperEmail else (),
-        phones=(more.shopperTelephone,) if more.shopperTelephone else (),
-    )
-    return None if customer == Customer() else customer

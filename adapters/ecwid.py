@@ -18,7 +18,7 @@ Decided here, and why:
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field as Constraint
 
@@ -30,21 +30,23 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
     Options,
     Order,
     Origin,
     Payload,
-    Status,
     Unreadable,
     Unverified,
+    bearer,
     json_body,
     order_title,
+    place,
+    table,
 )
 
 TOTAL = "total"  # the one id of what was given back
@@ -69,19 +71,10 @@ def _signed(delivery: Delivery) -> bytes:
     return ".".join(map(str, parts)).encode("utf-8", "replace")
 
 
-class Named(Payload):
-    orderId: str | None = None
-
-
 class Notice(Payload):
     storeId: str
     entityId: int
-    data: Annotated[Named | None, IfObject] = None
-
-
-class Person(Payload):
-    name: str | None = None
-    phone: str | None = None
+    order_id: str | None = place("data.orderId")
 
 
 class Line(Payload):
@@ -101,8 +94,9 @@ class Sale(Payload):
     updateDate: IsoOrBlank = None
     email: str | None = None
     customerId: str | None = None
-    billingPerson: Annotated[Person | None, IfObject] = None
-    items: list[Line] | None = None
+    name: str | None = place("billingPerson.name")
+    phone: str | None = place("billingPerson.phone")
+    items: Many[Line] = ()
 
 
 class Ecwid(Adapter[Sale]):
@@ -131,20 +125,12 @@ class Ecwid(Adapter[Sale]):
     options = EcwidOptions
     reads = {}
     ignores = frozenset(
-        {"order.deleted", "unfinished_order.*", "product.*", "category.*", "customer.*", "application.*", "profile.*"}
+        "order.deleted unfinished_order.* product.* category.* customer.* application.* profile.*".split()
     )
-    statuses = {
-        "AWAITING_PAYMENT": Status.PENDING,
-        "PAID": Status.PAID,
-        "PARTIALLY_REFUNDED": Status.PAID,
-        "CANCELLED": Status.CANCELED,
-        "REFUNDED": Status.REFUNDED,
-    }
-    api = Api(
-        origin="https://app.ecwid.com",
-        authorize=lambda key, options: {"authorization": f"Bearer {key}"},
-        key_words="the app's secret access token (secret_…)",
+    statuses = table(
+        pending="AWAITING_PAYMENT", paid="PAID PARTIALLY_REFUNDED", canceled="CANCELLED", refunded="REFUNDED"
     )
+    api = Api(origin="https://app.ecwid.com", authorize=bearer, key_words="the app's secret access token (secret_…)")
     fetches = dict.fromkeys(topics, Notice)
     document = Sale
 
@@ -153,7 +139,7 @@ class Ecwid(Adapter[Sale]):
             raise Unreadable("storeId: is not the store that this source's option store_id names")
         if not 0 < notice.entityId < 10**18:
             raise Ignored("an order that is not finished: a cart")
-        given = (notice.data.orderId if notice.data else None) or ""
+        given = notice.order_id or ""
         # The shop chooses a prefix and a suffix; what could lead elsewhere in the address is not used.
         order_id = given if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given) else notice.entityId
         return f"/api/v3/{event.options.store_id}/orders/{order_id}"
@@ -161,36 +147,22 @@ class Ecwid(Adapter[Sale]):
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.paymentStatus == "INCOMPLETE":
             raise Ignored("an order that is not finished: a cart")
-        currency, lines = event.options.currency, payload.items or []
+        currency = event.options.currency
+        items = tuple(
+            Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
+            for line in payload.items
+        )
         yield Order(
             external_id=payload.orderNumber,
             at=payload.updateDate,
             status=self.status(payload.paymentStatus),
             source_status=payload.paymentStatus,
-            title=order_title(payload.vendorOrderNumber or payload.orderNumber, [line.name for line in lines]),
+            title=order_title(payload.vendorOrderNumber or payload.orderNumber, items),
             value=Money.major(payload.total, currency),
             refunds={TOTAL: Money.major(payload.refundedAmount, currency)} if payload.refundedAmount else None,
             ordered_at=payload.createDate,
-            customer=_customer(payload),
-            items=tuple(
-                Item(
-                    title=line.name or "–",
-                    quantity=line.quantity,
-                    unit_value=None if line.price is None else Money.major(line.price, currency),
-                    sku=line.sku or None,
-                )
-                for line in lines
-            )
-            or None,
+            customer=Customer(
+                name=payload.name, id=payload.customerId, emails=(payload.email,), phones=(payload.phone,)
+            ),
+            items=items or None,
         )
-
-
-def _customer(sale: Sale) -> Customer | None:
-    person = sale.billingPerson or Person()
-    customer = Customer(
-        name=person.name or None,
-        id=sale.customerId or None,
-        emails=(sale.email,) if sale.email else (),
-        phones=(person.phone,) if person.phone else (),
-    )
-    return None if customer == Customer() else customer

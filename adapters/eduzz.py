@@ -17,9 +17,10 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from adapters.contract import (
     BRASILIA,
@@ -29,10 +30,10 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
     Options,
     Order,
@@ -44,65 +45,50 @@ from adapters.contract import (
     body_token,
     form_body,
     order_title,
+    place,
+    table,
 )
-
-
-class Amount(Payload):
-    currency: str | None = None
-    value: Decimal | None = None
-
-
-class Buyer(Payload):
-    id: str | None = None
-    name: str | None = None
-    document: str | None = None
-    email: str | None = None
-    cellphone: str | None = None
-    phone: str | None = None
-    phone2: str | None = None
 
 
 class Line(Payload):
     name: str | None = None
-    price: Annotated[Amount | None, IfObject] = None
+    price: Decimal | None = place("price.value")
+    currency: str | None = place("price.currency")
     skuReference: str | None = None
 
 
 class Invoice(Payload):
-    id: str
-    status: str | None = None
-    createdAt: IsoOrBlank = None
-    paidAt: IsoOrBlank = None
-    price: Annotated[Amount | None, IfObject] = None
-    paid: Annotated[Amount | None, IfObject] = None
-    buyer: Annotated[Buyer | None, IfObject] = None
-    items: list[Line] | None = None
+    """The names of webhook v3 first, those of postback v2 after them."""
 
-
-class Notification(Payload):
     sentDate: IsoOrBlank = None
-    data: Invoice
+    id: str = place("data.id", "trans_cod", otherwise=...)
+    status: str | None = place("data.status")
+    created_at: IsoOrBlank = place("data.createdAt")
+    paid_at: IsoOrBlank = place("data.paidAt")
+    price: Decimal | None = place("data.price.value", "trans_value")
+    currency: str | None = place("data.price.currency", "trans_currency")
+    paid: Decimal | None = place("data.paid.value")
+    paid_currency: str | None = place("data.paid.currency")
+    buyer_id: str | None = place("data.buyer.id", "cus_cod")
+    name: str | None = place("data.buyer.name", "cus_name")
+    document: str | None = place("data.buyer.document", "cus_taxnumber")
+    email: str | None = place("data.buyer.email", "cus_email")
+    cellphone: str | None = place("data.buyer.cellphone", "cus_cel")
+    phone: str | None = place("data.buyer.phone", "cus_tel")
+    phone2: str | None = place("data.buyer.phone2")
+    items: Many[Line] = place("data.items", otherwise=())
 
 
-class Postback(Payload):
+class Postback(Invoice):
     """The invoice of postback v2: flat, numbers as text."""
 
-    trans_cod: str
-    trans_status: str
-    trans_value: Decimal | None = None
-    trans_currency: str | None = None
+    status: str = place("trans_status", otherwise=...)
     trans_createdate: str | None = None
     trans_createtime: str | None = None
     trans_paiddate: str | None = None
     trans_paidtime: str | None = None
     refund_type: str | None = None
     product_name: str | None = None
-    cus_cod: str | None = None
-    cus_name: str | None = None
-    cus_taxnumber: str | None = None
-    cus_email: str | None = None
-    cus_cel: str | None = None
-    cus_tel: str | None = None
 
 
 class EduzzOptions(Options):
@@ -112,7 +98,7 @@ class EduzzOptions(Options):
 POSTBACK = "invoice"  # what postback v2 calls the one thing it tells of
 
 
-class Eduzz(Adapter[Any]):
+class Eduzz(Adapter[Invoice]):
     name, title, origin = "eduzz", "Eduzz", Origin.COMMERCE
     links = Links(
         signing="https://developers.eduzz.com/docs/webhook/security",
@@ -129,48 +115,26 @@ class Eduzz(Adapter[Any]):
     kind = Field("event")
     delivery_id = Field("id")
     options = EduzzOptions
-    statuses = {
-        # webhook v3: the event, after `myeduzz.`
-        "invoice_opened": Status.PENDING,
-        "invoice_waiting_payment": Status.PENDING,
-        "invoice_scheduled": Status.PENDING,
-        "invoice_recovering": Status.PENDING,
-        "invoice_processing": Status.PENDING,
-        "invoice_negotiated": Status.PENDING,
-        "invoice_paid": Status.PAID,
-        "invoice_waiting_refund": Status.PAID,
-        "invoice_overdue": Status.OVERDUE,
-        "invoice_refused": Status.FAILED,
-        "invoice_canceled": Status.CANCELED,
-        "invoice_expired": Status.CANCELED,
-        "invoice_refunded": Status.REFUNDED,
-        "invoice_chargeback": Status.REFUNDED,
-        # postback v2: trans_status
-        "1": Status.PENDING,  # open
-        "3": Status.PAID,
-        "4": Status.CANCELED,
-        "6": Status.PAID,  # waits for its refund
-        "7": Status.REFUNDED,
-        "9": Status.CANCELED,  # a second invoice for the same product, never charged
-        "10": Status.CANCELED,  # expired
-        "11": Status.PENDING,  # in recovery
-        "15": Status.OVERDUE,  # a subscription's invoice past due
-    }
+    statuses = table(  # webhook v3: the event, after `myeduzz.`
+        pending="invoice_opened invoice_waiting_payment invoice_scheduled invoice_recovering invoice_processing "
+        "invoice_negotiated",
+        paid="invoice_paid invoice_waiting_refund",
+        overdue="invoice_overdue",
+        failed="invoice_refused",
+        canceled="invoice_canceled invoice_expired",
+        refunded="invoice_refunded invoice_chargeback",
+    ) | table(  # postback v2: trans_status
+        pending="1 11",  # open; in recovery
+        paid="3 6",  # 6 waits for its refund
+        overdue="15",  # a subscription's invoice past due
+        canceled="4 9 10",  # 9: a second invoice for the same product, never charged; 10: expired
+        refunded="7",
+    )
     topics = tuple(f"myeduzz.{word}" for word in statuses if word.startswith("invoice_"))
-    reads = {**dict.fromkeys(topics, Notification), POSTBACK: Postback}
+    reads = {**dict.fromkeys(topics, Invoice), POSTBACK: Postback}
     ignores = frozenset(
-        {
-            "ping",
-            "myeduzz.contract_*",
-            "myeduzz.commission_*",
-            "sun.*",
-            "nutror.*",
-            "alpaclass.*",
-            "blinket.*",
-            "safevideo.*",
-            "contract",
-            "abandonment",
-        }
+        "ping contract abandonment myeduzz.contract_* myeduzz.commission_* sun.* nutror.* alpaclass.* blinket.* "
+        "safevideo.*".split()
     )
     zone = BRASILIA
 
@@ -192,60 +156,51 @@ class Eduzz(Adapter[Any]):
             return kind
         return super().kind_of(delivery, options)
 
-    def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
-        yield self._postback(payload) if isinstance(payload, Postback) else self._invoice(payload, event.kind)
-
-    def _invoice(self, payload: Notification, kind: str) -> Order:
-        invoice, word = payload.data, kind.removeprefix("myeduzz.")
-        lines = invoice.items or []
-        return Order(
-            external_id=invoice.id,
+    def orders(self, payload: Invoice, event: Event[Invoice]) -> Iterable[Order]:
+        word = event.kind.removeprefix("myeduzz.")
+        items = [
+            Item(title=line.name, unit_value=Money.major(line.price, line.currency or "BRL"), sku=line.skuReference)
+            for line in payload.items
+            if line.name
+        ]
+        order = Order(
+            external_id=payload.id,
             at=payload.sentDate,
             status=self.status(word),
-            source_status=invoice.status or word,
-            title=order_title(invoice.id if invoice.id.isdigit() else None, [line.name for line in lines]),
-            value=_money(invoice.price) or _money(invoice.paid),
-            ordered_at=invoice.createdAt,
-            paid_at=invoice.paidAt,
-            customer=_customer(invoice.buyer) if invoice.buyer else None,
-            items=tuple(
-                Item(title=line.name, unit_value=_money(line.price), sku=line.skuReference or None)
-                for line in lines
-                if line.name
-            )
-            or None,
+            source_status=payload.status or word,
+            title=order_title(payload.id if payload.id.isdigit() else None, items),
+            value=Money.major(payload.price, payload.currency or "BRL")
+            or Money.major(payload.paid, payload.paid_currency or "BRL"),
+            ordered_at=payload.created_at,
+            paid_at=payload.paid_at,
+            customer=Customer(
+                id=payload.buyer_id,
+                name=payload.name,
+                emails=(payload.email,),
+                phones=(payload.cellphone, payload.phone, payload.phone2),
+                documents=(payload.document,),
+            ),
+            items=tuple(items) or None,
         )
+        yield self._postback(payload, order) if isinstance(payload, Postback) else order
 
-    def _postback(self, sale: Postback) -> Order:
-        status = self.status(sale.trans_status)
+    def _postback(self, sale: Postback, order: Order) -> Order:
+        status = self.status(sale.status)
         if status is Status.REFUNDED and sale.refund_type == "parcial":
             status = Status.PAID  # how much came back is not said
         made = _moment(sale.trans_createdate, sale.trans_createtime)
         paid = _moment(sale.trans_paiddate, sale.trans_paidtime)
-        value = None if sale.trans_value is None else Money.major(sale.trans_value, sale.trans_currency or "BRL")
-        return Order(
-            external_id=sale.trans_cod,
-            at={"1": made, "3": paid}.get(sale.trans_status),
+        return replace(
+            order,
+            at={"1": made, "3": paid}.get(sale.status),
             status=status,
-            source_status=sale.trans_status or None,
-            title=order_title(sale.trans_cod, [sale.product_name]),
-            value=value,
+            source_status=sale.status,
+            title=order_title(sale.id, [sale.product_name]),
             ordered_at=made,
             paid_at=paid,
-            customer=Customer(
-                id=sale.cus_cod or None,
-                name=sale.cus_name or None,
-                emails=(sale.cus_email,) if sale.cus_email else (),
-                phones=tuple(dict.fromkeys(number for number in (sale.cus_cel, sale.cus_tel) if number)),
-                documents=(sale.cus_taxnumber,) if sale.cus_taxnumber else (),
-            ),
             items=(Item(title=sale.product_name),) if sale.product_name else None,
-            test=True if sale.cus_email == "webhook@eduzz.com" else None,
+            test=True if sale.email == "webhook@eduzz.com" else None,
         )
-
-
-def _money(amount: Amount | None) -> Money | None:
-    return Money.major(amount.value, amount.currency or "BRL") if amount and amount.value is not None else None
 
 
 def _moment(date: str | None, time: str | None) -> datetime | None:
@@ -256,14 +211,3 @@ def _moment(date: str | None, time: str | None) -> datetime | None:
         return datetime.fromisoformat(f"{date}T{time}" if time else date)
     except ValueError:
         raise Unreadable("trans_createdate, trans_paiddate: is not a date and a time") from None
-
-
-def _customer(buyer: Buyer) -> Customer:
-    numbers = (buyer.cellphone, buyer.phone, buyer.phone2)
-    return Customer(
-        id=buyer.id or None,
-        name=buyer.name or None,
-        emails=(buyer.email,) if buyer.email else (),
-        phones=tuple(dict.fromkeys(number for number in numbers if number)),
-        documents=(buyer.document,) if buyer.document else (),
-    )

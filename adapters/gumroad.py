@@ -38,6 +38,7 @@ from adapters.contract import (
     Token,
     json_body,
     order_title,
+    table,
 )
 
 
@@ -77,7 +78,7 @@ class Gumroad(Adapter[Ping]):
     delivery_id = Field("resource_name", "sale_id", "refunded")  # a retry adds `retry_count`, so the body differs
     reads = dict.fromkeys(topics, Ping)
     ignores = frozenset({"cancellation", "subscription_*"})
-    statuses = {"sale": Status.PAID, "refund": None, "dispute": None, "dispute_won": Status.PAID}
+    statuses = table(paid="sale dispute_won", nothing="refund dispute")
     patience = (
         "takes 2xx within 5 seconds; after 499, 500, 502, 503 or 504 it tries 3 times more in 14 minutes, after anything "
         "else never again: what is refused here is lost"
@@ -102,24 +103,18 @@ class Gumroad(Adapter[Ping]):
         status = Status.REFUNDED if payload.refunded else self.status(event.kind)
         if payload.is_preorder_authorization and status is Status.PAID:
             status = Status.PENDING
-        quantity, price = payload.quantity or 1, Money(payload.price, "USD")
-        each = Money(payload.price // quantity, "USD") if payload.price % quantity == 0 else None
+        sold_at, goods, quantity = payload.sale_timestamp, payload.product_name, payload.quantity or 1
+        each = None if payload.price % quantity else Money(payload.price // quantity, "USD")
         yield Order(
             external_id=payload.sale_id,
-            at=payload.sale_timestamp if event.kind == "sale" else None,
+            at=sold_at if event.kind == "sale" else None,
             status=status,
             source_status="refunded" if payload.refunded else event.kind,
-            title=order_title(payload.order_number, [payload.product_name]),
-            value=price,
-            ordered_at=payload.sale_timestamp,
-            paid_at=payload.sale_timestamp if status is Status.PAID and event.kind == "sale" else None,
-            customer=Customer(
-                name=payload.full_name or None,
-                id=payload.purchaser_id or None,
-                emails=(payload.email,) if payload.email else (),
-            ),
-            items=(Item(title=payload.product_name, quantity=quantity, unit_value=each),)
-            if payload.product_name
-            else None,
+            title=order_title(payload.order_number, [goods]),
+            value=Money(payload.price, "USD"),
+            ordered_at=sold_at,
+            paid_at=sold_at if status is Status.PAID and event.kind == "sale" else None,
+            customer=Customer(name=payload.full_name, id=payload.purchaser_id, emails=(payload.email,)),
+            items=(Item(title=goods, quantity=quantity, unit_value=each),) if goods else None,
             test=payload.test,
         )

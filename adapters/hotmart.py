@@ -15,7 +15,6 @@ Decided here, and why:
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated
 
 from adapters.contract import (
     UNKNOWN,
@@ -23,9 +22,9 @@ from adapters.contract import (
     Customer,
     Event,
     Field,
-    IfObject,
     Item,
     Links,
+    Maybe,
     Milliseconds,
     Money,
     Order,
@@ -33,7 +32,10 @@ from adapters.contract import (
     Payload,
     Status,
     Token,
+    full_name,
     order_title,
+    place,
+    table,
 )
 
 
@@ -42,49 +44,29 @@ class Price(Payload):
     currency_value: str | None = None
 
 
-class Payment(Payload):
-    refusal_reason: str | None = None
-
-
 class Purchase(Payload):
-    transaction: str
-    status: str | None = None
-    order_date: Milliseconds | None = None
-    approved_date: Milliseconds | None = None
-    price: Annotated[Price | None, IfObject] = None
-    full_price: Annotated[Price | None, IfObject] = None
-    original_offer_price: Annotated[Price | None, IfObject] = None
-    payment: Annotated[Payment | None, IfObject] = None
-
-
-class Product(Payload):
-    id: str | None = None
-    name: str | None = None
-
-
-class Buyer(Payload):
-    name: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    document: str | None = None
-    document_type: str | None = None
-    checkout_phone: str | None = None
-    checkout_phone_code: str | None = None
-
-
-class Data(Payload):
-    purchase: Purchase
-    product: Annotated[Product | None, IfObject] = None
-    buyer: Annotated[Buyer | None, IfObject] = None
-
-
-class Notification(Payload):
     creation_date: Milliseconds | None = None
-    data: Data
+    transaction: str = place("data.purchase.transaction", otherwise=...)
+    status: str | None = place("data.purchase.status")
+    order_date: Milliseconds | None = place("data.purchase.order_date")
+    approved_date: Milliseconds | None = place("data.purchase.approved_date")
+    price: Maybe[Price] = place("data.purchase.price")
+    full_price: Maybe[Price] = place("data.purchase.full_price")
+    original_offer_price: Maybe[Price] = place("data.purchase.original_offer_price")
+    refusal_reason: str | None = place("data.purchase.payment.refusal_reason")
+    product_id: str | None = place("data.product.id")
+    product: str | None = place("data.product.name")
+    name: str | None = place("data.buyer.name")
+    first_name: str | None = place("data.buyer.first_name")
+    last_name: str | None = place("data.buyer.last_name")
+    email: str | None = place("data.buyer.email")
+    document: str | None = place("data.buyer.document")
+    document_type: str | None = place("data.buyer.document_type")
+    phone: str | None = place("data.buyer.checkout_phone")
+    area: str | None = place("data.buyer.checkout_phone_code")
 
 
-class Hotmart(Adapter[Notification]):
+class Hotmart(Adapter[Purchase]):
     name, title, origin = "hotmart", "Hotmart", Origin.COMMERCE
     links = Links(
         signing="https://help.hotmart.com/en/article/360001491352",
@@ -100,89 +82,62 @@ class Hotmart(Adapter[Notification]):
     signature = Token(header="x-hotmart-hottok")
     kind = Field("event")
     delivery_id = Field("id")
-    statuses = {  # data.purchase.status
-        "STARTED": Status.PENDING,
-        "PRINTED_BILLET": Status.PENDING,
-        "BILLET_PRINTED": Status.PENDING,
-        "WAITING_PAYMENT": Status.PENDING,
-        "PROCESSING_TRANSACTION": Status.PENDING,
-        "UNDER_ANALISYS": Status.PENDING,
-        "PRE_ORDER": Status.PENDING,
-        "APPROVED": Status.PAID,
-        "COMPLETE": Status.PAID,
-        "COMPLETED": Status.PAID,
-        "PARTIALLY_REFUNDED": Status.PAID,
-        "DISPUTE": Status.PAID,
-        "PROTESTED": Status.PAID,
-        "DELAYED": Status.OVERDUE,
-        "OVERDUE": Status.OVERDUE,
-        "CANCELED": Status.CANCELED,
-        "CANCELLED": Status.CANCELED,
-        "EXPIRED": Status.CANCELED,
-        "BLOCKED": Status.FAILED,
-        "NO_FUNDS": Status.FAILED,
-        "REFUNDED": Status.REFUNDED,
-        "CHARGEBACK": Status.REFUNDED,
-    }
-    # What the event itself says, whatever the purchase's status is called by then.
-    told = {
-        "PURCHASE_BILLET_PRINTED": Status.PENDING,
-        "PURCHASE_APPROVED": Status.PAID,
-        "PURCHASE_COMPLETE": Status.PAID,
-        "PURCHASE_PROTEST": Status.PAID,
-        "PURCHASE_DELAYED": Status.OVERDUE,
-        "PURCHASE_CANCELED": Status.CANCELED,
-        "PURCHASE_EXPIRED": Status.CANCELED,
-        "PURCHASE_REFUNDED": Status.REFUNDED,
-        "PURCHASE_CHARGEBACK": Status.REFUNDED,
-    }
-    topics = tuple(told)
-    reads = dict.fromkeys(told, Notification)
-    ignores = frozenset(
-        {"PURCHASE_OUT_OF_SHOPPING_CART", "SUBSCRIPTION_*", "SWITCH_PLAN", "UPDATE_SUBSCRIPTION_*", "CLUB_*"}
+    statuses = table(  # data.purchase.status
+        pending="STARTED PRINTED_BILLET BILLET_PRINTED WAITING_PAYMENT PROCESSING_TRANSACTION UNDER_ANALISYS PRE_ORDER",
+        paid="APPROVED COMPLETE COMPLETED PARTIALLY_REFUNDED DISPUTE PROTESTED",
+        overdue="DELAYED OVERDUE",
+        canceled="CANCELED CANCELLED EXPIRED",
+        failed="BLOCKED NO_FUNDS",
+        refunded="REFUNDED CHARGEBACK",
     )
+    # What the event itself says, whatever the purchase's status is called by then.
+    told = table(
+        pending="PURCHASE_BILLET_PRINTED",
+        paid="PURCHASE_APPROVED PURCHASE_COMPLETE PURCHASE_PROTEST",
+        overdue="PURCHASE_DELAYED",
+        canceled="PURCHASE_CANCELED PURCHASE_EXPIRED",
+        refunded="PURCHASE_REFUNDED PURCHASE_CHARGEBACK",
+    )
+    topics = tuple(told)
+    reads = dict.fromkeys(told, Purchase)
+    ignores = frozenset("PURCHASE_OUT_OF_SHOPPING_CART SUBSCRIPTION_* SWITCH_PLAN UPDATE_SUBSCRIPTION_* CLUB_*".split())
 
-    def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
-        purchase, product = payload.data.purchase, payload.data.product or Product()
-        status = self.status(purchase.status)
-        if status is not UNKNOWN:
-            status = status if purchase.status == "PARTIALLY_REFUNDED" else self.told[event.kind]
-        if status is Status.CANCELED and purchase.payment and purchase.payment.refusal_reason:
+    def orders(self, payload: Purchase, event: Event[Purchase]) -> Iterable[Order]:
+        status = self.status(payload.status)
+        if status is not UNKNOWN and payload.status != "PARTIALLY_REFUNDED":
+            status = self.told[event.kind]
+        if status is Status.CANCELED and payload.refusal_reason:
             status = Status.FAILED
-        value = _money(purchase.price) or _money(purchase.full_price)
-        item = (
-            Item(title=product.name, unit_value=_money(purchase.original_offer_price) or value)
-            if product.name
-            else None
-        )
+        value = _money(payload.price) or _money(payload.full_price)
+        brazilian = (payload.document_type or "CPF").upper() in ("CPF", "CNPJ")
         yield Order(
-            external_id=purchase.transaction,
+            external_id=payload.transaction,
             at=payload.creation_date,
             status=status,
-            source_status=purchase.status or None,
-            title=order_title(purchase.transaction, [product.name]),
+            source_status=payload.status,
+            title=order_title(payload.transaction, [payload.product]),
             value=value,
-            ordered_at=purchase.order_date,
-            paid_at=purchase.approved_date if status in (Status.PAID, Status.REFUNDED) else None,
-            customer=_customer(payload.data.buyer) if payload.data.buyer else None,
-            items=(item,) if item else None,
-            test=True if product.id == "0" else None,
+            ordered_at=payload.order_date,
+            paid_at=payload.approved_date if status in (Status.PAID, Status.REFUNDED) else None,
+            customer=Customer(
+                name=payload.name or full_name(payload.first_name, payload.last_name),
+                emails=(payload.email,),
+                phones=(_phone(payload.area, payload.phone),),
+                documents=(payload.document,) if brazilian else (),
+            ),
+            items=(Item(title=payload.product, unit_value=_money(payload.original_offer_price) or value),)
+            if payload.product
+            else None,
+            test=True if payload.product_id == "0" else None,
         )
 
 
 def _money(price: Price | None) -> Money | None:
     # Older deliveries leave the currency out, and were Brazilian.
-    return Money.major(price.value, price.currency_value or "BRL") if price and price.value is not None else None
+    return Money.major(price.value, price.currency_value or "BRL") if price else None
 
 
-def _customer(buyer: Buyer) -> Customer:
-    phone, area = buyer.checkout_phone or "", (buyer.checkout_phone_code or "").lstrip("0")
-    if 0 < sum(map(str.isdigit, phone)) <= 9 and len(area) == 2:  # a Brazilian number without its area code
-        phone = area + phone
-    brazilian = (buyer.document_type or "CPF").upper() in ("CPF", "CNPJ")
-    return Customer(
-        name=buyer.name or f"{buyer.first_name or ''} {buyer.last_name or ''}".strip() or None,
-        emails=(buyer.email,) if buyer.email else (),
-        phones=(phone,) if phone else (),
-        documents=(buyer.document,) if buyer.document and brazilian else (),
-    )
+def _phone(area: str | None, phone: str | None) -> str | None:
+    """The whole number, where a Brazilian one comes without its area code."""
+    code = (area or "").lstrip("0")
+    return f"{code}{phone}" if phone and len(code) == 2 and 0 < sum(map(str.isdigit, phone)) <= 9 else phone

@@ -15,7 +15,7 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Any
 
 from adapters.contract import (
     BRASILIA,
@@ -26,7 +26,6 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     IsoOrBlank,
     Item,
     Links,
@@ -34,29 +33,10 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
-    Status,
-    currency_code,
     order_title,
+    place,
+    table,
 )
-
-
-class Goods(Payload):
-    product_name: str | None = None
-
-
-class Buyer(Payload):
-    full_name: str | None = None
-    email: str | None = None
-    mobile: str | None = None
-    CPF: str | None = None
-    cnpj: str | None = None
-
-
-class Shares(Payload):
-    charge_amount: int | None = None
-    product_base_price: int | None = None
-    product_base_price_currency: str | None = None
-    currency: str | None = None
 
 
 class Sale(Payload):
@@ -66,9 +46,16 @@ class Sale(Payload):
     created_at: IsoOrBlank = None
     updated_at: IsoOrBlank = None
     approved_date: IsoOrBlank = None
-    Product: Annotated[Goods | None, IfObject] = None
-    Customer: Annotated[Buyer | None, IfObject] = None
-    Commissions: Annotated[Shares | None, IfObject] = None
+    product: str | None = place("Product.product_name")
+    name: str | None = place("Customer.full_name")
+    email: str | None = place("Customer.email")
+    mobile: str | None = place("Customer.mobile")
+    cpf: str | None = place("Customer.CPF")
+    cnpj: str | None = place("Customer.cnpj")
+    charge_amount: int | None = place("Commissions.charge_amount")
+    base_price: int | None = place("Commissions.product_base_price")
+    base_currency: str | None = place("Commissions.product_base_price_currency")
+    currency: str | None = place("Commissions.currency")
 
 
 CART = "carrinho_abandonado"
@@ -88,33 +75,19 @@ class Kiwify(Adapter[Sale]):
     )
     signature = Hmac(query="signature", algorithm="sha1", encoding="hex")
     kind = Field("webhook_event_type")
-    statuses = {  # order_status
-        "waiting_payment": Status.PENDING,
-        "paid": Status.PAID,
-        "refused": Status.FAILED,
-        "refunded": Status.REFUNDED,
-        "chargedback": Status.REFUNDED,
-    }
+    # order_status
+    statuses = table(pending="waiting_payment", paid="paid", failed="refused", refunded="refunded chargedback")
     # What the event itself says, whatever the order's status is called by then.
-    told = {
-        "billet_created": Status.PENDING,
-        "pix_created": Status.PENDING,
-        "order_approved": Status.PAID,
-        "order_rejected": Status.FAILED,
-        "order_refunded": Status.REFUNDED,
-        "chargeback": Status.REFUNDED,
-        "subscription_renewed": Status.PAID,
-        "subscription_late": Status.OVERDUE,
-    }
-    topics = (
-        "boleto_gerado",
-        "pix_gerado",
-        "compra_aprovada",
-        "compra_recusada",
-        "compra_reembolsada",
-        "chargeback",
-        "subscription_renewed",
-        "subscription_late",
+    told = table(
+        pending="billet_created pix_created",
+        overdue="subscription_late",
+        failed="order_rejected",
+        paid="order_approved subscription_renewed",
+        refunded="order_refunded chargeback",
+    )
+    topics = tuple(
+        "boleto_gerado pix_gerado compra_aprovada compra_recusada compra_reembolsada chargeback subscription_renewed "
+        "subscription_late".split()
     )
     reads = dict.fromkeys(told, Sale)
     ignores = frozenset({CART, "subscription_canceled"})
@@ -131,33 +104,25 @@ class Kiwify(Adapter[Sale]):
         return super().kind_of(delivery, options)
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-        status = self.status(payload.order_status)
-        if status is not UNKNOWN:
-            status = self.told[event.kind]
-        money, buyer = payload.Commissions or Shares(), payload.Customer or Buyer()
-        currency = currency_code(money.currency or money.product_base_price_currency or "BRL")
-        goods = payload.Product.product_name if payload.Product else None
-        charged = money.product_base_price if money.charge_amount is None else money.charge_amount
-        price = charged if money.product_base_price is None else money.product_base_price
+        status, goods = self.status(payload.order_status), payload.product
+        currency = payload.currency or payload.base_currency or "BRL"
+        charged = payload.base_price if payload.charge_amount is None else payload.charge_amount
+        price = charged if payload.base_price is None else payload.base_price
         yield Order(
             external_id=payload.order_id,
             at=payload.updated_at,
-            status=status,
-            source_status=payload.order_status or None,
+            status=status if status is UNKNOWN else self.told[event.kind],
+            source_status=payload.order_status,
             title=order_title(payload.order_ref, [goods]),
-            value=None if charged is None else Money(charged, currency),
+            value=Money.of(charged, currency),
             ordered_at=payload.created_at,
             paid_at=payload.approved_date,
-            customer=_customer(payload.Customer) if payload.Customer else None,
-            items=(Item(title=goods, unit_value=None if price is None else Money(price, currency)),) if goods else None,
-            test=True if goods == "Example product" and buyer.email == "johndoe@example.com" else None,
+            customer=Customer(
+                name=payload.name,
+                emails=(payload.email,),
+                phones=(payload.mobile,),
+                documents=(payload.cpf, payload.cnpj),
+            ),
+            items=(Item(title=goods, unit_value=Money.of(price, currency)),) if goods else None,
+            test=True if goods == "Example product" and payload.email == "johndoe@example.com" else None,
         )
-
-
-def _customer(buyer: Buyer) -> Customer:
-    return Customer(
-        name=buyer.full_name or None,
-        emails=(buyer.email,) if buyer.email else (),
-        phones=(buyer.mobile,) if buyer.mobile else (),
-        documents=tuple(number for number in (buyer.CPF, buyer.cnpj) if number),
-    )

@@ -23,6 +23,7 @@ from adapters.contract import (
     Iso,
     Item,
     Links,
+    Many,
     Money,
     Order,
     Origin,
@@ -30,6 +31,7 @@ from adapters.contract import (
     StandardWebhooks,
     Status,
     Unreadable,
+    place,
 )
 
 Amount = Annotated[Decimal, Ge(0)]  # "398.00", or a JSON number
@@ -56,36 +58,32 @@ class Contact(Payload):
     id: str | None = None
     name: str | None = None
     email: str | None = None
-    emails: list[str] | None = None
+    emails: Many[str] = ()
     phone: str | None = None
-    phones: list[str] | None = None
+    phones: Many[str] = ()
     document: str | None = None
-    documents: list[str] | None = None
+    documents: Many[str] = ()
 
 
-class OrderData(Payload):
-    id: str
-    status: str | None = None
-    title: str | None = None
-    value: Amount | None = None
-    currency: str | None = None
-    refunds: list[Refund] | None = None
-    refunded_value: Amount | None = None
-    ordered_at: Iso | None = None
-    paid_at: Iso | None = None
-    url: WebAddress | None = None
-    test: bool | None = None
-    deal_id: str | None = None
-    items: list[Line] | None = None
-    contact: Contact | None = None
-
-
-class Envelope(Payload):
+class Told(Payload):
     timestamp: Iso
-    data: OrderData
+    id: str = place("data.id", otherwise=...)
+    status: str | None = place("data.status")
+    title: str | None = place("data.title")
+    value: Amount | None = place("data.value")
+    currency: str | None = place("data.currency")
+    refunds: tuple[Refund, ...] | None = place("data.refunds")
+    refunded_value: Amount | None = place("data.refunded_value")
+    ordered_at: Iso | None = place("data.ordered_at")
+    paid_at: Iso | None = place("data.paid_at")
+    url: WebAddress | None = place("data.url")
+    test: bool | None = place("data.test")
+    deal_id: str | None = place("data.deal_id")
+    items: tuple[Line, ...] | None = place("data.items")  # () says that there are none
+    contact: Contact | None = place("data.contact")
 
 
-class Standard(Adapter[Envelope]):
+class Standard(Adapter[Told]):
     name, title, origin = "standard", "Standard Webhooks", Origin.WEBHOOK
     links = Links(
         signing="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
@@ -103,67 +101,52 @@ class Standard(Adapter[Envelope]):
     secret_prefix = "whsec_"  # noqa: S105 - what every such secret starts with
     kind = Field("type")
     delivery_id = Header("webhook-id", "svix-id")
-    reads = dict.fromkeys(topics, Envelope)
+    reads = dict.fromkeys(topics, Told)
     ignores = frozenset({"ping", "cart.*", "checkout.*"})
     statuses = {status.value: status for status in Status}
 
-    def orders(self, payload: Envelope, event: Event[Envelope]) -> Iterable[Order]:
-        data = payload.data
-        status = self.status(data.status)
-        if status is None and event.kind == "order.deleted":
-            status = Status.CANCELED
+    def orders(self, payload: Told, event: Event[Told]) -> Iterable[Order]:
+        contact = payload.contact or Contact()
+        gone = event.kind == "order.deleted" and not payload.status
         yield Order(
-            external_id=data.id,
+            external_id=payload.id,
             at=payload.timestamp,
-            status=status,
-            source_status=data.status or None,
-            title=data.title or None,
-            value=_money(data.value, data),
-            refunds=_refunds(data),
-            ordered_at=data.ordered_at,
-            paid_at=data.paid_at,
-            customer=_customer(data.contact) if data.contact else None,
-            items=None if data.items is None else tuple(_item(line, data) for line in data.items),
-            url=data.url,
-            test=data.test,
-            deal_id=data.deal_id or None,
+            status=Status.CANCELED if gone else self.status(payload.status),
+            source_status=payload.status,
+            title=payload.title or None,
+            value=_money(payload.value, payload),
+            refunds=_refunds(payload),
+            ordered_at=payload.ordered_at,
+            paid_at=payload.paid_at,
+            customer=Customer(
+                name=contact.name,
+                id=contact.id,
+                crm_id=contact.crm_id,
+                emails=(contact.email, *contact.emails),
+                phones=(contact.phone, *contact.phones),
+                documents=(contact.document, *contact.documents),
+            ),
+            items=None if payload.items is None else tuple(_item(line, payload) for line in payload.items),
+            url=payload.url,
+            test=payload.test,
+            deal_id=payload.deal_id,
         )
 
 
-def _money(amount: Decimal | None, data: OrderData) -> Money | None:
-    if amount is None:
-        return None
-    if not data.currency:
+def _money(amount: Decimal | None, told: Told) -> Money | None:
+    if amount is not None and not told.currency:
         raise Unreadable("data.currency: is needed wherever an amount is given")
-    return Money.major(amount, data.currency)
+    return Money.major(amount, told.currency)
 
 
-def _refunds(data: OrderData) -> dict[str, Money] | None:
-    if data.refunds is not None and data.refunded_value is not None:
+def _refunds(told: Told) -> dict[str, Money]:
+    if told.refunds is not None and told.refunded_value is not None:
         raise Unreadable("data.refunds, data.refunded_value: give one of the two, or the money counts twice")
-    given = [(refund.id, refund.value) for refund in data.refunds or ()]
-    if data.refunded_value is not None:
-        given = [(TOTAL, data.refunded_value)]
-    found = {name: _money(value, data) for name, value in given}
-    return {name: money for name, money in found.items() if money} or None
+    given = {refund.id: refund.value for refund in told.refunds or ()}
+    if told.refunded_value is not None:
+        given = {TOTAL: told.refunded_value}
+    return {name: money for name, value in given.items() if (money := _money(value, told))}
 
 
-def _customer(contact: Contact) -> Customer:
-    return Customer(
-        name=contact.name or None,
-        id=contact.id or None,
-        crm_id=contact.crm_id or None,
-        emails=_each(contact.email, contact.emails),
-        phones=_each(contact.phone, contact.phones),
-        documents=_each(contact.document, contact.documents),
-    )
-
-
-def _each(one: str | None, more: list[str] | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each for each in (one, *(more or ())) if each))
-
-
-def _item(line: Line, data: OrderData) -> Item:
-    return Item(
-        title=line.title, quantity=line.quantity, unit_value=_money(line.unit_value, data), sku=line.sku or None
-    )
+def _item(line: Line, told: Told) -> Item:
+    return Item(title=line.title, quantity=line.quantity, unit_value=_money(line.unit_value, told), sku=line.sku)

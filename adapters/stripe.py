@@ -29,6 +29,7 @@ from adapters.contract import (
     Ignored,
     Item,
     Links,
+    Many,
     Money,
     Order,
     Origin,
@@ -36,8 +37,9 @@ from adapters.contract import (
     Seconds,
     Status,
     TimestampedHmac,
-    Unknown,
     order_title,
+    place,
+    table,
 )
 
 # Decimals of Stripe's amounts, where they are not two (https://docs.stripe.com/currencies#zero-decimal). ISK and UGX
@@ -52,80 +54,67 @@ STOCK_DESCRIPTIONS = frozenset({"Subscription creation", "Subscription update", 
 # A boleto or PIX that nobody paid in time (https://docs.stripe.com/error-codes#payment-intent-payment-attempt-expired).
 LAPSED = "payment_intent_payment_attempt_expired"
 
-BRAZILIAN = frozenset({"br_cpf", "br_cnpj"})
-
-
-class Metadata(Payload):
-    """What the shop itself wrote on the object: the CRM's ids, if it knows them."""
-
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
-
 
 class TaxId(Payload):
     type: str | None = None
     value: str | None = None
 
 
-class Person(Payload):
-    email: str | None = None
-    name: str | None = None
-    phone: str | None = None
-    tax_id: str | None = None
-    tax_ids: list[TaxId] | None = None
-
-
 class Thing(Payload):
-    id: str
+    """The ids that an object knows of its sale, and who paid: each says it elsewhere (session, charge, invoice)."""
+
+    payment_intent: str | None = None
+    invoice: str | None = None
+    charge: str | None = None
     customer: str | None = None  # null for guests
-    metadata: Metadata | None = None
+    name: str | None = place("customer_details.name", "billing_details.name", "customer_name")
+    email: str | None = place("customer_details.email", "billing_details.email")
+    other_email: str | None = place("customer_email", "receipt_email")
+    phone: str | None = place("customer_details.phone", "billing_details.phone", "customer_phone")
+    tax_ids: Many[TaxId] = place("customer_details.tax_ids", "customer_tax_ids", otherwise=())
+    tax_id: str | None = place("billing_details.tax_id")
+    boleto_tax_id: str | None = place("payment_method_details.boleto.tax_id")
+    # What the shop itself wrote: on the object, or on the subscription whose invoice it is (the last before 2025-03-31).
+    crm_contact_id: str | None = place(
+        "metadata.crm_contact_id",
+        "parent.subscription_details.metadata.crm_contact_id",
+        "subscription_details.metadata.crm_contact_id",
+    )
+    deal_id: str | None = place(
+        "metadata.deal_id", "parent.subscription_details.metadata.deal_id", "subscription_details.metadata.deal_id"
+    )
 
 
 class Session(Thing):
     """https://docs.stripe.com/api/checkout/sessions/object; what was bought is not in it."""
 
+    id: str
     created: Seconds | None = None
     mode: str | None = None
     status: str | None = None
     payment_status: str | None = None
     amount_total: int | None = None
     currency: str | None = None
-    payment_intent: str | None = None
-    invoice: str | None = None
-    customer_email: str | None = None
-    customer_details: Person | None = None
-
-
-class PaymentError(Payload):
-    code: str | None = None
 
 
 class PaymentIntent(Thing):
     """https://docs.stripe.com/api/payment_intents/object"""
 
+    payment_intent: str = place("id", otherwise=...)
+    charge: str | None = place("latest_charge")
     created: Seconds | None = None
     status: str
     amount: int
     amount_received: int | None = None
     currency: str
     description: str | None = None
-    receipt_email: str | None = None
-    latest_charge: str | None = None
-    last_payment_error: PaymentError | None = None
-    invoice: str | None = None  # before 2025-03-31
-
-
-class Boleto(Payload):
-    tax_id: str | None = None
-
-
-class MethodDetails(Payload):
-    boleto: Boleto | None = None
+    error: str | None = place("last_payment_error.code")
 
 
 class Charge(Thing):
     """https://docs.stripe.com/api/charges/object"""
 
+    charge: str = place("id", otherwise=...)
     created: Seconds | None = None
     status: str | None = None  # old versions say only whether it was paid
     paid: bool | None = None
@@ -136,51 +125,20 @@ class Charge(Thing):
     refunded: bool | None = None
     currency: str
     description: str | None = None
-    receipt_email: str | None = None
-    billing_details: Person | None = None
-    payment_method_details: MethodDetails | None = None
-    payment_intent: str | None = None
-    invoice: str | None = None  # before 2025-03-31
-
-
-class Price(Payload):
-    unit_amount_decimal: Decimal | None = None
-
-
-class Plan(Payload):
-    name: str | None = None
 
 
 class Line(Payload):
     description: str | None = None
-    plan: Plan | None = None  # in old versions the one that has a name
+    plan: str | None = place("plan.name")  # in old versions the one that has a name
     quantity: Decimal | None = None
-    price: Price | None = None  # before 2025-03-31
-    pricing: Price | None = None
-
-
-class Lines(Payload):
-    data: list[Line] = []
-    has_more: bool | None = None
-
-
-class Subscribed(Payload):
-    metadata: Metadata | None = None
-
-
-class Parent(Payload):
-    subscription_details: Subscribed | None = None
-
-
-class StatusTransitions(Payload):
-    paid_at: Seconds | None = None
+    unit_amount: Decimal | None = place("pricing.unit_amount_decimal", "price.unit_amount_decimal")  # before 2025-03-31
 
 
 class Invoice(Thing):
     """https://docs.stripe.com/api/invoices/object"""
 
-    created: Seconds | None = None
-    date: Seconds | None = None  # what `created` was called before 2019-03-14
+    invoice: str = place("id", otherwise=...)
+    created: Seconds | None = place("created", "date")  # what it was called before 2019-03-14
     status: str | None = None  # before 2018-11-08 only `paid`
     paid: bool | None = None
     total: int
@@ -189,46 +147,30 @@ class Invoice(Thing):
     number: str | None = None
     due_date: Seconds | None = None
     next_payment_attempt: Seconds | None = None
-    status_transitions: StatusTransitions | None = None
-    customer_email: str | None = None
-    customer_name: str | None = None
-    customer_phone: str | None = None
-    customer_tax_ids: list[TaxId] | None = None
+    paid_at: Seconds | None = place("status_transitions.paid_at")
     hosted_invoice_url: str | None = None
-    lines: Lines | None = None
-    payment_intent: str | None = None  # before 2025-03-31
-    charge: str | None = None  # before 2025-03-31
-    subscription_details: Subscribed | None = None  # before 2025-03-31
-    parent: Parent | None = None
-
-
-class Payment(Payload):
-    payment_intent: str | None = None
-    charge: str | None = None
+    lines: Many[Line] = place("lines.data", otherwise=())
+    has_more: bool | None = place("lines.has_more")  # a body holds the first ten lines
 
 
 class InvoicePayment(Thing):
     """https://docs.stripe.com/api/invoice-payment/object"""
 
     invoice: str
-    payment: Payment
+    payment_intent: str | None = place("payment.payment_intent")
+    charge: str | None = place("payment.charge")
 
 
 class Dispute(Thing):
     """https://docs.stripe.com/api/disputes/object"""
 
+    id: str
     status: str
     amount: int
     currency: str
-    charge: str | None = None
-    payment_intent: str | None = None
 
 
 ThingT = TypeVar("ThingT", bound=Thing)
-
-
-class Data(Payload, Generic[ThingT]):
-    object: ThingT
 
 
 class Envelope(Payload, Generic[ThingT]):
@@ -236,7 +178,7 @@ class Envelope(Payload, Generic[ThingT]):
 
     created: Seconds | None = None
     livemode: bool | None = None
-    data: Data[ThingT]
+    thing: ThingT = place("data.object", otherwise=...)
 
 
 class Stripe(Adapter[Envelope[Any]]):
@@ -261,76 +203,59 @@ class Stripe(Adapter[Envelope[Any]]):
     # taken for one another.
     delivery_id = Field("id", "type", "created")
     reads = {
-        "checkout.session.completed": Envelope[Session],
-        "checkout.session.async_payment_succeeded": Envelope[Session],
-        "checkout.session.async_payment_failed": Envelope[Session],
-        "checkout.session.expired": Envelope[Session],
-        "payment_intent.requires_action": Envelope[PaymentIntent],
-        "payment_intent.processing": Envelope[PaymentIntent],
-        "payment_intent.amount_capturable_updated": Envelope[PaymentIntent],
-        "payment_intent.partially_funded": Envelope[PaymentIntent],
-        "payment_intent.succeeded": Envelope[PaymentIntent],
-        "payment_intent.payment_failed": Envelope[PaymentIntent],
-        "payment_intent.canceled": Envelope[PaymentIntent],
-        "charge.pending": Envelope[Charge],
-        "charge.succeeded": Envelope[Charge],
-        "charge.captured": Envelope[Charge],
-        "charge.failed": Envelope[Charge],
-        "charge.expired": Envelope[Charge],
-        "charge.refunded": Envelope[Charge],
+        **dict.fromkeys(
+            "checkout.session.completed checkout.session.async_payment_succeeded checkout.session.async_payment_failed "
+            "checkout.session.expired".split(),
+            Envelope[Session],
+        ),
+        **dict.fromkeys(
+            "payment_intent.requires_action payment_intent.processing payment_intent.amount_capturable_updated "
+            "payment_intent.partially_funded payment_intent.succeeded payment_intent.payment_failed "
+            "payment_intent.canceled".split(),
+            Envelope[PaymentIntent],
+        ),
+        **dict.fromkeys(
+            "charge.pending charge.succeeded charge.captured charge.failed charge.expired charge.refunded".split(),
+            Envelope[Charge],
+        ),
         "charge.dispute.closed": Envelope[Dispute],
-        "invoice.created": Envelope[Invoice],
-        "invoice.finalized": Envelope[Invoice],
-        "invoice.payment_action_required": Envelope[Invoice],
-        "invoice.paid": Envelope[Invoice],
-        "invoice.payment_succeeded": Envelope[Invoice],
-        "invoice.payment_failed": Envelope[Invoice],
-        "invoice.overdue": Envelope[Invoice],
-        "invoice.voided": Envelope[Invoice],
-        "invoice.marked_uncollectible": Envelope[Invoice],
+        **dict.fromkeys(
+            "invoice.created invoice.finalized invoice.payment_action_required invoice.paid invoice.payment_succeeded "
+            "invoice.payment_failed invoice.overdue invoice.voided invoice.marked_uncollectible".split(),
+            Envelope[Invoice],
+        ),
         "invoice_payment.paid": Envelope[InvoicePayment],
     }
     topics = tuple(reads)
     # The rest of what happens to sales (refund.*, charge.updated, …) is about orders, and told by the events above.
     ignores = frozenset(
-        {
-            "account.*",
-            "balance.*",
-            "coupon.*",
-            "customer.*",
-            "payment_method.*",
-            "payout.*",
-            "plan.*",
-            "price.*",
-            "product.*",
-            "setup_intent.*",
-            "subscription_schedule.*",
-        }
+        "account.* balance.* coupon.* customer.* payment_method.* payout.* plan.* price.* product.* setup_intent.* "
+        "subscription_schedule.*".split()
     )
-    statuses = {
-        "checkout.session.unpaid": Status.PENDING,
-        "checkout.session.paid": Status.PAID,
-        "checkout.session.no_payment_required": Status.PAID,
-        "payment_intent.requires_payment_method": Status.FAILED,  # said by payment_failed; before it, a cart
-        "payment_intent.requires_confirmation": Status.PENDING,
-        "payment_intent.requires_action": Status.PENDING,
-        "payment_intent.requires_source": Status.FAILED,  # what the two were called before 2019-02-11
-        "payment_intent.requires_source_action": Status.PENDING,
-        "payment_intent.processing": Status.PENDING,
-        "payment_intent.requires_capture": Status.PENDING,
-        "payment_intent.succeeded": Status.PAID,
-        "payment_intent.canceled": Status.CANCELED,
-        "charge.pending": Status.PENDING,
-        "charge.succeeded": Status.PAID,
-        "charge.failed": Status.FAILED,
-        "invoice.open": Status.PENDING,
-        "invoice.paid": Status.PAID,
-        "invoice.void": Status.CANCELED,
-        "invoice.uncollectible": Status.OVERDUE,  # it can still be paid
-    }
+    statuses = (
+        # The last two of sessions are events, whatever the session says.
+        table(
+            "checkout.session",
+            pending="unpaid",
+            paid="paid no_payment_required",
+            failed="async_payment_failed",
+            canceled="expired",
+        )
+        | table(
+            "payment_intent",
+            # requires_source: what requires_payment_method and requires_action were called before 2019-02-11
+            pending="requires_confirmation requires_action requires_source_action processing requires_capture",
+            paid="succeeded",
+            failed="requires_payment_method requires_source",  # said by payment_failed; before it, a cart
+            canceled="canceled",
+        )
+        | table("charge", pending="pending", paid="succeeded", failed="failed")
+        # What is uncollectible can still be paid.
+        | table("invoice", pending="open", paid="paid", canceled="void", overdue="uncollectible")
+    )
 
     def orders(self, payload: Envelope[Any], event: Event[Envelope[Any]]) -> Iterable[Order]:
-        thing, at = payload.data.object, payload.created
+        thing, at = payload.thing, payload.created
         match thing:
             case Session():
                 order = self._session(thing, event.kind, at)
@@ -341,15 +266,23 @@ class Stripe(Adapter[Envelope[Any]]):
             case Invoice():
                 order = self._invoice(thing, event.kind, at)
             case InvoicePayment():
-                order = _named(pi=thing.payment.payment_intent, invoice=thing.invoice, charge=thing.payment.charge)
+                order = _named(thing)
             case _:
                 order = self._dispute(thing)
-        metadata = thing.metadata or Metadata()
+        brazilian = [tax.value for tax in thing.tax_ids if tax.type in ("br_cpf", "br_cnpj")]
         yield replace(
             order,
             at=at,
+            customer=Customer(
+                name=thing.name,
+                id=thing.customer,
+                crm_id=thing.crm_contact_id,
+                emails=(thing.email, thing.other_email),
+                phones=(thing.phone,),
+                documents=(*brazilian, thing.tax_id, thing.boleto_tax_id),
+            ),
             test=None if payload.livemode is None else not payload.livemode,
-            deal_id=metadata.deal_id or order.deal_id,
+            deal_id=thing.deal_id,
         )
 
     def _session(self, session: Session, kind: str, at: datetime | None) -> Order:
@@ -357,46 +290,38 @@ class Stripe(Adapter[Envelope[Any]]):
             raise Ignored("a checkout session that only saves a payment method")
         if kind == "checkout.session.expired" and not session.payment_intent:
             raise Ignored("a checkout session expired without a payment: a cart")
-        status: Status | Unknown | None = self._status("checkout.session", session.payment_status)
-        if kind == "checkout.session.expired":
-            status = Status.CANCELED
-        elif kind == "checkout.session.async_payment_failed":
-            status = Status.FAILED
-        known = session.amount_total is not None and session.currency
-        person = session.customer_details or Person()
+        word, amount, currency = session.payment_status, session.amount_total, session.currency
+        status = self.statuses.get(kind) or self.status(word and f"checkout.session.{word}")
         return replace(
-            _named(pi=session.payment_intent, invoice=session.invoice, session=session.id),
+            _named(session, session.id),
             status=status,
-            source_status=session.status if session.status == "expired" else session.payment_status,
-            value=money(session.amount_total or 0, session.currency or "") if known else None,
+            source_status=session.status if session.status == "expired" else word,
+            value=money(amount, currency) if amount is not None and currency else None,
             # What pays a session is made when it is completed; the session itself, when the cart is opened.
             ordered_at=None if session.payment_intent or session.invoice else session.created,
             paid_at=at if status is Status.PAID else None,
-            customer=_customer(session, person, session.customer_email),
         )
 
     def _intent(self, intent: PaymentIntent, kind: str, at: datetime | None) -> Order:
-        status = self._status("payment_intent", intent.status)
+        status = self.status(intent.status and f"payment_intent.{intent.status}")
         if kind == "payment_intent.partially_funded" and status is Status.PENDING:
             status = Status.PARTIALLY_PAID
-        elif status is Status.FAILED and intent.last_payment_error and intent.last_payment_error.code == LAPSED:
+        elif status is Status.FAILED and intent.error == LAPSED:
             status = Status.CANCELED
         paid = status is Status.PAID
         return replace(
-            _named(pi=intent.id, invoice=intent.invoice, charge=intent.latest_charge),
+            _named(intent),
             status=status,
             source_status=intent.status,
             title=_title(intent.description),
             value=money((paid and intent.amount_received) or intent.amount, intent.currency),
             ordered_at=None if intent.invoice else intent.created,
             paid_at=at if paid else None,
-            customer=_customer(intent, Person(), intent.receipt_email),
         )
 
     def _charge(self, charge: Charge, kind: str, at: datetime | None) -> Order:
         word = charge.status or ("succeeded" if charge.paid else "failed")
-        status = self._status("charge", word)
-        value, refunded = charge.amount, charge.amount_refunded or 0
+        status, value, refunded = self.status(f"charge.{word}"), charge.amount, charge.amount_refunded or 0
         if kind == "charge.expired" or (charge.captured is False and charge.refunded):
             # An authorisation that was let go counts as refunded at Stripe, though no money had moved.
             status, refunded = Status.CANCELED, 0
@@ -408,18 +333,15 @@ class Stripe(Adapter[Envelope[Any]]):
             value = charge.amount_captured or charge.amount
             refunded = max(0, refunded - (charge.amount - value))
             status = Status.REFUNDED if charge.refunded else Status.PAID
-        details = charge.payment_method_details
-        boleto = details.boleto.tax_id if details and details.boleto else None
         return replace(
-            _named(pi=charge.payment_intent, invoice=charge.invoice, charge=charge.id),
+            _named(charge),
             status=status,
             source_status=word,
             title=_title(charge.description),
             value=money(value, charge.currency),
-            refunds={charge.id: money(refunded, charge.currency)} if refunded else None,
+            refunds={charge.charge: money(refunded, charge.currency)} if refunded else None,
             ordered_at=None if charge.payment_intent or charge.invoice else charge.created,
             paid_at=at if status is Status.PAID and kind in ("charge.succeeded", "charge.captured") else None,
-            customer=_customer(charge, charge.billing_details or Person(), charge.receipt_email, boleto),
         )
 
     def _invoice(self, invoice: Invoice, kind: str, at: datetime | None) -> Order:
@@ -428,7 +350,7 @@ class Stripe(Adapter[Envelope[Any]]):
             raise Ignored("a draft invoice is not an order yet")
         if invoice.total < 0:
             raise Ignored("an invoice with a total below zero is a credit to the customer's balance")
-        status = self._status("invoice", word)
+        status = self.status(f"invoice.{word}")
         if status is Status.PENDING:
             late = bool(at and invoice.due_date and invoice.due_date < at)
             if 0 < (invoice.amount_paid or 0) < invoice.total:
@@ -437,44 +359,28 @@ class Stripe(Adapter[Envelope[Any]]):
                 status = Status.FAILED
             elif late or kind in ("invoice.payment_failed", "invoice.overdue"):
                 status = Status.OVERDUE
-        lines = invoice.lines or Lines()
-        whole = bool(lines.data) and not lines.has_more  # a body holds the first ten lines
-        person = Person(
-            email=invoice.customer_email,
-            name=invoice.customer_name,
-            phone=invoice.customer_phone,
-            tax_ids=invoice.customer_tax_ids,
-        )
-        subscribed = (invoice.parent.subscription_details if invoice.parent else None) or invoice.subscription_details
-        metadata = (subscribed.metadata if subscribed else None) or Metadata()
-        customer = _customer(invoice, person, None, crm_id=metadata.crm_contact_id)
-        transitions = invoice.status_transitions
+        lines = invoice.lines[:1] if invoice.has_more else invoice.lines
+        items = tuple(_item(line, invoice.currency) for line in lines)
         return replace(
-            _named(pi=invoice.payment_intent, invoice=invoice.id, charge=invoice.charge),
+            _named(invoice),
             status=status,
             source_status=word,
-            title=order_title(invoice.number, [_name(line) for line in (lines.data if whole else lines.data[:1])]),
+            title=order_title(invoice.number, items),
             value=money(invoice.total, invoice.currency),
-            ordered_at=invoice.created or invoice.date,
-            paid_at=transitions.paid_at if transitions and status is Status.PAID else None,
-            customer=customer,
-            items=tuple(_item(line, invoice.currency) for line in lines.data) if whole else None,
+            ordered_at=invoice.created,
+            paid_at=invoice.paid_at if status is Status.PAID else None,
+            items=None if invoice.has_more else items or None,
             url=invoice.hosted_invoice_url,
-            deal_id=metadata.deal_id,
         )
 
     def _dispute(self, dispute: Dispute) -> Order:
         if dispute.status != "lost":
             raise Ignored("a dispute that is not lost says nothing of the order")
         return replace(
-            _named(pi=dispute.payment_intent, charge=dispute.charge),
+            _named(dispute),
             source_status=dispute.status,
             refunds={dispute.id: money(dispute.amount, dispute.currency)},
         )
-
-    def _status(self, thing: str, word: str | None) -> Status | Unknown | None:
-        """Words are known per object: an invoice's `open` is not a session's."""
-        return self.status(f"{thing}.{word}") if word else None
 
 
 def money(amount: Decimal | int, currency: str) -> Money:
@@ -482,46 +388,20 @@ def money(amount: Decimal | int, currency: str) -> Money:
     return Money.scaled(amount, EXPONENTS.get(currency.strip().upper(), 2), currency)
 
 
-def _named(
-    *, pi: str | None = None, invoice: str | None = None, session: str | None = None, charge: str | None = None
-) -> Order:
+def _named(thing: Thing, session: str | None = None) -> Order:
     """An order under the best id that is known of the sale, the others beside it."""
-    found = [(rank, given) for rank, given in enumerate((pi, invoice, session, charge)) if given]
+    ids = (thing.payment_intent, thing.invoice, session, thing.charge)
+    found = [(rank, given) for rank, given in enumerate(ids) if given]
     if not found:
         raise Ignored("it names neither a payment nor an invoice")
     (rank, best), *rest = found
     return Order(external_id=best, preference=rank, aliases=tuple(given for _, given in rest), at=None)
 
 
-def _customer(
-    thing: Thing, person: Person, email: str | None, *documents: str | None, crm_id: str | None = None
-) -> Customer | None:
-    metadata = thing.metadata or Metadata()
-    taxes = [tax.value for tax in person.tax_ids or [] if tax.type in BRAZILIAN]
-    customer = Customer(
-        name=person.name or None,
-        id=thing.customer or None,
-        crm_id=metadata.crm_contact_id or crm_id or None,
-        emails=tuple(dict.fromkeys(each for each in (person.email, email) if each)),
-        phones=(person.phone,) if person.phone else (),
-        documents=tuple(dict.fromkeys(each for each in (*taxes, person.tax_id, *documents) if each)),
-    )
-    return None if customer == Customer() else customer
-
-
 def _title(description: str | None) -> str | None:
     return None if description in STOCK_DESCRIPTIONS else order_title(None, [description])
 
 
-def _name(line: Line) -> str | None:
-    return line.description or (line.plan.name if line.plan else None)
-
-
 def _item(line: Line, currency: str) -> Item:
-    price = line.pricing or line.price or Price()
-    unit = price.unit_amount_decimal
-    return Item(
-        title=_name(line) or "–",
-        quantity=1 if line.quantity is None else line.quantity,
-        unit_value=None if unit is None else money(unit, currency),
-    )
+    unit = None if line.unit_amount is None else money(line.unit_amount, currency)
+    return Item(title=line.description or line.plan, quantity=line.quantity, unit_value=unit)

@@ -47,7 +47,7 @@ def table(
     canceled: str | Sequence[str] = "",
     refunded: str | Sequence[str] = "",
     nothing: str | Sequence[str] = "",
-) -> Mapping[str, Status | None]:
+) -> dict[str, Status | None]:
     """A table of statuses, the source's words under ours: table(pending="open waiting", paid="done").
 
     Words stand in one text with blanks between them; those that hold a blank, in a tuple. `nothing` are known words
@@ -106,6 +106,8 @@ class Item:
     def __post_init__(self) -> None:
         if not self.title:
             object.__setattr__(self, "title", NAMELESS)
+        if not self.sku:
+            object.__setattr__(self, "sku", None)
         if self.quantity is None:
             object.__setattr__(self, "quantity", 1)
             return

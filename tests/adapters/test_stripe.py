@@ -297,7 +297,7 @@ def test_a_thin_event_is_ignored() -> None:
         (intent(amount=10**30), "too large"),
         (intent(currency="real"), "ISO 4217"),
         (intent(id=""), "id is empty"),
-        (intent(metadata="x"), "data.object.metadata"),
+        (intent(last_payment_error={"code": ["x"]}), "data.object.last_payment_error.code"),
     ],
 )
 def test_unreadable_names_the_field(thing: dict, field: str) -> None:
