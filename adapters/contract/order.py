@@ -104,6 +104,8 @@ class Item:
     def __post_init__(self) -> None:
         if not self.title:
             object.__setattr__(self, "title", NAMELESS)
+        if not self.sku:
+            object.__setattr__(self, "sku", None)
         if self.quantity is None:
             object.__setattr__(self, "quantity", 1)
             return

@@ -117,7 +117,7 @@ def test_names_titles_and_times_from_parts() -> None:
     assert full_name(" Ana ", None, "", "Souza") == "Ana Souza"
     assert full_name(None, " ") is None
     assert order_title("7", [Item(title="Tea"), Item(), "Cup"]) == "#7 · Tea +1"
-    assert Item(title="", quantity=None) == Item(title="–", quantity=1)
+    assert Item(title="", quantity=None, sku="") == Item(title="–", quantity=1, sku=None)
     first, last = datetime(2026, 1, 1, 12, 0), datetime(2026, 1, 1, 13, 0, tzinfo=UTC)
     assert latest(first, None, last) == last
     assert latest(None) is None
