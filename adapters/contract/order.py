@@ -47,7 +47,7 @@ def table(
     canceled: str | Sequence[str] = "",
     refunded: str | Sequence[str] = "",
     nothing: str | Sequence[str] = "",
-) -> Mapping[str, Status | None]:
+) -> dict[str, Status | None]:
     """A table of statuses, the source's words under ours: table(pending="open waiting", paid="done").
 
     Words stand in one text with blanks between them; those that hold a blank, in a tuple. `nothing` are known words
