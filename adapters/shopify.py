@@ -290,7 +290,7 @@ def _value(order: ShopifyOrder, status: Status | Unknown | None, refunds: dict[s
 
 
 def _given_back(refund: Refund, usual: str | None, foreign: Foreign | None = None) -> Money | None:
-    """The money of a refund that went back: its successful transactions, in the usual currency. None when there is none."""
+    """The money of a refund that went back: its successful transactions. None when there is none."""
     back: dict[str, Decimal] = {}
     for transaction in refund.transactions:
         if transaction.kind != "refund" or transaction.status != "success" or not transaction.amount:
