@@ -94,8 +94,7 @@ class JwsOrSecret(Signature):
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)
-        sent = one_header(delivery, HEADERS)
-        header, _, rest = sent.partition(".")
+        header, _, rest = one_header(delivery, HEADERS).partition(".")
         payload, _, signature = rest.partition(".")
         if not rest:
             own = [secret for secret in candidates if not _is_public(secret)]
@@ -108,10 +107,9 @@ class JwsOrSecret(Signature):
             raise Unverified(Unverified.MALFORMED) from None
         if not isinstance(said, dict) or payload or [said.get(name) for name in ("alg", "b64", "crit")] != JOSE:
             raise Unverified(Unverified.MALFORMED)
-        for secret in candidates:
-            if _is_public(secret) and any(
-                _signed(key, mac, header.encode() + b"." + delivery.body) for key in _public_keys(secret)
-            ):
+        message = header.encode() + b"." + delivery.body
+        for secret in filter(_is_public, candidates):
+            if any(_signed(key, mac, message) for key in _public_keys(secret)):
                 return secret
         raise Unverified(Unverified.MISMATCH)
 
