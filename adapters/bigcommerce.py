@@ -13,9 +13,8 @@ Decided here, and why:
 - `refunded_amount` is a total; it counts under one fixed id. A dispute (13) is still open, and the money was paid.
 """
 
-import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any
@@ -30,7 +29,6 @@ from adapters.contract import (
     Event,
     Field,
     Header,
-    IfObject,
     Ignored,
     Links,
     Money,
@@ -40,26 +38,23 @@ from adapters.contract import (
     Payload,
     StandardWebhooks,
     Status,
-    Unreadable,
-    currency_code,
+    full_name,
     order_title,
+    place,
+    table,
     text_key,
 )
 
 TOTAL = "total"  # the one id of what was given back
 INCOMPLETE = "0"
+GUEST = "0"
 UNCAPTURED = frozenset({"authorized", "capture pending", "pending", "held for review"})
 
 
 def _rfc_2822(value: Any) -> Any:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise ValueError("is not a time as RFC 2822 writes it")
     try:
-        moment = parsedate_to_datetime(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, TypeError, OverflowError, IndexError):
+        return None if value is None or value == "" else parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError, LookupError, AttributeError):
         raise ValueError("is not a time as RFC 2822 writes it") from None
 
 
@@ -72,20 +67,16 @@ class BigcommerceOptions(Options):
     store_hash: str = Constraint(pattern=r"^[a-z0-9]{1,32}$")
 
 
-class Named(Payload):
-    id: str | None = None
-    order_id: str | None = None  # of a transaction, whose own id is another
+# It becomes a part of a path: nothing in it may lead elsewhere.
+OrderId = Annotated[str, Constraint(pattern=r"^[0-9]{1,18}$")]
 
 
 class Notice(Payload):
-    data: Named
+    order_id: OrderId = place("data.id", otherwise=...)
 
 
-class Address(Payload):
-    first_name: str | None = None
-    last_name: str | None = None
-    phone: str | None = None
-    email: str | None = None
+class TransactionNotice(Notice):
+    order_id: OrderId = place("data.order_id", otherwise=...)  # its own id is another
 
 
 class Sale(Payload):
@@ -100,7 +91,10 @@ class Sale(Payload):
     refunded_amount: Decimal | None = None
     default_currency_code: str | None = None
     currency_code: str | None = None
-    billing_address: Annotated[Address | None, IfObject] = None
+    first_name: str | None = place("billing_address.first_name")
+    last_name: str | None = place("billing_address.last_name")
+    phone: str | None = place("billing_address.phone")
+    email: str | None = place("billing_address.email")
 
 
 class Bigcommerce(Adapter[Sale]):
@@ -123,56 +117,40 @@ class Bigcommerce(Adapter[Sale]):
     delivery_id = Header("webhook-id")
     options = BigcommerceOptions
     reads = {}
-    ignores = frozenset({"store/order/message/*", "store/order/metafield/*", "store/order/archived", "store/[!o]*"})
-    statuses = {
-        "1": Status.PENDING,  # Pending
-        "2": Status.PAID,  # Shipped
-        "3": Status.PAID,  # Partially Shipped
-        "4": Status.REFUNDED,
-        "5": Status.CANCELED,
-        "6": Status.FAILED,  # Declined
-        "7": Status.PENDING,  # Awaiting Payment
-        "8": Status.PAID,  # Awaiting Pickup
-        "9": Status.PAID,  # Awaiting Shipment
-        "10": Status.PAID,  # Completed
-        "11": Status.PAID,  # Awaiting Fulfillment
-        "12": Status.PENDING,  # Manual Verification
-        "13": Status.PAID,  # Disputed
-        "14": Status.PAID,  # Partially Refunded
-    }
+    ignores = frozenset("store/order/message/* store/order/metafield/* store/order/archived store/[!o]*".split())
+    statuses = table(  # status_id
+        pending="1 7 12",  # Pending, Awaiting Payment, Manual Verification
+        paid="2 3 8 9 10 11 13 14",  # Shipped, Partially Shipped, Awaiting Pickup, Awaiting Shipment, Completed,
+        # Awaiting Fulfillment, Disputed, Partially Refunded
+        refunded="4",
+        canceled="5",
+        failed="6",  # Declined
+    )
     api = Api(
         origin="https://api.bigcommerce.com",
         authorize=lambda key, options: {"x-auth-token": key},
         key_words="the access token of an API account of the store (Settings → API → Store-level API accounts)",
     )
-    fetches = dict.fromkeys(
-        (
-            "store/order/created",
-            "store/order/updated",
-            "store/order/statusUpdated",
-            "store/order/refund/created",
-            "store/order/transaction/created",
-            "store/order/transaction/updated",
-        ),
-        Notice,
-    )
+    fetches = {
+        "store/order/created": Notice,
+        "store/order/updated": Notice,
+        "store/order/statusUpdated": Notice,
+        "store/order/refund/created": Notice,
+        "store/order/transaction/created": TransactionNotice,
+        "store/order/transaction/updated": TransactionNotice,
+    }
     document = Sale
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
-        transaction = event.kind.startswith("store/order/transaction/")
-        found = notice.data.order_id if transaction else notice.data.id
-        if not re.fullmatch(r"[0-9]{1,18}", found or ""):
-            raise Unreadable(f"data.{'order_id' if transaction else 'id'}: is not an order's id")
-        return f"/stores/{event.options.store_hash}/v2/orders/{found}"
+        return f"/stores/{event.options.store_hash}/v2/orders/{notice.order_id}"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.status_id == INCOMPLETE:
             raise Ignored("an incomplete order: a checkout that did not end")
-        currency = currency_code(payload.default_currency_code or payload.currency_code or "")
         status = self.status(payload.status_id)
-        if status is Status.PAID and (payload.payment_status or "") in UNCAPTURED:
+        if status is Status.PAID and payload.payment_status in UNCAPTURED:
             status = Status.PENDING
-        back = payload.refunded_amount
+        back, currency = payload.refunded_amount, payload.default_currency_code or payload.currency_code
         yield Order(
             external_id=payload.id,
             at=payload.date_modified,
@@ -182,16 +160,10 @@ class Bigcommerce(Adapter[Sale]):
             value=Money.major(payload.total_inc_tax, currency),
             refunds={TOTAL: Money.major(back, currency)} if back else None,
             ordered_at=payload.date_created,
-            customer=_customer(payload),
+            customer=Customer(
+                name=full_name(payload.first_name, payload.last_name),
+                id=None if payload.customer_id == GUEST else payload.customer_id,
+                emails=(payload.email,),
+                phones=(payload.phone,),
+            ),
         )
-
-
-def _customer(sale: Sale) -> Customer | None:
-    address = sale.billing_address or Address()
-    customer = Customer(
-        name=f"{address.first_name or ''} {address.last_name or ''}".strip() or None,
-        id=sale.customer_id if sale.customer_id not in (None, "0") else None,  # 0: a guest
-        emails=(address.email,) if address.email else (),
-        phones=(address.phone,) if address.phone else (),
-    )
-    return None if customer == Customer() else customer

@@ -22,9 +22,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 
 from adapters.contract import (
     Adapter,
@@ -33,12 +33,14 @@ from adapters.contract import (
     Event,
     Header,
     Hmac,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Item,
     Links,
+    Many,
+    Maybe,
     Money,
+    Notes,
     Order,
     Origin,
     Payload,
@@ -47,10 +49,12 @@ from adapters.contract import (
     Strength,
     Unreadable,
     Unverified,
-    either,
+    full_name,
     json_body,
     one_header,
     order_title,
+    place,
+    table,
     usable,
 )
 
@@ -90,8 +94,7 @@ class JwsOrSecret(Signature):
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)
-        sent = one_header(delivery, HEADERS)
-        header, _, rest = sent.partition(".")
+        header, _, rest = one_header(delivery, HEADERS).partition(".")
         payload, _, signature = rest.partition(".")
         if not rest:
             own = [secret for secret in candidates if not _is_public(secret)]
@@ -104,10 +107,9 @@ class JwsOrSecret(Signature):
             raise Unverified(Unverified.MALFORMED) from None
         if not isinstance(said, dict) or payload or [said.get(name) for name in ("alg", "b64", "crit")] != JOSE:
             raise Unverified(Unverified.MALFORMED)
-        for secret in candidates:
-            if _is_public(secret) and any(
-                _signed(key, mac, header.encode() + b"." + delivery.body) for key in _public_keys(secret)
-            ):
+        message = header.encode() + b"." + delivery.body
+        for secret in filter(_is_public, candidates):
+            if any(_signed(key, mac, message) for key in _public_keys(secret)):
                 return secret
         raise Unverified(Unverified.MISMATCH)
 
@@ -147,40 +149,17 @@ def _signed(key: tuple[int, int], signature: bytes, message: bytes) -> bool:
 # -- The order, in GraphQL's spelling or that of the older bodies -------------------------------------------------
 
 
-def _listed(value: Any) -> Any:
-    """Metadata: GraphQL's list of {key, value} as the object that the older bodies hold."""
-    if isinstance(value, list):
-        return {one.get("key"): one.get("value") for one in value if isinstance(one, dict) and _named(one.get("key"))}
-    return value
-
-
-def _named(key: object) -> bool:
-    return isinstance(key, str)
-
-
-class Amount(Payload):
-    amount: Decimal
-    currency: str
-
-
-class Taxed(Payload):
-    gross: Amount
-
-
-class Person(Payload):
-    id: str | None = None
-    email: str | None = None
-    first_name: str | None = either("firstName", "first_name")
-    last_name: str | None = either("lastName", "last_name")
-    phone: str | None = None
+class Gross(Payload):
+    amount: Decimal = place("gross.amount", otherwise=...)
+    currency: str = place("gross.currency", otherwise=...)
 
 
 class Line(Payload):
-    name: str | None = either("productName", "product_name")
-    sku: str | None = either("productSku", "product_sku")
+    name: str | None = place("productName", "product_name")
+    sku: str | None = place("productSku", "product_sku")
     quantity: Decimal | None = None
-    price: Annotated[Taxed | None, IfObject] = either("undiscountedUnitPrice")
-    amount: Decimal | None = either("undiscounted_unit_price_gross_amount", "unit_price_gross_amount")
+    price: Maybe[Gross] = place("undiscountedUnitPrice")
+    amount: Decimal | None = place("undiscounted_unit_price_gross_amount", "unit_price_gross_amount")
 
 
 class Payment(Payload):
@@ -190,45 +169,38 @@ class Payment(Payload):
     modified: IsoOrBlank = None
 
 
-class Channel(Payload):
-    currency_code: str | None = None
-
-
-class Known(Payload):
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
-
-
-class Told(Payload):
-    issued_at: IsoOrBlank = None
-
-
 class SaleorOrder(Payload):
     id: str
     number: str | None = None
     status: str | None = None
-    charge: str | None = either("paymentStatus", "chargeStatus")
-    payments: list[Payment] | None = None
+    charge: str | None = place("paymentStatus", "chargeStatus")
+    payments: Many[Payment] = ()
     created: IsoOrBlank = None
-    updated_at: IsoOrBlank = either("updatedAt", "updated_at")
-    meta: Annotated[Told | None, IfObject] = None
-    email: str | None = either("userEmail", "user_email", "email")
-    user: Annotated[Person | None, IfObject] = None
-    billing_address: Annotated[Person | None, IfObject] = either("billingAddress", "billing_address")
-    total: Annotated[Taxed | None, IfObject] = None
-    amount: Decimal | None = either("total_gross_amount")
+    updated_at: IsoOrBlank = place("updatedAt", "updated_at")
+    told_at: IsoOrBlank = place("meta.issued_at")
+    user_id: str | None = place("user.id")
+    first_name: str | None = place("user.firstName", "user.first_name")
+    last_name: str | None = place("user.lastName", "user.last_name")
+    billing_first_name: str | None = place("billingAddress.firstName", "billing_address.first_name")
+    billing_last_name: str | None = place("billingAddress.lastName", "billing_address.last_name")
+    email: str | None = place("userEmail", "user_email", "email")
+    users_email: str | None = place("user.email")
+    phone: str | None = place("billingAddress.phone", "billing_address.phone")
+    total: Maybe[Gross] = None
+    amount: Decimal | None = place("total_gross_amount")
     currency: str | None = None
-    channel: Annotated[Channel | None, IfObject] = None
-    refunded: Annotated[Amount | None, IfObject] = either("totalRefunded")
-    lines: list[Line] | None = None
-    metadata: Annotated[Known | None, IfObject, BeforeValidator(_listed)] = None
+    channels_currency: str | None = place("channel.currency_code")
+    refunded: Decimal | None = place("totalRefunded.amount")
+    refunded_currency: str | None = place("totalRefunded.currency")
+    lines: Many[Line] = ()
+    notes: Notes = place("metadata", otherwise={})
 
 
 class Notification(Payload):
     order: list[SaleorOrder]
-    issued_at: IsoOrBlank = either("issuedAt")
-    event: str | None = None
-    payment: Annotated[Payment | None, IfObject] = None
+    issued_at: IsoOrBlank = place("issuedAt")
+    event: str | None = place("notify_event")
+    payment: Maybe[Payment] = place("payload.payment")
 
     @model_validator(mode="before")
     @classmethod
@@ -238,10 +210,8 @@ class Notification(Payload):
             return {"order": document}
         if not isinstance(document, dict):
             return document
-        inner = document.get("payload")
-        if isinstance(inner, dict):
-            orders = [inner["order"]] if "order" in inner else []
-            return {"order": orders, "event": document.get("notify_event"), "payment": inner.get("payment")}
+        if isinstance(inner := document.get("payload"), dict):
+            return {**document, "order": [inner["order"]] if "order" in inner else []}
         return {**document, "order": [document["order"]]} if "order" in document else document
 
 
@@ -291,55 +261,36 @@ fragment Sale on Order {
   lines { productName productSku quantity undiscountedUnitPrice { gross { amount currency } } }
   metadata { key value }
 }"""
-    topics = (
-        "ORDER_CREATED",
-        "ORDER_CONFIRMED",
-        "ORDER_UPDATED",
-        "ORDER_PAID",
-        "ORDER_FULLY_PAID",
-        "ORDER_REFUNDED",
-        "ORDER_FULLY_REFUNDED",
-        "ORDER_CANCELLED",
-        "ORDER_EXPIRED",
+    topics = tuple(
+        "ORDER_CREATED ORDER_CONFIRMED ORDER_UPDATED ORDER_PAID ORDER_FULLY_PAID ORDER_REFUNDED ORDER_FULLY_REFUNDED "
+        "ORDER_CANCELLED ORDER_EXPIRED".split()
     )
     signature = JwsOrSecret()
     kind = Header("saleor-event", "x-saleor-event")
     reads = dict.fromkeys(
         (*map(str.lower, topics), "order_fulfilled", "order_metadata_updated", "notify_user"), Notification
     )
-    ignores = frozenset({"draft_order_*", "checkout_*", "fulfillment_*", "customer_*", "product_*", "invoice_*"})
-    statuses = {
-        "not_charged": Status.PENDING,
-        "pending": Status.PENDING,
-        "partially_charged": Status.PARTIALLY_PAID,
-        "fully_charged": Status.PAID,
-        "partially_refunded": Status.PAID,
-        "fully_refunded": Status.REFUNDED,
-        "refused": Status.FAILED,
-        "cancelled": Status.CANCELED,
-        "none": Status.PENDING,  # chargeStatus, which a query may ask for in place of paymentStatus
-        "partial": Status.PARTIALLY_PAID,
-        "full": Status.PAID,
-        "overcharged": Status.PAID,
-        # of the order itself
-        "order.unconfirmed": None,
-        "order.unfulfilled": None,
-        "order.partially_fulfilled": None,
-        "order.fulfilled": None,
-        "order.partially_returned": None,
-        "order.returned": None,
-        "order.canceled": Status.CANCELED,
-        "order.expired": Status.CANCELED,
-    }
+    ignores = frozenset("draft_order_* checkout_* fulfillment_* customer_* product_* invoice_*".split())
+    # `none`, `partial`, `full` and `overcharged` are of chargeStatus, which a query may ask for in place of paymentStatus.
+    statuses = table(
+        pending="not_charged pending none",
+        partially_paid="partially_charged partial",
+        paid="fully_charged partially_refunded full overcharged",
+        refunded="fully_refunded",
+        failed="refused",
+        canceled="cancelled",
+    ) | table(
+        "order",
+        nothing="unconfirmed unfulfilled partially_fulfilled fulfilled partially_returned returned",
+        canceled="canceled expired",
+    )
     # What the event itself says, where the body does not tell what was charged.
-    told = {
-        "order_created": Status.PENDING,
-        "order_confirmation": Status.PENDING,
-        "order_fully_paid": Status.PAID,
-        "order_fully_refunded": Status.REFUNDED,
-        "order_cancelled": Status.CANCELED,
-        "order_expired": Status.CANCELED,
-    }
+    told = table(
+        pending="order_created order_confirmation",
+        paid="order_fully_paid",
+        refunded="order_fully_refunded",
+        canceled="order_cancelled order_expired",
+    )
     patience = "takes 2xx within 18 seconds; tries again 5 times, after 10 to 160 seconds"
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
@@ -354,62 +305,48 @@ fragment Sale on Order {
             yield self._order(order, payload, payload.event or event.kind)
 
     def _order(self, order: SaleorOrder, told: Notification, what: str) -> Order:
-        payments = [one for one in order.payments or [] if one.is_active] or order.payments or []
-        payment = told.payment or (payments[-1] if payments else None)
-        charge = order.charge or (payment.charge_status if payment else None)
+        payments = [one for one in order.payments if one.is_active] or order.payments
+        payment = told.payment or (payments[-1] if payments else Payment())
+        charge = order.charge or payment.charge_status
         standing = self.status(f"order.{_word(order.status)}") if order.status else None
         status = self.status(_word(charge)) if charge else (standing or self.told.get(what))
         if standing is Status.CANCELED and status is not Status.REFUNDED:
             status, charge = standing, None
-        at = told.issued_at or order.updated_at or (order.meta.issued_at if order.meta else None)
-        at = at or (told.payment.modified if told.payment else None)
-        created = what in ("order_created", "order_confirmation")
-        currency = order.currency or (order.channel.currency_code if order.channel else None)
-        currency = currency or (payment.currency if payment else None)
-        value = _money(order.total, order.amount, currency)
-        paid = payment.modified if payment else None
-        known = order.metadata or Known()
-        lines = order.lines or []
+        at = told.issued_at or order.updated_at or order.told_at or (told.payment.modified if told.payment else None)
+        if what in ("order_created", "order_confirmation"):
+            at = at or order.created
+        value = _money(order.total, order.amount, order.currency or order.channels_currency or payment.currency)
+        items = tuple(_item(line, value.currency if value else None) for line in order.lines)
+        back = Money.major(order.refunded, order.refunded_currency) if order.refunded else None
         return Order(
             external_id=order.id,
-            at=at or (order.created if created else None),
+            at=at,
             status=status,
-            source_status=charge or order.status or None,
-            title=order_title(order.number, [line.name for line in lines]),
+            source_status=charge or order.status,
+            title=order_title(order.number, items),
             value=value,
-            refunds={TOTAL: Money.major(order.refunded.amount, order.refunded.currency)}
-            if order.refunded and order.refunded.amount
-            else None,
+            refunds={TOTAL: back} if back else None,
             ordered_at=order.created,
-            paid_at=(at if what == "order_fully_paid" else paid) if status is Status.PAID else None,
-            customer=_customer(order.user or Person(), order.billing_address or Person(), order.email, known),
-            items=tuple(
-                Item(
-                    title=line.name or "–",
-                    quantity=1 if line.quantity is None else line.quantity,
-                    unit_value=_money(line.price, line.amount, value.currency if value else None),
-                    sku=line.sku or None,
-                )
-                for line in lines
-            )
-            or None,
-            deal_id=known.deal_id or None,
+            paid_at=(at if what == "order_fully_paid" else payment.modified) if status is Status.PAID else None,
+            customer=Customer(
+                name=full_name(order.first_name, order.last_name)
+                or full_name(order.billing_first_name, order.billing_last_name),
+                id=order.user_id,
+                crm_id=order.notes.get("crm_contact_id"),
+                emails=(order.email, order.users_email),
+                phones=(order.phone,),
+            ),
+            items=items or None,
+            deal_id=order.notes.get("deal_id"),
         )
 
 
-def _money(taxed: Taxed | None, amount: Decimal | None, currency: str | None) -> Money | None:
-    if taxed:
-        return Money.major(taxed.gross.amount, taxed.gross.currency)
-    return Money.major(amount, currency) if amount is not None and currency else None
+def _item(line: Line, currency: str | None) -> Item:
+    price = _money(line.price, line.amount, currency)
+    return Item(title=line.name, quantity=line.quantity, unit_value=price, sku=line.sku)
 
 
-def _customer(user: Person, billed: Person, email: str | None, known: Known) -> Customer | None:
-    names = [f"{each.first_name or ''} {each.last_name or ''}".strip() for each in (user, billed)]
-    customer = Customer(
-        name=names[0] or names[1] or None,
-        id=user.id or None,
-        crm_id=known.crm_contact_id or None,
-        emails=tuple(dict.fromkeys(each for each in (email, user.email) if each)),
-        phones=(billed.phone,) if billed.phone else (),
-    )
-    return None if customer == Customer() else customer
+def _money(gross: Gross | None, amount: Decimal | None, currency: str | None) -> Money | None:
+    if gross:
+        return Money.major(gross.amount, gross.currency)
+    return Money.major(amount, currency) if currency else None

@@ -25,7 +25,7 @@ Decided here, and why:
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -39,7 +39,9 @@ from adapters.contract import (
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
+    Notes,
     Order,
     Origin,
     Payload,
@@ -48,26 +50,22 @@ from adapters.contract import (
     Status,
     Unknown,
     Unreadable,
+    full_name,
     order_title,
+    place,
+    table,
 )
 
 Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]  # "398.00"
+
+# What an order comes to in the shop's and in the buyer's currency, and the latter, where they differ.
+Foreign = tuple[Decimal, Decimal, str]
 
 GIVEN_BACK = frozenset({"refunded", "partially_refunded"})
 
 # X-Shopify-Test comes with the button "Send test notification", whose order is made up.
 TEST = Header("x-shopify-test")
 TRIGGERED_AT = Header("x-shopify-triggered-at", "shopify-triggered-at")
-
-
-class ShopMoney(Payload):
-    amount: Amount | None = None
-    currency_code: str | None = None
-
-
-class MoneySet(Payload):
-    shop_money: ShopMoney | None = None
-    presentment_money: ShopMoney | None = None
 
 
 class Transaction(Payload):
@@ -79,31 +77,16 @@ class Transaction(Payload):
 
 class Refund(Payload):
     id: str
-    order_id: str | None = None
-    created_at: IsoOrBlank = None
-    processed_at: IsoOrBlank = None
-    transactions: list[Transaction] | None = None
-    total_duties_set: MoneySet | None = None
+    transactions: Many[Transaction] = ()
 
 
 class CreatedRefund(Refund):
     """refunds/create: alone, it has to say whose it is."""
 
     order_id: str
-
-
-class Address(Payload):
-    name: str | None = None
-    phone: str | None = None
-
-
-class Buyer(Payload):
-    id: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    default_address: Address | None = None
+    created_at: IsoOrBlank = None
+    processed_at: IsoOrBlank = None
+    currency: str | None = place("total_duties_set.shop_money.currency_code")
 
 
 class Line(Payload):
@@ -112,14 +95,6 @@ class Line(Payload):
     quantity: Amount | None = None
     price: Amount | None = None
     sku: str | None = None
-
-
-NOBODY, NOWHERE = Buyer(), Address()
-
-
-class NoteAttribute(Payload):
-    name: str | None = None
-    value: Any = None
 
 
 class ShopifyOrder(Payload):
@@ -136,17 +111,31 @@ class ShopifyOrder(Payload):
     cancelled_at: IsoOrBlank = None
     currency: str | None = None
     total_price: Amount | None = None
-    total_price_set: MoneySet | None = None
+    shop_total: Amount | None = place("total_price_set.shop_money.amount")
+    buyers_total: Amount | None = place("total_price_set.presentment_money.amount")
+    buyers_currency: str | None = place("total_price_set.presentment_money.currency_code")
     current_total_price: Amount | None = None
     total_outstanding: Amount | None = None  # below zero: the buyer has paid more than the order comes to now
     refunds: list[Refund] | None = None
+    customer_id: str | None = place("customer.id")
+    first_name: str | None = place("customer.first_name")
+    last_name: str | None = place("customer.last_name")
+    billing_name: str | None = place("billing_address.name")
+    home_name: str | None = place("customer.default_address.name")
+    customer_email: str | None = place("customer.email")
     email: str | None = None
     contact_email: str | None = None
+    customer_phone: str | None = place("customer.phone")
     phone: str | None = None
-    customer: Buyer | None = None
-    billing_address: Address | None = None
+    billing_phone: str | None = place("billing_address.phone")
+    home_phone: str | None = place("customer.default_address.phone")
     line_items: list[Line] | None = None
-    note_attributes: list[NoteAttribute] | None = None
+    notes: Notes = place("note_attributes", otherwise={})
+
+    @property
+    def foreign(self) -> Foreign | None:
+        shop, buyer, currency = self.shop_total, self.buyers_total, self.buyers_currency
+        return (shop, buyer, currency) if shop and buyer and currency and currency != self.currency else None
 
 
 class DeletedOrder(Payload):
@@ -178,46 +167,22 @@ class Shopify(Adapter[Payload]):
         "chargeback counts as refunded). Do not trim the bodies with include_fields.",
         "Optional: cart or draft order attributes named crm_contact_id and deal_id lead to the CRM's contact and deal.",
     )
-    topics = (
-        "orders/create",
-        "orders/updated",
-        "orders/paid",
-        "orders/cancelled",
-        "orders/delete",
-        "refunds/create",
-        "disputes/update",
+    topics = tuple(
+        "orders/create orders/updated orders/paid orders/cancelled orders/delete refunds/create disputes/update".split()
     )
     signature = Hmac(header=("x-shopify-hmac-sha256", "shopify-hmac-sha256"), encoding="base64")
     kind = Header("x-shopify-topic", "shopify-topic")
     delivery_id = Header("x-shopify-webhook-id", "shopify-webhook-id")
     reads = {
-        "orders/create": ShopifyOrder,
-        "orders/updated": ShopifyOrder,
-        "orders/paid": ShopifyOrder,
-        "orders/cancelled": ShopifyOrder,
-        "orders/fulfilled": ShopifyOrder,
-        "orders/partially_fulfilled": ShopifyOrder,
+        **dict.fromkeys("orders/create orders/updated orders/paid orders/cancelled".split(), ShopifyOrder),
+        **dict.fromkeys("orders/fulfilled orders/partially_fulfilled".split(), ShopifyOrder),
         "orders/delete": DeletedOrder,
         "refunds/create": CreatedRefund,
-        "disputes/create": Dispute,
-        "disputes/update": Dispute,
+        **dict.fromkeys("disputes/create disputes/update".split(), Dispute),
     }
     ignores = frozenset(
-        {
-            "app/*",
-            "bulk_operations/*",
-            "carts/*",
-            "checkouts/*",
-            "collections/*",
-            "customer*/*",
-            "draft_orders/*",
-            "fulfillment*/*",
-            "inventory_*/*",
-            "locations/*",
-            "product*/*",
-            "shop/*",
-            "themes/*",
-        }
+        "app/* bulk_operations/* carts/* checkouts/* collections/* customer*/* draft_orders/* fulfillment*/* "
+        "inventory_*/* locations/* product*/* shop/* themes/*".split()
     )
     # https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance: to be fulfilled within 30 days
     privacy = {
@@ -225,16 +190,13 @@ class Shopify(Adapter[Payload]):
         "customers/redact": Privacy(Request.ERASE, 30),
         "shop/redact": Privacy(Request.ERASE_SHOP, 30),
     }
-    statuses = {  # financial_status; who cancels (`cancelled_at`) is asked for separately
-        "pending": Status.PENDING,
-        "authorized": Status.PENDING,
-        "partially_paid": Status.PARTIALLY_PAID,
-        "paid": Status.PAID,
-        "partially_refunded": Status.PAID,
-        "refunded": Status.REFUNDED,
-        "voided": Status.CANCELED,
-        "expired": Status.CANCELED,
-    }
+    statuses = table(  # financial_status; who cancels (`cancelled_at`) is asked for separately
+        pending="pending authorized",
+        partially_paid="partially_paid",
+        paid="paid partially_refunded",
+        refunded="refunded",
+        canceled="voided expired",
+    )
 
     def orders(self, payload: Payload, event: Event[Payload]) -> Iterable[Order]:
         at, test = _triggered_at(event), TEST.read(event.delivery, dict) == "true" or None
@@ -242,7 +204,7 @@ class Shopify(Adapter[Payload]):
             case ShopifyOrder():
                 yield self._order(payload, event.kind, payload.updated_at or at, test)
             case CreatedRefund():
-                back = _given_back(payload, None)
+                back = _given_back(payload, payload.currency)
                 if back is None:
                     raise Ignored("a refund that has moved no money (yet)")
                 at = payload.processed_at or payload.created_at or at
@@ -257,23 +219,30 @@ class Shopify(Adapter[Payload]):
                 yield Order(external_id=payload.id, at=at, status=Status.CANCELED, test=test)
 
     def _order(self, order: ShopifyOrder, kind: str, at: datetime | None, test: bool | None) -> Order:
-        status = self._status(order, kind)
-        refunds = {refund.id: back for refund in order.refunds or () if (back := _given_back(refund, order))}
-        lines = order.line_items
+        status, currency, lines = self._status(order, kind), order.currency, order.line_items
+        items = None if lines is None else tuple(_item(line, currency) for line in lines)
+        returned = ((refund.id, _given_back(refund, currency, order.foreign)) for refund in order.refunds or ())
+        refunds = {name: back for name, back in returned if back}
         return Order(
             external_id=order.id,
             at=at,
             status=status,
-            source_status=order.financial_status or None,
-            title=order_title(order.name or order.order_number, [line.title or line.name for line in lines or ()]),
+            source_status=order.financial_status,
+            title=order_title(order.name or order.order_number, items or ()),
             value=_value(order, status, refunds),
-            refunds=refunds or None,
+            refunds=refunds,
             ordered_at=order.processed_at or order.created_at,  # what the admin shows; an imported order has its own
             paid_at=_paid_at(order, kind, status, at),
-            customer=_customer(order),
-            items=None if lines is None else tuple(_item(line, order) for line in lines),
+            customer=Customer(
+                name=full_name(order.first_name, order.last_name) or order.billing_name or order.home_name,
+                id=order.customer_id,
+                crm_id=order.notes.get("crm_contact_id"),
+                emails=(order.customer_email, order.email, order.contact_email),
+                phones=(order.customer_phone, order.phone, order.billing_phone, order.home_phone),
+            ),
+            items=items,
             test=test or order.test,
-            deal_id=_note(order, "deal_id"),
+            deal_id=order.notes.get("deal_id"),
         )
 
     def _status(self, order: ShopifyOrder, kind: str) -> Status | Unknown | None:
@@ -300,14 +269,6 @@ def _paid_at(order: ShopifyOrder, kind: str, status: Status | Unknown | None, at
     return at if kind == "orders/paid" else None
 
 
-def _money(amount: Decimal | None, order: ShopifyOrder) -> Money | None:
-    if amount is None:
-        return None
-    if not order.currency:
-        raise Unreadable("currency: is needed wherever an amount is given")
-    return Money.major(amount, order.currency)
-
-
 def _value(order: ShopifyOrder, status: Status | Unknown | None, refunds: dict[str, Money]) -> Money | None:
     """What the buyer pays in total, before refunds.
 
@@ -315,14 +276,12 @@ def _value(order: ShopifyOrder, status: Status | Unknown | None, refunds: dict[s
     money goes back. So what the order comes to now and what went back, together, are the value when that is less.
     It cannot be told while a refund is on its way or still to be made, nor where the body leaves refunds out.
     """
-    placed, now = _money(order.total_price, order), _money(order.current_total_price, order)
-    if placed is None or now is None or status is Status.CANCELED or _foreign(order):
+    placed = Money.major(order.total_price, order.currency)
+    now = Money.major(order.current_total_price, order.currency)
+    if placed is None or now is None or status is Status.CANCELED or order.foreign:
         return placed
-    open_refund = any(
-        transaction.kind == "refund" and transaction.status != "success"
-        for refund in order.refunds or ()
-        for transaction in refund.transactions or ()
-    )
+    moves = [transaction for refund in order.refunds or () for transaction in refund.transactions]
+    open_refund = any(each.kind == "refund" and each.status != "success" for each in moves)
     left_out = order.refunds is None or (order.financial_status in GIVEN_BACK and not refunds)
     if open_refund or left_out or (order.total_outstanding or 0) < 0:
         return placed
@@ -330,23 +289,10 @@ def _value(order: ShopifyOrder, status: Status | Unknown | None, refunds: dict[s
     return Money(min(placed.minor, now.minor + back), placed.currency)
 
 
-def _foreign(order: ShopifyOrder) -> tuple[Decimal, Decimal, str] | None:
-    """What the order comes to in the shop's and in the buyer's currency, and the latter, where they differ."""
-    totals = order.total_price_set
-    if totals is None or (shop := totals.shop_money) is None or (buyer := totals.presentment_money) is None:
-        return None
-    if not shop.amount or not buyer.amount or not buyer.currency_code or buyer.currency_code == order.currency:
-        return None
-    return shop.amount, buyer.amount, buyer.currency_code
-
-
-def _given_back(refund: Refund, order: ShopifyOrder | None) -> Money | None:
+def _given_back(refund: Refund, usual: str | None, foreign: Foreign | None = None) -> Money | None:
     """The money of a refund that went back: its successful transactions. None when there is none."""
-    foreign = _foreign(order) if order else None
-    duties = refund.total_duties_set.shop_money if refund.total_duties_set else None
-    usual = order.currency if order else duties.currency_code if duties else None
     back: dict[str, Decimal] = {}
-    for transaction in refund.transactions or ():
+    for transaction in refund.transactions:
         if transaction.kind != "refund" or transaction.status != "success" or not transaction.amount:
             continue
         currency, amount = transaction.currency or usual, transaction.amount
@@ -361,35 +307,6 @@ def _given_back(refund: Refund, order: ShopifyOrder | None) -> Money | None:
     return Money.major(back[currency], currency)
 
 
-def _note(order: ShopifyOrder, name: str) -> str | None:
-    for note in order.note_attributes or ():
-        if note.name == name and isinstance(note.value, str | int) and not isinstance(note.value, bool):
-            return str(note.value).strip() or None
-    return None
-
-
-def _customer(order: ShopifyOrder) -> Customer | None:
-    buyer, billing = order.customer or NOBODY, order.billing_address or NOWHERE
-    home = buyer.default_address or NOWHERE
-    name = " ".join(part.strip() for part in (buyer.first_name, buyer.last_name) if part and part.strip())
-    customer = Customer(
-        name=name or billing.name or home.name or None,
-        id=buyer.id or None,
-        crm_id=_note(order, "crm_contact_id"),
-        emails=_each(buyer.email, order.email, order.contact_email),
-        phones=_each(buyer.phone, order.phone, billing.phone, home.phone),
-    )
-    return None if customer == Customer() else customer
-
-
-def _each(*values: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for value in values if value))
-
-
-def _item(line: Line, order: ShopifyOrder) -> Item:
-    return Item(
-        title=line.title or line.name or "–",
-        quantity=1 if line.quantity is None else line.quantity,
-        unit_value=_money(line.price, order),
-        sku=line.sku or None,
-    )
+def _item(line: Line, currency: str | None) -> Item:
+    title, price = line.title or line.name, Money.major(line.price, currency)
+    return Item(title=title, quantity=line.quantity, unit_value=price, sku=line.sku)

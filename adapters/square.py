@@ -22,10 +22,11 @@ Decided here, and why:
 - A dispute takes the money when it is lost or accepted; before that it only holds it.
 """
 
-import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any
+
+from pydantic import Field as Constraint
 
 from adapters.contract import (
     Adapter,
@@ -35,20 +36,22 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
     Order,
     Origin,
     Payload,
     Status,
-    Unknown,
     Unreadable,
-    currency_code,
+    bearer,
+    full_name,
     order_title,
+    place,
+    table,
 )
 
 
@@ -56,120 +59,71 @@ def _address_and_body(delivery: Delivery) -> bytes:
     return delivery.url.encode() + delivery.body
 
 
-class Amount(Payload):
-    amount: int | None = None
-    currency: str
-
-
 class Refund(Payload):
-    id: str
-    status: str | None = None
-    amount_money: Amount
-    payment_id: str | None = None
-    updated_at: IsoOrBlank = None
-
-
-class RefundObject(Payload):
-    refund: Refund
-
-
-class RefundData(Payload):
-    object: RefundObject
-
-
-class RefundTold(Payload):
-    data: RefundData
-
-
-class DisputedPayment(Payload):
-    payment_id: str | None = None
+    id: str = place("data.object.refund.id", otherwise=...)
+    status: str | None = place("data.object.refund.status")
+    amount: int | None = place("data.object.refund.amount_money.amount")
+    currency: str = place("data.object.refund.amount_money.currency", otherwise=...)
+    payment_id: str | None = place("data.object.refund.payment_id")
+    updated_at: IsoOrBlank = place("data.object.refund.updated_at")
 
 
 class Dispute(Payload):
-    id: str
-    state: str | None = None
-    amount_money: Amount
-    disputed_payment: DisputedPayment | None = None
-    updated_at: IsoOrBlank = None
+    id: str = place("data.object.dispute.id", otherwise=...)
+    state: str | None = place("data.object.dispute.state")
+    amount: int | None = place("data.object.dispute.amount_money.amount")
+    currency: str = place("data.object.dispute.amount_money.currency", otherwise=...)
+    payment_id: str | None = place("data.object.dispute.disputed_payment.payment_id")
+    updated_at: IsoOrBlank = place("data.object.dispute.updated_at")
 
 
-class DisputeObject(Payload):
-    dispute: Dispute
-
-
-class DisputeData(Payload):
-    object: DisputeObject
-
-
-class DisputeTold(Payload):
-    data: DisputeData
-
-
-class Named(Payload):
-    id: str
+# It becomes a part of a path: nothing in it may lead elsewhere.
+OrderId = Annotated[str, Constraint(pattern=r"^[A-Za-z0-9_-]{1,192}$")]
 
 
 class Notice(Payload):
-    data: Named
-
-
-class Address(Payload):
-    first_name: str | None = None
-    last_name: str | None = None
+    order_id: OrderId = place("data.id", otherwise=...)
 
 
 class Payment(Payload):
-    order_id: str | None = None
+    order_id: OrderId | None = None
     customer_id: str | None = None
     buyer_email_address: str | None = None
-    billing_address: Address | None = None
-
-
-class PaymentObject(Payload):
-    payment: Payment
-
-
-class PaymentData(Payload):
-    object: PaymentObject
+    first_name: str | None = place("billing_address.first_name")
+    last_name: str | None = place("billing_address.last_name")
 
 
 class PaymentTold(Payload):
-    data: PaymentData
+    payment: Payment = place("data.object.payment", otherwise=...)
 
 
 class Line(Payload):
     name: str | None = None
-    quantity: Decimal = Decimal(1)
-    base_price_money: Annotated[Amount | None, IfObject] = None
-
-
-class Card(Payload):
-    status: str | None = None
+    quantity: Decimal | None = None
+    price: int | None = place("base_price_money.amount")
+    currency: str | None = place("base_price_money.currency")
 
 
 class Tender(Payload):
     id: str | None = None  # "the associated payment ID"
     payment_id: str | None = None  # only of payments made with the v2 Payments API
-    card_details: Card | None = None
+    card_status: str | None = place("card_details.status")
 
 
-class Found(Payload):
-    id: str
-    state: str | None = None
-    reference_id: str | None = None
-    customer_id: str | None = None
-    total_money: Annotated[Amount | None, IfObject] = None
-    net_amount_due_money: Annotated[Amount | None, IfObject] = None
-    created_at: IsoOrBlank = None
-    updated_at: IsoOrBlank = None
-    closed_at: IsoOrBlank = None
-    line_items: list[Line] | None = None
-    tenders: list[Tender] | None = None
-    returns: list[Any] | None = None
-
-
-class Document(Payload):
-    order: Found
+class Sale(Payload):
+    id: str = place("order.id", otherwise=...)
+    state: str | None = place("order.state")
+    reference_id: str | None = place("order.reference_id")
+    customer_id: str | None = place("order.customer_id")
+    total: int | None = place("order.total_money.amount")
+    due: int | None = place("order.net_amount_due_money.amount")
+    currency: str | None = place("order.total_money.currency")
+    created_at: IsoOrBlank = place("order.created_at")
+    updated_at: IsoOrBlank = place("order.updated_at")
+    closed_at: IsoOrBlank = place("order.closed_at")
+    line_items: Many[Line] = place("order.line_items", otherwise=())
+    tenders: Many[Tender] = place("order.tenders", otherwise=())
+    returns: Many[Any] = place("order.returns", otherwise=())
 
 
 class Square(Adapter[Any]):
@@ -184,13 +138,8 @@ class Square(Adapter[Any]):
         "Copy the subscription's Signature Key, and give it to this source as its secret.",
         "Under Credentials copy the production Access token, and give it to this source as its key.",
     )
-    topics = (
-        "order.created",
-        "order.updated",
-        "payment.updated",
-        "refund.created",
-        "refund.updated",
-        "dispute.state.updated",
+    topics = tuple(
+        "order.created order.updated payment.updated refund.created refund.updated dispute.state.updated".split()
     )
     signature = Hmac(
         header="x-square-hmacsha256-signature",
@@ -201,20 +150,16 @@ class Square(Adapter[Any]):
     patience = "takes 2xx; tries again for 24 hours"
     kind = Field("type")
     delivery_id = Field("event_id")
-    reads = {"refund.created": RefundTold, "refund.updated": RefundTold, "dispute.state.updated": DisputeTold}
+    reads = {"refund.created": Refund, "refund.updated": Refund, "dispute.state.updated": Dispute}
     ignores = frozenset(
-        {"webhooks.test_notification", "order.fulfillment.updated", "invoice.*", "customer.*", "catalog.*", "inventory.*",
-         "dispute.*", "payout.*", "booking.*", "subscription.*", "loyalty.*", "gift_card*", "location.*", "team_member.*", "labor.*",
-         "oauth.*", "card.*", "device.*", "terminal.*", "vendor.*", "job.*", "bank_account.*", "online_checkout.*"}
-    )  # fmt: skip
-    statuses = {
-        "OPEN": Status.PENDING,
-        "COMPLETED": Status.PAID,
-        "CANCELED": Status.CANCELED,
-    }
+        "webhooks.test_notification order.fulfillment.updated invoice.* customer.* catalog.* inventory.* dispute.* "
+        "payout.* booking.* subscription.* loyalty.* gift_card* location.* team_member.* labor.* oauth.* card.* device.* "
+        "terminal.* vendor.* job.* bank_account.* online_checkout.*".split()
+    )
+    statuses = table(pending="OPEN", paid="COMPLETED", canceled="CANCELED")
     api = Api(
         origin="https://connect.squareup.com",
-        authorize=lambda key, options: {"authorization": f"Bearer {key}"},
+        authorize=bearer,
         key_words="the application's production Access token (Credentials)",
     )
     fetches = {
@@ -223,90 +168,72 @@ class Square(Adapter[Any]):
         "payment.created": PaymentTold,
         "payment.updated": PaymentTold,
     }
-    document = Document
+    document = Sale
 
     def path(self, notice: Notice | PaymentTold, event: Event[Any]) -> str:
-        paid = isinstance(notice, PaymentTold)
-        order_id = notice.data.object.payment.order_id if isinstance(notice, PaymentTold) else notice.data.id
-        if paid and not order_id:
+        order_id = notice.payment.order_id if isinstance(notice, PaymentTold) else notice.order_id
+        if not order_id:
             raise Ignored("a payment of no order")
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,192}", order_id or ""):
-            raise Unreadable(f"data.{'object.payment.order_id' if paid else 'id'}: is not an order's id")
         return f"/v2/orders/{order_id}"
 
-    def orders(self, payload: Document | RefundTold | DisputeTold, event: Event[Any]) -> Iterable[Order]:
+    def orders(self, payload: Sale | Refund | Dispute, event: Event[Any]) -> Iterable[Order]:
         match payload:
-            case RefundTold():
-                yield _refunded(payload.data.object.refund)
-            case DisputeTold():
-                yield _disputed(payload.data.object.dispute)
+            case Refund():
+                yield _refunded(payload)
+            case Dispute():
+                yield _disputed(payload)
             case _:
-                payment = event.notice.data.object.payment if isinstance(event.notice, PaymentTold) else Payment()
-                yield self._order(payload.order, payment)
+                yield self._order(payload, event.notice.payment if isinstance(event.notice, PaymentTold) else Payment())
 
-    def _order(self, order: Found, payment: Payment) -> Order:
+    def _order(self, order: Sale, payment: Payment) -> Order:
         if order.state == "DRAFT":
             raise Ignored("a draft: nothing was ordered yet")
-        lines = order.line_items or []
-        if order.returns and not lines:
+        if order.returns and not order.line_items:
             raise Ignored("a return: its refund tells of it")
-        if order.total_money is None or order.total_money.amount is None:
+        value, due = Money.of(order.total, order.currency), order.due
+        if value is None:
             raise Unreadable("order.total_money: an order has a total")
-        due = order.net_amount_due_money.amount if order.net_amount_due_money else None
-        held = any(tender.card_details and tender.card_details.status == "AUTHORIZED" for tender in order.tenders or [])
-        status: Status | Unknown | None = self.status(order.state)
-        if status is Status.PENDING and due is not None and due < order.total_money.amount and not held:
+        held = any(tender.card_status == "AUTHORIZED" for tender in order.tenders)
+        status = self.status(order.state)
+        if status is Status.PENDING and due is not None and due < value.minor and not held:
             status = Status.PARTIALLY_PAID if due > 0 else Status.PAID
-        payments = [given for tender in order.tenders or [] for given in (tender.payment_id, tender.id) if given]
+        items = tuple(_item(line) for line in order.line_items)
         return Order(
             external_id=order.id,
+            aliases=tuple(given for tender in order.tenders for given in (tender.payment_id, tender.id)),
             at=order.updated_at,
             status=status,
             source_status=order.state,
-            title=order_title(order.reference_id, [line.name for line in lines]),
-            value=_money(order.total_money),
+            title=order_title(order.reference_id, items),
+            value=value,
             ordered_at=order.created_at,
             paid_at=order.closed_at if status is Status.PAID else None,
-            customer=_customer(order, payment),
-            items=tuple(
-                Item(
-                    title=line.name or "–",
-                    quantity=line.quantity,
-                    unit_value=_money(line.base_price_money) if line.base_price_money else None,
-                )
-                for line in lines
-            )
-            or None,
-            aliases=tuple(dict.fromkeys(payments)),
+            customer=Customer(
+                name=full_name(payment.first_name, payment.last_name),
+                id=order.customer_id or payment.customer_id,
+                emails=(payment.buyer_email_address,),
+            ),
+            items=items or None,
         )
 
 
-def _customer(order: Found, payment: Payment) -> Customer | None:
-    address, email = payment.billing_address or Address(), payment.buyer_email_address
-    customer = Customer(
-        name=f"{address.first_name or ''} {address.last_name or ''}".strip() or None,
-        id=order.customer_id or payment.customer_id or None,
-        emails=(email,) if email else (),
-    )
-    return None if customer == Customer() else customer
+def _item(line: Line) -> Item:
+    return Item(title=line.name, quantity=line.quantity, unit_value=Money.of(line.price, line.currency))
 
 
 def _refunded(refund: Refund) -> Order:
     if not refund.payment_id:
         raise Ignored("a refund of no payment")
-    back = _money(refund.amount_money) if refund.status == "COMPLETED" and refund.id else None
+    back = Money.of(refund.amount, refund.currency) if refund.status == "COMPLETED" and refund.id else None
     if back is None:
         raise Ignored(f"a refund that has moved no money ({(refund.status or 'no status')[:40]})")
     return Order(external_id=refund.payment_id, preference=1, at=refund.updated_at, refunds={refund.id: back})
 
 
 def _disputed(dispute: Dispute) -> Order:
-    payment_id = dispute.disputed_payment.payment_id if dispute.disputed_payment else None
-    lost = _money(dispute.amount_money) if dispute.state in ("LOST", "ACCEPTED") and dispute.id else None
-    if lost is None or not payment_id:
+    over = dispute.state in ("LOST", "ACCEPTED") and dispute.id
+    lost = Money.of(dispute.amount, dispute.currency) if over else None
+    if lost is None or not dispute.payment_id:
         raise Ignored(f"a dispute that is not lost ({(dispute.state or 'no state')[:40]})")
-    return Order(external_id=payment_id, preference=1, at=dispute.updated_at, refunds={f"dispute:{dispute.id}": lost})
-
-
-def _money(amount: Amount) -> Money | None:
-    return None if amount.amount is None else Money(amount.amount, currency_code(amount.currency))
+    refunds = {f"dispute:{dispute.id}": lost}
+    return Order(external_id=dispute.payment_id, preference=1, at=dispute.updated_at, refunds=refunds)

@@ -11,10 +11,11 @@ Decided here, and why:
 - A repeat of a notice has the same `id`; where it is missing, the digest of the body takes its place.
 """
 
-import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any
+
+from pydantic import Field as Constraint
 
 from adapters.contract import (
     Adapter,
@@ -23,61 +24,55 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
-    Iso,
+    IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
     Order,
     Origin,
     Payload,
     Status,
-    Unreadable,
+    bearer,
+    full_name,
     hex_key,
     order_title,
+    place,
+    table,
 )
 
 TOTAL = "total"  # the one id of what was given back
 
 
-class Named(Payload):
-    orderId: str
-
-
 class Notice(Payload):
-    data: Named
-
-
-class Amount(Payload):
-    value: Decimal
-    currency: str
-
-
-class Address(Payload):
-    firstName: str | None = None
-    lastName: str | None = None
-    phone: str | None = None
+    # It becomes a part of a path: nothing in it may lead elsewhere.
+    order_id: Annotated[str, Constraint(pattern=r"^[A-Za-z0-9-]{1,64}$")] = place("data.orderId", otherwise=...)
 
 
 class Line(Payload):
     productName: str | None = None
     sku: str | None = None
-    quantity: Decimal = Decimal(1)
-    unitPricePaid: Annotated[Amount | None, IfObject] = None
+    quantity: Decimal | None = None
+    price: Decimal | None = place("unitPricePaid.value")
+    currency: str | None = place("unitPricePaid.currency")
 
 
 class Sale(Payload):
     id: str
     orderNumber: str | None = None
-    createdOn: Iso | None = None
-    modifiedOn: Iso | None = None
+    createdOn: IsoOrBlank = None
+    modifiedOn: IsoOrBlank = None
     testmode: bool | None = None
     customerEmail: str | None = None
-    billingAddress: Annotated[Address | None, IfObject] = None
+    first_name: str | None = place("billingAddress.firstName")
+    last_name: str | None = place("billingAddress.lastName")
+    phone: str | None = place("billingAddress.phone")
     fulfillmentStatus: str | None = None
-    lineItems: list[Line] | None = None
-    grandTotal: Amount
-    refundedTotal: Annotated[Amount | None, IfObject] = None
+    lineItems: Many[Line] = ()
+    total: Decimal = place("grandTotal.value", otherwise=...)
+    currency: str = place("grandTotal.currency", otherwise=...)
+    refunded: Decimal | None = place("refundedTotal.value")
+    refunded_currency: str | None = place("refundedTotal.currency")
 
 
 class Squarespace(Adapter[Sale]):
@@ -89,8 +84,9 @@ class Squarespace(Adapter[Sale]):
     setup = (
         "In the site's settings, under Developer Tools → Developer API Keys, make a key that may read orders (Orders, Read "
         "Only); it is this source's key. An OAuth access token soon lapses, and is no key for this source.",
-        "With an OAuth access token of the site that may read its orders, needed this once, subscribe through the Webhook Subscriptions API (POST /1.0/webhook_subscriptions): endpointUrl {webhook_url}, topics "
-        "order.create and order.update.",
+        "With an OAuth access token of the site that may read its orders, needed this once, subscribe through the Webhook "
+        "Subscriptions API (POST /1.0/webhook_subscriptions): endpointUrl {webhook_url}, topics order.create and "
+        "order.update.",
         "The answer shows the subscription's secret this once: give it to this source as its secret. It is hexadecimal.",
         "A rotation at Squarespace replaces the secret at once: give the new one to this source without delay.",
     )
@@ -101,55 +97,42 @@ class Squarespace(Adapter[Sale]):
     delivery_id = Field("id")
     reads = {}
     ignores = frozenset({"extension.*"})
-    statuses = {"PENDING": Status.PAID, "FULFILLED": Status.PAID, "CANCELED": Status.CANCELED}
+    statuses = table(paid="PENDING FULFILLED", canceled="CANCELED")
     api = Api(
         origin="https://api.squarespace.com",
-        authorize=lambda key, options: {"authorization": f"Bearer {key}"},
+        authorize=bearer,
         key_words="an API key of the site that may read its orders (Developer API Keys: Orders, Read Only)",
     )
     fetches = dict.fromkeys(topics, Notice)
     document = Sale
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", notice.data.orderId):
-            raise Unreadable("data.orderId: is not an order's id")
-        return f"/1.0/commerce/orders/{notice.data.orderId}"
+        return f"/1.0/commerce/orders/{notice.order_id}"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-        back, lines = payload.refundedTotal, payload.lineItems or []
-        value = Money.major(payload.grandTotal.value, payload.grandTotal.currency)
-        refunded = Money.major(back.value, back.currency) if back and back.value else None
-        given_back = refunded is not None and value.minor > 0 and refunded.minor >= value.minor
+        value = Money.major(payload.total, payload.currency)
+        back = Money.major(payload.refunded, payload.refunded_currency) if payload.refunded else None
+        given_back = back is not None and 0 < value.minor <= back.minor
+        items = tuple(_item(line) for line in payload.lineItems)
         yield Order(
             external_id=payload.id,
             at=payload.modifiedOn,
             status=Status.REFUNDED if given_back else self.status(payload.fulfillmentStatus),
             source_status=payload.fulfillmentStatus,
-            title=order_title(payload.orderNumber, [line.productName for line in lines]),
+            title=order_title(payload.orderNumber, items),
             value=value,
-            refunds={TOTAL: refunded} if refunded else None,
+            refunds={TOTAL: back} if back else None,
             ordered_at=payload.createdOn,
-            customer=_customer(payload),
-            items=tuple(_item(line) for line in lines) or None,
+            customer=Customer(
+                name=full_name(payload.first_name, payload.last_name),
+                emails=(payload.customerEmail,),
+                phones=(payload.phone,),
+            ),
+            items=items or None,
             test=payload.testmode,
         )
 
 
-def _customer(sale: Sale) -> Customer | None:
-    address = sale.billingAddress or Address()
-    customer = Customer(
-        name=f"{address.firstName or ''} {address.lastName or ''}".strip() or None,
-        emails=(sale.customerEmail,) if sale.customerEmail else (),
-        phones=(address.phone,) if address.phone else (),
-    )
-    return None if customer == Customer() else customer
-
-
 def _item(line: Line) -> Item:
-    price = line.unitPricePaid
-    return Item(
-        title=line.productName or "–",
-        quantity=line.quantity,
-        unit_value=Money.major(price.value, price.currency) if price else None,
-        sku=line.sku or None,
-    )
+    price = Money.major(line.price, line.currency)
+    return Item(title=line.productName, quantity=line.quantity, unit_value=price, sku=line.sku)

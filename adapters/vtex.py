@@ -28,20 +28,21 @@ from adapters.contract import (
     Delivery,
     Event,
     Field,
-    IfObject,
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
     Options,
     Order,
     Origin,
     Payload,
-    Status,
     Token,
-    Unreadable,
     currency_code,
+    full_name,
     order_title,
+    place,
+    table,
 )
 
 HEADER = "x-orders-registry-token"
@@ -57,30 +58,16 @@ class VtexOptions(Options):
 
 
 class Notice(Payload):
-    OrderId: str
-
-
-class Profile(Payload):
-    email: str | None = None
-    firstName: str | None = None
-    lastName: str | None = None
-    document: str | None = None
-    documentType: str | None = None
-    phone: str | None = None
-    isCorporate: bool | None = None
-    corporateDocument: str | None = None
-    corporateName: str | None = None
-    userProfileId: str | None = None
-
-
-class Preferences(Payload):
-    currencyCode: str
+    # It becomes a part of a path: nothing in it may lead elsewhere.
+    order_id: Annotated[str, Constraint(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$")] = place(
+        "OrderId", otherwise=...
+    )
 
 
 class Line(Payload):
     name: str | None = None
     price: Decimal | None = None
-    quantity: Decimal = Decimal(1)
+    quantity: Decimal | None = None
     refId: str | None = None
 
 
@@ -88,12 +75,21 @@ class Sale(Payload):
     orderId: str
     status: str | None = None
     value: Decimal
+    currency: str = place("storePreferencesData.currencyCode", otherwise=...)
     creationDate: IsoOrBlank = None
     lastChange: IsoOrBlank = None
     authorizedDate: IsoOrBlank = None
-    storePreferencesData: Preferences
-    clientProfileData: Annotated[Profile | None, IfObject] = None
-    items: list[Line] | None = None
+    profile_id: str | None = place("clientProfileData.userProfileId")
+    first_name: str | None = place("clientProfileData.firstName")
+    last_name: str | None = place("clientProfileData.lastName")
+    email: str | None = place("clientProfileData.email")
+    phone: str | None = place("clientProfileData.phone")
+    document: str | None = place("clientProfileData.document")
+    document_type: str | None = place("clientProfileData.documentType")
+    is_corporate: bool | None = place("clientProfileData.isCorporate")
+    corporate_document: str | None = place("clientProfileData.corporateDocument")
+    corporate_name: str | None = place("clientProfileData.corporateName")
+    items: Many[Line] = ()
 
 
 class Vtex(Adapter[Sale]):
@@ -115,45 +111,21 @@ class Vtex(Adapter[Sale]):
     kind = Field("Domain")
     options = VtexOptions
     reads = {}
-    statuses = {
-        "order-created": Status.PENDING,
-        "order-accepted": Status.PENDING,
-        "order-completed": Status.PENDING,
-        "on-order-completed": Status.PENDING,
-        "on-order-completed-ffm": Status.PENDING,
-        "waiting-for-seller-confirmation": Status.PENDING,
-        "waiting-for-order-authorization": Status.PENDING,
-        "waiting-for-authorization": Status.PENDING,
-        "waiting-ffmt-authorization": Status.PENDING,
-        "waiting-for-manual-authorization": Status.PENDING,
-        "waiting-for-mkt-authorization": Status.PENDING,
-        "waiting-for-fulfillment": Status.PENDING,  # a seller's view: for the marketplace to say that it is paid
-        "window-to-change-payment": Status.PENDING,
-        "payment-pending": Status.PENDING,
-        "approve-payment": Status.PENDING,
-        "payment-approved": Status.PAID,
-        "payment-denied": Status.FAILED,
-        "order-create-error": Status.FAILED,
-        "order-creation-error": Status.FAILED,
-        "authorize-fulfillment": None,  # an internal step
-        "window-to-cancel": Status.PAID,
-        "ready-for-handling": Status.PAID,
-        "start-handling": Status.PAID,
-        "handling": Status.PAID,
-        "ready-for-invoicing": Status.PAID,
-        "invoice": Status.PAID,
-        "invoice-after-cancellation-deny": Status.PAID,
-        "invoiced": Status.PAID,
-        "ship": Status.PAID,
-        "request-cancel": None,
-        "cancellation-requested": None,
-        "waiting-for-seller-decision": None,
-        "waiting-seller-handling": None,
-        "window-to-change-seller": None,
-        "replaced": None,  # by another order, which is told of by itself
-        "cancel": Status.CANCELED,
-        "canceled": Status.CANCELED,
-    }
+    statuses = table(
+        # `waiting-for-fulfillment` is a seller's view: for the marketplace to say that it is paid.
+        pending="order-created order-accepted order-completed on-order-completed on-order-completed-ffm "
+        "waiting-for-seller-confirmation waiting-for-order-authorization waiting-for-authorization "
+        "waiting-ffmt-authorization waiting-for-manual-authorization waiting-for-mkt-authorization "
+        "waiting-for-fulfillment window-to-change-payment payment-pending approve-payment",
+        paid="payment-approved window-to-cancel ready-for-handling start-handling handling ready-for-invoicing invoice "
+        "invoice-after-cancellation-deny invoiced ship",
+        failed="payment-denied order-create-error order-creation-error",
+        canceled="cancel canceled",
+        # `authorize-fulfillment` is an internal step; one that is `replaced` was so by another order, which is told of
+        # by itself.
+        nothing="authorize-fulfillment request-cancel cancellation-requested waiting-for-seller-decision "
+        "waiting-seller-handling window-to-change-seller replaced",
+    )
     api = Api(
         origin=lambda options: f"https://{options.account}.vtexcommercestable.com.br",
         authorize=lambda key, options: {
@@ -170,48 +142,41 @@ class Vtex(Adapter[Sale]):
         return "the ping of a new hook" if PING.fullmatch(delivery.body) else None
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", notice.OrderId):
-            raise Unreadable("OrderId: is not an order's id")
-        return f"/api/oms/pvt/orders/{notice.OrderId}"
+        return f"/api/oms/pvt/orders/{notice.order_id}"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-        currency, lines = currency_code(payload.storePreferencesData.currencyCode), payload.items or []
+        currency = currency_code(payload.currency)
+        items = tuple(_item(line, currency) for line in payload.items)
         yield Order(
             external_id=payload.orderId,
             at=payload.lastChange,
             status=self.status(payload.status),
             source_status=payload.status,
-            title=order_title(payload.orderId, [line.name for line in lines]),
+            title=order_title(payload.orderId, items),
             value=Money.scaled(payload.value, 2, currency),
             ordered_at=payload.creationDate,
             paid_at=payload.authorizedDate,
-            customer=_customer(payload.clientProfileData or Profile(), brazilian=currency == "BRL"),
-            items=tuple(
-                Item(
-                    title=line.name or "–",
-                    quantity=line.quantity,
-                    unit_value=None if line.price is None else Money.scaled(line.price, 2, currency),
-                    sku=line.refId or None,
-                )
-                for line in lines
-            )
-            or None,
+            customer=_customer(payload, brazilian=currency == "BRL"),
+            items=items or None,
         )
 
 
-def _customer(who: Profile, *, brazilian: bool) -> Customer | None:
-    person = f"{who.firstName or ''} {who.lastName or ''}".strip()
+def _item(line: Line, currency: str) -> Item:
+    price = None if line.price is None else Money.scaled(line.price, 2, currency)
+    return Item(title=line.name, quantity=line.quantity, unit_value=price, sku=line.refId)
+
+
+def _customer(sale: Sale, *, brazilian: bool) -> Customer:
     # Other countries' numbers may have a CPF's check digits by chance.
-    told = (who.documentType or "").lower()
-    own = who.document if told in BRAZILIAN or (not told and brazilian) else None
-    company = who.corporateDocument if who.isCorporate and brazilian else None
+    told = (sale.document_type or "").lower()
+    own = sale.document if told in BRAZILIAN or (not told and brazilian) else None
+    company = sale.corporate_document if sale.is_corporate and brazilian else None
     # VTEX hides a buyer behind an alias of its own, another for each order: it is nobody's address.
-    email = who.email if who.email and not who.email.lower().endswith(MASK) else None
-    customer = Customer(
-        name=(who.corporateName if who.isCorporate else None) or person or None,
-        id=who.userProfileId or None,
-        emails=(email,) if email else (),
-        phones=(who.phone,) if who.phone else (),
-        documents=tuple(each for each in (company, own) if each),
+    hidden = (sale.email or "").lower().endswith(MASK)
+    return Customer(
+        name=(sale.corporate_name if sale.is_corporate else None) or full_name(sale.first_name, sale.last_name),
+        id=sale.profile_id,
+        emails=() if hidden else (sale.email,),
+        phones=(sale.phone,),
+        documents=(company, own),
     )
-    return None if customer == Customer() else customer

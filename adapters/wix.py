@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic_core
 
@@ -30,10 +30,10 @@ from adapters.contract import (
     Delivery,
     Event,
     Field,
-    IfObject,
-    Iso,
+    IsoOrBlank,
     Item,
     Links,
+    Maybe,
     Money,
     Order,
     Origin,
@@ -43,8 +43,11 @@ from adapters.contract import (
     Strength,
     Unreadable,
     Unverified,
+    full_name,
     json_body,
     order_title,
+    place,
+    table,
     usable,
 )
 
@@ -174,11 +177,7 @@ def _opened(body: bytes) -> dict[str, Any]:
         except (ValueError, IndexError):
             raise Unreadable("the body is not a JSON Web Token") from None
     envelope = _inner(json_body(body), "data")
-    return {
-        "eventType": envelope.get("eventType"),
-        "instanceId": envelope.get("instanceId"),
-        "event": _inner(envelope, "data"),
-    }
+    return {**envelope, "event": _inner(envelope, "data")}
 
 
 def _inner(outer: Any, name: str) -> dict[str, Any]:
@@ -191,92 +190,37 @@ def _inner(outer: Any, name: str) -> dict[str, Any]:
     return found
 
 
-class Amount(Payload):
-    amount: Decimal
-
-
-class Prices(Payload):
-    total: Amount
-
-
-class Balance(Payload):
-    refunded: Annotated[Amount | None, IfObject] = None
-
-
-class Buyer(Payload):
-    contactId: str | None = None
-    email: str | None = None
-
-
-class Details(Payload):
-    firstName: str | None = None
-    lastName: str | None = None
-    phone: str | None = None
-
-
-class Billing(Payload):
-    contactDetails: Annotated[Details | None, IfObject] = None
-
-
-class Name(Payload):
-    original: str | None = None
-
-
-class Physical(Payload):
-    sku: str | None = None
-
-
 class Line(Payload):
-    productName: Annotated[Name | None, IfObject] = None
-    quantity: Decimal = Decimal(1)
-    price: Annotated[Amount | None, IfObject] = None
-    physicalProperties: Annotated[Physical | None, IfObject] = None
+    name: str | None = place("productName.original")
+    quantity: Decimal | None = None
+    price: Decimal | None = place("price.amount")
+    sku: str | None = place("physicalProperties.sku")
 
 
 class Sale(Payload):
     id: str
     number: str | None = None
-    createdDate: Iso | None = None
+    createdDate: IsoOrBlank = None
     status: str | None = None
     paymentStatus: str | None = None
     currency: str
-    priceSummary: Prices
-    balanceSummary: Annotated[Balance | None, IfObject] = None
-    buyerInfo: Annotated[Buyer | None, IfObject] = None
-    billingInfo: Annotated[Billing | None, IfObject] = None
-    lineItems: list[Line] | None = None
-
-
-class Created(Payload):
-    entity: Sale
-
-
-class Updated(Payload):
-    currentEntity: Sale
-
-
-class Body(Payload):
-    order: Sale
-
-
-class Action(Payload):
-    body: Body
-
-
-class Happened(Payload):
-    """The order stands elsewhere for each sort of event."""
-
-    eventTime: Iso | None = None
-    createdEvent: Annotated[Created | None, IfObject] = None
-    updatedEvent: Annotated[Updated | None, IfObject] = None
-    actionEvent: Annotated[Action | None, IfObject] = None
+    total: Decimal = place("priceSummary.total.amount", otherwise=...)
+    refunded: Decimal | None = place("balanceSummary.refunded.amount")
+    contact_id: str | None = place("buyerInfo.contactId")
+    email: str | None = place("buyerInfo.email")
+    first_name: str | None = place("billingInfo.contactDetails.firstName")
+    last_name: str | None = place("billingInfo.contactDetails.lastName")
+    phone: str | None = place("billingInfo.contactDetails.phone")
+    lineItems: tuple[Line, ...] | None = None
 
 
 class Notice(Payload):
-    event: Happened
+    """The order stands elsewhere for each sort of event."""
 
-
-_EVENTS = ("created", "updated", "approved", "canceled", "committed", "fulfilled", "imported", "payment_status_updated")
+    happened_at: IsoOrBlank = place("event.eventTime")
+    sale: Maybe[Sale] = place(
+        "event.createdEvent.entity", "event.updatedEvent.currentEntity", "event.actionEvent.body.order"
+    )
 
 
 class Wix(Adapter[Notice]):
@@ -291,75 +235,58 @@ class Wix(Adapter[Notice]):
         "Open Webhooks, and for each topic below create one with {webhook_url} as its callback address.",
         "On the same page get the public key, and give the whole of it, -----BEGIN to END-----, as this source's secret.",
     )
-    topics = tuple(f"wix.ecom.v1.order_{event}" for event in _EVENTS)
+    topics = tuple(
+        "wix.ecom.v1.order_created wix.ecom.v1.order_updated wix.ecom.v1.order_approved wix.ecom.v1.order_canceled "
+        "wix.ecom.v1.order_committed wix.ecom.v1.order_fulfilled wix.ecom.v1.order_imported "
+        "wix.ecom.v1.order_payment_status_updated".split()
+    )
     signature = SignedBody()
     kind = Field("eventType")
     delivery_id = Field("event.id")
-    reads = {f"wix.ecom.v1.order_{event}": Notice for event in _EVENTS}
-    ignores = frozenset({"AppInstalled", "AppRemoved", "wix.devcenter.*"})
-    statuses = {  # paymentStatus: ours
-        "UNSPECIFIED": Status.PENDING,
-        "NOT_PAID": Status.PENDING,
-        "PENDING": Status.PENDING,
-        "PENDING_MERCHANT": Status.PENDING,
-        "PARTIALLY_PAID": Status.PARTIALLY_PAID,
-        "PAID": Status.PAID,
-        "PARTIALLY_REFUNDED": Status.PAID,
-        "FULLY_REFUNDED": Status.REFUNDED,
-        "CANCELED": Status.CANCELED,
-        "DECLINED": Status.FAILED,
-    }
+    reads = dict.fromkeys(topics, Notice)
+    ignores = frozenset("AppInstalled AppRemoved wix.devcenter.*".split())
+    statuses = table(  # paymentStatus
+        pending="UNSPECIFIED NOT_PAID PENDING PENDING_MERCHANT",
+        partially_paid="PARTIALLY_PAID",
+        paid="PAID PARTIALLY_REFUNDED",
+        refunded="FULLY_REFUNDED",
+        canceled="CANCELED",
+        failed="DECLINED",
+    )
     patience = "takes only 200, within 1.25 s; else tries 12 more times in two days"
 
     def document_of(self, delivery: Delivery) -> Any:
         return delivery.document(_opened)
 
     def orders(self, payload: Notice, event: Event[Notice]) -> Iterable[Order]:
-        happened = payload.event
-        sale = _sale(happened)
-        status = self.status(sale.paymentStatus)
-        word = sale.paymentStatus
+        sale, at = payload.sale, payload.happened_at
+        if sale is None:
+            raise Unreadable("event: none of createdEvent, updatedEvent and actionEvent holds an order")
+        status, word = self.status(sale.paymentStatus), sale.paymentStatus
         if sale.status in ENDED and status is not Status.REFUNDED:
             status, word = Status.CANCELED, sale.status
         paid_now = event.kind.endswith("payment_status_updated") and sale.paymentStatus == "PAID"
-        back = sale.balanceSummary.refunded if sale.balanceSummary else None
-        items = [
-            Item(
-                title=line.productName.original,
-                quantity=line.quantity,
-                unit_value=Money.major(line.price.amount, sale.currency) if line.price else None,
-                sku=(line.physicalProperties.sku if line.physicalProperties else None) or None,
-            )
-            for line in sale.lineItems or ()
-            if line.productName and line.productName.original
-        ]
+        items = tuple(_item(line, sale.currency) for line in sale.lineItems or () if line.name)
         yield Order(
             external_id=sale.id,
-            at=happened.eventTime,
+            at=at,
             status=status,
             source_status=word,
-            title=order_title(sale.number, [item.title for item in items]),
-            value=Money.major(sale.priceSummary.total.amount, sale.currency),
-            refunds={REFUNDED: Money.major(back.amount, sale.currency)} if back and back.amount else None,
+            title=order_title(sale.number, items),
+            value=Money.major(sale.total, sale.currency),
+            refunds={REFUNDED: Money.major(sale.refunded, sale.currency)} if sale.refunded else None,
             ordered_at=sale.createdDate,
-            paid_at=happened.eventTime if paid_now else None,
-            customer=_customer(sale),
-            items=tuple(items) if sale.lineItems is not None else None,
+            paid_at=at if paid_now else None,
+            customer=Customer(
+                name=full_name(sale.first_name, sale.last_name),
+                id=sale.contact_id,
+                emails=(sale.email,),
+                phones=(sale.phone,),
+            ),
+            items=None if sale.lineItems is None else items,
         )
 
 
-def _sale(happened: Happened) -> Sale:
-    if happened.createdEvent:
-        return happened.createdEvent.entity
-    if happened.updatedEvent:
-        return happened.updatedEvent.currentEntity
-    if happened.actionEvent:
-        return happened.actionEvent.body.order
-    raise Unreadable("event: none of createdEvent, updatedEvent and actionEvent is there")
-
-
-def _customer(sale: Sale) -> Customer:
-    buyer = sale.buyerInfo or Buyer()
-    details = (sale.billingInfo.contactDetails if sale.billingInfo else None) or Details()
-    name = " ".join(part.strip() for part in (details.firstName, details.lastName) if part and part.strip())
-    return Customer(name=name or None, id=buyer.contactId, emails=(buyer.email,), phones=(details.phone,))
+def _item(line: Line, currency: str) -> Item:
+    price = Money.major(line.price, currency)
+    return Item(title=line.name, quantity=line.quantity, unit_value=price, sku=line.sku)

@@ -43,14 +43,17 @@ from adapters.contract import (
     IsoOrBlank,
     Item,
     Links,
+    Maybe,
     Money,
+    Notes,
     Order,
     Origin,
     Payload,
     Status,
-    Unreadable,
-    either,
+    full_name,
     order_title,
+    place,
+    table,
 )
 
 Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]  # "398.00", with the shop's number of decimals
@@ -88,34 +91,25 @@ class Refund(Payload):
     total: Amount  # "-16.20"
 
 
-class Meta(Payload):
-    key: str | None = None
-    value: Any = None
-
-
-class PaymentDetails(Payload):
-    paid: bool | None = None
-
-
 class WooCommerceOrder(Payload):
     """Where a field has two names, the second is that of the Legacy REST API, which wraps the order as well."""
 
     id: str
-    number: str | None = either("number", "order_number")
+    number: str | None = place("number", "order_number")
     status: str | None = None
     currency: str | None = None
     total: Amount | None = None
     prices_include_tax: bool | None = None
-    date_created_gmt: IsoOrBlank = either("date_created_gmt", "created_at")
-    date_modified_gmt: IsoOrBlank = either("date_modified_gmt", "updated_at")
+    date_created_gmt: IsoOrBlank = place("date_created_gmt", "created_at")
+    date_modified_gmt: IsoOrBlank = place("date_modified_gmt", "updated_at")
     date_paid_gmt: IsoOrBlank = None
     date_paid: str | None = None  # only whether there is one
-    payment_details: PaymentDetails | None = None
+    paid: bool | None = place("payment_details.paid")
     customer_id: str | None = None
-    billing: Billing | None = either("billing", "billing_address")
+    billing: Maybe[Billing] = place("billing", "billing_address")
     line_items: list[Line] | None = None
     refunds: list[Refund] | None = None
-    meta_data: list[Meta] | None = None
+    notes: Notes = place("meta_data", otherwise={})
 
     @model_validator(mode="before")
     @classmethod
@@ -143,27 +137,22 @@ class WooCommerce(Adapter[Payload]):
         "look at the webhook's status now and then.",
         "Optional: order meta named crm_contact_id and deal_id leads straight to the CRM's contact and deal.",
     )
-    topics = ("order.created", "order.updated", "order.deleted", "order.restored")
+    topics = tuple("order.created order.updated order.deleted order.restored".split())
     signature = Hmac(header="x-wc-webhook-signature", encoding="base64")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     kind = Header("x-wc-webhook-topic")
     reads = {
-        "order.created": WooCommerceOrder,
-        "order.updated": WooCommerceOrder,
+        **dict.fromkeys("order.created order.updated order.restored".split(), WooCommerceOrder),
         "order.deleted": DeletedOrder,
-        "order.restored": WooCommerceOrder,
     }
-    ignores = frozenset({"action.*", "coupon.*", "customer.*", "product.*"})
-    statuses = {
-        "pending": Status.PENDING,
-        "on-hold": Status.PENDING,
-        "processing": Status.PAID,  # with a date of payment, see above
-        "completed": Status.PAID,
-        "cancelled": Status.CANCELED,
-        "trash": Status.CANCELED,
-        "refunded": Status.REFUNDED,
-        "failed": Status.FAILED,
-    }
+    ignores = frozenset("action.* coupon.* customer.* product.*".split())
+    statuses = table(
+        pending="pending on-hold",
+        paid="processing completed",  # the first with a date of payment, see above
+        canceled="cancelled trash",
+        refunded="refunded",
+        failed="failed",
+    )
 
     def handshake(self, delivery: Delivery) -> str | None:
         """The ping when a webhook is saved: a form, neither signed nor named; only a plain 200 activates it."""
@@ -180,33 +169,24 @@ class WooCommerce(Adapter[Payload]):
     def _order(self, order: WooCommerceOrder) -> Order:
         if order.status in DRAFTS:
             raise Ignored("a draft of the checkout: a cart")
-        status = self.status(order.status)
-        legacy = order.payment_details or PaymentDetails()
-        if order.status == "processing" and not (order.date_paid_gmt or order.date_paid or legacy.paid):
+        status, lines = self.status(order.status), order.line_items
+        if order.status == "processing" and not (order.date_paid_gmt or order.date_paid or order.paid):
             status = Status.PENDING
-        lines = order.line_items
+        items = None if lines is None else tuple(_item(line, order) for line in lines)
         return Order(
             external_id=order.id,
             at=order.date_modified_gmt,
             status=status,
-            source_status=order.status or None,
-            title=order_title(order.number, [unescape(line.name or "") for line in lines or ()]),
-            value=_money(order.total, order),
+            source_status=order.status,
+            title=order_title(order.number, items or ()),
+            value=Money.major(order.total, order.currency),
             refunds=_refunds(order),
             ordered_at=order.date_created_gmt,
             paid_at=order.date_paid_gmt,
-            customer=_customer(order),
-            items=None if lines is None else tuple(_item(line, order) for line in lines),
-            deal_id=_meta(order, "deal_id"),
+            customer=_customer(order, order.billing or Billing()),
+            items=items,
+            deal_id=order.notes.get("deal_id"),
         )
-
-
-def _money(amount: Decimal | None, order: WooCommerceOrder) -> Money | None:
-    if amount is None:
-        return None
-    if not order.currency:
-        raise Unreadable("currency: is needed wherever an amount is given")
-    return Money.major(amount, order.currency)
 
 
 def _refunds(order: WooCommerceOrder) -> dict[str, Money] | None:
@@ -216,29 +196,15 @@ def _refunds(order: WooCommerceOrder) -> dict[str, Money] | None:
     return {TOTAL: Money.major(sum((abs(refund.total) for refund in order.refunds), Decimal(0)), order.currency)}
 
 
-def _meta(order: WooCommerceOrder, key: str) -> str | None:
-    for meta in order.meta_data or ():
-        if meta.key == key and isinstance(meta.value, str | int) and not isinstance(meta.value, bool):
-            return str(meta.value).strip() or None
-    return None
-
-
-def _customer(order: WooCommerceOrder) -> Customer | None:
-    billing = order.billing or Billing()
-    name = " ".join(part.strip() for part in (billing.first_name, billing.last_name) if part and part.strip())
-    customer = Customer(
-        name=name or billing.company or None,
-        id=None if order.customer_id == "0" else order.customer_id or None,  # 0 is every guest
-        crm_id=_meta(order, "crm_contact_id"),
-        emails=_each(billing.email),
-        phones=_each(billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone),
-        documents=_each(billing.cpf, billing.cnpj),
+def _customer(order: WooCommerceOrder, billing: Billing) -> Customer:
+    return Customer(
+        name=full_name(billing.first_name, billing.last_name) or billing.company,
+        id=None if order.customer_id == "0" else order.customer_id,  # 0 is every guest
+        crm_id=order.notes.get("crm_contact_id"),
+        emails=(billing.email,),
+        phones=(billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone),
+        documents=(billing.cpf, billing.cnpj),
     )
-    return None if customer == Customer() else customer
-
-
-def _each(*values: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for value in values if value))
 
 
 def _item(line: Line, order: WooCommerceOrder) -> Item:
@@ -246,6 +212,6 @@ def _item(line: Line, order: WooCommerceOrder) -> Item:
     quantity = Decimal(1) if line.quantity is None else line.quantity
     unit = None
     if line.subtotal is not None and quantity > 0:
-        tax = line.subtotal_tax or Decimal(0) if order.prices_include_tax else Decimal(0)
-        unit = _money((line.subtotal + tax) / quantity, order)
-    return Item(title=unescape(line.name or "") or "–", quantity=quantity, unit_value=unit, sku=line.sku or None)
+        tax = line.subtotal_tax or 0 if order.prices_include_tax else 0
+        unit = Money.major((line.subtotal + tax) / quantity, order.currency)
+    return Item(title=unescape(line.name or ""), quantity=quantity, unit_value=unit, sku=line.sku)

@@ -33,7 +33,7 @@ from adapters.contract.order import (
     said,
     table,
 )
-from adapters.contract.payload import IfObject, Many, Maybe, Payload, either, place, validated
+from adapters.contract.payload import IfObject, Many, Maybe, Notes, Payload, either, place, validated
 from adapters.contract.schemes import (
     AnyOf,
     Hmac,
@@ -80,6 +80,7 @@ __all__ = [
     "Maybe",
     "Milliseconds",
     "Money",
+    "Notes",
     "Options",
     "Order",
     "Origin",

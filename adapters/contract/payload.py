@@ -1,9 +1,9 @@
 """The slice of a body that an adapter reads: models whose fields may lie deep in it, and what says nothing is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
 from pydantic import Field as Written
 
 from adapters.contract.errors import Unreadable
@@ -57,6 +57,25 @@ Maybe = Annotated[T | None, BeforeValidator(_object_or_none)]
 
 # A list, empty where there is none: `items: Many[Good] = ()`.
 Many = Annotated[tuple[T, ...], BeforeValidator(_list_or_nothing)]
+
+
+def _notes(value: Any) -> dict[str, str]:
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    else:
+        listed = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+        pairs = [(each.get("name", each.get("key")), each.get("value")) for each in listed]
+    notes: dict[str, str] = {}
+    for name, text in pairs:
+        if isinstance(name, str) and isinstance(text, str | int) and not isinstance(text, bool) and str(text).strip():
+            notes.setdefault(name, str(text).strip())
+    return notes
+
+
+# What plugins and people wrote beside an order, by name: an object, or a list of {"name" or "key", "value"}. Texts and
+# numbers only, the first of a name; whatever else stands there is left out:
+# `notes: Notes = place("note_attributes", otherwise={})`.
+Notes = Annotated[Mapping[str, str], PlainValidator(_notes)]
 
 
 def validated(model: type[Payload], document: Any) -> Payload:

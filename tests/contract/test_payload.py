@@ -12,6 +12,7 @@ from adapters.contract import (
     Many,
     Maybe,
     Money,
+    Notes,
     Payload,
     Status,
     Unreadable,
@@ -34,6 +35,7 @@ class Sale(Payload):
     amount: Decimal | None = place("payments.0.amount.value")
     goods: Many[Good] = ()
     gift: Maybe[Good] = None
+    notes: Notes = place("notes", "meta.data", otherwise={})
 
 
 def read(document: Any) -> Sale:
@@ -76,6 +78,25 @@ def test_a_list_that_is_something_else() -> None:
 @pytest.mark.parametrize("nothing", [None, "", 0, [], [{"name": "Tea"}], "x"])
 def test_an_object_where_there_is_none(nothing: Any) -> None:
     assert read({"id": "x", "gift": nothing}).gift is None
+
+
+@pytest.mark.parametrize(
+    ("written", "notes"),
+    [
+        ([{"name": "crm", "value": " 42 "}, {"key": "deal", "value": 7}], {"crm": "42", "deal": "7"}),
+        ({"crm": "42", "deal": 7}, {"crm": "42", "deal": "7"}),
+        ([{"name": "crm", "value": " "}, {"name": "crm", "value": "1"}, {"name": "crm", "value": "2"}], {"crm": "1"}),
+        ([{"name": "crm", "value": True}, {"name": "deal", "value": ["7"]}, {"name": 5, "value": "x"}, {}], {}),
+        ([None, "x", [{"name": "crm", "value": "42"}]], {}),
+        (None, {}),
+        ("", {}),
+        (7, {}),
+    ],
+)
+def test_what_was_written_beside_an_order(written: Any, notes: dict[str, str]) -> None:
+    assert read({"id": "x", "notes": written}).notes == notes
+    assert read({"id": "x", "meta": {"data": written}}).notes == notes
+    assert read({"id": "x"}).notes == {}
 
 
 def test_a_table_of_statuses() -> None:
