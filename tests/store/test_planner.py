@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import read_settings
+from app.store import pages
 from app.store.database import Store
 from app.store.planner import told
 
@@ -85,3 +86,12 @@ async def test_what_somebody_counted_gives_way(database: sqlite3.Connection) -> 
     database.execute("ANALYZE")
     told(database)
     assert database.execute("SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY 1, 2").fetchall() == figures
+
+
+@pytest.mark.parametrize("of", ["", "AND o.status = :status"])
+async def test_runs_are_stepped_through_without_reading_all_orders_first(database: sqlite3.Connection, of: str) -> None:
+    told(database)
+    values = {"account_id": "x", "most": 200, "status": "paid"}
+    steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {pages._RUNS.format(of=of)}", values)]
+    assert not [step for step in steps if "BLOOM" in step or "AUTOMATIC" in step]
+    assert len([step for step in steps if "orders_by_traits" in step]) == 1 + len(pages.TRAITS)
