@@ -140,11 +140,13 @@ class PagarMe(Adapter[Any]):
         refunded="refunded chargedback",
     )
     # What the event itself says, whatever the status is called by then.
-    told = {
-        **table("order", paid="paid", failed="payment_failed", canceled="canceled"),
-        **table("charge", paid="paid overpaid partial_canceled", partially_paid="underpaid"),
-        **table("charge", failed="payment_failed antifraud_reproved", refunded="refunded chargedback"),
-    }
+    told = table("order", paid="paid", failed="payment_failed", canceled="canceled") | table(
+        "charge",
+        paid="paid overpaid partial_canceled",
+        partially_paid="underpaid",
+        failed="payment_failed antifraud_reproved",
+        refunded="refunded chargedback",
+    )
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
         thing, at = payload.data, payload.data.updated_at or payload.created_at

@@ -131,20 +131,18 @@ class Razorpay(Adapter[Notification]):
         "payment.dispute.* payment.downtime.* refund.speed_changed subscription.* qr_code.* virtual_account.* "
         "transfer.* settlement.* payout* fund_account.* account.* product.*".split()
     )
-    statuses = {
-        **table("payment", pending="created authorized", paid="captured", refunded="refunded", failed="failed"),
-        **table("order", pending="created attempted", paid="paid"),
-        **table(
-            "invoice", pending="issued", partially_paid="partially_paid", paid="paid", canceled="expired cancelled"
-        ),
-        **table(
+    statuses = (
+        table("payment", pending="created authorized", paid="captured", refunded="refunded", failed="failed")
+        | table("order", pending="created attempted", paid="paid")
+        | table("invoice", pending="issued", partially_paid="partially_paid", paid="paid", canceled="expired cancelled")
+        | table(
             "payment_link",
             pending="created",
             partially_paid="partially_paid",
             paid="paid",
             canceled="expired cancelled",
-        ),
-    }
+        )
+    )
 
     def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
         name, at, payment = event.kind.partition(".")[0], payload.created_at, payload.payment
