@@ -16,17 +16,16 @@ Decided here, and why:
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
-from typing import Annotated
 
 from adapters.contract import (
     Adapter,
     Customer,
     Event,
     Field,
-    IfObject,
     Item,
     Links,
+    Many,
+    Maybe,
     Milliseconds,
     Money,
     Order,
@@ -35,16 +34,14 @@ from adapters.contract import (
     Seconds,
     Status,
     Token,
-    currency_code,
+    full_name,
     order_title,
+    place,
+    table,
 )
 
 # Refunds that took place, and those that came to nothing after all; the others are still on their way.
 DONE, UNDONE = frozenset({"success"}), frozenset({"voided", "failure", "timeout", "late_failure"})
-
-
-class Metadata(Payload):
-    crm_contact_id: str | None = None
 
 
 class Person(Payload):
@@ -53,7 +50,7 @@ class Person(Payload):
     last_name: str | None = None
     email: str | None = None
     phone: str | None = None
-    meta_data: Annotated[Metadata | None, IfObject] = None
+    crm_contact_id: str | None = place("meta_data.crm_contact_id")
 
 
 class Line(Payload):
@@ -74,8 +71,8 @@ class Invoice(Payload):
     paid_at: Seconds | None = None
     updated_at: Seconds | None = None
     resource_version: Milliseconds | None = None
-    line_items: list[Line] | None = None
-    billing_address: Annotated[Person | None, IfObject] = None
+    line_items: Many[Line] = ()
+    billing_address: Maybe[Person] = None
 
 
 class LinkedRefund(Payload):
@@ -88,7 +85,7 @@ class CreditNote(Payload):
     reference_invoice_id: str | None = None
     currency_code: str
     resource_version: Milliseconds | None = None
-    linked_refunds: list[LinkedRefund] | None = None
+    linked_refunds: Many[LinkedRefund] = ()
 
 
 class LinkedCreditNote(Payload):
@@ -103,14 +100,14 @@ class Transaction(Payload):
     currency_code: str
     amount: int
     resource_version: Milliseconds | None = None
-    linked_credit_notes: list[LinkedCreditNote] | None = None
+    linked_credit_notes: Many[LinkedCreditNote] = ()
 
 
 class Content(Payload):
-    invoice: Annotated[Invoice | None, IfObject] = None
-    credit_note: Annotated[CreditNote | None, IfObject] = None
-    transaction: Annotated[Transaction | None, IfObject] = None
-    customer: Annotated[Person | None, IfObject] = None
+    invoice: Maybe[Invoice] = None
+    credit_note: Maybe[CreditNote] = None
+    transaction: Maybe[Transaction] = None
+    customer: Maybe[Person] = None
 
 
 class Notification(Payload):
@@ -132,15 +129,9 @@ class Chargebee(Adapter[Notification]):
         "Choose the events listed under topics, and create the webhook; a test site has its own.",
         "Optional: crm_contact_id in a customer's meta data leads straight to the CRM's contact.",
     )
-    topics = (
-        "invoice_generated",
-        "invoice_updated",
-        "invoice_deleted",
-        "payment_succeeded",
-        "payment_failed",
-        "payment_refunded",
-        "credit_note_created",
-        "credit_note_updated",
+    topics = tuple(
+        "invoice_generated invoice_updated invoice_deleted payment_succeeded payment_failed payment_refunded "
+        "credit_note_created credit_note_updated".split()
     )
     signature = Token(header="authorization", basic=True)
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
@@ -148,87 +139,65 @@ class Chargebee(Adapter[Notification]):
     kind = Field("event_type")
     delivery_id = Field("id")
     reads = dict.fromkeys((*topics, "invoice_generated_with_backdating"), Notification)
-    ignores = frozenset({"subscription_*", "customer_*", "card_*", "payment_source_*", "plan_*", "item_*", "coupon_*"})
-    statuses = {
-        "pending": Status.PENDING,
-        "posted": Status.PENDING,
-        "payment_due": Status.OVERDUE,
-        "not_paid": Status.FAILED,
-        "paid": Status.PAID,
-        "voided": Status.CANCELED,
-    }
+    ignores = frozenset("subscription_* customer_* card_* payment_source_* plan_* item_* coupon_*".split())
+    statuses = table(pending="pending posted", overdue="payment_due", failed="not_paid", paid="paid", canceled="voided")
     patience = (
         "takes 2xx within 20 seconds; tries again 7 times: after 2, 6 and 30 minutes, 1 and 5 hours, 1 and 2 days"
     )
 
     def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
         content = payload.content
-        refunds = _refunds(content)
+        refunds: dict[str, dict[str, Money]] = {}
+        for invoice_id, refund_id, status, amount, currency in _given_back(content):
+            if invoice_id and amount is not None and status in DONE | UNDONE:
+                refunds.setdefault(invoice_id, {})[refund_id] = Money.of(amount if status in DONE else 0, currency)
         if content.invoice:
-            order = self._invoice(content.invoice, content.customer, payload.occurred_at, event.kind)
+            order = self._invoice(content.invoice, content.customer or Person(), event)
             yield replace(order, refunds=refunds.pop(content.invoice.id, None))
         moved = content.transaction or content.credit_note
-        at = (moved.resource_version if moved else None) or payload.occurred_at
+        at = (moved and moved.resource_version) or payload.occurred_at
         for invoice_id, back in refunds.items():
             yield Order(external_id=invoice_id, at=at, refunds=back)
 
-    def _invoice(self, invoice: Invoice, buyer: Person | None, told_at: datetime | None, kind: str) -> Order:
-        status, currency = self.status(invoice.status), currency_code(invoice.currency_code)
+    def _invoice(self, invoice: Invoice, buyer: Person, event: Event[Notification]) -> Order:
+        status, currency = self.status(invoice.status), invoice.currency_code
         if status in (Status.PENDING, Status.OVERDUE, Status.FAILED) and 0 < (invoice.amount_paid or 0) < invoice.total:
             status = Status.PARTIALLY_PAID
-        if invoice.deleted or kind == "invoice_deleted":
+        if invoice.deleted or event.kind == "invoice_deleted":
             status = Status.CANCELED
-        lines = invoice.line_items or []
+        billed = invoice.billing_address or Person()
+        items = tuple(
+            Item(title=line.description, quantity=line.quantity, unit_value=Money.of(line.unit_amount, currency))
+            for line in invoice.line_items
+        )
         return Order(
             external_id=invoice.id,
-            at=invoice.resource_version or invoice.updated_at or told_at,
+            at=invoice.resource_version or invoice.updated_at or event.payload.occurred_at,
             status=status,
             source_status=invoice.status,
-            title=order_title(invoice.id, [line.description for line in lines]),
-            value=Money(invoice.total, currency),
+            title=order_title(invoice.id, items),
+            value=Money.of(invoice.total, currency),
             ordered_at=invoice.date,
             paid_at=invoice.paid_at,
-            customer=_customer(buyer or Person(), invoice.billing_address or Person(), invoice.customer_id),
-            items=tuple(
-                Item(
-                    title=line.description or "–",
-                    quantity=1 if line.quantity is None else line.quantity,
-                    unit_value=None if line.unit_amount is None else Money(line.unit_amount, currency),
-                )
-                for line in lines
-            )
-            or None,
+            customer=Customer(
+                name=full_name(buyer.first_name, buyer.last_name) or full_name(billed.first_name, billed.last_name),
+                id=buyer.id or invoice.customer_id,
+                crm_id=buyer.crm_contact_id,
+                emails=(buyer.email, billed.email),
+                phones=(buyer.phone, billed.phone),
+            ),
+            items=items or None,
         )
 
 
-def _refunds(content: Content) -> dict[str, dict[str, Money]]:
-    """What was given back of which invoice, each under the id of the transaction that did it."""
-    refunds: dict[str, dict[str, Money]] = {}
-
-    def add(invoice_id: str | None, refund_id: str, status: str | None, amount: int | None, currency: str) -> None:
-        if invoice_id and amount is not None and status in DONE | UNDONE:
-            money = Money(amount if status in DONE else 0, currency_code(currency))
-            refunds.setdefault(invoice_id, {})[refund_id] = money
-
-    note, moved = content.credit_note, content.transaction
+def _given_back(content: Content) -> Iterable[tuple[str | None, str, str | None, int | None, str]]:
+    """Invoice, the id and status of the transaction that gives something of it back, amount and currency."""
+    invoice, note, moved = content.invoice, content.credit_note, content.transaction
     if note:
-        for one in note.linked_refunds or []:
-            add(note.reference_invoice_id, one.txn_id, one.txn_status, one.applied_amount, note.currency_code)
+        for one in note.linked_refunds:
+            yield note.reference_invoice_id, one.txn_id, one.txn_status, one.applied_amount, note.currency_code
     if moved and moved.type == "refund":
-        for each in moved.linked_credit_notes or []:
-            add(each.cn_reference_invoice_id, moved.id, moved.status, each.applied_amount, moved.currency_code)
-        if not moved.linked_credit_notes and content.invoice:
-            add(content.invoice.id, moved.id, moved.status, moved.amount, moved.currency_code)
-    return refunds
-
-
-def _customer(buyer: Person, billed: Person, customer_id: str | None) -> Customer | None:
-    names = [f"{each.first_name or ''} {each.last_name or ''}".strip() for each in (buyer, billed)]
-    customer = Customer(
-        name=names[0] or names[1] or None,
-        id=buyer.id or customer_id or None,
-        crm_id=(buyer.meta_data.crm_contact_id if buyer.meta_data else None) or None,
-        emails=tuple(dict.fromkeys(each.email for each in (buyer, billed) if each.email)),
-        phones=tuple(dict.fromkeys(each.phone for each in (buyer, billed) if each.phone)),
-    )
-    return None if customer == Customer() else customer
+        for each in moved.linked_credit_notes:
+            yield each.cn_reference_invoice_id, moved.id, moved.status, each.applied_amount, moved.currency_code
+        if invoice and not moved.linked_credit_notes:
+            yield invoice.id, moved.id, moved.status, moved.amount, moved.currency_code

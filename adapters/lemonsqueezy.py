@@ -16,7 +16,7 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Literal
 
 from adapters.contract import (
     UNKNOWN,
@@ -25,7 +25,6 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Item,
@@ -36,8 +35,9 @@ from adapters.contract import (
     Origin,
     Payload,
     Status,
-    currency_code,
     order_title,
+    place,
+    table,
 )
 
 # The one id under which all that was given back so far is kept: refunds have no id of their own.
@@ -50,49 +50,31 @@ class LemonSqueezyOptions(Options):
     first_invoices: Literal["count", "skip"] = "count"
 
 
-class CustomData(Payload):
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
-
-
-class Meta(Payload):
-    custom_data: Annotated[CustomData | None, IfObject] = None
-
-
-class FirstItem(Payload):
-    product_name: str | None = None
-    quantity: int | None = None
-    price: int | None = None
-
-
-class Attributes(Payload):
-    status: str
-    currency: str
-    total: int
-    refunded: bool | None = None
-    refunded_amount: int | None = None
-    order_number: str | None = None
-    billing_reason: str | None = None
-    customer_id: str | None = None
-    user_name: str | None = None
-    user_email: str | None = None
-    first_order_item: Annotated[FirstItem | None, IfObject] = None
-    created_at: IsoOrBlank = None
-    updated_at: IsoOrBlank = None
-    test_mode: bool | None = None
-
-
 class Sale(Payload):
-    id: str
-    attributes: Attributes
+    """An order, or an invoice of a subscription."""
+
+    id: str = place("data.id", otherwise=...)
+    status: str = place("data.attributes.status", otherwise=...)
+    currency: str = place("data.attributes.currency", otherwise=...)
+    total: int = place("data.attributes.total", otherwise=...)
+    refunded: bool | None = place("data.attributes.refunded")
+    refunded_amount: int | None = place("data.attributes.refunded_amount")
+    order_number: str | None = place("data.attributes.order_number")
+    billing_reason: str | None = place("data.attributes.billing_reason")
+    customer_id: str | None = place("data.attributes.customer_id")
+    user_name: str | None = place("data.attributes.user_name")
+    user_email: str | None = place("data.attributes.user_email")
+    product_name: str | None = place("data.attributes.first_order_item.product_name")
+    quantity: int | None = place("data.attributes.first_order_item.quantity")
+    price: int | None = place("data.attributes.first_order_item.price")
+    created_at: IsoOrBlank = place("data.attributes.created_at")
+    updated_at: IsoOrBlank = place("data.attributes.updated_at")
+    test_mode: bool | None = place("data.attributes.test_mode")
+    crm_contact_id: str | None = place("meta.custom_data.crm_contact_id")
+    deal_id: str | None = place("meta.custom_data.deal_id")
 
 
-class Notification(Payload):
-    meta: Annotated[Meta | None, IfObject] = None
-    data: Sale
-
-
-class LemonSqueezy(Adapter[Notification]):
+class LemonSqueezy(Adapter[Sale]):
     name, title, origin = "lemonsqueezy", "Lemon Squeezy", Origin.COMMERCE
     links = Links(
         signing="https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
@@ -108,71 +90,54 @@ class LemonSqueezy(Adapter[Notification]):
         "Optional: checkout[custom][crm_contact_id] and checkout[custom][deal_id] in your checkout links lead to the "
         "CRM's contact and deal.",
     )
-    topics = (
-        "order_created",
-        "order_refunded",
-        "subscription_payment_success",
-        "subscription_payment_failed",
-        "subscription_payment_recovered",
-        "subscription_payment_refunded",
+    topics = tuple(
+        "order_created order_refunded subscription_payment_success subscription_payment_failed "
+        "subscription_payment_recovered subscription_payment_refunded".split()
     )
     signature = Hmac(header="x-signature", encoding="hex")
     kind = Field("meta.event_name")
-    reads = dict.fromkeys(topics, Notification)
-    ignores = frozenset({"subscription_*", "license_key_*", "affiliate_*", "customer_*"})
+    reads = dict.fromkeys(topics, Sale)
+    ignores = frozenset("subscription_* license_key_* affiliate_* customer_*".split())
     options = LemonSqueezyOptions
-    statuses = {
-        "pending": Status.PENDING,
-        "paid": Status.PAID,
-        "partial_refund": Status.PAID,
-        "failed": Status.FAILED,
-        "fraudulent": Status.FAILED,
-        "void": Status.CANCELED,
-        "refunded": Status.REFUNDED,
-    }
+    statuses = table(
+        pending="pending",
+        paid="paid partial_refund",
+        failed="failed fraudulent",
+        canceled="void",
+        refunded="refunded",
+    )
     patience = "takes 200 only; tries again after 5, 25 and 125 seconds, then gives the event up"
 
-    def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
-        sale, known = payload.data.attributes, (payload.meta and payload.meta.custom_data) or CustomData()
-        invoice = event.kind.startswith("subscription_payment_")
-        options = event.options or LemonSqueezyOptions()
-        if invoice and sale.billing_reason == "initial" and options.first_invoices == "skip":
+    def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
+        sale, invoice = payload, event.kind.startswith("subscription_payment_")
+        if invoice and sale.billing_reason == "initial" and event.options.first_invoices == "skip":
             raise Ignored("the first invoice of a subscription; the order that it was bought by counts")
-        currency = currency_code(sale.currency)
         status = self.status(sale.status)
         if sale.refunded and status is not UNKNOWN:
             status = Status.REFUNDED
         if event.kind == "subscription_payment_failed" and status is Status.PENDING:
             status = Status.OVERDUE
         paid_now = event.kind in ("order_created", "subscription_payment_success", "subscription_payment_recovered")
-        item = sale.first_order_item
+        items = None
+        if sale.product_name:  # the first item is all of an order that its webhook tells (a cart has one product)
+            price = Money.of(sale.price, sale.currency)
+            items = (Item(title=sale.product_name, quantity=sale.quantity or 1, unit_value=price),)
         yield Order(
             # An invoice and an order may have the same number.
-            external_id=f"invoice:{payload.data.id}" if invoice else payload.data.id,
+            external_id=f"invoice:{sale.id}" if invoice else sale.id,
             at=sale.updated_at or sale.created_at,
             status=status,
             source_status=sale.status,
-            title=order_title(sale.order_number, [item.product_name] if item else [])
-            or (f"Subscription invoice {payload.data.id}" if invoice else None),
-            value=Money(sale.total, currency),
-            refunds={TOTAL: Money(sale.refunded_amount, currency)} if sale.refunded_amount else None,
+            title=order_title(sale.order_number, [sale.product_name])
+            or (f"Subscription invoice {sale.id}" if invoice else None),
+            value=Money.of(sale.total, sale.currency),
+            refunds={TOTAL: Money.of(sale.refunded_amount, sale.currency)} if sale.refunded_amount else None,
             ordered_at=sale.created_at,
             paid_at=(sale.updated_at if invoice else sale.created_at) if paid_now and status is Status.PAID else None,
             customer=Customer(
-                name=sale.user_name or None,
-                id=sale.customer_id or None,
-                crm_id=known.crm_contact_id or None,
-                emails=(sale.user_email,) if sale.user_email else (),
+                name=sale.user_name, id=sale.customer_id, crm_id=sale.crm_contact_id, emails=(sale.user_email,)
             ),
-            items=_items(item, currency),
+            items=items,
             test=sale.test_mode,
-            deal_id=known.deal_id or None,
+            deal_id=sale.deal_id,
         )
-
-
-def _items(item: FirstItem | None, currency: str) -> tuple[Item, ...] | None:
-    """The first item, which is all of an order that its webhook tells (a cart has one product)."""
-    if item is None or not item.product_name:
-        return None
-    price = None if item.price is None else Money(item.price, currency)
-    return (Item(title=item.product_name, quantity=item.quantity or 1, unit_value=price),)

@@ -26,11 +26,11 @@ from adapters.contract import (
     Customer,
     Event,
     Field,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
     Options,
     Order,
@@ -42,6 +42,8 @@ from adapters.contract import (
     currency_code,
     decimals,
     order_title,
+    place,
+    table,
 )
 
 
@@ -52,27 +54,16 @@ class PaddleOptions(Options):
 
 
 class Totals(Payload):
+    """In the currency's smallest units, as text ("65215")."""
+
     total: str | None = None
     grand_total: str | None = None
 
 
-class UnitTotals(Payload):
-    subtotal: str | None = None
-
-
-class Product(Payload):
-    name: str | None = None
-
-
-class LineItem(Payload):
+class Line(Payload):
+    name: str | None = place("product.name")
     quantity: int | None = None
-    product: Annotated[Product | None, IfObject] = None
-    unit_totals: Annotated[UnitTotals | None, IfObject] = None
-
-
-class Details(Payload):
-    totals: Totals
-    line_items: list[LineItem] | None = None
+    price: str | None = place("unit_totals.subtotal")
 
 
 class Attempt(Payload):
@@ -80,40 +71,29 @@ class Attempt(Payload):
     captured_at: IsoOrBlank = None
 
 
-class CustomData(Payload):
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
-
-
 class Transaction(Payload):
-    id: str
-    status: str
-    currency_code: str
-    details: Details
-    customer_id: str | None = None
-    invoice_number: str | None = None
-    payments: list[Attempt] | None = None
-    custom_data: Annotated[CustomData | None, IfObject] = None
-    created_at: IsoOrBlank = None
+    id: str = place("data.id", otherwise=...)
+    status: str = place("data.status", otherwise=...)
+    currency_code: str = place("data.currency_code", otherwise=...)
+    totals: Totals = place("data.details.totals", otherwise=...)
+    lines: Many[Line] = place("data.details.line_items", otherwise=())
+    customer_id: str | None = place("data.customer_id")
+    invoice_number: str | None = place("data.invoice_number")
+    payments: Many[Attempt] = place("data.payments", otherwise=())
+    crm_contact_id: str | None = place("data.custom_data.crm_contact_id")
+    deal_id: str | None = place("data.custom_data.deal_id")
+    created_at: IsoOrBlank = place("data.created_at")
+    occurred_at: IsoOrBlank = None
 
 
 class Adjustment(Payload):
-    id: str
-    action: str
-    status: str
-    transaction_id: str
-    currency_code: str
-    totals: Totals
-
-
-class Told(Payload):
+    id: str = place("data.id", otherwise=...)
+    action: str = place("data.action", otherwise=...)
+    status: str = place("data.status", otherwise=...)
+    transaction_id: str = place("data.transaction_id", otherwise=...)
+    currency_code: str = place("data.currency_code", otherwise=...)
+    totals: Totals = place("data.totals", otherwise=...)
     occurred_at: IsoOrBlank = None
-    data: Transaction
-
-
-class Adjusted(Payload):
-    occurred_at: IsoOrBlank = None
-    data: Adjustment
 
 
 class Paddle(Adapter[Any]):
@@ -130,110 +110,74 @@ class Paddle(Adapter[Any]):
         "Let this machine's clock be set by the network (NTP): a signature may be 5 seconds old (option tolerance).",
         "Optional: crm_contact_id and deal_id in a transaction's custom_data lead to the CRM's contact and deal.",
     )
-    topics = (
-        "transaction.ready",
-        "transaction.billed",
-        "transaction.updated",
-        "transaction.paid",
-        "transaction.completed",
-        "transaction.past_due",
-        "transaction.payment_failed",
-        "transaction.canceled",
-        "adjustment.created",
-        "adjustment.updated",
-    )
     signature = TimestampedHmac(
         header="paddle-signature", time_name="ts", mac_name="h1", between=";", joined_by=":", tolerance=5
     )
     kind = Field("event_type")
     delivery_id = Field("event_id")
+    topics = tuple(
+        "transaction.ready transaction.billed transaction.updated transaction.paid transaction.completed "
+        "transaction.past_due transaction.payment_failed transaction.canceled "
+        "adjustment.created adjustment.updated".split()
+    )
     reads = {
-        "transaction.created": Told,
-        "transaction.revised": Told,
-        **{topic: Adjusted if topic.startswith("adjustment.") else Told for topic in topics},
+        kind: Adjustment if kind.startswith("adjustment.") else Transaction
+        for kind in ("transaction.created", "transaction.revised", *topics)
     }
     ignores = frozenset(
-        {"customer.*", "address.*", "business.*", "subscription.*", "product.*", "price.*", "discount*.*", "payout.*"}
-        | {"payment_method.*", "report.*", "api_key*.*", "client_token.*"}
+        "customer.* address.* business.* subscription.* product.* price.* discount*.* payout.* "
+        "payment_method.* report.* api_key*.* client_token.*".split()
     )
     options = PaddleOptions
-    statuses = {
-        "ready": Status.PENDING,
-        "billed": Status.PENDING,
-        "paid": Status.PAID,
-        "completed": Status.PAID,
-        "past_due": Status.OVERDUE,
-        "canceled": Status.CANCELED,
-    }
+    statuses = table(pending="ready billed", paid="paid completed", overdue="past_due", canceled="canceled")
     patience = "takes 200 within 5 seconds; tries again 60 times in 3 days (sandbox: 3 times in 15 minutes)"
 
     def scheme(self, options: Any) -> Signature:
-        return replace(self.signature, tolerance=options.tolerance) if options else self.signature
+        return replace(self.signature, tolerance=options.tolerance)
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
-        match payload:
-            case Told():
-                yield self._transaction(payload)
-            case Adjusted():
-                yield _adjustment(payload)
+        yield self._transaction(payload) if isinstance(payload, Transaction) else _adjustment(payload)
 
-    def _transaction(self, told: Told) -> Order:
-        sale, totals = told.data, told.data.details.totals
+    def _transaction(self, sale: Transaction) -> Order:
         if sale.status == "draft":
             raise Ignored("a draft, which is a cart")
-        lines, known = sale.details.line_items or [], sale.custom_data or CustomData()
-        status = self.status(sale.status)
-        charged = totals.grand_total if totals.grand_total is not None else totals.total
-        captured = [one.captured_at for one in sale.payments or [] if one.status == "captured" and one.captured_at]
-        names = [line.product.name if line.product else None for line in lines]
+        status, totals = self.status(sale.status), sale.totals
+        captured = [one.captured_at for one in sale.payments if one.status == "captured" and one.captured_at]
+        items = tuple(
+            Item(title=line.name, quantity=line.quantity, unit_value=_money(line.price or None, sale.currency_code))
+            for line in sale.lines
+        )
         return Order(
             external_id=sale.id,
-            at=told.occurred_at,
+            at=sale.occurred_at,
             status=status,
             source_status=sale.status,
-            title=order_title(sale.invoice_number, names),
-            value=None if charged is None else _money(charged, sale.currency_code),
+            title=order_title(sale.invoice_number, items),
+            value=_money(totals.total if totals.grand_total is None else totals.grand_total, sale.currency_code),
             ordered_at=sale.created_at,
             paid_at=captured[0] if captured and status is Status.PAID else None,
-            customer=Customer(id=sale.customer_id or None, crm_id=known.crm_contact_id or None)
-            if sale.customer_id or known.crm_contact_id
-            else None,
-            items=tuple(
-                Item(
-                    title=name or "–",
-                    quantity=1 if line.quantity is None else line.quantity,
-                    unit_value=_money(line.unit_totals.subtotal, sale.currency_code)
-                    if line.unit_totals and line.unit_totals.subtotal
-                    else None,
-                )
-                for line, name in zip(lines, names, strict=True)
-            )
-            or None,
-            deal_id=known.deal_id or None,
+            customer=Customer(id=sale.customer_id, crm_id=sale.crm_contact_id),
+            items=items or None,
+            deal_id=sale.deal_id,
         )
 
 
-def _adjustment(adjusted: Adjusted) -> Order:
-    adjustment = adjusted.data
+def _adjustment(adjustment: Adjustment) -> Order:
     if adjustment.action not in ("refund", "chargeback", "chargeback_reverse"):
         raise Ignored("an adjustment that gives no money back")
     if adjustment.status not in ("approved", "reversed", "rejected"):
         raise Ignored("an adjustment that is not approved yet")
     given = adjustment.status == "approved" and adjustment.action != "chargeback_reverse"
-    money = _money(adjustment.totals.total or "0", adjustment.currency_code)
+    back = _money(adjustment.totals.total or None, adjustment.currency_code) if given else None
+    # What a chargeback took and its reverse brings back has two ids; it counts under one.
+    name = adjustment.id if adjustment.action == "refund" else "chargeback"
     return Order(
         external_id=adjustment.transaction_id,
-        at=adjusted.occurred_at,
-        # What a chargeback took and its reverse brings back has two ids; it counts under one.
-        refunds={
-            adjustment.id if adjustment.action == "refund" else "chargeback": money
-            if given
-            else Money(0, money.currency)
-        },
+        at=adjustment.occurred_at,
+        refunds={name: back or Money.of(0, adjustment.currency_code)},
     )
 
 
-def _money(amount: str, currency: str) -> Money:
-    """Text of the currency's smallest units ("65215")."""
+def _money(amount: str | None, currency: str) -> Money | None:
     code = currency_code(currency)
-    return Money.scaled(amount, decimals(code), code)
+    return None if amount is None else Money.scaled(amount, decimals(code), code)

@@ -15,7 +15,8 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from adapters.contract import (
     UNKNOWN,
@@ -23,10 +24,11 @@ from adapters.contract import (
     Customer,
     Event,
     Field,
-    IfObject,
     IsoOrBlank,
     Item,
     Links,
+    Many,
+    Maybe,
     Money,
     Order,
     Origin,
@@ -34,8 +36,10 @@ from adapters.contract import (
     Status,
     Token,
     Unknown,
-    currency_code,
+    full_name,
     order_title,
+    place,
+    table,
 )
 
 
@@ -43,26 +47,6 @@ class Phone(Payload):
     country_code: str | None = None
     area_code: str | None = None
     number: str | None = None
-
-
-class Phones(Payload):
-    mobile_phone: Annotated[Phone | None, IfObject] = None
-    home_phone: Annotated[Phone | None, IfObject] = None
-
-
-class Buyer(Payload):
-    id: str | None = None
-    name: str | None = None
-    email: str | None = None
-    document: str | None = None
-    phones: Annotated[Phones | None, IfObject] = None
-
-
-class Metadata(Payload):
-    """What the shop itself wrote on the order: the CRM's ids, if it knows them."""
-
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
 
 
 class Line(Payload):
@@ -76,45 +60,40 @@ class Thing(Payload):
     id: str
     code: str | None = None
     status: str | None = None
+    amount: int
     currency: str | None = None
+    customer_id: str | None = place("customer.id")
+    name: str | None = place("customer.name")
+    email: str | None = place("customer.email")
+    document: str | None = place("customer.document")
+    mobile_phone: Maybe[Phone] = place("customer.phones.mobile_phone")
+    home_phone: Maybe[Phone] = place("customer.phones.home_phone")
+    crm_contact_id: str | None = place("metadata.crm_contact_id")
+    deal_id: str | None = place("metadata.deal_id")
     created_at: IsoOrBlank = None
     updated_at: IsoOrBlank = None
-    customer: Annotated[Buyer | None, IfObject] = None
-    metadata: Annotated[Metadata | None, IfObject] = None
-
-
-class Parent(Payload):
-    """The order, as a charge names it."""
-
-    id: str
-    code: str | None = None
-    amount: int | None = None
-    status: str | None = None
 
 
 class Charge(Thing):
-    amount: int
     paid_amount: int | None = None
     canceled_amount: int | None = None
     paid_at: IsoOrBlank = None
-    order: Annotated[Parent | None, IfObject] = None
-    order_id: str | None = None
+    order_id: str | None = place("order.id", "order_id")
+    order_amount: int | None = place("order.amount")
+    order_status: str | None = place("order.status")
 
 
 class Sale(Thing):
-    amount: int
-    items: list[Line] | None = None
-    charges: list[Charge] | None = None
+    items: Many[Line] = ()
+    charges: Many[Charge] = ()
 
 
-class SaleHook(Payload):
+ThingT = TypeVar("ThingT", bound=Thing)
+
+
+class Hook(Payload, Generic[ThingT]):
     created_at: IsoOrBlank = None
-    data: Sale
-
-
-class ChargeHook(Payload):
-    created_at: IsoOrBlank = None
-    data: Charge
+    data: ThingT
 
 
 class PagarMe(Adapter[Any]):
@@ -135,136 +114,95 @@ class PagarMe(Adapter[Any]):
     kind = Field("type")
     delivery_id = Field("id")
     reads = {
-        "order.created": SaleHook,
-        "order.updated": SaleHook,
-        "order.closed": SaleHook,
-        "order.paid": SaleHook,
-        "order.payment_failed": SaleHook,
-        "order.canceled": SaleHook,
-        "charge.created": ChargeHook,
-        "charge.updated": ChargeHook,
-        "charge.pending": ChargeHook,
-        "charge.processing": ChargeHook,
-        "charge.paid": ChargeHook,
-        "charge.overpaid": ChargeHook,
-        "charge.underpaid": ChargeHook,
-        "charge.payment_failed": ChargeHook,
-        "charge.antifraud_reproved": ChargeHook,
-        "charge.partial_canceled": ChargeHook,
-        "charge.refunded": ChargeHook,
-        "charge.chargedback": ChargeHook,
+        **dict.fromkeys(
+            "order.created order.updated order.closed order.paid order.payment_failed order.canceled".split(),
+            Hook[Sale],
+        ),
+        **dict.fromkeys(
+            "charge.created charge.updated charge.pending charge.processing charge.paid charge.overpaid charge.underpaid "
+            "charge.payment_failed charge.antifraud_reproved charge.partial_canceled charge.refunded "
+            "charge.chargedback".split(),
+            Hook[Charge],
+        ),
     }
     topics = tuple(reads)
     ignores = frozenset(
-        {
-            "charge.antifraud_*",
-            "order_item.*",
-            "customer.*",
-            "card.*",
-            "address.*",
-            "recipient.*",
-            "plan*",
-            "subscription*",
-            "invoice.*",
-            "bank_account.*",
-            "usage.*",
-            "discount.*",
-            "checkout.*",
-            "payment-link.*",
-            "transfer.*",
-            "chargeback.*",
-            "increment.*",
-            "increment_*",
-            "seller.*",
-        }
+        "charge.antifraud_* order_item.* customer.* card.* address.* recipient.* plan* subscription* invoice.* "
+        "bank_account.* usage.* discount.* checkout.* payment-link.* transfer.* chargeback.* increment.* increment_* "
+        "seller.*".split()
     )
-    statuses = {
-        "pending": Status.PENDING,
-        "processing": Status.PENDING,
-        "authorized": Status.PENDING,
-        "paid": Status.PAID,
-        "overpaid": Status.PAID,
-        "underpaid": Status.PARTIALLY_PAID,
-        "partial_refunded": Status.PAID,
-        "partial_canceled": Status.PAID,
-        "canceled": Status.CANCELED,
-        "failed": Status.FAILED,
-        "refunded": Status.REFUNDED,
-        "chargedback": Status.REFUNDED,
-    }
-
+    statuses = table(
+        pending="pending processing authorized",
+        paid="paid overpaid partial_refunded partial_canceled",
+        partially_paid="underpaid",
+        canceled="canceled",
+        failed="failed",
+        refunded="refunded chargedback",
+    )
     # What the event itself says, whatever the status is called by then.
-    told = {
-        "order.paid": Status.PAID,
-        "order.payment_failed": Status.FAILED,
-        "order.canceled": Status.CANCELED,
-        "charge.paid": Status.PAID,
-        "charge.overpaid": Status.PAID,
-        "charge.underpaid": Status.PARTIALLY_PAID,
-        "charge.payment_failed": Status.FAILED,
-        "charge.antifraud_reproved": Status.FAILED,
-        "charge.partial_canceled": Status.PAID,
-        "charge.refunded": Status.REFUNDED,
-        "charge.chargedback": Status.REFUNDED,
-    }
+    told = table("order", paid="paid", failed="payment_failed", canceled="canceled") | table(
+        "charge",
+        paid="paid overpaid partial_canceled",
+        partially_paid="underpaid",
+        failed="payment_failed antifraud_reproved",
+        refunded="refunded chargedback",
+    )
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
         thing, at = payload.data, payload.data.updated_at or payload.created_at
         yield self._sale(thing, event.kind, at) if isinstance(thing, Sale) else self._charge(thing, event.kind, at)
 
-    def _sale(self, sale: Sale, kind: str, at: Any) -> Order:
-        currency, lines, charges = currency_code(sale.currency or "BRL"), sale.items or [], sale.charges or []
-        status = self._status(kind, sale.status)
-        paid = [charge.paid_at for charge in charges if charge.paid_at]
+    def _sale(self, sale: Sale, kind: str, at: datetime | None) -> Order:
+        status, currency = self._status(kind, sale.status), sale.currency or "BRL"
+        paid = [charge for charge in sale.charges if charge.paid_at]
         back = {
-            each.id: _given_back(each, currency)
-            for each in charges
-            if each.paid_at and (each.canceled_amount or self.status(each.status) is Status.REFUNDED)
+            charge.id: _given_back(charge, currency)
+            for charge in paid
+            if charge.canceled_amount or self.status(charge.status) is Status.REFUNDED
         }
         if back and status is Status.CANCELED:
             status = Status.REFUNDED
+        items = tuple(
+            Item(title=one.description, quantity=one.quantity, unit_value=Money.of(one.amount, currency), sku=one.code)
+            for one in sale.items
+        )
         return Order(
             external_id=sale.id,
             at=at,
             status=status,
             source_status=sale.status,
-            title=order_title(sale.code, [line.description for line in lines]),
-            value=Money(sale.amount, currency),
-            refunds=back or None,
+            title=order_title(sale.code, items),
+            value=Money.of(sale.amount, currency),
+            refunds=back,
             ordered_at=sale.created_at,
-            paid_at=paid[-1] if paid and status is Status.PAID else None,
+            paid_at=paid[-1].paid_at if paid and status is Status.PAID else None,
             customer=_customer(sale),
-            items=tuple(_item(line, currency) for line in lines) or None,
-            deal_id=(sale.metadata or Metadata()).deal_id or None,
+            items=items or None,
+            deal_id=sale.deal_id,
         )
 
-    def _charge(self, charge: Charge, kind: str, at: Any) -> Order:
-        currency, order = currency_code(charge.currency or "BRL"), charge.order
-        sale_id = order.id if order else charge.order_id
-        part = bool(order and order.amount and order.amount > charge.amount)
-        status = self._status(kind, charge.status)
+    def _charge(self, charge: Charge, kind: str, at: datetime | None) -> Order:
+        status, currency, sale_id = self._status(kind, charge.status), charge.currency or "BRL", charge.order_id
         if status is Status.CANCELED and charge.paid_at and charge.canceled_amount:
             status = Status.REFUNDED
-        back = {}
-        if status is Status.REFUNDED or (kind == "charge.partial_canceled" and charge.canceled_amount):
-            back = {charge.id: _given_back(charge, currency)}
-        if part:
-            status = self.status(order.status) if order else None
+        returned = status is Status.REFUNDED or (kind == "charge.partial_canceled" and charge.canceled_amount)
+        if charge.order_amount and charge.order_amount > charge.amount:  # a part of its order
+            status = self.status(charge.order_status)
         return Order(
             external_id=sale_id or charge.id,
             # The order's own id is the better name; a charge without one (a subscription's) goes by its own.
             preference=0 if sale_id else 1,
-            aliases=(charge.id,) if sale_id and charge.id else (),
+            aliases=(charge.id,),
             at=at,
             status=status,
             source_status=charge.status,
             title=None if sale_id else order_title(charge.code, []),  # the order's events know what was sold
-            value=Money((order.amount if order else None) or charge.amount, currency),
-            refunds=back or None,
+            value=Money.of(charge.order_amount or charge.amount, currency),
+            refunds={charge.id: _given_back(charge, currency)} if returned else None,
             ordered_at=None if sale_id else charge.created_at,
             paid_at=charge.paid_at if status is Status.PAID else None,
             customer=_customer(charge),
-            deal_id=(charge.metadata or Metadata()).deal_id or None,
+            deal_id=charge.deal_id,
         )
 
     def _status(self, kind: str, word: str | None) -> Status | Unknown | None:
@@ -273,32 +211,19 @@ class PagarMe(Adapter[Any]):
 
 
 def _given_back(charge: Charge, currency: str) -> Money:
-    return Money(charge.canceled_amount or charge.paid_amount or charge.amount, currency)
+    return Money.of(charge.canceled_amount or charge.paid_amount or charge.amount, currency)
 
 
-def _customer(thing: Thing) -> Customer | None:
-    buyer, metadata = thing.customer or Buyer(), thing.metadata or Metadata()
-    phones = buyer.phones or Phones()
-    numbers = [
-        f"+{phone.country_code or '55'} {phone.area_code or ''} {phone.number}"
-        for phone in (phones.mobile_phone, phones.home_phone)
-        if phone and phone.number
-    ]
-    customer = Customer(
-        name=(buyer.name or "").strip() or None,
-        id=buyer.id or None,
-        crm_id=metadata.crm_contact_id or None,
-        emails=(buyer.email,) if buyer.email else (),
-        phones=tuple(numbers),
-        documents=(buyer.document,) if buyer.document else (),
-    )
-    return None if customer == Customer() else customer
-
-
-def _item(line: Line, currency: str) -> Item:
-    return Item(
-        title=line.description or "–",
-        quantity=1 if line.quantity is None else line.quantity,
-        unit_value=None if line.amount is None else Money(line.amount, currency),
-        sku=line.code or None,
+def _customer(thing: Thing) -> Customer:
+    return Customer(
+        name=full_name(thing.name),
+        id=thing.customer_id,
+        crm_id=thing.crm_contact_id,
+        emails=(thing.email,),
+        phones=tuple(
+            f"+{phone.country_code or '55'} {phone.area_code or ''} {phone.number}"
+            for phone in (thing.mobile_phone, thing.home_phone)
+            if phone and phone.number
+        ),
+        documents=(thing.document,),
     )

@@ -18,8 +18,8 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BeforeValidator
 
@@ -30,7 +30,6 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     IsoOrBlank,
     Links,
     Money,
@@ -39,11 +38,17 @@ from adapters.contract import (
     Origin,
     Payload,
     Status,
+    full_name,
     order_title,
+    place,
+    table,
 )
 
 # The money goes back; `auto-accepted` is a dispute that nobody answered in time.
 ACCEPTED = frozenset({"merchant-accepted", "auto-accepted"})
+
+# What `domain` says: whether it was made with a test key or a live one.
+TEST = {"test": True, "live": False}
 
 
 class PaystackOptions(Options):
@@ -70,100 +75,62 @@ def _by_number(value: Any) -> Any:
 Buyer = Annotated[Person | None, BeforeValidator(_by_number)]
 
 
-class Metadata(Payload):
-    """What the shop itself wrote on the transaction: the CRM's ids, if it knows them."""
-
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
-
-
-class Transaction(Payload):
-    reference: str
+class Thing(Payload):
     status: str
     amount: int
-    currency: str
     domain: str | None = None
-    paid_at: IsoOrBlank = None
-    paidAt: IsoOrBlank = None
-    created_at: IsoOrBlank = None
-    createdAt: IsoOrBlank = None
     customer: Buyer = None
-    metadata: Annotated[Metadata | None, IfObject] = None
+    crm_contact_id: str | None = place("metadata.crm_contact_id")
+    deal_id: str | None = place("metadata.deal_id")
+    created_at: IsoOrBlank = None
+    paid_at: IsoOrBlank = None
 
 
-class Refund(Payload):
-    status: str
+class Transaction(Thing):
+    reference: str
+    currency: str
+    createdAt: IsoOrBlank = None
+    paidAt: IsoOrBlank = None
+
+
+class Refund(Thing):
     transaction_reference: str
     refund_reference: str | None = None
-    amount: int
     currency: str
-    domain: str | None = None
-    customer: Buyer = None
 
 
 class Dispute(Payload):
     id: str
-    status: str | None = None
     resolution: str | None = None
     refund_amount: int | None = None
     currency: str | None = None
-    updated_at: IsoOrBlank = None
-    created_at: IsoOrBlank = None
-    transaction: Transaction
     customer: Buyer = None
+    transaction: Transaction
+    created_at: IsoOrBlank = None
+    updated_at: IsoOrBlank = None
 
 
-class PaymentRequest(Payload):
+class PaymentRequest(Thing):
     request_code: str
-    status: str
-    amount: int
     currency: str
-    domain: str | None = None
     description: str | None = None
     invoice_number: str | None = None
     offline_reference: str | None = None
-    paid_at: IsoOrBlank = None
-    created_at: IsoOrBlank = None
-    customer: Buyer = None
-    metadata: Annotated[Metadata | None, IfObject] = None
 
 
-class Charged(Payload):
-    reference: str | None = None
-    currency: str | None = None
-
-
-class Invoice(Payload):
+class Invoice(Thing):
     invoice_code: str
-    status: str
-    amount: int
-    domain: str | None = None
     description: str | None = None
     paid: bool | None = None
-    paid_at: IsoOrBlank = None
-    created_at: IsoOrBlank = None
-    transaction: Annotated[Charged | None, IfObject] = None
-    customer: Buyer = None
+    reference: str | None = place("transaction.reference")
+    currency: str | None = place("transaction.currency")
 
 
-class TransactionEvent(Payload):
-    data: Transaction
+DataT = TypeVar("DataT", bound=Payload)
 
 
-class RefundEvent(Payload):
-    data: Refund
-
-
-class DisputeEvent(Payload):
-    data: Dispute
-
-
-class PaymentRequestEvent(Payload):
-    data: PaymentRequest
-
-
-class InvoiceEvent(Payload):
-    data: Invoice
+class Told(Payload, Generic[DataT]):
+    data: DataT
 
 
 class Paystack(Adapter[Any]):
@@ -184,151 +151,123 @@ class Paystack(Adapter[Any]):
     patience = "takes 200; tries again every 3 minutes, after the fourth time hourly, for 72 hours"
     kind = Field("event")
     reads = {
-        "charge.success": TransactionEvent,
-        "charge.dispute.create": DisputeEvent,
-        "charge.dispute.remind": DisputeEvent,
-        "charge.dispute.resolve": DisputeEvent,
-        "refund.pending": RefundEvent,
-        "refund.processing": RefundEvent,
-        "refund.processed": RefundEvent,
-        "refund.failed": RefundEvent,
-        "paymentrequest.pending": PaymentRequestEvent,
-        "paymentrequest.success": PaymentRequestEvent,
-        "invoice.create": InvoiceEvent,
-        "invoice.update": InvoiceEvent,
-        "invoice.payment_failed": InvoiceEvent,
+        "charge.success": Told[Transaction],
+        **dict.fromkeys("charge.dispute.create charge.dispute.remind charge.dispute.resolve".split(), Told[Dispute]),
+        **dict.fromkeys("refund.pending refund.processing refund.processed refund.failed".split(), Told[Refund]),
+        **dict.fromkeys("paymentrequest.pending paymentrequest.success".split(), Told[PaymentRequest]),
+        **dict.fromkeys("invoice.create invoice.update invoice.payment_failed".split(), Told[Invoice]),
     }
     topics = tuple(reads)
     ignores = frozenset(
-        {
-            "transfer.*",
-            "subscription.*",
-            "customeridentification.*",
-            "dedicatedaccount.*",
-            "refund.needs-attention",
-            "paymentrequest.draft",
-            "product.*",
-        }
+        "transfer.* subscription.* customeridentification.* dedicatedaccount.* refund.needs-attention "
+        "paymentrequest.draft product.*".split()
     )
     options = PaystackOptions
-    statuses = {
-        "success": Status.PAID,
-        "pending": Status.PENDING,
-        "failed": Status.FAILED,
-        "reversed": Status.REFUNDED,
-    }
+    statuses = table(pending="pending", paid="success", failed="failed", refunded="reversed")
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
-        thing = payload.data
-        match thing:
-            case Transaction():
-                yield self._transaction(thing, thing.paid_at or thing.paidAt)
-            case Refund():
-                yield self._refund(thing, event.kind)
-            case Dispute():
-                yield self._dispute(thing, event.kind)
-            case PaymentRequest():
-                yield self._payment_request(thing, event.kind)
-            case _:
-                yield self._invoice(thing, event.kind, event.options)
+        match payload.data:
+            case Transaction() as charge:
+                yield self._transaction(charge, charge.customer)
+            case Refund() as refund:
+                yield _refund(refund, event.kind)
+            case Dispute() as dispute:
+                yield self._dispute(dispute, event.kind)
+            case PaymentRequest() as request:
+                yield self._payment_request(request, event.kind)
+            case invoice:
+                yield self._invoice(invoice, event.kind, event.options)
 
-    def _transaction(self, thing: Transaction, at: datetime | None, buyer: Person | None = None, **said: Any) -> Order:
-        metadata = thing.metadata or Metadata()
-        status = self.status(thing.status)
-        known = {
-            "external_id": thing.reference,
-            "at": at,
-            "status": status,
-            "source_status": thing.status,
-            "title": order_title(thing.reference, []),
-            "value": _money(thing.amount, thing.currency),
-            "ordered_at": thing.created_at or thing.createdAt,
-            "paid_at": (thing.paid_at or thing.paidAt) if status is Status.PAID else None,
-            "customer": _customer(buyer or thing.customer, metadata),
-            "test": _test(thing.domain),
-            "deal_id": metadata.deal_id or None,
-        }
-        return Order(**{**known, **said})
-
-    def _refund(self, thing: Refund, kind: str) -> Order:
-        back = _money(thing.amount, thing.currency) if kind == "refund.processed" else None
+    def _transaction(self, charge: Transaction, buyer: Person | None) -> Order:
+        status, paid_at = self.status(charge.status), charge.paid_at or charge.paidAt
         return Order(
-            external_id=thing.transaction_reference,
-            at=None,
-            status=Status.PAID,  # only what was paid is refunded; when all of it came back, the fold says so
-            source_status=thing.status,
-            refunds={thing.refund_reference or "refund": back} if back else None,
-            customer=_customer(thing.customer, Metadata()),
-            test=_test(thing.domain),
-        )
-
-    def _dispute(self, thing: Dispute, kind: str) -> Order:
-        at, paid = thing.updated_at or thing.created_at, thing.transaction
-        said: dict[str, Any] = {}
-        if kind == "charge.dispute.resolve" and thing.resolution in ACCEPTED:
-            back = paid.amount if thing.refund_amount is None else thing.refund_amount
-            if back >= paid.amount and self.status(paid.status) in (Status.PAID, Status.REFUNDED):
-                # Without an amount of its own: the refund that follows tells the same money.
-                said = {"status": Status.REFUNDED, "source_status": thing.resolution}
-            else:
-                said = {"refunds": {f"dispute {thing.id}": _money(back, thing.currency or paid.currency)}}
-        return self._transaction(paid, at, thing.customer, **said)
-
-    def _payment_request(self, thing: PaymentRequest, kind: str) -> Order:
-        status, metadata = self.status(thing.status), thing.metadata or Metadata()
-        return Order(
-            external_id=thing.request_code,
-            aliases=(thing.offline_reference,) if thing.offline_reference else (),
-            at=thing.paid_at if kind == "paymentrequest.success" else thing.created_at,
+            external_id=charge.reference,
+            at=paid_at,
             status=status,
-            source_status=thing.status,
-            title=order_title(thing.invoice_number, [thing.description]),
-            value=_money(thing.amount, thing.currency),
-            ordered_at=thing.created_at,
-            paid_at=thing.paid_at if status is Status.PAID else None,
-            customer=_customer(thing.customer, metadata),
-            test=_test(thing.domain),
-            deal_id=metadata.deal_id or None,
+            source_status=charge.status,
+            title=order_title(charge.reference, []),
+            value=_money(charge.amount, charge.currency),
+            ordered_at=charge.created_at or charge.createdAt,
+            paid_at=paid_at if status is Status.PAID else None,
+            customer=_customer(buyer, charge.crm_contact_id),
+            test=TEST.get(charge.domain or ""),
+            deal_id=charge.deal_id,
         )
 
-    def _invoice(self, thing: Invoice, kind: str, options: PaystackOptions) -> Order:
-        charged, status = thing.transaction or Charged(), self.status(thing.status)
+    def _dispute(self, dispute: Dispute, kind: str) -> Order:
+        paid = dispute.transaction
+        order = self._transaction(paid, dispute.customer or paid.customer)
+        order = replace(order, at=dispute.updated_at or dispute.created_at)
+        if kind != "charge.dispute.resolve" or dispute.resolution not in ACCEPTED:
+            return order
+        back = paid.amount if dispute.refund_amount is None else dispute.refund_amount
+        if back >= paid.amount and order.status in (Status.PAID, Status.REFUNDED):
+            # Without an amount of its own: the refund that follows tells the same money.
+            return replace(order, status=Status.REFUNDED, source_status=dispute.resolution)
+        return replace(order, refunds={f"dispute {dispute.id}": _money(back, dispute.currency or paid.currency)})
+
+    def _payment_request(self, request: PaymentRequest, kind: str) -> Order:
+        status = self.status(request.status)
+        return Order(
+            external_id=request.request_code,
+            aliases=(request.offline_reference,),
+            at=request.paid_at if kind == "paymentrequest.success" else request.created_at,
+            status=status,
+            source_status=request.status,
+            title=order_title(request.invoice_number, [request.description]),
+            value=_money(request.amount, request.currency),
+            ordered_at=request.created_at,
+            paid_at=request.paid_at if status is Status.PAID else None,
+            customer=_customer(request.customer, request.crm_contact_id),
+            test=TEST.get(request.domain or ""),
+            deal_id=request.deal_id,
+        )
+
+    def _invoice(self, invoice: Invoice, kind: str, options: PaystackOptions) -> Order:
+        status, currency = self.status(invoice.status), invoice.currency or options.currency
         if kind == "invoice.payment_failed" and status is not UNKNOWN:
             status = Status.OVERDUE
-        elif status is Status.PAID and thing.paid is False:
+        elif status is Status.PAID and invoice.paid is False:
             status = Status.PENDING
-        currency = charged.currency or options.currency
         return Order(
-            external_id=charged.reference or thing.invoice_code,
-            preference=0 if charged.reference else 1,
-            aliases=(thing.invoice_code,) if charged.reference and thing.invoice_code else (),
-            at=thing.paid_at or (thing.created_at if kind == "invoice.create" else None),
+            external_id=invoice.reference or invoice.invoice_code,
+            preference=0 if invoice.reference else 1,
+            aliases=(invoice.invoice_code,),
+            at=invoice.paid_at or (invoice.created_at if kind == "invoice.create" else None),
             status=status,
-            source_status=thing.status,
-            title=order_title(None, [thing.description]),
-            value=_money(thing.amount, currency) if currency else None,
-            ordered_at=thing.created_at,
-            paid_at=thing.paid_at if status is Status.PAID else None,
-            customer=_customer(thing.customer, Metadata()),
-            test=_test(thing.domain),
+            source_status=invoice.status,
+            title=order_title(None, [invoice.description]),
+            value=_money(invoice.amount, currency) if currency else None,
+            ordered_at=invoice.created_at,
+            paid_at=invoice.paid_at if status is Status.PAID else None,
+            customer=_customer(invoice.customer),
+            test=TEST.get(invoice.domain or ""),
         )
+
+
+def _refund(refund: Refund, kind: str) -> Order:
+    back = _money(refund.amount, refund.currency) if kind == "refund.processed" else None
+    return Order(
+        external_id=refund.transaction_reference,
+        at=None,
+        status=Status.PAID,  # only what was paid is refunded; when all of it came back, the fold says so
+        source_status=refund.status,
+        refunds={refund.refund_reference or "refund": back} if back else None,
+        customer=_customer(refund.customer),
+        test=TEST.get(refund.domain or ""),
+    )
 
 
 def _money(amount: int, currency: str) -> Money:
     return Money.scaled(amount, 2, currency)
 
 
-def _test(domain: str | None) -> bool | None:
-    return {"test": True, "live": False}.get(domain or "")
-
-
-def _customer(person: Person | None, metadata: Metadata) -> Customer | None:
-    buyer = person or Person()
-    customer = Customer(
-        name=f"{buyer.first_name or ''} {buyer.last_name or ''}".strip() or None,
-        id=buyer.id or buyer.customer_code or None,
-        crm_id=metadata.crm_contact_id or None,
-        emails=(buyer.email,) if buyer.email else (),
-        phones=tuple(phone for phone in (buyer.international_format_phone or buyer.phone,) if phone),
+def _customer(buyer: Person | None, crm_id: str | None = None) -> Customer:
+    buyer = buyer or Person()
+    return Customer(
+        name=full_name(buyer.first_name, buyer.last_name),
+        id=buyer.id or buyer.customer_code,
+        crm_id=crm_id,
+        emails=(buyer.email,),
+        phones=(buyer.international_format_phone or buyer.phone,),
     )
-    return None if customer == Customer() else customer

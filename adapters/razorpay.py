@@ -20,7 +20,6 @@ Decided here, and why:
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
 
 from adapters.contract import (
     Adapter,
@@ -29,8 +28,6 @@ from adapters.contract import (
     Field,
     Header,
     Hmac,
-    IfObject,
-    Ignored,
     Links,
     Money,
     Order,
@@ -38,9 +35,11 @@ from adapters.contract import (
     Payload,
     Seconds,
     Status,
-    Unknown,
-    currency_code,
+    Unreadable,
+    latest,
     order_title,
+    place,
+    table,
 )
 
 # Events of one try to pay.
@@ -50,33 +49,20 @@ TRIES = ("payment.authorized", "payment.captured", "payment.failed", "subscripti
 NOBODY = "void@razorpay.com"
 
 
-class Notes(Payload):
-    """What the shop itself wrote on it: the CRM's ids, if it knows them."""
-
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
-
-
-class Person(Payload):
-    id: str | None = None
-    name: str | None = None
-    email: str | None = None
-    contact: str | None = None
-
-
 class Thing(Payload):
     id: str
     status: str
     amount: int
     currency: str
-    notes: Annotated[Notes | None, IfObject] = None
+    order_id: str | None = None
+    description: str | None = None
+    crm_contact_id: str | None = place("notes.crm_contact_id")
+    deal_id: str | None = place("notes.deal_id")
     created_at: Seconds | None = None
 
 
 class Payment(Thing):
-    order_id: str | None = None
     invoice_id: str | None = None
-    description: str | None = None
     email: str | None = None
     contact: str | None = None
     customer_id: str | None = None
@@ -85,46 +71,35 @@ class Payment(Thing):
 class Bill(Thing):
     """An order, an invoice or a payment link."""
 
-    order_id: str | None = None
     receipt: str | None = None
     reference_id: str | None = None
-    description: str | None = None
     short_url: str | None = None
     updated_at: Seconds | None = None
     cancelled_at: Seconds | None = None  # 0 where it was not
     expired_at: Seconds | None = None
     paid_at: Seconds | None = None
-    customer_details: Annotated[Person | None, IfObject] = None
-    customer: Annotated[Person | None, IfObject] = None
+    name: str | None = place("customer_details.name", "customer.name")
+    email: str | None = place("customer_details.email", "customer.email")
+    contact: str | None = place("customer_details.contact", "customer.contact")
+    customer_id: str | None = place("customer_details.id", "customer.id")
 
 
-class Refund(Thing):
-    pass
+class Back(Payload):
+    """A refund or a dispute; no notification tells of both."""
 
-
-class Dispute(Thing):
+    id: str
+    amount: int
     amount_deducted: int | None = None
-
-
-EntityT = TypeVar("EntityT", bound=Thing)
-
-
-class Holds(Payload, Generic[EntityT]):
-    entity: EntityT
-
-
-class Contents(Payload):
-    payment: Annotated[Holds[Payment] | None, IfObject] = None
-    order: Annotated[Holds[Bill] | None, IfObject] = None
-    invoice: Annotated[Holds[Bill] | None, IfObject] = None
-    payment_link: Annotated[Holds[Bill] | None, IfObject] = None
-    refund: Annotated[Holds[Refund] | None, IfObject] = None
-    dispute: Annotated[Holds[Dispute] | None, IfObject] = None
+    currency: str
 
 
 class Notification(Payload):
     created_at: Seconds | None = None
-    payload: Contents
+    payment: Payment | None = place("payload.payment.entity")
+    order: Bill | None = place("payload.order.entity")
+    invoice: Bill | None = place("payload.invoice.entity")
+    payment_link: Bill | None = place("payload.payment_link.entity")
+    back: Back | None = place("payload.refund.entity", "payload.dispute.entity")
 
 
 class Razorpay(Adapter[Notification]):
@@ -146,145 +121,95 @@ class Razorpay(Adapter[Notification]):
     patience = "takes 2xx within 5 seconds; tries again for 24 hours, then turns the webhook off"
     kind = Field("event")
     delivery_id = Header("x-razorpay-event-id")
-    topics = (
-        "order.paid",
-        "payment.authorized",
-        "payment.captured",
-        "payment.failed",
-        "payment.dispute.lost",
-        "subscription.charged",
-        "refund.created",
-        "refund.processed",
-        "refund.failed",
-        "invoice.partially_paid",
-        "invoice.paid",
-        "invoice.expired",
-        "payment_link.partially_paid",
-        "payment_link.paid",
-        "payment_link.cancelled",
-        "payment_link.expired",
+    topics = tuple(
+        "order.paid payment.authorized payment.captured payment.failed payment.dispute.lost subscription.charged "
+        "refund.created refund.processed refund.failed invoice.partially_paid invoice.paid invoice.expired "
+        "payment_link.partially_paid payment_link.paid payment_link.cancelled payment_link.expired".split()
     )
     reads = dict.fromkeys(topics, Notification)
     ignores = frozenset(
-        {
-            "payment.dispute.*",
-            "payment.downtime.*",
-            "refund.speed_changed",
-            "subscription.*",
-            "qr_code.*",
-            "virtual_account.*",
-            "transfer.*",
-            "settlement.*",
-            "payout*",
-            "fund_account.*",
-            "account.*",
-            "product.*",
-        }
+        "payment.dispute.* payment.downtime.* refund.speed_changed subscription.* qr_code.* virtual_account.* "
+        "transfer.* settlement.* payout* fund_account.* account.* product.*".split()
     )
-    statuses = {
-        "payment.created": Status.PENDING,
-        "payment.authorized": Status.PENDING,
-        "payment.captured": Status.PAID,
-        "payment.refunded": Status.REFUNDED,
-        "payment.failed": Status.FAILED,
-        "order.created": Status.PENDING,
-        "order.attempted": Status.PENDING,
-        "order.paid": Status.PAID,
-        "invoice.issued": Status.PENDING,
-        "invoice.partially_paid": Status.PARTIALLY_PAID,
-        "invoice.paid": Status.PAID,
-        "invoice.expired": Status.CANCELED,
-        "invoice.cancelled": Status.CANCELED,
-        "payment_link.created": Status.PENDING,
-        "payment_link.partially_paid": Status.PARTIALLY_PAID,
-        "payment_link.paid": Status.PAID,
-        "payment_link.expired": Status.CANCELED,
-        "payment_link.cancelled": Status.CANCELED,
-    }
+    statuses = (
+        table("payment", pending="created authorized", paid="captured", refunded="refunded", failed="failed")
+        | table("order", pending="created attempted", paid="paid")
+        | table("invoice", pending="issued", partially_paid="partially_paid", paid="paid", canceled="expired cancelled")
+        | table(
+            "payment_link",
+            pending="created",
+            partially_paid="partially_paid",
+            paid="paid",
+            canceled="expired cancelled",
+        )
+    )
 
     def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
-        held, at = payload.payload, payload.created_at
-        payment = held.payment.entity if held.payment else None
-        for name, holds in (("payment_link", held.payment_link), ("invoice", held.invoice), ("order", held.order)):
-            if holds and event.kind.startswith(f"{name}."):
-                yield self._bill(name, holds.entity, payment, at)
-                return
+        name, at, payment = event.kind.partition(".")[0], payload.created_at, payload.payment
+        bill = {"payment_link": payload.payment_link, "invoice": payload.invoice, "order": payload.order}.get(name)
+        if bill:
+            yield self._bill(name, bill, payment or bill, at)
+            return
         if payment is None:
-            raise Ignored("it names no payment")
-        refunds = None
-        if event.kind == "payment.dispute.lost" and held.dispute:
-            lost = held.dispute.entity
-            refunds = {lost.id: _money(lost, lost.amount_deducted or lost.amount)}
-        elif event.kind in ("refund.processed", "refund.failed") and held.refund:
-            back = held.refund.entity
-            refunds = {back.id: _money(back, 0 if event.kind == "refund.failed" else back.amount)}
-        yield self._payment(payment, event.kind, refunds, payment.created_at if event.kind == "payment.failed" else at)
+            raise Unreadable("payload.payment.entity: Field required")
+        yield self._payment(payment, event)
 
-    def _payment(self, payment: Payment, kind: str, refunds: dict[str, Money] | None, at: datetime | None) -> Order:
-        bill = kind != "subscription.charged" and _bill_of(payment)
-        status: Status | Unknown | None = None if bill else self.status(f"payment.{payment.status}")
-        notes = payment.notes or Notes()
+    def _payment(self, payment: Payment, event: Event[Notification]) -> Order:
+        kind, told = event.kind, event.payload
+        at = payment.created_at if kind == "payment.failed" else told.created_at
+        link = re.fullmatch(r"#[A-Za-z0-9]{14}", payment.description or "")
+        # Of an invoice or a payment link, and so perhaps of a part of it.
+        part = kind != "subscription.charged" and bool(payment.invoice_id or link)
+        status = None if part else self.status(f"payment.{payment.status}")
+        refunds, back = None, told.back
+        if back and kind in ("payment.dispute.lost", "refund.processed", "refund.failed"):
+            amount = 0 if kind == "refund.failed" else back.amount_deducted or back.amount
+            refunds = {back.id: Money.of(amount, back.currency)}
         return Order(
             external_id=payment.order_id or payment.id,
             preference=0 if payment.order_id else 1,
-            aliases=(payment.id,) if payment.order_id and payment.id else (),
+            aliases=(payment.id,),
             at=at,
             status=status,
-            source_status=None if bill else payment.status,
+            source_status=None if part else payment.status,
             # A refund or a dispute comes when the order has its name.
-            title=order_title(None, [payment.description]) if kind in TRIES and not bill else None,
-            value=None if bill else _money(payment, payment.amount),
+            title=order_title(None, [payment.description]) if kind in TRIES and not part else None,
+            value=None if part else Money.of(payment.amount, payment.currency),
             refunds=refunds,
             paid_at=at if status is Status.PAID and kind in ("payment.captured", "subscription.charged") else None,
-            customer=_customer(payment, Person(), notes),
-            deal_id=notes.deal_id or None,
+            customer=_customer(payment, payment),
+            deal_id=payment.deal_id,
         )
 
-    def _bill(self, name: str, bill: Bill, payment: Payment | None, at: datetime | None) -> Order:
+    def _bill(self, name: str, bill: Bill, paid: Payment | Bill, at: datetime | None) -> Order:
+        """What is said of a bill, and of who paid it: by its payment, or by itself."""
         status = self.status(f"{name}.{bill.status}")
+        if name == "payment_link":
+            at = latest(bill.updated_at, bill.cancelled_at, bill.expired_at) or at
         # In the sample of payment_link.paid, the order itself has its id without the prefix that all others give it.
-        order_id = (payment.order_id if payment else None) or bill.order_id
-        changed = [time for time in (bill.updated_at, bill.cancelled_at, bill.expired_at) if time]
-        moment = max(changed, default=at) if name == "payment_link" else at
-        notes = bill.notes or (payment.notes if payment else None) or Notes()
-        names = (bill.id, payment.id if payment else None)
-        external_id = order_id or bill.id
+        order_id = paid.order_id or bill.order_id
         return Order(
-            external_id=external_id,
+            external_id=order_id or bill.id,
             preference=0 if order_id or name == "order" else 1,
-            aliases=tuple(dict.fromkeys(each for each in names if each and each != external_id)),
-            at=moment,
+            aliases=(bill.id, paid.id),
+            at=at,
             status=status,
             source_status=bill.status,
-            title=order_title(
-                bill.receipt or bill.reference_id, [bill.description or (payment.description if payment else None)]
-            ),
-            value=_money(bill, bill.amount),
+            title=order_title(bill.receipt or bill.reference_id, [bill.description or paid.description]),
+            value=Money.of(bill.amount, bill.currency),
             ordered_at=bill.created_at,
-            paid_at=(bill.paid_at or moment) if status is Status.PAID else None,
-            customer=_customer(payment, bill.customer_details or bill.customer or Person(), notes),
-            url=bill.short_url if re.match(r"https://\S+\Z", bill.short_url or "") else None,
-            deal_id=notes.deal_id or None,
+            paid_at=(bill.paid_at or at) if status is Status.PAID else None,
+            customer=_customer(bill, paid, bill.name),
+            url=bill.short_url,
+            deal_id=bill.deal_id or paid.deal_id,
         )
 
 
-def _bill_of(payment: Payment) -> bool:
-    """Whether the payment is of an invoice or a payment link, and so perhaps of a part of it."""
-    return bool(payment.invoice_id) or bool(re.fullmatch(r"#[A-Za-z0-9]{14}", payment.description or ""))
-
-
-def _money(thing: Thing, amount: int) -> Money:
-    return Money(amount, currency_code(thing.currency))
-
-
-def _customer(payment: Payment | None, person: Person, notes: Notes) -> Customer | None:
-    emails = (person.email, payment.email if payment else None)
-    phones = (payment.contact if payment else None, person.contact)
-    customer = Customer(
-        name=person.name or None,
-        id=(payment.customer_id if payment else None) or person.id or None,
-        crm_id=notes.crm_contact_id or None,
-        emails=tuple(dict.fromkeys(email for email in emails if email and email != NOBODY)),
-        phones=tuple(dict.fromkeys(phone for phone in phones if phone)),
+def _customer(told: Payment | Bill, paid: Payment | Bill, name: str | None = None) -> Customer:
+    return Customer(
+        name=name,
+        id=paid.customer_id or told.customer_id,
+        crm_id=told.crm_contact_id or paid.crm_contact_id,
+        emails=tuple(email for email in (told.email, paid.email) if email != NOBODY),
+        phones=(paid.contact, told.contact),
     )
-    return None if customer == Customer() else customer

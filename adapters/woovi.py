@@ -18,10 +18,12 @@ Decided here, and why:
 
 import base64
 import hmac
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from adapters.contract import (
     Adapter,
@@ -31,11 +33,12 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Links,
+    Maybe,
     Money,
+    Notes,
     Order,
     Origin,
     Payload,
@@ -46,6 +49,8 @@ from adapters.contract import (
     Unverified,
     one_header,
     order_title,
+    place,
+    table,
     text_key,
     usable,
 )
@@ -77,7 +82,7 @@ class RsaAndToken(Signature):
 
         candidates = usable(secrets)
         signature = one_header(delivery, ("x-webhook-signature",))
-        token = one_header(delivery, ("x-openpix-authorization", "authorization")).encode("utf-8", "surrogatepass")
+        token = text_key(one_header(delivery, ("x-openpix-authorization", "authorization")))
         secret = next((each for each in candidates if hmac.compare_digest(text_key(each), token)), None)
         if secret is None:
             raise Unverified(Unverified.MISMATCH)
@@ -87,12 +92,10 @@ class RsaAndToken(Signature):
             raise Unverified(Unverified.MALFORMED) from None
         for pem in PUBLIC_KEYS:
             key = load_pem_public_key(pem)
-            try:
+            with suppress(InvalidSignature):
                 if isinstance(key, RSAPublicKey):
                     key.verify(sent, delivery.body, PKCS1v15(), SHA256())
                     return secret
-            except InvalidSignature:
-                continue
         raise Unverified(Unverified.MISMATCH)
 
     def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
@@ -107,21 +110,12 @@ class RsaAndToken(Signature):
         )
 
 
-class TaxId(Payload):
-    taxID: str | None = None
-
-
 class Person(Payload):
     name: str | None = None
     email: str | None = None
     phone: str | None = None
     correlationID: str | None = None
-    taxID: Annotated[TaxId | None, IfObject] = None
-
-
-class Info(Payload):
-    key: str | None = None
-    value: str | None = None
+    tax_id: str | None = place("taxID.taxID")
 
 
 class Charge(Payload):
@@ -133,51 +127,39 @@ class Charge(Payload):
     comment: str | None = None
     transactionID: str | None = None
     paymentLinkUrl: str | None = None
-    additionalInfo: list[Info] | None = None
-    customer: Annotated[Person | None, IfObject] = None
-    payer: Annotated[Person | None, IfObject] = None
+    additionalInfo: Notes = place("additionalInfo", otherwise={})
+    customer: Maybe[Person] = None
+    payer: Maybe[Person] = None
     createdAt: IsoOrBlank = None
     updatedAt: IsoOrBlank = None
     paidAt: IsoOrBlank = None
 
 
-class Pix(Payload):
-    value: int | None = None
-    time: IsoOrBlank = None
-    endToEndId: str | None = None
-    partial: bool | None = None
-    payer: Annotated[Person | None, IfObject] = None
-
-
-class Account(Payload):
-    environment: str | None = None
-
-
 class Sale(Payload):
-    charge: Annotated[Charge | None, IfObject] = None
-    pix: Annotated[Pix | None, IfObject] = None
-    account: Annotated[Account | None, IfObject] = None
+    """A charge and, where there is one, the PIX that paid it or gave it back."""
 
-
-class Transaction(Payload):
-    endToEndId: str
-    value: int
-    time: IsoOrBlank = None
-    partial: bool | None = None
+    charge: Maybe[Charge] = None
+    pix_id: str | None = place("pix.endToEndId")
+    pix_value: int | None = place("pix.value")
+    pix_time: IsoOrBlank = place("pix.time")
+    partial: bool | None = place("pix.partial")
+    payer: Maybe[Person] = place("pix.payer")
+    environment: str | None = place("account.environment")
 
 
 class Refund(Payload):
-    refundTransaction: Transaction
-    originalTransaction: Transaction
-
-
-class Disputed(Payload):
-    endToEndId: str
-    status: str | None = None
+    id: str = place("refundTransaction.endToEndId", otherwise=...)
+    value: int = place("refundTransaction.value", otherwise=...)
+    time: IsoOrBlank = place("refundTransaction.time")
+    partial: bool | None = place("refundTransaction.partial")
+    paid_id: str = place("originalTransaction.endToEndId", otherwise=...)
+    paid_value: int = place("originalTransaction.value", otherwise=...)
+    paid_at: IsoOrBlank = place("originalTransaction.time")
 
 
 class Dispute(Payload):
-    dispute: Disputed
+    paid_id: str = place("dispute.endToEndId", otherwise=...)
+    status: str | None = place("dispute.status")
 
 
 class Woovi(Adapter[Any]):
@@ -195,12 +177,7 @@ class Woovi(Adapter[Any]):
         "Optional: write crm_contact_id and deal_id into additionalInfo of your charges; they lead straight to the "
         "CRM's contact and deal.",
     )
-    signature = AnyOf(
-        (
-            Hmac(header="x-openpix-signature", algorithm="sha1", encoding="base64"),
-            RsaAndToken(),
-        )
-    )
+    signature = AnyOf((Hmac(header="x-openpix-signature", algorithm="sha1", encoding="base64"), RsaAndToken()))
     patience = "takes 2xx within 100 seconds; tries again 8 times, each time after twice as long"
     kind = Field("event")
     reads = {
@@ -216,22 +193,10 @@ class Woovi(Adapter[Any]):
     }
     topics = tuple(reads)
     ignores = frozenset(
-        {
-            "teste_webhook",
-            "PIX_TRANSACTION_REFUND_*_REJECTED",
-            "OPENPIX:DISPUTE_*",
-            "OPENPIX:MOVEMENT_*",
-            "BOLETO_SETTLED",
-            "TED_*",
-            "ACCOUNT_REGISTER_*",
-            "PIX_AUTOMATIC_*",
-        }
+        "teste_webhook PIX_TRANSACTION_REFUND_*_REJECTED OPENPIX:DISPUTE_* OPENPIX:MOVEMENT_* BOLETO_SETTLED TED_* "
+        "ACCOUNT_REGISTER_* PIX_AUTOMATIC_*".split()
     )
-    statuses = {
-        "ACTIVE": Status.PENDING,
-        "COMPLETED": Status.PAID,
-        "EXPIRED": Status.CANCELED,
-    }
+    statuses = table(pending="ACTIVE", paid="COMPLETED", canceled="EXPIRED")
 
     def handshake(self, delivery: Delivery) -> str | None:
         try:
@@ -250,80 +215,69 @@ class Woovi(Adapter[Any]):
                 return "OPENPIX:CHARGE_COMPLETED"
             if isinstance(document.get("evento"), str) and document["evento"]:
                 return str(document["evento"])
-        kind = super().kind_of(delivery, options)
-        return f"OPENPIX:{kind.removeprefix('woovi:')}" if kind.startswith("woovi:") else kind
+        return re.sub(r"\Awoovi:", "OPENPIX:", super().kind_of(delivery, options))
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
         match payload:
             case Sale():
                 yield self._sale(payload, event.kind)
             case Refund():
-                yield self._refund(payload, event.kind)
+                yield _refund(payload, event.kind)
             case _:
-                # The bank took it back; it does not say when.
-                yield _of_pix(payload.dispute.endToEndId, status=Status.REFUNDED, word=payload.dispute.status)
+                yield Order(
+                    external_id=payload.paid_id,
+                    preference=1,
+                    at=None,  # the bank took it back; it does not say when
+                    status=Status.REFUNDED,
+                    source_status=payload.status,
+                )
 
     def _sale(self, sale: Sale, kind: str) -> Order:
-        charge, pix = sale.charge, sale.pix or Pix()
+        charge = sale.charge
         if charge is None:
             raise Ignored("no charge: a webhook's test, or a PIX that belongs to none")
-        status, at = self.status(charge.status), charge.updatedAt
-        back = None
-        if kind == "OPENPIX:TRANSACTION_REFUND_RECEIVED":
-            at = pix.time or at  # `pix` is the refund here, not the payment
-            if pix.value is not None:
-                back = {pix.endToEndId or "refund": Money(pix.value, "BRL")}
-            if status is Status.PAID and pix.partial is False:
-                status = Status.REFUNDED
-        paid = charge.paidAt or (None if back else pix.time)
-        known = {info.key: info.value for info in charge.additionalInfo or []}
-        names = (charge.transactionID, None if back else pix.endToEndId)
-        environment = sale.account.environment if sale.account else None
+        returned = kind == "OPENPIX:TRANSACTION_REFUND_RECEIVED"  # then `pix` is the refund, not the payment
+        back = Money.of(sale.pix_value, "BRL") if returned else None
+        status = self.status(charge.status)
+        if returned and status is Status.PAID and sale.partial is False:
+            status = Status.REFUNDED
+        buyer = charge.customer or charge.payer or sale.payer or Person()
         return Order(
             external_id=charge.correlationID,
-            aliases=tuple(dict.fromkeys(name for name in names if name)),
-            at=at,
+            aliases=(charge.transactionID, None if returned else sale.pix_id),
+            at=(sale.pix_time if returned else None) or charge.updatedAt,
             status=status,
             source_status=charge.status,
             title=order_title(None, [charge.comment]),
-            value=Money((charge.discount and charge.valueWithDiscount) or charge.value, "BRL"),
-            refunds=back,
+            value=Money.of((charge.discount and charge.valueWithDiscount) or charge.value, "BRL"),
+            refunds={sale.pix_id or "refund": back} if back else None,
             ordered_at=charge.createdAt,
-            paid_at=paid if status is Status.PAID else None,
-            customer=_customer(charge.customer or charge.payer or pix.payer or Person(), known.get("crm_contact_id")),
-            url=charge.paymentLinkUrl if (charge.paymentLinkUrl or "").startswith("https://") else None,
-            test={"TESTING": True, "PRODUCTION": False}.get(environment or ""),
-            deal_id=known.get("deal_id") or None,
-        )
-
-    def _refund(self, payload: Refund, kind: str) -> Order:
-        back, paid = payload.refundTransaction, payload.originalTransaction
-        # A refund that was received may be of a PIX that you sent: it counts if we know the order, and makes none.
-        sent = kind == "PIX_TRANSACTION_REFUND_SENT_CONFIRMED"
-        return _of_pix(
-            paid.endToEndId,
-            at=back.time,
-            # What a part came back of has been paid; a refund received says so of an order that we know.
-            status=Status.REFUNDED if back.partial is False else (Status.PAID if sent else None),
-            value=Money(paid.value, "BRL") if sent else None,
-            refunds={back.endToEndId or "refund": Money(back.value, "BRL")},
-            paid_at=paid.time if sent else None,
+            paid_at=(charge.paidAt or (None if returned else sale.pix_time)) if status is Status.PAID else None,
+            customer=Customer(
+                name=buyer.name,
+                id=buyer.correlationID,
+                crm_id=charge.additionalInfo.get("crm_contact_id"),
+                emails=(buyer.email,),
+                phones=(buyer.phone,),
+                documents=(buyer.tax_id,),
+            ),
+            url=charge.paymentLinkUrl,
+            test={"TESTING": True, "PRODUCTION": False}.get(sale.environment or ""),
+            deal_id=charge.additionalInfo.get("deal_id"),
         )
 
 
-def _of_pix(end_to_end_id: str, *, word: str | None = None, **said: Any) -> Order:
-    """What is said of the order that this PIX paid; the charge's own id is the better name for it."""
-    return Order(external_id=end_to_end_id, preference=1, source_status=word, **{"at": None, **said})
-
-
-def _customer(person: Person, crm_id: str | None) -> Customer | None:
-    tax_id = person.taxID.taxID if person.taxID else None
-    customer = Customer(
-        name=person.name or None,
-        id=person.correlationID or None,
-        crm_id=crm_id or None,
-        emails=(person.email,) if person.email else (),
-        phones=(person.phone,) if person.phone else (),
-        documents=(tax_id,) if tax_id else (),
+def _refund(refund: Refund, kind: str) -> Order:
+    # A refund that was received may be of a PIX that you sent: it counts if we know the order, and makes none.
+    sent = kind == "PIX_TRANSACTION_REFUND_SENT_CONFIRMED"
+    # What a part came back of has been paid; a refund received says so of an order that we know.
+    paid = Status.PAID if sent else None
+    return Order(
+        external_id=refund.paid_id,
+        preference=1,  # the charge's own id is the better name
+        at=refund.time,
+        status=Status.REFUNDED if refund.partial is False else paid,
+        value=Money.of(refund.paid_value, "BRL") if sent else None,
+        refunds={refund.id or "refund": Money.of(refund.value, "BRL")},
+        paid_at=refund.paid_at if sent else None,
     )
-    return None if customer == Customer() else customer

@@ -16,7 +16,7 @@ Decided here, and why:
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
@@ -28,19 +28,21 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
+    Notes,
     Order,
     Origin,
     Payload,
     Status,
+    full_name,
     order_title,
+    place,
+    table,
 )
-
-T = TypeVar("T")
 
 
 def _moment(value: Any) -> Any:
@@ -54,73 +56,44 @@ def _moment(value: Any) -> Any:
 Moment = Annotated[IsoOrBlank, BeforeValidator(_moment)]
 
 
-class Holds(Payload, Generic[T]):
-    """What Yampi includes stands under `data`."""
-
-    data: T | None = None
-
-
-class Word(Payload):
-    alias: str | None = None
-
-
-class Phone(Payload):
-    full_number: str | None = None
-    area_code: str | None = None
-    number: str | None = None
-
-
-class Buyer(Payload):
-    id: str | None = None
-    name: str | None = None
-    razao_social: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    cpf: str | None = None
-    cnpj: str | None = None
-    phone: Annotated[Phone | None, IfObject] = None
-
-
-class Sku(Payload):
-    title: str | None = None
-
-
 class Line(Payload):
+    title: str | None = place("sku.data.title")
     quantity: Decimal | None = None
     price: Decimal | None = None
     item_sku: str | None = None
-    sku: Annotated[Holds[Sku] | None, IfObject] = None
 
 
 class Transaction(Payload):
     captured_at: Moment = None
 
 
-class Note(Payload):
-    key: str | None = None
-    value: Any = None
+class Sale(Payload):
+    """An order; what Yampi includes in it stands under `data`."""
 
-
-class Resource(Payload):
-    id: str
-    number: str | None = None
-    value_total: Decimal
-    status: Annotated[Holds[Word] | None, IfObject] = None
-    created_at: Moment = None
-    updated_at: Moment = None
-    customer: Annotated[Holds[Buyer] | None, IfObject] = None
-    items: Annotated[Holds[list[Line]] | None, IfObject] = None
-    transactions: Annotated[Holds[list[Transaction]] | None, IfObject] = None
-    metadata: Annotated[Holds[list[Note]] | None, IfObject] = None
-
-
-class Notification(Payload):
+    id: str = place("resource.id", otherwise=...)
+    number: str | None = place("resource.number")
+    value_total: Decimal = place("resource.value_total", otherwise=...)
+    status: str | None = place("resource.status.data.alias")
+    items: Many[Line] = place("resource.items.data", otherwise=())
+    transactions: Many[Transaction] = place("resource.transactions.data", otherwise=())
+    metadata: Notes = place("resource.metadata.data", otherwise={})
+    customer_id: str | None = place("resource.customer.data.id")
+    name: str | None = place("resource.customer.data.name")
+    razao_social: str | None = place("resource.customer.data.razao_social")
+    first_name: str | None = place("resource.customer.data.first_name")
+    last_name: str | None = place("resource.customer.data.last_name")
+    email: str | None = place("resource.customer.data.email")
+    cpf: str | None = place("resource.customer.data.cpf")
+    cnpj: str | None = place("resource.customer.data.cnpj")
+    phone: str | None = place("resource.customer.data.phone.full_number")
+    area_code: str | None = place("resource.customer.data.phone.area_code")
+    phone_number: str | None = place("resource.customer.data.phone.number")
+    created_at: Moment = place("resource.created_at")
+    updated_at: Moment = place("resource.updated_at")
     time: IsoOrBlank = None
-    resource: Resource
 
 
-class Yampi(Adapter[Notification]):
+class Yampi(Adapter[Sale]):
     name, title, origin = "yampi", "Yampi", Origin.COMMERCE
     links = Links(
         signing="https://docs.yampi.com.br/api-reference/webhooks",
@@ -136,91 +109,54 @@ class Yampi(Adapter[Notification]):
     topics = ("order.created", "order.paid", "order.status.updated")
     signature = Hmac(header="x-yampi-hmac-sha256", encoding="base64")
     kind = Field("event")
-    reads = dict.fromkeys((*topics, "order.updated"), Notification)  # both names stand in the manual
-    ignores = frozenset(
-        {"order.invoice.*", "transaction.*", "cart.*", "customer.*", "product.*", "cashback.*", "subscription.*"}
+    reads = dict.fromkeys((*topics, "order.updated"), Sale)  # both names stand in the manual
+    ignores = frozenset("order.invoice.* transaction.* cart.* customer.* product.* cashback.* subscription.*".split())
+    statuses = table(
+        pending="waiting_payment authorized",
+        paid="paid handling_products invoiced ready_for_shipping on_carriage shipment_exception delivered",
+        failed="refused",
+        canceled="cancelled",
+        refunded="refunded chargeback chargedback",
     )
-    statuses = {
-        "waiting_payment": Status.PENDING,
-        "authorized": Status.PENDING,
-        "paid": Status.PAID,
-        "handling_products": Status.PAID,
-        "invoiced": Status.PAID,
-        "ready_for_shipping": Status.PAID,
-        "on_carriage": Status.PAID,
-        "shipment_exception": Status.PAID,
-        "delivered": Status.PAID,
-        "refused": Status.FAILED,
-        "cancelled": Status.CANCELED,
-        "refunded": Status.REFUNDED,
-        "chargeback": Status.REFUNDED,
-        "chargedback": Status.REFUNDED,
-    }
     zone = BRASILIA
     patience = "takes 2xx within 5 seconds; turns the webhook off after 30 failures"
 
-    def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
-        order = payload.resource
-        word = order.status.data.alias if order.status and order.status.data else None
-        status = self.status(word)
-        if event.kind == "order.paid" and (status in (None, UNKNOWN, Status.PENDING)):
-            status = Status.PAID
+    def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
+        sale, status = payload, self.status(payload.status)
+        paid = [one.captured_at for one in sale.transactions]
+        if event.kind == "order.paid":
+            paid.append(sale.time)
+            if status in (None, UNKNOWN, Status.PENDING):
+                status = Status.PAID
         if event.kind == "order.created" and status is None:
             status = Status.PENDING
-        lines = (order.items and order.items.data) or []
-        captured = [
-            one.captured_at for one in (order.transactions and order.transactions.data) or [] if one.captured_at
-        ]
-        notes = {note.key: note.value for note in (order.metadata and order.metadata.data) or [] if note.key}
-        paid_at = captured[0] if captured else (payload.time if event.kind == "order.paid" else None)
+        number = sale.phone_number and f"{sale.area_code or ''}{sale.phone_number}"
         yield Order(
-            external_id=order.id,
-            at=order.updated_at or payload.time,
+            external_id=sale.id,
+            at=sale.updated_at or sale.time,
             status=status,
-            source_status=word or None,
-            title=order_title(order.number, [_title(line) for line in lines]),
-            value=Money.major(order.value_total, "BRL"),
-            ordered_at=order.created_at,
-            paid_at=paid_at if status is Status.PAID else None,
-            customer=_customer((order.customer and order.customer.data) or Buyer(), _text(notes.get("crm_contact_id"))),
-            items=_items(lines),
-            deal_id=_text(notes.get("deal_id")),
-        )
-
-
-def _text(value: Any) -> str | None:
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
-
-
-def _title(line: Line) -> str | None:
-    return line.sku.data.title if line.sku and line.sku.data else None
-
-
-def _items(lines: list[Line]) -> tuple[Item, ...] | None:
-    return (
-        tuple(
-            Item(
-                title=_title(line) or line.item_sku or "–",
-                quantity=1 if line.quantity is None else line.quantity,
-                unit_value=None if line.price is None else Money.major(line.price, "BRL"),
-                sku=line.item_sku or None,
+            source_status=sale.status,
+            title=order_title(sale.number, [line.title for line in sale.items]),
+            value=Money.major(sale.value_total, "BRL"),
+            ordered_at=sale.created_at,
+            paid_at=next(filter(None, paid), None) if status is Status.PAID else None,
+            customer=Customer(
+                name=sale.name or sale.razao_social or full_name(sale.first_name, sale.last_name),
+                id=sale.customer_id,
+                crm_id=sale.metadata.get("crm_contact_id"),
+                emails=(sale.email,),
+                phones=(sale.phone or number,),
+                documents=(sale.cpf, sale.cnpj),
+            ),
+            items=tuple(
+                Item(
+                    title=line.title or line.item_sku,
+                    quantity=line.quantity,
+                    unit_value=Money.major(line.price, "BRL"),
+                    sku=line.item_sku,
+                )
+                for line in sale.items
             )
-            for line in lines
+            or None,
+            deal_id=sale.metadata.get("deal_id"),
         )
-        or None
-    )
-
-
-def _customer(buyer: Buyer, crm_id: str | None) -> Customer | None:
-    phone = buyer.phone or Phone()
-    number = phone.full_number or (f"{phone.area_code or ''}{phone.number}" if phone.number else None)
-    person = f"{buyer.first_name or ''} {buyer.last_name or ''}".strip()
-    customer = Customer(
-        name=buyer.name or buyer.razao_social or person or None,
-        id=buyer.id or None,
-        crm_id=crm_id,
-        emails=(buyer.email,) if buyer.email else (),
-        phones=(number,) if number else (),
-        documents=tuple(document for document in (buyer.cpf, buyer.cnpj) if document),
-    )
-    return None if customer == Customer() else customer

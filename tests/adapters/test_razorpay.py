@@ -193,7 +193,9 @@ def test_what_is_no_order_is_ignored(event: str) -> None:
         said(event, payment=payment())
 
 
-@pytest.mark.parametrize("payload", [None, [], {"payment": {"entity": {"id": "pay_1"}}}])
+@pytest.mark.parametrize(
+    "payload", [None, [], {}, {"payment": {"entity": None}}, {"payment": {"entity": {"id": "pay_1"}}}]
+)
 def test_what_lacks_the_needed_is_unreadable(payload: object) -> None:
     with pytest.raises(Unreadable):
         read({"event": "payment.captured", "payload": payload})

@@ -217,6 +217,9 @@ def test_a_refund_that_is_told_with_its_charge(partial: bool | None, status: Sta
     assert order.refunds is not None
     assert {name: str(money) for name, money in order.refunds.items()} == {"D1": "99.50"}
     assert order.aliases == ("t1",)  # the refund's own id is not the payment's
+    del pix["value"]  # … nor where it says no amount
+    nothing = said("TRANSACTION_REFUND_RECEIVED", pix=pix, transactionID="t1")
+    assert (nothing.aliases, nothing.refunds) == (("t1",), None)
 
 
 def test_a_refund_meets_its_charge_in_the_pix_that_paid_it() -> None:
