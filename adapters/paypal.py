@@ -171,28 +171,28 @@ class Paypal(Adapter[Document]):
     reads = {}
     ignores = frozenset("BILLING.* CATALOG.* CUSTOMER.* IDENTITY.* INVOICING.* MERCHANT.* VAULT.*".split())
     options = PaypalOptions
-    statuses = {  # words in small letters are those of version 1
-        **table(
+    statuses = (  # words in small letters are those of version 1
+        table(
             "order",
             pending="CREATED SAVED APPROVED PAYER_ACTION_REQUIRED",
             canceled="VOIDED",
             nothing="COMPLETED",  # its captures tell
-        ),
-        **table(
+        )
+        | table(
             "authorization",
             pending="CREATED PENDING CAPTURED PARTIALLY_CAPTURED authorized pending captured partially_captured",
             failed="DENIED",
             canceled="VOIDED voided expired",
-        ),
-        **table(
+        )
+        | table(
             "capture",
             pending="PENDING pending",
             paid="COMPLETED PARTIALLY_REFUNDED completed partially_refunded",
             failed="DECLINED FAILED",
             refunded="REFUNDED refunded",
-        ),
-        **table("sale", pending="pending", paid="completed partially_refunded", failed="denied", refunded="refunded"),
-    }
+        )
+        | table("sale", pending="pending", paid="completed partially_refunded", failed="denied", refunded="refunded")
+    )
     api = Api(
         origin=lambda options: ORIGINS[options.environment],
         authorize=bearer,
