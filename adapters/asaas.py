@@ -25,6 +25,7 @@ from adapters.contract import (
     Field,
     IsoOrBlank,
     Links,
+    Many,
     Money,
     Order,
     Origin,
@@ -32,6 +33,8 @@ from adapters.contract import (
     Status,
     Token,
     order_title,
+    place,
+    table,
 )
 
 # The one id under which all that was given back so far is kept: refunds have no id of their own.
@@ -44,27 +47,23 @@ class Refund(Payload):
 
 
 class Payment(Payload):
-    id: str
-    status: str
-    value: Decimal
-    customer: str | None = None
-    description: str | None = None
-    invoiceNumber: str | None = None
-    invoiceUrl: str | None = None
-    dateCreated: IsoOrBlank = None
-    confirmedDate: IsoOrBlank = None
-    clientPaymentDate: IsoOrBlank = None
-    paymentDate: IsoOrBlank = None
-    deleted: bool | None = None
-    refunds: list[Refund] | None = None
+    id: str = place("payment.id", otherwise=...)
+    status: str = place("payment.status", otherwise=...)
+    value: Decimal = place("payment.value", otherwise=...)
+    customer: str | None = place("payment.customer")
+    description: str | None = place("payment.description")
+    invoiceNumber: str | None = place("payment.invoiceNumber")
+    invoiceUrl: str | None = place("payment.invoiceUrl")
+    ordered_at: IsoOrBlank = place("payment.dateCreated")
+    confirmedDate: IsoOrBlank = place("payment.confirmedDate")
+    clientPaymentDate: IsoOrBlank = place("payment.clientPaymentDate")
+    paymentDate: IsoOrBlank = place("payment.paymentDate")
+    deleted: bool | None = place("payment.deleted")
+    refunds: Many[Refund] = place("payment.refunds", otherwise=())
+    dateCreated: IsoOrBlank = None  # of the event
 
 
-class Notification(Payload):
-    dateCreated: IsoOrBlank = None
-    payment: Payment
-
-
-class Asaas(Adapter[Notification]):
+class Asaas(Adapter[Payment]):
     name, title, origin = "asaas", "Asaas", Origin.PAYMENTS
     links = Links(
         signing="https://docs.asaas.com/docs/receba-eventos-do-asaas-no-seu-endpoint-de-webhook",
@@ -84,106 +83,58 @@ class Asaas(Adapter[Notification]):
     )
     kind = Field("event")
     delivery_id = Field("id")  # the same on every try
-    topics = (
-        "PAYMENT_CREATED",
-        "PAYMENT_UPDATED",
-        "PAYMENT_AWAITING_RISK_ANALYSIS",
-        "PAYMENT_APPROVED_BY_RISK_ANALYSIS",
-        "PAYMENT_REPROVED_BY_RISK_ANALYSIS",
-        "PAYMENT_AUTHORIZED",
-        "PAYMENT_CONFIRMED",
-        "PAYMENT_RECEIVED",
-        "PAYMENT_ANTICIPATED",
-        "PAYMENT_CREDIT_CARD_CAPTURE_REFUSED",
-        "PAYMENT_OVERDUE",
-        "PAYMENT_DELETED",
-        "PAYMENT_RESTORED",
-        "PAYMENT_REFUNDED",
-        "PAYMENT_PARTIALLY_REFUNDED",
-        "PAYMENT_REFUND_IN_PROGRESS",
-        "PAYMENT_REFUND_DENIED",
-        "PAYMENT_RECEIVED_IN_CASH_UNDONE",
-        "PAYMENT_CHARGEBACK_REQUESTED",
-        "PAYMENT_CHARGEBACK_DISPUTE",
-        "PAYMENT_AWAITING_CHARGEBACK_REVERSAL",
-        "PAYMENT_DUNNING_RECEIVED",
-        "PAYMENT_DUNNING_REQUESTED",
+    topics = tuple(
+        """
+        PAYMENT_CREATED PAYMENT_UPDATED PAYMENT_AWAITING_RISK_ANALYSIS PAYMENT_APPROVED_BY_RISK_ANALYSIS
+        PAYMENT_REPROVED_BY_RISK_ANALYSIS PAYMENT_AUTHORIZED PAYMENT_CONFIRMED PAYMENT_RECEIVED PAYMENT_ANTICIPATED
+        PAYMENT_CREDIT_CARD_CAPTURE_REFUSED PAYMENT_OVERDUE PAYMENT_DELETED PAYMENT_RESTORED PAYMENT_REFUNDED
+        PAYMENT_PARTIALLY_REFUNDED PAYMENT_REFUND_IN_PROGRESS PAYMENT_REFUND_DENIED PAYMENT_RECEIVED_IN_CASH_UNDONE
+        PAYMENT_CHARGEBACK_REQUESTED PAYMENT_CHARGEBACK_DISPUTE PAYMENT_AWAITING_CHARGEBACK_REVERSAL
+        PAYMENT_DUNNING_RECEIVED PAYMENT_DUNNING_REQUESTED
+        """.split()
     )
-    reads = dict.fromkeys(topics, Notification)
+    reads = dict.fromkeys(topics, Payment)
     ignores = frozenset(
-        {
-            "PAYMENT_BANK_SLIP_*",
-            "PAYMENT_CHECKOUT_VIEWED",
-            "PAYMENT_SPLIT_*",
-            "SUBSCRIPTION_*",
-            "CHECKOUT_*",
-            "INVOICE_*",
-            "TRANSFER_*",
-            "BILL_*",
-            "PIX_AUTOMATIC_*",
-            "ACCOUNT_STATUS_*",
-            "ACCESS_TOKEN_*",
-            "BALANCE_VALUE_*",
-            "INTERNAL_TRANSFER_*",
-            "MOBILE_PHONE_RECHARGE_*",
-            "RECEIVABLE_ANTICIPATION_*",
-        }
+        """
+        PAYMENT_BANK_SLIP_* PAYMENT_CHECKOUT_VIEWED PAYMENT_SPLIT_* SUBSCRIPTION_* CHECKOUT_* INVOICE_* TRANSFER_* BILL_*
+        PIX_AUTOMATIC_* ACCOUNT_STATUS_* ACCESS_TOKEN_* BALANCE_VALUE_* INTERNAL_TRANSFER_* MOBILE_PHONE_RECHARGE_*
+        RECEIVABLE_ANTICIPATION_*
+        """.split()
     )
-    statuses = {  # payment.status
-        "PENDING": Status.PENDING,
-        "AWAITING_RISK_ANALYSIS": Status.PENDING,
-        "AUTHORIZED": Status.PENDING,
-        "CONFIRMED": Status.PAID,
-        "RECEIVED": Status.PAID,
-        "RECEIVED_IN_CASH": Status.PAID,
-        "DUNNING_RECEIVED": Status.PAID,
-        "REFUND_REQUESTED": Status.PAID,
-        "REFUND_IN_PROGRESS": Status.PAID,
-        "OVERDUE": Status.OVERDUE,
-        "DUNNING_REQUESTED": Status.OVERDUE,
-        "REFUNDED": Status.REFUNDED,
-        "CHARGEBACK_REQUESTED": Status.REFUNDED,
-        "CHARGEBACK_DISPUTE": Status.REFUNDED,
-        "AWAITING_CHARGEBACK_REVERSAL": Status.REFUNDED,
-    }
-
+    statuses = table(  # payment.status
+        pending="PENDING AWAITING_RISK_ANALYSIS AUTHORIZED",
+        paid="CONFIRMED RECEIVED RECEIVED_IN_CASH DUNNING_RECEIVED REFUND_REQUESTED REFUND_IN_PROGRESS",
+        overdue="OVERDUE DUNNING_REQUESTED",
+        refunded="REFUNDED CHARGEBACK_REQUESTED CHARGEBACK_DISPUTE AWAITING_CHARGEBACK_REVERSAL",
+    )
     # What the event itself says, whatever payment.status is called by then.
-    told = {
-        "PAYMENT_CONFIRMED": Status.PAID,
-        "PAYMENT_RECEIVED": Status.PAID,
-        "PAYMENT_DUNNING_RECEIVED": Status.PAID,
-        "PAYMENT_PARTIALLY_REFUNDED": Status.PAID,
-        "PAYMENT_REFUND_IN_PROGRESS": Status.PAID,
-        "PAYMENT_OVERDUE": Status.OVERDUE,
-        "PAYMENT_DUNNING_REQUESTED": Status.OVERDUE,
-        "PAYMENT_REFUNDED": Status.REFUNDED,
-        "PAYMENT_CHARGEBACK_REQUESTED": Status.REFUNDED,
-        "PAYMENT_CHARGEBACK_DISPUTE": Status.REFUNDED,
-        "PAYMENT_AWAITING_CHARGEBACK_REVERSAL": Status.REFUNDED,
-        "PAYMENT_DELETED": Status.CANCELED,
-        "PAYMENT_CREDIT_CARD_CAPTURE_REFUSED": Status.FAILED,
-        "PAYMENT_REPROVED_BY_RISK_ANALYSIS": Status.FAILED,
-    }
+    told = table(
+        paid="PAYMENT_CONFIRMED PAYMENT_RECEIVED PAYMENT_DUNNING_RECEIVED PAYMENT_PARTIALLY_REFUNDED "
+        "PAYMENT_REFUND_IN_PROGRESS",
+        overdue="PAYMENT_OVERDUE PAYMENT_DUNNING_REQUESTED",
+        refunded="PAYMENT_REFUNDED PAYMENT_CHARGEBACK_REQUESTED PAYMENT_CHARGEBACK_DISPUTE "
+        "PAYMENT_AWAITING_CHARGEBACK_REVERSAL",
+        canceled="PAYMENT_DELETED",
+        failed="PAYMENT_CREDIT_CARD_CAPTURE_REFUSED PAYMENT_REPROVED_BY_RISK_ANALYSIS",
+    )
     zone = BRASILIA
 
-    def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
-        payment = payload.payment
-        status = self.status(payment.status)
+    def orders(self, payload: Payment, event: Event[Payment]) -> Iterable[Order]:
+        status = self.status(payload.status)
         if status is not UNKNOWN:
-            status = self.told.get(event.kind, Status.CANCELED if payment.deleted else status)
-        back = [
-            Money.major(each.value, "BRL") for each in payment.refunds or [] if each.value and each.status == "DONE"
-        ]
+            status = self.told.get(event.kind, Status.CANCELED if payload.deleted else status)
+        done = [each.value for each in payload.refunds if each.value and each.status == "DONE"]
+        back = Money.total(Money.major(value, "BRL") for value in done)
         yield Order(
-            external_id=payment.id,
+            external_id=payload.id,
             at=payload.dateCreated,
             status=status,
-            source_status=payment.status,
-            title=order_title(payment.invoiceNumber, [payment.description]),
-            value=Money.major(payment.value, "BRL"),
-            refunds={TOTAL: Money(sum(each.minor for each in back), "BRL")} if back else None,
-            ordered_at=payment.dateCreated,
-            paid_at=payment.clientPaymentDate or payment.confirmedDate or payment.paymentDate,
-            customer=Customer(id=payment.customer) if payment.customer else None,
-            url=payment.invoiceUrl or None,
+            source_status=payload.status,
+            title=order_title(payload.invoiceNumber, [payload.description]),
+            value=Money.major(payload.value, "BRL"),
+            refunds={TOTAL: back} if back else None,
+            ordered_at=payload.ordered_at,
+            paid_at=payload.clientPaymentDate or payload.confirmedDate or payload.paymentDate,
+            customer=Customer(id=payload.customer),
+            url=payload.invoiceUrl,
         )

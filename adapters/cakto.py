@@ -27,10 +27,10 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     IsoOrBlank,
     Item,
     Links,
+    Maybe,
     Money,
     Order,
     Origin,
@@ -38,29 +38,10 @@ from adapters.contract import (
     Status,
     body_token,
     order_title,
+    place,
+    table,
     time_dot_body,
 )
-
-
-class Block(Payload):
-    """What a way to pay adds; only that it is there is read."""
-
-
-class Product(Payload):
-    name: str | None = None
-
-
-class Offer(Payload):
-    price: Decimal | None = None
-    currency: str | None = None
-
-
-class Buyer(Payload):
-    id: str | None = None
-    name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    docNumber: str | None = None
 
 
 class Sale(Payload):
@@ -69,17 +50,23 @@ class Sale(Payload):
     status: str | None = None
     amount: Decimal | None = None
     baseAmount: Decimal | None = None  # before a coupon and a card's interest
+    currency: str | None = place("offer.currency")
+    price: Decimal | None = place("offer.price")
+    product: str | None = place("product.name")
     createdAt: IsoOrBlank = None
     paidAt: IsoOrBlank = None
     refundedAt: IsoOrBlank = None
     chargedbackAt: IsoOrBlank = None
-    product: Annotated[Product | None, IfObject] = None
-    offer: Annotated[Offer | None, IfObject] = None
-    customer: Annotated[Buyer | None, IfObject] = None
-    card: Annotated[Block | None, IfObject] = None
-    boleto: Annotated[Block | None, IfObject] = None
-    pix: Annotated[Block | None, IfObject] = None
-    picpay: Annotated[Block | None, IfObject] = None
+    customer_id: str | None = place("customer.id")
+    customer_name: str | None = place("customer.name")
+    email: str | None = place("customer.email")
+    phone: str | None = place("customer.phone")
+    docNumber: str | None = place("customer.docNumber")
+    # What a way to pay adds; only that it is there is read.
+    card: Maybe[Payload] = None
+    boleto: Maybe[Payload] = None
+    pix: Maybe[Payload] = None
+    picpay: Maybe[Payload] = None
 
 
 def _listed(value: Any) -> Any:
@@ -114,67 +101,46 @@ class Cakto(Adapter[Notification]):
         body_token("secret"),
     ))  # fmt: skip
     kind = Field("event")
-    statuses = {  # the events
-        "pix_gerado": Status.PENDING,
-        "boleto_gerado": Status.PENDING,
-        "picpay_gerado": Status.PENDING,
-        "openfinance_nubank_gerado": Status.PENDING,
-        "purchase_approved": Status.PAID,
-        "purchase_refused": Status.FAILED,
-        "refund": Status.REFUNDED,
-        "chargeback": Status.REFUNDED,
-        "subscription_renewed": Status.PAID,
-        "subscription_renewal_refused": Status.OVERDUE,
-    }
+    statuses = table(  # the events
+        pending="pix_gerado boleto_gerado picpay_gerado openfinance_nubank_gerado",
+        paid="purchase_approved subscription_renewed",
+        failed="purchase_refused",
+        overdue="subscription_renewal_refused",
+        refunded="refund chargeback",
+    )
     topics = tuple(statuses)
     reads = dict.fromkeys(statuses, Notification)
-    ignores = frozenset({"initiate_checkout", "checkout_abandonment", "refund_requested", "subscription_*"})
+    ignores = frozenset("initiate_checkout checkout_abandonment refund_requested subscription_*".split())
 
     def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
         for sale in payload.data:
             status = self.status(event.kind)
             if status is Status.OVERDUE and sale.status == "paid":
                 status = None
-            currency = (sale.offer and sale.offer.currency) or "BRL"
-            goods = sale.product.name if sale.product else None
-            price = sale.offer.price if sale.offer else None
-            amount = sale.baseAmount if sale.amount is None else sale.amount
+            # The only times Cakto gives are the order's own: each event has one, and a refusal has none.
+            told_at: dict[object, datetime | None] = {
+                Status.PENDING: sale.createdAt,
+                Status.PAID: sale.paidAt,
+                Status.REFUNDED: sale.chargedbackAt if event.kind == "chargeback" else sale.refundedAt,
+            }
+            currency = sale.currency or "BRL"
+            items = (Item(title=sale.product, unit_value=Money.major(sale.price, currency)),) if sale.product else None
             yield Order(
                 external_id=sale.id,
-                at=_at(sale, event.kind),
+                at=told_at.get(status),
                 status=status,
                 source_status=event.kind,
-                title=order_title(sale.refId, [goods]),
-                value=None if amount is None else Money.major(amount, currency),
+                title=order_title(sale.refId, [sale.product]),
+                value=Money.major(sale.baseAmount if sale.amount is None else sale.amount, currency),
                 ordered_at=sale.createdAt,
                 paid_at=sale.paidAt,
-                customer=_customer(sale.customer) if sale.customer else None,
-                items=(Item(title=goods, unit_value=None if price is None else Money.major(price, currency)),)
-                if goods
-                else None,
+                customer=Customer(
+                    id=sale.customer_id,
+                    name=sale.customer_name,
+                    emails=(sale.email,),
+                    phones=(sale.phone,),
+                    documents=(sale.docNumber,),
+                ),
+                items=items,
                 test=True if sale.card and sale.boleto and sale.pix and sale.picpay else None,
             )
-
-
-def _at(sale: Sale, kind: str) -> datetime | None:
-    """The only times Cakto gives are the order's own: each event has one, and a refusal has none."""
-    match kind:
-        case "purchase_approved" | "subscription_renewed":
-            return sale.paidAt
-        case "refund":
-            return sale.refundedAt
-        case "chargeback":
-            return sale.chargedbackAt
-        case "purchase_refused" | "subscription_renewal_refused":
-            return None
-    return sale.createdAt
-
-
-def _customer(buyer: Buyer) -> Customer:
-    return Customer(
-        id=buyer.id or None,
-        name=buyer.name or None,
-        emails=(buyer.email,) if buyer.email else (),
-        phones=(buyer.phone,) if buyer.phone else (),
-        documents=(buyer.docNumber,) if buyer.docNumber else (),
-    )

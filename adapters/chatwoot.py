@@ -12,7 +12,6 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from typing import Annotated
 
 from adapters.contract import (
     Adapter,
@@ -21,18 +20,13 @@ from adapters.contract import (
     Field,
     Header,
     Hmac,
-    IfObject,
     Links,
     Origin,
     Payload,
+    place,
+    said,
     time_dot_body,
 )
-
-
-class Attributes(Payload):
-    cpf: str | None = None
-    cnpj: str | None = None
-    document: str | None = None
 
 
 class Contact(Payload):
@@ -40,7 +34,9 @@ class Contact(Payload):
     name: str | None = None
     email: str | None = None
     phone_number: str | None = None
-    custom_attributes: Annotated[Attributes | None, IfObject] = None
+    cpf: str | None = place("custom_attributes.cpf")
+    cnpj: str | None = place("custom_attributes.cnpj")
+    document: str | None = place("custom_attributes.document")
 
 
 class Chatwoot(Adapter[Contact]):
@@ -68,16 +64,15 @@ class Chatwoot(Adapter[Contact]):
     patience = "waits 5 seconds; does not try again"
     kind = Field("event")
     delivery_id = Header("x-chatwoot-delivery")
-    reads = {"contact_created": Contact, "contact_updated": Contact}
-    ignores = frozenset({"conversation_*", "message_*", "webwidget_triggered", "inbox_*"})
+    reads = dict.fromkeys(topics, Contact)
+    ignores = frozenset("conversation_* message_* webwidget_triggered inbox_*".split())
     brings = "contacts"
 
     def people(self, payload: Contact, event: Event[Contact]) -> Iterable[Customer]:
-        own = payload.custom_attributes or Attributes()
         yield Customer(
-            name=payload.name or None,
+            name=payload.name,
             crm_id=payload.id,
-            emails=(payload.email,) if payload.email else (),
-            phones=(payload.phone_number,) if payload.phone_number else (),
-            documents=tuple(each for each in (own.cpf, own.cnpj, own.document) if each),
+            emails=said([payload.email]),
+            phones=said([payload.phone_number]),
+            documents=said([payload.cpf, payload.cnpj, payload.document]),
         )

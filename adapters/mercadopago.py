@@ -26,7 +26,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 from adapters.contract import (
     Adapter,
@@ -35,10 +35,10 @@ from adapters.contract import (
     Delivery,
     Event,
     Field,
-    IfObject,
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
     Order,
     Origin,
@@ -48,9 +48,12 @@ from adapters.contract import (
     Strength,
     Unreadable,
     Unverified,
-    currency_code,
+    bearer,
+    full_name,
     one_header,
     order_title,
+    place,
+    table,
     text_key,
     usable,
 )
@@ -76,7 +79,7 @@ class Manifest(Signature):
 
     strength = Strength.TOKEN
 
-    def expected(self, delivery: Delivery, data_id: str | None, sent_at: str, secret: str) -> bytes:
+    def expected(self, delivery: Delivery, data_id: str, sent_at: str, secret: str) -> bytes:
         """The value that this secret gives."""
         request_id = delivery.headers.get("x-request-id")
         parts = {"id": data_id, "request-id": request_id, "ts": sent_at}
@@ -92,9 +95,9 @@ class Manifest(Signature):
             raise Unverified(Unverified.MALFORMED)
         if "x-request-id" in delivery.repeated:
             raise Unverified(Unverified.REPEATED)
-        given = delivery.query.get("data.id")
+        given = delivery.query.get("data.id", "")
         for secret in candidates:
-            for data_id in dict.fromkeys((given, given.lower() if given else given)):
+            for data_id in dict.fromkeys((given, given.lower())):
                 ours = self.expected(delivery, data_id, sent_at, secret)
                 if hmac.compare_digest(ours, sent.encode("utf-8", "surrogatepass")):
                     return secret
@@ -102,7 +105,7 @@ class Manifest(Signature):
 
     def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
         sent_at = str(int(now.timestamp()) * 1000)
-        mac = self.expected(delivery, delivery.query.get("data.id"), sent_at, secret).decode()
+        mac = self.expected(delivery, delivery.query.get("data.id", ""), sent_at, secret).decode()
         return delivery.changed(headers={"x-signature": f"ts={sent_at},v1={mac}"})
 
     @property
@@ -113,32 +116,8 @@ class Manifest(Signature):
         )
 
 
-class NoticeData(Payload):
-    id: str | None = None
-
-
 class Notice(Payload):
-    data: Annotated[NoticeData | None, IfObject] = None
-
-
-class Identification(Payload):
-    type: str | None = None
-    number: str | None = None
-
-
-class Phone(Payload):
-    area_code: str | None = None
-    number: str | None = None
-
-
-class Payer(Payload):
-    id: str | None = None
-    customer_id: str | None = None
-    email: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    identification: Annotated[Identification | None, IfObject] = None
-    phone: Annotated[Phone | None, IfObject] = None
+    id: str | None = place("data.id")
 
 
 class Line(Payload):
@@ -147,52 +126,51 @@ class Line(Payload):
     unit_price: Decimal | None = None
 
 
-class AdditionalInfo(Payload):
-    items: list[Line] | None = None
-    payer: Annotated[Payer | None, IfObject] = None
-
-
-class Metadata(Payload):
-    """What the shop itself wrote on the payment: the CRM's ids, if it knows them."""
-
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
-
-
 class Refund(Payload):
     amount: Decimal | None = None
     status: str | None = None
 
 
-class Transactions(Payload):
-    refunds: list[Refund] | None = None
-
-
 class Sale(Payload):
-    """A payment (`/v1/payments/…`) or an order (`/v1/orders/…`); the fields of the second start at `total_amount`."""
+    """A payment (`/v1/payments/…`) or an order (`/v1/orders/…`); where they differ, the names of the first come first."""
 
     id: str
     status: str
     status_detail: str | None = None
+    amount: Decimal | None = place("transaction_amount", "total_amount")
+    currency: str | None = place("currency_id", "currency")
+    country_code: str | None = None
+    transaction_amount_refunded: Decimal | None = None
+    refunds: Many[Refund] = place("transactions.refunds", otherwise=())
+    created: IsoOrBlank = place("date_created", "created_date")
+    updated: IsoOrBlank = place("date_last_updated", "last_updated_date")
+    date_approved: IsoOrBlank = None
     external_reference: str | None = None
     description: str | None = None
-    payer: Annotated[Payer | None, IfObject] = None
-    metadata: Annotated[Metadata | None, IfObject] = None
-    date_created: IsoOrBlank = None
-    date_approved: IsoOrBlank = None
-    date_last_updated: IsoOrBlank = None
-    currency_id: str | None = None
-    transaction_amount: Decimal | None = None
-    transaction_amount_refunded: Decimal | None = None
+    items: Many[Line] = place("additional_info.items", "items", otherwise=())
     live_mode: bool | None = None
-    additional_info: Annotated[AdditionalInfo | None, IfObject] = None
-    total_amount: Decimal | None = None
-    currency: str | None = None
-    country_code: str | None = None
-    created_date: IsoOrBlank = None
-    last_updated_date: IsoOrBlank = None
-    items: list[Line] | None = None
-    transactions: Annotated[Transactions | None, IfObject] = None
+    customer_id: str | None = place("payer.customer_id")
+    payer_id: str | None = place("payer.id")
+    email: str | None = place("payer.email")
+    document_type: str | None = place("payer.identification.type")
+    document: str | None = place("payer.identification.number")
+    first_name: str | None = place("payer.first_name")
+    last_name: str | None = place("payer.last_name")
+    area_code: str | None = place("payer.phone.area_code")
+    number: str | None = place("payer.phone.number")
+    # What the shop itself sent along.
+    sent_first_name: str | None = place("additional_info.payer.first_name")
+    sent_last_name: str | None = place("additional_info.payer.last_name")
+    sent_area_code: str | None = place("additional_info.payer.phone.area_code")
+    sent_number: str | None = place("additional_info.payer.phone.number")
+    crm_contact_id: str | None = place("metadata.crm_contact_id")
+    deal_id: str | None = place("metadata.deal_id")
+
+
+NEEDED = {
+    "payment": "transaction_amount, currency_id: a payment has both",
+    "order": "total_amount, currency, country_code: an order has an amount, and says where it is paid",
+}
 
 
 class MercadoPago(Adapter[Sale]):
@@ -219,43 +197,31 @@ class MercadoPago(Adapter[Sale]):
     delivery_id = Field("id", "action", "date_created")
     reads = {}
     ignores = frozenset(
-        {IPN, "topic_*", "merchant_order", "subscription_*", "plan", "invoice", "mp-connect", "wallet_*", "delivery*",
-         "point_integration_*", "stop_delivery_*"}
-    )  # fmt: skip
-    statuses = {
-        "payment.pending": Status.PENDING,
-        "payment.in_process": Status.PENDING,
-        "payment.authorized": Status.PENDING,
-        "payment.approved": Status.PAID,
-        "payment.in_mediation": Status.PAID,  # an open dispute about money that was paid
-        "payment.rejected": Status.FAILED,
-        "payment.cancelled": Status.CANCELED,
-        "payment.canceled": Status.CANCELED,  # the newer pages' spelling
-        "payment.refunded": Status.REFUNDED,
-        "payment.charged_back": Status.REFUNDED,
-        "payment.charged_back.in_process": Status.PAID,
-        "payment.charged_back.reimbursed": Status.PAID,  # to the seller
-        "order.created": Status.PENDING,
-        "order.processing": Status.PENDING,
-        "order.action_required": Status.PENDING,
-        "order.at_terminal": Status.PENDING,
-        "order.processed": Status.PAID,
-        "order.processed.refunded": Status.REFUNDED,
-        "order.refunded": Status.REFUNDED,
-        "order.cancelled": Status.CANCELED,
-        "order.canceled": Status.CANCELED,
-        "order.expired": Status.CANCELED,
-        "order.failed": Status.FAILED,
-        "order.charged_back": Status.REFUNDED,
-        "order.charged_back.in_process": Status.PAID,
-        "order.charged_back.settled": Status.PAID,  # to the seller
-    }
+        f"{IPN} topic_* merchant_order subscription_* plan invoice mp-connect wallet_* delivery* point_integration_* "
+        "stop_delivery_*".split()
+    )
+    statuses = table(
+        "payment",
+        pending="pending in_process authorized",
+        # In mediation is an open dispute about money that was paid; `reimbursed` is to the seller.
+        paid="approved in_mediation charged_back.in_process charged_back.reimbursed",
+        failed="rejected",
+        canceled="cancelled canceled",  # the second is the newer pages' spelling
+        refunded="refunded charged_back",
+    ) | table(
+        "order",
+        pending="created processing action_required at_terminal",
+        paid="processed charged_back.in_process charged_back.settled",  # the last is to the seller
+        failed="failed",
+        canceled="cancelled canceled expired",
+        refunded="refunded processed.refunded charged_back",
+    )
     api = Api(
         origin="https://api.mercadopago.com",
-        authorize=lambda key, options: {"authorization": f"Bearer {key}"},
+        authorize=bearer,
         key_words="the Access Token of the application (Suas integrações → Credenciais de produção, APP_USR-…)",
     )
-    fetches = {"payment": Notice, "order": Notice}
+    fetches = dict.fromkeys(topics, Notice)
     document = Sale
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
@@ -264,8 +230,7 @@ class MercadoPago(Adapter[Sale]):
         return IPN if not told and "topic" in delivery.query else super().kind_of(delivery, options)
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
-        proven = event.delivery.query.get("data.id") or ""
-        told = (notice.data.id if notice.data else None) or ""
+        proven, told = event.delivery.query.get("data.id", ""), notice.id or ""
         # The address may spell the id in lower case; the body then has it as the API knows it.
         found = told if told.lower() == proven.lower() else proven
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", found):
@@ -273,88 +238,50 @@ class MercadoPago(Adapter[Sale]):
         return f"/v1/{event.kind}s/{found}"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-        yield self._order(payload) if event.kind == "order" else self._payment(payload)
-
-    def _payment(self, sale: Sale) -> Order:
-        if sale.transaction_amount is None or not sale.currency_id:
-            raise Unreadable("transaction_amount, currency_id: a payment has both")
-        info = sale.additional_info or AdditionalInfo()
-        lines, refunded = info.items or [], sale.transaction_amount_refunded
-        metadata = sale.metadata or Metadata()
-        known = f"payment.{sale.status}.{sale.status_detail}" in self.statuses
-        status = self.status(f"payment.{sale.status}.{sale.status_detail}" if known else f"payment.{sale.status}")
-        titles = [line.title for line in lines] or [sale.description]
-        return Order(
-            external_id=sale.id,
+        currency = payload.currency or CURRENCIES.get((payload.country_code or "").upper())
+        if payload.amount is None or not currency:
+            raise Unreadable(NEEDED[event.kind])
+        word = f"{event.kind}.{payload.status}"
+        status = self.status(f"{word}.{payload.status_detail}", word)
+        at, paid_at, refunded = payload.updated, payload.date_approved, payload.transaction_amount_refunded
+        if event.kind == "order":
+            paid_at = payload.updated if payload.status_detail == "accredited" else None
+        elif status is Status.PENDING:  # what is only authorized has a date as well
+            paid_at = None
+        elif status is Status.PAID and not refunded:
             # What was approved and never touched since may be told without the time of its last change.
-            at=sale.date_last_updated or (sale.date_approved if status is Status.PAID and not refunded else None),
-            status=status,
-            source_status=sale.status,
-            title=order_title(sale.external_reference, titles),
-            value=Money.major(sale.transaction_amount, sale.currency_id),
-            refunds={TOTAL: Money.major(refunded, sale.currency_id)} if refunded else None,
-            ordered_at=sale.date_created,
-            paid_at=None
-            if status is Status.PENDING
-            else sale.date_approved,  # what is only authorized has a date as well
-            customer=_customer(sale.payer or Payer(), info.payer or Payer(), metadata.crm_contact_id),
-            items=_items(lines, sale.currency_id),
-            test=None if sale.live_mode is None else not sale.live_mode,
-            deal_id=metadata.deal_id or None,
+            at = at or paid_at
+        given = [each.amount for each in payload.refunds if each.status in (None, "processed")]
+        back = Money.total(Money.major(amount, currency) for amount in given or [refunded] if amount)
+        items = tuple(
+            Item(title=line.title, quantity=line.quantity, unit_value=Money.major(line.unit_price, currency))
+            for line in payload.items
         )
-
-    def _order(self, sale: Sale) -> Order:
-        given_currency = sale.currency or CURRENCIES.get((sale.country_code or "").upper())
-        if sale.total_amount is None or not given_currency:
-            raise Unreadable("total_amount, currency, country_code: an order has an amount, and says where it is paid")
-        currency, lines = currency_code(given_currency), sale.items or []
-        known = f"order.{sale.status}.{sale.status_detail}" in self.statuses
-        status = self.status(f"order.{sale.status}.{sale.status_detail}" if known else f"order.{sale.status}")
-        given = (sale.transactions or Transactions()).refunds or []
-        back = [
-            Money.major(each.amount, currency) for each in given if each.amount and each.status in (None, "processed")
-        ]
-        return Order(
-            external_id=sale.id,
-            at=sale.last_updated_date,
+        yield Order(
+            external_id=payload.id,
+            at=at,
             status=status,
-            source_status=sale.status,
-            title=order_title(sale.external_reference, [line.title for line in lines] or [sale.description]),
-            value=Money.major(sale.total_amount, currency),
-            refunds={TOTAL: Money(sum(each.minor for each in back), currency)} if back else None,
-            ordered_at=sale.created_date,
-            paid_at=sale.last_updated_date if sale.status_detail == "accredited" else None,
-            customer=_customer(sale.payer or Payer(), Payer(), None),
-            items=_items(lines, currency),
+            source_status=payload.status,
+            title=order_title(payload.external_reference, items or [payload.description]),
+            value=Money.major(payload.amount, currency),
+            refunds={TOTAL: back} if back else None,
+            ordered_at=payload.created,
+            paid_at=paid_at,
+            customer=_customer(payload),
+            items=items or None,
+            test=None if payload.live_mode is None else not payload.live_mode,
+            deal_id=payload.deal_id,
         )
 
 
-def _customer(payer: Payer, more: Payer, crm_id: str | None) -> Customer | None:
+def _customer(sale: Sale) -> Customer:
     """The payer; for privacy, much of it is null, and what the shop itself sent along helps out."""
-    identification = payer.identification or Identification()
-    phones = [each.phone for each in (payer, more) if each.phone]
-    numbers = [f"{phone.area_code or ''}{phone.number}" for phone in phones if phone.number]
-    names = [f"{each.first_name or ''} {each.last_name or ''}".strip() for each in (payer, more)]
-    customer = Customer(
-        name=names[0] or names[1] or None,
-        id=payer.customer_id or payer.id or None,
-        crm_id=crm_id or None,
-        emails=(payer.email,) if payer.email else (),
-        phones=tuple(dict.fromkeys(numbers)),
-        documents=(identification.number,) if identification.type in BRAZILIAN and identification.number else (),
-    )
-    return None if customer == Customer() else customer
-
-
-def _items(lines: list[Line], currency: str) -> tuple[Item, ...] | None:
-    return (
-        tuple(
-            Item(
-                title=line.title or "–",
-                quantity=1 if line.quantity is None else line.quantity,
-                unit_value=None if line.unit_price is None else Money.major(line.unit_price, currency),
-            )
-            for line in lines
-        )
-        or None
+    phones = [(sale.area_code, sale.number), (sale.sent_area_code, sale.sent_number)]
+    return Customer(
+        name=full_name(sale.first_name, sale.last_name) or full_name(sale.sent_first_name, sale.sent_last_name),
+        id=sale.customer_id or sale.payer_id,
+        crm_id=sale.crm_contact_id,
+        emails=(sale.email,),
+        phones=tuple(f"{area or ''}{number}" for area, number in phones if number),
+        documents=(sale.document,) if sale.document_type in BRAZILIAN else (),
     )

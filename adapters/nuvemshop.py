@@ -19,7 +19,7 @@ Decided here, and why:
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 from adapters.contract import (
     Adapter,
@@ -29,10 +29,10 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
     Order,
     Origin,
@@ -41,9 +41,9 @@ from adapters.contract import (
     Request,
     Status,
     Unreadable,
-    currency_code,
-    either,
     order_title,
+    place,
+    table,
 )
 
 
@@ -52,18 +52,10 @@ class Notice(Payload):
     id: str
 
 
-class Person(Payload):
-    id: str | None = None
-    name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    identification: str | None = None
-
-
 class Line(Payload):
     name: str | None = None
     price: Decimal | None = None
-    quantity: Decimal = Decimal(1)
+    quantity: Decimal | None = None
     sku: str | None = None
 
 
@@ -72,19 +64,23 @@ class Sale(Payload):
     number: str | None = None
     status: str | None = None
     payment_status: str | None = None
-    total: Decimal = either("total", "price", otherwise=...)  # `price` in older examples of the manual
+    total: Decimal = place("total", "price", otherwise=...)  # `price` in older examples of the manual
     currency: str
     created_at: IsoOrBlank = None
     updated_at: IsoOrBlank = None
     paid_at: IsoOrBlank = None
-    customer: Annotated[Person | None, IfObject] = None
+    customer_id: str | None = place("customer.id")
+    name: str | None = place("customer.name")
+    email: str | None = place("customer.email")
+    phone: str | None = place("customer.phone")
+    identification: str | None = place("customer.identification")
     contact_name: str | None = None
     contact_email: str | None = None
     contact_phone: str | None = None
     contact_identification: str | None = None
     billing_name: str | None = None
     billing_phone: str | None = None
-    products: list[Line] | None = None
+    products: Many[Line] = ()
 
 
 class Nuvemshop(Adapter[Sale]):
@@ -100,33 +96,28 @@ class Nuvemshop(Adapter[Sale]):
         "order/updated, order/paid, order/cancelled, order/edited, order/voided. Webhooks made elsewhere are not signed.",
         "In the app's settings give {webhook_url} for the three LGPD notices as well: they are recorded as privacy requests.",
     )
-    topics = ("order/created", "order/updated", "order/paid", "order/cancelled", "order/edited", "order/voided")
+    topics = tuple("order/created order/updated order/paid order/cancelled order/edited order/voided".split())
     signature = Hmac(header="x-linkedstore-hmac-sha256", encoding="hex")
     patience = "takes 2xx within 3 seconds; tries again 18 times in 48 hours"
     kind = Field("event")
     reads = {}
     ignores = frozenset(
-        {"product/*", "product_variant/*", "customer/*", "category/*", "app/*", "domain/*", "fulfillment_order/*", "location/*",
-         "subscription/*", "theme/*", "page/*", "abandoned_checkout/*"}
-    )  # fmt: skip
+        "product/* product_variant/* customer/* category/* app/* domain/* fulfillment_order/* location/* subscription/* "
+        "theme/* page/* abandoned_checkout/*".split()
+    )
     privacy = {
         "customers/data_request": Privacy(Request.EXPORT, 15),
         "customers/redact": Privacy(Request.ERASE, 15),
         "store/redact": Privacy(Request.ERASE_SHOP, 15),
     }
-    statuses = {
-        "paid": Status.PAID,
-        "authorized": Status.PENDING,
-        "pending": Status.PENDING,
-        "unpaid": Status.PENDING,  # a draft's words
-        "pending_confirmation": Status.PENDING,
-        # The documents read do not have these two, and they can mean nothing else.
-        "partially_paid": Status.PARTIALLY_PAID,
-        "partially_refunded": Status.PAID,
-        "abandoned": Status.CANCELED,
-        "voided": Status.CANCELED,
-        "refunded": Status.REFUNDED,
-    }
+    statuses = table(
+        pending="authorized pending pending_confirmation unpaid",  # the last is a draft's word
+        # The documents read have neither partially_paid nor partially_refunded, and they can mean nothing else.
+        partially_paid="partially_paid",
+        paid="paid partially_refunded",
+        canceled="abandoned voided",
+        refunded="refunded",
+    )
     api = Api(
         origin="https://api.nuvemshop.com.br",
         # The header's name is really this; and who asks must say how to reach them.
@@ -134,7 +125,7 @@ class Nuvemshop(Adapter[Sale]):
         key_words="the access token that the app got when it was installed in the store",
     )
     fetches = dict.fromkeys(
-        (*topics, "order/custom_fields_updated", "order/fulfilled", "order/packed", "order/pending", "order/unpacked"),
+        (*topics, *"order/custom_fields_updated order/fulfilled order/packed order/pending order/unpacked".split()),
         Notice,
     )
     document = Sale
@@ -156,42 +147,28 @@ class Nuvemshop(Adapter[Sale]):
         return f"/v1/{notice.store_id}/orders/{notice.id}"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-        currency, lines = currency_code(payload.currency), payload.products or []
-        status = self.status(payload.payment_status)
+        status, currency = self.status(payload.payment_status), payload.currency
         if payload.status == "cancelled" and status is not Status.REFUNDED:
             status = Status.CANCELED
+        items = tuple(
+            Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
+            for line in payload.products
+        )
         yield Order(
             external_id=payload.id,
             at=payload.updated_at,
             status=status,
             source_status="cancelled" if payload.status == "cancelled" else payload.payment_status,
-            title=order_title(payload.number, [line.name for line in lines]),
+            title=order_title(payload.number, items),
             value=Money.major(payload.total, currency),
             ordered_at=payload.created_at,
             paid_at=payload.paid_at,
-            customer=_customer(payload),
-            items=tuple(
-                Item(
-                    title=line.name or "–",
-                    quantity=line.quantity,
-                    unit_value=None if line.price is None else Money.major(line.price, currency),
-                    sku=line.sku or None,
-                )
-                for line in lines
-            )
-            or None,
+            customer=Customer(
+                name=payload.name or payload.contact_name or payload.billing_name,
+                id=payload.customer_id,
+                emails=(payload.email, payload.contact_email),
+                phones=(payload.phone, payload.contact_phone, payload.billing_phone),
+                documents=(payload.identification, payload.contact_identification) if currency == "BRL" else (),
+            ),
+            items=items or None,
         )
-
-
-def _customer(sale: Sale) -> Customer | None:
-    person = sale.customer or Person()
-    emails, phones = (person.email, sale.contact_email), (person.phone, sale.contact_phone, sale.billing_phone)
-    documents = (person.identification, sale.contact_identification) if sale.currency == "BRL" else ()
-    customer = Customer(
-        name=person.name or sale.contact_name or sale.billing_name or None,
-        id=person.id or None,
-        emails=tuple(dict.fromkeys(each for each in emails if each)),
-        phones=tuple(dict.fromkeys(each for each in phones if each)),
-        documents=tuple(dict.fromkeys(each for each in documents if each)),
-    )
-    return None if customer == Customer() else customer

@@ -13,11 +13,11 @@ Decided here, and why:
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 from adapters.contract import (
     UNKNOWN,
@@ -27,18 +27,20 @@ from adapters.contract import (
     Event,
     Field,
     Hmac,
-    IfObject,
     IsoOrBlank,
     Item,
     Links,
+    Many,
     Money,
     Order,
     Origin,
     Payload,
     Status,
     Unknown,
-    currency_code,
+    latest,
     order_title,
+    place,
+    table,
     text_key,
 )
 
@@ -58,61 +60,32 @@ class TokenDigest(Hmac):
         return "SHA-256 of the account's token, a hyphen and the raw body, hex, in the header `x-authenticity-token`"
 
 
-class Summary(Payload):
-    refunded: int | None = None
-
-
-class Amount(Payload):
-    value: int
-    currency: str | None = None
-    summary: Annotated[Summary | None, IfObject] = None
-
-
-class Holder(Payload):
-    name: str | None = None
-    email: str | None = None
-    tax_id: str | None = None
-
-
-class Boleto(Payload):
-    holder: Annotated[Holder | None, IfObject] = None
-
-
-class Method(Payload):
-    boleto: Annotated[Boleto | None, IfObject] = None
-
-
-class Metadata(Payload):
-    """What the shop itself wrote on the charge: the CRM's ids, if it knows them."""
-
-    crm_contact_id: str | None = None
-    deal_id: str | None = None
-
-
 class Charge(Payload):
     id: str
     status: str
-    amount: Amount
+    value: int = place("amount.value", otherwise=...)
+    currency: str | None = place("amount.currency")
+    refunded: int | None = place("amount.summary.refunded")
     reference_id: str | None = None
     description: str | None = None
     created_at: IsoOrBlank = None
     paid_at: IsoOrBlank = None
-    payment_method: Annotated[Method | None, IfObject] = None
-    metadata: Annotated[Metadata | None, IfObject] = None
+    name: str | None = place("payment_method.boleto.holder.name")
+    email: str | None = place("payment_method.boleto.holder.email")
+    tax_id: str | None = place("payment_method.boleto.holder.tax_id")
+    crm_contact_id: str | None = place("metadata.crm_contact_id")
+    deal_id: str | None = place("metadata.deal_id")
 
 
 class QrCode(Payload):
-    amount: Annotated[Amount | None, IfObject] = None
+    value: int | None = place("amount.value")
+    currency: str | None = place("amount.currency")
 
 
 class Phone(Payload):
     country: str | None = None
     area: str | None = None
     number: str | None = None
-
-
-class Buyer(Holder):
-    phones: list[Phone] | None = None
 
 
 class Line(Payload):
@@ -126,10 +99,17 @@ class Sale(Payload):
     id: str
     reference_id: str | None = None
     created_at: IsoOrBlank = None
-    customer: Annotated[Buyer | None, IfObject] = None
-    items: list[Line] | None = None
-    charges: list[Charge] | None = None
-    qr_codes: list[QrCode] | None = None
+    name: str | None = place("customer.name")
+    email: str | None = place("customer.email")
+    tax_id: str | None = place("customer.tax_id")
+    phones: Many[Phone] = place("customer.phones", otherwise=())
+    items: Many[Line] = ()
+    charges: Many[Charge] = ()
+    qr_codes: Many[QrCode] = ()
+
+
+# Of charges that stand differently, the first of these that there is decides.
+DECISIVE = (UNKNOWN, Status.PAID, Status.PENDING, Status.CANCELED, Status.FAILED, None)
 
 
 class PagBank(Adapter[Any]):
@@ -151,14 +131,7 @@ class PagBank(Adapter[Any]):
     kind = Field("id")
     reads = {"order": Sale, "charge": Charge}
     ignores = frozenset({"CHEC", "CBKS"})  # a checkout, a chargeback's papers
-    statuses = {
-        "WAITING": Status.PENDING,
-        "IN_ANALYSIS": Status.PENDING,
-        "AUTHORIZED": Status.PENDING,
-        "PAID": Status.PAID,
-        "DECLINED": Status.FAILED,
-        "CANCELED": Status.CANCELED,
-    }
+    statuses = table(pending="WAITING IN_ANALYSIS AUTHORIZED", paid="PAID", failed="DECLINED", canceled="CANCELED")
 
     def kind_of(self, delivery: Delivery, options: object) -> str:
         """A notification does not name what it is; the id's prefix does: ORDE_…, CHAR_…, CHEC_…"""
@@ -169,113 +142,77 @@ class PagBank(Adapter[Any]):
         yield self._sale(payload) if isinstance(payload, Sale) else self._charge(payload)
 
     def _sale(self, sale: Sale) -> Order:
-        charges, lines = sale.charges or [], sale.items or []
         # Tries that came to nothing are no part of the order, as long as anything else is.
-        living = [each for each in charges if each.status not in ("DECLINED", "CANCELED")] or charges
-        amounts = [each.amount for each in living] or [code.amount for code in sale.qr_codes or [] if code.amount]
-        currency = currency_code(next((each.currency for each in amounts if each.currency), "BRL"))
-        metadata = next((each.metadata for each in charges if each.metadata), Metadata())
-        return self._told(
-            living,
-            Order(
-                external_id=sale.id,
-                aliases=tuple(dict.fromkeys(each.id for each in charges if each.id)),
-                at=sale.created_at if not charges else None,
-                status=None if charges else Status.PENDING,  # a PIX that waits has no charge yet
-                title=order_title(_number(sale.reference_id), [line.name for line in lines]),
-                value=Money(sum(each.value for each in amounts), currency) if amounts else None,
-                refunds=_refunds(charges),
-                ordered_at=sale.created_at,
-                customer=_customer(sale.customer or Buyer(), metadata.crm_contact_id),
-                items=tuple(_item(line, currency) for line in lines) or None,
-                deal_id=metadata.deal_id or None,
-            ),
+        living = [each for each in sale.charges if each.status not in ("DECLINED", "CANCELED")] or sale.charges
+        amounts = living or sale.qr_codes
+        currency = next((each.currency for each in amounts if each.currency), "BRL")
+        items = tuple(
+            Item(
+                title=line.name,
+                quantity=line.quantity,
+                unit_value=Money.of(line.unit_amount, currency),
+                sku=line.reference_id,
+            )
+            for line in sale.items
         )
+        phones = [f"+{each.country or '55'} {each.area or ''} {each.number}" for each in sale.phones if each.number]
+        order = Order(
+            external_id=sale.id,
+            aliases=tuple(each.id for each in sale.charges),
+            at=None,
+            title=order_title(_number(sale.reference_id), items),
+            value=Money.total(Money.of(each.value, currency) for each in amounts),
+            refunds=_refunds(sale.charges),
+            ordered_at=sale.created_at,
+            customer=Customer(
+                name=sale.name,
+                crm_id=next((each.crm_contact_id for each in sale.charges if each.crm_contact_id), None),
+                emails=(sale.email,),
+                phones=tuple(phones),
+                documents=(sale.tax_id,),
+            ),
+            items=items or None,
+            deal_id=next((each.deal_id for each in sale.charges if each.deal_id), None),
+        )
+        return self._told(order, living)
 
     def _charge(self, charge: Charge) -> Order:
-        boleto = charge.payment_method.boleto if charge.payment_method else None
-        holder, metadata = (boleto.holder if boleto else None) or Holder(), charge.metadata or Metadata()
-        return self._told(
-            [charge],
-            Order(
-                external_id=charge.id,
-                preference=1,  # where it belongs to an order, that has the better name
-                at=None,
-                title=order_title(_number(charge.reference_id), [charge.description]),
-                value=Money(charge.amount.value, currency_code(charge.amount.currency or "BRL")),
-                refunds=_refunds([charge]),
-                ordered_at=charge.created_at,
-                customer=_customer(Buyer(**holder.model_dump()), metadata.crm_contact_id),
-                deal_id=metadata.deal_id or None,
+        order = Order(
+            external_id=charge.id,
+            preference=1,  # where it belongs to an order, that has the better name
+            at=None,
+            title=order_title(_number(charge.reference_id), [charge.description]),
+            value=Money.of(charge.value, charge.currency or "BRL"),
+            refunds=_refunds([charge]),
+            ordered_at=charge.created_at,
+            customer=Customer(
+                name=charge.name, crm_id=charge.crm_contact_id, emails=(charge.email,), documents=(charge.tax_id,)
             ),
+            deal_id=charge.deal_id,
         )
+        return self._told(order, [charge])
 
-    def _told(self, charges: list[Charge], order: Order) -> Order:
+    def _told(self, order: Order, charges: Sequence[Charge]) -> Order:
         """The order with what its charges say together: where it stands, and when that was said."""
-        if not charges:
-            return order
-        word = charges[-1].status
-        unknown = next((each.status for each in charges if self.status(each.status) is UNKNOWN), None)
-        paid_at = max((each.paid_at for each in charges if each.paid_at), default=None, key=_utc)
-        status: Status | Unknown | None
-        at = paid_at
-        found = {self.status(each.status) for each in charges}
-        if unknown:
-            status, word, at = UNKNOWN, unknown, None
-        elif found == {Status.PAID}:
-            status = Status.PAID
-        elif Status.PAID in found:
-            status, word = Status.PARTIALLY_PAID, "PAID"
-        elif Status.PENDING in found:
-            status, at = Status.PENDING, charges[-1].created_at
-        else:
-            canceled = Status.CANCELED in found
-            status, at = (Status.CANCELED if canceled else Status.FAILED), None
-            word = "CANCELED" if canceled else "DECLINED"
-            if canceled and order.refunds:
-                status = Status.REFUNDED  # voided after it was paid
-        if order.refunds:
-            at = None
+        if not charges:  # a PIX that waits has none yet
+            return replace(order, status=Status.PENDING, at=order.ordered_at)
+        found = {self.status(each.status): each for each in charges}
+        status: Status | Unknown | None = next(each for each in DECISIVE if each in found)
+        deciding, paid_at = found[status], latest(*(each.paid_at for each in charges))
+        times: dict[object, datetime | None] = {Status.PAID: paid_at, Status.PENDING: deciding.created_at}
+        at = None if order.refunds else times.get(status)
+        if status is Status.PAID and len(found) > 1:
+            status = Status.PARTIALLY_PAID
+        if status is Status.CANCELED and order.refunds:
+            status = Status.REFUNDED  # voided after it was paid
         paid_at = paid_at if status is Status.PAID else None
-        return replace(order, status=status, source_status=word, at=at, paid_at=paid_at)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return replace(order, at=at, status=status, source_status=deciding.status, paid_at=paid_at)
 
 
 def _number(reference: str | None) -> str | None:
     """The shop's own number. PagBank's plugin used to write JSON with a password there, which is no title."""
-    return reference if reference and not reference.lstrip().startswith("{") else None
+    return None if (reference or "").lstrip().startswith("{") else reference
 
 
-def _refunds(charges: list[Charge]) -> dict[str, Money] | None:
-    back = {
-        each.id: Money(each.amount.summary.refunded, currency_code(each.amount.currency or "BRL"))
-        for each in charges
-        if each.amount.summary and each.amount.summary.refunded
-    }
-    return back or None
-
-
-def _customer(buyer: Buyer, crm_id: str | None) -> Customer | None:
-    phones = [
-        f"+{phone.country or '55'} {phone.area or ''} {phone.number}" for phone in buyer.phones or [] if phone.number
-    ]
-    customer = Customer(
-        name=buyer.name or None,
-        crm_id=crm_id or None,
-        emails=(buyer.email,) if buyer.email else (),
-        phones=tuple(phones),
-        documents=(buyer.tax_id,) if buyer.tax_id else (),
-    )
-    return None if customer == Customer() else customer
-
-
-def _item(line: Line, currency: str) -> Item:
-    return Item(
-        title=line.name or "–",
-        quantity=1 if line.quantity is None else line.quantity,
-        unit_value=None if line.unit_amount is None else Money(line.unit_amount, currency),
-        sku=line.reference_id or None,
-    )
+def _refunds(charges: Iterable[Charge]) -> dict[str, Money]:
+    return {each.id: Money.of(each.refunded, each.currency or "BRL") for each in charges if each.refunded}

@@ -19,9 +19,9 @@ Decided here, and why:
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from adapters.contract import (
     UNKNOWN,
@@ -30,21 +30,26 @@ from adapters.contract import (
     Customer,
     Event,
     Field,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Item,
     Links,
+    Many,
+    Maybe,
     Money,
     Options,
     Order,
     Origin,
     Payload,
     Status,
-    Unknown,
     Unreadable,
     Unsigned,
+    bearer,
+    full_name,
+    latest,
     order_title,
+    place,
+    table,
 )
 
 ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -65,109 +70,74 @@ class PaypalOptions(Options):
     environment: Literal["live", "sandbox"] = "live"
 
 
-# -- The notice: ids, and nothing else ----------------------------------------------------------------------------
-
-
 class Link(Payload):
     rel: str | None = None
     href: str | None = None
 
 
-class RelatedIds(Payload):
-    order_id: str | None = None
-
-
-class SupplementaryData(Payload):
-    related_ids: Annotated[RelatedIds | None, IfObject] = None
-
-
-class Resource(Payload):
-    id: str | None = None
-    order_id: str | None = None
-    links: list[Link] | None = None
-    supplementary_data: Annotated[SupplementaryData | None, IfObject] = None
-
-
 class Notice(Payload):
-    resource: Resource
+    """Ids, and nothing else."""
+
+    id: str | None = place("resource.id")
+    order_id: str | None = place("resource.order_id")
+    related_order_id: str | None = place("resource.supplementary_data.related_ids.order_id")
+    links: Many[Link] = place("resource.links", otherwise=())
     resource_type: str | None = None
 
 
-# -- What the API answers -----------------------------------------------------------------------------------------
-
-
 class Amount(Payload):
-    """`value` and `currency_code`; in version 1 `total` and `currency`."""
+    """Names of version 2 first, those of version 1 after them; here and below."""
 
-    value: Decimal | None = None
-    currency_code: str | None = None
-    total: Decimal | None = None
-    currency: str | None = None
+    value: Decimal | None = place("value", "total")
+    currency: str | None = place("currency_code", "currency")
 
 
 class Movement(Payload):
     """An authorisation, a capture or a refund."""
 
     id: str
-    status: str | None = None
-    amount: Annotated[Amount | None, IfObject] = None
+    status: str | None = place("status", "state")
+    amount: Maybe[Amount] = None
     create_time: IsoOrBlank = None
     update_time: IsoOrBlank = None
-
-
-class Payments(Payload):
-    authorizations: list[Movement] | None = None
-    captures: list[Movement] | None = None
-    refunds: list[Movement] | None = None
 
 
 class Good(Payload):
     name: str | None = None
     quantity: Decimal | None = None
-    unit_amount: Annotated[Amount | None, IfObject] = None
+    unit_amount: Maybe[Amount] = None
     sku: str | None = None
 
 
 class Unit(Payload):
-    amount: Annotated[Amount | None, IfObject] = None
+    amount: Maybe[Amount] = None
     description: str | None = None
     invoice_id: str | None = None
-    items: list[Good] | None = None
-    payments: Annotated[Payments | None, IfObject] = None
-
-
-class Name(Payload):
-    given_name: str | None = None
-    surname: str | None = None
-
-
-class PhoneNumber(Payload):
-    national_number: str | None = None
-
-
-class Phone(Payload):
-    phone_number: Annotated[PhoneNumber | None, IfObject] = None
-
-
-class Payer(Payload):
-    payer_id: str | None = None
-    email_address: str | None = None
-    name: Annotated[Name | None, IfObject] = None
-    phone: Annotated[Phone | None, IfObject] = None
+    items: Many[Good] = ()
+    authorizations: Many[Movement] = place("payments.authorizations", otherwise=())
+    captures: Many[Movement] = place("payments.captures", otherwise=())
+    refunds: Many[Movement] = place("payments.refunds", otherwise=())
 
 
 class Document(Movement):
-    """Whichever of them was asked for: an order has `purchase_units`, the things of version 1 a `state`."""
+    """Whichever of them was asked for: an order has `purchase_units`."""
 
-    purchase_units: list[Unit] | None = None
-    payer: Annotated[Payer | None, IfObject] = None
-    invoice_id: str | None = None
-    supplementary_data: Annotated[SupplementaryData | None, IfObject] = None
-    links: list[Link] | None = None
-    state: str | None = None
+    purchase_units: Many[Unit] = ()
+    payer_id: str | None = place("payer.payer_id")
+    email_address: str | None = place("payer.email_address")
+    given_name: str | None = place("payer.name.given_name")
+    surname: str | None = place("payer.name.surname")
+    national_number: str | None = place("payer.phone.phone_number.national_number")
+    invoice_id: str | None = place("invoice_id", "invoice_number")
+    order_id: str | None = place("supplementary_data.related_ids.order_id")
+    links: Many[Link] = ()
     sale_id: str | None = None
     capture_id: str | None = None
-    invoice_number: str | None = None
+
+
+# Of captures (or authorisations) that stand differently, the first of these that there is decides: one that holds is
+# more than one that failed.
+DECISIVE = (UNKNOWN, Status.PAID, Status.REFUNDED, Status.PENDING, Status.CANCELED, Status.FAILED)
 
 
 class Paypal(Adapter[Document]):
@@ -184,23 +154,13 @@ class Paypal(Adapter[Document]):
         "and save.",
         "There is no secret to copy: what a webhook says is read back from PayPal with the key before it is believed.",
     )
-    topics = (
-        "CHECKOUT.ORDER.APPROVED",
-        "CHECKOUT.ORDER.COMPLETED",
-        "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
-        "PAYMENT.AUTHORIZATION.CREATED",
-        "PAYMENT.AUTHORIZATION.VOIDED",
-        "PAYMENT.CAPTURE.PENDING",
-        "PAYMENT.CAPTURE.COMPLETED",
-        "PAYMENT.CAPTURE.DECLINED",
-        "PAYMENT.CAPTURE.DENIED",
-        "PAYMENT.CAPTURE.REFUNDED",
-        "PAYMENT.CAPTURE.REVERSED",
-        "PAYMENT.SALE.COMPLETED",
-        "PAYMENT.SALE.PENDING",
-        "PAYMENT.SALE.DENIED",
-        "PAYMENT.SALE.REFUNDED",
-        "PAYMENT.SALE.REVERSED",
+    topics = tuple(
+        """
+        CHECKOUT.ORDER.APPROVED CHECKOUT.ORDER.COMPLETED CHECKOUT.PAYMENT-APPROVAL.REVERSED
+        PAYMENT.AUTHORIZATION.CREATED PAYMENT.AUTHORIZATION.VOIDED PAYMENT.CAPTURE.PENDING PAYMENT.CAPTURE.COMPLETED
+        PAYMENT.CAPTURE.DECLINED PAYMENT.CAPTURE.DENIED PAYMENT.CAPTURE.REFUNDED PAYMENT.CAPTURE.REVERSED
+        PAYMENT.SALE.COMPLETED PAYMENT.SALE.PENDING PAYMENT.SALE.DENIED PAYMENT.SALE.REFUNDED PAYMENT.SALE.REVERSED
+        """.split()
     )
     signature = Unsigned(
         because="its signature needs a certificate from PayPal, and ties the body to it by CRC-32 only"
@@ -209,46 +169,33 @@ class Paypal(Adapter[Document]):
     kind = Field("event_type")
     delivery_id = Field("id")  # the same on every try
     reads = {}
-    ignores = frozenset({"BILLING.*", "CATALOG.*", "CUSTOMER.*", "IDENTITY.*", "INVOICING.*", "MERCHANT.*", "VAULT.*"})
+    ignores = frozenset("BILLING.* CATALOG.* CUSTOMER.* IDENTITY.* INVOICING.* MERCHANT.* VAULT.*".split())
     options = PaypalOptions
-    statuses = {
-        "order.CREATED": Status.PENDING,
-        "order.SAVED": Status.PENDING,
-        "order.APPROVED": Status.PENDING,
-        "order.PAYER_ACTION_REQUIRED": Status.PENDING,
-        "order.VOIDED": Status.CANCELED,
-        "order.COMPLETED": None,  # its captures tell
-        "authorization.authorized": Status.PENDING,
-        "authorization.partially_captured": Status.PENDING,
-        "authorization.captured": Status.PENDING,
-        "authorization.pending": Status.PENDING,
-        "authorization.expired": Status.CANCELED,
-        "authorization.voided": Status.CANCELED,
-        "authorization.CREATED": Status.PENDING,
-        "authorization.PENDING": Status.PENDING,
-        "authorization.CAPTURED": Status.PENDING,
-        "authorization.PARTIALLY_CAPTURED": Status.PENDING,
-        "authorization.DENIED": Status.FAILED,
-        "authorization.VOIDED": Status.CANCELED,
-        "capture.COMPLETED": Status.PAID,
-        "capture.PARTIALLY_REFUNDED": Status.PAID,
-        "capture.REFUNDED": Status.REFUNDED,
-        "capture.PENDING": Status.PENDING,
-        "capture.DECLINED": Status.FAILED,
-        "capture.FAILED": Status.FAILED,
-        "capture.completed": Status.PAID,  # from here on, words of version 1
-        "capture.partially_refunded": Status.PAID,
-        "capture.refunded": Status.REFUNDED,
-        "capture.pending": Status.PENDING,
-        "sale.completed": Status.PAID,
-        "sale.partially_refunded": Status.PAID,
-        "sale.refunded": Status.REFUNDED,
-        "sale.pending": Status.PENDING,
-        "sale.denied": Status.FAILED,
-    }
+    statuses = (  # words in small letters are those of version 1
+        table(
+            "order",
+            pending="CREATED SAVED APPROVED PAYER_ACTION_REQUIRED",
+            canceled="VOIDED",
+            nothing="COMPLETED",  # its captures tell
+        )
+        | table(
+            "authorization",
+            pending="CREATED PENDING CAPTURED PARTIALLY_CAPTURED authorized pending captured partially_captured",
+            failed="DENIED",
+            canceled="VOIDED voided expired",
+        )
+        | table(
+            "capture",
+            pending="PENDING pending",
+            paid="COMPLETED PARTIALLY_REFUNDED completed partially_refunded",
+            failed="DECLINED FAILED",
+            refunded="REFUNDED refunded",
+        )
+        | table("sale", pending="pending", paid="completed partially_refunded", failed="denied", refunded="refunded")
+    )
     api = Api(
         origin=lambda options: ORIGINS[options.environment],
-        authorize=lambda key, options: {"authorization": f"Bearer {key}"},
+        authorize=bearer,
         key_words="Client ID and Secret key of your app (developer.paypal.com → Apps & Credentials), written id:secret",
         token_path="/v1/oauth2/token",  # noqa: S106 - where tokens are given, not one
     )
@@ -257,95 +204,90 @@ class Paypal(Adapter[Document]):
     patience = "takes 2xx; tries again 25 times in 3 days"
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
-        resource = notice.resource
-        order_id = resource.order_id or _order_id(resource)
+        order_id = notice.order_id or notice.related_order_id
         if order_id:
             return f"{ORDERS}{_id(order_id)}"
         # Which thing this is stands in its own link; the link itself is never followed.
-        links = [link.href or "" for link in resource.links or [] if link.rel == "self"]
-        found = [match for match in map(THING.search, links) if match]
-        place = PLACES.get(notice.resource_type or "")
-        if not found and place and resource.id:
-            return f"{place}{_id(resource.id)}"
-        if not found:
-            raise Unreadable("resource.links: it does not say what it is (rel self)")
-        return f"/{found[0][1]}/{found[0][2]}"
+        thing, where = _linked(notice.links, "self"), PLACES.get(notice.resource_type or "")
+        if thing:
+            return thing[0]
+        if where and notice.id:
+            return f"{where}{_id(notice.id)}"
+        raise Unreadable("resource.links: it does not say what it is (rel self)")
 
     def orders(self, payload: Document, event: Event[Document]) -> Iterable[Order]:
-        what = self.path(event.notice, event).rpartition("/")[0].rpartition("/")[2]
-        test = (event.options or PaypalOptions()).environment == "sandbox"
-        match what:
+        match self.path(event.notice, event).split("/")[-2]:
             case "orders":
                 order = self._order(payload)
             case "refunds" | "refund":
                 order = _refund(payload)
-            case _:
+            case what:
                 order = self._payment(payload, what.removesuffix("s"))
-        yield replace(order, test=test)
+        yield replace(order, test=event.options.environment == "sandbox")
 
     def _order(self, order: Document) -> Order:
-        units = order.purchase_units or []
-        payments = [unit.payments for unit in units if unit.payments]
-        authorized = [one for each in payments for one in each.authorizations or []]
-        captured = [one for each in payments for one in each.captures or []]
-        refunded = [one for each in payments for one in each.refunds or []]
-        value = _sum([unit.amount for unit in units])
-        status: Status | Unknown | None = self.status(f"order.{order.status}")
-        decisive = captured or authorized
+        units = order.purchase_units
+        authorized = [one for unit in units for one in unit.authorizations]
+        captured = [one for unit in units for one in unit.captures]
+        refunded = [one for unit in units for one in unit.refunds]
+        value, decisive = Money.total(_money(unit.amount) for unit in units), captured or authorized
+        status = self.status(f"order.{order.status}")
         if decisive:
-            name = "capture" if captured else "authorization"
-            status = _together([self.status(f"{name}.{one.status}") for one in decisive])
+            found = [self.status(f"{'capture' if captured else 'authorization'}.{one.status}") for one in decisive]
+            status = next((each for each in DECISIVE if each in found), None)
         paid = [one for one in captured if self.status(f"capture.{one.status}") in (Status.PAID, Status.REFUNDED)]
-        got = _sum([one.amount for one in paid])
+        got = Money.total(_money(one.amount) for one in paid)
         if status is Status.PAID and got and value and got.currency == value.currency and got.minor < value.minor:
             status = Status.PARTIALLY_PAID
-        goods = [good for unit in units for good in unit.items or []]
-        titles = [good.name for good in goods] or [unit.description for unit in units]
+        items = tuple(
+            Item(title=good.name, quantity=good.quantity, unit_value=_money(good.unit_amount), sku=good.sku)
+            for unit in units
+            for good in unit.items
+        )
         return Order(
             external_id=order.id,
-            aliases=tuple(dict.fromkeys(one.id for one in captured if one.id)),
+            aliases=tuple(one.id for one in captured),
             at=_latest(order, *authorized, *captured, *refunded),
             status=status,
             source_status=decisive[-1].status if decisive else order.status,
-            title=order_title(next((unit.invoice_id for unit in units if unit.invoice_id), None), titles),
+            title=order_title(
+                next((unit.invoice_id for unit in units if unit.invoice_id), None),
+                items or [unit.description for unit in units],
+            ),
             value=value,
-            refunds=_refunds(refunded) or None,
+            refunds=_refunds(refunded),
             ordered_at=order.create_time,
             paid_at=paid[0].create_time if paid else None,
-            customer=_customer(order.payer or Payer()),
-            items=tuple(
-                Item(
-                    title=good.name or "–",
-                    quantity=1 if good.quantity is None else good.quantity,
-                    unit_value=_money(good.unit_amount) if good.unit_amount else None,
-                    sku=good.sku or None,
-                )
-                for good in goods
-            )
-            or None,
+            customer=Customer(
+                name=full_name(order.given_name, order.surname),
+                id=order.payer_id,
+                emails=(order.email_address,),
+                phones=(order.national_number,),
+            ),
+            items=items or None,
         )
 
     def _payment(self, payment: Document, name: str) -> Order:
         """An authorisation, capture or sale by itself; where it belongs to an order, the order's value is not its."""
-        order_id, word = _order_id(payment), payment.status or payment.state
+        order_id, word = payment.order_id, payment.status
         status = self.status(f"{name}.{word}") if word else None
         return Order(
             external_id=order_id or payment.id,
             preference=0 if order_id else 1,
-            aliases=(payment.id,) if order_id and payment.id else (),
+            aliases=(payment.id,),
             at=_latest(payment),
             status=status,
             source_status=word,
-            title=order_title(payment.invoice_id or payment.invoice_number, []),
-            value=_money(payment.amount) if payment.amount and not order_id else None,
+            title=order_title(payment.invoice_id, []),
+            value=None if order_id else _money(payment.amount),
             ordered_at=None if order_id else payment.create_time,
             paid_at=payment.create_time if status is Status.PAID and name != "authorization" else None,
         )
 
 
 def _refund(refund: Document) -> Order:
-    links = [match for link in refund.links or [] if link.rel == "up" and (match := THING.search(link.href or ""))]
-    paid = refund.sale_id or refund.capture_id or (links[0][2] if links else None)
+    up = _linked(refund.links, "up")
+    paid = refund.sale_id or refund.capture_id or (up and up[2])
     if not paid:
         raise Unreadable("sale_id, capture_id, links: a refund names what it gives back")
     back = _refunds([refund])
@@ -354,29 +296,21 @@ def _refund(refund: Document) -> Order:
     return Order(external_id=paid, preference=1, at=_latest(refund), refunds=back)
 
 
-def _refunds(refunds: list[Movement]) -> dict[str, Money]:
+def _refunds(refunds: Iterable[Movement]) -> dict[str, Money]:
     """What was given back by each; what came to nothing counts as nothing, and what is on its way not yet."""
     found = {}
     for refund in refunds:
-        word = (refund.status or (refund.state if isinstance(refund, Document) else None) or "").upper()
-        if refund.amount and word in ("COMPLETED", "CANCELLED", "FAILED"):
-            money = _money(refund.amount)
+        word = (refund.status or "").upper()
+        money = _money(refund.amount) if word in ("COMPLETED", "CANCELLED", "FAILED") else None
+        if money:
             # Version 1 writes what was given back as less than nothing.
             found[refund.id] = Money(abs(money.minor) if word == "COMPLETED" else 0, money.currency)
     return found
 
 
-def _together(found: list[Status | Unknown | None]) -> Status | Unknown | None:
-    """Where an order stands by all its captures (or authorisations): one that holds is more than one that failed."""
-    for status in (UNKNOWN, Status.PAID, Status.REFUNDED, Status.PENDING, Status.CANCELED, Status.FAILED):
-        if status in found:
-            return status
-    return None
-
-
-def _order_id(thing: Resource | Document) -> str | None:
-    related = thing.supplementary_data.related_ids if thing.supplementary_data else None
-    return (related.order_id if related else None) or None
+def _linked(links: Iterable[Link], rel: str) -> re.Match[str] | None:
+    """The thing that a link of this kind leads to."""
+    return next(filter(None, (THING.search(link.href or "") for link in links if link.rel == rel)), None)
 
 
 def _id(text: str) -> str:
@@ -385,35 +319,12 @@ def _id(text: str) -> str:
     return text
 
 
-def _money(amount: Amount) -> Money:
-    number = amount.total if amount.value is None else amount.value
-    currency = amount.currency_code or amount.currency
-    if number is None or not currency:
+def _money(amount: Amount | None) -> Money | None:
+    if amount and (amount.value is None or not amount.currency):
         raise Unreadable("amount: value and currency_code, or total and currency")
-    return Money.major(number, currency)
-
-
-def _sum(amounts: list[Amount | None]) -> Money | None:
-    found = [_money(amount) for amount in amounts if amount]
-    if not found:
-        return None
-    if len({money.currency for money in found}) > 1:
-        raise Unreadable("amount: more than one currency in one order")
-    return Money(sum(money.minor for money in found), found[0].currency)
+    return Money.major(amount.value, amount.currency) if amount else None
 
 
 def _latest(*things: Movement) -> datetime | None:
     """When the last of these was changed."""
-    times = [time for thing in things for time in (thing.create_time, thing.update_time) if time]
-    return max((time if time.tzinfo else time.replace(tzinfo=UTC) for time in times), default=None)
-
-
-def _customer(payer: Payer) -> Customer | None:
-    name, phone = payer.name or Name(), payer.phone.phone_number if payer.phone else None
-    customer = Customer(
-        name=f"{name.given_name or ''} {name.surname or ''}".strip() or None,
-        id=payer.payer_id or None,
-        emails=(payer.email_address,) if payer.email_address else (),
-        phones=(phone.national_number,) if phone and phone.national_number else (),
-    )
-    return None if customer == Customer() else customer
+    return latest(*(time for thing in things for time in (thing.create_time, thing.update_time)))

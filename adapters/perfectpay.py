@@ -15,9 +15,7 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
 
 from adapters.contract import (
     BRASILIA,
@@ -25,7 +23,6 @@ from adapters.contract import (
     Always,
     Customer,
     Event,
-    IfObject,
     Ignored,
     IsoOrBlank,
     Item,
@@ -38,22 +35,9 @@ from adapters.contract import (
     Unreadable,
     body_token,
     order_title,
+    place,
+    table,
 )
-
-
-class Named(Payload):
-    """A product or a plan."""
-
-    name: str | None = None
-
-
-class Buyer(Payload):
-    full_name: str | None = None
-    email: str | None = None
-    identification_number: str | None = None
-    phone_extension: str | None = None
-    phone_area_code: str | None = None
-    phone_number: str | None = None
 
 
 class Sale(Payload):
@@ -65,12 +49,17 @@ class Sale(Payload):
     currency_enum_key: str | None = None
     date_created: IsoOrBlank = None
     date_approved: IsoOrBlank = None
-    product: Annotated[Named | None, IfObject] = None
-    plan: Annotated[Named | None, IfObject] = None
-    customer: Annotated[Buyer | None, IfObject] = None
+    plan_name: str | None = place("plan.name")
+    product_name: str | None = place("product.name")
+    buyer_name: str | None = place("customer.full_name")
+    email: str | None = place("customer.email")
+    identification_number: str | None = place("customer.identification_number")
+    phone_extension: str | None = place("customer.phone_extension")
+    phone_area_code: str | None = place("customer.phone_area_code")
+    phone_number: str | None = place("customer.phone_number")
 
 
-PRECHECKOUT = "12"  # an abandoned cart
+PENDING, PRECHECKOUT = "1", "12"  # of sale_status_enum; the second is an abandoned cart
 CURRENCIES = {"1": "BRL", "2": "USD", "3": "EUR"}  # currency_enum
 
 
@@ -89,70 +78,44 @@ class PerfectPay(Adapter[Sale]):
     signature = body_token("token")
     kind = Always("sale")
     reads = {"sale": Sale}
-    statuses = {  # sale_status_enum
-        "0": None,  # none
-        "1": Status.PENDING,  # pending: a slip or PIX that waits
-        "2": Status.PAID,  # approved
-        "3": Status.PENDING,  # in_process: looked at by hand
-        "4": Status.PAID,  # in_mediation
-        "5": Status.FAILED,  # rejected
-        "6": Status.CANCELED,  # cancelled
-        "7": Status.REFUNDED,  # refunded
-        "8": Status.PENDING,  # authorized
-        "9": Status.REFUNDED,  # charged_back
-        "10": Status.PAID,  # completed
-        "11": Status.FAILED,  # checkout_error
-        "13": Status.CANCELED,  # expired
-        "15": Status.CANCELED,  # cancelled_regenerated
-        "16": Status.PENDING,  # in_review
-        "17": Status.REFUNDED,  # pre_chargeback
-        "18": Status.REFUNDED,  # pre_refunded
-        "19": Status.REFUNDED,  # med: PIX's way to dispute
-        "20": Status.REFUNDED,  # pre_med
-    }
+    statuses = table(  # sale_status_enum
+        pending="1 3 8 16",  # pending (a slip or PIX that waits), in_process (looked at by hand), authorized, in_review
+        paid="2 4 10",  # approved, in_mediation, completed
+        failed="5 11",  # rejected, checkout_error
+        canceled="6 13 15",  # cancelled, expired, cancelled_regenerated
+        # refunded, charged_back, pre_chargeback, pre_refunded, med (PIX's way to dispute), pre_med
+        refunded="7 9 17 18 19 20",
+        nothing="0",  # none
+    )
     zone = BRASILIA
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.sale_status_enum == PRECHECKOUT:
             raise Ignored("an abandoned cart (precheckout) is not an order")
-        status = self.status(payload.sale_status_enum)
-        goods = [thing.name for thing in (payload.plan, payload.product) if thing and thing.name]
+        currency = payload.currency_enum_key or CURRENCIES.get(payload.currency_enum or "1")
+        if currency is None and payload.sale_amount is not None:
+            raise Unreadable("currency_enum: is a number that the manual does not know")
+        status, goods = self.status(payload.sale_status_enum), payload.plan_name or payload.product_name
+        waiting_since = payload.date_created if payload.sale_status_enum == PENDING else None
         yield Order(
             external_id=payload.code,
-            at=_at(payload, status),
+            at=payload.date_approved if status is Status.PAID else waiting_since,
             status=status,
-            source_status=payload.sale_status_enum_key or payload.sale_status_enum or None,
-            title=order_title(payload.code, goods[:1]),
-            value=_value(payload),
+            source_status=payload.sale_status_enum_key or payload.sale_status_enum,
+            title=order_title(payload.code, [goods]),
+            value=Money.major(payload.sale_amount, currency),
             ordered_at=payload.date_created,
             paid_at=payload.date_approved,
-            customer=_customer(payload.customer) if payload.customer else None,
-            items=(Item(title=goods[0]),) if goods else None,
+            customer=Customer(
+                name=payload.buyer_name,
+                emails=(payload.email,),
+                phones=(_phone(payload),),
+                documents=(payload.identification_number,),
+            ),
+            items=(Item(title=goods),) if goods else None,
         )
 
 
-def _at(sale: Sale, status: object) -> datetime | None:
-    if status is Status.PAID:
-        return sale.date_approved
-    return sale.date_created if sale.sale_status_enum == "1" else None
-
-
-def _value(sale: Sale) -> Money | None:
-    if sale.sale_amount is None:
-        return None
-    currency = sale.currency_enum_key or CURRENCIES.get(sale.currency_enum or "1")
-    if currency is None:
-        raise Unreadable("currency_enum: is a number that the manual does not know")
-    return Money.major(sale.sale_amount, currency)
-
-
-def _customer(buyer: Buyer) -> Customer:
-    number = "".join(part for part in (buyer.phone_area_code, buyer.phone_number) if part)
-    if number and buyer.phone_extension:
-        number = f"+{buyer.phone_extension.removeprefix('+')}{number}"
-    return Customer(
-        name=buyer.full_name or None,
-        emails=(buyer.email,) if buyer.email else (),
-        phones=(number,) if number else (),
-        documents=(buyer.identification_number,) if buyer.identification_number else (),
-    )
+def _phone(sale: Sale) -> str:
+    number = (sale.phone_area_code or "") + (sale.phone_number or "")
+    return f"+{sale.phone_extension.removeprefix('+')}{number}" if number and sale.phone_extension else number

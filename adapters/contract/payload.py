@@ -39,7 +39,11 @@ def _object_or_none(value: Any) -> Any:
 
 
 def _list_or_nothing(value: Any) -> Any:
-    return () if value is None or value is False or value in ("", {}) else value
+    if value is None or value is False or value in ("", {}):
+        return ()
+    if not isinstance(value, list | tuple):
+        raise ValueError("Input should be a valid list")  # pydantic would ask for a tuple, which no source knows
+    return value
 
 
 # For a field that holds an object, or, when there is nothing to say, [], "", 0 or something else.

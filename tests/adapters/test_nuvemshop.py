@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import adapters
-from adapters.contract import Delivery, Money, Order, Status, Unreadable, Unverified
+from adapters.contract import Delivery, Item, Money, Order, Status, Unreadable, Unverified
 from app import moments
 
 NUVEMSHOP = adapters.load("nuvemshop")
@@ -101,6 +101,12 @@ def test_an_identification_is_brazilian_only_in_brazil() -> None:
     for currency, documents in (("BRL", ("52998224725",)), ("ARS", ())):
         found = order({"id": 1, "total": "10.00", "currency": currency} | person)
         assert found.customer is not None and found.customer.documents == documents
+
+
+def test_a_line_without_a_quantity_is_one() -> None:
+    for line in ({"name": "Caneca", "quantity": None}, {"name": "Caneca"}):
+        found = order({"id": 1, "total": "10.00", "currency": "BRL", "products": [line]})
+        assert found.items == (Item(title="Caneca", quantity=1),)
 
 
 def test_how_the_key_travels() -> None:

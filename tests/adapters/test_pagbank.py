@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
+from adapters.contract import UNKNOWN, Customer, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
 from adapters.pagbank import PagBank
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +102,7 @@ def test_what_is_no_order_is_ignored(name: str) -> None:
         (["DECLINED"], Status.FAILED, "398.00"),
         (["CANCELED"], Status.CANCELED, "398.00"),
         (["SOMETHING_NEW"], UNKNOWN, "398.00"),
+        ([""], None, "398.00"),  # which says nothing
         (["PAID", "PAID"], Status.PAID, "796.00"),
         (["PAID", "IN_ANALYSIS"], Status.PARTIALLY_PAID, "796.00"),
         (["PAID", "SOMETHING_NEW"], UNKNOWN, "796.00"),
@@ -119,6 +120,13 @@ def test_charges_add_up(words: list[str], status: object, value: str) -> None:
 def test_a_pix_that_waits_has_no_charge_yet() -> None:
     order = said(qr_codes=[{"amount": {"value": 39800}}])
     assert (order.status, str(order.value), order.at) == (Status.PENDING, "398.00", order.ordered_at)
+    assert said(qr_codes=[{"amount": {"currency": "BRL"}}]).value is None
+
+
+def test_the_crms_ids_may_stand_on_different_charges() -> None:
+    first, second = charge("PAID", metadata={"deal_id": 7}), charge("PAID", 100, metadata={"crm_contact_id": "42"})
+    order = said(charge("WAITING", metadata={}), first, second)
+    assert (order.deal_id, order.customer) == ("7", Customer(crm_id="42"))
 
 
 def test_refunds_go_by_the_charge() -> None:

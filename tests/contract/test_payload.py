@@ -71,7 +71,7 @@ def test_a_list_where_there_is_none(nothing: Any) -> None:
 
 def test_a_list_that_is_something_else() -> None:
     assert [good.name for good in read({"id": "x", "goods": [{"name": "Tea"}, {}]}).goods] == ["Tea", None]
-    with pytest.raises(Unreadable, match=r"^goods: "):
+    with pytest.raises(Unreadable, match=r"^goods: Input should be a valid list$"):
         read({"id": "x", "goods": {"0": {"name": "Tea"}}})
 
 
