@@ -33,7 +33,7 @@ from adapters.contract.order import (
     said,
     table,
 )
-from adapters.contract.payload import IfObject, Many, Maybe, Notes, Payload, either, place, validated
+from adapters.contract.payload import Many, Maybe, Notes, Payload, place, validated
 from adapters.contract.schemes import (
     AnyOf,
     Hmac,
@@ -70,7 +70,6 @@ __all__ = [
     "Field",
     "Header",
     "Hmac",
-    "IfObject",
     "Ignored",
     "Iso",
     "IsoOrBlank",
@@ -106,7 +105,6 @@ __all__ = [
     "body_token",
     "currency_code",
     "decimals",
-    "either",
     "form_body",
     "full_name",
     "hex_key",

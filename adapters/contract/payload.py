@@ -46,15 +46,6 @@ def _list_or_nothing(value: Any) -> Any:
     return value
 
 
-# For a field that holds an object, or, when there is nothing to say, [], "", 0 or something else.
-IfObject = BeforeValidator(_object_or_none)
-
-
-def either(*names: str, otherwise: Any = None) -> Any:
-    """A field that bears one of these names, the first that is there."""
-    return Written(otherwise, validation_alias=AliasChoices(*names))
-
-
 # An object, or None where there is [], "", 0 or something else in its place, when there is nothing to say (Razorpay's
 # notes, Paystack's metadata): `notes: Maybe[Notes] = None`.
 Maybe = Annotated[T | None, BeforeValidator(_object_or_none)]

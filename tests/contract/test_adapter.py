@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
@@ -18,9 +18,9 @@ from adapters.contract import (
     Event,
     Field,
     Header,
-    IfObject,
     Ignored,
     Iso,
+    Maybe,
     Money,
     Options,
     Order,
@@ -43,7 +43,7 @@ class Sale(Payload):
     id: str
     total: Decimal | None = None
     status: str | None = None
-    notes: Annotated[dict[str, str] | None, IfObject] = None
+    notes: Maybe[dict[str, str]] = None
 
 
 class Notice(Payload):
