@@ -1,11 +1,11 @@
 """Thin deliveries: what they only announce is read from the source's API, after the answer, until it is known."""
 
 import asyncio
-import random
 from contextlib import suppress
 
 from adapters.contract import Unfetched
 from app import moments
+from app.backoff import doubled
 from app.committer import Busy
 from app.directory import Source
 from app.log import log
@@ -130,8 +130,7 @@ class Fetch:
         return await self._api.read(api, source.options, self._vault.open(source.sealed_key), path)
 
     async def _again(self, row: Row, why: Unfetched) -> None:
-        # Doubled each time, and never two that failed together at the same moment again.
-        backoff = min(FIRST_WAIT * 2 ** min(row["attempts"], 12), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311
+        backoff = doubled(row["attempts"], FIRST_WAIT, LONGEST_WAIT)
         wait = max(backoff, why.retry_after or 0.0)
         await fetches.again(
             self._store, row, at=moments.now() + int(wait * 1e6), reason=f"{why.reason}; it is asked again",

@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from app.moments import now
 from app.outcome import Outcome
-from app.store import tallies
+from app.store import outbox, tallies
 from app.store.database import Store, Unavailable
 from app.store.record import Receipt, Record
 
@@ -44,8 +44,10 @@ class Metrics:
             "orders_acknowledgement_seconds", "From a delivery's arrival until it was on disk.",
             buckets=_SECONDS, registry=None,
         )  # fmt: skip
-        self._up = self._fetches = self._held = 0
+        self._told = {"delivered": 0, "failed": 0}
+        self._up = self._fetches = self._held = self._events = self._failing = 0
         self._oldest_fetch_at: int | None = None
+        self._oldest_event_at: int | None = None
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
 
@@ -65,6 +67,10 @@ class Metrics:
         """A delivery was refused."""
         self._count(account_id, source_id, outcome)
         self._refused[outcome, reason] = self._refused.get((outcome, reason), 0) + 1
+
+    def told(self, ended: str) -> None:
+        """An attempt to tell a subscriber of an event ended: `delivered` or `failed`."""
+        self._told[ended] += 1
 
     def _count(self, account_id: str, source_id: str, outcome: str) -> None:
         place = (account_id, source_id)
@@ -99,11 +105,15 @@ class Metrics:
         """Asks the engine once."""
         try:
             found = await tallies.waiting_everywhere(self._store)
+            events = await outbox.waiting_everywhere(self._store)
         except Unavailable:
             self._up = 0
         else:
             self._up = 1
             self._fetches, self._oldest_fetch_at, self._held = found["fetches"], found["oldest_fetch_at"], found["held"]
+            self._events, self._oldest_event_at, self._failing = (
+                events["events"], events["oldest_event_at"], events["failing"]
+            )  # fmt: skip
 
     # -- What is told -----------------------------------------------------------------------------------------------
 
@@ -132,16 +142,28 @@ class Metrics:
         yield refused
         for histogram in (self._batch, self._commit, self._acknowledged):
             yield from histogram.collect()
-        oldest = self._oldest_fetch_at
-        age = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1e6)
+        told = CounterMetricFamily(
+            "orders_event_attempts", "Attempts to tell subscribers, by how they ended.", labels=["ended"]
+        )
+        for ended, count in self._told.items():
+            told.add_metric([ended], count)
+        yield told
         for name, words, value in (
             ("orders_commit_queue", "Deliveries that wait for the next commit.", self._waiting()),
             ("orders_fetches_waiting", "Thin deliveries whose order is still to be read.", self._fetches),
-            ("orders_oldest_fetch_seconds", "Since when the oldest of these waits.", age),
+            ("orders_oldest_fetch_seconds", "Since when the oldest of these waits.", _age(self._oldest_fetch_at)),
             ("orders_held_waiting", "Deliveries that wait for their contact.", self._held),
+            ("orders_events_waiting", "Events that subscribers are still to be told.", self._events),
+            ("orders_oldest_event_seconds", "Since when the oldest of these waits.", _age(self._oldest_event_at)),
+            ("orders_subscriptions_failing", "Subscriptions whose last event was not taken.", self._failing),
             ("orders_engine_up", "Whether the database answered the last time it was asked.", self._up),
         ):
             yield GaugeMetricFamily(name, words, value=value)
+
+
+def _age(at: int | None) -> float:
+    """Seconds since then."""
+    return 0.0 if at is None else max(0.0, time.time() - at / 1e6)
 
 
 class _Scrape:

@@ -12,6 +12,7 @@ from app.importer import Importer
 from app.intake import Intake
 from app.jobs import Jobs
 from app.metrics import Metrics
+from app.outbox import Outbox, Shown
 from app.refused import Refused
 from app.retention import Retention
 from app.retry import Retry
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 class Registry:
     """What the doors (web, and the command line through it) stand on."""
 
-    def __init__(self, settings: Settings, *, committer: Callable[[Store], Committer] = Committer) -> None:
+    def __init__(
+        self, settings: Settings, *, shown: Shown, committer: Callable[[Store], Committer] = Committer
+    ) -> None:
         self.settings = settings
         self.vault: Vault = open_vault(settings)
         self.store = Store(settings)
@@ -39,7 +42,8 @@ class Registry:
         self.refused = Refused(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
         self.tail = Tail(self.store)
-        self.committer.observers += [self.tail.committed, self.metrics.committed]
+        self.outbox = Outbox(self.store, self.vault, settings.receivers, shown, self.metrics.told)
+        self.committer.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
         self.young = None if self.store.on_sqlite else Young(self.store)
         if self.young:
             self.committer.observers.append(self.young.committed)
@@ -79,11 +83,13 @@ class Registry:
         self.fetch.start()
         self.retention.start()
         self.jobs.start()
+        self.outbox.start()
 
     async def close(self) -> None:
         """Ends what is under way, writes what is counted, disconnects."""
         await self.importer.stop()
         await self.jobs.stop()
+        await self.outbox.stop()
         await self.retention.stop()
         await self.tail.stop()
         await self.fetch.stop()

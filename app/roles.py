@@ -20,6 +20,7 @@ class Permission(StrEnum):
     MANAGE = "create and edit orders, contacts, deals"
     READ = "read orders and contacts"
     SOURCES = "sources, secrets, keys, test"
+    SUBSCRIPTIONS = "subscriptions"
     LOG = "delivery log, stats, retry"
     BODIES = "bodies of deliveries"
     PERSON = "erase, export a person"
@@ -29,6 +30,6 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
     Role.MANAGER: frozenset({Permission.MANAGE, Permission.READ, Permission.LOG}),
     Role.REP: frozenset({Permission.READ}),
-    Role.INTEGRATOR: frozenset({Permission.SOURCES, Permission.LOG, Permission.BODIES}),
+    Role.INTEGRATOR: frozenset({Permission.SOURCES, Permission.SUBSCRIPTIONS, Permission.LOG, Permission.BODIES}),
     Role.OPS: frozenset({Permission.LOG}),
 }

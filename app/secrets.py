@@ -1,4 +1,4 @@
-"""Sources' secrets: ours are 32 random bytes; a platform's own are taken when they can prove anything at all."""
+"""Secrets of sources and subscriptions: ours are 32 random bytes; a platform's own are taken when they can prove anything at all."""
 
 import base64
 import secrets
@@ -14,10 +14,14 @@ WEAK = 16  # below, a secret is taken with a warning: platforms do make such
 
 def made_secret(adapter: Adapter[Any]) -> str:
     """A new secret of 32 random bytes, in the shape in which the adapter's platform writes its own."""
-    random = secrets.token_bytes(32)
     if adapter.secret_prefix == "whsec_":  # noqa: S105 - a prefix, not a credential
-        return f"whsec_{base64.b64encode(random).decode()}"
-    return f"{adapter.secret_prefix}{random.hex()}"
+        return whsec()
+    return f"{adapter.secret_prefix}{secrets.token_bytes(32).hex()}"
+
+
+def whsec() -> str:
+    """A new secret of 32 random bytes, in the shape of Standard Webhooks."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def checked_secret(adapter: Adapter[Any], options: Any, given: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from app.faults import in_words
+from app.reach import Network, networks
 
 PREFIX = "ORDERS_"
 
@@ -41,6 +42,9 @@ class Settings(BaseModel):
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
     public_url: str = Field("", description="what webhook URLs start with")
     max_body_bytes: int = Field(1048576, ge=1024, le=64 * 1048576, description="larger bodies are answered 413")
+    private_receivers: str = Field(
+        "", description="networks such as 10.1.0.0/16 that events may be sent to beside the internet, also by http"
+    )
     log_format: Literal["", "console", "json"] = Field("", description="console on a terminal, else json")
     traces: bool = Field(False, description="whether OpenTelemetry's own variables name an exporter of traces")
 
@@ -91,6 +95,20 @@ class Settings(BaseModel):
         if url and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", url):
             raise ValueError("must be a URL such as https://orders.example.com")
         return url.rstrip("/")
+
+    @field_validator("private_receivers")
+    @classmethod
+    def _whole_networks(cls, text: str) -> str:
+        try:
+            networks(text)
+        except ValueError:
+            raise ValueError("must be networks with commas between them, such as 127.0.0.0/8, 10.1.0.0/16") from None
+        return text
+
+    @cached_property
+    def receivers(self) -> tuple[Network, ...]:
+        """The networks that events may be sent to beside the internet."""
+        return networks(self.private_receivers)
 
     @property
     def on_sqlite(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from app.moments import iso
 from app.outcome import REFUSED
 from app.source_api import THE_KEY
-from app.store import refusals, sources, tallies
+from app.store import refusals, sources, subscriptions, tallies
 from app.store.database import Store
 from app.store.statements import Row
 from app.store.tallies import HOUR
@@ -69,6 +69,8 @@ async def stats(
     ]
     alerts += [_key_refused(row) for row in keys if row["source_id"] in ids]
     alerts += _backlog(queue, present)
+    if source_id is None:
+        alerts += [_not_told(row) for row in await subscriptions.failing(store, account_id)]
     return {
         "since": iso(since),
         "until": iso(until),
@@ -191,6 +193,21 @@ def _key_refused(row: Row) -> Alert:
     return Alert(
         code="key_refused", source_id=row["source_id"], since=iso(row["at"]), message=str(row["reason"]),
         advice="set another key: orders-registry source rotate --key; what ended for this reason is then taken up again",
+    )  # fmt: skip
+
+
+def _not_told(row: Row) -> Alert:
+    """Events that a subscriber is not told of: it does not take them, or wants none any more."""
+    if not row["enabled"]:
+        return Alert(
+            code="subscription_off", source_id=None, since=None,
+            message=f"{row['url']} is told of nothing any more: {row['off_reason']}",
+            advice=f"where it was a mistake: orders-registry subscription edit {row['id']} --enable",
+        )  # fmt: skip
+    return Alert(
+        code="subscription_failing", source_id=None, since=iso(row["failing_since"]),
+        message=f"{row['url']} does not take its events since {iso(row['failing_since'])}: {row['failing_reason']}",
+        advice=f"each is tried for three days; orders-registry subscription attempts {row['id']} shows what came of it",
     )  # fmt: skip
 
 

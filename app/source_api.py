@@ -5,13 +5,12 @@ import base64
 import time
 import zlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pydantic_core
 
 from adapters.contract import Api, Unfetched
+from app.backoff import asked_to_wait
 
 if TYPE_CHECKING:
     import httpx
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 4 * 1024 * 1024
 WHOLE = 30.0  # seconds for one document, whatever it is made of
 TIMEOUT, CONNECT = 10.0, 5.0  # seconds
-LONGEST_WAIT = 24 * 3600.0  # seconds; a source that asks for more is asked once a day
 
 # How the reason begins that a new key puts an end to.
 THE_KEY = "the key is "
@@ -144,24 +142,10 @@ def _judge(response: "httpx.Response") -> None:
     if 300 <= status < 400:
         raise Unfetched(f"the source sends us elsewhere (HTTP {status}); redirects are not followed", final=True)
     if status == 429 or status >= 500 or status in (408, 409, 423, 425):
-        raise Unfetched(f"the source answered HTTP {status}", retry_after=_asked_to_wait(response))
+        raise Unfetched(
+            f"the source answered HTTP {status}", retry_after=asked_to_wait(response.headers.get("retry-after", ""))
+        )
     raise Unfetched(f"the source answered HTTP {status}", final=True)
-
-
-def _asked_to_wait(response: "httpx.Response") -> float | None:
-    """`Retry-After` in seconds: a number, or a date (RFC 9110, section 10.2.3)."""
-    given = response.headers.get("retry-after", "").strip()
-    if not given:
-        return None
-    if given.isascii() and given.isdigit():
-        return min(float(given[:9]), LONGEST_WAIT)
-    try:
-        until = parsedate_to_datetime(given)
-    except ValueError:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_WAIT)
 
 
 async def _bounded(response: "httpx.Response") -> bytes:

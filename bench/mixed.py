@@ -31,6 +31,7 @@ from app.registry import Registry
 from app.settings import read_settings
 from app.store import accounts, sources
 from app.vault import make_key
+from app.web import shapes
 from bench.harness import RUNS, fresh_directory
 from tests.samples import secret_for
 
@@ -104,7 +105,7 @@ class _Template:
 async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str], list[float], list[float]]:
     settings = read_settings(database_url=f"sqlite:///{directory / 'orders.db'}", master_key=make_key())
     await migrate(settings)
-    registry = Registry(settings)
+    registry = Registry(settings, shown=shapes.order)
     await registry.store.open()
     registry.committer.start()
     try:

@@ -10,8 +10,8 @@ FILES = sorted(path for folder in ("app", "adapters", "migrations") for path in 
 
 # Floor 1 of the app: what the stories of floor 2 stand on.
 FLOOR_1 = {
-    "app.faults", "app.ids", "app.identity", "app.lock", "app.log", "app.migrate", "app.moments", "app.operator", "app.outcome",
-    "app.roles", "app.samples", "app.secrets", "app.settings", "app.statement", "app.transfer", "app.vault",
+    "app.backoff", "app.event", "app.faults", "app.ids", "app.identity", "app.lock", "app.log", "app.migrate", "app.moments", "app.operator", "app.outcome",
+    "app.reach", "app.roles", "app.samples", "app.secrets", "app.settings", "app.statement", "app.transfer", "app.vault",
 }  # fmt: skip
 # The one room of the command line that may start the web application; everywhere else it is a client of the API.
 SERVES = "app.web.application"

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.event import Event
 from app.identity import KINDS
 from app.ids import new_id
 from app.moments import now
-from app.store import jobs, merging, tombstones
+from app.store import jobs, merging, outbox, tombstones
 from app.store.database import among
 from app.store.merging import Gone
+from app.store.outbox import Happened
 from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
 from app.store.tombstones import Word
 
@@ -137,7 +139,7 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     account_id = erasure.account_id
     clause, values = among("id", list(ids))
     orders: list[Row] = yield Sql(
-        f"SELECT id, scope, source_id, external_id FROM orders WHERE account_id = :account_id AND id {clause}",
+        f"SELECT id, scope, source_id, external_id, value FROM orders WHERE account_id = :account_id AND id {clause}",
         account_id=account_id, **values,
     )  # fmt: skip
     keys = [(account_id, row["id"]) for row in orders]
@@ -170,6 +172,10 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
         for table, column in (("history", "order_id"), ("aliases", "order_id"), ("orders", "id")):
             yield Sql(f"DELETE FROM {table} WHERE account_id = :account_id AND {column} {clause}",
                       account_id=account_id, **values)  # fmt: skip
+    yield from outbox.tell([
+        Happened(account_id=account_id, event=Event.ORDER_UPDATED, subject=row["id"])
+        for row in orders if row["value"] is not None
+    ])  # fmt: skip
     yield from _diffs_gone(erasure, "order", ids)
     erasure.orders |= {row["id"] for row in orders}
     erasure.count("orders", len(orders))
@@ -302,6 +308,14 @@ def _contacts_gone(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
         erasure.count(table, len(gone))
     yield from _conflicts_gone(erasure)
     yield from _samples_gone(erasure)
+    gone_id, *merged = ids
+    yield from outbox.tell(
+        [
+            Happened(
+                account_id=erasure.account_id, event=Event.CONTACT_ERASED, subject=gone_id, detail={"merged": merged}
+            )
+        ]
+    )
 
 
 def _conflicts_gone(erasure: Erasure) -> Plan[None]:

@@ -8,7 +8,7 @@ from adapters.contract.fold import BY_MEMBER, given_back
 from app.ids import new_id
 from app.moments import now
 from app.statement import Statement
-from app.store import merging
+from app.store import merging, outbox
 from app.store.database import Store
 from app.store.ledger import Ledger, OpenOrder
 from app.store.merging import Gone
@@ -43,6 +43,7 @@ async def create(
         words = {"external_id": external_id, **said, "contact_id": (yield from _there(account_id, said["contact_id"]))}
         ledger.tell_by_member(order, _statement(words, external_id), member_id)
         yield from ledger.save()
+        yield from outbox.tell_of_orders(ledger.changed())
         return order.id, True
 
     return await store.commit(plan)
@@ -77,6 +78,7 @@ async def edit(
             words["refunds"] = {REFUND: [_rest(found, *refunded), refunded[1]]}
         ledger.tell_by_member(found, _statement(words, found.id), member_id)
         yield from ledger.save()
+        yield from outbox.tell_of_orders(ledger.changed())
 
     await store.commit(plan)
 

@@ -11,6 +11,7 @@ from app.moments import now
 from app.outcome import Outcome
 from app.statement import UNTIMED, Statement
 from app.store import owning
+from app.store.outbox import OrderChange
 from app.store.placing import Contacts
 from app.store.record import Record
 from app.store.statements import Insert, Lookup, Plan, Row, Sql, to_json
@@ -346,6 +347,25 @@ class Ledger:
             yield _SAVE_HISTORY.many(history)
         if aliases:
             yield _SAVE_ALIAS.many(list({row[:3]: row for row in aliases}.values()))
+
+    def changed(self) -> list[OrderChange]:
+        """What this transaction makes of orders, as they are shown."""
+        return [
+            OrderChange(
+                account_id=order.account_id,
+                order_id=order.id,
+                before=_shown(order.row),
+                after=_shown(order.columns) if order.heard else None,
+                replaces=tuple(other.id for other in order.absorbed if _shown(other.row)),
+            )
+            for order in self._by_id.values()
+            if order.touched
+        ]
+
+
+def _shown(row: Row | None) -> Row | None:
+    """The order, once something has described it."""
+    return row if row is not None and row.get("value") is not None else None
 
 
 def _differs(order: OpenOrder) -> bool:

@@ -1,9 +1,10 @@
 """The only room, with `pages`, that speaks SQL about orders when they are read; the group commit writes them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from app.store.database import Store
+from app.store.database import Store, among
 from app.store.ledger import MERGED
 from app.store.pages import TRAITS, Filter, as_read, page, runs, search, walk, walked, where_of
 from app.store.statements import Row
@@ -21,6 +22,7 @@ __all__ = [
     "search",
     "summary",
     "summed",
+    "these",
     "walk",
     "walked",
 ]
@@ -41,6 +43,20 @@ async def find(store: Store, account_id: str, order_id: str, *, wallet_of: str |
             return None
         order_id = survivor["order_id"]
     return None
+
+
+async def these(store: Store, account_id: str, ids: Sequence[str]) -> dict[str, Row]:
+    """Those of these orders that are there, by the id that was asked for; one that was merged answers as `find` says."""
+    clause, values = among("order", ids)
+    rows = await store.all(
+        f"SELECT * FROM orders WHERE account_id = :account_id AND value IS NOT NULL AND id {clause}",
+        account_id=account_id, **values,
+    )  # fmt: skip
+    found = {row["id"]: as_read(row) for row in rows}
+    for order_id in ids:
+        if order_id not in found and (survivor := await find(store, account_id, order_id)):
+            found[order_id] = survivor
+    return found
 
 
 async def history(store: Store, account_id: str, order_id: str) -> list[Row]:

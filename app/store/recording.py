@@ -8,6 +8,7 @@ from app.moments import now
 from app.outcome import Outcome, weightiest
 from app.statement import Statement
 from app.store import contacts as people
+from app.store import outbox
 from app.store.ledger import Ledger, OpenOrder
 from app.store.placing import Contacts
 from app.store.record import Receipt, Record
@@ -63,6 +64,7 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         ledger.settle(contacts)
         yield from contacts.save()
         yield from ledger.save(contacts.made())
+        yield from outbox.tell_of_orders(ledger.changed())
     committed_at = now()
     yield from _log(fresh, receipts, held, committed_at)
     for twin, first in twins:

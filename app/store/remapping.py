@@ -11,6 +11,8 @@ from typing import Any
 
 from app.outcome import Outcome, weightiest
 from app.statement import Statement
+from app.store import outbox
+from app.store.outbox import OrderChange
 from app.store.reassembly import Reassembly
 from app.store.record import Receipt, Record
 from app.store.recording import log_again, names_of
@@ -259,6 +261,11 @@ def tell_anew(
             )
             yield from log_again(rec, receipt, waits)
         yield from _name_orders(account_id, sorted(ledger.moved() - there))
+        # Whoever was told the misreading is told what is right.
+        yield from outbox.tell_of_orders(
+            OrderChange(account_id=account_id, order_id=order_id, before=before, after=after)
+            for order_id, before, after in remapped.orders
+        )
     return remapped
 
 

@@ -99,7 +99,7 @@ secrets = Table(
     metadata,
     _key("account_id"),
     _key("id"),
-    _text("source_id"),
+    _text("source_id"),  # whose it is: a source's, or a subscription's, which signs with it
     _text("sealed"),
     _at("created_at"),
     _at("expires_at", null=True),
@@ -495,6 +495,61 @@ remap_links = Table(
     _key("token"),
     _key("delivery_id"),
     Index("remap_links_of_delivery", "account_id", "job_id", "delivery_id"),
+)
+
+# Who is told of what happens here. `failures` counts those since the last event that was taken; before `rests_until`
+# nothing is sent. The secrets stand with those of the sources.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    _key("account_id"),
+    _key("id"),
+    _text("url"),
+    _text("events"),
+    Column("enabled", Boolean, nullable=False),
+    _text("off_reason", null=True),  # why it is off; null: somebody switched it off
+    Column("failures", Integer, nullable=False),
+    _at("failing_since", null=True),
+    _text("failing_reason", null=True),
+    _at("rests_until"),
+    _at("last_sent_at", null=True),
+    _at("created_at"),
+)
+
+# Events that are still to be told, each written in the transaction of the change that it tells of. Ids alone: what an
+# order says is read when it is sent. One row, one claim, as with fetches.
+outbox = Table(
+    "outbox",
+    metadata,
+    _key("account_id"),
+    _key("subscription_id"),
+    _key("id"),  # the event's, the same for every subscription that is told of it
+    _text("event"),
+    _text("subject"),  # the order's id, or the contact's
+    _text("detail", null=True),  # see `store.outbox.Happened`
+    _at("occurred_at"),
+    Column("attempts", Integer, nullable=False),
+    _at("next_at"),
+    _at("claimed_until"),
+    Index("outbox_due", "account_id", "subscription_id", "next_at", "id"),
+)
+
+# What came of telling, each time it was tried; and, without a time that it took, that it was given up.
+attempts = Table(
+    "attempts",
+    metadata,
+    _key("account_id"),
+    _key("subscription_id"),
+    _key("id"),
+    _text("event_id"),
+    _text("event"),
+    _text("order_id", null=True),  # null: it was about a contact, whom nothing here is to name any more
+    Column("number", Integer, nullable=False),
+    _at("at"),
+    _at("took", null=True),  # microseconds
+    Column("status", Integer, nullable=True),  # HTTP; null: there was no answer
+    _text("reason", null=True),  # null: it was taken
+    _at("next_at", null=True),
 )
 
 # Identifies an installation's state for `doctor`; one row per word.

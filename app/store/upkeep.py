@@ -18,6 +18,7 @@ _TABLES = {
     "tok_": "tokens",
     "sec_": "secrets",
     "job_": "jobs",
+    "sub_": "subscriptions",
 }
 
 

@@ -3,7 +3,7 @@
 Times are ISO 8601 in UTC, money decimal strings in the currency that stands beside them. A field that can be null says when.
 """
 
-from typing import Annotated, Any, Generic, NotRequired, TypeVar
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from adapters.contract import Origin, Status
+from app.event import Event
 from app.outcome import Outcome
 from app.roles import Role
 
@@ -364,6 +365,56 @@ class SecretMadeShown(TypedDict):
     secret: str | None
     older_secrets_end_at: Time
     warnings: list[str]
+
+
+class SubscriptionShown(TypedDict):
+    """Who is told of what. `state`: `working`, `failing` when the last event was not taken, `off`; `off_reason` says why when
+    nobody here switched it off. `waiting` are events that are still to be told, counted up to 10,000."""
+
+    id: Annotated[str, Field(examples=["sub_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
+    url: str
+    events: list[Event]
+    enabled: bool
+    state: Literal["working", "failing", "off"]
+    off_reason: str | None
+    failing_since: Time | None
+    failing_reason: str | None
+    waiting: int
+    oldest_waiting_at: Time | None
+    last_sent_at: Time | None
+    secrets: list[SecretShown]
+    created_at: Time
+
+
+class SubscriptionMadeShown(SubscriptionShown):
+    """A new subscription, with its secret, only this once."""
+
+    secret: str
+
+
+class SubscriptionSecretShown(TypedDict):
+    """A newer secret, only this once."""
+
+    id: str
+    secret: str
+    older_secrets_end_at: Time
+
+
+class AttemptShown(TypedDict):
+    """One try to tell a subscriber of an event. `status` is null when there was no answer; `took_ms` as well when the event was
+    given up. `order_id` is null for what is about a contact. `next_at`: when it is tried again."""
+
+    id: str
+    event_id: str
+    type: Event
+    order_id: str | None
+    number: int
+    at: Time
+    took_ms: float | None
+    delivered: bool
+    status: int | None
+    reason: str | None
+    next_at: Time | None
 
 
 class TriedOrder(TypedDict):

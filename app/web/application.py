@@ -37,8 +37,10 @@ from app.web import (
     reports,
     retention,
     session,
+    shapes,
     sources,
     stats,
+    subscriptions,
     tail,
     transfer,
     trials,
@@ -52,7 +54,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
 
     Raises BadSettings.
     """
-    registry = Registry(settings, committer=committer)
+    registry = Registry(settings, shown=shapes.order, committer=committer)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -81,6 +83,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
             *sources.ROUTES,
             *trials.ROUTES,
             *checks.ROUTES,
+            *subscriptions.ROUTES,
             *accounts.ROUTES,
             *people.ROUTES,
             *privacy.ROUTES,

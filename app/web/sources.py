@@ -260,12 +260,7 @@ async def rotate(asked: Asked) -> Response:
     """A newer secret; the older ones count on during the overlap."""
     row = await _row(asked)
     given = await asked.body(SecretMade)
-    try:
-        overlap = moments.span(given.overlap)
-    except ValueError as fault:
-        raise invalid("overlap", str(fault)) from None
-    if overlap > MAX_OVERLAP:
-        raise invalid("overlap", "is longer than 30 days")
+    overlap = overlap_of(given.overlap)
     adapter = adapters.load(row["adapter"])
     secret = _secret(adapter, options_of(adapter, row["options"]), given.secret)
     ends = moments.now() + overlap * 1_000_000
@@ -280,6 +275,17 @@ async def rotate(asked: Asked) -> Response:
         "warnings": warnings_of(adapter, options_of(adapter, row["options"]), secret),
     }
     return answer(shown, 201)
+
+
+def overlap_of(text: str) -> int:
+    """How many seconds older secrets still count. Raises Problem."""
+    try:
+        overlap = moments.span(text)
+    except ValueError as fault:
+        raise invalid("overlap", str(fault)) from None
+    if overlap > MAX_OVERLAP:
+        raise invalid("overlap", "is longer than 30 days")
+    return overlap
 
 
 async def revoke(asked: Asked) -> Response:

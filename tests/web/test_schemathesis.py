@@ -80,6 +80,15 @@ async def furnished(house: House) -> dict[str, list[str]]:
     job = (await house.call("POST", "/v1/deliveries/retry", {"filter": {"kind": "none"}})).json()
     token = (await house.call("POST", "/v1/tokens", {"role": "ops"})).json()
     secret = (await house.get(f"/v1/sources/{doomed[1]}"))["secrets"][0]["id"]
+    await house.registry.outbox.stop()  # made-up addresses are nobody's to be knocked at
+    subscriptions = [
+        (
+            await house.call("POST", "/v1/subscriptions", {"url": "https://example.com/", "events": ["order.created"]})
+        ).json()
+        for _ in range(3)
+    ]
+    older = subscriptions[2]["secrets"][0]["id"]
+    await house.call("POST", f"/v1/subscriptions/{subscriptions[2]['id']}/secrets", {})
     return {
         "path.source": [source, second],
         "path.source_id": [source, second],
@@ -105,6 +114,11 @@ async def furnished(house: House) -> dict[str, list[str]]:
         "body.into": ["42"],
         "body.source_id": [source],
         "doomed.source": doomed,
+        "path.subscription": [subscriptions[0]["id"]],
+        "doomed.subscription": [subscriptions[1]["id"]],
+        "rotated.subscription": [subscriptions[2]["id"]],
+        "rotated.secret": [older],
+        "body.url": ["https://example.com/orders"],
         "query.cursor": [cursor("dlv_7ZZZZZZZZZZZZZZZZZZZZZZZZZ")],
         "orders.cursor": [cursor([4_000_000_000_000_000, "ord_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"])],
     }
@@ -172,6 +186,16 @@ def config(address: str, token: str, known: dict[str, list[str]], *, less: bool 
             {
                 "include-name": "DELETE /v1/sources/{source}/secrets/{secret}",
                 "parameters": {"path.source": known["doomed.source"][1], "path.secret": known["path.secret"][0]},
+            },
+            {
+                "include-name": "DELETE /v1/subscriptions/{subscription}",
+                "parameters": {"path.subscription": known["doomed.subscription"][0]},
+            },
+            {
+                "include-name": "DELETE /v1/subscriptions/{subscription}/secrets/{secret}",
+                "parameters": {
+                    "path.subscription": known["rotated.subscription"][0], "path.secret": known["rotated.secret"][0],
+                },
             },
             {"include-name": "DELETE /v1/contacts/{contact}", "parameters": {"path.contact": "43"}},
             {"include-name": "POST /v1/contacts/{contact}/merge", "parameters": {"path.contact": "44"}},

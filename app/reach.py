@@ -1,0 +1,74 @@
+"""Where events may be sent: a public address by https, or a network that the settings name.
+
+What an account's integrator writes down must not make this service knock at doors inside its own network. A name is
+looked up when it is connected to, and the address that was judged is the one that is used.
+"""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+# In ASCII, without user and password and without a fragment. Of the host nothing is decided here but that there is one.
+URL = r"^https?://([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?([/?][!-\"$-~]*)?$"
+URL_WORDS = "must be a URL in ASCII such as https://example.com/orders, without user, password and fragment"
+
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """The networks of a list with commas (`10.0.0.0/8, ::1`). Raises ValueError."""
+    return tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
+
+
+def checked_url(url: str, named: Sequence[Network]) -> str:
+    """The URL, unless it is clear already that nothing may be sent there. Raises ValueError."""
+    if not re.fullmatch(URL, url):
+        raise ValueError(URL_WORDS)
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("has a port that does not exist")
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme != "https" and not named:
+        raise ValueError("must begin with https://")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        if not named and (host == "localhost" or host.endswith(".localhost")):
+            raise ValueError(NOT_PUBLIC) from None
+        return url
+    if not allowed(address, named, plain=parts.scheme == "http"):
+        raise ValueError(NOT_PUBLIC)
+    return url
+
+
+NOT_PUBLIC = (
+    "leads to an address that is not public; ORDERS_PRIVATE_RECEIVERS names the networks where events may go beside the "
+    "internet, and those alone by http"
+)
+
+
+def allowed(address: Address, named: Sequence[Network], *, plain: bool = False) -> bool:
+    """Whether events may be sent to this address; `plain`: without TLS, which is for the named networks alone."""
+    meant = _meant(address)
+    if any(meant in network for network in named if network.version == meant.version):
+        return True
+    return not plain and meant.is_global and not meant.is_multicast
+
+
+def _meant(address: Address) -> Address:
+    """The address that is reached in the end: some of IPv6 stand for one of IPv4."""
+    if isinstance(address, IPv6Address):
+        for inner in (address.ipv4_mapped, address.sixtofour, address.teredo and address.teredo[1]):
+            if inner is not None:
+                return inner
+        if address in _NAT64:
+            return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address

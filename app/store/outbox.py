@@ -1,0 +1,311 @@
+"""The only room that speaks SQL about events that are still to be told: written with the change, claimed, settled.
+
+An event holds ids, never what an order or a person is: that is read when it is sent, so that whoever was erased meanwhile
+is not told of.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.event import Event
+from app.ids import first_id, new_id
+from app.moments import now
+from app.store.database import Store
+from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+
+LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
+STEP = 500  # rows of a transaction that clears up
+
+GIVEN_UP = "given up: nobody took it within three days"
+
+# What an order is shown without: changes of these alone are told to nobody.
+_UNSHOWN = frozenset({"account_id", "scope", "created_at", "updated_at", "owner_id", "deal_owner_id"})
+
+_WANTED = Lookup("subscriptions", ("account_id", "id", "events", "enabled"), by=("account_id",))
+_INSERT = Insert("outbox")
+_INSERT_ATTEMPT = Insert("attempts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderChange:
+    """An order as it was shown before a transaction and is after it; None: it was, or is, not there.
+
+    `replaces` are the ids of orders that turned out to be the same sale.
+    """
+
+    account_id: str
+    order_id: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    replaces: tuple[str, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether anybody who looks at the order sees another than before."""
+        before, after = self.before, self.after
+        if before is None or after is None:
+            return before is not after
+        return bool(self.replaces) or any(
+            before[name] != value for name, value in after.items() if name not in _UNSHOWN
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """Something to be told. `detail`: `old_status` and `new_status`; `replaces`; `merged`, each where the event has it."""
+
+    account_id: str
+    event: Event
+    subject: str
+    detail: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How one attempt ended. `row` is the claimed event; times are microseconds. Without a `reason` it was taken.
+
+    `next_at` is when it is tried again; `rests_until` when the subscription may be told of anything at all. `off`: the
+    receiver wants nothing any more.
+    """
+
+    row: Row
+    at: int
+    took: int
+    status: int | None
+    reason: str | None = None
+    next_at: int | None = None
+    rests_until: int = 0
+    off: bool = False
+
+
+# -- Written with the change ------------------------------------------------------------------------------------------
+
+
+def tell_of_orders(changes: Iterable[OrderChange]) -> Plan[None]:
+    """Part of a plan: events for what these orders have become."""
+    happened: list[Happened] = []
+    for one in changes:
+        if not one.differs:
+            continue
+        names = {"account_id": one.account_id, "subject": one.order_id}
+        replaces = {"replaces": list(one.replaces)} if one.replaces else None
+        if one.before is None:
+            happened.append(Happened(event=Event.ORDER_CREATED, detail=replaces, **names))
+            continue
+        happened.append(Happened(event=Event.ORDER_UPDATED, detail=replaces, **names))
+        if one.after is not None and one.before["status"] != one.after["status"]:
+            statuses = {"old_status": one.before["status"], "new_status": one.after["status"]}
+            happened.append(Happened(event=Event.ORDER_STATUS_CHANGED, detail=statuses, **names))
+    yield from tell(happened)
+
+
+def tell(happened: Sequence[Happened]) -> Plan[None]:
+    """Part of a plan: puts events in for every subscription that wants them. Where there is none, a look-up is all it costs."""
+    if not happened:
+        return
+    wanting: dict[str, list[tuple[str, Collection[str]]]] = {}
+    for row in (yield _WANTED.many(sorted({(one.account_id,) for one in happened}))):
+        if row["enabled"]:
+            wanting.setdefault(row["account_id"], []).append((row["id"], json.loads(row["events"])))
+    if not wanting:
+        return
+    present = now()
+    rows: list[tuple[Any, ...]] = []
+    for one in happened:
+        event_id = new_id("evt")
+        detail = to_json(one.detail) if one.detail else None
+        rows += [
+            (one.account_id, subscription_id, event_id, str(one.event), one.subject, detail, present, 0, present, 0)
+            for subscription_id, events in wanting.get(one.account_id, ())
+            if one.event in events
+        ]
+    if rows:
+        yield _INSERT.many(rows)
+
+
+# -- Claimed and settled ----------------------------------------------------------------------------------------------
+
+_ENABLED = (
+    "SELECT s.account_id, s.id, s.url, s.failures, s.failing_since, CASE WHEN EXISTS (SELECT 1 FROM outbox o "
+    "WHERE o.account_id = s.account_id AND o.subscription_id = s.id AND o.next_at <= :present "
+    "AND o.claimed_until <= :present) THEN 1 ELSE 0 END AS due FROM subscriptions s "
+    "JOIN accounts a ON a.account_id = s.account_id WHERE s.enabled AND a.orders_enabled AND s.rests_until <= :present"
+)
+
+
+async def standing(store: Store, present: int) -> list[Row]:
+    """The subscriptions that may be told of something now: account_id, id, url, failures, failing_since, and whether anything is due."""
+    return await store.all(_ENABLED, present=present)
+
+
+def turn(
+    ended: Sequence[Ended],
+    subscriptions: Sequence[Row],
+    *,
+    present: int,
+    until: int,
+    room: int,
+    at_once: int,
+    tired: int,
+) -> Plan[list[Row]]:
+    """Writes down how attempts ended, and claims what is due until that time: in one transaction, since each costs a sync.
+
+    Of a subscription at most `at_once` are claimed over all processes, and one by one once it has failed `tired` times.
+    Each row given: the event's, with `url`, `failures` and `failing_since` of its subscription.
+    """
+    yield Lock([("outbox",)])  # one process after the other, or the limit would be each one's own
+    yield from settle(ended)
+    failed = {(one.row["account_id"], one.row["subscription_id"]) for one in ended if one.reason is not None}
+    claimed: list[Row] = []
+    for one in subscriptions:
+        few = min(room - len(claimed), 1 if one["failures"] >= tired else at_once)
+        if few <= 0 or (one["account_id"], one["id"]) in failed:  # it may have to rest now
+            continue
+        # Those that others hold are among the first that were due, and count.
+        rows: list[Row] = yield Sql(
+            "SELECT account_id, subscription_id, id, event, subject, detail, occurred_at, attempts, claimed_until FROM outbox "
+            "WHERE account_id = :account_id AND subscription_id = :id AND next_at <= :present ORDER BY next_at, id LIMIT :few",
+            account_id=one["account_id"], id=one["id"], present=present, few=few,
+        )  # fmt: skip
+        for row in rows:
+            if row["claimed_until"] <= present:
+                claimed.append({**row, **{name: one[name] for name in ("url", "failures", "failing_since")}})
+                yield Sql(
+                    "UPDATE outbox SET claimed_until = :until WHERE account_id = :account_id "
+                    "AND subscription_id = :subscription_id AND id = :id",
+                    until=until, **_key(row),
+                )  # fmt: skip
+    return claimed
+
+
+def settle(ended: Sequence[Ended]) -> Plan[None]:
+    """Part of a plan: what came of attempts, in the order in which they ended."""
+    for one in ended:
+        key = _key(one.row)
+        if one.reason is None or one.off:
+            yield Sql(
+                "DELETE FROM outbox WHERE account_id = :account_id AND subscription_id = :subscription_id AND id = :id",
+                **key,
+            )
+        else:
+            yield Sql(
+                "UPDATE outbox SET attempts = attempts + 1, next_at = :next_at, claimed_until = 0 "
+                "WHERE account_id = :account_id AND subscription_id = :subscription_id AND id = :id",
+                next_at=one.next_at, **key,
+            )  # fmt: skip
+        yield from _mark(one)
+    if ended:
+        yield _INSERT_ATTEMPT.many([_attempt(one) for one in ended])
+
+
+def _mark(one: Ended) -> Plan[None]:
+    """How the subscription stands after this."""
+    names = {"account_id": one.row["account_id"], "id": one.row["subscription_id"], "at": one.at}
+    where = "WHERE account_id = :account_id AND id = :id"
+    if one.reason is None:
+        yield Sql(
+            "UPDATE subscriptions SET failures = 0, failing_since = NULL, failing_reason = NULL, rests_until = 0, "
+            f"last_sent_at = :at {where}",
+            **names,
+        )
+        return
+    yield Sql(
+        "UPDATE subscriptions SET failures = failures + 1, failing_since = COALESCE(failing_since, :at), "
+        "failing_reason = :reason, rests_until = CASE WHEN rests_until < :rests_until THEN :rests_until "
+        f"ELSE rests_until END {where}",
+        **names, reason=one.reason, rests_until=one.rests_until,
+    )  # fmt: skip
+    if one.off:
+        yield Sql(
+            f"UPDATE subscriptions SET enabled = :off, off_reason = :reason {where}",
+            account_id=names["account_id"], id=names["id"], off=False, reason=one.reason,
+        )  # fmt: skip
+
+
+def _key(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ("account_id", "subscription_id", "id")}
+
+
+def _attempt(one: Ended) -> tuple[Any, ...]:
+    row = one.row
+    return (
+        row["account_id"], row["subscription_id"], new_id("att"), row["id"], row["event"], _order_of(row),
+        row["attempts"] + 1, one.at, one.took, one.status, one.reason, one.next_at,
+    )  # fmt: skip
+
+
+def _order_of(row: Row) -> str | None:
+    return row["subject"] if row["event"] != Event.CONTACT_ERASED else None
+
+
+async def release(store: Store, rows: Sequence[Row] | None = None) -> None:
+    """Lets go of these claims; of every one, when none are named: only where one process uses the database."""
+
+    def plan() -> Plan[None]:
+        if rows is None:
+            yield Sql("UPDATE outbox SET claimed_until = 0 WHERE claimed_until > 0")
+        for row in rows or ():
+            yield Sql(
+                "UPDATE outbox SET claimed_until = 0 WHERE account_id = :account_id AND subscription_id = :subscription_id "
+                "AND id = :id",
+                **_key(row),
+            )
+
+    await store.commit(plan)
+
+
+# -- Cleared up -------------------------------------------------------------------------------------------------------
+
+
+async def clear(store: Store, present: int) -> bool:
+    """Gives up the next few of what is too old, and drops the next few that nobody wants any more; whether that was all.
+
+    Raises Unavailable.
+    """
+    old = await store.all(
+        "SELECT o.account_id, o.subscription_id, o.id, o.event, o.subject, o.attempts FROM subscriptions s JOIN outbox o "
+        "ON o.account_id = s.account_id AND o.subscription_id = s.id AND o.id < :edge "
+        "WHERE s.enabled AND o.claimed_until <= :present LIMIT :step",
+        edge=first_id("evt", present - LIFE), present=present, step=STEP,
+    )  # fmt: skip
+    unwanted = await store.all(
+        "SELECT o.account_id, o.subscription_id, o.id FROM outbox o WHERE NOT EXISTS (SELECT 1 FROM subscriptions s "
+        "WHERE s.account_id = o.account_id AND s.id = o.subscription_id AND s.enabled) LIMIT :step",
+        step=STEP,
+    )
+    if not old and not unwanted:
+        return True
+
+    def plan() -> Plan[None]:
+        gone: list[Row] = []
+        for row in (*old, *unwanted):
+            gone += yield Sql(
+                "DELETE FROM outbox WHERE account_id = :account_id AND subscription_id = :subscription_id AND id = :id "
+                "RETURNING id",
+                **_key(row),
+            )
+        there = {row["id"] for row in gone}
+        given_up = [
+            (row["account_id"], row["subscription_id"], new_id("att"), row["id"], row["event"], _order_of(row),
+             row["attempts"], present, None, None, GIVEN_UP, None)
+            for row in old if row["id"] in there
+        ]  # fmt: skip
+        if given_up:
+            yield _INSERT_ATTEMPT.many(given_up)
+
+    await store.commit(plan)
+    return len(old) < STEP and len(unwanted) < STEP
+
+
+# -- Counted ----------------------------------------------------------------------------------------------------------
+
+
+async def waiting_everywhere(store: Store) -> Row:
+    """How many events wait, when the oldest of them happened, and how many subscriptions fail."""
+    row = await store.one(
+        "SELECT (SELECT count(*) FROM outbox) AS events, (SELECT min(occurred_at) FROM outbox) AS oldest_event_at, "
+        "(SELECT count(*) FROM subscriptions WHERE enabled AND failing_since IS NOT NULL) AS failing"
+    )
+    return row or {"events": 0, "oldest_event_at": None, "failing": 0}

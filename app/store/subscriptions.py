@@ -1,0 +1,144 @@
+"""The only room that speaks SQL about subscriptions and about what came of telling them."""
+
+import json
+from typing import Any
+
+from app.ids import new_id
+from app.moments import now
+from app.store.accounts import Taken
+from app.store.database import Store
+from app.store.sources import add_secret, revoke_secret, secrets_of
+from app.store.statements import Insert, Lock, Plan, Row, Sql
+
+__all__ = [
+    "MOST",
+    "add",
+    "add_secret",
+    "attempts",
+    "change",
+    "delete",
+    "failing",
+    "find",
+    "page",
+    "revoke_secret",
+    "secrets_of",
+    "usable_secrets",
+    "waiting",
+]
+
+MOST = 20  # of an account: each change is told to every one
+LAST = "att_~"  # sorts after every attempt
+MOST_COUNTED = 10_000  # events that wait; beyond, a count takes long and says no more
+
+_SUBSCRIPTION = Insert("subscriptions")
+_SECRET = Insert("secrets")
+
+
+def _read(row: Row) -> Row:
+    return {**row, "enabled": bool(row["enabled"]), "events": json.loads(row["events"])}
+
+
+async def add(store: Store, account_id: str, *, url: str, events: list[str], sealed_secret: str) -> str:
+    """A new subscription with its first secret; gives its id. Raises Taken when the account has as many as it may."""
+    subscription_id = new_id("sub")
+
+    def plan() -> Plan[None]:
+        yield Lock([("subscriptions", account_id)])
+        (found,) = yield Sql(
+            "SELECT count(*) AS many FROM subscriptions WHERE account_id = :account_id", account_id=account_id
+        )
+        if found["many"] >= MOST:
+            raise Taken(f"the account has {MOST} subscriptions already; delete one that is not used")
+        present = now()
+        yield _SUBSCRIPTION.many([
+            (account_id, subscription_id, url, json.dumps(events), True, None, 0, None, None, 0, None, present)
+        ])  # fmt: skip
+        yield _SECRET.many([(account_id, new_id("sec"), subscription_id, sealed_secret, present, None, None)])
+
+    await store.commit(plan)
+    return subscription_id
+
+
+async def find(store: Store, account_id: str, subscription_id: str) -> Row | None:
+    """One subscription of the account."""
+    row = await store.one(
+        "SELECT * FROM subscriptions WHERE account_id = :account_id AND id = :id",
+        account_id=account_id,
+        id=subscription_id,
+    )
+    return _read(row) if row else None
+
+
+async def page(store: Store, account_id: str, *, after: str, limit: int) -> list[Row]:
+    """Subscriptions by id, after that id."""
+    rows = await store.all(
+        "SELECT * FROM subscriptions WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit",
+        account_id=account_id, after=after, limit=limit,
+    )  # fmt: skip
+    return [_read(row) for row in rows]
+
+
+async def change(store: Store, account_id: str, subscription_id: str, changes: dict[str, Any]) -> None:
+    """Sets these columns; what is changed is told at once, as if it had never failed."""
+    values = {name: json.dumps(value) if name == "events" else value for name, value in changes.items()}
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+
+    def plan() -> Plan[None]:
+        yield Sql(
+            f"UPDATE subscriptions SET {sets}, off_reason = NULL, failures = 0, failing_since = NULL, failing_reason = NULL, "
+            "rests_until = 0 WHERE account_id = :account_id AND id = :id",
+            account_id=account_id, id=subscription_id, **values,
+        )  # fmt: skip
+
+    await store.commit(plan)
+
+
+async def delete(store: Store, account_id: str, subscription_id: str) -> None:
+    """Takes a subscription away, with its secrets and attempts. Events that wait for it are dropped by whoever sends."""
+
+    def plan() -> Plan[None]:
+        for table, column in (("secrets", "source_id"), ("attempts", "subscription_id"), ("subscriptions", "id")):
+            yield Sql(
+                f"DELETE FROM {table} WHERE account_id = :account_id AND {column} = :id",
+                account_id=account_id, id=subscription_id,
+            )  # fmt: skip
+
+    await store.commit(plan)
+
+
+async def usable_secrets(store: Store, account_id: str, subscription_id: str, present: int) -> list[Row]:
+    """The secrets that count now (id, sealed), newest first."""
+    return await store.all(
+        "SELECT id, sealed FROM secrets WHERE account_id = :account_id AND source_id = :id AND revoked_at IS NULL "
+        "AND (expires_at IS NULL OR expires_at > :present) ORDER BY created_at DESC, id DESC",
+        account_id=account_id, id=subscription_id, present=present,
+    )  # fmt: skip
+
+
+async def waiting(store: Store, account_id: str, subscription_id: str) -> tuple[int, int | None]:
+    """How many events wait for it, at most MOST_COUNTED, and when the oldest of them happened."""
+    row = await store.one(
+        "SELECT count(*) AS many, min(occurred_at) AS oldest FROM (SELECT occurred_at FROM outbox "
+        "WHERE account_id = :account_id AND subscription_id = :id ORDER BY id LIMIT :most) AS waiting",
+        account_id=account_id, id=subscription_id, most=MOST_COUNTED,
+    )  # fmt: skip
+    return (row["many"], row["oldest"]) if row else (0, None)
+
+
+async def attempts(store: Store, account_id: str, subscription_id: str, *, before: str, limit: int) -> list[Row]:
+    """What came of telling, newest first, before that id (empty: from the newest)."""
+    return await store.all(
+        "SELECT * FROM attempts WHERE account_id = :account_id AND subscription_id = :subscription_id AND id < :before "
+        "ORDER BY id DESC LIMIT :limit",
+        account_id=account_id, subscription_id=subscription_id, before=before or LAST, limit=limit,
+    )  # fmt: skip
+
+
+async def failing(store: Store, account_id: str) -> list[Row]:
+    """Subscriptions whose last event was not taken, and those that their receiver switched off."""
+    rows = await store.all(
+        "SELECT * FROM subscriptions WHERE account_id = :account_id AND (failing_since IS NOT NULL OR off_reason IS NOT NULL) "
+        "ORDER BY id",
+        account_id=account_id,
+    )
+    return [_read(row) for row in rows]

@@ -1,0 +1,576 @@
+"""Subscriptions: what happens here is told, signed, to whoever asked for it; again and again until it is taken."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+import adapters
+from adapters.contract import Unverified
+from app import moments, outbox, receivers
+from app.settings import Settings
+from app.store import outbox as events
+from app.store.statements import Plan, Sql
+from tests.house import House, eventually, order_event
+from tests.jobs import done
+from tests.receiver import Receiver, receiving
+from tests.test_remap import _glued, broken, with_adapter
+
+pytestmark = pytest.mark.anyio
+
+ALL = ["order.created", "order.status_changed", "order.updated", "contact.erased"]
+STANDARD = adapters.load("standard").scheme(adapters.load("standard").options())
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing need be waited for."""
+    monkeypatch.setattr(outbox, "EVERY", 0.02)
+    monkeypatch.setattr(outbox, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(outbox, "FIRST_REST", 0.01)
+    monkeypatch.setattr(outbox, "LONGEST_REST", 0.01)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Of an installation whose receivers may be on its own machine."""
+    return settings.model_copy(update={"private_receivers": "127.0.0.0/8"})
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as one:
+        yield one
+
+
+async def subscribed(house: House, receiver: Receiver, *wanted: str) -> dict[str, Any]:
+    made = await house.call("POST", "/v1/subscriptions", {"url": receiver.url, "events": wanted or ALL})
+    assert made.status_code == 201, made.text
+    return dict(made.json())
+
+
+async def rows(house: House, sql: str) -> list[dict[str, Any]]:
+    def plan() -> Plan[list[dict[str, Any]]]:
+        found: list[dict[str, Any]] = yield Sql(sql)
+        return found
+
+    return await house.registry.store.commit(plan)
+
+
+async def silent(house: House) -> None:
+    """Until nothing waits: every event was taken, or nobody wants it."""
+    await eventually(lambda: rows(house, "SELECT * FROM outbox"), lambda found: not found)
+
+
+async def attempts_of(house: House, subscription: dict[str, Any]) -> list[Any]:
+    return await house.data(f"/v1/subscriptions/{subscription['id']}/attempts")
+
+
+async def attempted(house: House, subscription: dict[str, Any], many: int) -> list[Any]:
+    """The attempts, the first one first, once there are so many."""
+    found: list[Any] = await eventually(
+        lambda: attempts_of(house, subscription), lambda attempts: len(attempts) >= many
+    )
+    return found[::-1]
+
+
+# -- What is told -----------------------------------------------------------------------------------------------------
+
+
+async def test_an_order_made_changed_and_erased(house: House, receiver: Receiver) -> None:
+    source, made = await house.source(), await subscribed(house, receiver)
+    assert made["secret"].startswith("whsec_") and (made["state"], made["enabled"]) == ("working", True)
+    before = moments.now()
+    said = (await house.deliver(source, order_event(status="pending"))).json()
+    order = said["orders"][0]
+    await silent(house)
+    [created] = receiver.told
+    [shown] = await house.data("/v1/orders")
+    assert created.said["type"] == "order.created"
+    assert created.said["data"] == {"order_id": order, "order": shown}
+    assert created.headers["webhook-id"] == created.said["id"]
+    assert before <= moments.since(created.said["occurred_at"], 0) <= moments.now()
+
+    await house.deliver(source, order_event(status="paid", at="2026-11-20T14:00:00Z"))
+    await silent(house)
+    [updated] = receiver.events("order.updated")
+    [changed] = receiver.events("order.status_changed")
+    assert updated["data"]["order"]["status"] == "paid" and "old_status" not in updated["data"]
+    assert (changed["data"]["old_status"], changed["data"]["new_status"]) == ("pending", "paid")
+    assert len({one.said["id"] for one in receiver.told}) == len(receiver.told) == 3
+
+    contact = shown["contact_id"]
+    assert (await house.call("DELETE", f"/v1/contacts/{contact}")).status_code == 200
+    await silent(house)
+    [erased] = receiver.events("contact.erased")
+    assert erased["data"] == {"contact_id": contact, "merged": []}
+    stub = receiver.events("order.updated")[1]["data"]["order"]
+    assert (stub["id"], stub["title"], stub["contact_id"]) == (order, None, None)
+
+    attempts = await attempts_of(house, made)
+    assert [one["delivered"] for one in attempts] == [True] * 5
+    assert {one["status"] for one in attempts} == {200} and all(one["took_ms"] > 0 for one in attempts)
+    assert {one["order_id"] for one in attempts if one["type"] != "contact.erased"} == {order}
+    # Nothing names whoever was erased, once the receiver knows.
+    assert contact not in json.dumps(attempts) and await rows(house, "SELECT * FROM outbox") == []
+
+
+async def test_what_is_not_wanted_or_no_change_is_not_told(house: House, receiver: Receiver) -> None:
+    source = await house.source()
+    await subscribed(house, receiver, "order.status_changed")
+    one = order_event(status="pending", delivery_id="m1")
+    await house.deliver(source, one)
+    await house.deliver(source, one)
+    assert (await house.deliver(source, order_event(status="pending", delivery_id="m2"))).json()[
+        "outcome"
+    ] == "unchanged"
+    # Older than what is known already: the status stays.
+    late = order_event(status="failed", at="2026-11-19T13:00:00Z", delivery_id="m3")
+    await house.deliver(source, late)
+    await house.deliver(source, order_event(status="pending", title="Another", at="2026-11-20T14:00:00Z"))
+    await house.call("PUT", "/v1/contacts/42", {"emails": ["ana@example.com"], "name": "Ana", "owner_id": "rep"})
+    assert await rows(house, "SELECT * FROM outbox") == [] and receiver.told == []
+    await house.deliver(source, order_event(status="paid", at="2026-11-20T15:00:00Z"))
+    await silent(house)
+    [told] = receiver.events()
+    assert told["data"]["new_status"] == "paid"
+
+
+async def test_orders_by_hand(house: House, receiver: Receiver) -> None:
+    await house.call("PUT", "/v1/contacts/42", {"name": "Ana"})
+    await subscribed(house, receiver)
+    given = {"contact": "42", "title": "By hand", "value": "10.00", "currency": "BRL"}
+    order = (await house.call("POST", "/v1/orders", given)).json()["id"]
+    await house.call("PATCH", f"/v1/orders/{order}", {"status": "paid"})
+    await silent(house)
+    assert sorted(one["type"] for one in receiver.events()) == ALL[:3]
+    assert receiver.events("order.created")[0]["data"]["order"]["crm_contact_id"] == "42"
+
+
+async def test_test_orders_are_told_and_say_so(house: House, receiver: Receiver) -> None:
+    source, _ = await house.source(), await subscribed(house, receiver, "order.created")
+    await house.deliver(source, order_event(test=True))
+    await silent(house)
+    [told] = receiver.events()
+    assert told["data"]["order"]["test"] is True
+
+
+async def test_an_import_tells_nobody(house: House, receiver: Receiver) -> None:
+    source, _ = await house.source(), await subscribed(house, receiver)
+    row = {
+        "external_id": "1",
+        "title": "Old",
+        "value": "5.00",
+        "currency": "BRL",
+        "status": "paid",
+        "source_id": source,
+    }
+    later = row | {"title": "Corrected", "updated_at": "2026-11-20T13:00:00Z"}
+    for one in (row, later):
+        done = await house.client.post(
+            "/v1/orders/import",
+            content=json.dumps(one) + "\n",
+            headers={"Authorization": f"Bearer {house.token}", "content-type": "application/x-ndjson"},
+        )
+        assert done.status_code == 200, done.text
+    [order] = await house.data("/v1/orders")
+    assert order["title"] == "Corrected"
+    assert await rows(house, "SELECT * FROM outbox") == [] and receiver.told == []
+
+
+async def test_orders_that_turn_out_to_be_one_sale_and_are_taken_apart_again(house: House, receiver: Receiver) -> None:
+    source = await house.source()
+    first, second = [(await house.deliver(source, order_event(name))).json()["orders"][0] for name in ("a-1", "a-2")]
+    await subscribed(house, receiver, "order.created", "order.updated")
+    with with_adapter(house, broken(_glued)):
+        await house.deliver(source, order_event("a-1", value="99.00", at="2026-11-20T15:00:00Z"))
+        await house.deliver(source, order_event("a-2", value="77.00", at="2026-11-20T16:00:00Z"))
+    await silent(house)
+    [merged] = [one["data"] for one in receiver.events() if "replaces" in one["data"]]
+    assert (merged["order_id"], merged["replaces"]) == (first, [second])
+    # A remap tells whoever was told the misreading what is right; a rehearsal of it tells nobody.
+    receiver.told.clear()
+    for dry_run in (True, False):
+        await done(house, "/v1/remap", {"source_id": source, "dry_run": dry_run})
+        if dry_run:
+            assert await rows(house, "SELECT * FROM outbox") == [] and receiver.told == []
+    await silent(house)
+    told = {one["data"]["order"]["external_id"]: one["type"] for one in receiver.events()}
+    assert told == {"a-1": "order.updated", "a-2": "order.created"}
+
+
+async def test_an_order_that_went_meanwhile_is_told_as_gone(house: House, receiver: Receiver) -> None:
+    await house.call("PATCH", "/v1/account", {"retention": {"orders_erased": "0d"}})
+    source, _ = await house.source(), await subscribed(house, receiver)
+    receiver.answers = [(503, {"retry-after": "0"}, b"")]
+    order = (await house.deliver(source, order_event())).json()["orders"][0]
+    await eventually(lambda: asyncio.sleep(0, receiver.told), len)
+    [shown] = await house.data("/v1/orders") or [None]
+    if shown:
+        await house.call("DELETE", f"/v1/contacts/{shown['contact_id']}")
+    await silent(house)
+    gone = [one for one in receiver.events() if one["data"].get("order_id") == order and one["data"]["order"] is None]
+    assert gone and "Running shoes" not in json.dumps(gone)
+
+
+# -- How it is signed -------------------------------------------------------------------------------------------------
+
+
+async def test_our_own_standard_adapter_verifies_it(house: House, receiver: Receiver) -> None:
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    await house.deliver(source, order_event("1"))
+    await silent(house)
+    [told] = receiver.told
+    present = moments.moment(moments.now())
+    assert STANDARD.verify(told.delivery, [made["secret"]], present) == made["secret"]
+    with pytest.raises(Unverified):
+        STANDARD.verify(told.delivery.changed(body=told.body + b" "), [made["secret"]], present)
+
+    # Rotated: signed with both, then with the newer one alone.
+    newer = (await house.call("POST", f"/v1/subscriptions/{made['id']}/secrets", {"overlap": "24h"})).json()
+    await house.deliver(source, order_event("2"))
+    await silent(house)
+    both = receiver.told[-1]
+    for secret in (made["secret"], newer["secret"]):
+        assert STANDARD.verify(both.delivery, [secret], present) == secret
+    old = (await house.get(f"/v1/subscriptions/{made['id']}"))["secrets"][-1]["id"]
+    assert (await house.call("DELETE", f"/v1/subscriptions/{made['id']}/secrets/{old}")).status_code == 204
+    await house.deliver(source, order_event("3"))
+    await silent(house)
+    assert STANDARD.verify(receiver.told[-1].delivery, [newer["secret"]], present)
+    with pytest.raises(Unverified):
+        STANDARD.verify(receiver.told[-1].delivery, [made["secret"]], present)
+    last = await house.call("DELETE", f"/v1/subscriptions/{made['id']}/secrets/{newer['id']}")
+    assert (last.status_code, last.json()["code"]) == (409, "conflict")
+    ended = (await house.call("POST", f"/v1/subscriptions/{made['id']}/secrets", {"overlap": "0s"})).json()
+    await house.deliver(source, order_event("4"))
+    await silent(house)
+    assert receiver.told[-1].headers["webhook-signature"].count("v1,") == 1
+    assert STANDARD.verify(receiver.told[-1].delivery, [ended["secret"]], present)
+
+
+async def test_secrets_are_shown_once_and_stand_nowhere_in_the_open(house: House, receiver: Receiver) -> None:
+    made = await subscribed(house, receiver)
+    secret = made["secret"]
+    assert secret not in json.dumps(await house.get(f"/v1/subscriptions/{made['id']}"))
+    assert secret not in json.dumps(await house.data("/v1/subscriptions"))
+    for table in ("subscriptions", "secrets", "attempts", "outbox"):
+        assert secret not in str(await rows(house, f"SELECT * FROM {table}"))
+    resealed = await house.operator.post("/operator/rotate-master-key", json={})
+    assert resealed.json() == {"resealed": 1}
+
+
+# -- Until it is taken ------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_no_yes_is_tried_again(house: House, receiver: Receiver) -> None:
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    elsewhere = {"location": receiver.url.replace("/orders", "/elsewhere")}
+    receiver.answers = [(500, {}, b""), (302, elsewhere, b""), (400, {}, b"x" * 100_000), (404, {}, b"")]
+    await house.deliver(source, order_event())
+    attempts = await attempted(house, made, 5)
+    assert [one["status"] for one in attempts] == [500, 302, 400, 404, 200]
+    assert [one["number"] for one in attempts] == [1, 2, 3, 4, 5]
+    assert len({one["event_id"] for one in attempts}) == 1
+    assert "redirects are not followed" in attempts[1]["reason"]
+    assert all(one["next_at"] > one["at"] for one in attempts[:4]) and attempts[4]["next_at"] is None
+    assert {one.path for one in receiver.told} == {"/orders"}
+    assert "xxx" not in str(await rows(house, "SELECT * FROM attempts"))
+    assert (await house.get(f"/v1/subscriptions/{made['id']}"))["state"] == "working"
+
+
+async def test_a_receiver_that_is_away_is_shown_as_failing(house: House, receiver: Receiver) -> None:
+    async with receiving() as gone:
+        made = await subscribed(house, gone, "order.created")
+    source = await house.source()
+    await house.deliver(source, order_event())
+    await attempted(house, made, outbox.TIRED + 1)
+    shown = await house.get(f"/v1/subscriptions/{made['id']}")
+    assert (shown["state"], shown["waiting"]) == ("failing", 1) and shown["failing_since"]
+    assert "could not be reached" in shown["failing_reason"]
+    alerts = (await house.get("/v1/stats"))["alerts"]
+    [alert] = [one for one in alerts if one["code"] == "subscription_failing"]
+    assert made["id"] in alert["advice"] and "could not be reached" in alert["message"]
+    await house.registry.metrics.look()
+    text = (await house.client.get("/metrics")).text
+    assert "orders_events_waiting 1.0" in text and "orders_subscriptions_failing 1.0" in text
+    # Another address: what waited is told at once.
+    await house.call("PATCH", f"/v1/subscriptions/{made['id']}", {"url": receiver.url})
+    await silent(house)
+    assert (await house.get(f"/v1/subscriptions/{made['id']}"))["state"] == "working"
+    assert 'orders_event_attempts_total{ended="delivered"} 1.0' in (await house.client.get("/metrics")).text
+
+
+async def test_a_receiver_that_asks_to_wait_is_left_alone(house: House, receiver: Receiver) -> None:
+    source = await house.source()
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=3), usegmt=True)
+    for number, given in enumerate(("10800", later)):
+        made = await subscribed(house, receiver, "order.created")
+        receiver.answers = [(429, {"retry-after": given}, b"")]
+        receiver.told.clear()
+        await house.deliver(source, order_event(f"a{number}"))
+        [attempt] = await attempted(house, made, 1)
+        [row] = await rows(house, f"SELECT * FROM subscriptions WHERE id = '{made['id']}'")
+        assert 10_700 < (row["rests_until"] - moments.now()) / 1e6 <= 10_800
+        wait = moments.since(attempt["next_at"], 0) - moments.since(attempt["at"], 0)
+        assert 10_700 < wait / 1e6 <= 10_801
+        # Nothing else is sent there either.
+        await house.deliver(source, order_event(f"b{number}"))
+        assert not [one for one in await outbox_ready(house) if one["id"] == made["id"]]
+        await house.call("DELETE", f"/v1/subscriptions/{made['id']}")
+
+
+async def outbox_ready(house: House) -> list[dict[str, Any]]:
+    return await events.standing(house.registry.store, moments.now())
+
+
+async def test_410_switches_it_off(house: House, receiver: Receiver) -> None:
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    receiver.answers = [(410, {}, b"")]
+    await house.deliver(source, order_event("1"))
+    shown = await eventually(lambda: house.get(f"/v1/subscriptions/{made['id']}"), lambda one: not one["enabled"])
+    assert shown["state"] == "off" and "410" in shown["off_reason"]
+    [alert] = [one for one in (await house.get("/v1/stats"))["alerts"] if one["code"] == "subscription_off"]
+    assert made["id"] in alert["advice"]
+    await house.deliver(source, order_event("2"))
+    assert await rows(house, "SELECT * FROM outbox") == []
+    on = await house.call("PATCH", f"/v1/subscriptions/{made['id']}", {"enabled": True})
+    assert (on.json()["state"], on.json()["off_reason"]) == ("working", None)
+    await house.deliver(source, order_event("3"))
+    await eventually(lambda: asyncio.sleep(0, receiver.told), lambda told: len(told) >= 2)
+    assert receiver.events()[-1]["data"]["order"]["external_id"] == "3"
+
+
+async def test_what_waits_for_one_that_is_off_or_deleted_is_dropped(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "CLEARS", 0.0)
+    source = await house.source()
+    for last in ({"enabled": False}, None):
+        made = await subscribed(house, receiver, "order.created")
+        receiver.answer = (503, {"retry-after": "3600"}, b"")
+        await house.deliver(source, order_event(f"{last}"))
+        await attempted(house, made, 1)
+        path = f"/v1/subscriptions/{made['id']}"
+        done = await (house.call("PATCH", path, last) if last else house.call("DELETE", path))
+        assert done.status_code in (200, 204)
+        await silent(house)
+    assert await rows(house, f"SELECT * FROM attempts WHERE subscription_id = '{made['id']}'") == []
+    assert await rows(house, f"SELECT * FROM secrets WHERE source_id = '{made['id']}'") == []
+
+
+async def test_after_three_days_an_event_is_given_up_and_it_says_so(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "CLEARS", 0.0)
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    receiver.answer = (500, {}, b"")
+    await house.deliver(source, order_event())
+    await attempted(house, made, 1)
+    monkeypatch.setattr(events, "LIFE", 0)
+    await silent(house)
+    [newest, *_] = await attempts_of(house, made)
+    assert (newest["reason"], newest["next_at"], newest["delivered"]) == (events.GIVEN_UP, None, False)
+    assert newest["took_ms"] is None and newest["status"] is None
+
+
+async def test_what_was_committed_is_told_after_a_restart(settings: Settings, receiver: Receiver) -> None:
+    async with House(settings) as house:
+        await house.registry.outbox.stop()  # as when the process dies between the commit and the sending
+        token, source = house.token, await house.source()
+        await subscribed(house, receiver, "order.created")
+        await house.deliver(source, order_event())
+        assert len(await rows(house, "SELECT * FROM outbox")) == 1 and receiver.told == []
+    async with House(settings, "another") as house:
+        house.token = token
+        await silent(house)
+    assert len(receiver.told) == 1
+
+
+async def test_a_receiver_that_never_answers_does_not_hold_up_the_end(
+    settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "ENDS_WITHIN", 0.01)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: Any) -> None:
+        begun.set()
+        await go_on.wait()
+
+    receiver.before = wait
+    async with House(settings) as house:
+        token, source = house.token, await house.source()
+        await subscribed(house, receiver, "order.created")
+        await house.deliver(source, order_event())
+        await begun.wait()
+    go_on.set()
+    receiver.before = None
+    async with House(settings, "another") as house:
+        house.token = token
+        await silent(house)
+    assert len(receiver.told) == 2  # at least once, with the same id
+    assert len({one.said["id"] for one in receiver.told}) == 1
+
+
+async def test_a_receiver_that_is_slow_is_not_waited_for(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receivers, "WHOLE", 0.05)
+    go_on = asyncio.Event()
+
+    async def wait(_: Any) -> None:
+        await go_on.wait()
+
+    receiver.before = wait
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    await house.deliver(source, order_event())
+    [attempt, *_] = await attempted(house, made, 1)
+    assert "did not answer within" in attempt["reason"] and attempt["status"] is None
+    receiver.before = None
+    go_on.set()
+    await silent(house)
+
+
+async def test_one_claim_per_event_and_few_at_a_time(settings: Settings, receiver: Receiver) -> None:
+    """Two processes on PostgreSQL; on SQLite one, as everywhere."""
+    running = most = 0
+
+    async def meanwhile(_: Any) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        for _turn in range(20):  # others get their turn
+            await asyncio.sleep(0)
+        running -= 1
+
+    receiver.before = meanwhile
+    async with House(settings) as house:
+        source, made = await house.source(), await subscribed(house, receiver, "order.created")
+
+        async def deliver(one: House, number: int) -> None:
+            await one.deliver(source, order_event(f"o{number}", contact={"email": f"p{number}@example.com"}))
+
+        if settings.on_sqlite:
+            await asyncio.gather(*(deliver(house, number) for number in range(60)))
+            await silent(house)
+        else:
+            async with House(settings, "another") as other:
+                await asyncio.gather(*(deliver((house, other)[number % 2], number) for number in range(60)))
+                await silent(house)
+        attempts = await house.data(f"/v1/subscriptions/{made['id']}/attempts?limit=200")
+    assert len(receiver.told) == len({one.said["id"] for one in receiver.told}) == len(attempts) == 60
+    assert 1 < most <= outbox.PER_SUBSCRIPTION
+
+
+async def test_nothing_is_told_while_the_registry_is_off(house: House, receiver: Receiver) -> None:
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    receiver.answers = [(503, {}, b"")]
+    await house.deliver(source, order_event())
+    await attempted(house, made, 1)
+    await house.call("PATCH", "/v1/account", {"orders_enabled": False})
+    assert await outbox_ready(house) == []
+    await house.call("PATCH", "/v1/account", {"orders_enabled": True})
+    await silent(house)
+
+
+# -- Where it may go --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://user:word@example.com/", "without user"),
+        ("https://example.com/#part", "fragment"),
+        ("ftp://example.com/", "must be a URL"),
+        ("https:///orders", "must be a URL"),
+        ("https://münchen.example/", "must be a URL"),
+        ("https://example.com:99999/", "port"),
+        ("https://example.com/a b", "must be a URL"),
+        ("https://10.1.2.3/", "not public"),
+        ("https://169.254.169.254/latest/meta-data", "not public"),
+        ("https://[::1]/", "not public"),
+        ("https://[::ffff:10.0.0.1]/", "not public"),
+        ("https://[64:ff9b::a00:1]/", "not public"),
+        ("http://93.184.215.14/", "not public"),
+    ],
+)
+async def test_urls_that_are_refused_when_they_are_saved(house: House, url: str, words: str) -> None:
+    made = await house.call("POST", "/v1/subscriptions", {"url": url, "events": ALL})
+    assert made.status_code == 422 and made.json()["errors"][0]["field"] == "url"
+    assert words in made.json()["detail"]
+
+
+async def test_nothing_is_named_so_nothing_but_https_to_the_internet(settings: Settings, receiver: Receiver) -> None:
+    async with House(settings.model_copy(update={"private_receivers": ""})) as house:
+        for url in (
+            receiver.url,
+            "http://example.com/",
+            "https://localhost/",
+            "https://127.0.0.1/",
+            "https://a.localhost/",
+        ):
+            made = await house.call("POST", "/v1/subscriptions", {"url": url, "events": ALL})
+            assert made.status_code == 422, url
+        source = await house.source()
+        # A name that leads inside is met when it is connected to, however harmless it looked.
+        made = await subscribed(house, Receiver(url="https://localtest.example.com/"), "order.created")
+        await rows(house, "UPDATE subscriptions SET url = 'https://localhost:1/'")
+        await house.deliver(source, order_event())
+        [attempt, *_] = await attempted(house, made, 1)
+        assert "not public" in attempt["reason"] and attempt["status"] is None
+    assert receiver.told == []
+
+
+# -- Who may, and what is refused -------------------------------------------------------------------------------------
+
+
+async def test_what_may_not_be_asked_for(house: House, receiver: Receiver) -> None:
+    for body, field in (
+        ({"events": ALL}, "url"),
+        ({"url": receiver.url}, "events"),
+        ({"url": receiver.url, "events": []}, "events"),
+        ({"url": receiver.url, "events": ["order.deleted"]}, "events.0"),
+        ({"url": receiver.url, "events": ALL, "secret": "mine"}, "secret"),
+    ):
+        made = await house.call("POST", "/v1/subscriptions", body)
+        assert made.status_code == 422 and made.json()["errors"][0]["field"] == field
+    twice = await subscribed(house, receiver, "order.updated", "order.created", "order.updated")
+    assert twice["events"] == ["order.created", "order.updated"]
+    for _ in range(19):
+        await subscribed(house, receiver)
+    one_more = await house.call("POST", "/v1/subscriptions", {"url": receiver.url, "events": ALL})
+    assert (one_more.status_code, one_more.json()["code"]) == (409, "conflict")
+
+
+async def test_accounts_are_told_of_their_own_alone(house: House, receiver: Receiver) -> None:
+    made = await subscribed(house, receiver)
+    other = (await house.operator.post("/operator/accounts", json={"name": "other", "enable": True})).json()
+    token = other["admin_token"]
+    for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("GET", "/attempts"), ("POST", "/secrets")):
+        body = {} if method in ("PATCH", "POST") else None
+        answer = await house.call(method, f"/v1/subscriptions/{made['id']}{path}", body, token=token)
+        assert answer.status_code == 404, (method, path)
+    await house.call("PUT", "/v1/contacts/7", {"name": "Bia"}, token=token)
+    given = {"contact": "7", "title": "Theirs", "value": "10.00", "currency": "BRL"}
+    assert (await house.call("POST", "/v1/orders", given, token=token)).status_code == 201
+    assert await rows(house, "SELECT * FROM outbox") == [] and receiver.told == []
+
+
+async def test_attempts_are_paged(house: House, receiver: Receiver) -> None:
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    for number in range(5):
+        await house.deliver(source, order_event(f"{number}"))
+    await attempted(house, made, 5)
+    found: list[str] = []
+    cursor = ""
+    while True:
+        page = await house.get(f"/v1/subscriptions/{made['id']}/attempts?limit=2{cursor}")
+        found += [one["id"] for one in page["data"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert found == sorted(found, reverse=True) and len(found) == 5
