@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 EVERY = 1.0  # seconds between two looks; what this process recorded itself is met at once
 PER_SUBSCRIPTION = 16  # attempts at a time, over all processes
 AT_ONCE = 64  # attempts of one process at a time
+PAUSE, PAUSE_UNDER_LOAD = 0.02, 0.2  # seconds between two turns: whoever delivers waits for an answer, and goes first
 CLAIM = 60.0  # seconds; longer than an attempt can take, and short enough for another process to take over
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before an event is tried a second time; at most between two
 TIRED = 5  # failures on end after which a receiver is asked one by one
@@ -55,12 +56,23 @@ class _Letter:
 
 
 class Outbox:
-    """One process's part in telling. `shown` says how an order looks outside, `counts` is told how each attempt ended."""
+    """One process's part in telling.
+
+    `shown` says how an order looks outside, `counts` is told how each attempt ended, `busy` whether deliveries wait.
+    """
 
     def __init__(
-        self, store: Store, vault: Vault, named: Sequence[Network], shown: Shown, counts: Callable[[str], None]
+        self,
+        store: Store,
+        vault: Vault,
+        named: Sequence[Network],
+        *,
+        shown: Shown,
+        counts: Callable[[str], None],
+        busy: Callable[[], bool],
     ) -> None:
-        self._store, self._vault, self._named, self._shown, self._counts = store, vault, named, shown, counts
+        self._store, self._vault, self._named = store, vault, named
+        self._shown, self._counts, self._busy = shown, counts, busy
         self._receivers: Receivers | None = None
         self._running: dict[asyncio.Task[None], Row] = {}
         self._ended: list[Ended] = []
@@ -111,13 +123,16 @@ class Outbox:
         cleared_at = 0.0
         while not self._ending:
             self._came.clear()
+            worked = False
             try:
                 if not cleared_at or monotonic() - cleared_at > CLEARS:
                     cleared_at = monotonic() if await outbox.clear(self._store, moments.now()) else 0.0
-                while await self._turn():
-                    pass
+                worked = await self._turn()
             except (Unavailable, Rejected) as fault:
                 log.warning("events wait for the database", reason=str(fault)[:300])
+            if worked:
+                await asyncio.sleep(PAUSE_UNDER_LOAD if self._busy() else PAUSE)
+                continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._came.wait(), EVERY)
 
@@ -257,7 +272,7 @@ def _judged(status: int) -> str | None:
 def _ended(row: Row, at: int, took: int, status: int | None, reason: str | None, retry_after: float | None) -> Ended:
     """How an attempt ended, and when the next one is to be."""
     if reason is None:
-        return Ended(row=row, at=at, took=took, status=status)
+        return Ended(row=row, at=at, took=took, status=status, back=row["failures"] >= TIRED)
     if status == GONE:
         return Ended(row=row, at=at, took=took, status=status, reason=reason, off=True)
     present = moments.now()

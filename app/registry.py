@@ -42,7 +42,14 @@ class Registry:
         self.refused = Refused(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
         self.tail = Tail(self.store)
-        self.outbox = Outbox(self.store, self.vault, settings.receivers, shown, self.metrics.told)
+        self.outbox = Outbox(
+            self.store,
+            self.vault,
+            settings.receivers,
+            shown=shown,
+            counts=self.metrics.told,
+            busy=lambda: self.committer.waiting > 0,
+        )
         self.committer.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
         self.young = None if self.store.on_sqlite else Young(self.store)
         if self.young:

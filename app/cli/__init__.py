@@ -2,7 +2,21 @@
 
 import sys
 
-from app.cli import accounts, demo, jobs, keeping, log, orders, people, serve, sources, stats, transfer, upkeep
+from app.cli import (
+    accounts,
+    demo,
+    jobs,
+    keeping,
+    log,
+    orders,
+    people,
+    serve,
+    sources,
+    stats,
+    subscriptions,
+    transfer,
+    upkeep,
+)
 from app.cli.show import PROGRAM, Misuse, Refused, group, note
 
 app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
@@ -13,6 +27,7 @@ for part in (
 app.add_typer(accounts.account, name="account")
 app.add_typer(accounts.token, name="token")
 app.add_typer(sources.main, name="source")
+app.add_typer(subscriptions.main, name="subscription")
 app.add_typer(log.main, name="deliveries")
 app.add_typer(jobs.main, name="jobs")
 app.add_typer(log.privacy, name="privacy")

@@ -67,7 +67,7 @@ class Ended:
     """How one attempt ended. `row` is the claimed event; times are microseconds. Without a `reason` it was taken.
 
     `next_at` is when it is tried again; `rests_until` when the subscription may be told of anything at all. `off`: the
-    receiver wants nothing any more.
+    receiver wants nothing any more. `back`: it takes events again, after it took none for long.
     """
 
     row: Row
@@ -78,6 +78,7 @@ class Ended:
     next_at: int | None = None
     rests_until: int = 0
     off: bool = False
+    back: bool = False
 
 
 # -- Written with the change ------------------------------------------------------------------------------------------
@@ -182,6 +183,7 @@ def turn(
 
 def settle(ended: Sequence[Ended]) -> Plan[None]:
     """Part of a plan: what came of attempts, in the order in which they ended."""
+    attempts: list[tuple[Any, ...]] = []
     for one in ended:
         key = _key(one.row)
         if one.reason is None or one.off:
@@ -195,26 +197,30 @@ def settle(ended: Sequence[Ended]) -> Plan[None]:
                 "WHERE account_id = :account_id AND subscription_id = :subscription_id AND id = :id",
                 next_at=one.next_at, **key,
             )  # fmt: skip
-        yield from _mark(one)
-    if ended:
-        yield _INSERT_ATTEMPT.many([_attempt(one) for one in ended])
+        if (yield from _mark(one)):  # else it was deleted meanwhile
+            attempts.append(_attempt(one))
+    if attempts:
+        yield _INSERT_ATTEMPT.many(attempts)
 
 
-def _mark(one: Ended) -> Plan[None]:
-    """How the subscription stands after this."""
+def _mark(one: Ended) -> Plan[bool]:
+    """How the subscription stands after this; False when there is none any more."""
     names = {"account_id": one.row["account_id"], "id": one.row["subscription_id"], "at": one.at}
     where = "WHERE account_id = :account_id AND id = :id"
+    found: list[Row]
     if one.reason is None:
-        yield Sql(
+        found = yield Sql(
             "UPDATE subscriptions SET failures = 0, failing_since = NULL, failing_reason = NULL, rests_until = 0, "
-            f"last_sent_at = :at {where}",
+            f"last_sent_at = :at {where} RETURNING id",
             **names,
         )
-        return
-    yield Sql(
+        if one.back:
+            yield hurry(one.row["account_id"], one.row["subscription_id"])
+        return bool(found)
+    found = yield Sql(
         "UPDATE subscriptions SET failures = failures + 1, failing_since = COALESCE(failing_since, :at), "
         "failing_reason = :reason, rests_until = CASE WHEN rests_until < :rests_until THEN :rests_until "
-        f"ELSE rests_until END {where}",
+        f"ELSE rests_until END {where} RETURNING id",
         **names, reason=one.reason, rests_until=one.rests_until,
     )  # fmt: skip
     if one.off:
@@ -222,6 +228,15 @@ def _mark(one: Ended) -> Plan[None]:
             f"UPDATE subscriptions SET enabled = :off, off_reason = :reason {where}",
             account_id=names["account_id"], id=names["id"], off=False, reason=one.reason,
         )  # fmt: skip
+    return bool(found)
+
+
+def hurry(account_id: str, subscription_id: str) -> Sql:
+    """For a plan: what was tried in vain, and waits, is tried again at once."""
+    return Sql(
+        "UPDATE outbox SET next_at = :present WHERE account_id = :account_id AND subscription_id = :id AND next_at > :present",
+        account_id=account_id, id=subscription_id, present=now(),
+    )  # fmt: skip
 
 
 def _key(row: Row) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.ids import first_id
 from app.store import orders
 from app.store.database import Store, among
 from app.store.ledger import MERGED
@@ -48,6 +49,11 @@ _DELIVERY = (
     "FROM deliveries WHERE account_id = :account_id AND id > :after AND id < :before AND outcome <> 'fetching' "
     f"AND NOT ({_WAITS.format(key='id')})"
 )
+# What came of telling subscribers stands as long as the log of what came in.
+_ATTEMPT = (
+    "FROM subscriptions s JOIN attempts t ON t.account_id = s.account_id AND t.subscription_id = s.id AND t.id < :before "
+    "WHERE s.account_id = :account_id"
+)
 # An order is as old as the last thing that was said of it, by the source's time, or by ours where it gave none.
 _ORDER = (
     "ordered_at < :before AND NOT EXISTS (SELECT 1 FROM history h WHERE h.account_id = orders.account_id "
@@ -81,8 +87,13 @@ async def count(store: Store, account_id: str, name: str, before: int) -> int:
     else:
         what = _BODY if name == "bodies" else _DELIVERY
         row = await store.one(
-            f"SELECT COUNT(*) AS many {what}", account_id=account_id, after="", before=_id_at(before)
+            f"SELECT COUNT(*) AS many {what}", account_id=account_id, after="", before=first_id("dlv", before)
         )  # fmt: skip
+        if name == "deliveries":
+            told = await store.one(
+                f"SELECT COUNT(*) AS many {_ATTEMPT}", account_id=account_id, before=first_id("att", before)
+            )
+            return sum(one["many"] for one in (row, told) if one)
     return row["many"] if row else 0
 
 
@@ -97,16 +108,8 @@ async def step(store: Store, account_id: str, name: str, before: int, after: Any
     return await _orders(store, account_id, name, before, after)
 
 
-def _id_at(at: int) -> str:
-    """The smallest id of a delivery that came at this time; ids are given at the door and sort by time."""
-    from ulid import ULID
-
-    milliseconds = max(0, at // 1000)
-    return f"dlv_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + bytes(10))}"
-
-
 async def _bodies(store: Store, account_id: str, before: int, after: str) -> Step:
-    keys = {"account_id": account_id, "after": after, "before": _id_at(before)}
+    keys = {"account_id": account_id, "after": after, "before": first_id("dlv", before)}
     rows = await store.all(
         "SELECT d.id, d.source_id, d.dedupe_key FROM "
         f"(SELECT delivery_id {_BODY} ORDER BY delivery_id LIMIT {STEP}) b "
@@ -130,10 +133,10 @@ def _lock(account_id: str, rows: Sequence[Row]) -> Lock:
 
 
 async def _deliveries(store: Store, account_id: str, before: int, after: str) -> Step:
-    keys = {"account_id": account_id, "after": after, "before": _id_at(before)}
+    keys = {"account_id": account_id, "after": after, "before": first_id("dlv", before)}
     rows = await store.all(f"SELECT id, source_id, dedupe_key {_DELIVERY} ORDER BY id LIMIT {STEP}", **keys)
     if not rows:
-        return Step(0, None)
+        return await _attempts(store, account_id, before, after)
     last: str = rows[-1]["id"]
 
     def plan() -> Plan[int]:
@@ -154,7 +157,26 @@ async def _deliveries(store: Store, account_id: str, before: int, after: str) ->
                 )  # fmt: skip
         return len(gone)
 
-    return Step(await store.commit(plan), last if len(rows) == STEP else None)
+    return Step(await store.commit(plan), last)
+
+
+async def _attempts(store: Store, account_id: str, before: int, after: str) -> Step:
+    """When no delivery is left that is too old: the next step begins where this one did."""
+    rows = await store.all(
+        f"SELECT t.subscription_id, t.id {_ATTEMPT} LIMIT {STEP}", account_id=account_id, before=first_id("att", before)
+    )
+    if not rows:
+        return Step(0, None)
+
+    def plan() -> Plan[int]:
+        for row in rows:
+            yield Sql(
+                "DELETE FROM attempts WHERE account_id = :account_id AND subscription_id = :subscription_id AND id = :id",
+                account_id=account_id, **row,
+            )  # fmt: skip
+        return len(rows)
+
+    return Step(await store.commit(plan), after if len(rows) == STEP else None)
 
 
 async def _old_samples(store: Store, account_id: str, before: int) -> list[tuple[Row, list[Any]]]:

@@ -7,6 +7,7 @@ from app.ids import new_id
 from app.moments import now
 from app.store.accounts import Taken
 from app.store.database import Store
+from app.store.outbox import hurry
 from app.store.sources import add_secret, revoke_secret, secrets_of
 from app.store.statements import Insert, Lock, Plan, Row, Sql
 
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 MOST = 20  # of an account: each change is told to every one
+STEP = 500  # attempts that are taken away in one transaction
 LAST = "att_~"  # sorts after every attempt
 MOST_COUNTED = 10_000  # events that wait; beyond, a count takes long and says no more
 
@@ -89,12 +91,21 @@ async def change(store: Store, account_id: str, subscription_id: str, changes: d
             "rests_until = 0 WHERE account_id = :account_id AND id = :id",
             account_id=account_id, id=subscription_id, **values,
         )  # fmt: skip
+        yield hurry(account_id, subscription_id)
 
     await store.commit(plan)
 
 
 async def delete(store: Store, account_id: str, subscription_id: str) -> None:
     """Takes a subscription away, with its secrets and attempts. Events that wait for it are dropped by whoever sends."""
+
+    def some_attempts() -> Plan[int]:
+        gone: list[Row] = yield Sql(
+            "DELETE FROM attempts WHERE account_id = :account_id AND subscription_id = :id AND id IN (SELECT id FROM attempts "
+            "WHERE account_id = :account_id AND subscription_id = :id ORDER BY id LIMIT :step) RETURNING id",
+            account_id=account_id, id=subscription_id, step=STEP,
+        )  # fmt: skip
+        return len(gone)
 
     def plan() -> Plan[None]:
         for table, column in (("secrets", "source_id"), ("attempts", "subscription_id"), ("subscriptions", "id")):
@@ -103,6 +114,8 @@ async def delete(store: Store, account_id: str, subscription_id: str) -> None:
                 account_id=account_id, id=subscription_id,
             )  # fmt: skip
 
+    while await store.commit(some_attempts) == STEP:  # there may be many, and whoever delivers waits meanwhile
+        pass
     await store.commit(plan)
 
 

@@ -10,6 +10,7 @@ from app import moments
 from app.retention import Retention
 from app.store import accounts, pruning
 from app.store.database import Store
+from app.store.outbox import Ended, settle
 from app.store.statements import Plan, Sql
 from tests.house import SECRET, House, eventually, order_event
 from tests.samples import samples
@@ -69,6 +70,21 @@ async def test_bodies_go_and_the_log_stays(house: House) -> None:
     assert (await house.get(f"/v1/orders/{said['orders'][0]}"))["value"] == "398.00"
     again = await house.call("POST", f"/v1/deliveries/{said['delivery_id']}/retry")
     assert (again.status_code, "not kept any more" in again.json()["detail"]) == (409, True)
+
+
+async def test_what_came_of_telling_goes_with_the_log(house: House) -> None:
+    source = await house.source()
+    await house.registry.outbox.stop()
+    given = {"url": "https://example.com/", "events": ["order.created"]}
+    made = (await house.call("POST", "/v1/subscriptions", given)).json()
+    await house.deliver(source, order_event())
+    (claimed,) = await house.registry.store.all("SELECT * FROM outbox")
+    attempt = Ended(row=claimed, at=moments.now(), took=1000, status=500, reason="it answered HTTP 500", next_at=0)
+    await house.registry.store.commit(lambda: settle([attempt] * 2))
+    assert len(await house.data(f"/v1/subscriptions/{made['id']}/attempts")) == 2
+    assert await pruned(house, 6, deliveries="7d") == {}
+    assert await pruned(house, 8, deliveries="7d") == {"deliveries": 1 + 2}
+    assert await house.data(f"/v1/subscriptions/{made['id']}/attempts") == []
 
 
 async def test_a_pruned_delivery_is_still_a_duplicate_when_it_comes_again(house: House) -> None:

@@ -19,6 +19,7 @@ from tests.house import House, eventually, order_event
 from tests.jobs import done
 from tests.receiver import Receiver, receiving
 from tests.test_remap import _glued, broken, with_adapter
+from tests.web.test_erasing import MARKS, contact_of, nothing_is_left, zuleika
 
 pytestmark = pytest.mark.anyio
 
@@ -203,18 +204,44 @@ async def test_orders_that_turn_out_to_be_one_sale_and_are_taken_apart_again(hou
     assert told == {"a-1": "order.updated", "a-2": "order.created"}
 
 
-async def test_an_order_that_went_meanwhile_is_told_as_gone(house: House, receiver: Receiver) -> None:
-    await house.call("PATCH", "/v1/account", {"retention": {"orders_erased": "0d"}})
-    source, _ = await house.source(), await subscribed(house, receiver)
-    receiver.answers = [(503, {"retry-after": "0"}, b"")]
-    order = (await house.deliver(source, order_event())).json()["orders"][0]
-    await eventually(lambda: asyncio.sleep(0, receiver.told), len)
-    [shown] = await house.data("/v1/orders") or [None]
-    if shown:
-        await house.call("DELETE", f"/v1/contacts/{shown['contact_id']}")
+@pytest.mark.parametrize("stubs", [True, False], ids=["a stub", "nothing"])
+async def test_whoever_was_erased_before_it_was_told_is_not_told_of(
+    house: House, receiver: Receiver, stubs: bool
+) -> None:
+    if not stubs:
+        await house.call("PATCH", "/v1/account", {"retention": {"orders_erased": "0d"}})
+    source, made = await house.source(), await subscribed(house, receiver)
+    receiver.answer = (503, {"retry-after": "3600"}, b"")
+    order = (await house.deliver(source, zuleika())).json()["orders"][0]
+    await attempted(house, made, 1)
+    contact = await contact_of(house)
+    receiver.told.clear()
+    await house.call("DELETE", f"/v1/contacts/{contact}")
+    waiting = await rows(house, "SELECT event, subject FROM outbox ORDER BY id")
+    assert [one["subject"] for one in waiting] == [order, order, contact]
+    await nothing_is_left(house)
+    receiver.answer = (200, {}, b"")
+    await house.call("PATCH", f"/v1/subscriptions/{made['id']}", {"enabled": True})
     await silent(house)
-    gone = [one for one in receiver.events() if one["data"].get("order_id") == order and one["data"]["order"] is None]
-    assert gone and "Running shoes" not in json.dumps(gone)
+    shown = [one["data"]["order"] for one in receiver.events() if "order" in one["data"]]
+    assert [one and (one["title"], one["contact_id"]) for one in shown] == [(stubs and (None, None)) or None] * 2
+    assert not [mark for mark in MARKS if any(mark.encode() in one.body.lower() for one in receiver.told)]
+    await nothing_is_left(house)
+
+
+async def test_a_receiver_that_is_back_is_told_what_it_missed_at_once(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "TIRED", 1)
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    receiver.answers = [(500, {}, b"")]
+    with monkeypatch.context() as patience:
+        patience.setattr(outbox, "FIRST_WAIT", 3600.0)
+        await house.deliver(source, order_event("1"))
+        await attempted(house, made, 1)
+    await house.deliver(source, order_event("2"))
+    await silent(house)
+    assert [one["data"]["order"]["external_id"] for one in receiver.events()] == ["1", "2", "1"]
 
 
 # -- How it is signed -------------------------------------------------------------------------------------------------
