@@ -63,10 +63,8 @@ class Receivers:
         except socket.gaierror:
             raise Unreached("its name could not be looked up") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as fault:
-            if isinstance(fault.__cause__, ssl.SSLError):
-                raise Unreached(
-                    f"its certificate, or its TLS, is not good ({type(fault.__cause__).__name__})"
-                ) from None
+            if _tls(fault):
+                raise Unreached("its certificate, or its TLS, is not good") from None
             raise Unreached(f"it could not be reached ({type(fault).__name__})") from None
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -82,6 +80,15 @@ class Receivers:
                     break
             asked = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
             return Answer(response.status, asked_to_wait(asked.decode("latin-1")))
+
+
+def _tls(fault: BaseException | None) -> bool:
+    """Whether TLS is behind it: the layers between wrap each other's faults."""
+    while fault is not None:
+        if isinstance(fault, ssl.SSLError):
+            return True
+        fault = fault.__cause__ or fault.__context__
+    return False
 
 
 class _NotPublic(Exception):

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 import pytest
 
 from app.reach import allowed, checked_url, networks
+from app.settings import BadSettings, read_settings
 
 INSIDE = [
     "127.0.0.1", "127.255.255.254", "0.0.0.1", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",
@@ -47,3 +48,10 @@ def test_urls_that_are_good(url: str) -> None:
 )
 def test_other_spellings_of_an_address_are_names_here_and_judged_when_they_are_looked_up(url: str) -> None:
     assert checked_url(url, ()) == url
+
+
+def test_networks_that_are_none_are_a_fault_of_the_settings() -> None:
+    assert len(read_settings(private_receivers="127.0.0.0/8, ::1").receivers) == 2
+    for wrong in ("localhost", "10.0.0.1/8", "10.0.0.0/40"):
+        with pytest.raises(BadSettings, match="ORDERS_PRIVATE_RECEIVERS: must be networks"):
+            read_settings(private_receivers=wrong)

@@ -25,6 +25,9 @@ ORDERS_HOST            address to listen on (127.0.0.1)
 ORDERS_PORT            port to listen on (8080); 0 takes a free one
 ORDERS_PUBLIC_URL      what webhook URLs start with (http://HOST:PORT)
 ORDERS_MAX_BODY_BYTES  larger bodies are answered 413 (1048576)
+ORDERS_PRIVATE_RECEIVERS
+                       networks such as 10.1.0.0/16 that events may be sent to
+                       beside the internet, also by http; none, unless set
 ORDERS_LOG_FORMAT      console or json; else console on a terminal only
 OTEL_EXPORTER_OTLP_ENDPOINT
                        where OpenTelemetry traces go, by HTTP; with its

@@ -2,16 +2,25 @@
 
 import asyncio
 import json
+import re
+import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 import adapters
 from adapters.contract import Unverified
 from app import moments, outbox, receivers
+from app.reach import networks
 from app.settings import Settings
 from app.store import outbox as events
 from app.store.statements import Plan, Sql
@@ -278,6 +287,69 @@ async def test_our_own_standard_adapter_verifies_it(house: House, receiver: Rece
     await silent(house)
     assert receiver.told[-1].headers["webhook-signature"].count("v1,") == 1
     assert STANDARD.verify(receiver.told[-1].delivery, [ended["secret"]], present)
+
+
+async def test_the_manual_says_how_to_verify(house: House, receiver: Receiver) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "subscriptions.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```python\n(.*?)```", manual, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(snippet, names)  # noqa: S102 - our own manual
+    source, made = await house.source(), await subscribed(house, receiver)
+    await house.call("POST", f"/v1/subscriptions/{made['id']}/secrets", {})
+    await house.deliver(source, order_event())
+    await silent(house)
+    [told] = receiver.told
+    assert names["verified"](made["secret"], told.headers, told.body)
+    assert not names["verified"](made["secret"], told.headers, told.body + b" ")
+    assert not names["verified"](made["secret"], told.headers | {"webhook-timestamp": "1700000000"}, told.body)
+    example = json.loads(re.sub(r', "…": "[^"]*"', "", re.findall(r"```json\n(.*?)```", manual, re.DOTALL)[0]))
+    await house.deliver(source, order_event(status="refunded", at="2026-11-21T13:00:00Z"))
+    await silent(house)
+    [changed] = receiver.events("order.status_changed")
+    assert (set(changed), set(changed["data"])) == (set(example), set(example["data"]))
+    for word in (*ALL, "replaces", "contact_id", "merged"):
+        assert f"`{word}`" in manual
+
+
+async def test_a_receiver_s_certificate_must_be_good(receiver: Receiver, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    named = networks("127.0.0.0/8")
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    async with receiving(ssl_certfile=str(certificate), ssl_keyfile=str(key)) as sealed:
+        for trusted, url, words in (
+            (None, sealed.url, "certificate"),
+            (trusting, sealed.url.replace("127.0.0.1", "localhost"), "certificate"),  # it names another host
+            (trusting, sealed.url, None),
+        ):
+            client = receivers.Receivers(named, trusted)
+            try:
+                answer = await client.post(url, {"content-type": "application/json"}, b"{}")
+                assert words is None and answer.status == 200
+            except receivers.Unreached as why:
+                assert words is not None and words in str(why)
+            finally:
+                await client.close()
+    assert len(sealed.told) == 1
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate of nobody's for 127.0.0.1, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
+    present = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(present - timedelta(hours=1)).not_valid_after(present + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return files
 
 
 async def test_secrets_are_shown_once_and_stand_nowhere_in_the_open(house: House, receiver: Receiver) -> None:
