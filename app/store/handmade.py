@@ -43,7 +43,7 @@ async def create(
         words = {"external_id": external_id, **said, "contact_id": (yield from _there(account_id, said["contact_id"]))}
         ledger.tell_by_member(order, _statement(words, external_id), member_id)
         yield from ledger.save()
-        yield from outbox.tell_of_orders(ledger.changed())
+        yield from outbox.tell_of_orders([account_id], ledger.changed())
         return order.id, True
 
     return await store.commit(plan)
@@ -78,7 +78,7 @@ async def edit(
             words["refunds"] = {REFUND: [_rest(found, *refunded), refunded[1]]}
         ledger.tell_by_member(found, _statement(words, found.id), member_id)
         yield from ledger.save()
-        yield from outbox.tell_of_orders(ledger.changed())
+        yield from outbox.tell_of_orders([account_id], ledger.changed())
 
     await store.commit(plan)
 

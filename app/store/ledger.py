@@ -1,7 +1,7 @@
 """The orders that a transaction touches: their history is read, told more, folded and written back."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -348,19 +348,17 @@ class Ledger:
         if aliases:
             yield _SAVE_ALIAS.many(list({row[:3]: row for row in aliases}.values()))
 
-    def changed(self) -> list[OrderChange]:
+    def changed(self) -> Iterator[OrderChange]:
         """What this transaction makes of orders, as they are shown."""
-        return [
-            OrderChange(
-                account_id=order.account_id,
-                order_id=order.id,
-                before=_shown(order.row),
-                after=_shown(order.columns) if order.heard else None,
-                replaces=tuple(other.id for other in order.absorbed if _shown(other.row)),
-            )
-            for order in self._by_id.values()
-            if order.touched
-        ]
+        for order in self._by_id.values():
+            if order.touched:
+                yield OrderChange(
+                    account_id=order.account_id,
+                    order_id=order.id,
+                    before=_shown(order.row),
+                    after=_shown(order.columns) if order.heard else None,
+                    replaces=tuple(other.id for other in order.absorbed if _shown(other.row)),
+                )
 
 
 def _shown(row: Row | None) -> Row | None:

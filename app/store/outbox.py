@@ -27,6 +27,8 @@ _WANTED = Lookup("subscriptions", ("account_id", "id", "events", "enabled"), by=
 _INSERT = Insert("outbox")
 _INSERT_ATTEMPT = Insert("attempts")
 
+Wanting = dict[str, list[tuple[str, Collection[str]]]]  # by account: subscriptions, and the events that each wants
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderChange:
@@ -84,11 +86,14 @@ class Ended:
 # -- Written with the change ------------------------------------------------------------------------------------------
 
 
-def tell_of_orders(changes: Iterable[OrderChange]) -> Plan[None]:
-    """Part of a plan: events for what these orders have become."""
+def tell_of_orders(account_ids: Iterable[str], changes: Iterable[OrderChange]) -> Plan[None]:
+    """Part of a plan: events for what orders of these accounts have become. `changes` are looked at if anybody wants them."""
+    wanting = yield from _wanting(account_ids)
+    if not wanting:
+        return
     happened: list[Happened] = []
     for one in changes:
-        if not one.differs:
+        if one.account_id not in wanting or not one.differs:
             continue
         names = {"account_id": one.account_id, "subject": one.order_id}
         replaces = {"replaces": list(one.replaces)} if one.replaces else None
@@ -99,19 +104,24 @@ def tell_of_orders(changes: Iterable[OrderChange]) -> Plan[None]:
         if one.after is not None and one.before["status"] != one.after["status"]:
             statuses = {"old_status": one.before["status"], "new_status": one.after["status"]}
             happened.append(Happened(event=Event.ORDER_STATUS_CHANGED, detail=statuses, **names))
-    yield from tell(happened)
+    yield from _put(happened, wanting)
 
 
 def tell(happened: Sequence[Happened]) -> Plan[None]:
-    """Part of a plan: puts events in for every subscription that wants them. Where there is none, a look-up is all it costs."""
-    if not happened:
-        return
-    wanting: dict[str, list[tuple[str, Collection[str]]]] = {}
-    for row in (yield _WANTED.many(sorted({(one.account_id,) for one in happened}))):
+    """Part of a plan: puts events in for every subscription that wants them."""
+    yield from _put(happened, (yield from _wanting(one.account_id for one in happened)))
+
+
+def _wanting(account_ids: Iterable[str]) -> Plan[Wanting]:
+    """Who wants what, by account. Where nobody does, this look-up is all that telling costs."""
+    wanting: Wanting = {}
+    for row in (yield _WANTED.many(sorted({(account_id,) for account_id in account_ids}))):
         if row["enabled"]:
             wanting.setdefault(row["account_id"], []).append((row["id"], json.loads(row["events"])))
-    if not wanting:
-        return
+    return wanting
+
+
+def _put(happened: Sequence[Happened], wanting: Wanting) -> Plan[None]:
     present = now()
     rows: list[tuple[Any, ...]] = []
     for one in happened:

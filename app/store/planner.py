@@ -26,6 +26,7 @@ FEW = dict.fromkeys(
         "held",
         "privacy_requests",
         "proofs",
+        "subscriptions",
     ],
     1_000,
 )
@@ -34,7 +35,7 @@ FEW = dict.fromkeys(
 SHARED = {
     "account_id": Fraction(1),
     **dict.fromkeys(["currency", "origin", "what"], Fraction(1, 2)),
-    **dict.fromkeys(["source_id", "scope", "kind", "state", "outcome"], Fraction(1, 4)),
+    **dict.fromkeys(["source_id", "subscription_id", "scope", "kind", "state", "outcome"], Fraction(1, 4)),
     **dict.fromkeys(["status", "job_id", "merge_id", "reason"], Fraction(1, 8)),
     **dict.fromkeys(["owner_id", "deal_owner_id"], Fraction(1, 100)),
     **dict.fromkeys(["contact_id", "into_id", "deal_id", "order_id", "delivery_id"], Fraction(10, ROWS)),

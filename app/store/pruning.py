@@ -52,7 +52,7 @@ _DELIVERY = (
 # What came of telling subscribers stands as long as the log of what came in.
 _ATTEMPT = (
     "FROM subscriptions s JOIN attempts t ON t.account_id = s.account_id AND t.subscription_id = s.id AND t.id < :before "
-    "WHERE s.account_id = :account_id"
+    "WHERE s.account_id = :account_id AND t.account_id = :account_id"
 )
 # An order is as old as the last thing that was said of it, by the source's time, or by ours where it gave none.
 _ORDER = (

@@ -64,7 +64,7 @@ def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         ledger.settle(contacts)
         yield from contacts.save()
         yield from ledger.save(contacts.made())
-        yield from outbox.tell_of_orders(ledger.changed())
+        yield from outbox.tell_of_orders({rec.account_id for rec in fresh}, ledger.changed())
     committed_at = now()
     yield from _log(fresh, receipts, held, committed_at)
     for twin, first in twins:

@@ -263,8 +263,11 @@ def tell_anew(
         yield from _name_orders(account_id, sorted(ledger.moved() - there))
         # Whoever was told the misreading is told what is right.
         yield from outbox.tell_of_orders(
-            OrderChange(account_id=account_id, order_id=order_id, before=before, after=after)
-            for order_id, before, after in remapped.orders
+            [account_id],
+            (
+                OrderChange(account_id=account_id, order_id=order_id, before=before, after=after)
+                for order_id, before, after in remapped.orders
+            ),
         )
     return remapped
 
