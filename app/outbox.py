@@ -26,17 +26,14 @@ if TYPE_CHECKING:
     from app.receivers import Receivers
 
 EVERY = 1.0  # seconds between two looks; what this process recorded itself is met at once
-PER_SUBSCRIPTION = 16  # attempts at a time, over all processes
+PER_SUBSCRIPTION = 8  # attempts at a time, over all processes
 AT_ONCE = 64  # attempts of one process at a time
 PAUSE, PAUSE_UNDER_LOAD = 0.02, 0.2  # seconds between two turns: whoever delivers waits for an answer, and goes first
 CLAIM = 60.0  # seconds; longer than an attempt can take, and short enough for another process to take over
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before an event is tried a second time; at most between two
 TIRED = 5  # failures on end after which a receiver is asked one by one
-REST, FIRST_REST, LONGEST_REST = (
-    0.25,
-    5.0,
-    600.0,
-)  # so much of the time for which it has failed; at least, at most, in seconds
+REST = 0.25  # of the time for which it has failed: so long it is then left alone
+FIRST_REST, LONGEST_REST = 5.0, 600.0  # seconds; at least, at most
 ENDS_WITHIN = 5.0  # seconds that a stop waits for receivers to answer
 CLEARS = 60.0  # seconds between two looks for what is too old
 
@@ -51,7 +48,8 @@ class _Letter:
     """A claimed event, ready to be sent."""
 
     row: Row
-    body: bytes
+    order: Row | None  # None: it is not there any more, or the event is about none
+    crm_contact_id: str | None
     secrets: tuple[str, ...]
 
 
@@ -100,8 +98,8 @@ class Outbox:
             if late:
                 await asyncio.wait(late)
         with suppress(Unavailable, Rejected):  # then the claims run out
-            await self._store.commit(lambda: outbox.settle(self._ended))
-            self._ended = []
+            if self._ended:
+                await self._store.commit(lambda: outbox.settle(self._ended))
             if late:
                 await outbox.release(self._store, list(late.values()))
         if self._receivers is not None:
@@ -126,10 +124,13 @@ class Outbox:
             worked = False
             try:
                 if not cleared_at or monotonic() - cleared_at > CLEARS:
-                    cleared_at = monotonic() if await outbox.clear(self._store, moments.now()) else 0.0
-                worked = await self._turn()
+                    worked = not await outbox.clear(self._store, moments.now())
+                    cleared_at = 0.0 if worked else monotonic()
+                worked = await self._turn() or worked
             except (Unavailable, Rejected) as fault:
                 log.warning("events wait for the database", reason=str(fault)[:300])
+            except Exception as fault:  # what was claimed is claimed again when the claim has run out
+                log.error("events could not be told", fault=type(fault).__name__, exc_info=fault)
             if worked:
                 await asyncio.sleep(PAUSE_UNDER_LOAD if self._busy() else PAUSE)
                 continue
@@ -145,9 +146,11 @@ class Outbox:
         self._somebody = bool(standing)
         room = AT_ONCE - len(self._running)
         due = [row for row in standing if row["due"]] if room > 0 else []
-        ended, self._ended = self._ended, []
-        if not due and not ended:
+        if not due and not self._ended:
             return False
+        if due and self._receivers is None:  # its weight is for those who have subscribers, and apart from the loop
+            self._receivers = await asyncio.to_thread(self._client)
+        ended, self._ended = self._ended, []
         try:
             rows = await self._store.commit(
                 lambda: outbox.turn(
@@ -164,6 +167,11 @@ class Outbox:
             task.add_done_callback(self._done)
         return bool(ended or rows)
 
+    def _client(self) -> "Receivers":
+        from app.receivers import Receivers
+
+        return Receivers(self._named)
+
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._running.pop(task, None)
         self._came.set()
@@ -171,21 +179,23 @@ class Outbox:
     # -- What is sent -----------------------------------------------------------------------------------------------
 
     async def _letters(self, rows: Sequence[Row]) -> list[_Letter]:
-        """What these events say now, with the secrets of who is told."""
-        secrets: dict[tuple[str, str], tuple[str, ...]] = {}
-        documents: dict[tuple[str, str], Mapping[str, Any]] = {}
+        """What these events are about as it stands now, with the secrets of who is told."""
+        letters: list[_Letter] = []
         for account_id in {row["account_id"] for row in rows}:
             mine = [row for row in rows if row["account_id"] == account_id]
-            for subscription_id in {row["subscription_id"] for row in mine}:
-                secrets[account_id, subscription_id] = await self._secrets(account_id, subscription_id)
-            documents |= await self._orders(
-                account_id, {row["subject"] for row in mine if row["event"] != Event.CONTACT_ERASED}
-            )
-        return [
-            _Letter(row, body_of(row, documents.get((row["account_id"], row["subject"]))),
-                    secrets[row["account_id"], row["subscription_id"]])
-            for row in rows
-        ]  # fmt: skip
+            about = {row["subject"] for row in mine if row["event"] != Event.CONTACT_ERASED}
+            found = await orders.these(self._store, account_id, sorted(about))
+            whose = {row["contact_id"] for row in found.values() if row["contact_id"]}
+            crm = await contacts.crm_ids(self._store, account_id, sorted(whose))
+            secrets = {each: await self._secrets(account_id, each) for each in {row["subscription_id"] for row in mine}}
+            for row in mine:
+                order = found.get(row["subject"])
+                letters.append(
+                    _Letter(
+                        row, order, crm.get(order["contact_id"]) if order else None, secrets[row["subscription_id"]]
+                    )
+                )
+        return letters
 
     async def _secrets(self, account_id: str, subscription_id: str) -> tuple[str, ...]:
         found = await subscriptions.usable_secrets(self._store, account_id, subscription_id, moments.now())
@@ -193,12 +203,6 @@ class Outbox:
             return tuple(self._vault.open(row["sealed"]) for row in found)
         except Sealed:
             return ()
-
-    async def _orders(self, account_id: str, ids: set[str]) -> dict[tuple[str, str], Mapping[str, Any]]:
-        rows = await orders.these(self._store, account_id, sorted(ids))
-        whose = sorted({row["contact_id"] for row in rows.values() if row["contact_id"]})
-        crm = await contacts.crm_ids(self._store, account_id, whose) if whose else {}
-        return {(account_id, order_id): self._shown(row, crm.get(row["contact_id"])) for order_id, row in rows.items()}
 
     # -- Sent -------------------------------------------------------------------------------------------------------
 
@@ -217,14 +221,18 @@ class Outbox:
 
     async def _sent(self, letter: _Letter) -> tuple[int | None, float | None, str | None]:
         """The status, how long to wait at least, and the reason why it was not taken."""
-        from app.receivers import Receivers, Unreached
+        from app.receivers import Unreached
 
         if not letter.secrets:
-            return None, None, "it has no secret that counts, and nothing is sent unsigned"
+            return None, None, "it has no secret that counts and can be opened, and nothing is sent unsigned"
         if self._receivers is None:
-            self._receivers = Receivers(self._named)
+            raise AssertionError("made before anything is claimed")
+        shown = self._shown(letter.order, letter.crm_contact_id) if letter.order else None
+        body = body_of(letter.row, shown)
         try:
-            answer = await self._receivers.post(letter.row["url"], headers_of(letter.row["id"], letter), letter.body)
+            answer = await self._receivers.post(
+                letter.row["url"], headers_of(letter.row["id"], body, letter.secrets), body
+            )
         except Unreached as why:
             return None, None, str(why)
         return answer.status, answer.retry_after, _judged(answer.status)
@@ -242,10 +250,10 @@ def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def headers_of(event_id: str, letter: _Letter) -> dict[str, str]:
+def headers_of(event_id: str, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
     """The headers of Standard Webhooks, signed with every secret that counts, as of now."""
     sent_at = str(moments.now() // 1_000_000)
-    signed = (SCHEME.expected(event_id, sent_at, letter.body, secret).decode() for secret in letter.secrets)
+    signed = (SCHEME.expected(event_id, sent_at, body, secret).decode() for secret in secrets)
     return {
         "content-type": "application/json",
         "user-agent": "orders-registry",

@@ -147,7 +147,10 @@ _ENABLED = (
 
 
 async def standing(store: Store, present: int) -> list[Row]:
-    """The subscriptions that may be told of something now: account_id, id, url, failures, failing_since, and whether anything is due."""
+    """The subscriptions that may be told of something now, and whether anything is `due`.
+
+    Each row: account_id, id, url, failures, failing_since, due.
+    """
     return await store.all(_ENABLED, present=present)
 
 

@@ -534,6 +534,23 @@ async def test_a_receiver_that_is_slow_is_not_waited_for(
     await silent(house)
 
 
+async def test_a_fault_of_ours_is_an_attempt_that_failed_and_holds_up_nobody(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    shown, faults = house.registry.outbox._shown, iter([RuntimeError("a fault")])
+
+    def stumbles(row: Any, crm_contact_id: str | None) -> Any:
+        for fault in faults:
+            raise fault
+        return shown(row, crm_contact_id)
+
+    monkeypatch.setattr(house.registry.outbox, "_shown", stumbles)
+    await house.deliver(source, order_event())
+    attempts = await attempted(house, made, 2)
+    assert "a fault of ours (RuntimeError)" in attempts[0]["reason"] and attempts[1]["delivered"]
+
+
 async def test_one_claim_per_event_and_few_at_a_time(settings: Settings, receiver: Receiver) -> None:
     """Two processes on PostgreSQL; on SQLite one, as everywhere."""
     running = most = 0
