@@ -18,6 +18,7 @@ SETTLED = 14 * DAY  # what is usual is learnt from so long
 LEAST_HOURS = 5  # in which something came; with fewer, nothing is usual
 LATE_FETCH = 15 * MINUTE
 MOST_SOURCES = 200
+STUMBLES = 5  # failures on end of a subscription that nobody need hear of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,11 @@ async def stats(
     alerts += [_key_refused(row) for row in keys if row["source_id"] in ids]
     alerts += _backlog(queue, present)
     if source_id is None:
-        alerts += [_not_told(row) for row in await subscriptions.failing(store, account_id)]
+        alerts += [
+            _not_told(row)
+            for row in await subscriptions.failing(store, account_id)
+            if not row["enabled"] or row["failures"] >= STUMBLES
+        ]
     return {
         "since": iso(since),
         "until": iso(until),
