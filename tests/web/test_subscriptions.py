@@ -150,6 +150,21 @@ async def test_what_is_not_wanted_or_no_change_is_not_told(house: House, receive
     assert told["data"]["new_status"] == "paid"
 
 
+async def test_what_says_nothing_new_is_told_to_nobody(house: House, receiver: Receiver) -> None:
+    source = await house.source()
+    order = (await house.deliver(source, order_event(delivery_id="m1"))).json()["orders"][0]
+    await subscribed(house, receiver)
+    # Heard, and kept in the history; but the order is what it was.
+    again = order_event(delivery_id="m2", at="2026-11-20T14:00:00Z", ordered_at="2026-11-20T13:00:00Z")
+    assert (await house.deliver(source, again)).json()["outcome"] == "unchanged"
+    [row] = await house.data("/v1/deliveries?limit=1")
+    assert (await house.call("POST", f"/v1/deliveries/{row['id']}/retry", {})).json()["outcome"] == "unchanged"
+    [shown] = await house.data("/v1/orders")
+    await house.call("PATCH", f"/v1/orders/{order}", {"title": shown["title"]})
+    assert len((await house.get(f"/v1/orders/{order}/history"))["data"]) == 3
+    assert await rows(house, "SELECT * FROM outbox") == [] and receiver.told == []
+
+
 async def test_orders_by_hand(house: House, receiver: Receiver) -> None:
     await house.call("PUT", "/v1/contacts/42", {"name": "Ana"})
     await subscribed(house, receiver)
@@ -490,6 +505,20 @@ async def test_what_was_committed_is_told_after_a_restart(settings: Settings, re
     assert len(receiver.told) == 1
 
 
+async def test_what_a_process_that_died_had_claimed_is_told_by_the_next(settings: Settings, receiver: Receiver) -> None:
+    async with House(settings) as house:
+        await house.registry.outbox.stop()
+        source = await house.source()
+        await subscribed(house, receiver, "order.created")
+        await house.deliver(source, order_event())
+        # Elsewhere the claim has to run out; where there is but one process, its next start knows better.
+        until = moments.now() + (3_600_000_000 if settings.on_sqlite else 200_000)
+        await rows(house, f"UPDATE outbox SET claimed_until = {until}")
+    async with House(settings, "another") as house:
+        await silent(house)
+    assert len(receiver.told) == 1
+
+
 async def test_a_receiver_that_never_answers_does_not_hold_up_the_end(
     settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -532,6 +561,27 @@ async def test_a_receiver_that_is_slow_is_not_waited_for(
     receiver.before = None
     go_on.set()
     await silent(house)
+
+
+async def test_what_is_under_way_is_not_begun_a_second_time(house: House, receiver: Receiver) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold_the_first(_: Any) -> None:
+        if not begun.is_set():
+            begun.set()
+            await go_on.wait()
+
+    receiver.before = hold_the_first
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    await house.deliver(source, order_event("1"))
+    await begun.wait()
+    await house.deliver(source, order_event("2"))
+    await attempted(house, made, 1)
+    await house.deliver(source, order_event("3"))
+    await attempted(house, made, 2)
+    go_on.set()
+    await silent(house)
+    assert [one["data"]["order"]["external_id"] for one in receiver.events()] == ["1", "2", "3"]
 
 
 async def test_a_fault_of_ours_is_an_attempt_that_failed_and_holds_up_nobody(
