@@ -277,6 +277,7 @@ held = Table(
     _key("kind"),
     _key("value"),
     _key("delivery_id"),
+    Index("held_of_delivery", "account_id", "delivery_id"),
 )
 
 # Thin deliveries whose order is still to be read from the source's API. One row, one claim: whoever holds it until

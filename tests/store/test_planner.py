@@ -22,6 +22,7 @@ LED = {
     "SELECT * FROM identities WHERE account_id = ? AND contact_id = ?": "identities_by_contact (account_id=? AND contact_id=?)",
     "SELECT * FROM deals WHERE account_id = ? AND contact_id = ? ORDER BY crm_id": "deals_of_contact (account_id=? AND contact_id=?)",
     "UPDATE orders SET owner_id = NULL WHERE account_id = ? AND contact_id = ?": "orders_of_contact (account_id=? AND contact_id=?)",
+    "DELETE FROM held WHERE account_id = ? AND delivery_id = ?": "held_of_delivery (account_id=? AND delivery_id=?)",
     "SELECT h.said FROM orders o JOIN history h ON h.account_id = o.account_id AND h.order_id = o.id WHERE o.account_id = ? AND o.contact_id = ?": "orders_of_contact (account_id=? AND contact_id=?)",
 }
 
