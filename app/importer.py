@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import TypeVar
 
 from app.apart import Apart, Ended
@@ -18,7 +19,7 @@ from app.transfer import LARGE
 T = TypeVar("T")
 
 ROWS = 1000  # in a transaction: it is short, and webhooks are committed between two
-ROWS_ALONE = 2000  # where nobody else waits to write
+ROWS_ALONE = 2000  # at a time where nobody else waits to write, and a part is one transaction
 # PostgreSQL keeps all locks of all transactions in one table of some 6,400 places (64 for each of 100 connections), and
 # the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import. SQLite has
 # one writer and no such locks.
@@ -31,7 +32,7 @@ class Importer:
     def __init__(self, store: Store, *, large: int = LARGE) -> None:
         self._store, self._large = store, large
         self.apart = Apart()
-        self._rows = ROWS
+        self._rows, self._alone = ROWS, False
         # Between two transactions webhooks are committed: an import never queues more than one.
         self._one_at_a_time = asyncio.Lock()
 
@@ -45,10 +46,28 @@ class Importer:
 
         whole = Report()
         async with aclosing(_one_ahead(self._read_orders(form, text, line, setting))) as reads:
-            async for read in reads:
-                whole.add(await self._take(read, lambda row: 1 + len(row.identities), plan))
+            if self._alone and not rehearse:
+                await self._take_together(reads, plan, whole)
+            else:
+                async for read in reads:
+                    whole.add(await self._take(read, lambda row: 1 + len(row.identities), plan))
         whole.faults.sort(key=lambda fault: fault.line)
         return whole
+
+    async def _take_together(
+        self, reads: AsyncGenerator[Read[OrderRow]], plan: Callable[[Sequence[OrderRow]], Plan[Report]], whole: Report
+    ) -> None:
+        """Takes a part in, in one transaction: rows of one index page are then written to the disk together."""
+
+        async def plans() -> AsyncGenerator[Callable[[], Plan[Report]]]:
+            async for read in reads:
+                whole.add(Report(faults=read.faults, notes=read.notes))
+                for at in range(0, len(read.rows), self._rows):
+                    yield partial(plan, read.rows[at : at + self._rows])
+
+        async with self._one_at_a_time:
+            for report in await self._store.commit_together(plans()):
+                whole.add(report)
 
     async def _read_orders(self, form: str, text: str, line: int, setting: Setting) -> AsyncGenerator[Read[OrderRow]]:
         """The part's orders: of a large one some at a time, from the process that reads them meanwhile."""
@@ -66,7 +85,7 @@ class Importer:
 
     def alone(self) -> None:
         """Says that nobody else writes meanwhile."""
-        self._rows = ROWS_ALONE
+        self._rows, self._alone = ROWS_ALONE, True
 
     async def stop(self) -> None:
         """Lets go of the process that reads."""

@@ -3,7 +3,8 @@
 import asyncio
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -136,6 +137,36 @@ class Store:
         """
         return await self._tried(lambda: self._on_sqlite(plan) if self.on_sqlite else self._on_postgresql(plan))
 
+    async def commit_together(self, plans: AsyncGenerator[Callable[[], Plan[T]]]) -> list[T]:
+        """Runs plans as they come, on SQLite in one transaction: nobody else writes until they are through.
+
+        It is all of them or nothing, and what they write to the same page is written to the disk once. On PostgreSQL, where
+        a plan may have to be done again, each is committed by itself. Raises Unavailable, Rejected, and what `plans` raises.
+        """
+        async with aclosing(plans):
+            if not self.on_sqlite:
+                return [await self.commit(plan) async for plan in plans]
+            try:
+                return await self._together(plans)
+            except self._faults.away as fault:
+                raise Unavailable(fault) from fault
+            except self._faults.data as fault:
+                raise Rejected(str(fault)) from fault
+
+    async def _together(self, plans: AsyncGenerator[Callable[[], Plan[T]]]) -> list[T]:
+        done: list[T] = []
+        async with self._writer.connection() as connection:
+            run = connection.raw_connection.run
+            await run(lambda raw: raw.execute("BEGIN IMMEDIATE"))
+            try:
+                async for plan in plans:
+                    done.append(await run(lambda raw, plan=plan: _all_steps(raw, plan())))
+                await run(lambda raw: raw.execute("COMMIT"))
+            except BaseException:
+                await run(_undo)
+                raise
+        return done
+
     async def look(self, plan: Callable[[], Plan[T]]) -> T:
         """Runs a plan that only reads, in one transaction that is undone; on SQLite beside the writer, not in its way.
 
@@ -230,10 +261,14 @@ def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:
         result = _all_steps(connection, steps)
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        _undo(connection)
         raise
     return result
+
+
+def _undo(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite ends one by itself when the disk is full
+        connection.execute("ROLLBACK")
 
 
 def _glance(connection: sqlite3.Connection, steps: Plan[T]) -> T:
