@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from app.importing import Read, Setting, orders_in_turn
-from app.store.importing import OrderRow
+from app.store.importing import OrderRow, OrderRows
 from app.transfer import Fault, NoFile
 
 PATIENCE = 30.0  # seconds without a sign after which it is given up
@@ -60,7 +60,7 @@ class Apart:
                     if rows is None:
                         break
                     yield Read(
-                        [OrderRow._make(row) for row in rows],
+                        OrderRows(rows),
                         [Fault(*one) for one in faults],
                         [Fault(*one) for one in notes],
                     )
@@ -128,7 +128,7 @@ def serve(asked: IO[bytes], told: IO[bytes]) -> None:
                 faults, notes = (
                     [(one.line, one.field, one.message) for one in its] for its in (read.faults, read.notes)
                 )
-                told.write(_message(([tuple(row) for row in read.rows], faults, notes, None)))
+                told.write(_message((tuple(OrderRows.of(read.rows).each), faults, notes, None)))
                 told.flush()
         except NoFile as fault:
             why = str(fault)

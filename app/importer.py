@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
+from itertools import repeat
 from typing import TypeVar
 
 from app.apart import Apart, Ended
@@ -11,7 +12,7 @@ from app.importing import Read, RowT, Setting, read_contacts, read_orders
 from app.log import log
 from app.moments import now
 from app.store.database import Store
-from app.store.importing import OrderRow, Rehearsed, Report, import_orders
+from app.store.importing import OrderRow, OrderRows, Rehearsed, Report, import_orders
 from app.store.importing_contacts import ContactRow, import_contacts
 from app.store.statements import Plan
 from app.transfer import LARGE
@@ -42,7 +43,8 @@ class Importer:
         """Takes orders in; `by` is who imports. With `rehearse` nothing stays. Raises NoFile, Unavailable, Rejected."""
 
         def plan(rows: Sequence[OrderRow]) -> Plan[Report]:
-            return import_orders(account_id, rows, by, now(), rehearse=rehearse)
+            columns = rows if isinstance(rows, OrderRows) else OrderRows.of(rows)
+            return import_orders(account_id, columns, by, now(), rehearse=rehearse)
 
         whole = Report()
         async with aclosing(_one_ahead(self._read_orders(form, text, line, setting))) as reads:
@@ -137,15 +139,12 @@ async def _one_ahead(reads: AsyncGenerator[T]) -> AsyncGenerator[T]:
 
 def _transactions(
     rows: Sequence[RowT], size: int, names: Callable[[RowT], int], most: int | None
-) -> Iterator[list[RowT]]:
-    part: list[RowT] = []
-    count = 0
-    for row in rows:
-        its = names(row) if most else 0
-        if part and (len(part) == size or (most and count + its > most)):
-            yield part
-            part, count = [], 0
-        part.append(row)
+) -> Iterator[Sequence[RowT]]:
+    begun = count = 0
+    for at, its in enumerate(map(names, rows) if most else repeat(0, len(rows))):
+        if at > begun and (at - begun == size or (most and count + its > most)):
+            yield rows[begun:at]
+            begun, count = at, 0
         count += its
-    if part:
-        yield part
+    if begun < len(rows):
+        yield rows[begun:]

@@ -52,7 +52,7 @@ RowT = TypeVar("RowT", bound=OrderRow | ContactRow)
 class Read(Generic[RowT]):
     """A part's rows that are well-formed, why the others are not, and what was left out."""
 
-    rows: list[RowT]
+    rows: Sequence[RowT]
     faults: list[Fault]
     notes: list[Fault]
 
@@ -70,15 +70,15 @@ def orders_in_turn(form: str, text: str, line: int, setting: Setting) -> Iterato
     """The orders of a part, some at a time in their turn. Raises NoFile when its header cannot be read."""
     reader = _Orders(setting)
     size = AT_FIRST
-    read: Read[OrderRow] = Read([], reader.faults, reader.notes)
+    rows: list[OrderRow] = []
     for row in _each(form, text, line, ORDERS, reader, reader.order):
-        read.rows.append(row)
-        if len(read.rows) == size:
-            yield Read(read.rows, reader.faults[:], reader.notes[:])
-            read.rows, size = [], min(2 * size, AT_ONCE)
+        rows.append(row)
+        if len(rows) == size:
+            yield Read(rows, reader.faults[:], reader.notes[:])
+            rows, size = [], min(2 * size, AT_ONCE)
             reader.faults.clear()
             reader.notes.clear()
-    yield read
+    yield Read(rows, reader.faults, reader.notes)
 
 
 def read_orders(form: str, text: str, line: int, setting: Setting) -> Read[OrderRow]:

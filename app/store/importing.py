@@ -5,10 +5,10 @@ later folds over it. Most rows are of orders that are new; their one entry is th
 written straight from it (`columns_of`, which a test holds against the fold itself), together with its neighbours.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any, NamedTuple
+from itertools import chain, compress
+from typing import Any, NamedTuple, overload
 
 import pydantic_core
 
@@ -19,7 +19,7 @@ from app.statement import UNTIMED
 from app.store import owning
 from app.store.alike import Alike
 from app.store.ledger import MERGED, PRUNED, Ledger, OpenOrder
-from app.store.placing import Contacts
+from app.store.placing import Contacts, Identity
 from app.store.statements import Among, Insert, Lock, Plan, to_json
 from app.store.tombstones import SHOP, anybody_erased, met_each, order_words
 from app.transfer import Fault
@@ -78,6 +78,53 @@ class OrderRow(NamedTuple):
         return self.columns[_VALUE] is not None
 
 
+class OrderRows(Sequence[OrderRow]):
+    """Rows kept column by column, as they come from the process that reads them and go into the tables.
+
+    `each` field of OrderRow is a list, and `each.columns` a tuple of them. A row is put together when it is asked for:
+    of most files none is.
+    """
+
+    __slots__ = ("each",)
+
+    def __init__(self, each: Sequence[Any]) -> None:
+        self.each: Any = OrderRow._make(each)
+
+    @classmethod
+    def of(cls, rows: Iterable[OrderRow]) -> "OrderRows":
+        """These rows."""
+        each = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in OrderRow._fields]
+        each[_COLUMNS] = tuple(map(list, zip(*each[_COLUMNS], strict=True))) or tuple([] for _ in range(_OWN))  # type: ignore[call-overload]  # of its own kind
+        return cls(each)
+
+    def __len__(self) -> int:
+        return len(self.each.line)
+
+    def __iter__(self) -> Iterator[OrderRow]:
+        each = list(self.each)
+        each[_COLUMNS] = zip(*each[_COLUMNS], strict=True)
+        return map(OrderRow._make, zip(*each, strict=True))
+
+    @overload
+    def __getitem__(self, at: int) -> OrderRow: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "OrderRows": ...
+
+    def __getitem__(self, at: int | slice) -> "OrderRow | OrderRows":
+        made = self._each(lambda column: column[at])
+        return OrderRows(made) if isinstance(at, slice) else OrderRow._make(made)
+
+    def where(self, wanted: Sequence[bool]) -> "OrderRows":
+        """Those of the rows that are wanted."""
+        return OrderRows(self._each(lambda column: list(compress(column, wanted))))
+
+    def _each(self, change: Callable[[Any], Any]) -> list[Any]:
+        each = list(self.each)
+        own = tuple(map(change, each[_COLUMNS]))
+        return [own if at == _COLUMNS else change(column) for at, column in enumerate(each)]
+
+
 @dataclass(slots=True)
 class Report:
     """What became of a part's rows."""
@@ -116,15 +163,16 @@ class Rehearsed(Exception):
         self.report = report
 
 
-def names_of(account_id: str, rows: Iterable[OrderRow]) -> Iterator[tuple[str, ...]]:
+def names_of(account_id: str, rows: OrderRows) -> Iterator[tuple[str, ...]]:
     """All that two transactions must not decide on at once."""
-    for row in rows:
-        yield ("order", account_id, row.scope, row.external_id)
-        for kind, value in row.identities:
+    each = rows.each
+    for scope, external_id, identities in zip(each.scope, each.external_id, each.identities, strict=True):
+        yield ("order", account_id, scope, external_id)
+        for kind, value in identities:
             yield ("identity", account_id, kind, value)
 
 
-def import_orders(account_id: str, rows: Sequence[OrderRow], by: str, present: int, *, rehearse: bool) -> Plan[Report]:
+def import_orders(account_id: str, rows: OrderRows, by: str, present: int, *, rehearse: bool) -> Plan[Report]:
     """Takes these rows in; `by` is the member who imports. Raises Rehearsed."""
     yield Lock(names_of(account_id, rows), shared=[("people", account_id)])
     report = Report()
@@ -154,11 +202,12 @@ class _Part:
         self._contact_ids = _ids("cnt")
         self._people: dict[str, str] = {}  # a contact's id: the one that answers under it today
 
-    def load(self, rows: Sequence[OrderRow]) -> Plan[None]:
+    def load(self, rows: OrderRows) -> Plan[None]:
         """Reads what there is already of these orders and contacts."""
+        each = rows.each
         scopes: dict[str, list[str]] = {}
-        for row in rows:
-            scopes.setdefault(row.scope, []).append(row.external_id)
+        for scope, name in zip(each.scope, each.external_id, strict=True):
+            scopes.setdefault(scope, []).append(name)
         for scope, names in scopes.items():
             for name, order_id in (yield _ORDER_BY_NAME.many(names, account_id=self._account_id, scope=scope)):
                 self._orders[scope, name] = order_id
@@ -172,19 +221,23 @@ class _Part:
                     self._orders[scope, name] = order_id
                 elif (scope, name) not in self._orders:
                     self._gone.add((scope, name))
-        ids = [row.id for row in rows if row.id and self._orders.get((row.scope, row.external_id)) != row.id]
+        ids = [
+            order_id
+            for order_id, *name in zip(each.id, each.scope, each.external_id, strict=True)
+            if order_id and self._orders.get((name[0], name[1])) != order_id
+        ]
         if ids:
             for order_id, scope, name in (yield _ORDER_BY_ID.many(ids, account_id=self._account_id)):
                 self._ids[order_id] = (scope, name)
             for order_id, _ in (yield _ALIAS.many(ids, account_id=self._account_id, scope=MERGED)):
                 self._ids[order_id] = None
-        self._people = yield from survivors(self._account_id, {row.contact for row in rows if row.contact})
-        yield from self.contacts.load_many(self._account_id, chain.from_iterable([row.identities for row in rows]))
+        self._people = yield from survivors(self._account_id, {one for one in each.contact if one})
+        yield from self.contacts.load_many(self._account_id, chain.from_iterable(each.identities))
 
-    def living(self, rows: Sequence[OrderRow]) -> Plan[list[OrderRow]]:
+    def living(self, rows: OrderRows) -> Plan[OrderRows]:
         """The rows without those that would bring back a person who was erased."""
         if not (yield from anybody_erased(self._account_id)):
-            return list(rows)
+            return rows
         scopes: dict[str, list[OrderRow]] = {}
         for row in rows:
             scopes.setdefault(row.scope, []).append(row)
@@ -197,15 +250,15 @@ class _Part:
                 erased.add(row.line)
                 if (scope, row.external_id) in self._orders:  # as when what remains of the order was exported
                     self._report.unchanged += 1
-                    self._note(row, "external_id", f"{ERASED}; what remains of the order stays as it is")
+                    self._note(row.line, "external_id", f"{ERASED}; what remains of the order stays as it is")
                 else:
-                    self._refuse(row, "contact", f"{ERASED}; nothing is brought back")
-        return [row for row in rows if row.line not in erased] if erased else list(rows)
+                    self._refuse(row.line, "contact", f"{ERASED}; nothing is brought back")
+        return rows.where([line not in erased for line in rows.each.line]) if erased else rows
 
-    def sort_out(self, rows: Sequence[OrderRow]) -> Plan[tuple[list[OrderRow], list[OrderRow]]]:
+    def sort_out(self, rows: OrderRows) -> Plan[tuple[OrderRows, list[OrderRow]]]:
         """Rows of orders that are new, and of those that are there and may learn something. The rest was said before."""
         if self._all_new(rows):
-            return list(rows), []
+            return rows, []
         fresh: dict[tuple[str, str], OrderRow] = {}
         taken: dict[str, OrderRow] = {}  # ids of orders that this part makes
         others: list[OrderRow] = []
@@ -214,19 +267,19 @@ class _Part:
             name = (row.scope, row.external_id)
             if row.id and (other := self._ids.get(row.id)) and other != name:
                 self._refuse(
-                    row, "id", f"is the order {other[1]} of {other[0]}; another order needs another id, or none"
+                    row.line, "id", f"is the order {other[1]} of {other[0]}; another order needs another id, or none"
                 )
             elif name in self._gone:
                 self._report.unchanged += 1
-                self._note(row, "external_id", PRUNED)
+                self._note(row.line, "external_id", PRUNED)
             elif name in self._orders:
                 there.append((row, self._orders[name]))
             elif name in fresh:
                 others.append(row)
             elif not row.has_value:
-                self._refuse(row, "value", "is needed: there is no such order yet")
+                self._refuse(row.line, "value", "is needed: there is no such order yet")
             elif row.id and row.id in taken:
-                self._refuse(row, "id", f"stands in line {taken[row.id].line} as well, for another order")
+                self._refuse(row.line, "id", f"stands in line {taken[row.id].line} as well, for another order")
             else:
                 fresh[name] = row
                 if row.id:
@@ -239,41 +292,45 @@ class _Part:
                 else:
                     others.append(row)
             others.sort(key=lambda row: row.line)
-        return list(fresh.values()), others
+        return OrderRows.of(fresh.values()), others
 
-    def _all_new(self, rows: Sequence[OrderRow]) -> bool:
+    def _all_new(self, rows: OrderRows) -> bool:
         """Whether no two rows have anything to do with each other, or with what is there: in most files, that is so."""
-        return not (self._orders or self._gone) and (
-            len({(row.scope, row.external_id) for row in rows}) == len(rows)
-            and not any([row.id or row.columns[_VALUE] is None for row in rows])
+        each = rows.each
+        return not (self._orders or self._gone or any(each.id) or None in each.columns[_VALUE]) and (
+            len(set(zip(each.scope, each.external_id, strict=True))) == len(rows)
         )
 
-    def save_new(self, rows: Sequence[OrderRow]) -> Plan[None]:
+    def save_new(self, rows: OrderRows) -> Plan[None]:
         """Writes orders that nothing was said of before."""
-        made: list[OrderRow] = []
-        ids: list[str] = []
-        contacts: list[str | None] = []
-        texts: list[str] = []
-        for row, new_id in zip(rows, new_ids("ord", len(rows)), strict=True):
-            whose = self._contact(row)
-            if whose is None:
-                continue
-            contact_id, pinned = whose
-            pin = f',"contact_id":{to_json(contact_id)}' if pinned else ""
-            made.append(row)
-            ids.append(row.id if row.id and row.id not in self._ids else new_id)
-            contacts.append(contact_id)
-            texts.append(f"{row.text[:-1]}{pin}{self._signature}}}")
-        self._report.created += len(made)
-        if made:
-            each = OrderRow(*zip(*made, strict=True))  # a column where a row has a value
-            yield (yield from self._orders_of(each, ids, contacts))
-            yield self._history_of(each, ids, contacts, texts)
+        whose = self._contacts_of(rows)
+        if None in whose:
+            rows = rows.where([one is not None for one in whose])
+        placed = [one for one in whose if one is not None]
+        self._report.created += len(rows)
+        if not placed:
+            return
+        each, end = rows.each, f"{self._signature}}}"
+        ids = new_ids("ord", len(rows))
+        if any(each.id):
+            ids = [old if old and old not in self._ids else new for old, new in zip(each.id, ids, strict=True)]
+        contacts = [contact_id for contact_id, _ in placed]
+        texts = [
+            f'{text[:-1]},"contact_id":{to_json(contact_id)}{end}' if pinned else text[:-1] + end
+            for text, (contact_id, pinned) in zip(each.text, placed, strict=True)
+        ]
+        yield (yield from self._orders_of(each, ids, contacts))
+        yield self._history_of(each, ids, contacts, texts)
+
+    def _contacts_of(self, rows: OrderRows) -> list[tuple[str | None, bool] | None]:
+        """Whose the orders are: of each row as `_contact` says."""
+        each = rows.each
+        return list(map(self._contact, each.line, each.contact, each.identities, each.name, each.source_id))
 
     def _orders_of(self, each: Any, ids: list[str], contacts: list[str | None]) -> Plan[Alike]:
         """`each` field of the rows as a column."""
-        own = list(zip(*each.columns, strict=True))
-        own[_ORDERED_AT] = tuple(at if at is not None else self._present for at in own[_ORDERED_AT])
+        own = list(each.columns)
+        own[_ORDERED_AT] = [self._present if at is None else at for at in own[_ORDERED_AT]]
         created, updated = ([at or self._present for at in column] for column in (each.created_at, each.updated_at))
         account_id, new = self._account_id, self.contacts.made()
         of_contacts = yield from owning.owners_of_contacts(account_id, {one for one in contacts if one} - new)
@@ -302,11 +359,11 @@ class _Part:
         yield from self.contacts.load(ledger.identities())
         for row in rows:
             order = ledger.named(self._account_id, row.scope, row.source_id, row.origin, [row.external_id])
-            whose = self._contact(row)
+            whose = self._contact(row.line, row.contact, row.identities, row.name, row.source_id)
             if whose is None:
                 continue
             if not order.heard and not row.has_value:  # the row that was to make it was refused
-                self._refuse(row, "value", "is needed: there is no such order yet")
+                self._refuse(row.line, "value", "is needed: there is no such order yet")
                 continue
             contact_id, pinned = whose
             if any(key[2] == row.digest for key in order.heard) or _says_nothing_new(order, row, contact_id):
@@ -319,46 +376,48 @@ class _Part:
             self._report.count(ledger.tell_by_import(order, entry, self.contacts))
         yield from ledger.save()
 
-    def _contact(self, row: OrderRow) -> tuple[str | None, bool] | None:
-        """Whose the order is, and whether the row's own word alone says so; None when the row was refused.
+    def _contact(
+        self, line: int, contact: str | None, identities: list[Identity], name: str | None, source_id: str | None
+    ) -> tuple[str | None, bool] | None:
+        """Whose the order of a row is, and whether the row's own word alone says so; None when the row was refused.
 
         The one place where an imported row's contact is decided: the contact of the id that it names; else the one that
         its identities find, in the order in which they are believed; else a new one with these identities.
         """
-        account_id, identities = self._account_id, row.identities
+        account_id = self._account_id
         found, conflict, news = self.contacts.meet(account_id, identities)
-        named = self._people.get(row.contact) if row.contact else None
+        named = self._people.get(contact) if contact else None
         if named:
             if news or conflict or found != named:
-                self.contacts.learn(account_id, named, identities, row.source_id)
+                self.contacts.learn(account_id, named, identities, source_id)
             if conflict or found not in (None, named):
-                self._note(row, "contact_id", "its identities point to another contact as well; the id was believed")
+                self._note(line, "contact_id", "its identities point to another contact as well; the id was believed")
             return named, self.contacts.meet(account_id, identities)[0] != named
         if not identities:
-            if row.contact:
+            if contact:
                 self._refuse(
-                    row,
+                    line,
                     "contact_id",
-                    f"there is no contact {row.contact}, and the row names no e-mail, phone or document",
+                    f"there is no contact {contact}, and the row names no e-mail, phone or document",
                 )
                 return None
             return None, False
         if conflict:
-            self._note(row, "contact", "identities point to several contacts; the most believed one counts")
+            self._note(line, "contact", "identities point to several contacts; the most believed one counts")
         if found is None:
-            found = self.contacts.make(account_id, row.name, identities, row.contact or next(self._contact_ids))
+            found = self.contacts.make(account_id, name, identities, contact or next(self._contact_ids))
             self._report.made_contacts = True
-            if row.contact:
-                self._people[row.contact] = found
+            if contact:
+                self._people[contact] = found
         if news or conflict:
-            self.contacts.learn(account_id, found, identities, row.source_id)
+            self.contacts.learn(account_id, found, identities, source_id)
         return found, False
 
-    def _refuse(self, row: OrderRow, field_: str, message: str) -> None:
-        self._report.faults.append(Fault(row.line, field_, message))
+    def _refuse(self, line: int, field_: str, message: str) -> None:
+        self._report.faults.append(Fault(line, field_, message))
 
-    def _note(self, row: OrderRow, field_: str, message: str) -> None:
-        self._report.notes.append(Fault(row.line, field_, message))
+    def _note(self, line: int, field_: str, message: str) -> None:
+        self._report.notes.append(Fault(line, field_, message))
 
 
 def _ids(prefix: str) -> Iterator[str]:
@@ -388,7 +447,8 @@ def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
     return answers
 
 
-_DEAL_ID, _VALUE, _ORDERED_AT = 0, 2, 7  # places in what follows
+_DEAL_ID, _VALUE, _ORDERED_AT, _OWN = 0, 2, 7, 12  # places in what follows, and how many there are
+_COLUMNS = OrderRow._fields.index("columns")
 
 
 def columns_of(said: dict[str, Any], at: int) -> tuple[Any, ...]:
