@@ -46,26 +46,33 @@ class Importer:
             columns = rows if isinstance(rows, OrderRows) else OrderRows.of(rows)
             return import_orders(account_id, columns, by, now(), rehearse=rehearse)
 
+        def names(row: OrderRow) -> int:
+            return 1 + len(row.identities)
+
         whole = Report()
         async with aclosing(_one_ahead(self._read_orders(form, text, line, setting))) as reads:
             if self._alone and not rehearse:
-                await self._take_together(reads, plan, whole)
+                await self._take_together(reads, names, plan, whole)
             else:
                 async for read in reads:
-                    whole.add(await self._take(read, lambda row: 1 + len(row.identities), plan))
+                    whole.add(await self._take(read, names, plan))
         whole.faults.sort(key=lambda fault: fault.line)
         return whole
 
     async def _take_together(
-        self, reads: AsyncGenerator[Read[OrderRow]], plan: Callable[[Sequence[OrderRow]], Plan[Report]], whole: Report
+        self,
+        reads: AsyncGenerator[Read[OrderRow]],
+        names: Callable[[OrderRow], int],
+        plan: Callable[[Sequence[OrderRow]], Plan[Report]],
+        whole: Report,
     ) -> None:
         """Takes a part in, in one transaction: rows of one index page are then written to the disk together."""
 
         async def plans() -> AsyncGenerator[Callable[[], Plan[Report]]]:
             async for read in reads:
                 whole.add(Report(faults=read.faults, notes=read.notes))
-                for at in range(0, len(read.rows), self._rows):
-                    yield partial(plan, read.rows[at : at + self._rows])
+                for rows in self._cut(read.rows, names):
+                    yield partial(plan, rows)
 
         async with self._one_at_a_time:
             for report in await self._store.commit_together(plans()):
@@ -108,12 +115,14 @@ class Importer:
         self, read: Read[RowT], names: Callable[[RowT], int], plan: Callable[[Sequence[RowT]], Plan[Report]]
     ) -> Report:
         whole = Report(faults=read.faults, notes=read.notes)
-        most = None if self._store.on_sqlite else NAMES
-        for rows in _transactions(read.rows, self._rows, names, most):
+        for rows in self._cut(read.rows, names):
             async with self._one_at_a_time:
                 whole.add(await self._commit(lambda rows=rows: plan(rows)))  # type: ignore[misc]  # a lambda's default
         whole.faults.sort(key=lambda fault: fault.line)
         return whole
+
+    def _cut(self, rows: Sequence[RowT], names: Callable[[RowT], int]) -> Iterator[Sequence[RowT]]:
+        return _transactions(rows, self._rows, names, None if self._store.on_sqlite else NAMES)
 
     async def _commit(self, plan: Callable[[], Plan[Report]]) -> Report:
         try:

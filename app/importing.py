@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic_core import to_json
-
 from adapters.contract import RANK, Origin, currency_code
 from adapters.contract.errors import Unreadable
 from adapters.contract.fold import SO_FAR
@@ -15,6 +13,7 @@ from app.identity import document, email, phone
 from app.statement import TITLE_LENGTH, UNTIMED, entry_digest
 from app.store.importing import OrderRow, columns_of
 from app.store.importing_contacts import ContactRow
+from app.store.statements import to_json
 from app.transfer import BETWEEN, CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
 
 ORDER_ID = re.compile(r"ord_[0-9A-HJKMNP-TV-Z]{26}")
@@ -239,7 +238,7 @@ class _Orders(_Reader):
             order_id = None
         if updated_at is not None:
             at = updated_at
-        spelt = to_json(said).decode()
+        spelt = to_json(said)
         return OrderRow(
             line, source_id or origin, source_id, origin, external_id, at, rank,
             entry_digest(f"import\n{contact or ''}", spelt), spelt, columns_of(said, at),

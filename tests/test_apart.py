@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from adapters.contract.fold import Entry, fold
+from app import importer as app_importer
 from app.apart import Apart, Ended
 from app.importer import Importer
 from app.importing import Setting
@@ -78,6 +79,7 @@ async def take(importer: Importer, account: str, form: str, text: str, line: int
 async def test_what_is_read_apart_is_stored_as_what_is_read_here(house: House) -> None:
     store, since = house.registry.store, now()
     both = [("here", Importer(store, large=HERE)), ("apart", Importer(store, large=APART))]
+    both[1][1].alone()
     for _, importer in both:
         for account in ("here", "apart"):
             known = '{"crm_id": "42", "emails": ["a@example.com"], "documents": ["529.982.247-25"]}\n{"emails": ["b@example.com"]}\n'
@@ -224,6 +226,42 @@ async def test_an_import_that_fails_half_way_leaves_nothing_running(
         await take(importer, "acc", CSV, table(20_000), 2)
     assert process.returncode is not None and importer.apart._process is None
     assert (await take(importer, "acc", CSV, table(500), 2)).unchanged == 250
+    await importer.stop()
+
+
+async def test_whoever_is_alone_takes_a_part_in_whole_or_not_at_all(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = house.registry.store
+    importer = Importer(store, large=APART)
+    importer.alone()
+    real, begun = app_importer.import_orders, 0
+
+    def failing(*given: Any, **named: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        if begun == 3:
+            raise Unavailable("full")
+        return real(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app_importer, "import_orders", failing)
+        with pytest.raises(Unavailable):
+            await take(importer, "acc", CSV, table(5000), 2)
+    assert begun >= 3 and importer.apart._process is None
+    there = await store.one("SELECT count(*) AS many FROM orders")
+    assert there is not None and there["many"] == (0 if store.on_sqlite else 750)
+    text = table(5000) + "x,y,\n1,5.00,\n"
+    rehearsed = await importer.orders("acc", CSV, text, 2, setting(), by="mem", rehearse=True)
+    # Nothing stays of some rows when the next are looked at: the last row's order is new.
+    assert (rehearsed.created, [one.line for one in rehearsed.faults]) == (
+        5000 - there["many"] + store.on_sqlite,
+        [5002],
+    )
+    assert await store.one("SELECT count(*) AS many FROM orders") == there
+    report = await take(importer, "acc", CSV, text, 2)
+    assert (report.created, report.updated) == (5000 - there["many"], 1)
+    assert report.unchanged == there["many"] and [one.line for one in report.faults] == [5002]
     await importer.stop()
 
 

@@ -155,7 +155,9 @@ def _import(
 
             told = _Told(json=json, dry_run=dry_run, done=moved)
             try:
-                with closing(door.in_turn(path, bodies(), account=named, media=MEDIA[form])) as answers:
+                # In this process the next part is read while the one before is written.
+                ahead = 1 if door.running else 2
+                with closing(door.in_turn(path, bodies(), account=named, media=MEDIA[form], ahead=ahead)) as answers:
                     for answer in answers:
                         told.add(answer, cut.rows.popleft())
                         gc.collect()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.settings import Settings
@@ -157,12 +158,22 @@ class Store:
         done: list[T] = []
         async with self._writer.connection() as connection:
             run = connection.raw_connection.run
+            running: asyncio.Future[T] | None = None
             await run(lambda raw: raw.execute("BEGIN IMMEDIATE"))
             try:
+                # The next plan waits in the thread's own queue, so that it need not wait for the event loop.
                 async for plan in plans:
-                    done.append(await run(lambda raw, plan=plan: _all_steps(raw, plan())))
+                    before, running = running, asyncio.ensure_future(run(partial(_further, plan=plan)))
+                    if before is not None:
+                        done.append(await before)
+                if running is not None:
+                    done.append(await running)
                 await run(lambda raw: raw.execute("COMMIT"))
             except BaseException:
+                if running is not None:
+                    await asyncio.wait([running])
+                    if not running.cancelled():
+                        running.exception()  # the first fault is the one that counts
                 await run(_undo)
                 raise
         return done
@@ -264,6 +275,13 @@ def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:
         _undo(connection)
         raise
     return result
+
+
+def _further(connection: sqlite3.Connection, *, plan: Callable[[], Plan[T]]) -> T:
+    """A plan within a transaction that was begun before."""
+    if not connection.in_transaction:
+        raise sqlite3.OperationalError("the transaction was undone")
+    return _all_steps(connection, plan())
 
 
 def _undo(connection: sqlite3.Connection) -> None:
