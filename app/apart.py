@@ -21,7 +21,7 @@ from app.transfer import Fault, NoFile
 
 PATIENCE = 30.0  # seconds without a sign after which it is given up
 IDLE = 10.0  # seconds without a part after which it is let go
-AHEAD = 2 << 20  # bytes that it may be ahead of the writing
+AHEAD = 4 << 20  # bytes that it may be ahead of the writing, twice: some 20,000 rows, what a sync to the disk lasts
 _SIZE = 4  # bytes that say how long a message is
 
 

@@ -1,11 +1,11 @@
 """Imports under way: a part of a file is read beside the event loop, and committed in short transactions, one at a time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
 from itertools import repeat
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from app.apart import Apart, Ended
 from app.importing import Read, RowT, Setting, read_contacts, read_orders
@@ -50,7 +50,7 @@ class Importer:
             return 1 + len(row.identities)
 
         whole = Report()
-        async with aclosing(_one_ahead(self._read_orders(form, text, line, setting))) as reads:
+        async with aclosing(_OneAhead(self._read_orders(form, text, line, setting))) as reads:
             if self._alone and not rehearse:
                 await self._take_together(reads, names, plan, whole)
             else:
@@ -61,7 +61,7 @@ class Importer:
 
     async def _take_together(
         self,
-        reads: AsyncGenerator[Read[OrderRow]],
+        reads: AsyncIterable[Read[OrderRow]],
         names: Callable[[OrderRow], int],
         plan: Callable[[Sequence[OrderRow]], Plan[Report]],
         whole: Report,
@@ -131,19 +131,25 @@ class Importer:
             return done.report
 
 
-async def _one_ahead(reads: AsyncGenerator[T]) -> AsyncGenerator[T]:
-    """What `reads` gives, the next of it being made ready meanwhile."""
-    async with aclosing(reads):
-        coming = asyncio.ensure_future(anext(reads, None))
-        try:
-            while (read := await coming) is not None:
-                coming = asyncio.ensure_future(anext(reads, None))
-                yield read
-        finally:
-            coming.cancel()
-            await asyncio.wait([coming])
-            if not coming.cancelled():
-                coming.exception()  # nobody waits for it any more
+class _OneAhead(Generic[T]):
+    """What `reads` gives, the next of it being made ready meanwhile: the first at once."""
+
+    def __init__(self, reads: AsyncGenerator[T]) -> None:
+        self._reads = reads
+        self._coming = asyncio.ensure_future(anext(reads, None))
+
+    async def __aiter__(self) -> AsyncGenerator[T]:
+        while (read := await self._coming) is not None:
+            self._coming = asyncio.ensure_future(anext(self._reads, None))
+            yield read
+
+    async def aclose(self) -> None:
+        """Ends it, wherever it is."""
+        self._coming.cancel()
+        await asyncio.wait([self._coming])
+        if not self._coming.cancelled():
+            self._coming.exception()  # nobody waits for it any more
+        await self._reads.aclose()
 
 
 def _transactions(
