@@ -219,28 +219,28 @@ def _csv_rows(
     names = _headings([cell.removeprefix("\ufeff") for cell in cells], columns, ignore_unknown)
     reader = csv.reader(lines, delimiter=delimiter)
     width, nul = len(names), "\0" in text
+    at = first
     while True:
-        at = first + reader.line_num
         try:
-            row = next(reader)
-        except StopIteration:
+            for row in reader:
+                begins, at = at, first + reader.line_num
+                if len(row) > width:
+                    faults.append(Fault(begins, "", f"has {len(row)} cells, and the header names {width} columns"))
+                    continue
+                if nul and any("\0" in cell for cell in row):
+                    faults.append(Fault(begins, "", "holds a NUL"))
+                    continue
+                given = {
+                    name: cell if cell[0] != "'" else unguarded(cell)
+                    for name, cell in zip(names, row, strict=False)
+                    if cell and name
+                }
+                if given:
+                    yield begins, given
             return
         except csv.Error as why:
             faults.append(Fault(at, "", f"is no row of CSV: {why}"))
-            continue
-        if len(row) > width:
-            faults.append(Fault(at, "", f"has {len(row)} cells, and the header names {width} columns"))
-            continue
-        if nul and any("\0" in cell for cell in row):
-            faults.append(Fault(at, "", "holds a NUL"))
-            continue
-        given = {
-            name: cell if cell[0] != "'" else unguarded(cell)
-            for name, cell in zip(names, row, strict=False)
-            if cell and name
-        }
-        if given:
-            yield at, given
+            at = first + reader.line_num
 
 
 def _headings(cells: Sequence[str], columns: Columns, ignore_unknown: bool) -> list[str | None]:

@@ -97,6 +97,19 @@ class OrderRows(Sequence[OrderRow]):
         each[_COLUMNS] = tuple(map(list, zip(*each[_COLUMNS], strict=True))) or tuple([] for _ in range(_OWN))  # type: ignore[call-overload]  # of its own kind
         return cls(each)
 
+    def packed(self) -> list[Any]:
+        """The columns for `unpacked`; one in which all rows say the same, as most do, with one row alone."""
+        return (
+            self._each(lambda column: column[:1] if column.count(column[0]) == len(column) else column) if self else []
+        )
+
+    @classmethod
+    def unpacked(cls, count: int, columns: Sequence[Any]) -> "OrderRows":
+        """So many rows that were packed."""
+        if not count:
+            return cls.of([])
+        return OrderRows(columns)._changed(lambda column: column * count if len(column) == 1 else column)
+
     def __len__(self) -> int:
         return len(self.each.line)
 
@@ -112,12 +125,16 @@ class OrderRows(Sequence[OrderRow]):
     def __getitem__(self, at: slice) -> "OrderRows": ...
 
     def __getitem__(self, at: int | slice) -> "OrderRow | OrderRows":
-        made = self._each(lambda column: column[at])
-        return OrderRows(made) if isinstance(at, slice) else OrderRow._make(made)
+        if isinstance(at, slice):
+            return self._changed(lambda column: column[at])
+        return OrderRow._make(self._each(lambda column: column[at]))
 
     def where(self, wanted: Sequence[bool]) -> "OrderRows":
         """Those of the rows that are wanted."""
-        return OrderRows(self._each(lambda column: list(compress(column, wanted))))
+        return self._changed(lambda column: list(compress(column, wanted)))
+
+    def _changed(self, change: Callable[[list[Any]], list[Any]]) -> "OrderRows":
+        return OrderRows(self._each(change))
 
     def _each(self, change: Callable[[Any], Any]) -> list[Any]:
         each = list(self.each)
