@@ -15,18 +15,18 @@ from app.cli.show import PROGRAM, Misuse, Refused
 from app.operator import ACCOUNT_HEADER, IN_PROCESS, socket_address
 
 if TYPE_CHECKING:
-    import httpx
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from app.apart import Apart
+    from app.cli.inprocess import Answer
     from app.settings import Settings
     from app.web.application import Application
 
-Send_ = Callable[..., "httpx.Response"]
+Send_ = Callable[..., "Answer"]
 # Begins a request and gives what waits for its answer.
-Begin = Callable[..., Callable[[], "httpx.Response"]]
-# Begins a GET and gives what reads its answer piece by piece.
-Stream = Callable[..., AbstractContextManager[tuple["httpx.Response", Iterator[bytes]]]]
+Begin = Callable[..., Callable[[], "Answer"]]
+# Begins a GET and gives its status, and what reads its answer piece by piece.
+Stream = Callable[..., AbstractContextManager[tuple[int, Iterator[bytes]]]]
 
 
 def application(settings: "Settings") -> "Application":
@@ -56,14 +56,8 @@ class Door:
 
     def ask(self, method: str, path: str, *, account: str | None = None, body: Any = None, query: Any = None) -> Any:
         """The API's answer. Raises Refused with the problem's words."""
-        import httpx
-
         headers = {ACCOUNT_HEADER: account.encode()} if account else {}
-        try:
-            response = self._send(method, path, json=body, params=_given(query), headers=headers)
-        except httpx.HTTPError as fault:
-            raise _went_away(fault) from None
-        return _answered(response)
+        return _answered(self._send(method, path, json=body, params=_given(query), headers=headers))
 
     def in_turn(
         self, path: str, parts: Iterable[tuple[bytes, Mapping[str, Any]]], *, account: str, media: str, ahead: int = 1
@@ -72,10 +66,8 @@ class Door:
 
         Whatever ends it, parts that are on their way are waited for.
         """
-        import httpx
-
         headers = {ACCOUNT_HEADER: account.encode(), "content-type": media}
-        under_way: deque[Callable[[], httpx.Response]] = deque()
+        under_way: deque[Callable[[], Answer]] = deque()
         try:
             for content, query in parts:
                 under_way.append(self._begin("POST", path, content=content, params=_given(query), headers=headers))
@@ -87,25 +79,20 @@ class Door:
                 answer = under_way[0]()
                 under_way.popleft()
                 yield _answered(answer)
-        except httpx.HTTPError as fault:
-            raise _went_away(fault) from None
         finally:
             while under_way:
-                with suppress(httpx.HTTPError):
+                with suppress(Refused):
                     under_way.popleft()()
 
     def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Generator[bytes]:
         """A GET's answer as it comes, however large. Raises Refused."""
-        import httpx
+        from app.cli.inprocess import Answer
 
         headers = {ACCOUNT_HEADER: account.encode()}
-        try:
-            with self._stream(path, params=_given(query), headers=headers) as (response, content):
-                if not response.is_success:
-                    _answered(httpx.Response(response.status_code, content=b"".join(content)))
-                yield from content
-        except httpx.HTTPError as fault:
-            raise _went_away(fault) from None
+        with self._stream(path, params=_given(query), headers=headers) as (status, content):
+            if not Answer(status, b"").is_success:
+                _answered(Answer(status, b"".join(content)))
+            yield from content
 
     def get(self, path: str, *, account: str | None = None, **query: Any) -> Any:
         """GET."""
@@ -149,11 +136,7 @@ def _given(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {name: value for name, value in (query or {}).items() if value is not None} or None
 
 
-def _went_away(fault: Exception) -> Refused:
-    return Refused(f"the server went away: {str(fault) or type(fault).__name__}")
-
-
-def _answered(response: "httpx.Response") -> Any:
+def _answered(response: "Answer") -> Any:
     """What the API answered. Raises Refused with the problem's words."""
     if response.is_success:
         return response.json() if response.content else None
@@ -161,7 +144,7 @@ def _answered(response: "httpx.Response") -> Any:
         problem = response.json()
         detail = problem.get("detail") or problem.get("title")
     except ValueError:
-        detail = f"the server answered {response.status_code}"
+        detail = f"the server answered {response.status}"
     raise Refused(str(detail))
 
 
@@ -213,28 +196,40 @@ def _through_socket(settings: "Settings") -> Iterator[Door]:
 
     import httpx
 
+    from app.cli.inprocess import Answer
+
+    @contextmanager
+    def there() -> Iterator[None]:
+        try:
+            yield
+        except httpx.HTTPError as fault:
+            raise Refused(f"the server went away: {str(fault) or type(fault).__name__}") from None
+
     with (
         socket_address(settings.socket_path) as address,
         httpx.Client(transport=httpx.HTTPTransport(uds=address), base_url="http://registry", timeout=600) as client,
         ThreadPoolExecutor(max_workers=8) as threads,
     ):
 
-        def begin(*given: Any, **named: Any) -> Callable[[], httpx.Response]:
-            return threads.submit(client.request, *given, **named).result
+        def send(*given: Any, **named: Any) -> Answer:
+            with there():
+                response = client.request(*given, **named)
+                return Answer(response.status_code, response.content)
+
+        def begin(*given: Any, **named: Any) -> Callable[[], Answer]:
+            return threads.submit(send, *given, **named).result
 
         @contextmanager
-        def stream(path: str, **named: Any) -> Iterator[tuple[httpx.Response, Iterator[bytes]]]:
-            with client.stream("GET", path, **named) as response:
-                yield response, response.iter_bytes()
+        def stream(path: str, **named: Any) -> Iterator[tuple[int, Iterator[bytes]]]:
+            with there(), client.stream("GET", path, **named) as response:
+                yield response.status_code, response.iter_bytes()
 
-        yield Door(settings, client.request, running=True, begin=begin, stream=stream)
+        yield Door(settings, send, running=True, begin=begin, stream=stream)
 
 
 @contextmanager
 def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[Door]:
-    import httpx
-
-    from app.cli.inprocess import InProcess
+    from app.cli.inprocess import Answer, InProcess
     from app.migrate import Newer, migrate, standing
     from app.settings import BadSettings
     from app.store.database import Unavailable
@@ -261,40 +256,39 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[D
             await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
         lifespan = Lifespan(app)
-        client = httpx.AsyncClient(transport=InProcess(door), base_url="http://registry")
+        client = InProcess(door)
 
-        def begin(*given: Any, **named: Any) -> Callable[[], httpx.Response]:
-            task = runner.get_loop().create_task(client.request(*given, **named))
+        def begin(*given: Any, **named: Any) -> Callable[[], Answer]:
+            task = runner.get_loop().create_task(client.ask(*given, **named))
 
-            async def answer() -> httpx.Response:
+            async def answer() -> Answer:
                 return await asyncio.shield(task)  # Ctrl-C ends the waiting, never what the database is doing
 
             return lambda: runner.run(answer())
 
         @contextmanager
-        def stream(path: str, **named: Any) -> Iterator[tuple[httpx.Response, Iterator[bytes]]]:
-            response = runner.run(client.send(client.build_request("GET", path, **named), stream=True))
-            content = response.aiter_bytes()
+        def stream(path: str, **named: Any) -> Iterator[tuple[int, Iterator[bytes]]]:
+            asked = client.asked("GET", path, **named)
+            status, content = runner.run(asked.__aenter__())
 
             async def piece() -> bytes:
                 return await anext(content, b"")
 
             try:
-                yield response, iter(lambda: runner.run(piece()), b"")
+                yield status, iter(lambda: runner.run(piece()), b"")
             finally:
-                runner.run(response.aclose())
+                runner.run(asked.__aexit__(None, None, None))
 
         runner.run(lifespan.__aenter__())
         try:
             yield Door(
                 settings,
-                lambda *given, **named: runner.run(client.request(*given, **named)),
+                lambda *given, **named: runner.run(client.ask(*given, **named)),
                 running=False,
                 begin=begin,
                 stream=stream,
             )
         finally:
-            runner.run(client.aclose())
             runner.run(lifespan.__aexit__())
 
 

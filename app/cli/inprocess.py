@@ -1,46 +1,102 @@
 """The application in this very process, asked as over a wire: answers come piece by piece, and slow readers slow it down."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json as _json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
-import httpx
 from starlette.types import ASGIApp, Message, Scope
 
+from app.cli.show import Refused
+
 PIECES = 4  # that may wait to be read
+_OF_A_PATH = "/%:@!$&'()*+,;=~"
 
 
-class InProcess(httpx.AsyncBaseTransport):
-    """A transport for httpx. Its own ASGITransport holds an answer until it is whole, which an export never is."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API answered."""
+
+    status: int
+    content: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it did what it was asked."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The content. Raises ValueError."""
+        return _json.loads(self.content)
+
+
+class InProcess:
+    """Asks an application. A client for HTTP would take long to load, and hold an answer until it is whole."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Begins the request; the answer's content is read afterwards."""
-        exchange = _Exchange(await request.aread())
-        exchange.begin(self._app, _scope(request))
-        start = await exchange.start()
-        return httpx.Response(start["status"], headers=start["headers"], stream=exchange)
+    async def ask(self, method: str, path: str, **given: Any) -> Answer:
+        """The answer, whole. `json` or `content` is the body; `params` and `headers` go with it. Raises what it raises."""
+        async with self.asked(method, path, **given) as (status, pieces):
+            return Answer(status, b"".join([piece async for piece in pieces]))
+
+    @asynccontextmanager
+    async def asked(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, bytes | str] | None = None,
+    ) -> AsyncGenerator[tuple[int, AsyncIterator[bytes]]]:
+        """The answer's status and its content, which is read while it is made. Raises what the application raises."""
+        headers = dict(headers or {})
+        if json is not None:
+            content = _json.dumps(json, ensure_ascii=False, allow_nan=False).encode()
+            headers["content-type"] = "application/json"
+        exchange = _Exchange(content)
+        exchange.begin(self._app, _scope(method, path, params or {}, {**headers, "content-length": str(len(content))}))
+        try:
+            start = await exchange.start()
+            yield start["status"], aiter(exchange)
+        finally:
+            await exchange.aclose()
 
 
-def _scope(request: httpx.Request) -> Scope:
+def _scope(method: str, path: str, params: Mapping[str, Any], headers: Mapping[str, bytes | str]) -> Scope:
+    parts = urlsplit(path)
+    raw = quote(parts.path, safe=_OF_A_PATH)
+    said = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
+    query = "&".join(filter(None, (parts.query, urlencode(said, doseq=True))))
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
-        "method": request.method,
-        "headers": [(name.lower(), value) for name, value in request.headers.raw],
-        "scheme": request.url.scheme,
-        "path": request.url.path,
-        "raw_path": request.url.raw_path.split(b"?")[0],
-        "query_string": request.url.query,
-        "server": (request.url.host, request.url.port),
+        "method": method,
+        "headers": [
+            (b"host", b"registry"),
+            *(
+                (name.lower().encode(), value if isinstance(value, bytes) else value.encode())
+                for name, value in headers.items()
+            ),
+        ],
+        "scheme": "http",
+        "path": unquote(raw),
+        "raw_path": raw.encode(),
+        "query_string": query.encode(),
+        "server": ("registry", None),
         "client": ("127.0.0.1", 1),
         "root_path": "",
     }
 
 
-class _Exchange(httpx.AsyncByteStream):
+class _Exchange:
     """One request, and its answer while it is being read."""
 
     def __init__(self, body: bytes) -> None:
@@ -72,11 +128,11 @@ class _Exchange(httpx.AsyncByteStream):
         await self._messages.put(message)
 
     async def start(self) -> Message:
-        """The answer's first message. Raises what the application raised."""
+        """The answer's first message. Raises what the application raised, Refused."""
         message = await self._messages.get()
         if message is None:
             await self._task
-            raise httpx.RemoteProtocolError("the application gave no answer")
+            raise Refused("the application gave no answer")
         return message
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
