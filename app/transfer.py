@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 CSV, JSONL = "csv", "jsonl"
@@ -137,27 +136,35 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
     header, delimiter = _header(source, columns)
     number = header.count("\n") + 1  # of the row that comes next
     pulled: list[str] = []
-    size = since = begun = 0  # bytes of the part, characters of the row; lines of the part before the row
+    size = begun = 0  # bytes of the part; its lines before the row
 
-    def watched() -> Iterator[str]:
-        nonlocal size, since
-        for line in source:
-            since += len(line)
+    def watched(line: str) -> Iterator[str]:
+        """A row's first line, and those that follow: a cell may hold line ends."""
+        nonlocal size
+        yield line
+        since = len(line)
+        for further in source:
+            since += len(further)
             if since > ROW_CHARACTERS:
-                raise NoFile(
-                    f"line {number + begun}: a row is longer than {ROW_CHARACTERS} characters; is a quote open?"
-                )
-            size += _bytes(line)
-            pulled.append(line)
-            yield line
+                raise NoFile(too_long())
+            size += _bytes(further)
+            pulled.append(further)
+            yield further
+
+    def too_long() -> str:
+        return f"line {number + begun}: a row is longer than {ROW_CHARACTERS} characters; is a quote open?"
 
     count = 0
     _allow_long_fields()
-    for line in watched():
+    for line in source:
+        if len(line) > ROW_CHARACTERS:
+            raise NoFile(too_long())
+        size += _bytes(line)
+        pulled.append(line)
         if '"' in line:  # without a quote, a line is a row
             with suppress(csv.Error):  # whoever reads the part finds it again, and says so
-                next(csv.reader(chain((line,), watched()), delimiter=delimiter))
-        since, begun = 0, len(pulled)
+                next(csv.reader(watched(line), delimiter=delimiter))
+        begun = len(pulled)
         count += 1
         if count == rows or size > PART_BYTES:
             yield Part(header + "".join(pulled), number, count, number + begun)

@@ -5,6 +5,7 @@ process. Of the other rooms of app/web nothing is imported: what a command can d
 """
 
 import asyncio
+import gc
 import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -234,7 +235,9 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[D
     from app.settings import BadSettings
     from app.store.database import Unavailable
 
-    with asyncio.Runner() as runner, _reading_apart(runner, settings, large) as apart:
+    with ExitStack() as loading, asyncio.Runner() as runner, _reading_apart(runner, settings, large) as apart:
+        gc.disable()  # what is loaded stays: to look through it again and again is a tenth of the start
+        loading.callback(gc.enable)
         try:
             if migrates:
                 runner.run(migrate(settings))
@@ -280,6 +283,8 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[D
                 runner.run(asked.__aexit__(None, None, None))
 
         runner.run(lifespan.__aenter__())
+        gc.freeze()
+        loading.close()
         try:
             yield Door(
                 settings,
