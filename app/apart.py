@@ -56,11 +56,11 @@ class Apart:
                 assert process.stdin and process.stdout  # noqa: S101  # they are pipes: see `_started`
                 process.stdin.write(_message((form, text, line, asdict(setting))))
                 while True:
-                    count, columns, faults, notes, why = await self._next(process.stdout)
-                    if count is None:
+                    rows, faults, notes, why = await self._next(process.stdout)
+                    if rows is None:
                         break
                     yield Read(
-                        OrderRows.unpacked(count, columns),
+                        OrderRows.unpacked(*rows),
                         [Fault(*one) for one in faults],
                         [Fault(*one) for one in notes],
                     )
@@ -128,12 +128,11 @@ def serve(asked: IO[bytes], told: IO[bytes]) -> None:
                 faults, notes = (
                     [(one.line, one.field, one.message) for one in its] for its in (read.faults, read.notes)
                 )
-                columns = OrderRows.of(read.rows).packed()
-                told.write(_message((len(read.rows), columns, faults, notes, None)))
+                told.write(_message((OrderRows.of(read.rows).packed(), faults, notes, None)))
                 told.flush()
         except NoFile as fault:
             why = str(fault)
-        told.write(_message((None, None, None, None, why)))
+        told.write(_message((None, None, None, why)))
         told.flush()
         gc.collect()
 

@@ -19,7 +19,7 @@ from app.statement import UNTIMED
 from app.store import owning
 from app.store.alike import Alike
 from app.store.ledger import MERGED, PRUNED, Ledger, OpenOrder
-from app.store.placing import Contacts, Identity
+from app.store.placing import Contacts, Identity, sorted_by_kind
 from app.store.statements import Among, Insert, Lock, Plan, to_json
 from app.store.tombstones import SHOP, anybody_erased, met_each, order_words
 from app.transfer import Fault
@@ -85,10 +85,11 @@ class OrderRows(Sequence[OrderRow]):
     of most files none is.
     """
 
-    __slots__ = ("each",)
+    __slots__ = ("_sorted", "each")
 
-    def __init__(self, each: Sequence[Any]) -> None:
+    def __init__(self, each: Sequence[Any], identities: dict[str, list[str]] | None = None) -> None:
         self.each: Any = OrderRow._make(each)
+        self._sorted = identities
 
     @classmethod
     def of(cls, rows: Iterable[OrderRow]) -> "OrderRows":
@@ -97,18 +98,25 @@ class OrderRows(Sequence[OrderRow]):
         each[_COLUMNS] = tuple(map(list, zip(*each[_COLUMNS], strict=True))) or tuple([] for _ in range(_OWN))  # type: ignore[call-overload]  # of its own kind
         return cls(each)
 
-    def packed(self) -> list[Any]:
-        """The columns for `unpacked`; one in which all rows say the same, as most do, with one row alone."""
-        return (
-            self._each(lambda column: column[:1] if column.count(column[0]) == len(column) else column) if self else []
-        )
+    def packed(self) -> tuple[int, list[Any], dict[str, list[str]]]:
+        """What `unpacked` takes; of a column in which all rows say the same, as most do, one row alone."""
+
+        def told(column: list[Any]) -> list[Any]:
+            return column[:1] if column and column.count(column[0]) == len(column) else column
+
+        return len(self), self._each(told), self.identities()
 
     @classmethod
-    def unpacked(cls, count: int, columns: Sequence[Any]) -> "OrderRows":
-        """So many rows that were packed."""
-        if not count:
-            return cls.of([])
-        return OrderRows(columns)._changed(lambda column: column * count if len(column) == 1 else column)
+    def unpacked(cls, count: int, columns: Sequence[Any], identities: dict[str, list[str]]) -> "OrderRows":
+        """Rows that were packed."""
+        whole = cls(columns)._each(lambda column: column * count if len(column) == 1 else column)
+        return cls(whole, identities)
+
+    def identities(self) -> dict[str, list[str]]:
+        """The rows' identities by kind, each once and in order."""
+        if self._sorted is None:
+            self._sorted = sorted_by_kind(chain.from_iterable(self.each.identities))
+        return self._sorted
 
     def __len__(self) -> int:
         return len(self.each.line)
@@ -249,7 +257,7 @@ class _Part:
             for order_id, _ in (yield _ALIAS.many(ids, account_id=self._account_id, scope=MERGED)):
                 self._ids[order_id] = None
         self._people = yield from survivors(self._account_id, {one for one in each.contact if one})
-        yield from self.contacts.load_many(self._account_id, chain.from_iterable(each.identities))
+        yield from self.contacts.load_sorted(self._account_id, rows.identities())
 
     def living(self, rows: OrderRows) -> Plan[OrderRows]:
         """The rows without those that would bring back a person who was erased."""

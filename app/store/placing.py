@@ -1,6 +1,6 @@
 """Which contact an order belongs to: found through its identities, or made. Only this room decides it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -28,6 +28,16 @@ def _belief(one: Identity) -> int:
     return _RANKS[one[0]]
 
 
+def sorted_by_kind(identities: Iterable[Identity]) -> dict[str, list[str]]:
+    """Identities by kind, each once and in order, as their index has them."""
+    kinds: dict[str, set[str]] = {}
+    for kind, value in identities:
+        if (values := kinds.get(kind)) is None:
+            values = kinds[kind] = set()
+        values.add(value)
+    return {kind: sorted(values) for kind, values in sorted(kinds.items())}
+
+
 class Contacts:
     """The contacts that a transaction meets."""
 
@@ -50,13 +60,12 @@ class Contacts:
 
     def load_many(self, account_id: str, wanted: Iterable[Identity]) -> Plan[None]:
         """The same for one account, whose identities are many."""
-        kinds: dict[str, set[str]] = {}
-        for kind, value in wanted:
-            if (values := kinds.get(kind)) is None:
-                values = kinds[kind] = set()
-            values.add(value)
-        for kind, values in sorted(kinds.items()):
-            for value, contact_id in (yield _IDENTITIES.many(sorted(values), account_id=account_id, kind=kind)):
+        yield from self.load_sorted(account_id, sorted_by_kind(wanted))
+
+    def load_sorted(self, account_id: str, wanted: Mapping[str, Sequence[str]]) -> Plan[None]:
+        """The same of what `sorted_by_kind` gave."""
+        for kind, values in wanted.items():
+            for value, contact_id in (yield _IDENTITIES.many(values, account_id=account_id, kind=kind)):
                 self._by_identity[account_id, kind, value] = contact_id
 
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
