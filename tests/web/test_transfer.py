@@ -501,13 +501,13 @@ async def test_no_row_is_lost_or_told_twice_while_writes_go_on(house: House, mon
     await send(house, rows)
     ids = sorted(one["id"] for one in await house.data("/v1/orders"))
     seen: list[str] = []
-    async with (
-        httpx.AsyncClient(transport=InProcess(house.app), base_url="http://registry") as client,
-        client.stream("GET", "/v1/orders.jsonl", headers={"Authorization": f"Bearer {house.token}"}) as response,
-    ):
-        async for line in response.aiter_lines():
-            seen.append(json.loads(line)["id"])
-            # Every order is told that it was placed at another time: in a walk by time it would be met twice, or not.
-            told = await send(house, [{**row, "ordered_at": f"2025-02-{len(seen):02}"} for row in rows])
-            assert counts(told) == (0, 20, 0, 0)
+    headers = {"Authorization": f"Bearer {house.token}"}
+    async with InProcess(house.app).asked("GET", "/v1/orders.jsonl", headers=headers) as (status, pieces):
+        assert status == 200
+        async for piece in pieces:
+            for line in piece.splitlines():
+                seen.append(json.loads(line)["id"])
+                # Every order is told that it was placed at another time: in a walk by time it would be met twice, or not.
+                told = await send(house, [{**row, "ordered_at": f"2025-02-{len(seen):02}"} for row in rows])
+                assert counts(told) == (0, 20, 0, 0)
     assert seen == ids
