@@ -33,6 +33,7 @@ class Importer:
     def __init__(self, store: Store, *, large: int = LARGE) -> None:
         self._store, self._large = store, large
         self.apart = Apart()
+        self.observers: list[Callable[[int], None]] = []  # are told how many rows have been committed
         self._rows, self._alone = ROWS, False
         # Between two transactions webhooks are committed: an import never queues more than one.
         self._one_at_a_time = asyncio.Lock()
@@ -118,6 +119,8 @@ class Importer:
         for rows in self._cut(read.rows, names):
             async with self._one_at_a_time:
                 whole.add(await self._commit(lambda rows=rows: plan(rows)))  # type: ignore[misc]  # a lambda's default
+            for observer in self.observers:
+                observer(len(rows))
         whole.faults.sort(key=lambda fault: fault.line)
         return whole
 

@@ -54,6 +54,7 @@ class Registry:
         self.young = None if self.store.on_sqlite else Young(self.store)
         if self.young:
             self.committer.observers.append(self.young.committed)
+            self.importer.observers.append(self.young.grown)
         self.intake = Intake(self.directory, self.committer, self.refused)
         self.retry = Retry(self.store, self.directory, self.committer)
         self.erasures = Erasures(self.store, self.vault, self.retry)

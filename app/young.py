@@ -12,7 +12,7 @@ from app.store import upkeep
 from app.store.database import Rejected, Store, Unavailable
 from app.store.record import Receipt, Record
 
-# Deliveries that this process has committed when it tells: by then a plan for the size before is a wrong one.
+# Deliveries, or rows of files, that this process has committed when it tells: by then a plan for the size before is a wrong one.
 AFTER = (256, 2_048, 16_384)
 
 
@@ -27,7 +27,11 @@ class Young:
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
         """A batch is on disk."""
-        self._committed += len(records)
+        self.grown(len(records))
+
+    def grown(self, rows: int) -> None:
+        """So many deliveries, or rows of a file, are on disk."""
+        self._committed += rows
         if self._after and self._committed >= self._after[0] and (self._task is None or self._task.done()):
             del self._after[0]
             self._task = asyncio.create_task(self._tell(), name="young tables")

@@ -66,3 +66,21 @@ async def test_a_fault_of_the_telling_holds_up_nothing(house: House, monkeypatch
     young._committed = AFTER[0]
     young.committed([], [], 0.0)
     await young.stop()
+
+
+async def test_an_import_into_a_young_registry_has_its_tables_looked_at(house: House) -> None:
+    young = house.registry.young
+    if house.registry.store.on_sqlite:
+        assert young is None
+        return
+    assert young is not None
+    rows = "external_id,value\n" + "".join(f"{at},1.00\n" for at in range(AFTER[0]))
+    sent = await house.client.post(
+        "/v1/orders/import",
+        content=rows,
+        headers={"Authorization": f"Bearer {house.token}", "Content-Type": "text/csv"},
+    )
+    assert sent.json()["created"] == AFTER[0]
+    await young.stop()
+    row = await house.registry.store.one("SELECT reltuples FROM pg_class WHERE oid = CAST('orders' AS regclass)")
+    assert row is not None and row["reltuples"] == AFTER[0]
