@@ -134,6 +134,8 @@ class OrderRows(Sequence[OrderRow]):
 
     def __getitem__(self, at: int | slice) -> "OrderRow | OrderRows":
         if isinstance(at, slice):
+            if len(range(len(self))[at]) == len(self) and (at.step or 1) == 1:
+                return self  # with what is known of the whole
             return self._changed(lambda column: column[at])
         return OrderRow._make(self._each(lambda column: column[at]))
 

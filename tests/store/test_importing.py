@@ -19,7 +19,7 @@ from app.importing import ORDER_ID, Setting, read_contacts, read_orders
 from app.migrate import migrate
 from app.settings import Settings, read_settings
 from app.statement import UNTIMED
-from app.store.importing import columns_of
+from app.store.importing import OrderRows, columns_of
 from app.store.ledger import OpenOrder, _columns
 from app.transfer import CSV, JSONL, ORDER_COLUMNS, ORDERS, Fault, NoFile, guarded, parts, rows_of, unguarded
 from app.web.requests import MAX_REQUEST_BYTES
@@ -113,6 +113,20 @@ def test_what_an_import_tells_as_given_back_is_not_added_to_what_the_source_item
     refunds: dict[str, int], back: int
 ) -> None:
     assert given_back(refunds) == back
+
+
+def test_rows_that_are_cut_know_their_identities() -> None:
+    text = "external_id,value,currency,contact_email\n" + "".join(
+        f"{at},1.00,BRL,user{at % 3}@example.com\n" for at in range(5)
+    )
+    rows = OrderRows.of(read_orders("csv", text, 1, SETTING).rows)
+    count, columns, identities = rows.packed()
+    came = OrderRows.unpacked(count, columns, identities)
+    # What the process that reads has sorted is not sorted again for the sake of a cut that takes all.
+    assert came[0:] is came and came[0:5].identities() is identities
+    assert came[:1].identities() == {"email": ["user0@example.com"]}
+    assert list(came[1:]) == list(rows)[1:]
+    assert came[::-1].each.external_id == ["4", "3", "2", "1", "0"]
 
 
 def test_ids_that_are_made_together_sort_as_they_were_made() -> None:
