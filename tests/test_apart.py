@@ -174,10 +174,10 @@ async def test_many_new_contacts_are_stored_as_a_few_at_a_time_are(
 async def test_when_the_other_process_dies_the_rest_is_read_here(house: House) -> None:
     importer, apart = Importer(house.registry.store, large=APART), Apart()
     importer.apart = apart
-    # Each row is long, so that most are still to be told when the process dies.
+    # Rows are long and many, so that most are still to be told when the process dies, however far it is ahead.
     text = "".join(
         f'{{"external_id": "{at}", "value": "1.00", "title": "{"x" * 300}", "url": "https://e/{"x" * 1900}"}}\n'
-        for at in range(4000)
+        for at in range(12_000)
     )
     task = asyncio.create_task(take(importer, "acc", JSONL, text + "{}\n[]\n"))
     await eventually(lambda: house.registry.store.all("SELECT id FROM orders LIMIT 1"), bool)
@@ -185,7 +185,7 @@ async def test_when_the_other_process_dies_the_rest_is_read_here(house: House) -
     assert process is not None and not task.done()
     process.kill()
     report = await task
-    assert (report.created, report.unchanged, [one.line for one in report.faults]) == (4000, 0, [4002])
+    assert (report.created, report.unchanged, [one.line for one in report.faults]) == (12_000, 0, [12_002])
     assert apart._process is None and process.returncode is not None
 
 
