@@ -34,11 +34,9 @@ from adapters.contract import (
     Token,
     order_title,
     place,
+    so_far,
     table,
 )
-
-# The one id under which all that was given back so far is kept: refunds have no id of their own.
-TOTAL = "total"
 
 
 class Refund(Payload):
@@ -132,7 +130,7 @@ class Asaas(Adapter[Payment]):
             source_status=payload.status,
             title=order_title(payload.invoiceNumber, [payload.description]),
             value=Money.major(payload.value, "BRL"),
-            refunds={TOTAL: back} if back else None,
+            refunds=so_far(back),
             ordered_at=payload.ordered_at,
             paid_at=payload.clientPaymentDate or payload.confirmedDate or payload.paymentDate,
             customer=Customer(id=payload.customer),

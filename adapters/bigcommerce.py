@@ -41,11 +41,11 @@ from adapters.contract import (
     full_name,
     order_title,
     place,
+    so_far,
     table,
     text_key,
 )
 
-TOTAL = "total"  # the one id of what was given back
 INCOMPLETE = "0"
 GUEST = "0"
 UNCAPTURED = frozenset({"authorized", "capture pending", "pending", "held for review"})
@@ -158,7 +158,7 @@ class Bigcommerce(Adapter[Sale]):
             source_status=payload.status or payload.status_id,
             title=order_title(payload.id, []),
             value=Money.major(payload.total_inc_tax, currency),
-            refunds={TOTAL: Money.major(back, currency)} if back else None,
+            refunds=so_far(Money.major(back or None, currency)),
             ordered_at=payload.date_created,
             customer=Customer(
                 name=full_name(payload.first_name, payload.last_name),

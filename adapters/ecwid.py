@@ -46,10 +46,9 @@ from adapters.contract import (
     json_body,
     order_title,
     place,
+    so_far,
     table,
 )
-
-TOTAL = "total"  # the one id of what was given back
 
 
 class EcwidOptions(Options):
@@ -159,7 +158,7 @@ class Ecwid(Adapter[Sale]):
             source_status=payload.paymentStatus,
             title=order_title(payload.vendorOrderNumber or payload.orderNumber, items),
             value=Money.major(payload.total, currency),
-            refunds={TOTAL: Money.major(payload.refundedAmount, currency)} if payload.refundedAmount else None,
+            refunds=so_far(Money.major(payload.refundedAmount or None, currency)),
             ordered_at=payload.createDate,
             customer=Customer(
                 name=payload.name, id=payload.customerId, emails=(payload.email,), phones=(payload.phone,)

@@ -30,6 +30,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from adapters.contract import (
+    TOTAL,
     Adapter,
     Always,
     Customer,
@@ -69,9 +70,6 @@ from adapters.contract import (
 )
 
 PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
-
-# The id of "all that was given back so far", for sources that tell only the total.
-TOTAL = "total"
 
 
 # -- Expressions --------------------------------------------------------------------------------------------------
@@ -556,7 +554,7 @@ class Generic(Adapter[Document]):
             title=found.title or order_title(found.number, [item.item_title for item in items or []]),
             value=_money(found.value, found.currency, options),
             refunds={found.refund_id or TOTAL: back} if back else None,
-            customer=people if people != Customer() else None,
+            customer=people,
             items=None if items is None else tuple(_item(item, found.currency, options) for item in items),
             url=found.url,
             test=found.test,

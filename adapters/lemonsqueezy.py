@@ -37,11 +37,9 @@ from adapters.contract import (
     Status,
     order_title,
     place,
+    so_far,
     table,
 )
-
-# The one id under which all that was given back so far is kept: refunds have no id of their own.
-TOTAL = "total"
 
 
 class LemonSqueezyOptions(Options):
@@ -131,7 +129,7 @@ class LemonSqueezy(Adapter[Sale]):
             title=order_title(sale.order_number, [sale.product_name])
             or (f"Subscription invoice {sale.id}" if invoice else None),
             value=Money.of(sale.total, sale.currency),
-            refunds={TOTAL: Money.of(sale.refunded_amount, sale.currency)} if sale.refunded_amount else None,
+            refunds=so_far(Money.of(sale.refunded_amount or None, sale.currency)),
             ordered_at=sale.created_at,
             paid_at=(sale.updated_at if invoice else sale.created_at) if paid_now and status is Status.PAID else None,
             customer=Customer(

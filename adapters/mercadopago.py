@@ -53,6 +53,7 @@ from adapters.contract import (
     one_header,
     order_title,
     place,
+    so_far,
     table,
     text_key,
     usable,
@@ -65,9 +66,6 @@ CURRENCIES |= {"BRA": "BRL", "ARG": "ARS", "MEX": "MXN", "CHL": "CLP", "COL": "C
 BRAZILIAN = frozenset({"CPF", "CNPJ"})
 
 IPN = "ipn"
-
-# The one id under which all that was given back so far is kept.
-TOTAL = "total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +262,7 @@ class MercadoPago(Adapter[Sale]):
             source_status=payload.status,
             title=order_title(payload.external_reference, items or [payload.description]),
             value=Money.major(payload.amount, currency),
-            refunds={TOTAL: back} if back else None,
+            refunds=so_far(back),
             ordered_at=payload.created,
             paid_at=paid_at,
             customer=_customer(payload),

@@ -54,12 +54,10 @@ from adapters.contract import (
     one_header,
     order_title,
     place,
+    so_far,
     table,
     usable,
 )
-
-# The one id under which all that was given back so far is kept.
-TOTAL = "total"
 
 HEADERS = ("saleor-signature", "x-saleor-signature")
 SECRET_KEY = Hmac(header=HEADERS, encoding="hex")
@@ -325,7 +323,7 @@ fragment Sale on Order {
             source_status=charge or order.status,
             title=order_title(order.number, items),
             value=value,
-            refunds={TOTAL: back} if back else None,
+            refunds=so_far(back),
             ordered_at=order.created,
             paid_at=(at if what == "order_fully_paid" else payment.modified) if status is Status.PAID else None,
             customer=Customer(

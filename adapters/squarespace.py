@@ -38,10 +38,9 @@ from adapters.contract import (
     hex_key,
     order_title,
     place,
+    so_far,
     table,
 )
-
-TOTAL = "total"  # the one id of what was given back
 
 
 class Notice(Payload):
@@ -121,7 +120,7 @@ class Squarespace(Adapter[Sale]):
             source_status=payload.fulfillmentStatus,
             title=order_title(payload.orderNumber, items),
             value=value,
-            refunds={TOTAL: back} if back else None,
+            refunds=so_far(back),
             ordered_at=payload.createdOn,
             customer=Customer(
                 name=full_name(payload.first_name, payload.last_name),

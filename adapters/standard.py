@@ -15,6 +15,7 @@ from annotated_types import Ge
 from pydantic import StringConstraints
 
 from adapters.contract import (
+    TOTAL,
     Adapter,
     Customer,
     Event,
@@ -36,9 +37,6 @@ from adapters.contract import (
 
 Amount = Annotated[Decimal, Ge(0)]  # "398.00", or a JSON number
 WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
-
-# The id of "all that was given back so far", for shops that tell only the total.
-TOTAL = "total"
 
 
 class Refund(Payload):

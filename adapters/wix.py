@@ -47,6 +47,7 @@ from adapters.contract import (
     json_body,
     order_title,
     place,
+    so_far,
     table,
     usable,
 )
@@ -54,7 +55,6 @@ from adapters.contract import (
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-REFUNDED = "total"  # the one id of what was given back
 ENDED = ("CANCELED", "REJECTED")  # by whoever, or because a pending payment came to nothing
 LATE = 3 * 24 * 3600  # seconds
 AHEAD = 300  # seconds
@@ -274,7 +274,7 @@ class Wix(Adapter[Notice]):
             source_status=word,
             title=order_title(sale.number, items),
             value=Money.major(sale.total, sale.currency),
-            refunds={REFUNDED: Money.major(sale.refunded, sale.currency)} if sale.refunded else None,
+            refunds=so_far(Money.major(sale.refunded or None, sale.currency)),
             ordered_at=sale.createdDate,
             paid_at=at if paid_now else None,
             customer=Customer(

@@ -53,13 +53,11 @@ from adapters.contract import (
     full_name,
     order_title,
     place,
+    so_far,
     table,
 )
 
 Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]  # "398.00", with the shop's number of decimals
-
-# The id of "all that was given back so far".
-TOTAL = "total"
 
 DRAFTS = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
 
@@ -193,7 +191,7 @@ def _refunds(order: WooCommerceOrder) -> dict[str, Money] | None:
     """All that went back, also when that is nothing (any more); refunds are negative here."""
     if order.refunds is None or not order.currency:
         return None
-    return {TOTAL: Money.major(sum((abs(refund.total) for refund in order.refunds), Decimal(0)), order.currency)}
+    return so_far(Money.major(sum((abs(refund.total) for refund in order.refunds), Decimal(0)), order.currency))
 
 
 def _customer(order: WooCommerceOrder, billing: Billing) -> Customer:

@@ -21,6 +21,7 @@ from adapters.contract.errors import Ignored, Unfetched, Unreadable, Unverified
 from adapters.contract.money import CODES, Money, amount_text, currency_code, decimals
 from adapters.contract.order import (
     RANK,
+    TOTAL,
     UNKNOWN,
     Customer,
     Item,
@@ -31,6 +32,7 @@ from adapters.contract.order import (
     full_name,
     order_title,
     said,
+    so_far,
     table,
 )
 from adapters.contract.payload import Many, Maybe, Notes, Payload, place, validated
@@ -59,6 +61,7 @@ __all__ = [
     "BRASILIA",
     "CODES",
     "RANK",
+    "TOTAL",
     "UNKNOWN",
     "Adapter",
     "Always",
@@ -114,6 +117,7 @@ __all__ = [
     "order_title",
     "place",
     "said",
+    "so_far",
     "table",
     "text_key",
     "time_dot_body",

@@ -151,7 +151,7 @@ class Order:
     source gives none). `external_id` is the source's id of the order; `aliases` are further ids of the same sale, and
     `preference` says how good `external_id` is as a name for it (0 is best; the fold keeps the best).
     `refunds` are amounts given back, each under the source's id of the refund, so that each counts once; a source that
-    only tells the total so far uses one fixed id. `status` None leaves the status alone.
+    only tells the total so far uses one fixed id: `so_far`. `status` None leaves the status alone.
     """
 
     external_id: str
@@ -170,6 +170,15 @@ class Order:
     deal_id: str | None = None
     aliases: tuple[str | None, ...] = field(default=())
     preference: int = 0
+
+
+# The one id of all that was given back so far, where a source knows only the total.
+TOTAL: Final = "total"
+
+
+def so_far(back: Money | None) -> dict[str, Money] | None:
+    """`refunds` of a source that tells only what was given back in all; nothing where it does not say."""
+    return None if back is None else {TOTAL: back}
 
 
 def order_title(number: str | None, items: Sequence["str | Item | None"]) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.contract import (
+    TOTAL,
     Customer,
     Item,
     Many,
@@ -20,6 +21,7 @@ from adapters.contract import (
     latest,
     order_title,
     place,
+    so_far,
     table,
     validated,
 )
@@ -132,3 +134,9 @@ def test_money_that_may_be_missing() -> None:
     for wrong in (lambda: Money.major(1, None), lambda: Money.of(1, ""), lambda: Money.total([Money(1, "BRL"), Money(1, "USD")])):  # fmt: skip
         with pytest.raises(Unreadable):
             wrong()
+
+
+def test_a_total_of_refunds_counts_once() -> None:
+    assert so_far(None) is None
+    assert so_far(Money(5, "BRL")) == {TOTAL: Money(5, "BRL")}
+    assert so_far(Money(0, "BRL")) == {TOTAL: Money(0, "BRL")}  # nothing any more: a refund that was taken back
