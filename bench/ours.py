@@ -21,8 +21,8 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.base.ids import new_id
-from app.base.operator import IN_PROCESS
 from app.base.outcome import Outcome
+from app.base.roles import IN_PROCESS
 from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
 from app.cli.server import Server

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import adapters
 from adapters.contract import Delivery
 from app.base import clock
-from app.base.operator import IN_PROCESS
+from app.base.roles import IN_PROCESS
 from app.base.settings import Settings
 from app.service import Registry
 from app.web.application import create_app

@@ -19,8 +19,7 @@ from app.db.engine import Rejected, Store, Unavailable
 from app.db.statements import Row
 from app.store import contacts, orders, outbox, subscriptions
 from app.store.delivery_record import Receipt, Record
-from app.store.event import Event
-from app.store.outbox import Ended
+from app.store.outbox import Ended, Event
 
 if TYPE_CHECKING:
     from app.background.http_client import Receivers

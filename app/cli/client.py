@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from app.base.operator import ACCOUNT_HEADER, IN_PROCESS, socket_address
+from app.base.roles import ACCOUNT_HEADER, IN_PROCESS, socket_address
 from app.cli.output import PROGRAM, Misuse, Refused
 
 if TYPE_CHECKING:

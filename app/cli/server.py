@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.base.file_lock import Held, Lock
-from app.base.operator import socket_address
+from app.base.roles import socket_address
 from app.base.settings import BadSettings, Settings
 from app.cli.client import answers, application
 from app.cli.output import Misuse, Refused

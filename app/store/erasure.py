@@ -15,8 +15,7 @@ from app.db.engine import among
 from app.db.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
 from app.store import contact_merges, jobs, outbox, tombstones
 from app.store.contact_merges import Gone
-from app.store.event import Event
-from app.store.outbox import Happened
+from app.store.outbox import Event, Happened
 from app.store.tombstones import Word
 
 AT_ONCE = 500  # orders whose history is rewritten in one go

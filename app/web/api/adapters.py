@@ -4,8 +4,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import adapters
-from app.base.catalog import described
 from app.base.roles import Permission
+from app.base.samples import described
 from app.web.http.request import Asked, Query, answer, route
 from app.web.http.schemas import AdapterShown, Listed
 

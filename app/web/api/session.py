@@ -14,9 +14,8 @@ from app.base.roles import GRANTS, Permission, Role
 from app.db.engine import Unavailable
 from app.service import Registry
 from app.store import accounts
-from app.web.http import cookies
-from app.web.http.authentication import PANEL, Caller
-from app.web.http.cookies import Session
+from app.web.http import authentication
+from app.web.http.authentication import PANEL, Caller, Session
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.request import Asked, Body, Described, Description, Handler, answer, route
 
@@ -81,12 +80,12 @@ async def sign_in(asked: Asked) -> Response:
         await _check_panel(registry, given.panel, bearer.account_id)
         if not GRANTS[bearer.role] & PANEL:
             raise Problem("forbidden", f"the panel shows contacts and orders; this token is {bearer.role}")
-    until = clock.now() + cookies.LIVES * 1_000_000
+    until = clock.now() + authentication.LIVES * 1_000_000
     panel = given.panel is not None
     caller = Caller(bearer.account_id, bearer.member_id, bearer.role, panel=panel)
     response = answer(await _shown(registry, caller, until), 201)
     session = Session(bearer.account_id, bearer.token_id, until, panel)
-    cookies.give(response, registry.settings, registry.vault, session, framed=panel)
+    authentication.give(response, registry.settings, registry.vault, session, framed=panel)
     response.headers["cache-control"] = "no-store"
     return response
 
@@ -104,7 +103,7 @@ async def show(asked: Asked) -> Response:
     registry = asked.registry
     session = None
     if "authorization" not in asked.request.headers and not asked.caller.operator:
-        session = cookies.session_of(asked.request, registry.settings, registry.vault, clock.now())
+        session = authentication.session_of(asked.request, registry.settings, registry.vault, clock.now())
     response = answer(await _shown(registry, asked.caller, session.until if session else None))
     response.headers["cache-control"] = "no-store"
     return response
@@ -113,7 +112,7 @@ async def show(asked: Asked) -> Response:
 async def sign_out(asked: Asked) -> Response:
     """Ends the session in this browser."""
     response = Response(status_code=204)
-    cookies.take_away(response, asked.registry.settings)
+    authentication.take_away(response, asked.registry.settings)
     return response
 
 
@@ -124,7 +123,7 @@ def _for_anybody(
 
     async def endpoint(request: Request) -> Response:
         registry: Registry = request.app.state.registry
-        cookies.check_origin(request, registry.settings)
+        authentication.check_origin(request, registry.settings)
         try:
             return await handler(Asked(request, registry, _NOBODY))
         except Unavailable as why:

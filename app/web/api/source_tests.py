@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 from adapters.contract import Delivery, Unverified
 from app.base import clock, samples
@@ -16,7 +17,7 @@ from app.base.roles import Permission
 from app.base.vault import Sealed, Vault
 from app.db.statements import Row
 from app.ingest.group_commit import Busy
-from app.ingest.preview import attempt
+from app.ingest.preview import attempt, check_key
 from app.ingest.signature_help import Known, examine
 from app.ingest.source_cache import Source
 from app.store import deliveries, sources
@@ -188,4 +189,39 @@ ROUTES: list[Route] = [
     route("POST", f"{_ID}/try", try_out, Permission.SOURCES, takes=Tried, gives=TriedShown),
     route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True),
     route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True),
+]
+
+
+class KeyChecked(TypedDict):
+    """Whether the source's API takes the key; `accepted` null: nobody can say, `words` tell why."""
+
+    needed: bool
+    set: bool
+    accepted: bool | None
+    words: str
+
+
+class SourceChecked(TypedDict):
+    """What a source proves itself with, and what we show to it."""
+
+    usable_secrets: int
+    key: KeyChecked
+
+
+async def check(asked: Asked) -> Response:
+    """How many secrets count now, and whether the source's API takes our key."""
+    await asked.body(Body)
+    source, registry = await source_of(asked), asked.registry
+    checked = await check_key(registry.store, registry.vault, registry.retry, registry.source_api, source)
+    return answer({
+        "usable_secrets": len(source.usable_secrets(clock.now())),
+        "key": {
+            "needed": source.adapter.api is not None, "set": source.sealed_key is not None,
+            "accepted": checked.accepted, "words": checked.words,
+        },
+    })  # fmt: skip
+
+
+ROUTES += [
+    route("POST", "/v1/sources/{source}/check", check, Permission.SOURCES, takes=Body, gives=SourceChecked),
 ]

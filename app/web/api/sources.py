@@ -11,7 +11,7 @@ from adapters.contract import Adapter
 from app.base import clock
 from app.base.clock import iso
 from app.base.roles import Permission
-from app.base.secrets import checked_secret, made_secret, warnings_of
+from app.base.vault import checked_secret, made_secret, warnings_of
 from app.db.statements import Row
 from app.ingest.source_api import THE_KEY
 from app.ingest.source_cache import Source, options_of

@@ -1,16 +1,20 @@
 """Counts over HTTP: what came, how it ended, what is wrong."""
 
 from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.base import clock
 from app.base.roles import Permission
+from app.db.engine import Unavailable
 from app.observability import alerts
+from app.service import Registry
 from app.store import sources
 from app.web.api.orders import Since, moment_of
-from app.web.http.errors import invalid, not_found
-from app.web.http.request import Asked, Query, answer, route
+from app.web.http.authentication import identify, is_operator
+from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.request import Asked, Query, Stream, answer, open_route, route
 from app.web.http.schemas import StatsShown
 
 LONGEST = 92 * 86400 * 1_000_000  # microseconds
@@ -53,4 +57,35 @@ async def stats(asked: Asked) -> Response:
 
 ROUTES: list[Route] = [
     route("GET", "/v1/stats", stats, Permission.LOG, query=StatsQuery, gives=StatsShown, fails=("not_found",)),
+]
+
+
+TEXT = "text/plain; version=1.0.0; charset=utf-8"
+
+
+async def metrics(request: Request) -> Response:
+    """Counts, queues and times in Prometheus' text format; with a token for the log, also by the account's sources."""
+    registry: Registry = request.app.state.registry
+    if is_operator(request, registry):
+        return Response(registry.metrics.text(None, every_source=True), media_type=TEXT)
+    account_id = None
+    if "authorization" in request.headers:
+        try:
+            caller = await identify(request, registry)
+        except Unavailable:
+            raise Problem("busy", "the database does not answer", headers={"Retry-After": "5"}) from None
+        if not caller.may(Permission.LOG):
+            raise Problem("forbidden", f"“{Permission.LOG}” is not for {caller.role}; without a token there are sums")
+        account_id = caller.account_id
+    return Response(registry.metrics.text(account_id), media_type=TEXT)
+
+
+ROUTES += [
+    open_route(
+        "GET",
+        "/metrics",
+        metrics,
+        gives=Stream("text/plain", "Prometheus' text format"),
+        fails=("unauthenticated", "forbidden", "busy"),
+    )
 ]

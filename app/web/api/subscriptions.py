@@ -9,11 +9,11 @@ from starlette.routing import Route
 from app.base import clock
 from app.base.clock import iso
 from app.base.roles import Permission
-from app.base.secrets import whsec
 from app.base.ssrf_guard import URL, URL_WORDS, checked_url
+from app.base.vault import whsec
 from app.db.statements import Row
 from app.store import subscriptions
-from app.store.event import Event
+from app.store.outbox import Event
 from app.web.api.sources import overlap_of
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.request import Asked, Body, Change, Page, Shape, after, answer, null_only_for, page_of, route

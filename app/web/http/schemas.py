@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from adapters.contract import Origin, Status
 from app.base.outcome import Outcome
 from app.base.roles import Role
-from app.store.event import Event
+from app.store.outbox import Event
 
 T = TypeVar("T")
 
