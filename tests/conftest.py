@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from app.migrate import migrate
-from app.settings import Settings, read_settings
-from app.vault import make_key
+from app.base.settings import Settings, read_settings
+from app.base.vault import make_key
+from app.db.migrate import migrate
 from tests.house import House
 
 # The same examples in every run, and no clock: a failure is a fault of the code's, not of the machine's load.

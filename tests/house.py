@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import adapters
 from adapters.contract import Delivery
-from app import moments
-from app.operator import IN_PROCESS
-from app.registry import Registry
-from app.settings import Settings
+from app.base import clock
+from app.base.operator import IN_PROCESS
+from app.base.settings import Settings
+from app.service import Registry
 from app.web.application import create_app
 
 SECRET = "a-made-up-secret-of-32-characters"
@@ -135,7 +135,7 @@ class House:
 def signed(adapter: str, body: bytes, headers: dict[str, str] | None = None, *, secret: str | None = None) -> Delivery:
     """A delivery as its source would send it now."""
     loaded = adapters.load(adapter)
-    now = moments.moment(moments.now())
+    now = clock.moment(clock.now())
     delivery = Delivery(body=body, headers=headers or {}, received_at=now, url="")
     return loaded.scheme(loaded.options()).sign(delivery, secret or (WHSEC if adapter == "standard" else SECRET), now)
 

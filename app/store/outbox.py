@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.event import Event
-from app.ids import first_id, new_id
-from app.moments import now
-from app.store.database import Store
-from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.base.clock import now
+from app.base.ids import first_id, new_id
+from app.db.engine import Store
+from app.db.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.store.event import Event
 
 LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
 STEP = 500  # rows of a transaction that clears up
