@@ -1,4 +1,4 @@
-"""Stories: sequences of deliveries, told to the whole application, and held to the orders that they should end as.
+"""Stories: sequences of deliveries, sent to the whole application, and the orders that they should end as.
 
 A story is a folder with a `scenario.json` and the bodies that it names. The project's own are in `tests/stories`, others in
 `../shared/scenarios` beside the checkout, or where ORDERS_TEST_SCENARIOS says. `tests/stories/README.md` explains the fields.
@@ -30,10 +30,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import adapters
 from adapters.contract import Delivery, Header
-from app import log, moments
-from app.migrate import migrate
-from app.settings import Settings, read_settings
-from app.vault import make_key
+from app.base import clock, log
+from app.base.settings import Settings, read_settings
+from app.base.vault import make_key
+from app.db.migrate import migrate
 from tests.house import House, eventually
 from tests.samples import DIGITS, OTHER_DIGITS, secret_for
 
@@ -61,7 +61,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Told(_Strict):
+class Sent(_Strict):
     """One delivery of a story."""
 
     body: str
@@ -113,7 +113,7 @@ class Story(Expected):
     unknown_contacts: Literal["create", "hold"] = "create"
     key: str | None = None
     before: list[Call] = Field([], strict=False)
-    deliveries: list[Told] = Field(min_length=1)
+    deliveries: list[Sent] = Field(min_length=1)
     times: int = Field(1, gt=0)
     # For who reads it.
     why: str | None = None
@@ -134,8 +134,8 @@ class Story(Expected):
         """The expectations that the story names, each with what it wants."""
         return {name: wanted for name in Expected.model_fields if (wanted := getattr(self, name)) is not None}
 
-    def body(self, told: Told) -> bytes:
-        return (self._folder / told.body).read_bytes()
+    def body(self, sent: Sent) -> bytes:
+        return (self._folder / sent.body).read_bytes()
 
 
 def read(folder: Path) -> Story:
@@ -165,7 +165,7 @@ def still_open() -> set[str]:
     return {line for line in OPEN.read_text().splitlines() if line and not line.startswith("#")}
 
 
-# -- Told ---------------------------------------------------------------------------------------------------------
+# -- Run ----------------------------------------------------------------------------------------------------------
 
 
 class SourcesApi:
@@ -195,8 +195,8 @@ def sources_api() -> Iterator[SourcesApi]:
         yield api
 
 
-class Telling:
-    """One telling of a story, in an account of its own.
+class Run:
+    """One run of a story, in an account of its own.
 
     The second has a blank behind each JSON body, the third two: they mean the same, and all digests are others.
     """
@@ -208,16 +208,16 @@ class Telling:
         self._sources: dict[bool | str, tuple[str, str, str]] = {}
         self.last: Fields = {}  # the last delivery
 
-    async def tell(self) -> None:
+    async def send(self) -> None:
         """All deliveries, one after the other. Raises Wrong when something is refused."""
         await self._call_all(self.story.before)
         await self._source(False)
-        for told in self.story.deliveries:
-            await self._call_all(told.before)
-            self._api.answers.update(told.fetched)
-            source_id, url, secret = await self._source(told.another_source)
-            answer = await self._house.deliver(source_id, self._signed(told, url, secret))
-            _accepted(answer, told.body)
+        for sent in self.story.deliveries:
+            await self._call_all(sent.before)
+            self._api.answers.update(sent.fetched)
+            source_id, url, secret = await self._source(sent.another_source)
+            answer = await self._house.deliver(source_id, self._signed(sent, url, secret))
+            _accepted(answer, sent.body)
             await eventually(self._waiting, lambda found: not found)
             if self._adapter.answer is None:
                 delivery_id = answer.json()["delivery_id"]
@@ -255,31 +255,31 @@ class Telling:
             self._sources[which] = made["source_id"], made["webhook_url"], secret
         return self._sources[which]
 
-    def _signed(self, told: Told, url: str, secret: str) -> Delivery:
+    def _signed(self, sent: Sent, url: str, secret: str) -> Delivery:
         """The delivery as its source would send it now."""
-        headers = {name.lower(): value.replace("<secret>", secret) for name, value in told.headers.items()}
-        if told.kind is not None:
+        headers = {name.lower(): value.replace("<secret>", secret) for name, value in sent.headers.items()}
+        if sent.kind is not None:
             if not isinstance(self._adapter.kind, Header):
                 raise ValueError(f"{self.story.source} does not name a delivery's kind in a header")
-            headers[self._adapter.kind.names[0]] = told.kind
-        now = moments.moment(moments.now())
-        body = self.story.body(told)
+            headers[self._adapter.kind.names[0]] = sent.kind
+        now = clock.moment(clock.now())
+        body = self.story.body(sent)
         if self._adapter.body == "json":
             body += self._blanks
-        unsigned = Delivery(body=body, headers=headers, query=told.query or None, received_at=now, url=url)
+        unsigned = Delivery(body=body, headers=headers, query=sent.query or None, received_at=now, url=url)
         options = self._adapter.options.model_validate(self.story.options)
         return self._adapter.scheme(options).sign(unsigned, secret, now)
 
     # -- What came of it --
 
     async def orders(self, query: str = "") -> list[Fields]:
-        """All orders, or those that a search finds, each as its own page tells it."""
+        """All orders, or those that a search finds, each as `GET /v1/orders/{id}` shows it."""
         found = await self._house.data(f"/v1/orders?limit=200&{urlencode({'q': query} if query else {})}")
         return [await self._house.get(f"/v1/orders/{order['id']}") for order in found]
 
     @property
     def brings_contacts(self) -> bool:
-        """Whether the adapter tells of contacts instead of orders."""
+        """Whether the adapter brings contacts instead of orders."""
         return self._adapter.brings == "contacts"
 
     async def contacts(self) -> list[Fields]:
@@ -310,7 +310,7 @@ def _accepted(answer: httpx.Response, what: str) -> httpx.Response:
     return answer
 
 
-# -- Held to ------------------------------------------------------------------------------------------------------
+# -- Expected -----------------------------------------------------------------------------------------------------
 
 
 def differences(found: Json, wanted: Json, where: str = "") -> list[str]:
@@ -356,33 +356,33 @@ def _any_word(reason: str | None, words: Sequence[str]) -> bool:
     return any(word.casefold() in (reason or "").casefold() for word in words)
 
 
-async def _nothing_done(telling: Telling) -> list[str]:
+async def _nothing_done(run: Run) -> list[str]:
     """Where there is no order, that must be meant: ignored, or with a reason that the story asks for."""
-    meant = {"ignored"} | ({"unreadable"} if telling.story.orders_or_reason or telling.story.reason_has else set())
-    if telling.brings_contacts or telling.last["outcome"] in meant or await telling.orders():
+    meant = {"ignored"} | ({"unreadable"} if run.story.orders_or_reason or run.story.reason_has else set())
+    if run.brings_contacts or run.last["outcome"] in meant or await run.orders():
         return []
-    return [f"there is no order, and the last delivery is {telling.last['outcome']}"]
+    return [f"there is no order, and the last delivery is {run.last['outcome']}"]
 
 
-async def _orders(telling: Telling, wanted: list[Fields]) -> list[str]:
-    return differences(await telling.orders(), wanted, "orders")
+async def _orders(run: Run, wanted: list[Fields]) -> list[str]:
+    return differences(await run.orders(), wanted, "orders")
 
 
-async def _orders_any(telling: Telling, wanted: list[list[Fields]]) -> list[str]:
-    found = await telling.orders()
+async def _orders_any(run: Run, wanted: list[list[Fields]]) -> list[str]:
+    found = await run.orders()
     return min((differences(found, one, "orders") for one in wanted), key=len, default=["orders_any: names none"])
 
 
-async def _orders_not(telling: Telling, wanted: list[Fields] | Fields) -> list[str]:
-    found = await telling.orders()
+async def _orders_not(run: Run, wanted: list[Fields] | Fields) -> list[str]:
+    found = await run.orders()
     unwanted = [wanted] if isinstance(wanted, dict) else wanted
     return [
         f"orders: {shown(one)} is there" for one in found for not_this in unwanted if not differences(one, not_this)
     ]
 
 
-async def _orders_or_reason(telling: Telling, wanted: OrdersOrReason | list[Fields] | bool) -> list[str]:
-    found, reason = await telling.orders(), telling.last["reason"]
+async def _orders_or_reason(run: Run, wanted: OrdersOrReason | list[Fields] | bool) -> list[str]:
+    found, reason = await run.orders(), run.last["reason"]
     if isinstance(wanted, OrdersOrReason):
         if _any_word(reason, wanted.reason_has):
             return []
@@ -394,9 +394,9 @@ async def _orders_or_reason(telling: Telling, wanted: OrdersOrReason | list[Fiel
     return differences(found, wanted, "orders") if isinstance(wanted, list) else ["neither an order nor a reason"]
 
 
-async def _net(telling: Telling, wanted: dict[str, str]) -> list[str]:
-    found = {currency: total for currency, total in (await telling.net()).items() if total or currency in wanted}
-    lines = [] if await telling.orders() else ["orders: there is none"]
+async def _net(run: Run, wanted: dict[str, str]) -> list[str]:
+    found = {currency: total for currency, total in (await run.net()).items() if total or currency in wanted}
+    lines = [] if await run.orders() else ["orders: there is none"]
     return (
         lines
         + differences(found, {currency: Decimal(total) for currency, total in wanted.items()}, "net")
@@ -404,8 +404,8 @@ async def _net(telling: Telling, wanted: dict[str, str]) -> list[str]:
     )
 
 
-async def _contacts(telling: Telling, wanted: list[Person]) -> list[str]:
-    found = await telling.contacts()
+async def _contacts(run: Run, wanted: list[Person]) -> list[str]:
+    found = await run.contacts()
     if len(found) != len(wanted):
         return [f"contacts: {len(found)} instead of {len(wanted)}{_listed(found)}"]
     paired = (
@@ -424,18 +424,18 @@ def _person(found: Fields, wanted: Person) -> list[str]:
     return lines
 
 
-async def _lacks(telling: Telling, wanted: list[str]) -> list[str]:
-    lines = [] if await telling.orders() else ["orders: there is none"]
+async def _lacks(run: Run, wanted: list[str]) -> list[str]:
+    lines = [] if await run.orders() else ["orders: there is none"]
     return lines + [
         f"contact {contact['name']}: has {one}"
-        for contact in await telling.contacts()
+        for contact in await run.contacts()
         for one in wanted
         if one in _identities(contact)
     ]
 
 
-async def _note(telling: Telling, wanted: bool | str) -> list[str]:
-    found = telling.last["notes"]
+async def _note(run: Run, wanted: bool | str) -> list[str]:
+    found = run.last["notes"]
     if wanted in found if isinstance(wanted, str) else bool(found) is wanted:
         return []
     return [
@@ -443,44 +443,44 @@ async def _note(telling: Telling, wanted: bool | str) -> list[str]:
     ]
 
 
-async def _reason_has(telling: Telling, wanted: list[str]) -> list[str]:
-    reason = telling.last["reason"]
+async def _reason_has(run: Run, wanted: list[str]) -> list[str]:
+    reason = run.last["reason"]
     return [] if _any_word(reason, wanted) else [f"the last delivery's reason: {reason!r} has none of {wanted}"]
 
 
-async def _found_by(telling: Telling, wanted: str) -> list[str]:
-    return [] if await telling.orders(wanted) else [f"no order is found by {wanted!r}"]
+async def _found_by(run: Run, wanted: str) -> list[str]:
+    return [] if await run.orders(wanted) else [f"no order is found by {wanted!r}"]
 
 
-async def _items_at_least(telling: Telling, wanted: int) -> list[str]:
-    found = await telling.orders()
+async def _items_at_least(run: Run, wanted: int) -> list[str]:
+    found = await run.orders()
     lines = [] if found else ["orders: there is none"]
     return lines + [
         f"{shown(one)}: {len(one['items'])} items instead of {wanted}" for one in found if len(one["items"]) < wanted
     ]
 
 
-async def _not_below_zero(telling: Telling, wanted: bool) -> list[str]:
-    found = await telling.orders()
+async def _not_below_zero(run: Run, wanted: bool) -> list[str]:
+    found = await run.orders()
     lines = [] if found else ["orders: there is none"]
     lines += [
         f"{shown(one)}: more back than it is worth"
         for one in found
         if not Decimal(0) <= Decimal(one["refunded_value"]) <= Decimal(one["value"])
     ]
-    return lines + [f"net: {total} {currency}" for currency, total in (await telling.net()).items() if total < 0]
+    return lines + [f"net: {total} {currency}" for currency, total in (await run.net()).items() if total < 0]
 
 
-async def _name_with_the_order(name: str, telling: Telling) -> list[str]:
-    """The buyer's name is told with the order, or is that of its contact."""
-    found = await telling.orders()
+async def _name_with_the_order(name: str, run: Run) -> list[str]:
+    """The buyer's name stands in the order, or is that of its contact."""
+    found = await run.orders()
     if len(found) != 1:
         return [f"orders: {len(found)} instead of 1"]
-    seen = name in json.dumps(found, ensure_ascii=False) or name in [one["name"] for one in await telling.contacts()]
+    seen = name in json.dumps(found, ensure_ascii=False) or name in [one["name"] for one in await run.contacts()]
     return [] if seen else [f"{name!r} is not seen with the order"]
 
 
-CHECKS: dict[str, Callable[[Telling, Any], Any]] = {
+CHECKS: dict[str, Callable[[Run, Any], Any]] = {
     "orders": _orders,
     "orders_any": _orders_any,
     "orders_not": _orders_not,
@@ -495,27 +495,27 @@ CHECKS: dict[str, Callable[[Telling, Any], Any]] = {
     "not_below_zero": _not_below_zero,
 }
 # Stories whose `scenario.json` says only in words (`right`) how they end.
-IN_WORDS: dict[str, Callable[[Telling], Any]] = {
+IN_WORDS: dict[str, Callable[[Run], Any]] = {
     "shopify-name-only": partial(_name_with_the_order, "Walk In"),
 }
 
 
 async def play(house: House, api: SourcesApi, story: Story) -> list[str]:
-    """Tells the story, as often as it says; gives what did not end as it should."""
+    """Runs the story as often as it says; gives what did not end as it should."""
     lines: list[str] = []
     for time in range(1, story.times + 1):
         api.answers, api.lacked = {}, []
-        telling = Telling(await house.another(f"{story.name} {time}"), api, story, time)
+        run = Run(await house.another(f"{story.name} {time}"), api, story, time)
         try:
-            await telling.tell()
+            await run.send()
         except Wrong as why:
             return [str(why)]
-        wrong = await _nothing_done(telling)
-        wrong += [line for name, wanted in story.asked().items() for line in await CHECKS[name](telling, wanted)]
+        wrong = await _nothing_done(run)
+        wrong += [line for name, wanted in story.asked().items() for line in await CHECKS[name](run, wanted)]
         if story.name in IN_WORDS:
-            wrong += await IN_WORDS[story.name](telling)
+            wrong += await IN_WORDS[story.name](run)
         if wrong:
-            last = telling.last
+            last = run.last
             wrong.append(f"the last delivery: {last['outcome']} {last['reason'] or ''}".rstrip())
             wrong += [f"the source's API was asked for more than the story holds: {one}" for one in api.lacked]
         lines += [f"time {time}: {line}" if story.times > 1 else line for line in wrong]

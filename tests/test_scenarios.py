@@ -1,4 +1,4 @@
-"""Stories, told through the HTTP door on both engines; and that the runner of stories lets nothing pass unasked."""
+"""Stories, sent to the whole application over HTTP, on both engines; and that the runner of stories lets nothing pass unasked."""
 
 import json
 from collections.abc import AsyncIterator
@@ -55,7 +55,7 @@ def test_the_folder_of_stories_that_is_named_is_there() -> None:
         assert stories(beside()), f"{VARIABLE}: no stories at {beside()}"
 
 
-def test_names_are_told_apart_and_the_open_ones_are_there() -> None:
+def test_names_are_unique_and_the_open_ones_are_there() -> None:
     names = [folder.name for folder in stories()]
     assert len(names) == len(set(names))
     if beside() == BESIDE and BESIDE.exists():
@@ -65,13 +65,13 @@ def test_names_are_told_apart_and_the_open_ones_are_there() -> None:
 # -- The runner ---------------------------------------------------------------------------------------------------
 
 
-STORY: dict[str, Any] = json.loads((OWN / "standard-refunded-and-told-late" / "scenario.json").read_text())
+STORY: dict[str, Any] = json.loads((OWN / "standard-refund-arrives-before-payment" / "scenario.json").read_text())
 WITHOUT = {name: value for name, value in STORY.items() if name not in scenarios.CHECKS}
 
 
 def written(folder: Path, scenario: dict[str, Any]) -> Path:
     """The project's own story with another `scenario.json`."""
-    for body in (OWN / "standard-refunded-and-told-late").glob("body.*"):
+    for body in (OWN / "standard-refund-arrives-before-payment").glob("body.*"):
         (folder / body.name).write_bytes(body.read_bytes())
     (folder / "scenario.json").write_text(json.dumps(scenario))
     return folder
