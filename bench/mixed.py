@@ -29,7 +29,7 @@ from app.db.migrate import migrate
 from app.ingest.parse import read
 from app.ingest.receive import RawHeaders
 from app.ingest.source_cache import Source
-from app.service import Registry
+from app.service import Service
 from app.store import accounts, sources
 from app.web.http import serializers
 from bench.harness import RUNS, fresh_directory
@@ -105,7 +105,7 @@ class _Template:
 async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str], list[float], list[float]]:
     settings = read_settings(database_url=f"sqlite:///{directory / 'orders.db'}", master_key=make_key())
     await migrate(settings)
-    registry = Registry(settings, shown=serializers.order)
+    registry = Service(settings, shown=serializers.order)
     await registry.store.open()
     registry.committer.start()
     try:
@@ -124,7 +124,7 @@ async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str],
         await registry.store.close()
 
 
-async def _templates(registry: Registry, account: str) -> AsyncIterator[tuple[Source, _Template]]:
+async def _templates(registry: Service, account: str) -> AsyncIterator[tuple[Source, _Template]]:
     present = clock.moment(clock.now())
     for name in adapters.names():
         adapter = adapters.load(name)
@@ -148,7 +148,7 @@ async def _templates(registry: Registry, account: str) -> AsyncIterator[tuple[So
                 yield source, template
 
 
-async def _source(registry: Registry, account: str, adapter: Adapter[Any], options: dict[str, Any]) -> Source:
+async def _source(registry: Service, account: str, adapter: Adapter[Any], options: dict[str, Any]) -> Source:
     source_id = await sources.add(
         registry.store, account, adapter=adapter.name, name=adapter.name, unknown_contacts="create", options=options,
         sealed_key=None, sealed_secret=registry.vault.seal(secret_for(adapter, SECRET)),
@@ -175,7 +175,7 @@ def _sent(made: list[tuple[Source, _Template]], numbers: Iterator[int], count: i
     return found
 
 
-async def _turn(registry: Registry, sent: list[Sent]) -> float:
+async def _turn(registry: Service, sent: list[Sent]) -> float:
     """Microseconds a delivery."""
     waiting = iter(sent)
 

@@ -27,14 +27,14 @@ from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
 from app.cli.server import Server
 from app.db.migrate import migrate
-from app.ingest.group_commit import Committer
+from app.ingest.group_commit import GroupCommit
 from app.store.delivery_record import Receipt, Record
 from app.web.application import create_app
 
 SECRET = "a-secret-of-the-benchmark-0123456789"
 
 
-class StoresNothing(Committer):
+class StoresNothing(GroupCommit):
     """Says `created` at once."""
 
     async def commit(self, rec: Record) -> Receipt:

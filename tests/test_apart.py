@@ -20,10 +20,10 @@ from app.base.tabular import CSV, JSONL, NoFile
 from app.db.engine import Unavailable
 from app.imports import importer as app_importer
 from app.imports.importer import Importer
-from app.imports.rows import Setting
+from app.imports.rows import ImportSettings
 from app.imports.worker import Apart, Ended
-from app.store.import_orders import Report
-from app.store.order_aggregate import OpenOrder, _columns
+from app.store.import_orders import ImportReport
+from app.store.order_aggregate import LoadedOrder, _columns
 from tests.house import House, eventually
 
 pytestmark = pytest.mark.anyio
@@ -47,8 +47,8 @@ ROWS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def setting() -> Setting:
-    return Setting(
+def setting() -> ImportSettings:
+    return ImportSettings(
         region="BR", currency="BRL", sources={"src_1": "commerce"}, renamed={}, source_id=None, origin="manual", present=now()
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def table(count: int) -> str:
     )
 
 
-async def take(importer: Importer, account: str, form: str, text: str, line: int = 1) -> Report:
+async def take(importer: Importer, account: str, form: str, text: str, line: int = 1) -> ImportReport:
     return await importer.orders(account, form, text, line, setting(), by="mem", rehearse=False)
 
 
@@ -136,7 +136,7 @@ async def test_every_order_that_was_imported_is_the_fold_of_its_history(house: H
                   said=json.loads(one["said"]))
             for one in history if one["order_id"] == row["id"]
         ]  # fmt: skip
-        order = OpenOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
+        order = LoadedOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
         assert row | {"test": bool(row["test"])} == _columns(order, fold(entries), row["contact_id"])
 
 
@@ -214,7 +214,7 @@ async def test_an_import_that_fails_half_way_leaves_nothing_running(
     assert process is not None
     real = importer._commit
 
-    async def failing(plan: Any) -> Report:
+    async def failing(plan: Any) -> ImportReport:
         nonlocal commits
         commits += 1
         if commits == 2:

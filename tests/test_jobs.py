@@ -166,11 +166,11 @@ async def test_a_claim_that_ran_out_is_anothers(house: House) -> None:
     assert await jobs.claim(store, claim="theirs", present=1, until=9, limit=5) == []
     [theirs] = await jobs.claim(store, claim="theirs", present=3, until=9, limit=5)
     assert mine["id"] == theirs["id"] == job_id
-    with pytest.raises(jobs.Lost):
-        await store.commit(lambda: jobs.advance(mine, jobs.Step(done=1), until=5))
+    with pytest.raises(jobs.LeaseLost):
+        await store.commit(lambda: jobs.advance(mine, jobs.JobStep(done=1), until=5))
     await jobs.finish(store, mine, jobs.DONE)
     assert (await house.get(f"/v1/jobs/{job_id}"))["state"] == "running"
-    await store.commit(lambda: jobs.advance(theirs, jobs.Step(done=1), until=5))
+    await store.commit(lambda: jobs.advance(theirs, jobs.JobStep(done=1), until=5))
     assert (await house.get(f"/v1/jobs/{job_id}"))["done"] == 1
 
 

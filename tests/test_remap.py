@@ -397,7 +397,7 @@ async def test_killed_in_the_middle_it_goes_on_and_ends_equal(
             # A life of two steps, and then it is gone without a word: its claim is still there, and runs out.
             until = 10 + lives
             [mine] = await jobs.claim(registry.store, claim=f"life {lives}", present=until, until=until + 1, limit=1)
-            story = remap.Remap(registry.store, registry.retry)
+            story = remap.RemapJob(registry.store, registry.retry)
             for _ in range(2):
                 further = await story.step(mine, until + 1)
                 if further is None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.background.analyze import AFTER, Young
+from app.background.analyze import AFTER, GrowingTables
 from app.db.engine import Rejected
 from tests.house import House, order_event
 
@@ -23,7 +23,7 @@ async def test_a_young_log_is_looked_at_when_it_has_begun_to_grow(house: House) 
     source = await house.source()
     for number in range(3):
         assert (await house.deliver(source, order_event(f"{number}", delivery_id=f"m{number}"))).status_code == 200
-    young = Young(house.registry.store)
+    young = GrowingTables(house.registry.store)
     before = await known(house)
     young.committed([], [], 0.0)
     young._committed = AFTER[0] - 1
@@ -48,7 +48,7 @@ async def test_tables_that_are_known_are_left_alone(house: House, monkeypatch: p
 
     monkeypatch.setattr("app.background.analyze.upkeep.knows_its_tables", knows)
     monkeypatch.setattr("app.background.analyze.upkeep.analyze", analyze)
-    young = Young(house.registry.store)
+    young = GrowingTables(house.registry.store)
     young._committed = AFTER[-1]
     for _ in AFTER:
         young.committed([], [], 0.0)
@@ -62,7 +62,7 @@ async def test_a_fault_of_the_telling_holds_up_nothing(house: House, monkeypatch
         raise Rejected("permission denied")
 
     monkeypatch.setattr("app.background.analyze.upkeep.knows_its_tables", refuses)
-    young = Young(house.registry.store)
+    young = GrowingTables(house.registry.store)
     young._committed = AFTER[0]
     young.committed([], [], 0.0)
     await young.stop()

@@ -97,11 +97,11 @@ class Metrics:
 
     async def _run(self) -> None:
         while not self._ending.is_set():
-            await self.look()
+            await self.poll()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), EVERY)
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Asks the engine once."""
         try:
             found = await delivery_rollups.waiting_everywhere(self._store)

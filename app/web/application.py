@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.base.log import log
 from app.base.settings import Settings
 from app.db.engine import Store
-from app.ingest.group_commit import Committer
-from app.service import Registry
+from app.ingest.group_commit import GroupCommit
+from app.service import Service
 from app.web.api import (
     accounts,
     adapters,
@@ -42,12 +42,12 @@ from app.web.http import health, openapi, reference, serializers, static
 from app.web.http.errors import Problem, answer_problem
 
 
-def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = Committer) -> "Application":
+def create_app(settings: Settings, *, committer: Callable[[Store], GroupCommit] = GroupCommit) -> "Application":
     """The whole service as one ASGI application. `committer` is replaced by the benchmark that stores nothing.
 
     Raises BadSettings.
     """
-    registry = Registry(settings, shown=serializers.order, committer=committer)
+    registry = Service(settings, shown=serializers.order, committer=committer)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -95,7 +95,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
 class Application:
     """The two doors: webhooks, which are plain ASGI, and everything else."""
 
-    def __init__(self, registry: Registry, api: Starlette) -> None:
+    def __init__(self, registry: Service, api: Starlette) -> None:
         self.registry = registry
         self._api: ASGIApp = api
         self._webhooks: ASGIApp = Webhooks(registry)

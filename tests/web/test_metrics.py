@@ -55,7 +55,7 @@ async def test_sums_for_everybody_and_sources_for_their_account(house: House) ->
 async def test_what_waits_and_whether_the_engine_answers(house: House) -> None:
     source = await house.source(unknown_contacts="hold")
     await house.deliver(source, order_event("1"))
-    await house.registry.metrics.look()
+    await house.registry.metrics.poll()
     told = await samples(house)
     assert (told["orders_held_waiting",], told["orders_engine_up",], told["orders_fetches_waiting",]) == (1, 1, 0)
 

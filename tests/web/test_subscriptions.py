@@ -337,11 +337,11 @@ async def test_a_receiver_s_certificate_must_be_good(receiver: Receiver, tmp_pat
             (trusting, sealed.url.replace("127.0.0.1", "localhost"), "certificate"),  # it names another host
             (trusting, sealed.url, None),
         ):
-            client = http_client.Receivers(named, trusted)
+            client = http_client.EventHttpClient(named, trusted)
             try:
                 answer = await client.post(url, {"content-type": "application/json"}, b"{}")
                 assert words is None and answer.status == 200
-            except http_client.Unreached as why:
+            except http_client.Unreachable as why:
                 assert words is not None and words in str(why)
             finally:
                 await client.close()
@@ -410,7 +410,7 @@ async def test_a_receiver_that_is_away_is_shown_as_failing(house: House, receive
     alerts = (await house.get("/v1/stats"))["alerts"]
     [alert] = [one for one in alerts if one["code"] == "subscription_failing"]
     assert made["id"] in alert["advice"] and "could not be reached" in alert["message"]
-    await house.registry.metrics.look()
+    await house.registry.metrics.poll()
     text = (await house.client.get("/metrics")).text
     assert "orders_events_waiting 1.0" in text and "orders_subscriptions_failing 1.0" in text
     # Another address: what waited is told at once.

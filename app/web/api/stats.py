@@ -9,13 +9,13 @@ from app.base import clock
 from app.base.roles import Permission
 from app.db.engine import Unavailable
 from app.observability import alerts
-from app.service import Registry
+from app.service import Service
 from app.store import sources
 from app.web.api.orders import Since, moment_of
 from app.web.http.authentication import identify, is_operator
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import Asked, Query, Stream, answer, open_route, route
-from app.web.http.schemas import StatsShown
+from app.web.http.request import ApiRequest, Query, Stream, answer, open_route, route
+from app.web.http.schemas import StatsResponse
 
 LONGEST = 92 * 86400 * 1_000_000  # microseconds
 
@@ -28,7 +28,7 @@ class StatsQuery(Query):
     source_id: str | None = Field(None, max_length=64)
 
 
-async def stats(asked: Asked) -> Response:
+async def stats(asked: ApiRequest) -> Response:
     """Counts per source, outcome and hour; last seen; how long acknowledging took; what somebody has to look at."""
     query = asked.query(StatsQuery)
     present = clock.now()
@@ -56,7 +56,7 @@ async def stats(asked: Asked) -> Response:
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/stats", stats, Permission.LOG, query=StatsQuery, gives=StatsShown, fails=("not_found",)),
+    route("GET", "/v1/stats", stats, Permission.LOG, query=StatsQuery, gives=StatsResponse, fails=("not_found",)),
 ]
 
 
@@ -65,7 +65,7 @@ TEXT = "text/plain; version=1.0.0; charset=utf-8"
 
 async def metrics(request: Request) -> Response:
     """Counts, queues and times in Prometheus' text format; with a token for the log, also by the account's sources."""
-    registry: Registry = request.app.state.registry
+    registry: Service = request.app.state.registry
     if is_operator(request, registry):
         return Response(registry.metrics.text(None, every_source=True), media_type=TEXT)
     account_id = None

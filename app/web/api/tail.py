@@ -9,13 +9,13 @@ from starlette.routing import Route
 
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.observability.tail import Line, Watcher
+from app.observability.tail import TailRow, Watcher
 from app.store import deliveries
-from app.store.deliveries import Filter
+from app.store.deliveries import DeliveryFilter
 from app.web.api.deliveries import Recorded
 from app.web.http import serializers
 from app.web.http.errors import invalid
-from app.web.http.request import Asked, Query, Stream, route
+from app.web.http.request import ApiRequest, Query, Stream, route
 
 HEARTBEAT = 15.0  # seconds; proxies close what is silent for long
 PAGE, MOST = 200, 2000  # what came since the last event that a watcher names is caught up with, up to so many
@@ -31,13 +31,13 @@ class TailQuery(Query):
     q: str | None = Field(None, max_length=200)
 
 
-async def tail(asked: Asked) -> Response:
+async def tail(asked: ApiRequest) -> Response:
     """The log as it grows: server-sent events `delivery`, each a row of the list; `Last-Event-ID` catches up."""
     query = asked.query(TailQuery)
     last = asked.request.headers.get("last-event-id", "")
     if len(last) > 64 or (last and not last.startswith("dlv_")):
         raise invalid("Last-Event-ID", "is not one that this stream gave")
-    wanted = Filter(**query.model_dump())
+    wanted = DeliveryFilter(**query.model_dump())
     watcher = asked.registry.tail.watch(asked.account_id, wanted)
     return StreamingResponse(
         _events(asked, watcher, wanted, last),
@@ -46,7 +46,7 @@ async def tail(asked: Asked) -> Response:
     )
 
 
-async def _events(asked: Asked, watcher: Watcher, wanted: Filter, last: str) -> AsyncGenerator[bytes]:
+async def _events(asked: ApiRequest, watcher: Watcher, wanted: DeliveryFilter, last: str) -> AsyncGenerator[bytes]:
     registry = asked.registry
     try:
         yield b": the log as it grows\n\n"
@@ -68,7 +68,7 @@ async def _events(asked: Asked, watcher: Watcher, wanted: Filter, last: str) -> 
         registry.tail.leave(watcher)
 
 
-def _sent(line: Line) -> bytes:
+def _sent(line: TailRow) -> bytes:
     if line.sent is None:
         line.sent = _event(line.row)
     return line.sent

@@ -5,8 +5,8 @@ import json
 from starlette.types import Receive, Scope, Send
 
 from app.base.outcome import Outcome
-from app.ingest.receive import Answer
-from app.service import Registry
+from app.ingest.receive import WebhookAnswer
+from app.service import Service
 from app.web.http.errors import TITLES
 
 PREFIX = "/webhooks/"
@@ -42,7 +42,7 @@ class _Gone(Exception):
 class Webhooks:
     """POST /webhooks/{source_id}."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Service) -> None:
         self._intake = registry.intake
         self._most = registry.settings.max_body_bytes
 
@@ -53,7 +53,7 @@ class Webhooks:
             return
         source_id = scope["path"][len(PREFIX) :]
         source = await self._intake.admit(source_id)
-        if isinstance(source, Answer):
+        if isinstance(source, WebhookAnswer):
             await self._tell(send, source, unread=True)
             return
         headers: list[Header] = scope["headers"]
@@ -63,7 +63,7 @@ class Webhooks:
             return
         if body is None:
             self._intake.refuse(source, Outcome.OVERSIZED, "oversized")
-            await self._tell(send, Answer(Outcome.OVERSIZED), unread=True)
+            await self._tell(send, WebhookAnswer(Outcome.OVERSIZED), unread=True)
             return
         await self._tell(send, await self._intake.receive(source, headers, scope["query_string"], body))
 
@@ -88,7 +88,7 @@ class Webhooks:
             chunks += message.get("body", b"")
         return bytes(chunks) if len(chunks) <= self._most else None
 
-    async def _tell(self, send: Send, answer: Answer, *, unread: bool = False) -> None:
+    async def _tell(self, send: Send, answer: WebhookAnswer, *, unread: bool = False) -> None:
         refused = _REFUSED.get(answer.outcome)
         if refused is None:
             content = {"delivery_id": answer.delivery_id, "outcome": answer.outcome, "orders": answer.orders}

@@ -11,7 +11,7 @@ from app.base.clock import now
 from app.base.roles import ACCOUNT_HEADER, GRANTS, IN_PROCESS, Permission, Role
 from app.base.settings import Settings
 from app.base.vault import Sealed, Vault
-from app.service import Registry
+from app.service import Service
 from app.store import accounts
 from app.web.http.errors import Problem
 
@@ -33,7 +33,7 @@ class Caller:
         return permission in GRANTS[self.role] and (not self.panel or permission in PANEL)
 
 
-def is_operator(request: Request, registry: Registry) -> bool:
+def is_operator(request: Request, registry: Service) -> bool:
     """Whether the request came through the operator's door, which no TCP connection can: its server has no port."""
     server = request.scope.get("server")
     if not server or server[1] is not None:
@@ -42,7 +42,7 @@ def is_operator(request: Request, registry: Registry) -> bool:
     return server[0] == IN_PROCESS or (settings.on_sqlite and server[0] == str(settings.socket_path))
 
 
-async def identify(request: Request, registry: Registry) -> Caller:
+async def identify(request: Request, registry: Service) -> Caller:
     """The caller. Raises Problem."""
     if is_operator(request, registry):
         named = request.headers.get(ACCOUNT_HEADER)
@@ -69,7 +69,7 @@ async def identify(request: Request, registry: Registry) -> Caller:
     return Caller(bearer.account_id, bearer.member_id, bearer.role)
 
 
-async def _signed_in(request: Request, registry: Registry) -> Caller | None:
+async def _signed_in(request: Request, registry: Service) -> Caller | None:
     """Whoever signed in to the console, while the token they did it with counts. Raises Problem."""
     session = session_of(request, registry.settings, registry.vault, now())
     if session is None:

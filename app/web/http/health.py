@@ -5,10 +5,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.db.engine import Unavailable
-from app.service import Registry
+from app.service import Service
 from app.web.http.errors import Problem
 from app.web.http.request import answer, open_route
-from app.web.http.schemas import HealthShown, ReadyShown
+from app.web.http.schemas import HealthResponse, ReadyResponse
 
 
 async def healthz(request: Request) -> Response:
@@ -18,7 +18,7 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """The database answers, too."""
-    registry: Registry = request.app.state.registry
+    registry: Service = request.app.state.registry
     try:
         await registry.store.check()
     except Unavailable:
@@ -27,6 +27,6 @@ async def readyz(request: Request) -> Response:
 
 
 ROUTES: list[Route] = [
-    open_route("GET", "/healthz", healthz, gives=HealthShown),
-    open_route("GET", "/readyz", readyz, gives=ReadyShown, fails=("busy",)),
+    open_route("GET", "/healthz", healthz, gives=HealthResponse),
+    open_route("GET", "/readyz", readyz, gives=ReadyResponse, fails=("busy",)),
 ]

@@ -44,10 +44,10 @@ async def file(request: Request) -> Response:
 
 def written_out(document: Schema, address: str) -> str:
     """The page; `address` is where the examples go."""
-    return Manual(document, address).page()
+    return ReferencePage(document, address).page()
 
 
-class Manual:
+class ReferencePage:
     """One document, written out as HTML. Every text of it is escaped where it is put in."""
 
     def __init__(self, document: Schema, address: str) -> None:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.db.engine import Unavailable
-from app.service import Registry
+from app.service import Service
 from app.store import accounts
 from app.web.http.errors import Problem
 
@@ -74,7 +74,7 @@ def _files(prefix: str) -> dict[str, File]:
 
 async def serve(request: Request) -> Response:
     """A file, or the page for every address that a person can be at."""
-    registry: Registry = request.app.state.registry
+    registry: Service = request.app.state.registry
     path = request.path_params.get("path", "")
     known = _files(urlsplit(registry.settings.webhooks_at).path)
     if path.startswith(_ASSETS):
@@ -85,7 +85,7 @@ async def serve(request: Request) -> Response:
     return _sent(request, known[_PAGE], {**_HEADERS, "content-security-policy": _POLICY.format(ancestors)})
 
 
-async def _ancestors(request: Request, registry: Registry) -> str:
+async def _ancestors(request: Request, registry: Service) -> str:
     """Which pages may show this account's panel in a frame; nobody, unless the account names them."""
     named = request.query_params.get("account", "")
     if not _ACCOUNT_ID.fullmatch(named):
