@@ -31,14 +31,14 @@ class Service:
     """What the doors (web, and the command line through it) stand on."""
 
     def __init__(
-        self, settings: Settings, *, shown: Shown, committer: Callable[[Store], GroupCommit] = GroupCommit
+        self, settings: Settings, *, shown: Shown, group_commit: Callable[[Store], GroupCommit] = GroupCommit
     ) -> None:
         self.settings = settings
         self.vault: Vault = open_vault(settings)
         self.store = Store(settings)
-        self.directory = SourceCache(self.store, self.vault, settings)
-        self.committer = committer(self.store)
-        self.metrics = Metrics(self.store, lambda: self.committer.waiting)
+        self.source_cache = SourceCache(self.store, self.vault, settings)
+        self.group_commit = group_commit(self.store)
+        self.metrics = Metrics(self.store, lambda: self.group_commit.waiting)
         self.refused = RejectionCounter(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
         self.tail = Tail(self.store)
@@ -48,21 +48,21 @@ class Service:
             settings.receivers,
             shown=shown,
             counts=self.metrics.told,
-            busy=lambda: self.committer.waiting > 0,
+            busy=lambda: self.group_commit.waiting > 0,
         )
-        self.committer.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
+        self.group_commit.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
         self.young = None if self.store.on_sqlite else GrowingTables(self.store)
         if self.young:
-            self.committer.observers.append(self.young.committed)
+            self.group_commit.observers.append(self.young.committed)
             self.importer.observers.append(self.young.grown)
-        self.intake = Receiver(self.directory, self.committer, self.refused)
-        self.retry = Reprocessor(self.store, self.directory, self.committer)
+        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused)
+        self.retry = Reprocessor(self.store, self.source_cache, self.group_commit)
         self.erasures = ErasureService(self.store, self.vault, self.retry)
         self.held = OnHoldWorker(self.store, self.retry)
         self.source_api = SourceApi()
-        self.fetch = FetchWorker(self.store, self.vault, self.retry, self.source_api, self.committer.to_fetch)
+        self.fetch = FetchWorker(self.store, self.vault, self.retry, self.source_api, self.group_commit.to_fetch)
         self.retention = Retention(self.store)
-        self.jobs = Jobs(self.store, self.retry, self.committer)
+        self.jobs = Jobs(self.store, self.retry, self.group_commit)
         self.spans = self._observed()
 
     def _observed(self) -> "Tracing | None":
@@ -72,8 +72,8 @@ class Service:
         from app.observability.tracing import Tracing
 
         return Tracing(
-            intake=self.intake,
-            committer=self.committer,
+            receiver=self.receiver,
+            group_commit=self.group_commit,
             fetch=self.fetch,
             source_api=self.source_api,
             jobs=self.jobs,
@@ -84,7 +84,7 @@ class Service:
         await self.store.open()
         if self.spans:
             self.spans.start()
-        self.committer.start()
+        self.group_commit.start()
         self.refused.start()
         self.metrics.start()
         self.held.start()
@@ -102,7 +102,7 @@ class Service:
         await self.tail.stop()
         await self.fetch.stop()
         await self.held.stop()
-        await self.committer.stop()
+        await self.group_commit.stop()
         if self.young:
             await self.young.stop()
         await self.metrics.stop()

@@ -107,7 +107,7 @@ async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str],
     await migrate(settings)
     registry = Service(settings, shown=serializers.order)
     await registry.store.open()
-    registry.committer.start()
+    registry.group_commit.start()
     try:
         account = (await accounts.create(registry.store, "bench", enable=True))[0]
         made = [found async for found in _templates(registry, account)]
@@ -120,7 +120,7 @@ async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str],
             mixed.append(await _turn(registry, _sent(made, numbers, count)))
         return sorted({source.adapter.name for source, _ in made}), alone, mixed
     finally:
-        await registry.committer.stop()
+        await registry.group_commit.stop()
         await registry.store.close()
 
 
@@ -181,7 +181,7 @@ async def _turn(registry: Service, sent: list[Sent]) -> float:
 
     async def client() -> None:
         for source, headers, query, body in waiting:
-            answer = await registry.intake.receive(source, headers, query, body)
+            answer = await registry.receiver.receive(source, headers, query, body)
             assert answer.status == 200, (source.adapter.name, answer)
 
     begun = time.perf_counter()

@@ -81,7 +81,7 @@ def say(port: int, source_id: str, token: str) -> None:
 async def serve(settings: Settings, listener: socket.socket, *, storage: bool) -> None:
     """Serves until SIGTERM."""
     await migrate(settings)
-    app = create_app(settings) if storage else create_app(settings, committer=StoresNothing)
+    app = create_app(settings) if storage else create_app(settings, group_commit=StoresNothing)
 
     class Announced(Server):
         """Says where it listens once it does."""

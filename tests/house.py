@@ -82,9 +82,9 @@ class House:
         await self.app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
     @property
-    def registry(self) -> Service:
+    def service(self) -> Service:
         """The running registry itself, for what happens by the clock."""
-        return self.app.registry
+        return self.app.service
 
     async def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str

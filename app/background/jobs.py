@@ -42,8 +42,8 @@ AWAY = 1.0  # seconds before an unreachable database is tried again
 class Jobs:
     """One process's part in the jobs."""
 
-    def __init__(self, store: Store, retry: Reprocessor, committer: GroupCommit) -> None:
-        self._store, self._retry, self._committer = store, retry, committer
+    def __init__(self, store: Store, retry: Reprocessor, group_commit: GroupCommit) -> None:
+        self._store, self._retry, self._group_commit = store, retry, group_commit
         self._remap = RemapJob(store, retry)
         self._came, self._ending = asyncio.Event(), asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -177,7 +177,7 @@ class Jobs:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), min(took, LONGEST_REST))
         for _ in range(100):
-            if self._committer.waiting < MOST_AT_ONCE or self._ending.is_set():
+            if self._group_commit.waiting < MOST_AT_ONCE or self._ending.is_set():
                 return
             await asyncio.sleep(0.02)
 

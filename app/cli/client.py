@@ -251,9 +251,9 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[A
                     )
             app = application(settings)
             if apart:
-                app.registry.importer.apart = apart
+                app.service.importer.apart = apart
             if settings.on_sqlite:
-                app.registry.importer.alone()  # the lock is ours
+                app.service.importer.alone()  # the lock is ours
         except (Newer, Unavailable) as why:
             raise CommandFailed(str(why)) from None
         except BadSettings as why:

@@ -84,7 +84,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, which waits for every answer to end: those that go on for ever are ended first."""
-        self._application.registry.tail.end()
+        self._application.service.tail.end()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -33,13 +33,13 @@ class WebhookAnswer:
 class Receiver:
     """The story of one delivery."""
 
-    def __init__(self, directory: SourceCache, committer: GroupCommit, refused: RejectionCounter) -> None:
-        self._directory, self._committer, self._refused = directory, committer, refused
+    def __init__(self, source_cache: SourceCache, group_commit: GroupCommit, refused: RejectionCounter) -> None:
+        self._source_cache, self._group_commit, self._refused = source_cache, group_commit, refused
 
     async def admit(self, source_id: str) -> Source | WebhookAnswer:
         """The source, if it takes deliveries; else the answer. Asked before a body is read."""
         try:
-            source = self._directory.source_at_once(source_id) or await self._directory.source(source_id)
+            source = self._source_cache.source_at_once(source_id) or await self._source_cache.source(source_id)
         except (Unavailable, Sealed):
             return WebhookAnswer(Outcome.BUSY)
         if source is None:
@@ -66,7 +66,7 @@ class Receiver:
             return WebhookAnswer(Outcome.UNVERIFIED)
         rec = self.read(source, delivery, received_at, proven_by=proven_by)
         try:
-            receipt = await self._committer.commit(rec)
+            receipt = await self._group_commit.commit(rec)
         except Busy:
             return WebhookAnswer(Outcome.BUSY)
         return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer)

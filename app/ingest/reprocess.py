@@ -45,8 +45,8 @@ class RecordedDelivery:
 class Reprocessor:
     """Takes deliveries up again."""
 
-    def __init__(self, store: Store, directory: SourceCache, committer: GroupCommit) -> None:
-        self._store, self._directory, self._committer = store, directory, committer
+    def __init__(self, store: Store, source_cache: SourceCache, group_commit: GroupCommit) -> None:
+        self._store, self._source_cache, self._group_commit = store, source_cache, group_commit
 
     async def kept(self, account_id: str, delivery_id: str) -> RecordedDelivery | None:
         """What is kept of a delivery; None when there is no such delivery. Raises NotKept, Unavailable."""
@@ -63,7 +63,7 @@ class Reprocessor:
         bodies = await deliveries.bodies(self._store, account_id, [row["id"] for row in rows])
         found: list[RecordedDelivery | NotRecorded] = []
         for row in rows:
-            source = await self._directory.source(row["source_id"])
+            source = await self._source_cache.source(row["source_id"])
             if source is None:
                 found.append(NotRecorded("its source was deleted"))
             elif row["id"] not in bodies:
@@ -82,7 +82,7 @@ class Reprocessor:
 
     async def commit(self, rec: Record) -> Receipt:
         """What became of it this time. Raises Busy."""
-        return await self._committer.commit(rec)
+        return await self._group_commit.commit(rec)
 
     async def retry(self, account_id: str, delivery_id: str) -> Receipt | None:
         """Reads and commits it anew; a thin one is fetched again. None when there is no such delivery.

@@ -60,8 +60,8 @@ class Tracing:
     def __init__(
         self,
         *,
-        intake: "Receiver",
-        committer: "GroupCommit",
+        receiver: "Receiver",
+        group_commit: "GroupCommit",
         fetch: "FetchWorker",
         source_api: "SourceApi",
         jobs: "Jobs",
@@ -69,16 +69,16 @@ class Tracing:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._tracer = self._provider.get_tracer(NAME, version(NAME))
         self._waiting: dict[str, Span] = {}  # by delivery: those that wait for the commit
-        _wrap(intake, "admit", self._admit)
-        _wrap(intake, "prove", self._prove)
-        _wrap(intake, "read", self._read)
-        _wrap(intake, "receive", self._receive)
-        _wrap(intake, "refuse", self._refuse)
-        _wrap(committer, "commit", self._commit)
+        _wrap(receiver, "admit", self._admit)
+        _wrap(receiver, "prove", self._prove)
+        _wrap(receiver, "read", self._read)
+        _wrap(receiver, "receive", self._receive)
+        _wrap(receiver, "refuse", self._refuse)
+        _wrap(group_commit, "commit", self._commit)
         _wrap(fetch, "fetch", self._fetch)
         _wrap(source_api, "read", self._read_from_source)
         _wrap(jobs, "piece", self._piece)
-        committer.observers.append(self._committed)
+        group_commit.observers.append(self._committed)
 
     def start(self) -> None:
         """Begins to export, in a thread of its own. What it cannot send it drops; nobody waits for it."""

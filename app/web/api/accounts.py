@@ -127,19 +127,19 @@ def _account(row: Row) -> AccountResponse:
 async def make_account(asked: ApiRequest) -> Response:
     """A new account, off unless it is enabled at once; its admin's token is shown this once."""
     given = await asked.body(AccountMade)
-    account_id, token = await accounts.create(asked.registry.store, given.name, enable=given.enable)
+    account_id, token = await accounts.create(asked.service.store, given.name, enable=given.enable)
     return answer({"account_id": account_id, "admin_token": token}, 201)
 
 
 async def list_accounts(asked: ApiRequest) -> Response:
     """Every account of this installation."""
-    rows = await accounts.all_accounts(asked.registry.store)
+    rows = await accounts.all_accounts(asked.service.store)
     return answer({"data": [_account(row) for row in rows], "next_cursor": None})
 
 
 async def show_account(asked: ApiRequest) -> Response:
     """The account."""
-    row = await accounts.find(asked.registry.store, asked.account_id)
+    row = await accounts.find(asked.service.store, asked.account_id)
     if row is None:
         raise not_found("account")
     return answer(_account(row))
@@ -151,15 +151,15 @@ async def change_account(asked: ApiRequest) -> Response:
     changes = given.model_dump(exclude_unset=True)
     if "retention" in changes:
         changes["retention"] = await _retention(asked, changes["retention"])
-    await accounts.change(asked.registry.store, asked.account_id, changes)
-    asked.registry.directory.forget()
+    await accounts.change(asked.service.store, asked.account_id, changes)
+    asked.service.source_cache.forget()
     return await show_account(asked)
 
 
 async def _retention(asked: ApiRequest, given: dict[str, str | None]) -> dict[str, str]:
     """The ages that hold from now on. Pruning by itself waits a whole turn: what was set by mistake can be taken back."""
-    row = await accounts.find(asked.registry.store, asked.account_id)
-    await pruning.postpone(asked.registry.store)
+    row = await accounts.find(asked.service.store, asked.account_id)
+    await pruning.postpone(asked.service.store)
     ages = (row["retention"] if row else {}) | given
     return {name: age for name, age in ages.items() if age is not None}
 
@@ -171,7 +171,7 @@ def _member(row: Row) -> MemberResponse:
 async def make_member(asked: ApiRequest) -> Response:
     """A new member."""
     given = await asked.body(MemberMade)
-    row = await accounts.add_member(asked.registry.store, asked.account_id, given.name, given.role, given.id)
+    row = await accounts.add_member(asked.service.store, asked.account_id, given.name, given.role, given.id)
     return answer(_member(row), 201)
 
 
@@ -179,7 +179,7 @@ async def list_members(asked: ApiRequest) -> Response:
     """The members."""
     query = asked.query(Page)
     rows = await accounts.members(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
     return answer(page_of(rows, query.limit, _member, lambda row: row["id"]))
 
@@ -194,7 +194,7 @@ def _token(row: Row) -> TokenResponse:
 async def make_token(asked: ApiRequest) -> Response:
     """A new token; it is shown this once, and only its hash is kept."""
     given = await asked.body(TokenMade)
-    store, member_id = asked.registry.store, given.member_id
+    store, member_id = asked.service.store, given.member_id
     if member_id is None:
         made = await accounts.add_member(store, asked.account_id, given.name or str(given.role), given.role, None)
         member_id = made["id"]
@@ -209,16 +209,16 @@ async def list_tokens(asked: ApiRequest) -> Response:
     """The tokens, without themselves."""
     query = asked.query(Page)
     rows = await accounts.tokens(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
     return answer(page_of(rows, query.limit, _token, lambda row: row["id"]))
 
 
 async def revoke_token(asked: ApiRequest) -> Response:
     """Revokes a token; it is refused within a second in every process."""
-    if not await accounts.revoke_token(asked.registry.store, asked.account_id, asked.path("token")):
+    if not await accounts.revoke_token(asked.service.store, asked.account_id, asked.path("token")):
         raise not_found("token")
-    asked.registry.directory.forget()
+    asked.service.source_cache.forget()
     return Response(status_code=204)
 
 

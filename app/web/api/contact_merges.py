@@ -24,14 +24,14 @@ class MergeBody(Body):
 
 
 async def _itself(asked: ApiRequest) -> str:
-    found = await contact_merges.itself(asked.registry.store, asked.account_id, asked.path("contact"))
+    found = await contact_merges.itself(asked.service.store, asked.account_id, asked.path("contact"))
     if found is None:
         raise not_found("contact")
     return found
 
 
 async def _answer(asked: ApiRequest, contact_id: str, merged: MergeResult) -> Response:
-    row = await contacts.find(asked.registry.store, asked.account_id, contact_id)
+    row = await contacts.find(asked.service.store, asked.account_id, contact_id)
     if row is None:
         raise not_found("contact")
     told: MergedResponse = {
@@ -46,7 +46,7 @@ async def _answer(asked: ApiRequest, contact_id: str, merged: MergeResult) -> Re
 async def merge(asked: ApiRequest) -> Response:
     """Everything of the contact moves to another; its id, and the CRM's, answer as that one from then on."""
     given = await asked.body(MergeBody)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     contact_id = await _itself(asked)
     into = await contact_merges.itself(store, account_id, given.into)
     if into is None:
@@ -59,7 +59,7 @@ async def merge(asked: ApiRequest) -> Response:
         done = await contact_merges.merge(store, account_id, contact_id, into, asked.caller.member_id)
     except MergeRejected as why:
         raise Problem("conflict", str(why), errors=[{"field": "into", "message": str(why)}]) from None
-    asked.registry.held.contact_appeared()
+    asked.service.held.contact_appeared()
     return await _answer(asked, done.survivor_id, done)
 
 
@@ -68,7 +68,7 @@ async def unmerge(asked: ApiRequest) -> Response:
     await asked.body(Body)
     contact_id = await _itself(asked)
     try:
-        done = await contact_merges.undo(asked.registry.store, asked.account_id, contact_id)
+        done = await contact_merges.undo(asked.service.store, asked.account_id, contact_id)
     except MergeRejected as why:
         raise Problem("conflict", str(why)) from None
     return await _answer(asked, done.contact_id, done)

@@ -73,7 +73,7 @@ class ContactBody(Body):
 
 async def region_of(asked: ApiRequest) -> str:
     """Where numbers without a country code are."""
-    account = await accounts.find(asked.registry.store, asked.account_id)
+    account = await accounts.find(asked.service.store, asked.account_id)
     return account["default_region"] if account else "BR"
 
 
@@ -89,7 +89,7 @@ async def visible(asked: ApiRequest, row: Row | None) -> Row:
 
 async def serialize(asked: ApiRequest, row: Row) -> ContactWhole:
     """A contact as it is answered."""
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     everything = await wallet_of(asked) is None
     return {
         **serializers.contact(row, await contacts.identities_of(store, account_id, [row["id"]])),
@@ -132,7 +132,7 @@ async def one_identity(asked: ApiRequest, query: IdentityQuery) -> tuple[str, st
 async def look_up(asked: ApiRequest) -> Response:
     """Exact look-up through one identity; an empty list when nobody is known by it."""
     kind, value = await one_identity(asked, asked.query(IdentityQuery))
-    row = await contacts.by_identity(asked.registry.store, asked.account_id, kind, value)
+    row = await contacts.by_identity(asked.service.store, asked.account_id, kind, value)
     owner = await wallet_of(asked)
     found = [row] if row is not None and (owner is None or row["owner_id"] == owner) else []
     return answer({"data": [await serialize(asked, one) for one in found], "next_cursor": None})
@@ -147,7 +147,7 @@ async def upsert(asked: ApiRequest) -> Response:
     given = await asked.body(ContactBody, region=region)
     customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
     told = await contacts.upsert(
-        asked.registry.store,
+        asked.service.store,
         asked.account_id,
         crm_id,
         name=given.name,
@@ -163,8 +163,8 @@ async def upsert(asked: ApiRequest) -> Response:
             'it, say so: "after_erasure": true',
             errors=[{"field": "after_erasure", "message": "is needed: the person was erased"}],
         )
-    asked.registry.held.contact_appeared()
-    row = await contacts.find(asked.registry.store, asked.account_id, told.contact_id)
+    asked.service.held.contact_appeared()
+    row = await contacts.find(asked.service.store, asked.account_id, told.contact_id)
     if row is None:
         raise not_found("contact")
     return answer(await serialize(asked, row), 201 if told.created else 200)
@@ -172,7 +172,7 @@ async def upsert(asked: ApiRequest) -> Response:
 
 async def take_away(asked: ApiRequest) -> Response:
     """The contact is not known by this identity any more: it was mistyped, or is somebody else's."""
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     row = await contacts.find(store, account_id, asked.path("contact"))
     if row is None:
         raise not_found("contact")
@@ -190,7 +190,7 @@ async def conflicts(asked: ApiRequest) -> Response:
     """Identities that were told of one contact and belong to another: merge the two, or take the identity from one."""
     query = asked.query(Page)
     rows, following = await contacts.conflicts(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
+        asked.service.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
     )
     serialize: list[ConflictOfContact] = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
     return answer({"data": serialize, "next_cursor": cursor(following) if following else None})
@@ -198,22 +198,22 @@ async def conflicts(asked: ApiRequest) -> Response:
 
 async def show(asked: ApiRequest) -> Response:
     """One contact."""
-    row = await visible(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
     return answer(await serialize(asked, row))
 
 
 async def orders_of(asked: ApiRequest) -> Response:
     """What the contact bought, newest first."""
-    row = await visible(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
     return await list_orders(asked, contact_id=row["id"])
 
 
 async def summary(asked: ApiRequest) -> Response:
     """Per currency, computed from the orders."""
-    row = await visible(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
     asked.query(Query)
     rows = await orders.summary(
-        asked.registry.store, asked.account_id, await wanted(asked, OrderQuery(), contact_id=row["id"])
+        asked.service.store, asked.account_id, await wanted(asked, OrderQuery(), contact_id=row["id"])
     )
     return answer({"contact_id": row["id"], "currencies": [sums(one) for one in rows]})
 

@@ -28,7 +28,7 @@ class DealBody(Body):
 
 
 async def _serialize(asked: ApiRequest, row: Row) -> DealResponse:
-    contact = await contacts.find(asked.registry.store, asked.account_id, row["contact_id"])
+    contact = await contacts.find(asked.service.store, asked.account_id, row["contact_id"])
     return {
         "crm_id": row["crm_id"],
         "contact_id": contact["id"] if contact else row["contact_id"],
@@ -42,7 +42,7 @@ async def _serialize(asked: ApiRequest, row: Row) -> DealResponse:
 
 async def _visible(asked: ApiRequest) -> Row:
     """The deal, if the asker may see it. Raises Problem: outside a rep's wallet there is nothing."""
-    store = asked.registry.store
+    store = asked.service.store
     row = await deals.find(store, asked.account_id, asked.path("deal"))
     if row is None:
         raise not_found("deal")
@@ -58,7 +58,7 @@ async def upsert(asked: ApiRequest) -> Response:
     """The deal of the CRM's id, made or changed; what is not mentioned is left alone."""
     crm_id = asked.path("deal")
     given = await asked.body(DealBody)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     contact = await contacts.find(store, account_id, given.contact)
     if contact is None:
         raise no_contact(given.contact)
@@ -85,9 +85,9 @@ async def _others(asked: ApiRequest, crm_id: str, contact_id: str, before: Row |
     """The orders that are to move to the deal's new contact. Raises Problem when nobody said what becomes of them."""
     if before is None or before["contact_id"] == contact_id:
         if wish == "move":
-            return await deals.orders_of_others(asked.registry.store, asked.account_id, crm_id, contact_id)
+            return await deals.orders_of_others(asked.service.store, asked.account_id, crm_id, contact_id)
         return []
-    found = await deals.orders_of_others(asked.registry.store, asked.account_id, crm_id, contact_id)
+    found = await deals.orders_of_others(asked.service.store, asked.account_id, crm_id, contact_id)
     if found and wish is None:
         raise Problem(
             "conflict",

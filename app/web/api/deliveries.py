@@ -58,7 +58,7 @@ async def index(asked: ApiRequest) -> Response:
     a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
     """
     query = asked.query(DeliveryQuery)
-    store, contact_id = asked.registry.store, None
+    store, contact_id = asked.service.store, None
     if query.contact:
         found = await contacts.find(store, asked.account_id, query.contact)
         if found is None:
@@ -84,7 +84,7 @@ async def index(asked: ApiRequest) -> Response:
 
 async def show(asked: ApiRequest) -> Response:
     """One delivery; its body only for those who may see bodies."""
-    store = asked.registry.store
+    store = asked.service.store
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
     if row is None:
         raise not_found("delivery")
@@ -124,7 +124,7 @@ async def retry(asked: ApiRequest) -> Response:
     """Takes one recorded delivery up again, with today's adapter."""
     await asked.body(Body)
     try:
-        receipt = await asked.registry.retry.retry(asked.account_id, asked.path("delivery"))
+        receipt = await asked.service.retry.retry(asked.account_id, asked.path("delivery"))
     except NotRecorded as why:
         raise Problem("conflict", f"the delivery cannot be taken up again: {why}") from None
     if receipt is None:
@@ -142,7 +142,7 @@ async def sources_of(asked: ApiRequest) -> Response:
     """The account's sources as the log names them, for those who read it and keep no sources."""
     query = asked.query(Page)
     rows = await sources.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
 
     return answer(page_of(rows, query.limit, lambda row: _named(asked, row), lambda row: row["id"]))
@@ -154,7 +154,7 @@ def _named(asked: ApiRequest, row: Row) -> SourceNamed:
         "name": row["name"],
         "adapter": row["adapter"],
         "enabled": row["enabled"],
-        "webhook_url": asked.registry.directory.webhook_url(row["id"]),
+        "webhook_url": asked.service.source_cache.webhook_url(row["id"]),
     }
 
 
@@ -199,10 +199,10 @@ class ChangesResponse(TypedDict):
 async def body(asked: ApiRequest) -> Response:
     """The exact bytes that arrived, to keep as a file."""
     asked.query(Query)
-    row = await deliveries.find(asked.registry.store, asked.account_id, asked.path("delivery"))
+    row = await deliveries.find(asked.service.store, asked.account_id, asked.path("delivery"))
     if row is None:
         raise not_found("delivery")
-    kept = await deliveries.body(asked.registry.store, asked.account_id, row["id"])
+    kept = await deliveries.body(asked.service.store, asked.account_id, row["id"])
     if kept is None:
         raise Problem("not_found", "the body of this delivery is not kept any more")
     return Response(
@@ -220,7 +220,7 @@ async def body(asked: ApiRequest) -> Response:
 async def changed(asked: ApiRequest) -> Response:
     """What the delivery changed in its orders when it was taken up."""
     asked.query(Query)
-    store = asked.registry.store
+    store = asked.service.store
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
     if row is None:
         raise not_found("delivery")

@@ -55,7 +55,7 @@ async def orders_jsonl(asked: ApiRequest) -> Response:
 
 async def _orders(asked: ApiRequest, form: str) -> Response:
     query = asked.query(OrderExportQuery)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     person = await contacts.find(store, account_id, query.contact) if query.contact else None
     nobody, contact_id = bool(query.contact) and person is None, person["id"] if person else None
     which = await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id, q=query.q)
@@ -102,7 +102,7 @@ async def contacts_jsonl(asked: ApiRequest) -> Response:
 
 async def _contacts(asked: ApiRequest, form: str) -> Response:
     query = asked.query(ExportQuery)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     owner = await wallet_of(asked)
 
     async def page(after: str) -> tuple[list[Row], str | None]:

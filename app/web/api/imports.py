@@ -77,7 +77,7 @@ async def import_orders(asked: ApiRequest) -> Response:
     form, text = await part_of(asked)
     setting = await _setting(asked, query, query.source_id, query.origin)
     try:
-        report = await asked.registry.importer.orders(
+        report = await asked.service.importer.orders(
             asked.account_id, form, text, query.line or _first_line(form), setting,
             by=asked.caller.member_id or OPERATOR, rehearse=query.dry_run,
         )  # fmt: skip
@@ -92,7 +92,7 @@ async def import_contacts(asked: ApiRequest) -> Response:
     form, text = await part_of(asked)
     setting = await _setting(asked, query, None, Origin.MANUAL)
     try:
-        report = await asked.registry.importer.contacts(
+        report = await asked.service.importer.contacts(
             asked.account_id, form, text, query.line or _first_line(form), setting, rehearse=query.dry_run
         )
     except NoFile as why:
@@ -116,7 +116,7 @@ async def part_of(asked: ApiRequest) -> tuple[str, str]:
 
 
 async def _setting(asked: ApiRequest, query: ImportQuery, source_id: str | None, origin: Origin) -> ImportSettings:
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     account = await accounts.find(store, account_id)
     if account is None:
         raise Problem("not_found", "there is no such account")
@@ -148,7 +148,7 @@ def _renamed(text: str | None) -> dict[str, str | None]:
 def _reported(asked: ApiRequest, report: ImportReport, *, dry_run: bool) -> Response:
     """What became of a part, as the API tells it."""
     if report.made_contacts and not dry_run:
-        asked.registry.held.contact_appeared()
+        asked.service.held.contact_appeared()
 
     def as_response(faults: list[Fault]) -> list[RowProblem]:
         return [{"line": one.line, "field": one.field or None, "message": one.message} for one in faults]

@@ -162,7 +162,7 @@ async def retry(asked: ApiRequest) -> Response:
     given = body.filter
     contact_id = None
     if given.contact is not None:
-        found = await contacts.find(asked.registry.store, asked.account_id, given.contact)
+        found = await contacts.find(asked.service.store, asked.account_id, given.contact)
         if found is None:
             raise invalid("filter.contact", "there is no such contact")
         contact_id = found["id"]
@@ -177,14 +177,14 @@ async def retry(asked: ApiRequest) -> Response:
         q=given.q,
     )
     if body.dry_run:
-        return answer({"count": await asked.registry.jobs.count(asked.account_id, wanted), "dry_run": True})
+        return answer({"count": await asked.service.jobs.count(asked.account_id, wanted), "dry_run": True})
     return await _begun(asked, Kind.RETRY, wanted, dry_run=False)
 
 
 async def remap(asked: ApiRequest) -> Response:
     """Reads a source's recorded deliveries with today's adapter, in the background; a dry run only says what would change."""
     body = await asked.body(RemapBody)
-    source = await asked.registry.directory.source(body.source_id)
+    source = await asked.service.source_cache.source(body.source_id)
     if source is None or source.account_id != asked.account_id:
         raise not_found("source")
     if why := refusal(source.adapter):
@@ -194,7 +194,7 @@ async def remap(asked: ApiRequest) -> Response:
 
 
 async def _begun(asked: ApiRequest, kind: Kind, wanted: DeliveryFilter, *, dry_run: bool) -> Response:
-    job = await asked.registry.jobs.begin(
+    job = await asked.service.jobs.begin(
         asked.account_id, kind, wanted, dry_run=dry_run, member_id=asked.caller.member_id
     )
     return answer({"job_id": job["id"], "count": job["total"]} | ({"dry_run": True} if dry_run else {}), 202)
@@ -215,14 +215,14 @@ async def index(asked: ApiRequest) -> Response:
     """The account's jobs, newest first."""
     query = asked.query(JobsQuery)
     rows = await jobs.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1,
+        asked.service.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1,
         kind=query.kind, state=query.state,
     )  # fmt: skip
     return answer(page_of(rows, query.limit, shape, lambda row: row["id"]))
 
 
 async def _job(asked: ApiRequest) -> Row:
-    job = await jobs.find(asked.registry.store, asked.account_id, asked.path("job"))
+    job = await jobs.find(asked.service.store, asked.account_id, asked.path("job"))
     if job is None:
         raise not_found("job")
     return job
@@ -244,7 +244,7 @@ async def stop(asked: ApiRequest) -> Response:
     job = await _job(asked)
     if job["kind"] == Kind.REMAP and not asked.caller.may(Permission.SOURCES):
         raise Problem("forbidden", f"a remap is stopped by who may begin one: “{Permission.SOURCES}”")
-    stopped = await jobs.stop(asked.registry.store, asked.account_id, job["id"])
+    stopped = await jobs.stop(asked.service.store, asked.account_id, job["id"])
     if stopped is None:
         raise not_found("job")
     return answer(shape(stopped))
@@ -255,13 +255,13 @@ async def changes(asked: ApiRequest) -> Response:
     query = asked.query(ChangesQuery)
     job = await _job(asked)
     rows = await jobs.changes(
-        asked.registry.store, asked.account_id, job["id"],
+        asked.service.store, asked.account_id, job["id"],
         kind=query.kind, after=after(query.cursor, str, str) or ("", ""), limit=query.limit + 1,
     )  # fmt: skip
     ids = {
         side["contact_id"] for row in rows if row["kind"] == "order" for side in (row["before"], row["after"]) if side
     }
-    crm = await contacts.crm_ids(asked.registry.store, asked.account_id, [one for one in sorted(ids - {None, "new"})])
+    crm = await contacts.crm_ids(asked.service.store, asked.account_id, [one for one in sorted(ids - {None, "new"})])
     seen = asked.caller.may(Permission.BODIES)
     return answer(
         page_of(rows, query.limit, lambda row: _change(row, crm, seen), lambda row: [row["kind"], row["subject"]])

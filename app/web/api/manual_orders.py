@@ -186,7 +186,7 @@ def _items(lines: list[ItemBody], currency: str, wrong: ProblemGroup) -> list[di
 
 async def _contact(asked: ApiRequest, word: str) -> str:
     """Our id of the contact. Raises Problem: it must exist."""
-    row = await contacts.find(asked.registry.store, asked.account_id, word)
+    row = await contacts.find(asked.service.store, asked.account_id, word)
     if row is None:
         raise no_contact(word)
     contact_id: str = row["id"]
@@ -204,14 +204,14 @@ def no_contact(word: str) -> Problem:
 
 async def check_deal(asked: ApiRequest, deal_id: str, contact_id: str | None, on_purpose: bool) -> None:
     """Whether an order of this contact (None: it is not known whose) may hang on the deal. Raises Problem."""
-    deal = await deals.find(asked.registry.store, asked.account_id, deal_id)
+    deal = await deals.find(asked.service.store, asked.account_id, deal_id)
     if deal is None:
         raise invalid(
             "deal_id", f"no deal is known as {quoted(deal_id)}; make it first: PUT /v1/deals/{{the CRM's id}}"
         )
     if contact_id is None or on_purpose:
         return
-    owner = await contacts.find(asked.registry.store, asked.account_id, deal["contact_id"])
+    owner = await contacts.find(asked.service.store, asked.account_id, deal["contact_id"])
     if (owner["id"] if owner else deal["contact_id"]) != contact_id:
         raise Problem(
             "conflict",
@@ -228,7 +228,7 @@ def _member(asked: ApiRequest) -> str:
 async def create(asked: ApiRequest) -> Response:
     """A new order, written by hand or by another system; the same external id again gives the order that is there."""
     given = await asked.body(OrderBody)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     account = await accounts.find(store, account_id)
     currency = given.currency or (account["default_currency"] if account else "BRL")
     contact_id, wrong = None, ProblemGroup()
@@ -272,7 +272,7 @@ async def create(asked: ApiRequest) -> Response:
 async def change(asked: ApiRequest) -> Response:
     """Edits an order. Title, contact and deal stay as a member set them; other fields follow what is said later."""
     given = await asked.body(OrderPatch)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     row = await orders.find(store, account_id, asked.path("order"))
     if row is None:
         raise not_found("order")

@@ -111,11 +111,11 @@ async def list_orders(asked: ApiRequest, *, contact_id: str | None = None, deal_
     if isinstance(query, AllOrdersQuery):
         deal_id, q = query.deal_id, query.q
         if query.contact:
-            found = await contacts.find(asked.registry.store, asked.account_id, query.contact)
+            found = await contacts.find(asked.service.store, asked.account_id, query.contact)
             if found is None:
                 return answer({"data": [], "next_cursor": None})
             contact_id = found["id"]
-    store, place = asked.registry.store, after(query.cursor, int, str)
+    store, place = asked.service.store, after(query.cursor, int, str)
     filtered = await wanted(asked, query, contact_id=contact_id, deal_id=deal_id, q=q)
     if q:
         rows, further = await orders.search(store, asked.account_id, filtered, after=place, limit=query.limit)
@@ -136,7 +136,7 @@ async def list_orders(asked: ApiRequest, *, contact_id: str | None = None, deal_
 
 async def _crm_ids(asked: ApiRequest, rows: list[Row]) -> dict[str, str | None]:
     return await contacts.crm_ids(
-        asked.registry.store, asked.account_id, [row["contact_id"] for row in rows if row["contact_id"]]
+        asked.service.store, asked.account_id, [row["contact_id"] for row in rows if row["contact_id"]]
     )
 
 
@@ -147,7 +147,7 @@ async def index(asked: ApiRequest) -> Response:
 
 async def _visible(asked: ApiRequest) -> Row:
     row = await orders.find(
-        asked.registry.store, asked.account_id, asked.path("order"), wallet_of=await wallet_of(asked)
+        asked.service.store, asked.account_id, asked.path("order"), wallet_of=await wallet_of(asked)
     )
     if row is None:
         raise not_found("order")
@@ -167,7 +167,7 @@ async def show(asked: ApiRequest) -> Response:
 async def history(asked: ApiRequest) -> Response:
     """What was said of the order, in the source's time: by which delivery or member, and what."""
     row = await _visible(asked)
-    entries = await orders.history(asked.registry.store, asked.account_id, row["id"])
+    entries = await orders.history(asked.service.store, asked.account_id, row["id"])
     return answer({"data": [serializers.entry(one) for one in entries], "next_cursor": None})
 
 

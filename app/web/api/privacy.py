@@ -66,7 +66,7 @@ async def index(asked: ApiRequest) -> Response:
     """The account's privacy requests, newest first; whom each is about stands in its delivery."""
     query = asked.query(Page)
     rows = await privacy.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1
     )
     return answer(page_of(rows, query.limit, _request, lambda row: row["id"]))
 
@@ -74,7 +74,7 @@ async def index(asked: ApiRequest) -> Response:
 async def proofs(asked: ApiRequest) -> Response:
     """That people were erased or handed over their data, newest first; with an identity, only what it fell under."""
     query = asked.query(ProofQuery)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     named = {name: text for name in ("email", "phone", "document", "crm_id") if (text := getattr(query, name))}
     if named:
         rows = await privacy.proofs_of(store, account_id, _word(named, await region_of(asked)))
@@ -101,7 +101,7 @@ def _word(named: dict[str, str], region: str) -> Word:
 
 
 async def _found(asked: ApiRequest) -> Row:
-    row = await contacts.find(asked.registry.store, asked.account_id, asked.path("contact"))
+    row = await contacts.find(asked.service.store, asked.account_id, asked.path("contact"))
     if row is None:
         raise not_found("contact")
     return row
@@ -114,7 +114,7 @@ async def export(asked: ApiRequest) -> Response:
     async def pieces() -> AsyncIterator[bytes]:
         async for piece in written(asked, about):
             yield piece
-        await privacy.handed_over(asked.registry.store, _handed_over(asked, None))
+        await privacy.handed_over(asked.service.store, _handed_over(asked, None))
 
     return StreamingResponse(pieces(), media_type="application/json")
 
@@ -123,7 +123,7 @@ async def erase(asked: ApiRequest) -> Response:
     """Erases the person: what remains is stubs of orders, hashes by which they stay away, and this proof."""
     row = await _found(asked)
     try:
-        proof = await asked.registry.erasures.person(asked.account_id, row["id"], asked.caller.member_id)
+        proof = await asked.service.erasures.person(asked.account_id, row["id"], asked.caller.member_id)
     except ContactGone:
         raise not_found("contact") from None
     return answer(_proof(privacy.serialize(proof)))
@@ -148,7 +148,7 @@ async def carry_out(asked: ApiRequest) -> Response:
     One that has erased already answers with its proof.
     """
     await asked.body(Body)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     row = await privacy.find(store, account_id, asked.path("request"))
     if row is None:
         raise not_found("privacy request")
@@ -157,7 +157,7 @@ async def carry_out(asked: ApiRequest) -> Response:
             return await _handing_over(asked, row)
         proof = await privacy.proof_of_request(store, account_id, row["id"])
         if proof is None:
-            proof = privacy.serialize(await asked.registry.erasures.carry_out(row, asked.caller.member_id))
+            proof = privacy.serialize(await asked.service.erasures.carry_out(row, asked.caller.member_id))
     except NotRecorded as why:
         raise Problem("conflict", f"nobody can tell any more whom this is about: {why}") from None
     done = await privacy.find(store, account_id, row["id"]) or row
@@ -166,8 +166,8 @@ async def carry_out(asked: ApiRequest) -> Response:
 
 
 async def _handing_over(asked: ApiRequest, row: Row) -> Response:
-    kept, subject = await asked.registry.erasures.request(row)
-    owner = await contacts.owner_of(asked.registry.store, asked.account_id, subject.identities)
+    kept, subject = await asked.service.erasures.request(row)
+    owner = await contacts.owner_of(asked.service.store, asked.account_id, subject.identities)
     about = ExportSubject(
         contact=owner, words=subject.identities, orders=subject.orders, source_id=kept.source.id
     )  # fmt: skip
@@ -177,8 +177,8 @@ async def _handing_over(asked: ApiRequest, row: Row) -> Response:
         async for piece in written(asked, about):
             yield piece
         proof = _handed_over(asked, row)
-        await privacy.handed_over(asked.registry.store, proof)
-        done = await privacy.find(asked.registry.store, asked.account_id, row["id"]) or row
+        await privacy.handed_over(asked.service.store, proof)
+        done = await privacy.find(asked.service.store, asked.account_id, row["id"]) or row
         yield b"," + to_json({**_request(done), "proof": _proof(privacy.serialize(proof))}).encode()[1:]
 
     return StreamingResponse(pieces(), media_type="application/json")
@@ -224,7 +224,7 @@ async def _list(name: str, items: AsyncIterator[Any]) -> AsyncIterator[bytes]:
 
 async def written(asked: ApiRequest, about: ExportSubject) -> AsyncIterator[bytes]:
     """The document, in pieces: a JSON object."""
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     rows = await contacts.identities_of(store, account_id, [about.contact["id"]]) if about.contact else []
     if about.source_id is not None:
         rows = [row for row in rows if row["source_id"] == about.source_id]
@@ -264,7 +264,7 @@ def _contact(about: ExportSubject, identities: list[Row]) -> dict[str, Any] | No
 
 
 async def _merged(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
-    for row in await privacy.merges_of(asked.registry.store, asked.account_id, contact_id):
+    for row in await privacy.merges_of(asked.service.store, asked.account_id, contact_id):
         yield {
             **{name: row[name] for name in ("id", "crm_id", "name", "owner_id")},
             **{name: iso(row[name]) for name in ("created_at", "merged_at")},
@@ -272,7 +272,7 @@ async def _merged(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
 
 
 async def _deals(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
-    for row in await privacy.deals_of(asked.registry.store, asked.account_id, contact_id):
+    for row in await privacy.deals_of(asked.service.store, asked.account_id, contact_id):
         yield {
             **{name: row[name] for name in ("crm_id", "title", "owner_id")},
             **{name: iso(row[name]) for name in ("created_at", "updated_at")},
@@ -281,7 +281,7 @@ async def _deals(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
 
 async def _orders(asked: ApiRequest, about: ExportSubject, told: set[str]) -> AsyncIterator[Any]:
     """The orders, each with its history; `told` gets the deliveries that told of them."""
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     seen: set[str] = set()
     if about.contact is not None:
         crm_id = about.contact["crm_id"]
@@ -303,7 +303,7 @@ async def _orders(asked: ApiRequest, about: ExportSubject, told: set[str]) -> As
 
 async def _told(asked: ApiRequest, rows: list[Row], crm_id: str | None, told: set[str]) -> list[dict[str, Any]]:
     """Orders, each with its history."""
-    entries = await privacy.histories(asked.registry.store, asked.account_id, [row["id"] for row in rows])
+    entries = await privacy.histories(asked.service.store, asked.account_id, [row["id"] for row in rows])
     told |= {entry["delivery_id"] for some in entries.values() for entry in some if entry["delivery_id"]}
     return [
         serializers.order(row, crm_id) | {"history": [serializers.entry(entry) for entry in entries.get(row["id"], ())]}
@@ -316,13 +316,13 @@ async def _deliveries(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
     nothing = {"headers": None, "query": None, "body": None, "body_encoding": None}
     for at in range(0, len(ordered), PAGE):
         for row, content in await privacy.deliveries_whole(
-            asked.registry.store, asked.account_id, ordered[at : at + PAGE]
+            asked.service.store, asked.account_id, ordered[at : at + PAGE]
         ):
             yield {**serializers.delivery(row), **(opened(*unpacked(content)) if content else nothing)}
 
 
 async def _requests(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
-    for row in await privacy.requests_about(asked.registry.store, asked.account_id, ids):
+    for row in await privacy.requests_about(asked.service.store, asked.account_id, ids):
         yield {
             "id": row["id"], "source_id": row["source_id"], "kind": row["kind"], "request": row["request"],
             **{name: iso(row[name]) for name in ("received_at", "due_at", "done_at")},

@@ -144,12 +144,12 @@ async def of_orders(asked: ApiRequest) -> Response:
     shown: dict[str, Any] = {"group_by": query.group_by, "zone": query.zone}
     zone, contact_id = ZoneInfo(query.zone), None
     if query.contact:
-        found = await contacts.find(asked.registry.store, asked.account_id, query.contact)
+        found = await contacts.find(asked.service.store, asked.account_id, query.contact)
         if found is None:
             return answer(shown | {"data": [], "next_cursor": None})
         contact_id = found["id"]
     groups = await order_reports.by(
-        asked.registry.store,
+        asked.service.store,
         asked.account_id,
         await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id),
         query.group_by,
@@ -191,7 +191,7 @@ def _amounts(text: str, currency: str) -> list[int]:
 async def of_contacts(asked: ApiRequest) -> Response:
     """Recency, frequency and money of everybody who bought, each score with its reason."""
     query = asked.query(BuyersQuery)
-    store, account = asked.registry.store, await accounts.find(asked.registry.store, asked.account_id)
+    store, account = asked.service.store, await accounts.find(asked.service.store, asked.account_id)
     if account is None:
         raise not_found("account")
     orders_query = OrderQuery(

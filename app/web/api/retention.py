@@ -47,13 +47,13 @@ def _serialize(one: PruneResult) -> dict[str, Any]:
 async def prune(asked: ApiRequest) -> Response:
     """Takes what is older than the account's retention says; with `dry_run`, counts it."""
     given = await asked.body(Prune)
-    account = await accounts.find(asked.registry.store, asked.account_id)
+    account = await accounts.find(asked.service.store, asked.account_id)
     if account is None:
         raise not_found("account")
     if given.dry_run:
-        found, done = await asked.registry.retention.counted(account), True
+        found, done = await asked.service.retention.counted(account), True
     else:
-        found, done = await asked.registry.retention.prune(account, given.limit)
+        found, done = await asked.service.retention.prune(account, given.limit)
     return answer({
         "account_id": account["account_id"],
         "dry_run": given.dry_run,

@@ -85,8 +85,8 @@ async def verify(asked: ApiRequest) -> Response:
     """Which part of a signature differs, and why."""
     source = await source_of(asked)
     delivery = _given_delivery(await asked.body(PreviewBody), source)
-    rows = await sources.sealed_of(asked.registry.store, asked.account_id)
-    known = [one for row in rows if (one := _known(asked.registry.vault, source, row)) is not None]
+    rows = await sources.sealed_of(asked.service.store, asked.account_id)
+    known = [one for row in rows if (one := _known(asked.service.vault, source, row)) is not None]
     return answer(examine(source, delivery, known))
 
 
@@ -124,15 +124,15 @@ async def test(asked: ApiRequest) -> Response:
     given = await asked.body(SampleBody)
     delivery = signed_sample(source, given.kind)
     raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in delivery.headers.items()]
-    admitted = await asked.registry.intake.admit(source.id)
+    admitted = await asked.service.receiver.admit(source.id)
     if not isinstance(admitted, Source):
         raise Problem(
             "registry_disabled", "the source or the account's registry is off, so its door refuses deliveries"
         )
-    result = await asked.registry.intake.receive(admitted, raw, samples.query_string(delivery), delivery.body)
+    result = await asked.service.receiver.receive(admitted, raw, samples.query_string(delivery), delivery.body)
     if result.outcome is Outcome.BUSY:
         raise Busy("the database cannot commit now; nothing of the test was kept")
-    row = await deliveries.find(asked.registry.store, asked.account_id, result.delivery_id or "")
+    row = await deliveries.find(asked.service.store, asked.account_id, result.delivery_id or "")
     return answer({
         **(serializers.delivery(row) if row else {}),
         "delivery_id": result.delivery_id,
@@ -211,8 +211,8 @@ class SourceChecked(TypedDict):
 async def check(asked: ApiRequest) -> Response:
     """How many secrets count now, and whether the source's API takes our key."""
     await asked.body(Body)
-    source, registry = await source_of(asked), asked.registry
-    checked = await check_key(registry.store, registry.vault, registry.retry, registry.source_api, source)
+    source, service = await source_of(asked), asked.service
+    checked = await check_key(service.store, service.vault, service.retry, service.source_api, source)
     return answer({
         "usable_secrets": len(source.usable_secrets(clock.now())),
         "key": {

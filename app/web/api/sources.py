@@ -97,7 +97,7 @@ def _fetching(adapter: Adapter[Any]) -> None:
 
 
 async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]:
-    store, ids = asked.registry.store, [row["id"] for row in rows]
+    store, ids = asked.service.store, [row["id"] for row in rows]
     secrets = await sources.secrets_of(store, asked.account_id, ids)
     seen = await sources.last_seen(store, asked.account_id, ids)
     shown: list[SourceResponse] = []
@@ -114,7 +114,7 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]
             "options": row["options"],
             "has_key": row["key"] is not None,
             "strength": str(scheme.strength),
-            "webhook_url": asked.registry.directory.webhook_url(row["id"]),
+            "webhook_url": asked.service.source_cache.webhook_url(row["id"]),
             "secrets": [
                 {
                     "id": one["id"],
@@ -132,7 +132,7 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]
 
 
 async def _row(asked: ApiRequest) -> Row:
-    row = await sources.find(asked.registry.store, asked.account_id, asked.path("source"))
+    row = await sources.find(asked.service.store, asked.account_id, asked.path("source"))
     if row is None:
         raise not_found("source")
     return row
@@ -141,8 +141,8 @@ async def _row(asked: ApiRequest) -> Row:
 async def source_of(asked: ApiRequest) -> Source:
     """The source as the door knows it, straight from the store."""
     await _row(asked)
-    asked.registry.directory.forget()
-    source = await asked.registry.directory.source(asked.path("source"))
+    asked.service.source_cache.forget()
+    source = await asked.service.source_cache.source(asked.path("source"))
     if source is None:
         raise not_found("source")
     return source
@@ -165,9 +165,9 @@ async def make(asked: ApiRequest) -> Response:
         with wrong.collect():
             _fetching(adapter)
     wrong.raise_all()
-    seal = asked.registry.vault.seal
+    seal = asked.service.vault.seal
     source_id = await sources.add(
-        asked.registry.store,
+        asked.service.store,
         asked.account_id,
         adapter=adapter.name,
         name=given.name or adapter.title,
@@ -176,8 +176,8 @@ async def make(asked: ApiRequest) -> Response:
         sealed_key=seal(given.key) if given.key else None,
         sealed_secret=seal(secret) if secret else None,
     )
-    asked.registry.directory.forget()
-    row = await sources.find(asked.registry.store, asked.account_id, source_id)
+    asked.service.source_cache.forget()
+    row = await sources.find(asked.service.store, asked.account_id, source_id)
     (known,) = await _serialize(asked, [row] if row else [])
     shown: SourceMadeResponse = {
         **known,
@@ -204,7 +204,7 @@ async def index(asked: ApiRequest) -> Response:
     """The account's sources."""
     query = asked.query(Page)
     rows = await sources.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
     shown = {one["id"]: one for one in await _serialize(asked, rows)}
     return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
@@ -213,7 +213,7 @@ async def index(asked: ApiRequest) -> Response:
 async def show(asked: ApiRequest) -> Response:
     """One source, with what was refused at its door."""
     row = await _row(asked)
-    await asked.registry.refused.flush()
+    await asked.service.refused.flush()
     (known,) = await _serialize(asked, [row])
     shown: SourceWhole = {
         **known,
@@ -223,7 +223,7 @@ async def show(asked: ApiRequest) -> Response:
                 "first_at": iso(one["first_at"]), "last_at": iso(one["last_at"]),
                 "samples": [{"at": iso(sample["at"]), "headers": sample["headers"]} for sample in one["samples"]],
             }
-            for one in await rejections.of_sources(asked.registry.store, asked.account_id, row["id"])
+            for one in await rejections.of_sources(asked.service.store, asked.account_id, row["id"])
         ],
     }  # fmt: skip
     return answer(shown)
@@ -238,21 +238,21 @@ async def change(asked: ApiRequest) -> Response:
         changes["options"] = _checked_options(adapters.load(row["adapter"]), changes["options"])
     if "key" in changes:
         _fetching(adapters.load(row["adapter"]))
-        changes["key"] = asked.registry.vault.seal(changes["key"])
-    store = asked.registry.store
+        changes["key"] = asked.service.vault.seal(changes["key"])
+    store = asked.service.store
     await sources.change(store, asked.account_id, row["id"], changes)
-    asked.registry.directory.forget()
+    asked.service.source_cache.forget()
     if "key" in changes:  # what the old key was refused for is asked again
         await fetches.new_key(store, asked.account_id, row["id"], clock.now(), THE_KEY)
-        asked.registry.committer.to_fetch.set()
+        asked.service.group_commit.to_fetch.set()
     return await show(asked)
 
 
 async def delete(asked: ApiRequest) -> Response:
     """Takes the source away; its deliveries and orders stay."""
     row = await _row(asked)
-    await sources.change(asked.registry.store, asked.account_id, row["id"], {"deleted_at": clock.now()})
-    asked.registry.directory.forget()
+    await sources.change(asked.service.store, asked.account_id, row["id"], {"deleted_at": clock.now()})
+    asked.service.source_cache.forget()
     return Response(status_code=204)
 
 
@@ -265,9 +265,9 @@ async def rotate(asked: ApiRequest) -> Response:
     secret = _secret(adapter, options_of(adapter, row["options"]), given.secret)
     ends = clock.now() + overlap * 1_000_000
     secret_id = await sources.add_secret(
-        asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), older_end=ends
+        asked.service.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
     )
-    asked.registry.directory.forget()
+    asked.service.source_cache.forget()
     shown: SecretMadeResponse = {
         "id": secret_id,
         "secret": secret if given.secret is None else None,
@@ -291,9 +291,9 @@ def overlap_of(text: str) -> int:
 async def revoke(asked: ApiRequest) -> Response:
     """Revokes a secret at once."""
     row = await _row(asked)
-    if not await sources.revoke_secret(asked.registry.store, asked.account_id, row["id"], asked.path("secret")):
+    if not await sources.revoke_secret(asked.service.store, asked.account_id, row["id"], asked.path("secret")):
         raise not_found("secret")
-    asked.registry.directory.forget()
+    asked.service.source_cache.forget()
     return Response(status_code=204)
 
 

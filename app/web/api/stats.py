@@ -38,19 +38,19 @@ async def stats(asked: ApiRequest) -> Response:
         raise invalid("since", "is not before `until`")
     if until - since > LONGEST:
         raise invalid("since", "is more than 92 days before `until`")
-    registry = asked.registry
-    if query.source_id and await sources.find(registry.store, asked.account_id, query.source_id) is None:
+    service = asked.service
+    if query.source_id and await sources.find(service.store, asked.account_id, query.source_id) is None:
         raise not_found("source")
     return answer(
         await alerts.stats(
-            registry.store,
+            service.store,
             asked.account_id,
             since=since,
             until=until,
             present=present,
-            waiting=registry.committer.waiting,
+            waiting=service.group_commit.waiting,
             source_id=query.source_id,
-            webhooks_at=registry.settings.webhooks_at,
+            webhooks_at=service.settings.webhooks_at,
         )
     )
 
@@ -65,19 +65,19 @@ TEXT = "text/plain; version=1.0.0; charset=utf-8"
 
 async def metrics(request: Request) -> Response:
     """Counts, queues and times in Prometheus' text format; with a token for the log, also by the account's sources."""
-    registry: Service = request.app.state.registry
-    if is_operator(request, registry):
-        return Response(registry.metrics.text(None, every_source=True), media_type=TEXT)
+    service: Service = request.app.state.service
+    if is_operator(request, service):
+        return Response(service.metrics.text(None, every_source=True), media_type=TEXT)
     account_id = None
     if "authorization" in request.headers:
         try:
-            caller = await identify(request, registry)
+            caller = await identify(request, service)
         except Unavailable:
             raise Problem("busy", "the database does not answer", headers={"Retry-After": "5"}) from None
         if not caller.may(Permission.LOG):
             raise Problem("forbidden", f"“{Permission.LOG}” is not for {caller.role}; without a token there are sums")
         account_id = caller.account_id
-    return Response(registry.metrics.text(account_id), media_type=TEXT)
+    return Response(service.metrics.text(account_id), media_type=TEXT)
 
 
 ROUTES += [

@@ -69,7 +69,7 @@ class SubscriptionSecretMade(Body):
 
 def _checked(asked: ApiRequest, url: str) -> str:
     try:
-        return checked_url(url, asked.registry.settings.receivers)
+        return checked_url(url, asked.service.settings.receivers)
     except ValueError as why:
         raise invalid("url", str(why)) from None
 
@@ -79,7 +79,7 @@ def _once_each(events: list[Event]) -> list[str]:
 
 
 async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SubscriptionResponse]:
-    store = asked.registry.store
+    store = asked.service.store
     secrets = await subscriptions.secrets_of(store, asked.account_id, [row["id"] for row in rows])
     shown: list[SubscriptionResponse] = []
     for row in rows:
@@ -112,7 +112,7 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SubscriptionRes
 
 
 async def _row(asked: ApiRequest) -> Row:
-    row = await subscriptions.find(asked.registry.store, asked.account_id, asked.path("subscription"))
+    row = await subscriptions.find(asked.service.store, asked.account_id, asked.path("subscription"))
     if row is None:
         raise not_found("subscription")
     return row
@@ -123,14 +123,14 @@ async def make(asked: ApiRequest) -> Response:
     given = await asked.body(SubscriptionBody)
     secret = whsec()
     subscription_id = await subscriptions.add(
-        asked.registry.store,
+        asked.service.store,
         asked.account_id,
         url=_checked(asked, given.url),
         events=_once_each(given.events),
-        sealed_secret=asked.registry.vault.seal(secret),
+        sealed_secret=asked.service.vault.seal(secret),
     )
-    asked.registry.outbox.wake()
-    row = await subscriptions.find(asked.registry.store, asked.account_id, subscription_id)
+    asked.service.outbox.wake()
+    row = await subscriptions.find(asked.service.store, asked.account_id, subscription_id)
     (known,) = await _serialize(asked, [row] if row else [])
     shown: SubscriptionMadeResponse = {**known, "secret": secret}
     return answer(shown, 201)
@@ -140,7 +140,7 @@ async def index(asked: ApiRequest) -> Response:
     """The account's subscriptions."""
     query = asked.query(Page)
     rows = await subscriptions.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
     shown = {one["id"]: one for one in await _serialize(asked, rows)}
     return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
@@ -162,16 +162,16 @@ async def change(asked: ApiRequest) -> Response:
     if given.events is not None:
         changes["events"] = _once_each(given.events)
     if changes:
-        await subscriptions.change(asked.registry.store, asked.account_id, row["id"], changes)
-        asked.registry.outbox.wake()
+        await subscriptions.change(asked.service.store, asked.account_id, row["id"], changes)
+        asked.service.outbox.wake()
     return await show(asked)
 
 
 async def delete(asked: ApiRequest) -> Response:
     """Takes the subscription away, with its attempts; what waits for it is dropped."""
     row = await _row(asked)
-    await subscriptions.delete(asked.registry.store, asked.account_id, row["id"])
-    asked.registry.outbox.wake()
+    await subscriptions.delete(asked.service.store, asked.account_id, row["id"])
+    asked.service.outbox.wake()
     return Response(status_code=204)
 
 
@@ -181,7 +181,7 @@ async def rotate(asked: ApiRequest) -> Response:
     given = await asked.body(SubscriptionSecretMade)
     secret, ends = whsec(), clock.now() + overlap_of(given.overlap) * 1_000_000
     secret_id = await subscriptions.add_secret(
-        asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), older_end=ends
+        asked.service.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
     )
     shown: SubscriptionSecretResponse = {"id": secret_id, "secret": secret, "older_secrets_end_at": iso(ends)}
     return answer(shown, 201)
@@ -189,7 +189,7 @@ async def rotate(asked: ApiRequest) -> Response:
 
 async def revoke(asked: ApiRequest) -> Response:
     """Nothing is signed with this secret any more. The last one that counts can only be rotated."""
-    row, store = await _row(asked), asked.registry.store
+    row, store = await _row(asked), asked.service.store
     usable = await subscriptions.usable_secrets(store, asked.account_id, row["id"], clock.now())
     if [one["id"] for one in usable] == [asked.path("secret")]:
         raise Problem(
@@ -205,7 +205,7 @@ async def attempts(asked: ApiRequest) -> Response:
     query = asked.query(Page)
     row = await _row(asked)
     rows = await subscriptions.attempts(
-        asked.registry.store, asked.account_id, row["id"], before=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, row["id"], before=after(query.cursor, str) or "", limit=query.limit + 1
     )
     return answer(page_of(rows, query.limit, _attempt, lambda one: one["id"]))
 

@@ -38,7 +38,7 @@ async def tail(asked: ApiRequest) -> Response:
     if len(last) > 64 or (last and not last.startswith("dlv_")):
         raise invalid("Last-Event-ID", "is not one that this stream gave")
     wanted = DeliveryFilter(**query.model_dump())
-    watcher = asked.registry.tail.watch(asked.account_id, wanted)
+    watcher = asked.service.tail.watch(asked.account_id, wanted)
     return StreamingResponse(
         _events(asked, watcher, wanted, last),
         media_type="text/event-stream",
@@ -47,12 +47,12 @@ async def tail(asked: ApiRequest) -> Response:
 
 
 async def _events(asked: ApiRequest, watcher: Watcher, wanted: DeliveryFilter, last: str) -> AsyncGenerator[bytes]:
-    registry = asked.registry
+    service = asked.service
     try:
         yield b": the log as it grows\n\n"
         caught_up: set[str] = set()
         while last and len(caught_up) < MOST:
-            rows = await deliveries.newer(registry.store, asked.account_id, wanted, than=last, limit=PAGE)
+            rows = await deliveries.newer(service.store, asked.account_id, wanted, than=last, limit=PAGE)
             yield b"".join(_event(row) for row in rows)
             caught_up.update(row["id"] for row in rows)
             if len(rows) < PAGE:
@@ -65,7 +65,7 @@ async def _events(asked: ApiRequest, watcher: Watcher, wanted: DeliveryFilter, l
                 events.insert(0, f"event: missed\ndata: {json.dumps({'count': missed})}\n\n".encode())
             yield b"".join(events) or b": still here\n\n"
     finally:
-        registry.tail.leave(watcher)
+        service.tail.leave(watcher)
 
 
 def _sent(line: TailRow) -> bytes:

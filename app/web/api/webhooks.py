@@ -42,9 +42,9 @@ class _Gone(Exception):
 class Webhooks:
     """POST /webhooks/{source_id}."""
 
-    def __init__(self, registry: Service) -> None:
-        self._intake = registry.intake
-        self._most = registry.settings.max_body_bytes
+    def __init__(self, service: Service) -> None:
+        self._receiver = service.receiver
+        self._most = service.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one delivery."""
@@ -52,7 +52,7 @@ class Webhooks:
             await _send(send, 405, _NOT_POST, _PROBLEM, (b"allow", b"POST"), _CLOSE)
             return
         source_id = scope["path"][len(PREFIX) :]
-        source = await self._intake.admit(source_id)
+        source = await self._receiver.admit(source_id)
         if isinstance(source, WebhookAnswer):
             await self._tell(send, source, unread=True)
             return
@@ -62,10 +62,10 @@ class Webhooks:
         except _Gone:
             return
         if body is None:
-            self._intake.refuse(source, Outcome.OVERSIZED, "oversized")
+            self._receiver.refuse(source, Outcome.OVERSIZED, "oversized")
             await self._tell(send, WebhookAnswer(Outcome.OVERSIZED), unread=True)
             return
-        await self._tell(send, await self._intake.receive(source, headers, scope["query_string"], body))
+        await self._tell(send, await self._receiver.receive(source, headers, scope["query_string"], body))
 
     async def _body(self, headers: list[Header], receive: Receive) -> bytes | None:
         """The exact bytes; None as soon as they are known to be too many. Raises _Gone."""

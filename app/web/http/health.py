@@ -18,12 +18,12 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """The database answers, too."""
-    registry: Service = request.app.state.registry
+    service: Service = request.app.state.service
     try:
-        await registry.store.check()
+        await service.store.check()
     except Unavailable:
         return Problem("busy", "the database does not answer", headers={"Retry-After": "5"}).response()
-    return answer({"status": "ready", "waiting": registry.committer.waiting})
+    return answer({"status": "ready", "waiting": service.group_commit.waiting})
 
 
 ROUTES: list[Route] = [

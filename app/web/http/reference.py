@@ -30,7 +30,7 @@ async def page(request: Request) -> Response:
     """The API for people: every route with what it takes and gives, who may walk it, and an example for curl."""
     state = request.app.state
     if not hasattr(state, "manual"):
-        state.manual = written_out(json.loads(await written(request)), state.registry.settings.webhooks_at)
+        state.manual = written_out(json.loads(await written(request)), state.service.settings.webhooks_at)
     return Response(state.manual, media_type="text/html", headers=_HEADERS)
 
 

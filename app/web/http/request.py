@@ -117,7 +117,7 @@ class ApiRequest:
     """One request, with who asks."""
 
     request: Request
-    registry: Service
+    service: Service
     caller: Caller
     _raw: bytes | None = None
 
@@ -303,10 +303,10 @@ def route(
     """
 
     async def endpoint(request: Request) -> Response:
-        registry: Service = request.app.state.registry
+        service: Service = request.app.state.service
         try:
-            caller = await identify(request, registry)
-            asked = ApiRequest(request, registry, caller)
+            caller = await identify(request, service)
+            asked = ApiRequest(request, service, caller)
             if operator and not caller.operator:
                 raise Problem("not_found", "there is no such address")
             _check(caller, permission, any_of)
@@ -360,7 +360,7 @@ def _check(caller: Caller, permission: Permission | None, any_of: tuple[Permissi
 
 
 async def _check_enabled(asked: ApiRequest) -> None:
-    account = await accounts.find(asked.registry.store, asked.account_id)
+    account = await accounts.find(asked.service.store, asked.account_id)
     if account is None or not account["orders_enabled"]:
         raise Problem(
             "registry_disabled",
@@ -376,7 +376,7 @@ async def _once(asked: ApiRequest, key: str, handler: Handler) -> Response:
     if len(key) > 255:
         raise invalid("Idempotency-Key", "is longer than 255 characters")
     raw = await asked.read()
-    account_id, store, vault = asked.account_id, asked.registry.store, asked.registry.vault
+    account_id, store, vault = asked.account_id, asked.service.store, asked.service.vault
     digest = hashlib.sha256(f"{asked.request.method} {asked.request.url.path}\n".encode() + raw).hexdigest()
     lock = _running.setdefault((account_id, key), asyncio.Lock())
     try:
