@@ -8,8 +8,9 @@ from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from app.base.log import log
 from app.base.settings import Settings
-from app.db.faults import Rejected, Unavailable, goes_away, meaning
+from app.db.faults import Rejected, Unavailable, damaged, goes_away, meaning
 from app.db.planner import set_statistics
 from app.db.statements import Plan, Row, to_json
 
@@ -34,11 +35,13 @@ class Store:
     """Both engines behind one face. `all` and `one` read; `commit` writes."""
 
     def __init__(self, settings: Settings) -> None:
-        from app.db.engines import READER, WRITER, Database
+        from app.db.engines import READER, WRITER, Database, Files
 
         self.on_sqlite = settings.on_sqlite
         self._scrubbing = asyncio.Lock()
         self._to_scrub = self._scrubbed = 0
+        self._files = Files(settings.database_path) if self.on_sqlite else None
+        self._fault_logged: str | None = None
         if self.on_sqlite:
             url = f"sqlite:///{settings.database_path}"
             self._writer = Database(url, size=1, pragmas=WRITER)
@@ -57,6 +60,9 @@ class Store:
                 if self.on_sqlite:
                     await self._tell_planner()
                     await self._reader.connect()
+            await self.check()
+            if self._files:  # the log beside the file is there once something was read
+                self._files.opened()
         except BaseException:
             await self.close()
             raise
@@ -67,9 +73,27 @@ class Store:
         try:
             yield
         except Exception as fault:
+            if self._files and damaged(fault):
+                self._files.found_damaged(str(fault))
             if meant := meaning(fault):
                 raise meant from fault
             raise
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing can be acknowledged until the server is started again, and what to do; None when all is well.
+
+        SQLite's file was deleted, replaced or damaged while it is open.
+        """
+        return self._files.fault if self._files else None
+
+    def _assure(self) -> None:
+        """Asked before a commit and again after it, since what was written to a file without a name is lost. Raises Unavailable."""
+        if fault := self.fault:
+            if fault != self._fault_logged:
+                log.error("nothing is acknowledged any more", reason=fault)
+                self._fault_logged = fault
+            raise Unavailable(fault)
 
     async def _tell_planner(self) -> None:
         async with self._writer.connection() as connection:
@@ -113,7 +137,10 @@ class Store:
             if not self.on_sqlite:
                 return [await self.commit(plan) async for plan in plans]
             with self._sorted():
-                return await self._together(plans)
+                self._assure()
+                done = await self._together(plans)
+                self._assure()
+                return done
 
     async def _together(self, plans: AsyncGenerator[Callable[[], Plan[T]]]) -> list[T]:
         done: list[T] = []
@@ -165,8 +192,11 @@ class Store:
             return await run()
 
     async def _on_sqlite(self, plan: Callable[[], Plan[T]]) -> T:
+        self._assure()
         async with self._writer.connection() as connection:
-            return await connection.raw_connection.run(lambda raw: _transaction(raw, plan()))  # type: ignore[no-any-return]  # databases gives Any
+            result: T = await connection.raw_connection.run(lambda raw: _transaction(raw, plan()))
+        self._assure()
+        return result
 
     async def _on_postgresql(self, plan: Callable[[], Plan[T]], patience: float) -> T:
         async with self._writer.connection() as connection:
@@ -240,7 +270,7 @@ def _glance(connection: sqlite3.Connection, steps: Plan[T]) -> T:
     try:
         return _all_steps(connection, steps)
     finally:
-        connection.execute("ROLLBACK")
+        _undo(connection)
 
 
 def _all_steps(connection: sqlite3.Connection, steps: Plan[T]) -> T:

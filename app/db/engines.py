@@ -7,9 +7,9 @@ import databases
 from databases.core import Connection
 
 from app.db.faults import sound_after
-from app.db.sqlite import READER, WRITER
+from app.db.sqlite import READER, WRITER, Files
 
-__all__ = ["READER", "WRITER", "Database"]
+__all__ = ["READER", "WRITER", "Database", "Files"]
 
 
 class Use(Connection):

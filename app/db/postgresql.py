@@ -73,6 +73,7 @@ class PostgreSQLBackend(PostgresBackend):
         super().__init__(url)
         self._free: list[Session] = []  # the one used last comes first: the others may age and go
         self._room = asyncio.Semaphore(size)
+        self._suspected_at = 0.0  # when one was last in doubt: those that were idle then are asked before they are used
         self._closed = True
 
     async def connect(self) -> None:
@@ -90,7 +91,7 @@ class PostgreSQLBackend(PostgresBackend):
         for session in self._forget_idle():
             try:
                 await session.close(timeout=CONNECT)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except Exception:
                 session.terminate()
 
     async def take(self) -> Session:
@@ -111,16 +112,17 @@ class PostgreSQLBackend(PostgresBackend):
     async def _answers(self, session: Session) -> bool:
         if session.is_closed():
             return False
-        if time.monotonic() - session.used_at < IDLE:
+        if session.used_at > max(self._suspected_at, time.monotonic() - IDLE):
             return True
         try:
             async with asyncio.timeout(CONNECT):
                 await session.execute("SELECT 1")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except Exception:  # whatever it is: the connection is of no use
             # Where one is silent, so are the others: to ask each of them would take as long again.
             for other in self._forget_idle():
                 other.terminate()
             return False
+        session.used_at = time.monotonic()
         return True
 
     async def _open(self) -> Session:
@@ -136,6 +138,8 @@ class PostgreSQLBackend(PostgresBackend):
         """Takes a connection back, or discards it. Never raises, but when it is cancelled."""
         try:
             session.used_at = time.monotonic()
+            if in_doubt:
+                self._suspected_at = session.used_at
             if in_doubt or self._closed or session.is_closed() or session.used_at - session.opened_at > LIFETIME:
                 session.terminate()
                 return
@@ -143,7 +147,7 @@ class PostgreSQLBackend(PostgresBackend):
                 async with asyncio.timeout(CONNECT):
                     await session.execute("ROLLBACK")
             self._free.append(session)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except Exception:
             session.terminate()
         except BaseException:
             session.terminate()

@@ -4,8 +4,10 @@ The backend that comes with `databases` opens a thread and a connection per task
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -38,6 +40,40 @@ class Connection(aiosqlite.Connection):
         """Runs `function` with the sqlite3 connection, in the connection's own thread."""
         result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite's own way in
         return result
+
+
+class Files:
+    """The database's files as they were opened. Others at their path, or none: what is written now is nobody's to find."""
+
+    def __init__(self, path: Path) -> None:
+        self._paths = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+        self._opened: list[tuple[int, int] | None] = []
+        self._damage: str | None = None
+
+    def opened(self) -> None:
+        """Remembers them. A file that is open keeps its inode until it is closed, whatever becomes of its name."""
+        self._opened = [_inode(path) for path in self._paths]
+
+    def found_damaged(self, why: str) -> None:
+        """SQLite has said that the file is damaged; nothing mends that but a restore."""
+        self._damage = self._damage or f"{self._paths[0]} is damaged ({why})"
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong, and what to do; None when the files are those that are open."""
+        why = self._damage
+        for path, opened in zip(self._paths, self._opened, strict=False):
+            if why is None and _inode(path) != opened:
+                why = f"{path} was deleted, moved or replaced while it is open"
+        return why and f"{why}: stop the server, restore the database, start again"
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class Row(dict[str, Any]):
