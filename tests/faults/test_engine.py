@@ -208,13 +208,13 @@ async def test_what_waits_for_a_silent_database_is_answered_and_withdrawn(
     wire: tuple[Proxy, Sender], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy, sender = wire
-    monkeypatch.setattr(group_commit, "ANSWER_WITHIN", 0.2)
-    monkeypatch.setattr(group_commit, "STATEMENT_WITHIN", 3.0)
     monkeypatch.setattr(source_cache, "REMEMBER", 60.0)
     assert await sender.send("before") == (200, "created")
     proxy.silence()
-    assert await sender.send("in-a-transaction") == (503, "busy")
-    assert await sender.send("waiting") == (503, "busy")
+    with monkeypatch.context() as quick:
+        quick.setattr(group_commit, "ANSWER_WITHIN", 0.2)
+        assert await sender.send("in-a-transaction") == (503, "busy")
+        assert await sender.send("waiting") == (503, "busy")
     proxy.speak()
     assert await sender.until_taken("after") == "created"
     assert "waiting" not in await sender.orders()
@@ -229,14 +229,15 @@ async def test_a_connection_that_falls_silent_is_given_up(
     wire: tuple[Proxy, Sender], monkeypatch: pytest.MonkeyPatch, met_by: str
 ) -> None:
     proxy, sender = wire
-    for module, name in ((group_commit, "STATEMENT_WITHIN"), (source_cache, "LOOK_UP"), (postgresql, "CONNECT")):
-        monkeypatch.setattr(module, name, 0.2)
     monkeypatch.setattr(source_cache, "REMEMBER", 60.0)
     assert await sender.send("before") == (200, "created")
     proxy.silence()
     if met_by != "commit":
         sender.house.service.source_cache.forget()
-    assert await sender.send("silent") == (503, "busy")
+    with monkeypatch.context() as quick:
+        for module, name in ((group_commit, "STATEMENT_WITHIN"), (source_cache, "LOOK_UP"), (postgresql, "CONNECT")):
+            quick.setattr(module, name, 0.2)
+        assert await sender.send("silent") == (503, "busy")
     proxy.speak_to_new_ones()
     assert await sender.until_taken("silent") == "created"
 
