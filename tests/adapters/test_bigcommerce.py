@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 import adapters
 from adapters.contract import Delivery, Money, Order, StandardWebhooks, Status, Unverified
-from app import moments
+from app.base import clock
 
 BIGCOMMERCE = adapters.load("bigcommerce")
 SECRET = "made-up-client-secret"
-NOW = moments.moment(1_795_000_000_000_000)
+NOW = clock.moment(1_795_000_000_000_000)
 BODY = b'{"scope":"store/order/updated","data":{"type":"order","id":250}}'
 REAL = Path(__file__).parents[3] / "shared" / "payloads" / "bigcommerce"
 
@@ -41,7 +41,7 @@ def test_the_vector_of_standard_webhooks_is_not_one_of_bigcommerce() -> None:
         "webhook-timestamp": "1614265330",
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
     }
-    sent = moments.moment(1_614_265_330_000_000)
+    sent = clock.moment(1_614_265_330_000_000)
     vector = Delivery(body=b'{"test": 2432232314}', headers=headers, received_at=sent, url="")
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     assert StandardWebhooks().verify(vector, [secret], sent) == secret

@@ -8,7 +8,7 @@ import pytest
 
 import adapters
 from adapters.contract import Delivery, Unverified
-from app import moments
+from app.base import clock
 
 CHATWOOT = adapters.load("chatwoot")
 SECRET = "a-made-up-secret"
@@ -19,7 +19,7 @@ def delivery(sent_at: str, signature: str) -> Delivery:
     return Delivery(
         body=BODY,
         headers={"x-chatwoot-timestamp": sent_at, "x-chatwoot-signature": signature},
-        received_at=moments.moment(1_795_000_000_000_000),
+        received_at=clock.moment(1_795_000_000_000_000),
         url="",
     )
 
@@ -27,7 +27,7 @@ def delivery(sent_at: str, signature: str) -> Delivery:
 def test_the_signature_is_over_time_dot_body() -> None:
     """`sha256=` and the hex HMAC-SHA256 of `{timestamp}.{raw_request_body}`: made here without the contract's help."""
     mac = hmac.new(SECRET.encode(), b"1795000000." + BODY, hashlib.sha256).hexdigest()
-    now = moments.moment(1_795_000_000_000_000)
+    now = clock.moment(1_795_000_000_000_000)
     scheme = CHATWOOT.signature
     assert scheme.verify(delivery("1795000000", f"sha256={mac}"), [SECRET], now) == SECRET
     for sent_at, given in (
@@ -38,4 +38,4 @@ def test_the_signature_is_over_time_dot_body() -> None:
         with pytest.raises(Unverified):
             scheme.verify(delivery(sent_at, given), [SECRET], now)
     with pytest.raises(Unverified):
-        scheme.verify(delivery("1795000000", f"sha256={mac}"), [SECRET], moments.moment(1_795_000_301_000_000))
+        scheme.verify(delivery("1795000000", f"sha256={mac}"), [SECRET], clock.moment(1_795_000_301_000_000))

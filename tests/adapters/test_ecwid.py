@@ -11,12 +11,12 @@ import pytest
 import adapters
 from adapters.contract import Delivery, Ignored, Money, Order, Status, Strength, Unreadable, Unverified
 from adapters.contract.order import UNKNOWN
-from app import moments
+from app.base import clock
 
 ECWID = adapters.load("ecwid")
 OPTIONS = ECWID.options(store_id="1003", currency="BRL")
 SECRET = "made-up-client-secret"
-NOW = moments.moment(1_795_000_000_000_000)
+NOW = clock.moment(1_795_000_000_000_000)
 
 
 def delivery(signature: str = "", **said: Any) -> Delivery:

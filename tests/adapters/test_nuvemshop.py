@@ -10,11 +10,11 @@ import pytest
 
 import adapters
 from adapters.contract import Delivery, Item, Money, Order, Status, Unreadable, Unverified
-from app import moments
+from app.base import clock
 
 NUVEMSHOP = adapters.load("nuvemshop")
 SECRET = "made-up-client-secret"
-NOW = moments.moment(1_795_000_000_000_000)
+NOW = clock.moment(1_795_000_000_000_000)
 BODY = b'{"store_id":271146,"event":"order/paid","id":450789469}'
 REAL = Path(__file__).parents[3] / "shared" / "payloads" / "nuvemshop"
 

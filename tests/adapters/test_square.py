@@ -10,10 +10,10 @@ import pytest
 import adapters
 from adapters.contract import Delivery, Ignored, Order, Status, Unreadable, Unverified
 from adapters.contract.fold import Entry, fold
-from app import moments
+from app.base import clock
 
 SQUARE = adapters.load("square")
-NOW = moments.moment(1_795_000_000_000_000)
+NOW = clock.moment(1_795_000_000_000_000)
 REAL = Path(__file__).parents[3] / "shared" / "payloads" / "square"
 PING = (
     b'{"merchant_id":"MLEFBHHSJGVHD","type":"webhooks.test_notification","event_id":"ac3ac95b-f97d-458c-a6e6-18981597e05f",'

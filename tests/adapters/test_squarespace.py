@@ -7,12 +7,12 @@ import pytest
 
 import adapters
 from adapters.contract import Delivery, Unreadable, Unverified
-from app import moments
+from app.base import clock
 
 SQUARESPACE = adapters.load("squarespace")
 SECRET = "0badc0de" * 8
 BODY = b'{"topic":"order.update","data":{"orderId":"585d498fdee9f31a60284a37"}}'
-NOW = moments.moment(1_795_000_000_000_000)
+NOW = clock.moment(1_795_000_000_000_000)
 
 
 def delivery(signature: str, body: bytes = BODY) -> Delivery:

@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 import adapters
 from adapters.contract import Delivery, Money, Order, Status, Strength, Unreadable, Unverified
-from app import moments
+from app.base import clock
 
 VTEX = adapters.load("vtex")
 OPTIONS = VTEX.options(account="madeupstore")
 SECRET = "a-made-up-secret-of-32-characters"
-NOW = moments.moment(1_795_000_000_000_000)
+NOW = clock.moment(1_795_000_000_000_000)
 
 
 def delivery(order_id: str = "1000000001-01", **headers: str) -> Delivery:

@@ -8,7 +8,7 @@ import pytest
 
 import adapters
 from adapters.contract import Delivery, Unreadable, Unverified
-from app import moments
+from app.base import clock
 from tests.house import House, signed
 from tests.samples import samples, secret_for
 
@@ -94,7 +94,7 @@ async def test_every_real_body_of_every_source_enters_by_the_door(house: House, 
     found = [file for file in sorted((FOLDER / name).glob("*__*")) if file.suffix in {".json", ".txt"}]
     print(f"{name}: {len(found)} real bodies beside the project")
     for file in found:
-        now = moments.moment(moments.now())
+        now = clock.moment(clock.now())
         unsigned = Delivery(
             body=file.read_bytes(), headers=usual.delivery.headers, query=usual.delivery.query, received_at=now, url=url
         )
