@@ -239,7 +239,7 @@ class Adyen(Adapter[Notification]):
                 # Two refunds of one payment at one time are one statement about it.
                 statement = (order.external_id, order.at, order.status)
                 before = orders.get(statement, order).refunds or {}
-                orders[statement] = replace(order, refunds={**before, **(order.refunds or {})})
+                orders[statement] = replace(order, refunds={**before, **(order.refunds or {})})  # type: ignore[dict-item]
         if not orders:
             raise Ignored("nothing came of it: what was asked for failed, or no money was asked for")
         yield from orders.values()

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
-from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Status, Unknown, said
+from adapters.contract.money import Money
+from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, said
 from adapters.contract.payload import Payload, validated
 from adapters.contract.signature import Signature
 from adapters.contract.times import EARLIEST, LATEST
@@ -93,6 +94,7 @@ Where = Header | Query | Field | Always
 _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
+PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,10 +287,13 @@ class Adapter(Generic[PayloadT]):
         names = said((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
         if not order.external_id or max(map(len, names)) > 255:
             raise Unreadable("the order's id is empty or longer than 255 characters")
-        if (order.value and order.value.minor < 0) or (
-            order.refunds and any(money.minor < 0 for money in order.refunds.values())
-        ):
-            raise Unreadable("the order's value, or what was given back of it, is less than nothing")
+        if order.value and order.value.minor < 0:
+            raise Unreadable("the order's value is less than nothing")
+        for bill in order.bills:
+            _check_money("bill", bill.id, bill.value)
+            _check_money("bill", bill.id, bill.also)
+        for payment in order.payments:
+            _check_money("payment", payment.id, payment.value)
         settled = {
             "aliases": order.aliases if names[1:] == order.aliases else names[1:],
             "at": self._utc(order.at),
@@ -296,13 +301,30 @@ class Adapter(Generic[PayloadT]):
             "paid_at": self._utc(order.paid_at),
             "source_status": order.source_status or None,
             "customer": order.customer.settled() if order.customer else None,
-            "refunds": order.refunds or None,
+            "payments": tuple(self._dated(payment) for payment in order.payments) if order.payments else order.payments,
+            "refunds": self._settled_refunds(order.refunds) if order.refunds else None,
+            "sequence": None if order.sequence == "" else order.sequence,
             "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
             "deal_id": order.deal_id or None,
         }
         # A new order takes longer than all the looking; most have nothing to settle.
         changed = {name: value for name, value in settled.items() if value is not getattr(order, name)}
         return replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
+
+    def _settled_refunds(
+        self, refunds: tuple[Refund, ...] | Mapping[str, Money]
+    ) -> tuple[Refund, ...] | Mapping[str, Money]:
+        if isinstance(refunds, Mapping):
+            for name, money in refunds.items():
+                _check_money("refund", name, money)
+            return refunds
+        for refund in refunds:
+            _check_money("refund", refund.id, refund.value)
+        return tuple(self._dated(refund) for refund in refunds)
+
+    def _dated(self, told: PaymentOrRefund) -> PaymentOrRefund:
+        at = self._utc(told.at)
+        return told if at is told.at else replace(told, at=at)
 
     def _utc(self, moment: datetime | None) -> datetime | None:
         if moment is None:
@@ -316,6 +338,13 @@ class Adapter(Generic[PayloadT]):
         if not EARLIEST <= utc < LATEST:
             raise Unreadable("a time lies before 1970 or after 2199")
         return utc
+
+
+def _check_money(what: str, name: str | None, value: Money | None) -> None:
+    if name and len(name) > 255:
+        raise Unreadable(f"the id of a {what} is longer than 255 characters")
+    if value is not None and value.minor < 0:
+        raise Unreadable(f"the value of a {what} is less than nothing")
 
 
 def describe(where: Where) -> str:
