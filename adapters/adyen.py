@@ -35,16 +35,16 @@ from pydantic import Field as Named
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Hmac,
     Ignored,
     IsoOrBlank,
     Links,
-    Maybe,
     Money,
+    OptionalOf,
     Options,
     Order,
     Origin,
@@ -59,7 +59,7 @@ from adapters.contract import (
     hex_key,
     json_body,
     order_title,
-    table,
+    status_map,
     usable,
 )
 
@@ -137,7 +137,7 @@ class ItemHmac(Signature):
         return delivery.changed(body=json.dumps(document, ensure_ascii=False).encode())
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return (
             "HMAC-SHA256 of each item's references, account, amount, event and success, base64, in the body "
             "(`additionalData.hmacSignature`); dates and what is said of the shopper are not covered"
@@ -170,7 +170,7 @@ class Item(Payload):
     originalReference: str | None = None
     merchantReference: str | None = None
     eventDate: IsoOrBlank = None
-    additionalData: Maybe[AdditionalData] = None
+    additionalData: OptionalOf[AdditionalData] = None
 
 
 class Entry(Payload):
@@ -201,11 +201,11 @@ class Adyen(Adapter[Notification]):
         "CHARGEBACK SECOND_CHARGEBACK CHARGEBACK_REVERSED EXPIRE OFFER_CLOSED TECHNICAL_CANCEL".split()
     )
     signature = ItemHmac()
-    kind = Field("type")
+    kind = BodyField("type")
     reads = dict.fromkeys(topics, Notification)
     ignores = frozenset({"REPORT_AVAILABLE", "RECURRING_CONTRACT", "NOTIFICATION_OF_*", "REQUEST_FOR_*", "ORDER_*"})
     options = AdyenOptions
-    statuses = table(  # event code: what it means when it succeeded
+    statuses = status_map(  # event code: what it means when it succeeded
         pending="PENDING",
         paid="AUTHORISATION CAPTURE CHARGEBACK_REVERSED",
         failed="CAPTURE_FAILED",
@@ -214,7 +214,7 @@ class Adyen(Adapter[Notification]):
         nothing="CANCEL_OR_REFUND REFUND REFUND_FAILED REFUNDED_REVERSED",
     )
     answer = "[accepted]"
-    patience = (
+    retry_policy = (
         "takes 2xx within 10 seconds (older accounts: the text [accepted]); tries again for 30 days, and while it does so "
         "holds back all that comes after"
     )

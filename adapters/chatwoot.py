@@ -15,16 +15,16 @@ from collections.abc import Iterable
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Header,
     Hmac,
     Links,
     Origin,
     Payload,
-    place,
-    said,
+    distinct,
+    path,
     time_dot_body,
 )
 
@@ -34,9 +34,9 @@ class Contact(Payload):
     name: str | None = None
     email: str | None = None
     phone_number: str | None = None
-    cpf: str | None = place("custom_attributes.cpf")
-    cnpj: str | None = place("custom_attributes.cnpj")
-    document: str | None = place("custom_attributes.document")
+    cpf: str | None = path("custom_attributes.cpf")
+    cnpj: str | None = path("custom_attributes.cnpj")
+    document: str | None = path("custom_attributes.document")
 
 
 class Chatwoot(Adapter[Contact]):
@@ -61,8 +61,8 @@ class Chatwoot(Adapter[Contact]):
         signed_words="the time, a dot, and the raw body",
         time_header="x-chatwoot-timestamp",
     )
-    patience = "waits 5 seconds; does not try again"
-    kind = Field("event")
+    retry_policy = "waits 5 seconds; does not try again"
+    kind = BodyField("event")
     delivery_id = Header("x-chatwoot-delivery")
     reads = dict.fromkeys(topics, Contact)
     ignores = frozenset("conversation_* message_* webwidget_triggered inbox_*".split())
@@ -72,7 +72,7 @@ class Chatwoot(Adapter[Contact]):
         yield Customer(
             name=payload.name,
             crm_id=payload.id,
-            emails=said([payload.email]),
-            phones=said([payload.phone_number]),
-            documents=said([payload.cpf, payload.cnpj, payload.document]),
+            emails=distinct([payload.email]),
+            phones=distinct([payload.phone_number]),
+            documents=distinct([payload.cpf, payload.cnpj, payload.document]),
         )

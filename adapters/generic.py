@@ -32,11 +32,11 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from adapters.contract import (
     TOTAL,
     Adapter,
-    Always,
+    BodyField,
+    Constant,
     Customer,
     Delivery,
     Event,
-    Field,
     Header,
     Hmac,
     Ignored,
@@ -243,9 +243,9 @@ def _place(text: str) -> Where:
             case "query":
                 return Query(name)
             case "field":
-                return Field(name)
+                return BodyField(name)
             case "always":
-                return Always(name)
+                return Constant(name)
     raise ValueError("is written header:NAME, query:NAME, field:PATH or always:WORD")
 
 
@@ -255,7 +255,7 @@ def _place_text(text: str) -> str:
 
 
 def _id_place(text: str) -> str:
-    if isinstance(_place(text), Always):
+    if isinstance(_place(text), Constant):
         raise ValueError(
             "is in a header:NAME, query:NAME or field:PATH; always the same, no delivery would be a new one"
         )

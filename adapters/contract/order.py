@@ -35,7 +35,7 @@ class Unknown(Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 
-def table(
+def status_map(
     thing: str = "",
     /,
     *,
@@ -74,7 +74,7 @@ def table(
     return found
 
 
-def said(texts: Iterable[str | None]) -> tuple[str, ...]:
+def distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
     """Those that say something, each once."""
     if not texts:
         return ()
@@ -134,7 +134,7 @@ class Customer:
     def settled(self) -> "Customer | None":
         """Without what says nothing and what is said twice; None when nothing is left."""
         given = (self.emails, self.phones, self.documents)
-        emails, phones, documents = settled = (said(self.emails), said(self.phones), said(self.documents))
+        emails, phones, documents = settled = (distinct(self.emails), distinct(self.phones), distinct(self.documents))
         name, own_id, crm_id = self.name or None, self.id or None, self.crm_id or None
         if not (name or own_id or crm_id or emails or phones or documents):
             return None
@@ -272,7 +272,7 @@ class Order:
 TOTAL: Final = "total"
 
 
-def so_far(back: Money | None) -> dict[str, Money] | None:
+def refund_total(back: Money | None) -> dict[str, Money] | None:
     """`refunds` of a source that tells only what was given back in all; nothing where it does not say.
 
     Of the first version: new adapters say Refund(value=back, total=True).

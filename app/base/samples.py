@@ -78,7 +78,7 @@ def described(adapter: Adapter[Any]) -> dict[str, Any]:
         "statuses": {word: (str(status) if status else None) for word, status in adapter.statuses.items()},
         "topics": list(adapter.topics),
         "secret_made_by": adapter.secret_made_by,
-        "key": adapter.api.key_words if adapter.api else None,
+        "key": adapter.api.key_description if adapter.api else None,
         "setup": list(adapter.setup),
         "links": {"signing": adapter.links.signing, "payload": adapter.links.payload},
         "options": adapter.options.model_json_schema().get("properties", {}),
