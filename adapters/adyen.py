@@ -188,14 +188,6 @@ class Adyen(Adapter[Notification]):
         signing="https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
         payload="https://docs.adyen.com/development-resources/webhooks/webhook-types",
     )
-    setup = (
-        "In Adyen's Customer Area open Developers → Webhooks → + Webhook → Standard webhook → Add.",
-        "Give {webhook_url} as the URL, method JSON, and leave the events as they are, or choose those under topics.",
-        "Under Security → HMAC Key click Generate, copy the key, and give it to this source as its secret; save.",
-        "Under Additional settings choose Include Shopper Details: it brings the e-mail that leads to a contact.",
-        "If you capture payments by hand, set the option capture=manual on this source.",
-        "After a new key Adyen uses the old one for a while: rotate this source's secret with an overlap.",
-    )
     topics = tuple(
         "PENDING AUTHORISATION CAPTURE CAPTURE_FAILED CANCELLATION CANCEL_OR_REFUND REFUND REFUND_FAILED REFUNDED_REVERSED "
         "CHARGEBACK SECOND_CHARGEBACK CHARGEBACK_REVERSED EXPIRE OFFER_CLOSED TECHNICAL_CANCEL".split()

@@ -67,13 +67,6 @@ class Asaas(Adapter[Payment]):
         signing="https://docs.asaas.com/docs/receba-eventos-do-asaas-no-seu-endpoint-de-webhook",
         payload="https://docs.asaas.com/docs/webhook-para-cobrancas",
     )
-    setup = (
-        "In Asaas open the user menu → Integrações → Webhooks → Criar Webhook.",
-        "Give {webhook_url} as the URL, API version v3, and a mail address that is told when the queue stops.",
-        "Paste this source's secret as Token de autenticação (it comes with every delivery).",
-        "Choose any type of sending, and under Cobranças all events that are listed under topics; save it as active.",
-        "After 15 failures Asaas stops the queue: turn it on again in the same place; events are kept 14 days.",
-    )
     signature = Token(header="asaas-access-token")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     retry_policy = (

@@ -103,13 +103,6 @@ class Bigcommerce(Adapter[Sale]):
         signing="https://developer.bigcommerce.com/docs/integrations/webhooks",
         payload="https://developer.bigcommerce.com/docs/rest-management/orders",
     )
-    setup = (
-        "In the store's control panel open Settings → API → Store-level API accounts, and create one with Orders: read-only.",
-        "Give its access token to this source as its key, its client secret as its secret, and the store's hash (the part after "
-        "/stores/ in the API path) as the option store_hash.",
-        "Create the webhook through the API (POST /stores/HASH/v3/hooks): scope store/order/*, destination {webhook_url}, "
-        "is_active true.",
-    )
     topics = ("store/order/*",)
     signature = StandardWebhooks(key=text_key)
     retry_policy = "takes 2xx; tries again for two days, then switches the webhook off"

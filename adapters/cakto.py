@@ -83,12 +83,6 @@ class Cakto(Adapter[Notification]):
         signing="https://docs.cakto.com.br/conceitos/webhooks",
         payload="https://docs.cakto.com.br/conceitos/webhooks",
     )
-    setup = (
-        "In Cakto open Integrações → Webhooks → Adicionar.",
-        "Give {webhook_url} as the URL and choose the products.",
-        "Choose the events that are listed under topics, and save.",
-        "Copy the webhook's secret (Chave secreta) and give it to this source as its secret.",
-    )
     signature = AnyOf((
         Hmac(
             header="x-cakto-signature",

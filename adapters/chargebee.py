@@ -121,14 +121,6 @@ class Chargebee(Adapter[Notification]):
         signing="https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings",
         payload="https://apidocs.chargebee.com/docs/api/events",
     )
-    setup = (
-        "In Chargebee open Settings → Configure Chargebee → Webhooks → Add Webhook.",
-        "Give {webhook_url} as the Webhook URL, and choose API Version 2.",
-        "Tick Protect webhook URL with basic authentication. This source's secret is written user:password: give what "
-        "stands before the colon as the username, and what stands after it as the password.",
-        "Choose the events listed under topics, and create the webhook; a test site has its own.",
-        "Optional: crm_contact_id in a customer's meta data leads straight to the CRM's contact.",
-    )
     topics = tuple(
         "invoice_generated invoice_updated invoice_deleted payment_succeeded payment_failed payment_refunded "
         "credit_note_created credit_note_updated".split()

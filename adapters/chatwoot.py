@@ -45,13 +45,6 @@ class Chatwoot(Adapter[Contact]):
         signing="https://developers.chatwoot.com/api-reference/webhooks/add-a-webhook",
         payload="https://www.chatwoot.com/hc/user-guide/articles/1677693021-how-to-use-webhooks",
     )
-    setup = (
-        "In Chatwoot open Settings → Integrations → Webhooks → Configure, and choose Add new webhook.",
-        "Give {webhook_url} as the URL, choose the events Contact created and Contact updated, and save.",
-        "Copy the webhook's secret, and give it to this source as its secret. (Versions of Chatwoot that show no secret do "
-        "not sign; their deliveries are refused.)",
-        "Contacts are found by their phone, e-mail or document from then on; orders that waited for one are taken up.",
-    )
     topics = ("contact_created", "contact_updated")
     signature = Hmac(
         header="x-chatwoot-signature",

@@ -104,12 +104,6 @@ class Ecwid(Adapter[Sale]):
         signing="https://api-docs.ecwid.com/reference/webhooks-best-practices",
         payload="https://api-docs.ecwid.com/reference/get-order",
     )
-    setup = (
-        "In the store's control panel open Apps → My Apps (or my.ecwid.com/#develop-apps), and make a custom app with the scope read_orders.",
-        "In the app's settings give {webhook_url} as the webhook URL, with the events order.created and order.updated.",
-        "Give the app's client secret to this source as its secret, and the app's secret access token (secret_…) as its key.",
-        "Give the store's number as the option store_id, and what it sells in as the option currency (BRL, USD …).",
-    )
     topics = ("order.created", "order.updated")
     signature = Hmac(
         header="x-ecwid-webhook-signature",

@@ -104,13 +104,6 @@ class Eduzz(Adapter[Invoice]):
         signing="https://developers.eduzz.com/docs/webhook/security",
         payload="https://developers.eduzz.com/reference/webhook/myeduzz-invoice-paid",
     )
-    setup = (
-        "Open integrations.eduzz.com/webhook/configs (Developer Hub → Webhook) and make a configuration.",
-        "Give {webhook_url} as the URL and choose the events of MyEduzz that are listed under topics.",
-        "Make a key for it and give that key to this source as its secret.",
-        "An older postback (v2, set up in Órbita): set this source's option version=v2, and give it the chave de origem "
-        "that Órbita shows under API as its secret.",
-    )
     signature = Hmac(header="x-signature", encoding="hex")
     kind = BodyField("event")
     delivery_id = BodyField("id")

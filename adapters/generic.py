@@ -476,11 +476,6 @@ READ_TIME = {"iso": TypeAdapter(Iso), "seconds": TypeAdapter(Seconds), "millisec
 class Generic(Adapter[Document]):
     name, title, origin = "generic", "Any signed webhook", Origin.WEBHOOK
     links = Links(signing="docs/generic.md", payload="docs/generic.md")
-    setup = (
-        "Read how your shop signs its webhooks and what it sends; write the options as docs/generic.md shows.",
-        "Try them on a delivery you have: `orders-registry try SOURCE --headers F --body F`.",
-        "Give {webhook_url} to your shop, and its secret to this source (or this source's secret to your shop).",
-    )
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     options = GenericOptions
     reads = {}  # the options say which

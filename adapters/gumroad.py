@@ -62,14 +62,6 @@ class Ping(Payload):
 class Gumroad(Adapter[Ping]):
     name, title, origin = "gumroad", "Gumroad", Origin.COMMERCE
     links = Links(signing="https://gumroad.com/ping", payload="https://app.gumroad.com/api#resource-subscriptions")
-    setup = (
-        "In Gumroad open Settings → Advanced → Ping.",
-        "Give {webhook_url}?token= followed by this source's secret as the Ping endpoint, and save.",
-        "The Ping endpoint tells of sales only. For refunds and disputes make an application on the same page, generate "
-        "its access token, and subscribe the same address to each of the topics (PUT "
-        "https://api.gumroad.com/v2/resource_subscriptions with access_token, resource_name and post_url).",
-        "Send test ping repeats your latest sale: it is answered, and not kept as an order.",
-    )
     topics = ("sale", "refund", "dispute", "dispute_won")
     signature = Token(query="token")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none

@@ -72,13 +72,6 @@ class Hotmart(Adapter[Purchase]):
         signing="https://help.hotmart.com/en/article/360001491352",
         payload="https://developers.hotmart.com/docs/pt-BR/2.0.0/webhook/purchase-webhook/",
     )
-    setup = (
-        "In Hotmart open Ferramentas → Ver todas → Webhook (API e notificações) → Cadastrar Webhook.",
-        "Give {webhook_url} as the URL, choose version 2.0.0, and all products or the ones you want.",
-        "Choose the events that are listed under topics, and save.",
-        "On the tab Autenticação copy the Hottok and give it to this source as its secret.",
-        "Hotmart turns a configuration off whose URL answers with an error: turn it on again there.",
-    )
     signature = Token(header="x-hotmart-hottok")
     kind = BodyField("event")
     delivery_id = BodyField("id")

@@ -67,12 +67,6 @@ class Kiwify(Adapter[Sale]):
         signing="https://docs.kiwify.com.br/api-reference/webhooks/receiving",
         payload="https://docs.kiwify.com.br/api-reference/webhooks/receiving",
     )
-    setup = (
-        "In Kiwify open Apps → Webhooks → Criar webhook.",
-        "Give {webhook_url} as the URL, and all products or the ones you want.",
-        "Choose the events: all but Carrinho abandonado and Assinatura cancelada, which are no orders.",
-        "Copy the webhook's Token and give it to this source as its secret; without a token Kiwify signs nothing.",
-    )
     signature = Hmac(query="signature", algorithm="sha1", encoding="hex")
     kind = BodyField("webhook_event_type")
     # order_status

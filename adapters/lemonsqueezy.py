@@ -78,16 +78,6 @@ class LemonSqueezy(Adapter[Sale]):
         signing="https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
         payload="https://docs.lemonsqueezy.com/help/webhooks/event-types",
     )
-    setup = (
-        "In Lemon Squeezy open Settings → Webhooks and click the plus.",
-        "Give {webhook_url} as the Callback URL.",
-        "Make up a Signing secret of 6 to 40 characters (better 32 or more), and give it to this source as its secret.",
-        "Choose the events listed under topics, and save the webhook; test mode and live mode have one each.",
-        "Subscriptions: their first payment comes as an order and as an invoice. If you chose both kinds of events, set "
-        "the option first_invoices=skip on this source.",
-        "Optional: checkout[custom][crm_contact_id] and checkout[custom][deal_id] in your checkout links lead to the "
-        "CRM's contact and deal.",
-    )
     topics = tuple(
         "order_created order_refunded subscription_payment_success subscription_payment_failed "
         "subscription_payment_recovered subscription_payment_refunded".split()

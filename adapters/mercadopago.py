@@ -177,16 +177,6 @@ class MercadoPago(Adapter[Sale]):
         signing="https://www.mercadopago.com.br/developers/pt/docs/your-integrations/notifications/webhooks",
         payload="https://www.mercadopago.com.br/developers/pt/reference/payments/_payments_id/get",
     )
-    setup = (
-        "At mercadopago.com.br/developers open Suas integrações and choose the application that takes the payments.",
-        "Under Webhooks → Configurar notificações choose Modo de produção and give {webhook_url} as the URL.",
-        "Choose the events Pagamentos and Order (Mercado Pago), and save.",
-        "Reveal the Assinatura secreta that is now shown, and give it to this source as its secret.",
-        "Under Credenciais de produção copy the Access Token (APP_USR-…), and give it to this source as its key.",
-        "Notices of QR Code payments and IPN are not signed by Mercado Pago, and are refused.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your payments; they lead straight to the "
-        "CRM's contact and deal.",
-    )
     topics = ("payment", "order")
     signature = Manifest()
     retry_policy = "takes 200 or 201 within 22 seconds; tries again after 15 minutes, then ever later, for several days"

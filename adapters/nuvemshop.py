@@ -89,13 +89,6 @@ class Nuvemshop(Adapter[Sale]):
         signing="https://tiendanube.github.io/api-documentation/resources/webhook",
         payload="https://tiendanube.github.io/api-documentation/resources/order",
     )
-    setup = (
-        "At partners.nuvemshop.com.br create an app with the scopes read_orders and read_customers, and install it in the store.",
-        "Give the app's client secret to this source as its secret, and the access token of that installation as its key.",
-        "Create the webhooks through the API (POST /v1/STORE/webhooks): url {webhook_url}, one for each of the events order/created, "
-        "order/updated, order/paid, order/cancelled, order/edited, order/voided. Webhooks made elsewhere are not signed.",
-        "In the app's settings give {webhook_url} for the three LGPD notices as well: they are recorded as privacy requests.",
-    )
     topics = tuple("order/created order/updated order/paid order/cancelled order/edited order/voided".split())
     signature = Hmac(header="x-linkedstore-hmac-sha256", encoding="hex")
     retry_policy = "takes 2xx within 3 seconds; tries again 18 times in 48 hours"

@@ -102,14 +102,6 @@ class Paddle(Adapter[Any]):
         signing="https://developer.paddle.com/webhooks/signature-verification",
         payload="https://developer.paddle.com/webhooks/transactions/transaction-completed",
     )
-    setup = (
-        "In Paddle open Developer tools → Notifications → New destination.",
-        "Choose Webhook as the type, give {webhook_url} as the URL, and choose the events listed under topics.",
-        "Save it, open its menu → Edit destination, and give the Secret key shown there (pdl_ntfset_…) to this source as "
-        "its secret.",
-        "Let this machine's clock be set by the network (NTP): a signature may be 5 seconds old (option tolerance).",
-        "Optional: crm_contact_id and deal_id in a transaction's custom_data lead to the CRM's contact and deal.",
-    )
     signature = TimestampedHmac(
         header="paddle-signature", time_name="ts", mac_name="h1", between=";", joined_by=":", tolerance=5
     )

@@ -102,14 +102,6 @@ class PagarMe(Adapter[Any]):
         signing="https://docs.pagar.me/docs/webhooks",
         payload="https://docs.pagar.me/reference/exemplo-de-webhook-1",
     )
-    setup = (
-        "In the Pagar.me dashboard open Configurações → Webhooks → Criar webhook.",
-        "Give {webhook_url} as the URL and choose the events listed under topics (Pedido and Cobrança).",
-        "Turn on authentication and make up a user and a long password.",
-        "Give both to this source as its secret, written user:password.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your orders; they lead straight to the CRM's "
-        "contact and deal.",
-    )
     signature = Token(header="authorization", basic=True)
     kind = BodyField("type")
     delivery_id = BodyField("id")

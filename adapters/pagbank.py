@@ -118,15 +118,6 @@ class PagBank(Adapter[Any]):
         signing="https://developer.pagbank.com.br/reference/confirmar-autenticidade-da-notificacao",
         payload="https://developer.pagbank.com.br/reference/webhooks",
     )
-    setup = (
-        "In PagBank's iBanking open Vender Online → Integrações and copy the account's token (it is also the API's).",
-        "Give the token to this source as its secret.",
-        "Let your shop name {webhook_url} in notification_urls when it makes an order, a charge or a checkout "
-        "(payment_notification_urls there); PagBank has no other place for it.",
-        "PagBank's sandbox often sends no signature: try the live environment, with a small amount.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your charges; they lead straight to the CRM's "
-        "contact and deal.",
-    )
     signature = TokenDigest(header="x-authenticity-token", encoding="hex")
     kind = BodyField("id")
     reads = {"order": Sale, "charge": Charge}

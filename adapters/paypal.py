@@ -146,14 +146,6 @@ class Paypal(Adapter[Document]):
         signing="https://developer.paypal.com/api/rest/webhooks/rest",
         payload="https://developer.paypal.com/api/rest/webhooks/event-names",
     )
-    setup = (
-        "In developer.paypal.com open Apps & Credentials, choose Live (or Sandbox, with the option environment=sandbox "
-        "on this source), and create an app or open yours.",
-        "Give its Client ID and Secret key to this source as its key, written client id:secret.",
-        "Below, under Webhooks, click Add Webhook, give {webhook_url} as the URL, choose the events listed under topics, "
-        "and save.",
-        "There is no secret to copy: what a webhook says is read back from PayPal with the key before it is believed.",
-    )
     topics = tuple(
         """
         CHECKOUT.ORDER.APPROVED CHECKOUT.ORDER.COMPLETED CHECKOUT.PAYMENT-APPROVAL.REVERSED

@@ -139,14 +139,6 @@ class Paystack(Adapter[Any]):
         signing="https://paystack.com/docs/payments/webhooks/#signature-validation",
         payload="https://paystack.com/docs/payments/webhooks/#types-of-events",
     )
-    setup = (
-        "In the Paystack Dashboard open Settings → API Keys & Webhooks.",
-        "Give {webhook_url} as the Live Webhook URL (or the test one, for a source of its own), and save.",
-        "Give the secret key on the same page (sk_live_… or sk_test_…) to this source as its secret: Paystack signs with it.",
-        "If you take subscriptions, set the option currency to what they are billed in.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your transactions; they lead straight to the "
-        "CRM's contact and deal.",
-    )
     signature = Hmac(header="x-paystack-signature", algorithm="sha512", encoding="hex")
     retry_policy = "takes 200; tries again every 3 minutes, after the fourth time hourly, for 72 hours"
     kind = BodyField("event")

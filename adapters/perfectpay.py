@@ -69,12 +69,6 @@ class PerfectPay(Adapter[Sale]):
         signing="https://support.perfectpay.com.br/doc/perfectpay/postback/integracao-via-webhook-com-a-perfect-pay",
         payload="https://support.perfectpay.com.br/doc/perfectpay/postback/integracao-via-webhook-com-a-perfect-pay",
     )
-    setup = (
-        "In Perfect Pay open Ferramentas → Webhook - Vendas → Adicionar.",
-        "Choose the products, give {webhook_url} as the URL, and Perfect Pay as the format of the postback.",
-        "Choose all events but Pré Checkout (an abandoned cart), without delay, and save.",
-        "Copy the token that is shown for this webhook and give it to this source as its secret.",
-    )
     signature = body_token("token")
     kind = Constant("sale")
     reads = {"sale": Sale}

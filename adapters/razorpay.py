@@ -108,14 +108,6 @@ class Razorpay(Adapter[Notification]):
         signing="https://razorpay.com/docs/webhooks/validate-test/",
         payload="https://razorpay.com/docs/webhooks/payments/",
     )
-    setup = (
-        "In the Razorpay Dashboard open Account & Settings → Webhooks → + Add New Webhook.",
-        "Give {webhook_url} as the Webhook URL, and paste this source's secret as Secret.",
-        "Give an Alert Email: after a day of failures Razorpay turns the webhook off and writes to it.",
-        "Choose the Active Events listed under topics, and create the webhook; test mode and live mode have one each.",
-        "Optional: write crm_contact_id and deal_id into the notes of your orders; they lead straight to the CRM's "
-        "contact and deal.",
-    )
     signature = Hmac(header="x-razorpay-signature", encoding="hex")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     retry_policy = "takes 2xx within 5 seconds; tries again for 24 hours, then turns the webhook off"

@@ -224,16 +224,6 @@ class Saleor(Adapter[Notification]):
         signing="https://docs.saleor.io/developer/extending/webhooks/payload-signature",
         payload="https://docs.saleor.io/developer/extending/webhooks/subscription-webhook-payloads",
     )
-    setup = (
-        "Open /.well-known/jwks.json at your Saleor's address (https://….saleor.cloud/.well-known/jwks.json), copy all of "
-        "it, and give it to this source as its secret. When Saleor changes its keys, rotate the secret.",
-        "In the Dashboard open Extensions → Installed → Add extension → Provide details manually; give it the permission "
-        "Manage orders.",
-        "In it click Create webhook, give {webhook_url} as the Target URL, leave the secret key empty, and choose the "
-        "asynchronous Order events listed under topics.",
-        "Paste the query that stands below these steps as the subscription query.",
-        "Optional: crm_contact_id and deal_id in an order's metadata lead to the CRM's contact and deal.",
-    )
     # Every event of an order is asked for the same fields.
     paste = """subscription {
   event {

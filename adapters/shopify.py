@@ -158,15 +158,6 @@ class Shopify(Adapter[Payload]):
         signing="https://shopify.dev/docs/apps/build/webhooks/verify-deliveries",
         payload="https://shopify.dev/docs/api/webhooks",
     )
-    setup = (
-        "In the shop's admin open Settings → Notifications → Webhooks.",
-        "Create a webhook for each of: Order creation, Order update, Order payment, Order cancellation, Order deletion, "
-        "Refund create. Format JSON, URL {webhook_url}, the latest stable API version.",
-        "Below the list stands “Your webhooks will be signed with …”: give that value to this source as its secret.",
-        "Of an app's own webhooks the secret is the app's client secret. They can send disputes/update as well (a lost "
-        "chargeback counts as refunded). Do not trim the bodies with include_fields.",
-        "Optional: cart or draft order attributes named crm_contact_id and deal_id lead to the CRM's contact and deal.",
-    )
     topics = tuple(
         "orders/create orders/updated orders/paid orders/cancelled orders/delete refunds/create disputes/update".split()
     )

@@ -132,12 +132,6 @@ class Square(Adapter[Any]):
         signing="https://developer.squareup.com/docs/webhooks/step3validate",
         payload="https://developer.squareup.com/reference/square/orders-api/retrieve-order",
     )
-    setup = (
-        "At developer.squareup.com/apps open the application, and under Webhooks → Subscriptions add a subscription.",
-        "Give {webhook_url} as the notification URL, exactly so, and choose the events listed under topics. One URL belongs to one subscription.",
-        "Copy the subscription's Signature Key, and give it to this source as its secret.",
-        "Under Credentials copy the production Access token, and give it to this source as its key.",
-    )
     topics = tuple(
         "order.created order.updated payment.updated refund.created refund.updated dispute.state.updated".split()
     )

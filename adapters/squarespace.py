@@ -80,15 +80,6 @@ class Squarespace(Adapter[Sale]):
         signing="https://developers.squarespace.com/webhooks/verifying-notifications",
         payload="https://developers.squarespace.com/commerce-apis/retrieve-specific-order",
     )
-    setup = (
-        "In the site's settings, under Developer Tools → Developer API Keys, make a key that may read orders (Orders, Read "
-        "Only); it is this source's key. An OAuth access token soon lapses, and is no key for this source.",
-        "With an OAuth access token of the site that may read its orders, needed this once, subscribe through the Webhook "
-        "Subscriptions API (POST /1.0/webhook_subscriptions): endpointUrl {webhook_url}, topics order.create and "
-        "order.update.",
-        "The answer shows the subscription's secret this once: give it to this source as its secret. It is hexadecimal.",
-        "A rotation at Squarespace replaces the secret at once: give the new one to this source without delay.",
-    )
     topics = ("order.create", "order.update")
     signature = Hmac(header="squarespace-signature", encoding="hex", key=hex_key)
     retry_policy = "takes 2xx; tries again several times within 48 hours"

@@ -87,12 +87,6 @@ class Standard(Adapter[Told]):
         signing="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
         payload="docs/standard.md",
     )
-    setup = (
-        "Keep the secret that was made with this source (whsec_…) where your shop keeps its secrets.",
-        "When an order is made or changes, POST it as JSON to {webhook_url}, signed as docs/standard.md shows "
-        "(Python, Node, PHP, curl).",
-        "Send the same webhook-id again until the answer is 200.",
-    )
     topics = ("order.created", "order.updated", "order.paid", "order.canceled", "order.refunded", "order.deleted")
     signature = StandardWebhooks()
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none

@@ -187,14 +187,6 @@ class Stripe(Adapter[Envelope[Any]]):
         signing="https://docs.stripe.com/webhooks#verify-manually",
         payload="https://docs.stripe.com/api/events/types",
     )
-    setup = (
-        "In the Stripe Dashboard open Developers (Workbench) → Webhooks and add a destination.",
-        "Choose events of your account, payload style “snapshot”, and the events listed under topics.",
-        "Choose “webhook endpoint” and give {webhook_url} as its URL.",
-        "Reveal the endpoint's signing secret (whsec_…) and give all of it to this source as its secret.",
-        "Optional: write crm_contact_id and deal_id into the metadata of sessions, payment intents, invoices or "
-        "subscriptions; they lead straight to the CRM's contact and deal.",
-    )
     signature = TimestampedHmac(
         header="stripe-signature", time_name="t", mac_name="v1", between=",", joined_by=".", tolerance=300
     )

@@ -98,12 +98,6 @@ class Vtex(Adapter[Sale]):
         signing="https://developers.vtex.com/docs/guides/orders-feed",
         payload="https://developers.vtex.com/docs/api-reference/orders-api",
     )
-    setup = (
-        "In VTEX Admin open Account settings → API keys, and generate a key with a role that may view orders (OMS – Read only).",
-        "Give it to this source as its key, written appKey:appToken, and the account's name as the option account.",
-        "Configure the hook (POST /api/orders/hook/config): filter FromWorkflow with the statuses you want, hook.url {webhook_url}, and "
-        "in hook.headers the name x-orders-registry-token with this source's secret.",
-    )
     topics = ("payment-pending", "payment-approved", "handling", "invoiced", "canceled")
     signature = Token(header=HEADER)
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none

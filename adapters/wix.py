@@ -229,12 +229,6 @@ class Wix(Adapter[Notice]):
         signing="https://dev.wix.com/docs/rest/articles/getting-started/webhooks",
         payload="https://dev.wix.com/docs/rest/api-reference/wix-e-commerce/orders/order-approved",
     )
-    setup = (
-        "In the Wix app dashboard (Custom Apps) open your app, give it the permission to read orders, and install it on "
-        "the site.",
-        "Open Webhooks, and for each topic below create one with {webhook_url} as its callback address.",
-        "On the same page get the public key, and give the whole of it, -----BEGIN to END-----, as this source's secret.",
-    )
     topics = tuple(
         "wix.ecom.v1.order_created wix.ecom.v1.order_updated wix.ecom.v1.order_approved wix.ecom.v1.order_canceled "
         "wix.ecom.v1.order_committed wix.ecom.v1.order_fulfilled wix.ecom.v1.order_imported "

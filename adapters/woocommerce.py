@@ -126,15 +126,6 @@ class WooCommerce(Adapter[Payload]):
         signing="https://developer.woocommerce.com/docs/apis/rest-api/v3/webhooks/",
         payload="https://developer.woocommerce.com/docs/apis/rest-api/v3/orders/",
     )
-    setup = (
-        "In the shop's WordPress open WooCommerce → Settings → Advanced → Webhooks and add a webhook for each of: "
-        "Order created, Order updated, Order deleted, Order restored.",
-        "Status Active, Delivery URL {webhook_url}, API version “WP REST API Integration v3”.",
-        "Secret: the secret of this source, the same in all of them. Save; WooCommerce pings the address at once.",
-        "WooCommerce does not send again what failed, and turns a webhook off after its sixth failure in a row: "
-        "look at the webhook's status now and then.",
-        "Optional: order meta named crm_contact_id and deal_id leads straight to the CRM's contact and deal.",
-    )
     topics = tuple("order.created order.updated order.deleted order.restored".split())
     signature = Hmac(header="x-wc-webhook-signature", encoding="base64")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none

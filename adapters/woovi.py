@@ -168,15 +168,6 @@ class Woovi(Adapter[Any]):
         signing="https://developers.woovi.com/docs/webhook/seguranca/webhook-signature-validation",
         payload="https://developers.woovi.com/docs/webhook/webhook-events-type",
     )
-    setup = (
-        "In Woovi open Administrador → API/Plugins → Novo Webhook.",
-        "Give {webhook_url} as the URL, choose one of the events listed under topics, and make up a long "
-        "Authorization; save it, and make one such webhook for each event, all with the same Authorization.",
-        "Give that Authorization to this source as its secret.",
-        "Instead of it you may give the secret key that Woovi shows for a webhook (HMAC; one secret for each webhook).",
-        "Optional: write crm_contact_id and deal_id into additionalInfo of your charges; they lead straight to the "
-        "CRM's contact and deal.",
-    )
     signature = AnyOf((Hmac(header="x-openpix-signature", algorithm="sha1", encoding="base64"), RsaAndToken()))
     retry_policy = "takes 2xx within 100 seconds; tries again 8 times, each time after twice as long"
     kind = BodyField("event")

@@ -115,14 +115,6 @@ class Xendit(Adapter[Any]):
         signing="https://docs.xendit.co/docs/handling-webhooks",
         payload="https://docs.xendit.co/apidocs/payment-status-callback-webhook",
     )
-    setup = (
-        "In the Xendit Dashboard open Settings → Webhooks.",
-        "Copy the Webhook verification token there, and give it to this source as its secret.",
-        "Give {webhook_url} as the URL of “Payment requests v3 – payment status” and of “Unified refunds” (succeeded and "
-        "failed), and of “Invoices paid” if you use them; Test and save each.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your payment requests; they lead straight to "
-        "the CRM's contact and deal.",
-    )
     signature = Token(header="x-callback-token")
     retry_policy = "takes 2xx; tries again up to 6 times"
     kind = BodyField("event")

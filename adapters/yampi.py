@@ -99,13 +99,6 @@ class Yampi(Adapter[Sale]):
         signing="https://docs.yampi.com.br/api-reference/webhooks",
         payload="https://docs.yampi.com.br/api-reference/introduction-webhook",
     )
-    setup = (
-        "In Yampi open Configurações → Webhooks → Novo webhook.",
-        "Give {webhook_url} as the URL, and choose the events listed under topics.",
-        "Save it; give the Chave secreta that Yampi now shows (wh_…) to this source as its secret.",
-        "After 30 failures Yampi turns a webhook off: turn it on again in the same place.",
-        "Optional: crm_contact_id and deal_id in a cart's metadata lead straight to the CRM's contact and deal.",
-    )
     topics = ("order.created", "order.paid", "order.status.updated")
     signature = Hmac(header="x-yampi-hmac-sha256", encoding="base64")
     kind = BodyField("event")

@@ -105,9 +105,10 @@ def test_links_and_setup(name: str) -> None:
     adapter = adapters.load(name)
     for link in (adapter.links.signing, adapter.links.payload):
         assert re.fullmatch(r"https://[^\s/]+\.[^\s]+", link) or (ROOT / link).is_file(), link
-    assert adapter.setup
-    assert any("{webhook_url}" in step for step in adapter.setup)
-    for step in adapter.setup:
+    steps = adapters.setup_steps(name)
+    assert all(steps)
+    assert any("{webhook_url}" in step for step in steps)
+    for step in steps:
         assert step.format(webhook_url=URL).strip() == step.replace("{webhook_url}", URL)
     assert inspect.getdoc(inspect.getmodule(type(adapter)))
 

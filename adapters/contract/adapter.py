@@ -171,7 +171,6 @@ class Adapter(Generic[PayloadT]):
     title: ClassVar[str]
     origin: ClassVar[Origin]
     links: ClassVar[Links]
-    setup: ClassVar[tuple[str, ...]]  # steps for the shop's owner; {webhook_url} stands for the address
     paste: ClassVar[str] = ""  # a text that a step tells to paste as it is: a query, a configuration
     topics: ClassVar[tuple[str, ...]] = ()  # what to subscribe to at the source, in its words
 
