@@ -47,7 +47,7 @@ class Back:
 
     id: str | None
     place: int
-    time: int | None = None  # by which a refund without id is recognised
+    times: set[int] = field(default_factory=set)  # by which a refund without id is recognised
     value: int | None = None
     currency: str = ""
     state: str = PENDING
@@ -165,11 +165,11 @@ class Cash:
         refund = self.refunds.get(told["id"]) if "id" in told else self._nameless(told, state, entry)
         new = refund is None
         if refund is None:
-            time = None if "id" in told else told.get("at", entry.time)
-            refund = Back(told.get("id"), place, time)
+            refund = Back(told.get("id"), place)
             self.refunds[told["id"] if "id" in told else f"\0{len(self.refunds)}"] = refund
-            if "id" not in told:
-                self.notes.add(WITHOUT_ID)
+        if "id" not in told:
+            refund.times.add(told.get("at", entry.time))
+            self.notes.add(WITHOUT_ID)
         if "value" in told and (refund.value is None or self._counts(told["currency"], refund.currency)):
             refund.value, refund.currency = told["value"], told["currency"]
         refund.payment = told.get("payment", refund.payment)
@@ -193,7 +193,7 @@ class Cash:
             same = (told.get("value"), told.get("currency", ""), told.get("payment"))
             if refund.id is not None or (refund.value, refund.currency, refund.payment) != same:
                 continue
-            if refund.time == time:
+            if time in refund.times:
                 return refund
             further = refund.state == PENDING if state == DONE else refund.state in (PENDING, DONE)
             if state != PENDING and further:

@@ -100,17 +100,18 @@ def fold(entries: Iterable[Entry]) -> Folded:
 
 def _meet(order: Folded, customer: Mapping[str, Any]) -> None:
     """Brings an entry's customer in: more about the same person, or (a shop corrected the order) another person."""
-    identities: list[Identity] = [(kind, value) for kind, value in customer.get("identities", ())]
+    identities: tuple[Identity, ...] = tuple(
+        dict.fromkeys((kind, value) for kind, value in customer.get("identities", ()))
+    )
     if order.identities:
         known = {kind for kind, _ in order.identities}
         shared = [kind for kind, _ in identities if kind in known]
         same = {kind for kind, value in identities if (kind, value) in order.identities}
         strong = [kind for kind in shared if kind in STRONG]
         if shared and not (same & set(strong) or (same and not strong)):  # another person
-            order.identities, order.name = tuple(identities), customer.get("name")
+            order.identities, order.name = identities, customer.get("name")
             return
-    mentioned = tuple(dict.fromkeys(identities))
-    order.identities = mentioned + tuple(old for old in order.identities if old not in mentioned)
+    order.identities = identities + tuple(old for old in order.identities if old not in identities)
     if customer.get("name"):
         order.name = customer["name"]
 
