@@ -98,7 +98,7 @@ def samples(adapter_name: str) -> tuple[Sample, ...]:
             body=(case / "body").read_bytes(),
             fetched=(case / "fetched.json").read_bytes() if (case / "fetched.json").exists() else None,
         )
-        for case in sorted(folder.iterdir() if folder.is_dir() else ())
+        for case in sorted(one for one in (folder.iterdir() if folder.is_dir() else ()) if one.is_dir())
     )
 
 

@@ -58,7 +58,7 @@ class Shop(Adapter[Sale]):
     ignores = frozenset({"cart", "ping/*"})
     statuses = {"done": Status.PAID, "noted": None}
     fetches = {"changed": Notice}
-    document = Sale
+    resource = Sale
     api = Api(
         origin=lambda options: "https://api.example.com", authorize=lambda key, options: {}, key_description="a key"
     )
