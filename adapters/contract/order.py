@@ -121,7 +121,8 @@ class Item:
 class Customer:
     """Who bought, as the source tells it; identities are raw here and normalised by the registry.
 
-    `id` is the source's own customer id; `crm_id` the CRM's contact id if the payload's metadata carries it.
+    `id` is the source's own customer id; `crm_id` the CRM's contact id if the payload's metadata carries it. `country`
+    (ISO 3166-1 alpha-2, from the billing address, else the shipping address) says where the phones are read.
     """
 
     name: str | None = None
@@ -130,6 +131,7 @@ class Customer:
     emails: tuple[str | None, ...] = ()
     phones: tuple[str | None, ...] = ()
     documents: tuple[str | None, ...] = ()
+    country: str | None = None
 
     def settled(self) -> "Customer | None":
         """Without what says nothing and what is said twice; None when nothing is left."""
@@ -140,7 +142,9 @@ class Customer:
             return None
         if settled == given and name is self.name and own_id is self.id and crm_id is self.crm_id:
             return self
-        return Customer(name=name, id=own_id, crm_id=crm_id, emails=emails, phones=phones, documents=documents)
+        return Customer(
+            name=name, id=own_id, crm_id=crm_id, emails=emails, phones=phones, documents=documents, country=self.country
+        )
 
 
 # -- Money: the bill, the payments, the refunds -------------------------------------------------------------------
