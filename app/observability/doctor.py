@@ -10,7 +10,7 @@ from app.base.settings import Settings
 from app.base.vault import Sealed, Vault
 from app.db import maintenance
 from app.db.engine import Store
-from app.db.migrate import newest
+from app.db.migrate import differences, newest
 
 LEAST_FREE = 1 << 30  # bytes
 
@@ -40,6 +40,8 @@ async def examine(store: Store, vault: Vault, settings: Settings) -> list[Findin
     )
     at, head = await maintenance.revision(store), newest()
     findings.append(Finding("migrations", at == head, f"at {at}, this version needs {head}", "orders-registry migrate"))
+    if at == head:
+        findings.append(await _schema(settings))
     findings.append(_disk(settings))
     findings.append(await _key(store, vault))
     year = time.gmtime().tm_year
@@ -47,6 +49,12 @@ async def examine(store: Store, vault: Vault, settings: Settings) -> list[Findin
         Finding("clock", 2025 <= year < 2100, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "set the clock")
     )
     return findings
+
+
+async def _schema(settings: Settings) -> Finding:
+    different = await differences(settings)
+    advice = "somebody has changed the tables: undo it, or restore a backup"
+    return Finding("schema", not different, "; ".join(different) or "as this version expects it", advice)
 
 
 def _disk(settings: Settings) -> Finding:
