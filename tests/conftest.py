@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from app.migrate import migrate
 from app.settings import Settings, read_settings
 from app.vault import make_key
+from tests import outside
 from tests.house import House
 
 # The same examples in every run, and no clock: a failure is a fault of the code's, not of the machine's load.
@@ -44,6 +45,19 @@ def pytest_configure() -> None:
     # A shell starts what it puts in the background with Ctrl-C ignored, and every process that a test starts would inherit it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    outside.missing()  # a variable that names no folder ends the run before it begins
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    gone = [item for item in items if outside.missing().keys() & getattr(item, "fixturenames", ())]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if item not in gone]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name, variable in outside.missing().items():
+        terminalreporter.write_line(f"LEFT OUT: what needs the folder of {name}: {variable} names none")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +67,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def bless(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--bless"))
+
+
+@pytest.fixture
+def payloads() -> outside.Payloads:
+    """The files of real bodies of an adapter: payloads("stripe"), payloads("gumroad", "*.txt"). Fails when there are none."""
+
+    def files(adapter: str, pattern: str = "*.json") -> list[Path]:
+        found = sorted((outside.folder("payloads") or Path()).joinpath(adapter).glob(pattern))
+        assert found, f"no {adapter}/{pattern} in the folder of payloads"
+        return found
+
+    return files
 
 
 @pytest.fixture(scope="session")

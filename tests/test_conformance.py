@@ -25,7 +25,6 @@ from tests.samples import (
     all_samples,
     samples,
     secret_for,
-    told,
 )
 
 ROOT = Path(adapters.__file__).parents[1]
@@ -282,37 +281,34 @@ def test_no_body_disturbs_the_signature(name: str) -> None:
 
 @each_sample
 def test_translation_is_what_orders_json_says(sample: Sample, bless: bool) -> None:
-    found = told(sample.adapter, sample.delivery, sample.options, sample.fetched)
+    found = sample.source.translation(sample.delivery, sample.fetched)
     file = sample.folder / "orders.json"
     if bless:
         file.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     assert found == json.loads(file.read_text())
     if "handshake" not in found:
-        assert sample.adapter.kind_of(sample.delivery, sample.options) == sample.said["kind"]
+        assert sample.source.kind(sample.delivery) == sample.said["kind"]
 
 
 @each_sample
 def test_twice_is_the_same_and_the_signature_changes_nothing(sample: Sample) -> None:
-    adapter, options = sample.adapter, sample.options
-    delivery = sample.delivery
-    once = told(adapter, delivery, options, sample.fetched)
-    assert told(adapter, delivery, options, sample.fetched) == once
-    assert told(adapter, sample.delivery, options, sample.fetched) == once
+    source, delivery = sample.source, sample.delivery
+    once = source.translation(delivery, sample.fetched)
+    assert source.translation(delivery, sample.fetched) == once
+    assert source.translation(sample.delivery, sample.fetched) == once
     if "handshake" not in once:
-        signed = sample.signed(secret_for(adapter))
-        assert told(adapter, signed, options, sample.fetched) == once
-        given = adapter.delivery_id_of(signed, options)
+        signed = sample.signed(secret_for(sample.adapter))
+        assert source.translation(signed, sample.fetched) == once
+        given = source.delivery_id(signed)
         assert given is None or (isinstance(given, str) and given)
-        assert given == adapter.delivery_id_of(sample.signed(secret_for(adapter, OTHER_DIGITS)), options)
+        assert given == source.delivery_id(sample.signed(secret_for(sample.adapter, OTHER_DIGITS)))
 
 
 @each_adapter
 def test_a_declared_delivery_id_is_found(name: str) -> None:
     adapter = adapters.load(name)
     if adapter.delivery_id is not None:
-        assert any(
-            adapter.delivery_id_of(sample.signed(secret_for(adapter)), sample.options) for sample in samples(name)
-        )
+        assert any(sample.source.delivery_id(sample.signed(secret_for(adapter))) for sample in samples(name))
 
 
 @each_sample
@@ -332,13 +328,12 @@ def strange(sample: Sample, body: bytes) -> Iterator[bytes]:
 
 @each_sample
 def test_any_value_may_be_missing_or_of_another_type(sample: Sample) -> None:
-    adapter, options, scheme = sample.adapter, sample.options, sample.scheme
-    secret = secret_for(adapter)
+    source, scheme, secret = sample.source, sample.scheme, secret_for(sample.adapter)
     for body in strange(sample, sample.body):
         delivery = sample.delivery.changed(body=body)
         try:
-            told(adapter, delivery, options, sample.fetched)
-            adapter.delivery_id_of(delivery, options)
+            source.translation(delivery, sample.fetched)
+            source.delivery_id(delivery)
             scheme.verify(delivery, [secret], delivery.received_at)
         except Unverified:
             pass
@@ -350,13 +345,13 @@ def test_any_value_may_be_missing_or_of_another_type(sample: Sample) -> None:
 @each_sample
 def test_any_value_of_a_fetched_document_may_be_missing_or_of_another_type(sample: Sample) -> None:
     if sample.fetched is None:
-        assert sample.said.get("kind") not in sample.adapter.fetches or "ignored" in told(
-            sample.adapter, sample.delivery, sample.options
-        )
+        found = sample.source.translation(sample.delivery)
+        assert sample.said.get("kind") not in sample.adapter.fetches or "ignored" in found
         return
+    source = sample.source
     for answer in chain(BODIES, strange(sample, sample.fetched)):
         try:
-            told(sample.adapter, sample.delivery, sample.options, answer)
+            source.translation(sample.delivery, answer)
         except Exception as fault:
             fault.add_note(f"with the answer {answer[:5000].decode('utf-8', 'replace')}")
             raise
@@ -368,9 +363,10 @@ def test_any_body_at_all(name: str) -> None:
     adapter = adapters.load(name)
     by_kind = {sample.said.get("kind"): sample for sample in samples(name)}
     for sample in by_kind.values():
+        source = sample.source
         for body in BODIES:
             try:
-                found = told(adapter, sample.delivery.changed(body=body), sample.options, sample.fetched)
+                found = source.translation(sample.delivery.changed(body=body), sample.fetched)
             except Exception as fault:
                 fault.add_note(f"{sample.case} with the body {body[:100]!r}")
                 raise
@@ -379,16 +375,16 @@ def test_any_body_at_all(name: str) -> None:
 
 @each_sample
 def test_any_header_may_be_missing_or_strange(sample: Sample) -> None:
-    adapter, options = sample.adapter, sample.options
+    source = sample.source
     for name in sample.delivery.headers:
         for delivery in chain(
             [without(sample.delivery, name)],
             (sample.delivery.changed(headers={name: value}) for value in JUNK),
         ):
-            told(adapter, delivery, options, sample.fetched)
-            adapter.delivery_id_of(delivery, options)
+            source.translation(delivery, sample.fetched)
+            source.delivery_id(delivery)
     for name in sample.delivery.query:
         for value in JUNK:
             delivery = sample.delivery.changed(query={name: value})
-            told(adapter, delivery, options, sample.fetched)
-            adapter.delivery_id_of(delivery, options)
+            source.translation(delivery, sample.fetched)
+            source.delivery_id(delivery)
