@@ -20,11 +20,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app import moments
-from app.ids import first_id
-from app.settings import Settings
-from app.store import schema
-from app.store.tallies import HOUR
+from app.base import clock
+from app.base.ids import first_id
+from app.base.settings import Settings
+from app.db import schema
+from app.store.delivery_rollups import HOUR
 from bench.registry import BAR, House, add_places, filled, load, on_engines, turns
 
 PAGE = 50
@@ -103,15 +103,15 @@ def _reads() -> Iterator[tuple[str, str]]:
     yield "q=, an external id", f"{log}q=ext-77&"
     yield "outcome= and q=", f"{log}outcome=unreadable&q=price&"
     for days in (1, 7, DAYS):
-        since = moments.iso(_present() - days * 24 * HOUR)
-        yield f"overview, {days} d", f"/v1/stats?since={since}&until={moments.iso(_present())}&"
+        since = clock.iso(_present() - days * 24 * HOUR)
+        yield f"overview, {days} d", f"/v1/stats?since={since}&until={clock.iso(_present())}&"
 
 
 _FAR = ("the log", "source_id=", "outcome=created", "kind=, frequent", "contact=, with 2,000", "since=")
 
 
 def _present() -> int:
-    return moments.since("2026-11-24T00:00:00Z", 0)
+    return clock.since("2026-11-24T00:00:00Z", 0)
 
 
 async def _place(house: House, path: str, far: bool) -> tuple[str, str]:

@@ -21,17 +21,17 @@ from rich.console import Console
 
 import adapters
 from adapters.contract import Adapter, Delivery
-from app import moments, samples
-from app.directory import Source
-from app.intake import RawHeaders
-from app.migrate import migrate
-from app.outcome import Outcome
-from app.reading import read
-from app.registry import Registry
-from app.settings import read_settings
+from app.base import clock, samples
+from app.base.outcome import Outcome
+from app.base.settings import read_settings
+from app.base.vault import make_key
+from app.db.migrate import migrate
+from app.ingest.parse import read
+from app.ingest.receive import RawHeaders
+from app.ingest.source_cache import Source
+from app.service import Registry
 from app.store import accounts, sources
-from app.vault import make_key
-from app.web import shapes
+from app.web.http import serializers
 from bench.harness import RUNS, fresh_directory
 from tests.samples import secret_for
 
@@ -105,7 +105,7 @@ class _Template:
 async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str], list[float], list[float]]:
     settings = read_settings(database_url=f"sqlite:///{directory / 'orders.db'}", master_key=make_key())
     await migrate(settings)
-    registry = Registry(settings, shown=shapes.order)
+    registry = Registry(settings, shown=serializers.order)
     await registry.store.open()
     registry.committer.start()
     try:
@@ -125,7 +125,7 @@ async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str],
 
 
 async def _templates(registry: Registry, account: str) -> AsyncIterator[tuple[Source, _Template]]:
-    present = moments.moment(moments.now())
+    present = clock.moment(clock.now())
     for name in adapters.names():
         adapter = adapters.load(name)
         source: Source | None = None
@@ -135,11 +135,11 @@ async def _templates(registry: Registry, account: str) -> AsyncIterator[tuple[So
             if source is None or source.options != options:
                 source = await _source(registry, account, adapter, said.get("options", {}))
             plain = template.delivery(0, present, source.url)
-            rec = read(source, plain, moments.now())
+            rec = read(source, plain, clock.now())
             given = adapter.delivery_id_of(plain, options)
             template.knows(*(name for one in rec.statements for name in one.names), given, rec.path)
             first, second = (
-                read(source, template.delivery(number, present, source.url), moments.now())
+                read(source, template.delivery(number, present, source.url), clock.now())
                 for number in (11_111_111, 22_222_222)
             )
             named = [[one.names[0] for one in rec.statements] for rec in (first, second)]
@@ -159,7 +159,7 @@ async def _source(registry: Registry, account: str, adapter: Adapter[Any], optio
 
 
 def _sent(made: list[tuple[Source, _Template]], numbers: Iterator[int], count: int) -> list[Sent]:
-    present = moments.moment(moments.now())
+    present = clock.moment(clock.now())
     by_name: dict[str, list[tuple[Source, _Template]]] = {}
     for source, template in made:
         by_name.setdefault(source.adapter.name, []).append((source, template))

@@ -20,15 +20,15 @@ from pathlib import Path
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.cli.serving import Server
-from app.committer import Committer
-from app.ids import new_id
-from app.migrate import migrate
-from app.operator import IN_PROCESS
-from app.outcome import Outcome
-from app.settings import Settings, read_settings
-from app.store.record import Receipt, Record
-from app.vault import make_key
+from app.base.ids import new_id
+from app.base.outcome import Outcome
+from app.base.roles import IN_PROCESS
+from app.base.settings import Settings, read_settings
+from app.base.vault import make_key
+from app.cli.server import Server
+from app.db.migrate import migrate
+from app.ingest.group_commit import Committer
+from app.store.delivery_record import Receipt, Record
 from app.web.application import create_app
 
 SECRET = "a-secret-of-the-benchmark-0123456789"

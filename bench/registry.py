@@ -27,13 +27,13 @@ from rich.console import Console
 from rich.table import Table
 from starlette.types import ASGIApp
 
-from app import moments
-from app.cli.door import Lifespan
-from app.migrate import migrate
-from app.operator import ACCOUNT_HEADER, IN_PROCESS
-from app.settings import Settings, read_settings
-from app.store import schema
-from app.vault import make_key
+from app.base import clock
+from app.base.roles import ACCOUNT_HEADER, IN_PROCESS
+from app.base.settings import Settings, read_settings
+from app.base.vault import make_key
+from app.cli.client import Lifespan
+from app.db import schema
+from app.db.migrate import migrate
 from app.web.application import create_app
 from bench.harness import RUNS, fresh_directory
 from bench.ours import postgresql
@@ -285,7 +285,7 @@ async def _rep(house: House) -> str:
 def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
     """Made-up orders over six years, as they came in: late by up to a day."""
     dice = random.Random(11)
-    present, span = moments.since("2026-11-24T00:00:00Z", 0), 6 * 365 * DAY
+    present, span = clock.since("2026-11-24T00:00:00Z", 0), 6 * 365 * DAY
     people = max(rows // 10, 100)
     whose = bytearray(b"c" * OF_CONTACT + b"w" * WALLET_ORDERS + b"o" * rows)
     dice.shuffle(whose)

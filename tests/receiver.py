@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from adapters.contract import Delivery
-from app import moments
+from app.base import clock
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Told:
     @property
     def delivery(self) -> Delivery:
         """As our own schemes verify it."""
-        return Delivery(body=self.body, headers=self.headers, received_at=moments.moment(moments.now()), url="")
+        return Delivery(body=self.body, headers=self.headers, received_at=clock.moment(clock.now()), url="")
 
 
 @dataclass

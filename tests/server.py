@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from app.settings import Settings
+from app.base.settings import Settings
 
 
 class Server:

@@ -14,16 +14,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from adapters.contract.fold import Entry, fold
-from app import importer as app_importer
-from app.apart import Apart, Ended
-from app.importer import Importer
-from app.importing import Setting
-from app.moments import now
-from app.statement import UNTIMED
-from app.store.database import Unavailable
-from app.store.importing import Report
-from app.store.ledger import OpenOrder, _columns
-from app.transfer import CSV, JSONL, NoFile
+from app.base.clock import now
+from app.base.statement import UNTIMED
+from app.base.tabular import CSV, JSONL, NoFile
+from app.db.engine import Unavailable
+from app.imports import importer as app_importer
+from app.imports.importer import Importer
+from app.imports.rows import Setting
+from app.imports.worker import Apart, Ended
+from app.store.import_orders import Report
+from app.store.order_aggregate import OpenOrder, _columns
 from tests.house import House, eventually
 
 pytestmark = pytest.mark.anyio
@@ -286,7 +286,9 @@ async def test_a_process_that_says_nothing_is_given_up() -> None:
 
 
 def test_it_ends_with_whoever_started_it() -> None:
-    with subprocess.Popen([sys.executable, "-m", "app.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.imports.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         assert other.stdin is not None
         other.stdin.close()
         assert other.wait(30) == 0

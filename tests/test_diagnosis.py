@@ -10,8 +10,8 @@ import pytest
 
 import adapters
 from adapters.contract import Delivery
-from app.diagnosis import Known, examine
-from app.directory import Source
+from app.ingest.signature_help import Known, examine
+from app.ingest.source_cache import Source
 from tests.samples import Sample, all_samples, secret_for
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

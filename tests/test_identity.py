@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import Customer
-from app.identity import KINDS, document, email, identities, mentioned, phone
+from app.base.identity import KINDS, document, email, identities, mentioned, phone
 
 DIGITS = "0123456789"
 area = st.sampled_from(["11", "21", "31", "55", "61", "85", "99"])  # 55 is an area as well as the country

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ulid import ULID
 
-from app import ids
+from app.base import ids
 
 
 def test_an_id_is_a_ulid_of_this_moment():

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from app import jobs as engine
-from app.settings import Settings
+from app.background import jobs as engine
+from app.base.settings import Settings
+from app.db.statements import Plan, Sql
 from app.store import jobs
-from app.store.statements import Plan, Sql
 from tests.house import House, eventually, order_event
 from tests.jobs import begun, changes, done, ended
 

@@ -18,11 +18,12 @@ import respx
 import structlog
 
 from adapters.contract import Delivery
-from app import fetch, log, moments
-from app.settings import Settings
-from app.store import schema
-from app.store.record import unpacked
-from app.store.statements import Plan, Sql
+from app.base import clock, log
+from app.base.settings import Settings
+from app.db import schema
+from app.db.statements import Plan, Sql
+from app.ingest import fetch
+from app.store.delivery_record import unpacked
 from tests.house import House, eventually, order_event, signed
 from tests.samples import samples, secret_for
 
@@ -75,7 +76,7 @@ async def webhooks(house: House) -> tuple[list[httpx.Response], list[str]]:
     broken = f'{{"data": {{"contact": {{"email": "{EMAIL}", "phone": "{PHONE}"'.encode()
     held = await house.source(secret=GIVEN, unknown_contacts="hold")
     shared = await house.source("gumroad", secret=SECRET)
-    large = Delivery(body=EMAIL.encode() * 2_000, headers={}, received_at=moments.moment(moments.now()))
+    large = Delivery(body=EMAIL.encode() * 2_000, headers={}, received_at=clock.moment(clock.now()))
     forged = good.changed(headers={"webhook-signature": f"v1,{SECRET}", "user-agent": f"shop/1.0 ({EMAIL}) {GIVEN}"})
     answers = []
     for delivery in (good.body, wrong.body, broken, good.body, b"[" * 5_000 + EMAIL.encode()):
@@ -104,7 +105,7 @@ async def fetches(house: House) -> None:
                                  "date_created": "2026-11-20T13:00:06Z", "type": "payment"}).encode(),
                 headers={"x-request-id": f"request-{number}"},
                 query={"data.id": f"13000000000{number}", "type": "payment"},
-                received_at=moments.moment(moments.now()),
+                received_at=clock.moment(clock.now()),
             )  # fmt: skip
             sent = PAYMENT.scheme.sign(notice, secret_for(PAYMENT.adapter), notice.received_at)
             answer = await house.deliver(source, sent)

@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.reach import allowed, checked_url, networks
-from app.settings import BadSettings, read_settings
+from app.base.settings import BadSettings, read_settings
+from app.base.ssrf_guard import allowed, checked_url, networks
 
 INSIDE = [
     "127.0.0.1", "127.255.255.254", "0.0.0.1", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",

@@ -14,10 +14,10 @@ from hypothesis import settings as examples
 import adapters
 from adapters.contract import Adapter, Customer, Delivery, Event, Money, Order, Status, Unreadable
 from adapters.standard import Standard
-from app import remap
-from app.settings import Settings
+from app.background import remap
+from app.base.settings import Settings
+from app.db.statements import Plan, Sql
 from app.store import jobs
-from app.store.statements import Plan, Sql
 from tests.house import House, order_event
 from tests.jobs import begun, changes, done, ended
 

@@ -12,7 +12,7 @@ import respx
 
 import adapters
 from adapters.contract import Delivery
-from app import moments
+from app.base import clock
 from tests.house import House, eventually
 from tests.samples import Sample, samples, secret_for
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 def sent(sample: Sample, url: str) -> Delivery:
     """The sample, signed now for this address."""
-    now = moments.moment(moments.now())
+    now = clock.moment(clock.now())
     plain = sample.delivery
     unsigned = Delivery(body=plain.body, headers=plain.headers, query=plain.query, received_at=now, url=url)
     return sample.scheme.sign(unsigned, secret_for(sample.adapter), now)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.store.database import Rejected
-from app.young import AFTER, Young
+from app.background.analyze import AFTER, Young
+from app.db.engine import Rejected
 from tests.house import House, order_event
 
 pytestmark = pytest.mark.anyio
@@ -46,8 +46,8 @@ async def test_tables_that_are_known_are_left_alone(house: House, monkeypatch: p
     async def analyze(*_: object) -> None:
         asked.append(1)
 
-    monkeypatch.setattr("app.young.upkeep.knows_its_tables", knows)
-    monkeypatch.setattr("app.young.upkeep.analyze", analyze)
+    monkeypatch.setattr("app.background.analyze.upkeep.knows_its_tables", knows)
+    monkeypatch.setattr("app.background.analyze.upkeep.analyze", analyze)
     young = Young(house.registry.store)
     young._committed = AFTER[-1]
     for _ in AFTER:
@@ -61,7 +61,7 @@ async def test_a_fault_of_the_telling_holds_up_nothing(house: House, monkeypatch
     async def refuses(*_: object) -> bool:
         raise Rejected("permission denied")
 
-    monkeypatch.setattr("app.young.upkeep.knows_its_tables", refuses)
+    monkeypatch.setattr("app.background.analyze.upkeep.knows_its_tables", refuses)
     young = Young(house.registry.store)
     young._committed = AFTER[0]
     young.committed([], [], 0.0)

@@ -2,39 +2,39 @@
 
 import sys
 
-from app.cli import (
+from app.cli import serve
+from app.cli.commands import (
     accounts,
+    contacts,
+    deliveries,
     demo,
+    imports,
     jobs,
-    keeping,
-    log,
+    maintenance,
     orders,
-    people,
-    serve,
+    retention,
     sources,
     stats,
     subscriptions,
-    transfer,
-    upkeep,
 )
-from app.cli.show import PROGRAM, Misuse, Refused, group, note
+from app.cli.output import PROGRAM, Misuse, Refused, group, note
 
 app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
 for part in (
-    demo.main, serve.main, upkeep.main, keeping.main, sources.top, log.top, stats.main, jobs.top, transfer.main,
+    demo.main, serve.main, maintenance.main, retention.main, sources.top, deliveries.top, stats.main, jobs.top, imports.main,
 ):  # fmt: skip
     app.add_typer(part)  # without a name: its commands stand at the top
 app.add_typer(accounts.account, name="account")
 app.add_typer(accounts.token, name="token")
 app.add_typer(sources.main, name="source")
 app.add_typer(subscriptions.main, name="subscription")
-app.add_typer(log.main, name="deliveries")
+app.add_typer(deliveries.main, name="deliveries")
 app.add_typer(jobs.main, name="jobs")
-app.add_typer(log.privacy, name="privacy")
-app.add_typer(people.contacts, name="contacts")
+app.add_typer(deliveries.privacy, name="privacy")
+app.add_typer(contacts.contacts, name="contacts")
 app.add_typer(orders.order, name="order")
 app.add_typer(orders.deal, name="deal")
-app.add_typer(keeping.report, name="report")
+app.add_typer(retention.report, name="report")
 
 
 @app.callback()

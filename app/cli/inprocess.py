@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message, Scope
 
-from app.cli.show import Refused
+from app.cli.output import Refused
 
 PIECES = 4  # that may wait to be read
 _OF_A_PATH = "/%:@!$&'()*+,;=~"

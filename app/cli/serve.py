@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.show import Misuse, command, group, on_terminal
+from app.cli.output import Misuse, command, group, on_terminal
 
 main = group("Serve the registry.")
 
@@ -44,8 +44,8 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; more than one only with PostgreSQL.")] = 1,
 ) -> None:
     """See SERVE."""
-    from app.cli.door import settings_of
-    from app.log import log, set_up
+    from app.base.log import log, set_up
+    from app.cli.client import settings_of
 
     settings = settings_of(serves=True, host=host, port=port)
     if workers > 1 and settings.on_sqlite:
@@ -55,7 +55,7 @@ def serve(
         )
     set_up(as_json=settings.logs_json)
 
-    from app.cli.serving import prepared, server
+    from app.cli.server import prepared, server
     from app.cli.workers import Workers
 
     with prepared(settings, "serve") as (settings, sockets):

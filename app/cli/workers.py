@@ -10,10 +10,10 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from app.cli.serving import GRACE, server
-from app.cli.show import Misuse, Refused, note
-from app.log import log
-from app.settings import Settings
+from app.base.log import log
+from app.base.settings import Settings
+from app.cli.output import Misuse, Refused, note
+from app.cli.server import GRACE, server
 
 ASK = 0.1  # seconds between two looks at the workers
 PAUSE = 1.0  # seconds before a worker that died is replaced, so that a fault at the start does not spin

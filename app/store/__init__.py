@@ -1,1 +1,1 @@
-"""The only rooms that speak SQL, one per noun. Arrows from here go to the contract and to plain rooms below alone."""
+"""The only modules with SQL about a noun, one module per noun. They import app.db, app.base and the contract."""

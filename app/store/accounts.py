@@ -5,11 +5,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from app.ids import new_id, new_token
-from app.moments import now
-from app.roles import Role
-from app.store.database import Store
-from app.store.statements import Insert, Plan, Row, Sql
+from app.base.clock import now
+from app.base.ids import new_id, new_token
+from app.base.roles import Role
+from app.db.engine import Store
+from app.db.statements import Insert, Plan, Row, Sql
 
 _ACCOUNT = Insert("accounts")
 _MEMBER = Insert("members", on_conflict="skip")

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.identity import KINDS
-from app.ids import new_id
-from app.moments import now
-from app.store import owning, tombstones
-from app.store.database import Store, among, among_many
-from app.store.statements import Insert, Lock, Plan, Row, Sql
+from app.base.clock import now
+from app.base.identity import KINDS
+from app.base.ids import new_id
+from app.db.engine import Store, among, among_many
+from app.db.statements import Insert, Lock, Plan, Row, Sql
+from app.store import order_owners, tombstones
 
 _CONTACT = Insert("contacts")
 _IDENTITY = Insert("identities", on_conflict="skip")
@@ -203,7 +203,7 @@ async def upsert(
             after_erasure=after_erasure, alone=alone,
         ))  # fmt: skip
 
-    return await owning.commit(store, plan)
+    return await order_owners.commit(store, plan)
 
 
 def tell(
@@ -248,10 +248,10 @@ def tell(
         changes |= {word: value for word, value in (("name", name), ("owner_id", owner_id)) if word in given}
         owned_anew = "owner_id" in given and (yield from _owner(account_id, contact_id)) != owner_id
         if owned_anew and not alone:
-            raise owning.Alone
+            raise order_owners.Alone
         changed = yield from _change(account_id, contact_id, changes, present)
         if owned_anew:
-            yield from owning.contacts_changed(account_id, [contact_id])
+            yield from order_owners.contacts_changed(account_id, [contact_id])
     mine = [one for one in dict.fromkeys(wanted) if one not in owners]
     if mine:
         yield _IDENTITY.many([(account_id, *one, contact_id, None, present) for one in mine])

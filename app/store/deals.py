@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.moments import now
-from app.store import merging, owning
-from app.store.database import Store
-from app.store.statements import Lock, Plan, Row, Sql
+from app.base.clock import now
+from app.db.engine import Store
+from app.db.statements import Lock, Plan, Row, Sql
+from app.store import contact_merges, order_owners
 
 _COLUMNS = "crm_id, contact_id, title, owner_id, created_at, updated_at"
 
@@ -30,9 +30,9 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
         present = now()
         people = ("people", account_id)
         yield Lock([("deal", account_id, crm_id), *([people] if alone else [])], shared=[people])
-        survivor = yield from merging.survivor(account_id, given["contact_id"])
+        survivor = yield from contact_merges.survivor(account_id, given["contact_id"])
         if survivor is None:
-            raise merging.Gone("contact")
+            raise contact_merges.Gone("contact")
         row = {"title": None, "owner_id": None, **given, "contact_id": survivor}
         found: list[Row] = yield Sql(
             "SELECT owner_id FROM deals WHERE account_id = :account_id AND crm_id = :crm_id", **names
@@ -40,7 +40,7 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
         owner = found[0]["owner_id"] if found else None
         owned_anew = row["owner_id"] != owner and ("owner_id" in given or not found)
         if owned_anew and not alone:
-            raise owning.Alone
+            raise order_owners.Alone
         if found:
             changes = {word: row[word] for word in given}
             differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)
@@ -57,10 +57,10 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
                 **names, **row, present=present,
             )  # fmt: skip
         if owned_anew:  # an order may name a deal that the registry hears of later
-            yield from owning.deal_changed(account_id, crm_id)
+            yield from order_owners.deal_changed(account_id, crm_id)
         return not found
 
-    return await owning.commit(store, plan)
+    return await order_owners.commit(store, plan)
 
 
 async def orders_of_others(store: Store, account_id: str, crm_id: str, contact_id: str) -> list[Row]:

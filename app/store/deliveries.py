@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.ids import first_id
-from app.store.database import Store, among
-from app.store.record import unpacked
-from app.store.statements import Row
+from app.base.ids import first_id
+from app.db.engine import Store, among
+from app.db.statements import Row
+from app.store.delivery_record import unpacked
 
 SLACK = 10_000_000  # microseconds between a delivery's arrival and its id, at most, a clock that is set included
 

@@ -1,8 +1,8 @@
 """The only room that speaks SQL about fetches that wait: who asks for what, when, and never two for one delivery."""
 
-from app.outcome import Outcome
-from app.store.database import Store
-from app.store.statements import Lock, Plan, Row, Sql
+from app.base.outcome import Outcome
+from app.db.engine import Store
+from app.db.statements import Lock, Plan, Row, Sql
 
 _DUE = """
 WITH busy AS (

@@ -1,8 +1,8 @@
 """The only room that speaks SQL about idempotency keys: which request came with a key, and what it was answered."""
 
-from app.moments import now
-from app.store.database import Store
-from app.store.statements import Plan, Row, Sql
+from app.base.clock import now
+from app.db.engine import Store
+from app.db.statements import Plan, Row, Sql
 
 KEEP = 24 * 3600 * 1_000_000  # microseconds; as long as Stripe keeps them
 ABANDONED = 60 * 1_000_000  # a request that has not ended after this died with its process

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.ids import new_id
-from app.moments import now
-from app.store.database import Store
-from app.store.statements import Insert, Lock, Plan, Row, Sql, to_json
+from app.base.clock import now
+from app.base.ids import new_id
+from app.db.engine import Store
+from app.db.statements import Insert, Lock, Plan, Row, Sql, to_json
 
 RETRY, REMAP = "retry", "remap"
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"

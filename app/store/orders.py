@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.store.database import Store, among
-from app.store.ledger import MERGED
-from app.store.pages import TRAITS, Filter, as_read, page, runs, search, walk, walked, where_of
-from app.store.statements import Row
+from app.db.engine import Store, among
+from app.db.statements import Row
+from app.store.order_aggregate import MERGED
+from app.store.order_list import TRAITS, Filter, as_read, page, runs, search, walk, walked, where_of
 
 __all__ = [
     "BOUGHT",

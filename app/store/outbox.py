@@ -7,13 +7,13 @@ is not told of.
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from app.event import Event
-from app.ids import first_id, new_id
-from app.moments import now
-from app.store.database import Store
-from app.store.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.base.clock import now
+from app.base.ids import first_id, new_id
+from app.db.engine import Store
+from app.db.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
 
 LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
 STEP = 500  # rows of a transaction that clears up
@@ -28,6 +28,15 @@ _INSERT = Insert("outbox")
 _INSERT_ATTEMPT = Insert("attempts")
 
 Wanting = dict[str, list[tuple[str, Collection[str]]]]  # by account: subscriptions, and the events that each wants
+
+
+class Event(StrEnum):
+    """The types of events; the words are those that receivers are told."""
+
+    ORDER_CREATED = "order.created"
+    ORDER_UPDATED = "order.updated"
+    ORDER_STATUS_CHANGED = "order.status_changed"
+    CONTACT_ERASED = "contact.erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

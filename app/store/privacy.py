@@ -1,11 +1,192 @@
-"""The only room that speaks SQL about privacy requests and proofs when they are read."""
+"""The only room that speaks SQL to find where a person is named beside their own orders: by reading through texts.
+
+It reads page by page and holds nothing up; an erasure is rare, and may take a while.
+"""
 
 import json
+import re
+import zlib
+from collections.abc import Iterable
 
+from app.db.engine import Store, among
+from app.db.statements import Insert, Plan, Row, Sql, to_json
 from app.store import tombstones
-from app.store.database import Store
-from app.store.statements import Insert, Plan, Row, Sql
+from app.store.erasure import Traces
 from app.store.tombstones import Word
+
+PAGE = 1_000
+# Deliveries that are linked to no order, or told it nothing new; the others are found through the order.
+_OUTCOMES = ("ignored", "unreadable", "unfetched", "fetching", "held", "unchanged")
+
+
+def pattern(words: Iterable[Word]) -> "re.Pattern[bytes] | None":
+    """What matches these e-mails, phones and documents in a body in lower case, as people and shops write them."""
+    found = [one for kind, value in sorted(words) if (one := _written(kind, value))]
+    return re.compile("|".join(found).encode()) if found else None
+
+
+def _written(kind: str, value: str) -> str | None:
+    if kind == "email":
+        name, _, domain = value.rpartition("@")
+        return rf"(?<![\w.+-]){re.escape(name)}(?:@|%40|\\u0040){re.escape(domain)}(?![\w-])"
+    if kind == "phone":
+        digits = value.removeprefix("+")
+        if found := re.fullmatch(r"55(\d\d)9(\d{8})", digits):  # with or without the country, and the ninth digit
+            return rf"(?<!\d)(?:{_apart('55')})?{_apart(found[1])}(?:{_apart('9')})?{_apart(found[2], last=True)}(?!\d)"
+        if digits.startswith("55"):
+            return rf"(?<!\d)(?:{_apart('55')})?{_apart(digits[2:], last=True)}(?!\d)"
+        return rf"(?<!\d){_apart(digits, last=True)}(?!\d)"
+    if kind == "document":
+        return rf"(?<!\w){_apart(value.lower(), last=True)}(?!\w)"
+    return None  # an id of somebody's own: digits that may stand for anything
+
+
+def _apart(digits: str, *, last: bool = False) -> str:
+    between = r"[\s().\-/]{0,3}"
+    return between.join(digits) + ("" if last else between)
+
+
+async def named_in(store: Store, account_id: str, words: set[Word], source_id: str | None = None) -> Traces:
+    """Where these identities stand in the history of orders and in deliveries; of one source, or of all."""
+    traces = Traces()
+    looked_for = pattern(words)
+    if looked_for is not None:
+        if source_id is None:
+            await _history(store, account_id, words, traces)
+        await _bodies(store, account_id, looked_for, source_id, traces)
+    return traces
+
+
+def _escaped(text: str) -> str:
+    return re.sub("([%_!])", r"!\1", text)
+
+
+async def _history(store: Store, account_id: str, words: set[Word], traces: Traces) -> None:
+    # Identities stand in the history as they stand here, in their canonical form.
+    values = {f"p{at}": f"%{_escaped(to_json(word))}%" for at, word in enumerate(sorted(words))}
+    likes = " OR ".join(f"said LIKE :{name} ESCAPE '!'" for name in values)
+    after = ""
+    while True:
+        rows = await store.all(
+            "SELECT DISTINCT order_id FROM history WHERE account_id = :account_id AND order_id > :after "
+            f"AND ({likes}) ORDER BY order_id LIMIT :few",
+            account_id=account_id, after=after, few=PAGE, **values,
+        )  # fmt: skip
+        traces.orders |= {row["order_id"] for row in rows}
+        if len(rows) < PAGE:
+            return
+        after = rows[-1]["order_id"]
+
+
+async def _bodies(
+    store: Store, account_id: str, looked_for: "re.Pattern[bytes]", source_id: str | None, traces: Traces
+) -> None:
+    mine = "AND d.source_id = :source_id " if source_id else ""
+    values = {"source_id": source_id} if source_id else {}
+    for outcome in _OUTCOMES:
+        after = ""
+        while True:
+            rows: list[Row] = await store.all(
+                "SELECT d.id, b.content FROM deliveries d JOIN bodies b ON b.account_id = d.account_id "
+                "AND b.delivery_id = d.id WHERE d.account_id = :account_id AND d.outcome = :outcome "
+                f"AND d.id > :after {mine}ORDER BY d.id LIMIT :few",
+                account_id=account_id, outcome=outcome, after=after, few=PAGE, **values,
+            )  # fmt: skip
+            traces.deliveries |= {
+                row["id"] for row in rows if looked_for.search(zlib.decompress(row["content"]).lower())
+            }
+            if len(rows) < PAGE:
+                break
+            after = rows[-1]["id"]
+
+
+async def waiting(store: Store, account_id: str, words: Iterable[Word], source_id: str | None = None) -> set[str]:
+    """Held deliveries that wait for somebody with one of these identities."""
+    mine = "AND d.source_id = :source_id " if source_id else ""
+    found: set[str] = set()
+    for kind, value in words:
+        rows = await store.all(
+            "SELECT h.delivery_id FROM held h JOIN deliveries d ON d.account_id = h.account_id AND d.id = h.delivery_id "
+            f"WHERE h.account_id = :account_id AND h.kind = :kind AND h.value = :value {mine}",
+            account_id=account_id, kind=kind, value=value, **({"source_id": source_id} if source_id else {}),
+        )  # fmt: skip
+        found |= {row["delivery_id"] for row in rows}
+    return found
+
+
+async def requests_about(store: Store, account_id: str, delivery_ids: Iterable[str]) -> list[Row]:
+    """The privacy requests among these deliveries."""
+    clause, values = among("id", sorted(delivery_ids))
+    return await store.all(
+        f"SELECT * FROM privacy_requests WHERE account_id = :account_id AND id {clause} ORDER BY id",
+        account_id=account_id, **values,
+    )  # fmt: skip
+
+
+async def orders_named(store: Store, account_id: str, source_id: str, names: Iterable[str]) -> list[str]:
+    """The ids of a source's orders that are called so."""
+    clause, values = among("name", sorted(set(names)))
+    rows = await store.all(
+        f"SELECT id FROM orders WHERE account_id = :account_id AND scope = :scope AND external_id {clause} "
+        f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope = :scope AND name {clause}",
+        account_id=account_id, scope=source_id, **values,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
+
+
+async def merges_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
+    """The contact's row and those of everybody who was merged into it, at any remove; each with the merge's time."""
+    found: list[Row] = []
+    waiting_ids = [contact_id]
+    for one in waiting_ids:
+        rows = await store.all(
+            "SELECT c.*, m.created_at AS merged_at FROM merges m JOIN contacts c ON c.account_id = m.account_id "
+            "AND c.id = m.contact_id WHERE m.account_id = :account_id AND m.into_id = :id AND m.undone_at IS NULL ORDER BY m.id",
+            account_id=account_id, id=one,
+        )  # fmt: skip
+        found += rows
+        waiting_ids += [row["id"] for row in rows if row["id"] not in waiting_ids]
+    return found
+
+
+async def deals_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
+    """The contact's deals."""
+    return await store.all(
+        "SELECT * FROM deals WHERE account_id = :account_id AND contact_id = :id ORDER BY crm_id",
+        account_id=account_id, id=contact_id,
+    )  # fmt: skip
+
+
+async def histories(store: Store, account_id: str, order_ids: Iterable[str]) -> dict[str, list[Row]]:
+    """What was said of these orders, each in the order in which it is folded."""
+    clause, values = among("id", list(order_ids))
+    rows = await store.all(
+        "SELECT order_id, at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
+        f"WHERE account_id = :account_id AND order_id {clause} "
+        "ORDER BY order_id, CASE WHEN at < 0 THEN 1 ELSE 0 END, at, rank, digest",
+        account_id=account_id, **values,
+    )  # fmt: skip
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["order_id"], []).append({**row, "said": json.loads(row["said"])})
+    return found
+
+
+async def deliveries_whole(store: Store, account_id: str, ids: Iterable[str]) -> list[tuple[Row, bytes | None]]:
+    """These deliveries as the log has them, each with what is kept of its bytes."""
+    clause, values = among("id", list(ids))
+    rows = await store.all(
+        f"SELECT * FROM deliveries WHERE account_id = :account_id AND id {clause} ORDER BY id",
+        account_id=account_id, **values,
+    )  # fmt: skip
+    bodies = await store.all(
+        f"SELECT delivery_id, content FROM bodies WHERE account_id = :account_id AND delivery_id {clause}",
+        account_id=account_id, **values,
+    )  # fmt: skip
+    contents = {row["delivery_id"]: row["content"] for row in bodies}
+    opened = [{**row, "notes": json.loads(row["notes"]), "orders": json.loads(row["orders"])} for row in rows]
+    return [(row, contents.get(row["id"])) for row in opened]
+
 
 _PROOF = Insert("proofs")
 

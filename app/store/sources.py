@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from app.ids import new_id
-from app.moments import now
-from app.store.database import Store, among
-from app.store.statements import Insert, Plan, Row, Sql
+from app.base.clock import now
+from app.base.ids import new_id
+from app.db.engine import Store, among
+from app.db.statements import Insert, Plan, Row, Sql
 
 _SOURCE = Insert("sources")
 _SECRET = Insert("secrets")

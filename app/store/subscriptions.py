@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
-from app.ids import new_id
-from app.moments import now
+from app.base.clock import now
+from app.base.ids import new_id
+from app.db.engine import Store
+from app.db.statements import Insert, Lock, Plan, Row, Sql
 from app.store.accounts import Taken
-from app.store.database import Store
 from app.store.outbox import hurry
 from app.store.sources import add_secret, revoke_secret, secrets_of
-from app.store.statements import Insert, Lock, Plan, Row, Sql
 
 __all__ = [
     "MOST",

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.identity import mentioned
-from app.moments import now
-from app.outcome import Outcome
-from app.statement import Statement
-from app.store.record import Record
-from app.store.statements import Insert, Lookup, Plan, Row, Sql
+from app.base.clock import now
+from app.base.identity import mentioned
+from app.base.outcome import Outcome
+from app.base.statement import Statement
+from app.db.statements import Insert, Lookup, Plan, Row, Sql
+from app.store.delivery_record import Record
 
 ORDER, SHOP = "order", "shop"  # kinds of tombstones beside those of identities
 NOTE = "erased"

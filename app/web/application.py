@@ -9,44 +9,37 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.committer import Committer
-from app.log import log
-from app.registry import Registry
-from app.settings import Settings
-from app.store.database import Store
-from app.web import (
+from app.base.log import log
+from app.base.settings import Settings
+from app.db.engine import Store
+from app.ingest.group_commit import Committer
+from app.service import Registry
+from app.web.api import (
     accounts,
     adapters,
-    checks,
-    console_files,
+    contact_merges,
     contacts,
     deals,
     deliveries,
-    document,
-    evidence,
     exports,
-    handmade,
-    health,
+    imports,
     jobs,
-    manual,
-    metrics,
+    manual_orders,
     operator,
     orders,
-    people,
     privacy,
     reports,
     retention,
     session,
-    shapes,
+    source_tests,
     sources,
     stats,
     subscriptions,
     tail,
-    transfer,
-    trials,
 )
-from app.web.problems import Problem, answer_problem
-from app.web.webhooks import PREFIX, Webhooks
+from app.web.api.webhooks import PREFIX, Webhooks
+from app.web.http import health, openapi, reference, serializers, static
+from app.web.http.errors import Problem, answer_problem
 
 
 def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = Committer) -> "Application":
@@ -54,7 +47,7 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
 
     Raises BadSettings.
     """
-    registry = Registry(settings, shown=shapes.order, committer=committer)
+    registry = Registry(settings, shown=serializers.order, committer=committer)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -67,33 +60,30 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
     api = Starlette(
         routes=[
             *health.ROUTES,
-            *metrics.ROUTES,
-            *transfer.ROUTES,
+            *stats.ROUTES,
+            *imports.ROUTES,
             *exports.ROUTES,
             *contacts.ROUTES,
             *orders.ROUTES,
-            *handmade.ROUTES,
+            *manual_orders.ROUTES,
             *deals.ROUTES,
             *tail.ROUTES,  # before the deliveries: their ids stand in the same place
             *deliveries.ROUTES,
-            *evidence.ROUTES,
-            *stats.ROUTES,
             *jobs.ROUTES,
             *adapters.ROUTES,
             *sources.ROUTES,
-            *trials.ROUTES,
-            *checks.ROUTES,
+            *source_tests.ROUTES,
             *subscriptions.ROUTES,
             *accounts.ROUTES,
-            *people.ROUTES,
+            *contact_merges.ROUTES,
             *privacy.ROUTES,
             *session.ROUTES,
-            *console_files.ROUTES,
+            *static.ROUTES,
             *reports.ROUTES,
             *retention.ROUTES,
             *operator.ROUTES,
-            *document.ROUTES,
-            *manual.ROUTES,
+            *openapi.ROUTES,
+            *reference.ROUTES,
         ],
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: _http, Exception: _fault},
@@ -110,7 +100,7 @@ class Application:
         self._api: ASGIApp = api
         self._webhooks: ASGIApp = Webhooks(registry)
         if registry.spans:
-            from app.web.spans import traced
+            from app.web.http.tracing import traced
 
             self._webhooks = traced(self._webhooks, registry.spans)
 

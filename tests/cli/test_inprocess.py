@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from app.cli.inprocess import InProcess
-from app.cli.show import Refused
+from app.cli.output import Refused
 
 pytestmark = pytest.mark.anyio
 

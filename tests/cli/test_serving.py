@@ -16,8 +16,8 @@ import asyncpg
 import httpx
 import pytest
 
-from app.settings import Settings
-from app.vault import make_key
+from app.base.settings import Settings
+from app.base.vault import make_key
 from tests.cli.installation import COMMAND, Installation, alive, until
 from tests.cli.warm import Warm
 

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
 
-from app.migrate import migrate
-from app.settings import read_settings
+from app.base.settings import read_settings
+from app.db.migrate import migrate
 from tests.console import axe
 from tests.console.scene import Scene, play
 from tests.console.serving import served

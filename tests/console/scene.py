@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import ulid
 
-import app.moments
-from app.settings import Settings
+import app.base.clock
+from app.base.settings import Settings
 from tests.house import WHSEC, House, signed
 
 SECRETS = {"shopify": "made-up-secret-of-a-shop-0001", "woocommerce": "made-up-secret-of-a-shop-0002"}

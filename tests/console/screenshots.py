@@ -11,8 +11,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from app.migrate import migrate
-from app.settings import read_settings
+from app.base.settings import read_settings
+from app.db.migrate import migrate
 from tests.console.conftest import CHROMIUM, sign_in
 from tests.console.scene import Scene, play
 from tests.console.serving import served

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from adapters.contract import Status, Unverified
-from app.outcome import Outcome
-from app.web import console_files
+from app.base.outcome import Outcome
+from app.web.http import static
 
-ASSETS = Path(console_files.__file__).parent / "console" / "assets"
+ASSETS = Path(static.__file__).parent / "console" / "assets"
 
 
 def words(language: str) -> dict[str, str]:

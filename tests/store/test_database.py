@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
-from app.store.database import Store, Unavailable
-from app.store.statements import Plan, Sql
+from app.db.engine import Store, Unavailable
+from app.db.statements import Plan, Sql
 from tests.house import House
 
 Plans = AsyncGenerator[Callable[[], Plan[str]]]

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from adapters.contract import Status
 from adapters.contract.fold import Entry, fold, given_back
-from app.ids import new_ids
-from app.importing import ORDER_ID, Setting, read_contacts, read_orders
-from app.migrate import migrate
-from app.settings import Settings, read_settings
-from app.statement import UNTIMED
-from app.store.importing import OrderRows, columns_of
-from app.store.ledger import OpenOrder, _columns
-from app.transfer import CSV, JSONL, ORDER_COLUMNS, ORDERS, Fault, NoFile, guarded, parts, rows_of, unguarded
-from app.web.requests import MAX_REQUEST_BYTES
+from app.base.ids import new_ids
+from app.base.settings import Settings, read_settings
+from app.base.statement import UNTIMED
+from app.base.tabular import CSV, JSONL, ORDER_COLUMNS, ORDERS, Fault, NoFile, guarded, parts, rows_of, unguarded
+from app.db.migrate import migrate
+from app.imports.rows import ORDER_ID, Setting, read_contacts, read_orders
+from app.store.import_orders import OrderRows, columns_of
+from app.store.order_aggregate import OpenOrder, _columns
+from app.web.http.request import MAX_REQUEST_BYTES
 from tests.house import House
 
 PRESENT = 1_790_000_000_000_000

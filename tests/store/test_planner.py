@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import read_settings
-from app.store import pages
-from app.store.database import Store
-from app.store.planner import told
+from app.base.settings import read_settings
+from app.db.engine import Store
+from app.db.planner import told
+from app.store import order_list
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +93,6 @@ async def test_what_somebody_counted_gives_way(database: sqlite3.Connection) -> 
 async def test_runs_are_stepped_through_without_reading_all_orders_first(database: sqlite3.Connection, of: str) -> None:
     told(database)
     values = {"account_id": "x", "most": 200, "status": "paid"}
-    steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {pages._RUNS.format(of=of)}", values)]
+    steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {order_list._RUNS.format(of=of)}", values)]
     assert not [step for step in steps if "BLOOM" in step or "AUTOMATIC" in step]
-    assert len([step for step in steps if "orders_by_traits" in step]) == 1 + len(pages.TRAITS)
+    assert len([step for step in steps if "orders_by_traits" in step]) == 1 + len(order_list.TRAITS)

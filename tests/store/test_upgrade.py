@@ -14,10 +14,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.migrate import _config, _run, migrate, newest, standing
-from app.settings import Settings, read_settings
-from app.store.schema import metadata
-from app.vault import make_key
+from app.base.settings import Settings, read_settings
+from app.base.vault import make_key
+from app.db.migrate import _config, _run, migrate, newest, standing
+from app.db.schema import metadata
 from tests.conftest import admin, named, now
 
 pytestmark = pytest.mark.anyio

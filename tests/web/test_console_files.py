@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from app.settings import Settings
-from app.web.console_files import _files
+from app.base.settings import Settings
+from app.web.http.static import _files
 from tests.house import House
 
 pytestmark = pytest.mark.anyio

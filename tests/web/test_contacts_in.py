@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.contract import Delivery
-from app import moments
+from app.base import clock
 from tests.house import SECRET, House, eventually, order_event, signed
 from tests.samples import samples
 
@@ -81,5 +81,5 @@ async def test_privacy_requests_are_recorded_with_their_due_date(house: House) -
     }  # fmt: skip
     assert len(found) == len(sent) == 3
     for row in found:
-        received, due = (moments.since(row[name], 0) for name in ("received_at", "due_at"))
+        received, due = (clock.since(row[name], 0) for name in ("received_at", "due_at"))
         assert due - received == 30 * 86_400_000_000 and row["done_at"] is None and row["source_id"] == source

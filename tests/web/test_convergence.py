@@ -9,7 +9,7 @@ from hypothesis import given, strategies
 from hypothesis import settings as examples
 
 from adapters.contract import Delivery
-from app.settings import Settings
+from app.base.settings import Settings
 from tests.house import House, order_event, signed
 
 EXAMPLES = 25

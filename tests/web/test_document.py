@@ -13,10 +13,10 @@ import pytest
 from starlette.routing import Mount, Route
 
 import app.web
-from app.outcome import ANSWERS
-from app.web.document import described, document
-from app.web.problems import TITLES
-from app.web.requests import Described
+from app.base.outcome import ANSWERS
+from app.web.http.errors import TITLES
+from app.web.http.openapi import described, document
+from app.web.http.request import Described
 from tests.house import House
 
 # Not of the API, and said nothing of in its document: pages and what belongs to them.
@@ -26,7 +26,7 @@ PAGES = ("/docs/", "/console", "/panel")
 @pytest.fixture(scope="module")
 def routes() -> list[Any]:
     """Every route of every room."""
-    rooms = [importlib.import_module(f"app.web.{found.name}") for found in pkgutil.iter_modules(app.web.__path__)]
+    rooms = [importlib.import_module(found.name) for found in pkgutil.walk_packages(app.web.__path__, "app.web.")]
     return [route for room in rooms for route in getattr(room, "ROUTES", [])]
 
 

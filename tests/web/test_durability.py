@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.settings import Settings
+from app.base.settings import Settings
 from tests.house import House, order_event
 from tests.server import Server
 

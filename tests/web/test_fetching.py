@@ -14,9 +14,10 @@ import pytest
 import respx
 
 from adapters.contract import Delivery
-from app import fetch, moments
-from app.settings import Settings
-from app.store.statements import Plan, Sql
+from app.base import clock
+from app.base.settings import Settings
+from app.db.statements import Plan, Sql
+from app.ingest import fetch
 from tests.house import SECRET, House, eventually
 from tests.samples import samples, secret_for
 
@@ -50,7 +51,7 @@ def notice(payment: str) -> Delivery:
         body=body,
         headers={"x-request-id": f"request-{payment}"},
         query={"data.id": payment, "type": "payment"},
-        received_at=moments.moment(moments.now()),
+        received_at=clock.moment(clock.now()),
         url="",
     )
     return SAMPLE.scheme.sign(unsigned, secret_for(SAMPLE.adapter), unsigned.received_at)
@@ -130,7 +131,7 @@ async def test_a_source_that_asks_to_wait_is_left_alone(house: House, api: respx
         row = await shown(house, first, lambda row: row["reason"])
         assert row["outcome"] == "fetching" and "HTTP 429" in row["reason"]
         [row] = await rows(house, f"SELECT * FROM fetches WHERE delivery_id = '{first}'")
-        assert 10_700 < (row["next_at"] - moments.now()) / 1e6 <= 10_800
+        assert 10_700 < (row["next_at"] - clock.now()) / 1e6 <= 10_800
         assert route.call_count == 1
         route.reset()
 

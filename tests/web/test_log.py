@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from app import moments
-from app.ids import first_id
-from app.store import schema
-from app.store.looking import LOOKED_THROUGH
-from app.store.statements import Insert, Plan
+from app.base import clock
+from app.base.ids import first_id
+from app.db import schema
+from app.db.statements import Insert, Plan
+from app.store.delivery_search import LOOKED_THROUGH
 from tests.house import House, order_event, signed
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 MINUTE = 60_000_000
 REFUND = {"id": 9, "order_id": 5000000001, "created_at": "2026-11-20T14:00:00Z",
           "transactions": [{"kind": "refund", "status": "success", "amount": "98.00", "currency": "BRL"}]}  # fmt: skip
-PRESENT = moments.since("2026-11-24T00:00:00Z", 0)
+PRESENT = clock.since("2026-11-24T00:00:00Z", 0)
 KINDS = ("orders/paid",) * 8 + ("orders/create", "app/uninstalled")
 OUTCOMES = ("created",) * 6 + ("updated",) * 3 + ("unreadable",)
 
@@ -69,8 +69,8 @@ async def test_each_filter_gives_all_that_matches_newest_first_each_once(house: 
         "outcome=unreadable": lambda row: row["outcome"] == "unreadable",
         "kind=app/uninstalled": lambda row: row["kind"] == "app/uninstalled",
         "external_id=ext-3": lambda row: row["external_id"] == "ext-3",
-        f"since={moments.iso(since)}": lambda row: row["received_at"] >= since,
-        f"until={moments.iso(until)}": lambda row: row["received_at"] < until,
+        f"since={clock.iso(since)}": lambda row: row["received_at"] >= since,
+        f"until={clock.iso(until)}": lambda row: row["received_at"] < until,
         "q=1.PRICE": lambda row: "1.price" in (row["reason"] or ""),
     }
     for first, one in checks.items():
@@ -108,7 +108,7 @@ async def test_what_matches_seldom_is_looked_for_so_many_rows_a_page(house: Hous
         first = await house.get(f"/v1/deliveries?{query}")
         assert first["data"] == [] and first["next_cursor"] is not None
         assert await walked(house, query, 50) == [rows[-1]["id"]]
-    for query in ("q=the-one", "external_id=the-one", f"until={moments.iso(PRESENT - (many - 2) * MINUTE)}"):
+    for query in ("q=the-one", "external_id=the-one", f"until={clock.iso(PRESENT - (many - 2) * MINUTE)}"):
         assert (await house.get(f"/v1/deliveries?{query}"))["data"][0]["id"] == rows[-1]["id"]
 
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import MOST_SOURCES, OTHER, Metrics
-from app.outcome import Outcome
-from app.store.database import Store
+from app.base.outcome import Outcome
+from app.db.engine import Store
+from app.observability.metrics import MOST_SOURCES, OTHER, Metrics
 from tests.house import House, order_event
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.store import pages
+from app.store import order_list
 from tests.house import House, order_event
 
 pytestmark = pytest.mark.anyio
@@ -60,9 +60,9 @@ def newest_first(orders: list[dict[str, Any]]) -> list[str]:
     return [one["id"] for one in sorted(orders, key=lambda one: (one["ordered_at"], one["id"]), reverse=True)]
 
 
-@pytest.mark.parametrize("most_runs", [pages.MOST_RUNS, 1])
+@pytest.mark.parametrize("most_runs", [order_list.MOST_RUNS, 1])
 async def test_every_filter_alone_and_together(house: House, monkeypatch: pytest.MonkeyPatch, most_runs: int) -> None:
-    monkeypatch.setattr(pages, "MOST_RUNS", most_runs)
+    monkeypatch.setattr(order_list, "MOST_RUNS", most_runs)
     sources = await filled(house)
     everything = await all_of(house, "", limit=200)
     assert len(everything) == 60 and [one["id"] for one in everything] == newest_first(everything)
@@ -97,8 +97,8 @@ async def test_every_filter_alone_and_together(house: House, monkeypatch: pytest
 async def test_a_search_knows_neither_case_nor_accents_and_finds_an_id_at_once(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "CHUNK", 7)
-    monkeypatch.setattr(pages, "LOOKED_THROUGH", 14)
+    monkeypatch.setattr(order_list, "CHUNK", 7)
+    monkeypatch.setattr(order_list, "LOOKED_THROUGH", 14)
     sources = await filled(house)
     everything = await all_of(house, "", limit=200)
     for word, title in (

@@ -7,7 +7,7 @@ import pytest
 
 import adapters
 from adapters.contract import Delivery, Unreadable, Unverified
-from app import moments
+from app.base import clock
 from tests import outside
 from tests.house import House, signed
 from tests.outside import Payloads
@@ -91,7 +91,7 @@ async def test_every_real_body_of_every_source_enters_by_the_door(house: House, 
     source = await house.source(name, secret=secret_for(usual.adapter), options=usual.said.get("options", {}))
     url = (await house.get(f"/v1/sources/{source}"))["webhook_url"]
     for file in payloads(name, "*__*"):
-        now = moments.moment(moments.now())
+        now = clock.moment(clock.now())
         unsigned = Delivery(
             body=file.read_bytes(), headers=usual.delivery.headers, query=usual.delivery.query, received_at=now, url=url
         )

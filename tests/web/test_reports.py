@@ -147,8 +147,8 @@ async def test_a_reps_reports_cover_their_wallet_alone(house: House) -> None:
 async def test_more_than_64_bits_of_money_is_summed_exactly(house: House) -> None:
     source = await house.source()
     await house.call("PUT", "/v1/contacts/1", {"emails": ["ana@example.com"]})
-    from app.store.database import Store
-    from app.store.statements import Plan, Sql
+    from app.db.engine import Store
+    from app.db.statements import Plan, Sql
 
     await house.deliver(source, order_event("1"))
     store = Store(house.settings)

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app import moments
-from app.retention import Retention
-from app.store import accounts, pruning
-from app.store.database import Store
+from app.background.retention import Retention
+from app.base import clock
+from app.db.engine import Store
+from app.db.statements import Plan, Sql
+from app.store import accounts
+from app.store import retention as pruning
 from app.store.outbox import Ended, settle
-from app.store.statements import Plan, Sql
 from tests.house import SECRET, House, eventually, order_event
 from tests.samples import samples
 
@@ -27,7 +28,7 @@ async def in_days(house: House, days: int) -> AsyncIterator[tuple[Store, Retenti
     store = Store(house.settings)
     await store.open()
     try:
-        yield store, Retention(store, clock=lambda: moments.now() + days * DAY)
+        yield store, Retention(store, clock=lambda: clock.now() + days * DAY)
     finally:
         await store.close()
 
@@ -79,7 +80,7 @@ async def test_what_came_of_telling_goes_with_the_log(house: House) -> None:
     made = (await house.call("POST", "/v1/subscriptions", given)).json()
     await house.deliver(source, order_event())
     (claimed,) = await house.registry.store.all("SELECT * FROM outbox")
-    attempt = Ended(row=claimed, at=moments.now(), took=1000, status=500, reason="it answered HTTP 500", next_at=0)
+    attempt = Ended(row=claimed, at=clock.now(), took=1000, status=500, reason="it answered HTTP 500", next_at=0)
     await house.registry.store.commit(lambda: settle([attempt] * 2))
     assert len(await house.data(f"/v1/subscriptions/{made['id']}/attempts")) == 2
     assert await pruned(house, 6, deliveries="7d") == {}

@@ -20,7 +20,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.engine import events, from_schema
 from schemathesis.generation.case import Case
 
-from app.web.requests import cursor
+from app.web.http.request import cursor
 from tests.house import House, order_event
 
 pytestmark = pytest.mark.anyio

@@ -5,9 +5,9 @@ import json
 import httpx
 import pytest
 
-from app import moments
-from app.settings import Settings
-from app.web import cookies
+from app.base import clock
+from app.base.settings import Settings
+from app.web.http import authentication
 from tests.house import House, eventually
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ async def test_a_session_says_who_and_what_they_may(house: House) -> None:
     assert (said["member_id"], said["member_name"], said["role"], said["permissions"], said["panel"]) == (
         "m-1", "Oda", "ops", ["log"], False,
     )  # fmt: skip
-    assert moments.since(said["expires_at"], 0) - moments.now() > 7 * 3600 * 1_000_000
+    assert clock.since(said["expires_at"], 0) - clock.now() > 7 * 3600 * 1_000_000
     set_cookie = answer.headers["set-cookie"]
     assert all(word in set_cookie for word in ("HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=28800"))
     assert token not in set_cookie and "no-store" in answer.headers["cache-control"]
@@ -69,10 +69,10 @@ async def test_it_ends_with_the_token_within_a_second(house: House) -> None:
 
 async def test_it_ends_by_itself(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await signed_in(house, house.token)
-    later = moments.now() + cookies.LIVES * 1_000_000
-    monkeypatch.setattr("app.web.callers.now", lambda: later - 1_000_000)
+    later = clock.now() + authentication.LIVES * 1_000_000
+    monkeypatch.setattr("app.web.http.authentication.now", lambda: later - 1_000_000)
     assert (await house.client.get("/v1/account")).status_code == 200
-    monkeypatch.setattr("app.web.callers.now", lambda: later + 1)
+    monkeypatch.setattr("app.web.http.authentication.now", lambda: later + 1)
     assert (await house.client.get("/v1/account")).status_code == 401
 
 

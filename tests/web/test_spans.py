@@ -14,8 +14,8 @@ import pytest
 import respx
 
 from adapters.contract import Delivery
-from app import fetch
-from app.settings import BadSettings, Settings, read_settings
+from app.base.settings import BadSettings, Settings, read_settings
+from app.ingest import fetch
 from tests.collector import SPAN, Collector, collecting, said
 from tests.house import WHSEC, House, eventually, order_event, signed
 from tests.jobs import done
@@ -294,7 +294,7 @@ def test_what_is_wrong_is_named_among_the_settings_faults(monkeypatch: pytest.Mo
 
 def test_nothing_is_loaded_where_nobody_asked(tmp_path: Path) -> None:
     script = (
-        "import sys; from app.settings import read_settings; from app.web.application import create_app; import app.cli;"
+        "import sys; from app.base.settings import read_settings; from app.web.application import create_app; import app.cli;"
         "create_app(read_settings(serves=True)); print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     ours = {"ORDERS_DATABASE_URL": f"sqlite:///{tmp_path}/orders.db", "OTEL_TRACES_EXPORTER": "none", **ENDPOINT}

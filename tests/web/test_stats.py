@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from adapters.contract import Delivery
-from app import moments
-from app.store.statements import Plan, Sql
-from app.store.tallies import FIRST, GROWTH, LAST, bucket_of, longest_of, percentile
+from app.base import clock
+from app.db.statements import Plan, Sql
+from app.store.delivery_rollups import FIRST, GROWTH, LAST, bucket_of, longest_of, percentile
 from tests.house import House, eventually, order_event, signed
 
 pytestmark = pytest.mark.anyio
@@ -53,7 +53,7 @@ async def test_only_rejected_and_never_received_are_said_with_what_to_do(house: 
     (alert,) = (await house.get("/v1/stats"))["alerts"]
     assert (alert["code"], alert["source_id"]) == ("never_received", silent)
     assert f"/webhooks/{silent}" in alert["advice"]
-    forged = Delivery(body=b"{}", headers=signed("standard", b"x").headers, received_at=moments.moment(moments.now()))
+    forged = Delivery(body=b"{}", headers=signed("standard", b"x").headers, received_at=clock.moment(clock.now()))
     await house.deliver(source, forged)
     await house.registry.refused.flush()
     shown = await of(house, source)
@@ -68,7 +68,7 @@ async def test_only_rejected_and_never_received_are_said_with_what_to_do(house: 
 async def test_a_source_that_is_silent_for_longer_than_usual(house: House) -> None:
     source = await house.source(name="Shop")
     hour = 3_600_000_000
-    present = moments.now() // hour * hour
+    present = clock.now() // hour * hour
 
     async def came(ago: list[int]) -> None:
         def plan() -> Plan[None]:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from adapters.contract import Delivery
-from app.settings import Settings
+from app.base.settings import Settings
 from tests.house import House, order_event
 from tests.server import Server
 

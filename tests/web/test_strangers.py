@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 import uvicorn
 
-from app.settings import Settings
+from app.base.settings import Settings
 from tests.house import SECRET, House, order_event
 
 pytestmark = pytest.mark.anyio

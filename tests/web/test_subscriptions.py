@@ -19,11 +19,12 @@ from cryptography.x509.oid import NameOID
 
 import adapters
 from adapters.contract import Unverified
-from app import moments, outbox, receivers
-from app.reach import networks
-from app.settings import Settings
+from app.background import http_client, outbox
+from app.base import clock
+from app.base.settings import Settings
+from app.base.ssrf_guard import networks
+from app.db.statements import Plan, Sql
 from app.store import outbox as events
-from app.store.statements import Plan, Sql
 from tests.house import House, eventually, order_event
 from tests.jobs import done
 from tests.receiver import Receiver, receiving
@@ -94,7 +95,7 @@ async def attempted(house: House, subscription: dict[str, Any], many: int) -> li
 async def test_an_order_made_changed_and_erased(house: House, receiver: Receiver) -> None:
     source, made = await house.source(), await subscribed(house, receiver)
     assert made["secret"].startswith("whsec_") and (made["state"], made["enabled"]) == ("working", True)
-    before = moments.now()
+    before = clock.now()
     said = (await house.deliver(source, order_event(status="pending"))).json()
     order = said["orders"][0]
     await silent(house)
@@ -103,7 +104,7 @@ async def test_an_order_made_changed_and_erased(house: House, receiver: Receiver
     assert created.said["type"] == "order.created"
     assert created.said["data"] == {"order_id": order, "order": shown}
     assert created.headers["webhook-id"] == created.said["id"]
-    assert before <= moments.since(created.said["occurred_at"], 0) <= moments.now()
+    assert before <= clock.since(created.said["occurred_at"], 0) <= clock.now()
 
     await house.deliver(source, order_event(status="paid", at="2026-11-20T14:00:00Z"))
     await silent(house)
@@ -276,7 +277,7 @@ async def test_our_own_standard_adapter_verifies_it(house: House, receiver: Rece
     await house.deliver(source, order_event("1"))
     await silent(house)
     [told] = receiver.told
-    present = moments.moment(moments.now())
+    present = clock.moment(clock.now())
     assert STANDARD.verify(told.delivery, [made["secret"]], present) == made["secret"]
     with pytest.raises(Unverified):
         STANDARD.verify(told.delivery.changed(body=told.body + b" "), [made["secret"]], present)
@@ -336,11 +337,11 @@ async def test_a_receiver_s_certificate_must_be_good(receiver: Receiver, tmp_pat
             (trusting, sealed.url.replace("127.0.0.1", "localhost"), "certificate"),  # it names another host
             (trusting, sealed.url, None),
         ):
-            client = receivers.Receivers(named, trusted)
+            client = http_client.Receivers(named, trusted)
             try:
                 answer = await client.post(url, {"content-type": "application/json"}, b"{}")
                 assert words is None and answer.status == 200
-            except receivers.Unreached as why:
+            except http_client.Unreached as why:
                 assert words is not None and words in str(why)
             finally:
                 await client.close()
@@ -429,8 +430,8 @@ async def test_a_receiver_that_asks_to_wait_is_left_alone(house: House, receiver
         await house.deliver(source, order_event(f"a{number}"))
         [attempt] = await attempted(house, made, 1)
         [row] = await rows(house, f"SELECT * FROM subscriptions WHERE id = '{made['id']}'")
-        assert 10_700 < (row["rests_until"] - moments.now()) / 1e6 <= 10_800
-        wait = moments.since(attempt["next_at"], 0) - moments.since(attempt["at"], 0)
+        assert 10_700 < (row["rests_until"] - clock.now()) / 1e6 <= 10_800
+        wait = clock.since(attempt["next_at"], 0) - clock.since(attempt["at"], 0)
         assert 10_700 < wait / 1e6 <= 10_801
         # Nothing else is sent there either.
         await house.deliver(source, order_event(f"b{number}"))
@@ -439,7 +440,7 @@ async def test_a_receiver_that_asks_to_wait_is_left_alone(house: House, receiver
 
 
 async def outbox_ready(house: House) -> list[dict[str, Any]]:
-    return await events.standing(house.registry.store, moments.now())
+    return await events.standing(house.registry.store, clock.now())
 
 
 async def test_410_switches_it_off(house: House, receiver: Receiver) -> None:
@@ -512,7 +513,7 @@ async def test_what_a_process_that_died_had_claimed_is_told_by_the_next(settings
         await subscribed(house, receiver, "order.created")
         await house.deliver(source, order_event())
         # Elsewhere the claim has to run out; where there is but one process, its next start knows better.
-        until = moments.now() + (3_600_000_000 if settings.on_sqlite else 200_000)
+        until = clock.now() + (3_600_000_000 if settings.on_sqlite else 200_000)
         await rows(house, f"UPDATE outbox SET claimed_until = {until}")
     async with House(settings, "another") as house:
         await silent(house)
@@ -547,7 +548,7 @@ async def test_a_receiver_that_never_answers_does_not_hold_up_the_end(
 async def test_a_receiver_that_is_slow_is_not_waited_for(
     house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receivers, "WHOLE", 0.05)
+    monkeypatch.setattr(http_client, "WHOLE", 0.05)
     go_on = asyncio.Event()
 
     async def wait(_: Any) -> None:

@@ -11,15 +11,15 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from app import tail as app_tail
-from app.roles import Role
-from app.settings import Settings
+from app.base.roles import Role
+from app.base.settings import Settings
+from app.observability import tail as app_tail
+from app.observability.tail import LONGEST, Line, Watcher
 from app.store.deliveries import Filter
-from app.tail import LONGEST, Line, Watcher
-from app.web import tail
+from app.web.api import tail
 from app.web.application import create_app
-from app.web.callers import Caller
-from app.web.requests import Asked
+from app.web.http.authentication import Caller
+from app.web.http.request import Asked
 from tests.house import House, Lifespan, order_event
 from tests.server import Server
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.cli.inprocess import InProcess
-from app.web import exports
+from app.web.api import exports
 from tests.house import House, eventually, order_event, signed
 from tests.web.test_retention import pruned
 

@@ -1,0 +1,1 @@
+"""What goes on after the answer: events out, jobs, erasure, retention."""

@@ -1,0 +1,140 @@
+"""A person is erased, and what sources ask in the name of somebody's privacy is carried out, within that source alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from adapters.contract import Request, Unreadable
+from adapters.contract.order import Customer
+from app.base.identity import identities
+from app.base.log import log
+from app.base.vault import Sealed, Vault
+from app.db.engine import Store
+from app.db.statements import Plan, Row
+from app.ingest.reprocess import Kept, NotKept, Retry
+from app.store import contacts, idempotency, privacy
+from app.store import erasure as erasing
+from app.store.erasure import Erasure
+from app.store.tombstones import Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Whom a privacy request is about, as the source knows them: identities in canonical form, and ids of orders."""
+
+    identities: tuple[Word, ...]
+    orders: tuple[str, ...]
+
+
+def subject_of(document: Any, source_id: str, region: str) -> Subject:
+    """Whom a request names. Shopify and Nuvemshop write it alike: `customer`, and the orders that are meant."""
+    said = document if isinstance(document, dict) else {}
+    customer = said.get("customer")
+    customer = customer if isinstance(customer, dict) else {}
+    known = {name: _text(customer.get(name)) for name in ("id", "email", "phone", "identification")}
+    meant = said.get("orders_to_redact") or said.get("orders_requested") or []
+    return Subject(
+        identities=tuple(
+            identities(
+                Customer(
+                    id=known["id"], emails=(known["email"],), phones=(known["phone"],),
+                    documents=(known["identification"],),
+                ),
+                source_id,
+                region,
+            )
+        ),
+        orders=tuple(text for one in meant if (text := _text(one))) if isinstance(meant, list) else (),
+    )  # fmt: skip
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
+
+
+class Erasures:
+    """Erases, and leaves no copy behind."""
+
+    def __init__(self, store: Store, vault: Vault, retry: Retry) -> None:
+        self._store, self._vault, self._retry = store, vault, retry
+
+    async def person(self, account_id: str, contact_id: str, member_id: str | None) -> Row:
+        """Erases a contact, with everybody who was merged into it; gives the proof. Raises merging.Gone, Unavailable."""
+        rows = await contacts.identities_of(self._store, account_id, [contact_id])
+        words = {(row["kind"], row["value"]) for row in rows}
+        found = await privacy.named_in(self._store, account_id, words)
+        made: list[Erasure] = []
+
+        def plan() -> Plan[Row]:
+            made[:] = [Erasure(account_id=account_id, action=str(Request.ERASE), member_id=member_id)]
+            return (yield from erasing.person(made[0], contact_id, found))
+
+        proof = await self._store.commit(plan)
+        await self._no_copies(made[0])
+        return proof
+
+    async def request(self, row: Row) -> tuple[Kept, Subject]:
+        """What a privacy request asks, as its delivery says. Raises NotKept, Unavailable."""
+        kept = await self._retry.kept(row["account_id"], row["id"])
+        if kept is None:
+            raise NotKept("its delivery is not kept any more")
+        try:
+            document = kept.source.adapter.document_of(kept.delivery)
+        except Unreadable as why:
+            raise NotKept(f"its delivery cannot be read: {why.reason}") from None
+        return kept, subject_of(document, row["source_id"], kept.source.region)
+
+    async def carry_out(self, row: Row, member_id: str | None) -> Row:
+        """Erases what a privacy request asks to; gives the proof. Again, it erases what came since.
+
+        Raises NotKept when nobody can tell any more whom it is about, Unavailable.
+        """
+        account_id, source_id = row["account_id"], row["source_id"]
+
+        def begun() -> Erasure:
+            return Erasure(
+                account_id=account_id, action=row["request"], source_id=source_id, request_id=row["id"], member_id=member_id
+            )  # fmt: skip
+
+        if row["request"] == Request.ERASE_SHOP:
+            return await self._shop(begun())
+        _, subject = await self.request(row)
+        found = await privacy.named_in(self._store, account_id, set(subject.identities), source_id)
+        made: list[Erasure] = []
+
+        def plan() -> Plan[Row]:
+            made[:] = [begun()]
+            return (yield from erasing.told_by_source(made[0], subject.identities, subject.orders, found))
+
+        proof = await self._store.commit(plan)
+        await self._no_copies(made[0])
+        return proof
+
+    async def _shop(self, erasure: Erasure) -> Row:
+        """In steps, since a shop may be large; begun again, it goes on where something is left."""
+        await self._store.commit(lambda: erasing.shop_closed(erasure))
+        for step in (erasing.shop_orders, erasing.shop_deliveries, erasing.shop_people):
+            await self._every(step, erasure)
+        proof = await self._store.commit(lambda: erasing.shop_done(erasure))
+        await self._no_copies(erasure)
+        return proof
+
+    async def _every(self, step: Callable[[Erasure, str], Plan[str | None]], erasure: Erasure) -> None:
+        after: str | None = ""
+        while after is not None:
+            after = await self._store.commit(partial(step, erasure, after))
+
+    async def _no_copies(self, erasure: Erasure) -> None:
+        """Answers that are kept for repeated requests, and what the database's files still hold of what was deleted."""
+        named = erasure.orders | {value for _, value in erasure.words}
+        named |= erasure.contacts if erasure.source_id is None else set()
+        for row in await idempotency.answers(self._store, erasure.account_id):
+            try:
+                text = self._vault.open(row["sealed"])
+            except Sealed:  # with a key that is gone: nobody reads it any more
+                continue
+            if any(f'"{one}"' in text or f'\\"{one}\\"' in text for one in named):
+                await idempotency.forget(self._store, erasure.account_id, row["key"])
+        await self._store.scrub()
+        log.info("a person was erased", account_id=erasure.account_id, proof_id=erasure.proof_id, **erasure.counts)

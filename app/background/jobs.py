@@ -1,0 +1,248 @@
+"""Long work over many deliveries, in the background: bulk retries and remaps. Survives a restart, a crash, a deploy.
+
+A job is a row with a claim: whoever holds it does the next piece and writes down how far it came, until the job is at
+its end or somebody stops it. Between two pieces it rests as long as the last one took, so that deliveries that come in
+find at least every other moment free.
+"""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict
+from time import monotonic
+
+from app.background.remap import Failed, Remap
+from app.base import clock
+from app.base.ids import new_id
+from app.base.log import log
+from app.base.outcome import Outcome
+from app.base.vault import Sealed
+from app.db.engine import Store, Unavailable
+from app.db.statements import Row
+from app.ingest.group_commit import MOST_AT_ONCE, Busy, Committer
+from app.ingest.reprocess import Kept, NotKept, Retry
+from app.store import deliveries, fetches, jobs
+from app.store.deliveries import Filter
+from app.store.delivery_record import Receipt
+from app.store.jobs import Change, Lost, Step
+
+EVERY = 1.0  # seconds between two looks; what this process was asked for itself is begun at once
+JOBS_AT_ONCE = 2  # of one process
+CLAIM = 60.0  # seconds; longer than a piece takes, and short enough for another process to take over
+BATCH = 32  # deliveries that a bulk retry hands to the group commit at once
+LONGEST_REST = 2.0  # seconds between two pieces
+TRIES, TRY_AGAIN = 20, 0.25  # of a delivery that the committer has no room for; seconds between the first two
+MOST_FETCHES, FETCHES_REST = (
+    50,
+    5.0,
+)  # of one source that may wait, before a job adds more; seconds it waits at most
+AWAY = 1.0  # seconds before an unreachable database is tried again
+
+
+class Jobs:
+    """One process's part in the jobs."""
+
+    def __init__(self, store: Store, retry: Retry, committer: Committer) -> None:
+        self._store, self._retry, self._committer = store, retry, committer
+        self._remap = Remap(store, retry)
+        self._came, self._ending = asyncio.Event(), asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins; what was under way before this start goes on."""
+        self._task = asyncio.create_task(self._run(), name="jobs")
+
+    async def stop(self) -> None:
+        """Ends after the pieces at hand; the jobs go on at the next start, or in another process."""
+        self._ending.set()
+        self._came.set()
+        if self._task:
+            await self._task
+            self._task = None
+        if self._running:
+            await asyncio.wait(self._running)
+
+    # -- Asked for ----------------------------------------------------------------------------------------------
+
+    async def count(self, account_id: str, wanted: Filter) -> int:
+        """How many deliveries a bulk retry or a remap would take up. Raises Unavailable."""
+        return await deliveries.count(self._store, account_id, wanted, upto=new_id("dlv"))
+
+    async def begin(self, account_id: str, kind: str, wanted: Filter, *, dry_run: bool, member_id: str | None) -> Row:
+        """A new job over what matches now; what comes later is not part of it. Raises Unavailable."""
+        upto = new_id("dlv")  # sorts after every delivery so far
+        total = await deliveries.count(self._store, account_id, wanted, upto=upto)
+        filter_ = {name: value for name, value in asdict(wanted).items() if value is not None}
+        job = await jobs.add(
+            self._store,
+            account_id,
+            kind=kind,
+            filter_=filter_,
+            dry_run=dry_run,
+            upto=upto,
+            total=total,
+            member_id=member_id,
+        )
+        self._came.set()
+        return job
+
+    # -- Done ---------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        if self._store.on_sqlite:
+            with suppress(Unavailable):
+                await jobs.release(self._store)
+        while not self._ending.is_set():
+            self._came.clear()
+            try:
+                await self._begin()
+            except Unavailable as fault:
+                log.warning("jobs wait for the database", reason=str(fault)[:300])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._came.wait(), EVERY)
+
+    async def _begin(self) -> None:
+        room = JOBS_AT_ONCE - len(self._running)
+        if room <= 0:
+            return
+        rows = await jobs.claim(self._store, claim=new_id("clm"), present=clock.now(), until=self._until(), limit=room)
+        for row in rows:
+            task = asyncio.create_task(self._one(row), name=f"job {row['id']}")
+            self._running.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._came.set()
+
+    def _until(self) -> int:
+        return clock.now() + int(CLAIM * 1e6)
+
+    async def _one(self, job: Row) -> None:
+        """One job, piece by piece, to its end or ours."""
+        further: Row | None = job
+        while not self._ending.is_set():
+            began = monotonic()
+            try:
+                further = await self.piece(job)
+                if further is None:
+                    await jobs.finish(self._store, job, jobs.DONE)
+                    return
+                job = further
+                if job["kind"] == jobs.REMAP and not job["dry_run"]:
+                    await self._until_few_fetches(job["account_id"], job["filter"]["source_id"])
+            except Lost:
+                return
+            except (Unavailable, Busy, Sealed) as fault:
+                log.warning("a job waits", job_id=job["id"], reason=str(fault)[:300])
+                job = await self._after_the_wait(job)
+            except Exception as fault:
+                await self._failed(job, fault)
+                return
+            await self._rest(monotonic() - began)
+        with suppress(Unavailable):
+            await jobs.let_go(self._store, job)
+
+    async def piece(self, job: Row) -> Row | None:
+        """The next piece of a job that is claimed; the job as it then stands, None when that was the end of it."""
+        step = self._remap.step if job["kind"] == jobs.REMAP else self._retry_some
+        return await step(job, self._until())
+
+    async def _after_the_wait(self, job: Row) -> Row:
+        """The job as it is written down: whether the last piece was, nobody was told."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), AWAY)
+        with suppress(Unavailable):
+            found = await jobs.find(self._store, job["account_id"], job["id"])
+            if found is not None:
+                return {**found, "claim": job["claim"]}
+        return job
+
+    async def _failed(self, job: Row, fault: Exception) -> None:
+        reason = (
+            str(fault) if isinstance(fault, Failed) else f"a fault of ours ({type(fault).__name__}); it is in the log"
+        )
+        exc_info = None if isinstance(fault, Failed) else fault
+        log.error("a job failed", job_id=job["id"], fault=type(fault).__name__, exc_info=exc_info)
+        with suppress(Unavailable):
+            await jobs.finish(self._store, job, jobs.FAILED, reason)
+
+    async def _rest(self, took: float) -> None:
+        """Leaves the database to those who knock, for as long as the last piece had it."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), min(took, LONGEST_REST))
+        for _ in range(100):
+            if self._committer.waiting < MOST_AT_ONCE or self._ending.is_set():
+                return
+            await asyncio.sleep(0.02)
+
+    # -- Bulk retry ---------------------------------------------------------------------------------------------
+
+    async def _retry_some(self, job: Row, until: int) -> Row | None:
+        """The next deliveries of a bulk retry, oldest first. None when there are no more."""
+        account_id = job["account_id"]
+        rows = await deliveries.newer(self._store, account_id, Filter(**job["filter"]), than=job["cursor"], limit=BATCH)
+        rows = [row for row in rows if row["id"] <= job["upto"]]
+        if not rows:
+            return None
+        kept = await self._retry.kept_all(account_id, rows)
+        ended = await asyncio.gather(*(self._once_more(one) for one in kept))
+        failures = Counter(one for one in ended if isinstance(one, str))
+        changes = [
+            _change(row, one)
+            for row, one in zip(rows, ended, strict=True)
+            if isinstance(one, Receipt) and _differs(row, one)
+        ]
+        step = Step(cursor=rows[-1]["id"], done=len(rows), failures=failures, changes=changes)
+        await self._store.commit(lambda: jobs.advance(job, step, until=until))
+        for source_id in {row["source_id"] for row, one in zip(rows, ended, strict=True) if _fetches(one)}:
+            await self._until_few_fetches(account_id, source_id)
+        return {**job, "cursor": step.cursor}
+
+    async def _once_more(self, kept: Kept | NotKept) -> Receipt | str:
+        """What became of it, or why it cannot be taken up."""
+        if isinstance(kept, NotKept):
+            return str(kept)
+        wait = TRY_AGAIN
+        for attempt in range(TRIES):
+            try:
+                return await self._retry.commit(kept.read())
+            except Busy as why:  # too many wait, or this very delivery cannot be stored
+                if self._ending.is_set():
+                    raise
+                if attempt == TRIES - 1:
+                    return str(why)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), wait)
+            wait = min(wait * 2, 5.0)
+        raise AssertionError("unreachable")
+
+    async def _until_few_fetches(self, account_id: str, source_id: str) -> None:
+        """New thin deliveries must not wait behind old ones: only few at a time are put into the queue."""
+        ends = monotonic() + FETCHES_REST
+        while await fetches.waiting_of(self._store, account_id, source_id) > MOST_FETCHES and monotonic() < ends:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), 0.2)
+            if self._ending.is_set():
+                return
+
+
+def _fetches(ended: Receipt | str) -> bool:
+    return isinstance(ended, Receipt) and ended.outcome is Outcome.FETCHING
+
+
+def _differs(row: Row, receipt: Receipt) -> bool:
+    told = {Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED}
+    if receipt.outcome is Outcome.UPDATED:
+        return True
+    return receipt.outcome != row["outcome"] and not {receipt.outcome, row["outcome"]} <= told
+
+
+def _change(row: Row, receipt: Receipt) -> Change:
+    return Change(
+        kind="delivery",
+        subject=row["id"],
+        before={"outcome": row["outcome"], "reason": row["reason"]},
+        after={"outcome": str(receipt.outcome), "reason": receipt.reason},
+    )

@@ -1,0 +1,296 @@
+"""Events told to whoever subscribed: claimed, signed, sent, and tried again until they are taken, or three days are over."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from adapters.contract import StandardWebhooks
+from app.base import clock
+from app.base.log import log
+from app.base.outcome import Outcome
+from app.base.retry_delay import doubled
+from app.base.ssrf_guard import Network
+from app.base.vault import Sealed, Vault
+from app.db.engine import Rejected, Store, Unavailable
+from app.db.statements import Row
+from app.store import contacts, orders, outbox, subscriptions
+from app.store.delivery_record import Receipt, Record
+from app.store.outbox import Ended, Event
+
+if TYPE_CHECKING:
+    from app.background.http_client import Receivers
+
+EVERY = 1.0  # seconds between two looks; what this process recorded itself is met at once
+PER_SUBSCRIPTION = 8  # attempts at a time, over all processes
+AT_ONCE = 64  # attempts of one process at a time
+PAUSE, PAUSE_UNDER_LOAD = 0.02, 0.2  # seconds between two turns: whoever delivers waits for an answer, and goes first
+CLAIM = 60.0  # seconds; longer than an attempt can take, and short enough for another process to take over
+FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before an event is tried a second time; at most between two
+TIRED = 5  # failures on end after which a receiver is asked one by one
+REST = 0.25  # of the time for which it has failed: so long it is then left alone
+FIRST_REST, LONGEST_REST = 5.0, 600.0  # seconds; at least, at most
+ENDS_WITHIN = 5.0  # seconds that a stop waits for receivers to answer
+CLEARS = 60.0  # seconds between two looks for what is too old
+
+SCHEME = StandardWebhooks()
+
+# An order as the API shows it, of its row and its contact's id in the CRM.
+Shown = Callable[[Row, str | None], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A claimed event, ready to be sent."""
+
+    row: Row
+    order: Row | None  # None: it is not there any more, or the event is about none
+    crm_contact_id: str | None
+    secrets: tuple[str, ...]
+
+
+class Outbox:
+    """One process's part in telling.
+
+    `shown` says how an order looks outside, `counts` is told how each attempt ended, `busy` whether deliveries wait.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        named: Sequence[Network],
+        *,
+        shown: Shown,
+        counts: Callable[[str], None],
+        busy: Callable[[], bool],
+    ) -> None:
+        self._store, self._vault, self._named = store, vault, named
+        self._shown, self._counts, self._busy = shown, counts, busy
+        self._receivers: Receivers | None = None
+        self._running: dict[asyncio.Task[None], Row] = {}
+        self._ended: list[Ended] = []
+        self._came, self._ending = asyncio.Event(), False
+        self._somebody = False  # whether anybody subscribed, as of the last look
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins; what waits since before this start is met first."""
+        self._task = asyncio.create_task(self._run(), name="outbox")
+
+    async def stop(self) -> None:
+        """Ends after the attempts at hand, or without those whose receiver does not answer soon."""
+        self._ending = True
+        self._came.set()
+        if self._task:
+            await self._task
+            self._task = None
+        late: dict[asyncio.Task[None], Row] = {}
+        if self._running:
+            await asyncio.wait(self._running, timeout=ENDS_WITHIN)
+            late = dict(self._running)
+            for task in late:  # waits for its receiver, not for the database
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        with suppress(Unavailable, Rejected):  # then the claims run out
+            if self._ended:
+                await self._store.commit(lambda: outbox.settle(self._ended))
+            if late:
+                await outbox.release(self._store, list(late.values()))
+        if self._receivers is not None:
+            await self._receivers.close()
+
+    def wake(self) -> None:
+        """There may be something to tell, or somebody else to be told."""
+        self._came.set()
+
+    def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
+        """A batch is on disk, and events with it, where somebody subscribed."""
+        if self._somebody and any(one.outcome in (Outcome.CREATED, Outcome.UPDATED) for one in receipts):
+            self._came.set()
+
+    async def _run(self) -> None:
+        if self._store.on_sqlite:
+            with suppress(Unavailable):
+                await outbox.release(self._store)
+        cleared_at = 0.0
+        while not self._ending:
+            self._came.clear()
+            worked = False
+            try:
+                if not cleared_at or monotonic() - cleared_at > CLEARS:
+                    worked = not await outbox.clear(self._store, clock.now())
+                    cleared_at = 0.0 if worked else monotonic()
+                worked = await self._turn() or worked
+            except (Unavailable, Rejected) as fault:
+                log.warning("events wait for the database", reason=str(fault)[:300])
+            except Exception as fault:  # what was claimed is claimed again when the claim has run out
+                log.error("events could not be told", fault=type(fault).__name__, exc_info=fault)
+            if worked:
+                await asyncio.sleep(PAUSE_UNDER_LOAD if self._busy() else PAUSE)
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._came.wait(), EVERY)
+
+    async def _turn(self) -> bool:
+        """Writes down what ended, claims what is due and begins to send it; whether there was anything to do."""
+        if self._ending:
+            return False
+        present = clock.now()
+        standing = await outbox.standing(self._store, present)
+        self._somebody = bool(standing)
+        room = AT_ONCE - len(self._running)
+        due = [row for row in standing if row["due"]] if room > 0 else []
+        if not due and not self._ended:
+            return False
+        if due and self._receivers is None:  # its weight is for those who have subscribers, and apart from the loop
+            self._receivers = await asyncio.to_thread(self._client)
+        ended, self._ended = self._ended, []
+        try:
+            rows = await self._store.commit(
+                lambda: outbox.turn(
+                    ended, due, present=present, until=present + int(CLAIM * 1e6), room=room,
+                    at_once=PER_SUBSCRIPTION, tired=TIRED,
+                )
+            )  # fmt: skip
+        except (Unavailable, Rejected):
+            self._ended = ended + self._ended
+            raise
+        for letter in await self._letters(rows):
+            task = asyncio.create_task(self._one(letter), name=f"event {letter.row['id']}")
+            self._running[task] = letter.row
+            task.add_done_callback(self._done)
+        return bool(ended or rows)
+
+    def _client(self) -> "Receivers":
+        from app.background.http_client import Receivers
+
+        return Receivers(self._named)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task, None)
+        self._came.set()
+
+    # -- What is sent -----------------------------------------------------------------------------------------------
+
+    async def _letters(self, rows: Sequence[Row]) -> list[_Letter]:
+        """What these events are about as it stands now, with the secrets of who is told."""
+        letters: list[_Letter] = []
+        for account_id in {row["account_id"] for row in rows}:
+            mine = [row for row in rows if row["account_id"] == account_id]
+            about = {row["subject"] for row in mine if row["event"] != Event.CONTACT_ERASED}
+            found = await orders.these(self._store, account_id, sorted(about))
+            whose = {row["contact_id"] for row in found.values() if row["contact_id"]}
+            crm = await contacts.crm_ids(self._store, account_id, sorted(whose))
+            secrets = {each: await self._secrets(account_id, each) for each in {row["subscription_id"] for row in mine}}
+            for row in mine:
+                order = found.get(row["subject"])
+                letters.append(
+                    _Letter(
+                        row, order, crm.get(order["contact_id"]) if order else None, secrets[row["subscription_id"]]
+                    )
+                )
+        return letters
+
+    async def _secrets(self, account_id: str, subscription_id: str) -> tuple[str, ...]:
+        found = await subscriptions.usable_secrets(self._store, account_id, subscription_id, clock.now())
+        try:
+            return tuple(self._vault.open(row["sealed"]) for row in found)
+        except Sealed:
+            return ()
+
+    # -- Sent -------------------------------------------------------------------------------------------------------
+
+    async def _one(self, letter: _Letter) -> None:
+        """One attempt, from the claim to how it ended."""
+        at, began = clock.now(), monotonic()
+        try:
+            status, retry_after, reason = await self._sent(letter)
+        except Exception as fault:
+            log.error(
+                "an event could not be sent", event_id=letter.row["id"], fault=type(fault).__name__, exc_info=fault
+            )
+            status, retry_after, reason = None, None, f"a fault of ours ({type(fault).__name__}); it is in the log"
+        self._ended.append(_ended(letter.row, at, int((monotonic() - began) * 1e6), status, reason, retry_after))
+        self._counts("delivered" if reason is None else "failed")
+
+    async def _sent(self, letter: _Letter) -> tuple[int | None, float | None, str | None]:
+        """The status, how long to wait at least, and the reason why it was not taken."""
+        from app.background.http_client import Unreached
+
+        if not letter.secrets:
+            return None, None, "it has no secret that counts and can be opened, and nothing is sent unsigned"
+        if self._receivers is None:
+            raise AssertionError("made before anything is claimed")
+        shown = self._shown(letter.order, letter.crm_contact_id) if letter.order else None
+        body = body_of(letter.row, shown)
+        try:
+            answer = await self._receivers.post(
+                letter.row["url"], headers_of(letter.row["id"], body, letter.secrets), body
+            )
+        except Unreached as why:
+            return None, None, str(why)
+        return answer.status, answer.retry_after, _judged(answer.status)
+
+
+def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
+    """An event as its receiver reads it; the order as it stands, or None when it is not there any more."""
+    detail: dict[str, Any] = json.loads(row["detail"]) if row["detail"] else {}
+    data: dict[str, Any]
+    if row["event"] == Event.CONTACT_ERASED:
+        data = {"contact_id": row["subject"], "merged": [], **detail}
+    else:
+        data = {"order_id": row["subject"], "order": order, **detail}
+    said = {"id": row["id"], "type": row["event"], "occurred_at": clock.iso(row["occurred_at"]), "data": data}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def headers_of(event_id: str, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
+    """The headers of Standard Webhooks, signed with every secret that counts, as of now."""
+    sent_at = str(clock.now() // 1_000_000)
+    signed = (SCHEME.expected(event_id, sent_at, body, secret).decode() for secret in secrets)
+    return {
+        "content-type": "application/json",
+        "user-agent": "orders-registry",
+        "webhook-id": event_id,
+        "webhook-timestamp": sent_at,
+        "webhook-signature": " ".join(signed),
+    }
+
+
+GONE = 410
+
+
+def _judged(status: int) -> str | None:
+    """Why this answer is no yes; None: it is one."""
+    if 200 <= status < 300:
+        return None
+    if status == GONE:
+        return "it answered that it is gone for good (HTTP 410), so nothing is sent there any more"
+    if 300 <= status < 400:
+        return f"it answered HTTP {status}; redirects are not followed"
+    return f"it answered HTTP {status}"
+
+
+def _ended(row: Row, at: int, took: int, status: int | None, reason: str | None, retry_after: float | None) -> Ended:
+    """How an attempt ended, and when the next one is to be."""
+    if reason is None:
+        return Ended(row=row, at=at, took=took, status=status, back=row["failures"] >= TIRED)
+    if status == GONE:
+        return Ended(row=row, at=at, took=took, status=status, reason=reason, off=True)
+    present = clock.now()
+    wait = doubled(row["attempts"], FIRST_WAIT, LONGEST_WAIT)
+    rest = 0.0
+    if row["failures"] + 1 >= TIRED:
+        failing = (present - (row["failing_since"] or present)) / 1e6
+        rest = min(max(failing * REST, FIRST_REST), LONGEST_REST)
+    if retry_after is not None:
+        wait, rest = max(wait, retry_after), max(rest, retry_after)
+    return Ended(
+        row=row, at=at, took=took, status=status, reason=reason,
+        next_at=present + int(wait * 1e6), rests_until=present + int(rest * 1e6) if rest else 0,
+    )  # fmt: skip

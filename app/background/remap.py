@@ -1,0 +1,182 @@
+"""A remap: recorded deliveries of one source through today's adapter, and what that changes in their orders.
+
+First every delivery is read and compared with what is recorded; only those that say something else now are noted,
+with the orders they have to do with. Then these are told anew, order by order: all that have to do with one order
+together, so that its change is seen whole. A dry run does the same on a transaction that only reads.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from adapters.contract import Adapter
+from app.base.outcome import Outcome
+from app.db.engine import Store
+from app.db.statements import Plan, Row
+from app.ingest.reprocess import Kept, NotKept, Retry
+from app.store import deliveries, jobs, remap
+from app.store.deliveries import Filter
+from app.store.delivery_record import Receipt, Record
+from app.store.jobs import Change, Step
+from app.store.remap import LockName, Remapped, Wider
+
+READ, APPLY = "", "apply"  # the two phases
+AT_ONCE = 100  # deliveries that are read between two commits
+BREATH = 8  # deliveries that are read before others get their turn
+SEEDS, TOGETHER = 50, 200  # deliveries that begin a batch to be told anew; what hangs together with them, about
+MOST_COMPARED = 20_000  # deliveries that may hang together in a dry run, which has to hold them all at once
+
+
+class Failed(Exception):
+    """The job cannot be done; the message says why, and what to do."""
+
+
+def refusal(adapter: Adapter[Any]) -> str | None:
+    """Why a source of this adapter cannot be remapped, if it cannot."""
+    if adapter.brings == "contacts":
+        # What a CRM says of a contact is not kept as history: told again, an old word would undo a newer one.
+        return "this source tells of contacts, not of orders; single deliveries of it can be retried"
+    return None
+
+
+class Remap:
+    """The story of a remap, a step at a time."""
+
+    def __init__(self, store: Store, retry: Retry) -> None:
+        self._store, self._retry = store, retry
+
+    async def step(self, job: Row, until: int) -> Row | None:
+        """Does the next piece of the job, claimed until then; gives the job as it is now, or None at its end.
+
+        Raises Lost, Failed, Unavailable, Busy.
+        """
+        return await (self._read(job, until) if job["phase"] == READ else self._apply(job, until))
+
+    # -- Which deliveries read differently now ------------------------------------------------------------------
+
+    async def _read(self, job: Row, until: int) -> Row | None:
+        rows = await deliveries.newer(
+            self._store, job["account_id"], Filter(**job["filter"]), than=job["cursor"], limit=AT_ONCE
+        )
+        rows = [row for row in rows if row["id"] <= job["upto"]]
+        if not rows:
+            return await self._on(job, Step(phase=APPLY, cursor=""), until)
+        read, failures = await self._records(job, rows)
+        asked = [(rec, row) for rec, row in read if rec.outcome is Outcome.FETCHING]
+        whole = [(rec, row) for rec, row in read if rec.outcome is not Outcome.FETCHING]
+        found = await self._store.look(lambda: remap.differing(whole)) if whole else {}
+        changes = await self._ask_again(job, [(rec, row) for rec, row in asked if row["outcome"] != Outcome.FETCHING])
+        step = Step(
+            cursor=rows[-1]["id"], done=len(rows) - len(found), failures=failures, changes=changes, counts="order"
+        )
+
+        def plan() -> Plan[None]:
+            yield from jobs.advance(job, step, until=until)
+            yield from remap.link(job["account_id"], job["id"], found)
+
+        await self._store.commit(plan)
+        return {**job, "cursor": step.cursor}
+
+    async def _records(self, job: Row, rows: Sequence[Row]) -> tuple[list[tuple[Record, Row]], dict[str, int]]:
+        """What these deliveries say today; and how many cannot be read any more, for which reason."""
+        failures: dict[str, int] = {}
+        read: list[tuple[Record, Row]] = []
+        for at, kept in enumerate(await self._retry.kept_all(job["account_id"], rows)):
+            if isinstance(kept, Kept):
+                read.append((kept.read(), kept.row))
+            elif isinstance(kept, NotKept):
+                failures[str(kept)] = failures.get(str(kept), 0) + 1
+            if at % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
+        return read, failures
+
+    async def _ask_again(self, job: Row, asked: Sequence[tuple[Record, Row]]) -> list[Change]:
+        """Thin deliveries: what their source answered is not kept, so it is asked again. A dry run asks nobody."""
+        if not job["dry_run"]:
+            await asyncio.gather(*(self._retry.commit(rec) for rec, _ in asked))
+        return [_delivery_change(row, rec, Receipt(rec.delivery_id, Outcome.FETCHING, ())) for rec, row in asked]
+
+    # -- Told anew ----------------------------------------------------------------------------------------------
+
+    async def _apply(self, job: Row, until: int) -> Row | None:
+        account_id, dry_run = job["account_id"], job["dry_run"]
+        most = MOST_COMPARED if dry_run else TOGETHER
+        ids = await self._store.look(
+            lambda: remap.together(account_id, job["id"], seeds=SEEDS, enough=TOGETHER, most=most)
+        )
+        if not ids:
+            return None
+        if dry_run and len(ids) > MOST_COMPARED:
+            raise Failed(
+                f"more than {MOST_COMPARED} deliveries have to do with one order; compare a shorter time (since, until)"
+            )
+        rows = {row["id"]: row for row in await deliveries.find_all(self._store, account_id, ids)}
+        read, failures = await self._records(job, list(rows.values()))
+        asked = [(rec, row) for rec, row in read if rec.outcome is Outcome.FETCHING]
+        whole = [rec for rec, _ in read if rec.outcome is not Outcome.FETCHING]
+        also = await self._ask_again(job, asked)  # only when another version of the adapter began the job
+        await self._tell(job, ids, whole, rows, failures, also, until)
+        return job
+
+    async def _tell(
+        self, job: Row, ids: Sequence[str], batch: Sequence[Record], rows: dict[str, Row], failures: dict[str, int],
+        also: list[Change], until: int,
+    ) -> None:  # fmt: skip
+        def further(remapped: Remapped | None) -> Plan[None]:
+            changes = also + (_changes(remapped, rows, dry_run=job["dry_run"]) if remapped else [])
+            step = Step(done=len(ids), failures=failures, changes=changes, counts="order")
+            yield from jobs.advance(job, step, until=until)
+            yield from remap.unlink(job["account_id"], job["id"], ids)
+
+        async def once(locked: frozenset[LockName]) -> None:
+            def for_real() -> Plan[None]:
+                yield from further((yield from remap.tell_anew(batch, rows, locked, for_real=True)))
+
+            found = None
+            if batch and not job["dry_run"]:
+                await self._store.commit(for_real)
+                return
+            if batch:
+                found = await self._store.look(lambda: remap.tell_anew(batch, rows, locked, for_real=False))
+            await self._store.commit(lambda: further(found))
+
+        locked: frozenset[LockName] = frozenset()
+        while True:
+            try:
+                return await once(locked)
+            except Wider as more:
+                locked = more.names
+
+    async def _on(self, job: Row, step: Step, until: int) -> Row:
+        await self._store.commit(lambda: jobs.advance(job, step, until=until))
+        return {**job, "phase": step.phase, "cursor": step.cursor}
+
+
+def _changes(remapped: Remapped, rows: dict[str, Row], *, dry_run: bool) -> list[Change]:
+    changes = []
+    for order_id, before, now in remapped.orders:
+        subject, after = order_id, now
+        if dry_run and after is not None:  # ids that were made for it mean nothing
+            if order_id in remapped.made:
+                subject, after = f"new {after['external_id']}", {**after, "id": None}
+            if after["contact_id"] in remapped.made:
+                after = {**after, "contact_id": "new"}
+        changes.append(Change(kind="order", subject=subject, before=before, after=after))
+    for rec, receipt in remapped.deliveries.values():
+        change = _delivery_change(rows[rec.delivery_id], rec, receipt)
+        if change.before != change.after:
+            changes.append(change)
+    return changes
+
+
+def _delivery_change(row: Row, rec: Record, receipt: Receipt) -> Change:
+    first = rec.statements[0].names[0] if rec.statements else rec.external_id
+    before = {name: row[name] for name in ("kind", "outcome", "reason", "external_id", "notes")}
+    after = {
+        "kind": rec.kind,
+        "outcome": str(receipt.outcome),
+        "reason": receipt.reason,
+        "external_id": first,
+        "notes": list(rec.notes),
+    }
+    return Change(kind="delivery", subject=rec.delivery_id, before=before, after=after)

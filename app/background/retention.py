@@ -1,0 +1,113 @@
+"""Retention: what an account keeps no longer is pruned, when asked and by itself, in small steps while intake goes on."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from app.base import clock as moments
+from app.base.log import log
+from app.db.engine import Rejected, Store, Unavailable
+from app.db.statements import Row
+from app.store import accounts, retention
+
+EVERY = 3600.0  # seconds between two prunings of the same account by itself
+LOOK = 60.0  # seconds between two looks whether one is due
+AT_MOST = 10_000  # rows that one request prunes; who asked asks again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What became of one class: its age, the time before which it is too old, and how much of it was (or would be) taken.
+
+    `age` and `before` are None when it is kept for ever.
+    """
+
+    name: str
+    age: str | None
+    before: int | None
+    count: int
+
+
+class Retention:
+    """Prunes; one process does it by itself, whoever comes first each hour."""
+
+    def __init__(self, store: Store, clock: Callable[[], int] = moments.now) -> None:
+        self._store, self._clock = store, clock
+        self._task: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
+
+    def start(self) -> None:
+        """Begins to look after the accounts that have a retention."""
+        self._task = asyncio.create_task(self._run(), name="retention")
+
+    async def stop(self) -> None:
+        """Ends after the step at hand."""
+        self._ending.set()
+        if self._task:
+            await self._task
+            self._task = None
+
+    async def counted(self, account: Row) -> list[Pruned]:
+        """How much of each class is too old now; nothing is taken. Raises Unavailable."""
+        return [
+            Pruned(
+                name=name,
+                age=account["retention"].get(name),
+                before=before,
+                count=0 if before is None else await retention.count(self._store, account["account_id"], name, before),
+            )
+            for name, before in self._classes(account)
+        ]
+
+    async def prune(self, account: Row, at_most: int | None = None) -> tuple[list[Pruned], bool]:
+        """Takes what is too old, at most about so many rows; and whether that was all of it. Raises Unavailable."""
+        found, left = [], at_most
+        done = True
+        for name, before in self._classes(account):
+            taken = 0
+            if before is not None:
+                taken, whole = await self._class(account["account_id"], name, before, left)
+                done = done and whole
+                left = None if left is None else max(0, left - taken)
+            found.append(Pruned(name=name, age=account["retention"].get(name), before=before, count=taken))
+        return found, done
+
+    async def sweep(self) -> dict[str, int]:
+        """Prunes every account that has a retention; gives how much went, by class. Raises Unavailable."""
+        went: dict[str, int] = {}
+        for account in await accounts.all_accounts(self._store):
+            if not account["retention"] or self._ending.is_set():
+                continue
+            found, _ = await self.prune(account)
+            for one in found:
+                went[one.name] = went.get(one.name, 0) + one.count
+        return {name: count for name, count in went.items() if count}
+
+    def _classes(self, account: Row) -> list[tuple[str, int | None]]:
+        due = retention.due(account["retention"], self._clock())
+        return [(name, due.get(name)) for name in retention.CLASSES]
+
+    async def _class(self, account_id: str, name: str, before: int, at_most: int | None) -> tuple[int, bool]:
+        taken, after = 0, None
+        while at_most is None or taken < at_most:
+            if self._ending.is_set():
+                return taken, False
+            step = await retention.step(self._store, account_id, name, before, after)
+            taken, after = taken + step.taken, step.after
+            if after is None:
+                return taken, True
+            await asyncio.sleep(0)  # a delivery that waits for the writing connection has its turn before the next step
+        return taken, False
+
+    async def _run(self) -> None:
+        while not self._ending.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), LOOK)
+            if self._ending.is_set():
+                return
+            try:
+                if await retention.turn(self._store, self._clock(), int(EVERY * 1e6)) and (went := await self.sweep()):
+                    log.info("pruned", **went)
+            except (Unavailable, Rejected) as fault:
+                log.warning("pruning waits for the database", reason=str(fault)[:300])

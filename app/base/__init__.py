@@ -1,0 +1,1 @@
+"""What everything stands on: settings, clock, ids, identities, outcomes, secrets. No SQL and no HTTP."""

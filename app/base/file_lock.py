@@ -1,0 +1,67 @@
+"""One process at a time on a SQLite database: the server while it serves, else a command while it works."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+
+from app.base.settings import Settings
+
+PATIENCE = 15.0  # seconds in which a command, or a server that starts or ends, lets go of the database
+
+
+class Held(Exception):
+    """Another process has the database; the message says which."""
+
+
+class Lock:
+    """A lock on `orders.db.lock` beside the database. The kernel lets go of it when its process ends, however it ends.
+
+    The file itself stays: whoever took it away could leave two processes with a lock each.
+    """
+
+    def __init__(self, settings: Settings, what: str) -> None:
+        self._database = settings.database_path
+        self._path = self._database.with_name(self._database.name + ".lock")
+        self._what = what
+        self._file: int | None = None
+
+    def acquire(self) -> None:
+        """Takes the lock, or raises Held at once. Raises OSError when the file cannot be made."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            holder = os.pread(file, 200, 0).decode("utf-8", "replace").strip() or "another process"
+            os.close(file)
+            if isinstance(fault, BlockingIOError):
+                raise Held(f"{self._database} is in use by {holder}; on SQLite one process at a time has it") from None
+            raise
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"`orders-registry {self._what}` (process {os.getpid()})\n".encode(), 0)
+        self._file = file
+
+    def wait(self, unless: Callable[[], bool]) -> bool:
+        """Takes the lock as soon as it is free and gives True; gives False once `unless` says so instead.
+
+        Raises Held when whoever has it does not let go in time, OSError when the file cannot be made.
+        """
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.acquire()
+                return True
+            except Held:
+                if unless():
+                    return False
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
+    def release(self) -> None:
+        """Lets go."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.ftruncate(file, 0)
+            os.close(file)

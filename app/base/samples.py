@@ -1,0 +1,85 @@
+"""The samples that travel with the adapters: what `send` and `test` show a source at work with."""
+
+import json
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from adapters.contract import Adapter, Delivery, Header, Query
+
+
+def cases(adapter: str) -> list[tuple[str, dict[str, Any], bytes]]:
+    """An adapter's samples: (case, what headers.json says, the body)."""
+    folder = files("adapters") / "samples" / adapter
+    if not folder.is_dir():
+        return []
+    return [
+        (case.name, json.loads((case / "headers.json").read_text()), (case / "body").read_bytes())
+        for case in sorted(folder.iterdir(), key=lambda one: one.name)
+        if (case / "headers.json").is_file()
+    ]
+
+
+def delivery(adapter: str, kind: str | None, *, now: datetime, url: str, case: str | None = None) -> Delivery:
+    """A sample of that kind (or case; of any, when none is named), not signed yet. Raises LookupError."""
+    found = cases(adapter)
+    # Those that presume no options first: they are what a source as it is set up by default would get.
+    for name, said, body in sorted(found, key=lambda one: "options" in one[1]):
+        if (kind is None or said.get("kind") == kind) and (case is None or name == case):
+            return Delivery(
+                body=body, headers=said.get("headers", {}), query=said.get("query"), received_at=now, url=url
+            )
+    if case is not None:
+        raise LookupError(f"there is no such sample; there are {', '.join(name for name, _, _ in found) or 'none'}")
+    kinds = sorted({said.get("kind", "") for _, said, _ in found})
+    raise LookupError(f"there is no sample of that kind; there are {', '.join(kinds) or 'none'}")
+
+
+def around(
+    body: bytes, adapter: Adapter[Any], kind: str | None, headers: dict[str, str], *, now: datetime, url: str
+) -> Delivery:
+    """A delivery of this body as the adapter's platform would send it, under an id of its own; not signed yet."""
+    try:
+        usual = delivery(adapter.name, kind, now=now, url=url)
+    except LookupError:
+        usual = Delivery(body=body, headers={"content-type": "application/json"}, received_at=now, url=url)
+    told = dict(usual.headers)
+    if isinstance(adapter.delivery_id, Header):
+        for name in adapter.delivery_id.names:
+            if name in told:
+                told[name] = str(uuid4())
+    if kind is not None and isinstance(adapter.kind, Header):
+        told[adapter.kind.names[0]] = kind
+    query = dict(usual.query)
+    if kind is not None and isinstance(adapter.kind, Query):
+        query[adapter.kind.name] = kind
+    given = {name.lower(): value for name, value in headers.items()}
+    return Delivery(body=body, headers={**told, **given}, query=query, received_at=now, url=url)
+
+
+def query_string(one: Delivery) -> bytes:
+    """The delivery's query as it stands in an address."""
+    return urlencode(dict(one.query)).encode()
+
+
+def described(adapter: Adapter[Any]) -> dict[str, Any]:
+    """An adapter's declarations."""
+    scheme = getattr(adapter, "signature", None)
+    return {
+        "name": adapter.name,
+        "title": adapter.title,
+        "origin": str(adapter.origin),
+        "signature": scheme.words if scheme else "as its options say",
+        "strength": str(scheme.strength) if scheme else None,
+        "kinds": sorted({*adapter.reads, *adapter.fetches}),
+        "ignores": sorted(adapter.ignores),
+        "statuses": {word: (str(status) if status else None) for word, status in adapter.statuses.items()},
+        "topics": list(adapter.topics),
+        "secret_made_by": adapter.secret_made_by,
+        "key": adapter.api.key_words if adapter.api else None,
+        "setup": list(adapter.setup),
+        "links": {"signing": adapter.links.signing, "payload": adapter.links.payload},
+        "options": adapter.options.model_json_schema().get("properties", {}),
+    }

@@ -1,0 +1,124 @@
+"""What an adapter (or a member) says of an order, in the shape in which the history keeps it: JSON, canonical, bounded."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.contract import RANK, UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
+from app.base.clock import micros
+from app.base.identity import identities
+
+TITLE_LENGTH = 300
+TEXT_LENGTH = 1000
+MAX_ITEMS = 500
+UNTIMED = -1  # the history's column cannot be null: it is part of the key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One entry-to-be of an order's history. `names` are the order's ids in this statement, the best first."""
+
+    names: tuple[str, ...]
+    at: int
+    rank: int
+    digest: str
+    said: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What a CRM says of one of its contacts; identities as in `identity`, without the CRM's own id."""
+
+    crm_id: str
+    name: str | None
+    identities: tuple[tuple[str, str], ...]
+
+
+def person(customer: Customer, region: str) -> Person:
+    """The contact in the shape in which it is kept. Raises Unreadable."""
+    crm_id = clean(customer.crm_id or "", 255)
+    if not crm_id:
+        raise Unreadable("the contact's id is missing")
+    name = clean((customer.name or "").strip(), TITLE_LENGTH) or None
+    known = [(kind, clean(value, 512)) for kind, value in identities(customer, None, region) if kind != "crm"]
+    return Person(crm_id=crm_id, name=name, identities=tuple(known))
+
+
+def clean(text: str, length: int = TEXT_LENGTH) -> str:
+    """Text that both engines can hold. PostgreSQL's text has no NUL and UTF-8 no lone surrogates: both become U+FFFD."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = re.sub("[\ud800-\udfff]", "\ufffd", text)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def state(order: Order, *, source_id: str | None, region: str, digest: str) -> Statement:
+    """The statement of one order in a delivery with this digest (of kind and body)."""
+    said: dict[str, Any] = {"external_id": clean(order.external_id, 255)}
+    aliases = tuple(dict.fromkeys(clean(alias, 255) for alias in order.aliases if alias))
+    if aliases:
+        said["aliases"] = list(aliases)
+    if order.preference:
+        said["preference"] = order.preference
+    if isinstance(order.status, Status):
+        said["status"] = str(order.status)
+    if order.source_status is not None:
+        said["source_status"] = clean(order.source_status, 200)
+    if order.title:
+        said["title"] = clean(order.title.strip(), TITLE_LENGTH)
+    if order.value is not None:
+        said["value"], said["currency"] = order.value.minor, order.value.currency
+    if order.refunds:
+        said["refunds"] = {clean(key, 255): [money.minor, money.currency] for key, money in order.refunds.items()}
+    if order.ordered_at is not None:
+        said["ordered_at"] = micros(order.ordered_at)
+    if order.paid_at is not None:
+        said["paid_at"] = micros(order.paid_at)
+    if order.customer is not None:
+        known = [(kind, clean(value, 512)) for kind, value in identities(order.customer, source_id, region)]
+        customer: dict[str, Any] = {"identities": known}
+        if order.customer.name and order.customer.name.strip():
+            customer["name"] = clean(order.customer.name.strip(), TITLE_LENGTH)
+        if known or "name" in customer:
+            said["customer"] = customer
+    if order.items is not None:
+        said["items"] = [_item(item) for item in order.items[:MAX_ITEMS]]
+    if order.url:
+        said["url"] = clean(order.url, 2000)
+    if order.test is not None:
+        said["test"] = order.test
+    if order.deal_id:
+        said["deal_id"] = clean(order.deal_id, 255)
+    names = (said["external_id"], *(alias for alias in aliases if alias != said["external_id"]))
+    return Statement(
+        names=names,
+        at=micros(order.at) if order.at is not None else UNTIMED,
+        rank=RANK[Status(said["status"])] if "status" in said else -1,
+        digest=entry_digest(digest, said["external_id"]),
+        said=said,
+    )
+
+
+def entry_digest(delivery_digest: str, external_id: str) -> str:
+    """Tells entries apart that have the same time and rank; the same statement gives the same, whenever it arrives."""
+    return hashlib.sha256(f"{delivery_digest}\n{external_id}".encode()).hexdigest()[:32]
+
+
+def says_unknown_status(order: Order) -> bool:
+    """Whether the source used a status word that its adapter does not know."""
+    return order.status is UNKNOWN
+
+
+def _item(item: Item) -> dict[str, Any]:
+    kept: dict[str, Any] = {"title": clean(item.title or "", TITLE_LENGTH), "quantity": str(item.quantity)}
+    if isinstance(item.unit_value, Money):
+        kept["unit_value"] = [item.unit_value.minor, item.unit_value.currency]
+    if item.sku:
+        kept["sku"] = clean(item.sku, 255)
+    return kept

@@ -1,0 +1,346 @@
+"""The command line is a client of the API. This is its way in, and the one place in app/cli that knows app/web.
+
+On SQLite, while a server runs, the way is the Unix socket beside the database; else the same application in this
+process. Of the other rooms of app/web nothing is imported: what a command can do, the API can do.
+"""
+
+import asyncio
+import gc
+import socket
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Self
+
+from app.base.roles import ACCOUNT_HEADER, IN_PROCESS, socket_address
+from app.cli.output import PROGRAM, Misuse, Refused
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from app.base.settings import Settings
+    from app.cli.inprocess import Answer
+    from app.imports.worker import Apart
+    from app.web.application import Application
+
+Send_ = Callable[..., "Answer"]
+# Begins a request and gives what waits for its answer.
+Begin = Callable[..., Callable[[], "Answer"]]
+# Begins a GET and gives its status, and what reads its answer piece by piece.
+Stream = Callable[..., AbstractContextManager[tuple[int, Iterator[bytes]]]]
+
+
+def application(settings: "Settings") -> "Application":
+    """The whole service. Raises BadSettings."""
+    from app.web.application import create_app
+
+    return create_app(settings)
+
+
+def settings_of(*, serves: bool = False, **given: object) -> "Settings":
+    """The settings from the environment. Raises Misuse, naming every fault."""
+    from app.base.settings import BadSettings, read_settings
+
+    try:
+        return read_settings(serves=serves, **given)
+    except BadSettings as faults:
+        raise Misuse(str(faults)) from None
+
+
+class Door:
+    """An open way to the API, with the operator's rights."""
+
+    def __init__(self, settings: "Settings", send: Send_, *, running: bool, begin: Begin, stream: Stream) -> None:
+        self.settings = settings
+        self.running = running  # whether a server answers, rather than this process
+        self._send, self._begin, self._stream = send, begin, stream
+
+    def ask(self, method: str, path: str, *, account: str | None = None, body: Any = None, query: Any = None) -> Any:
+        """The API's answer. Raises Refused with the problem's words."""
+        headers = {ACCOUNT_HEADER: account.encode()} if account else {}
+        return _answered(self._send(method, path, json=body, params=_given(query), headers=headers))
+
+    def in_turn(
+        self, path: str, parts: Iterable[tuple[bytes, Mapping[str, Any]]], *, account: str, media: str, ahead: int = 1
+    ) -> Generator[Any]:
+        """POSTs parts (content, query), `ahead` at a time; the answers come in order. Raises Refused.
+
+        Whatever ends it, parts that are on their way are waited for.
+        """
+        headers = {ACCOUNT_HEADER: account.encode(), "content-type": media}
+        under_way: deque[Callable[[], Answer]] = deque()
+        try:
+            for content, query in parts:
+                under_way.append(self._begin("POST", path, content=content, params=_given(query), headers=headers))
+                if len(under_way) >= ahead:
+                    answer = under_way[0]()
+                    under_way.popleft()
+                    yield _answered(answer)
+            while under_way:
+                answer = under_way[0]()
+                under_way.popleft()
+                yield _answered(answer)
+        finally:
+            while under_way:
+                with suppress(Refused):
+                    under_way.popleft()()
+
+    def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Generator[bytes]:
+        """A GET's answer as it comes, however large. Raises Refused."""
+        from app.cli.inprocess import Answer
+
+        headers = {ACCOUNT_HEADER: account.encode()}
+        with self._stream(path, params=_given(query), headers=headers) as (status, content):
+            if not Answer(status, b"").is_success:
+                _answered(Answer(status, b"".join(content)))
+            yield from content
+
+    def get(self, path: str, *, account: str | None = None, **query: Any) -> Any:
+        """GET."""
+        return self.ask("GET", path, account=account, query=query)
+
+    def post(self, path: str, body: Any = None, *, account: str | None = None) -> Any:
+        """POST."""
+        return self.ask("POST", path, account=account, body=body if body is not None else {})
+
+    def all_of(self, path: str, *, account: str | None = None) -> Any:
+        """Every page of a list as one answer."""
+        rows: list[Any] = []
+        cursor = None
+        while True:
+            page = self.get(path, account=account, limit=200, cursor=cursor)
+            rows += page["data"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return {"data": rows, "next_cursor": None}
+
+    def account(self, named: str | None) -> str:
+        """The account that is meant: the one named, or the only one. Raises Misuse, Refused."""
+        if named:
+            return named
+        found = self.get("/operator/accounts")["data"]
+        if not found:
+            raise Refused(f"there is no account yet; to make one: {PROGRAM} account create NAME --enable")
+        if len(found) > 1:
+            names = ", ".join(one["name"] for one in found[:20])
+            raise Misuse(f"say which account with --account: {names}")
+        only: str = found[0]["account_id"]
+        return only
+
+    def owner(self, thing: str) -> str:
+        """The account that a source, delivery or token belongs to. Raises Refused."""
+        account_id: str = self.get("/operator/owner", id=thing)["account_id"]
+        return account_id
+
+
+def _given(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {name: value for name, value in (query or {}).items() if value is not None} or None
+
+
+def _answered(response: "Answer") -> Any:
+    """What the API answered. Raises Refused with the problem's words."""
+    if response.is_success:
+        return response.json() if response.content else None
+    try:
+        problem = response.json()
+        detail = problem.get("detail") or problem.get("title")
+    except ValueError:
+        detail = f"the server answered {response.status}"
+    raise Refused(str(detail))
+
+
+@contextmanager
+def opened(
+    what: str, settings: "Settings | None" = None, *, migrates: bool = True, large: bool = False
+) -> Iterator[Door]:
+    """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused.
+
+    `large` says that a large file of orders is to come.
+    """
+    from app.base.file_lock import Held, Lock
+
+    settings = settings or settings_of()
+    if settings.on_sqlite and not migrates and not settings.database_path.exists():
+        raise Refused(f"there is no database at {settings.database_path} yet; {PROGRAM} serve, or migrate, makes it")
+    with ExitStack() as stack:
+        if not settings.on_sqlite:
+            yield stack.enter_context(_in_process(settings, migrates, large))
+            return
+        lock = Lock(settings, what)
+        try:
+            mine = not answers(settings) and lock.wait(unless=lambda: answers(settings))
+        except Held as why:
+            raise Refused(str(why)) from None
+        except OSError as fault:
+            raise Refused(f"{settings.database_path}: {fault.strerror}") from None
+        if not mine:
+            yield stack.enter_context(_through_socket(settings))
+            return
+        stack.callback(lock.release)
+        yield stack.enter_context(_in_process(settings, migrates, large))
+
+
+def answers(settings: "Settings") -> bool:
+    """Whether a server has this SQLite database open."""
+    try:
+        with socket_address(settings.socket_path) as address, socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(5)
+            knock.connect(address)
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def _through_socket(settings: "Settings") -> Iterator[Door]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    import httpx
+
+    from app.cli.inprocess import Answer
+
+    @contextmanager
+    def there() -> Iterator[None]:
+        try:
+            yield
+        except httpx.HTTPError as fault:
+            raise Refused(f"the server went away: {str(fault) or type(fault).__name__}") from None
+
+    with (
+        socket_address(settings.socket_path) as address,
+        httpx.Client(transport=httpx.HTTPTransport(uds=address), base_url="http://registry", timeout=600) as client,
+        ThreadPoolExecutor(max_workers=8) as threads,
+    ):
+
+        def send(*given: Any, **named: Any) -> Answer:
+            with there():
+                response = client.request(*given, **named)
+                return Answer(response.status_code, response.content)
+
+        def begin(*given: Any, **named: Any) -> Callable[[], Answer]:
+            return threads.submit(send, *given, **named).result
+
+        @contextmanager
+        def stream(path: str, **named: Any) -> Iterator[tuple[int, Iterator[bytes]]]:
+            with there(), client.stream("GET", path, **named) as response:
+                yield response.status_code, response.iter_bytes()
+
+        yield Door(settings, send, running=True, begin=begin, stream=stream)
+
+
+@contextmanager
+def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[Door]:
+    from app.base.settings import BadSettings
+    from app.cli.inprocess import Answer, InProcess
+    from app.db.engine import Unavailable
+    from app.db.migrate import Newer, migrate, standing
+
+    with ExitStack() as loading, asyncio.Runner() as runner, _reading_apart(runner, settings, large) as apart:
+        gc.disable()  # what is loaded stays: to look through it again and again is a tenth of the start
+        loading.callback(gc.enable)
+        try:
+            if migrates:
+                runner.run(migrate(settings))
+            else:
+                at, needed = runner.run(standing(settings))
+                if at != needed:
+                    raise Refused(f"the database is at revision {at}, this version needs {needed}: {PROGRAM} migrate")
+            app = application(settings)
+            if apart:
+                app.registry.importer.apart = apart
+            if settings.on_sqlite:
+                app.registry.importer.alone()  # the lock is ours
+        except (Newer, Unavailable) as why:
+            raise Refused(str(why)) from None
+        except BadSettings as why:
+            raise Misuse(str(why)) from None
+
+        async def door(scope: "Scope", receive: "Receive", send: "Send") -> None:
+            await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
+
+        lifespan = Lifespan(app)
+        client = InProcess(door)
+
+        def begin(*given: Any, **named: Any) -> Callable[[], Answer]:
+            task = runner.get_loop().create_task(client.ask(*given, **named))
+
+            async def answer() -> Answer:
+                return await asyncio.shield(task)  # Ctrl-C ends the waiting, never what the database is doing
+
+            return lambda: runner.run(answer())
+
+        @contextmanager
+        def stream(path: str, **named: Any) -> Iterator[tuple[int, Iterator[bytes]]]:
+            asked = client.asked("GET", path, **named)
+            status, content = runner.run(asked.__aenter__())
+
+            async def piece() -> bytes:
+                return await anext(content, b"")
+
+            try:
+                yield status, iter(lambda: runner.run(piece()), b"")
+            finally:
+                runner.run(asked.__aexit__(None, None, None))
+
+        runner.run(lifespan.__aenter__())
+        gc.freeze()
+        loading.close()
+        try:
+            yield Door(
+                settings,
+                lambda *given, **named: runner.run(client.ask(*given, **named)),
+                running=False,
+                begin=begin,
+                stream=stream,
+            )
+        finally:
+            runner.run(lifespan.__aexit__())
+
+
+@contextmanager
+def _reading_apart(runner: asyncio.Runner, settings: "Settings", large: bool) -> Iterator["Apart | None"]:
+    """The process that reads a large file's rows, begun first of all: it starts while this one does."""
+    if not large:
+        yield None
+        return
+    from app.imports.worker import Apart
+
+    apart = Apart(nice=not settings.on_sqlite)  # there, no server runs
+    runner.run(apart.begin())
+    try:
+        yield apart
+    finally:
+        runner.run(apart.close())
+
+
+class Lifespan:
+    """Enters and leaves an application's lifespan, as a server would. Raises Refused when it does not begin."""
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+        self._to: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+
+        async def live() -> None:
+            try:
+                await self._app(scope, self._to.get, self._from.put)
+            except Exception as fault:  # whatever it is: who waits for an answer must get one
+                await self._from.put({"type": "lifespan.failed", "message": f"{type(fault).__name__}: {fault}"})
+
+        self._task = asyncio.create_task(live())
+        await self._say("startup")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._say("shutdown")
+        await self._task
+
+    async def _say(self, what: str) -> None:
+        await self._to.put({"type": f"lifespan.{what}"})
+        said = await self._from.get()
+        if said["type"] != f"lifespan.{what}.complete":
+            words = str(said.get("message", "")).strip().splitlines() or ["it ended"]
+            raise Refused(f"the registry could not {'start' if what == 'startup' else 'end cleanly'}: {words[-1]}")

@@ -1,0 +1,159 @@
+"""`account` and `token`: who may use the registry, and as what."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, table, when
+
+account = group("Accounts: each has its own sources, contacts and orders. The registry is off until it is enabled.")
+token = group("Tokens: what a member shows to the API. Only hashes are kept.")
+
+Role = Annotated[str, typer.Option("--role", help="admin, manager, rep, integrator or ops.")]
+
+
+@command(account, "create", "account create acme --enable")
+def account_create(
+    name: str,
+    enable: Annotated[bool, typer.Option("--enable", help="Turn the registry on at once.")] = False,
+    json: Json = False,
+) -> None:
+    """Make an account and its admin's token, which is shown this once."""
+    from app.cli.client import opened
+
+    with opened("account create") as door:
+        made = door.post("/operator/accounts", {"name": name, "enable": enable})
+    as_json(made) if json else facts(made)
+
+
+@command(account, "list", "account list --json")
+def account_list(json: Json = False) -> None:
+    """Show every account of this installation."""
+    from app.cli.client import opened
+
+    with opened("account list") as door:
+        found = door.get("/operator/accounts")
+    if json:
+        as_json(found)
+        return
+    rows = [(one["account_id"], one["name"], one["orders_enabled"], when(one["created_at"])) for one in found["data"]]
+    table(None, ("account", "name", "enabled", "made"), rows)
+
+
+def _switch(named: str, on: bool, json: bool) -> None:
+    from app.cli.client import opened
+
+    with opened("account") as door:
+        found = door.ask("PATCH", "/v1/account", account=named, body={"orders_enabled": on})
+    as_json(found) if json else facts({"account": found["name"], "enabled": found["orders_enabled"]})
+
+
+@command(account, "enable", "account enable acme")
+def account_enable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], json: Json = False) -> None:
+    """Turn an account's registry on."""
+    _switch(named, True, json)
+
+
+@command(account, "disable", "account disable acme")
+def account_disable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], json: Json = False) -> None:
+    """Turn an account's registry off: deliveries are refused with 403."""
+    _switch(named, False, json)
+
+
+@command(account, "set", "account set acme --owner-privacy", "account set acme --currency USD --region US")
+def account_set(
+    named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    owner_privacy: Annotated[
+        bool | None, typer.Option("--owner-privacy/--no-owner-privacy", help="Whether a rep sees the own wallet alone.")
+    ] = None,
+    currency: Annotated[str | None, typer.Option(help="Of orders that name none: BRL.")] = None,
+    region: Annotated[str | None, typer.Option(help="Where phone numbers without a country code are: BR.")] = None,
+    json: Json = False,
+) -> None:
+    """Set, or show, what holds for the whole account."""
+    from app.cli.client import opened
+
+    wanted = {
+        "owner_privacy": owner_privacy,
+        "default_currency": currency.upper() if currency else None,
+        "default_region": region.upper() if region else None,
+    }
+    body = {name: value for name, value in wanted.items() if value is not None}
+    with opened("account set") as door:
+        if body:
+            found = door.ask("PATCH", "/v1/account", account=named, body=body)
+        else:
+            found = door.get("/v1/account", account=named)
+    as_json(found) if json else facts({"account": found["name"], **{name: found[name] for name in wanted}})
+
+
+@command(account, "panel", "account panel acme --origin https://chat.example.com", "account panel acme --nowhere")
+def account_panel(
+    named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    origin: Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="Who may show it in a frame; may be repeated, replaces what was."),
+    ] = None,
+    nowhere: Annotated[bool, typer.Option("--nowhere", help="Nobody may.")] = False,
+    json: Json = False,
+) -> None:
+    """Say, or show, which pages may show the account's panel (a contact's page) in a frame."""
+    from app.cli.client import opened
+
+    if origin and nowhere:
+        raise Misuse("--origin and --nowhere contradict each other")
+    with opened("account panel") as door:
+        if origin or nowhere:
+            found = door.ask("PATCH", "/v1/account", account=named, body={"panel_origins": origin or []})
+        else:
+            found = door.get("/v1/account", account=named)
+    shown = {"account": found["account_id"], "panel_origins": found["panel_origins"]}
+    words = {"account": found["name"], "path": f"/console/panel?account={found['account_id']}"}
+    as_json(shown) if json else facts({**words, "shown by": ", ".join(found["panel_origins"]) or "nobody"})
+
+
+@command(token, "create", "token create --account acme --role rep --member 7")
+def token_create(
+    role: Role,
+    account: Account = None,
+    member: Annotated[str | None, typer.Option("--member", help="The member's id; made when there is none.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a token; it is shown this once."""
+    from app.cli.client import opened
+
+    with opened("token create") as door:
+        named = door.account(account)
+        if member is not None:
+            known = {one["id"] for one in door.all_of("/v1/members", account=named)["data"]}
+            if member not in known:
+                door.post("/v1/members", {"name": member, "role": role, "id": member}, account=named)
+        made = door.post("/v1/tokens", {"role": role} | ({"member_id": member} if member else {}), account=named)
+    as_json(made) if json else facts(made)
+
+
+@command(token, "list", "token list --account acme")
+def token_list(account: Account = None, json: Json = False) -> None:
+    """Show the tokens of an account, without themselves."""
+    from app.cli.client import opened
+
+    with opened("token list") as door:
+        found = door.all_of("/v1/tokens", account=door.account(account))
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (one["id"], one["role"], one["member_id"], when(one["created_at"]), when(one["revoked_at"]))
+        for one in found["data"]
+    ]
+    table(None, ("token", "role", "member", "made", "revoked"), rows)
+
+
+@command(token, "revoke", "token revoke tok_01J…")
+def token_revoke(named: Annotated[str, typer.Argument(metavar="TOKEN_ID")], json: Json = False) -> None:
+    """Revoke a token: it is refused within a second."""
+    from app.cli.client import opened
+
+    with opened("token revoke") as door:
+        door.ask("DELETE", f"/v1/tokens/{named}", account=door.owner(named))
+    as_json({"id": named, "revoked": True}) if json else facts({"revoked": named})

@@ -1,0 +1,391 @@
+"""`deliveries`, `send`, `verify`, `try`: the delivery log, and one delivery at a time."""
+
+import base64
+import json as json_
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.output import (
+    Account,
+    Json,
+    Misuse,
+    Refused,
+    as_json,
+    as_json_line,
+    command,
+    facts,
+    group,
+    plain,
+    table,
+    when,
+    word,
+)
+
+main = group("The delivery log: what came, and what became of it.")
+privacy = group("Privacy requests that sources passed on: whom they are about stands in the delivery.")
+top = group("One delivery at a time.")
+
+Text = str | None
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id, src_…")]
+Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id, dlv_…")]
+SourceFilter = Annotated[Text, typer.Option("--source", help="Of this source.")]
+OutcomeFilter = Annotated[Text, typer.Option("--outcome", help="With this outcome: created, unreadable, held …")]
+KindFilter = Annotated[Text, typer.Option("--kind", help="Of this kind: orders/paid …")]
+ExternalFilter = Annotated[Text, typer.Option("--external-id", help="About the order of this id at the source.")]
+ContactFilter = Annotated[Text, typer.Option("--contact", help="About orders of this contact.")]
+SinceFilter = Annotated[Text, typer.Option("--since", help="From this time on (ISO 8601, or 24h, 7d).")]
+UntilFilter = Annotated[Text, typer.Option("--until", help="Before this time.")]
+WordFilter = Annotated[Text, typer.Option("--q", help="Whose reason holds this text.")]
+Headers = Annotated[Path, typer.Option("--headers", help="File: `Name: value` lines, or a JSON object.", exists=True)]
+Queries = Annotated[
+    list[str] | None, typer.Option("--query", help="NAME=VALUE of the address, where the platform signs there.")
+]
+BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact bytes of the body.", exists=True)]
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+PAGE = 200
+LATE = 10.0  # seconds by which a delivery may be committed after one that came later
+KNOWN = 20_000  # ids that the tail remembers, so as to show each delivery once
+COLUMNS = ("time", "outcome", "kind", "order", "delivery", "reason")
+
+
+def _row(one: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        when(one["received_at"]),
+        word(one["outcome"]),
+        one["kind"],
+        one["external_id"],
+        one["id"],
+        one["reason"] or "",
+    )
+
+
+@command(main, "list", "deliveries list --outcome unreadable --since 24h")
+def list_(
+    account: Account = None,
+    source: SourceFilter = None,
+    outcome: OutcomeFilter = None,
+    kind: KindFilter = None,
+    external_id: ExternalFilter = None,
+    contact: ContactFilter = None,
+    since: SinceFilter = None,
+    until: UntilFilter = None,
+    q: WordFilter = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: Annotated[Text, typer.Option(help="Go on where a page ended: its next_cursor (--json).")] = None,
+    json: Json = False,
+) -> None:
+    """Show the log, newest first."""
+    from app.cli.client import opened
+
+    with opened("deliveries list") as door:
+        named = door.owner(source) if source and not account else door.account(account)
+        found: dict[str, Any] = {"data": [], "next_cursor": cursor}
+        while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
+            page = door.get(
+                "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
+                contact=contact, since=since, until=until, q=q, limit=limit - len(found["data"]), cursor=found["next_cursor"],
+            )  # fmt: skip
+            found = {"data": found["data"] + page["data"], "next_cursor": page["next_cursor"]}
+            if found["next_cursor"] is None:
+                break
+    as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])
+
+
+@command(main, "show", "deliveries show dlv_01J…")
+def show(delivery: Delivery, json: Json = False) -> None:
+    """Show one delivery whole: headers, body, what became of it."""
+    from app.cli.client import opened
+
+    with opened("deliveries show") as door:
+        found = door.get(f"/v1/deliveries/{delivery}", account=door.owner(delivery))
+    if json:
+        as_json(found)
+        return
+    source = {"source": found["source"]["name"] if found["source"] else None}  # None: deleted since
+    facts(source | {name: value for name, value in found.items() if name not in {"headers", "body", "source"}})
+    for name, value in (found["headers"] or {}).items():
+        print(f"  {name}: {plain(value)}")
+    print()
+    print("\n".join(plain(line) for line in (found["body"] or "").splitlines()))
+
+
+@command(main, "body", "deliveries body dlv_01J… > body.json")
+def body(
+    delivery: Delivery,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file, instead of standard output.")] = None,
+    json: Json = False,
+) -> None:
+    """Write out the exact bytes of a delivery's body; with --json as a text, or in base64 where they are none."""
+    import sys
+
+    from app.cli.client import opened
+
+    with opened("deliveries body") as door:
+        account = door.owner(delivery)
+        content = b"".join(door.pieces(f"/v1/deliveries/{delivery}/body", account=account, query={}))
+        told = door.get(f"/v1/deliveries/{delivery}", account=account) if json else {}
+    if json:
+        as_json({name: told[name] for name in ("id", "body", "body_encoding")})
+        if output is None:
+            return
+    if output is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as fault:
+        raise Refused(f"{output}: {fault.strerror}") from None
+
+
+@command(main, "changes", "deliveries changes dlv_01J…")
+def changes(delivery: Delivery, json: Json = False) -> None:
+    """Show what a delivery changed in its orders, field by field."""
+    from app.cli.client import opened
+
+    with opened("deliveries changes") as door:
+        found = door.get(f"/v1/deliveries/{delivery}/changes", account=door.owner(delivery))
+    if json:
+        as_json(found)
+        return
+    for order in found["data"]:
+        made = "new: " if order["made"] else ""
+        rows = [(one["field"], one["before"], one["after"]) for one in order["changes"]]
+        table(f"{made}{order['order_id']} {order['title'] or order['external_id']}", ("field", "before", "after"), rows)
+
+
+@command(main, "tail", "deliveries tail --source src_01J… --json", "deliveries tail --outcome unreadable --since 1h")
+def tail(
+    account: Account = None,
+    source: SourceFilter = None,
+    outcome: OutcomeFilter = None,
+    kind: KindFilter = None,
+    external_id: ExternalFilter = None,
+    contact: ContactFilter = None,
+    since: SinceFilter = None,
+    until: UntilFilter = None,
+    q: WordFilter = None,
+    json: Json = False,
+) -> None:
+    """Follow the log until Ctrl-C; with --since, first what came from then on; with --until, no longer than that."""
+    import time
+
+    from app.base.clock import iso, now
+    from app.base.clock import since as moment
+    from app.cli.client import opened
+
+    try:  # a span counts back from now, not from each look
+        first = None if since is None else moment(since, now())
+        last = None if until is None else moment(until, now())
+    except ValueError as fault:
+        raise Misuse(f"--since or --until {fault}") from None
+    with suppress(KeyboardInterrupt), opened("deliveries tail") as door:
+        if door.settings.on_sqlite and not door.running:
+            raise Refused("no server is running, so nothing can come; start one: orders-registry serve")
+        named = door.owner(source) if source and not account else door.account(account)
+
+        def newest() -> str:
+            return next((one["id"] for one in door.get("/v1/deliveries", account=named, limit=1)["data"]), "dlv_")
+
+        history = since is None  # then what the first look finds came before we did
+        upto = newest() if history else "dlv_"
+        shown: dict[str, None] = {upto: None}
+        while True:
+            ended = last is not None and now() >= last
+            # From where the whole log ended at the last look, so that what matches seldom is not looked for in all of it.
+            than, upto = _before(upto), newest()
+            while True:
+                found = door.get(
+                    "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
+                    contact=contact, since=iso(first), until=iso(last), q=q, newer_than=than, limit=PAGE,
+                )["data"]  # fmt: skip
+                for one in found:
+                    if (than := one["id"]) not in shown:
+                        shown[than] = None
+                        if history:
+                            continue
+                        as_json_line(one) if json else print("  ".join(plain(cell) for cell in _row(one)), flush=True)
+                if len(found) < PAGE:
+                    break
+            if ended:
+                return
+            history = False
+            for old in list(shown)[:-KNOWN]:
+                del shown[old]
+            time.sleep(0.5)
+
+
+def _before(delivery: str) -> str:
+    """The smallest id that a delivery shown late may have: ids are given at the door, and commits overtake each other."""
+    from ulid import ULID
+
+    if len(delivery) <= len("dlv_"):
+        return delivery
+    return f"dlv_{ULID.from_timestamp(max(0.0, ULID.from_str(delivery[4:]).timestamp - LATE))}"
+
+
+@command(top, "send", "send src_01J…", "send src_01J… --kind orders/paid --to http://127.0.0.1:8080/webhooks/src_01J…")
+def send(
+    source: Source,
+    kind: Annotated[Text, typer.Option(help="Which sample; with --file, what the body is.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A body of your own instead of a sample's.", exists=True)] = None,
+    header: Annotated[list[str] | None, typer.Option("--header", help="`Name: value`; with --file.")] = None,
+    to: Annotated[Text, typer.Option(help="Another address than the source's own.")] = None,
+    json: Json = False,
+) -> None:
+    """Sign a sample as the platform would, and post it over HTTP."""
+    import httpx
+
+    from app.cli.client import opened
+
+    body: dict[str, Any] = {"kind": kind} if kind else {}
+    if file is not None:
+        body |= {"body": base64.b64encode(_bytes(file)).decode(), "headers": _headers("\n".join(header or []))}
+    with opened("send") as door:
+        signed = door.post(f"/operator/sources/{source}/sign", body, account=door.owner(source))
+        url = to or signed["url"]
+        if door.settings.on_sqlite and not door.running and to is None:
+            raise Refused("no server is running to send it to; start one: orders-registry serve")
+    try:
+        answer = httpx.post(
+            url,
+            content=base64.b64decode(signed["body"]),
+            headers=signed["headers"],
+            params=signed["query"] or None,
+            timeout=30,
+            trust_env=httpx.URL(url).host not in LOOPBACK,  # a proxy is for what is far away
+        )
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as fault:
+        raise Refused(f"{url}: {str(fault) or type(fault).__name__}") from None
+    try:
+        said = answer.json()
+    except ValueError:
+        said = {"body": answer.text[:200]}
+    shown = {"status": answer.status_code, "url": url, **(said if isinstance(said, dict) else {"body": said})}
+    as_json(shown) if json else facts(shown)
+    if answer.is_error:
+        raise Refused(f"the answer was {answer.status_code}")
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as fault:
+        raise Misuse(f"{file}: {fault.strerror}") from None
+
+
+def _headers(text: str) -> dict[str, str]:
+    """Headers as a log shows them, or as a JSON object. Raises Misuse."""
+    if text.lstrip().startswith("{"):
+        try:
+            found = json_.loads(text)
+        except ValueError as fault:
+            raise Misuse(f"the headers are not JSON: {fault}") from None
+        found = found.get("headers", found)
+        if not isinstance(found, dict):
+            raise Misuse("the headers are not a JSON object of names and values")
+        return {str(name): str(value) for name, value in found.items()}
+    headers = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        if colon and name.strip() and " " not in name.strip():
+            headers[name.strip()] = value.strip()
+    return headers
+
+
+def _given(headers: Path, body: Path, query: list[str] | None) -> dict[str, Any]:
+    pairs = [pair.partition("=") for pair in query or ()]
+    if not all(equals for _, equals, _ in pairs):
+        raise Misuse("--query: write it as NAME=VALUE")
+    return {
+        "query": {name: value for name, _, value in pairs},
+        "headers": _headers(_bytes(headers).decode("latin-1")),
+        "body": base64.b64encode(_bytes(body)).decode(),
+        "body_encoding": "base64",
+    }
+
+
+@command(top, "verify", "verify src_01J… --headers headers.txt --body body.json")
+def verify(source: Source, headers: Headers, body: BodyFile, query: Queries = None, json: Json = False) -> None:
+    """Say which part of a signature differs, and why."""
+    from app.cli.client import opened
+
+    with opened("verify") as door:
+        found = door.post(
+            f"/operator/sources/{source}/verify", _given(headers, body, query), account=door.owner(source)
+        )
+    if json:
+        as_json(found)
+    else:
+        facts({name: found[name] for name in ("verified", "expects", "headers_seen", "body_bytes")})
+        places = [(one["place"], one["found"], one["sent"]) for one in found["looked_for"]]
+        table("\nlooked for", ("place", "found", "begins with"), places)
+        names = ("secret_id", "matches", "expected", "reason", "meaning")
+        rows = [tuple(one[name] for name in names) for one in found["secrets"]]
+        table("\nsecrets", ("secret", "matches", "gives", "reason", "meaning"), rows)
+        for hint in found["hints"]:
+            print(f"→ {hint}")
+    if not found["verified"]:
+        raise Refused("no secret of the source proves this delivery")
+
+
+@command(top, "try", "try src_01J… --headers headers.txt --body body.json")
+def try_(source: Source, headers: Headers, body: BodyFile, query: Queries = None, json: Json = False) -> None:
+    """Say what a delivery would become; nothing is stored."""
+    from app.cli.client import opened
+
+    with opened("try") as door:
+        found = door.post(f"/v1/sources/{source}/try", _given(headers, body, query), account=door.owner(source))
+    _tried(found, json)
+
+
+@command(main, "try", "deliveries try dlv_01J…")
+def try_again(delivery: Delivery, json: Json = False) -> None:
+    """Say what a recorded delivery would become with today's adapter; nothing is stored."""
+    from app.cli.client import opened
+
+    with opened("deliveries try") as door:
+        account = door.owner(delivery)
+        kept = door.get(f"/v1/deliveries/{delivery}", account=account)
+        if kept["body"] is None:
+            raise Refused(f"of {delivery} no body is kept any more, so there is nothing to read")
+        arrived = {name: kept[name] for name in ("headers", "body", "body_encoding")} | {"query": kept["query"] or {}}
+        found = door.post(f"/v1/sources/{kept['source_id']}/try", arrived, account=account)
+    _tried(found, json)
+
+
+def _tried(found: dict[str, Any], json: bool) -> None:
+    if json:
+        as_json(found)
+        return
+    facts({name: value for name, value in found.items() if name != "orders"})
+    for order in found["orders"]:
+        print()
+        facts(order)
+
+
+@command(privacy, "list", "privacy list --account acme")
+def privacy_list(account: Account = None, json: Json = False) -> None:
+    """Show the privacy requests, newest first, each with the day by which it is to be fulfilled."""
+    from app.cli.client import opened
+
+    with opened("privacy list") as door:
+        found = door.all_of("/v1/privacy/requests", account=door.account(account))
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (
+            one["request"],
+            one["kind"],
+            one["source_id"],
+            one["delivery_id"],
+            when(one["received_at"]),
+            when(one["due_at"]),
+        )
+        for one in found["data"]
+    ]
+    table(None, ("request", "kind", "source", "delivery", "came", "due"), rows)

@@ -1,0 +1,342 @@
+"""`jobs`, `remap`, `deliveries retry`, `deliveries export`: work over many deliveries, followed on a terminal."""
+
+import csv
+import json as json_
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.commands import deliveries
+from app.cli.commands.deliveries import (
+    ContactFilter,
+    ExternalFilter,
+    KindFilter,
+    OutcomeFilter,
+    SinceFilter,
+    SourceFilter,
+    Text,
+    UntilFilter,
+    WordFilter,
+)
+from app.cli.output import (
+    PROGRAM,
+    Account,
+    Json,
+    Misuse,
+    Refused,
+    as_json,
+    as_json_line,
+    command,
+    facts,
+    group,
+    note,
+    table,
+    when,
+    word,
+)
+
+if TYPE_CHECKING:
+    from app.cli.client import Door
+
+main = group("Jobs: bulk retries and remaps, which run in the background.")
+top = group("Recorded deliveries, read anew.")
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, job_…")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Only begin it; `jobs show` tells how far it is.")]
+
+ENDED = {"done", "stopped", "failed"}
+PAGE = 200
+COLUMNS = ("id", "source_id", "kind", "external_id", "outcome", "reason", "notes", "strength", "orders", "received_at",
+           "committed_at", "attempts")  # fmt: skip
+BODY = ("headers", "query", "body", "body_encoding")
+
+
+# -- Followed ---------------------------------------------------------------------------------------------------------
+
+
+def follow(door: "Door", account: str, job_id: str) -> dict[str, Any]:
+    """The job at its end. On a terminal its progress is shown; Ctrl-C leaves the job as it is. Raises Refused."""
+    try:
+        with _progress() as show:
+            while True:
+                job: dict[str, Any] = door.get(f"/v1/jobs/{job_id}", account=account, wait=1)
+                show(job)
+                if job["state"] in ENDED:
+                    return job
+    except KeyboardInterrupt:
+        goes_on = "it goes on in the server" if door.running else "it goes on when a server runs"
+        raise Refused(f"not waited for: {goes_on}; {PROGRAM} jobs show {job_id}, or jobs stop {job_id}") from None
+
+
+@contextmanager
+def _progress() -> "Iterator[Any]":
+    """A bar with rate and time left for a person; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda job: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text as Words
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Words:
+            return Words(f"{task.speed:,.0f}/s" if task.speed else "–/s")
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=15) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(job: dict[str, Any]) -> None:
+            words = f"{job['kind']} {job['state']}, {job['changed']} changed"
+            bar.update(task, description=words, total=job["total"], completed=job["done"])
+
+        yield show
+
+
+def _ended(job: dict[str, Any]) -> None:
+    """What people read of a job that has ended. Raises Refused when it did not end well."""
+    for failure in job["failures"]:
+        note(f"{failure['count']} could not be taken up: {failure['reason']}")
+    if job["state"] != "done":
+        raise Refused(f"the job {job['state']}: {job['reason'] or 'somebody stopped it'}; what it had done stands")
+
+
+def _changes(door: "Door", account: str, job_id: str, kind: str | None = None) -> Iterator[dict[str, Any]]:
+    cursor = None
+    while True:
+        page = door.get(f"/v1/jobs/{job_id}/changes", account=account, kind=kind, limit=PAGE, cursor=cursor)
+        yield from page["data"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+
+
+def _diff(door: "Door", account: str, job_id: str) -> None:
+    """What changed, field by field, as tables."""
+    rows = [
+        (one["external_id"], one["change"] if at == 0 else "", name, *_sides(values))
+        for one in _changes(door, account, job_id, "order")
+        for at, (name, values) in enumerate(one["fields"].items())
+    ]
+    table("Orders", ("order", "", "field", "before", "after"), rows, empty="no order changes")
+    differing = [
+        (one["id"], name, *_sides(values))
+        for one in _changes(door, account, job_id, "delivery")
+        for name, values in one["fields"].items()
+    ]
+    table("\nDeliveries that read differently", ("delivery", "field", "before", "after"), differing, empty="none")
+
+
+def _sides(values: dict[str, Any] | None) -> tuple[Any, Any]:
+    return (values["before"], values["after"]) if values else ("not shown", "not shown")
+
+
+# -- Remap ------------------------------------------------------------------------------------------------------------
+
+
+@command(top, "remap", "remap --source src_01J… --dry-run", "remap --source src_01J… --since 7d")
+def remap(
+    source: Annotated[str, typer.Option("--source", help="The source whose deliveries are read anew.")],
+    since: SinceFilter = None,
+    until: UntilFilter = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    no_wait: NoWait = False,
+    json: Json = False,
+) -> None:
+    """Read a source's recorded deliveries with today's adapter, and show what that changes in the orders.
+
+    With --json: a line for each change, and at last one for the job. Ctrl-C leaves the job as it is.
+    """
+    from app.cli.client import opened
+
+    body = {"source_id": source, "dry_run": dry_run} | _given({"since": since, "until": until})
+    with opened("remap") as door:
+        account = door.owner(source)
+        begun = door.post("/v1/remap", body, account=account)
+        if no_wait:
+            as_json(begun) if json else facts(begun)
+            return
+        job = follow(door, account, begun["job_id"])
+        if json:
+            for one in _changes(door, account, job["id"]):
+                as_json_line(one)
+            as_json_line({"job": job})
+        else:
+            _diff(door, account, job["id"])
+            would = "would change" if dry_run else "changed"
+            print(f"\n{job['done']} of {job['total']} deliveries read, {job['changed']} orders {would}")
+        _ended(job)
+
+
+# -- Retry ------------------------------------------------------------------------------------------------------------
+
+
+@command(
+    deliveries.main, "retry", "deliveries retry dlv_01J…", "deliveries retry --outcome unreadable --since 7d --dry-run"
+)
+def retry(
+    delivery: Annotated[Text, typer.Argument(metavar="[DELIVERY]", help="One delivery's id, dlv_…")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every delivery of the account.")] = False,
+    account: Account = None,
+    source: SourceFilter = None,
+    outcome: OutcomeFilter = None,
+    kind: KindFilter = None,
+    external_id: ExternalFilter = None,
+    contact: ContactFilter = None,
+    since: SinceFilter = None,
+    until: UntilFilter = None,
+    q: WordFilter = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    no_wait: NoWait = False,
+    json: Json = False,
+) -> None:
+    """Take recorded deliveries up again, with today's adapter: one, or all that match. Ctrl-C leaves the job as it is."""
+    from app.cli.client import opened
+
+    filter_ = _given({
+        "source_id": source, "outcome": outcome, "kind": kind, "external_id": external_id, "contact": contact,
+        "since": since, "until": until, "q": q,
+    })  # fmt: skip
+    if delivery is not None:
+        if filter_ or everything or dry_run:
+            raise Misuse("name one delivery, or say with --all or filters which; not both")
+        with opened("deliveries retry") as door:
+            found = door.post(f"/v1/deliveries/{delivery}/retry", account=door.owner(delivery))
+        as_json(found) if json else facts(found)
+        return
+    if not filter_ and not everything:
+        raise Misuse("say which deliveries: one id, filters such as --outcome unreadable, or --all")
+    with opened("deliveries retry") as door:
+        named = door.owner(source) if source and not account else door.account(account)
+        begun = door.post("/v1/deliveries/retry", {"filter": filter_, "dry_run": dry_run}, account=named)
+        if dry_run or no_wait:
+            as_json(begun) if json else facts(begun)
+            return
+        job = follow(door, named, begun["job_id"])
+    as_json(job) if json else facts({name: job[name] for name in ("id", "state", "total", "done", "changed", "failed")})
+    _ended(job)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+# -- Jobs -------------------------------------------------------------------------------------------------------------
+
+
+@command(main, "list", "jobs list --account acme")
+def list_(
+    account: Account = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    json: Json = False,
+) -> None:
+    """Show the jobs, newest first."""
+    from app.cli.client import opened
+
+    with opened("jobs list") as door:
+        found = door.get("/v1/jobs", account=door.account(account), limit=limit)
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (when(one["created_at"]), one["id"], one["kind"], "dry run" if one["dry_run"] else "", word(one["state"]),
+         f"{one['done']}/{one['total']}", one["changed"], one["failed"])
+        for one in found["data"]
+    ]  # fmt: skip
+    table(None, ("begun", "job", "kind", "", "state", ">done", ">changed", ">failed"), rows)
+
+
+@command(main, "show", "jobs show job_01J…", "jobs show job_01J… --changes")
+def show(
+    job: Job,
+    changes: Annotated[bool, typer.Option("--changes", help="What it changed, too; with --json a line each.")] = False,
+    json: Json = False,
+) -> None:
+    """Show how far a job is, and what it changed."""
+    from app.cli.client import opened
+
+    with opened("jobs show") as door:
+        account = door.owner(job)
+        found = door.get(f"/v1/jobs/{job}", account=account)
+        if not changes:
+            as_json(found) if json else facts(found)
+        elif json:
+            for one in _changes(door, account, job):
+                as_json_line(one)
+        else:
+            facts(found)
+            print()
+            _diff(door, account, job)
+
+
+@command(main, "stop", "jobs stop job_01J…")
+def stop(job: Job, json: Json = False) -> None:
+    """Stop a job. What it has done stands; it does not go on again."""
+    from app.cli.client import opened
+
+    with opened("jobs stop") as door:
+        found = door.post(f"/v1/jobs/{job}/stop", account=door.owner(job))
+    as_json(found) if json else facts(found)
+
+
+# -- Export -----------------------------------------------------------------------------------------------------------
+
+
+@command(
+    deliveries.main,
+    "export",
+    "deliveries export --since 7d --format csv",
+    "deliveries export --outcome unreadable --bodies",
+)
+def export(
+    account: Account = None,
+    source: SourceFilter = None,
+    outcome: OutcomeFilter = None,
+    kind: KindFilter = None,
+    external_id: ExternalFilter = None,
+    contact: ContactFilter = None,
+    since: SinceFilter = None,
+    until: UntilFilter = None,
+    q: WordFilter = None,
+    format_: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    bodies: Annotated[bool, typer.Option("--bodies", help="With headers and bodies: people's data.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
+) -> None:
+    """Write the log to standard output, newest first, page by page: however long it is, little of it is in memory."""
+    from app.cli.client import opened
+
+    if format_ not in {"jsonl", "csv"} or (json and format_ == "csv"):
+        raise Misuse("--format is jsonl or csv")
+    filter_ = {
+        "source_id": source, "outcome": outcome, "kind": kind, "external_id": external_id, "contact": contact,
+        "since": since, "until": until, "q": q,
+    }  # fmt: skip
+    names = (*COLUMNS, *(BODY if bodies else ()))
+    sheet = csv.writer(sys.stdout) if format_ == "csv" else None
+    if sheet:
+        sheet.writerow(names)
+    with opened("deliveries export") as door:
+        named = door.owner(source) if source and not account else door.account(account)
+        cursor = None
+        while True:
+            page = door.get("/v1/deliveries", account=named, limit=PAGE, cursor=cursor, **filter_)
+            for row in page["data"]:
+                one = door.get(f"/v1/deliveries/{row['id']}", account=named) if bodies else row
+                if sheet:
+                    sheet.writerow([_cell(one[name]) for name in names])
+                else:
+                    as_json_line({name: one[name] for name in names})
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+
+def _cell(value: Any) -> str:
+    """A value for a spreadsheet, which must not take a stranger's text for a formula."""
+    if value is None:
+        return ""
+    text = json_.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -1,0 +1,190 @@
+"""`order` and `deal`: what a contact has bought, written, edited and looked at from the terminal."""
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, table, when, word
+
+order = group("Orders: look at them, write one by hand, edit it.")
+deal = group("Deals of the CRM, and what was ordered on them.")
+
+Text = str | None
+Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id, ord_…")]
+Contact = Annotated[Text, typer.Option("--contact", help="The contact's id, ours or the CRM's.")]
+Title = Annotated[Text, typer.Option("--title")]
+Value = Annotated[Text, typer.Option("--value", help='Decimal, as in "199.90".')]
+Currency = Annotated[Text, typer.Option("--currency", help="ISO 4217; else the account's own.")]
+Status = Annotated[
+    Text, typer.Option("--status", help="pending, paid, partially_paid, overdue, refunded, canceled, failed.")
+]
+OrderedAt = Annotated[Text, typer.Option("--ordered-at", help="ISO 8601.")]
+PaidAt = Annotated[Text, typer.Option("--paid-at", help="ISO 8601.")]
+Deal = Annotated[Text, typer.Option("--deal", help="The CRM's id of the deal.")]
+Url = Annotated[Text, typer.Option("--url")]
+OnPurpose = Annotated[bool, typer.Option("--deal-of-another-contact", help="The deal's contact differs on purpose.")]
+COLUMNS = ("ordered", "status", ">value", "title", "contact", "origin", "order")
+
+
+def _row(one: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        when(one["ordered_at"]), word(one["status"]), f"{one['value']} {one['currency']}", one["title"],
+        one["crm_contact_id"] or one["contact_id"], one["origin"], one["id"],
+    )  # fmt: skip
+
+
+def _tell(found: dict[str, Any], json: bool) -> None:
+    as_json(found) if json else facts(found)
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, False)}
+
+
+@command(order, "list", "order list --contact 42 --status paid")
+def list_(
+    account: Account = None,
+    contact: Contact = None,
+    deal_id: Deal = None,
+    status: Status = None,
+    origin: Annotated[Text, typer.Option("--origin")] = None,
+    source: Annotated[Text, typer.Option("--source", help="Of this source.")] = None,
+    currency: Currency = None,
+    since: Annotated[Text, typer.Option("--since", help="Ordered from this time on (ISO 8601, or 24h, 7d).")] = None,
+    until: Annotated[Text, typer.Option("--until", help="Ordered before this time.")] = None,
+    q: Annotated[Text, typer.Option("--q", help="Part of the title, or the external id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    json: Json = False,
+) -> None:
+    """Show orders, newest first."""
+    from app.cli.client import opened
+
+    with opened("order list") as door:
+        found = door.get(
+            "/v1/orders", account=door.account(account), contact=contact, deal_id=deal_id, status=status, origin=origin,
+            source_id=source, currency=currency, since=since, until=until, q=q, limit=limit,
+        )  # fmt: skip
+    as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])
+
+
+@command(order, "show", "order show ord_01J…")
+def show(order_id: Order, json: Json = False) -> None:
+    """Show one order."""
+    from app.cli.client import opened
+
+    with opened("order show") as door:
+        found = door.get(f"/v1/orders/{order_id}", account=door.owner(order_id))
+    _tell(found, json)
+
+
+@command(order, "history", "order history ord_01J…")
+def history(order_id: Order, json: Json = False) -> None:
+    """Show what was said of an order: when, by which delivery or member."""
+    from app.cli.client import opened
+
+    with opened("order history") as door:
+        found = door.get(f"/v1/orders/{order_id}/history", account=door.owner(order_id))
+    if json:
+        as_json(found)
+        return
+    rows = [(when(one["at"]), one["delivery_id"] or one["member_id"], one["said"]) for one in found["data"]]
+    table(None, ("time", "who", "said"), rows)
+
+
+@command(order, "create", 'order create --contact 42 --title "Consulting" --value 1500.00 --status paid')
+def create(
+    contact: Contact = None,
+    title: Title = None,
+    value: Value = None,
+    currency: Currency = None,
+    status: Status = None,
+    ordered_at: OrderedAt = None,
+    paid_at: PaidAt = None,
+    deal_id: Deal = None,
+    external_id: Annotated[Text, typer.Option("--external-id", help="The same again is the same order.")] = None,
+    origin: Annotated[Text, typer.Option("--origin", help="manual, api or payments.")] = None,
+    url: Url = None,
+    deal_of_another_contact: OnPurpose = False,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Write an order by hand."""
+    from app.cli.client import opened
+
+    if not (contact and title and value):
+        raise Misuse("an order needs --contact, --title and --value")
+    body = _given(
+        contact=contact, title=title, value=value, currency=currency, status=status, ordered_at=ordered_at,
+        paid_at=paid_at, deal_id=deal_id, external_id=external_id, origin=origin, url=url,
+        deal_of_another_contact=deal_of_another_contact,
+    )  # fmt: skip
+    with opened("order create") as door:
+        made = door.post("/v1/orders", body, account=door.account(account))
+    _tell(made, json)
+
+
+@command(order, "edit", "order edit ord_01J… --status refunded")
+def edit(
+    order_id: Order,
+    contact: Contact = None,
+    title: Title = None,
+    value: Value = None,
+    currency: Currency = None,
+    status: Status = None,
+    refunded_value: Annotated[Text, typer.Option("--refunded-value", help="How much went back, in all.")] = None,
+    ordered_at: OrderedAt = None,
+    paid_at: PaidAt = None,
+    deal_id: Deal = None,
+    url: Url = None,
+    deal_of_another_contact: OnPurpose = False,
+    json: Json = False,
+) -> None:
+    """Edit an order; what is not named stays as it is."""
+    from app.cli.client import opened
+
+    body = _given(
+        contact=contact, title=title, value=value, currency=currency, status=status, refunded_value=refunded_value,
+        ordered_at=ordered_at, paid_at=paid_at, deal_id=deal_id, url=url, deal_of_another_contact=deal_of_another_contact,
+    )  # fmt: skip
+    with opened("order edit") as door:
+        changed = door.ask("PATCH", f"/v1/orders/{order_id}", account=door.owner(order_id), body=body)
+    _tell(changed, json)
+
+
+@command(deal, "set", "deal set D-7 --contact 42 --title 'Year two'")
+def deal_set(
+    deal_id: Annotated[str, typer.Argument(metavar="DEAL", help="The CRM's id of the deal.")],
+    contact: Contact = None,
+    title: Title = None,
+    owner: Annotated[Text, typer.Option("--owner", help="The member whose deal it is.")] = None,
+    orders: Annotated[Text, typer.Option("--orders", help="keep or move: orders, when the contact changes.")] = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Make a deal, or change it."""
+    from urllib.parse import quote
+
+    from app.cli.client import opened
+
+    if not contact:
+        raise Misuse("a deal needs --contact")
+    body = _given(contact=contact, title=title, owner_id=owner, orders=orders)
+    with opened("deal set") as door:
+        made = door.ask("PUT", f"/v1/deals/{quote(deal_id, safe='')}", account=door.account(account), body=body)
+    _tell(made, json)
+
+
+@command(deal, "orders", "deal orders D-7")
+def deal_orders(
+    deal_id: Annotated[str, typer.Argument(metavar="DEAL", help="The CRM's id of the deal.")],
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Show what was ordered on a deal."""
+    from urllib.parse import quote
+
+    from app.cli.client import opened
+
+    with opened("deal orders") as door:
+        found = door.get(f"/v1/deals/{quote(deal_id, safe='')}/orders", account=door.account(account))
+    as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])

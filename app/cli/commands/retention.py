@@ -1,0 +1,206 @@
+"""`prune`, `account retention`, `report`: what is kept, for how long, and what it sums up to."""
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.commands.accounts import account as account_group
+from app.cli.output import (
+    PROGRAM,
+    Account,
+    Json,
+    Misuse,
+    Refused,
+    as_json,
+    command,
+    facts,
+    group,
+    note,
+    on_terminal,
+    table,
+    when,
+)
+
+main = group("What is kept.")
+
+FOREVER = "for ever"
+
+
+@command(account_group, "retention", "account retention acme bodies=30d orders_closed=1825d refusals=never")
+def retention(
+    named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    ages: Annotated[list[str] | None, typer.Argument(metavar="CLASS=AGE", help="Days (30d), or never.")] = None,
+    json: Json = False,
+) -> None:
+    """Show, or set, how long each class is kept; what has no age is kept for ever.
+
+    Classes: bodies, deliveries (the log; the bodies go with it), refusals (samples), orders_open, orders_closed,
+    orders_canceled.
+    """
+    from app.cli.client import opened
+
+    wanted: dict[str, str | None] = {}
+    for pair in ages or ():
+        name, equals, age = pair.partition("=")
+        if not equals:
+            raise Misuse(f"{pair}: write it as CLASS=AGE, such as bodies=30d")
+        wanted[name] = None if age == "never" else age
+    with opened("account retention") as door:
+        if wanted:
+            found = door.ask("PATCH", "/v1/account", account=named, body={"retention": wanted})
+        else:
+            found = door.get("/v1/account", account=named)
+    as_json(found["retention"]) if json else facts(found["retention"] or {"everything": FOREVER})
+
+
+@command(main, "prune", "prune --dry-run", "prune --account acme")
+def prune(
+    account: Account = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is taken.")] = False,
+    json: Json = False,
+) -> None:
+    """Take away what is older than each account's retention says; a server does it by itself every hour.
+
+    Without --account: of every account. It goes in small steps, and deliveries come in meanwhile.
+    """
+    from app.cli.client import opened
+
+    with opened("prune") as door:
+        every = door.get("/operator/accounts")["data"]
+        meant = [one for one in every if account is None or account in (one["account_id"], one["name"])]
+        if account is not None and not meant:
+            raise Refused(f"there is no account {account!r}; `{PROGRAM} account list` shows them")
+        found = [_pruned(door, one["account_id"], dry_run) for one in meant]
+    if json:
+        as_json({"data": found})
+        return
+    names = {one["account_id"]: one["name"] for one in meant}
+    rows = [
+        (names[one["account_id"]], kind["name"], kind["age"] or FOREVER, when(kind["older_than"]), kind["count"])
+        for one in found
+        for kind in one["classes"]
+        if kind["age"] or account is not None
+    ]
+    table(
+        None,
+        ("account", "class", "kept", "older than", ">would go" if dry_run else ">gone"),
+        rows,
+        empty="no account has a retention: everything is kept for ever",
+    )
+
+
+def _pruned(door: Any, account: str, dry_run: bool) -> dict[str, Any]:
+    """One account's, whole: asked for until it is done."""
+    whole: dict[str, Any] = {}
+    while True:
+        found = door.post("/v1/prune", {"dry_run": dry_run}, account=account)
+        before = {kind["name"]: kind["count"] for kind in whole.get("classes", ())}
+        for kind in found["classes"]:
+            kind["count"] += before.get(kind["name"], 0)
+        whole = found
+        if found["done"]:
+            return whole
+        if on_terminal():
+            note(f"{sum(kind['count'] for kind in whole['classes'])} gone so far")
+
+
+report = group("Reports, computed from the orders; test orders stand in no sum.")
+Since = Annotated[str | None, typer.Option("--since", help="Ordered from this time on (ISO 8601, or 24h, 7d).")]
+Until = Annotated[str | None, typer.Option("--until", help="Ordered before this time.")]
+Source = Annotated[str | None, typer.Option("--source", help="From this source, src_…")]
+Origin = Annotated[str | None, typer.Option("--origin", help="manual, webhook, api, payments or commerce.")]
+Currency = Annotated[str | None, typer.Option("--currency", help="In this currency.")]
+
+
+def _all(door: Any, path: str, account: str, **query: Any) -> dict[str, Any]:
+    """Every page of a report as one."""
+    whole: dict[str, Any] = {}
+    cursor = None
+    while True:
+        page = door.get(path, account=account, limit=200, cursor=cursor, **query)
+        whole = {**page, "data": [*whole.get("data", ()), *page["data"]]}
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return whole
+
+
+@command(report, "orders", "report orders --group-by month", "report orders --group-by source --since 30d")
+def report_orders(
+    group_by: Annotated[
+        str, typer.Option("--group-by", help="month, status, currency, origin, source, deal or owner.")
+    ] = "month",
+    account: Account = None,
+    since: Since = None,
+    until: Until = None,
+    status: Annotated[str | None, typer.Option("--status", help="With this status: paid, pending …")] = None,
+    currency: Currency = None,
+    origin: Origin = None,
+    source: Source = None,
+    contact: Annotated[str | None, typer.Option("--contact", help="Of this contact.")] = None,
+    deal: Annotated[str | None, typer.Option("--deal", help="On this deal, by the CRM's id.")] = None,
+    zone: Annotated[str, typer.Option("--zone", help="Where months begin, such as America/Sao_Paulo.")] = "UTC",
+    json: Json = False,
+) -> None:
+    """Sum orders up, per group and currency."""
+    from app.cli.client import opened
+
+    with opened("report orders") as door:
+        found = _all(
+            door, "/v1/reports/orders", door.account(account), group_by=group_by, since=since, until=until, status=status,
+            currency=currency, origin=origin, source_id=source, contact=contact, deal_id=deal, zone=zone,
+        )  # fmt: skip
+    if json:
+        as_json(found)
+        return
+    sums = ("orders", "paid_orders", "gross", "refunded", "net", "open", "average_order_value")
+    rows = [
+        (one["label"] or one["group"], in_one["currency"], *(in_one[name] for name in sums))
+        for one in found["data"]
+        for in_one in one["currencies"]
+    ]
+    titles = (">orders", ">paid", ">gross", ">refunded", ">net", ">open", ">average")
+    table(None, (found["group_by"], "currency", *titles), rows)
+
+
+@command(report, "contacts", "report contacts --currency BRL", "report contacts --recency 30,60,90,180 --json")
+def report_contacts(
+    account: Account = None,
+    currency: Currency = None,
+    since: Since = None,
+    until: Until = None,
+    origin: Origin = None,
+    source: Source = None,
+    recency: Annotated[str | None, typer.Option("--recency", help="Four steps in days, such as 30,90,180,365.")] = None,
+    frequency: Annotated[str | None, typer.Option("--frequency", help="Four steps of paid orders.")] = None,
+    money: Annotated[str | None, typer.Option("--money", help="Four sums; else by the average order value.")] = None,
+    json: Json = False,
+) -> None:
+    """Show who bought how recently, how often and for how much, with scores from 1 to 5 and the rule behind them."""
+    from app.cli.client import opened
+
+    with opened("report contacts") as door:
+        found = _all(
+            door, "/v1/reports/contacts", door.account(account), currency=currency, since=since, until=until, origin=origin,
+            source_id=source, recency=recency, frequency=frequency, money=money,
+        )  # fmt: skip
+    if json:
+        as_json(found)
+        return
+    names = ("recency", "frequency", "money")
+    rows = [
+        (
+            one["name"] or one["crm_contact_id"] or one["contact_id"], when(one["last_bought_at"]), one["frequency"],
+            one["money"], "-".join(str(one["scores"][name]["score"]) for name in names),
+        )
+        for one in found["data"]
+    ]  # fmt: skip
+    rule = found["rule"]
+    table(None, ("contact", "last bought", ">paid orders", f">net {rule['currency']}", "scores"), rows)
+    print()
+    facts({
+        "scores": "recency-frequency-money, as of " + when(rule["as_of"]),
+        "rule": rule["words"],
+        "days": rule["recency_days"],
+        "paid orders": rule["frequency"],
+        "money": rule["money"],
+    })  # fmt: skip

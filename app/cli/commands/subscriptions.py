@@ -1,0 +1,178 @@
+"""`subscription`: who is told of what happens here, and what came of telling them."""
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, on_terminal, table, when
+
+main = group("Subscriptions: who is told when an order changes, or a contact is erased.")
+
+Subscription = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="The subscription's id, sub_…")]
+WORDS = "order.created, order.updated, order.status_changed, contact.erased"
+
+
+@command(
+    main,
+    "add",
+    "subscription add https://example.com/orders --account acme --event order.created --event order.status_changed",
+)
+def add(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where events are POSTed to.")],
+    event: Annotated[list[str], typer.Option("--event", help=f"One of {WORDS}; may be repeated.")],
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Tell somebody of what happens; prints the secret that events are signed with, this once."""
+    from app.cli.client import opened
+
+    with opened("subscription add") as door:
+        made = door.post("/v1/subscriptions", {"url": url, "events": event}, account=door.account(account))
+    shown = {"subscription": made["id"], "url": made["url"], "events": made["events"], "secret": made["secret"]}
+    as_json(made) if json else facts(shown)
+
+
+@command(main, "list", "subscription list --account acme")
+def list_(account: Account = None, json: Json = False) -> None:
+    """Show the subscriptions of an account, and whether they work."""
+    from app.cli.client import opened
+
+    with opened("subscription list") as door:
+        found = door.all_of("/v1/subscriptions", account=door.account(account))
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (one["id"], one["state"], one["waiting"], when(one["last_sent_at"]), one["url"], one["events"], _why(one))
+        for one in found["data"]
+    ]
+    table(None, ("subscription", "state", ">waiting", "last taken", "url", "events", "why"), rows)
+
+
+def _why(one: dict[str, Any]) -> str:
+    reason: str = (one["failing_reason"] if one["enabled"] else one["off_reason"]) or ""
+    return reason
+
+
+@command(main, "show", "subscription show sub_01J…")
+def show(subscription: Subscription, json: Json = False) -> None:
+    """Show one subscription: whether it works, what waits for it, and its secrets' ages."""
+    from app.cli.client import opened
+
+    with opened("subscription show") as door:
+        found = door.get(f"/v1/subscriptions/{subscription}", account=door.owner(subscription))
+    if json:
+        as_json(found)
+        return
+    facts({name: value for name, value in found.items() if name != "secrets"})
+    rows = [
+        (one["id"], when(one["created_at"]), when(one["expires_at"]), when(one["revoked_at"]))
+        for one in found["secrets"]
+    ]
+    table("\nsecrets", ("id", "made", "ends", "revoked"), rows)
+
+
+@command(
+    main,
+    "edit",
+    "subscription edit sub_01J… --url https://example.com/new",
+    "subscription edit sub_01J… --event order.created",
+    "subscription edit sub_01J… --disable",
+)
+def edit(
+    subscription: Subscription,
+    url: Annotated[str | None, typer.Option(help="Where events are POSTed to.")] = None,
+    event: Annotated[
+        list[str] | None, typer.Option("--event", help=f"One of {WORDS}; may be repeated, replaces all that were.")
+    ] = None,
+    enable: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="Tell it again, or of nothing any more.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Change a subscription; what is not said stays. It is told at once again, also if it had failed."""
+    from app.cli.client import opened
+
+    wanted = {"url": url, "events": event or None, "enabled": enable}
+    body = {word: value for word, value in wanted.items() if value is not None}
+    if not body:
+        raise Misuse("say what is to change: --url, --event, --enable or --disable")
+    with opened("subscription edit") as door:
+        found = door.ask("PATCH", f"/v1/subscriptions/{subscription}", account=door.owner(subscription), body=body)
+    shown = {"subscription": subscription, **{word: found[word] for word in wanted}}
+    as_json(found) if json else facts(shown)
+
+
+@command(main, "rotate", "subscription rotate sub_01J… --overlap 24h")
+def rotate(
+    subscription: Subscription,
+    overlap: Annotated[
+        str, typer.Option(help="How long events are signed with the older ones too; 0s: not at all.")
+    ] = "24h",
+    json: Json = False,
+) -> None:
+    """Make a newer secret and print it, this once; events are signed with the older ones as well during the overlap."""
+    from app.cli.client import opened
+
+    with opened("subscription rotate") as door:
+        path = f"/v1/subscriptions/{subscription}/secrets"
+        made = door.post(path, {"overlap": overlap}, account=door.owner(subscription))
+    as_json(made) if json else facts(made)
+
+
+@command(main, "revoke", "subscription revoke sub_01J… sec_01J…")
+def revoke(
+    subscription: Subscription,
+    secret_id: Annotated[str, typer.Argument(metavar="SECRET_ID")],
+    json: Json = False,
+) -> None:
+    """Sign nothing with one secret of a subscription any more."""
+    from app.cli.client import opened
+
+    with opened("subscription revoke") as door:
+        path = f"/v1/subscriptions/{subscription}/secrets/{secret_id}"
+        door.ask("DELETE", path, account=door.owner(subscription))
+    as_json({"id": secret_id, "revoked": True}) if json else facts({"revoked": secret_id})
+
+
+@command(main, "delete", "subscription delete sub_01J… --yes")
+def delete(
+    subscription: Subscription,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete a subscription, with its attempts. What waits for it is dropped."""
+    from app.cli.client import opened
+
+    if not yes:
+        if not on_terminal():
+            raise Misuse("a deleted subscription does not come back; say --yes")
+        if not typer.confirm(f"Delete {subscription}?"):
+            raise Misuse("nothing was deleted")
+    with opened("subscription delete") as door:
+        door.ask("DELETE", f"/v1/subscriptions/{subscription}", account=door.owner(subscription))
+    as_json({"id": subscription, "deleted": True}) if json else facts({"deleted": subscription})
+
+
+@command(main, "attempts", "subscription attempts sub_01J…", "subscription attempts sub_01J… --limit 200 --json")
+def attempts(
+    subscription: Subscription,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, the newest first.")] = 50,
+    json: Json = False,
+) -> None:
+    """Show what came of telling, newest first: each try of each event, why it was not taken, when it is tried again."""
+    from app.cli.client import opened
+
+    with opened("subscription attempts") as door:
+        path = f"/v1/subscriptions/{subscription}/attempts"
+        found = door.get(path, account=door.owner(subscription), limit=limit)
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (when(one["at"]), one["event_id"], one["type"], one["order_id"], one["number"], one["status"],
+         None if one["took_ms"] is None else f"{one['took_ms']:.0f}", one["reason"], when(one["next_at"]))
+        for one in found["data"]
+    ]  # fmt: skip
+    columns = ("at", "event", "type", "order", ">try", ">HTTP", ">ms", "why not", "next try")
+    table(None, columns, rows, empty="nothing was told yet")

@@ -1,0 +1,194 @@
+"""A server on its sockets: TCP for the world and, on SQLite, the operator's Unix socket beside the database."""
+
+import asyncio
+import gc
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.base.file_lock import Held, Lock
+from app.base.roles import socket_address
+from app.base.settings import BadSettings, Settings
+from app.cli.client import answers, application
+from app.cli.output import Misuse, Refused
+from app.cli.protocol import Protocol
+from app.db.engine import Unavailable
+from app.db.migrate import Newer, migrate
+
+if TYPE_CHECKING:
+    from app.web.application import Application
+
+GRACE = 20  # seconds in which what was accepted is committed and answered when the server ends
+BACKLOG = 2048  # connections that the kernel keeps while we are busy
+
+
+class Server(uvicorn.Server):
+    """Says when it listens; ends in good order, with exit code 0, on SIGTERM and SIGINT."""
+
+    def __init__(self, settings: Settings, ready: Callable[[], None], app: "Application | None" = None) -> None:
+        self._application = app or application(settings)
+        super().__init__(
+            uvicorn.Config(
+                _through_one_name(self._application, settings),
+                http=Protocol,
+                ws="none",
+                lifespan="on",
+                interface="asgi3",
+                log_config=None,
+                # A stranger's broken request is answered 400 and is no line in our log.
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                # Nothing here believes a header about who asks or which door they came through.
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+        self._ready = ready
+
+    def listen(self, sockets: list[socket.socket], *, watched: int | None = None) -> None:
+        """Serves until a signal, `should_exit`, or the end of the pipe `watched`. Raises Refused if it cannot begin."""
+        try:
+            with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
+                runner.run(self._listen(sockets, watched))
+        except SystemExit:
+            raise Refused("the server could not start; the log says why") from None
+
+    async def _listen(self, sockets: list[socket.socket], watched: int | None) -> None:
+        if watched is not None:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(watched, self._alone, watched)
+        await self.serve(sockets)
+
+    def _alone(self, watched: int) -> None:
+        asyncio.get_running_loop().remove_reader(watched)
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, and says so."""
+        await super().startup(sockets)
+        if self.started:
+            # What is there now is there for good. Each full collection looked through all of it, and held up every
+            # answer for about 50 ms under load.
+            gc.collect()
+            gc.freeze()
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, which waits for every answer to end: those that go on for ever are ended first."""
+        self._application.registry.tail.end()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As uvicorn's, which would then raise the signal again and end the process a second time."""
+        super().handle_exit(sig, frame)
+        self._captured_signals.clear()
+
+
+@contextmanager
+def prepared(settings: Settings, what: str) -> Iterator[tuple[Settings, list[socket.socket]]]:
+    """A migrated database that is ours, and bound sockets; the settings then have the real port.
+
+    Raises Refused, Misuse.
+    """
+    with ExitStack() as stack:
+        if settings.on_sqlite:
+            stack.enter_context(_locked(settings, what))
+        tcp = stack.enter_context(_bound(settings.host, settings.port))
+        settings = settings.model_copy(update={"port": tcp.getsockname()[1]})
+        sockets = [tcp]
+        try:
+            asyncio.run(migrate(settings))
+        except (Newer, Unavailable) as why:
+            raise Refused(str(why)) from None
+        if settings.on_sqlite:
+            sockets.append(stack.enter_context(_operators_socket(settings)))
+        yield settings, sockets
+
+
+def server(settings: Settings, ready: Callable[[], None]) -> Server:
+    """The server, not begun. Raises Misuse."""
+    try:
+        return Server(settings, ready)
+    except BadSettings as why:
+        raise Misuse(str(why)) from None
+
+
+def _through_one_name(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """The application; where the Unix socket had to be bound under a shorter name, with its own name in the scope."""
+    if not settings.on_sqlite:
+        return app
+    with socket_address(settings.socket_path) as address:
+        if address == str(settings.socket_path):
+            return app
+
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        at = scope.get("server")
+        if at and at[1] is None:  # no TCP connection is without a port
+            scope["server"] = (str(settings.socket_path), None)
+        await app(scope, receive, send)
+
+    return named
+
+
+@contextmanager
+def _locked(settings: Settings, what: str) -> Iterator[None]:
+    lock = Lock(settings, what)
+    try:
+        # A server that answers will not let go; a command, or a server that is just ending, will.
+        if not lock.wait(unless=lambda: answers(settings)):
+            lock.acquire()
+    except Held as why:
+        raise Refused(str(why)) from None
+    except OSError as fault:
+        raise Refused(f"{settings.database_path}: {fault.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A TCP socket that is bound and does not listen yet: until we are ready, who calls is refused."""
+    with ExitStack() as stack:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            bound = stack.enter_context(socket.socket(family, kind, protocol))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+            bound.bind(address)
+        except OSError as fault:
+            raise Refused(f"cannot listen on {host} port {port}: {fault.strerror or fault}") from None
+        yield bound
+
+
+@contextmanager
+def _operators_socket(settings: Settings) -> Iterator[socket.socket]:
+    """The Unix socket, mode 0600 from its first moment. One that is there was left behind: the lock is ours."""
+    path = settings.socket_path
+    with ExitStack() as stack:
+        try:
+            path.unlink(missing_ok=True)
+            address = stack.enter_context(socket_address(path))
+            bound = stack.enter_context(socket.socket(socket.AF_UNIX))
+            before = os.umask(0o177)
+            try:
+                bound.bind(address)
+            finally:
+                os.umask(before)
+        except OSError as fault:
+            raise Refused(f"{path}: {fault.strerror or fault}") from None
+        stack.callback(path.unlink, missing_ok=True)
+        yield bound

@@ -1,0 +1,1 @@
+"""The two engines, SQLite and PostgreSQL: connections, statements, the schema, migrations run."""

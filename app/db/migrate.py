@@ -1,0 +1,170 @@
+"""Brings a database to this version's schema. All or nothing: a half-done migration leaves no trace and can be run again."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import migrations
+from app.base.settings import Settings
+from app.db.engine import Unavailable
+
+# Alembic and what it needs are imported where they are used: whatever does not migrate starts without them, in half
+# a second less.
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
+_Work = Callable[["Connection"], tuple[str | None, str]]
+_REVISION = "SELECT version_num FROM alembic_version"
+_LOCK = 7_305_808_869  # any number of our own: two processes that start together migrate one after the other
+
+
+class Newer(Exception):
+    """The database was made by a newer version of this program."""
+
+
+def _config() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@cache
+def newest() -> str:
+    """The revision that this version's code needs: the last one, as the files are named by their number."""
+    versions = Path(migrations.__file__).parent / "versions"
+    return max(path.name.partition("_")[0] for path in versions.glob("[0-9]*_*.py"))
+
+
+def _upgrade(connection: "Connection") -> tuple[str | None, str]:
+    from alembic import command
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = _config()
+    before = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if before is not None and before not in known:
+        raise Newer(
+            f"the database is at revision {before}, which this version does not know: it was made by a newer one"
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return before, newest()
+
+
+def _look(connection: "Connection") -> tuple[str | None, str]:
+    from alembic.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision(), newest()
+
+
+async def migrate(settings: Settings) -> tuple[str | None, str]:
+    """Migrates to the newest revision; gives the revision before and after. Raises Unavailable, Newer."""
+    if await _glance(settings) == newest():
+        return newest(), newest()
+    if settings.on_sqlite:
+        with _as_unavailable("the database cannot be migrated"):
+            settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+            settings.database_path.touch(mode=0o600)  # people's data: for the service's own user alone
+    return await _run(settings, _upgrade)
+
+
+async def standing(settings: Settings) -> tuple[str | None, str]:
+    """The database's revision, and the one that this version needs; changes nothing. Raises Unavailable."""
+    if settings.on_sqlite and not settings.database_path.exists():
+        return None, newest()
+    at = await _glance(settings)
+    return (at, newest()) if at else await _run(settings, _look)
+
+
+async def _glance(settings: Settings) -> str | None:
+    """The database's revision, read without Alembic; None when there is none, or whatever is in the way."""
+    if settings.on_sqlite:
+        return await asyncio.to_thread(_glance_at_file, settings.database_path)
+    import asyncpg
+
+    try:
+        connection = await asyncpg.connect(settings.database_url)
+        try:
+            revision: str | None = await connection.fetchval(_REVISION)
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError):
+        return None
+    return revision
+
+
+def _glance_at_file(path: Path) -> str | None:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            row = connection.execute(_REVISION).fetchone()
+    except sqlite3.Error:
+        return None
+    return row[0] if row else None
+
+
+async def _run(settings: Settings, what: _Work) -> tuple[str | None, str]:
+    with _as_unavailable("the database cannot be migrated" if what is _upgrade else "the database cannot be read"):
+        if settings.on_sqlite:
+            return await asyncio.to_thread(_on_sqlite, settings, what)
+        return await _on_postgresql(settings, what)
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def _as_unavailable(words: str) -> Iterator[None]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as fault:
+        # The engine's own words; around them SQLAlchemy writes the statement, its values and where to read more.
+        raise Unavailable(f"{words}: {getattr(fault, 'orig', None) or fault}") from fault
+    except OSError as fault:
+        raise Unavailable(f"{words}: {fault}") from fault
+
+
+def _on_sqlite(settings: Settings, what: _Work) -> tuple[str | None, str]:
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(f"sqlite:///{settings.database_path}", poolclass=NullPool)
+
+    # Python's sqlite3 would commit before each CREATE; told to leave transactions alone, all of it is one.
+    @event.listens_for(engine, "connect")
+    def own_transactions(connection: object, _: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3.Connection
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: "Connection") -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    try:
+        with engine.begin() as connection:
+            return what(connection)
+    finally:
+        engine.dispose()
+
+
+async def _on_postgresql(settings: Settings, what: _Work) -> tuple[str | None, str]:
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    engine = create_async_engine(
+        settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
+    )
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            return await connection.run_sync(what)
+    finally:
+        await engine.dispose()

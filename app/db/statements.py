@@ -1,0 +1,339 @@
+"""Statements that a plan yields: each knows how to say itself on both engines, for many rows at once.
+
+A plan is a generator: it yields statements, is given their results, and returns what became of it. It runs inside one
+transaction, on SQLite in the writing connection's thread and on PostgreSQL over asyncpg, and does not know which.
+"""
+
+import re
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+# SQLAlchemy, in which the tables are described, and asyncpg are a good part of what a process has to load: statements
+# name their table, and look it up when they are first run.
+if TYPE_CHECKING:
+    import asyncpg
+    from sqlalchemy import Table
+
+Row = dict[str, Any]
+
+
+def to_json(value: Any) -> str:
+    """Lists and objects as they stand in text columns. Many times as fast as the standard library's encoder."""
+    return msgspec.json.encode(value).decode()
+
+
+T = TypeVar("T")
+
+FEW = 4  # keys for which a statement each is the cheaper way on SQLite
+MOST_ROWS = 64  # in one statement; SQLite takes 32,766 values
+
+_ARRAYS = {
+    "BigInteger": "bigint",
+    "Integer": "integer",
+    "SmallInteger": "smallint",
+    "Boolean": "boolean",
+    "LargeBinary": "bytea",
+}
+
+
+def _table(name: str) -> "Table":
+    from app.db import schema
+
+    return schema.metadata.tables[name]
+
+
+def _array(table: "Table", column: str) -> str:
+    return f"{_ARRAYS.get(type(table.c[column].type).__name__, 'text')}[]"
+
+
+class Statement:
+    """What a plan can yield."""
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> Any:
+        """Runs it in the writing connection's thread."""
+        raise NotImplementedError
+
+    async def on_postgresql(self, connection: "asyncpg.Connection") -> Any:
+        """Runs it inside the transaction."""
+        raise NotImplementedError
+
+
+Plan = Generator[Statement, Any, T]
+
+
+class Insert:
+    """Puts rows into a table: `many(rows)`, each row in the order of `columns`.
+
+    `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", "replace" (its other columns are
+    set), or "tally" (`count` is added, `first_at` and `last_at` become the earliest and the latest). The index is the
+    judge, not a look-up before. `at_once` rows at most are one statement on SQLite.
+    """
+
+    def __init__(
+        self, table: str, *, on_conflict: str = "fail", columns: Sequence[str] = (), at_once: int = MOST_ROWS
+    ) -> None:
+        self.at_once = at_once
+        self._name, self._on_conflict, self._given = table, on_conflict, tuple(columns)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns, in the order in which a row gives them."""
+        return self._given or tuple(column.name for column in _table(self._name).columns)
+
+    @cached_property
+    def _key(self) -> list[str]:
+        return [column.name for column in _table(self._name).primary_key]
+
+    @cached_property
+    def clause(self) -> str:
+        """What stands behind the rows, about those that exist."""
+        if self._on_conflict == "skip":
+            return " ON CONFLICT DO NOTHING"
+        if self._on_conflict in ("replace", "tally"):
+            how = self._tallied if self._on_conflict == "tally" else "excluded.{0}".format
+            sets = ", ".join(f"{name} = {how(name)}" for name in self.columns if name not in self._key)
+            return f" ON CONFLICT ({', '.join(self._key)}) DO UPDATE SET {sets}"
+        return ""
+
+    def _tallied(self, column: str) -> str:
+        old, new = f"{self._name}.{column}", f"excluded.{column}"
+        if column == "count":
+            return f"{old} + {new}"
+        return f"CASE WHEN {old} {'<' if column == 'first_at' else '>'} {new} THEN {old} ELSE {new} END"
+
+    @cached_property
+    def into(self) -> str:
+        """What stands before the rows."""
+        return f"INSERT INTO {self._name} ({', '.join(self.columns)}) VALUES "
+
+    @cached_property
+    def postgresql(self) -> str:
+        """The statement, each column as an array."""
+        table, names = _table(self._name), ", ".join(self.columns)
+        arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(self.columns, start=1))
+        # Rows go in by key, so that two processes take their locks in the same order.
+        order = ", ".join(str(self.columns.index(name) + 1) for name in self._key)
+        return f"INSERT INTO {self._name} ({names}) SELECT * FROM unnest({arrays}) ORDER BY {order}{self.clause}"
+
+    def on_sqlite(self, rows: int) -> str:
+        """The statement for so many rows at once."""
+        row = f"({', '.join('?' * len(self.columns))})"
+        return f"{self.into}{', '.join([row] * rows)}{self.clause}"
+
+    def many(self, rows: Sequence[Sequence[Any]]) -> Statement:
+        """These rows; gives nothing back."""
+        return _InsertRows(self, rows)
+
+
+class _InsertRows(Statement):
+    def __init__(self, insert: Insert, rows: Sequence[Sequence[Any]]) -> None:
+        self._insert, self._rows = insert, rows
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> None:
+        # Many rows in one statement: between two rows of `executemany` the thread gives the interpreter away, and waits
+        # for it while the event loop is busy. In powers of two, so that there are few statements to prepare.
+        done, left = 0, len(self._rows)
+        while left:
+            size = min(1 << (left.bit_length() - 1), self._insert.at_once)
+            values = [value for row in self._rows[done : done + size] for value in row]
+            connection.execute(self._insert.on_sqlite(size), values)
+            done, left = done + size, left - size
+
+    async def on_postgresql(self, connection: "asyncpg.Connection") -> None:
+        if self._rows:
+            await connection.execute(
+                self._insert.postgresql, *(list(column) for column in zip(*self._rows, strict=True))
+            )
+
+
+class Lookup:
+    """Finds rows by many keys at once: `many(keys)` gives the rows, in no order. Nulls match nothing.
+
+    `columns` are all of the table's unless named. With `for_update`, rows are locked on PostgreSQL, in the order of
+    their keys. With `also`, a second table is looked into by the same statement; what it has no column for is said
+    beside it, as SQL.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        *,
+        by: Sequence[str],
+        for_update: bool = False,
+        also: tuple[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self._name, self._given, self._by, self._for_update = table, tuple(columns), tuple(by), for_update
+        self._places: list[tuple[str, Mapping[str, str]]] = [(table, {}), *([also] if also else [])]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a row."""
+        return self._given or tuple(column.name for column in _table(self._name).columns)
+
+    def _each(self, rest: Callable[[str], str]) -> str:
+        """The statement over each table, what stands behind its columns being `rest`."""
+        return " UNION ALL ".join(
+            f"SELECT {', '.join(said.get(name, f't.{name}') for name in self.columns)} FROM {rest(place)}"
+            for place, said in self._places
+        )
+
+    @cached_property
+    def sqlite(self) -> str:
+        """For one key."""
+        where = " AND ".join(f"t.{name} = ?{at}" for at, name in enumerate(self._by, start=1))
+        return self._each(lambda place: f"{place} t WHERE {where}")
+
+    @cached_property
+    def sqlite_many(self) -> str:
+        """For many keys, as a list in JSON."""
+        on = " AND ".join(f"t.{name} = json_extract(k.value, '$[{at}]')" for at, name in enumerate(self._by))
+        return self._each(lambda place: f"json_each(?1) k CROSS JOIN {place} t ON {on}")
+
+    @cached_property
+    def postgresql(self) -> str:
+        """For many keys, each column as an array."""
+        by, table = self._by, _table(self._name)
+        arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(by, start=1))
+        on = " AND ".join(f"t.{name} = k.{name}" for name in by)
+        lock = f" ORDER BY {', '.join(f't.{name}' for name in by)} FOR UPDATE OF t" if self._for_update else ""
+        return self._each(lambda place: f"unnest({arrays}) k({', '.join(by)}) JOIN {place} t ON {on}{lock}")
+
+    def many(self, keys: Sequence[Sequence[Any]]) -> Statement:
+        """The rows under these keys (each in the order of `by`)."""
+        return _LookupRows(self, keys)
+
+
+class _LookupRows(Statement):
+    def __init__(self, lookup: Lookup, keys: Sequence[Sequence[Any]]) -> None:
+        self._lookup, self._keys = lookup, keys
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> list[Row]:
+        # The keys go in as one JSON list: a statement of its own per key costs several times as much.
+        if len(self._keys) > FEW:
+            rows = connection.execute(self._lookup.sqlite_many, (to_json(self._keys),)).fetchall()
+        else:
+            rows = [row for key in self._keys for row in connection.execute(self._lookup.sqlite, key)]
+        return [dict(zip(self._lookup.columns, row, strict=True)) for row in rows]
+
+    async def on_postgresql(self, connection: "asyncpg.Connection") -> list[Row]:
+        if not self._keys:
+            return []
+        columns = (list(column) for column in zip(*self._keys, strict=True))
+        return [dict(row) for row in await connection.fetch(self._lookup.postgresql, *columns)]
+
+
+class Among:
+    """Finds rows by many values of one column, the rest of the key being the same for all: half the cost of a `Lookup`.
+
+    `many(values, **fixed)` gives the rows as tuples, in no order. With `for_update`, rows are locked on PostgreSQL, in the
+    order of the values.
+    """
+
+    def __init__(
+        self, table: str, columns: Sequence[str], *, fixed: Sequence[str], by: str, for_update: bool = False
+    ) -> None:
+        self._name, self._by, self._for_update, self.fixed = table, by, for_update, tuple(fixed)
+        self._names = ", ".join(f"t.{name}" for name in columns)
+
+    @cached_property
+    def sqlite(self) -> str:
+        """The values go in as one list in JSON."""
+        same = " AND ".join(f"t.{name} = ?" for name in self.fixed)
+        return (
+            f"SELECT {self._names} FROM json_each(?) k CROSS JOIN {self._name} t ON {same} AND t.{self._by} = k.value"
+        )
+
+    @cached_property
+    def postgresql(self) -> str:
+        """The values go in as one array."""
+        same = " AND ".join(f"t.{name} = ${at}" for at, name in enumerate(self.fixed, start=2))
+        lock = f" ORDER BY t.{self._by} FOR UPDATE OF t" if self._for_update else ""
+        return (
+            f"SELECT {self._names} FROM unnest($1::{_array(_table(self._name), self._by)}) k(v) JOIN {self._name} t "
+            f"ON {same} AND t.{self._by} = k.v{lock}"
+        )
+
+    def many(self, values: Sequence[Any], **fixed: Any) -> Statement:
+        """The rows with these values, and `fixed` for the other columns."""
+        return _RowsAmong(self, values, [fixed[name] for name in self.fixed])
+
+
+class _RowsAmong(Statement):
+    def __init__(self, among: Among, values: Sequence[Any], fixed: list[Any]) -> None:
+        self._among, self._values, self._fixed = among, values, fixed
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+        return connection.execute(self._among.sqlite, (to_json(self._values), *self._fixed)).fetchall()
+
+    async def on_postgresql(self, connection: "asyncpg.Connection") -> list[tuple[Any, ...]]:
+        if not self._values:
+            return []
+        rows = await connection.fetch(self._among.postgresql, list(self._values), *self._fixed)
+        return [tuple(row) for row in rows]
+
+
+class Lock(Statement):
+    """Waits until no other transaction holds any of these names, and holds them until this one ends.
+
+    Names that are `shared` are held together with others who share them; only who wants one alone waits, and is waited
+    for. On SQLite there is one writer and nothing to wait for.
+    """
+
+    def __init__(self, names: Iterable[tuple[str, ...]], *, shared: Iterable[tuple[str, ...]] = ()) -> None:
+        self._names, self._shared = names, shared
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> None:
+        pass
+
+    async def on_postgresql(self, connection: "asyncpg.Connection") -> None:
+        wanted = dict.fromkeys(map(_number, self._shared), True) | dict.fromkeys(map(_number, self._names), False)
+        # In one order everywhere, or two processes would wait for each other.
+        numbers = sorted(wanted)
+        await connection.execute(
+            "SELECT CASE WHEN shared THEN pg_advisory_xact_lock_shared(k)::text ELSE pg_advisory_xact_lock(k)::text END "
+            "FROM unnest($1::bigint[], $2::boolean[]) AS t(k, shared)",
+            numbers, [wanted[number] for number in numbers],
+        )  # fmt: skip
+
+
+def _number(name: tuple[str, ...]) -> int:
+    """What stands for a name where locks have numbers."""
+    digest = blake2b("\0".join(name).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+class Sql(Statement):
+    """Any statement with `:named` parameters; gives its rows."""
+
+    def __init__(self, sql: str, **values: Any) -> None:
+        self._sql, self._values = sql, values
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> list[Row]:
+        cursor = connection.execute(self._sql, self._values)
+        if cursor.description is None:
+            return []
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    async def on_postgresql(self, connection: "asyncpg.Connection") -> list[Row]:
+        sql, names = _numbered(self._sql)
+        return [dict(row) for row in await connection.fetch(sql, *(self._values[name] for name in names))]
+
+
+@lru_cache(maxsize=512)
+def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+    """`:named` parameters as PostgreSQL's `$1`."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        if found[1] not in names:
+            names.append(found[1])
+        return f"${names.index(found[1]) + 1}"
+
+    return re.sub(r"(?<![:\w]):([a-z_][a-z_0-9]*)", number, sql), tuple(names)

@@ -1,0 +1,1 @@
+"""Orders and contacts from CSV and JSON lines files."""

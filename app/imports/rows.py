@@ -1,0 +1,403 @@
+"""What a row of a file says, checked: every wrong field of it at once, and nothing guessed about money or time."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from adapters.contract import RANK, Origin, currency_code
+from adapters.contract.errors import Unreadable
+from adapters.contract.fold import SO_FAR
+from app.base.identity import document, email, phone
+from app.base.statement import TITLE_LENGTH, UNTIMED, entry_digest
+from app.base.tabular import BETWEEN, CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
+from app.db.statements import to_json
+from app.imports.cells import LONGEST_NUMBER, Wrong, items_of, minor_of, moment_of, several
+from app.store.import_contacts import ContactRow
+from app.store.import_orders import OrderRow, columns_of
+
+ORDER_ID = re.compile(r"ord_[0-9A-HJKMNP-TV-Z]{26}")
+CONTACT_ID = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
+_URL = re.compile(r"https?://[^/\s]")
+_DAY = 86_400_000_000
+MOST_PLACES = 1000  # pairs of source and origin that are remembered
+_RANKS = {str(status): rank for status, rank in RANK.items()}
+_ORIGINS = frozenset(map(str, Origin))
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a file's rows are read by: the account's own words, and what goes for rows that do not say.
+
+    `sources` are the account's (id: origin). `renamed` says under which id here a source of another registry stands;
+    None: its orders belong to no source here. `present` is in microseconds.
+    """
+
+    region: str
+    currency: str
+    sources: Mapping[str, str]
+    renamed: Mapping[str, str | None]
+    source_id: str | None
+    origin: str
+    present: int
+    ignore_unknown: bool = False
+
+
+RowT = TypeVar("RowT", bound=OrderRow | ContactRow)
+
+
+@dataclass(slots=True)
+class Read(Generic[RowT]):
+    """A part's rows that are well-formed, why the others are not, and what was left out."""
+
+    rows: Sequence[RowT]
+    faults: list[Fault]
+    notes: list[Fault]
+
+    def after(self, line: int) -> "Read[RowT]":
+        """What comes after this line."""
+        rest = ([one for one in its if one.line > line] for its in (self.faults, self.notes))
+        return Read([row for row in self.rows if row.line > line], *rest)
+
+
+AT_ONCE = 2000  # rows that are handed on together: the most that a transaction takes
+AT_FIRST = 250  # of a part, and then twice as many each time, so that those who write them need not wait for long
+
+
+def orders_in_turn(form: str, text: str, line: int, setting: Setting) -> Iterator[Read[OrderRow]]:
+    """The orders of a part, some at a time in their turn. Raises NoFile when its header cannot be read."""
+    reader = _Orders(setting)
+    size = AT_FIRST
+    rows: list[OrderRow] = []
+    for row in _each(form, text, line, ORDERS, reader, reader.order):
+        rows.append(row)
+        if len(rows) == size:
+            yield Read(rows, reader.faults[:], reader.notes[:])
+            rows, size = [], min(2 * size, AT_ONCE)
+            reader.faults.clear()
+            reader.notes.clear()
+    yield Read(rows, reader.faults, reader.notes)
+
+
+def read_orders(form: str, text: str, line: int, setting: Setting) -> Read[OrderRow]:
+    """The orders of a part. Raises NoFile when its header cannot be read."""
+    reader = _Orders(setting)
+    return _read(_each(form, text, line, ORDERS, reader, reader.order), reader)
+
+
+def read_contacts(form: str, text: str, line: int, setting: Setting) -> Read[ContactRow]:
+    """The contacts of a part. Raises NoFile when its header cannot be read."""
+    reader = _Contacts(setting)
+    return _read(_each(form, text, line, CONTACTS, reader, reader.contact), reader)
+
+
+def _read(rows: Iterator[RowT], reader: "_Reader") -> Read[RowT]:
+    read = Read(list(rows), reader.faults, reader.notes)
+    read.faults.sort(key=lambda fault: fault.line)
+    return read
+
+
+def _each(
+    form: str,
+    text: str,
+    line: int,
+    columns: Columns,
+    reader: "_Reader",
+    make: Callable[[int, Given], RowT | None],
+) -> Iterator[RowT]:
+    ignore_unknown = reader.setting.ignore_unknown
+    for at, given in rows_of(form, text, line, columns, reader.faults, ignore_unknown=ignore_unknown):
+        reader.line = at
+        if form == CSV or reader.plain(given):
+            made = make(at, given)
+            if made is not None:
+                yield made
+
+
+class _Reader:
+    """Reads one row after another. A field that is wrong is noted down, so that a row tells all its faults at once."""
+
+    shaped: frozenset[str] = frozenset()  # columns that are no plain text, and may be a list or a number in JSON
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.faults: list[Fault] = []
+        self.notes: list[Fault] = []
+        self.line = 0
+        self._latest = setting.present + _DAY
+
+    def _wrong(self, name: str, message: str) -> None:
+        self.faults.append(Fault(self.line, name, message))
+
+    def _note(self, name: str, message: str) -> None:
+        self.notes.append(Fault(self.line, name, message))
+
+    def plain(self, given: Given) -> bool:
+        """Makes numbers and truth values of JSON text, where a column is text; tells whether that was possible."""
+        well = True
+        for name, value in given.items():
+            if type(value) is str or name in self.shaped:
+                continue
+            if type(value) is bool:
+                given[name] = "true" if value else "false"
+            elif type(value) is int and abs(value) < LONGEST_NUMBER:
+                given[name] = str(value)
+            else:
+                why = ': write amounts as "199.90", a binary number is not exact' if type(value) is float else ""
+                self._wrong(name, f"must be text{why}")
+                well = False
+        return well
+
+    def _short(self, name: str, text: str, length: int) -> str:
+        if len(text) > length:
+            self._wrong(name, f"is longer than {length} characters")
+        return text
+
+    def _time(self, name: str, text: str) -> int | None:
+        try:
+            return moment_of(text)
+        except Wrong as why:
+            self._wrong(name, str(why))
+            return None
+
+    def _past(self, name: str, text: str | None) -> int | None:
+        moment = None if text is None else self._time(name, text)
+        if moment is not None and moment > self._latest:
+            self._wrong(name, "lies in the future")
+        return moment
+
+    def _several(self, name: str, cell: Any) -> Sequence[str]:
+        if type(cell) is str and BETWEEN not in cell:
+            return (cell,) if (cell := cell.strip()) else ()
+        try:
+            return several(cell)
+        except Wrong as why:
+            self._wrong(name, str(why))
+            return []
+
+
+class _Orders(_Reader):
+    """Reads orders."""
+
+    shaped = frozenset({"items", "contact_email", "contact_phone", "contact_document", "contact_customer_id"})
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._places: dict[tuple[str | None, str | None], tuple[str | None, str] | None] = {}
+        self._currencies: dict[str | None, str | None] = {None: setting.currency}
+
+    def order(self, line: int, given: Given) -> OrderRow | None:
+        """The row, or None when something of it is wrong."""
+        before = len(self.faults)
+        get = given.get
+        source_id, origin = self._source(get("source_id"), get("origin"))
+        external_id = get("external_id")
+        if external_id is None or not external_id.strip():
+            self._wrong("external_id", "is needed: by it the same order is known again")
+            external_id = ""
+        elif len(external_id) > 255:
+            self._wrong("external_id", "is longer than 255 characters")
+        said: dict[str, Any] = {"external_id": external_id}
+        rank = self._status(said, get("status"))
+        if (text := get("source_status")) is not None:
+            said["source_status"] = self._short("source_status", text, 200)
+        if (text := get("title")) is not None and (text := text.strip()):
+            said["title"] = self._short("title", text, TITLE_LENGTH)
+        currency = self._money(said, get)
+        at = UNTIMED
+        for name in ("ordered_at", "paid_at"):
+            if (text := get(name)) is not None and (moment := self._time(name, text)) is not None:
+                said[name] = moment
+                if at < moment <= self._latest:
+                    at = moment
+        contact, known, called = self._customer(said, get, source_id)
+        if (items := get("items")) is not None:
+            try:
+                said["items"] = items_of(items, currency)
+            except Wrong as why:
+                self._wrong("items", str(why))
+        if (text := get("url")) is not None:
+            if _URL.match(text) and len(text) <= 2000:
+                said["url"] = text
+            else:
+                self._note("url", "was left out: it is no address that begins with https:// or http://")
+        if (word := get("test")) is not None:
+            truth = _TRUTH.get(word.strip().lower())
+            if truth is None:
+                self._wrong("test", "is neither true nor false")
+            said["test"] = truth
+        if (text := get("deal_id")) is not None and (text := text.strip()):
+            said["deal_id"] = self._short("deal_id", text, 255)
+        created_at = self._past("created_at", get("created_at"))
+        updated_at = self._past("updated_at", get("updated_at"))
+        if len(self.faults) > before:
+            return None
+        order_id = get("id")
+        if order_id is not None and not ORDER_ID.fullmatch(order_id):
+            order_id = None
+        if updated_at is not None:
+            at = updated_at
+        spelt = to_json(said)
+        return OrderRow(
+            line, source_id or origin, source_id, origin, external_id, at, rank,
+            entry_digest(f"import\n{contact or ''}", spelt), spelt, columns_of(said, at),
+            contact, known, called, order_id, created_at, updated_at,
+        )  # fmt: skip
+
+    def _source(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
+        """The source here, and where the order came from. Most rows of a file name the same."""
+        found = self._places.get((source_id, origin))
+        if found is None:
+            before = len(self.faults)
+            found = self._placed(source_id, origin)
+            if len(self.faults) == before and len(self._places) < MOST_PLACES:
+                self._places[source_id, origin] = found
+        return found
+
+    def _placed(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
+        setting = self.setting
+        if source_id is None:
+            source_id = setting.source_id
+        else:
+            source_id = source_id.strip()
+            source_id = setting.renamed.get(source_id, source_id)
+        if origin is not None and (origin := origin.strip().lower()) not in _ORIGINS:
+            self._wrong("origin", f"is none of {', '.join(Origin)}")
+            origin = None
+        if source_id is None:
+            return None, origin or setting.origin
+        its = setting.sources.get(source_id)
+        if its is None:
+            self._wrong(
+                "source_id",
+                f"there is no source {source_id[:64]} here; leave it empty, or say which of this account's sources it is",
+            )
+            return None, setting.origin
+        if origin is not None and origin != its:
+            self._wrong("origin", f"orders of this source are {its}")
+        return source_id, its
+
+    def _status(self, said: dict[str, Any], word: str | None) -> int:
+        """Our word for where the order stands; gives its rank."""
+        if word is None:
+            return -1
+        rank = _RANKS.get(word)
+        if rank is None:
+            word = word.strip().lower()
+            rank = _RANKS.get(word)
+            if rank is None:
+                self._wrong("status", f"is none of {', '.join(_RANKS)}; the source's own word goes into source_status")
+                return -1
+        said["status"] = word
+        return rank
+
+    def _money(self, said: dict[str, Any], get: Callable[[str], Any]) -> str:
+        """The amounts; gives the currency."""
+        word = get("currency")
+        currency = self._currencies.get(word)
+        if currency is None:
+            try:
+                currency = self._currencies[word] = currency_code(word or "")
+            except Unreadable:
+                self._wrong("currency", "is not an ISO 4217 code of three letters, such as BRL")
+                return self.setting.currency
+        if (text := get("value")) is not None:
+            try:
+                said["value"] = minor_of(text, currency)
+                said["currency"] = currency
+            except Wrong as why:
+                self._wrong("value", str(why))
+        if (text := get("refunded_value")) is not None:
+            try:
+                back = minor_of(text, currency)
+                if back < 0:
+                    raise Wrong("is below 0")
+                if back:
+                    said["refunds"] = {SO_FAR: [back, currency]}
+            except Wrong as why:
+                self._wrong("refunded_value", str(why))
+        return currency
+
+    def _customer(
+        self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None
+    ) -> tuple[str | None, list[tuple[str, str]], str | None]:
+        """The id of the contact, if the row names one, by what else it is known, and its name."""
+        contact: str | None = get("contact_id")
+        crm_id: str | None = get("crm_contact_id")
+        if contact is not None and not CONTACT_ID.fullmatch(contact):
+            contact, crm_id = None, crm_id or contact  # people write the CRM's id there: the API takes either, too
+        known: list[tuple[str, str]] = []
+        if crm_id is not None and (crm_id := crm_id.strip()):
+            known.append(("crm", self._short("crm_contact_id", crm_id, 255)))
+        if source_id is not None and (cell := get("contact_customer_id")) is not None:
+            known += [("source", f"{source_id}:{one[:200]}") for one in self._several("contact_customer_id", cell)]
+        invalid: list[str] = []
+        if (cell := get("contact_document")) is not None:
+            for one in self._several("contact_document", cell):
+                known.append(("document", value)) if (value := document(one)) else invalid.append("contact_document")
+        if (cell := get("contact_email")) is not None:
+            for one in self._several("contact_email", cell):
+                known.append(("email", value)) if (value := email(one)) else invalid.append("contact_email")
+        if (cell := get("contact_phone")) is not None:
+            region = self.setting.region
+            for one in self._several("contact_phone", cell):
+                known.append(("phone", value)) if (value := phone(one, region)) else invalid.append("contact_phone")
+        for name in invalid:
+            what = f"is no valid {name.removeprefix('contact_')}"
+            if known or contact is not None:
+                self._note(name, f"was left out: it {what}")
+            else:
+                self._wrong(name, f"{what}, and the row names its contact by nothing else")
+        called: str | None = get("contact_name")
+        called = (called and self._short("contact_name", called.strip(), TITLE_LENGTH)) or None
+        if len(known) > 2:
+            known = list(dict.fromkeys(known))
+        if known or called:
+            said["customer"] = {"identities": known, "name": called} if called else {"identities": known}
+        return contact, known, called
+
+
+class _Contacts(_Reader):
+    """Reads contacts."""
+
+    shaped = frozenset({"emails", "phones", "documents", "customer_ids"})
+
+    def contact(self, line: int, given: Given) -> ContactRow | None:
+        """The row, or None when something of it is wrong."""
+        before = len(self.faults)
+        get, region = given.get, self.setting.region
+        contact_id = get("id")
+        if contact_id is not None and not CONTACT_ID.fullmatch(contact_id):
+            self._wrong("id", "is no id of a contact of ours, cnt_…; the CRM's id goes into crm_id")
+        known: list[tuple[str, str]] = []
+        crm_id = self._short("crm_id", (get("crm_id") or "").strip(), 255) or None
+        for one in self._cells(get, "customer_ids"):
+            source_id, _, customer_id = one.partition(":")
+            source_id = self.setting.renamed.get(source_id, source_id) or ""
+            if customer_id and source_id in self.setting.sources:
+                known.append(("source", f"{source_id}:{customer_id[:200]}"))
+            elif source_id:
+                self._note("customer_ids", f"{one[:80]} was left out: it is SOURCE:ID, with a source of this account")
+        for one in self._cells(get, "documents"):
+            known.append(("document", value)) if (value := document(one)) else self._invalid("documents", "CPF or CNPJ")
+        for one in self._cells(get, "emails"):
+            known.append(("email", value)) if (value := email(one)) else self._invalid("emails", "e-mail address")
+        for one in self._cells(get, "phones"):
+            known.append(("phone", value)) if (value := phone(one, region)) else self._invalid("phones", "phone number")
+        name = self._short("name", (get("name") or "").strip(), TITLE_LENGTH) or None
+        owner_id = self._short("owner_id", (get("owner_id") or "").strip(), 300) or None
+        created_at = self._past("created_at", get("created_at"))
+        updated_at = self._past("updated_at", get("updated_at"))
+        if contact_id is None and crm_id is None and not known:
+            self._wrong("", "names nobody: a contact needs a crm_id, an e-mail, a phone or a document")
+        if len(self.faults) > before:
+            return None
+        return ContactRow(line, contact_id, crm_id, name, owner_id, list(dict.fromkeys(known)), created_at, updated_at)
+
+    def _cells(self, get: Callable[[str], Any], name: str) -> Sequence[str]:
+        cell = get(name)
+        return [] if cell is None else self._several(name, cell)
+
+    def _invalid(self, name: str, what: str) -> None:
+        self._note(name, f"one was left out: it is no {what}")

@@ -1,0 +1,1 @@
+"""One delivery, from its URL to its commit, and again when it is retried. Start with receive.py."""

@@ -1,0 +1,121 @@
+"""A proven delivery, read by its source's adapter into what the group commit takes."""
+
+import hashlib
+from collections.abc import Mapping
+
+from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unreadable
+from app.base.ids import new_id
+from app.base.log import log
+from app.base.outcome import Outcome
+from app.base.statement import clean, person, says_unknown_status, state
+from app.ingest.source_cache import Source
+from app.store.delivery_record import Record, packed
+
+# Never kept: they hold a credential of whoever sent them, and nothing reads them again.
+_CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
+BLANKED = "[not kept]"
+
+
+def read(
+    source: Source,
+    delivery: Delivery,
+    received_at: int,
+    *,
+    proven_by: str = "",
+    again: str | None = None,
+    document: bytes | Unfetched | None = None,
+) -> Record:
+    """What the delivery says, whatever it says: raises nothing.
+
+    `proven_by` is the secret that proved it (to keep it out of the log), `again` the id under which it is recorded,
+    `document` what the source's API said about a thin delivery, or why it said nothing.
+    """
+    adapter = source.adapter
+    strength = adapter.scheme(source.options).strength
+    rec = Record(
+        account_id=source.account_id,
+        source_id=source.id,
+        origin=str(adapter.origin),
+        hold=source.hold,
+        delivery_id=again or new_id("dlv"),
+        dedupe_key="",
+        digest="",
+        kind="",
+        strength=str(strength),
+        received_at=received_at,
+        content=b"" if again else packed(_kept_body(delivery.body, strength, proven_by), _kept(delivery, proven_by)),
+        again=again is not None,
+    )
+    orders: list[Order] = []
+    try:
+        rec.kind = clean(adapter.kind_of(delivery, source.options), 200)
+        if asked := adapter.privacy.get(rec.kind):
+            rec.privacy = str(asked.request), received_at + asked.days * 86_400_000_000
+            raise Ignored(f"a privacy request ({asked.request}): recorded, and due within {asked.days} days")
+        event = adapter.read(delivery, rec.kind, source.options)
+        if rec.kind in adapter.fetches:
+            rec.path = adapter.path(event.payload, event)
+            if document is None:
+                rec.outcome = Outcome.FETCHING
+            elif isinstance(document, Unfetched):
+                rec.outcome, rec.reason = Outcome.UNFETCHED, document.reason
+            else:
+                event = adapter.fetched(event, document)
+        if rec.outcome is None and adapter.brings == "contacts":
+            rec.people = [person(one, source.region) for one in adapter.people(event.payload, event)]
+        elif rec.outcome is None:
+            orders = adapter.translate(event)
+    except Ignored as why:
+        rec.outcome, rec.reason = Outcome.IGNORED, clean(why.reason)
+    except Unreadable as why:
+        rec.outcome, rec.reason = Outcome.UNREADABLE, clean(why.reason)
+    except (
+        Exception
+    ) as fault:  # a fault of the adapter's: the delivery is genuine, and is kept until the adapter is mended
+        log.error("an adapter failed", adapter=adapter.name, delivery_id=rec.delivery_id, fault=type(fault).__name__)
+        rec.outcome, rec.reason = Outcome.UNREADABLE, f"a fault of the adapter {adapter.name} ({type(fault).__name__})"
+    rec.digest = hashlib.sha256(rec.kind.encode() + b"\n" + delivery.body).hexdigest()
+    rec.dedupe_key = dedupe_key(source, delivery, rec.digest)
+    say(rec, orders, source)
+    return rec
+
+
+def say(rec: Record, orders: list[Order], source: Source) -> None:
+    """Puts what the orders say into the record."""
+    rec.statements = [state(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders]
+    if any(says_unknown_status(order) for order in orders):
+        rec.notes.append("unknown_status")
+
+
+def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
+    """What makes this very delivery known when it comes again: the source's id of it, else what it says."""
+    try:
+        given = source.adapter.delivery_id_of(delivery, source.options)
+    except Exception:  # as in `read`: an adapter's fault loses no delivery
+        given = None
+    if not given:
+        return f"digest:{digest}"
+    return (
+        f"id:{clean(given, 255)}"
+        if len(given) <= 200
+        else f"id:{hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}"
+    )
+
+
+def _kept_body(body: bytes, strength: Strength, secret: str) -> bytes:
+    """The exact bytes; only a shared token that travels in the body itself is blanked, for it is a secret of ours too."""
+    if strength is Strength.TOKEN and secret:
+        return body.replace(secret.encode(), BLANKED.encode())
+    return body
+
+
+def _kept(delivery: Delivery, secret: str) -> dict[str, Mapping[str, str]]:
+    kept = {"headers": _blanked(delivery.headers, secret)}
+    if delivery.query:
+        kept["query"] = _blanked(delivery.query, secret)
+    return kept
+
+
+def _blanked(values: Mapping[str, str], secret: str) -> Mapping[str, str]:
+    told = [name for name, value in values.items() if name in _CREDENTIALS or (secret and secret in value)]
+    return {**values, **dict.fromkeys(told, BLANKED)} if told else values

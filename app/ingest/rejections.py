@@ -1,0 +1,73 @@
+"""What was refused, counted in memory and written now and then: a stranger costs a number, not a row."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from app.base.clock import now
+from app.base.log import log
+from app.base.outcome import Outcome
+from app.db.engine import Rejected, Store, Unavailable
+from app.store import rejections
+from app.store.rejections import SAMPLES, Refusal
+
+EVERY = 2.0  # seconds between two writings
+_SHOWN = ("user-agent", "content-type", "content-length")  # of a sample; everything else may be anything
+
+LONGEST_WORD = 36  # a secret is longer, or should be
+
+
+def _told(value: str) -> str:
+    """A header's value without what could be an address or a secret: whoever is refused may have put anything there."""
+    return " ".join(word for word in value[:200].split() if "@" not in word and len(word) < LONGEST_WORD)
+
+
+class Refused:
+    """The counters of one process. Bounded: only sources that exist are counted, by reasons of our own making."""
+
+    def __init__(self, store: Store, counted: Callable[[str, str, Outcome, str], None] | None = None) -> None:
+        self._store, self._counted = store, counted
+        self._counts: dict[tuple[str, str, str, str], Refusal] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
+
+    def count(self, account_id: str, source_id: str, outcome: Outcome, reason: str, headers: Mapping[str, str]) -> None:
+        """One more."""
+        if self._counted is not None:
+            self._counted(account_id, source_id, outcome, reason)
+        present = now()
+        refusal = Refusal(account_id, source_id, str(outcome), reason, 0, present, present)
+        refusal = self._counts.setdefault(refusal.key, refusal)
+        refusal.count += 1
+        refusal.last_at = present
+        shown = {name: _told(headers[name]) for name in _SHOWN if name in headers}
+        refusal.samples = [*refusal.samples[-(SAMPLES - 1) :], {"at": present, "headers": shown}]
+
+    def start(self) -> None:
+        """Begins to write."""
+        self._task = asyncio.create_task(self._run(), name="refused")
+
+    async def stop(self) -> None:
+        """Writes what is left, then ends."""
+        self._ending.set()
+        if self._task:
+            await self._task
+            self._task = None
+
+    async def flush(self) -> None:
+        """Writes what was counted since the last time."""
+        counts, self._counts = self._counts, {}
+        if not counts:
+            return
+        try:
+            await rejections.add(self._store, list(counts.values()))
+        except (Unavailable, Rejected) as fault:
+            log.warning(
+                "refusals could not be written", reason=str(fault)[:300], lost=sum(one.count for one in counts.values())
+            )
+
+    async def _run(self) -> None:
+        while not self._ending.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), EVERY)
+            await self.flush()

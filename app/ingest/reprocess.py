@@ -1,0 +1,93 @@
+"""A recorded delivery, taken up again: read with today's adapter, what it said before taken back, committed anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from adapters.contract import Delivery, Unfetched
+from app.base import clock
+from app.base.statement import entry_digest
+from app.db.engine import Store
+from app.db.statements import Row
+from app.ingest.group_commit import Committer
+from app.ingest.parse import read
+from app.ingest.source_cache import Directory, Source
+from app.store import deliveries
+from app.store.delivery_record import Receipt, Record
+
+
+class NotKept(Exception):
+    """The delivery cannot be taken up: its body or its source is not there any more. The message says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A delivery as it was recorded: its log row, its source today, and what arrived."""
+
+    row: Row
+    source: Source
+    delivery: Delivery
+
+    def read(self, document: bytes | Unfetched | None = None) -> Record:
+        """What it says to today's adapter; `document` as in `reading.read`."""
+        rec = read(self.source, self.delivery, self.row["received_at"], again=self.row["id"], document=document)
+        # The key under which it was recorded stays its own, even if today's adapter would find another.
+        rec.dedupe_key = self.row["dedupe_key"]
+        rec.was = self.row["outcome"]
+        if self.row["kind"] == rec.kind and self.row["digest"] != rec.digest:
+            # A token in the body was blanked before it was kept: what the body was when it came still tells entries apart.
+            rec.digest = self.row["digest"]
+            rec.statements = [
+                replace(said, digest=entry_digest(rec.digest, said.said["external_id"])) for said in rec.statements
+            ]
+        return rec
+
+
+class Retry:
+    """Takes deliveries up again."""
+
+    def __init__(self, store: Store, directory: Directory, committer: Committer) -> None:
+        self._store, self._directory, self._committer = store, directory, committer
+
+    async def kept(self, account_id: str, delivery_id: str) -> Kept | None:
+        """What is kept of a delivery; None when there is no such delivery. Raises NotKept, Unavailable."""
+        row = await deliveries.find(self._store, account_id, delivery_id)
+        if row is None:
+            return None
+        [kept] = await self.kept_all(account_id, [row])
+        if isinstance(kept, NotKept):
+            raise kept
+        return kept
+
+    async def kept_all(self, account_id: str, rows: Sequence[Row]) -> list[Kept | NotKept]:
+        """What is kept of the deliveries of these log rows, each at its place; NotKept where it is not. Raises Unavailable."""
+        bodies = await deliveries.bodies(self._store, account_id, [row["id"] for row in rows])
+        found: list[Kept | NotKept] = []
+        for row in rows:
+            source = await self._directory.source(row["source_id"])
+            if source is None:
+                found.append(NotKept("its source was deleted"))
+            elif row["id"] not in bodies:
+                found.append(NotKept("its body is not kept any more"))
+            else:
+                body, envelope = bodies[row["id"]]
+                delivery = Delivery(
+                    body=body,
+                    headers=envelope["headers"],
+                    query=envelope.get("query"),
+                    received_at=clock.moment(row["received_at"]),
+                    url=source.url,
+                )
+                found.append(Kept(row=row, source=source, delivery=delivery))
+        return found
+
+    async def commit(self, rec: Record) -> Receipt:
+        """What became of it this time. Raises Busy."""
+        return await self._committer.commit(rec)
+
+    async def retry(self, account_id: str, delivery_id: str) -> Receipt | None:
+        """Reads and commits it anew; a thin one is fetched again. None when there is no such delivery.
+
+        Raises NotKept, Busy, Unavailable.
+        """
+        kept = await self.kept(account_id, delivery_id)
+        return await self.commit(kept.read()) if kept else None

@@ -1,0 +1,169 @@
+"""Who is who at the door: sources with their opened secrets, and bearers of tokens, remembered for half a second.
+
+Half a second keeps the promise that a revoked secret or token is refused within a second in every process; what this
+process changes itself counts at once.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+import adapters
+from adapters.contract import Adapter
+from app.base.settings import Settings
+from app.base.vault import Vault
+from app.db.engine import Store
+from app.store import accounts, sources
+from app.store.accounts import Bearer
+
+REMEMBER = 0.5  # seconds
+MOST = 20_000  # entries; a stranger can ask for as many unknown sources as they like
+
+_SOURCE_ID = re.compile(r"src_[0-9A-Z]{26}")  # a stranger's other words need no look-up
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source as the door and its followers need it."""
+
+    account_id: str
+    id: str
+    name: str
+    adapter: Adapter[Any]
+    options: Any
+    enabled: bool
+    account_enabled: bool
+    region: str
+    currency: str
+    hold: bool
+    url: str
+    secrets: tuple[tuple[str, int | None], ...]  # opened; with the time at which each ends
+    sealed_key: str | None
+
+    def usable_secrets(self, now: int) -> list[str]:
+        """The secrets that count now, newest first."""
+        return [secret for secret, ends in self.secrets if ends is None or ends > now]
+
+
+class _Remembered(Generic[T]):
+    """Answers of a look-up, misses too, for a moment; however many ask at once, it is looked up once."""
+
+    def __init__(self, look_up: Callable[[str], Awaitable[T]]) -> None:
+        self._look_up = look_up
+        self._known: dict[str, tuple[float, T]] = {}
+        self._asking: dict[str, asyncio.Task[T]] = {}
+
+    def known(self, word: str) -> tuple[float, T] | None:
+        """What is remembered, with the time until which it counts."""
+        found = self._known.get(word)
+        return found if found and found[0] > time.monotonic() else None
+
+    async def get(self, word: str) -> T:
+        """The answer, remembered or looked up."""
+        if found := self.known(word):
+            return found[1]
+        asking = self._asking.get(word)
+        if asking is None:
+            asking = self._asking[word] = asyncio.create_task(self._ask(word))
+        # Whoever asked first may go away; the others still wait.
+        return await asyncio.shield(asking)
+
+    async def _ask(self, word: str) -> T:
+        # The moment counts from before the look-up: what changes meanwhile must not be remembered for longer.
+        asked_at = time.monotonic()
+        mine = asyncio.current_task()
+        try:
+            answer = await self._look_up(word)
+            if self._asking.get(word) is mine:
+                if len(self._known) >= MOST:
+                    self._known.clear()
+                self._known[word] = (asked_at + REMEMBER, answer)
+            return answer
+        finally:
+            if self._asking.get(word) is mine:
+                del self._asking[word]
+
+    def forget(self) -> None:
+        """Everything is looked up anew, also what is being looked up now."""
+        self._known.clear()
+        self._asking.clear()
+
+
+class Directory:
+    """The look-ups of one process."""
+
+    def __init__(self, store: Store, vault: Vault, settings: Settings) -> None:
+        self._store, self._vault, self._settings = store, vault, settings
+        self._sources: _Remembered[Source | None] = _Remembered(self._find_source)
+        self._bearers: _Remembered[Bearer | None] = _Remembered(lambda token: accounts.bearer(store, token))
+        self._sessions: _Remembered[Bearer | None] = _Remembered(self._find_bearer)
+
+    async def source(self, source_id: str) -> Source | None:
+        """The source of that id, whoever's it is. Raises Unavailable, Sealed."""
+        return await self._sources.get(source_id)
+
+    def source_at_once(self, source_id: str) -> Source | None:
+        """The same, if it is remembered; None says nothing."""
+        found = self._sources.known(source_id)
+        return found[1] if found else None
+
+    async def bearer(self, token: str) -> Bearer | None:
+        """Who holds this token. Raises Unavailable."""
+        return await self._bearers.get(token)
+
+    async def bearer_of(self, account_id: str, token_id: str) -> Bearer | None:
+        """Who holds the token of this id: whom a session was opened for. Raises Unavailable."""
+        return await self._sessions.get(f"{account_id}/{token_id}")
+
+    async def _find_bearer(self, word: str) -> Bearer | None:
+        account_id, _, token_id = word.partition("/")
+        return await accounts.bearer_of(self._store, account_id, token_id)
+
+    def forget(self) -> None:
+        """Something was changed here: look everything up anew."""
+        self._sources.forget()
+        self._bearers.forget()
+        self._sessions.forget()
+
+    def webhook_url(self, source_id: str) -> str:
+        """Where a source's deliveries are sent."""
+        return f"{self._settings.webhooks_at}/webhooks/{source_id}"
+
+    async def _find_source(self, source_id: str) -> Source | None:
+        if not _SOURCE_ID.fullmatch(source_id):
+            return None
+        found = await sources.for_door(self._store, source_id)
+        if found is None:
+            return None
+        row, secrets = found
+        adapter = adapters.load(row["adapter"])
+        return Source(
+            account_id=row["account_id"],
+            id=row["id"],
+            name=row["name"],
+            adapter=adapter,
+            options=options_of(adapter, row["options"]),
+            enabled=row["enabled"],
+            account_enabled=row["orders_enabled"],
+            region=row["default_region"],
+            currency=row["default_currency"],
+            hold=row["unknown_contacts"] == "hold",
+            url=self.webhook_url(row["id"]),
+            secrets=tuple((self._vault.open(secret["sealed"]), secret["expires_at"]) for secret in secrets),
+            sealed_key=row["key"],
+        )
+
+
+def options_of(adapter: Adapter[Any], given: dict[str, Any]) -> Any:
+    """The options as the adapter's model; they were checked when they were saved, by the adapter of that day."""
+    try:
+        return adapter.options.model_validate(given)
+    except ValidationError:
+        return adapter.options.model_construct(**given)

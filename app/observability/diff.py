@@ -1,0 +1,61 @@
+"""What one delivery changed: its orders folded without it and with it, field by field, as things stood when it came."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.contract.fold import Entry, Folded, fold
+from app.base.statement import UNTIMED
+from app.db.statements import Row
+
+# In the order in which a person reads them. The contact is found by identities, so these stand for it.
+FIELDS = (
+    "status", "source_status", "title", "value", "currency", "refunded_value", "ordered_at", "paid_at", "deal_id", "url",
+    "test", "items", "name", "identities",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A field that a delivery changed; `currency` is the one that an amount counts in, on either side."""
+
+    field: str
+    before: Any
+    after: Any
+    currency_before: str | None
+    currency_after: str | None
+
+
+def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[Change]]:
+    """Whether the delivery made the order, and what it changed. `history` is the order's, as `store.orders.history` gives it."""
+    rows = sorted(history, key=lambda row: (row["recorded_at"], row["delivery_id"] or ""))
+    mine = [row for row in rows if row["delivery_id"] == delivery_id]
+    if not mine:
+        return False, []
+    first = (mine[0]["recorded_at"], delivery_id)
+    earlier = [row for row in rows if (row["recorded_at"], row["delivery_id"] or "") < first]
+    before = fold(_entry(row) for row in earlier)
+    after = fold(_entry(row) for row in (*earlier, *mine))
+    new = before.value is None
+    nothing = Folded(status="") if new else before
+    return new, [
+        Change(
+            field=name,
+            before=None if new else getattr(before, name),
+            after=getattr(after, name),
+            currency_before=before.currency,
+            currency_after=after.currency,
+        )
+        for name in FIELDS
+        if getattr(nothing, name) != getattr(after, name)
+    ]
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(
+        at=None if row["at"] == UNTIMED else row["at"],
+        digest=row["digest"],
+        recorded_at=row["recorded_at"],
+        said=row["said"],
+        by_member=row["member_id"] is not None,
+    )

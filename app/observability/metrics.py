@@ -1,0 +1,175 @@
+"""What Prometheus is told. Counted in memory as it happens: to scrape costs no query.
+
+Bounded: at most so many sources have series of their own, what comes beyond is `other`; outcomes and reasons are words of
+ours. Whose sources they are is kept apart: an account's token sees its own, nobody else's.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from app.base.clock import now
+from app.base.outcome import Outcome
+from app.db.engine import Store, Unavailable
+from app.store import delivery_rollups, outbox
+from app.store.delivery_record import Receipt, Record
+
+EVERY = 15.0  # seconds between two looks at the engine and at what waits
+MOST_SOURCES = 500  # with series of their own
+OTHER = "other"
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """The counts of one process."""
+
+    def __init__(self, store: Store, waiting: Callable[[], int]) -> None:
+        self._store, self._waiting = store, waiting
+        self._deliveries: dict[tuple[str, str, str], int] = {}  # account, source, outcome
+        self._refused: dict[tuple[str, str], int] = {}  # outcome, reason
+        self._sources: set[tuple[str, str]] = set()
+        self._batch = Histogram(
+            "orders_commit_batch_size", "Deliveries committed together.", buckets=_BATCH, registry=None
+        )
+        self._commit = Histogram(
+            "orders_commit_seconds", "How long a commit took, fsync included.", buckets=_SECONDS, registry=None
+        )
+        self._acknowledged = Histogram(
+            "orders_acknowledgement_seconds", "From a delivery's arrival until it was on disk.",
+            buckets=_SECONDS, registry=None,
+        )  # fmt: skip
+        self._told = {"delivered": 0, "failed": 0}
+        self._up = self._fetches = self._held = self._events = self._failing = 0
+        self._oldest_fetch_at: int | None = None
+        self._oldest_event_at: int | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
+
+    # -- What happens -----------------------------------------------------------------------------------------------
+
+    def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
+        """A batch is on disk."""
+        self._batch.observe(len(records))
+        self._commit.observe(seconds)
+        present = now()
+        for rec, receipt in zip(records, receipts, strict=True):
+            if not rec.again:
+                self._count(rec.account_id, rec.source_id, receipt.outcome)
+                self._acknowledged.observe(max(0, present - rec.received_at) / 1e6)
+
+    def refused(self, account_id: str, source_id: str, outcome: Outcome, reason: str) -> None:
+        """A delivery was refused."""
+        self._count(account_id, source_id, outcome)
+        self._refused[outcome, reason] = self._refused.get((outcome, reason), 0) + 1
+
+    def told(self, ended: str) -> None:
+        """An attempt to tell a subscriber of an event ended: `delivered` or `failed`."""
+        self._told[ended] += 1
+
+    def _count(self, account_id: str, source_id: str, outcome: str) -> None:
+        place = (account_id, source_id)
+        if place not in self._sources:
+            if len(self._sources) >= MOST_SOURCES:
+                place = (account_id, OTHER)
+            else:
+                self._sources.add(place)
+        key = (*place, str(outcome))
+        self._deliveries[key] = self._deliveries.get(key, 0) + 1
+
+    # -- What stands ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begins to look now and then at what no event tells of."""
+        self._task = asyncio.create_task(self._run(), name="metrics")
+
+    async def stop(self) -> None:
+        """Ends."""
+        self._ending.set()
+        if self._task:
+            await self._task
+            self._task = None
+
+    async def _run(self) -> None:
+        while not self._ending.is_set():
+            await self.look()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), EVERY)
+
+    async def look(self) -> None:
+        """Asks the engine once."""
+        try:
+            found = await delivery_rollups.waiting_everywhere(self._store)
+            events = await outbox.waiting_everywhere(self._store)
+        except Unavailable:
+            self._up = 0
+        else:
+            self._up = 1
+            self._fetches, self._oldest_fetch_at, self._held = found["fetches"], found["oldest_fetch_at"], found["held"]
+            self._events, self._oldest_event_at, self._failing = (
+                events["events"], events["oldest_event_at"], events["failing"]
+            )  # fmt: skip
+
+    # -- What is told -----------------------------------------------------------------------------------------------
+
+    def text(self, account_id: str | None, *, every_source: bool = False) -> bytes:
+        """Prometheus' text format: sums for everybody; by source for an account's token, or all of them."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Scrape(lambda: self._families(account_id, every_source)))
+        return generate_latest(registry)
+
+    def _families(self, account_id: str | None, every_source: bool) -> Iterator[Metric]:
+        by_source = every_source or account_id is not None
+        labels = ["source", "outcome"] if by_source else ["outcome"]
+        counted = CounterMetricFamily("orders_deliveries", "Deliveries by how they ended.", labels=labels)
+        sums: dict[tuple[str, ...], int] = {}
+        for (owner, source, outcome), count in self._deliveries.items():
+            if by_source and not every_source and owner != account_id:
+                continue
+            key: tuple[str, ...] = (source, outcome) if by_source else (outcome,)
+            sums[key] = sums.get(key, 0) + count
+        for key, count in sorted(sums.items()):
+            counted.add_metric(list(key), count)
+        yield counted
+        refused = CounterMetricFamily("orders_refused", "Deliveries refused, by reason.", labels=["outcome", "reason"])
+        for reason, count in sorted(self._refused.items()):
+            refused.add_metric(list(reason), count)
+        yield refused
+        for histogram in (self._batch, self._commit, self._acknowledged):
+            yield from histogram.collect()
+        told = CounterMetricFamily(
+            "orders_event_attempts", "Attempts to tell subscribers, by how they ended.", labels=["ended"]
+        )
+        for ended, count in self._told.items():
+            told.add_metric([ended], count)
+        yield told
+        for name, words, value in (
+            ("orders_commit_queue", "Deliveries that wait for the next commit.", self._waiting()),
+            ("orders_fetches_waiting", "Thin deliveries whose order is still to be read.", self._fetches),
+            ("orders_oldest_fetch_seconds", "Since when the oldest of these waits.", _age(self._oldest_fetch_at)),
+            ("orders_held_waiting", "Deliveries that wait for their contact.", self._held),
+            ("orders_events_waiting", "Events that subscribers are still to be told.", self._events),
+            ("orders_oldest_event_seconds", "Since when the oldest of these waits.", _age(self._oldest_event_at)),
+            ("orders_subscriptions_failing", "Subscriptions whose last event was not taken.", self._failing),
+            ("orders_engine_up", "Whether the database answered the last time it was asked.", self._up),
+        ):
+            yield GaugeMetricFamily(name, words, value=value)
+
+
+def _age(at: int | None) -> float:
+    """Seconds since then."""
+    return 0.0 if at is None else max(0.0, time.time() - at / 1e6)
+
+
+class _Scrape:
+    def __init__(self, families: Callable[[], Iterator[Metric]]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        """As prometheus_client asks."""
+        return self._families()

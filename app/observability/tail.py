@@ -1,0 +1,229 @@
+"""The log as it grows, for whoever watches: what this process commits is handed on; what others do is looked for.
+
+A watcher costs a queue, not a query, and is told what has gathered a few times a second, not each delivery by itself. What
+it is told is made once for all of them. One that reads too slowly, or while more comes than anybody could read, is told the
+newest and how many it missed; intake waits for nobody who watches.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from time import monotonic
+from typing import Any
+
+from app.base.clock import now
+from app.base.ids import first_id
+from app.base.log import log
+from app.base.outcome import RECORDED
+from app.db.engine import Rejected, Store, Unavailable
+from app.db.statements import Row
+from app.store import deliveries
+from app.store.deliveries import Filter
+from app.store.delivery_record import Receipt, Record
+
+LONGEST = 500  # deliveries that wait for a watcher
+PACE = 0.25  # seconds from one time that a watcher is told to the next; the first after a silence is told at once
+EVERY = 1.0  # seconds between two looks at what other processes have committed; only on PostgreSQL, only with watchers
+LATE = 5_000_000  # microseconds by which a delivery may be committed after one that came later
+SETTLES = 0.1  # seconds within which what this process commits itself is told
+AT_ONCE = 1000  # deliveries that one look takes in, the newest
+
+
+class Line:
+    """A row of the log on its way to those who watch."""
+
+    def __init__(self, make: Callable[[], Row]) -> None:
+        self._make = make
+        self.sent: bytes | None = None  # what a door has made of it, for the next watcher
+
+    @cached_property
+    def row(self) -> Row:
+        """The row."""
+        return self._make()
+
+
+class Watcher:
+    """One who watches: `next` gives lines of the log as they come."""
+
+    def __init__(self, account_id: str, wanted: Filter) -> None:
+        self.account_id, self._wanted = account_id, wanted
+        self._everything = wanted == Filter()
+        self._lines: deque[Line] = deque(maxlen=LONGEST)
+        self._came = asyncio.Event()
+        self._told_at = 0.0
+        self._missed: int | None = 0
+        self.ended = False
+
+    def offer(self, lines: Sequence[Line]) -> None:
+        """Takes those that are wanted."""
+        if not self._everything:
+            lines = [line for line in lines if deliveries.matches(line.row, self._wanted)]
+        if not lines:
+            return
+        if self._missed is not None:
+            self._missed += max(0, len(self._lines) + len(lines) - LONGEST)
+        self._lines.extend(lines)
+        self._came.set()
+
+    def gap(self) -> None:
+        """Some were not even looked at; nobody knows how many."""
+        self._missed = None
+        self._came.set()
+
+    def end(self) -> None:
+        """Nothing will come any more."""
+        self.ended = True
+        self._came.set()
+
+    async def next(self, patience: float) -> tuple[list[Line], int | None]:
+        """What has come, and how many were missed since the last time, None if that is not known; nothing after so many
+        seconds in which none came.
+        """
+        if not self._came.is_set():
+            try:
+                await asyncio.wait_for(self._came.wait(), patience)
+            except TimeoutError:
+                return [], 0
+        if not self.ended and (early := self._told_at + PACE - monotonic()) > 0:
+            await asyncio.sleep(early)
+        self._told_at = monotonic()
+        self._came.clear()
+        lines, missed = list(self._lines), self._missed
+        self._lines.clear()
+        self._missed = 0
+        return lines, missed
+
+
+class Tail:
+    """The watchers of one process, and what they are shown."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._watchers: set[Watcher] = set()
+        self._ending = False
+        self._task: asyncio.Task[None] | None = None
+        self._seen: dict[str, None] = {}  # on PostgreSQL: what was shown already
+        self._again: set[asyncio.Task[None]] = set()
+
+    def watch(self, account_id: str, wanted: Filter) -> Watcher:
+        """A new watcher; it must leave again."""
+        watcher = Watcher(account_id, wanted)
+        if self._ending:
+            watcher.end()
+        self._watchers.add(watcher)
+        if not self._store.on_sqlite and self._task is None and not self._ending:
+            self._task = asyncio.create_task(self._look(), name="tail")
+        return watcher
+
+    def leave(self, watcher: Watcher) -> None:
+        """It watches no more."""
+        self._watchers.discard(watcher)
+
+    def end(self) -> None:
+        """Lets every watcher go: the server is ending, and would wait for them."""
+        self._ending = True
+        for watcher in self._watchers:
+            watcher.end()
+
+    async def stop(self) -> None:
+        """Ends the looking."""
+        self.end()
+        for task in (self._task, *self._again):
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*filter(None, (self._task, *self._again)), return_exceptions=True)
+
+    def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
+        """What this process has just written."""
+        if not self._watchers:
+            return
+        present = now()
+        new: dict[str, list[Line]] = {account_id: [] for account_id in self._accounts()}
+        again: dict[str, list[str]] = {}
+        for rec, receipt in zip(records, receipts, strict=True):
+            if rec.account_id not in new or receipt.outcome not in RECORDED:
+                continue
+            if rec.again:  # its row holds more than is known here
+                again.setdefault(rec.account_id, []).append(rec.delivery_id)
+            elif rec.delivery_id == receipt.delivery_id and self._first(rec.delivery_id):
+                new[rec.account_id].append(Line(partial(_row, rec, receipt, present)))
+        for account_id, lines in new.items():
+            self._show(account_id, lines)
+        for account_id, ids in again.items():
+            self._soon(account_id, ids)
+
+    def _accounts(self) -> set[str]:
+        return {watcher.account_id for watcher in self._watchers}
+
+    def _first(self, delivery_id: str) -> bool:
+        """Whether it was not shown yet. On SQLite nobody else could have."""
+        if self._store.on_sqlite:
+            return True
+        if delivery_id in self._seen:
+            return False
+        self._seen[delivery_id] = None
+        return True
+
+    def _show(self, account_id: str, lines: Sequence[Line]) -> None:
+        for watcher in self._watchers:
+            if watcher.account_id == account_id:
+                watcher.offer(lines)
+
+    def _soon(self, account_id: str, delivery_ids: list[str]) -> None:
+        async def show() -> None:
+            try:
+                rows = await deliveries.find_all(self._store, account_id, delivery_ids)
+            except (Unavailable, Rejected):
+                return
+            self._show(account_id, [_line(row) for row in rows])
+
+        task = asyncio.create_task(show(), name="tail: taken up again")
+        self._again.add(task)
+        task.add_done_callback(self._again.discard)
+
+    async def _look(self) -> None:
+        """What other processes have committed: rows with ids from a little before now on that were not shown yet."""
+        since = now()
+        upto: dict[str, str] = {}  # where the last look ended, by account
+        while self._watchers and not self._ending:
+            await asyncio.sleep(EVERY)
+            try:
+                for account_id in self._accounts():
+                    than = first_id("dlv", max(since, now() - LATE))
+                    ids = await deliveries.newest_ids(self._store, account_id, than=than, limit=AT_ONCE)
+                    if ids:
+                        gap = len(ids) == AT_ONCE and ids[-1] > upto.get(account_id, than)
+                        upto[account_id] = ids[0]
+                        await self._of_others(account_id, ids, gap=gap)
+            except (Unavailable, Rejected) as fault:
+                log.warning("the log cannot be followed", reason=str(fault)[:300])
+            for old in list(self._seen)[: -10 * AT_ONCE]:
+                del self._seen[old]
+        self._task = None
+
+    async def _of_others(self, account_id: str, delivery_ids: list[str], *, gap: bool) -> None:
+        await asyncio.sleep(SETTLES)
+        unseen = [one for one in delivery_ids if one not in self._seen]
+        if not unseen:
+            return
+        rows = await deliveries.find_all(self._store, account_id, unseen)
+        self._show(account_id, [_line(row) for row in rows if self._first(row["id"])])
+        if gap:  # more came than is looked at, and not all of it from here
+            for watcher in self._watchers:
+                if watcher.account_id == account_id:
+                    watcher.gap()
+
+
+def _line(row: Row) -> Line:
+    return Line(lambda: row)
+
+
+def _row(rec: Record, receipt: Receipt, committed_at: int) -> Row:
+    named: Any = rec.statements[0].names[0] if rec.statements else rec.external_id
+    return {
+        "account_id": rec.account_id, "id": rec.delivery_id, "source_id": rec.source_id, "kind": rec.kind,
+        "external_id": named, "outcome": str(receipt.outcome), "reason": receipt.reason, "notes": rec.notes,
+        "strength": rec.strength, "orders": list(receipt.orders), "received_at": rec.received_at,
+        "committed_at": committed_at, "attempts": 1,
+    }  # fmt: skip

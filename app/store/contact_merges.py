@@ -1,0 +1,268 @@
+"""The only room that speaks SQL about merges: one contact's orders, identities and deals move to another, and back.
+
+A merged contact keeps its row, which says into whom, so that its id goes on answering. What moved along is written down
+per merge; undoing it gives back exactly that, as far as the survivor still has it. Whatever decides whom something belongs
+to holds ("people", account) shared; a merge holds it alone.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app.base.clock import now
+from app.base.ids import new_id
+from app.db.engine import Store
+from app.db.statements import Insert, Lock, Plan, Row, Sql
+from app.store import order_owners
+
+_MERGE = Insert("merges")
+_FIELDS = ("crm_id", "name", "owner_id")  # what a survivor takes over when it has none
+_THINGS = (("orders", "order", "id"), ("deals", "deal", "crm_id"))
+
+
+class Gone(Exception):
+    """A contact that was there a moment ago is not there any more."""
+
+
+class MergeRefused(Exception):
+    """The merge, or its undoing, makes no sense; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What a merge did, or its undoing: who was moved, whose things they are (or were), and how many moved."""
+
+    contact_id: str
+    survivor_id: str
+    orders: int = 0
+    identities: int = 0
+    deals: int = 0
+
+
+def survivor(account_id: str, contact_id: str) -> Plan[str | None]:
+    """The contact, or the one that it was merged into; None when there is none."""
+    seen: set[str] = set()
+    while True:
+        rows: list[Row] = yield Sql(
+            "SELECT merged_into FROM contacts WHERE account_id = :account_id AND id = :id",
+            account_id=account_id, id=contact_id,
+        )  # fmt: skip
+        if not rows or contact_id in seen:
+            return None
+        if rows[0]["merged_into"] is None:
+            return contact_id
+        seen.add(contact_id)
+        contact_id = rows[0]["merged_into"]
+
+
+def family(account_id: str, contact_id: str) -> Plan[list[str]]:
+    """The contact and everybody who was merged into it."""
+    found = [contact_id]
+    for one in found:
+        rows: list[Row] = yield Sql(
+            "SELECT contact_id FROM merges WHERE account_id = :account_id AND into_id = :id AND undone_at IS NULL "
+            "ORDER BY id",
+            account_id=account_id, id=one,
+        )  # fmt: skip
+        found += [row["contact_id"] for row in rows if row["contact_id"] not in found]
+    return found
+
+
+async def itself(store: Store, account_id: str, word: str) -> str | None:
+    """Our id of the very contact that is called so, also if it was merged since. One that was goes before its survivor."""
+    row = await store.one(
+        "SELECT id FROM contacts WHERE account_id = :account_id AND (id = :word OR crm_id = :word) "
+        "ORDER BY CASE WHEN id = :word THEN 0 WHEN merged_into IS NOT NULL THEN 1 ELSE 2 END, id LIMIT 1",
+        account_id=account_id, word=word,
+    )  # fmt: skip
+    return row["id"] if row else None
+
+
+async def merge(store: Store, account_id: str, contact_id: str, into_id: str, member_id: str | None) -> Merged:
+    """Moves everything of a contact to another. The same again changes nothing. Raises MergeRefused, Unavailable."""
+
+    def plan() -> Plan[Merged]:
+        yield Lock([("people", account_id)])
+        target = yield from survivor(account_id, into_id)
+        present = yield from survivor(account_id, contact_id)
+        if target is None or present is None:
+            raise MergeRefused("one of the two contacts is not there any more")
+        if contact_id == into_id:
+            raise MergeRefused("a contact cannot be merged into itself")
+        if present != contact_id:
+            if present == target:
+                return Merged(contact_id=contact_id, survivor_id=target)
+            raise MergeRefused(f"it was merged into {present} already: merge that one, or undo its merge first")
+        if target == contact_id:
+            raise MergeRefused(f"{into_id} was merged into it already, and both into each other would be a ring")
+        return (yield from _move(account_id, contact_id, target, member_id))
+
+    return await store.commit(plan)
+
+
+def _move(account_id: str, contact_id: str, target: str, member_id: str | None) -> Plan[Merged]:
+    present, merge_id = now(), new_id("mrg")
+    both = {"account_id": account_id, "from_id": contact_id}
+    ours, theirs = (yield from _row(account_id, contact_id)), (yield from _row(account_id, target))
+    taken = {name: ours[name] for name in _FIELDS if theirs[name] is None and ours[name] is not None}
+    yield _MERGE.many([
+        (account_id, merge_id, contact_id, target, json.dumps(taken), member_id, present, None)
+    ])  # fmt: skip
+    counts: dict[str, int] = {}
+    kept: list[Row] = yield Sql(
+        "INSERT INTO moved (account_id, merge_id, what, name) SELECT account_id, :merge_id, kind, value FROM identities "
+        "WHERE account_id = :account_id AND contact_id = :from_id RETURNING what",
+        **both, merge_id=merge_id,
+    )  # fmt: skip
+    counts["identities"] = len(kept)
+    yield Sql(
+        "UPDATE identities SET contact_id = :into WHERE account_id = :account_id AND contact_id = :from_id",
+        **both, into=target,
+    )  # fmt: skip
+    for table, what, key in _THINGS:
+        kept = yield Sql(
+            f"INSERT INTO moved (account_id, merge_id, what, name) SELECT account_id, :merge_id, '{what}', {key} "
+            f"FROM {table} WHERE account_id = :account_id AND contact_id = :from_id RETURNING what",
+            **both, merge_id=merge_id,
+        )  # fmt: skip
+        counts[table] = len(kept)
+        yield Sql(
+            f"UPDATE {table} SET contact_id = :into, updated_at = :present "
+            "WHERE account_id = :account_id AND contact_id = :from_id",
+            **both, into=target, present=present,
+        )  # fmt: skip
+    yield from _carry_along(account_id, merge_id, target)
+    for name, value in taken.items():
+        yield Sql(
+            f"UPDATE contacts SET {name} = :value WHERE account_id = :account_id AND id = :into",
+            account_id=account_id, into=target, value=value,
+        )  # fmt: skip
+    yield Sql(
+        "UPDATE contacts SET merged_into = :into, updated_at = :present WHERE account_id = :account_id AND id = :from_id",
+        **both, into=target, present=present,
+    )  # fmt: skip
+    yield Sql(
+        "UPDATE contacts SET updated_at = :present WHERE account_id = :account_id AND id = :into",
+        account_id=account_id, into=target, present=present,
+    )  # fmt: skip
+    yield from order_owners.contacts_changed(account_id, [target])
+    return Merged(contact_id=contact_id, survivor_id=target, **counts)
+
+
+def _carry_along(account_id: str, merge_id: str, contact_id: str) -> Plan[None]:
+    """What orders' histories say of whose the order is, once the orders of this merge are this contact's."""
+    yield Sql(
+        "UPDATE history SET contact_id = :id WHERE account_id = :account_id AND order_id IN (SELECT o.id FROM moved m "
+        "JOIN orders o ON o.account_id = m.account_id AND o.id = m.name WHERE m.account_id = :account_id "
+        "AND m.merge_id = :merge_id AND m.what = 'order' AND o.contact_id = :id)",
+        account_id=account_id, merge_id=merge_id, id=contact_id,
+    )  # fmt: skip
+
+
+def _row(account_id: str, contact_id: str) -> Plan[Row]:
+    rows: list[Row] = yield Sql(
+        "SELECT crm_id, name, owner_id FROM contacts WHERE account_id = :account_id AND id = :id",
+        account_id=account_id, id=contact_id,
+    )  # fmt: skip
+    return rows[0]
+
+
+async def undo(store: Store, account_id: str, contact_id: str) -> Merged:
+    """Gives a merged contact back what moved along, as far as the survivor still has it. Raises MergeRefused, Unavailable.
+
+    What came later stays with the survivor; so does an order whose contact a member has set since.
+    """
+
+    def plan() -> Plan[Merged]:
+        yield Lock([("people", account_id)])
+        rows: list[Row] = yield Sql(
+            "SELECT id, into_id, taken, created_at FROM merges WHERE account_id = :account_id AND contact_id = :id "
+            "AND undone_at IS NULL ORDER BY id DESC LIMIT 1",
+            account_id=account_id, id=contact_id,
+        )  # fmt: skip
+        if not rows:
+            raise MergeRefused("it is not merged into another, so there is nothing to undo")
+        made = rows[0]
+        holder = yield from survivor(account_id, made["into_id"])
+        if holder is None:
+            raise MergeRefused("whom it was merged into is not there any more")
+        return (yield from _move_back(account_id, contact_id, holder, made))
+
+    return await store.commit(plan)
+
+
+def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan[Merged]:
+    present = now()
+    names: dict[str, Any] = {"account_id": account_id, "own": contact_id, "holder": holder, "merge_id": made["id"]}
+    those = "(SELECT name FROM moved WHERE account_id = :account_id AND merge_id = :merge_id AND what ="
+    back: list[Row] = yield Sql(
+        "UPDATE identities SET contact_id = :own WHERE account_id = :account_id AND contact_id = :holder "
+        f"AND value IN {those} identities.kind) RETURNING kind",
+        **names,
+    )
+    counts = {"identities": len(back)}
+    # Without spaces, as the history is written; within a text the quotes would be escaped.
+    set_since = (
+        "AND NOT EXISTS (SELECT 1 FROM history h WHERE h.account_id = :account_id AND h.order_id = orders.id "
+        'AND h.member_id IS NOT NULL AND h.recorded_at >= :merged_at AND h.said LIKE \'%"contact_id":"%\') '
+    )
+    for table, what, key in _THINGS:
+        later = {"merged_at": made["created_at"]} if table == "orders" else {}
+        back = yield Sql(
+            f"UPDATE {table} SET contact_id = :own, updated_at = :present WHERE account_id = :account_id "
+            f"AND contact_id = :holder AND {key} IN {those} '{what}') {set_since if later else ''}RETURNING {key}",
+            **names, **later, present=present,
+        )  # fmt: skip
+        counts[table] = len(back)
+    yield from _carry_along(account_id, made["id"], contact_id)
+    yield from _give_back(account_id, made, present)
+    yield Sql(
+        "UPDATE contacts SET merged_into = NULL, updated_at = :present WHERE account_id = :account_id AND id = :own",
+        account_id=account_id, own=contact_id, present=present,
+    )  # fmt: skip
+    yield Sql(
+        "UPDATE merges SET undone_at = :present WHERE account_id = :account_id AND id = :merge_id",
+        account_id=account_id, merge_id=made["id"], present=present,
+    )  # fmt: skip
+    yield Sql(
+        "DELETE FROM moved WHERE account_id = :account_id AND merge_id = :merge_id",
+        account_id=account_id, merge_id=made["id"],
+    )  # fmt: skip
+    yield from order_owners.contacts_changed(account_id, [contact_id, holder])
+    return Merged(contact_id=contact_id, survivor_id=holder, **counts)
+
+
+def _give_back(account_id: str, made: Row, present: int) -> Plan[None]:
+    """What the survivor had taken over for want of its own, unless it was changed since.
+
+    Where the survivor was merged into another meanwhile, that merge no longer has what has come out of it.
+    """
+    taken: dict[str, Any] = json.loads(made["taken"])
+    by: str | None = made["into_id"]
+    while by is not None:
+        for name, value in taken.items():
+            yield Sql(
+                f"UPDATE contacts SET {name} = NULL, updated_at = :present "
+                f"WHERE account_id = :account_id AND id = :id AND {name} = :value",
+                account_id=account_id, id=by, value=value, present=present,
+            )  # fmt: skip
+        rows: list[Row] = yield Sql(
+            "SELECT id, into_id, taken FROM merges WHERE account_id = :account_id AND contact_id = :id "
+            "AND undone_at IS NULL",
+            account_id=account_id, id=by,
+        )  # fmt: skip
+        by = None
+        for row in rows:
+            passed_on = json.loads(row["taken"])
+            taken = {name: value for name, value in taken.items() if passed_on.get(name) == value}
+            left = {name: value for name, value in passed_on.items() if name not in taken}
+            by = row["into_id"]
+            yield Sql(
+                "UPDATE merges SET taken = :taken WHERE account_id = :account_id AND id = :id",
+                account_id=account_id, id=row["id"], taken=json.dumps(left),
+            )  # fmt: skip
+            yield Sql(
+                "DELETE FROM moved WHERE account_id = :account_id AND merge_id = :id AND EXISTS (SELECT 1 FROM moved m "
+                "WHERE m.account_id = :account_id AND m.merge_id = :made AND m.what = moved.what AND m.name = moved.name)",
+                account_id=account_id, id=row["id"], made=made["id"],
+            )  # fmt: skip

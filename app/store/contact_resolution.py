@@ -1,0 +1,140 @@
+"""Which contact an order belongs to: found through its identities, or made. Only this room decides it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from app.base.clock import now
+from app.base.identity import KINDS
+from app.base.ids import new_id
+from app.db.alike import Alike
+from app.db.statements import Among, Insert, Lookup, Plan, Statement
+
+_IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
+_IDENTITIES = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
+_INSERT_CONTACT = Insert("contacts")
+_INSERT_IDENTITY = Insert("identities", on_conflict="skip")
+
+_CONFLICT = Insert("conflicts", on_conflict="replace")
+
+Identity = tuple[str, str]
+
+
+MANY = 256  # identities, or rows, from which on the ways of large transactions are the cheaper ones
+_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
+
+
+def _belief(one: Identity) -> int:
+    return _RANKS[one[0]]
+
+
+def sorted_by_kind(identities: Iterable[Identity]) -> dict[str, list[str]]:
+    """Identities by kind, each once and in order, as their index has them."""
+    kinds: dict[str, set[str]] = {}
+    for kind, value in identities:
+        if (values := kinds.get(kind)) is None:
+            values = kinds[kind] = set()
+        values.add(value)
+    return {kind: sorted(values) for kind, values in sorted(kinds.items())}
+
+
+class Contacts:
+    """The contacts that a transaction meets."""
+
+    def __init__(self) -> None:
+        self._by_identity: dict[tuple[str, str, str], str] = {}
+        self._made: list[tuple[Any, ...]] = []
+        self._crm_ids: dict[str, str | None] = {}  # of the contacts that are being made
+        self._learnt: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+        self._conflicts: dict[tuple[str, str, str, str], tuple[object, ...]] = {}
+
+    def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
+        """Reads whom these identities (account, kind, value) belong to."""
+        keys = sorted(set(wanted))
+        if len(keys) > MANY:
+            for account_id, group in groupby(keys, key=lambda key: key[0]):
+                yield from self.load_many(account_id, (key[1:] for key in group))
+        elif keys:
+            for row in (yield _IDENTITY.many(keys)):
+                self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
+
+    def load_many(self, account_id: str, wanted: Iterable[Identity]) -> Plan[None]:
+        """The same for one account, whose identities are many."""
+        yield from self.load_sorted(account_id, sorted_by_kind(wanted))
+
+    def load_sorted(self, account_id: str, wanted: Mapping[str, Sequence[str]]) -> Plan[None]:
+        """The same of what `sorted_by_kind` gave."""
+        for kind, values in wanted.items():
+            for value, contact_id in (yield _IDENTITIES.many(values, account_id=account_id, kind=kind)):
+                self._by_identity[account_id, kind, value] = contact_id
+
+    def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
+        """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
+        found, conflict, _ = self.meet(account_id, sorted(identities, key=_belief))
+        return found, conflict
+
+    def meet(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool, bool]:
+        """The same of identities in the order in which they are believed; and whether any is not known yet."""
+        found: str | None = None
+        conflict = news = False
+        for kind, value in identities:
+            contact_id = self._by_identity.get((account_id, kind, value))
+            if contact_id is None:
+                news = True
+            elif found is None:
+                found = contact_id
+            elif contact_id != found:
+                conflict = True
+        return found, conflict, news
+
+    def make(
+        self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None
+    ) -> str:
+        """A new contact with these identities; under this id, when it comes from another registry with one."""
+        contact_id = contact_id or new_id("cnt")
+        present = now()
+        crm_id = None
+        for kind, value in identities:
+            if kind == "crm":
+                crm_id = value
+                break
+        self._crm_ids[contact_id] = crm_id
+        self._made.append((account_id, contact_id, crm_id, name, None, None, True, present, present))
+        return contact_id
+
+    def learn(self, account_id: str, contact_id: str, identities: Sequence[Identity], source_id: str | None) -> None:
+        """Further identities of a contact; one that is known already stays with whom it is known to belong to."""
+        present = now()
+        for kind, value in identities:
+            key = (account_id, kind, value)
+            whose = self._by_identity.get(key)
+            if whose is None:
+                if kind != "crm" or self._is_being_made(contact_id, value):
+                    self._by_identity[key] = contact_id
+                    self._learnt[key] = (account_id, kind, value, contact_id, source_id, present)
+            elif whose != contact_id:
+                place = (account_id, contact_id, kind, value)
+                self._conflicts[place] = (*place, source_id, present)
+
+    def _is_being_made(self, contact_id: str, crm_id: str) -> bool:
+        # A contact has one id in the CRM: a webhook gives it only to a contact that it makes.
+        return self._crm_ids.get(contact_id) == crm_id
+
+    def made(self) -> frozenset[str]:
+        """The ids of the contacts that are new."""
+        return frozenset(str(row[1]) for row in self._made)
+
+    def save(self) -> Plan[None]:
+        """Writes what is new."""
+        if self._made:
+            yield _put(_INSERT_CONTACT, self._made)
+        if self._learnt:
+            yield _put(_INSERT_IDENTITY, list(self._learnt.values()))
+        if self._conflicts:
+            yield _CONFLICT.many(list(self._conflicts.values()))
+
+
+def _put(insert: Insert, rows: Sequence[tuple[Any, ...]]) -> Statement:
+    if len(rows) < MANY:
+        return insert.many(rows)
+    return Alike(insert, list(zip(*sorted(rows), strict=True)))  # by key, as the table's own index has them

@@ -1,0 +1,284 @@
+"""The group commit's plan: a batch of proven deliveries into the log, their orders and their contacts, in one transaction."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from app.base.clock import now
+from app.base.outcome import Outcome, weightiest
+from app.base.statement import Statement
+from app.db.statements import Insert, Lock, Lookup, Plan, Sql, to_json
+from app.store import contacts as people
+from app.store import outbox
+from app.store.contact_resolution import Contacts
+from app.store.delivery_record import Receipt, Record
+from app.store.delivery_rollups import tally
+from app.store.order_aggregate import Ledger, OpenOrder
+from app.store.tombstones import forget_body, veil
+
+_DELIVERY = Lookup(
+    "deliveries",
+    ("account_id", "source_id", "dedupe_key", "id", "outcome", "orders"),
+    by=("account_id", "source_id", "dedupe_key"),
+    also=("pruned_deliveries", {"outcome": "'pruned'", "orders": "'[]'"}),
+)
+_INSERT_DELIVERY = Insert("deliveries")
+_INSERT_BODY = Insert("bodies")
+_KEEP_BODY = Insert("bodies", on_conflict="skip")
+_INSERT_FETCH = Insert("fetches", on_conflict="replace")
+_INSERT_PRIVACY = Insert("privacy_requests", on_conflict="skip")
+_INSERT_HELD = Insert("held", on_conflict="skip")
+
+
+def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
+    """Commits the batch; the receipts are in its order."""
+    yield Lock(names_of(batch), shared={("people", rec.account_id) for rec in batch})
+    receipts, fresh, twins = yield from _sort_out(batch)
+    repeats = [rec for rec in batch if rec.repeats_are_news and not rec.again and id(rec) in receipts]
+    if repeats:
+        yield from veil(repeats)
+    for rec in repeats:
+        yield _ask_again(rec.account_id, rec.source_id, receipts[id(rec)].delivery_id)
+        if rec.content:  # it may have been pruned meanwhile, and what is asked is read from it
+            yield _KEEP_BODY.many([(rec.account_id, receipts[id(rec)].delivery_id, rec.content)])
+    ledger = Ledger()
+    for rec in fresh:
+        if rec.people:
+            receipts[id(rec)] = yield from _people(rec)
+    taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if _takes_back(rec)]
+    yield from veil(fresh)
+    saying = [rec for rec in fresh if rec.statements]
+    contacts = Contacts()
+    if saying or taken_back:
+        yield from ledger.load(
+            [(rec.account_id, rec.source_id, name) for rec in saying for said in rec.statements for name in said.names],
+            taken_back,
+        )
+        wanted = [(rec.account_id, *one) for rec in saying for said in rec.statements for one in _identities(said)]
+        yield from contacts.load([*wanted, *ledger.identities()])
+    held: list[tuple[str, str, str, str]] = []
+    for rec in fresh:
+        if not rec.people:
+            receipts[id(rec)] = _apply(rec, ledger, contacts, held)
+    if saying or taken_back:
+        ledger.settle(contacts)
+        yield from contacts.save()
+        yield from ledger.save(contacts.made())
+        yield from outbox.tell_of_orders({rec.account_id for rec in fresh}, ledger.changed())
+    committed_at = now()
+    yield from _log(fresh, receipts, held, committed_at)
+    for twin, first in twins:
+        receipts[id(twin)] = Receipt(first.delivery_id, Outcome.DUPLICATE, receipts[id(first)].orders)
+    yield from tally(batch, receipts, committed_at)
+    return [receipts[id(rec)] for rec in batch]
+
+
+def _ask_again(account_id: str, source_id: str, delivery_id: str) -> Sql:
+    """A notice that says only "look again", come again: its delivery is a duplicate, but the source is asked anew."""
+    return Sql(
+        "INSERT INTO fetches (account_id, delivery_id, source_id, attempts, next_at, claimed_until) "
+        "VALUES (:account_id, :id, :source_id, 0, :present, 0) "
+        "ON CONFLICT (account_id, delivery_id) DO UPDATE SET next_at = excluded.next_at",
+        account_id=account_id,
+        id=delivery_id,
+        source_id=source_id,
+        present=now(),
+    )
+
+
+def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
+    """All that two transactions must not decide on at once."""
+    names: list[tuple[str, ...]] = []
+    for rec in batch:
+        names.append(("delivery", rec.account_id, rec.source_id, rec.dedupe_key))
+        for said in rec.statements:
+            names += [("order", rec.account_id, rec.source_id, name) for name in said.names]
+            names += [("identity", rec.account_id, kind, value) for kind, value in _identities(said)]
+        for one in rec.people:
+            names += [
+                ("identity", rec.account_id, kind, value) for kind, value in (("crm", one.crm_id), *one.identities)
+            ]
+    return names
+
+
+def _people(rec: Record) -> Plan[Receipt]:
+    """The contacts that a CRM tells of, made or changed."""
+    became: list[Outcome] = []
+    for one in rec.people:
+        told = yield from people.tell(
+            rec.account_id,
+            one.crm_id,
+            name=one.name,
+            owner_id=None,
+            given=frozenset({"name"} if one.name else ()),
+            identities=one.identities,
+            scope=rec.source_id,
+        )
+        if told.erased:
+            yield from forget_body(rec)
+            became.append(Outcome.IGNORED)
+            continue
+        if told.conflicts and "identity_conflict" not in rec.notes:
+            rec.notes.append("identity_conflict")
+        became.append(Outcome.CREATED if told.created else Outcome.UPDATED if told.changed else Outcome.UNCHANGED)
+    return Receipt(rec.delivery_id, weightiest(became), ())
+
+
+def _identities(said: Statement) -> list[tuple[str, str]]:
+    customer = said.said.get("customer")
+    return customer["identities"] if customer else []
+
+
+def _sort_out(
+    batch: Sequence[Record],
+) -> Plan[tuple[dict[int, Receipt], list[Record], list[tuple[Record, Record]]]]:
+    """Receipts for those that were seen before; the others; and those of one batch that are the same as another."""
+    found = yield _DELIVERY.many([(rec.account_id, rec.source_id, rec.dedupe_key) for rec in batch if not rec.again])
+    # A notice that says only "look again" has nothing to look with once it is pruned: then it is news like the first.
+    seen: dict[tuple[str, str, str], Receipt] = {}
+    pruned: set[tuple[str, str, str]] = set()
+    for row in sorted(found, key=lambda row: row["outcome"] == "pruned"):
+        key = (row["account_id"], row["source_id"], row["dedupe_key"])
+        if key in seen:
+            continue
+        seen[key] = Receipt(row["id"], Outcome.DUPLICATE, tuple(json.loads(row["orders"])))
+        if row["outcome"] == "pruned":
+            pruned.add(key)
+    receipts: dict[int, Receipt] = {}
+    fresh: dict[tuple[str, str, str], Record] = {}
+    twins: list[tuple[Record, Record]] = []
+    for rec in batch:
+        key = (rec.account_id, rec.source_id, rec.dedupe_key)
+        if not rec.again and key in seen and not (rec.repeats_are_news and key in pruned):
+            receipts[id(rec)] = seen[key]
+        elif key in fresh:
+            twins.append((rec, fresh[key]))
+        else:
+            fresh[key] = rec
+    return receipts, list(fresh.values()), twins
+
+
+def _takes_back(rec: Record) -> bool:
+    """Whether what the delivery said before is unsaid first. While nothing new is known of a thin one, it stands."""
+    return rec.again and rec.outcome not in (Outcome.FETCHING, Outcome.UNFETCHED)
+
+
+def _apply(rec: Record, ledger: Ledger, contacts: Contacts, held: list[tuple[str, str, str, str]]) -> Receipt:
+    """Folds what the delivery says into its orders, in memory."""
+    if _takes_back(rec):
+        ledger.take_back(rec.account_id, rec.delivery_id)
+    if rec.outcome is not None:
+        return Receipt(rec.delivery_id, rec.outcome, (), rec.reason)
+    became: list[tuple[Outcome, OpenOrder | None]] = []
+    reason = rec.reason
+    for said in rec.statements:
+        outcome, order, why, notes = ledger.tell(rec, said, contacts)
+        reason = reason or why
+        rec.notes += [note for note in notes if note not in rec.notes]
+        if outcome is Outcome.HELD:
+            held += [(rec.account_id, kind, value, rec.delivery_id) for kind, value in _identities(said)]
+        became.append((outcome, order))
+    orders = tuple(dict.fromkeys(order.id for _, order in became if order is not None and order.described))
+    return Receipt(rec.delivery_id, weightiest([outcome for outcome, _ in became]), orders, reason)
+
+
+def _log(
+    fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str, str, str, str]], committed_at: int
+) -> Plan[None]:
+    rows: list[tuple[Any, ...]] = []
+    bodies: list[tuple[Any, ...]] = []
+    for rec in fresh:
+        receipt = receipts[id(rec)]
+        ended: dict[str, Any] = {
+            "outcome": str(receipt.outcome),
+            "reason": receipt.reason,
+            "notes": to_json(rec.notes) if rec.notes else "[]",
+            "orders": to_json(receipt.orders),
+            "external_id": rec.statements[0].names[0] if rec.statements else rec.external_id,
+        }
+        if rec.again:
+            yield from _log_again(rec, ended)
+            continue
+        rows.append((
+            rec.account_id, rec.delivery_id, rec.source_id, rec.dedupe_key, rec.digest, rec.kind,
+            ended["external_id"], ended["outcome"], ended["reason"], ended["notes"], rec.strength, ended["orders"],
+            rec.received_at, committed_at, 1,
+        ))  # fmt: skip
+        if rec.content:  # empty: somebody was erased, and nothing that names them is kept
+            bodies.append((rec.account_id, rec.delivery_id, rec.content))
+    if rows:
+        yield _INSERT_DELIVERY.many(rows)
+    if bodies:
+        yield _INSERT_BODY.many(bodies)
+    asked = [
+        (rec.account_id, rec.delivery_id, rec.source_id, 0, committed_at, 0)
+        for rec in fresh
+        if rec.outcome is Outcome.FETCHING
+    ]
+    private = [
+        (
+            rec.account_id,
+            rec.delivery_id,
+            rec.source_id,
+            rec.kind,
+            rec.privacy[0],
+            rec.received_at,
+            rec.privacy[1],
+            None,
+        )
+        for rec in fresh
+        if rec.privacy
+    ]
+    if private:
+        yield _INSERT_PRIVACY.many(private)
+    if asked:
+        yield _INSERT_FETCH.many(asked)
+    if held:
+        yield _INSERT_HELD.many(held)
+
+
+def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
+    """The log row of a retried delivery. That saying it again changed nothing does not unsay what it did at first."""
+    yield Sql(
+        "UPDATE deliveries SET attempts = attempts + 1, reason = :reason, notes = :notes, orders = :orders, kind = :kind, "
+        "digest = :digest, external_id = :external_id, outcome = CASE WHEN :outcome = 'unchanged' AND outcome IN ('created', 'updated') "
+        "THEN outcome ELSE :outcome END WHERE account_id = :account_id AND id = :id",
+        account_id=rec.account_id,
+        id=rec.delivery_id,
+        kind=rec.kind,
+        digest=rec.digest,
+        **ended,
+    )
+    if ended["outcome"] != Outcome.FETCHING:
+        asked_at = rec.asked_at if rec.asked_at is not None else now()
+        yield Sql(
+            "DELETE FROM fetches WHERE account_id = :account_id AND delivery_id = :id AND next_at <= :asked_at",
+            account_id=rec.account_id,
+            id=rec.delivery_id,
+            asked_at=asked_at,
+        )
+        # Still there: the notice came again while the source was being asked.
+        yield Sql(
+            "UPDATE fetches SET claimed_until = 0 WHERE account_id = :account_id AND delivery_id = :id",
+            account_id=rec.account_id,
+            id=rec.delivery_id,
+        )
+    if ended["outcome"] != Outcome.HELD:
+        yield Sql(
+            "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
+            account_id=rec.account_id,
+            id=rec.delivery_id,
+        )
+
+
+def log_again(rec: Record, receipt: Receipt, waits_for: Sequence[tuple[str, str]]) -> Plan[None]:
+    """What became of a delivery that another plan than the group commit's has read anew, into the log."""
+    yield Sql(
+        "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
+        account_id=rec.account_id,
+        id=rec.delivery_id,
+    )
+    held = [(rec.account_id, kind, value, rec.delivery_id) for kind, value in waits_for]
+    committed_at = now()
+    yield from _log([rec], {id(rec): receipt}, held, committed_at)
+    yield from tally([rec], {id(rec): receipt}, committed_at)

@@ -1,0 +1,219 @@
+"""The only room that speaks SQL about roll-ups: how many deliveries came in an hour, how they ended, how long it took."""
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+
+from app.base.outcome import REFUSED, Outcome
+from app.db.engine import Store, among
+from app.db.statements import Insert, Plan, Row, Sql
+from app.store.delivery_record import Receipt, Record
+
+HOUR = 3_600_000_000  # microseconds
+SHARDS = 8  # rows a process may be spread over; processes that share one wait for each other's commit
+MOST_WORDS = 100  # unknown status words a source
+
+# Bucket n counts what took at most FIRST x GROWTH**n microseconds: percentiles to within a quarter, from 0.1 ms to 65 s.
+FIRST, GROWTH, LAST = 100, 1.25, 60
+
+_TALLY = Insert("tallies", on_conflict="tally")
+_LATENCY = Insert("latencies", on_conflict="tally")
+
+Key = tuple[str, str, int, str]
+
+
+class Tally:
+    """Counts of one transaction."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Key, list[int]] = {}  # count, earliest, latest
+        self._latencies: dict[tuple[str, int, int], int] = {}
+
+    def add(
+        self, account_id: str, source_id: str, outcome: str, at: int, *, count: int = 1, until: int | None = None
+    ) -> None:
+        """So many deliveries that ended like this, the first and last of which came at these times."""
+        row = self._counts.get((account_id, source_id, hour_of(at), outcome))
+        latest = at if until is None else until
+        if row is None:
+            self._counts[account_id, source_id, hour_of(at), outcome] = [count, at, latest]
+            return
+        row[0] += count
+        row[1], row[2] = min(row[1], at), max(row[2], latest)
+
+    def took(self, account_id: str, at: int, micros: int) -> None:
+        """A delivery that came at this time was on disk so many microseconds later."""
+        key = (account_id, hour_of(at), bucket_of(micros))
+        self._latencies[key] = self._latencies.get(key, 0) + 1
+
+    def save(self) -> Plan[None]:
+        """Adds everything to what stands."""
+        shard = os.getpid() % SHARDS
+        counts = [(*key, shard, *row) for key, row in sorted(self._counts.items()) if row[0]]
+        if counts:
+            yield _TALLY.many(counts)
+        if self._latencies:
+            yield _LATENCY.many([(*key, shard, count) for key, count in sorted(self._latencies.items())])
+
+
+def hour_of(at: int) -> int:
+    """The beginning of the hour."""
+    return at - at % HOUR
+
+
+def bucket_of(micros: int) -> int:
+    """The bucket that a time falls into."""
+    return 0 if micros <= FIRST else min(LAST, math.ceil(math.log(micros / FIRST, GROWTH)))
+
+
+def longest_of(bucket: int) -> float:
+    """The longest time that a bucket counts, in milliseconds."""
+    return FIRST * GROWTH**bucket / 1000
+
+
+def tally(batch: Sequence[Record], receipts: dict[int, Receipt], committed_at: int) -> Plan[None]:
+    """Counts a batch: each delivery once, by how it ended; one that is taken up again moves."""
+    counted = Tally()
+    words: dict[tuple[str, str, str], int] = {}
+    for rec in batch:
+        outcome = receipts[id(rec)].outcome
+        if rec.again:
+            # That saying it again changed nothing does not unsay what it did at first; see `recording`.
+            kept = outcome is Outcome.UNCHANGED and rec.was in (Outcome.CREATED, Outcome.UPDATED)
+            if rec.was is not None and rec.was != outcome and not kept:
+                counted.add(rec.account_id, rec.source_id, rec.was, rec.received_at, count=-1)
+                counted.add(rec.account_id, rec.source_id, outcome, rec.received_at)
+        else:
+            counted.add(rec.account_id, rec.source_id, outcome, rec.received_at)
+            counted.took(rec.account_id, rec.received_at, committed_at - rec.received_at)
+        if "unknown_status" in rec.notes and outcome is not Outcome.DUPLICATE:
+            for said in rec.statements:
+                if "status" not in said.said and (word := said.said.get("source_status")):
+                    words[rec.account_id, rec.source_id, word] = words.get((rec.account_id, rec.source_id, word), 0) + 1
+    yield from counted.save()
+    for (account_id, source_id, word), count in sorted(words.items()):
+        yield Sql(
+            "INSERT INTO unknown_words (account_id, source_id, word, count, last_at) "
+            "SELECT CAST(:account_id AS TEXT), CAST(:source_id AS TEXT), CAST(:word AS TEXT), CAST(:count AS BIGINT), "
+            "CAST(:at AS BIGINT) WHERE "
+            "(SELECT count(*) FROM unknown_words WHERE account_id = :account_id AND source_id = :source_id) < :most "
+            "ON CONFLICT (account_id, source_id, word) DO UPDATE SET "
+            "count = unknown_words.count + excluded.count, last_at = excluded.last_at",
+            account_id=account_id, source_id=source_id, word=word, count=count, at=committed_at, most=MOST_WORDS,
+        )  # fmt: skip
+
+
+# -- Reading ------------------------------------------------------------------------------------------------------
+
+
+async def hours(store: Store, account_id: str, since: int, until: int, source_ids: Sequence[str]) -> list[Row]:
+    """Per hour, source and outcome: count, first_at, last_at. Hours that began before `until`."""
+    clause, values = among("source", list(source_ids))
+    return await store.all(
+        "SELECT source_id, hour, outcome, CAST(sum(count) AS BIGINT) AS count, min(first_at) AS first_at, "
+        f"max(last_at) AS last_at FROM tallies WHERE account_id = :account_id AND source_id {clause} "
+        "AND hour >= :since AND hour < :until GROUP BY source_id, hour, outcome HAVING sum(count) > 0 "
+        "ORDER BY hour, source_id, outcome",
+        account_id=account_id, since=hour_of(since), until=until, **values,
+    )  # fmt: skip
+
+
+async def last_of(store: Store, account_id: str, source_id: str) -> tuple[int | None, int | None]:
+    """When the source's newest genuine delivery came, and the newest that was refused; whenever that was."""
+    refused, values = among("refused", sorted(REFUSED))
+    found: list[int | None] = []
+    for which in ("NOT ", ""):
+        rows = await store.all(
+            "SELECT last_at FROM tallies WHERE account_id = :account_id AND source_id = :source_id "
+            f"AND count > 0 AND {which}outcome {refused} ORDER BY hour DESC LIMIT :most",
+            account_id=account_id, source_id=source_id, most=SHARDS * len(Outcome), **values,
+        )  # fmt: skip
+        found.append(max((row["last_at"] for row in rows), default=None))
+    return found[0], found[1]
+
+
+async def refused_since(store: Store, account_id: str, source_id: str, at: int) -> int | None:
+    """When, after this moment, the source's first refused delivery came (to the hour, where one hour saw both)."""
+    refused, values = among("refused", sorted(REFUSED))
+    rows = await store.all(
+        "SELECT min(first_at) AS first_at FROM tallies WHERE account_id = :account_id AND source_id = :source_id "
+        f"AND outcome {refused} AND hour >= :hour AND last_at > :at",
+        account_id=account_id, source_id=source_id, hour=hour_of(at), at=at, **values,
+    )  # fmt: skip
+    first = rows[0]["first_at"] if rows else None
+    return None if first is None else max(first, at)
+
+
+async def acknowledgements(store: Store, account_id: str, since: int, until: int) -> dict[int, int]:
+    """How many deliveries of these hours fell into which bucket of time."""
+    rows = await store.all(
+        "SELECT bucket, CAST(sum(count) AS BIGINT) AS count FROM latencies WHERE account_id = :account_id "
+        "AND hour >= :since AND hour < :until GROUP BY bucket",
+        account_id=account_id, since=hour_of(since), until=until,
+    )  # fmt: skip
+    return {row["bucket"]: row["count"] for row in rows}
+
+
+async def words(store: Store, account_id: str, source_ids: Sequence[str], since: int) -> list[Row]:
+    """Status words that were not known, last met since then."""
+    clause, values = among("source", list(source_ids))
+    return await store.all(
+        f"SELECT source_id, word, count, last_at FROM unknown_words WHERE account_id = :account_id AND source_id {clause} "
+        "AND last_at >= :since ORDER BY last_at DESC",
+        account_id=account_id, since=since, **values,
+    )  # fmt: skip
+
+
+async def waiting(store: Store, account_id: str) -> Row:
+    """How many fetches wait, since when the oldest does, and how many deliveries wait for their contact."""
+    row = await store.one(
+        "SELECT (SELECT count(*) FROM fetches WHERE account_id = :account_id) AS fetches, "
+        "(SELECT min(d.received_at) FROM fetches f JOIN deliveries d ON d.account_id = f.account_id "
+        "AND d.id = f.delivery_id WHERE f.account_id = :account_id) AS oldest_fetch_at, "
+        f"(SELECT count(*) FROM deliveries {store.by('deliveries_by_outcome')} "
+        "WHERE account_id = :account_id AND outcome = 'held') AS held",
+        account_id=account_id,
+    )
+    return row or {"fetches": 0, "oldest_fetch_at": None, "held": 0}
+
+
+async def waiting_everywhere(store: Store) -> Row:
+    """The same over all accounts."""
+    row = await store.one(
+        "SELECT (SELECT count(*) FROM fetches) AS fetches, (SELECT min(d.received_at) FROM fetches f JOIN deliveries d "
+        "ON d.account_id = f.account_id AND d.id = f.delivery_id) AS oldest_fetch_at, "
+        "(SELECT count(DISTINCT delivery_id) FROM held) AS held"
+    )
+    return row or {"fetches": 0, "oldest_fetch_at": None, "held": 0}
+
+
+async def refused_keys(store: Store, account_id: str, since: int, words_of: str) -> list[Row]:
+    """Sources whose key was refused since then: (source_id, reason, since when), from the newest unfetched deliveries."""
+    return await store.all(
+        "SELECT source_id, max(reason) AS reason, min(received_at) AS at FROM (SELECT source_id, reason, received_at "
+        f"FROM deliveries {store.by('deliveries_by_outcome')} WHERE account_id = :account_id AND outcome = 'unfetched' "
+        "ORDER BY id DESC LIMIT 200) AS newest "
+        "WHERE received_at >= :since AND reason LIKE :words GROUP BY source_id",
+        account_id=account_id, since=since, words=f"{words_of}%",
+    )  # fmt: skip
+
+
+def percentile(buckets: dict[int, int], share: float) -> float | None:
+    """The time, in milliseconds, within which this share of deliveries was on disk; None when there were none."""
+    whole = sum(buckets.values())
+    if not whole:
+        return None
+    seen = 0
+    for bucket in sorted(buckets):
+        seen += buckets[bucket]
+        if seen >= share * whole:
+            return round(longest_of(bucket), 2)
+    return None
+
+
+def total(rows: Iterable[Row]) -> dict[str, int]:
+    """Counts by outcome."""
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row["outcome"]] = found.get(row["outcome"], 0) + row["count"]
+    return found

@@ -1,0 +1,170 @@
+"""Pages of the delivery log, each in a time that does not grow with the log; the only room that decides which index is walked.
+
+- Plain, by time, of a source, of an outcome, of an external id, of a contact: one index has them in time's order.
+- By more than one of these, or by kind or the words of a reason: the index of the rarest is walked, so many rows at a time,
+  and the rest is looked for in what was walked over. A page may hold fewer than were asked for, even none, and still say
+  where the next one begins. Of a contact fewer are walked over: each lies elsewhere in the log, not beside the one before.
+- Searched (`q`): deliveries about exactly this external id come first, found at once; then those whose reason holds it.
+
+There is no index for kinds: each costs every delivery that comes in, and a kind is either frequent or asked for seldom.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from app.db.engine import Store, among
+from app.db.statements import Row
+from app.store.deliveries import COLUMNS, Filter, as_read, columns_of, pattern_of, times_of
+
+LOOKED_THROUGH = 10_000  # rows for one page
+CHUNKS = (250, 2_000, LOOKED_THROUGH - 2_250)  # the page is often full after the first few
+BEGINNING = "dlv_ZZZZZZZZZZZZZZZZZZZZZZZZZZ"  # a place before every delivery
+EXACT = "="  # begins a place among the deliveries of exactly the searched external id
+
+_INDEXES = {
+    "contact_id": "history_of_contact",
+    "source_id": "deliveries_of_source",
+    "outcome": "deliveries_by_outcome",
+    "external_id": "deliveries_by_external_id",
+}
+_SEEN = "id, source_id, outcome, kind, external_id, reason, received_at"
+# A delivery of several orders may be there several times.
+_OF_CONTACT = """
+    mine AS MATERIALIZED (
+        SELECT DISTINCT delivery_id AS id FROM history {by} WHERE account_id = :account_id AND contact_id = :contact_id
+        AND delivery_id < :after {also} ORDER BY delivery_id DESC LIMIT {chunk}
+    ),
+    walked AS MATERIALIZED (
+        SELECT d.* FROM mine CROSS JOIN deliveries d {probed} WHERE d.account_id = :account_id AND d.id = mine.id {probe}
+    )
+"""
+_OF_INDEX = f"""
+    walked AS MATERIALIZED (
+        SELECT {_SEEN} FROM deliveries {{by}} WHERE account_id = :account_id AND id < :after {{also}}
+        ORDER BY id DESC LIMIT {{chunk}}
+    ),
+    mine AS (SELECT id FROM walked)
+"""
+
+
+async def look(
+    store: Store, account_id: str, wanted: Filter, *, after: str | None, limit: int
+) -> tuple[list[Row], str | None]:
+    """The log, newest first, after this place; and the place to go on from, None at the end. Without bodies."""
+    word = wanted.q
+    if not word:
+        return await _walk(store, account_id, wanted, after or BEGINNING, limit)
+    rows: list[Row] = []
+    if after is None or after.startswith(EXACT):
+        if wanted.external_id in (None, word):
+            exact = replace(wanted, q=None, external_id=word)
+            place = after.removeprefix(EXACT) if after else BEGINNING
+            rows, following = await _walk(store, account_id, exact, place, limit)
+            if following is not None:
+                return rows, EXACT + following
+            if len(rows) == limit:
+                return rows, BEGINNING
+        after = BEGINNING
+    more, following = await _walk(store, account_id, wanted, after, limit - len(rows))
+    return rows + more, following
+
+
+async def _walk(store: Store, account_id: str, wanted: Filter, after: str, limit: int) -> tuple[list[Row], str | None]:
+    """The next rows of the filter by one index, at most LOOKED_THROUGH of them looked at."""
+    along = await _rarest(store, account_id, wanted, after)
+    plain = not wanted.q and all(getattr(wanted, name) is None for name in COLUMNS if name != along)
+    found: list[str] = []
+    place: str | None = after
+    chunks = CHUNKS[:1] if along == "contact_id" else CHUNKS
+    for chunk in (limit + 1, *CHUNKS) if plain else chunks:
+        # One more than the page holds: whether there is a next page.
+        sought = limit + 1 - len(found)
+        ids, place = await _step(store, account_id, wanted, along, place or after, max(chunk, limit + 1), sought)
+        found += ids
+        if len(found) > limit:
+            found = found[:limit]
+            place = found[-1]
+            break
+        if place is None:
+            break
+    return await _read(store, account_id, found), place
+
+
+async def _step(
+    store: Store, account_id: str, wanted: Filter, along: str | None, after: str, chunk: int, limit: int
+) -> tuple[list[str], str | None]:
+    """Among the next `chunk` rows of the index: the first ids that match, and the last row walked over; None at the end."""
+    rest, values = _rest(wanted, along)
+    values |= {"account_id": account_id, "after": after}
+    if wanted.until is not None:  # of two bounds SQLite would begin at the wrong one
+        values["after"] = min(after, values["until_id"])
+    if along:
+        values[along] = getattr(wanted, along)
+    by = store.by(_INDEXES[along]) if along else ""
+    if along == "contact_id":
+        also = "AND delivery_id >= :since_id" if wanted.since is not None else ""
+        # What else is wanted is looked for in its own index: rows of the log itself lie far apart.
+        rarer = next(
+            (name for name in ("external_id", "outcome", "source_id") if getattr(wanted, name) is not None), None
+        )
+        probed, probe = (store.by(_INDEXES[rarer]), f"AND d.{rarer} = :{rarer}") if rarer else ("", "")
+        source = _OF_CONTACT.format(by=by, also=also, chunk=chunk, probed=probed, probe=probe)
+    else:
+        also = f"AND {along} = :{along}" if along else ""
+        if wanted.since is not None:
+            also += " AND id >= :since_id"
+        source = _OF_INDEX.format(by=by, also=also, chunk=chunk)
+    rows = await store.all(
+        f"WITH {source} SELECT id, walked FROM (SELECT id, 0 AS walked FROM walked WHERE {rest} ORDER BY id DESC "
+        f"LIMIT {limit}) found UNION ALL SELECT min(id) AS id, count(*) AS walked FROM mine",
+        **values,
+    )  # fmt: skip
+    end = next((row for row in rows if row["walked"]), None)
+    ids = sorted((row["id"] for row in rows if not row["walked"] and row["id"] is not None), reverse=True)
+    over = end is None or end["walked"] < chunk or end["id"] < values.get("since_id", "")
+    return ids, None if end is None or over else end["id"]
+
+
+def _rest(wanted: Filter, along: str | None) -> tuple[str, dict[str, Any]]:
+    """What the index that is walked does not see to."""
+    clauses, values = columns_of(replace(wanted, **{along: None}) if along in COLUMNS else wanted)
+    clauses.append("1 = 1")
+    times, bounds = times_of(wanted)
+    clauses += times
+    values |= bounds
+    if wanted.q:
+        # Those of exactly this external id were shown before.
+        clauses.append("lower(reason) LIKE :pattern ESCAPE '!' AND (external_id IS NULL OR external_id <> :word)")
+        values |= {"word": wanted.q, "pattern": pattern_of(wanted.q)}
+    return " AND ".join(clauses), values
+
+
+async def _rarest(store: Store, account_id: str, wanted: Filter, after: str) -> str | None:
+    """The column whose index is walked: that of the rarest value, seen by how far back its next rows reach."""
+    for name in ("contact_id", "external_id"):
+        if getattr(wanted, name) is not None:
+            return name
+    names = [name for name in ("source_id", "outcome") if getattr(wanted, name) is not None]
+    if len(names) < 2:
+        return names[0] if names else None
+    reach: dict[str, str] = {}
+    for name in names:
+        row = await store.one(
+            f"SELECT min(id) AS id, count(*) AS many FROM (SELECT id FROM deliveries {store.by(_INDEXES[name])} "
+            f"WHERE account_id = :account_id AND {name} = :value AND id < :after ORDER BY id DESC LIMIT {CHUNKS[0]}) newest",
+            account_id=account_id, value=getattr(wanted, name), after=after,
+        )  # fmt: skip
+        reach[name] = row["id"] if row and row["many"] == CHUNKS[0] else ""
+    return min(names, key=lambda name: reach[name])
+
+
+async def _read(store: Store, account_id: str, ids: list[str]) -> list[Row]:
+    """These rows, newest first."""
+    if not ids:
+        return []
+    clause, values = among("delivery", ids)
+    rows = await store.all(
+        f"SELECT * FROM deliveries WHERE account_id = :account_id AND id {clause} ORDER BY id DESC",
+        account_id=account_id, **values,
+    )  # fmt: skip
+    return [as_read(row) for row in rows]

@@ -1,0 +1,191 @@
+"""The transaction that takes contacts of a file in: found by id, by the CRM's id or by what else they are known by, or made."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from app.base.identity import KINDS
+from app.base.ids import new_ids
+from app.base.outcome import Outcome
+from app.base.tabular import Fault
+from app.db.statements import Among, Insert, Lock, Plan
+from app.store import order_owners
+from app.store.import_orders import ERASED, Rehearsed, Report, survivors
+from app.store.tombstones import met_each
+
+_COLUMNS = (
+    "account_id", "id", "crm_id", "name", "owner_id", "merged_into", "by_webhook", "created_at", "updated_at",
+)  # fmt: skip
+_CONTACT = Among("contacts", _COLUMNS, fixed=("account_id",), by="id", for_update=True)
+_IDENTITY = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
+_SAVE_CONTACT = Insert("contacts", on_conflict="replace", columns=_COLUMNS)
+_INSERT_IDENTITY = Insert("identities", on_conflict="skip")
+
+Identity = tuple[str, str]
+
+
+@dataclass(slots=True)
+class ContactRow:
+    """A row that is well-formed; `identities` without the CRM's id. Times are microseconds."""
+
+    line: int
+    id: str | None
+    crm_id: str | None
+    name: str | None
+    owner_id: str | None
+    identities: list[Identity]
+    created_at: int | None
+    updated_at: int | None
+
+    @property
+    def all_identities(self) -> list[Identity]:
+        """With the CRM's id, the most believed first."""
+        known = sorted(self.identities, key=lambda one: KINDS.index(one[0]))
+        return [("crm", self.crm_id), *known] if self.crm_id else known
+
+
+def _names(account_id: str, rows: Iterable[ContactRow]) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        for kind, value in row.all_identities:
+            yield ("identity", account_id, kind, value)
+
+
+def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, rehearse: bool) -> Plan[Report]:
+    """Takes these rows in. Raises Rehearsed."""
+    # Alone, because a row may say who owns a contact: see `owning`.
+    yield Lock([*_names(account_id, rows), ("people", account_id)])
+    report = Report()
+    part = _Part(account_id, present, report)
+    rows = yield from part.living(rows)
+    yield from part.load(rows)
+    for row, new_id in zip(rows, new_ids("cnt", len(rows)), strict=True):
+        part.tell(row, new_id)
+    yield from part.save()
+    if rehearse:
+        raise Rehearsed(report)
+    return report
+
+
+class _Part:
+    """What one transaction knows of the rows' contacts."""
+
+    def __init__(self, account_id: str, present: int, report: Report) -> None:
+        self._account_id, self._present, self._report = account_id, present, report
+        self._owners: dict[Identity, str] = {}
+        self._known: set[Identity] = set()  # that are rows already
+        self._contacts: dict[str, dict[str, Any]] = {}
+        self._survivors: dict[str, str] = {}
+        self._changed: dict[str, dict[str, Any]] = {}
+        self._learnt: list[tuple[Any, ...]] = []
+        self._owned_anew: set[str] = set()  # contacts that were there and now have another owner
+
+    def living(self, rows: Sequence[ContactRow]) -> Plan[list[ContactRow]]:
+        """The rows without those of people who were erased."""
+        proofs = yield from met_each(self._account_id, [row.all_identities for row in rows])
+        for row, proof in zip(rows, proofs, strict=True):
+            if proof is not None:
+                self._say(self._report.faults, row, "", f"{ERASED}; nothing is brought back")
+        return [row for row, proof in zip(rows, proofs, strict=True) if proof is None]
+
+    def load(self, rows: Sequence[ContactRow]) -> Plan[None]:
+        """Reads whom these rows may be about."""
+        self._survivors = yield from survivors(self._account_id, {row.id for row in rows if row.id})
+        keys = sorted({one for row in rows for one in row.all_identities})
+        for kind, group in groupby(keys, key=lambda one: one[0]):
+            values = [value for _, value in group]
+            for value, contact_id in (yield _IDENTITY.many(values, account_id=self._account_id, kind=kind)):
+                self._owners[kind, value] = contact_id
+                self._known.add((kind, value))
+        ids = sorted({*self._owners.values(), *self._survivors.values()})
+        for found in (yield _CONTACT.many(ids, account_id=self._account_id)):
+            contact = dict(zip(_COLUMNS, found, strict=True))
+            self._contacts[contact["id"]] = contact
+
+    def tell(self, row: ContactRow, new_id: str) -> None:
+        """Makes the row's contact, or tells it what the row knows beyond."""
+        contact = self._find(row)
+        created = contact is None
+        if contact is None:
+            if not row.identities and not row.crm_id:
+                self._say(
+                    self._report.faults, row, "id", f"there is no contact {row.id}, and the row names nothing else"
+                )
+                return
+            contact = self._make(row, new_id)
+        elif row.crm_id and contact["crm_id"] not in (None, row.crm_id) and not self._answers(row.crm_id, contact):
+            self._say(self._report.faults, row, "crm_id", "the CRM knows this contact under another id")
+            return
+        contact_id = contact["id"]
+        changes = self._changes(row, contact) if not created else {}
+        learnt = False
+        for one in row.all_identities:
+            owner = self._owners.setdefault(one, contact_id)
+            if owner != contact_id:
+                self._say(self._report.notes, row, one[0], "belongs to another contact, and was left there")
+            elif one not in self._known:
+                self._known.add(one)
+                self._learnt.append((self._account_id, *one, contact_id, None, self._present))
+                learnt = True
+        if "owner_id" in changes:
+            self._owned_anew.add(contact_id)
+        if changes:
+            contact |= changes
+        if created or changes or learnt:
+            if not created:
+                contact["updated_at"] = self._present
+            self._changed[contact_id] = contact
+        self._report.made_contacts = self._report.made_contacts or created or learnt
+        self._report.count(Outcome.CREATED if created else Outcome.UPDATED if changes or learnt else Outcome.UNCHANGED)
+
+    def _find(self, row: ContactRow) -> dict[str, Any] | None:
+        """The one of the id; of the CRM's id; else the first that is known by the rest and that the CRM has no other id for."""
+        if row.id and (named := self._survivors.get(row.id)):
+            return self._contacts[named]
+        owners = [self._contacts[owner] for one in row.all_identities if (owner := self._owners.get(one))]
+        for contact in owners:
+            if row.crm_id is None or contact["crm_id"] in (None, row.crm_id) or self._answers(row.crm_id, contact):
+                return contact
+        return None
+
+    def _answers(self, crm_id: str, contact: dict[str, Any]) -> bool:
+        """Whether the contact is known by this id of the CRM's as well, because another was merged into it."""
+        return bool(self._owners.get(("crm", crm_id)) == contact["id"])
+
+    def _make(self, row: ContactRow, new_id: str) -> dict[str, Any]:
+        contact_id = row.id if row.id and row.id not in self._contacts else new_id
+        contact = {
+            "account_id": self._account_id, "id": contact_id, "crm_id": row.crm_id, "name": row.name,
+            "owner_id": row.owner_id, "merged_into": None, "by_webhook": False,
+            "created_at": row.created_at or self._present, "updated_at": row.updated_at or self._present,
+        }  # fmt: skip
+        self._contacts[contact_id] = contact
+        if row.id:
+            self._survivors[row.id] = contact_id
+        return contact
+
+    def _changes(self, row: ContactRow, contact: dict[str, Any]) -> dict[str, Any]:
+        """What the row says otherwise. A row that is older than the contact here only fills gaps."""
+        older = row.updated_at is not None and row.updated_at < contact["updated_at"]
+        said = {"crm_id": row.crm_id, "name": row.name, "owner_id": row.owner_id}
+        if row.crm_id and contact["crm_id"] and self._answers(row.crm_id, contact):
+            said["crm_id"] = None
+        return {
+            name: value
+            for name, value in said.items()
+            if value is not None and contact[name] != value and (contact[name] is None or not older)
+        }
+
+    def _say(self, where: list[Fault], row: ContactRow, field: str, message: str) -> None:
+        where.append(Fault(row.line, field, message))
+
+    def save(self) -> Plan[None]:
+        """Writes what is new or changed."""
+        if self._changed:
+            yield _SAVE_CONTACT.many([
+                tuple(bool(one[name]) if name == "by_webhook" else one[name] for name in _COLUMNS)
+                for one in self._changed.values()
+            ])  # fmt: skip
+        yield from order_owners.contacts_changed(self._account_id, sorted(self._owned_anew))
+        if self._learnt:
+            yield _INSERT_IDENTITY.many(self._learnt)

@@ -1,0 +1,110 @@
+"""Orders that a member writes or edits: each is an entry of the order's history, folded like all others."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.contract import RANK, Status
+from adapters.contract.fold import BY_MEMBER, given_back
+from app.base.clock import now
+from app.base.ids import new_id
+from app.base.statement import Statement
+from app.db.engine import Store
+from app.db.statements import Lock, Plan
+from app.store import contact_merges, outbox
+from app.store.contact_merges import Gone
+from app.store.order_aggregate import Ledger, OpenOrder
+
+REFUND = BY_MEMBER  # the id under which a member's word on refunds stands among those that the source itemised
+
+
+class Itemised(Exception):
+    """A member's total of refunds is below what the source has itemised; `minor` is that sum."""
+
+    def __init__(self, minor: int) -> None:
+        super().__init__(minor)
+        self.minor = minor
+
+
+async def create(
+    store: Store, account_id: str, *, origin: str, external_id: str, said: Mapping[str, Any], member_id: str
+) -> tuple[str, bool]:
+    """The order of this origin and external id: (its id, whether it is new). One that is there is left as it is.
+
+    Raises Gone, Unavailable, Rejected.
+    """
+
+    def plan() -> Plan[tuple[str, bool]]:
+        yield Lock([("order", account_id, origin, external_id)], shared=[("people", account_id)])
+        ledger = Ledger()
+        yield from ledger.load([(account_id, origin, external_id)], [])
+        order = ledger.named(account_id, origin, None, origin, [external_id])
+        if order.described:
+            return order.id, False
+        words = {"external_id": external_id, **said, "contact_id": (yield from _there(account_id, said["contact_id"]))}
+        ledger.tell_by_member(order, _statement(words, external_id), member_id)
+        yield from ledger.save()
+        yield from outbox.tell_of_orders([account_id], ledger.changed())
+        return order.id, True
+
+    return await store.commit(plan)
+
+
+async def edit(
+    store: Store,
+    account_id: str,
+    order: Mapping[str, Any],
+    *,
+    said: Mapping[str, Any],
+    refunded: tuple[int, str] | None,
+    member_id: str,
+) -> None:
+    """Adds what a member says of an order (a row as it was read). `refunded` is the total that went back.
+
+    Raises Gone, Itemised, Unavailable, Rejected.
+    """
+    name = (account_id, order["scope"], order["external_id"])
+
+    def plan() -> Plan[None]:
+        yield Lock([("order", *name)], shared=[("people", account_id)])
+        ledger = Ledger()
+        yield from ledger.load([name], [])
+        found = ledger.named(account_id, order["scope"], order["source_id"], order["origin"], [order["external_id"]])
+        if not found.described:
+            raise Gone("order")
+        words = dict(said)
+        if "contact_id" in said:
+            words["contact_id"] = yield from _there(account_id, said["contact_id"])
+        if refunded is not None:
+            words["refunds"] = {REFUND: [_rest(found, *refunded), refunded[1]]}
+        ledger.tell_by_member(found, _statement(words, found.id), member_id)
+        yield from ledger.save()
+        yield from outbox.tell_of_orders([account_id], ledger.changed())
+
+    await store.commit(plan)
+
+
+def _statement(said: dict[str, Any], name: str) -> Statement:
+    rank = RANK[Status(said["status"])] if "status" in said else -1
+    # Nobody says a member's word twice by accident: a repeated request is met by its Idempotency-Key.
+    return Statement(names=(name,), at=now(), rank=rank, digest=new_id("ent"), said=said)
+
+
+def _there(account_id: str, contact_id: str) -> Plan[str]:
+    """The contact, or the one it was merged into since it was looked up. Raises Gone."""
+    survivor = yield from contact_merges.survivor(account_id, contact_id)
+    if survivor is None:
+        raise Gone("contact")
+    return survivor
+
+
+def _rest(order: OpenOrder, minor: int, currency: str) -> int:
+    """What a member's total leaves beside the refunds that the source itemised. Raises Itemised."""
+    itemised: dict[str, int] = {}
+    for key in sorted(order.heard):
+        for refund, (amount, its_currency) in order.heard[key].entry.said.get("refunds", {}).items():
+            if refund != REFUND and its_currency == currency:
+                itemised[refund] = amount
+    known = given_back(itemised)
+    if minor < known:
+        raise Itemised(known)
+    return minor - known

@@ -1,0 +1,439 @@
+"""The orders that a transaction touches: their history is read, told more, folded and written back."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.contract.fold import Entry, Folded, fold
+from app.base.clock import now
+from app.base.ids import new_id
+from app.base.outcome import Outcome
+from app.base.statement import UNTIMED, Statement
+from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
+from app.store import order_owners
+from app.store.contact_resolution import Contacts
+from app.store.delivery_record import Record
+from app.store.outbox import OrderChange
+
+_BY_EXTERNAL_ID = Lookup("orders", by=("account_id", "scope", "external_id"), for_update=True)
+_BY_ID = Lookup("orders", by=("account_id", "id"), for_update=True)
+_ALIAS = Lookup("aliases", ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
+_HISTORY = Lookup("history", by=("account_id", "order_id"))
+_HISTORY_OF_DELIVERY = Lookup("history", ("account_id", "order_id"), by=("account_id", "delivery_id"))
+_MERGED = Lookup("contacts", ("account_id", "id", "merged_into"), by=("account_id", "id"))
+_SAVE_ORDER = Insert("orders", on_conflict="replace")
+_SAVE_HISTORY = Insert("history", on_conflict="skip")
+_SAVE_ALIAS = Insert("aliases", on_conflict="replace")
+
+PRUNED = "the order was pruned, as the account's retention asks; nothing of it is brought back"
+MERGED = "order"  # the scope of the names that merged orders leave behind: their ids
+
+EntryKey = tuple[int, int, str]
+
+
+@dataclass(slots=True)
+class Heard:
+    """A history entry and who said it."""
+
+    entry: Entry
+    delivery_id: str | None
+    member_id: str | None
+    stored: bool
+
+
+@dataclass(slots=True, eq=False)
+class OpenOrder:
+    """An order while a transaction works on it."""
+
+    account_id: str
+    id: str
+    scope: str
+    source_id: str | None
+    origin: str
+    row: Row | None = None
+    columns: Row = field(default_factory=dict)
+    heard: dict[EntryKey, Heard] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    stored_names: set[str] = field(default_factory=set)  # those that are rows of `aliases`
+    absorbed: list["OpenOrder"] = field(default_factory=list)
+    dropped: list[EntryKey] = field(default_factory=list)
+    folded: Folded = field(default_factory=Folded)
+    touched: bool = False
+
+    @property
+    def described(self) -> bool:
+        """Whether anything has said what the order is; before that it is shown nowhere."""
+        return self.columns.get("value") is not None
+
+
+class Ledger:
+    """The open orders of one transaction."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[tuple[str, str], OpenOrder] = {}
+        self._by_name: dict[tuple[str, str, str], OpenOrder] = {}
+        self._merged: dict[tuple[str, str], str] = {}
+        self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
+
+    def load(self, names: Iterable[tuple[str, str, str]], taken_back: Sequence[tuple[str, str]]) -> Plan[None]:
+        """Reads the orders of these names (account, scope, id), those that these deliveries told of, and their history."""
+        wanted = sorted(set(names))
+        rows: list[Row] = yield _BY_EXTERNAL_ID.many(wanted)
+        # After the rows are locked: an order that was merged meanwhile is found under its new id.
+        aliases: list[Row] = yield _ALIAS.many(wanted)
+        known = {(row["account_id"], row["id"]) for row in rows}
+        missing = {(alias["account_id"], alias["order_id"]) for alias in aliases}
+        if taken_back:
+            told: list[Row] = yield _HISTORY_OF_DELIVERY.many(taken_back)
+            missing |= {(row["account_id"], row["order_id"]) for row in told}
+        if missing - known:
+            rows += yield _BY_ID.many(sorted(missing - known))
+        for row in rows:
+            self._open(row)
+        for alias in aliases:
+            if order := self._by_id.get((alias["account_id"], alias["order_id"])):
+                self._by_name[alias["account_id"], alias["scope"], alias["name"]] = order
+                order.names.add(alias["name"])
+                order.stored_names.add(alias["name"])
+            else:
+                self._gone.add((alias["account_id"], alias["scope"], alias["name"]))
+        if self._by_id:
+            for row in (yield _HISTORY.many(sorted(self._by_id))):
+                order = self._by_id[row["account_id"], row["order_id"]]
+                order.heard[row["at"], row["rank"], row["digest"]] = Heard(
+                    Entry(
+                        at=None if row["at"] == UNTIMED else row["at"],
+                        digest=row["digest"],
+                        recorded_at=row["recorded_at"],
+                        said=json.loads(row["said"]),
+                        by_member=row["member_id"] is not None,
+                    ),
+                    row["delivery_id"],
+                    row["member_id"],
+                    True,
+                )
+            yield from self._follow_merges()
+
+    def _follow_merges(self) -> Plan[None]:
+        """Reads whom the contacts that members named were merged into since."""
+        named = {
+            (order.account_id, heard.entry.said["contact_id"])
+            for order in self._by_id.values()
+            for heard in order.heard.values()
+            if "contact_id" in heard.entry.said
+        }
+        while named:
+            found = {
+                (row["account_id"], row["id"]): row["merged_into"]
+                for row in (yield _MERGED.many(sorted(named)))
+                if row["merged_into"]
+            }
+            self._merged |= found
+            named = {(account_id, into) for (account_id, _), into in found.items()} - self._merged.keys()
+
+    def _survivor(self, account_id: str, contact_id: str | None) -> str | None:
+        """The contact that a member named, or the one that it was merged into."""
+        while contact_id and (into := self._merged.get((account_id, contact_id))):
+            contact_id = into
+        return contact_id
+
+    def _open(self, row: Row) -> None:
+        order = OpenOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
+        order.columns = {**row, "test": bool(row["test"])}
+        order.names.add(row["external_id"])
+        self._by_id[order.account_id, order.id] = order
+        self._by_name[order.account_id, order.scope, row["external_id"]] = order
+
+    def identities(self) -> list[tuple[str, str, str]]:
+        """Every identity (account, kind, value) that the loaded histories name."""
+        return [
+            (order.account_id, kind, value)
+            for order in self._by_id.values()
+            for heard in order.heard.values()
+            if (customer := heard.entry.said.get("customer"))
+            for kind, value in customer["identities"]
+        ]
+
+    def take_back(self, account_id: str, delivery_id: str) -> None:
+        """Forgets what a delivery said, before it is read anew."""
+        for order in self._by_id.values():
+            if order.account_id != account_id:
+                continue
+            for key in [key for key, heard in order.heard.items() if heard.delivery_id == delivery_id]:
+                del order.heard[key]
+                order.dropped.append(key)
+                order.touched = True
+
+    def tell(
+        self, rec: Record, said: Statement, contacts: Contacts
+    ) -> tuple[Outcome, OpenOrder | None, str | None, list[str]]:
+        """Adds a delivery's statement to its order: what became of it, the order, the reason, and notes for the log."""
+        keys = [(rec.account_id, rec.source_id, name) for name in said.names]
+        if not self._gone.isdisjoint(keys) and not any(key in self._by_name for key in keys):
+            return Outcome.IGNORED, None, PRUNED, []
+        order = self.named(rec.account_id, rec.source_id, rec.source_id, rec.origin, said.names)
+        key = (said.at, said.rank, said.digest)
+        known = key in order.heard
+        if not known:
+            order.heard[key] = Heard(
+                Entry(
+                    at=None if said.at == UNTIMED else said.at,
+                    digest=said.digest,
+                    recorded_at=rec.received_at,
+                    said=said.said,
+                ),
+                rec.delivery_id,
+                None,
+                False,
+            )
+        folded = fold(heard.entry for heard in order.heard.values())
+        notes: list[str] = []
+        if folded.value is None:
+            order.folded, order.touched = folded, True
+            order.columns = _columns(order, folded, None)
+            return Outcome.IGNORED, order, "nothing has described this order yet; kept until something does", notes
+        contact_id, conflict = self._place(order, folded, rec, contacts)
+        if conflict:
+            notes.append("identity_conflict")
+        if contact_id is None and rec.hold and not said.said.get("erased"):
+            if not known:
+                del order.heard[key]
+            who = "waits for a contact with one of its identities" if folded.identities else "the order names nobody"
+            return Outcome.HELD, None, who, notes
+        before = order.columns
+        was_described = order.described
+        order.columns = _columns(order, folded, contact_id)
+        order.folded, order.touched = folded, True
+        if not was_described:
+            return Outcome.CREATED, order, None, notes
+        changed = any(before.get(name) != value for name, value in order.columns.items())
+        return (Outcome.UPDATED if changed else Outcome.UNCHANGED), order, None, notes
+
+    def tell_by_member(self, order: OpenOrder, said: Statement, member_id: str) -> None:
+        """Adds what a member says of an order; a member names the contact, nobody is looked for."""
+        present = now()
+        heard = Entry(at=said.at, digest=said.digest, recorded_at=present, said=said.said, by_member=True)
+        order.heard[said.at, said.rank, said.digest] = Heard(heard, None, member_id, False)
+        order.folded = fold(one.entry for one in order.heard.values())
+        order.touched = True
+        named = self._survivor(order.account_id, order.folded.contact_id)
+        order.columns = _columns(order, order.folded, named or order.columns.get("contact_id"))
+
+    def tell_by_import(self, order: OpenOrder, entry: Entry, contacts: Contacts) -> Outcome:
+        """Adds what an imported row says of an order that is there; whose it is, `contacts` know already."""
+        key = (UNTIMED if entry.at is None else entry.at, entry.rank, entry.digest)
+        order.heard[key] = Heard(entry, None, None, False)
+        before, was_described = order.columns, order.described
+        order.folded, order.touched = fold(one.entry for one in order.heard.values()), True
+        named = self._survivor(order.account_id, order.folded.contact_id)
+        contact_id = named or contacts.find(order.account_id, order.folded.identities)[0]
+        order.columns = _columns(order, order.folded, contact_id or order.columns.get("contact_id"))
+        if not was_described:
+            return Outcome.CREATED if order.described else Outcome.IGNORED
+        changed = any(before.get(name) != value for name, value in order.columns.items())
+        return Outcome.UPDATED if changed else Outcome.UNCHANGED
+
+    def named(self, account_id: str, scope: str, source_id: str | None, origin: str, names: Sequence[str]) -> OpenOrder:
+        """The order of these names, or a new one; several that turn out to be one sale become the oldest of them."""
+        keys = [(account_id, scope, name) for name in names]
+        found = list({id(order): order for key in keys if (order := self._by_name.get(key))}.values())
+        if not found:
+            order = OpenOrder(account_id, new_id("ord"), scope, source_id, origin)
+            self._by_id[order.account_id, order.id] = order
+        else:
+            order = min(found, key=lambda one: (one.row is None, one.id))
+            for other in found:
+                if other is not order:
+                    self._absorb(order, other)
+        for key in keys:
+            self._by_name[key] = order
+            order.names.add(key[2])
+        return order
+
+    def _absorb(self, order: OpenOrder, other: OpenOrder) -> None:
+        for key, heard in other.heard.items():
+            order.heard.setdefault(key, heard)
+        order.names |= other.names
+        order.stored_names |= other.stored_names
+        order.absorbed += [*other.absorbed, other]
+        if not order.described:
+            order.columns = {**other.columns, "id": order.id} if other.described else order.columns
+        for name in other.names:
+            self._by_name[order.account_id, order.scope, name] = order
+        del self._by_id[other.account_id, other.id]
+
+    def _place(self, order: OpenOrder, folded: Folded, rec: Record, contacts: Contacts) -> tuple[str | None, bool]:
+        if folded.contact_id:
+            return self._survivor(order.account_id, folded.contact_id), False
+        contact_id, conflict = contacts.find(order.account_id, folded.identities)
+        if contact_id is None and folded.identities and not rec.hold:
+            contact_id = contacts.make(order.account_id, folded.name, folded.identities)
+        if contact_id is None:
+            return order.columns.get("contact_id"), conflict
+        contacts.learn(order.account_id, contact_id, folded.identities, order.source_id)
+        return contact_id, conflict
+
+    def settle(self, contacts: Contacts) -> None:
+        """Folds anew the orders from which something was taken back and that nothing was told of since."""
+        for order in self._by_id.values():
+            if order.dropped and order.heard:
+                folded = fold(heard.entry for heard in order.heard.values())
+                contact_id, _ = contacts.find(order.account_id, folded.identities)
+                order.folded = folded
+                order.columns = _columns(
+                    order,
+                    folded,
+                    self._survivor(order.account_id, folded.contact_id)
+                    or contact_id
+                    or order.columns.get("contact_id"),
+                )
+
+    def refold(self, order: OpenOrder, rec: Record, contacts: Contacts) -> None:
+        """Folds an order anew of whose history something was moved; `rec` says whether its source holds unknown contacts."""
+        folded = fold(heard.entry for heard in order.heard.values())
+        contact_id = order.columns.get("contact_id")
+        if folded.value is not None:
+            contact_id, _ = self._place(order, folded, rec, contacts)
+        order.folded, order.touched = folded, True
+        order.columns = _columns(order, folded, contact_id)
+
+    def save(self, unowned: Collection[str] = ()) -> Plan[None]:
+        """Writes every touched order, its history, and its further names; `unowned` are contacts that nobody owns yet."""
+        orders: list[tuple[Any, ...]] = []
+        history: list[tuple[Any, ...]] = []
+        aliases: list[tuple[Any, ...]] = []
+        touched = sorted(
+            (order for order in self._by_id.values() if order.touched), key=lambda one: (one.account_id, one.id)
+        )
+        yield from order_owners.carry([(order.columns, order.row) for order in touched if order.heard], unowned)
+        for order in touched:
+            for other in order.absorbed:
+                if other.row is not None:
+                    yield from _move(order, other)
+                    aliases.append((order.account_id, MERGED, other.id, order.id))
+            for at, rank, digest in order.dropped:
+                said_again = order.heard.get((at, rank, digest))
+                if said_again is None or not said_again.stored:  # in other words, perhaps, under the same key
+                    yield Sql(
+                        "DELETE FROM history WHERE account_id = :account_id AND order_id = :order_id AND at = :at "
+                        "AND rank = :rank AND digest = :digest",
+                        account_id=order.account_id, order_id=order.id, at=at, rank=rank, digest=digest,
+                    )  # fmt: skip
+            if not order.heard:
+                yield from _remove(order)
+                continue
+            if order.row is not None and order.columns["contact_id"] != order.row["contact_id"]:
+                yield Sql(
+                    "UPDATE history SET contact_id = :contact_id WHERE account_id = :account_id AND order_id = :id",
+                    account_id=order.account_id, id=order.id, contact_id=order.columns["contact_id"],
+                )  # fmt: skip
+            if _differs(order):
+                orders.append(tuple(order.columns[name] for name in _SAVE_ORDER.columns))
+            history += [
+                (order.account_id, order.id, *key, heard.entry.recorded_at, heard.delivery_id, heard.member_id,
+                 to_json(heard.entry.said), order.columns["contact_id"])
+                for key, heard in order.heard.items()
+                if not heard.stored
+            ]  # fmt: skip
+            aliases += [
+                (order.account_id, order.scope, name, order.id)
+                for name in order.names
+                if name != order.columns["external_id"] and name not in order.stored_names
+            ]
+        if orders:
+            yield _SAVE_ORDER.many(orders)
+        if history:
+            yield _SAVE_HISTORY.many(history)
+        if aliases:
+            yield _SAVE_ALIAS.many(list({row[:3]: row for row in aliases}.values()))
+
+    def changed(self) -> Iterator[OrderChange]:
+        """What this transaction makes of orders, as they are shown."""
+        for order in self._by_id.values():
+            if order.touched:
+                yield OrderChange(
+                    account_id=order.account_id,
+                    order_id=order.id,
+                    before=_shown(order.row),
+                    after=_shown(order.columns) if order.heard else None,
+                    replaces=tuple(other.id for other in order.absorbed if _shown(other.row)),
+                )
+
+
+def _shown(row: Row | None) -> Row | None:
+    """The order, once something has described it."""
+    return row if row is not None and row.get("value") is not None else None
+
+
+def _differs(order: OpenOrder) -> bool:
+    if order.row is None or order.absorbed:
+        return True
+    row = order.row
+    if any(row[name] != value for name, value in order.columns.items() if name != "updated_at"):
+        order.columns["updated_at"] = now()
+        return True
+    return False
+
+
+def _columns(order: OpenOrder, folded: Folded, contact_id: str | None) -> Row:
+    """The order's row as its history tells it."""
+    present = now()
+    row = order.row or {}
+    return {
+        "account_id": order.account_id,
+        "id": order.id,
+        "scope": order.scope,
+        "external_id": folded.external_id,
+        "source_id": order.source_id,
+        "origin": order.origin,
+        "contact_id": contact_id,
+        "deal_id": folded.deal_id,
+        "title": folded.title,
+        "value": folded.value,
+        "refunded_value": folded.refunded_value,
+        "currency": folded.currency,
+        "status": str(folded.status),
+        "source_status": folded.source_status,
+        "ordered_at": folded.ordered_at,
+        "paid_at": folded.paid_at,
+        "url": folded.url,
+        "test": folded.test,
+        "items": to_json(folded.items) if folded.items else "[]",
+        "created_at": row.get("created_at") or order.columns.get("created_at") or present,
+        "updated_at": row.get("updated_at") or order.columns.get("updated_at") or present,
+        "owner_id": row.get("owner_id"),
+        "deal_owner_id": row.get("deal_owner_id"),
+    }
+
+
+def _move(order: OpenOrder, other: OpenOrder) -> Plan[None]:
+    """Two orders turned out to be one sale: the other's history and names become this one's, and its id a name."""
+    names = {"account_id": order.account_id, "to_id": order.id, "from_id": other.id}
+    yield Sql(
+        "INSERT INTO history SELECT account_id, :to_id, at, rank, digest, recorded_at, delivery_id, member_id, said, "
+        ":contact_id FROM history WHERE account_id = :account_id AND order_id = :from_id ON CONFLICT DO NOTHING",
+        **names,
+        contact_id=order.columns["contact_id"],
+    )
+    yield Sql(
+        "DELETE FROM history WHERE account_id = :account_id AND order_id = :from_id",
+        account_id=order.account_id, from_id=other.id,
+    )  # fmt: skip
+    yield Sql(
+        "UPDATE aliases SET order_id = :to_id WHERE account_id = :account_id AND order_id = :from_id",
+        **names,
+    )
+    yield Sql(
+        "DELETE FROM orders WHERE account_id = :account_id AND id = :from_id",
+        account_id=order.account_id, from_id=other.id,
+    )  # fmt: skip
+
+
+def _remove(order: OpenOrder) -> Plan[None]:
+    """Nothing is said of the order any more: a delivery that was misread is now read as another order's."""
+    for table, column in (("aliases", "order_id"), ("orders", "id")):
+        yield Sql(
+            f"DELETE FROM {table} WHERE account_id = :account_id AND {column} = :id",
+            account_id=order.account_id, id=order.id,
+        )  # fmt: skip

@@ -1,0 +1,343 @@
+"""Pages of orders by key, each in a time that does not grow with the account; the only room that decides which index is walked.
+
+- Plain, or of a contact, or of a deal: one index has them in time's order.
+- By status, currency, origin or source, alone or together: of these few combinations exist. Each is a run of one index in
+  time's order, and the newest of all runs are the page.
+- Of a rep's wallet: whose the order's contact and deal are is carried on the order (see `owning`), and one index for each
+  has a rep's orders in time's order.
+- Searched: the exact id is found at once. Titles are looked through from the newest on, so many at a time: a page may hold
+  fewer than were asked for, even none, and still say where the next one begins.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.db.engine import Store, among
+from app.db.statements import Row, to_json
+
+MOST_RUNS = 200  # beyond it, which takes a hostile shop, the list is walked as a whole
+LOOKED_THROUGH = 5_000  # titles for one page of a search
+CHUNK = 1_000  # of them at a time; the first time fewer, for most searches find enough in those
+FIRST_CHUNK = 200
+_TITLES = "ordered_at, id, title"
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+BEGINNING = (2**62, "")  # a key before every order
+
+_OWNERS = {"owner_id": "orders_of_owner", "deal_owner_id": "orders_of_deal_owner"}  # and what is walked for each
+
+Key = tuple[int, str]
+
+_NEWEST_FIRST = "ORDER BY ordered_at DESC, id DESC LIMIT :limit"
+# Whatever the account, the origins that orders without a source have as their scope.
+_SCOPES = (
+    "SELECT id FROM sources WHERE account_id = :account_id UNION SELECT 'manual' UNION SELECT 'api' UNION SELECT 'payments' "
+    "UNION SELECT 'webhook' UNION SELECT 'commerce'"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which orders: every field that is set must hold. Times are microseconds, `until` is not included.
+
+    `q` is what `search` is for, and `page` heeds it; no sum does. `wallet_of` is the member beyond whose own contacts and
+    deals nothing is seen.
+    """
+
+    contact_id: str | None = None
+    deal_id: str | None = None
+    status: str | None = None
+    origin: str | None = None
+    source_id: str | None = None
+    currency: str | None = None
+    since: int | None = None
+    until: int | None = None
+    q: str | None = None
+    wallet_of: str | None = None
+
+
+def where_of(account_id: str, wanted: Filter, *, indexed: bool = True) -> tuple[str, dict[str, Any]]:
+    """The condition that a filter means, and its values, for `orders` by its own name.
+
+    Unless `indexed`, no index is chosen for the sake of a status, currency, origin or source: the list's own order decides.
+    """
+    clauses = ["account_id = :account_id", "value IS NOT NULL"]
+    values: dict[str, Any] = {"account_id": account_id}
+    for name in ("contact_id", "deal_id", "status", "origin", "source_id", "currency"):
+        if (given := getattr(wanted, name)) is not None:
+            plain = indexed or name in ("contact_id", "deal_id")
+            clauses.append(f"{name} = :{name}" if plain else f"({name} || '') = :{name}")
+            values[name] = given
+    times, bounds = _times(wanted)
+    clauses += times
+    values |= bounds
+    if wanted.wallet_of is not None:  # see `owning`: the one thing that decides whose an order is
+        owned = (name if indexed else f"({name} || '')" for name in _OWNERS)
+        clauses.append(f"({' OR '.join(f'{name} = :wallet_of' for name in owned)})")
+        values["wallet_of"] = wanted.wallet_of
+    return " AND ".join(clauses), values
+
+
+def walked(store: Store, wanted: Filter, *, in_time: bool = False) -> str:
+    """What a sum over these orders is FROM, under the name `orders`: on SQLite by the index that leads to the fewest.
+
+    `in_time`: they are asked for by times beside the filter's own.
+    """
+    if wanted.contact_id is not None:
+        return f"orders {store.by('orders_of_contact')}"
+    if wanted.deal_id is not None:
+        return f"orders {store.by('orders_of_deal')}"
+    if wanted.wallet_of is not None:
+        return "orders"  # both owners' indexes
+    if (in_time or wanted.since or wanted.until) and not any(_traits_of(wanted).values()):
+        return f"orders {store.by('orders_by_time')}"
+    return "orders"
+
+
+def _times(wanted: Filter) -> tuple[list[str], dict[str, Any]]:
+    bounds = {name: at for name in ("since", "until") if (at := getattr(wanted, name)) is not None}
+    return [f"ordered_at {'>=' if name == 'since' else '<'} :{name}" for name in bounds], bounds
+
+
+def _traits_of(wanted: Filter) -> dict[str, str | None]:
+    return {"status": wanted.status, "currency": wanted.currency, "origin": wanted.origin, "scope": wanted.source_id}
+
+
+TRAITS = ("status", "currency", "origin", "scope")
+_TRAITS = ", ".join(TRAITS)
+
+
+def _next_run() -> str:
+    """The id of an order of the next run after that of order `c`: the nearest that differs in the last trait, or before it.
+
+    One comparison of all four at once would be the same, but SQLite seeks by the first of them only.
+    """
+    steps = []
+    for last in reversed(range(len(TRAITS))):
+        same = "".join(f" AND o.{name} = c.{name}" for name in TRAITS[:last])
+        order = ", ".join(f"o.{name}" for name in TRAITS)
+        steps.append(
+            "(SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL {of}"
+            f"{same} AND o.{TRAITS[last]} > c.{TRAITS[last]} ORDER BY {order} LIMIT 1)"
+        )
+    return f"COALESCE({', '.join(steps)})"
+
+
+# From each combination that exists straight to the next one in the index, whatever stands between them. Without the last
+# condition, which also ends it, SQLite thinks of many runs and begins by reading all orders (a Bloom filter).
+_RUNS = f"""
+WITH RECURSIVE run(id) AS (
+    SELECT first.id FROM (
+        SELECT o.id FROM orders o WHERE o.account_id = :account_id AND o.value IS NOT NULL {{of}} ORDER BY {_TRAITS} LIMIT 1
+    ) first
+    UNION ALL
+    SELECT {_next_run()} FROM run JOIN orders c ON c.account_id = :account_id AND c.id = run.id WHERE run.id IS NOT NULL
+)
+SELECT {_TRAITS} FROM run JOIN orders ON account_id = :account_id AND orders.id = run.id LIMIT :most
+"""
+
+
+async def runs(store: Store, account_id: str, most: int, *, status: str | None = None) -> list[Row]:
+    """Every combination of status (or of this one), currency, origin and scope that the account's orders have.
+
+    At most so many.
+    """
+    if status is None:
+        return await store.all(_RUNS.format(of=""), account_id=account_id, most=most)
+    sql = _RUNS.format(of="AND o.status = :status")
+    return await store.all(sql, account_id=account_id, most=most, status=status)
+
+
+def as_read(row: Row) -> Row:
+    """An order's row with its values as they are meant."""
+    return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
+
+
+async def page(store: Store, account_id: str, wanted: Filter, *, after: Key | None, limit: int) -> list[Row]:
+    """Orders, newest first, after the one that was ordered at this time under this id; however long it takes with `q`."""
+    if not wanted.q:
+        return await _walk(store, account_id, wanted, after, limit, "*")
+    found: list[str] = []
+    exact = {row["id"] for row in await _of_id(store, account_id, replace(wanted, q=None), wanted.q)}
+    place, more = after, True
+    while more and len(found) < limit:
+        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(found), CHUNK, also=exact)
+        found += ids
+    return await _read(store, account_id, found)
+
+
+async def search(
+    store: Store, account_id: str, wanted: Filter, *, after: Key | None, limit: int
+) -> tuple[list[Row], Key | None]:
+    """Orders whose id is `q`, then those whose title holds it, newest first; and where to go on, if there is more.
+
+    Upper and lower case, and accents, make no difference in titles.
+    """
+    exact = await _of_id(store, account_id, replace(wanted, q=None), wanted.q or "")
+    if exact and after is None:
+        return exact[:limit], BEGINNING  # whoever typed an id need not wait for what else there may be
+    rows: list[Row] = []
+    place, more, seen = after, True, 0
+    while more and len(rows) < limit and seen < LOOKED_THROUGH:
+        known = {row["id"] for row in exact}
+        size = CHUNK if seen else min(FIRST_CHUNK, CHUNK)
+        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(rows), size, but=known)
+        rows += await _read(store, account_id, ids)
+        seen += size
+    return rows, place if more else None
+
+
+async def walk(
+    store: Store, account_id: str, wanted: Filter, *, after: str, limit: int
+) -> tuple[list[Row], str | None]:
+    """Orders by id, after this one, and where to go on, if there is more.
+
+    Whatever is written meanwhile, each order that stays is met once, because ids stay. Of so many that are looked at, those
+    are given that the filter means.
+    """
+    where, values = where_of(account_id, wanted, indexed=False)
+    # The plus keeps SQLite from the index of times, by which it would sort the whole range anew for each page.
+    where = where.replace("ordered_at >=", "+ordered_at >=").replace("ordered_at <", "+ordered_at <")
+    found = await store.all(
+        f"SELECT * FROM orders WHERE {where} AND id > :after_id ORDER BY id LIMIT :limit",
+        after_id=after, limit=limit, **values,
+    )  # fmt: skip
+    place = found[-1]["id"] if len(found) == limit else None
+    if wanted.q:
+        sought, exact = _plain(wanted.q), {row["id"] for row in await _of_id(store, account_id, wanted, wanted.q)}
+        found = [row for row in found if row["id"] in exact or sought in _plain(row["title"] or "")]
+    return [as_read(row) for row in found], place
+
+
+async def _look_through(
+    store: Store,
+    account_id: str,
+    wanted: Filter,
+    after: Key | None,
+    limit: int,
+    size: int,
+    *,
+    also: Container[str] = (),
+    but: Container[str] = (),
+) -> tuple[list[str], Key | None, bool]:
+    """The ids of the next titles that hold `q`, or that are wanted anyway; the last place looked at; whether there is more."""
+    rows = await _walk(store, account_id, replace(wanted, q=None), after, size, _TITLES)
+    sought, found = _plain(wanted.q or ""), list[str]()
+    for row in rows:
+        after = (row["ordered_at"], row["id"])
+        if row["id"] not in but and (row["id"] in also or sought in _plain(row["title"] or "")):
+            found.append(row["id"])
+            if len(found) == limit:
+                return found, after, True
+    return found, after, len(rows) == size
+
+
+def _plain(text: str) -> str:
+    """Text without case and accents."""
+    if text.isascii():
+        return text.lower()
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+
+
+async def _of_id(store: Store, account_id: str, wanted: Filter, word: str) -> list[Row]:
+    """The orders of this id at their sources, or with it as a further name."""
+    found = await store.all(
+        f"SELECT id FROM orders WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND external_id = :word "
+        f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word",
+        account_id=account_id, word=word,
+    )  # fmt: skip
+    if not found:
+        return []
+    where, values = where_of(account_id, wanted, indexed=False)
+    words, named = among("order", [row["id"] for row in found])
+    rows = await store.all(f"SELECT * FROM orders WHERE {where} AND id {words}", **values, **named)
+    return [as_read(row) for row in sorted(rows, key=lambda row: (row["ordered_at"], row["id"]), reverse=True)]
+
+
+async def _walk(
+    store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
+) -> list[Row]:
+    """The next orders of the filter, newest first, by the index that has them in this order."""
+    if after is not None and wanted.until is not None and after[0] < wanted.until:
+        wanted = replace(wanted, until=None)  # said already; and with two bounds an engine may begin at the wrong one
+    keys: list[Row] | None = None
+    brief = "ordered_at, id" if columns == "*" else columns
+    if wanted.contact_id is None and wanted.deal_id is None:
+        if wanted.wallet_of is not None:
+            keys = await _of_wallet(store, account_id, wanted, after, limit, brief)
+        elif any((wanted.status, wanted.currency, wanted.origin, wanted.source_id)):
+            keys = await _of_runs(store, account_id, wanted, after, limit, brief)
+    if keys is not None:
+        return await _read(store, account_id, [row["id"] for row in keys]) if columns == "*" else keys
+    where, values = _before(*where_of(account_id, wanted, indexed=False), after)
+    rows = await store.all(f"SELECT {columns} FROM orders WHERE {where} {_NEWEST_FIRST}", limit=limit, **values)
+    return [as_read(row) for row in rows] if columns == "*" else rows
+
+
+def _before(where: str, values: dict[str, Any], after: Key | None) -> tuple[str, dict[str, Any]]:
+    if after is None:
+        return where, values
+    return f"{where} AND (ordered_at, id) < (:after_at, :after_id)", values | {
+        "after_at": after[0],
+        "after_id": after[1],
+    }
+
+
+async def _read(store: Store, account_id: str, ids: list[str]) -> list[Row]:
+    """These orders, in this order."""
+    if not ids:
+        return []
+    words, values = among("order", ids)
+    rows = await store.all(
+        f"SELECT * FROM orders WHERE account_id = :account_id AND id {words}", account_id=account_id, **values
+    )
+    known = {row["id"]: as_read(row) for row in rows}
+    return [known[one] for one in ids if one in known]
+
+
+async def _of_runs(
+    store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
+) -> list[Row] | None:
+    """Keys from the runs that match; None when there are too many runs."""
+    found = await runs(store, account_id, MOST_RUNS + 1, status=wanted.status)
+    if len(found) > MOST_RUNS:
+        return None
+    asked = _traits_of(wanted).items()
+    matching = [run for run in found if all(value is None or run[name] == value for name, value in asked)]
+    if not matching:
+        return []
+    times = Filter(since=wanted.since, until=wanted.until)
+    where, values = _before(*where_of(account_id, times, indexed=True), after)
+    parts, cells = [], [run[name] for run in matching for name in TRAITS]
+    if store.on_sqlite:  # one value for all runs: to hand over hundreds took longer than the runs themselves
+        cell, bound = "json_extract(:runs, '$[{}]')", {"runs": to_json(cells)}
+    else:  # plain parameters took two thirds of the time of one array or document
+        cell, bound = ":run_{}", {f"run_{at}": one for at, one in enumerate(cells)}
+    for at in range(len(matching)):
+        of_run = " AND ".join(f"{name} = {cell.format(len(TRAITS) * at + n)}" for n, name in enumerate(TRAITS))
+        parts.append(f"SELECT * FROM (SELECT {columns} FROM orders WHERE {where} AND {of_run} {_NEWEST_FIRST}) r{at}")
+    return await store.all(f"{' UNION ALL '.join(parts)} {_NEWEST_FIRST}", limit=limit, **values, **bound)
+
+
+async def _of_wallet(
+    store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
+) -> list[Row]:
+    """Keys of a rep's own orders: of the contacts that they own, and of the deals."""
+    clauses, values = ["account_id = :account_id"], {"account_id": account_id, "wallet_of": wanted.wallet_of}
+    for name, given in _traits_of(wanted).items():
+        if given is not None:
+            clauses.append(f"{name} = :{name}")
+            values[name] = given
+    times, bounds = _times(wanted)
+    where, values = _before(" AND ".join(clauses + times), values | bounds, after)
+    parts = [
+        f"SELECT * FROM (SELECT {columns} FROM orders {store.by(index)} "
+        f"WHERE {where} AND {name} = :wallet_of {_NEWEST_FIRST}) {index}"
+        for name, index in _OWNERS.items()
+    ]
+    return await store.all(
+        f"SELECT {columns} FROM ({' UNION '.join(parts)}) mine {_NEWEST_FIRST}", limit=limit, **values
+    )

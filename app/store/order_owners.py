@@ -1,0 +1,106 @@
+"""In whose wallets orders are: the owners of an order's contact and of its deal, carried on the order, which pages are walked by.
+
+Who writes an order holds ("people", account) shared, who changes an owner holds it alone: neither misses what the other
+has just written.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+from app.db.engine import Store
+from app.db.statements import Among, Lookup, Plan, Row, Sql
+
+_OF_CONTACT = Lookup("contacts", ("account_id", "id", "owner_id"), by=("account_id", "id"))
+_OF_DEAL = Lookup("deals", ("account_id", "crm_id", "owner_id"), by=("account_id", "crm_id"))
+_OWNED = Among("contacts", ("id", "owner_id"), fixed=("account_id",), by="id")
+_PLACED_BY = ("contact_id", "deal_id")
+
+T = TypeVar("T")
+Thing = tuple[str, str]  # account, and a contact's or a deal's id
+
+
+class Alone(Exception):
+    """An owner changes: to be done again with ("people", account) held alone."""
+
+
+async def commit(store: Store, plan: Callable[[bool], Plan[T]]) -> T:
+    """Runs a plan that is told whether it is alone; alone only when it says so by raising Alone. Raises what it raises."""
+    try:
+        return await store.commit(lambda: plan(False))
+    except Alone:
+        return await store.commit(lambda: plan(True))
+
+
+def owners(
+    contacts: Collection[Thing], deals: Collection[Thing]
+) -> Plan[tuple[dict[Thing, str | None], dict[Thing, str | None]]]:
+    """Who owns these contacts, and these deals."""
+    of_contacts: dict[Thing, str | None] = {}
+    of_deals: dict[Thing, str | None] = {}
+    if contacts:
+        rows: list[Row] = yield _OF_CONTACT.many(sorted(contacts))
+        of_contacts = {(row["account_id"], row["id"]): row["owner_id"] for row in rows}
+    if deals:
+        rows = yield _OF_DEAL.many(sorted(deals))
+        of_deals = {(row["account_id"], row["crm_id"]): row["owner_id"] for row in rows}
+    return of_contacts, of_deals
+
+
+def owners_of_contacts(account_id: str, contacts: Collection[str]) -> Plan[dict[str, str | None]]:
+    """Who owns these many contacts of one account; nothing is looked up in an account where nobody owns any."""
+    if not contacts:
+        return {}
+    anybody = yield Sql(
+        "SELECT 1 AS one FROM contacts WHERE account_id = :account_id AND owner_id IS NOT NULL LIMIT 1",
+        account_id=account_id,
+    )
+    return dict((yield _OWNED.many(sorted(contacts), account_id=account_id))) if anybody else {}
+
+
+def carry(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned: Collection[str] = ()) -> Plan[None]:
+    """Sets the owners in orders' columns, beside each its row as it was; `unowned` are contacts that nobody owns yet.
+
+    An order that nothing has described is in nobody's wallet.
+    """
+    moved: list[Row] = []
+    for columns, row in orders:
+        if (
+            row is not None
+            and all(row[name] == columns[name] for name in _PLACED_BY)
+            and (row["value"] is None) == (columns["value"] is None)
+        ):
+            continue
+        columns["owner_id"] = columns["deal_owner_id"] = None
+        if columns["value"] is not None:
+            moved.append(columns)
+    of_contacts, of_deals = yield from owners(
+        {
+            (one["account_id"], one["contact_id"])
+            for one in moved
+            if one["contact_id"] and one["contact_id"] not in unowned
+        },
+        {(one["account_id"], one["deal_id"]) for one in moved if one["deal_id"]},
+    )
+    for one in moved:
+        one["owner_id"] = of_contacts.get((one["account_id"], one["contact_id"]))
+        one["deal_owner_id"] = of_deals.get((one["account_id"], one["deal_id"]))
+
+
+def contacts_changed(account_id: str, contact_ids: Iterable[str]) -> Plan[None]:
+    """The contacts' owners, or whose these orders are, have changed; ("people", account) is held alone."""
+    for contact_id in contact_ids:
+        yield _changed("owner_id", "contact_id", "contacts", "id", account_id, contact_id)
+
+
+def deal_changed(account_id: str, crm_id: str) -> Plan[None]:
+    """The same of a deal."""
+    yield _changed("deal_owner_id", "deal_id", "deals", "crm_id", account_id, crm_id)
+
+
+def _changed(carried: str, column: str, table: str, key: str, account_id: str, name: str) -> Sql:
+    owner = f"(SELECT owner_id FROM {table} WHERE account_id = :account_id AND {key} = :name)"
+    return Sql(
+        f"UPDATE orders SET {carried} = {owner} WHERE account_id = :account_id AND {column} = :name "
+        f"AND value IS NOT NULL AND {carried} IS DISTINCT FROM {owner}",
+        account_id=account_id, name=name,
+    )  # fmt: skip

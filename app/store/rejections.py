@@ -1,0 +1,65 @@
+"""The only room that speaks SQL about what was refused: counters and a few samples, bounded per source and reason."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.db.engine import Store
+from app.db.statements import Insert, Lock, Plan, Row, Sql
+from app.store.delivery_rollups import Tally
+
+SAMPLES = 5  # per source and reason; without body
+_SAVE = Insert("refusals", on_conflict="replace")
+
+
+@dataclass(slots=True)
+class Refusal:
+    """So many deliveries refused for one reason, since the last time this was written."""
+
+    account_id: str
+    source_id: str
+    outcome: str
+    reason: str
+    count: int
+    first_at: int
+    last_at: int
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What the counter is kept under."""
+        return self.account_id, self.source_id, self.outcome, self.reason
+
+
+async def add(store: Store, refusals: Sequence[Refusal]) -> None:
+    """Adds these counts; of the samples the newest are kept."""
+
+    def plan() -> Plan[None]:
+        yield Lock([("refusal", *refusal.key) for refusal in refusals])
+        rows = []
+        for new in refusals:
+            account_id, source_id, outcome, reason = new.key
+            found: list[Row] = yield Sql(
+                "SELECT count, first_at, samples FROM refusals WHERE account_id = :account_id AND source_id = :source_id "
+                "AND outcome = :outcome AND reason = :reason",
+                account_id=account_id, source_id=source_id, outcome=outcome, reason=reason,
+            )  # fmt: skip
+            old: Row = found[0] if found else {"count": 0, "first_at": new.first_at, "samples": "[]"}
+            samples = (json.loads(old["samples"]) + new.samples)[-SAMPLES:]
+            rows.append((*new.key, old["count"] + new.count, old["first_at"], new.last_at, json.dumps(samples)))
+        yield _SAVE.many(rows)
+        counted = Tally()
+        for new in refusals:
+            counted.add(new.account_id, new.source_id, new.outcome, new.first_at, count=new.count, until=new.last_at)
+        yield from counted.save()
+
+    await store.commit(plan)
+
+
+async def of_sources(store: Store, account_id: str, source_id: str | None = None) -> list[Row]:
+    """The counters of one source, or of all of the account's."""
+    where = "account_id = :account_id" + (" AND source_id = :source_id" if source_id else "")
+    values = {"account_id": account_id} | ({"source_id": source_id} if source_id else {})
+    rows = await store.all(f"SELECT * FROM refusals WHERE {where} ORDER BY last_at DESC", **values)
+    return [{**row, "samples": json.loads(row["samples"])} for row in rows]

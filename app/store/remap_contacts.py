@@ -1,0 +1,191 @@
+"""What contacts learnt from a misreading is forgotten before orders are placed anew: a remap's view of contacts.
+
+A wrong e-mail makes a wrong contact, and whatever else stood beside it was learnt as that contact's own. Left standing,
+it would draw the orders back to it. So identities that only a remapped order told are let go of first; a contact that
+was made for nobody goes, and one that has nobody else keeps its id.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pydantic_core
+
+from app.base.clock import now
+from app.base.identity import KINDS
+from app.db.statements import Lookup, Plan, Row, Sql
+from app.store.contact_resolution import Contacts, Identity
+from app.store.delivery_record import Record
+from app.store.order_aggregate import Heard, OpenOrder
+from app.store.remap_orders import Reassembly, Was
+
+MOST = 2_000  # history entries of a contact's other orders that are looked at; one with more is itself a misreading
+
+_KNOWN = Lookup("identities", ("contact_id", "kind", "value", "source_id"), by=("account_id", "contact_id"))
+_PEOPLE = Lookup("contacts", ("id", "crm_id", "name", "merged_into", "by_webhook"), by=("account_id", "id"))
+
+
+@dataclass(slots=True)
+class Doubted:
+    """A contact whose orders say something else of it now."""
+
+    row: Row
+    known: set[Identity] = field(default_factory=set)
+    doubtful: set[Identity] = field(default_factory=set)  # told by the remapped orders alone
+    elsewhere: bool = False  # orders outside the ledger belong to it
+
+
+class Relearning(Contacts):
+    """The contacts that a remap meets."""
+
+    def __init__(self, ledger: Reassembly) -> None:
+        super().__init__()
+        self._ledger, self._account, self._source = ledger, ledger.account_id, ledger.scope
+        self._doubted: dict[str, Doubted] = {}
+
+    def unlearn(self, batch: Iterable[Record]) -> Plan[None]:
+        """Lets go of what only the orders told that now say something else. After the ledger was taken apart."""
+        says: dict[int, set[Identity]] = {}
+        for rec in batch:
+            for said in rec.statements:
+                if order := self._ledger.known(said.names[0]):
+                    says.setdefault(id(order), set()).update(_identities(said.said))
+        changed: list[tuple[Was, set[Identity]]] = []
+        unchanged: dict[str, set[Identity]] = {}
+        for was in self._ledger.was:
+            contact = was.order.row["contact_id"] if was.order.row else None
+            before = _named(was.entries.values())
+            after = _named(was.home.heard.values()) | says.get(id(was.home), set())
+            if contact is None or was.folded.contact_id:
+                continue
+            if before != after:
+                changed.append((was, after))
+            else:
+                unchanged.setdefault(contact, set()).update(before)
+        if not changed:
+            return
+        yield from self._doubt(changed, unchanged)
+        self._keep(changed, unchanged)
+
+    def _doubt(self, changed: list[tuple[Was, set[Identity]]], unchanged: dict[str, set[Identity]]) -> Plan[None]:
+        told: dict[str, set[Identity]] = {}
+        for was, _ in changed:
+            told.setdefault(_contact(was), set()).update(_named(was.entries.values()))
+        keys = sorted((self._account, one) for one in told)
+        for row in (yield _PEOPLE.many(keys)):
+            self._doubted[row["id"]] = Doubted(row)
+        mine: dict[str, set[Identity]] = {}
+        for row in (yield _KNOWN.many(keys)):
+            identity = row["kind"], row["value"]
+            self._doubted[row["contact_id"]].known.add(identity)
+            if row["source_id"] == self._source:
+                mine.setdefault(row["contact_id"], set()).add(identity)
+        here = {was.order.id for was in self._ledger.was}
+        for contact_id, doubted in self._doubted.items():
+            others: list[Row] = yield Sql(
+                "SELECT o.id, h.said FROM orders o JOIN history h ON h.account_id = o.account_id AND h.order_id = o.id "
+                "WHERE o.account_id = :account_id AND o.contact_id = :contact_id LIMIT :most",
+                account_id=self._account, contact_id=contact_id, most=MOST,
+            )  # fmt: skip
+            stays = set(unchanged.get(contact_id, ()))
+            for row in others:
+                if row["id"] not in here:
+                    doubted.elsewhere = True
+                    stays |= _identities(pydantic_core.from_json(row["said"]))
+            doubted.doubtful = (told[contact_id] & mine.get(contact_id, set())) - stays
+            for kind, value in doubted.doubtful:
+                self._by_identity.pop((self._account, kind, value), None)
+
+    def _keep(self, changed: list[tuple[Was, set[Identity]]], unchanged: dict[str, set[Identity]]) -> None:
+        """A contact that nobody else has stays that of the oldest of its orders, which nobody else is known to be."""
+        for was, identities in changed:
+            contact_id = _contact(was)
+            doubted = self._doubted.get(contact_id)
+            if doubted is None or doubted.elsewhere or contact_id in unchanged or doubted.known - doubted.doubtful:
+                continue
+            if any(one == contact_id for one in self._by_identity.values()):
+                continue  # taken by one that is older
+            wanted = sorted(identities, key=lambda one: KINDS.index(one[0]))
+            if wanted and wanted[0][0] != "crm" and self.find(self._account, wanted)[0] is None:
+                self.learn(self._account, contact_id, wanted, self._source)
+
+    def forget(self) -> Plan[None]:
+        """Takes away what is not known any more, before `save` writes what is."""
+        for contact_id, doubted in self._doubted.items():
+            for kind, value in sorted(doubted.doubtful):
+                key = (self._account, kind, value)
+                if self._by_identity.get(key) == contact_id:
+                    self._learnt.pop(key, None)  # it is there, and stays
+                    continue
+                yield Sql(
+                    "DELETE FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value",
+                    account_id=self._account, kind=kind, value=value,
+                )  # fmt: skip
+
+    def tidy(self) -> Plan[None]:
+        """Contacts that were made for nobody go; a name that only the misreading gave is corrected. After all is saved."""
+        for contact_id in sorted({_contact(was) for was in self._ledger.was if _contact(was)}):
+            orders = [one for one in self._ledger.orders() if one.heard and one.columns["contact_id"] == contact_id]
+            if orders:
+                yield from self._correct_name(contact_id, orders)
+            elif contact_id in self._doubted:
+                yield from self._remove(contact_id)
+
+    def _remove(self, contact_id: str) -> Plan[None]:
+        whose = {"account_id": self._account, "id": contact_id}
+        rows: list[Row] = yield Sql(
+            "DELETE FROM contacts WHERE account_id = :account_id AND id = :id AND crm_id IS NULL AND merged_into IS NULL "
+            "AND by_webhook AND owner_id IS NULL "
+            "AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.account_id = :account_id AND o.contact_id = :id) "
+            "AND NOT EXISTS (SELECT 1 FROM deals d WHERE d.account_id = :account_id AND d.contact_id = :id) "
+            "AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.account_id = :account_id AND i.contact_id = :id) "
+            "AND NOT EXISTS (SELECT 1 FROM contacts c WHERE c.account_id = :account_id AND c.merged_into = :id) RETURNING id",
+            **whose,
+        )
+        if rows:
+            yield Sql("DELETE FROM conflicts WHERE account_id = :account_id AND contact_id = :id", **whose)
+
+    def _correct_name(self, contact_id: str, orders: list[OpenOrder]) -> Plan[None]:
+        given = {was.folded.name for was in self._ledger.was if _contact(was) == contact_id and was.folded.name}
+        heard = sorted((heard for one in orders for heard in one.heard.values()), key=_arrival)
+        names = [name for one in heard for name in _said_name(one.entry.said)]
+        doubted = self._doubted.get(contact_id)
+        if doubted is None and not given.difference(names):
+            return
+        rows: list[Row] = yield _PEOPLE.many([(self._account, contact_id)])
+        for row in rows:
+            name = row["name"]
+            if not row["by_webhook"] or row["crm_id"] is not None or name not in given or name in names:
+                continue
+            others: list[Row] = yield Sql(
+                "SELECT h.said FROM orders o JOIN history h ON h.account_id = o.account_id AND h.order_id = o.id "
+                "WHERE o.account_id = :account_id AND o.contact_id = :contact_id LIMIT :most",
+                account_id=self._account, contact_id=contact_id, most=MOST,
+            )  # fmt: skip
+            if not any(name in _said_name(pydantic_core.from_json(other["said"])) for other in others):
+                yield Sql(
+                    "UPDATE contacts SET name = :name, updated_at = :present WHERE account_id = :account_id AND id = :id",
+                    account_id=self._account, id=contact_id, name=names[0] if names else None, present=now(),
+                )  # fmt: skip
+
+
+def _contact(was: Was) -> str:
+    return (was.order.row or {}).get("contact_id") or ""
+
+
+def _arrival(heard: Heard) -> tuple[int, str]:
+    return heard.entry.recorded_at, heard.delivery_id or ""
+
+
+def _named(entries: Iterable[Heard]) -> set[Identity]:
+    return {identity for heard in entries for identity in _identities(heard.entry.said)}
+
+
+def _identities(said: Mapping[str, Any]) -> set[Identity]:
+    customer = said.get("customer")
+    return {(kind, value) for kind, value in customer["identities"]} if customer else set()
+
+
+def _said_name(said: Mapping[str, Any]) -> set[str]:
+    customer = said.get("customer")
+    return {customer["name"]} if customer and customer.get("name") else set()

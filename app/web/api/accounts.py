@@ -1,0 +1,224 @@
+"""Account, members and tokens over HTTP; making accounts is the operator's alone."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.base.clock import iso
+from app.base.roles import Permission, Role
+from app.db.statements import Row
+from app.store import accounts
+from app.store import retention as pruning
+from app.web.api.manual_orders import Currency
+from app.web.http.errors import invalid, not_found
+from app.web.http.request import Asked, Body, Change, Page, Shape, after, answer, null_only_for, page_of, route
+from app.web.http.schemas import AccountShown, Listed, MemberShown, TokenMadeShown, TokenShown
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# It ends up in a Content-Security-Policy: scheme, host and port alone, no wildcard, nothing that ends a directive. http is
+# for a machine of one's own.
+Origin = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    Shape(
+        r"^(https://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$",
+        "must be scheme and host, with a port if need be, such as https://chat.example.com",
+    ),
+]
+
+
+class AccountMade(Body):
+    """A new account."""
+
+    name: Name
+    enable: bool = False
+
+
+Age = Annotated[
+    str,
+    Shape(r"^[1-9]\d{0,4}d$", "must be days, such as 30d"),
+    Field(description="days, as in 30d; null: kept for ever"),
+]
+
+
+class RetentionChange(Body):
+    """How long each class is kept, in days. What is not mentioned is left alone; null is: for ever.
+
+    bodies: what deliveries held, byte by byte. deliveries: their rows in the log, and the bodies with them. refusals: the
+    samples of what was refused; the counters stay. orders_…: by status, counted from the last thing said of the order:
+    open (pending, overdue, partially_paid), closed (paid, refunded), canceled (canceled, failed); orders_erased: 0d keeps
+    nothing of the orders of a person who is erased, else their stubs stay.
+    """
+
+    bodies: Age | None = None
+    deliveries: Age | None = None
+    refusals: Age | None = None
+    orders_open: Age | None = None
+    orders_closed: Age | None = None
+    orders_canceled: Age | None = None
+    orders_erased: Literal["0d"] | None = None
+
+
+class AccountChange(Change):
+    """What an admin may set."""
+
+    model_config = ConfigDict(json_schema_extra=null_only_for())
+
+    orders_enabled: bool | None = None
+    owner_privacy: bool | None = None
+    default_currency: Currency | None = None
+    default_region: (
+        Annotated[str, Shape(r"^[A-Z]{2}$", "must be two capital letters of ISO 3166, such as BR")] | None
+    ) = None
+    retention: RetentionChange | None = None
+    panel_origins: Annotated[list[Origin], Field(max_length=20)] | None = None
+
+
+class MemberMade(Body):
+    """A new member; the CRM may give the id."""
+
+    name: Name
+    role: Role
+    id: (
+        Annotated[
+            str,
+            StringConstraints(min_length=1, max_length=64),
+            Shape(r"^[\w.@:-]+$", "may hold letters, digits and _ . @ : - alone"),
+        ]
+        | None
+    ) = None
+
+
+class TokenMade(Body):
+    """A new token. Without `member_id` it gets a member of its own."""
+
+    role: Role
+    member_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    name: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+def _account(row: Row) -> AccountShown:
+    return {
+        "account_id": row["account_id"],
+        "name": row["name"],
+        "orders_enabled": row["orders_enabled"],
+        "owner_privacy": row["owner_privacy"],
+        "default_currency": row["default_currency"],
+        "default_region": row["default_region"],
+        "retention": row["retention"],
+        "panel_origins": row["panel_origins"],
+        "created_at": iso(row["created_at"]),
+    }
+
+
+async def make_account(asked: Asked) -> Response:
+    """A new account, off unless it is enabled at once; its admin's token is shown this once."""
+    given = await asked.body(AccountMade)
+    account_id, token = await accounts.create(asked.registry.store, given.name, enable=given.enable)
+    return answer({"account_id": account_id, "admin_token": token}, 201)
+
+
+async def list_accounts(asked: Asked) -> Response:
+    """Every account of this installation."""
+    rows = await accounts.all_accounts(asked.registry.store)
+    return answer({"data": [_account(row) for row in rows], "next_cursor": None})
+
+
+async def show_account(asked: Asked) -> Response:
+    """The account."""
+    row = await accounts.find(asked.registry.store, asked.account_id)
+    if row is None:
+        raise not_found("account")
+    return answer(_account(row))
+
+
+async def change_account(asked: Asked) -> Response:
+    """Sets what is mentioned."""
+    given = await asked.body(AccountChange)
+    changes = given.model_dump(exclude_unset=True)
+    if "retention" in changes:
+        changes["retention"] = await _retention(asked, changes["retention"])
+    await accounts.change(asked.registry.store, asked.account_id, changes)
+    asked.registry.directory.forget()
+    return await show_account(asked)
+
+
+async def _retention(asked: Asked, given: dict[str, str | None]) -> dict[str, str]:
+    """The ages that hold from now on. Pruning by itself waits a whole turn: what was set by mistake can be taken back."""
+    row = await accounts.find(asked.registry.store, asked.account_id)
+    await pruning.postpone(asked.registry.store)
+    ages = (row["retention"] if row else {}) | given
+    return {name: age for name, age in ages.items() if age is not None}
+
+
+def _member(row: Row) -> MemberShown:
+    return {"id": row["id"], "name": row["name"], "role": row["role"], "created_at": iso(row["created_at"])}
+
+
+async def make_member(asked: Asked) -> Response:
+    """A new member."""
+    given = await asked.body(MemberMade)
+    row = await accounts.add_member(asked.registry.store, asked.account_id, given.name, given.role, given.id)
+    return answer(_member(row), 201)
+
+
+async def list_members(asked: Asked) -> Response:
+    """The members."""
+    query = asked.query(Page)
+    rows = await accounts.members(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+    )
+    return answer(page_of(rows, query.limit, _member, lambda row: row["id"]))
+
+
+def _token(row: Row) -> TokenShown:
+    return {
+        "id": row["id"], "member_id": row["member_id"], "role": row["role"], "name": row["name"],
+        "created_at": iso(row["created_at"]), "revoked_at": iso(row["revoked_at"]),
+    }  # fmt: skip
+
+
+async def make_token(asked: Asked) -> Response:
+    """A new token; it is shown this once, and only its hash is kept."""
+    given = await asked.body(TokenMade)
+    store, member_id = asked.registry.store, given.member_id
+    if member_id is None:
+        made = await accounts.add_member(store, asked.account_id, given.name or str(given.role), given.role, None)
+        member_id = made["id"]
+    elif await accounts.member(store, asked.account_id, member_id) is None:
+        raise invalid("member_id", "there is no such member; POST /v1/members makes one")
+    token_id, token = await accounts.add_token(store, asked.account_id, given.role, member_id, given.name)
+    made_now: TokenMadeShown = {"token": token, "id": token_id, "role": given.role, "member_id": member_id}
+    return answer(made_now, 201)
+
+
+async def list_tokens(asked: Asked) -> Response:
+    """The tokens, without themselves."""
+    query = asked.query(Page)
+    rows = await accounts.tokens(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+    )
+    return answer(page_of(rows, query.limit, _token, lambda row: row["id"]))
+
+
+async def revoke_token(asked: Asked) -> Response:
+    """Revokes a token; it is refused within a second in every process."""
+    if not await accounts.revoke_token(asked.registry.store, asked.account_id, asked.path("token")):
+        raise not_found("token")
+    asked.registry.directory.forget()
+    return Response(status_code=204)
+
+
+ROUTES: list[Route] = [
+    route("POST", "/operator/accounts", make_account, None, operator=True),
+    route("GET", "/operator/accounts", list_accounts, None, operator=True),
+    route("GET", "/v1/account", show_account, Permission.ACCOUNT, gives=AccountShown),
+    route("PATCH", "/v1/account", change_account, Permission.ACCOUNT, takes=AccountChange, gives=AccountShown),
+    route("POST", "/v1/members", make_member, Permission.ACCOUNT, takes=MemberMade, gives=MemberShown, status=201),
+    route("GET", "/v1/members", list_members, Permission.ACCOUNT, query=Page, gives=Listed[MemberShown]),
+    route("POST", "/v1/tokens", make_token, Permission.ACCOUNT, takes=TokenMade, gives=TokenMadeShown, status=201),
+    route("GET", "/v1/tokens", list_tokens, Permission.ACCOUNT, query=Page, gives=Listed[TokenShown]),
+    route("DELETE", "/v1/tokens/{token}", revoke_token, Permission.ACCOUNT, status=204),
+]

@@ -1,0 +1,24 @@
+"""The adapters over HTTP: what is supported, and how it is set up."""
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+import adapters
+from app.base.roles import Permission
+from app.base.samples import described
+from app.web.http.request import Asked, Query, answer, route
+from app.web.http.schemas import AdapterShown, Listed
+
+
+async def list_adapters(asked: Asked) -> Response:
+    """Every adapter: what it reads and how to set it up."""
+    asked.query(Query)
+    return answer({"data": [described(adapters.load(name)) for name in adapters.names()], "next_cursor": None})
+
+
+ROUTES: list[Route] = [
+    route(
+        "GET", "/v1/adapters", list_adapters, None,
+        any_of=(Permission.SOURCES, Permission.LOG, Permission.READ), gives=Listed[AdapterShown],
+    ),
+]  # fmt: skip

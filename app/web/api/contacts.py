@@ -1,0 +1,267 @@
+"""Contacts over HTTP: found through any identity, upserted by the CRM's id, and what they bought."""
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.contract import Customer
+from app.base.clock import iso
+from app.base.identity import document, email, identities, phone
+from app.base.roles import Permission
+from app.db.statements import Row
+from app.store import accounts, contacts, orders
+from app.web.api.orders import OrderQuery, list_orders, wanted
+from app.web.http import serializers
+from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.request import Asked, Body, Page, Query, after, answer, cursor, route
+from app.web.http.schemas import (
+    ConflictOfContact,
+    ConflictShown,
+    ContactWhole,
+    Listed,
+    OrderShown,
+    SummaryShown,
+    SumsShown,
+)
+from app.web.http.visibility import wallet_of
+
+_OURS = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
+Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
+class Known(Query):
+    """The identity to look up."""
+
+    email: str | None = None
+    phone: str | None = None
+    document: str | None = None
+    crm_id: str | None = None
+
+
+def _an_email(text: str) -> str:
+    if email(text) is None:
+        raise ValueError("is not an e-mail address")
+    return text
+
+
+def _a_phone(text: str, info: ValidationInfo) -> str:
+    if phone(text, (info.context or {})["region"]) is None:
+        raise ValueError("is not a phone number")
+    return text
+
+
+def _a_document(text: str) -> str:
+    if document(text) is None:
+        raise ValueError("is not a CPF or CNPJ (check digits)")
+    return text
+
+
+class ContactBody(Body):
+    """What the CRM says of a contact. What is not mentioned is left alone."""
+
+    name: Text | None = None
+    emails: list[Annotated[Text, AfterValidator(_an_email)]] = Field(default=[], max_length=50)
+    phones: list[Annotated[Text, AfterValidator(_a_phone)]] = Field(default=[], max_length=50)
+    documents: list[Annotated[Text, AfterValidator(_a_document)]] = Field(default=[], max_length=50)
+    owner_id: Text | None = None
+    after_erasure: bool = Field(False, description="somebody who was erased is a contact again, and that is meant")
+
+
+async def region_of(asked: Asked) -> str:
+    """Where numbers without a country code are."""
+    account = await accounts.find(asked.registry.store, asked.account_id)
+    return account["default_region"] if account else "BR"
+
+
+async def seen(asked: Asked, row: Row | None) -> Row:
+    """The contact, if the asker may see it. Raises Problem: outside a rep's wallet there is nothing."""
+    if row is None:
+        raise not_found("contact")
+    owner = await wallet_of(asked)
+    if owner is not None and row["owner_id"] != owner:
+        raise not_found("contact")
+    return row
+
+
+async def shown(asked: Asked, row: Row) -> ContactWhole:
+    """A contact as it is answered."""
+    store, account_id = asked.registry.store, asked.account_id
+    everything = await wallet_of(asked) is None
+    return {
+        **serializers.contact(row, await contacts.identities_of(store, account_id, [row["id"]])),
+        "identity_conflicts": [
+            conflict(one, everything) for one in await contacts.conflicts_of(store, account_id, row["id"])
+        ],
+    }
+
+
+def conflict(row: Row, everything: bool = True) -> ConflictShown:
+    """An identity that was told of one contact and belongs to another; whose it is only to who sees all contacts."""
+    return {
+        **serializers.identity(row["kind"], row["value"]),
+        "belongs_to": row["other_id"] if everything else None,
+        "told_by": row["source_id"],
+        "told_at": iso(row["told_at"]),
+    }
+
+
+async def one_identity(asked: Asked, query: Known) -> tuple[str, str]:
+    """The one identity that a query names, in its canonical form. Raises Problem."""
+    given = {name: text for name in Known.model_fields if (text := getattr(query, name))}
+    if len(given) != 1:
+        raise invalid("query", "name one of email, phone, document, crm_id")
+    ((name, text),) = given.items()
+    value: str | None = text
+    if name == "email":
+        value = email(text)
+    elif name == "phone":
+        # A plus that was not encoded arrives as a blank.
+        plus = "+" if asked.request.query_params["phone"].startswith(" ") else ""
+        value = phone(plus + text, await region_of(asked))
+    elif name == "document":
+        value = document(text)
+    if value is None:
+        raise invalid(name, "is not valid, so nobody can be known by it")
+    return ("crm" if name == "crm_id" else name), value
+
+
+async def look_up(asked: Asked) -> Response:
+    """Exact look-up through one identity; an empty list when nobody is known by it."""
+    kind, value = await one_identity(asked, asked.query(Known))
+    row = await contacts.by_identity(asked.registry.store, asked.account_id, kind, value)
+    owner = await wallet_of(asked)
+    found = [row] if row is not None and (owner is None or row["owner_id"] == owner) else []
+    return answer({"data": [await shown(asked, one) for one in found], "next_cursor": None})
+
+
+async def upsert(asked: Asked) -> Response:
+    """The contact of the CRM's id, made or changed."""
+    crm_id = asked.path("contact")
+    if _OURS.fullmatch(crm_id):
+        raise invalid("contact", "is an id of ours; here stands what the CRM calls the contact")
+    region = await region_of(asked)
+    given = await asked.body(ContactBody, region=region)
+    customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
+    told = await contacts.upsert(
+        asked.registry.store,
+        asked.account_id,
+        crm_id,
+        name=given.name,
+        owner_id=given.owner_id,
+        given=frozenset(given.model_fields_set),
+        identities=identities(customer, None, region),
+        after_erasure=given.after_erasure,
+    )
+    if told.erased:
+        raise Problem(
+            "conflict",
+            "one of these identities belongs to somebody who was erased; if they are a contact again, and have agreed to "
+            'it, say so: "after_erasure": true',
+            errors=[{"field": "after_erasure", "message": "is needed: the person was erased"}],
+        )
+    asked.registry.held.contact_appeared()
+    row = await contacts.find(asked.registry.store, asked.account_id, told.contact_id)
+    if row is None:
+        raise not_found("contact")
+    return answer(await shown(asked, row), 201 if told.created else 200)
+
+
+async def take_away(asked: Asked) -> Response:
+    """The contact is not known by this identity any more: it was mistyped, or is somebody else's."""
+    store, account_id = asked.registry.store, asked.account_id
+    row = await contacts.find(store, account_id, asked.path("contact"))
+    if row is None:
+        raise not_found("contact")
+    kind, value = await one_identity(asked, asked.query(Known))
+    if kind == "crm":
+        raise invalid(
+            "crm_id", "is what the CRM calls the contact and stays; to bring two contacts together, merge them"
+        )
+    if not await contacts.take_away(store, account_id, row["id"], kind, value):
+        raise not_found("such identity of this contact")
+    return answer(await shown(asked, await contacts.find(store, account_id, row["id"]) or row))
+
+
+async def conflicts(asked: Asked) -> Response:
+    """Identities that were told of one contact and belong to another: merge the two, or take the identity from one."""
+    query = asked.query(Page)
+    rows, following = await contacts.conflicts(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
+    )
+    shown: list[ConflictOfContact] = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
+    return answer({"data": shown, "next_cursor": cursor(following) if following else None})
+
+
+async def show(asked: Asked) -> Response:
+    """One contact."""
+    row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    return answer(await shown(asked, row))
+
+
+async def orders_of(asked: Asked) -> Response:
+    """What the contact bought, newest first."""
+    row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    return await list_orders(asked, contact_id=row["id"])
+
+
+async def summary(asked: Asked) -> Response:
+    """Per currency, computed from the orders."""
+    row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    asked.query(Query)
+    rows = await orders.summary(
+        asked.registry.store, asked.account_id, await wanted(asked, OrderQuery(), contact_id=row["id"])
+    )
+    return answer({"contact_id": row["id"], "currencies": [sums(one) for one in rows]})
+
+
+def sums(row: Row) -> SumsShown:
+    """What orders in one currency sum up to."""
+    currency = row["currency"]
+    average = (
+        int((Decimal(row["gross"]) / row["paid_orders"]).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+        if row["paid_orders"]
+        else None
+    )
+    return {
+        "currency": currency,
+        "orders": row["orders"],
+        "paid_orders": row["paid_orders"],
+        "gross": serializers.money(row["gross"], currency),
+        "refunded": serializers.money(row["refunded"], currency),
+        "net": serializers.money(row["gross"] - row["refunded"], currency),
+        "open": serializers.money(row["open"], currency),
+        "average_order_value": serializers.money(average, currency),
+        "first_ordered_at": iso(row["first_ordered_at"]),
+        "last_ordered_at": iso(row["last_ordered_at"]),
+        "last_paid_at": iso(row["last_paid_at"]),
+    }
+
+
+ROUTES: list[Route] = [
+    route(
+        "GET", "/v1/contacts", look_up, Permission.READ,
+        needs_registry=True, query=Known, gives=Listed[ContactWhole],
+    ),
+    route(
+        "PUT", "/v1/contacts/{contact}", upsert, Permission.MANAGE,
+        needs_registry=True, takes=ContactBody, gives=ContactWhole, status=201, also=(200,),
+    ),
+    route(
+        "DELETE", "/v1/contacts/{contact}/identities", take_away, Permission.MANAGE,
+        needs_registry=True, query=Known, gives=ContactWhole,
+    ),
+    route(
+        "GET", "/v1/identity-conflicts", conflicts, Permission.MANAGE,
+        needs_registry=True, query=Page, gives=Listed[ConflictOfContact],
+    ),
+    route("GET", "/v1/contacts/{contact}", show, Permission.READ, needs_registry=True, gives=ContactWhole),
+    route(
+        "GET", "/v1/contacts/{contact}/orders", orders_of, Permission.READ,
+        needs_registry=True, query=OrderQuery, gives=Listed[OrderShown],
+    ),
+    route("GET", "/v1/contacts/{contact}/summary", summary, Permission.READ, needs_registry=True, gives=SummaryShown),
+]  # fmt: skip

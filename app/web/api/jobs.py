@@ -1,0 +1,323 @@
+"""Bulk retries and remaps over HTTP: asked for, followed, stopped, and what they changed."""
+
+import asyncio
+from enum import StrEnum
+from time import monotonic
+from typing import Any, Literal
+
+from pydantic import Field
+from starlette.responses import Response
+from starlette.routing import Route
+from typing_extensions import TypedDict
+
+from app.background.remap import refusal
+from app.base.clock import iso
+from app.base.roles import Permission
+from app.db.statements import Row
+from app.store import contacts, jobs
+from app.store.deliveries import Filter
+from app.web.api.deliveries import Recorded
+from app.web.api.orders import Since, moment_of
+from app.web.http import serializers
+from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.request import Asked, Body, Page, Query, after, answer, page_of, route
+
+LOOK_AGAIN = 0.1  # seconds between two looks at a job that somebody waits for
+
+
+class Kind(StrEnum):
+    """What a job does."""
+
+    RETRY = jobs.RETRY
+    REMAP = jobs.REMAP
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    WAITING = jobs.WAITING
+    RUNNING = jobs.RUNNING
+    DONE = jobs.DONE
+    STOPPED = jobs.STOPPED
+    FAILED = jobs.FAILED
+
+
+ENDED = frozenset({State.DONE, State.STOPPED, State.FAILED})
+
+
+class DeliveryFilter(Body):
+    """Which deliveries: the fields of `GET /v1/deliveries`. Every field that is given must hold."""
+
+    source_id: str | None = Field(None, max_length=64)
+    outcome: Recorded | None = None
+    kind: str | None = Field(None, max_length=200)
+    external_id: str | None = Field(None, max_length=255)
+    contact: str | None = Field(None, max_length=255)
+    since: Since | None = None
+    until: Since | None = None
+    q: str | None = Field(None, max_length=200)
+
+
+class RetryBody(Body):
+    """Which deliveries are retried. `{}` as the filter means all; it has to be said."""
+
+    filter: DeliveryFilter
+    dry_run: bool = False
+
+
+class RemapBody(Body):
+    """Which deliveries are remapped: those of one source, perhaps of a time only."""
+
+    source_id: str = Field(max_length=64)
+    since: Since | None = None
+    until: Since | None = None
+    dry_run: bool = False
+
+
+class JobsQuery(Page):
+    """The filters of the jobs."""
+
+    kind: Kind | None = None
+    state: State | None = None
+
+
+class JobQuery(Query):
+    """`wait`: seconds within which the answer may wait for the job's end."""
+
+    wait: float = Field(0.0, ge=0.0, le=30.0)
+
+
+class ChangesQuery(Page):
+    """The filters of a job's changes."""
+
+    kind: Literal["order", "delivery"] | None = None
+
+
+class FailureAnswer(TypedDict):
+    """Why deliveries could not be taken up, and how many."""
+
+    reason: str
+    count: int
+
+
+class JobAnswer(TypedDict):
+    """A job. `total`, `done` and `failed` count deliveries; `changed` deliveries (retry) or orders (remap)."""
+
+    id: str
+    kind: str
+    state: str
+    reason: str | None
+    dry_run: bool
+    filter: dict[str, Any]
+    total: int
+    done: int
+    changed: int
+    failed: int
+    failures: list[FailureAnswer]
+    member_id: str | None
+    created_at: str
+    updated_at: str
+    finished_at: str | None
+
+
+class JobsAnswer(TypedDict):
+    """A page of jobs, newest first."""
+
+    data: list[JobAnswer]
+    next_cursor: str | None
+
+
+class BegunAnswer(TypedDict, total=False):
+    """A job that was begun (`job_id`), or with `dry_run` how many deliveries a retry would take up."""
+
+    job_id: str
+    count: int
+    dry_run: bool
+
+
+class ChangeAnswer(TypedDict):
+    """One order or delivery that a job changed, or would change.
+
+    `change` says which: `created`, `changed`, `removed` (orders), or `changed`. `fields` has every field that differs,
+    `before` and `after`; null instead of values that the asker may not see. A contact that would be made is `new`.
+    """
+
+    kind: str
+    id: str | None
+    external_id: str | None
+    change: str
+    fields: dict[str, Any]
+
+
+class ChangesAnswer(TypedDict):
+    """A page of changes, orders after deliveries."""
+
+    data: list[ChangeAnswer]
+    next_cursor: str | None
+
+
+async def retry(asked: Asked) -> Response:
+    """Takes up again every delivery that the filter matches, in the background; with `dry_run` only counts them."""
+    body = await asked.body(RetryBody)
+    given = body.filter
+    contact_id = None
+    if given.contact is not None:
+        found = await contacts.find(asked.registry.store, asked.account_id, given.contact)
+        if found is None:
+            raise invalid("filter.contact", "there is no such contact")
+        contact_id = found["id"]
+    wanted = Filter(
+        source_id=given.source_id,
+        outcome=given.outcome,
+        kind=given.kind,
+        external_id=given.external_id,
+        contact_id=contact_id,
+        since=moment_of(given.since),
+        until=moment_of(given.until),
+        q=given.q,
+    )
+    if body.dry_run:
+        return answer({"count": await asked.registry.jobs.count(asked.account_id, wanted), "dry_run": True})
+    return await _begun(asked, Kind.RETRY, wanted, dry_run=False)
+
+
+async def remap(asked: Asked) -> Response:
+    """Reads a source's recorded deliveries with today's adapter, in the background; a dry run only says what would change."""
+    body = await asked.body(RemapBody)
+    source = await asked.registry.directory.source(body.source_id)
+    if source is None or source.account_id != asked.account_id:
+        raise not_found("source")
+    if why := refusal(source.adapter):
+        raise invalid("source_id", why)
+    wanted = Filter(source_id=source.id, since=moment_of(body.since), until=moment_of(body.until))
+    return await _begun(asked, Kind.REMAP, wanted, dry_run=body.dry_run)
+
+
+async def _begun(asked: Asked, kind: Kind, wanted: Filter, *, dry_run: bool) -> Response:
+    job = await asked.registry.jobs.begin(
+        asked.account_id, kind, wanted, dry_run=dry_run, member_id=asked.caller.member_id
+    )
+    return answer({"job_id": job["id"], "count": job["total"]} | ({"dry_run": True} if dry_run else {}), 202)
+
+
+def shape(job: Row) -> dict[str, Any]:
+    """A job as the API shows it."""
+    filter_ = {"contact" if name == "contact_id" else name: value for name, value in job["filter"].items()}
+    filter_ |= {name: iso(filter_[name]) for name in ("since", "until") if name in filter_}
+    shown = {name: job[name] for name in ("id", "kind", "state", "reason", "dry_run")} | {"filter": filter_}
+    shown |= {name: job[name] for name in ("total", "done", "changed", "failed")}
+    shown["failures"] = [{"reason": reason, "count": count} for reason, count in sorted(job["failures"].items())]
+    shown["member_id"] = job["member_id"]
+    return shown | {name: iso(job[name]) for name in ("created_at", "updated_at", "finished_at")}
+
+
+async def index(asked: Asked) -> Response:
+    """The account's jobs, newest first."""
+    query = asked.query(JobsQuery)
+    rows = await jobs.page(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1,
+        kind=query.kind, state=query.state,
+    )  # fmt: skip
+    return answer(page_of(rows, query.limit, shape, lambda row: row["id"]))
+
+
+async def _job(asked: Asked) -> Row:
+    job = await jobs.find(asked.registry.store, asked.account_id, asked.path("job"))
+    if job is None:
+        raise not_found("job")
+    return job
+
+
+async def show(asked: Asked) -> Response:
+    """One job; with `wait`, as soon as it has ended, or after so many seconds."""
+    ends = monotonic() + asked.query(JobQuery).wait
+    job = await _job(asked)
+    while job["state"] not in ENDED and monotonic() < ends:
+        await asyncio.sleep(min(LOOK_AGAIN, max(0.0, ends - monotonic())))
+        job = await _job(asked)
+    return answer(shape(job))
+
+
+async def stop(asked: Asked) -> Response:
+    """Stops a job; what it has done stands. A remap is stopped by those who may begin one."""
+    await asked.body(Body)
+    job = await _job(asked)
+    if job["kind"] == Kind.REMAP and not asked.caller.may(Permission.SOURCES):
+        raise Problem("forbidden", f"a remap is stopped by who may begin one: “{Permission.SOURCES}”")
+    stopped = await jobs.stop(asked.registry.store, asked.account_id, job["id"])
+    if stopped is None:
+        raise not_found("job")
+    return answer(shape(stopped))
+
+
+async def changes(asked: Asked) -> Response:
+    """What a job changed, or would change. Values of orders are for those who may see bodies, where they come from."""
+    query = asked.query(ChangesQuery)
+    job = await _job(asked)
+    rows = await jobs.changes(
+        asked.registry.store, asked.account_id, job["id"],
+        kind=query.kind, after=after(query.cursor, str, str) or ("", ""), limit=query.limit + 1,
+    )  # fmt: skip
+    ids = {
+        side["contact_id"] for row in rows if row["kind"] == "order" for side in (row["before"], row["after"]) if side
+    }
+    crm = await contacts.crm_ids(asked.registry.store, asked.account_id, [one for one in sorted(ids - {None, "new"})])
+    seen = asked.caller.may(Permission.BODIES)
+    return answer(
+        page_of(rows, query.limit, lambda row: _change(row, crm, seen), lambda row: [row["kind"], row["subject"]])
+    )
+
+
+def _change(row: Row, crm: dict[str, str | None], seen: bool) -> dict[str, Any]:
+    before, after_ = (_side(row["kind"], row[name], crm) for name in ("before", "after"))
+    shown = after_ or before or {}
+    names = [name for name in shown if name not in {"id", "updated_at"}]
+    fields: dict[str, Any] = {
+        name: {"before": (before or {}).get(name), "after": (after_ or {}).get(name)}
+        for name in names
+        if before is None or after_ is None or before.get(name) != after_.get(name)
+    }
+    if row["kind"] == "order" and not seen:
+        fields = dict.fromkeys(fields)
+    return {
+        "kind": row["kind"],
+        "id": shown.get("id", row["subject"]),
+        "external_id": shown.get("external_id"),
+        "change": "created" if before is None else "removed" if after_ is None else "changed",
+        "fields": fields,
+    }
+
+
+def _side(kind: str, side: Row | None, crm: dict[str, str | None]) -> dict[str, Any] | None:
+    if side is None or kind != "order":
+        return side
+    return {**serializers.order(side, crm.get(side["contact_id"] or ""))}
+
+
+ROUTES: list[Route] = [
+    route(
+        "POST",
+        "/v1/deliveries/retry",
+        retry,
+        Permission.LOG,
+        takes=RetryBody,
+        gives=BegunAnswer,
+        status=202,
+        also=(200,),
+    ),
+    route(
+        "POST",
+        "/v1/remap",
+        remap,
+        Permission.SOURCES,
+        takes=RemapBody,
+        gives=BegunAnswer,
+        status=202,
+        also=(200,),
+        fails=("not_found",),
+    ),
+    route("GET", "/v1/jobs", index, Permission.LOG, query=JobsQuery, gives=JobsAnswer),
+    route("GET", "/v1/jobs/{job}", show, Permission.LOG, query=JobQuery, gives=JobAnswer),
+    route("POST", "/v1/jobs/{job}/stop", stop, Permission.LOG, takes=Body, gives=JobAnswer),
+    route("GET", "/v1/jobs/{job}/changes", changes, Permission.LOG, query=ChangesQuery, gives=ChangesAnswer),
+]

@@ -1,0 +1,348 @@
+"""Orders that people and other systems write: made, edited, with an answer for each thing that can be wrong with one."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.contract import CODES, Money, Origin, Status, Unreadable, decimals
+from app.base.clock import micros, now
+from app.base.ids import new_id
+from app.base.roles import Permission
+from app.base.statement import MAX_ITEMS, TITLE_LENGTH
+from app.db.statements import Row
+from app.store import accounts, contacts, deals, manual_orders, orders
+from app.store.contact_merges import Gone
+from app.web.api.orders import shown
+from app.web.http.errors import Problem, Together, invalid, not_found, quoted
+from app.web.http.request import Asked, Body, Change, answer, null_only_for, route
+from app.web.http.schemas import OrderShown
+
+OPERATOR = "operator"  # who is named in the history when the operator's door was used
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _amount(text: Any) -> Any:
+    if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
+        raise ValueError('must be a decimal number in a string, such as "199.90"')
+    return text
+
+
+def _moment(text: Any) -> Any:
+    try:
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise ValueError("must be a time in ISO 8601, such as 2026-11-20T13:00:00Z") from None
+    try:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside of 1970 to 2200") from None
+    if not _EARLIEST <= at < _LATEST:
+        raise ValueError("lies outside of 1970 to 2200")
+    return text
+
+
+def _url(text: Any) -> Any:
+    if not isinstance(text, str) or not re.match(r"https?://[^/\s]", text):
+        raise ValueError("must be an address that begins with https:// or http://")
+    return text
+
+
+def _quantity(number: Any) -> Any:
+    if isinstance(number, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", number):
+        number = Decimal(number)
+    if isinstance(number, bool) or not isinstance(number, int | Decimal) or not 0 < number < 10**12:
+        raise ValueError("must be a number of things above 0")
+    return number
+
+
+def _currency(text: Any) -> Any:
+    code = text.strip().upper() if isinstance(text, str) else ""
+    if code not in CODES:
+        raise ValueError("is not a currency of ISO 4217, such as BRL")
+    return code
+
+
+Amount = Annotated[
+    str,
+    BeforeValidator(_amount),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,15}(\.\d{1,4})?$", "examples": ["199.90"]}),
+]
+Moment = Annotated[
+    str,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T13:00:00Z"]}),
+]
+Currency = Annotated[
+    str,
+    BeforeValidator(_currency),
+    WithJsonSchema({"type": "string", "description": "ISO 4217", "pattern": "^[A-Za-z]{3}$", "examples": ["BRL"]}),
+]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_LENGTH)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Url = Annotated[
+    str,
+    StringConstraints(max_length=2000),
+    BeforeValidator(_url),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://[^/\s]", "maxLength": 2000}),
+]
+
+
+_QUANTITY = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10**12},
+        {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,6})?$"},
+    ]
+}
+
+
+class ItemBody(Body):
+    """One line of an order."""
+
+    title: Title
+    quantity: Annotated[Decimal, BeforeValidator(_quantity), WithJsonSchema(_QUANTITY)] = Decimal(1)
+    unit_value: Amount | None = None
+    sku: Word | None = None
+
+
+class OrderBody(Body):
+    """A new order. The contact must exist; without `external_id` the order's own id stands for it."""
+
+    contact: Word
+    title: Title
+    value: Amount
+    currency: Currency | None = None
+    status: Status = Status.PENDING
+    ordered_at: Moment | None = None
+    paid_at: Moment | None = None
+    deal_id: Word | None = None
+    external_id: Word | None = None
+    origin: Literal[Origin.MANUAL, Origin.API, Origin.PAYMENTS] = Origin.MANUAL
+    url: Url | None = None
+    items: list[ItemBody] = Field(default=[], max_length=MAX_ITEMS)
+    deal_of_another_contact: bool = False
+
+
+class OrderChange(Change):
+    """What is to change. What is not mentioned is left alone; null empties what can be empty."""
+
+    may_be_empty = frozenset({"paid_at", "deal_id", "url", "items"})
+    model_config = ConfigDict(json_schema_extra=null_only_for(*sorted(may_be_empty)))
+
+    contact: Word | None = None
+    title: Title | None = None
+    value: Amount | None = None
+    currency: Currency | None = None
+    status: Status | None = None
+    refunded_value: Amount | None = None
+    ordered_at: Moment | None = None
+    paid_at: Moment | None = None
+    deal_id: Word | None = None
+    url: Url | None = None
+    items: list[ItemBody] | None = Field(None, max_length=MAX_ITEMS)
+    deal_of_another_contact: bool = False
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set - {"deal_of_another_contact"}:
+            raise ValueError("names nothing to change")
+        return self
+
+
+def _micros(text: str) -> int:
+    at = datetime.fromisoformat(text)
+    return micros(at.replace(tzinfo=UTC) if at.tzinfo is None else at)
+
+
+def _minor(field: str, text: str, currency: str) -> int:
+    """The amount in the currency's smallest unit. Raises Problem."""
+    places = decimals(currency)
+    if len(text.partition(".")[2].rstrip("0")) > places:
+        many = f"{places} decimals" if places else "no decimals"
+        raise invalid(field, f"{currency} has {many}")
+    try:
+        return Money.major(text, currency).minor
+    except Unreadable as why:
+        raise invalid(field, why.reason) from None
+
+
+def _items(lines: list[ItemBody], currency: str, wrong: Together) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = []
+    for at, line in enumerate(lines):
+        one: dict[str, Any] = {"title": line.title, "quantity": f"{line.quantity:f}"}
+        if line.unit_value is not None:
+            with wrong.met():
+                one["unit_value"] = [_minor(f"items.{at}.unit_value", line.unit_value, currency), currency]
+        if line.sku is not None:
+            one["sku"] = line.sku
+        kept.append(one)
+    return kept
+
+
+async def _contact(asked: Asked, word: str) -> str:
+    """Our id of the contact. Raises Problem: it must exist."""
+    row = await contacts.find(asked.registry.store, asked.account_id, word)
+    if row is None:
+        raise no_contact(word)
+    contact_id: str = row["id"]
+    return contact_id
+
+
+def no_contact(word: str) -> Problem:
+    """There is no such contact, and what to do about it."""
+    return Problem(
+        "contact_not_found",
+        f"no contact is known as {quoted(word)}, by our id (cnt_…) or the CRM's; make it first: PUT /v1/contacts/{{the CRM's id}}",
+        errors=[{"field": "contact", "message": "no such contact"}],
+    )
+
+
+async def check_deal(asked: Asked, deal_id: str, contact_id: str | None, on_purpose: bool) -> None:
+    """Whether an order of this contact (None: it is not known whose) may hang on the deal. Raises Problem."""
+    deal = await deals.find(asked.registry.store, asked.account_id, deal_id)
+    if deal is None:
+        raise invalid(
+            "deal_id", f"no deal is known as {quoted(deal_id)}; make it first: PUT /v1/deals/{{the CRM's id}}"
+        )
+    if contact_id is None or on_purpose:
+        return
+    owner = await contacts.find(asked.registry.store, asked.account_id, deal["contact_id"])
+    if (owner["id"] if owner else deal["contact_id"]) != contact_id:
+        raise Problem(
+            "conflict",
+            "the deal belongs to another contact than the order; if that is meant, say so: "
+            '"deal_of_another_contact": true',
+            errors=[{"field": "deal_id", "message": "belongs to another contact"}],
+        )
+
+
+def _member(asked: Asked) -> str:
+    return asked.caller.member_id or OPERATOR
+
+
+async def create(asked: Asked) -> Response:
+    """A new order, written by hand or by another system; the same external id again gives the order that is there."""
+    given = await asked.body(OrderBody)
+    store, account_id = asked.registry.store, asked.account_id
+    account = await accounts.find(store, account_id)
+    currency = given.currency or (account["default_currency"] if account else "BRL")
+    contact_id, wrong = None, Together()
+    with wrong.met():
+        contact_id = await _contact(asked, given.contact)
+    if given.deal_id is not None:
+        with wrong.met():
+            await check_deal(asked, given.deal_id, contact_id, given.deal_of_another_contact)
+    ordered_at = _micros(given.ordered_at) if given.ordered_at else now()
+    said: dict[str, Any] = {
+        "status": str(given.status),
+        "title": given.title,
+        "currency": currency,
+        "ordered_at": ordered_at,
+        "contact_id": contact_id,
+    }
+    with wrong.met():
+        said["value"] = _minor("value", given.value, currency)
+    if given.paid_at or given.status is Status.PAID:
+        said["paid_at"] = _micros(given.paid_at) if given.paid_at else ordered_at
+    if given.deal_id is not None:
+        said["deal_id"] = given.deal_id
+    if given.url is not None:
+        said["url"] = given.url
+    if given.items:
+        said["items"] = _items(given.items, currency, wrong)
+    wrong.told()
+    external_id = given.external_id or new_id("ext")
+    try:
+        order_id, new = await manual_orders.create(
+            store, account_id, origin=given.origin, external_id=external_id, said=said, member_id=_member(asked)
+        )
+    except Gone:
+        raise no_contact(given.contact) from None
+    row = await orders.find(store, account_id, order_id)
+    if row is None:
+        raise not_found("order")
+    return answer(await shown(asked, row), 201 if new else 200)
+
+
+async def change(asked: Asked) -> Response:
+    """Edits an order. Title, contact and deal stay as a member set them; other fields follow what is said later."""
+    given = await asked.body(OrderChange)
+    store, account_id = asked.registry.store, asked.account_id
+    row = await orders.find(store, account_id, asked.path("order"))
+    if row is None:
+        raise not_found("order")
+    said, refunded = await _changes(asked, given, row)
+    try:
+        await manual_orders.edit(store, account_id, row, said=said, refunded=refunded, member_id=_member(asked))
+    except Gone as what:
+        raise (not_found("order") if str(what) == "order" else no_contact(given.contact or "")) from None
+    except manual_orders.Itemised as itemised:
+        known = Money(itemised.minor, refunded[1] if refunded else row["currency"])
+        raise invalid("refunded_value", f"the source has itemised refunds of {known} already") from None
+    row = await orders.find(store, account_id, row["id"])
+    if row is None:
+        raise not_found("order")
+    return answer(await shown(asked, row))
+
+
+async def _changes(asked: Asked, given: OrderChange, row: Row) -> tuple[dict[str, Any], tuple[int, str] | None]:
+    """What the member says, in the shape of the history, and the refunded total. Raises Problem."""
+    mentioned = given.model_fields_set
+    currency = given.currency or row["currency"]
+    said: dict[str, Any] = {}
+    contact_id, wrong = row["contact_id"], Together()
+    with wrong.met():
+        if given.currency and given.currency != row["currency"] and given.value is None:
+            raise invalid("value", f"is needed with another currency: how much is it in {given.currency}?")
+    if given.contact is not None:
+        contact_id = None
+        with wrong.met():
+            said["contact_id"] = contact_id = await _contact(asked, given.contact)
+    deal_id = given.deal_id if "deal_id" in mentioned else row["deal_id"]
+    if deal_id is not None and ("deal_id" in mentioned or contact_id != row["contact_id"]):
+        with wrong.met():
+            await check_deal(asked, deal_id, contact_id, given.deal_of_another_contact)
+    if given.title is not None:
+        said["title"] = given.title
+    if given.value is not None:
+        with wrong.met():
+            said |= {"value": _minor("value", given.value, currency), "currency": currency}
+    if given.status is not None:
+        said["status"] = str(given.status)
+        if given.status is Status.PAID and row["paid_at"] is None:
+            said["paid_at"] = now()
+    if given.ordered_at is not None:
+        said["ordered_at"] = _micros(given.ordered_at)
+    if "paid_at" in mentioned:
+        said["paid_at"] = _micros(given.paid_at) if given.paid_at else None
+    for name in ("deal_id", "url"):
+        if name in mentioned:
+            said[name] = getattr(given, name)
+    if "items" in mentioned:
+        said["items"] = _items(given.items or [], currency, wrong)
+    refunded = None
+    if given.refunded_value is not None:
+        with wrong.met():
+            refunded = (_minor("refunded_value", given.refunded_value, currency), currency)
+            value: int = said["value"] if "value" in said else row["value"]
+            if refunded[0] > value:
+                raise invalid("refunded_value", "is more than the order's value")
+    wrong.told()
+    return said, refunded
+
+
+ROUTES: list[Route] = [
+    route(
+        "POST", "/v1/orders", create, Permission.MANAGE,
+        needs_registry=True, takes=OrderBody, gives=OrderShown, status=201, also=(200,), fails=("contact_not_found",),
+    ),
+    route(
+        "PATCH", "/v1/orders/{order}", change, Permission.MANAGE,
+        needs_registry=True, takes=OrderChange, gives=OrderShown, fails=("contact_not_found",),
+    ),
+]  # fmt: skip

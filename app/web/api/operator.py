@@ -1,0 +1,76 @@
+"""What only the operator may ask, at the operator's door: whose a thing is, upkeep, and the secrets' side of a signature."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import StringConstraints
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.db import maintenance
+from app.observability import doctor
+from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.request import Asked, Body, Query, answer, route
+
+
+class OwnerQuery(Query):
+    """Of what."""
+
+    id: Annotated[str, StringConstraints(min_length=5, max_length=64)]
+
+
+class BackupBody(Body):
+    """Where the copy goes."""
+
+    path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+
+
+async def owner(asked: Asked) -> Response:
+    """The account that a thing belongs to; the command line knows things by their id alone."""
+    thing = asked.query(OwnerQuery).id
+    account_id = await maintenance.owner(asked.registry.store, thing)
+    if account_id is None:
+        raise not_found(f"thing as {thing[:64]}")
+    return answer({"account_id": account_id})
+
+
+async def examine(asked: Asked) -> Response:
+    """Whether this installation is sound."""
+    registry = asked.registry
+    findings = await doctor.examine(registry.store, registry.vault, registry.settings)
+    return answer({"well": all(one.well for one in findings), "checks": doctor.as_json(findings)})
+
+
+async def back_up(asked: Asked) -> Response:
+    """A consistent copy while the service goes on."""
+    if not asked.registry.settings.on_sqlite:
+        raise Problem("conflict", "on PostgreSQL use its own tools: pg_dump, or base backups with WAL archiving")
+    path = _free(Path((await asked.body(BackupBody)).path))
+    await maintenance.copy(asked.registry.settings.database_path, path)
+    return answer({"path": str(path), "bytes": path.stat().st_size}, 201)
+
+
+def _free(path: Path) -> Path:
+    """The path, where a new file can be. Raises Problem."""
+    if not path.is_absolute():
+        raise invalid("path", "must be absolute")
+    if path.exists():
+        raise Problem("conflict", f"{path} is there already; a backup overwrites nothing")
+    if not path.parent.is_dir():
+        raise invalid("path", f"there is no folder {path.parent}")
+    return path
+
+
+async def reseal(asked: Asked) -> Response:
+    """Seals every secret and key with the newest master key."""
+    count = await maintenance.reseal(asked.registry.store, asked.registry.vault.reseal)
+    asked.registry.directory.forget()
+    return answer({"resealed": count})
+
+
+ROUTES: list[Route] = [
+    route("GET", "/operator/owner", owner, None, operator=True),
+    route("GET", "/operator/doctor", examine, None, operator=True),
+    route("POST", "/operator/backup", back_up, None, operator=True),
+    route("POST", "/operator/rotate-master-key", reseal, None, operator=True),
+]

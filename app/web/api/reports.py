@@ -1,0 +1,294 @@
+"""Reports over HTTP: orders by month, status, currency, origin, source, deal or owner; contacts by recency, frequency, money.
+
+Under owner privacy a rep's report covers the rep's wallet and nothing else.
+"""
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, StringConstraints
+from starlette.responses import Response
+from starlette.routing import Route
+from typing_extensions import TypedDict
+
+from adapters.contract import Money, Origin, Unreadable
+from app.base import clock
+from app.base.clock import iso
+from app.base.roles import Permission
+from app.db.statements import Row
+from app.store import accounts, contacts, order_reports
+from app.web.api.contacts import sums
+from app.web.api.orders import Code, OrderQuery, Since, wanted
+from app.web.http import serializers
+from app.web.http.errors import invalid, not_found
+from app.web.http.request import Asked, Page, after, answer, cursor, page_of, route
+from app.web.http.schemas import SumsShown
+
+DAY = 86_400_000_000
+TIMES = (1, 2, 5, 10)  # the average order value, when the caller names no sums
+Steps = Annotated[str, StringConstraints(max_length=200)]
+
+
+@lru_cache(maxsize=1)
+def _zones() -> set[str]:
+    return available_timezones()
+
+
+def _a_zone(name: str) -> str:
+    if name not in _zones():
+        raise ValueError("is not a time zone such as UTC or America/Sao_Paulo")
+    return name
+
+
+class ReportQuery(OrderQuery):
+    """The filters of the orders' list, what to group by, and where months begin."""
+
+    group_by: Literal["month", "status", "currency", "origin", "source", "deal", "owner"] = "month"
+    contact: str | None = Field(None, max_length=255)
+    deal_id: str | None = Field(None, max_length=255)
+    zone: Annotated[str, AfterValidator(_a_zone)] = Field(
+        "UTC", max_length=64, description="where months begin: UTC, or such as America/Sao_Paulo"
+    )
+
+
+class BuyersQuery(Page):
+    """Which orders count, and four ascending steps for each score."""
+
+    currency: Code | None = Field(None, description="one currency at a time; the account's own when none is named")
+    origin: Origin | None = None
+    source_id: str | None = Field(None, max_length=64)
+    since: Since | None = None
+    until: Since | None = None
+    recency: Steps = Field("30,90,180,365", description="days since the last purchase; fewer is better")
+    frequency: Steps = Field("2,3,5,10", description="paid orders")
+    money: Steps | None = Field(None, description="net sums; else 1, 2, 5 and 10 times the average order value")
+
+
+class GroupShown(TypedDict):
+    """`group` is null for orders that have none (no deal, no owner, no source); `label` is its name, where it has one."""
+
+    group: str | None
+    label: str | None
+    currencies: list[SumsShown]
+
+
+class OrdersReport(TypedDict):
+    """`zone` says where months begin."""
+
+    group_by: str
+    zone: str
+    data: list[GroupShown]
+    next_cursor: str | None
+
+
+class Score(TypedDict):
+    """1 to 5, and why."""
+
+    score: int
+    because: str
+
+
+class Scores(TypedDict):
+    """The three of them."""
+
+    recency: Score
+    frequency: Score
+    money: Score
+
+
+class Buyer(TypedDict):
+    """A contact that bought something: `frequency` paid orders, `money` net of what went back."""
+
+    contact_id: str
+    crm_contact_id: str | None
+    name: str | None
+    currency: str
+    last_bought_at: str
+    recency_days: int
+    frequency: int
+    gross: str
+    refunded: str
+    money: str
+    scores: Scores
+
+
+class Rule(TypedDict):
+    """How the scores came about: the steps from 1 to 5, and what they are counted from."""
+
+    as_of: str
+    currency: str
+    average_order_value: str | None
+    recency_days: list[int]
+    frequency: list[int]
+    money: list[str]
+    words: str
+
+
+class BuyersReport(TypedDict):
+    """Contacts by id; `rule` is the same on every page."""
+
+    rule: Rule
+    data: list[Buyer]
+    next_cursor: str | None
+
+
+async def of_orders(asked: Asked) -> Response:
+    """Sums per group and currency, computed from the orders, a group after the other."""
+    query = asked.query(ReportQuery)
+    place = after(query.cursor, str)
+    if place is not None and query.group_by == "month" and not re.fullmatch(r"(19|2[0-2])\d\d-(0[1-9]|1[0-2])", place):
+        raise invalid("cursor", "is not one that this list gave")
+    shown: dict[str, Any] = {"group_by": query.group_by, "zone": query.zone}
+    zone, contact_id = ZoneInfo(query.zone), None
+    if query.contact:
+        found = await contacts.find(asked.registry.store, asked.account_id, query.contact)
+        if found is None:
+            return answer(shown | {"data": [], "next_cursor": None})
+        contact_id = found["id"]
+    groups = await order_reports.by(
+        asked.registry.store,
+        asked.account_id,
+        await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id),
+        query.group_by,
+        zone=zone,
+        after=place,
+        limit=query.limit + 1,
+    )
+    following = cursor(groups[query.limit - 1].word) if len(groups) > query.limit else None
+    data = [
+        {"group": one.word or None, "label": one.label, "currencies": [sums(row) for row in one.sums]}
+        for one in groups[: query.limit]
+    ]
+    return answer(shown | {"data": data, "next_cursor": following})
+
+
+def _steps(name: str, text: str) -> list[int]:
+    """Four ascending whole numbers. Raises Problem."""
+    if not re.fullmatch(r"\d{1,6}(,\d{1,6}){3}", text.replace(" ", "")):
+        raise invalid(name, "must be four whole numbers such as 30,90,180,365")
+    steps = [int(one) for one in text.split(",")]
+    if sorted(set(steps)) != steps:
+        raise invalid(name, "must ascend")
+    return steps
+
+
+def _amounts(text: str, currency: str) -> list[int]:
+    """Four ascending sums in minor units. Raises Problem."""
+    if not re.fullmatch(r"\d{1,13}(\.\d{1,4})?(,\d{1,13}(\.\d{1,4})?){3}", text.replace(" ", "")):
+        raise invalid("money", "must be four sums such as 100,250.50,500,1000")
+    try:
+        steps = [Money.major(Decimal(one), currency).minor for one in text.replace(" ", "").split(",")]
+    except Unreadable as why:
+        raise invalid("money", why.reason) from None
+    if sorted(set(steps)) != steps:
+        raise invalid("money", "must ascend")
+    return steps
+
+
+async def of_contacts(asked: Asked) -> Response:
+    """Recency, frequency and money of everybody who bought, each score with its reason."""
+    query = asked.query(BuyersQuery)
+    store, account = asked.registry.store, await accounts.find(asked.registry.store, asked.account_id)
+    if account is None:
+        raise not_found("account")
+    orders_query = OrderQuery(
+        currency=query.currency or account["default_currency"],
+        origin=query.origin,
+        source_id=query.source_id,
+        since=query.since,
+        until=query.until,
+    )
+    filtered = await wanted(asked, orders_query)
+    currency = filtered.currency or account["default_currency"]
+    # The first page's moment and average hold for all pages, so that one rule does.
+    place = after(query.cursor, str, int, int, int)
+    if place is None:
+        gross, paid = await order_reports.average(store, asked.account_id, filtered)
+        place = ("", clock.now(), gross, paid)
+    last, as_of, gross, paid = place
+    if not 0 <= as_of <= clock.now() or gross < 0 or paid < 0:
+        raise invalid("cursor", "is not one that this list gave")
+    rule = _Rule(query, currency, as_of, gross, paid)
+    rows = await order_reports.buyers(store, asked.account_id, filtered, after=last, limit=query.limit + 1)
+    page = page_of(rows, query.limit, rule.shown, lambda row: [row["contact_id"], as_of, gross, paid])
+    return answer({"rule": rule.told(), **page})
+
+
+class _Rule:
+    """How scores are given."""
+
+    def __init__(self, query: BuyersQuery, currency: str, as_of: int, gross: int, paid: int) -> None:
+        self._currency, self._as_of = currency, as_of
+        self._average = int((Decimal(gross) / paid).quantize(Decimal(1), rounding=ROUND_HALF_UP)) if paid else None
+        self._recency, self._frequency = _steps("recency", query.recency), _steps("frequency", query.frequency)
+        self._money = (
+            _amounts(query.money, currency) if query.money else [times * (self._average or 0) for times in TIMES]
+        )
+        self._from = "the sums asked for" if query.money else "1, 2, 5 and 10 times the average order value"
+
+    def told(self) -> dict[str, Any]:
+        """The rule, whole."""
+        return {
+            "as_of": iso(self._as_of),
+            "currency": self._currency,
+            "average_order_value": serializers.money(self._average, self._currency),
+            "recency_days": self._recency,
+            "frequency": self._frequency,
+            "money": [serializers.money(step, self._currency) for step in self._money],
+            "words": (
+                "recency: 5 when the last purchase is at most the first number of days ago, one less for each number that "
+                "it is beyond; frequency and money: 1, and one more for each step that paid orders, or what was paid less "
+                f"what went back, reach. The steps of money are {self._from}. Test orders do not count."
+            ),
+        }
+
+    def shown(self, row: Row) -> dict[str, Any]:
+        """A contact with its scores, each with its reason."""
+        days = max(0, (self._as_of - row["last_at"]) // DAY)
+        net = row["gross"] - row["refunded"]
+        return {
+            "contact_id": row["contact_id"],
+            "crm_contact_id": row["crm_id"],
+            "name": row["name"],
+            "currency": self._currency,
+            "last_bought_at": iso(row["last_at"]),
+            "recency_days": days,
+            "frequency": row["paid_orders"],
+            "gross": serializers.money(row["gross"], self._currency),
+            "refunded": serializers.money(row["refunded"], self._currency),
+            "money": serializers.money(net, self._currency),
+            "scores": {
+                "recency": self._recent(days),
+                "frequency": self._reached(
+                    row["paid_orders"], self._frequency, lambda number: str(number), "paid orders"
+                ),
+                "money": self._reached(
+                    net, self._money, lambda minor: str(serializers.money(minor, self._currency)), self._currency
+                ),
+            },
+        }
+
+    def _recent(self, days: int) -> dict[str, Any]:
+        beyond = sum(days > step for step in self._recency)
+        within = f"at most {self._recency[beyond]}" if beyond < len(self._recency) else f"more than {self._recency[-1]}"
+        return {"score": 5 - beyond, "because": f"last bought {days} days ago: {within}"}
+
+    def _reached(self, value: int, steps: list[int], text: Any, unit: str) -> dict[str, Any]:
+        reached = sum(value >= step for step in steps)
+        words = f"at least {text(steps[reached - 1])}" if reached else f"less than {text(steps[0])}"
+        return {"score": 1 + reached, "because": f"{text(value)} {unit}: {words}"}
+
+
+ROUTES: list[Route] = [
+    route(
+        "GET", "/v1/reports/orders", of_orders, Permission.READ,
+        needs_registry=True, query=ReportQuery, gives=OrdersReport,
+    ),
+    route(
+        "GET", "/v1/reports/contacts", of_contacts, Permission.READ,
+        needs_registry=True, query=BuyersQuery, gives=BuyersReport,
+    ),
+]  # fmt: skip

@@ -1,0 +1,227 @@
+"""A source put to the test over HTTP: what a delivery would become, why a signature differs, a sample signed and sent."""
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal
+
+from pydantic import StringConstraints
+from starlette.responses import Response
+from starlette.routing import Route
+from typing_extensions import TypedDict
+
+from adapters.contract import Delivery, Unverified
+from app.base import clock, samples
+from app.base.clock import iso
+from app.base.outcome import Outcome
+from app.base.roles import Permission
+from app.base.vault import Sealed, Vault
+from app.db.statements import Row
+from app.ingest.group_commit import Busy
+from app.ingest.preview import attempt, check_key
+from app.ingest.signature_help import Known, examine
+from app.ingest.source_cache import Source
+from app.store import deliveries, sources
+from app.web.api.sources import source_of
+from app.web.http import serializers
+from app.web.http.errors import Problem, invalid
+from app.web.http.request import Asked, Body, answer, route
+from app.web.http.schemas import TestedShown, TriedShown
+
+
+class Tried(Body):
+    """A delivery as somebody has it at hand."""
+
+    headers: dict[str, str] = {}
+    body: str
+    query: dict[str, str] = {}
+    body_encoding: Literal["text", "base64"] = "text"
+
+
+class Tested(Body):
+    """Which sample to send."""
+
+    kind: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class Signed(Body):
+    """What to sign: a sample of this kind (or of this name), or this body (base64), these headers added to the usual."""
+
+    kind: Annotated[str, StringConstraints(max_length=200)] | None = None
+    case: Annotated[str, StringConstraints(max_length=200)] | None = None
+    body: str | None = None
+    headers: dict[str, str] = {}
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid("body", "is not base64") from None
+
+
+def _given_delivery(given: Tried, source: Source) -> Delivery:
+    """The delivery that a request holds. Raises Problem."""
+    body = given.body.encode()
+    if given.body_encoding == "base64":
+        body = _decoded(given.body)
+    return Delivery(
+        body=body,
+        headers={name.lower(): value for name, value in given.headers.items()},
+        query=given.query,
+        received_at=clock.moment(clock.now()),
+        url=source.url,
+    )
+
+
+async def try_out(asked: Asked) -> Response:
+    """What would this delivery become? Stores nothing."""
+    source = await source_of(asked)
+    tried = attempt(source, _given_delivery(await asked.body(Tried), source))
+    tried["orders"] = [_tried_order(one) for one in tried["orders"]]
+    return answer(tried)
+
+
+async def verify(asked: Asked) -> Response:
+    """Which part of a signature differs, and why."""
+    source = await source_of(asked)
+    delivery = _given_delivery(await asked.body(Tried), source)
+    rows = await sources.sealed_of(asked.registry.store, asked.account_id)
+    known = [one for row in rows if (one := _known(asked.registry.vault, source, row)) is not None]
+    return answer(examine(source, delivery, known))
+
+
+def _known(vault: Vault, source: Source, row: Row) -> Known | None:
+    """A secret of the account; None when it cannot be opened any more."""
+    try:
+        secret = vault.open(row["sealed"])
+    except Sealed:
+        return None
+    because = ""
+    if row["source_id"] != source.id:
+        because = f"a secret of {row['source_id']} ({row['adapter']}, {row['name']})"
+    elif row["revoked_at"] is not None:
+        because = f"which was revoked at {iso(row['revoked_at'])}"
+    elif row["expires_at"] is not None and row["expires_at"] <= clock.now():
+        because = f"which ended at {iso(row['expires_at'])}"
+    return Known(secret_id=row["id"], secret=secret, counts=not because, because=because)
+
+
+def _tried_order(one: dict[str, Any]) -> dict[str, Any]:
+    currency = one["currency"]
+    return one | {
+        "value": serializers.money(one["value"], currency),
+        "refunded_value": serializers.money(one["refunded_value"], currency),
+        "ordered_at": iso(one["ordered_at"]),
+        "paid_at": iso(one["paid_at"]),
+        "items": [serializers.item(line) for line in one["items"]],
+        "identities": [serializers.identity(*identity) for identity in one["identities"]],
+    }
+
+
+async def test(asked: Asked) -> Response:
+    """Signs a sample and sends it through the front door; gives the delivery that it became."""
+    source = await source_of(asked)
+    given = await asked.body(Tested)
+    delivery = signed_sample(source, given.kind)
+    raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in delivery.headers.items()]
+    admitted = await asked.registry.intake.admit(source.id)
+    if not isinstance(admitted, Source):
+        raise Problem(
+            "registry_disabled", "the source or the account's registry is off, so its door refuses deliveries"
+        )
+    result = await asked.registry.intake.receive(admitted, raw, samples.query_string(delivery), delivery.body)
+    if result.outcome is Outcome.BUSY:
+        raise Busy("the database cannot commit now; nothing of the test was kept")
+    row = await deliveries.find(asked.registry.store, asked.account_id, result.delivery_id or "")
+    return answer({
+        **(serializers.delivery(row) if row else {}),
+        "delivery_id": result.delivery_id,
+        "outcome": result.outcome,
+        "orders": list(result.orders),
+    })  # fmt: skip
+
+
+def signed_sample(source: Source, kind: str | None, case: str | None = None) -> Delivery:
+    """A sample of the adapter's, as the source would send it now. Raises Problem."""
+    present = clock.moment(clock.now())
+    try:
+        return _proven(source, samples.delivery(source.adapter.name, kind, now=present, url=source.url, case=case))
+    except LookupError as fault:
+        raise invalid("case" if case else "kind", str(fault)) from None
+
+
+def _proven(source: Source, delivery: Delivery) -> Delivery:
+    """The delivery, signed with the source's newest secret. Raises Problem."""
+    scheme = source.adapter.scheme(source.options)
+    secrets = source.usable_secrets(clock.now())
+    if not secrets and scheme.can_sign:
+        raise Problem("conflict", "the source has no secret that counts now; rotate to get one")
+    if not secrets or not scheme.signs_with(secrets[0]):
+        raise Problem("conflict", f"only {source.adapter.title} itself can sign for this source: the key is its own")
+    try:
+        return scheme.sign(delivery, secrets[0], delivery.received_at)
+    except Unverified:
+        raise Problem("conflict", "the source's secret does not have the shape that its signature needs") from None
+
+
+async def sign(asked: Asked) -> Response:
+    """A signed sample or body, for `send`: the operator posts it to the address."""
+    source = await source_of(asked)
+    given = await asked.body(Signed)
+    if given.body is None:
+        delivery = signed_sample(source, given.kind, given.case)
+    else:
+        present = clock.moment(clock.now())
+        body = _decoded(given.body)
+        delivery = samples.around(body, source.adapter, given.kind, given.headers, now=present, url=source.url)
+        delivery = _proven(source, delivery)
+    return answer({
+        "url": source.url,
+        "headers": dict(delivery.headers),
+        "query": dict(delivery.query),
+        "body": base64.b64encode(delivery.body).decode(),
+    })  # fmt: skip
+
+
+_ID = "/v1/sources/{source}"
+ROUTES: list[Route] = [
+    route("POST", f"{_ID}/test", test, Permission.SOURCES, takes=Tested, gives=TestedShown),
+    route("POST", f"{_ID}/try", try_out, Permission.SOURCES, takes=Tried, gives=TriedShown),
+    route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True),
+    route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True),
+]
+
+
+class KeyChecked(TypedDict):
+    """Whether the source's API takes the key; `accepted` null: nobody can say, `words` tell why."""
+
+    needed: bool
+    set: bool
+    accepted: bool | None
+    words: str
+
+
+class SourceChecked(TypedDict):
+    """What a source proves itself with, and what we show to it."""
+
+    usable_secrets: int
+    key: KeyChecked
+
+
+async def check(asked: Asked) -> Response:
+    """How many secrets count now, and whether the source's API takes our key."""
+    await asked.body(Body)
+    source, registry = await source_of(asked), asked.registry
+    checked = await check_key(registry.store, registry.vault, registry.retry, registry.source_api, source)
+    return answer({
+        "usable_secrets": len(source.usable_secrets(clock.now())),
+        "key": {
+            "needed": source.adapter.api is not None, "set": source.sealed_key is not None,
+            "accepted": checked.accepted, "words": checked.words,
+        },
+    })  # fmt: skip
+
+
+ROUTES += [
+    route("POST", "/v1/sources/{source}/check", check, Permission.SOURCES, takes=Body, gives=SourceChecked),
+]

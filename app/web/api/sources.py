@@ -1,0 +1,309 @@
+"""Sources over HTTP: registered, listed, switched, their secrets rotated and revoked; and tried before they go live."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
+from starlette.responses import Response
+from starlette.routing import Route
+
+import adapters
+from adapters.contract import Adapter
+from app.base import clock
+from app.base.clock import iso
+from app.base.roles import Permission
+from app.base.vault import checked_secret, made_secret, warnings_of
+from app.db.statements import Row
+from app.ingest.source_api import THE_KEY
+from app.ingest.source_cache import Source, options_of
+from app.store import fetches, rejections, sources
+from app.web.http.errors import Together, from_validation, invalid, not_found
+from app.web.http.request import Asked, Body, Change, Page, after, answer, null_only_for, page_of, route
+from app.web.http.schemas import (
+    Listed,
+    SecretMadeShown,
+    SourceMadeShown,
+    SourceShown,
+    SourceWhole,
+)
+
+MAX_OVERLAP = 30 * 86400
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+
+
+def _an_adapter(name: str) -> str:
+    if name not in adapters.names():
+        raise ValueError(f"is not one of {', '.join(adapters.names())}")
+    return name
+
+
+class SourceMade(Body):
+    """A new source."""
+
+    adapter: Annotated[str, AfterValidator(_an_adapter)] = Field(
+        json_schema_extra=lambda schema: schema.update(enum=list(adapters.names()))
+    )
+    name: Name | None = None
+    secret: Secret | None = None
+    key: Secret | None = None
+    unknown_contacts: Literal["create", "hold"] = "create"
+    options: dict[str, Any] = {}
+
+
+class SourceChange(Change):
+    """What may be changed; what is not mentioned is left alone."""
+
+    model_config = ConfigDict(json_schema_extra=null_only_for())
+
+    name: Name | None = None
+    enabled: bool | None = None
+    unknown_contacts: Literal["create", "hold"] | None = None
+    key: Secret | None = None
+    options: dict[str, Any] | None = None
+
+
+class SecretMade(Body):
+    """A newer secret. The older ones count for `overlap` more (`24h`; `0s`: not at all)."""
+
+    secret: Secret | None = None
+    overlap: str = Field("24h", json_schema_extra={"pattern": r"^\d{1,6}[smhdw]$"})
+
+
+def _checked_options(adapter: Adapter[Any], given: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return adapter.options.model_validate(given).model_dump(mode="json", exclude_unset=True)
+    except ValidationError as fault:
+        raise from_validation(fault, within="options.") from None
+
+
+def _secret(adapter: Adapter[Any], options: Any, given: str | None) -> str:
+    if given is not None:
+        try:
+            return checked_secret(adapter, options, given)
+        except ValueError as fault:
+            raise invalid("secret", str(fault)) from None
+    if adapter.secret_made_by == "theirs":  # noqa: S105 - says who makes it; it is none
+        raise invalid(
+            "secret", f"is shown by {adapter.title}; give it here (see `orders-registry adapters {adapter.name}`)"
+        )
+    return made_secret(adapter)
+
+
+def _fetching(adapter: Adapter[Any]) -> None:
+    """Raises Problem when the adapter has no use for a key."""
+    if adapter.api is None:
+        raise invalid("key", f"{adapter.title} sends whole orders; nothing is fetched, so no key is needed")
+
+
+async def _shown(asked: Asked, rows: list[Row]) -> list[SourceShown]:
+    store, ids = asked.registry.store, [row["id"] for row in rows]
+    secrets = await sources.secrets_of(store, asked.account_id, ids)
+    seen = await sources.last_seen(store, asked.account_id, ids)
+    shown: list[SourceShown] = []
+    for row in rows:
+        adapter = adapters.load(row["adapter"])
+        scheme = adapter.scheme(options_of(adapter, row["options"]) if row["options"] else adapter.options())
+        shown.append({
+            "id": row["id"],
+            "adapter": row["adapter"],
+            "name": row["name"],
+            "origin": adapter.origin,
+            "enabled": row["enabled"],
+            "unknown_contacts": row["unknown_contacts"],
+            "options": row["options"],
+            "has_key": row["key"] is not None,
+            "strength": str(scheme.strength),
+            "webhook_url": asked.registry.directory.webhook_url(row["id"]),
+            "secrets": [
+                {
+                    "id": one["id"],
+                    "created_at": iso(one["created_at"]),
+                    "expires_at": iso(one["expires_at"]),
+                    "revoked_at": iso(one["revoked_at"]),
+                }
+                for one in secrets
+                if one["source_id"] == row["id"]
+            ],
+            "last_delivery_at": iso(seen.get(row["id"])),
+            "created_at": iso(row["created_at"]),
+        })  # fmt: skip
+    return shown
+
+
+async def _row(asked: Asked) -> Row:
+    row = await sources.find(asked.registry.store, asked.account_id, asked.path("source"))
+    if row is None:
+        raise not_found("source")
+    return row
+
+
+async def source_of(asked: Asked) -> Source:
+    """The source as the door knows it, straight from the store."""
+    await _row(asked)
+    asked.registry.directory.forget()
+    source = await asked.registry.directory.source(asked.path("source"))
+    if source is None:
+        raise not_found("source")
+    return source
+
+
+async def make(asked: Asked) -> Response:
+    """A new source. The secret is in the answer only when we made it, and only this once."""
+    given = await asked.body(SourceMade)
+    adapter = adapters.load(given.adapter)
+    # A platform that makes the secret itself often shows it only once it knows the URL, which this source gives.
+    theirs = adapter.secret_made_by == "theirs" and given.secret is None  # noqa: S105 - says who makes it; it is none
+    options: dict[str, Any] = {}
+    secret, wrong = None, Together()
+    with wrong.met():
+        options = _checked_options(adapter, given.options)
+        if not theirs:
+            with wrong.met():  # only with good options: they may say how it signs
+                secret = _secret(adapter, options_of(adapter, options), given.secret)
+    if given.key:
+        with wrong.met():
+            _fetching(adapter)
+    wrong.told()
+    seal = asked.registry.vault.seal
+    source_id = await sources.add(
+        asked.registry.store,
+        asked.account_id,
+        adapter=adapter.name,
+        name=given.name or adapter.title,
+        unknown_contacts=given.unknown_contacts,
+        options=options,
+        sealed_key=seal(given.key) if given.key else None,
+        sealed_secret=seal(secret) if secret else None,
+    )
+    asked.registry.directory.forget()
+    row = await sources.find(asked.registry.store, asked.account_id, source_id)
+    (known,) = await _shown(asked, [row] if row else [])
+    shown: SourceMadeShown = {
+        **known,
+        "source_id": source_id,
+        "secret": secret if given.secret is None else None,
+        "warnings": [],
+    }
+    if secret is None:
+        shown["warnings"] = [
+            f"there is no secret yet, so every delivery is refused; give it the one that {adapter.title} shows: "
+            f"orders-registry source rotate {source_id} --secret '…'"
+        ]
+    else:
+        shown["warnings"] = warnings_of(adapter, options_of(adapter, options), secret)
+    if adapter.api is not None and not given.key:
+        shown["warnings"].append(
+            f"there is no key yet, so no order can be read; give it {adapter.api.key_words}: "
+            f"orders-registry source rotate {source_id} --key '…'"
+        )
+    return answer(shown, 201)
+
+
+async def index(asked: Asked) -> Response:
+    """The account's sources."""
+    query = asked.query(Page)
+    rows = await sources.page(
+        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+    )
+    shown = {one["id"]: one for one in await _shown(asked, rows)}
+    return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
+
+
+async def show(asked: Asked) -> Response:
+    """One source, with what was refused at its door."""
+    row = await _row(asked)
+    await asked.registry.refused.flush()
+    (known,) = await _shown(asked, [row])
+    shown: SourceWhole = {
+        **known,
+        "refused": [
+            {
+                "outcome": one["outcome"], "reason": one["reason"], "count": one["count"],
+                "first_at": iso(one["first_at"]), "last_at": iso(one["last_at"]),
+                "samples": [{"at": iso(sample["at"]), "headers": sample["headers"]} for sample in one["samples"]],
+            }
+            for one in await rejections.of_sources(asked.registry.store, asked.account_id, row["id"])
+        ],
+    }  # fmt: skip
+    return answer(shown)
+
+
+async def change(asked: Asked) -> Response:
+    """Sets what is mentioned."""
+    row = await _row(asked)
+    given = await asked.body(SourceChange)
+    changes: dict[str, Any] = given.model_dump(exclude_unset=True)
+    if "options" in changes:
+        changes["options"] = _checked_options(adapters.load(row["adapter"]), changes["options"])
+    if "key" in changes:
+        _fetching(adapters.load(row["adapter"]))
+        changes["key"] = asked.registry.vault.seal(changes["key"])
+    store = asked.registry.store
+    await sources.change(store, asked.account_id, row["id"], changes)
+    asked.registry.directory.forget()
+    if "key" in changes:  # what the old key was refused for is asked again
+        await fetches.new_key(store, asked.account_id, row["id"], clock.now(), THE_KEY)
+        asked.registry.committer.to_fetch.set()
+    return await show(asked)
+
+
+async def delete(asked: Asked) -> Response:
+    """Takes the source away; its deliveries and orders stay."""
+    row = await _row(asked)
+    await sources.change(asked.registry.store, asked.account_id, row["id"], {"deleted_at": clock.now()})
+    asked.registry.directory.forget()
+    return Response(status_code=204)
+
+
+async def rotate(asked: Asked) -> Response:
+    """A newer secret; the older ones count on during the overlap."""
+    row = await _row(asked)
+    given = await asked.body(SecretMade)
+    overlap = overlap_of(given.overlap)
+    adapter = adapters.load(row["adapter"])
+    secret = _secret(adapter, options_of(adapter, row["options"]), given.secret)
+    ends = clock.now() + overlap * 1_000_000
+    secret_id = await sources.add_secret(
+        asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), older_end=ends
+    )
+    asked.registry.directory.forget()
+    shown: SecretMadeShown = {
+        "id": secret_id,
+        "secret": secret if given.secret is None else None,
+        "older_secrets_end_at": iso(ends),
+        "warnings": warnings_of(adapter, options_of(adapter, row["options"]), secret),
+    }
+    return answer(shown, 201)
+
+
+def overlap_of(text: str) -> int:
+    """How many seconds older secrets still count. Raises Problem."""
+    try:
+        overlap = clock.span(text)
+    except ValueError as fault:
+        raise invalid("overlap", str(fault)) from None
+    if overlap > MAX_OVERLAP:
+        raise invalid("overlap", "is longer than 30 days")
+    return overlap
+
+
+async def revoke(asked: Asked) -> Response:
+    """Revokes a secret at once."""
+    row = await _row(asked)
+    if not await sources.revoke_secret(asked.registry.store, asked.account_id, row["id"], asked.path("secret")):
+        raise not_found("secret")
+    asked.registry.directory.forget()
+    return Response(status_code=204)
+
+
+_ID = "/v1/sources/{source}"
+ROUTES: list[Route] = [
+    route("POST", "/v1/sources", make, Permission.SOURCES, takes=SourceMade, gives=SourceMadeShown, status=201),
+    route("GET", "/v1/sources", index, Permission.SOURCES, query=Page, gives=Listed[SourceShown]),
+    route("GET", _ID, show, Permission.SOURCES, gives=SourceWhole),
+    route("PATCH", _ID, change, Permission.SOURCES, takes=SourceChange, gives=SourceWhole),
+    route("DELETE", _ID, delete, Permission.SOURCES, status=204),
+    route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES, takes=SecretMade, gives=SecretMadeShown, status=201),
+    route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, Permission.SOURCES, status=204),
+]  # fmt: skip

@@ -1,0 +1,89 @@
+"""The live tail over server-sent events: the log's rows as they come."""
+
+import json
+from collections.abc import AsyncGenerator
+
+from pydantic import Field
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from app.base.roles import Permission
+from app.db.statements import Row
+from app.observability.tail import Line, Watcher
+from app.store import deliveries
+from app.store.deliveries import Filter
+from app.web.api.deliveries import Recorded
+from app.web.http import serializers
+from app.web.http.errors import invalid
+from app.web.http.request import Asked, Query, Stream, route
+
+HEARTBEAT = 15.0  # seconds; proxies close what is silent for long
+PAGE, MOST = 200, 2000  # what came since the last event that a watcher names is caught up with, up to so many
+
+
+class TailQuery(Query):
+    """Which deliveries; as in the list."""
+
+    source_id: str | None = Field(None, max_length=64)
+    outcome: Recorded | None = None
+    kind: str | None = Field(None, max_length=200)
+    external_id: str | None = Field(None, max_length=255)
+    q: str | None = Field(None, max_length=200)
+
+
+async def tail(asked: Asked) -> Response:
+    """The log as it grows: server-sent events `delivery`, each a row of the list; `Last-Event-ID` catches up."""
+    query = asked.query(TailQuery)
+    last = asked.request.headers.get("last-event-id", "")
+    if len(last) > 64 or (last and not last.startswith("dlv_")):
+        raise invalid("Last-Event-ID", "is not one that this stream gave")
+    wanted = Filter(**query.model_dump())
+    watcher = asked.registry.tail.watch(asked.account_id, wanted)
+    return StreamingResponse(
+        _events(asked, watcher, wanted, last),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(asked: Asked, watcher: Watcher, wanted: Filter, last: str) -> AsyncGenerator[bytes]:
+    registry = asked.registry
+    try:
+        yield b": the log as it grows\n\n"
+        caught_up: set[str] = set()
+        while last and len(caught_up) < MOST:
+            rows = await deliveries.newer(registry.store, asked.account_id, wanted, than=last, limit=PAGE)
+            yield b"".join(_event(row) for row in rows)
+            caught_up.update(row["id"] for row in rows)
+            if len(rows) < PAGE:
+                break
+            last = rows[-1]["id"]
+        while not watcher.ended:
+            lines, missed = await watcher.next(HEARTBEAT)
+            events = [_sent(one) for one in lines if one.row["id"] not in caught_up or one.row["attempts"] > 1]
+            if missed != 0:
+                events.insert(0, f"event: missed\ndata: {json.dumps({'count': missed})}\n\n".encode())
+            yield b"".join(events) or b": still here\n\n"
+    finally:
+        registry.tail.leave(watcher)
+
+
+def _sent(line: Line) -> bytes:
+    if line.sent is None:
+        line.sent = _event(line.row)
+    return line.sent
+
+
+def _event(row: Row) -> bytes:
+    return f"id: {row['id']}\nevent: delivery\ndata: {_JSON.encode(serializers.delivery(row))}\n\n".encode(
+        "utf-8", "replace"
+    )
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+EVENTS = Stream(
+    "text/event-stream",
+    "an event `delivery` for each row of the log, and `missed` with their `count` (null: not known) where a reader is too "
+    "slow, or more comes than anybody could read",
+)
+ROUTES: list[Route] = [route("GET", "/v1/deliveries/tail", tail, Permission.LOG, query=TailQuery, gives=EVENTS)]

@@ -1,0 +1,109 @@
+"""The door that shops knock at. Plain ASGI: it is walked through more often than all others together."""
+
+import json
+
+from starlette.types import Receive, Scope, Send
+
+from app.base.outcome import Outcome
+from app.ingest.receive import Answer
+from app.service import Registry
+from app.web.http.errors import TITLES
+
+PREFIX = "/webhooks/"
+
+# What a stranger is told: the word, and nothing else.
+_REFUSED = {
+    outcome: json.dumps(
+        {"type": "about:blank", "title": title, "status": status, "code": code, "outcome": str(outcome)}
+    ).encode()
+    for outcome, status, code, title in (
+        (Outcome.UNVERIFIED, 401, "unverified", "Unverified"),
+        (Outcome.OVERSIZED, 413, "too_large", "Too large"),
+        (Outcome.DISABLED, 403, "registry_disabled", "Disabled"),
+        (Outcome.NOT_FOUND, *TITLES["not_found"][:1], "not_found", "No such source"),
+        (Outcome.BUSY, 503, "busy", "Busy"),
+    )
+}
+_NOT_POST = json.dumps(
+    {"type": "about:blank", "title": "Send POST", "status": 405, "code": "method_not_allowed"}
+).encode()
+
+Header = tuple[bytes, bytes]
+_JSON: Header = (b"content-type", b"application/json")
+_PROBLEM: Header = (b"content-type", b"application/problem+json")
+_RETRY: Header = (b"retry-after", b"5")
+_CLOSE: Header = (b"connection", b"close")
+
+
+class _Gone(Exception):
+    """The sender hung up before the body was whole."""
+
+
+class Webhooks:
+    """POST /webhooks/{source_id}."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._intake = registry.intake
+        self._most = registry.settings.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one delivery."""
+        if scope["method"] != "POST":
+            await _send(send, 405, _NOT_POST, _PROBLEM, (b"allow", b"POST"), _CLOSE)
+            return
+        source_id = scope["path"][len(PREFIX) :]
+        source = await self._intake.admit(source_id)
+        if isinstance(source, Answer):
+            await self._tell(send, source, unread=True)
+            return
+        headers: list[Header] = scope["headers"]
+        try:
+            body = await self._body(headers, receive)
+        except _Gone:
+            return
+        if body is None:
+            self._intake.refuse(source, Outcome.OVERSIZED, "oversized")
+            await self._tell(send, Answer(Outcome.OVERSIZED), unread=True)
+            return
+        await self._tell(send, await self._intake.receive(source, headers, scope["query_string"], body))
+
+    async def _body(self, headers: list[Header], receive: Receive) -> bytes | None:
+        """The exact bytes; None as soon as they are known to be too many. Raises _Gone."""
+        for name, value in headers:
+            if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self._most):
+                return None
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return body if len(body) <= self._most else None
+        chunks = bytearray(body)
+        while message.get("more_body", False):
+            if len(chunks) > self._most:
+                return None
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Gone
+            chunks += message.get("body", b"")
+        return bytes(chunks) if len(chunks) <= self._most else None
+
+    async def _tell(self, send: Send, answer: Answer, *, unread: bool = False) -> None:
+        refused = _REFUSED.get(answer.outcome)
+        if refused is None:
+            content = {"delivery_id": answer.delivery_id, "outcome": answer.outcome, "orders": answer.orders}
+            body = answer.body.encode() if answer.body is not None else json.dumps(content).encode()
+            await _send(send, answer.status, body, _JSON)
+            return
+        # A body that was not read stands in the way of the next request on this connection.
+        more = (*((_RETRY,) if answer.outcome is Outcome.BUSY else ()), *((_CLOSE,) if unread else ()))
+        await _send(send, answer.status, refused, _PROBLEM, *more)
+
+
+async def _send(send: Send, status: int, body: bytes, *headers: Header) -> None:
+    await send({
+        "type": "http.response.start",
+        "status": status,
+        "headers": [*headers, (b"content-length", str(len(body)).encode())],
+    })  # fmt: skip
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,124 @@
+"""Errors as RFC 9457 problems: one shape, stable codes, and words for the person who can act on them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.base.errors import in_words
+
+TITLES = {
+    "unauthenticated": (401, "A token is needed"),
+    "forbidden": (403, "This token may not do that"),
+    "registry_disabled": (403, "The registry is off for this account"),
+    "not_found": (404, "There is no such thing here"),
+    "method_not_allowed": (405, "This address does not take that method"),
+    "conflict": (409, "It cannot be done as things stand"),
+    "too_large": (413, "The request is too large"),
+    "invalid": (422, "Something in the request is wrong"),
+    "contact_not_found": (422, "There is no such contact"),
+    "busy": (503, "The service cannot answer now"),
+    "internal": (500, "A fault of ours"),
+}
+
+MOST_DIGITS = 8  # a phone number or a CPF has more
+
+
+class Problem(Exception):
+    """An error that its reader can act on. `errors` names every wrong field: [{"field", "message"}]."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: list[dict[str, str]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.errors, self.headers = code, detail, errors, headers
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return TITLES[self.code][0]
+
+    def response(self) -> Response:
+        """The problem as an answer."""
+        status, title = TITLES[self.code]
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return Response(
+            json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
+            status,
+            headers=self.headers,
+            media_type="application/problem+json",
+        )
+
+
+def quoted(word: str) -> str:
+    """A word that names something, as an error may repeat it: an id; never what could be an e-mail address, a phone or document."""
+    plain = all(char.isalnum() or char in "_-" for char in word) and sum(char.isdigit() for char in word) < MOST_DIGITS
+    return repr(word) if word and len(word) <= 64 and (plain or word.startswith("cnt_")) else "what was given"
+
+
+def not_found(what: str) -> Problem:
+    """There is no such thing, or it is not the asker's to see: the same answer."""
+    return Problem("not_found", f"there is no such {what}")
+
+
+def invalid(field: str, message: str) -> Problem:
+    """One wrong field."""
+    return Problem("invalid", f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
+class Together:
+    """Problems that are met one after the other and told at once: who mends one wants to know of the others."""
+
+    def __init__(self) -> None:
+        self._met: list[Problem] = []
+
+    @contextmanager
+    def met(self) -> Iterator[None]:
+        """What is wrong in here is kept for later."""
+        try:
+            yield
+        except Problem as problem:
+            self._met.append(problem)
+
+    def told(self) -> None:
+        """Raises Problem when any was met: the first one's code, and the wrong fields of all."""
+        if self._met:
+            first = self._met[0]
+            errors = [error for one in self._met for error in one.errors or ()]
+            raise Problem(first.code, "; ".join(one.detail for one in self._met), errors=errors)
+
+
+def from_validation(fault: ValidationError, *, within: str = "") -> Problem:
+    """Every wrong field at once, without the values; `within` stands before each field's name."""
+    errors = [
+        {
+            "field": within + ".".join(str(step) for step in error["loc"]) or "body",
+            "message": in_words(error),
+        }
+        for error in fault.errors(include_url=False, include_input=False)
+    ]
+    return Problem("invalid", "; ".join(f"{error['field']}: {error['message']}" for error in errors), errors=errors)
+
+
+async def answer_problem(request: Request, problem: Exception) -> Response:
+    """For Starlette: a Problem as its response."""
+    if not isinstance(problem, Problem):
+        problem = Problem("internal", "the fault is in the log")
+    return problem.response()

@@ -1,0 +1,355 @@
+"""`/openapi.json`: the document of the API, made from the routes, the models and the tables, never by hand beside them."""
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from app.base.outcome import ANSWERS, Outcome
+from app.base.roles import GRANTS, Role
+from app.web.http.errors import TITLES
+from app.web.http.request import Described, Description, Query, Stream, open_route
+from app.web.http.schemas import AnsweredShown, ProblemShown
+
+JSON, PROBLEM = "application/json", "application/problem+json"
+Schema = dict[str, Any]
+_REF = "#/components/schemas/{model}"
+
+_ABOUT = """Receives signed webhooks from shops, proves them, and turns each into an order on a contact, exactly once.
+
+Times are ISO 8601 in UTC; money is a decimal string with the currency's own number of decimals. Unknown fields and parameters
+are an error. Errors are problems (RFC 9457) with a stable `code`. Lists are read by `next_cursor`, which is the next page's
+`cursor`. The token decides account, member and role. `POST` takes an `Idempotency-Key`: the same key again gives the same answer,
+and nothing is done a second time.
+"""
+# What a webhook's outcome is called as a problem; the door itself is in app/web/api/webhooks.py.
+_DOOR = {
+    Outcome.UNVERIFIED: "unverified",
+    Outcome.OVERSIZED: "too_large",
+    Outcome.DISABLED: "registry_disabled",
+    Outcome.NOT_FOUND: "not_found",
+    Outcome.BUSY: "busy",
+}
+
+
+def described(routes: Iterable[BaseRoute]) -> list[Described]:
+    """The routes that the document is about: all that say what they give, but for the operator's."""
+    return [route for route in routes if isinstance(route, Described) and not route.description.operator]
+
+
+def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of these routes and of the webhooks' door."""
+    told = described(routes)
+    schemas = Schemas(told)
+    paths: dict[str, dict[str, Any]] = {"/webhooks/{source_id}": {"post": _webhook(schemas)}}
+    tags: dict[str, str] = {"webhooks": "Where shops deliver. No token: the signature is the proof."}
+    responses: dict[str, Schema] = {}
+    for route in told:
+        tag = noun(route.path)
+        tags.setdefault(tag, _about(sys.modules[route.description.handler.__module__].__doc__))
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            paths.setdefault(route.path, {})[method.lower()] = _operation(route, method, tag, schemas, responses)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Orders Registry",
+            "version": version("orders-registry"),
+            "summary": "Orders of every shop, on the contact they belong to",
+            "description": _ABOUT,
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "tags": [{"name": name, "description": words} for name, words in tags.items()],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "A token that an admin made."}
+            },
+            "responses": responses,
+            "schemas": schemas.named,
+        },
+    }
+
+
+def noun(path: str) -> str:
+    """What a path is about: `orders` of `/v1/orders/{order}/history`."""
+    steps = path.strip("/").split("/")
+    return steps[1].partition(".")[0] if steps[0] == "v1" else "service"
+
+
+def roles(description: Description) -> list[Role]:
+    """Who may walk a route; every role when it asks for a token alone."""
+    wanted = description.any_of or ((description.permission,) if description.permission else ())
+    return [role for role, granted in GRANTS.items() if not wanted or any(one in granted for one in wanted)]
+
+
+def codes(route: Described, method: str) -> list[str]:
+    """The codes of the problems that a route can answer with; a fault of ours is promised nowhere."""
+    told = route.description
+    if told.anybody and not told.takes:
+        return sorted(told.fails)
+    found = {"unauthenticated", "invalid", "busy", *told.fails}
+    if not told.anybody and (told.permission or told.any_of):
+        found.add("forbidden")
+    if told.needs_registry:
+        found.add("registry_disabled")
+    if route.param_convertors:
+        found.add("not_found")
+    if method != "GET":
+        found.add("conflict")
+    if told.takes or method == "POST":
+        found.add("too_large")
+    return sorted(found)
+
+
+class Schemas:
+    """The models and types of all routes as JSON schemas, generated at once so that each has one name of its own."""
+
+    def __init__(self, routes: list[Described]) -> None:
+        wanted: dict[Any, JsonSchemaMode] = {ProblemShown: "serialization", AnsweredShown: "serialization"}
+        for route in routes:
+            told = route.description
+            for one in (told.takes, told.query):
+                if isinstance(one, type):
+                    wanted[one] = "validation"
+            if told.gives is not None and not _streams(told.gives):
+                wanted[told.gives] = "serialization"
+        found, rest = TypeAdapter.json_schemas(
+            [(one, mode, TypeAdapter(one)) for one, mode in wanted.items()],
+            ref_template=_REF,
+            schema_generator=_Untitled,
+        )
+        named, self._of = _renamed(rest.get("$defs", {}), {key: schema for (key, _), schema in found.items()})
+        queries = {route.description.query for route in routes} - {None}
+        self._queries = {key: named.pop(_name(self._of[key])) for key in queries if "$ref" in self._of[key]}
+        self.named: dict[str, Schema] = dict(sorted(named.items()))
+
+    def of(self, one: Any) -> Schema:
+        """The schema of a model or type, mostly a reference."""
+        return self._of[one]
+
+    def parameters(self, query: type[Query] | None) -> list[Schema]:
+        """A query's fields as parameters."""
+        if query is None:
+            return []
+        schema = self._queries.get(query, self._of[query])
+        return [
+            _parameter(name, "query", field, required=name in schema.get("required", []))
+            for name, field in schema.get("properties", {}).items()
+        ]
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without a title per field, which would only repeat its name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _name(reference: Mapping[str, Any]) -> str:
+    return str(reference["$ref"]).rpartition("/")[2]
+
+
+def _renamed(named: dict[str, Schema], of: dict[Any, Schema]) -> tuple[dict[str, Schema], dict[Any, Schema]]:
+    """`Listed_OrderShown_`, as pydantic writes a generic, is called OrderShownList; titles go, they say the same."""
+    names = {name: re.sub(r"^Listed_(\w+)_$", r"\1List", name) for name in named}
+
+    def over(value: Any, *, properties: bool = False) -> Any:
+        if isinstance(value, list):
+            return [over(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: _REF.format(model=names[_name(value)])
+            if key == "$ref" and not properties
+            else over(one, properties=key == "properties" and not properties)
+            for key, one in value.items()
+            if properties or key != "title"
+        }
+
+    return {names[name]: over(schema) for name, schema in named.items()}, {key: over(one) for key, one in of.items()}
+
+
+def _operation(route: Described, method: str, tag: str, schemas: Schemas, responses: dict[str, Schema]) -> Schema:
+    told = route.description
+    who = "anybody, without a token" if told.anybody else ", ".join(roles(told))
+    words = [told.handler.__doc__ or "", f"For {who}."]
+    if told.needs_registry:
+        words.append("The account's registry must be on.")
+    operation: Schema = {
+        "operationId": "_".join([method.lower(), *re.findall(r"\w+", route.path)]),
+        "tags": [tag],
+        "summary": _first_line(told.handler.__doc__),
+        "description": "\n\n".join(" ".join(part.split()) for part in words if part),
+        "x-roles": [] if told.anybody else roles(told),
+        "parameters": [
+            _parameter(name, "path", {"type": "string", "minLength": 1, "maxLength": 255}, required=True)
+            for name in route.param_convertors
+        ]
+        + schemas.parameters(told.query),
+        "responses": {},
+    }
+    if told.anybody:
+        operation["security"] = []
+    elif method == "POST":
+        operation["parameters"].append(_IDEMPOTENCY)
+    if told.takes:
+        operation["requestBody"] = _request_body(told.takes, schemas)
+    for status in (told.status, *told.also):
+        operation["responses"][str(status)] = _well(told.gives, status, schemas)
+    by_status: dict[int, list[str]] = {}
+    for code in codes(route, method):
+        by_status.setdefault(TITLES[code][0], []).append(code)
+    for status, several in sorted(by_status.items()):
+        name = "_or_".join(several)
+        responses.setdefault(name, _problem(status, several))
+        operation["responses"][str(status)] = {"$ref": f"#/components/responses/{name}"}
+    return operation
+
+
+_IDEMPOTENCY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Any word of your own. The same key with the same request gives the first answer again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+def _parameter(name: str, where: str, schema: Schema, *, required: bool) -> Schema:
+    """A parameter. Absent is absent: a query has no null, so that it is taken out of the schema."""
+    schema = {key: one for key, one in schema.items() if key != "default" or one is not None}
+    if "anyOf" in schema:
+        kinds = [one for one in schema["anyOf"] if one.get("type") != "null"]
+        schema.pop("anyOf")
+        schema |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    parameter: Schema = {"name": name, "in": where, "required": required, "schema": schema}
+    if "description" in schema:
+        parameter["description"] = schema.pop("description")
+    return parameter
+
+
+def _streams(declared: Any) -> tuple[Stream, ...]:
+    if isinstance(declared, Stream):
+        return (declared,)
+    return declared if isinstance(declared, tuple) and all(isinstance(one, Stream) for one in declared) else ()
+
+
+def _content(declared: Any, schemas: Schemas) -> Schema:
+    streams = _streams(declared)
+    if not streams:
+        return {JSON: {"schema": schemas.of(declared)}}
+    # In OpenAPI 3.1 raw bytes have no schema.
+    return {one.media_type: {} if one.binary else {"schema": {"type": "string"}} for one in streams}
+
+
+def _request_body(takes: Any, schemas: Schemas) -> Schema:
+    streams = _streams(takes)
+    body: Schema = {"content": _content(takes, schemas)}
+    if streams:
+        body["description"] = "; ".join(one.words for one in streams if one.words)
+    body["required"] = bool(streams) or any(field.is_required() for field in takes.model_fields.values())
+    return body
+
+
+def _well(gives: Any, status: int, schemas: Schemas) -> Schema:
+    """How it ends well."""
+    streams = _streams(gives)
+    words = "; ".join(one.words for one in streams if one.words) or _WELL.get(status, "Done")
+    return {"description": words} if gives is None else {"description": words, "content": _content(gives, schemas)}
+
+
+_WELL = {201: "Made", 202: "Begun", 204: "Done; there is no body"}
+
+
+def _problem(status: int, several: list[str]) -> Schema:
+    """A problem with one of these codes."""
+    words = "; or ".join(f"`{code}`: {_title(code)}" for code in several)
+    answer: Schema = {"description": words}
+    if status == 503:
+        answer["headers"] = {
+            "Retry-After": {
+                "description": "Seconds until it is worth another try.",
+                "required": True,
+                "schema": {"type": "integer", "minimum": 1},
+            }
+        }
+    if status == 401 and "unauthenticated" in several:
+        answer["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    shape = {"properties": {"status": {"const": status}, "code": {"enum": several}}}
+    answer["content"] = {PROBLEM: {"schema": {"allOf": [{"$ref": _REF.format(model="ProblemShown")}, shape]}}}
+    return answer
+
+
+def _title(code: str) -> str:
+    return TITLES[code][1] if code in TITLES else "The signature is missing, wrong or too old"
+
+
+def _webhook(schemas: Schemas) -> Schema:
+    """The door that shops knock at, from the table of outcomes."""
+    well = [outcome for outcome, status in ANSWERS.items() if status == 200]
+    shape = {"properties": {"outcome": {"enum": well}}}
+    answers: Schema = {
+        "200": {
+            "description": "Recorded, on disk, and so ours from now on: one of " + ", ".join(well),
+            "content": {JSON: {"schema": {"allOf": [schemas.of(AnsweredShown), shape]}}},
+        }
+    }
+    for outcome, status in ANSWERS.items():
+        if status != 200:
+            answers[str(status)] = _problem(status, [_DOOR[outcome]])
+            answers[str(status)]["description"] += f" (outcome `{outcome}`)"
+    return {
+        "operationId": "post_webhooks_source_id",
+        "tags": ["webhooks"],
+        "summary": "Takes one delivery of a source.",
+        "description": "Takes one delivery of a source, signed as its platform signs. The exact bytes are what is proven, "
+        "so the body is not changed on its way. 200 only once it is on disk; a sender that gets 503 sends again.\n\n"
+        "For the source alone: its signature is the proof, and a stranger is told no more than the word.",
+        "x-roles": [],
+        "security": [],
+        "parameters": [_parameter("source_id", "path", {"type": "string", "minLength": 1}, required=True)],
+        "requestBody": {
+            "description": "Whatever the platform sends, and the headers that it signs with.",
+            "content": {JSON: {"schema": {}}},
+            "required": False,
+        },
+        "responses": answers,
+    }
+
+
+def _first_line(words: str | None) -> str:
+    return (words or "").strip().partition("\n")[0]
+
+
+def _about(words: str | None) -> str:
+    """What a room says of itself, without that it does so over HTTP, which all of these do."""
+    said = re.sub(r"^[^:]* over HTTP: ", "", _first_line(words))
+    return said[:1].upper() + said[1:]
+
+
+async def openapi(request: Request) -> Response:
+    """This document: every route, what it takes and gives, and who may walk it."""
+    return Response(await written(request), media_type=JSON, headers={"Cache-Control": "no-cache"})
+
+
+async def written(request: Request) -> bytes:
+    """The document of the application that was asked, made once."""
+    state = request.app.state
+    if not hasattr(state, "openapi"):
+        made = await asyncio.to_thread(document, request.app.routes)
+        state.openapi = json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
+    found: bytes = state.openapi
+    return found
+
+
+ROUTES: list[Route] = [open_route("GET", "/openapi.json", openapi, gives=dict[str, Any])]

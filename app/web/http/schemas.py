@@ -1,0 +1,653 @@
+"""What the API answers, as types: the shapes are typed to give these, and `/openapi.json` is made from them.
+
+Times are ISO 8601 in UTC, money decimal strings in the currency that stands beside them. A field that can be null says when.
+"""
+
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
+
+from pydantic import Field
+
+# Not typing's own: before Python 3.12 that one forgets what pydantic needs to know of a generic or a required field.
+from typing_extensions import TypedDict
+
+from adapters.contract import Origin, Status
+from app.base.outcome import Outcome
+from app.base.roles import Role
+from app.store.outbox import Event
+
+T = TypeVar("T")
+
+# Texts all of them; what is said beside a type is for the document, and mypy sees `str`.
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-20T13:00:00Z"])]
+Amount = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$", examples=["199.90"])]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["BRL"])]
+
+
+class Listed(TypedDict, Generic[T]):
+    """A page of a list. `next_cursor` asks for the next one; null: there is none."""
+
+    data: list[T]
+    next_cursor: str | None
+
+
+class ItemShown(TypedDict):
+    """One line of an order. `quantity` is a text when it is no whole number."""
+
+    title: str
+    quantity: int | str
+    unit_value: Amount | None
+    sku: str | None
+
+
+class OrderShown(TypedDict):
+    """An order: the fold of everything that was said of it. `source_status` is the source's own word."""
+
+    id: Annotated[str, Field(examples=["ord_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
+    contact_id: str | None
+    crm_contact_id: str | None
+    deal_id: str | None
+    title: str | None
+    value: Amount
+    refunded_value: Amount
+    currency: Currency
+    status: Status
+    source_status: str | None
+    ordered_at: Time
+    paid_at: Time | None
+    origin: Origin
+    source_id: str | None
+    external_id: str
+    url: str | None
+    test: bool
+    items: list[ItemShown]
+    created_at: Time
+    updated_at: Time
+
+
+class IdentityShown(TypedDict):
+    """One way to know a contact. `source_id` is set for a shop's customer id, which counts within that shop alone."""
+
+    kind: str
+    value: str
+    source_id: str | None
+
+
+class KnownIdentity(IdentityShown):
+    """An identity of a contact; `told_by` is the source that said so, null when a member or the CRM did."""
+
+    told_by: str | None
+
+
+class RefundSaid(TypedDict):
+    """One refund that a source told of."""
+
+    value: Amount
+    currency: Currency
+
+
+class CustomerSaid(TypedDict):
+    """Who bought, as a source said it."""
+
+    name: str | None
+    identities: list[IdentityShown]
+
+
+class Said(TypedDict, total=False):
+    """What one delivery or member said of an order; what was not mentioned is not there.
+
+    `erased`: whom it was about has been erased since, and with them what was said of them.
+    """
+
+    external_id: str
+    aliases: list[str]
+    status: Status
+    source_status: str
+    title: str
+    value: Amount | None
+    currency: Currency
+    refunds: dict[str, RefundSaid]
+    ordered_at: Time | None
+    paid_at: Time | None
+    customer: CustomerSaid
+    items: list[ItemShown]
+    url: str | None
+    test: bool
+    deal_id: str | None
+    contact_id: str | None
+    erased: bool
+
+
+class EntryShown(TypedDict):
+    """One entry of an order's history. `at` is the source's own time; null: it gave none."""
+
+    at: Time | None
+    recorded_at: Time
+    delivery_id: str | None
+    member_id: str | None
+    said: Said
+
+
+class ContactShown(TypedDict):
+    """The person an order belongs to. `crm_id` is null for one that a delivery made."""
+
+    id: Annotated[str, Field(examples=["cnt_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
+    crm_id: str | None
+    name: str | None
+    owner_id: str | None
+    identities: list[KnownIdentity]
+    created_at: Time
+    updated_at: Time
+
+
+class ConflictShown(KnownIdentity):
+    """An identity that was told of one contact and belongs to another; whose it is only to who sees all contacts."""
+
+    belongs_to: str | None
+    told_at: Time
+
+
+class ConflictOfContact(ConflictShown):
+    """A conflict, with the contact that it was told of."""
+
+    contact_id: str
+
+
+class ContactWhole(ContactShown):
+    """The contact, with identities that were told of it and belong to another; they stay there."""
+
+    identity_conflicts: list[ConflictShown]
+
+
+class SumsShown(TypedDict):
+    """What orders in one currency sum up to; test orders stand in no sum. The average is null when nothing was paid."""
+
+    currency: Currency
+    orders: int
+    paid_orders: int
+    gross: Amount
+    refunded: Amount
+    net: Amount
+    open: Amount
+    average_order_value: Amount | None
+    first_ordered_at: Time
+    last_ordered_at: Time
+    last_paid_at: Time | None
+
+
+class SummaryShown(TypedDict):
+    """A contact's orders in sums, per currency and never converted."""
+
+    contact_id: str
+    currencies: list[SumsShown]
+
+
+class DealShown(TypedDict):
+    """A deal of the CRM's."""
+
+    crm_id: str
+    contact_id: str
+    crm_contact_id: str | None
+    title: str | None
+    owner_id: str | None
+    created_at: Time
+    updated_at: Time
+
+
+class DeliveryShown(TypedDict):
+    """A row of the delivery log. `reason` says why an outcome is as it is, `notes` what ops should see besides."""
+
+    id: Annotated[str, Field(examples=["dlv_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
+    source_id: str
+    kind: str
+    external_id: str | None
+    outcome: Outcome
+    reason: str | None
+    notes: list[str]
+    strength: str
+    orders: list[str]
+    received_at: Time
+    committed_at: Time
+    attempts: int
+
+
+class Opened(TypedDict):
+    """What a delivery held; `body_encoding` is `text`, or `base64` for bytes that are no text."""
+
+    headers: dict[str, str]
+    query: dict[str, str]
+    body: str
+    body_encoding: str
+
+
+class SourceNamed(TypedDict):
+    """What whoever reads the log has to know of a source."""
+
+    id: str
+    name: str
+    adapter: str
+    enabled: bool
+    webhook_url: str
+
+
+class DeliveryWhole(DeliveryShown):
+    """A delivery with what arrived. Headers, query and body are null for those who may not see bodies, or when they are
+    not kept any more; `body_encoding` is `base64` for bytes that are no text. `source` is null once it was deleted."""
+
+    source: SourceNamed | None
+    headers: dict[str, str] | None
+    query: dict[str, str] | None
+    body: str | None
+    body_encoding: str | None
+    body_kept: bool
+
+
+class RetriedShown(TypedDict):
+    """What became of a delivery that was taken up again."""
+
+    delivery_id: str
+    outcome: Outcome
+    reason: str | None
+    orders: list[str]
+
+
+class AnsweredShown(TypedDict):
+    """What the sender of a delivery is told once it is on disk. `delivery_id` is null for a greeting: nothing of it is kept."""
+
+    delivery_id: str | None
+    outcome: Outcome
+    orders: list[str]
+
+
+class TestedShown(AnsweredShown, total=False):
+    """What the sender was told, and the delivery as the log has it (sent once more it is a `duplicate`); of a greeting nothing."""
+
+    id: str
+    source_id: str
+    kind: str
+    external_id: str | None
+    reason: str | None
+    notes: list[str]
+    strength: str
+    received_at: Time
+    committed_at: Time
+    attempts: int
+
+
+class AdapterLinks(TypedDict):
+    """The platform's own manual."""
+
+    signing: str
+    payload: str
+
+
+class AdapterShown(TypedDict):
+    """What is supported of one kind of source, and how it is set up. `options` are JSON schemas, by name."""
+
+    name: str
+    title: str
+    origin: Origin
+    signature: str
+    strength: str | None
+    kinds: list[str]
+    ignores: list[str]
+    statuses: dict[str, Status | None]
+    topics: list[str]
+    secret_made_by: str
+    key: str | None
+    setup: list[str]
+    links: AdapterLinks
+    options: dict[str, Any]
+
+
+class SecretShown(TypedDict):
+    """A secret's life, without itself."""
+
+    id: str
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
+
+
+class SourceShown(TypedDict):
+    """A source. `strength`: `mac` proves the body, `token` the sender, `fetched` is believed only because it is read back."""
+
+    id: Annotated[str, Field(examples=["src_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
+    adapter: str
+    name: str
+    origin: Origin
+    enabled: bool
+    unknown_contacts: str
+    options: dict[str, Any]
+    has_key: bool
+    strength: str
+    webhook_url: str
+    secrets: list[SecretShown]
+    last_delivery_at: Time | None
+    created_at: Time
+
+
+class RefusedSample(TypedDict):
+    """What one refused delivery looked like, without its body."""
+
+    at: Time
+    headers: dict[str, str]
+
+
+class RefusedShown(TypedDict):
+    """How often a source's door refused for one reason, with the last few samples."""
+
+    outcome: Outcome
+    reason: str
+    count: int
+    first_at: Time
+    last_at: Time
+    samples: list[RefusedSample]
+
+
+class SourceWhole(SourceShown):
+    """A source, with what was refused at its door."""
+
+    refused: list[RefusedShown]
+
+
+class SourceMadeShown(SourceShown):
+    """A new source. `secret` is there only when we made it, and only this once."""
+
+    source_id: str
+    secret: str | None
+    warnings: list[str]
+
+
+class SecretMadeShown(TypedDict):
+    """A newer secret; itself only when we made it, and only this once."""
+
+    id: str
+    secret: str | None
+    older_secrets_end_at: Time
+    warnings: list[str]
+
+
+class SubscriptionShown(TypedDict):
+    """Who is told of what. `state`: `working`, `failing` when the last event was not taken, `off`; `off_reason` says why when
+    nobody here switched it off. `waiting` are events that are still to be told, counted up to 10,000."""
+
+    id: Annotated[str, Field(examples=["sub_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
+    url: str
+    events: list[Event]
+    enabled: bool
+    state: Literal["working", "failing", "off"]
+    off_reason: str | None
+    failing_since: Time | None
+    failing_reason: str | None
+    waiting: int
+    oldest_waiting_at: Time | None
+    last_sent_at: Time | None
+    secrets: list[SecretShown]
+    created_at: Time
+
+
+class SubscriptionMadeShown(SubscriptionShown):
+    """A new subscription, with its secret, only this once."""
+
+    secret: str
+
+
+class SubscriptionSecretShown(TypedDict):
+    """A newer secret, only this once."""
+
+    id: str
+    secret: str
+    older_secrets_end_at: Time
+
+
+class AttemptShown(TypedDict):
+    """One try to tell a subscriber of an event. `status` is null when there was no answer; `took_ms` as well when the event was
+    given up. `order_id` is null for what is about a contact. `next_at`: when it is tried again."""
+
+    id: str
+    event_id: str
+    type: Event
+    order_id: str | None
+    number: int
+    at: Time
+    took_ms: float | None
+    delivered: bool
+    status: int | None
+    reason: str | None
+    next_at: Time | None
+
+
+class TriedOrder(TypedDict):
+    """What an order would look like if this delivery were all that is known of it."""
+
+    external_id: str | None
+    title: str | None
+    value: Amount | None
+    refunded_value: Amount | None
+    currency: Currency | None
+    status: Status
+    source_status: str | None
+    ordered_at: Time | None
+    paid_at: Time | None
+    deal_id: str | None
+    url: str | None
+    test: bool
+    items: list[ItemShown]
+    name: str | None
+    identities: list[IdentityShown]
+    aliases: list[str]
+
+
+class TriedShown(TypedDict):
+    """What a delivery would become. `reason` says why it is not verified, or not read."""
+
+    verified: bool
+    reason: str | None
+    strength: str
+    kind: str | None
+    outcome: Outcome | None
+    orders: list[TriedOrder]
+
+
+class AccountShown(TypedDict):
+    """The account. `retention`: how long each class is kept; a class that is not named is kept for ever."""
+
+    account_id: str
+    name: str
+    orders_enabled: bool
+    owner_privacy: bool
+    default_currency: Currency
+    default_region: str
+    retention: dict[str, str]
+    panel_origins: list[str]
+    created_at: Time
+
+
+class MemberShown(TypedDict):
+    """A person of the CRM who holds tokens."""
+
+    id: str
+    name: str
+    role: Role
+    created_at: Time
+
+
+class TokenShown(TypedDict):
+    """A token, without itself."""
+
+    id: str
+    member_id: str
+    role: Role
+    name: str
+    created_at: Time
+    revoked_at: Time | None
+
+
+class TokenMadeShown(TypedDict):
+    """A new token: shown this once, and only its hash is kept."""
+
+    token: str
+    id: str
+    role: Role
+    member_id: str
+
+
+class PrivacyRequestShown(TypedDict):
+    """What a source told us that somebody's right to privacy asks for; whom it is about stands in the delivery."""
+
+    id: str
+    delivery_id: str
+    source_id: str
+    kind: str
+    request: str
+    received_at: Time
+    due_at: Time
+    done_at: Time | None
+
+
+class ProofShown(TypedDict):
+    """That somebody was erased, or handed over their data: without any of it. `counts`: how much of what."""
+
+    id: str
+    action: str
+    source_id: str | None
+    request_id: str | None
+    member_id: str | None
+    counts: dict[str, int]
+    done_at: Time
+
+
+class CarriedOut(PrivacyRequestShown):
+    """A privacy request that was done: with the proof, and for a request to hand over, what is held on the person."""
+
+    proof: ProofShown
+    export: dict[str, Any] | None
+
+
+class MovedCounts(TypedDict):
+    """How much moved along."""
+
+    orders: int
+    identities: int
+    deals: int
+
+
+class MergedShown(TypedDict):
+    """What a merge, or undoing one, did: `contact` is who answers under the id that was asked for."""
+
+    contact: ContactWhole
+    contact_id: str
+    survivor_id: str
+    moved: MovedCounts
+
+
+class HourCount(TypedDict):
+    """How many of a source's deliveries ended so in one hour."""
+
+    hour: Time
+    source_id: str
+    outcome: Outcome
+    count: int
+
+
+class RefusedCount(TypedDict):
+    """How often a source's door refused for one reason, since the source is there."""
+
+    outcome: Outcome
+    reason: str
+    count: int
+    last_at: Time
+
+
+class UnknownWord(TypedDict):
+    """A status word that the source's adapter does not know."""
+
+    word: str
+    count: int
+    last_at: Time
+
+
+class SourceStats(TypedDict):
+    """One source: what came and how it ended. `only_rejected_since` is set while nothing but refusals comes."""
+
+    source_id: str
+    name: str
+    adapter: str
+    last_received_at: Time | None
+    last_good_at: Time | None
+    last_refused_at: Time | None
+    by_outcome: dict[str, int]
+    refused: list[RefusedCount]
+    unknown_status: list[UnknownWord]
+    only_rejected_since: Time | None
+
+
+class Acknowledgement(TypedDict):
+    """How long deliveries took from arrival to disk, in milliseconds; null when none came."""
+
+    count: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+class WaitingShown(TypedDict):
+    """What waits: deliveries for a commit, orders to be read from their source, held deliveries for their contact."""
+
+    commit: int
+    fetches: int
+    oldest_fetch_at: Time | None
+    held: int
+
+
+class AlertShown(TypedDict):
+    """Something that somebody has to look at: since when, what, and what to do."""
+
+    code: str
+    source_id: str | None
+    since: Time | None
+    message: str
+    advice: str
+
+
+class StatsShown(TypedDict):
+    """Counts of a time, and what is wrong now."""
+
+    since: Time
+    until: Time
+    hours: list[HourCount]
+    sources: list[SourceStats]
+    acknowledgement: Acknowledgement
+    waiting: WaitingShown
+    alerts: list[AlertShown]
+
+
+class HealthShown(TypedDict):
+    """The process answers."""
+
+    status: str
+
+
+class ReadyShown(TypedDict):
+    """The database answers, too; so many deliveries wait for the next commit."""
+
+    status: str
+    waiting: int
+
+
+class WrongField(TypedDict):
+    """One wrong field, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ProblemShown(TypedDict):
+    """An error, as RFC 9457 has it. Programs go by `code`, people by `detail`; `errors` names every wrong field at once."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: NotRequired[str]
+    errors: NotRequired[list[WrongField]]
+    outcome: NotRequired[Outcome]
