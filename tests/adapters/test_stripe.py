@@ -353,7 +353,13 @@ def test_ids(kind: str, thing: dict, ids: list[str], preference: int) -> None:
             0,
             "#LOJA-0007 · 1 × Team plan (at R$ 120.00 / month) +1",
         ),
-        (["invoice_payment_failed_retrying", "invoice_payment_failed_last"], "failed", 12000, 0, None),
+        (
+            ["invoice_payment_failed_retrying", "invoice_payment_failed_last"],
+            "failed",
+            12000,
+            0,
+            "#LOJA-0009 · 1 × Team plan (at R$ 120.00 / month)",
+        ),
     ],
 )
 def test_one_sale_is_one_order(names: list[str], status: str, value: int, refunded: int, title: str | None) -> None:
@@ -368,7 +374,7 @@ def test_one_sale_is_one_order(names: list[str], status: str, value: int, refund
     one = folded(*orders)
     assert (one.status, one.value, one.refunded_value) == (status, value, refunded)
     assert one.external_id == best
-    assert title is None or one.title == title
+    assert one.title == title
 
 
 # -- Contact, title, items ----------------------------------------------------------------------------------------
