@@ -160,7 +160,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         yield running
         # Whatever a test has done: what is carried along for the sake of pages must say what it is carried from.
         for astray in ASTRAY:
-            assert await running.registry.store.all(astray) == []
+            assert await running.service.store.all(astray) == []
 
 
 def now(errand: Coroutine[Any, Any, object]) -> None:

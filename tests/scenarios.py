@@ -221,10 +221,10 @@ class Run:
     async def _call_all(self, calls: Sequence[Call]) -> None:
         for method, path, *body in calls:
             _accepted(await self._house.call(method, path, *body), f"{method} {path}")
-            await self._house.registry.held.sweep()  # which it would do by itself, soon
+            await self._house.service.held.sweep()  # which it would do by itself, soon
 
     async def _waiting(self) -> list[Any]:
-        return await self._house.registry.store.all(
+        return await self._house.service.store.all(
             "SELECT delivery_id FROM fetches WHERE account_id = :account_id", account_id=self._house.account_id
         )
 

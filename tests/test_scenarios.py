@@ -33,7 +33,7 @@ async def running(
     async with scenarios.running(settings) as (house, api):
         yield house, api
         for astray in ASTRAY:
-            assert await house.registry.store.all(astray) == []
+            assert await house.service.store.all(astray) == []
 
 
 def each_story() -> list[Any]:
