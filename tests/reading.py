@@ -30,7 +30,7 @@ from adapters.contract import (
     Unverified,
 )
 from adapters.contract.fold import Entry, Folded, fold
-from app.base.statement import UNTIMED, state
+from app.base.statement import UNTIMED, statement_of
 
 NOW = datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
 
@@ -173,7 +173,7 @@ class Source:
 
 def folded(*orders: OrderView) -> Folded:
     """The orders folded into one: the same for every order of arrival, and with everything twice."""
-    statements = [state(one.order, source_id="src_1", region="BR", digest=repr(one.order)) for one in orders]
+    statements = [statement_of(one.order, source_id="src_1", region="BR", digest=repr(one.order)) for one in orders]
     entries = [
         Entry(at=None if one.at == UNTIMED else one.at, digest=one.digest, recorded_at=0, said=one.said)
         for one in statements
