@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, overload
 
 import pydantic_core
 
-from adapters.contract.fold import SO_FAR, Entry, given_back
+from adapters.contract.fold import SO_FAR, Entry, fold
 from app.base.ids import new_ids
 from app.base.outcome import Outcome
 from app.base.statement import UNTIMED
@@ -483,22 +483,14 @@ def columns_of(said: dict[str, Any], at: int) -> tuple[Any, ...]:
 
     One is left to whoever writes it: `ordered_at` is None where the row names no time at all, and means the present.
     """
-    get = said.get
-    value, status, back = get("value"), get("status", "pending"), 0
-    refunds = get("refunds")
-    if refunds:
-        back = given_back({refund: minor for refund, (minor, _) in refunds.items()})
-    if status == "refunded":
-        back = max(back, value or 0)
-    elif value is not None and 0 < value <= back:
-        status = "refunded"
-    ordered_at = get("ordered_at")
+    order = fold([Entry(at=None if at == UNTIMED else at, digest="", recorded_at=0, said=said)])
+    ordered_at = said.get("ordered_at")
     if ordered_at is None and at != UNTIMED:
         ordered_at = at
-    items = get("items")
     return (
-        get("deal_id"), get("title"), value, back, get("currency"), status, get("source_status"), ordered_at,
-        get("paid_at"), get("url"), get("test", False), to_json(items) if items else "[]",
+        order.deal_id, order.title, order.value, order.refunded_value, order.currency, str(order.status),
+        order.source_status, ordered_at, order.paid_at, order.url, order.test,
+        to_json(order.items) if order.items else "[]",
     )  # fmt: skip
 
 
