@@ -9,6 +9,7 @@ from app.background.jobs import Jobs
 from app.background.outbox import Outbox, Shown
 from app.background.retention import Retention
 from app.base.settings import Settings
+from app.base.supervisor import Loop, close_all
 from app.base.vault import Vault, open_vault
 from app.db.engine import Store
 from app.imports.importer import Importer
@@ -31,9 +32,14 @@ class Registry:
     """What the doors (web, and the command line through it) stand on."""
 
     def __init__(
-        self, settings: Settings, *, shown: Shown, committer: Callable[[Store], Committer] = Committer
+        self,
+        settings: Settings,
+        *,
+        shown: Shown,
+        committer: Callable[[Store], Committer] = Committer,
+        background: bool = True,
     ) -> None:
-        self.settings = settings
+        self.settings, self._background = settings, background
         self.vault: Vault = open_vault(settings)
         self.store = Store(settings)
         self.directory = Directory(self.store, self.vault, settings)
@@ -63,6 +69,10 @@ class Registry:
         self.fetch = Fetch(self.store, self.vault, self.retry, self.source_api, self.committer.to_fetch)
         self.retention = Retention(self.store)
         self.jobs = Jobs(self.store, self.retry, self.committer)
+        self.loops = [
+            self.refused.loop, self.metrics.loop, self.held.loop, self.fetch.loop, self.retention.loop, self.jobs.loop,
+            self.outbox.loop, self.tail.loop, *([self.young.loop] if self.young else []),
+        ]  # fmt: skip
         self.spans = self._observed()
 
     def _observed(self) -> "Spans | None":
@@ -80,33 +90,26 @@ class Registry:
         )
 
     async def open(self) -> None:
-        """Connects and begins. Raises Unavailable."""
-        await self.store.open()
-        if self.spans:
-            self.spans.start()
-        self.committer.start()
-        self.refused.start()
-        self.metrics.start()
-        self.held.start()
-        self.fetch.start()
-        self.retention.start()
-        self.jobs.start()
-        self.outbox.start()
+        """Connects and begins; without `background`, only what answers. Raises Unavailable."""
+        try:
+            await self.store.open()
+            if self.spans:
+                self.spans.start()
+            self.committer.start()
+            if self._background:
+                for loop in self.loops:
+                    loop.start()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
-        """Ends what is under way, writes what is counted, disconnects."""
-        await self.importer.stop()
-        await self.jobs.stop()
-        await self.outbox.stop()
-        await self.retention.stop()
-        await self.tail.stop()
-        await self.fetch.stop()
-        await self.held.stop()
-        await self.committer.stop()
-        if self.young:
-            await self.young.stop()
-        await self.metrics.stop()
-        await self.refused.stop()
-        await self.store.close()
-        if self.spans:
-            await self.spans.stop()
+        """Ends what is under way, writes what is counted, disconnects. Whatever fails, the rest is closed."""
+        own = (self.jobs, self.outbox, self.fetch, self.tail, self.refused)  # with more to end than a loop
+        ends = {part.loop: part.stop for part in own}
+        await close_all([
+            [("import", self.importer.stop), *((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
+            [("group commit", self.committer.stop)],
+            [("store", self.store.close)],
+            [("traces", self.spans.stop)] if self.spans else [],
+        ])  # fmt: skip

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from app.base import clock as moments
 from app.base.log import log
-from app.db.engine import Rejected, Store, Unavailable
+from app.base.supervisor import Loop
+from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.store import accounts, retention
 
@@ -34,19 +34,7 @@ class Retention:
 
     def __init__(self, store: Store, clock: Callable[[], int] = moments.now) -> None:
         self._store, self._clock = store, clock
-        self._task: asyncio.Task[None] | None = None
-        self._ending = asyncio.Event()
-
-    def start(self) -> None:
-        """Begins to look after the accounts that have a retention."""
-        self._task = asyncio.create_task(self._run(), name="retention")
-
-    async def stop(self) -> None:
-        """Ends after the step at hand."""
-        self._ending.set()
-        if self._task:
-            await self._task
-            self._task = None
+        self.loop = Loop("retention", self.turn, LOOK, known=(Unavailable,))
 
     async def counted(self, account: Row) -> list[Pruned]:
         """How much of each class is too old now; nothing is taken. Raises Unavailable."""
@@ -77,7 +65,7 @@ class Retention:
         """Prunes every account that has a retention; gives how much went, by class. Raises Unavailable."""
         went: dict[str, int] = {}
         for account in await accounts.all_accounts(self._store):
-            if not account["retention"] or self._ending.is_set():
+            if not account["retention"] or self.loop.ending:
                 continue
             found, _ = await self.prune(account)
             for one in found:
@@ -91,7 +79,7 @@ class Retention:
     async def _class(self, account_id: str, name: str, before: int, at_most: int | None) -> tuple[int, bool]:
         taken, after = 0, None
         while at_most is None or taken < at_most:
-            if self._ending.is_set():
+            if self.loop.ending:
                 return taken, False
             step = await retention.step(self._store, account_id, name, before, after)
             taken, after = taken + step.taken, step.after
@@ -100,14 +88,7 @@ class Retention:
             await asyncio.sleep(0)  # a delivery that waits for the writing connection has its turn before the next step
         return taken, False
 
-    async def _run(self) -> None:
-        while not self._ending.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), LOOK)
-            if self._ending.is_set():
-                return
-            try:
-                if await retention.turn(self._store, self._clock(), int(EVERY * 1e6)) and (went := await self.sweep()):
-                    log.info("pruned", **went)
-            except (Unavailable, Rejected) as fault:
-                log.warning("pruning waits for the database", reason=str(fault)[:300])
+    async def turn(self) -> None:
+        """Prunes every account when that is due and no other process does it. Raises Unavailable."""
+        if await retention.turn(self._store, self._clock(), int(EVERY * 1e6)) and (went := await self.sweep()):
+            log.info("pruned", **went)

@@ -4,16 +4,15 @@ Bounded: at most so many sources have series of their own, what comes beyond is 
 ours. Whose sources they are is kept apart: an account's token sees its own, nobody else's.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.base.clock import now
 from app.base.outcome import Outcome
+from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
 from app.store import delivery_rollups, outbox
 from app.store.delivery_record import Receipt, Record
@@ -48,8 +47,7 @@ class Metrics:
         self._up = self._fetches = self._held = self._events = self._failing = 0
         self._oldest_fetch_at: int | None = None
         self._oldest_event_at: int | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._ending = asyncio.Event()
+        self.loop = Loop("metrics", self.look, EVERY)
 
     # -- What happens -----------------------------------------------------------------------------------------------
 
@@ -83,23 +81,6 @@ class Metrics:
         self._deliveries[key] = self._deliveries.get(key, 0) + 1
 
     # -- What stands ------------------------------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """Begins to look now and then at what no event tells of."""
-        self._task = asyncio.create_task(self._run(), name="metrics")
-
-    async def stop(self) -> None:
-        """Ends."""
-        self._ending.set()
-        if self._task:
-            await self._task
-            self._task = None
-
-    async def _run(self) -> None:
-        while not self._ending.is_set():
-            await self.look()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), EVERY)
 
     async def look(self) -> None:
         """Asks the engine once."""

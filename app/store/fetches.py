@@ -2,7 +2,10 @@
 
 from app.base.outcome import Outcome
 from app.db.engine import Store
-from app.db.statements import Lock, Plan, Row, Sql
+from app.db.statements import Plan, Row, Sql
+from app.store.lease import Lease
+
+LEASE = Lease("fetches", ("account_id", "delivery_id"))
 
 _DUE = """
 WITH busy AS (
@@ -30,13 +33,10 @@ async def claim(store: Store, *, present: int, until: int, per_source: int, limi
         return []
 
     def plan() -> Plan[list[Row]]:
-        yield Lock([("fetches",)])  # one process after the other, or the limit would be each one's own
+        yield LEASE.turn
         rows: list[Row] = yield Sql(_DUE, present=present, per_source=per_source, limit=limit)
         for row in rows:
-            yield Sql(
-                "UPDATE fetches SET claimed_until = :until WHERE account_id = :account_id AND delivery_id = :id",
-                until=until, account_id=row["account_id"], id=row["delivery_id"],
-            )  # fmt: skip
+            yield LEASE.take(row, until)
         return rows
 
     return await store.commit(plan)
@@ -62,15 +62,6 @@ async def again(store: Store, row: Row, *, at: int, reason: str, whole_source: b
                 "UPDATE fetches SET next_at = :at WHERE account_id = :account_id AND source_id = :source_id AND next_at < :at",
                 at=at, account_id=row["account_id"], source_id=row["source_id"],
             )  # fmt: skip
-
-    await store.commit(plan)
-
-
-async def release(store: Store) -> None:
-    """Lets go of every claim. Only where one process uses the database: those that it held before it ended."""
-
-    def plan() -> Plan[None]:
-        yield Sql("UPDATE fetches SET claimed_until = 0 WHERE claimed_until > 0")
 
     await store.commit(plan)
 
