@@ -9,7 +9,7 @@ from app.background.jobs import Jobs
 from app.background.outbox import Outbox, Shown
 from app.background.retention import Retention
 from app.base.settings import Settings
-from app.base.supervisor import Loop, close_all
+from app.base.supervisor import close_all
 from app.base.vault import Vault, open_vault
 from app.db.engine import Store
 from app.imports.importer import Importer

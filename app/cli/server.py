@@ -1,8 +1,10 @@
 """A server on its sockets: TCP for the world and, on SQLite, the operator's Unix socket beside the database."""
 
 import asyncio
+import faulthandler
 import gc
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,11 +27,23 @@ if TYPE_CHECKING:
     from app.web.application import Application
 
 GRACE = 20  # seconds in which what was accepted is committed and answered when the server ends
+# Seconds after a signal at which the process ends, whatever still holds it: a thread within a damaged file, say.
+LONGEST_END = GRACE + 12
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def end_on(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Has each signal that ends a server handled so; but not a hang-up that is ignored on purpose: that is how nohup works."""
+    for number in ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 BACKLOG = 2048  # connections that the kernel keeps while we are busy
 
 
 class Server(uvicorn.Server):
-    """Says when it listens; ends in good order, with exit code 0, on SIGTERM and SIGINT."""
+    """Says when it listens; ends in good order, with exit code 0, on SIGTERM, SIGINT, SIGHUP and SIGQUIT."""
 
     def __init__(self, settings: Settings, ready: Callable[[], None], app: "Application | None" = None) -> None:
         self._application = app or application(settings)
@@ -66,6 +80,7 @@ class Server(uvicorn.Server):
         if watched is not None:
             loop = asyncio.get_running_loop()
             loop.add_reader(watched, self._alone, watched)
+        end_on(self.handle_exit)  # uvicorn itself knows two of them
         await self.serve(sockets)
 
     def _alone(self, watched: int) -> None:
@@ -83,7 +98,11 @@ class Server(uvicorn.Server):
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, which waits for every answer to end: those that go on for ever are ended first."""
+        """As uvicorn's, which waits for every answer to end: those that go on for ever are ended first.
+
+        The process ends within LONGEST_END, if need be without its own consent: then with where it stood on standard error.
+        """
+        faulthandler.dump_traceback_later(LONGEST_END, exit=True)
         self._application.registry.tail.end()
         await super().shutdown(sockets)
 
