@@ -28,7 +28,7 @@ from rich.table import Table
 from starlette.types import ASGIApp
 
 from app.base import clock
-from app.base.operator import ACCOUNT_HEADER, IN_PROCESS
+from app.base.roles import ACCOUNT_HEADER, IN_PROCESS
 from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
 from app.cli.client import Lifespan

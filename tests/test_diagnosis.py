@@ -10,7 +10,7 @@ import pytest
 
 import adapters
 from adapters.contract import Delivery
-from app.ingest.signature_help import Known, examine
+from app.ingest.signature_help import KnownSecret, examine
 from app.ingest.source_cache import Source
 from tests.samples import Sample, all_samples, secret_for
 
@@ -34,15 +34,15 @@ def arrived(headers: dict[str, str], body: bytes = BODY, query: dict[str, str] |
     return Delivery(body=body, headers=headers, query=query, received_at=NOW)
 
 
-def known(*secrets: str) -> list[Known]:
-    return [Known(secret_id=f"sec_{at}", secret=secret, counts=True) for at, secret in enumerate(secrets)]
+def known(*secrets: str) -> list[KnownSecret]:
+    return [KnownSecret(secret_id=f"sec_{at}", secret=secret, counts=True) for at, secret in enumerate(secrets)]
 
 
 def shopify(body: bytes = BODY, secret: str = SECRET) -> bytes:
     return hmac.digest(secret.encode(), body, "sha256")
 
 
-def told(adapter: str, delivery: Delivery, secrets: list[Known]) -> dict[str, Any]:
+def told(adapter: str, delivery: Delivery, secrets: list[KnownSecret]) -> dict[str, Any]:
     found = examine(source(adapter), delivery, secrets)
     said = json.dumps(found)
     for one in secrets:
@@ -157,8 +157,8 @@ def test_a_secrets_text_taken_as_the_key_is_told(family: str) -> None:
 
 def test_another_sources_secret_and_a_revoked_one_are_told_by_their_ids() -> None:
     others = [
-        Known(secret_id="sec_8", secret=OTHER, counts=False, because="a secret of src_2 (shopify, Loja)"),
-        Known(
+        KnownSecret(secret_id="sec_8", secret=OTHER, counts=False, because="a secret of src_2 (shopify, Loja)"),
+        KnownSecret(
             secret_id="sec_9", secret="the-one-before-it-of-32-characters", counts=False, because="which was revoked"
         ),
     ]

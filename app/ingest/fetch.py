@@ -14,7 +14,7 @@ from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.ingest.group_commit import Busy
-from app.ingest.reprocess import NotKept, Retry
+from app.ingest.reprocess import NotRecorded, Reprocessor
 from app.ingest.source_api import THE_KEY, SourceApi
 from app.ingest.source_cache import Source
 from app.store import fetches
@@ -28,10 +28,10 @@ ENDS_WITHIN = 5.0  # seconds that a stop waits for sources to answer
 MOST_ATTEMPTS = 80  # about three days
 
 
-class Fetch:
+class FetchWorker:
     """One process's fetches."""
 
-    def __init__(self, store: Store, vault: Vault, retry: Retry, api: SourceApi, came: asyncio.Event) -> None:
+    def __init__(self, store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, came: asyncio.Event) -> None:
         self._store, self._vault, self._retry, self._api = store, vault, retry, api
         first = self._release if store.on_sqlite else None
         self.loop = Loop("fetch", self._turn, EVERY, known=(Unavailable,), first=first, woken=came)
@@ -84,7 +84,7 @@ class Fetch:
         account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:
             kept = await self._retry.kept(account_id, delivery_id)
-        except NotKept as why:
+        except NotRecorded as why:
             await fetches.give_up(self._store, account_id, delivery_id, f"not fetched: {why}")
             return
         if kept is None:  # pruned meanwhile

@@ -4,7 +4,7 @@ from app.base.log import log
 from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
 from app.ingest.group_commit import Busy
-from app.ingest.reprocess import NotKept, Retry
+from app.ingest.reprocess import NotRecorded, Reprocessor
 from app.store import contacts
 
 EVERY = 5.0  # seconds between two sweeps; a contact written here is met at once
@@ -12,10 +12,10 @@ AT_ONCE = 200
 MOST_FAILED = 1_000  # deliveries whose fault is not logged again
 
 
-class Held:
+class OnHoldWorker:
     """Looks for contacts that have appeared."""
 
-    def __init__(self, store: Store, retry: Retry) -> None:
+    def __init__(self, store: Store, retry: Reprocessor) -> None:
         self._store, self._retry = store, retry
         self._failed: set[str] = set()  # deliveries whose fault was logged
         self.loop = Loop("held", self.turn, EVERY, known=(Unavailable, Busy))
@@ -39,7 +39,7 @@ class Held:
                 try:
                     await self._retry.retry(row["account_id"], row["delivery_id"])
                     taken += 1
-                except NotKept as why:
+                except NotRecorded as why:
                     log.warning("a held delivery cannot be taken up", delivery_id=row["delivery_id"], reason=str(why))
                     await contacts.no_longer_awaited(self._store, row["account_id"], row["delivery_id"])
                 except (Unavailable, Busy):

@@ -1,14 +1,20 @@
 """What would this become? A delivery is proven and read as at the door, and nothing is stored."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract import Delivery, Unverified
+from adapters.contract import Delivery, Unfetched, Unverified
 from adapters.contract.fold import Entry, fold
-from app.base import clock
+from app.base import clock, samples
 from app.base.outcome import Outcome
 from app.base.statement import UNTIMED
+from app.base.vault import Vault
+from app.db.engine import Store
 from app.ingest.parse import read
+from app.ingest.reprocess import NotRecorded, Reprocessor
+from app.ingest.source_api import THE_KEY, SourceApi
 from app.ingest.source_cache import Source
+from app.store import deliveries
 
 # What the words of a refusal mean, for the engineer who sets a source up. A stranger is told none of this.
 REASONS = {
@@ -59,3 +65,64 @@ def _folded(said: Any, at: int, digest: str, present: int) -> dict[str, Any]:
             "deal_id", "url", "test", "items", "name", "identities",
         )
     } | {"aliases": sorted(order.aliases)}  # fmt: skip
+
+
+LOOKED_AT = 20  # of the source's latest deliveries, for one that names a document
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialCheck:
+    """`accepted` None: nobody can say. `words` are for the source's owner."""
+
+    accepted: bool | None
+    words: str
+
+
+async def check_key(store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, source: Source) -> CredentialCheck:
+    """Asks the source's API for the order of its latest notice, or for a sample's. Raises Unavailable, Sealed."""
+    adapter = source.adapter
+    if adapter.api is None:
+        return CredentialCheck(None, f"{adapter.title} sends whole orders: no key is needed")
+    if source.sealed_key is None:
+        return CredentialCheck(False, f"there is no key yet; give the source {adapter.api.key_words}")
+    path, real = await _recorded(store, retry, source), True
+    if path is None:
+        path, real = _of_a_sample(source), False
+    if path is None:
+        return CredentialCheck(
+            None, "nothing is known that the key could be tried on; it will be when a delivery comes"
+        )
+    try:
+        await api.read(adapter.api, source.options, vault.open(source.sealed_key), path)
+    except Unfetched as why:
+        if why.reason.startswith(THE_KEY):
+            return CredentialCheck(False, why.reason)
+        if why.final and "no such order" in why.reason:
+            which = "of the latest delivery" if real else "of a sample, which is made up"
+            return CredentialCheck(True, f"the key is taken; there is no order {which}")
+        return CredentialCheck(None, why.reason)
+    return CredentialCheck(True, "the key is taken")
+
+
+async def _recorded(store: Store, retry: Reprocessor, source: Source) -> str | None:
+    wanted = deliveries.DeliveryFilter(source_id=source.id)
+    for row in await deliveries.page(store, source.account_id, wanted, after=None, limit=LOOKED_AT):
+        if row["kind"] in source.adapter.fetches:
+            try:
+                kept = await retry.kept(source.account_id, row["id"])
+            except NotRecorded:
+                continue
+            rec = kept.read() if kept else None
+            if rec is not None and rec.outcome is Outcome.FETCHING:
+                return rec.path
+    return None
+
+
+def _of_a_sample(source: Source) -> str | None:
+    present = clock.moment(clock.now())
+    for case, _, _ in samples.cases(source.adapter.name):
+        sample = samples.delivery(source.adapter.name, None, now=present, url=source.url, case=case)
+        rec = read(source, sample, clock.micros(present))
+        if rec.outcome is Outcome.FETCHING:
+            return rec.path
+    return None

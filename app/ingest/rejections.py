@@ -8,7 +8,7 @@ from app.base.outcome import Outcome
 from app.base.supervisor import Loop
 from app.db.engine import Rejected, Store, Unavailable
 from app.store import rejections
-from app.store.rejections import SAMPLES, Refusal
+from app.store.rejections import SAMPLES, Rejection
 
 EVERY = 2.0  # seconds between two writings
 _SHOWN = ("user-agent", "content-type", "content-length")  # of a sample; everything else may be anything
@@ -21,12 +21,12 @@ def _told(value: str) -> str:
     return " ".join(word for word in value[:200].split() if "@" not in word and len(word) < LONGEST_WORD)
 
 
-class Refused:
+class RejectionCounter:
     """The counters of one process. Bounded: only sources that exist are counted, by reasons of our own making."""
 
     def __init__(self, store: Store, counted: Callable[[str, str, Outcome, str], None] | None = None) -> None:
         self._store, self._counted = store, counted
-        self._counts: dict[tuple[str, str, str, str], Refusal] = {}
+        self._counts: dict[tuple[str, str, str, str], Rejection] = {}
         self.loop = Loop("rejections", self.flush, EVERY, known=(Unavailable,))
 
     def count(self, account_id: str, source_id: str, outcome: Outcome, reason: str, headers: Mapping[str, str]) -> None:
@@ -36,9 +36,9 @@ class Refused:
         present = now()
         shown = {name: _told(headers[name]) for name in _SHOWN if name in headers}
         sample = {"at": present, "headers": shown}
-        self._add(Refusal(account_id, source_id, str(outcome), reason, 1, present, present, [sample]))
+        self._add(Rejection(account_id, source_id, str(outcome), reason, 1, present, present, [sample]))
 
-    def _add(self, more: Refusal) -> None:
+    def _add(self, more: Rejection) -> None:
         known = self._counts.setdefault(more.key, more)
         if known is not more:
             known.count += more.count

@@ -47,7 +47,7 @@ class Metrics:
         self._up = self._fetches = self._held = self._events = self._failing = 0
         self._oldest_fetch_at: int | None = None
         self._oldest_event_at: int | None = None
-        self.loop = Loop("metrics", self.look, EVERY)
+        self.loop = Loop("metrics", self.poll, EVERY)
 
     # -- What happens -----------------------------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class Metrics:
 
     # -- What stands ------------------------------------------------------------------------------------------------
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Asks the engine once."""
         try:
             found = await delivery_rollups.waiting_everywhere(self._store)
@@ -100,9 +100,9 @@ class Metrics:
 
     def text(self, account_id: str | None, *, every_source: bool = False) -> bytes:
         """Prometheus' text format: sums for everybody; by source for an account's token, or all of them."""
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Scrape(lambda: self._families(account_id, every_source)))
-        return generate_latest(registry)
+        service = CollectorRegistry(auto_describe=False)
+        service.register(_Scrape(lambda: self._families(account_id, every_source)))
+        return generate_latest(service)
 
     def _families(self, account_id: str | None, every_source: bool) -> Iterator[Metric]:
         by_source = every_source or account_id is not None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.db.engine import Store
-from app.db.statements import Lock, Plan, Row, Sql
+from app.db.statements import AdvisoryLock, Plan, Row, Sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,9 @@ class Lease:
     key: tuple[str, ...]
 
     @property
-    def turn(self) -> Lock:
+    def turn(self) -> AdvisoryLock:
         """For the beginning of a plan: one process claims after the other, or each would have limits of its own."""
-        return Lock([(self.table,)])
+        return AdvisoryLock([(self.table,)])
 
     def take(self, row: Row, until: int, **also: Any) -> Sql:
         """For a plan: the row is this caller's until then, in microseconds; `also` are further columns to set."""

@@ -7,13 +7,13 @@ is not told of.
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from app.base.clock import now
 from app.base.ids import first_id, new_id
 from app.db.engine import Store
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
-from app.store.event import Event
 from app.store.lease import Lease
 
 LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
@@ -30,6 +30,15 @@ _INSERT = Insert("outbox")
 _INSERT_ATTEMPT = Insert("attempts")
 
 Wanting = dict[str, list[tuple[str, Collection[str]]]]  # by account: subscriptions, and the events that each wants
+
+
+class Event(StrEnum):
+    """The types of events; the words are those that receivers are told."""
+
+    ORDER_CREATED = "order.created"
+    ORDER_UPDATED = "order.updated"
+    ORDER_STATUS_CHANGED = "order.status_changed"
+    CONTACT_ERASED = "contact.erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +66,7 @@ class OrderChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
+class HappenedEvent:
     """Something to be told. `detail`: `old_status` and `new_status`; `replaces`; `merged`, each where the event has it."""
 
     account_id: str
@@ -67,7 +76,7 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class AttemptEnded:
     """How one attempt ended. `row` is the claimed event; times are microseconds. Without a `reason` it was taken.
 
     `next_at` is when it is tried again; `rests_until` when the subscription may be told of anything at all. `off`: the
@@ -88,28 +97,28 @@ class Ended:
 # -- Written with the change ------------------------------------------------------------------------------------------
 
 
-def tell_of_orders(account_ids: Iterable[str], changes: Iterable[OrderChange]) -> Plan[None]:
+def publish_orders(account_ids: Iterable[str], changes: Iterable[OrderChange]) -> Plan[None]:
     """Part of a plan: events for what orders of these accounts have become. `changes` are looked at if anybody wants them."""
     wanting = yield from _wanting(account_ids)
     if not wanting:
         return
-    happened: list[Happened] = []
+    happened: list[HappenedEvent] = []
     for one in changes:
         if one.account_id not in wanting or not one.differs:
             continue
         names = {"account_id": one.account_id, "subject": one.order_id}
         replaces = {"replaces": list(one.replaces)} if one.replaces else None
         if one.before is None:
-            happened.append(Happened(event=Event.ORDER_CREATED, detail=replaces, **names))
+            happened.append(HappenedEvent(event=Event.ORDER_CREATED, detail=replaces, **names))
             continue
-        happened.append(Happened(event=Event.ORDER_UPDATED, detail=replaces, **names))
+        happened.append(HappenedEvent(event=Event.ORDER_UPDATED, detail=replaces, **names))
         if one.after is not None and one.before["status"] != one.after["status"]:
             statuses = {"old_status": one.before["status"], "new_status": one.after["status"]}
-            happened.append(Happened(event=Event.ORDER_STATUS_CHANGED, detail=statuses, **names))
+            happened.append(HappenedEvent(event=Event.ORDER_STATUS_CHANGED, detail=statuses, **names))
     yield from _put(happened, wanting)
 
 
-def tell(happened: Sequence[Happened]) -> Plan[None]:
+def publish(happened: Sequence[HappenedEvent]) -> Plan[None]:
     """Part of a plan: puts events in for every subscription that wants them."""
     yield from _put(happened, (yield from _wanting(one.account_id for one in happened)))
 
@@ -123,7 +132,7 @@ def _wanting(account_ids: Iterable[str]) -> Plan[Wanting]:
     return wanting
 
 
-def _put(happened: Sequence[Happened], wanting: Wanting) -> Plan[None]:
+def _put(happened: Sequence[HappenedEvent], wanting: Wanting) -> Plan[None]:
     present = now()
     rows: list[tuple[Any, ...]] = []
     for one in happened:
@@ -157,7 +166,7 @@ async def standing(store: Store, present: int) -> list[Row]:
 
 
 def turn(
-    ended: Sequence[Ended],
+    ended: Sequence[AttemptEnded],
     subscriptions: Sequence[Row],
     *,
     present: int,
@@ -192,7 +201,7 @@ def turn(
     return claimed
 
 
-def settle(ended: Sequence[Ended]) -> Plan[None]:
+def settle(ended: Sequence[AttemptEnded]) -> Plan[None]:
     """Part of a plan: what came of attempts, in the order in which they ended."""
     attempts: list[tuple[Any, ...]] = []
     for one in ended:
@@ -214,7 +223,7 @@ def settle(ended: Sequence[Ended]) -> Plan[None]:
         yield _INSERT_ATTEMPT.many(attempts)
 
 
-def _mark(one: Ended) -> Plan[bool]:
+def _mark(one: AttemptEnded) -> Plan[bool]:
     """How the subscription stands after this; False when there is none any more."""
     names = {"account_id": one.row["account_id"], "id": one.row["subscription_id"], "at": one.at}
     where = "WHERE account_id = :account_id AND id = :id"
@@ -254,7 +263,7 @@ def _key(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in ("account_id", "subscription_id", "id")}
 
 
-def _attempt(one: Ended) -> tuple[Any, ...]:
+def _attempt(one: AttemptEnded) -> tuple[Any, ...]:
     row = one.row
     return (
         row["account_id"], row["subscription_id"], new_id("att"), row["id"], row["event"], _order_of(row),

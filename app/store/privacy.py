@@ -9,8 +9,9 @@ import zlib
 from collections.abc import Iterable
 
 from app.db.engine import Store, among
-from app.db.statements import Row, to_json
-from app.store.erasure import Traces
+from app.db.statements import Insert, Plan, Row, Sql, to_json
+from app.store import tombstones
+from app.store.erasure import Mentions
 from app.store.tombstones import Word
 
 PAGE = 1_000
@@ -45,9 +46,9 @@ def _apart(digits: str, *, last: bool = False) -> str:
     return between.join(digits) + ("" if last else between)
 
 
-async def named_in(store: Store, account_id: str, words: set[Word], source_id: str | None = None) -> Traces:
+async def named_in(store: Store, account_id: str, words: set[Word], source_id: str | None = None) -> Mentions:
     """Where these identities stand in the history of orders and in deliveries; of one source, or of all."""
-    traces = Traces()
+    traces = Mentions()
     looked_for = pattern(words)
     if looked_for is not None:
         if source_id is None:
@@ -60,7 +61,7 @@ def _escaped(text: str) -> str:
     return re.sub("([%_!])", r"!\1", text)
 
 
-async def _history(store: Store, account_id: str, words: set[Word], traces: Traces) -> None:
+async def _history(store: Store, account_id: str, words: set[Word], traces: Mentions) -> None:
     # Identities stand in the history as they stand here, in their canonical form.
     values = {f"p{at}": f"%{_escaped(to_json(word))}%" for at, word in enumerate(sorted(words))}
     likes = " OR ".join(f"said LIKE :{name} ESCAPE '!'" for name in values)
@@ -78,7 +79,7 @@ async def _history(store: Store, account_id: str, words: set[Word], traces: Trac
 
 
 async def _bodies(
-    store: Store, account_id: str, looked_for: "re.Pattern[bytes]", source_id: str | None, traces: Traces
+    store: Store, account_id: str, looked_for: "re.Pattern[bytes]", source_id: str | None, traces: Mentions
 ) -> None:
     mine = "AND d.source_id = :source_id " if source_id else ""
     values = {"source_id": source_id} if source_id else {}
@@ -185,3 +186,74 @@ async def deliveries_whole(store: Store, account_id: str, ids: Iterable[str]) ->
     contents = {row["delivery_id"]: row["content"] for row in bodies}
     opened = [{**row, "notes": json.loads(row["notes"]), "orders": json.loads(row["orders"])} for row in rows]
     return [(row, contents.get(row["id"])) for row in opened]
+
+
+_PROOF = Insert("proofs")
+
+
+async def page(store: Store, account_id: str, *, after: str | None, limit: int) -> list[Row]:
+    """The account's privacy requests, newest first, after (that is: older than) this id."""
+    older = "" if after is None else "AND id < :after "
+    return await store.all(
+        f"SELECT * FROM privacy_requests WHERE account_id = :account_id {older}ORDER BY id DESC LIMIT :limit",
+        account_id=account_id, limit=limit, **({} if after is None else {"after": after}),
+    )  # fmt: skip
+
+
+async def find(store: Store, account_id: str, request_id: str) -> Row | None:
+    """One privacy request; its id is that of the delivery that brought it."""
+    return await store.one(
+        "SELECT * FROM privacy_requests WHERE account_id = :account_id AND id = :id",
+        account_id=account_id, id=request_id,
+    )  # fmt: skip
+
+
+async def proofs(store: Store, account_id: str, *, after: str | None, limit: int) -> list[Row]:
+    """The account's proofs, newest first, after (that is: older than) this id."""
+    older = "" if after is None else "AND id < :after "
+    rows = await store.all(
+        f"SELECT * FROM proofs WHERE account_id = :account_id {older}ORDER BY id DESC LIMIT :limit",
+        account_id=account_id, limit=limit, **({} if after is None else {"after": after}),
+    )  # fmt: skip
+    return [serialize(row) for row in rows]
+
+
+def serialize(row: Row) -> Row:
+    """A proof with its counts opened."""
+    return {**row, "counts": json.loads(row["counts"])}
+
+
+async def proofs_of(store: Store, account_id: str, word: Word) -> list[Row]:
+    """The proofs of the erasures that this identity fell under; it is looked for by its hash."""
+    salt = await store.one("SELECT salt FROM salts WHERE account_id = :account_id", account_id=account_id)
+    if salt is None:
+        return []
+    rows = await store.all(
+        "SELECT DISTINCT p.* FROM tombstones t JOIN proofs p ON p.account_id = t.account_id AND p.id = t.proof_id "
+        "WHERE t.account_id = :account_id AND t.hash = :hash ORDER BY p.id DESC",
+        account_id=account_id, hash=tombstones.hashed(salt["salt"], word),
+    )  # fmt: skip
+    return [serialize(row) for row in rows]
+
+
+async def handed_over(store: Store, proof: Row) -> None:
+    """That what is held on somebody was handed over; a privacy request that asked for it is done."""
+
+    def plan() -> Plan[None]:
+        yield _PROOF.many([tuple(proof.values())])
+        if proof["request_id"] is not None:
+            yield Sql(
+                "UPDATE privacy_requests SET done_at = :at WHERE account_id = :account_id AND id = :id AND done_at IS NULL",
+                account_id=proof["account_id"], id=proof["request_id"], at=proof["done_at"],
+            )  # fmt: skip
+
+    await store.commit(plan)
+
+
+async def proof_of_request(store: Store, account_id: str, request_id: str) -> Row | None:
+    """The proof that a privacy request was carried out, if it was."""
+    row = await store.one(
+        "SELECT * FROM proofs WHERE account_id = :account_id AND request_id = :id ORDER BY id LIMIT 1",
+        account_id=account_id, id=request_id,
+    )  # fmt: skip
+    return serialize(row) if row else None

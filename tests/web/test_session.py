@@ -7,7 +7,7 @@ import pytest
 
 from app.base import clock
 from app.base.settings import Settings
-from app.web.http import cookies
+from app.web.http import authentication
 from tests.house import House, eventually
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +69,7 @@ async def test_it_ends_with_the_token_within_a_second(house: House) -> None:
 
 async def test_it_ends_by_itself(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await signed_in(house, house.token)
-    later = clock.now() + cookies.LIVES * 1_000_000
+    later = clock.now() + authentication.LIVES * 1_000_000
     monkeypatch.setattr("app.web.http.authentication.now", lambda: later - 1_000_000)
     assert (await house.client.get("/v1/account")).status_code == 200
     monkeypatch.setattr("app.web.http.authentication.now", lambda: later + 1)

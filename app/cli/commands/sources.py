@@ -239,7 +239,7 @@ def adapters_(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = No
 
     if name is not None and name not in adapters.names():
         raise Misuse(f"there is no adapter {name!r}; there are {', '.join(adapters.names())}")
-    from app.base.catalog import described
+    from app.base.samples import described
 
     shown = [described(adapters.load(one)) for one in ([name] if name else adapters.names())]
     if json:

@@ -1,23 +1,26 @@
 """The delivery log over HTTP: what came, what became of it, and once more."""
 
 import base64
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
+from app.base.clock import iso
 from app.base.outcome import RECORDED, Outcome
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.ingest.reprocess import NotKept
-from app.store import contacts, deliveries, sources
-from app.store.delivery_search import look
+from app.ingest.reprocess import NotRecorded
+from app.observability.diff import FieldChange, changes
+from app.store import contacts, deliveries, orders, sources
+from app.store.delivery_search import search
 from app.web.api.orders import Since, moment_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, not_found
-from app.web.http.request import Asked, Body, Page, after, answer, cursor, page_of, route
-from app.web.http.schemas import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown, SourceNamed
+from app.web.http.request import ApiRequest, Body, Page, Query, Stream, after, answer, cursor, page_of, route
+from app.web.http.schemas import DeliveryResponse, DeliveryWhole, Listed, Opened, RetriedResponse, SourceNamed
 
 
 def _recorded(outcome: Outcome) -> Outcome:
@@ -48,20 +51,20 @@ class DeliveryQuery(Page):
     newer_than: str | None = Field(None, max_length=64)
 
 
-async def index(asked: Asked) -> Response:
+async def index(asked: ApiRequest) -> Response:
     """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first.
 
     What matches rarely is looked for so many rows at a time: a page may hold fewer than `limit`, even none, and still have
     a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
     """
     query = asked.query(DeliveryQuery)
-    store, contact_id = asked.registry.store, None
+    store, contact_id = asked.service.store, None
     if query.contact:
         found = await contacts.find(store, asked.account_id, query.contact)
         if found is None:
             return answer({"data": [], "next_cursor": None})
         contact_id = found["id"]
-    wanted = deliveries.Filter(
+    wanted = deliveries.DeliveryFilter(
         source_id=query.source_id,
         outcome=query.outcome,
         kind=query.kind,
@@ -74,14 +77,14 @@ async def index(asked: Asked) -> Response:
     if query.newer_than is not None:
         rows = await deliveries.newer(store, asked.account_id, wanted, than=query.newer_than, limit=query.limit)
         return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": None})
-    rows, place = await look(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
+    rows, place = await search(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
     following = None if place is None else cursor(place)
     return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": following})
 
 
-async def show(asked: Asked) -> Response:
+async def show(asked: ApiRequest) -> Response:
     """One delivery; its body only for those who may see bodies."""
-    store = asked.registry.store
+    store = asked.service.store
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
     if row is None:
         raise not_found("delivery")
@@ -117,16 +120,16 @@ def opened(body: bytes, envelope: Row) -> Opened:
     }
 
 
-async def retry(asked: Asked) -> Response:
+async def retry(asked: ApiRequest) -> Response:
     """Takes one recorded delivery up again, with today's adapter."""
     await asked.body(Body)
     try:
-        receipt = await asked.registry.retry.retry(asked.account_id, asked.path("delivery"))
-    except NotKept as why:
+        receipt = await asked.service.retry.retry(asked.account_id, asked.path("delivery"))
+    except NotRecorded as why:
         raise Problem("conflict", f"the delivery cannot be taken up again: {why}") from None
     if receipt is None:
         raise not_found("delivery")
-    told: RetriedShown = {
+    told: RetriedResponse = {
         "delivery_id": receipt.delivery_id,
         "outcome": receipt.outcome,
         "reason": receipt.reason,
@@ -135,29 +138,143 @@ async def retry(asked: Asked) -> Response:
     return answer(told)
 
 
-async def sources_of(asked: Asked) -> Response:
+async def sources_of(asked: ApiRequest) -> Response:
     """The account's sources as the log names them, for those who read it and keep no sources."""
     query = asked.query(Page)
     rows = await sources.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
 
     return answer(page_of(rows, query.limit, lambda row: _named(asked, row), lambda row: row["id"]))
 
 
-def _named(asked: Asked, row: Row) -> SourceNamed:
+def _named(asked: ApiRequest, row: Row) -> SourceNamed:
     return {
         "id": row["id"],
         "name": row["name"],
         "adapter": row["adapter"],
         "enabled": row["enabled"],
-        "webhook_url": asked.registry.directory.webhook_url(row["id"]),
+        "webhook_url": asked.service.source_cache.webhook_url(row["id"]),
     }
 
 
 ROUTES: list[Route] = [
     route("GET", "/v1/deliveries/sources", sources_of, Permission.LOG, query=Page, gives=Listed[SourceNamed]),
-    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryShown]),
+    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryResponse]),
     route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
-    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedShown),
+    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedResponse),
 ]
+
+
+_MONEY = frozenset({"value", "refunded_value"})
+_TIMES = frozenset({"ordered_at", "paid_at"})
+
+
+class ChangeResponse(TypedDict):
+    """A field before and after, in the shape in which an order shows it."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class OrderChanged(TypedDict):
+    """What became of one order. `values` says whether the asker may see before and after, or the names of fields alone."""
+
+    order_id: str
+    external_id: str
+    title: str | None
+    made: bool
+    values: bool
+    changes: list[ChangeResponse]
+
+
+class ChangesResponse(TypedDict):
+    """Every order that the delivery told of."""
+
+    data: list[OrderChanged]
+    next_cursor: None
+
+
+async def body(asked: ApiRequest) -> Response:
+    """The exact bytes that arrived, to keep as a file."""
+    asked.query(Query)
+    row = await deliveries.find(asked.service.store, asked.account_id, asked.path("delivery"))
+    if row is None:
+        raise not_found("delivery")
+    kept = await deliveries.body(asked.service.store, asked.account_id, row["id"])
+    if kept is None:
+        raise Problem("not_found", "the body of this delivery is not kept any more")
+    return Response(
+        kept[0],
+        media_type="application/octet-stream",
+        headers={
+            "content-disposition": f'attachment; filename="{row["id"]}.body"',
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "sandbox; default-src 'none'",
+            "cache-control": "no-store",
+        },
+    )
+
+
+async def changed(asked: ApiRequest) -> Response:
+    """What the delivery changed in its orders when it was taken up."""
+    asked.query(Query)
+    store = asked.service.store
+    row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
+    if row is None:
+        raise not_found("delivery")
+    told: list[OrderChanged] = []
+    for order_id in row["orders"]:
+        order = await orders.find(store, asked.account_id, order_id)
+        if order is not None:
+            new, found = changes(await orders.history(store, asked.account_id, order["id"]), row["id"])
+            told.append(_serialize(order, new, found, values=_sees_values(asked)))
+    return answer({"data": told, "next_cursor": None})
+
+
+def _sees_values(asked: ApiRequest) -> bool:
+    """An order's content is for those who read orders, or the bodies that it came in."""
+    return asked.caller.may(Permission.READ) or asked.caller.may(Permission.BODIES)
+
+
+def _serialize(order: dict[str, Any], new: bool, found: list[FieldChange], *, values: bool) -> OrderChanged:
+    return {
+        "order_id": order["id"],
+        "external_id": order["external_id"],
+        "title": order["title"] if values else None,
+        "made": new,
+        "values": values,
+        "changes": [
+            {
+                "field": one.field,
+                "before": _value(one.field, one.before, one.currency_before) if values else None,
+                "after": _value(one.field, one.after, one.currency_after) if values else None,
+            }
+            for one in found
+        ],
+    }
+
+
+def _value(field: str, value: Any, currency: str | None) -> Any:
+    if value is None:
+        return None
+    if field in _MONEY:
+        return serializers.money(value, currency)
+    if field in _TIMES:
+        return iso(value)
+    if field == "items":
+        return [serializers.item(line) for line in value]
+    if field == "identities":
+        return [serializers.identity(*one) for one in value]
+    return value
+
+
+_ID = "/v1/deliveries/{delivery}"
+ROUTES += [
+    route(
+        "GET", f"{_ID}/body", body, Permission.BODIES,
+        gives=Stream("application/octet-stream", "The exact bytes that arrived.", binary=True),
+    ),
+    route("GET", f"{_ID}/changes", changed, Permission.LOG, gives=ChangesResponse),
+]  # fmt: skip

@@ -1,15 +1,18 @@
 """Who asks: a bearer of a token, somebody signed in, or the operator at the Unix socket. No token, no role: refused."""
 
+import json
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from app.base.clock import now
-from app.base.operator import ACCOUNT_HEADER, IN_PROCESS
-from app.base.roles import GRANTS, Permission, Role
-from app.service import Registry
+from app.base.roles import ACCOUNT_HEADER, GRANTS, IN_PROCESS, Permission, Role
+from app.base.settings import Settings
+from app.base.vault import Sealed, Vault
+from app.service import Service
 from app.store import accounts
-from app.web.http.cookies import session_of
 from app.web.http.errors import Problem
 
 PANEL = frozenset({Permission.READ})  # what a session in another page's frame is for
@@ -30,28 +33,28 @@ class Caller:
         return permission in GRANTS[self.role] and (not self.panel or permission in PANEL)
 
 
-def is_operator(request: Request, registry: Registry) -> bool:
+def is_operator(request: Request, service: Service) -> bool:
     """Whether the request came through the operator's door, which no TCP connection can: its server has no port."""
     server = request.scope.get("server")
     if not server or server[1] is not None:
         return False
-    settings = registry.settings
+    settings = service.settings
     return server[0] == IN_PROCESS or (settings.on_sqlite and server[0] == str(settings.socket_path))
 
 
-async def identify(request: Request, registry: Registry) -> Caller:
+async def identify(request: Request, service: Service) -> Caller:
     """The caller. Raises Problem."""
-    if is_operator(request, registry):
+    if is_operator(request, service):
         named = request.headers.get(ACCOUNT_HEADER)
         if not named:
             return Caller("", None, Role.ADMIN, operator=True)
-        account = await accounts.find(registry.store, named)
+        account = await accounts.find(service.store, named)
         if account is None:
             raise Problem(
                 "not_found", f"there is no account {named[:100]!r}; `orders-registry account list` shows them"
             )
         return Caller(account["account_id"], None, Role.ADMIN, operator=True)
-    if "authorization" not in request.headers and (signed_in := await _signed_in(request, registry)):
+    if "authorization" not in request.headers and (signed_in := await _signed_in(request, service)):
         return signed_in
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -60,16 +63,115 @@ async def identify(request: Request, registry: Registry) -> Caller:
             "send `Authorization: Bearer TOKEN`; an admin makes tokens",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    bearer = await registry.directory.bearer(token.strip())
+    bearer = await service.source_cache.bearer(token.strip())
     if bearer is None:
         raise Problem("unauthenticated", "this token is unknown or revoked", headers={"WWW-Authenticate": "Bearer"})
     return Caller(bearer.account_id, bearer.member_id, bearer.role)
 
 
-async def _signed_in(request: Request, registry: Registry) -> Caller | None:
+async def _signed_in(request: Request, service: Service) -> Caller | None:
     """Whoever signed in to the console, while the token they did it with counts. Raises Problem."""
-    session = session_of(request, registry.settings, registry.vault, now())
+    session = session_of(request, service.settings, service.vault, now())
     if session is None:
         return None
-    bearer = await registry.directory.bearer_of(session.account_id, session.token_id)
+    bearer = await service.source_cache.bearer_of(session.account_id, session.token_id)
     return Caller(bearer.account_id, bearer.member_id, bearer.role, panel=session.panel) if bearer else None
+
+
+LIVES = 8 * 3600  # seconds; nobody stays signed in overnight
+HEADER = (
+    "orders-console"  # a page of another origin cannot send it without being asked for leave, and nobody gives leave
+)
+_CONSOLE, _PANEL = "orders_session", "orders_panel"
+_SEALED_FOR = "console session"  # what else the vault has sealed is no session
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_LONGEST = 2000  # of a cookie that we have made
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who signed in: the token by its id, never the token. `until` is microseconds since 1970.
+
+    A `panel` session was opened inside another page's frame, and reads alone.
+    """
+
+    account_id: str
+    token_id: str
+    until: int
+    panel: bool
+
+
+def give(response: Response, settings: Settings, vault: Vault, session: Session, *, framed: bool) -> None:
+    """Sets the cookie. `framed`: the panel's frame stands in a page of another site."""
+    said = [_SEALED_FOR, session.account_id, session.token_id, session.until, session.panel]
+    _set(response, settings, panel=session.panel, value=vault.seal(json.dumps(said)), lives=LIVES, framed=framed)
+
+
+def take_away(response: Response, settings: Settings) -> None:
+    """Ends the session in this browser, whichever it was."""
+    for panel in (False, True):
+        _set(response, settings, panel=panel, value="", lives=0, framed=panel)
+
+
+def session_of(request: Request, settings: Settings, vault: Vault, present: int) -> Session | None:
+    """The session whose cookie came along, unless it is over. Raises Problem when another site may have sent the request."""
+    for panel in (False, True):
+        value = request.cookies.get(_name(settings, panel=panel))
+        session = _opened(vault, value) if value and len(value) <= _LONGEST else None
+        if session is not None and session.panel == panel and session.until > present:
+            check_origin(request, settings)
+            return session
+    return None
+
+
+def check_origin(request: Request, settings: Settings) -> None:
+    """Whether one of our own pages sent the request. Raises Problem.
+
+    Browsers say where a request comes from (`Sec-Fetch-Site`, `Origin`), and let no page of another origin send a
+    header of its own making unasked. What changes something must pass both.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        raise Problem("forbidden", "a session counts for the console's own pages alone; other programs send a token")
+    if request.method in _SAFE:
+        return
+    if HEADER not in request.headers or site == "none":
+        raise Problem("forbidden", "with a session, a change needs the header `Orders-Console: 1`, from our own page")
+    origin = request.headers.get("origin")
+    if site is None and origin is not None and origin not in _origins(request, settings):
+        raise Problem("forbidden", "a session counts for the console's own pages alone; other programs send a token")
+
+
+def _origins(request: Request, settings: Settings) -> set[str]:
+    public = urlsplit(settings.webhooks_at)
+    return {f"{public.scheme}://{public.netloc}", f"http://{request.headers.get('host', '')}"}
+
+
+def is_https(settings: Settings) -> bool:
+    """Whether people reach this service over https."""
+    return settings.webhooks_at.startswith("https://")
+
+
+def _name(settings: Settings, *, panel: bool) -> str:
+    # `__Host-` makes the browser refuse one that a neighbouring domain, or plain http, has set.
+    return ("__Host-" if is_https(settings) else "") + (_PANEL if panel else _CONSOLE)
+
+
+def _set(response: Response, settings: Settings, *, panel: bool, value: str, lives: int, framed: bool) -> None:
+    # In another site's page only SameSite=None is sent at all; Partitioned keeps it to that one site's frames.
+    site = "SameSite=None; Partitioned" if framed and is_https(settings) else "SameSite=Strict"
+    secure = "; Secure" if is_https(settings) else ""
+    response.headers.append(
+        "set-cookie",
+        f"{_name(settings, panel=panel)}={value}; Path=/; Max-Age={lives}; HttpOnly; {site}{secure}",
+    )
+
+
+def _opened(vault: Vault, value: str) -> Session | None:
+    try:
+        said = json.loads(vault.open(value))
+    except (Sealed, ValueError):
+        return None
+    if not isinstance(said, list) or len(said) != 5 or said[0] != _SEALED_FOR:
+        return None
+    return Session(*said[1:])
