@@ -1,6 +1,7 @@
 """The running registry: every part made and joined in one place, opened and closed in the right order."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.background.analyze import GrowingTables
@@ -11,7 +12,7 @@ from app.background.retention import Retention
 from app.base.settings import Settings
 from app.base.supervisor import close_all
 from app.base.vault import Vault, open_vault
-from app.db.engine import Store
+from app.db.engine import Store, Unavailable
 from app.imports.importer import Importer
 from app.ingest.fetch import FetchWorker
 from app.ingest.group_commit import GroupCommit
@@ -22,6 +23,7 @@ from app.ingest.reprocess import Reprocessor
 from app.ingest.source_api import SourceApi
 from app.ingest.source_cache import SourceCache
 from app.observability.metrics import Metrics
+from app.observability.readiness import Readiness
 from app.observability.tail import Tail
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class Service:
         self.store = Store(settings)
         self.source_cache = SourceCache(self.store, self.vault, settings)
         self.group_commit = group_commit(self.store)
-        self.metrics = Metrics(self.store, lambda: self.group_commit.waiting)
+        self.readiness = Readiness(self.store, self.vault, self.group_commit)
+        self.metrics = Metrics(self.store, lambda: self.group_commit.waiting, lambda: self.readiness.faults)
         self.refused = RejectionCounter(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
         self.tail = Tail(self.store)
@@ -71,8 +74,9 @@ class Service:
         self.jobs = Jobs(self.store, self.retry, self.group_commit)
         self.loops = [
             self.refused.loop, self.metrics.loop, self.held.loop, self.fetch.loop, self.retention.loop, self.jobs.loop,
-            self.outbox.loop, self.tail.loop, *([self.young.loop] if self.young else []),
+            self.outbox.loop, self.tail.loop, self.readiness.loop, *([self.young.loop] if self.young else []),
         ]  # fmt: skip
+        self.readiness.watch(self.loops)
         self.spans = self._observed()
 
     def _observed(self) -> "Tracing | None":
@@ -96,6 +100,8 @@ class Service:
             if self.spans:
                 self.spans.start()
             self.group_commit.start()
+            with suppress(Unavailable):  # it is looked at again and again
+                await self.readiness.look_at_key()
             if self._background:
                 for loop in self.loops:
                     loop.start()
@@ -105,7 +111,14 @@ class Service:
 
     async def close(self) -> None:
         """Ends what is under way, writes what is counted, disconnects. Whatever fails, the rest is closed."""
-        own = (self.jobs, self.outbox, self.fetch, self.tail, self.refused)  # with more to end than a loop
+        own = (
+            self.jobs,
+            self.outbox,
+            self.fetch,
+            self.tail,
+            self.refused,
+            self.readiness,
+        )  # with more to end than a loop
         ends = {part.loop: part.stop for part in own}
         await close_all([
             [("import", self.importer.stop), *((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -29,17 +30,27 @@ if TYPE_CHECKING:
 GRACE = 20  # seconds in which what was accepted is committed and answered when the server ends
 # Seconds after a signal at which the process ends, whatever still holds it: a thread within a damaged file, say.
 LONGEST_END = GRACE + 12
+LEAVES_WITHIN = 5.0  # seconds for the interpreter to end after that
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def end_on(handler: Callable[[int, FrameType | None], None]) -> None:
     """Has each signal that ends a server handled so; but not a hang-up that is ignored on purpose: that is how nohup works."""
+    if threading.current_thread() is not threading.main_thread():  # which alone can listen to signals
+        return
     for number in ENDING:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 BACKLOG = 2048  # connections that the kernel keeps while we are busy
+
+
+def leave() -> None:
+    """Is the last thing that a serving process does: no signal changes that any more, nor does a thread that hangs."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    faulthandler.dump_traceback_later(LEAVES_WITHIN, exit=True)
 
 
 class Server(uvicorn.Server):
@@ -75,6 +86,8 @@ class Server(uvicorn.Server):
                 runner.run(self._listen(sockets, watched))
         except SystemExit:
             raise CommandFailed("the server could not start; the log says why") from None
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
     async def _listen(self, sockets: list[socket.socket], watched: int | None) -> None:
         if watched is not None:

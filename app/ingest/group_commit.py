@@ -48,7 +48,7 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self._ending = False
         self.trouble: str | None = None  # why the last commit failed; None once one succeeds
-        self.succeeded_at = 0.0  # when the last one succeeded, by time.monotonic()
+        self.succeeded_at = self.failed_at = -LOG_EVERY  # when the last one did, by time.monotonic()
         self._logged_at = -LOG_EVERY
 
     def start(self) -> None:
@@ -62,6 +62,11 @@ class GroupCommit:
         if self._task:
             await self._task
             self._task = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it commits what comes."""
+        return self._task is not None and not self._task.done()
 
     @property
     def waiting(self) -> int:
@@ -160,7 +165,7 @@ class GroupCommit:
         if why != self.trouble or now - self._logged_at >= LOG_EVERY:
             log.error("the database cannot commit", reason=why, deliveries=len(batch))
             self._logged_at = now
-        self.trouble = why
+        self.trouble, self.failed_at = why, now
         _answer_busy(batch)
 
     def _tell(self, records: Sequence[Record], receipts: Sequence[Receipt], took: float) -> None:

@@ -5,7 +5,7 @@ ours. Whose sources they are is kept apart: an account's token sees its own, nob
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,6 +14,7 @@ from app.base.clock import now
 from app.base.outcome import Outcome
 from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
+from app.observability.readiness import WORDS
 from app.store import delivery_rollups, outbox
 from app.store.delivery_record import Receipt, Record
 
@@ -28,8 +29,10 @@ _BATCH = (1, 2, 4, 8, 16, 32, 64, 128)
 class Metrics:
     """The counts of one process."""
 
-    def __init__(self, store: Store, waiting: Callable[[], int]) -> None:
-        self._store, self._waiting = store, waiting
+    def __init__(
+        self, store: Store, waiting: Callable[[], int], not_ready: Callable[[], Collection[str]] = tuple
+    ) -> None:
+        self._store, self._waiting, self._not_ready = store, waiting, not_ready
         self._deliveries: dict[tuple[str, str, str], int] = {}  # account, source, outcome
         self._refused: dict[tuple[str, str], int] = {}  # outcome, reason
         self._sources: set[tuple[str, str]] = set()
@@ -129,7 +132,14 @@ class Metrics:
         for ended, count in self._told.items():
             told.add_metric([ended], count)
         yield told
+        not_ready = GaugeMetricFamily(
+            "orders_not_ready", "What keeps a delivery from being committed now; the log says why.", labels=["check"]
+        )
+        for check in WORDS:
+            not_ready.add_metric([check], int(check in self._not_ready()))
+        yield not_ready
         for name, words, value in (
+            ("orders_ready", "Whether a delivery would be committed now.", int(not self._not_ready())),
             ("orders_commit_queue", "Deliveries that wait for the next commit.", self._waiting()),
             ("orders_fetches_waiting", "Thin deliveries whose order is still to be read.", self._fetches),
             ("orders_oldest_fetch_seconds", "Since when the oldest of these waits.", _age(self._oldest_fetch_at)),

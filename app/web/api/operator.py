@@ -37,7 +37,7 @@ async def owner(asked: ApiRequest) -> Response:
 async def examine(asked: ApiRequest) -> Response:
     """Whether this installation is sound."""
     service = asked.service
-    findings = await doctor.examine(service.store, service.vault, service.settings)
+    findings = await doctor.examine(service.store, service.vault, service.settings, service.readiness)
     return answer({"well": all(one.well for one in findings), "checks": doctor.as_json(findings)})
 
 

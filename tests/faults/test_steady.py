@@ -1,0 +1,309 @@
+"""What goes on in the background goes on, whatever fails; and the service says so itself when it cannot take deliveries."""
+
+import asyncio
+import json
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from app.base import supervisor
+from app.base.settings import Settings
+from app.base.supervisor import Loop, close_all, faults
+from app.base.vault import make_key
+from app.ingest import group_commit
+from app.observability import readiness
+from tests.faults.proxy import proxied
+from tests.faults.test_engine import altered
+from tests.house import House, eventually, order_event
+from tests.server import Server
+
+pytestmark = pytest.mark.anyio
+
+on_postgresql = pytest.mark.parametrize("engine", ["postgresql"])
+on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that failed is tried again at once."""
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.02)
+
+
+@pytest.fixture
+def probed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question is a probe of its own, with little patience."""
+    for name, seconds in (("COUNTS", 0.0), ("REMEMBERED", 0.0), ("FAILED_LATELY", 0.0), ("ANSWERS_WITHIN", 0.2)):
+        monkeypatch.setattr(readiness, name, seconds)
+
+
+async def ready(house: House) -> tuple[int, str]:
+    answer = await house.client.get("/readyz")
+    return answer.status_code, answer.json().get("detail", "")
+
+
+async def comes(house: House, status: int) -> str:
+    """What /readyz says once its status is this one."""
+    found: tuple[int, str] = await eventually(lambda: ready(house), lambda said: said[0] == status)
+    return found[1]
+
+
+# -- Loops ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_loop_that_fails_is_logged_once_for_each_kind_and_goes_on() -> None:
+    turns = iter([ValueError("a person's name"), ValueError("b"), OSError("c"), ValueError("d")])
+    through = asyncio.Event()
+
+    async def turn() -> None:
+        if (fault := next(turns, None)) is not None:
+            raise fault
+        through.set()
+
+    loop = Loop("trial", turn)
+    with capture_logs() as lines:
+        loop.start()
+        await through.wait()
+        loop.spawn(turn(), "more")
+        await loop.stop()
+    said = [(line["log_level"], line.get("fault")) for line in lines]
+    assert said == [("error", "ValueError"), ("error", "OSError"), ("info", None)]
+    assert lines[-1]["failures"] == 4
+    assert loop.fault is None  # it was ended on purpose
+
+
+async def test_a_loop_that_cannot_go_on_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.0)
+
+    async def fails() -> None:
+        raise ValueError
+
+    async def ends() -> None:
+        raise asyncio.CancelledError
+
+    loops = [Loop("fails", fails), Loop("ends", ends)]
+    for loop in loops:
+        loop.start()
+
+    async def said() -> dict[str, str]:
+        return faults(loops)
+
+    assert await eventually(said, bool) == {"ends": "it has ended"}
+    monkeypatch.setattr(supervisor, "STUCK", 0.0)
+    assert "ValueError" in (await eventually(said, lambda found: len(found) == 2))["fails"]
+    for loop in loops:
+        await loop.stop()
+
+
+async def test_every_part_is_closed_whatever_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "CLOSES_WITHIN", 0.0)
+    monkeypatch.setattr(supervisor, "LEAST_TO_CLOSE", 0.05)
+    closed: list[str] = []
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    async def fails() -> None:
+        raise sqlite3.DatabaseError("malformed")
+
+    async def closes() -> None:
+        closed.append("store")
+
+    with capture_logs() as lines:
+        await close_all([[("loop", fails), ("other", hangs)], [("store", closes)]])
+    assert closed == ["store"]
+    assert {line["part"] for line in lines} == {"loop", "other"}
+
+
+AWAY = ("fetches", "jobs", "held", "outbox", "refusals")
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_every_loop_goes_on_when_its_table_is_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renamed away, as during a change of the schema by hand: every loop that looks there fails, and goes on after it."""
+    monkeypatch.setattr(supervisor, "STUCK", 0.0)
+    source, held = await house.source(), await house.source(unknown_contacts="hold", name="holds")
+    await house.deliver(source, order_event("1", delivery_id="1"))
+    waits = (await house.deliver(held, order_event("2", delivery_id="2", contact={"email": "late@example.com"}))).json()
+    assert waits["outcome"] == "held"
+    service = house.service
+    there = [f"ALTER TABLE {name} RENAME TO {name}_away" for name in AWAY]
+    back = [f"ALTER TABLE {name}_away RENAME TO {name}" for name in AWAY]
+    failing = {"fetch", "jobs", "held", "outbox"}
+
+    async def stuck() -> set[str]:
+        for loop in service.loops:
+            loop.wake()
+        return set(faults(service.loops))
+
+    async with altered(service.store, there, back):
+        await eventually(stuck, lambda names: names >= failing)
+        assert "work in the background cannot go on" in await comes(house, 503)
+    await eventually(stuck, lambda names: not names)
+    assert await comes(house, 200) == ""
+    job = (await house.call("POST", "/v1/deliveries/retry", {"filter": {"source_id": source}})).json()
+    await eventually(lambda: house.get(f"/v1/jobs/{job['job_id']}"), lambda found: found["state"] == "done")
+    await house.call("PUT", "/v1/contacts/crm-9", {"name": "Late", "emails": ["late@example.com"]})
+    path = f"/v1/deliveries/{waits['delivery_id']}"
+    await eventually(lambda: house.get(path), lambda found: found["outcome"] == "created")
+
+
+@on_sqlite
+async def test_a_held_delivery_that_fails_keeps_none_of_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await house.source(unknown_contacts="hold")
+    mail = {"contact": {"email": "late@example.com"}}
+    first, second = [
+        (await house.deliver(source, order_event(name, delivery_id=name, **mail))).json()["delivery_id"]
+        for name in "ab"
+    ]
+    retry = house.service.retry.retry
+
+    async def poisoned(account_id: str, delivery_id: str) -> Any:
+        if delivery_id == first:
+            raise ValueError("a fault of ours")
+        return await retry(account_id, delivery_id)
+
+    monkeypatch.setattr(house.service.retry, "retry", poisoned)
+    await house.call("PUT", "/v1/contacts/crm-9", {"name": "Late", "emails": ["late@example.com"]})
+    await eventually(lambda: house.get(f"/v1/deliveries/{second}"), lambda found: found["outcome"] == "created")
+    assert (await house.get(f"/v1/deliveries/{first}"))["outcome"] == "held"
+
+
+async def test_what_was_refused_is_counted_when_the_table_is_back(house: House) -> None:
+    source = await house.source()
+    url = f"/webhooks/{source}"
+    assert (await house.client.post(url, content=b"{}")).status_code == 401
+    await house.service.refused.flush()
+    there, back = "ALTER TABLE refusals RENAME TO refusals_away", "ALTER TABLE refusals_away RENAME TO refusals"
+    async with altered(house.service.store, [there], [back]):
+        assert (await house.client.post(url, content=b"{}")).status_code == 401
+        with pytest.raises(Exception, match="refusals"):
+            await house.service.refused.flush()
+        assert (await house.client.post(url, content=b"{}")).status_code == 401
+    await house.service.refused.flush()
+    [counted] = (await house.get(f"/v1/sources/{source}"))["refused"]
+    assert (counted["count"], len(counted["samples"])) == (3, 3)
+
+
+@on_sqlite
+async def test_a_server_whose_file_is_damaged_ends_when_it_is_told(settings: Settings, tmp_path: Path) -> None:
+    async with House(settings) as house:
+        source = await house.source()
+        for number in range(50):
+            await house.deliver(source, order_event(str(number), delivery_id=str(number)))
+    server = Server(settings, tmp_path)
+    await server.start()
+    size = settings.database_path.stat().st_size
+    with settings.database_path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(size - 4096))
+    server.stop()  # exit code 0, or the test fails
+
+
+# -- Ready ------------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def locked(settings: Settings) -> AsyncIterator[None]:
+    """Somebody else holds what a delivery is written into."""
+    if settings.on_sqlite:
+        other = sqlite3.connect(settings.database_path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+        return
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE deliveries")
+            yield
+    finally:
+        await connection.close()
+
+
+@pytest.mark.usefixtures("probed_at_once")
+async def test_not_ready_while_somebody_locks_what_a_delivery_needs(house: House) -> None:
+    assert await comes(house, 200) == ""
+    async with locked(house.settings):
+        assert await comes(house, 503) == "the database does not commit"
+        text = (await house.client.get("/metrics")).text
+        assert 'orders_not_ready{check="database"} 1.0' in text and "orders_ready 0.0" in text
+        doctor = (await house.operator.get("/operator/doctor")).json() if not house.settings.on_sqlite else None
+        if doctor:
+            [found] = [one for one in doctor["checks"] if one["check"] == "readiness"]
+            assert not doctor["well"] and found["found"].startswith("the database does not commit: ")
+    assert await comes(house, 200) == ""
+    assert "orders_ready 1.0" in (await house.client.get("/metrics")).text
+
+
+@pytest.mark.usefixtures("probed_at_once")
+@on_postgresql
+async def test_an_answer_comes_also_when_the_database_is_silent(settings: Settings) -> None:
+    async with (
+        proxied(settings.database_url) as (proxy, address),
+        House(settings.model_copy(update={"database_url": address})) as house,
+    ):
+        assert await comes(house, 200) == ""
+        proxy.silence()
+        try:
+            assert await ready(house) == (503, "the database does not commit")
+        finally:
+            proxy.speak()
+        assert await comes(house, 200) == ""
+
+
+async def test_deliveries_that_fail_say_it_without_a_probe(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = await house.source()
+    probes = house.service.readiness._probe
+    monkeypatch.setattr(house.service.readiness, "_probe", lambda: pytest.fail("it was not needed"))
+    assert (await house.deliver(source, order_event("1", delivery_id="1"))).status_code == 200
+    assert (await ready(house))[0] == 200
+    there, back = "ALTER TABLE tallies RENAME TO tallies_away", "ALTER TABLE tallies_away RENAME TO tallies"
+    async with altered(house.service.store, [there], [back]):
+        assert (await house.deliver(source, order_event("2", delivery_id="2"))).status_code == 503
+        assert (await ready(house))[0] == 503
+    monkeypatch.setattr(house.service.readiness, "_probe", probes)
+    monkeypatch.setattr(readiness, "FAILED_LATELY", 0.0)  # so much later
+    assert await comes(house, 200) == ""  # though no delivery came since
+
+
+async def test_shedding_load_is_ready(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = await house.source()
+    monkeypatch.setattr(group_commit, "MOST_WAITING", 0)
+    assert (await house.deliver(source, order_event())).status_code == 503
+    assert (await ready(house))[0] == 200
+
+
+async def test_a_group_commit_that_ended_is_not_ready(house: House) -> None:
+    await house.service.group_commit.stop()
+    assert await ready(house) == (503, "the database does not commit")
+
+
+async def test_a_wrong_master_key_is_said_at_the_start(settings: Settings) -> None:
+    async with House(settings) as house:
+        source = await house.source()
+        good = house.service.settings.master_key
+    other = settings.model_copy(update={"master_key": make_key()})
+    with capture_logs() as lines:
+        async with House(other, "another") as house:
+            assert await ready(house) == (503, "the master key does not open the secrets")
+            assert (await house.deliver(source, order_event())).status_code == 503
+            checks = (await house.operator.get("/operator/doctor")).json()["checks"]
+            assert [one["check"] for one in checks if not one["well"]] == ["master key", "readiness"]
+            assert 'orders_not_ready{check="master_key"} 1.0' in (await house.client.get("/metrics")).text
+    assert lines[0]["event"] == "the master key does not open the secrets" and lines[0]["log_level"] == "error"
+    async with House(settings.model_copy(update={"master_key": good}), "third") as house:
+        assert (await ready(house))[0] == 200
+    assert json.dumps(lines, default=str).count(good or "no key") == 0
