@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.base.clock import iso, now
 from app.base.settings import Settings
 from app.base.vault import Sealed, Vault
 from app.db import maintenance
 from app.db.engine import Store, Unavailable
 from app.db.migrate import newest
 from app.observability.readiness import ADVICE, DATABASE, WORDS, Readiness
+from app.store import delivery_rollups
 
 LEAST_FREE = 1 << 30  # bytes
+COMPARED = 24  # hours of which the counts are compared with the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ async def examine(store: Store, vault: Vault, settings: Settings, readiness: Rea
         ("disk", lambda: _disk(settings)),
         ("master key", lambda: _key(store, vault)),
         ("readiness", lambda: _readiness(readiness)),
+        ("counts", lambda: _counts(store)),
         ("clock", _clock),
     )
     for check, examined in checks:
@@ -73,6 +77,20 @@ async def _readiness(readiness: Readiness) -> list[Finding]:
     if not faults:
         return [Finding("readiness", True, "a delivery would be committed now")]
     return [Finding("readiness", False, f"{WORDS[name]}: {why}", ADVICE[name]) for name, why in faults.items()]
+
+
+async def _counts(store: Store) -> list[Finding]:
+    """The statistics against the log."""
+    wrong = await delivery_rollups.differences(store, now() - COMPARED * delivery_rollups.HOUR)
+    found = f"those of the last {COMPARED} hours agree with the log"
+    if wrong:
+        first = wrong[0]
+        found = (
+            f"{len(wrong)} of the last {COMPARED} hours differ from the log; the first: {iso(first['hour'])} "
+            f"{first['source_id']} {first['outcome']}, {first['counted']} counted and {first['logged']} in the log"
+        )
+    advice = "nothing is lost, and the log is right; this is a fault of ours: please report it"
+    return [Finding("counts", not wrong, found, advice)]
 
 
 async def _clock() -> list[Finding]:

@@ -13,12 +13,15 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from app.base import supervisor
+from app.base import clock, supervisor
+from app.base.outcome import Outcome
 from app.base.settings import Settings
 from app.base.supervisor import Loop, close_all, faults
 from app.base.vault import make_key
+from app.db.statements import Plan, Sql
 from app.ingest import group_commit
 from app.observability import readiness
+from app.store import delivery_rollups, fetches, retention
 from tests.faults.proxy import proxied
 from tests.faults.test_engine import altered
 from tests.house import House, eventually, order_event
@@ -307,3 +310,83 @@ async def test_a_wrong_master_key_is_said_at_the_start(settings: Settings) -> No
     async with House(settings.model_copy(update={"master_key": good}), "third") as house:
         assert (await ready(house))[0] == 200
     assert json.dumps(lines, default=str).count(good or "no key") == 0
+
+
+# -- Counts -----------------------------------------------------------------------------------------------------------
+
+
+async def counted(house: House) -> dict[str, int]:
+    """How many deliveries ended how, as the statistics have it."""
+    sums: dict[str, int] = {}
+    for hour in (await house.get("/v1/stats"))["hours"]:
+        sums[hour["outcome"]] = sums.get(hour["outcome"], 0) + hour["count"]
+    return sums
+
+
+async def test_retries_of_one_delivery_at_the_same_time_are_counted_once(house: House) -> None:
+    """In one batch, and in two of which the second had read the log before the first was through."""
+    source = await house.source()
+    delivery = (await house.deliver(source, order_event("1", delivery_id="1"))).json()["delivery_id"]
+    service = house.service
+    kept = await service.retry.kept(house.account_id, delivery)
+    assert kept is not None and await counted(house) == {"created": 1}
+    again = await asyncio.gather(*(service.retry.commit(kept.read()) for _ in range(5)))
+    assert {one.outcome for one in again} == {again[0].outcome} and again[0].delivery_id == delivery
+    assert await counted(house) == {"created": 1}
+    assert await delivery_rollups.differences(service.store, 0) == []
+
+    unreadable = [kept.read(), kept.read()]
+    for rec in unreadable:
+        rec.outcome, rec.reason, rec.statements = Outcome.UNREADABLE, "a trial", ()
+    for rec in unreadable:
+        await service.retry.commit(rec)
+    assert await counted(house) == {"unreadable": 1}
+    for rec in (kept.read(), kept.read()):
+        rec.was = "created"
+        await service.retry.commit(rec)
+    assert await counted(house) == {(await house.get(f"/v1/deliveries/{delivery}"))["outcome"]: 1}
+
+
+async def test_what_is_given_up_or_asked_for_again_is_counted_as_the_log_has_it(house: House) -> None:
+    source = await house.source()
+    delivery = (await house.deliver(source, order_event("1", delivery_id="1"))).json()["delivery_id"]
+    service, words = house.service, "a key was refused"
+    kept = await service.retry.kept(house.account_id, delivery)
+    assert kept is not None
+    rec = kept.read()
+    rec.outcome, rec.statements, rec.reason = Outcome.UNFETCHED, (), words
+    await service.fetch.loop.stop()
+    await service.retry.commit(rec)
+    assert await counted(house) == {"unfetched": 1}
+    await fetches.new_key(service.store, house.account_id, source, clock.now(), words)
+    assert await counted(house) == {"fetching": 1}
+    await fetches.give_up(service.store, house.account_id, delivery, "a trial")
+    assert await counted(house) == {"unfetched": 1}
+
+
+async def test_a_difference_is_found_and_said_by_doctor(house: House) -> None:
+    source = await house.source()
+    for name in "ab":
+        await house.deliver(source, order_event(name, delivery_id=name))
+    store = house.service.store
+
+    def counted_wrong(by: int) -> Plan[None]:
+        yield Sql("UPDATE tallies SET count = count + :by WHERE outcome = 'created'", by=by)
+
+    await store.commit(lambda: counted_wrong(1))
+    [found] = await delivery_rollups.differences(store, 0)
+    assert (found["source_id"], found["outcome"], found["logged"], found["counted"]) == (source, "created", 2, 3)
+    checks = (await house.operator.get("/operator/doctor")).json()["checks"]
+    [counts] = [one for one in checks if one["check"] == "counts"]
+    assert not counts["well"] and "3 counted and 2 in the log" in counts["found"]
+    await store.commit(lambda: counted_wrong(-1))
+
+
+async def test_hours_that_were_pruned_are_not_compared(house: House) -> None:
+    source = await house.source()
+    await house.deliver(source, order_event("a", delivery_id="a"))
+    await house.call("PATCH", "/v1/account", {"retention": {"deliveries": "1d"}})
+    store = house.service.store
+    step = await retention.step(store, house.account_id, "deliveries", clock.now() + 1_000_000, None)
+    assert step.taken == 1
+    assert await delivery_rollups.differences(store, 0) == []
