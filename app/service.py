@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.background.analyze import GrowingTables
+from app.background.clock_guard import ClockGuard
 from app.background.erasure import ErasureService
 from app.background.jobs import Jobs
 from app.background.outbox import Outbox, Shown
@@ -50,6 +51,7 @@ class Service:
         self.metrics = Metrics(self.store, lambda: self.group_commit.waiting, lambda: self.readiness.faults)
         self.refused = RejectionCounter(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
+        self.clock_guard = ClockGuard(self.store)
         self.tail = Tail(self.store)
         self.outbox = Outbox(
             self.store,
@@ -58,6 +60,7 @@ class Service:
             shown=shown,
             counts=self.metrics.told,
             busy=lambda: self.group_commit.waiting > 0,
+            doubt=self.clock_guard.doubt,
         )
         self.group_commit.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
         self.young = None if self.store.on_sqlite else GrowingTables(self.store)
@@ -70,7 +73,7 @@ class Service:
         self.held = OnHoldWorker(self.store, self.retry)
         self.source_api = SourceApi()
         self.fetch = FetchWorker(self.store, self.vault, self.retry, self.source_api, self.group_commit.to_fetch)
-        self.retention = Retention(self.store)
+        self.retention = Retention(self.store, self.clock_guard.doubt)
         self.jobs = Jobs(self.store, self.retry, self.group_commit)
         self.loops = [
             self.refused.loop, self.metrics.loop, self.held.loop, self.fetch.loop, self.retention.loop, self.jobs.loop,

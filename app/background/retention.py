@@ -1,9 +1,10 @@
 """Retention: what an account keeps no longer is pruned, when asked and by itself, in small steps while intake goes on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from app.background.clock_guard import CONFIRM
 from app.base import clock as moments
 from app.base.log import log
 from app.base.supervisor import Loop
@@ -29,12 +30,21 @@ class PruneResult:
     count: int
 
 
-class Retention:
-    """Prunes; one process does it by itself, whoever comes first each hour."""
+class ClockDoubted(Exception):
+    """Nothing is pruned while the clock is not believed; the message says why, and what to do."""
 
-    def __init__(self, store: Store, clock: Callable[[], int] = moments.now) -> None:
-        self._store, self._clock = store, clock
-        self.loop = Loop("retention", self.turn, LOOK, known=(Unavailable,))
+
+class Retention:
+    """Prunes; one process does it by itself, whoever comes first each hour.
+
+    `doubt` says why the clock is not to be believed, or None.
+    """
+
+    def __init__(
+        self, store: Store, doubt: Callable[[], Awaitable[str | None]], clock: Callable[[], int] = moments.now
+    ) -> None:
+        self._store, self._doubt, self._clock = store, doubt, clock
+        self.loop = Loop("retention", self.turn, LOOK, known=(ClockDoubted, Unavailable))
 
     async def counted(self, account: Row) -> list[PruneResult]:
         """How much of each class is too old now; nothing is taken. Raises Unavailable."""
@@ -49,7 +59,12 @@ class Retention:
         ]
 
     async def prune(self, account: Row, at_most: int | None = None) -> tuple[list[PruneResult], bool]:
-        """Takes what is too old, at most about so many rows; and whether that was all of it. Raises Unavailable."""
+        """Takes what is too old, at most about so many rows; and whether that was all of it.
+
+        Raises ClockDoubted, Unavailable.
+        """
+        if why := await self._doubt():
+            raise ClockDoubted(f"the clock is not believed: {why}; where it is right: {CONFIRM}")
         found, left = [], at_most
         done = True
         for name, before in self._classes(account):
@@ -90,5 +105,7 @@ class Retention:
 
     async def turn(self) -> None:
         """Prunes every account when that is due and no other process does it. Raises Unavailable."""
+        if await self._doubt():  # it has been logged; and asking is what leaves the hourly mark
+            return
         if await retention.turn(self._store, self._clock(), int(EVERY * 1e6)) and (went := await self.sweep()):
             log.info("pruned", **went)

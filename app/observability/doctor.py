@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.background.clock_guard import CONFIRM, ClockGuard
 from app.base.clock import iso, now
 from app.base.settings import Settings
 from app.base.vault import Sealed, Vault
@@ -31,7 +32,9 @@ class Finding:
     advice: str = ""
 
 
-async def examine(store: Store, vault: Vault, settings: Settings, readiness: Readiness) -> list[Finding]:
+async def examine(
+    store: Store, vault: Vault, settings: Settings, readiness: Readiness, clock_guard: ClockGuard
+) -> list[Finding]:
     """All checks. One that the database does not answer says so."""
     findings: list[Finding] = []
     checks: tuple[tuple[str, Callable[[], Awaitable[list[Finding]]]], ...] = (
@@ -41,7 +44,7 @@ async def examine(store: Store, vault: Vault, settings: Settings, readiness: Rea
         ("master key", lambda: _key(store, vault)),
         ("readiness", lambda: _readiness(readiness)),
         ("counts", lambda: _counts(store)),
-        ("clock", _clock),
+        ("clock", lambda: _clock(clock_guard)),
     )
     for check, examined in checks:
         try:
@@ -93,9 +96,12 @@ async def _counts(store: Store) -> list[Finding]:
     return [Finding("counts", not wrong, found, advice)]
 
 
-async def _clock() -> list[Finding]:
-    well = 2025 <= time.gmtime().tm_year < 2100
-    return [Finding("clock", well, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "set the clock")]
+async def _clock(clock_guard: ClockGuard) -> list[Finding]:
+    why = await clock_guard.doubt()
+    if why is None and not 2025 <= time.gmtime().tm_year < 2100:
+        why = iso(now())
+    advice = f"set the clock; where it is right, and nothing is pruned meanwhile: {CONFIRM}"
+    return [Finding("clock", why is None, why or iso(now()), advice)]
 
 
 async def _disk(settings: Settings) -> list[Finding]:

@@ -1,7 +1,9 @@
 """The only room that speaks SQL about marks that a process leaves to say that it is well: that it writes, and what time it has."""
 
+from dataclasses import dataclass
+
 from app.db.engine import Store
-from app.db.statements import Insert, Plan, Row, Sql
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
 
 PROBED = "write_probed_at"
 PROBE_WITHIN = 5.0  # seconds that PostgreSQL has for a statement of the probe
@@ -34,3 +36,40 @@ async def sealed_in_use(store: Store, present: int) -> list[Row]:
         "AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > :present)",
         present=present,
     )
+
+
+# -- What time it is ------------------------------------------------------------------------------------------------
+
+CLOCK = "clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """When a process whose clock was believed last said so, in microseconds, and how often an operator has confirmed one."""
+
+    at: int
+    confirmed: int
+
+
+async def last_beat(store: Store) -> Beat | None:
+    """The last one; None: never. Raises Unavailable."""
+    row = await store.one("SELECT value FROM marks WHERE name = :name", name=CLOCK)
+    return _beat(row) if row else None
+
+
+async def beat(store: Store, present: int, *, confirms: bool = False) -> Beat:
+    """Says that it is this time; with `confirms` an operator does, whatever was said before. Raises Unavailable."""
+
+    def plan() -> Plan[Beat]:
+        yield AdvisoryLock([("mark", CLOCK)])
+        found: list[Row] = yield Sql("SELECT value FROM marks WHERE name = :name", name=CLOCK)
+        now = Beat(present, (_beat(found[0]).confirmed if found else 0) + confirms)
+        yield _SAVE.many([(CLOCK, f"{now.at} {now.confirmed}")])
+        return now
+
+    return await store.commit(plan)
+
+
+def _beat(row: Row) -> Beat:
+    at, _, confirmed = row["value"].partition(" ")
+    return Beat(int(at), int(confirmed))
