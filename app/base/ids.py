@@ -52,3 +52,8 @@ def first_id(prefix: str, at: int) -> str:
     """The least id that can be made at this time (microseconds since 1970): ids of a time are those between two of these."""
     milliseconds = min(max(at // 1000, 0), 2**48 - 1)
     return f"{prefix}_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + bytes(10))}"
+
+
+def made_at(made: str) -> int:
+    """When an id was made, in microseconds since 1970."""
+    return int.from_bytes(ULID.from_str(made.partition("_")[2]).bytes[:6], "big") * 1000

@@ -11,7 +11,7 @@ main = group("Serve the registry.")
 
 SERVE = """Migrate, then serve.
 
-Ends in good order on SIGTERM and Ctrl-C: what was accepted is committed and answered first.
+Ends in good order on SIGTERM, SIGHUP, SIGQUIT and Ctrl-C: what was accepted is committed and answered first.
 
 Settings, from the environment (all faults are named at once):
 
@@ -55,7 +55,7 @@ def serve(
         )
     set_up(as_json=settings.logs_json)
 
-    from app.cli.server import prepared, server
+    from app.cli.server import leave, prepared, server
     from app.cli.workers import Workers
 
     with prepared(settings, "serve") as (settings, sockets):
@@ -78,3 +78,4 @@ def serve(
             Workers(settings, sockets[0], workers).serve(ready)
         else:
             server(settings, lambda: ready([os.getpid()])).listen(sockets)
+    leave()

@@ -91,8 +91,10 @@ async def _glance(settings: Settings) -> str | None:
         return await asyncio.to_thread(_glance_at_file, settings.database_path)
     import asyncpg
 
+    from app.db.postgresql import connect
+
     try:
-        connection = await asyncpg.connect(settings.database_url)
+        connection = await connect(settings.database_url)
         try:
             revision: str | None = await connection.fetchval(_REVISION)
         finally:
