@@ -117,11 +117,13 @@ class PostgreSQLBackend(PostgresBackend):
         try:
             async with asyncio.timeout(CONNECT):
                 await session.execute("SELECT 1")
-        except Exception:  # whatever it is: the connection is of no use
+        except BaseException as fault:
             # Where one is silent, so are the others: to ask each of them would take as long again.
-            for other in self._forget_idle():
-                other.terminate()
-            return False
+            for one in (session, *self._forget_idle()):
+                one.terminate()
+            if isinstance(fault, Exception):  # whatever it is: the connection is of no use
+                return False
+            raise
         session.used_at = time.monotonic()
         return True
 

@@ -14,7 +14,7 @@ from app.base.settings import Settings
 from app.base.vault import Sealed, Vault
 from app.db import maintenance
 from app.db.engine import Store, Unavailable
-from app.db.migrate import newest
+from app.db.migrate import differences, newest
 from app.observability.readiness import ADVICE, DATABASE, WORDS, Readiness
 from app.store import delivery_rollups
 
@@ -39,7 +39,7 @@ async def examine(
     findings: list[Finding] = []
     checks: tuple[tuple[str, Callable[[], Awaitable[list[Finding]]]], ...] = (
         ("engine", lambda: _engine(store)),
-        ("migrations", lambda: _migrations(store)),
+        ("migrations", lambda: _migrations(store, settings)),
         ("disk", lambda: _disk(settings)),
         ("master key", lambda: _key(store, vault)),
         ("readiness", lambda: _readiness(readiness)),
@@ -68,9 +68,14 @@ async def _engine(store: Store) -> list[Finding]:
     ]
 
 
-async def _migrations(store: Store) -> list[Finding]:
+async def _migrations(store: Store, settings: Settings) -> list[Finding]:
     at, head = await maintenance.revision(store), newest()
-    return [Finding("migrations", at == head, f"at {at}, this version needs {head}", "orders-registry migrate")]
+    found = [Finding("migrations", at == head, f"at {at}, this version needs {head}", "orders-registry migrate")]
+    if at == head:
+        different = await differences(settings)
+        advice = "somebody has changed the tables: undo it, or restore a backup"
+        found.append(Finding("schema", not different, "; ".join(different) or "as this version expects it", advice))
+    return found
 
 
 async def _readiness(readiness: Readiness) -> list[Finding]:

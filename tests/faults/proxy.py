@@ -14,8 +14,9 @@ class Proxy:
     def __init__(self, server: str) -> None:
         self._server = server  # the Unix socket
         self._wires: set[asyncio.StreamWriter] = set()
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._flows = [asyncio.Event()]  # the last is that of new connections
+        self.speak()
         self.cut_next_commit = False  # after the server has committed, and before its word arrives
         self.cuts = 0
 
@@ -25,11 +26,18 @@ class Proxy:
 
     def silence(self) -> None:
         """Nothing is handed on any more; connections stay open, and new ones are taken."""
-        self._flowing.clear()
+        for flowing in self._flows:
+            flowing.clear()
 
     def speak(self) -> None:
         """Everything is handed on again, what was said meanwhile too."""
-        self._flowing.set()
+        for flowing in self._flows:
+            flowing.set()
+
+    def speak_to_new_ones(self) -> None:
+        """Connections that are open stay silent."""
+        self._flows.append(asyncio.Event())
+        self._flows[-1].set()
 
     def cut(self) -> None:
         """Breaks every connection."""
@@ -37,12 +45,18 @@ class Proxy:
             wire.transport.abort()
 
     async def open(self) -> None:
-        self._listening = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._listening = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
 
     async def close(self) -> None:
         self.speak()
         self.cut()
         self._listening.close()
+        await asyncio.gather(*self._connections)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(self._connected(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -50,17 +64,24 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        wires = {writer, to_server}
+        wires, flowing = {writer, to_server}, self._flows[-1]
         self._wires |= wires
-        await asyncio.gather(self._hand_on(reader, to_server), self._hand_on(from_server, writer, watched=True))
+        await asyncio.gather(
+            self._hand_on(reader, to_server, flowing), self._hand_on(from_server, writer, flowing, watched=True)
+        )
         self._wires -= wires
 
     async def _hand_on(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, watched: bool = False
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        flowing: asyncio.Event,
+        *,
+        watched: bool = False,
     ) -> None:
         try:
             while data := await reader.read(65_536):
-                await self._flowing.wait()
+                await flowing.wait()
                 if watched and self.cut_next_commit and COMMITTED in data:
                     self.cut_next_commit, self.cuts = False, self.cuts + 1
                     break

@@ -142,6 +142,7 @@ async def test_a_table_that_somebody_has_locked_says_nothing_about_a_delivery(
     async with sending(settings) as sender:
         async with other.transaction():
             await other.execute("LOCK TABLE orders")
+            assert await sender.send("o0") == (503, "busy")
             answers = await asyncio.gather(*(sender.send(f"o{number}") for number in range(4)))
             assert answers == [(503, "busy")] * 4
         assert [await sender.send(f"o{number}") for number in range(4)] == [(200, "created")] * 4
@@ -151,6 +152,7 @@ async def test_a_table_that_is_away_says_nothing_about_a_delivery(sender: Sender
     service = sender.house.service
     there, away = "ALTER TABLE orders RENAME TO away", "ALTER TABLE away RENAME TO orders"
     async with altered(service.store, [there], [away]):
+        assert await sender.send("o0") == (503, "busy")
         answers = await asyncio.gather(*(sender.send(f"o{number}") for number in range(4)))
         assert answers == [(503, "busy")] * 4
         assert service.group_commit.trouble
@@ -206,13 +208,13 @@ async def test_what_waits_for_a_silent_database_is_answered_and_withdrawn(
     wire: tuple[Proxy, Sender], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy, sender = wire
-    monkeypatch.setattr(group_commit, "ANSWER_WITHIN", 0.2)
-    monkeypatch.setattr(group_commit, "STATEMENT_WITHIN", 3.0)
     monkeypatch.setattr(source_cache, "REMEMBER", 60.0)
     assert await sender.send("before") == (200, "created")
     proxy.silence()
-    assert await sender.send("in-a-transaction") == (503, "busy")
-    assert await sender.send("waiting") == (503, "busy")
+    with monkeypatch.context() as quick:
+        quick.setattr(group_commit, "ANSWER_WITHIN", 0.2)
+        assert await sender.send("in-a-transaction") == (503, "busy")
+        assert await sender.send("waiting") == (503, "busy")
     proxy.speak()
     assert await sender.until_taken("after") == "created"
     assert "waiting" not in await sender.orders()
@@ -222,27 +224,37 @@ async def test_what_waits_for_a_silent_database_is_answered_and_withdrawn(
 
 
 @on_postgresql
-async def test_a_database_that_falls_silent_and_is_cut_is_gone_back_to(
-    wire: tuple[Proxy, Sender], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("met_by", ["commit", "look-up of the source"])
+async def test_a_connection_that_falls_silent_is_given_up(
+    wire: tuple[Proxy, Sender], monkeypatch: pytest.MonkeyPatch, met_by: str
 ) -> None:
     proxy, sender = wire
-    for module, name in ((group_commit, "STATEMENT_WITHIN"), (source_cache, "LOOK_UP"), (postgresql, "CONNECT")):
-        monkeypatch.setattr(module, name, 0.2)
+    monkeypatch.setattr(source_cache, "REMEMBER", 60.0)
     assert await sender.send("before") == (200, "created")
     proxy.silence()
-    # Neither the commit nor the look-up of the source waits for what never comes.
-    assert await sender.send("silent") == (503, "busy")
-    sender.house.service.source_cache.forget()
-    assert await sender.send("silent") == (503, "busy")
-    with pytest.raises(Unavailable):
-        await sender.house.service.store.commit(lambda: nothing(), patience=0.2)
-    proxy.cut()
-    proxy.speak()
+    if met_by != "commit":
+        sender.house.service.source_cache.forget()
+    with monkeypatch.context() as quick:
+        for module, name in ((group_commit, "STATEMENT_WITHIN"), (source_cache, "LOOK_UP"), (postgresql, "CONNECT")):
+            quick.setattr(module, name, 0.2)
+        assert await sender.send("silent") == (503, "busy")
+    proxy.speak_to_new_ones()
     assert await sender.until_taken("silent") == "created"
 
 
-def nothing() -> Plan[None]:
-    yield Sql("SELECT 1")
+@on_postgresql
+async def test_after_one_connection_was_in_doubt_the_idle_ones_are_asked(
+    wire: tuple[Proxy, Sender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, sender = wire
+    monkeypatch.setattr(postgresql, "CONNECT", 0.2)
+    pool = sender.house.service.store._writer._backend
+    doubted, idle = await pool.take(), await pool.take()
+    await pool.give_back(idle)
+    proxy.silence()
+    await pool.give_back(doubted, in_doubt=True)
+    with pytest.raises(TimeoutError):  # it did not answer, and neither does a new one
+        await pool.take()
 
 
 @on_postgresql
