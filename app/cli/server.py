@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
             with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
                 runner.run(self._listen(sockets, watched))
         except SystemExit:
-            raise CommandFailed("the server could not start; the log says why") from None
+            raise CommandFailed("the server could not start. The log says why") from None
 
     async def _listen(self, sockets: list[socket.socket], watched: int | None) -> None:
         if watched is not None:
