@@ -93,9 +93,12 @@ def email(text: str) -> str | None:
 def identities(customer: Customer, source_id: str | None, region: str) -> list[tuple[str, str]]:
     """Return a customer's identities as (kind, canonical value), strongest first, each once.
 
-    A shop's customer id counts only within its source. Invalid identities are left out: a mistyped phone number must
-    not cost the order.
+    A shop's customer id counts only within its source. Phones are read in the customer's own country, else in `region`.
+    Invalid identities are left out: a mistyped phone number must not cost the order.
     """
+    country = (customer.country or "").strip().upper()
+    if len(country) == 2 and country.isascii() and country.isalpha():
+        region = country
     found: list[tuple[str, str]] = []
     if customer.crm_id:
         found.append(("crm", customer.crm_id[:255]))
