@@ -1,4 +1,4 @@
-"""The one door to both engines: reads as `:named` SQL, writes as plans in one transaction."""
+"""The one way to both engines: reads as SQL with `:named` parameters, writes as plans in one transaction."""
 
 import asyncio
 import sqlite3
@@ -27,7 +27,7 @@ PLAN_ATTEMPTS = 6  # a deadlock or a row that another process has just made is m
 
 
 class Unavailable(Exception):
-    """The database cannot commit or answer now (gone, full, locked); nothing was changed."""
+    """Raised when the database cannot commit or answer now (gone, full, locked). Nothing was changed."""
 
     def __init__(self, why: BaseException | str) -> None:
         # Of a time-out nothing is said by itself, and whoever reads the log would have an empty reason.
@@ -35,12 +35,12 @@ class Unavailable(Exception):
 
 
 class Rejected(Exception):
-    """The database refuses this very data; the same again would be refused again."""
+    """Raised when the database refuses this very data, and would refuse it again."""
 
 
 @dataclass(frozen=True)
 class _Faults:
-    """What an engine's faults mean."""
+    """Sorts an engine's errors by what they mean."""
 
     away: tuple[type[BaseException], ...]  # says nothing about the data: the engine is gone, full or interrupted
     again: tuple[type[BaseException], ...]  # met by doing it once more
@@ -71,7 +71,7 @@ def _faults(on_sqlite: bool) -> _Faults:
 
 
 class Store:
-    """Both engines behind one face. `all` and `one` read; `commit` writes."""
+    """Gives both engines one interface. `all` and `one` read; `commit` writes."""
 
     def __init__(self, settings: Settings) -> None:
         from app.db.engines import READER, WRITER, Database
@@ -93,7 +93,7 @@ class Store:
             self._reader = self._writer
 
     async def open(self) -> None:
-        """Connects. On SQLite the writer comes first: it makes the file a WAL database. Raises Unavailable."""
+        """Connect. On SQLite the writer connects first: it makes the file a WAL database. Raises Unavailable."""
         if self.on_sqlite:
             sys.setswitchinterval(SWITCH)
         try:
@@ -111,14 +111,14 @@ class Store:
             await connection.raw_connection.run(set_statistics)
 
     async def close(self) -> None:
-        """Disconnects; the writer last, which leaves the WAL checkpointed."""
+        """Disconnect. The writer comes last, and leaves the WAL checkpointed."""
         if self._reader is not self._writer and self._reader.is_connected:
             await self._reader.disconnect()
         if self._writer.is_connected:
             await self._writer.disconnect()
 
     async def all(self, sql: str, **values: Any) -> list[Row]:
-        """Every row of a read. Raises Unavailable, Rejected."""
+        """Return every row of a read. Raises Unavailable, Rejected."""
         try:
             return [dict(record._mapping) for record in await self._reader.fetch_all(sql, values)]
         except self._faults.away as fault:
@@ -127,14 +127,15 @@ class Store:
             raise Rejected(str(fault)) from fault
 
     async def one(self, sql: str, **values: Any) -> Row | None:
-        """The first row of a read, or None. Raises Unavailable."""
+        """Return the first row of a read, or None. Raises Unavailable."""
         rows = await self.all(sql, **values)
         return rows[0] if rows else None
 
     async def commit(self, plan: Callable[[], Plan[T]]) -> T:
-        """Runs a plan in one transaction; when this returns it is on disk. Raises Unavailable, Rejected.
+        """Run a plan in one transaction. When this returns, it is on disk. Raises Unavailable, Rejected.
 
-        `plan` makes the generator, so that it can be run again from the start. What else a plan raises undoes it.
+        `plan` makes the generator, so that it can be run again from the start. Any other exception of the plan rolls it
+        back.
         """
         return await self._tried(lambda: self._on_sqlite(plan) if self.on_sqlite else self._on_postgresql(plan))
 
@@ -179,7 +180,7 @@ class Store:
         return done
 
     async def read(self, plan: Callable[[], Plan[T]]) -> T:
-        """Runs a plan that only reads, in one transaction that is undone; on SQLite beside the writer, not in its way.
+        """Run a plan that only reads, in one transaction that is rolled back; on SQLite beside the writer.
 
         Raises Unavailable, Rejected.
         """
@@ -199,7 +200,7 @@ class Store:
         raise AssertionError("unreachable")
 
     async def _tried(self, run: Callable[[], Awaitable[T]]) -> T:
-        """What `run` gives, done again where another process was in the way. Raises Unavailable, Rejected."""
+        """Return the result of `run`, repeated where another process was in the way. Raises Unavailable, Rejected."""
         for attempt in range(PLAN_ATTEMPTS):
             try:
                 return await run()
@@ -225,9 +226,9 @@ class Store:
         raise AssertionError("unreachable")
 
     async def scrub(self) -> None:
-        """Leaves nothing of what was deleted in SQLite's files; PostgreSQL sees to that with its own VACUUM.
+        """Leave nothing of deleted rows in SQLite's files. PostgreSQL does this with its own VACUUM.
 
-        Returns when whatever was committed before the call is gone. Raises Unavailable.
+        Returns when everything that was deleted before the call is gone. Raises Unavailable.
         """
         if not self.on_sqlite:
             return
@@ -245,20 +246,23 @@ class Store:
             self._scrubbed = begun
 
     def by(self, index: str) -> str:
-        """Said after a table's name: the index to walk. PostgreSQL knows from its statistics; SQLite by `planner`, which is rough."""
+        """Return the hint, after a table's name, for the index to scan.
+
+        PostgreSQL decides by its statistics and gets none.
+        """
         return f"INDEXED BY {index}" if self.on_sqlite else ""
 
     async def check(self) -> None:
-        """Whether the engine answers. Raises Unavailable."""
+        """Ask the engine for an answer. Raises Unavailable."""
         await self.one("SELECT 1 AS one")
 
 
 def sqlite_scrub(connection: sqlite3.Connection) -> None:
-    """Rewrites a small file whole, and empties the log beside it.
+    """Rewrite a small file whole, and empty the write-ahead log.
 
-    `secure_delete` overwrites what is deleted; but where rows were moved from page to page, a copy may have stayed in the
-    old one (4 of 1,200 in a trial with 60,000 rows). A file too large for that in passing has to do without: the bytes go
-    when the page is next used.
+    `secure_delete` overwrites what is deleted. But where rows were moved between pages, a copy may have stayed in the
+    old page (4 of 1,200 in a trial with 60,000 rows). A file too large to rewrite has to do without: the bytes go when
+    the page is next used.
     """
     pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     if pages * size <= SMALL_FILE:
@@ -322,7 +326,7 @@ async def _steps(connection: "asyncpg.Connection", steps: Plan[T]) -> T:
 
 
 def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """`IN (…)` for a read: the text after the column, and the parameters it needs. Empty matches nothing."""
+    """Return `IN (…)` for a read: the text after the column, and its parameters. Empty values match nothing."""
     if not values:
         return "IN (NULL)", {}
     named = {f"{name}_{at}": value for at, value in enumerate(values)}
@@ -330,7 +334,7 @@ def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
 
 
 def among_many(store: Store, name: str, values: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The same for hundreds of texts: they go as one parameter, since SQLAlchemy takes long over each."""
+    """Return the same for hundreds of texts as one parameter: SQLAlchemy takes long over each parameter."""
     each = (
         "SELECT value FROM json_each(:{})"
         if store.on_sqlite

@@ -1,4 +1,7 @@
-"""The engines behind `databases`. Loaded when a store is made: SQLAlchemy, which `databases` brings, is not light."""
+"""The engines behind `databases`.
+
+Loaded when a store is made: SQLAlchemy, which `databases` imports, is slow to load.
+"""
 
 import databases
 
@@ -8,7 +11,7 @@ __all__ = ["READER", "WRITER", "Database"]
 
 
 class Database(databases.Database):
-    """`databases.Database` with a SQLite that keeps its connections."""
+    """Extends `databases.Database` with a SQLite backend that keeps its connections."""
 
     SUPPORTED_BACKENDS = {
         **databases.Database.SUPPORTED_BACKENDS,
