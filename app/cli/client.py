@@ -1,7 +1,7 @@
-"""The command line is a client of the API. This is its way in, and the one place in app/cli that knows app/web.
+"""The command line's API client, and the only module of app/cli that imports app.web.
 
-On SQLite, while a server runs, the way is the Unix socket beside the database; else the same application in this
-process. Of the other rooms of app/web nothing is imported: what a command can do, the API can do.
+While a server runs on SQLite it uses the Unix socket beside the database; else the same application in this process. So
+whatever a command can do, the API can do.
 """
 
 import asyncio
