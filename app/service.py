@@ -1,4 +1,4 @@
-"""The running registry: every part made and joined in one place, opened and closed in the right order."""
+"""The service: makes and joins every part, opens and closes them in the right order."""
 
 from collections.abc import Callable
 from contextlib import suppress

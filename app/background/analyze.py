@@ -1,7 +1,7 @@
-"""PostgreSQL is told of its young tables.
+"""Has PostgreSQL analyse tables that have just begun to grow.
 
-It plans by what it last learnt of a table, keeps the plan, and learns by itself within a minute or so. Until then the
-look-ups of a new registry are planned for empty tables, and walk the wrong index the slower the more comes in.
+PostgreSQL plans by its last statistics, keeps the plan, and gathers new ones only after a minute or so. Until then a
+new registry's look-ups are planned for empty tables, and scan the wrong index.
 """
 
 from collections.abc import Sequence

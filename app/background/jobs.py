@@ -1,8 +1,8 @@
-"""Long work over many deliveries, in the background: bulk retries and remaps. Survives a restart, a crash, a deploy.
+"""Runs jobs: bulk retries and remaps, which survive a restart, a crash and an upgrade.
 
-A job is a row with a claim: whoever holds it does the next piece and writes down how far it came, until the job is at
-its end or somebody stops it. Between two pieces it rests as long as the last one took, so that deliveries that come in
-find at least every other moment free.
+A job is a row with a claim: whoever holds the claim does the next piece and records the progress, until the job ends or
+is stopped. Between two pieces it rests as long as the last one took, so that incoming deliveries get at least half the
+time.
 """
 
 import asyncio

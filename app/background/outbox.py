@@ -1,4 +1,4 @@
-"""Events told to whoever subscribed: claimed, signed, sent, and tried again until they are taken, or three days are over."""
+"""Sends events to subscribers: claimed, signed, sent, and retried for three days."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Retention: what an account keeps no longer is pruned, when asked and by itself, in small steps while intake goes on."""
+"""Prunes what accounts no longer keep, on request and every hour, in small steps while deliveries come in."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

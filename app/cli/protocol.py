@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1, with an end to what a stranger may send before a request is one, and to how long they may be silent."""
+"""uvicorn's HTTP/1.1 protocol with limits on what may come before a request, and on silence."""
 
 import asyncio
 

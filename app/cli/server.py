@@ -1,4 +1,4 @@
-"""A server on its sockets: TCP for the world and, on SQLite, the operator's Unix socket beside the database."""
+"""The server on its sockets: TCP and, on SQLite, the operator's Unix socket beside the database."""
 
 import asyncio
 import faulthandler

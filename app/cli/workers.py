@@ -40,7 +40,7 @@ class Workers:
         for _ in range(self._count):
             self._fork()
         if not self._begin():
-            raise CommandFailed("a worker could not start; the log says why")
+            raise CommandFailed("a worker could not start. The log says why")
         if not self._ending:
             ready(sorted(self._pids))
         while self._pids:

@@ -1,4 +1,4 @@
-"""Many rows that are alike put into a table: what all of them share is handed to SQLite once, and not with each row."""
+"""Bulk insert on SQLite of rows that share most of their values: shared values are bound once, not per row."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ AT_ONCE = 256  # rows in one statement on SQLite; after each, the writing thread
 
 
 class Alike(SqlStatement):
-    """Puts rows in that are given column by column, in the order of the insert's columns; gives nothing back.
+    """Inserts rows that are given column by column, in the order of the insert's columns. Returns nothing.
 
-    To hand a value over costs about as much as to store it, and of an import's columns most hold the same in every row.
+    Binding a value costs about as much as storing it, and most columns of an import hold the same value in every row.
     """
 
     def __init__(self, insert: Insert, columns: Sequence[Sequence[Any]]) -> None:
@@ -42,7 +42,7 @@ class Alike(SqlStatement):
 
 @lru_cache(maxsize=256)
 def _sql(insert: Insert, shared: tuple[bool, ...], rows: int) -> str:
-    """The statement for so many rows, the shared columns' values coming first, each once."""
+    """Return the statement for this many rows. The values of shared columns come first, each once."""
     first = [str(at) for at in range(1, sum(shared) + 1)]
     following = iter(range(len(first) + 1, len(first) + 1 + rows * (len(shared) - len(first))))
     said = []

@@ -1,4 +1,4 @@
-"""The one door to both engines: reads as `:named` SQL, writes as plans in one transaction."""
+"""The one way to both engines: reads as SQL with `:named` parameters, writes as plans in one transaction."""
 
 import asyncio
 import sqlite3
@@ -32,7 +32,7 @@ PLAN_ATTEMPTS = 6  # a deadlock or a row that another process has just made is m
 
 
 class Store:
-    """Both engines behind one face. `all` and `one` read; `commit` writes."""
+    """Gives both engines one interface. `all` and `one` read; `commit` writes."""
 
     def __init__(self, settings: Settings) -> None:
         from app.db.engines import READER, WRITER, Database, Files
@@ -51,7 +51,7 @@ class Store:
             self._reader = self._writer
 
     async def open(self) -> None:
-        """Connects. On SQLite the writer comes first: it makes the file a WAL database. Raises Unavailable."""
+        """Connect. On SQLite the writer connects first: it makes the file a WAL database. Raises Unavailable."""
         if self.on_sqlite:
             sys.setswitchinterval(SWITCH)
         try:
@@ -100,7 +100,7 @@ class Store:
             await connection.raw_connection.run(set_statistics)
 
     async def close(self) -> None:
-        """Disconnects; the writer last, which leaves the WAL checkpointed."""
+        """Disconnect. The writer comes last, and leaves the WAL checkpointed."""
         if self._reader is not self._writer and self._reader.is_connected:
             await self._reader.disconnect()
         if self._writer.is_connected:
@@ -112,7 +112,7 @@ class Store:
             return [dict(record._mapping) for record in await self._reader.fetch_all(sql, values)]
 
     async def one(self, sql: str, **values: Any) -> Row | None:
-        """The first row of a read, or None. Raises Unavailable."""
+        """Return the first row of a read, or None. Raises Unavailable."""
         rows = await self.all(sql, **values)
         return rows[0] if rows else None
 
@@ -167,7 +167,7 @@ class Store:
         return done
 
     async def read(self, plan: Callable[[], Plan[T]]) -> T:
-        """Runs a plan that only reads, in one transaction that is undone; on SQLite beside the writer, not in its way.
+        """Run a plan that only reads, in one transaction that is rolled back; on SQLite beside the writer.
 
         Raises Unavailable, Rejected.
         """
@@ -203,9 +203,9 @@ class Store:
             return await _transaction_on_postgresql(connection.raw_connection, plan(), patience, "COMMIT")
 
     async def scrub(self) -> None:
-        """Leaves nothing of what was deleted in SQLite's files; PostgreSQL sees to that with its own VACUUM.
+        """Leave nothing of deleted rows in SQLite's files. PostgreSQL does this with its own VACUUM.
 
-        Returns when whatever was committed before the call is gone. Raises Unavailable.
+        Returns when everything that was deleted before the call is gone. Raises Unavailable.
         """
         if not self.on_sqlite:
             return
@@ -221,20 +221,23 @@ class Store:
             self._scrubbed = begun
 
     def by(self, index: str) -> str:
-        """Said after a table's name: the index to walk. PostgreSQL knows from its statistics; SQLite by `planner`, which is rough."""
+        """Return the hint, after a table's name, for the index to scan.
+
+        PostgreSQL decides by its statistics and gets none.
+        """
         return f"INDEXED BY {index}" if self.on_sqlite else ""
 
     async def check(self) -> None:
-        """Whether the engine answers. Raises Unavailable."""
+        """Ask the engine for an answer. Raises Unavailable."""
         await self.one("SELECT 1 AS one")
 
 
 def sqlite_scrub(connection: sqlite3.Connection) -> None:
-    """Rewrites a small file whole, and empties the log beside it.
+    """Rewrite a small file whole, and empty the write-ahead log.
 
-    `secure_delete` overwrites what is deleted; but where rows were moved from page to page, a copy may have stayed in the
-    old one (4 of 1,200 in a trial with 60,000 rows). A file too large for that in passing has to do without: the bytes go
-    when the page is next used.
+    `secure_delete` overwrites what is deleted. But where rows were moved between pages, a copy may have stayed in the
+    old page (4 of 1,200 in a trial with 60,000 rows). A file too large to rewrite has to do without: the bytes go when
+    the page is next used.
     """
     pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     if pages * size <= SMALL_FILE:
@@ -307,7 +310,7 @@ async def _transaction_on_postgresql(connection: "asyncpg.Connection", steps: Pl
 
 
 def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """`IN (…)` for a read: the text after the column, and the parameters it needs. Empty matches nothing."""
+    """Return `IN (…)` for a read: the text after the column, and its parameters. Empty values match nothing."""
     if not values:
         return "IN (NULL)", {}
     named = {f"{name}_{at}": value for at, value in enumerate(values)}
@@ -315,7 +318,7 @@ def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
 
 
 def among_many(store: Store, name: str, values: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The same for hundreds of texts: they go as one parameter, since SQLAlchemy takes long over each."""
+    """Return the same for hundreds of texts as one parameter: SQLAlchemy takes long over each parameter."""
     each = (
         "SELECT value FROM json_each(:{})"
         if store.on_sqlite

@@ -1,4 +1,7 @@
-"""The engines behind `databases`. Loaded when a store is made: SQLAlchemy, which `databases` brings, is not light."""
+"""The engines behind `databases`.
+
+Loaded when a store is made: SQLAlchemy, which `databases` imports, is slow to load.
+"""
 
 from types import TracebackType
 from typing import Self

@@ -34,10 +34,10 @@ READER = (*_PRAGMAS, "query_only = ON", "wal_autocheckpoint = 0", "cache_size = 
 
 
 class Connection(aiosqlite.Connection):
-    """An aiosqlite connection that can run a whole function in its thread: one hop instead of one per statement."""
+    """Extends aiosqlite's connection: a whole function runs in its thread, one hop instead of one per statement."""
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs `function` with the sqlite3 connection, in the connection's own thread."""
+        """Run `function` with the sqlite3 connection, in the connection's own thread."""
         result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite's own way in
         return result
 
@@ -77,7 +77,7 @@ def _inode(path: Path) -> tuple[int, int] | None:
 
 
 class Row(dict[str, Any]):
-    """A row by column name, as `databases` shows it."""
+    """Gives a row's values by column name, as `databases` does."""
 
     @property
     def _mapping(self) -> "Row":
@@ -85,7 +85,7 @@ class Row(dict[str, Any]):
 
 
 class SQLiteBackend(DatabaseBackend):
-    """A pool of `size` connections to one file, each set up once with `pragmas`."""
+    """Keeps a pool of `size` connections to one file, each set up once with `pragmas`."""
 
     def __init__(self, url: DatabaseURL | str, *, size: int, pragmas: tuple[str, ...]) -> None:
         self._path = DatabaseURL(url).database
@@ -96,7 +96,7 @@ class SQLiteBackend(DatabaseBackend):
         self.dialect = SQLiteDialect_pysqlite(paramstyle="named")
 
     async def connect(self) -> None:
-        """Opens every connection."""
+        """Open every connection."""
         try:
             for _ in range(self._size):
                 self._free.put_nowait(await self._open())
@@ -122,7 +122,7 @@ class SQLiteBackend(DatabaseBackend):
         return connection
 
     async def disconnect(self) -> None:
-        """Closes every connection; what their threads still have to do is done first."""
+        """Close every connection, after the work their threads still have."""
         connections, self._all = self._all, []
         self._free = asyncio.LifoQueue()
         for connection in connections:
@@ -150,12 +150,12 @@ class SQLiteBackend(DatabaseBackend):
             await connection.close()
 
     def connection(self) -> "SQLiteConnection":
-        """A connection that is taken from the pool when acquired."""
+        """Return a connection that is taken from the pool when acquired."""
         return SQLiteConnection(self)
 
 
 class SQLiteConnection(ConnectionBackend):
-    """One task's use of a pooled connection."""
+    """Lends a pooled connection to one task."""
 
     def __init__(self, backend: SQLiteBackend) -> None:
         self._backend = backend
@@ -173,7 +173,7 @@ class SQLiteConnection(ConnectionBackend):
 
     @property
     def raw_connection(self) -> Connection:
-        """The connection itself."""
+        """Return the connection itself."""
         if self._held is None:
             raise RuntimeError("the connection is not acquired")
         return self._held
@@ -183,7 +183,7 @@ class SQLiteConnection(ConnectionBackend):
         return str(compiled), dict(compiled.params)
 
     async def fetch_all(self, query: ClauseElement) -> list[Any]:
-        """All rows."""
+        """Return all rows."""
         sql, values = self._compiled(query)
 
         def rows(connection: sqlite3.Connection) -> list[Any]:
@@ -194,53 +194,53 @@ class SQLiteConnection(ConnectionBackend):
         return await self.raw_connection.run(rows)
 
     async def fetch_one(self, query: ClauseElement) -> Any:
-        """The first row, or None."""
+        """Return the first row, or None."""
         rows = await self.fetch_all(query)
         return rows[0] if rows else None
 
     async def fetch_val(self, query: ClauseElement, column: Any = 0) -> Any:
-        """One value of the first row, or None."""
+        """Return one value of the first row, or None."""
         row = await self.fetch_one(query)
         return None if row is None else (list(row.values())[column] if isinstance(column, int) else row[column])
 
     async def execute(self, query: ClauseElement) -> Any:
-        """Runs a statement."""
+        """Run a statement."""
         sql, values = self._compiled(query)
         return await self.raw_connection.run(lambda connection: connection.execute(sql, values).lastrowid)
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
-        """Runs several statements."""
+        """Run several statements."""
         for query in queries:
             await self.execute(query)
 
     async def iterate(self, query: ClauseElement) -> AsyncGenerator[Any, None]:
-        """Row by row."""
+        """Yield row by row."""
         for row in await self.fetch_all(query):
             yield row
 
     def transaction(self) -> TransactionBackend:
-        """A read transaction: one snapshot for several queries. Writing is `Store.commit`'s alone."""
+        """Return a read transaction: one snapshot for several queries. Only `Store.commit` writes."""
         return SQLiteTransaction(self)
 
 
 class SQLiteTransaction(TransactionBackend):
-    """BEGIN and COMMIT on a pooled connection."""
+    """Runs BEGIN and COMMIT on a pooled connection."""
 
     def __init__(self, connection: SQLiteConnection) -> None:
         self._connection = connection
 
     async def start(self, is_root: bool, extra_options: dict[Any, Any]) -> None:
-        """Begins; only one level is kept."""
+        """Begin. Only one level is supported."""
         if not is_root:
             raise RuntimeError("transactions are not nested here")
         await self._say("BEGIN")
 
     async def commit(self) -> None:
-        """Ends it."""
+        """Commit."""
         await self._say("COMMIT")
 
     async def rollback(self) -> None:
-        """Ends it, undone."""
+        """Roll back."""
         await self._say("ROLLBACK")
 
     async def _say(self, sql: str) -> None:

@@ -1,4 +1,4 @@
-"""Imports under way: a part of a file is read beside the event loop, and committed in short transactions, one at a time."""
+"""Runs imports: a part of a file is read beside the event loop, and committed in short transactions."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Sequence

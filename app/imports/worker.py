@@ -1,7 +1,7 @@
-"""Rows of large parts are checked in a process of its own, while the rows before them are written here.
+"""Reader process: validates the rows of large parts while earlier rows are being written.
 
-The other process knows neither the database nor the master key: text comes in by its standard input, rows go out by its
-standard output. It ends when its input does, and so together with the process that started it, however that ends.
+It knows neither the database nor the master key. Text comes in by standard input, rows go out by standard output. It
+ends when its input does, and so together with the process that started it.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Thin deliveries: what they only announce is read from the source's API, after the answer, until it is known."""
+"""Thin deliveries: the order they name is read from the source's API after the answer, with retries."""
 
 import asyncio
 from itertools import count

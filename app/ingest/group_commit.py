@@ -1,6 +1,6 @@
-"""The group commit: deliveries wait here while the last commit runs, then all of them are committed as one.
+"""Group commit: deliveries wait while a commit runs, then all of them are committed in one transaction.
 
-There is no timer: a delivery that comes alone is committed alone, and under load the batches grow by themselves.
+There is no timer: a single delivery is committed at once, and under load the batches grow by themselves.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Held deliveries are taken up by themselves when their contact appears."""
+"""On-hold deliveries: processed by themselves once their contact appears."""
 
 from app.base.log import log
 from app.base.supervisor import Loop

@@ -1,4 +1,4 @@
-"""What was refused, counted in memory and written now and then: a stranger costs a number, not a row."""
+"""Counts rejected deliveries in memory and writes them now and then: a forged one costs a number, not a row."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""A recorded delivery, taken up again: read with today's adapter, what it said before taken back, committed anew."""
+"""Retries a recorded delivery: read with today's adapter, its old statements removed, committed again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,6 @@
-"""Who is who at the door: sources with their opened secrets, and bearers of tokens, remembered for half a second.
+"""Cache of sources (with their secrets opened) and of tokens, for half a second.
 
-Half a second keeps the promise that a revoked secret or token is refused within a second in every process; what this
-process changes itself counts at once.
+So a revoked secret or token is rejected within a second in every process. A process sees its own changes at once.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Is this installation sound? Each check says what it found, whether that is well, and what to do if not."""
+"""The checks of `doctor`: what each found, whether it is well, and what to do if not."""
 
 import shutil
 import time

@@ -1,7 +1,6 @@
-"""What Prometheus is told. Counted in memory as it happens: to scrape costs no query.
+"""Prometheus metrics, counted in memory: a scrape costs no query.
 
-Bounded: at most so many sources have series of their own, what comes beyond is `other`; outcomes and reasons are words of
-ours. Whose sources they are is kept apart: an account's token sees its own, nobody else's.
+The number of series is bounded: sources beyond a limit are `other`. An account's token sees its own sources only.
 """
 
 import time

@@ -1,8 +1,7 @@
-"""The log as it grows, for whoever watches: what this process commits is handed on; what others do is looked for.
+"""The live log: what this process commits is pushed to watchers; other processes' commits are polled.
 
-A watcher costs a queue, not a query, and is told what has gathered a few times a second, not each delivery by itself. What
-it is told is made once for all of them. One that reads too slowly, or while more comes than anybody could read, is told the
-newest and how many it missed; intake waits for nobody who watches.
+A watcher costs a queue, not a query. It gets what has gathered a few times a second, serialized once for all. A watcher
+that is too slow gets the newest and the number it missed. Intake never waits for watchers.
 """
 
 import asyncio

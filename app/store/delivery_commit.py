@@ -1,4 +1,4 @@
-"""The group commit's plan: a batch of proven deliveries into the log, their orders and their contacts, in one transaction."""
+"""The group commit's transaction: a batch of verified deliveries, their orders and their contacts."""
 
 import json
 from collections.abc import Sequence

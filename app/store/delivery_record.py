@@ -1,4 +1,4 @@
-"""What is handed to the group commit, and what comes back."""
+"""What goes into the group commit (a verified delivery with its statements), and what comes out (a receipt)."""
 
 import zlib
 from collections.abc import Mapping, Sequence

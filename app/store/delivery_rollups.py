@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about roll-ups: how many deliveries came in an hour, how they ended, how long it took."""
+"""Roll-ups: counts of deliveries per hour, source and outcome, and how long they took to be stored."""
 
 import math
 import os

@@ -1,6 +1,6 @@
-"""The only room that speaks SQL about erasing a person: what is held on them goes, and stubs, tombstones and a proof remain.
+"""Erasing a person: their data goes; anonymised orders, tombstones and a proof remain.
 
-Whoever erases holds ("people", account) alone, so that no delivery is placed meanwhile.
+An erasure holds the lock ("people", account) alone, so that no order is given to a contact meanwhile.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about fetches that wait: who asks for what, when, and never two for one delivery."""
+"""The queue of orders to be read from sources' APIs: claimed, tried again, given up."""
 
 from app.base.outcome import Outcome
 from app.db.engine import Store

@@ -1,8 +1,8 @@
-"""The transaction that takes a part of a file in: orders with their history, the contacts they name, all or nothing.
+"""The transaction that imports orders with their history and contacts, all or nothing.
 
-An imported order is the fold of its history like every other: its row is kept as an entry, so that what a shop says of it
-later folds over it. Most rows are of orders that are new; their one entry is the whole history, and the order's row is
-written straight from it (`columns_of`, which a test holds against the fold itself), together with its neighbours.
+An imported order is the fold of its history, like every other: its row is kept as an entry, so that a shop's later
+deliveries fold over it. Most rows are new orders with one entry. Their columns are computed straight from it
+(`columns_of`, which a test compares with the fold), and written in bulk.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

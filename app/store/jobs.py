@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about jobs: long work over many deliveries, one claim each, and what it changed."""
+"""Jobs: long work on many deliveries, with one claim each, and a record of what it changed."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,6 @@
-"""The only room that speaks SQL about events that are still to be told: written with the change, claimed, settled.
+"""The outbox: events that are still to be sent. Written with the change, claimed, settled.
 
-An event holds ids, never what an order or a person is: that is read when it is sent, so that whoever was erased meanwhile
-is not told of.
+An event holds ids only. Its content is read when it is sent, so that an erased person is never sent.
 """
 
 import json

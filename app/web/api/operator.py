@@ -1,4 +1,4 @@
-"""What only the operator may ask, at the operator's door: whose a thing is, upkeep, and the secrets' side of a signature."""
+"""Routes for the operator alone, on the Unix socket: ownership of ids, maintenance, signing."""
 
 from pathlib import Path
 from typing import Annotated

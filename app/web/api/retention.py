@@ -1,4 +1,4 @@
-"""Retention over HTTP: what an account keeps no longer is counted, or pruned, a good many rows at a time."""
+"""Routes for retention: count what an account no longer keeps, or prune it, many rows at a time."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""Is it alive, and can it take deliveries?"""
+"""`/healthz` and `/readyz`: is the process alive, and can it take deliveries?"""
 
 from starlette.requests import Request
 from starlette.responses import Response
