@@ -95,7 +95,6 @@ class Service:
 
     async def close(self) -> None:
         """Ends what is under way, writes what is counted, disconnects."""
-        await self.importer.stop()
         await self.jobs.stop()
         await self.outbox.stop()
         await self.retention.stop()

@@ -33,16 +33,6 @@ def new_id(prefix: str) -> str:
     )
 
 
-def new_ids(prefix: str, count: int) -> list[str]:
-    """So many new ids (a million at most), each sorting after the one before: a table takes them in at its end.
-
-    The time as in every ULID, then 60 random bits, which all of them share, then 20 bits that count.
-    """
-    chance = secrets.randbits(60)
-    head = f"{prefix}_{str(ULID())[:10]}" + "".join(_PAIRS[chance >> shift & 1023] for shift in range(50, -1, -10))
-    return [head + _PAIRS[at >> 10] + _PAIRS[at & 1023] for at in range(count)]
-
-
 def new_token() -> str:
     """A new bearer token: 32 random bytes, recognisable by scanners that look for leaked secrets."""
     return f"ort_{secrets.token_urlsafe(32)}"

@@ -3,10 +3,8 @@
 import asyncio
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.base.settings import Settings
@@ -138,46 +136,6 @@ class Store:
         """
         return await self._tried(lambda: self._on_sqlite(plan) if self.on_sqlite else self._on_postgresql(plan))
 
-    async def commit_together(self, plans: AsyncGenerator[Callable[[], Plan[T]]]) -> list[T]:
-        """Runs plans as they come, on SQLite in one transaction: nobody else writes until they are through.
-
-        It is all of them or nothing, and what they write to the same page is written to the disk once. On PostgreSQL, where
-        a plan may have to be done again, each is committed by itself. Raises Unavailable, Rejected, and what `plans` raises.
-        """
-        async with aclosing(plans):
-            if not self.on_sqlite:
-                return [await self.commit(plan) async for plan in plans]
-            try:
-                return await self._together(plans)
-            except self._faults.away as fault:
-                raise Unavailable(fault) from fault
-            except self._faults.data as fault:
-                raise Rejected(str(fault)) from fault
-
-    async def _together(self, plans: AsyncGenerator[Callable[[], Plan[T]]]) -> list[T]:
-        done: list[T] = []
-        async with self._writer.connection() as connection:
-            run = connection.raw_connection.run
-            running: asyncio.Future[T] | None = None
-            await run(lambda raw: raw.execute("BEGIN IMMEDIATE"))
-            try:
-                # The next plan waits in the thread's own queue, so that it need not wait for the event loop.
-                async for plan in plans:
-                    before, running = running, asyncio.ensure_future(run(partial(_further, plan=plan)))
-                    if before is not None:
-                        done.append(await before)
-                if running is not None:
-                    done.append(await running)
-                await run(lambda raw: raw.execute("COMMIT"))
-            except BaseException:
-                if running is not None:
-                    await asyncio.wait([running])
-                    if not running.cancelled():
-                        running.exception()  # the first fault is the one that counts
-                await run(_undo)
-                raise
-        return done
-
     async def read(self, plan: Callable[[], Plan[T]]) -> T:
         """Runs a plan that only reads, in one transaction that is undone; on SQLite beside the writer, not in its way.
 
@@ -275,13 +233,6 @@ def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:
         _undo(connection)
         raise
     return result
-
-
-def _further(connection: sqlite3.Connection, *, plan: Callable[[], Plan[T]]) -> T:
-    """A plan within a transaction that was begun before."""
-    if not connection.in_transaction:
-        raise sqlite3.OperationalError("the transaction was undone")
-    return _all_steps(connection, plan())
 
 
 def _undo(connection: sqlite3.Connection) -> None:
