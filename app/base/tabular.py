@@ -38,8 +38,8 @@ CONTACT_ALIASES = {
 }  # fmt: skip
 BETWEEN = " | "  # neither an e-mail address, a phone number nor a document holds it
 
-ROWS = 25_000  # in a part
-PART_BYTES = 2_500_000  # after so many a part is full as well; between two, whoever reads and whoever writes wait
+ROWS = 5_000  # in a part: more takes more memory, and saves nothing
+PART_BYTES = 1_000_000  # after so many a part is full as well
 ROW_CHARACTERS = 1_000_000  # no order is longer; a quote that never closes is
 
 # What a formula or a command can begin with; some spreadsheets take the full-width signs as well.

@@ -148,7 +148,7 @@ def test_a_part_is_never_larger_than_a_request_may_be(form: str, word: str) -> N
     ]
     cut = list(parts(form, lines, ORDERS))
     assert sum(part.rows for part in cut) == 60_000 and len(cut) > 2
-    assert max(part.rows for part in cut) <= 25_000
+    assert max(part.rows for part in cut) <= 5_000
     assert max(len(part.text.encode()) for part in cut) < MAX_REQUEST_BYTES
 
 
