@@ -124,7 +124,7 @@ class Service:
         )  # with more to end than a loop
         ends = {part.loop: part.stop for part in own}
         await close_all([
-            [("import", self.importer.stop), *((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
+            [*((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
             [("group commit", self.group_commit.stop)],
             [("store", self.store.close)],
             [("traces", self.spans.stop)] if self.spans else [],

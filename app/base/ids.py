@@ -37,16 +37,6 @@ def new_id(prefix: str) -> str:
     )
 
 
-def new_ids(prefix: str, count: int) -> list[str]:
-    """Return `count` new ids (at most a million), each sorting after the one before, so that a table appends them.
-
-    Each has a ULID's time, then 60 random bits that all of them share, then a counter of 20 bits.
-    """
-    chance = secrets.randbits(60)
-    head = f"{prefix}_{str(ULID())[:10]}" + "".join(_PAIRS[chance >> shift & 1023] for shift in range(50, -1, -10))
-    return [head + _PAIRS[at >> 10] + _PAIRS[at & 1023] for at in range(count)]
-
-
 def new_token() -> str:
     """Return a new bearer token: 32 random bytes, with a prefix that scanners for leaked secrets recognise."""
     return f"ort_{secrets.token_urlsafe(32)}"

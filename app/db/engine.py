@@ -3,9 +3,8 @@
 import asyncio
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.base.log import log
@@ -127,45 +126,6 @@ class Store:
             lambda: self._on_sqlite(plan) if self.on_sqlite else self._on_postgresql(plan, patience)
         )
 
-    async def commit_together(self, plans: AsyncGenerator[Callable[[], Plan[T]]]) -> list[T]:
-        """Runs plans as they come, on SQLite in one transaction: nobody else writes until they are through.
-
-        It is all of them or nothing, and what they write to the same page is written to the disk once. On PostgreSQL, where
-        a plan may have to be done again, each is committed by itself. Raises Unavailable, Rejected, and what `plans` raises.
-        """
-        async with aclosing(plans):
-            if not self.on_sqlite:
-                return [await self.commit(plan) async for plan in plans]
-            with self._sorted():
-                self._assure()
-                done = await self._together(plans)
-                self._assure()
-                return done
-
-    async def _together(self, plans: AsyncGenerator[Callable[[], Plan[T]]]) -> list[T]:
-        done: list[T] = []
-        async with self._writer.connection() as connection:
-            run = connection.raw_connection.run
-            running: asyncio.Future[T] | None = None
-            await run(lambda raw: raw.execute("BEGIN IMMEDIATE"))
-            try:
-                # The next plan waits in the thread's own queue, so that it need not wait for the event loop.
-                async for plan in plans:
-                    before, running = running, asyncio.ensure_future(run(partial(_further, plan=plan)))
-                    if before is not None:
-                        done.append(await before)
-                if running is not None:
-                    done.append(await running)
-                await run(lambda raw: raw.execute("COMMIT"))
-            except BaseException:
-                if running is not None:
-                    await asyncio.wait([running])
-                    if not running.cancelled():
-                        running.exception()  # the first fault is the one that counts
-                await run(_undo)
-                raise
-        return done
-
     async def read(self, plan: Callable[[], Plan[T]]) -> T:
         """Run a plan that only reads, in one transaction that is rolled back; on SQLite beside the writer.
 
@@ -254,13 +214,6 @@ def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:
         _undo(connection)
         raise
     return result
-
-
-def _further(connection: sqlite3.Connection, *, plan: Callable[[], Plan[T]]) -> T:
-    """A plan within a transaction that was begun before."""
-    if not connection.in_transaction:
-        raise sqlite3.OperationalError("the transaction was undone")
-    return _all_steps(connection, plan())
 
 
 def _undo(connection: sqlite3.Connection) -> None:
