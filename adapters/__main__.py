@@ -8,6 +8,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def lives() -> str:
     head = ("name", "one sale is", *STAGE_TITLES.values())
     rows = [head, ("---",) * len(head)]
     for name in adapters.names():
-        if (adapters.files(adapters.__name__) / "samples" / name / "life.toml").is_file():
+        if (files("adapters") / "samples" / name / "life.toml").is_file():
             told = adapters.life(name)
             rows.append((f"`{name}`", str(told["sale"]), *(_stage(told[stage]) for stage in adapters.STAGES)))
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
