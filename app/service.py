@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app.background.analyze import Young
-from app.background.erasure import Erasures
+from app.background.analyze import GrowingTables
+from app.background.erasure import ErasureService
 from app.background.jobs import Jobs
 from app.background.outbox import Outbox, Shown
 from app.background.retention import Retention
@@ -12,34 +12,34 @@ from app.base.settings import Settings
 from app.base.vault import Vault, open_vault
 from app.db.engine import Store
 from app.imports.importer import Importer
-from app.ingest.fetch import Fetch
-from app.ingest.group_commit import Committer
-from app.ingest.held import Held
-from app.ingest.receive import Intake
-from app.ingest.rejections import Refused
-from app.ingest.reprocess import Retry
+from app.ingest.fetch import FetchWorker
+from app.ingest.group_commit import GroupCommit
+from app.ingest.held import OnHoldWorker
+from app.ingest.receive import Receiver
+from app.ingest.rejections import RejectionCounter
+from app.ingest.reprocess import Reprocessor
 from app.ingest.source_api import SourceApi
-from app.ingest.source_cache import Directory
+from app.ingest.source_cache import SourceCache
 from app.observability.metrics import Metrics
 from app.observability.tail import Tail
 
 if TYPE_CHECKING:
-    from app.observability.tracing import Spans
+    from app.observability.tracing import Tracing
 
 
-class Registry:
+class Service:
     """What the doors (web, and the command line through it) stand on."""
 
     def __init__(
-        self, settings: Settings, *, shown: Shown, committer: Callable[[Store], Committer] = Committer
+        self, settings: Settings, *, shown: Shown, group_commit: Callable[[Store], GroupCommit] = GroupCommit
     ) -> None:
         self.settings = settings
         self.vault: Vault = open_vault(settings)
         self.store = Store(settings)
-        self.directory = Directory(self.store, self.vault, settings)
-        self.committer = committer(self.store)
-        self.metrics = Metrics(self.store, lambda: self.committer.waiting)
-        self.refused = Refused(self.store, self.metrics.refused)
+        self.source_cache = SourceCache(self.store, self.vault, settings)
+        self.group_commit = group_commit(self.store)
+        self.metrics = Metrics(self.store, lambda: self.group_commit.waiting)
+        self.refused = RejectionCounter(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
         self.tail = Tail(self.store)
         self.outbox = Outbox(
@@ -48,32 +48,32 @@ class Registry:
             settings.receivers,
             shown=shown,
             counts=self.metrics.told,
-            busy=lambda: self.committer.waiting > 0,
+            busy=lambda: self.group_commit.waiting > 0,
         )
-        self.committer.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
-        self.young = None if self.store.on_sqlite else Young(self.store)
+        self.group_commit.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
+        self.young = None if self.store.on_sqlite else GrowingTables(self.store)
         if self.young:
-            self.committer.observers.append(self.young.committed)
+            self.group_commit.observers.append(self.young.committed)
             self.importer.observers.append(self.young.grown)
-        self.intake = Intake(self.directory, self.committer, self.refused)
-        self.retry = Retry(self.store, self.directory, self.committer)
-        self.erasures = Erasures(self.store, self.vault, self.retry)
-        self.held = Held(self.store, self.retry)
+        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused)
+        self.retry = Reprocessor(self.store, self.source_cache, self.group_commit)
+        self.erasures = ErasureService(self.store, self.vault, self.retry)
+        self.held = OnHoldWorker(self.store, self.retry)
         self.source_api = SourceApi()
-        self.fetch = Fetch(self.store, self.vault, self.retry, self.source_api, self.committer.to_fetch)
+        self.fetch = FetchWorker(self.store, self.vault, self.retry, self.source_api, self.group_commit.to_fetch)
         self.retention = Retention(self.store)
-        self.jobs = Jobs(self.store, self.retry, self.committer)
+        self.jobs = Jobs(self.store, self.retry, self.group_commit)
         self.spans = self._observed()
 
-    def _observed(self) -> "Spans | None":
+    def _observed(self) -> "Tracing | None":
         """Where traces are exported, what tells them; elsewhere OpenTelemetry is not even loaded."""
         if not self.settings.traces:
             return None
-        from app.observability.tracing import Spans
+        from app.observability.tracing import Tracing
 
-        return Spans(
-            intake=self.intake,
-            committer=self.committer,
+        return Tracing(
+            receiver=self.receiver,
+            group_commit=self.group_commit,
             fetch=self.fetch,
             source_api=self.source_api,
             jobs=self.jobs,
@@ -84,7 +84,7 @@ class Registry:
         await self.store.open()
         if self.spans:
             self.spans.start()
-        self.committer.start()
+        self.group_commit.start()
         self.refused.start()
         self.metrics.start()
         self.held.start()
@@ -102,7 +102,7 @@ class Registry:
         await self.tail.stop()
         await self.fetch.stop()
         await self.held.stop()
-        await self.committer.stop()
+        await self.group_commit.stop()
         if self.young:
             await self.young.stop()
         await self.metrics.stop()

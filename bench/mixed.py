@@ -29,7 +29,7 @@ from app.db.migrate import migrate
 from app.ingest.parse import read
 from app.ingest.receive import RawHeaders
 from app.ingest.source_cache import Source
-from app.service import Registry
+from app.service import Service
 from app.store import accounts, sources
 from app.web.http import serializers
 from bench.harness import RUNS, fresh_directory
@@ -105,9 +105,9 @@ class _Template:
 async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str], list[float], list[float]]:
     settings = read_settings(database_url=f"sqlite:///{directory / 'orders.db'}", master_key=make_key())
     await migrate(settings)
-    registry = Registry(settings, shown=serializers.order)
+    registry = Service(settings, shown=serializers.order)
     await registry.store.open()
-    registry.committer.start()
+    registry.group_commit.start()
     try:
         account = (await accounts.create(registry.store, "bench", enable=True))[0]
         made = [found async for found in _templates(registry, account)]
@@ -120,11 +120,11 @@ async def _measure(directory: Path, count: int, rounds: int) -> tuple[list[str],
             mixed.append(await _turn(registry, _sent(made, numbers, count)))
         return sorted({source.adapter.name for source, _ in made}), alone, mixed
     finally:
-        await registry.committer.stop()
+        await registry.group_commit.stop()
         await registry.store.close()
 
 
-async def _templates(registry: Registry, account: str) -> AsyncIterator[tuple[Source, _Template]]:
+async def _templates(registry: Service, account: str) -> AsyncIterator[tuple[Source, _Template]]:
     present = clock.moment(clock.now())
     for name in adapters.names():
         adapter = adapters.load(name)
@@ -148,7 +148,7 @@ async def _templates(registry: Registry, account: str) -> AsyncIterator[tuple[So
                 yield source, template
 
 
-async def _source(registry: Registry, account: str, adapter: Adapter[Any], options: dict[str, Any]) -> Source:
+async def _source(registry: Service, account: str, adapter: Adapter[Any], options: dict[str, Any]) -> Source:
     source_id = await sources.add(
         registry.store, account, adapter=adapter.name, name=adapter.name, unknown_contacts="create", options=options,
         sealed_key=None, sealed_secret=registry.vault.seal(secret_for(adapter, SECRET)),
@@ -175,13 +175,13 @@ def _sent(made: list[tuple[Source, _Template]], numbers: Iterator[int], count: i
     return found
 
 
-async def _turn(registry: Registry, sent: list[Sent]) -> float:
+async def _turn(registry: Service, sent: list[Sent]) -> float:
     """Microseconds a delivery."""
     waiting = iter(sent)
 
     async def client() -> None:
         for source, headers, query, body in waiting:
-            answer = await registry.intake.receive(source, headers, query, body)
+            answer = await registry.receiver.receive(source, headers, query, body)
             assert answer.status == 200, (source.adapter.name, answer)
 
     begun = time.perf_counter()

@@ -27,14 +27,14 @@ from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
 from app.cli.server import Server
 from app.db.migrate import migrate
-from app.ingest.group_commit import Committer
+from app.ingest.group_commit import GroupCommit
 from app.store.delivery_record import Receipt, Record
 from app.web.application import create_app
 
 SECRET = "a-secret-of-the-benchmark-0123456789"
 
 
-class StoresNothing(Committer):
+class StoresNothing(GroupCommit):
     """Says `created` at once."""
 
     async def commit(self, rec: Record) -> Receipt:
@@ -81,7 +81,7 @@ def say(port: int, source_id: str, token: str) -> None:
 async def serve(settings: Settings, listener: socket.socket, *, storage: bool) -> None:
     """Serves until SIGTERM."""
     await migrate(settings)
-    app = create_app(settings) if storage else create_app(settings, committer=StoresNothing)
+    app = create_app(settings) if storage else create_app(settings, group_commit=StoresNothing)
 
     class Announced(Server):
         """Says where it listens once it does."""

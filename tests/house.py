@@ -15,7 +15,7 @@ from adapters.contract import Delivery
 from app.base import clock
 from app.base.roles import IN_PROCESS
 from app.base.settings import Settings
-from app.service import Registry
+from app.service import Service
 from app.web.application import create_app
 
 SECRET = "a-made-up-secret-of-32-characters"
@@ -82,9 +82,9 @@ class House:
         await self.app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
     @property
-    def registry(self) -> Registry:
+    def service(self) -> Service:
         """The running registry itself, for what happens by the clock."""
-        return self.app.registry
+        return self.app.service
 
     async def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str

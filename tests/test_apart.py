@@ -20,10 +20,10 @@ from app.base.tabular import CSV, JSONL, NoFile
 from app.db.engine import Unavailable
 from app.imports import importer as app_importer
 from app.imports.importer import Importer
-from app.imports.rows import Setting
+from app.imports.rows import ImportSettings
 from app.imports.worker import Apart, Ended
-from app.store.import_orders import Report
-from app.store.order_aggregate import OpenOrder, _columns
+from app.store.import_orders import ImportReport
+from app.store.order_aggregate import LoadedOrder, _columns
 from tests.house import House, eventually
 
 pytestmark = pytest.mark.anyio
@@ -47,8 +47,8 @@ ROWS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def setting() -> Setting:
-    return Setting(
+def setting() -> ImportSettings:
+    return ImportSettings(
         region="BR", currency="BRL", sources={"src_1": "commerce"}, renamed={}, source_id=None, origin="manual", present=now()
     )  # fmt: skip
 
@@ -72,12 +72,12 @@ def table(count: int) -> str:
     )
 
 
-async def take(importer: Importer, account: str, form: str, text: str, line: int = 1) -> Report:
+async def take(importer: Importer, account: str, form: str, text: str, line: int = 1) -> ImportReport:
     return await importer.orders(account, form, text, line, setting(), by="mem", rehearse=False)
 
 
 async def test_what_is_read_apart_is_stored_as_what_is_read_here(house: House) -> None:
-    store, since = house.registry.store, now()
+    store, since = house.service.store, now()
     both = [("here", Importer(store, large=HERE)), ("apart", Importer(store, large=APART))]
     both[1][1].alone()
     for _, importer in both:
@@ -98,7 +98,7 @@ async def test_what_is_read_apart_is_stored_as_what_is_read_here(house: House) -
 async def stored(house: House, account: str, since: int) -> dict[str, list[str]]:
     """Every row in every table that an import writes, ids told by what they stand for, and times of our own left out."""
     found = {
-        name: await house.registry.store.all(f"SELECT * FROM {name} WHERE account_id = :account", account=account)
+        name: await house.service.store.all(f"SELECT * FROM {name} WHERE account_id = :account", account=account)
         for name in ("orders", "history", "aliases", "contacts", "identities", "conflicts")
     }
     means = {row["id"]: f"{row['scope']} {row['external_id']}" for row in found["orders"]}
@@ -124,11 +124,11 @@ async def stored(house: House, account: str, since: int) -> dict[str, list[str]]
 
 
 async def test_every_order_that_was_imported_is_the_fold_of_its_history(house: House) -> None:
-    importer = Importer(house.registry.store, large=HERE)
+    importer = Importer(house.service.store, large=HERE)
     for text in files():
         await take(importer, "acc", JSONL, text)
-    orders = await house.registry.store.all("SELECT * FROM orders WHERE account_id = 'acc'")
-    history = await house.registry.store.all("SELECT * FROM history WHERE account_id = 'acc'")
+    orders = await house.service.store.all("SELECT * FROM orders WHERE account_id = 'acc'")
+    history = await house.service.store.all("SELECT * FROM history WHERE account_id = 'acc'")
     assert len(orders) > 10
     for row in orders:
         entries = [
@@ -136,12 +136,12 @@ async def test_every_order_that_was_imported_is_the_fold_of_its_history(house: H
                   said=json.loads(one["said"]))
             for one in history if one["order_id"] == row["id"]
         ]  # fmt: skip
-        order = OpenOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
+        order = LoadedOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
         assert row | {"test": bool(row["test"])} == _columns(order, fold(entries), row["contact_id"])
 
 
 async def test_a_large_part_comes_whole_and_in_its_order(house: House) -> None:
-    importer = Importer(house.registry.store, large=APART)
+    importer = Importer(house.service.store, large=APART)
     header, _, rest = table(3000).partition("\n")
     text = f"{header}\nx,y,\na,1.00,a@example.com | nobody\n{rest}x,y,\n1,5.00,\n"
     report = await take(importer, "acc", CSV, text, 2)
@@ -156,7 +156,7 @@ async def test_a_large_part_comes_whole_and_in_its_order(house: House) -> None:
 async def test_many_new_contacts_are_stored_as_a_few_at_a_time_are(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    importer, since = Importer(house.registry.store, large=HERE), now()
+    importer, since = Importer(house.service.store, large=HERE), now()
     text = "external_id,value,crm_contact_id,contact_email,contact_phone,contact_name\n" + "".join(
         f"{at},1.00,{at % 700 if at % 9 else ''},u{at % 650}@example.com,{'11 91234-5678' if at % 50 == 3 else ''},Ana {at % 5}\n"
         for at in range(1000)
@@ -172,7 +172,7 @@ async def test_many_new_contacts_are_stored_as_a_few_at_a_time_are(
 
 
 async def test_when_the_other_process_dies_the_rest_is_read_here(house: House) -> None:
-    importer, apart = Importer(house.registry.store, large=APART), Apart()
+    importer, apart = Importer(house.service.store, large=APART), Apart()
     importer.apart = apart
     # Rows are long and many, so that most are still to be told when the process dies, however far it is ahead.
     text = "".join(
@@ -180,7 +180,7 @@ async def test_when_the_other_process_dies_the_rest_is_read_here(house: House) -
         for at in range(12_000)
     )
     task = asyncio.create_task(take(importer, "acc", JSONL, text + "{}\n[]\n"))
-    await eventually(lambda: house.registry.store.all("SELECT id FROM orders LIMIT 1"), bool)
+    await eventually(lambda: house.service.store.all("SELECT id FROM orders LIMIT 1"), bool)
     process = apart._process
     assert process is not None and not task.done()
     process.kill()
@@ -208,13 +208,13 @@ async def test_whoever_stops_half_way_leaves_nothing_running() -> None:
 async def test_an_import_that_fails_half_way_leaves_nothing_running(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    importer = Importer(house.registry.store, large=APART)
+    importer = Importer(house.service.store, large=APART)
     await importer.apart.begin()
     process, commits = importer.apart._process, 0
     assert process is not None
     real = importer._commit
 
-    async def failing(plan: Any) -> Report:
+    async def failing(plan: Any) -> ImportReport:
         nonlocal commits
         commits += 1
         if commits == 2:
@@ -232,7 +232,7 @@ async def test_an_import_that_fails_half_way_leaves_nothing_running(
 async def test_whoever_is_alone_takes_a_part_in_whole_or_not_at_all(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = house.registry.store
+    store = house.service.store
     importer = Importer(store, large=APART)
     importer.alone()
     real, begun = app_importer.import_orders, 0
@@ -277,7 +277,7 @@ async def test_it_steps_back_where_webhooks_may_come(nice: bool, steps: int) -> 
 
 
 async def test_a_process_that_says_nothing_is_given_up() -> None:
-    apart = Apart(patience=0.0)
+    apart = Apart(retry_policy=0.0)
     with pytest.raises(Ended):
         async with aclosing(apart.orders(CSV, table(3), 2, setting())) as reads:
             async for _ in reads:

@@ -30,7 +30,7 @@ async def written(house: House, sql: str, **values: Any) -> None:
     def plan() -> Plan[None]:
         yield Sql(sql, **values)
 
-    await house.registry.store.commit(plan)
+    await house.service.store.commit(plan)
 
 
 async def test_what_matches_is_counted_then_retried(house: House) -> None:
@@ -67,7 +67,7 @@ async def test_what_cannot_be_taken_up_is_counted_with_its_reason(house: House) 
 async def test_changes_say_what_became_of_each(house: House) -> None:
     source = await house.source(unknown_contacts="hold")
     await delivered(house, source, 5)
-    store = house.registry.store
+    store = house.service.store
     await written(house, "DELETE FROM held")  # or the sweep would take them up before the job
     await house.call("PUT", "/v1/contacts/7", {"emails": ["ana@example.com"]})
     job = await done(house, "/v1/deliveries/retry", {"filter": {"outcome": "held"}})
@@ -115,12 +115,12 @@ async def test_what_is_not_there_or_anothers(house: House) -> None:
 async def test_what_comes_after_the_start_is_not_part_of_it(house: House) -> None:
     source = await house.source()
     await delivered(house, source, 3)
-    registry = house.registry
-    await registry.jobs.stop()
+    service = house.service
+    await service.jobs.stop()
     job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
     late = (await house.deliver(source, order_event("late", delivery_id="late"))).json()["delivery_id"]
-    registry.jobs = engine.Jobs(registry.store, registry.retry, registry.committer)
-    registry.jobs.start()
+    service.jobs = engine.Jobs(service.store, service.retry, service.group_commit)
+    service.jobs.start()
     job = await ended(house, job_id)
     assert (job["total"], job["done"]) == (3, 3)
     assert (await house.get(f"/v1/deliveries/{late}"))["attempts"] == 1
@@ -158,19 +158,19 @@ async def test_it_goes_on_after_a_restart(settings: Settings, monkeypatch: pytes
 async def test_a_claim_that_ran_out_is_anothers(house: House) -> None:
     """A process that was away for too long finds that it has lost the job, and writes nothing."""
     await delivered(house, await house.source(), 1)
-    registry = house.registry
-    await registry.jobs.stop()
+    service = house.service
+    await service.jobs.stop()
     job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
-    store = registry.store
+    store = service.store
     [mine] = await jobs.claim(store, claim="mine", present=1, until=2, limit=5)
     assert await jobs.claim(store, claim="theirs", present=1, until=9, limit=5) == []
     [theirs] = await jobs.claim(store, claim="theirs", present=3, until=9, limit=5)
     assert mine["id"] == theirs["id"] == job_id
-    with pytest.raises(jobs.Lost):
-        await store.commit(lambda: jobs.advance(mine, jobs.Step(done=1), until=5))
+    with pytest.raises(jobs.LeaseLost):
+        await store.commit(lambda: jobs.advance(mine, jobs.JobStep(done=1), until=5))
     await jobs.finish(store, mine, jobs.DONE)
     assert (await house.get(f"/v1/jobs/{job_id}"))["state"] == "running"
-    await store.commit(lambda: jobs.advance(theirs, jobs.Step(done=1), until=5))
+    await store.commit(lambda: jobs.advance(theirs, jobs.JobStep(done=1), until=5))
     assert (await house.get(f"/v1/jobs/{job_id}"))["done"] == 1
 
 

@@ -149,7 +149,7 @@ async def test_no_line_no_error_and_no_metric_tells_what_was_planted(house: Hous
     await fetches(house)
     answers += await wrong_calls(house, sources[0])
     token = await house.token_of("integrator")
-    await house.registry.refused.flush()
+    await house.service.refused.flush()
     # What went well may tell a person to whom it concerns; an error may not, nor may the metrics.
     told = [one.text for one in answers if one.status_code >= 400 or "/webhooks/" in str(one.request.url)]
     assert len(told) > 25 and not [one for one in answers if one.status_code >= 500]
@@ -171,7 +171,7 @@ async def kept_nowhere(house: House, credentials: list[str]) -> None:
             found += yield Sql(f"SELECT * FROM {table}")
         return found
 
-    rows = await house.registry.store.commit(plan)
+    rows = await house.service.store.commit(plan)
     assert len(rows) > 50
     for row in rows:
         cells = [unpacked(cell) if name == "content" else cell for name, cell in row.items()]

@@ -137,12 +137,12 @@ def deliveries() -> list[Delivery]:
 @contextmanager
 def with_adapter(house: House, adapter: Adapter[Any]) -> Iterator[None]:
     """Another adapter under the same name: the deploy before, or after."""
-    load, registry = adapters.load, house.registry
+    load, service = adapters.load, house.service
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adapters, "load", lambda name: adapter if name == adapter.name else load(name))
-        registry.directory.forget()
+        service.directory.forget()
         yield
-    registry.directory.forget()
+    service.directory.forget()
 
 
 async def new_account(house: House) -> None:
@@ -169,7 +169,7 @@ async def all_rows(house: House, sql: str, **values: Any) -> list[dict[str, Any]
         found: list[dict[str, Any]] = yield Sql(sql, **values)
         return found
 
-    return await house.registry.store.commit(plan)
+    return await house.service.store.commit(plan)
 
 
 ORDER = ("external_id", "origin", "deal_id", "title", "value", "refunded_value", "currency", "status", "source_status",
@@ -389,19 +389,19 @@ async def test_killed_in_the_middle_it_goes_on_and_ends_equal(
         house.token, house.account_id = token, account
         with with_adapter(house, broken(BROKEN[how])):
             source, names = await ingested(house, deliveries())
-        registry = house.registry
-        await registry.jobs.stop()
+        service = house.service
+        await service.jobs.stop()
         job_id = await begun(house, "/v1/remap", {"source_id": source})
         lives = 0
         while (job := await house.get(f"/v1/jobs/{job_id}"))["state"] in {"waiting", "running"}:
             # A life of two steps, and then it is gone without a word: its claim is still there, and runs out.
             until = 10 + lives
-            [mine] = await jobs.claim(registry.store, claim=f"life {lives}", present=until, until=until + 1, limit=1)
-            story = remap.Remap(registry.store, registry.retry)
+            [mine] = await jobs.claim(service.store, claim=f"life {lives}", present=until, until=until + 1, limit=1)
+            story = remap.RemapJob(service.store, service.retry)
             for _ in range(2):
                 further = await story.step(mine, until + 1)
                 if further is None:
-                    await jobs.finish(registry.store, mine, jobs.DONE)
+                    await jobs.finish(service.store, mine, jobs.DONE)
                     break
                 mine = further
             lives += 1

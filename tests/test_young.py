@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.background.analyze import AFTER, Young
+from app.background.analyze import AFTER, GrowingTables
 from app.db.engine import Rejected
 from tests.house import House, order_event
 
@@ -10,20 +10,20 @@ pytestmark = pytest.mark.anyio
 
 
 async def known(house: House) -> float:
-    row = await house.registry.store.one("SELECT reltuples FROM pg_class WHERE oid = CAST('deliveries' AS regclass)")
+    row = await house.service.store.one("SELECT reltuples FROM pg_class WHERE oid = CAST('deliveries' AS regclass)")
     assert row is not None
     return float(row["reltuples"])
 
 
 async def test_a_young_log_is_looked_at_when_it_has_begun_to_grow(house: House) -> None:
-    if house.registry.store.on_sqlite:  # which keeps no such plans
-        assert house.registry.young is None
+    if house.service.store.on_sqlite:  # which keeps no such plans
+        assert house.service.young is None
         return
-    assert house.registry.young is not None
+    assert house.service.young is not None
     source = await house.source()
     for number in range(3):
         assert (await house.deliver(source, order_event(f"{number}", delivery_id=f"m{number}"))).status_code == 200
-    young = Young(house.registry.store)
+    young = GrowingTables(house.service.store)
     before = await known(house)
     young.committed([], [], 0.0)
     young._committed = AFTER[0] - 1
@@ -35,8 +35,8 @@ async def test_a_young_log_is_looked_at_when_it_has_begun_to_grow(house: House) 
 
 
 async def test_tables_that_are_known_are_left_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    if house.registry.store.on_sqlite:
-        assert house.registry.young is None
+    if house.service.store.on_sqlite:
+        assert house.service.young is None
         return
     asked = []
 
@@ -48,7 +48,7 @@ async def test_tables_that_are_known_are_left_alone(house: House, monkeypatch: p
 
     monkeypatch.setattr("app.background.analyze.upkeep.knows_its_tables", knows)
     monkeypatch.setattr("app.background.analyze.upkeep.analyze", analyze)
-    young = Young(house.registry.store)
+    young = GrowingTables(house.service.store)
     young._committed = AFTER[-1]
     for _ in AFTER:
         young.committed([], [], 0.0)
@@ -62,15 +62,15 @@ async def test_a_fault_of_the_telling_holds_up_nothing(house: House, monkeypatch
         raise Rejected("permission denied")
 
     monkeypatch.setattr("app.background.analyze.upkeep.knows_its_tables", refuses)
-    young = Young(house.registry.store)
+    young = GrowingTables(house.service.store)
     young._committed = AFTER[0]
     young.committed([], [], 0.0)
     await young.stop()
 
 
 async def test_an_import_into_a_young_registry_has_its_tables_looked_at(house: House) -> None:
-    young = house.registry.young
-    if house.registry.store.on_sqlite:
+    young = house.service.young
+    if house.service.store.on_sqlite:
         assert young is None
         return
     assert young is not None
@@ -82,5 +82,5 @@ async def test_an_import_into_a_young_registry_has_its_tables_looked_at(house: H
     )
     assert sent.json()["created"] == AFTER[0]
     await young.stop()
-    row = await house.registry.store.one("SELECT reltuples FROM pg_class WHERE oid = CAST('orders' AS regclass)")
+    row = await house.service.store.one("SELECT reltuples FROM pg_class WHERE oid = CAST('orders' AS regclass)")
     assert row is not None and row["reltuples"] == AFTER[0]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.money import Money
-from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, said
+from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
 from adapters.contract.payload import Payload, validated
 from adapters.contract.signature import Signature
 from adapters.contract.times import EARLIEST, LATEST
@@ -59,7 +59,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class BodyField:
     """A field of the parsed body, by dotted path: Field("data.object.id"). Several fields are joined with `:`."""
 
     paths: tuple[str, ...]
@@ -80,7 +80,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Always:
+class Constant:
     """A source that sends one kind of thing and does not name it."""
 
     word: str
@@ -89,7 +89,7 @@ class Always:
         return self.word
 
 
-Where = Header | Query | Field | Always
+Where = Header | Query | BodyField | Constant
 
 _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
 
@@ -132,7 +132,7 @@ class Api:
 
     origin: str | Callable[[Any], str]
     authorize: Callable[[str, Any], Mapping[str, str]]
-    key_words: str  # what the key is and where to find it, for the source's owner
+    key_description: str  # what the key is and where to find it, for the source's owner
     token_path: str | None = None
 
     def origin_for(self, options: Any) -> str:
@@ -171,7 +171,6 @@ class Adapter(Generic[PayloadT]):
     title: ClassVar[str]
     origin: ClassVar[Origin]
     links: ClassVar[Links]
-    setup: ClassVar[tuple[str, ...]]  # steps for the shop's owner; {webhook_url} stands for the address
     paste: ClassVar[str] = ""  # a text that a step tells to paste as it is: a query, a configuration
     topics: ClassVar[tuple[str, ...]] = ()  # what to subscribe to at the source, in its words
 
@@ -191,7 +190,7 @@ class Adapter(Generic[PayloadT]):
     zone: ClassVar[tzinfo] = UTC  # of times that the source writes without one
 
     answer: ClassVar[str | None] = None  # the body of the 200, where a source insists on one
-    patience: ClassVar[str] = ""  # which answers it takes for a yes, and what it does after another; in words
+    retry_policy: ClassVar[str] = ""  # which answers it takes for a yes, and what it does after another; in words
 
     def handshake(self, delivery: Delivery) -> str | None:
         """What an unsigned greeting of this source is (a ping that only asks for 200), or None for everything else.
@@ -214,7 +213,7 @@ class Adapter(Generic[PayloadT]):
     # Thin sources: the delivery is a notice, the order is read from the source's API after the answer.
     api: ClassVar[Api | None] = None
     fetches: ClassVar[Mapping[str, type[Payload]]] = {}  # the notice's slice, by kind
-    document: ClassVar[type[Payload]]  # the slice of what the API answers; `orders` gets it as its payload
+    resource: ClassVar[type[Payload]]  # the slice of what the API answers; `orders` gets it as its payload
 
     def path(self, notice: Any, event: Event[Any]) -> str:
         """The path (and query) at the API's origin where the order of this notice is read. Raises Ignored, Unreadable."""
@@ -273,7 +272,7 @@ class Adapter(Generic[PayloadT]):
 
     def fetched(self, event: Event[Any], answer: bytes) -> Event[PayloadT]:
         """The event with the document that the source's API answered in place of the notice. Raises Unreadable."""
-        document: Any = validated(self.document, json_answer(answer))
+        document: Any = validated(self.resource, json_answer(answer))
         return replace(event, payload=document, notice=event.payload)
 
     def translate(self, event: Event[PayloadT]) -> list[Order]:
@@ -284,7 +283,7 @@ class Adapter(Generic[PayloadT]):
         return orders
 
     def _settled(self, order: Order) -> Order:
-        names = said((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
+        names = distinct((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
         if not order.external_id or max(map(len, names)) > 255:
             raise Unreadable("the order's id is empty or longer than 255 characters")
         if order.value and order.value.minor < 0:
@@ -354,7 +353,7 @@ def describe(where: Where) -> str:
             return f"the header {names[0]}"
         case Query(name=name):
             return f"the query parameter {name}"
-        case Field(paths=paths):
+        case BodyField(paths=paths):
             return f"the field {' and '.join(paths)}"
-        case Always(word=word):
+        case Constant(word=word):
             return word

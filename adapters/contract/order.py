@@ -35,7 +35,7 @@ class Unknown(Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 
-def table(
+def status_map(
     thing: str = "",
     /,
     *,
@@ -74,7 +74,7 @@ def table(
     return found
 
 
-def said(texts: Iterable[str | None]) -> tuple[str, ...]:
+def distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
     """Those that say something, each once."""
     if not texts:
         return ()
@@ -121,7 +121,8 @@ class Item:
 class Customer:
     """Who bought, as the source tells it; identities are raw here and normalised by the registry.
 
-    `id` is the source's own customer id; `crm_id` the CRM's contact id if the payload's metadata carries it.
+    `id` is the source's own customer id; `crm_id` the CRM's contact id if the payload's metadata carries it. `country`
+    (ISO 3166-1 alpha-2, from the billing address, else the shipping address) says where the phones are read.
     """
 
     name: str | None = None
@@ -130,17 +131,20 @@ class Customer:
     emails: tuple[str | None, ...] = ()
     phones: tuple[str | None, ...] = ()
     documents: tuple[str | None, ...] = ()
+    country: str | None = None
 
     def settled(self) -> "Customer | None":
         """Without what says nothing and what is said twice; None when nothing is left."""
         given = (self.emails, self.phones, self.documents)
-        emails, phones, documents = settled = (said(self.emails), said(self.phones), said(self.documents))
+        emails, phones, documents = settled = (distinct(self.emails), distinct(self.phones), distinct(self.documents))
         name, own_id, crm_id = self.name or None, self.id or None, self.crm_id or None
         if not (name or own_id or crm_id or emails or phones or documents):
             return None
         if settled == given and name is self.name and own_id is self.id and crm_id is self.crm_id:
             return self
-        return Customer(name=name, id=own_id, crm_id=crm_id, emails=emails, phones=phones, documents=documents)
+        return Customer(
+            name=name, id=own_id, crm_id=crm_id, emails=emails, phones=phones, documents=documents, country=self.country
+        )
 
 
 # -- Money: the bill, the payments, the refunds -------------------------------------------------------------------
@@ -272,7 +276,7 @@ class Order:
 TOTAL: Final = "total"
 
 
-def so_far(back: Money | None) -> dict[str, Money] | None:
+def refund_total(back: Money | None) -> dict[str, Money] | None:
     """`refunds` of a source that tells only what was given back in all; nothing where it does not say.
 
     Of the first version: new adapters say Refund(value=back, total=True).

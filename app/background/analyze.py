@@ -16,7 +16,7 @@ from app.store.delivery_record import Receipt, Record
 AFTER = (256, 2_048, 16_384)
 
 
-class Young:
+class GrowingTables:
     """Counts what is committed, and tells a few times; never again once the tables are known."""
 
     def __init__(self, store: Store) -> None:

@@ -12,7 +12,7 @@ from app.base.log import log
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store
 from app.db.statements import Plan, Row
-from app.ingest.reprocess import Kept, NotKept, Retry
+from app.ingest.reprocess import NotRecorded, RecordedDelivery, Reprocessor
 from app.store import contacts, idempotency, privacy
 from app.store import erasure as erasing
 from app.store.erasure import Erasure
@@ -53,10 +53,10 @@ def _text(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
 
 
-class Erasures:
+class ErasureService:
     """Erases, and leaves no copy behind."""
 
-    def __init__(self, store: Store, vault: Vault, retry: Retry) -> None:
+    def __init__(self, store: Store, vault: Vault, retry: Reprocessor) -> None:
         self._store, self._vault, self._retry = store, vault, retry
 
     async def person(self, account_id: str, contact_id: str, member_id: str | None) -> Row:
@@ -74,15 +74,15 @@ class Erasures:
         await self._no_copies(made[0])
         return proof
 
-    async def request(self, row: Row) -> tuple[Kept, Subject]:
+    async def request(self, row: Row) -> tuple[RecordedDelivery, Subject]:
         """What a privacy request asks, as its delivery says. Raises NotKept, Unavailable."""
         kept = await self._retry.kept(row["account_id"], row["id"])
         if kept is None:
-            raise NotKept("its delivery is not kept any more")
+            raise NotRecorded("its delivery is not kept any more")
         try:
             document = kept.source.adapter.document_of(kept.delivery)
         except Unreadable as why:
-            raise NotKept(f"its delivery cannot be read: {why.reason}") from None
+            raise NotRecorded(f"its delivery cannot be read: {why.reason}") from None
         return kept, subject_of(document, row["source_id"], kept.source.region)
 
     async def carry_out(self, row: Row, member_id: str | None) -> Row:
@@ -105,7 +105,7 @@ class Erasures:
 
         def plan() -> Plan[Row]:
             made[:] = [begun()]
-            return (yield from erasing.told_by_source(made[0], subject.identities, subject.orders, found))
+            return (yield from erasing.identities_from_source(made[0], subject.identities, subject.orders, found))
 
         proof = await self._store.commit(plan)
         await self._no_copies(made[0])

@@ -1,4 +1,4 @@
-"""The one client for all who are told of events: where it may go, no redirect, short patience, and no ear for words.
+"""The one client for all who are told of events: where it may go, no redirect, short retry_policy, and no ear for words.
 
 What a receiver answers beside its status is read up to a small size, so that the connection can be used again, and kept
 nowhere: it may hold what must not stand in a log.
@@ -31,19 +31,19 @@ if find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]  # Python's own way to say so
 
 
-class Unreached(Exception):
+class Unreachable(Exception):
     """There was no answer; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EventResponse:
     """What a receiver said: the status, and how many seconds it wants to be left alone."""
 
     status: int
     retry_after: float | None
 
 
-class Receivers:
+class EventHttpClient:
     """Connections to all receivers. `named` are the networks that may be reached beside the internet."""
 
     def __init__(self, named: Sequence[Network], trusted: ssl.SSLContext | None = None) -> None:
@@ -56,7 +56,7 @@ class Receivers:
                 max_connections=CONNECTIONS,
                 max_keepalive_connections=KEPT,
                 keepalive_expiry=KEPT_FOR,
-                network_backend=_Judged(named, plain=plain),
+                network_backend=_GuardedBackend(named, plain=plain),
             )
             for plain in (False, True)
         }
@@ -66,31 +66,31 @@ class Receivers:
         for pool in self._pools.values():
             await pool.aclose()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> EventResponse:
         """Sends it. Raises Unreached."""
         try:
             async with asyncio.timeout(WHOLE):
                 return await self._post(url, headers, body)
         except TimeoutError:
-            raise Unreached(f"it did not answer within {WHOLE:.0f} seconds") from None
+            raise Unreachable(f"it did not answer within {WHOLE:.0f} seconds") from None
         except _NotPublic:
-            raise Unreached(f"the URL {NOT_PUBLIC}") from None
+            raise Unreachable(f"the URL {NOT_PUBLIC}") from None
         except httpcore.ConnectTimeout:
-            raise Unreached(f"it could not be connected to within {CONNECT:.0f} seconds") from None
+            raise Unreachable(f"it could not be connected to within {CONNECT:.0f} seconds") from None
         except httpcore.TimeoutException:
-            raise Unreached(f"it did not answer within {READ:.0f} seconds") from None
+            raise Unreachable(f"it did not answer within {READ:.0f} seconds") from None
         except socket.gaierror:
-            raise Unreached("its name could not be looked up") from None
+            raise Unreachable("its name could not be looked up") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as fault:
             if _tls(fault):
-                raise Unreached("its certificate, or its TLS, is not good") from None
-            raise Unreached(f"it could not be reached ({type(fault).__name__})") from None
+                raise Unreachable("its certificate, or its TLS, is not good") from None
+            raise Unreachable(f"it could not be reached ({type(fault).__name__})") from None
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        patience = {"connect": CONNECT, "read": READ, "write": READ, "pool": WHOLE}
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> EventResponse:
+        retry_policy = {"connect": CONNECT, "read": READ, "write": READ, "pool": WHOLE}
         pool = self._pools[url.startswith("http:")]
         async with pool.stream(
-            "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": patience}
+            "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": retry_policy}
         ) as response:
             size = 0
             async for chunk in response.aiter_stream():
@@ -98,7 +98,7 @@ class Receivers:
                 if size > MOST_BYTES:  # the connection is not used again
                     break
             asked = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
-            return Answer(response.status, asked_to_wait(asked.decode("latin-1")))
+            return EventResponse(response.status, asked_to_wait(asked.decode("latin-1")))
 
 
 def _tls(fault: BaseException | None) -> bool:
@@ -114,7 +114,7 @@ class _NotPublic(Exception):
     """The address is one where nothing may be sent."""
 
 
-class _Judged(httpcore.AsyncNetworkBackend):
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects to an address after it was judged, never to a name: between two look-ups it could mean another."""
 
     def __init__(self, named: Sequence[Network], *, plain: bool) -> None:

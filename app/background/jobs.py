@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from time import monotonic
 
-from app.background.remap import Failed, Remap
+from app.background.remap import RemapFailed, RemapJob
 from app.base import clock
 from app.base.ids import new_id
 from app.base.log import log
@@ -19,12 +19,12 @@ from app.base.outcome import Outcome
 from app.base.vault import Sealed
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
-from app.ingest.group_commit import MOST_AT_ONCE, Busy, Committer
-from app.ingest.reprocess import Kept, NotKept, Retry
+from app.ingest.group_commit import MOST_AT_ONCE, Busy, GroupCommit
+from app.ingest.reprocess import NotRecorded, RecordedDelivery, Reprocessor
 from app.store import deliveries, fetches, jobs
-from app.store.deliveries import Filter
+from app.store.deliveries import DeliveryFilter
 from app.store.delivery_record import Receipt
-from app.store.jobs import Change, Lost, Step
+from app.store.jobs import JobChange, JobStep, LeaseLost
 
 EVERY = 1.0  # seconds between two looks; what this process was asked for itself is begun at once
 JOBS_AT_ONCE = 2  # of one process
@@ -42,9 +42,9 @@ AWAY = 1.0  # seconds before an unreachable database is tried again
 class Jobs:
     """One process's part in the jobs."""
 
-    def __init__(self, store: Store, retry: Retry, committer: Committer) -> None:
-        self._store, self._retry, self._committer = store, retry, committer
-        self._remap = Remap(store, retry)
+    def __init__(self, store: Store, retry: Reprocessor, group_commit: GroupCommit) -> None:
+        self._store, self._retry, self._group_commit = store, retry, group_commit
+        self._remap = RemapJob(store, retry)
         self._came, self._ending = asyncio.Event(), asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -65,11 +65,13 @@ class Jobs:
 
     # -- Asked for ----------------------------------------------------------------------------------------------
 
-    async def count(self, account_id: str, wanted: Filter) -> int:
+    async def count(self, account_id: str, wanted: DeliveryFilter) -> int:
         """How many deliveries a bulk retry or a remap would take up. Raises Unavailable."""
         return await deliveries.count(self._store, account_id, wanted, upto=new_id("dlv"))
 
-    async def begin(self, account_id: str, kind: str, wanted: Filter, *, dry_run: bool, member_id: str | None) -> Row:
+    async def begin(
+        self, account_id: str, kind: str, wanted: DeliveryFilter, *, dry_run: bool, member_id: str | None
+    ) -> Row:
         """A new job over what matches now; what comes later is not part of it. Raises Unavailable."""
         upto = new_id("dlv")  # sorts after every delivery so far
         total = await deliveries.count(self._store, account_id, wanted, upto=upto)
@@ -132,7 +134,7 @@ class Jobs:
                 job = further
                 if job["kind"] == jobs.REMAP and not job["dry_run"]:
                     await self._until_few_fetches(job["account_id"], job["filter"]["source_id"])
-            except Lost:
+            except LeaseLost:
                 return
             except (Unavailable, Busy, Sealed) as fault:
                 log.warning("a job waits", job_id=job["id"], reason=str(fault)[:300])
@@ -161,9 +163,11 @@ class Jobs:
 
     async def _failed(self, job: Row, fault: Exception) -> None:
         reason = (
-            str(fault) if isinstance(fault, Failed) else f"a fault of ours ({type(fault).__name__}); it is in the log"
+            str(fault)
+            if isinstance(fault, RemapFailed)
+            else f"a fault of ours ({type(fault).__name__}); it is in the log"
         )
-        exc_info = None if isinstance(fault, Failed) else fault
+        exc_info = None if isinstance(fault, RemapFailed) else fault
         log.error("a job failed", job_id=job["id"], fault=type(fault).__name__, exc_info=exc_info)
         with suppress(Unavailable):
             await jobs.finish(self._store, job, jobs.FAILED, reason)
@@ -173,7 +177,7 @@ class Jobs:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), min(took, LONGEST_REST))
         for _ in range(100):
-            if self._committer.waiting < MOST_AT_ONCE or self._ending.is_set():
+            if self._group_commit.waiting < MOST_AT_ONCE or self._ending.is_set():
                 return
             await asyncio.sleep(0.02)
 
@@ -182,7 +186,9 @@ class Jobs:
     async def _retry_some(self, job: Row, until: int) -> Row | None:
         """The next deliveries of a bulk retry, oldest first. None when there are no more."""
         account_id = job["account_id"]
-        rows = await deliveries.newer(self._store, account_id, Filter(**job["filter"]), than=job["cursor"], limit=BATCH)
+        rows = await deliveries.newer(
+            self._store, account_id, DeliveryFilter(**job["filter"]), than=job["cursor"], limit=BATCH
+        )
         rows = [row for row in rows if row["id"] <= job["upto"]]
         if not rows:
             return None
@@ -194,15 +200,15 @@ class Jobs:
             for row, one in zip(rows, ended, strict=True)
             if isinstance(one, Receipt) and _differs(row, one)
         ]
-        step = Step(cursor=rows[-1]["id"], done=len(rows), failures=failures, changes=changes)
+        step = JobStep(cursor=rows[-1]["id"], done=len(rows), failures=failures, changes=changes)
         await self._store.commit(lambda: jobs.advance(job, step, until=until))
         for source_id in {row["source_id"] for row, one in zip(rows, ended, strict=True) if _fetches(one)}:
             await self._until_few_fetches(account_id, source_id)
         return {**job, "cursor": step.cursor}
 
-    async def _once_more(self, kept: Kept | NotKept) -> Receipt | str:
+    async def _once_more(self, kept: RecordedDelivery | NotRecorded) -> Receipt | str:
         """What became of it, or why it cannot be taken up."""
-        if isinstance(kept, NotKept):
+        if isinstance(kept, NotRecorded):
             return str(kept)
         wait = TRY_AGAIN
         for attempt in range(TRIES):
@@ -239,8 +245,8 @@ def _differs(row: Row, receipt: Receipt) -> bool:
     return receipt.outcome != row["outcome"] and not {receipt.outcome, row["outcome"]} <= told
 
 
-def _change(row: Row, receipt: Receipt) -> Change:
-    return Change(
+def _change(row: Row, receipt: Receipt) -> JobChange:
+    return JobChange(
         kind="delivery",
         subject=row["id"],
         before={"outcome": row["outcome"], "reason": row["reason"]},

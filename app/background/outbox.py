@@ -19,10 +19,10 @@ from app.db.engine import Rejected, Store, Unavailable
 from app.db.statements import Row
 from app.store import contacts, orders, outbox, subscriptions
 from app.store.delivery_record import Receipt, Record
-from app.store.outbox import Ended, Event
+from app.store.outbox import AttemptEnded, Event
 
 if TYPE_CHECKING:
-    from app.background.http_client import Receivers
+    from app.background.http_client import EventHttpClient
 
 EVERY = 1.0  # seconds between two looks; what this process recorded itself is met at once
 PER_SUBSCRIPTION = 8  # attempts at a time, over all processes
@@ -43,7 +43,7 @@ Shown = Callable[[Row, str | None], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
+class _PendingEvent:
     """A claimed event, ready to be sent."""
 
     row: Row
@@ -70,9 +70,9 @@ class Outbox:
     ) -> None:
         self._store, self._vault, self._named = store, vault, named
         self._shown, self._counts, self._busy = shown, counts, busy
-        self._receivers: Receivers | None = None
+        self._receivers: EventHttpClient | None = None
         self._running: dict[asyncio.Task[None], Row] = {}
-        self._ended: list[Ended] = []
+        self._ended: list[AttemptEnded] = []
         self._came, self._ending = asyncio.Event(), False
         self._somebody = False  # whether anybody subscribed, as of the last look
         self._task: asyncio.Task[None] | None = None
@@ -166,10 +166,10 @@ class Outbox:
             task.add_done_callback(self._done)
         return bool(ended or rows)
 
-    def _client(self) -> "Receivers":
-        from app.background.http_client import Receivers
+    def _client(self) -> "EventHttpClient":
+        from app.background.http_client import EventHttpClient
 
-        return Receivers(self._named)
+        return EventHttpClient(self._named)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._running.pop(task, None)
@@ -177,9 +177,9 @@ class Outbox:
 
     # -- What is sent -----------------------------------------------------------------------------------------------
 
-    async def _letters(self, rows: Sequence[Row]) -> list[_Letter]:
+    async def _letters(self, rows: Sequence[Row]) -> list[_PendingEvent]:
         """What these events are about as it stands now, with the secrets of who is told."""
-        letters: list[_Letter] = []
+        letters: list[_PendingEvent] = []
         for account_id in {row["account_id"] for row in rows}:
             mine = [row for row in rows if row["account_id"] == account_id]
             about = {row["subject"] for row in mine if row["event"] != Event.CONTACT_ERASED}
@@ -190,7 +190,7 @@ class Outbox:
             for row in mine:
                 order = found.get(row["subject"])
                 letters.append(
-                    _Letter(
+                    _PendingEvent(
                         row, order, crm.get(order["contact_id"]) if order else None, secrets[row["subscription_id"]]
                     )
                 )
@@ -205,7 +205,7 @@ class Outbox:
 
     # -- Sent -------------------------------------------------------------------------------------------------------
 
-    async def _one(self, letter: _Letter) -> None:
+    async def _one(self, letter: _PendingEvent) -> None:
         """One attempt, from the claim to how it ended."""
         at, began = clock.now(), monotonic()
         try:
@@ -218,9 +218,9 @@ class Outbox:
         self._ended.append(_ended(letter.row, at, int((monotonic() - began) * 1e6), status, reason, retry_after))
         self._counts("delivered" if reason is None else "failed")
 
-    async def _sent(self, letter: _Letter) -> tuple[int | None, float | None, str | None]:
+    async def _sent(self, letter: _PendingEvent) -> tuple[int | None, float | None, str | None]:
         """The status, how long to wait at least, and the reason why it was not taken."""
-        from app.background.http_client import Unreached
+        from app.background.http_client import Unreachable
 
         if not letter.secrets:
             return None, None, "it has no secret that counts and can be opened, and nothing is sent unsigned"
@@ -232,7 +232,7 @@ class Outbox:
             answer = await self._receivers.post(
                 letter.row["url"], headers_of(letter.row["id"], body, letter.secrets), body
             )
-        except Unreached as why:
+        except Unreachable as why:
             return None, None, str(why)
         return answer.status, answer.retry_after, _judged(answer.status)
 
@@ -276,12 +276,14 @@ def _judged(status: int) -> str | None:
     return f"it answered HTTP {status}"
 
 
-def _ended(row: Row, at: int, took: int, status: int | None, reason: str | None, retry_after: float | None) -> Ended:
+def _ended(
+    row: Row, at: int, took: int, status: int | None, reason: str | None, retry_after: float | None
+) -> AttemptEnded:
     """How an attempt ended, and when the next one is to be."""
     if reason is None:
-        return Ended(row=row, at=at, took=took, status=status, back=row["failures"] >= TIRED)
+        return AttemptEnded(row=row, at=at, took=took, status=status, back=row["failures"] >= TIRED)
     if status == GONE:
-        return Ended(row=row, at=at, took=took, status=status, reason=reason, off=True)
+        return AttemptEnded(row=row, at=at, took=took, status=status, reason=reason, off=True)
     present = clock.now()
     wait = doubled(row["attempts"], FIRST_WAIT, LONGEST_WAIT)
     rest = 0.0
@@ -290,7 +292,7 @@ def _ended(row: Row, at: int, took: int, status: int | None, reason: str | None,
         rest = min(max(failing * REST, FIRST_REST), LONGEST_REST)
     if retry_after is not None:
         wait, rest = max(wait, retry_after), max(rest, retry_after)
-    return Ended(
+    return AttemptEnded(
         row=row, at=at, took=took, status=status, reason=reason,
         next_at=present + int(wait * 1e6), rests_until=present + int(rest * 1e6) if rest else 0,
     )  # fmt: skip

@@ -13,12 +13,12 @@ from adapters.contract import Adapter
 from app.base.outcome import Outcome
 from app.db.engine import Store
 from app.db.statements import Plan, Row
-from app.ingest.reprocess import Kept, NotKept, Retry
+from app.ingest.reprocess import NotRecorded, RecordedDelivery, Reprocessor
 from app.store import deliveries, jobs, remap
-from app.store.deliveries import Filter
+from app.store.deliveries import DeliveryFilter
 from app.store.delivery_record import Receipt, Record
-from app.store.jobs import Change, Step
-from app.store.remap import LockName, Remapped, Wider
+from app.store.jobs import JobChange, JobStep
+from app.store.remap import LockName, MoreLocksNeeded, RemapResult
 
 READ, APPLY = "", "apply"  # the two phases
 AT_ONCE = 100  # deliveries that are read between two commits
@@ -27,7 +27,7 @@ SEEDS, TOGETHER = 50, 200  # deliveries that begin a batch to be told anew; what
 MOST_COMPARED = 20_000  # deliveries that may hang together in a dry run, which has to hold them all at once
 
 
-class Failed(Exception):
+class RemapFailed(Exception):
     """The job cannot be done; the message says why, and what to do."""
 
 
@@ -39,10 +39,10 @@ def refusal(adapter: Adapter[Any]) -> str | None:
     return None
 
 
-class Remap:
+class RemapJob:
     """The story of a remap, a step at a time."""
 
-    def __init__(self, store: Store, retry: Retry) -> None:
+    def __init__(self, store: Store, retry: Reprocessor) -> None:
         self._store, self._retry = store, retry
 
     async def step(self, job: Row, until: int) -> Row | None:
@@ -56,17 +56,17 @@ class Remap:
 
     async def _read(self, job: Row, until: int) -> Row | None:
         rows = await deliveries.newer(
-            self._store, job["account_id"], Filter(**job["filter"]), than=job["cursor"], limit=AT_ONCE
+            self._store, job["account_id"], DeliveryFilter(**job["filter"]), than=job["cursor"], limit=AT_ONCE
         )
         rows = [row for row in rows if row["id"] <= job["upto"]]
         if not rows:
-            return await self._on(job, Step(phase=APPLY, cursor=""), until)
+            return await self._on(job, JobStep(phase=APPLY, cursor=""), until)
         read, failures = await self._records(job, rows)
         asked = [(rec, row) for rec, row in read if rec.outcome is Outcome.FETCHING]
         whole = [(rec, row) for rec, row in read if rec.outcome is not Outcome.FETCHING]
-        found = await self._store.look(lambda: remap.differing(whole)) if whole else {}
+        found = await self._store.read(lambda: remap.differing(whole)) if whole else {}
         changes = await self._ask_again(job, [(rec, row) for rec, row in asked if row["outcome"] != Outcome.FETCHING])
-        step = Step(
+        step = JobStep(
             cursor=rows[-1]["id"], done=len(rows) - len(found), failures=failures, changes=changes, counts="order"
         )
 
@@ -82,15 +82,15 @@ class Remap:
         failures: dict[str, int] = {}
         read: list[tuple[Record, Row]] = []
         for at, kept in enumerate(await self._retry.kept_all(job["account_id"], rows)):
-            if isinstance(kept, Kept):
+            if isinstance(kept, RecordedDelivery):
                 read.append((kept.read(), kept.row))
-            elif isinstance(kept, NotKept):
+            elif isinstance(kept, NotRecorded):
                 failures[str(kept)] = failures.get(str(kept), 0) + 1
             if at % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
         return read, failures
 
-    async def _ask_again(self, job: Row, asked: Sequence[tuple[Record, Row]]) -> list[Change]:
+    async def _ask_again(self, job: Row, asked: Sequence[tuple[Record, Row]]) -> list[JobChange]:
         """Thin deliveries: what their source answered is not kept, so it is asked again. A dry run asks nobody."""
         if not job["dry_run"]:
             await asyncio.gather(*(self._retry.commit(rec) for rec, _ in asked))
@@ -101,13 +101,13 @@ class Remap:
     async def _apply(self, job: Row, until: int) -> Row | None:
         account_id, dry_run = job["account_id"], job["dry_run"]
         most = MOST_COMPARED if dry_run else TOGETHER
-        ids = await self._store.look(
+        ids = await self._store.read(
             lambda: remap.together(account_id, job["id"], seeds=SEEDS, enough=TOGETHER, most=most)
         )
         if not ids:
             return None
         if dry_run and len(ids) > MOST_COMPARED:
-            raise Failed(
+            raise RemapFailed(
                 f"more than {MOST_COMPARED} deliveries have to do with one order; compare a shorter time (since, until)"
             )
         rows = {row["id"]: row for row in await deliveries.find_all(self._store, account_id, ids)}
@@ -120,39 +120,39 @@ class Remap:
 
     async def _tell(
         self, job: Row, ids: Sequence[str], batch: Sequence[Record], rows: dict[str, Row], failures: dict[str, int],
-        also: list[Change], until: int,
+        also: list[JobChange], until: int,
     ) -> None:  # fmt: skip
-        def further(remapped: Remapped | None) -> Plan[None]:
+        def further(remapped: RemapResult | None) -> Plan[None]:
             changes = also + (_changes(remapped, rows, dry_run=job["dry_run"]) if remapped else [])
-            step = Step(done=len(ids), failures=failures, changes=changes, counts="order")
+            step = JobStep(done=len(ids), failures=failures, changes=changes, counts="order")
             yield from jobs.advance(job, step, until=until)
             yield from remap.unlink(job["account_id"], job["id"], ids)
 
         async def once(locked: frozenset[LockName]) -> None:
             def for_real() -> Plan[None]:
-                yield from further((yield from remap.tell_anew(batch, rows, locked, for_real=True)))
+                yield from further((yield from remap.apply_again(batch, rows, locked, for_real=True)))
 
             found = None
             if batch and not job["dry_run"]:
                 await self._store.commit(for_real)
                 return
             if batch:
-                found = await self._store.look(lambda: remap.tell_anew(batch, rows, locked, for_real=False))
+                found = await self._store.read(lambda: remap.apply_again(batch, rows, locked, for_real=False))
             await self._store.commit(lambda: further(found))
 
         locked: frozenset[LockName] = frozenset()
         while True:
             try:
                 return await once(locked)
-            except Wider as more:
+            except MoreLocksNeeded as more:
                 locked = more.names
 
-    async def _on(self, job: Row, step: Step, until: int) -> Row:
+    async def _on(self, job: Row, step: JobStep, until: int) -> Row:
         await self._store.commit(lambda: jobs.advance(job, step, until=until))
         return {**job, "phase": step.phase, "cursor": step.cursor}
 
 
-def _changes(remapped: Remapped, rows: dict[str, Row], *, dry_run: bool) -> list[Change]:
+def _changes(remapped: RemapResult, rows: dict[str, Row], *, dry_run: bool) -> list[JobChange]:
     changes = []
     for order_id, before, now in remapped.orders:
         subject, after = order_id, now
@@ -161,7 +161,7 @@ def _changes(remapped: Remapped, rows: dict[str, Row], *, dry_run: bool) -> list
                 subject, after = f"new {after['external_id']}", {**after, "id": None}
             if after["contact_id"] in remapped.made:
                 after = {**after, "contact_id": "new"}
-        changes.append(Change(kind="order", subject=subject, before=before, after=after))
+        changes.append(JobChange(kind="order", subject=subject, before=before, after=after))
     for rec, receipt in remapped.deliveries.values():
         change = _delivery_change(rows[rec.delivery_id], rec, receipt)
         if change.before != change.after:
@@ -169,7 +169,7 @@ def _changes(remapped: Remapped, rows: dict[str, Row], *, dry_run: bool) -> list
     return changes
 
 
-def _delivery_change(row: Row, rec: Record, receipt: Receipt) -> Change:
+def _delivery_change(row: Row, rec: Record, receipt: Receipt) -> JobChange:
     first = rec.statements[0].names[0] if rec.statements else rec.external_id
     before = {name: row[name] for name in ("kind", "outcome", "reason", "external_id", "notes")}
     after = {
@@ -179,4 +179,4 @@ def _delivery_change(row: Row, rec: Record, receipt: Receipt) -> Change:
         "external_id": first,
         "notes": list(rec.notes),
     }
-    return Change(kind="delivery", subject=rec.delivery_id, before=before, after=after)
+    return JobChange(kind="delivery", subject=rec.delivery_id, before=before, after=after)

@@ -17,7 +17,7 @@ AT_MOST = 10_000  # rows that one request prunes; who asked asks again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pruned:
+class PruneResult:
     """What became of one class: its age, the time before which it is too old, and how much of it was (or would be) taken.
 
     `age` and `before` are None when it is kept for ever.
@@ -48,10 +48,10 @@ class Retention:
             await self._task
             self._task = None
 
-    async def counted(self, account: Row) -> list[Pruned]:
+    async def counted(self, account: Row) -> list[PruneResult]:
         """How much of each class is too old now; nothing is taken. Raises Unavailable."""
         return [
-            Pruned(
+            PruneResult(
                 name=name,
                 age=account["retention"].get(name),
                 before=before,
@@ -60,7 +60,7 @@ class Retention:
             for name, before in self._classes(account)
         ]
 
-    async def prune(self, account: Row, at_most: int | None = None) -> tuple[list[Pruned], bool]:
+    async def prune(self, account: Row, at_most: int | None = None) -> tuple[list[PruneResult], bool]:
         """Takes what is too old, at most about so many rows; and whether that was all of it. Raises Unavailable."""
         found, left = [], at_most
         done = True
@@ -70,7 +70,7 @@ class Retention:
                 taken, whole = await self._class(account["account_id"], name, before, left)
                 done = done and whole
                 left = None if left is None else max(0, left - taken)
-            found.append(Pruned(name=name, age=account["retention"].get(name), before=before, count=taken))
+            found.append(PruneResult(name=name, age=account["retention"].get(name), before=before, count=taken))
         return found, done
 
     async def sweep(self) -> dict[str, int]:

@@ -10,11 +10,11 @@ from app.base.settings import Settings
 PATIENCE = 15.0  # seconds in which a command, or a server that starts or ends, lets go of the database
 
 
-class Held(Exception):
+class AlreadyLocked(Exception):
     """Another process has the database; the message says which."""
 
 
-class Lock:
+class FileLock:
     """A lock on `orders.db.lock` beside the database. The kernel lets go of it when its process ends, however it ends.
 
     The file itself stays: whoever took it away could leave two processes with a lock each.
@@ -36,7 +36,9 @@ class Lock:
             holder = os.pread(file, 200, 0).decode("utf-8", "replace").strip() or "another process"
             os.close(file)
             if isinstance(fault, BlockingIOError):
-                raise Held(f"{self._database} is in use by {holder}; on SQLite one process at a time has it") from None
+                raise AlreadyLocked(
+                    f"{self._database} is in use by {holder}; on SQLite one process at a time has it"
+                ) from None
             raise
         os.ftruncate(file, 0)
         os.pwrite(file, f"`orders-registry {self._what}` (process {os.getpid()})\n".encode(), 0)
@@ -52,7 +54,7 @@ class Lock:
             try:
                 self.acquire()
                 return True
-            except Held:
+            except AlreadyLocked:
                 if unless():
                     return False
                 if time.monotonic() > until:

@@ -29,7 +29,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class CrmContact:
     """What a CRM says of one of its contacts; identities as in `identity`, without the CRM's own id."""
 
     crm_id: str
@@ -37,14 +37,14 @@ class Person:
     identities: tuple[tuple[str, str], ...]
 
 
-def person(customer: Customer, region: str) -> Person:
+def crm_contact(customer: Customer, region: str) -> CrmContact:
     """The contact in the shape in which it is kept. Raises Unreadable."""
     crm_id = clean(customer.crm_id or "", 255)
     if not crm_id:
         raise Unreadable("the contact's id is missing")
     name = clean((customer.name or "").strip(), TITLE_LENGTH) or None
     known = [(kind, clean(value, 512)) for kind, value in identities(customer, None, region) if kind != "crm"]
-    return Person(crm_id=crm_id, name=name, identities=tuple(known))
+    return CrmContact(crm_id=crm_id, name=name, identities=tuple(known))
 
 
 def clean(text: str, length: int = TEXT_LENGTH) -> str:
@@ -59,7 +59,7 @@ def clean(text: str, length: int = TEXT_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def state(order: Order, *, source_id: str | None, region: str, digest: str) -> Statement:
+def statement_of(order: Order, *, source_id: str | None, region: str, digest: str) -> Statement:
     """The statement of one order in a delivery with this digest (of kind and body)."""
     said: dict[str, Any] = {"external_id": clean(order.external_id, 255)}
     aliases = tuple(dict.fromkeys(clean(alias, 255) for alias in order.aliases if alias))

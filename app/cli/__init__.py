@@ -17,7 +17,7 @@ from app.cli.commands import (
     stats,
     subscriptions,
 )
-from app.cli.output import PROGRAM, Misuse, Refused, group, note
+from app.cli.output import PROGRAM, CommandFailed, Misuse, group, note
 
 app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
 for part in (
@@ -46,7 +46,7 @@ def main() -> None:
     """Runs the command. Exit code 0: done; 1: refused or failed, with one line on standard error; 2: misuse."""
     try:
         app(prog_name=PROGRAM)
-    except Refused as why:
+    except CommandFailed as why:
         note(f"{PROGRAM}: {' '.join(str(why).split())}")
         sys.exit(1)
     except Misuse as why:

@@ -13,19 +13,19 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from typing import TYPE_CHECKING, Any, Self
 
 from app.base.roles import ACCOUNT_HEADER, IN_PROCESS, socket_address
-from app.cli.output import PROGRAM, Misuse, Refused
+from app.cli.output import PROGRAM, CommandFailed, Misuse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from app.base.settings import Settings
-    from app.cli.inprocess import Answer
+    from app.cli.inprocess import InProcessResponse
     from app.imports.worker import Apart
     from app.web.application import Application
 
-Send_ = Callable[..., "Answer"]
+Send_ = Callable[..., "InProcessResponse"]
 # Begins a request and gives what waits for its answer.
-Begin = Callable[..., Callable[[], "Answer"]]
+Begin = Callable[..., Callable[[], "InProcessResponse"]]
 # Begins a GET and gives its status, and what reads its answer piece by piece.
 Stream = Callable[..., AbstractContextManager[tuple[int, Iterator[bytes]]]]
 
@@ -47,7 +47,7 @@ def settings_of(*, serves: bool = False, **given: object) -> "Settings":
         raise Misuse(str(faults)) from None
 
 
-class Door:
+class ApiClient:
     """An open way to the API, with the operator's rights."""
 
     def __init__(self, settings: "Settings", send: Send_, *, running: bool, begin: Begin, stream: Stream) -> None:
@@ -68,7 +68,7 @@ class Door:
         Whatever ends it, parts that are on their way are waited for.
         """
         headers = {ACCOUNT_HEADER: account.encode(), "content-type": media}
-        under_way: deque[Callable[[], Answer]] = deque()
+        under_way: deque[Callable[[], InProcessResponse]] = deque()
         try:
             for content, query in parts:
                 under_way.append(self._begin("POST", path, content=content, params=_given(query), headers=headers))
@@ -82,17 +82,17 @@ class Door:
                 yield _answered(answer)
         finally:
             while under_way:
-                with suppress(Refused):
+                with suppress(CommandFailed):
                     under_way.popleft()()
 
     def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Generator[bytes]:
         """A GET's answer as it comes, however large. Raises Refused."""
-        from app.cli.inprocess import Answer
+        from app.cli.inprocess import InProcessResponse
 
         headers = {ACCOUNT_HEADER: account.encode()}
         with self._stream(path, params=_given(query), headers=headers) as (status, content):
-            if not Answer(status, b"").is_success:
-                _answered(Answer(status, b"".join(content)))
+            if not InProcessResponse(status, b"").is_success:
+                _answered(InProcessResponse(status, b"".join(content)))
             yield from content
 
     def get(self, path: str, *, account: str | None = None, **query: Any) -> Any:
@@ -120,7 +120,7 @@ class Door:
             return named
         found = self.get("/operator/accounts")["data"]
         if not found:
-            raise Refused(f"there is no account yet; to make one: {PROGRAM} account create NAME --enable")
+            raise CommandFailed(f"there is no account yet; to make one: {PROGRAM} account create NAME --enable")
         if len(found) > 1:
             names = ", ".join(one["name"] for one in found[:20])
             raise Misuse(f"say which account with --account: {names}")
@@ -137,7 +137,7 @@ def _given(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {name: value for name, value in (query or {}).items() if value is not None} or None
 
 
-def _answered(response: "Answer") -> Any:
+def _answered(response: "InProcessResponse") -> Any:
     """What the API answered. Raises Refused with the problem's words."""
     if response.is_success:
         return response.json() if response.content else None
@@ -146,33 +146,35 @@ def _answered(response: "Answer") -> Any:
         detail = problem.get("detail") or problem.get("title")
     except ValueError:
         detail = f"the server answered {response.status}"
-    raise Refused(str(detail))
+    raise CommandFailed(str(detail))
 
 
 @contextmanager
 def opened(
     what: str, settings: "Settings | None" = None, *, migrates: bool = True, large: bool = False
-) -> Iterator[Door]:
+) -> Iterator[ApiClient]:
     """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused.
 
     `large` says that a large file of orders is to come.
     """
-    from app.base.file_lock import Held, Lock
+    from app.base.file_lock import AlreadyLocked, FileLock
 
     settings = settings or settings_of()
     if settings.on_sqlite and not migrates and not settings.database_path.exists():
-        raise Refused(f"there is no database at {settings.database_path} yet; {PROGRAM} serve, or migrate, makes it")
+        raise CommandFailed(
+            f"there is no database at {settings.database_path} yet; {PROGRAM} serve, or migrate, makes it"
+        )
     with ExitStack() as stack:
         if not settings.on_sqlite:
             yield stack.enter_context(_in_process(settings, migrates, large))
             return
-        lock = Lock(settings, what)
+        lock = FileLock(settings, what)
         try:
             mine = not answers(settings) and lock.wait(unless=lambda: answers(settings))
-        except Held as why:
-            raise Refused(str(why)) from None
+        except AlreadyLocked as why:
+            raise CommandFailed(str(why)) from None
         except OSError as fault:
-            raise Refused(f"{settings.database_path}: {fault.strerror}") from None
+            raise CommandFailed(f"{settings.database_path}: {fault.strerror}") from None
         if not mine:
             yield stack.enter_context(_through_socket(settings))
             return
@@ -192,19 +194,19 @@ def answers(settings: "Settings") -> bool:
 
 
 @contextmanager
-def _through_socket(settings: "Settings") -> Iterator[Door]:
+def _through_socket(settings: "Settings") -> Iterator[ApiClient]:
     from concurrent.futures import ThreadPoolExecutor
 
     import httpx
 
-    from app.cli.inprocess import Answer
+    from app.cli.inprocess import InProcessResponse
 
     @contextmanager
     def there() -> Iterator[None]:
         try:
             yield
         except httpx.HTTPError as fault:
-            raise Refused(f"the server went away: {str(fault) or type(fault).__name__}") from None
+            raise CommandFailed(f"the server went away: {str(fault) or type(fault).__name__}") from None
 
     with (
         socket_address(settings.socket_path) as address,
@@ -212,12 +214,12 @@ def _through_socket(settings: "Settings") -> Iterator[Door]:
         ThreadPoolExecutor(max_workers=8) as threads,
     ):
 
-        def send(*given: Any, **named: Any) -> Answer:
+        def send(*given: Any, **named: Any) -> InProcessResponse:
             with there():
                 response = client.request(*given, **named)
-                return Answer(response.status_code, response.content)
+                return InProcessResponse(response.status_code, response.content)
 
-        def begin(*given: Any, **named: Any) -> Callable[[], Answer]:
+        def begin(*given: Any, **named: Any) -> Callable[[], InProcessResponse]:
             return threads.submit(send, *given, **named).result
 
         @contextmanager
@@ -225,13 +227,13 @@ def _through_socket(settings: "Settings") -> Iterator[Door]:
             with there(), client.stream("GET", path, **named) as response:
                 yield response.status_code, response.iter_bytes()
 
-        yield Door(settings, send, running=True, begin=begin, stream=stream)
+        yield ApiClient(settings, send, running=True, begin=begin, stream=stream)
 
 
 @contextmanager
-def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[Door]:
+def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[ApiClient]:
     from app.base.settings import BadSettings
-    from app.cli.inprocess import Answer, InProcess
+    from app.cli.inprocess import InProcessClient, InProcessResponse
     from app.db.engine import Unavailable
     from app.db.migrate import Newer, migrate, standing
 
@@ -244,14 +246,16 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[D
             else:
                 at, needed = runner.run(standing(settings))
                 if at != needed:
-                    raise Refused(f"the database is at revision {at}, this version needs {needed}: {PROGRAM} migrate")
+                    raise CommandFailed(
+                        f"the database is at revision {at}, this version needs {needed}: {PROGRAM} migrate"
+                    )
             app = application(settings)
             if apart:
-                app.registry.importer.apart = apart
+                app.service.importer.apart = apart
             if settings.on_sqlite:
-                app.registry.importer.alone()  # the lock is ours
+                app.service.importer.alone()  # the lock is ours
         except (Newer, Unavailable) as why:
-            raise Refused(str(why)) from None
+            raise CommandFailed(str(why)) from None
         except BadSettings as why:
             raise Misuse(str(why)) from None
 
@@ -259,12 +263,12 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[D
             await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
         lifespan = Lifespan(app)
-        client = InProcess(door)
+        client = InProcessClient(door)
 
-        def begin(*given: Any, **named: Any) -> Callable[[], Answer]:
+        def begin(*given: Any, **named: Any) -> Callable[[], InProcessResponse]:
             task = runner.get_loop().create_task(client.ask(*given, **named))
 
-            async def answer() -> Answer:
+            async def answer() -> InProcessResponse:
                 return await asyncio.shield(task)  # Ctrl-C ends the waiting, never what the database is doing
 
             return lambda: runner.run(answer())
@@ -286,7 +290,7 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[D
         gc.freeze()
         loading.close()
         try:
-            yield Door(
+            yield ApiClient(
                 settings,
                 lambda *given, **named: runner.run(client.ask(*given, **named)),
                 running=False,
@@ -343,4 +347,6 @@ class Lifespan:
         said = await self._from.get()
         if said["type"] != f"lifespan.{what}.complete":
             words = str(said.get("message", "")).strip().splitlines() or ["it ended"]
-            raise Refused(f"the registry could not {'start' if what == 'startup' else 'end cleanly'}: {words[-1]}")
+            raise CommandFailed(
+                f"the registry could not {'start' if what == 'startup' else 'end cleanly'}: {words[-1]}"
+            )

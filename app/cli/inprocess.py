@@ -10,14 +10,14 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message, Scope
 
-from app.cli.output import Refused
+from app.cli.output import CommandFailed
 
 PIECES = 4  # that may wait to be read
 _OF_A_PATH = "/%:@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InProcessResponse:
     """What the API answered."""
 
     status: int
@@ -33,16 +33,16 @@ class Answer:
         return _json.loads(self.content)
 
 
-class InProcess:
+class InProcessClient:
     """Asks an application. A client for HTTP would take long to load, and hold an answer until it is whole."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def ask(self, method: str, path: str, **given: Any) -> Answer:
+    async def ask(self, method: str, path: str, **given: Any) -> InProcessResponse:
         """The answer, whole. `json` or `content` is the body; `params` and `headers` go with it. Raises what it raises."""
         async with self.asked(method, path, **given) as (status, pieces):
-            return Answer(status, b"".join([piece async for piece in pieces]))
+            return InProcessResponse(status, b"".join([piece async for piece in pieces]))
 
     @asynccontextmanager
     async def asked(
@@ -132,7 +132,7 @@ class _Exchange:
         message = await self._messages.get()
         if message is None:
             await self._task
-            raise Refused("the application gave no answer")
+            raise CommandFailed("the application gave no answer")
         return message
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

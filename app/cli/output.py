@@ -15,7 +15,7 @@ PROGRAM = "orders-registry"
 PIPE_WIDTH = 1000
 
 
-class Refused(Exception):
+class CommandFailed(Exception):
     """It was refused, or it failed: one clear line, exit code 1."""
 
 

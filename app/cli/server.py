@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.base.file_lock import Held, Lock
+from app.base.file_lock import AlreadyLocked, FileLock
 from app.base.roles import socket_address
 from app.base.settings import BadSettings, Settings
 from app.cli.client import answers, application
-from app.cli.output import Misuse, Refused
+from app.cli.output import CommandFailed, Misuse
 from app.cli.protocol import Protocol
 from app.db.engine import Unavailable
 from app.db.migrate import Newer, migrate
@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
             with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
                 runner.run(self._listen(sockets, watched))
         except SystemExit:
-            raise Refused("the server could not start; the log says why") from None
+            raise CommandFailed("the server could not start; the log says why") from None
 
     async def _listen(self, sockets: list[socket.socket], watched: int | None) -> None:
         if watched is not None:
@@ -84,7 +84,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, which waits for every answer to end: those that go on for ever are ended first."""
-        self._application.registry.tail.end()
+        self._application.service.tail.end()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -108,7 +108,7 @@ def prepared(settings: Settings, what: str) -> Iterator[tuple[Settings, list[soc
         try:
             asyncio.run(migrate(settings))
         except (Newer, Unavailable) as why:
-            raise Refused(str(why)) from None
+            raise CommandFailed(str(why)) from None
         if settings.on_sqlite:
             sockets.append(stack.enter_context(_operators_socket(settings)))
         yield settings, sockets
@@ -141,15 +141,15 @@ def _through_one_name(app: ASGIApp, settings: Settings) -> ASGIApp:
 
 @contextmanager
 def _locked(settings: Settings, what: str) -> Iterator[None]:
-    lock = Lock(settings, what)
+    lock = FileLock(settings, what)
     try:
         # A server that answers will not let go; a command, or a server that is just ending, will.
         if not lock.wait(unless=lambda: answers(settings)):
             lock.acquire()
-    except Held as why:
-        raise Refused(str(why)) from None
+    except AlreadyLocked as why:
+        raise CommandFailed(str(why)) from None
     except OSError as fault:
-        raise Refused(f"{settings.database_path}: {fault.strerror}") from None
+        raise CommandFailed(f"{settings.database_path}: {fault.strerror}") from None
     try:
         yield
     finally:
@@ -170,7 +170,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
             bound.bind(address)
         except OSError as fault:
-            raise Refused(f"cannot listen on {host} port {port}: {fault.strerror or fault}") from None
+            raise CommandFailed(f"cannot listen on {host} port {port}: {fault.strerror or fault}") from None
         yield bound
 
 
@@ -189,6 +189,6 @@ def _operators_socket(settings: Settings) -> Iterator[socket.socket]:
             finally:
                 os.umask(before)
         except OSError as fault:
-            raise Refused(f"{path}: {fault.strerror or fault}") from None
+            raise CommandFailed(f"{path}: {fault.strerror or fault}") from None
         stack.callback(path.unlink, missing_ok=True)
         yield bound

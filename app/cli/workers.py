@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from app.base.log import log
 from app.base.settings import Settings
-from app.cli.output import Misuse, Refused, note
+from app.cli.output import CommandFailed, Misuse, note
 from app.cli.server import GRACE, server
 
 ASK = 0.1  # seconds between two looks at the workers
@@ -41,7 +41,7 @@ class Workers:
         for _ in range(self._count):
             self._fork()
         if not self._begin():
-            raise Refused("a worker could not start; the log says why")
+            raise CommandFailed("a worker could not start; the log says why")
         if not self._ending:
             ready(sorted(self._pids))
         while self._pids:
@@ -92,7 +92,7 @@ class Workers:
             os.close(self._alive[1])
             server(self._settings, self._tell).listen([self._listener], watched=self._alive[0])
             code = 0
-        except (Refused, Misuse) as why:
+        except (CommandFailed, Misuse) as why:
             note(str(why))
         except Exception:
             log.exception("a worker failed")

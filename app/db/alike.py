@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from app.db.statements import Insert, Statement
+from app.db.statements import Insert, SqlStatement
 
 if TYPE_CHECKING:
     import asyncpg
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 AT_ONCE = 256  # rows in one statement on SQLite; after each, the writing thread waits for the interpreter
 
 
-class Alike(Statement):
+class Alike(SqlStatement):
     """Puts rows in that are given column by column, in the order of the insert's columns; gives nothing back.
 
     To hand a value over costs about as much as to store it, and of an import's columns most hold the same in every row.

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.base.settings import Settings
-from app.db.planner import told
+from app.db.planner import set_statistics
 from app.db.statements import Plan, Row, to_json
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Store:
 
     async def _tell_planner(self) -> None:
         async with self._writer.connection() as connection:
-            await connection.raw_connection.run(told)
+            await connection.raw_connection.run(set_statistics)
 
     async def close(self) -> None:
         """Disconnects; the writer last, which leaves the WAL checkpointed."""
@@ -178,14 +178,14 @@ class Store:
                 raise
         return done
 
-    async def look(self, plan: Callable[[], Plan[T]]) -> T:
+    async def read(self, plan: Callable[[], Plan[T]]) -> T:
         """Runs a plan that only reads, in one transaction that is undone; on SQLite beside the writer, not in its way.
 
         Raises Unavailable, Rejected.
         """
-        return await self._tried(lambda: self._looking(plan))
+        return await self._tried(lambda: self._read(plan))
 
-    async def _looking(self, plan: Callable[[], Plan[T]]) -> T:
+    async def _read(self, plan: Callable[[], Plan[T]]) -> T:
         async with self._reader.connection() as connection:
             raw = connection.raw_connection
             if self.on_sqlite:

@@ -44,7 +44,7 @@ SHARED = {
 Figure = tuple[str, str, str]  # table, index, and the figures as SQLite writes them
 
 
-def told(connection: sqlite3.Connection) -> None:
+def set_statistics(connection: sqlite3.Connection) -> None:
     """Sees to it that the planner of every connection that is opened from now on, and of this one, has the figures."""
     wanted = set(_figures(connection))
     try:

@@ -51,7 +51,7 @@ def _array(table: "Table", column: str) -> str:
     return f"{_ARRAYS.get(type(table.c[column].type).__name__, 'text')}[]"
 
 
-class Statement:
+class SqlStatement:
     """What a plan can yield."""
 
     def on_sqlite(self, connection: sqlite3.Connection) -> Any:
@@ -63,7 +63,7 @@ class Statement:
         raise NotImplementedError
 
 
-Plan = Generator[Statement, Any, T]
+Plan = Generator[SqlStatement, Any, T]
 
 
 class Insert:
@@ -125,12 +125,12 @@ class Insert:
         row = f"({', '.join('?' * len(self.columns))})"
         return f"{self.into}{', '.join([row] * rows)}{self.clause}"
 
-    def many(self, rows: Sequence[Sequence[Any]]) -> Statement:
+    def many(self, rows: Sequence[Sequence[Any]]) -> SqlStatement:
         """These rows; gives nothing back."""
         return _InsertRows(self, rows)
 
 
-class _InsertRows(Statement):
+class _InsertRows(SqlStatement):
     def __init__(self, insert: Insert, rows: Sequence[Sequence[Any]]) -> None:
         self._insert, self._rows = insert, rows
 
@@ -204,12 +204,12 @@ class Lookup:
         lock = f" ORDER BY {', '.join(f't.{name}' for name in by)} FOR UPDATE OF t" if self._for_update else ""
         return self._each(lambda place: f"unnest({arrays}) k({', '.join(by)}) JOIN {place} t ON {on}{lock}")
 
-    def many(self, keys: Sequence[Sequence[Any]]) -> Statement:
+    def many(self, keys: Sequence[Sequence[Any]]) -> SqlStatement:
         """The rows under these keys (each in the order of `by`)."""
         return _LookupRows(self, keys)
 
 
-class _LookupRows(Statement):
+class _LookupRows(SqlStatement):
     def __init__(self, lookup: Lookup, keys: Sequence[Sequence[Any]]) -> None:
         self._lookup, self._keys = lookup, keys
 
@@ -259,12 +259,12 @@ class Among:
             f"ON {same} AND t.{self._by} = k.v{lock}"
         )
 
-    def many(self, values: Sequence[Any], **fixed: Any) -> Statement:
+    def many(self, values: Sequence[Any], **fixed: Any) -> SqlStatement:
         """The rows with these values, and `fixed` for the other columns."""
         return _RowsAmong(self, values, [fixed[name] for name in self.fixed])
 
 
-class _RowsAmong(Statement):
+class _RowsAmong(SqlStatement):
     def __init__(self, among: Among, values: Sequence[Any], fixed: list[Any]) -> None:
         self._among, self._values, self._fixed = among, values, fixed
 
@@ -278,7 +278,7 @@ class _RowsAmong(Statement):
         return [tuple(row) for row in rows]
 
 
-class Lock(Statement):
+class AdvisoryLock(SqlStatement):
     """Waits until no other transaction holds any of these names, and holds them until this one ends.
 
     Names that are `shared` are held together with others who share them; only who wants one alone waits, and is waited
@@ -308,7 +308,7 @@ def _number(name: tuple[str, ...]) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-class Sql(Statement):
+class Sql(SqlStatement):
     """Any statement with `:named` parameters; gives its rows."""
 
     def __init__(self, sql: str, **values: Any) -> None:

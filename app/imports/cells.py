@@ -19,7 +19,7 @@ LONGEST_NUMBER = 10**30
 _ITEM = {"title", "quantity", "unit_value", "sku"}
 
 
-class Wrong(Exception):
+class InvalidCell(Exception):
     """A field cannot be read; the message says why and what it should be."""
 
 
@@ -32,7 +32,7 @@ def several(cell: Any) -> list[str]:
     elif isinstance(cell, list) and len(cell) <= 100 and all(isinstance(one, str) for one in cell):
         found = cell
     else:
-        raise Wrong("must be text, or a list of texts")
+        raise InvalidCell("must be text, or a list of texts")
     return [one for text in found if (one := text.strip())]
 
 
@@ -46,14 +46,14 @@ def minor_of(text: str, currency: str) -> int:
         text = text.strip()
         if not _AMOUNT.fullmatch(text):
             example = "199.90" if places == 2 else "1500"
-            raise Wrong(f"is no amount: write it with a point and without thousands' marks, such as {example}")
+            raise InvalidCell(f"is no amount: write it with a point and without thousands' marks, such as {example}")
         whole, point, rest = text.partition(".")
         if rest[places:].strip("0"):
-            raise Wrong(f"has more decimals than {currency} has ({places})")
+            raise InvalidCell(f"has more decimals than {currency} has ({places})")
         digits = whole + rest[:places].ljust(places, "0")
     minor = int(digits)
     if abs(minor) > MAX_MINOR:
-        raise Wrong("is too large to be an order's")
+        raise InvalidCell("is too large to be an order's")
     return minor
 
 
@@ -63,9 +63,9 @@ def moment_of(text: str) -> int:
         at = datetime.fromisoformat(text.strip())
         found = ((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
-        raise Wrong("is no time in ISO 8601, such as 2026-11-20T13:00:00Z or 2026-11-20") from None
+        raise InvalidCell("is no time in ISO 8601, such as 2026-11-20T13:00:00Z or 2026-11-20") from None
     if not 0 <= found < _LATEST:
-        raise Wrong("lies outside of 1970 to 2200")
+        raise InvalidCell("lies outside of 1970 to 2200")
     return found
 
 
@@ -75,34 +75,36 @@ def items_of(given: Any, currency: str) -> list[dict[str, Any]]:
         try:
             given = from_json(given, allow_inf_nan=False)
         except ValueError:
-            raise Wrong('is no JSON, such as [{"title": "Shoes", "quantity": 2, "unit_value": "199.00"}]') from None
+            raise InvalidCell(
+                'is no JSON, such as [{"title": "Shoes", "quantity": 2, "unit_value": "199.00"}]'
+            ) from None
     if not isinstance(given, list):
-        raise Wrong("is no list")
+        raise InvalidCell("is no list")
     if len(given) > MAX_ITEMS:
-        raise Wrong(f"has more than {MAX_ITEMS} lines")
+        raise InvalidCell(f"has more than {MAX_ITEMS} lines")
     return [_item(at, one, currency) for at, one in enumerate(given, start=1)]
 
 
 def _item(at: int, given: Any, currency: str) -> dict[str, Any]:
     if not isinstance(given, dict) or not isinstance(given.get("title"), str):
-        raise Wrong(f"line {at} has no title")
+        raise InvalidCell(f"line {at} has no title")
     if unknown := given.keys() - _ITEM:
-        raise Wrong(f"line {at}: there is no such field: {', '.join(sorted(unknown))[:200]}")
+        raise InvalidCell(f"line {at}: there is no such field: {', '.join(sorted(unknown))[:200]}")
     if "\0" in f"{given['title']}{given.get('sku')}":
-        raise Wrong(f"line {at} holds a NUL")
+        raise InvalidCell(f"line {at} holds a NUL")
     if len(given["title"]) > TITLE_LENGTH:
-        raise Wrong(f"line {at}: title is longer than {TITLE_LENGTH} characters")
+        raise InvalidCell(f"line {at}: title is longer than {TITLE_LENGTH} characters")
     kept: dict[str, Any] = {"title": given["title"], "quantity": _quantity(at, given.get("quantity", 1))}
     if (unit := given.get("unit_value")) is not None:
         if not isinstance(unit, str | int) or isinstance(unit, bool) or (isinstance(unit, int) and unit > MAX_MINOR):
-            raise Wrong(f'line {at}: unit_value must be text, such as "199.00"')
+            raise InvalidCell(f'line {at}: unit_value must be text, such as "199.00"')
         try:
             kept["unit_value"] = [minor_of(str(unit), currency), currency]
-        except Wrong as why:
-            raise Wrong(f"line {at}: unit_value {why}") from None
+        except InvalidCell as why:
+            raise InvalidCell(f"line {at}: unit_value {why}") from None
     if (sku := given.get("sku")) is not None:
         if not isinstance(sku, str) or len(sku) > 255:
-            raise Wrong(f"line {at}: sku must be text of at most 255 characters")
+            raise InvalidCell(f"line {at}: sku must be text of at most 255 characters")
         if sku:
             kept["sku"] = sku
     return kept
@@ -116,5 +118,5 @@ def _quantity(at: int, given: Any) -> str:
         if not number.is_finite() or abs(number.adjusted()) > 12:
             raise ValueError
     except (ValueError, ArithmeticError):
-        raise Wrong(f"line {at}: quantity is no number of things") from None
+        raise InvalidCell(f"line {at}: quantity is no number of things") from None
     return str(number)

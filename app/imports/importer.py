@@ -12,10 +12,10 @@ from app.base.log import log
 from app.base.tabular import LARGE
 from app.db.engine import Store
 from app.db.statements import Plan
-from app.imports.rows import Read, RowT, Setting, read_contacts, read_orders
+from app.imports.rows import ImportSettings, ParsedRows, RowT, read_contacts, read_orders
 from app.imports.worker import Apart, Ended
 from app.store.import_contacts import ContactRow, import_contacts
-from app.store.import_orders import OrderRow, OrderRows, Rehearsed, Report, import_orders
+from app.store.import_orders import DryRunDone, ImportReport, OrderRow, OrderRows, import_orders
 
 T = TypeVar("T")
 
@@ -39,18 +39,18 @@ class Importer:
         self._one_at_a_time = asyncio.Lock()
 
     async def orders(
-        self, account_id: str, form: str, text: str, line: int, setting: Setting, *, by: str, rehearse: bool
-    ) -> Report:
+        self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, by: str, rehearse: bool
+    ) -> ImportReport:
         """Takes orders in; `by` is who imports. With `rehearse` nothing stays. Raises NoFile, Unavailable, Rejected."""
 
-        def plan(rows: Sequence[OrderRow]) -> Plan[Report]:
+        def plan(rows: Sequence[OrderRow]) -> Plan[ImportReport]:
             columns = rows if isinstance(rows, OrderRows) else OrderRows.of(rows)
             return import_orders(account_id, columns, by, now(), rehearse=rehearse)
 
         def names(row: OrderRow) -> int:
             return 1 + len(row.identities)
 
-        whole = Report()
+        whole = ImportReport()
         async with aclosing(_OneAhead(self._read_orders(form, text, line, setting))) as reads:
             if self._alone and not rehearse:
                 await self._take_together(reads, names, plan, whole)
@@ -62,16 +62,16 @@ class Importer:
 
     async def _take_together(
         self,
-        reads: AsyncIterable[Read[OrderRow]],
+        reads: AsyncIterable[ParsedRows[OrderRow]],
         names: Callable[[OrderRow], int],
-        plan: Callable[[Sequence[OrderRow]], Plan[Report]],
-        whole: Report,
+        plan: Callable[[Sequence[OrderRow]], Plan[ImportReport]],
+        whole: ImportReport,
     ) -> None:
         """Takes a part in, in one transaction: rows of one index page are then written to the disk together."""
 
-        async def plans() -> AsyncGenerator[Callable[[], Plan[Report]]]:
+        async def plans() -> AsyncGenerator[Callable[[], Plan[ImportReport]]]:
             async for read in reads:
-                whole.add(Report(faults=read.faults, notes=read.notes))
+                whole.add(ImportReport(faults=read.faults, notes=read.notes))
                 for rows in self._cut(read.rows, names):
                     yield partial(plan, rows)
 
@@ -79,7 +79,9 @@ class Importer:
             for report in await self._store.commit_together(plans()):
                 whole.add(report)
 
-    async def _read_orders(self, form: str, text: str, line: int, setting: Setting) -> AsyncGenerator[Read[OrderRow]]:
+    async def _read_orders(
+        self, form: str, text: str, line: int, setting: ImportSettings
+    ) -> AsyncGenerator[ParsedRows[OrderRow]]:
         """The part's orders: of a large one some at a time, from the process that reads them meanwhile."""
         through = 0  # the last line of those that were given
         if len(text) >= self._large:
@@ -102,20 +104,20 @@ class Importer:
         await self.apart.close()
 
     async def contacts(
-        self, account_id: str, form: str, text: str, line: int, setting: Setting, *, rehearse: bool
-    ) -> Report:
+        self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, rehearse: bool
+    ) -> ImportReport:
         """The same for contacts."""
         read = await asyncio.to_thread(read_contacts, form, text, line, setting)
 
-        def plan(rows: Sequence[ContactRow]) -> Plan[Report]:
+        def plan(rows: Sequence[ContactRow]) -> Plan[ImportReport]:
             return import_contacts(account_id, rows, now(), rehearse=rehearse)
 
         return await self._take(read, lambda row: len(row.all_identities), plan)
 
     async def _take(
-        self, read: Read[RowT], names: Callable[[RowT], int], plan: Callable[[Sequence[RowT]], Plan[Report]]
-    ) -> Report:
-        whole = Report(faults=read.faults, notes=read.notes)
+        self, read: ParsedRows[RowT], names: Callable[[RowT], int], plan: Callable[[Sequence[RowT]], Plan[ImportReport]]
+    ) -> ImportReport:
+        whole = ImportReport(faults=read.faults, notes=read.notes)
         for rows in self._cut(read.rows, names):
             async with self._one_at_a_time:
                 whole.add(await self._commit(lambda rows=rows: plan(rows)))  # type: ignore[misc]  # a lambda's default
@@ -127,10 +129,10 @@ class Importer:
     def _cut(self, rows: Sequence[RowT], names: Callable[[RowT], int]) -> Iterator[Sequence[RowT]]:
         return _transactions(rows, self._rows, names, None if self._store.on_sqlite else NAMES)
 
-    async def _commit(self, plan: Callable[[], Plan[Report]]) -> Report:
+    async def _commit(self, plan: Callable[[], Plan[ImportReport]]) -> ImportReport:
         try:
             return await self._store.commit(plan)
-        except Rehearsed as done:
+        except DryRunDone as done:
             return done.report
 
 

@@ -12,7 +12,7 @@ from app.base.identity import document, email, phone
 from app.base.statement import TITLE_LENGTH, UNTIMED, entry_digest
 from app.base.tabular import BETWEEN, CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
 from app.db.statements import to_json
-from app.imports.cells import LONGEST_NUMBER, Wrong, items_of, minor_of, moment_of, several
+from app.imports.cells import LONGEST_NUMBER, InvalidCell, items_of, minor_of, moment_of, several
 from app.store.import_contacts import ContactRow
 from app.store.import_orders import OrderRow, columns_of
 
@@ -27,7 +27,7 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class ImportSettings:
     """What a file's rows are read by: the account's own words, and what goes for rows that do not say.
 
     `sources` are the account's (id: origin). `renamed` says under which id here a source of another registry stands;
@@ -48,24 +48,24 @@ RowT = TypeVar("RowT", bound=OrderRow | ContactRow)
 
 
 @dataclass(slots=True)
-class Read(Generic[RowT]):
+class ParsedRows(Generic[RowT]):
     """A part's rows that are well-formed, why the others are not, and what was left out."""
 
     rows: Sequence[RowT]
     faults: list[Fault]
     notes: list[Fault]
 
-    def after(self, line: int) -> "Read[RowT]":
+    def after(self, line: int) -> "ParsedRows[RowT]":
         """What comes after this line."""
         rest = ([one for one in its if one.line > line] for its in (self.faults, self.notes))
-        return Read([row for row in self.rows if row.line > line], *rest)
+        return ParsedRows([row for row in self.rows if row.line > line], *rest)
 
 
 AT_ONCE = 2000  # rows that are handed on together: the most that a transaction takes
 AT_FIRST = 250  # of a part, and then twice as many each time, so that those who write them need not wait for long
 
 
-def orders_in_turn(form: str, text: str, line: int, setting: Setting) -> Iterator[Read[OrderRow]]:
+def orders_in_turn(form: str, text: str, line: int, setting: ImportSettings) -> Iterator[ParsedRows[OrderRow]]:
     """The orders of a part, some at a time in their turn. Raises NoFile when its header cannot be read."""
     reader = _Orders(setting)
     size = AT_FIRST
@@ -73,27 +73,27 @@ def orders_in_turn(form: str, text: str, line: int, setting: Setting) -> Iterato
     for row in _each(form, text, line, ORDERS, reader, reader.order):
         rows.append(row)
         if len(rows) == size:
-            yield Read(rows, reader.faults[:], reader.notes[:])
+            yield ParsedRows(rows, reader.faults[:], reader.notes[:])
             rows, size = [], min(2 * size, AT_ONCE)
             reader.faults.clear()
             reader.notes.clear()
-    yield Read(rows, reader.faults, reader.notes)
+    yield ParsedRows(rows, reader.faults, reader.notes)
 
 
-def read_orders(form: str, text: str, line: int, setting: Setting) -> Read[OrderRow]:
+def read_orders(form: str, text: str, line: int, setting: ImportSettings) -> ParsedRows[OrderRow]:
     """The orders of a part. Raises NoFile when its header cannot be read."""
     reader = _Orders(setting)
     return _read(_each(form, text, line, ORDERS, reader, reader.order), reader)
 
 
-def read_contacts(form: str, text: str, line: int, setting: Setting) -> Read[ContactRow]:
+def read_contacts(form: str, text: str, line: int, setting: ImportSettings) -> ParsedRows[ContactRow]:
     """The contacts of a part. Raises NoFile when its header cannot be read."""
     reader = _Contacts(setting)
     return _read(_each(form, text, line, CONTACTS, reader, reader.contact), reader)
 
 
-def _read(rows: Iterator[RowT], reader: "_Reader") -> Read[RowT]:
-    read = Read(list(rows), reader.faults, reader.notes)
+def _read(rows: Iterator[RowT], reader: "_Reader") -> ParsedRows[RowT]:
+    read = ParsedRows(list(rows), reader.faults, reader.notes)
     read.faults.sort(key=lambda fault: fault.line)
     return read
 
@@ -120,7 +120,7 @@ class _Reader:
 
     shaped: frozenset[str] = frozenset()  # columns that are no plain text, and may be a list or a number in JSON
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: ImportSettings) -> None:
         self.setting = setting
         self.faults: list[Fault] = []
         self.notes: list[Fault] = []
@@ -157,7 +157,7 @@ class _Reader:
     def _time(self, name: str, text: str) -> int | None:
         try:
             return moment_of(text)
-        except Wrong as why:
+        except InvalidCell as why:
             self._wrong(name, str(why))
             return None
 
@@ -172,7 +172,7 @@ class _Reader:
             return (cell,) if (cell := cell.strip()) else ()
         try:
             return several(cell)
-        except Wrong as why:
+        except InvalidCell as why:
             self._wrong(name, str(why))
             return []
 
@@ -182,7 +182,7 @@ class _Orders(_Reader):
 
     shaped = frozenset({"items", "contact_email", "contact_phone", "contact_document", "contact_customer_id"})
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: ImportSettings) -> None:
         super().__init__(setting)
         self._places: dict[tuple[str | None, str | None], tuple[str | None, str] | None] = {}
         self._currencies: dict[str | None, str | None] = {None: setting.currency}
@@ -215,7 +215,7 @@ class _Orders(_Reader):
         if (items := get("items")) is not None:
             try:
                 said["items"] = items_of(items, currency)
-            except Wrong as why:
+            except InvalidCell as why:
                 self._wrong("items", str(why))
         if (text := get("url")) is not None:
             if _URL.match(text) and len(text) <= 2000:
@@ -306,16 +306,16 @@ class _Orders(_Reader):
             try:
                 said["value"] = minor_of(text, currency)
                 said["currency"] = currency
-            except Wrong as why:
+            except InvalidCell as why:
                 self._wrong("value", str(why))
         if (text := get("refunded_value")) is not None:
             try:
                 back = minor_of(text, currency)
                 if back < 0:
-                    raise Wrong("is below 0")
+                    raise InvalidCell("is below 0")
                 if back:
                     said["refunds"] = {SO_FAR: [back, currency]}
-            except Wrong as why:
+            except InvalidCell as why:
                 self._wrong("refunded_value", str(why))
         return currency
 

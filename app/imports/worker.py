@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from app.base.tabular import Fault, NoFile
-from app.imports.rows import Read, Setting, orders_in_turn
+from app.imports.rows import ImportSettings, ParsedRows, orders_in_turn
 from app.store.import_orders import OrderRow, OrderRows
 
 PATIENCE = 30.0  # seconds without a sign after which it is given up
@@ -32,8 +32,8 @@ class Ended(Exception):
 class Apart:
     """The other process, started with the first part and let go when there are no more."""
 
-    def __init__(self, *, patience: float = PATIENCE, nice: bool = True) -> None:
-        self._patience = patience
+    def __init__(self, *, retry_policy: float = PATIENCE, nice: bool = True) -> None:
+        self._patience = retry_policy
         self._words = ["--nice"] if nice else []  # webhooks come first, where any are taken
         self._process: asyncio.subprocess.Process | None = None
         self._one_part = asyncio.Lock()
@@ -45,7 +45,9 @@ class Apart:
         with suppress(Ended):  # whoever brings the part learns of it
             await self._started()
 
-    async def orders(self, form: str, text: str, line: int, setting: Setting) -> AsyncGenerator[Read[OrderRow]]:
+    async def orders(
+        self, form: str, text: str, line: int, setting: ImportSettings
+    ) -> AsyncGenerator[ParsedRows[OrderRow]]:
         """The orders of a part, some at a time, as `orders_in_turn` gives them. Raises NoFile, Ended."""
         async with self._one_part:
             if self._idle is not None:
@@ -59,7 +61,7 @@ class Apart:
                     rows, faults, notes, why = await self._next(process.stdout)
                     if rows is None:
                         break
-                    yield Read(
+                    yield ParsedRows(
                         OrderRows.unpacked(*rows),
                         [Fault(*one) for one in faults],
                         [Fault(*one) for one in notes],
@@ -124,7 +126,7 @@ def serve(asked: IO[bytes], told: IO[bytes]) -> None:
         form, text, line, setting = marshal.loads(asked.read(int.from_bytes(size, "big")))  # noqa: S302  # as above
         why = None
         try:
-            for read in orders_in_turn(form, text, line, Setting(**setting)):
+            for read in orders_in_turn(form, text, line, ImportSettings(**setting)):
                 faults, notes = (
                     [(one.line, one.field, one.message) for one in its] for its in (read.faults, read.notes)
                 )

@@ -12,7 +12,7 @@ from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.ingest.group_commit import Busy
-from app.ingest.reprocess import NotKept, Retry
+from app.ingest.reprocess import NotRecorded, Reprocessor
 from app.ingest.source_api import THE_KEY, SourceApi
 from app.ingest.source_cache import Source
 from app.store import fetches
@@ -26,10 +26,10 @@ ENDS_WITHIN = 5.0  # seconds that a stop waits for sources to answer
 MOST_ATTEMPTS = 80  # about three days
 
 
-class Fetch:
+class FetchWorker:
     """One process's fetches."""
 
-    def __init__(self, store: Store, vault: Vault, retry: Retry, api: SourceApi, came: asyncio.Event) -> None:
+    def __init__(self, store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, came: asyncio.Event) -> None:
         self._store, self._vault, self._retry, self._api = store, vault, retry, api
         self._came = came
         self._running: set[asyncio.Task[None]] = set()
@@ -102,7 +102,7 @@ class Fetch:
         account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:
             kept = await self._retry.kept(account_id, delivery_id)
-        except NotKept as why:
+        except NotRecorded as why:
             await fetches.give_up(self._store, account_id, delivery_id, f"not fetched: {why}")
             return
         if kept is None:  # pruned meanwhile
@@ -126,7 +126,7 @@ class Fetch:
         if api is None:
             raise Unfetched("the adapter does not say where the order is read", final=True)
         if source.sealed_key is None:
-            raise Unfetched(f"{THE_KEY}missing; give the source {api.key_words}", final=True)
+            raise Unfetched(f"{THE_KEY}missing; give the source {api.key_description}", final=True)
         return await self._api.read(api, source.options, self._vault.open(source.sealed_key), path)
 
     async def _again(self, row: Row, why: Unfetched) -> None:

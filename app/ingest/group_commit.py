@@ -12,7 +12,7 @@ from dataclasses import replace
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.db.engine import Rejected, Store, Unavailable
-from app.store.delivery_commit import record
+from app.store.delivery_commit import commit_batch
 from app.store.delivery_record import Receipt, Record
 
 MOST_WAITING = 2_000  # more than this and a sender is better served by "come again" than by waiting
@@ -27,7 +27,7 @@ class Busy(Exception):
     """Nothing was acknowledged: the queue is full, or the database cannot commit. The sender is to come again."""
 
 
-class Committer:
+class GroupCommit:
     """One process's queue of proven deliveries."""
 
     def __init__(self, store: Store) -> None:
@@ -79,7 +79,7 @@ class Committer:
         records = [rec for rec, _ in batch]
         begun = time.perf_counter()
         try:
-            receipts = await self._store.commit(lambda: record(records))
+            receipts = await self._store.commit(lambda: commit_batch(records))
         except Unavailable as fault:
             log.error("the database cannot commit", reason=str(fault)[:300], deliveries=len(batch))
             for _, done in batch:

@@ -6,17 +6,17 @@ from contextlib import suppress
 from app.base.log import log
 from app.db.engine import Store, Unavailable
 from app.ingest.group_commit import Busy
-from app.ingest.reprocess import NotKept, Retry
+from app.ingest.reprocess import NotRecorded, Reprocessor
 from app.store import contacts
 
 EVERY = 5.0  # seconds between two sweeps; a contact written here is met at once
 AT_ONCE = 200
 
 
-class Held:
+class OnHoldWorker:
     """Looks for contacts that have appeared."""
 
-    def __init__(self, store: Store, retry: Retry) -> None:
+    def __init__(self, store: Store, retry: Reprocessor) -> None:
         self._store, self._retry = store, retry
         self._appeared = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -50,7 +50,7 @@ class Held:
                 try:
                     await self._retry.retry(row["account_id"], row["delivery_id"])
                     taken += 1
-                except NotKept as why:
+                except NotRecorded as why:
                     log.warning("a held delivery cannot be taken up", delivery_id=row["delivery_id"], reason=str(why))
                     await contacts.no_longer_awaited(self._store, row["account_id"], row["delivery_id"])
             if taken == before:

@@ -7,7 +7,7 @@ from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unr
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
-from app.base.statement import clean, person, says_unknown_status, state
+from app.base.statement import clean, crm_contact, says_unknown_status, statement_of
 from app.ingest.source_cache import Source
 from app.store.delivery_record import Record, packed
 
@@ -62,7 +62,7 @@ def read(
             else:
                 event = adapter.fetched(event, document)
         if rec.outcome is None and adapter.brings == "contacts":
-            rec.people = [person(one, source.region) for one in adapter.people(event.payload, event)]
+            rec.people = [crm_contact(one, source.region) for one in adapter.people(event.payload, event)]
         elif rec.outcome is None:
             orders = adapter.translate(event)
     except Ignored as why:
@@ -82,7 +82,9 @@ def read(
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
     """Puts what the orders say into the record."""
-    rec.statements = [state(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders]
+    rec.statements = [
+        statement_of(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders
+    ]
     if any(says_unknown_status(order) for order in orders):
         rec.notes.append("unknown_status")
 

@@ -11,7 +11,7 @@ from app.base.statement import UNTIMED
 from app.base.vault import Vault
 from app.db.engine import Store
 from app.ingest.parse import read
-from app.ingest.reprocess import NotKept, Retry
+from app.ingest.reprocess import NotRecorded, Reprocessor
 from app.ingest.source_api import THE_KEY, SourceApi
 from app.ingest.source_cache import Source
 from app.store import deliveries
@@ -71,44 +71,46 @@ LOOKED_AT = 20  # of the source's latest deliveries, for one that names a docume
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CredentialCheck:
     """`accepted` None: nobody can say. `words` are for the source's owner."""
 
     accepted: bool | None
     words: str
 
 
-async def check_key(store: Store, vault: Vault, retry: Retry, api: SourceApi, source: Source) -> Checked:
+async def check_key(store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, source: Source) -> CredentialCheck:
     """Asks the source's API for the order of its latest notice, or for a sample's. Raises Unavailable, Sealed."""
     adapter = source.adapter
     if adapter.api is None:
-        return Checked(None, f"{adapter.title} sends whole orders: no key is needed")
+        return CredentialCheck(None, f"{adapter.title} sends whole orders: no key is needed")
     if source.sealed_key is None:
-        return Checked(False, f"there is no key yet; give the source {adapter.api.key_words}")
+        return CredentialCheck(False, f"there is no key yet; give the source {adapter.api.key_description}")
     path, real = await _recorded(store, retry, source), True
     if path is None:
         path, real = _of_a_sample(source), False
     if path is None:
-        return Checked(None, "nothing is known that the key could be tried on; it will be when a delivery comes")
+        return CredentialCheck(
+            None, "nothing is known that the key could be tried on; it will be when a delivery comes"
+        )
     try:
         await api.read(adapter.api, source.options, vault.open(source.sealed_key), path)
     except Unfetched as why:
         if why.reason.startswith(THE_KEY):
-            return Checked(False, why.reason)
+            return CredentialCheck(False, why.reason)
         if why.final and "no such order" in why.reason:
             which = "of the latest delivery" if real else "of a sample, which is made up"
-            return Checked(True, f"the key is taken; there is no order {which}")
-        return Checked(None, why.reason)
-    return Checked(True, "the key is taken")
+            return CredentialCheck(True, f"the key is taken; there is no order {which}")
+        return CredentialCheck(None, why.reason)
+    return CredentialCheck(True, "the key is taken")
 
 
-async def _recorded(store: Store, retry: Retry, source: Source) -> str | None:
-    wanted = deliveries.Filter(source_id=source.id)
+async def _recorded(store: Store, retry: Reprocessor, source: Source) -> str | None:
+    wanted = deliveries.DeliveryFilter(source_id=source.id)
     for row in await deliveries.page(store, source.account_id, wanted, after=None, limit=LOOKED_AT):
         if row["kind"] in source.adapter.fetches:
             try:
                 kept = await retry.kept(source.account_id, row["id"])
-            except NotKept:
+            except NotRecorded:
                 continue
             rec = kept.read() if kept else None
             if rec is not None and rec.outcome is Outcome.FETCHING:

@@ -7,16 +7,16 @@ from app.base import clock
 from app.base.outcome import ANSWERS, Outcome
 from app.base.vault import Sealed
 from app.db.engine import Unavailable
-from app.ingest.group_commit import Busy, Committer
+from app.ingest.group_commit import Busy, GroupCommit
 from app.ingest.parse import read
-from app.ingest.rejections import Refused
-from app.ingest.source_cache import Directory, Source
+from app.ingest.rejections import RejectionCounter
+from app.ingest.source_cache import Source, SourceCache
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookAnswer:
     """What the sender is told. `orders` and `delivery_id` only once they are durably committed."""
 
     outcome: Outcome
@@ -30,44 +30,46 @@ class Answer:
         return ANSWERS[self.outcome]
 
 
-class Intake:
+class Receiver:
     """The story of one delivery."""
 
-    def __init__(self, directory: Directory, committer: Committer, refused: Refused) -> None:
-        self._directory, self._committer, self._refused = directory, committer, refused
+    def __init__(self, source_cache: SourceCache, group_commit: GroupCommit, refused: RejectionCounter) -> None:
+        self._source_cache, self._group_commit, self._refused = source_cache, group_commit, refused
 
-    async def admit(self, source_id: str) -> Source | Answer:
+    async def admit(self, source_id: str) -> Source | WebhookAnswer:
         """The source, if it takes deliveries; else the answer. Asked before a body is read."""
         try:
-            source = self._directory.source_at_once(source_id) or await self._directory.source(source_id)
+            source = self._source_cache.source_at_once(source_id) or await self._source_cache.source(source_id)
         except (Unavailable, Sealed):
-            return Answer(Outcome.BUSY)
+            return WebhookAnswer(Outcome.BUSY)
         if source is None:
-            return Answer(Outcome.NOT_FOUND)
+            return WebhookAnswer(Outcome.NOT_FOUND)
         if not (source.enabled and source.account_enabled):
             self.refuse(source, Outcome.DISABLED, "source_off" if not source.enabled else "registry_off")
-            return Answer(Outcome.DISABLED)
+            return WebhookAnswer(Outcome.DISABLED)
         return source
 
-    async def receive(self, source: Source, headers: RawHeaders, query_string: bytes, body: bytes) -> Answer:
+    async def receive(self, source: Source, headers: RawHeaders, query_string: bytes, body: bytes) -> WebhookAnswer:
         """Proves the delivery, reads it, commits it, answers."""
         received_at = clock.now()
         delivery = Delivery.arrived(
             headers, body, received_at=clock.moment(received_at), query_string=query_string, url=source.url
         )
         if source.adapter.handshake(delivery) is not None:
-            return Answer(Outcome.IGNORED, body=source.adapter.answer)  # unsigned, so nothing of it is believed or kept
+            return WebhookAnswer(
+                Outcome.IGNORED, body=source.adapter.answer
+            )  # unsigned, so nothing of it is believed or kept
         try:
             proven_by = self.prove(source, delivery, received_at)
         except Unverified as why:
             self.refuse(source, Outcome.UNVERIFIED, why.reason, delivery)
-            return Answer(Outcome.UNVERIFIED)
+            return WebhookAnswer(Outcome.UNVERIFIED)
         rec = self.read(source, delivery, received_at, proven_by=proven_by)
         try:
-            receipt = await self._committer.commit(rec)
+            receipt = await self._group_commit.commit(rec)
         except Busy:
-            return Answer(Outcome.BUSY)
-        return Answer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer)
+            return WebhookAnswer(Outcome.BUSY)
+        return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer)
 
     def prove(self, source: Source, delivery: Delivery, received_at: int) -> str:
         """The secret that the signature was made with. Raises Unverified."""

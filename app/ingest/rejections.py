@@ -9,7 +9,7 @@ from app.base.log import log
 from app.base.outcome import Outcome
 from app.db.engine import Rejected, Store, Unavailable
 from app.store import rejections
-from app.store.rejections import SAMPLES, Refusal
+from app.store.rejections import SAMPLES, Rejection
 
 EVERY = 2.0  # seconds between two writings
 _SHOWN = ("user-agent", "content-type", "content-length")  # of a sample; everything else may be anything
@@ -22,12 +22,12 @@ def _told(value: str) -> str:
     return " ".join(word for word in value[:200].split() if "@" not in word and len(word) < LONGEST_WORD)
 
 
-class Refused:
+class RejectionCounter:
     """The counters of one process. Bounded: only sources that exist are counted, by reasons of our own making."""
 
     def __init__(self, store: Store, counted: Callable[[str, str, Outcome, str], None] | None = None) -> None:
         self._store, self._counted = store, counted
-        self._counts: dict[tuple[str, str, str, str], Refusal] = {}
+        self._counts: dict[tuple[str, str, str, str], Rejection] = {}
         self._task: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
 
@@ -36,7 +36,7 @@ class Refused:
         if self._counted is not None:
             self._counted(account_id, source_id, outcome, reason)
         present = now()
-        refusal = Refusal(account_id, source_id, str(outcome), reason, 0, present, present)
+        refusal = Rejection(account_id, source_id, str(outcome), reason, 0, present, present)
         refusal = self._counts.setdefault(refusal.key, refusal)
         refusal.count += 1
         refusal.last_at = present

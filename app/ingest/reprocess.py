@@ -8,19 +8,19 @@ from app.base import clock
 from app.base.statement import entry_digest
 from app.db.engine import Store
 from app.db.statements import Row
-from app.ingest.group_commit import Committer
+from app.ingest.group_commit import GroupCommit
 from app.ingest.parse import read
-from app.ingest.source_cache import Directory, Source
+from app.ingest.source_cache import Source, SourceCache
 from app.store import deliveries
 from app.store.delivery_record import Receipt, Record
 
 
-class NotKept(Exception):
+class NotRecorded(Exception):
     """The delivery cannot be taken up: its body or its source is not there any more. The message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class RecordedDelivery:
     """A delivery as it was recorded: its log row, its source today, and what arrived."""
 
     row: Row
@@ -42,32 +42,32 @@ class Kept:
         return rec
 
 
-class Retry:
+class Reprocessor:
     """Takes deliveries up again."""
 
-    def __init__(self, store: Store, directory: Directory, committer: Committer) -> None:
-        self._store, self._directory, self._committer = store, directory, committer
+    def __init__(self, store: Store, source_cache: SourceCache, group_commit: GroupCommit) -> None:
+        self._store, self._source_cache, self._group_commit = store, source_cache, group_commit
 
-    async def kept(self, account_id: str, delivery_id: str) -> Kept | None:
+    async def kept(self, account_id: str, delivery_id: str) -> RecordedDelivery | None:
         """What is kept of a delivery; None when there is no such delivery. Raises NotKept, Unavailable."""
         row = await deliveries.find(self._store, account_id, delivery_id)
         if row is None:
             return None
         [kept] = await self.kept_all(account_id, [row])
-        if isinstance(kept, NotKept):
+        if isinstance(kept, NotRecorded):
             raise kept
         return kept
 
-    async def kept_all(self, account_id: str, rows: Sequence[Row]) -> list[Kept | NotKept]:
+    async def kept_all(self, account_id: str, rows: Sequence[Row]) -> list[RecordedDelivery | NotRecorded]:
         """What is kept of the deliveries of these log rows, each at its place; NotKept where it is not. Raises Unavailable."""
         bodies = await deliveries.bodies(self._store, account_id, [row["id"] for row in rows])
-        found: list[Kept | NotKept] = []
+        found: list[RecordedDelivery | NotRecorded] = []
         for row in rows:
-            source = await self._directory.source(row["source_id"])
+            source = await self._source_cache.source(row["source_id"])
             if source is None:
-                found.append(NotKept("its source was deleted"))
+                found.append(NotRecorded("its source was deleted"))
             elif row["id"] not in bodies:
-                found.append(NotKept("its body is not kept any more"))
+                found.append(NotRecorded("its body is not kept any more"))
             else:
                 body, envelope = bodies[row["id"]]
                 delivery = Delivery(
@@ -77,12 +77,12 @@ class Retry:
                     received_at=clock.moment(row["received_at"]),
                     url=source.url,
                 )
-                found.append(Kept(row=row, source=source, delivery=delivery))
+                found.append(RecordedDelivery(row=row, source=source, delivery=delivery))
         return found
 
     async def commit(self, rec: Record) -> Receipt:
         """What became of it this time. Raises Busy."""
-        return await self._committer.commit(rec)
+        return await self._group_commit.commit(rec)
 
     async def retry(self, account_id: str, delivery_id: str) -> Receipt | None:
         """Reads and commits it anew; a thin one is fetched again. None when there is no such delivery.

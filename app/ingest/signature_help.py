@@ -22,7 +22,7 @@ _FAULTS = (Unverified, ValueError, LookupError, TypeError, AttributeError, Recur
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownSecret:
     """A secret of the account; where it does not count for this source, `because` says why."""
 
     secret_id: str
@@ -31,7 +31,7 @@ class Known:
     because: str = ""
 
 
-def examine(source: Source, delivery: Delivery, known: Sequence[Known]) -> dict[str, Any]:
+def examine(source: Source, delivery: Delivery, known: Sequence[KnownSecret]) -> dict[str, Any]:
     """Which part of a signature differs, and why; `known` are all secrets of the account."""
     scheme = source.adapter.scheme(source.options)
     ours = [one for one in known if one.counts]
@@ -47,7 +47,7 @@ def examine(source: Source, delivery: Delivery, known: Sequence[Known]) -> dict[
         hints = [f"what is not there: {', '.join(absent)}"]
     return {
         "verified": proven,
-        "expects": scheme.words,
+        "expects": scheme.description,
         "looked_for": [
             {"place": place, "found": value is not None, "sent": _beginning(value) if value else None}
             for place, value in _places(scheme, delivery)
@@ -59,7 +59,7 @@ def examine(source: Source, delivery: Delivery, known: Sequence[Known]) -> dict[
     }
 
 
-def _verdict(scheme: Signature, delivery: Delivery, known: Known) -> dict[str, Any]:
+def _verdict(scheme: Signature, delivery: Delivery, known: KnownSecret) -> dict[str, Any]:
     reason = _reason(scheme, delivery, known.secret)
     # Of a shared token the expected value is the secret itself.
     shown = [_beginning(value) for value in _expected(_parts(scheme)[0], delivery, known.secret)]
@@ -158,7 +158,7 @@ def _digests(values: Sequence[str]) -> set[bytes]:
     return found
 
 
-def _hints(scheme: Signature, delivery: Delivery, known: Sequence[Known]) -> Iterator[str]:
+def _hints(scheme: Signature, delivery: Delivery, known: Sequence[KnownSecret]) -> Iterator[str]:
     ours = [one.secret for one in known if one.counts]
     sent = _digests([*delivery.headers.values(), *delivery.query.values()])
 
@@ -173,7 +173,7 @@ def _hints(scheme: Signature, delivery: Delivery, known: Sequence[Known]) -> Ite
         elif isinstance(scheme, Token):
             for name, value in delivery.headers.items():
                 if secret in value:
-                    yield f"the secret stands in the header {name}; expected is {scheme.words}"
+                    yield f"the secret stands in the header {name}; expected is {scheme.description}"
         for hint, body in _other_bodies(delivery.body):
             if body != delivery.body and matches(delivery.changed(body=body), secret):
                 yield hint

@@ -60,7 +60,7 @@ class SourceApi:
                     bearer = await self._token(origin + api.token_path, key, fresh=fresh)
                     try:
                         return await self._get(origin, path, api.authorize(bearer, options))
-                    except _Refused:
+                    except _KeyRejected:
                         if fresh:  # with a token that was given a moment ago
                             raise
         except TimeoutError:
@@ -111,7 +111,7 @@ class SourceApi:
         return token
 
 
-class _Refused(Unfetched):
+class _KeyRejected(Unfetched):
     """The source does not take the key."""
 
 
@@ -136,7 +136,7 @@ def _judge(response: "httpx.Response") -> None:
     if status == 200:
         return
     if status in (401, 403):
-        raise _Refused(f"{THE_KEY}refused by the source (HTTP {status}); give the source another key", final=True)
+        raise _KeyRejected(f"{THE_KEY}refused by the source (HTTP {status}); give the source another key", final=True)
     if status in (404, 410):
         raise Unfetched(f"the source says that there is no such order (HTTP {status})", final=True)
     if 300 <= status < 400:

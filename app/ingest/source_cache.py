@@ -52,7 +52,7 @@ class Source:
         return [secret for secret, ends in self.secrets if ends is None or ends > now]
 
 
-class _Remembered(Generic[T]):
+class _Cached(Generic[T]):
     """Answers of a look-up, misses too, for a moment; however many ask at once, it is looked up once."""
 
     def __init__(self, look_up: Callable[[str], Awaitable[T]]) -> None:
@@ -96,14 +96,14 @@ class _Remembered(Generic[T]):
         self._asking.clear()
 
 
-class Directory:
+class SourceCache:
     """The look-ups of one process."""
 
     def __init__(self, store: Store, vault: Vault, settings: Settings) -> None:
         self._store, self._vault, self._settings = store, vault, settings
-        self._sources: _Remembered[Source | None] = _Remembered(self._find_source)
-        self._bearers: _Remembered[Bearer | None] = _Remembered(lambda token: accounts.bearer(store, token))
-        self._sessions: _Remembered[Bearer | None] = _Remembered(self._find_bearer)
+        self._sources: _Cached[Source | None] = _Cached(self._find_source)
+        self._bearers: _Cached[Bearer | None] = _Cached(lambda token: accounts.bearer(store, token))
+        self._sessions: _Cached[Bearer | None] = _Cached(self._find_bearer)
 
     async def source(self, source_id: str) -> Source | None:
         """The source of that id, whoever's it is. Raises Unavailable, Sealed."""

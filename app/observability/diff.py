@@ -16,7 +16,7 @@ FIELDS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class FieldChange:
     """A field that a delivery changed; `currency` is the one that an amount counts in, on either side."""
 
     field: str
@@ -26,7 +26,7 @@ class Change:
     currency_after: str | None
 
 
-def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[Change]]:
+def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[FieldChange]]:
     """Whether the delivery made the order, and what it changed. `history` is the order's, as `store.orders.history` gives it."""
     rows = sorted(history, key=lambda row: (row["recorded_at"], row["delivery_id"] or ""))
     mine = [row for row in rows if row["delivery_id"] == delivery_id]
@@ -39,7 +39,7 @@ def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[Change
     new = before.value is None
     nothing = Folded(status="") if new else before
     return new, [
-        Change(
+        FieldChange(
             field=name,
             before=None if new else getattr(before, name),
             after=getattr(after, name),

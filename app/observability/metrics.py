@@ -97,11 +97,11 @@ class Metrics:
 
     async def _run(self) -> None:
         while not self._ending.is_set():
-            await self.look()
+            await self.poll()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), EVERY)
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Asks the engine once."""
         try:
             found = await delivery_rollups.waiting_everywhere(self._store)
@@ -119,9 +119,9 @@ class Metrics:
 
     def text(self, account_id: str | None, *, every_source: bool = False) -> bytes:
         """Prometheus' text format: sums for everybody; by source for an account's token, or all of them."""
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Scrape(lambda: self._families(account_id, every_source)))
-        return generate_latest(registry)
+        service = CollectorRegistry(auto_describe=False)
+        service.register(_Scrape(lambda: self._families(account_id, every_source)))
+        return generate_latest(service)
 
     def _families(self, account_id: str | None, every_source: bool) -> Iterator[Metric]:
         by_source = every_source or account_id is not None

@@ -19,7 +19,7 @@ from app.base.outcome import RECORDED
 from app.db.engine import Rejected, Store, Unavailable
 from app.db.statements import Row
 from app.store import deliveries
-from app.store.deliveries import Filter
+from app.store.deliveries import DeliveryFilter
 from app.store.delivery_record import Receipt, Record
 
 LONGEST = 500  # deliveries that wait for a watcher
@@ -30,7 +30,7 @@ SETTLES = 0.1  # seconds within which what this process commits itself is told
 AT_ONCE = 1000  # deliveries that one look takes in, the newest
 
 
-class Line:
+class TailRow:
     """A row of the log on its way to those who watch."""
 
     def __init__(self, make: Callable[[], Row]) -> None:
@@ -46,16 +46,16 @@ class Line:
 class Watcher:
     """One who watches: `next` gives lines of the log as they come."""
 
-    def __init__(self, account_id: str, wanted: Filter) -> None:
+    def __init__(self, account_id: str, wanted: DeliveryFilter) -> None:
         self.account_id, self._wanted = account_id, wanted
-        self._everything = wanted == Filter()
-        self._lines: deque[Line] = deque(maxlen=LONGEST)
+        self._everything = wanted == DeliveryFilter()
+        self._lines: deque[TailRow] = deque(maxlen=LONGEST)
         self._came = asyncio.Event()
         self._told_at = 0.0
         self._missed: int | None = 0
         self.ended = False
 
-    def offer(self, lines: Sequence[Line]) -> None:
+    def offer(self, lines: Sequence[TailRow]) -> None:
         """Takes those that are wanted."""
         if not self._everything:
             lines = [line for line in lines if deliveries.matches(line.row, self._wanted)]
@@ -76,13 +76,13 @@ class Watcher:
         self.ended = True
         self._came.set()
 
-    async def next(self, patience: float) -> tuple[list[Line], int | None]:
+    async def next(self, retry_policy: float) -> tuple[list[TailRow], int | None]:
         """What has come, and how many were missed since the last time, None if that is not known; nothing after so many
         seconds in which none came.
         """
         if not self._came.is_set():
             try:
-                await asyncio.wait_for(self._came.wait(), patience)
+                await asyncio.wait_for(self._came.wait(), retry_policy)
             except TimeoutError:
                 return [], 0
         if not self.ended and (early := self._told_at + PACE - monotonic()) > 0:
@@ -106,7 +106,7 @@ class Tail:
         self._seen: dict[str, None] = {}  # on PostgreSQL: what was shown already
         self._again: set[asyncio.Task[None]] = set()
 
-    def watch(self, account_id: str, wanted: Filter) -> Watcher:
+    def watch(self, account_id: str, wanted: DeliveryFilter) -> Watcher:
         """A new watcher; it must leave again."""
         watcher = Watcher(account_id, wanted)
         if self._ending:
@@ -139,7 +139,7 @@ class Tail:
         if not self._watchers:
             return
         present = now()
-        new: dict[str, list[Line]] = {account_id: [] for account_id in self._accounts()}
+        new: dict[str, list[TailRow]] = {account_id: [] for account_id in self._accounts()}
         again: dict[str, list[str]] = {}
         for rec, receipt in zip(records, receipts, strict=True):
             if rec.account_id not in new or receipt.outcome not in RECORDED:
@@ -147,7 +147,7 @@ class Tail:
             if rec.again:  # its row holds more than is known here
                 again.setdefault(rec.account_id, []).append(rec.delivery_id)
             elif rec.delivery_id == receipt.delivery_id and self._first(rec.delivery_id):
-                new[rec.account_id].append(Line(partial(_row, rec, receipt, present)))
+                new[rec.account_id].append(TailRow(partial(_row, rec, receipt, present)))
         for account_id, lines in new.items():
             self._show(account_id, lines)
         for account_id, ids in again.items():
@@ -165,7 +165,7 @@ class Tail:
         self._seen[delivery_id] = None
         return True
 
-    def _show(self, account_id: str, lines: Sequence[Line]) -> None:
+    def _show(self, account_id: str, lines: Sequence[TailRow]) -> None:
         for watcher in self._watchers:
             if watcher.account_id == account_id:
                 watcher.offer(lines)
@@ -215,8 +215,8 @@ class Tail:
                     watcher.gap()
 
 
-def _line(row: Row) -> Line:
-    return Line(lambda: row)
+def _line(row: Row) -> TailRow:
+    return TailRow(lambda: row)
 
 
 def _row(rec: Record, receipt: Receipt, committed_at: int) -> Row:

@@ -27,15 +27,15 @@ from adapters.contract import Api, Delivery, Unfetched, Unverified
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.db.statements import Row
-from app.ingest.receive import Answer
+from app.ingest.receive import WebhookAnswer
 from app.ingest.source_cache import Source
 from app.store.delivery_record import Receipt, Record
 
 if TYPE_CHECKING:
     from app.background.jobs import Jobs
-    from app.ingest.fetch import Fetch
-    from app.ingest.group_commit import Committer
-    from app.ingest.receive import Intake
+    from app.ingest.fetch import FetchWorker
+    from app.ingest.group_commit import GroupCommit
+    from app.ingest.receive import Receiver
     from app.ingest.source_api import SourceApi
 
 NAME = "orders-registry"
@@ -54,25 +54,31 @@ _parent: ContextVar[Span | None] = ContextVar("parent", default=None)
 _about: ContextVar[Span | None] = ContextVar("about", default=None)
 
 
-class Spans:
+class Tracing:
     """The spans of one process, around the work of these."""
 
     def __init__(
-        self, *, intake: "Intake", committer: "Committer", fetch: "Fetch", source_api: "SourceApi", jobs: "Jobs"
+        self,
+        *,
+        receiver: "Receiver",
+        group_commit: "GroupCommit",
+        fetch: "FetchWorker",
+        source_api: "SourceApi",
+        jobs: "Jobs",
     ) -> None:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._tracer = self._provider.get_tracer(NAME, version(NAME))
         self._waiting: dict[str, Span] = {}  # by delivery: those that wait for the commit
-        _wrap(intake, "admit", self._admit)
-        _wrap(intake, "prove", self._prove)
-        _wrap(intake, "read", self._read)
-        _wrap(intake, "receive", self._receive)
-        _wrap(intake, "refuse", self._refuse)
-        _wrap(committer, "commit", self._commit)
+        _wrap(receiver, "admit", self._admit)
+        _wrap(receiver, "prove", self._prove)
+        _wrap(receiver, "read", self._read)
+        _wrap(receiver, "receive", self._receive)
+        _wrap(receiver, "refuse", self._refuse)
+        _wrap(group_commit, "commit", self._commit)
         _wrap(fetch, "fetch", self._fetch)
         _wrap(source_api, "read", self._read_from_source)
         _wrap(jobs, "piece", self._piece)
-        committer.observers.append(self._committed)
+        group_commit.observers.append(self._committed)
 
     def start(self) -> None:
         """Begins to export, in a thread of its own. What it cannot send it drops; nobody waits for it."""
@@ -104,11 +110,11 @@ class Spans:
 
     # -- A delivery at the door ----------------------------------------------------------------------------------
 
-    def _admit(self, admit: Async[P, Source | Answer]) -> Async[P, Source | Answer]:
-        async def admitted(*args: P.args, **kwargs: P.kwargs) -> Source | Answer:
+    def _admit(self, admit: Async[P, Source | WebhookAnswer]) -> Async[P, Source | WebhookAnswer]:
+        async def admitted(*args: P.args, **kwargs: P.kwargs) -> Source | WebhookAnswer:
             found = await admit(*args, **kwargs)
             if about := _about.get():
-                if isinstance(found, Answer):
+                if isinstance(found, WebhookAnswer):
                     _say(about, outcome=found.outcome)
                 else:
                     _say(about, source_id=found.id, adapter=found.adapter.name)
@@ -116,8 +122,8 @@ class Spans:
 
         return admitted
 
-    def _receive(self, receive: Async[P, Answer]) -> Async[P, Answer]:
-        async def received(*args: P.args, **kwargs: P.kwargs) -> Answer:
+    def _receive(self, receive: Async[P, WebhookAnswer]) -> Async[P, WebhookAnswer]:
+        async def received(*args: P.args, **kwargs: P.kwargs) -> WebhookAnswer:
             answer = await receive(*args, **kwargs)
             if about := _about.get():
                 _say(about, outcome=answer.outcome, delivery_id=answer.delivery_id)

@@ -17,7 +17,7 @@ _TOKEN = Insert("tokens")
 _JSON = ("retention", "panel_origins")
 
 
-class Taken(Exception):
+class NameTaken(Exception):
     """The name is in use; the message says whose."""
 
 
@@ -49,7 +49,7 @@ async def create(store: Store, name: str, *, enable: bool) -> tuple[str, str]:
     def plan() -> Plan[None]:
         # There are few accounts, and their names are only a convenience of the command line: looked up, then inserted.
         if (yield Sql("SELECT account_id FROM accounts WHERE name = :name OR account_id = :name", name=name)):
-            raise Taken(f"there is an account named {name!r} already")
+            raise NameTaken(f"there is an account named {name!r} already")
         present = now()
         yield _ACCOUNT.many([(account_id, name, enable, False, "BRL", "BR", "{}", present, "[]")])
         yield _MEMBER.many([(account_id, member_id, "admin", str(Role.ADMIN), present)])
@@ -114,7 +114,7 @@ async def add_member(store: Store, account_id: str, name: str, role: Role, membe
                 "SELECT 1 FROM members WHERE account_id = :account_id AND id = :id", account_id=account_id, id=row["id"]
             )
         ):
-            raise Taken(f"there is a member {row['id']} already")
+            raise NameTaken(f"there is a member {row['id']} already")
         yield _MEMBER.many([(account_id, row["id"], name, str(role), now())])
 
     await store.commit(plan)

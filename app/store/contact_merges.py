@@ -12,7 +12,7 @@ from typing import Any
 from app.base.clock import now
 from app.base.ids import new_id
 from app.db.engine import Store
-from app.db.statements import Insert, Lock, Plan, Row, Sql
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
 from app.store import order_owners
 
 _MERGE = Insert("merges")
@@ -20,16 +20,16 @@ _FIELDS = ("crm_id", "name", "owner_id")  # what a survivor takes over when it h
 _THINGS = (("orders", "order", "id"), ("deals", "deal", "crm_id"))
 
 
-class Gone(Exception):
+class ContactGone(Exception):
     """A contact that was there a moment ago is not there any more."""
 
 
-class MergeRefused(Exception):
+class MergeRejected(Exception):
     """The merge, or its undoing, makes no sense; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
+class MergeResult:
     """What a merge did, or its undoing: who was moved, whose things they are (or were), and how many moved."""
 
     contact_id: str
@@ -78,29 +78,29 @@ async def itself(store: Store, account_id: str, word: str) -> str | None:
     return row["id"] if row else None
 
 
-async def merge(store: Store, account_id: str, contact_id: str, into_id: str, member_id: str | None) -> Merged:
+async def merge(store: Store, account_id: str, contact_id: str, into_id: str, member_id: str | None) -> MergeResult:
     """Moves everything of a contact to another. The same again changes nothing. Raises MergeRefused, Unavailable."""
 
-    def plan() -> Plan[Merged]:
-        yield Lock([("people", account_id)])
+    def plan() -> Plan[MergeResult]:
+        yield AdvisoryLock([("people", account_id)])
         target = yield from survivor(account_id, into_id)
         present = yield from survivor(account_id, contact_id)
         if target is None or present is None:
-            raise MergeRefused("one of the two contacts is not there any more")
+            raise MergeRejected("one of the two contacts is not there any more")
         if contact_id == into_id:
-            raise MergeRefused("a contact cannot be merged into itself")
+            raise MergeRejected("a contact cannot be merged into itself")
         if present != contact_id:
             if present == target:
-                return Merged(contact_id=contact_id, survivor_id=target)
-            raise MergeRefused(f"it was merged into {present} already: merge that one, or undo its merge first")
+                return MergeResult(contact_id=contact_id, survivor_id=target)
+            raise MergeRejected(f"it was merged into {present} already: merge that one, or undo its merge first")
         if target == contact_id:
-            raise MergeRefused(f"{into_id} was merged into it already, and both into each other would be a ring")
+            raise MergeRejected(f"{into_id} was merged into it already, and both into each other would be a ring")
         return (yield from _move(account_id, contact_id, target, member_id))
 
     return await store.commit(plan)
 
 
-def _move(account_id: str, contact_id: str, target: str, member_id: str | None) -> Plan[Merged]:
+def _move(account_id: str, contact_id: str, target: str, member_id: str | None) -> Plan[MergeResult]:
     present, merge_id = now(), new_id("mrg")
     both = {"account_id": account_id, "from_id": contact_id}
     ours, theirs = (yield from _row(account_id, contact_id)), (yield from _row(account_id, target))
@@ -146,7 +146,7 @@ def _move(account_id: str, contact_id: str, target: str, member_id: str | None) 
         account_id=account_id, into=target, present=present,
     )  # fmt: skip
     yield from order_owners.contacts_changed(account_id, [target])
-    return Merged(contact_id=contact_id, survivor_id=target, **counts)
+    return MergeResult(contact_id=contact_id, survivor_id=target, **counts)
 
 
 def _carry_along(account_id: str, merge_id: str, contact_id: str) -> Plan[None]:
@@ -167,31 +167,31 @@ def _row(account_id: str, contact_id: str) -> Plan[Row]:
     return rows[0]
 
 
-async def undo(store: Store, account_id: str, contact_id: str) -> Merged:
+async def undo(store: Store, account_id: str, contact_id: str) -> MergeResult:
     """Gives a merged contact back what moved along, as far as the survivor still has it. Raises MergeRefused, Unavailable.
 
     What came later stays with the survivor; so does an order whose contact a member has set since.
     """
 
-    def plan() -> Plan[Merged]:
-        yield Lock([("people", account_id)])
+    def plan() -> Plan[MergeResult]:
+        yield AdvisoryLock([("people", account_id)])
         rows: list[Row] = yield Sql(
             "SELECT id, into_id, taken, created_at FROM merges WHERE account_id = :account_id AND contact_id = :id "
             "AND undone_at IS NULL ORDER BY id DESC LIMIT 1",
             account_id=account_id, id=contact_id,
         )  # fmt: skip
         if not rows:
-            raise MergeRefused("it is not merged into another, so there is nothing to undo")
+            raise MergeRejected("it is not merged into another, so there is nothing to undo")
         made = rows[0]
         holder = yield from survivor(account_id, made["into_id"])
         if holder is None:
-            raise MergeRefused("whom it was merged into is not there any more")
+            raise MergeRejected("whom it was merged into is not there any more")
         return (yield from _move_back(account_id, contact_id, holder, made))
 
     return await store.commit(plan)
 
 
-def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan[Merged]:
+def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan[MergeResult]:
     present = now()
     names: dict[str, Any] = {"account_id": account_id, "own": contact_id, "holder": holder, "merge_id": made["id"]}
     those = "(SELECT name FROM moved WHERE account_id = :account_id AND merge_id = :merge_id AND what ="
@@ -229,7 +229,7 @@ def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan
         account_id=account_id, merge_id=made["id"],
     )  # fmt: skip
     yield from order_owners.contacts_changed(account_id, [contact_id, holder])
-    return Merged(contact_id=contact_id, survivor_id=holder, **counts)
+    return MergeResult(contact_id=contact_id, survivor_id=holder, **counts)
 
 
 def _give_back(account_id: str, made: Row, present: int) -> Plan[None]:

@@ -8,7 +8,7 @@ from app.base.clock import now
 from app.base.identity import KINDS
 from app.base.ids import new_id
 from app.db.alike import Alike
-from app.db.statements import Among, Insert, Lookup, Plan, Statement
+from app.db.statements import Among, Insert, Lookup, Plan, SqlStatement
 
 _IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
 _IDENTITIES = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
@@ -24,7 +24,7 @@ MANY = 256  # identities, or rows, from which on the ways of large transactions 
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
-def _belief(one: Identity) -> int:
+def _precedence(one: Identity) -> int:
     return _RANKS[one[0]]
 
 
@@ -38,7 +38,7 @@ def sorted_by_kind(identities: Iterable[Identity]) -> dict[str, list[str]]:
     return {kind: sorted(values) for kind, values in sorted(kinds.items())}
 
 
-class Contacts:
+class ContactResolution:
     """The contacts that a transaction meets."""
 
     def __init__(self) -> None:
@@ -70,10 +70,10 @@ class Contacts:
 
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
         """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
-        found, conflict, _ = self.meet(account_id, sorted(identities, key=_belief))
+        found, conflict, _ = self.match(account_id, sorted(identities, key=_precedence))
         return found, conflict
 
-    def meet(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool, bool]:
+    def match(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool, bool]:
         """The same of identities in the order in which they are believed; and whether any is not known yet."""
         found: str | None = None
         conflict = news = False
@@ -102,7 +102,7 @@ class Contacts:
         self._made.append((account_id, contact_id, crm_id, name, None, None, True, present, present))
         return contact_id
 
-    def learn(self, account_id: str, contact_id: str, identities: Sequence[Identity], source_id: str | None) -> None:
+    def teach(self, account_id: str, contact_id: str, identities: Sequence[Identity], source_id: str | None) -> None:
         """Further identities of a contact; one that is known already stays with whom it is known to belong to."""
         present = now()
         for kind, value in identities:
@@ -134,7 +134,7 @@ class Contacts:
             yield _CONFLICT.many(list(self._conflicts.values()))
 
 
-def _put(insert: Insert, rows: Sequence[tuple[Any, ...]]) -> Statement:
+def _put(insert: Insert, rows: Sequence[tuple[Any, ...]]) -> SqlStatement:
     if len(rows) < MANY:
         return insert.many(rows)
     return Alike(insert, list(zip(*sorted(rows), strict=True)))  # by key, as the table's own index has them

@@ -8,7 +8,7 @@ from app.base.clock import now
 from app.base.identity import KINDS
 from app.base.ids import new_id
 from app.db.engine import Store, among, among_many
-from app.db.statements import Insert, Lock, Plan, Row, Sql
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
 from app.store import order_owners, tombstones
 
 _CONTACT = Insert("contacts")
@@ -78,7 +78,7 @@ async def among_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -
     )
 
 
-async def walk(store: Store, account_id: str, *, owner_id: str | None, after: str, limit: int) -> list[Row]:
+async def scan(store: Store, account_id: str, *, owner_id: str | None, after: str, limit: int) -> list[Row]:
     """Contacts by id, after this one; those that were merged into another are left out."""
     owned = "" if owner_id is None else "AND owner_id = :owner_id "
     values = {} if owner_id is None else {"owner_id": owner_id}
@@ -143,7 +143,7 @@ async def take_away(store: Store, account_id: str, contact_id: str, kind: str, v
     """Nobody is known by this identity of the contact any more; tells whether it had it. A source may tell it again."""
 
     def plan() -> Plan[bool]:
-        yield Lock([("identity", account_id, kind, value)], shared=[("people", account_id)])
+        yield AdvisoryLock([("identity", account_id, kind, value)], shared=[("people", account_id)])
         gone: list[Row] = yield Sql(
             "DELETE FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value "
             "AND contact_id = :contact_id RETURNING kind",
@@ -166,7 +166,7 @@ async def crm_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ContactChange:
     """What became of a contact that the CRM told of."""
 
     contact_id: str
@@ -186,7 +186,7 @@ async def upsert(
     given: frozenset[str],
     identities: Sequence[tuple[str, str]],
     after_erasure: bool = False,
-) -> Told:
+) -> ContactChange:
     """The contact of the CRM's id, made or changed.
 
     A contact that a webhook had made is taken over, if an identity matches: the first in the order in which identities
@@ -194,11 +194,11 @@ async def upsert(
     when that is meant: `after_erasure`.
     """
 
-    def plan(alone: bool) -> Plan[Told]:
+    def plan(alone: bool) -> Plan[ContactChange]:
         people = ("people", account_id)
         names = [("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]]
-        yield Lock([*names, *([people] if alone else [])], shared=[people])
-        return (yield from tell(
+        yield AdvisoryLock([*names, *([people] if alone else [])], shared=[people])
+        return (yield from apply(
             account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities,
             after_erasure=after_erasure, alone=alone,
         ))  # fmt: skip
@@ -206,7 +206,7 @@ async def upsert(
     return await order_owners.commit(store, plan)
 
 
-def tell(
+def apply(
     account_id: str,
     crm_id: str,
     *,
@@ -217,7 +217,7 @@ def tell(
     scope: str = "",
     after_erasure: bool = False,
     alone: bool = False,
-) -> Plan[Told]:
+) -> Plan[ContactChange]:
     """The same as part of a plan that has locked the identities already. `scope` is the source that tells it, if one does.
 
     Raises owning.Alone when the owner changes and the plan is not alone.
@@ -225,8 +225,8 @@ def tell(
     wanted = [("crm", crm_id), *identities]
     if after_erasure:
         yield from tombstones.lift(account_id, wanted)
-    elif (yield from tombstones.met(account_id, wanted, scope)):
-        return Told(contact_id="", created=False, changed=False, conflicts=[], erased=True)
+    elif (yield from tombstones.matched(account_id, wanted, scope)):
+        return ContactChange(contact_id="", created=False, changed=False, conflicts=[], erased=True)
     owners: dict[tuple[str, str], str] = {}
     for kind, value in wanted:
         for row in (yield Sql(
@@ -248,7 +248,7 @@ def tell(
         changes |= {word: value for word, value in (("name", name), ("owner_id", owner_id)) if word in given}
         owned_anew = "owner_id" in given and (yield from _owner(account_id, contact_id)) != owner_id
         if owned_anew and not alone:
-            raise order_owners.Alone
+            raise order_owners.SingleWriter
         changed = yield from _change(account_id, contact_id, changes, present)
         if owned_anew:
             yield from order_owners.contacts_changed(account_id, [contact_id])
@@ -258,7 +258,7 @@ def tell(
     conflicts = [one for one in dict.fromkeys(identities) if owners.get(one, contact_id) != contact_id]
     if conflicts:
         yield _CONFLICT.many([(account_id, contact_id, *one, scope or None, present) for one in conflicts])
-    return Told(contact_id=contact_id, created=created, changed=changed or bool(mine), conflicts=conflicts)
+    return ContactChange(contact_id=contact_id, created=created, changed=changed or bool(mine), conflicts=conflicts)
 
 
 def _owner(account_id: str, contact_id: str) -> Plan[str | None]:

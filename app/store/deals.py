@@ -5,7 +5,7 @@ from typing import Any
 
 from app.base.clock import now
 from app.db.engine import Store
-from app.db.statements import Lock, Plan, Row, Sql
+from app.db.statements import AdvisoryLock, Plan, Row, Sql
 from app.store import contact_merges, order_owners
 
 _COLUMNS = "crm_id, contact_id, title, owner_id, created_at, updated_at"
@@ -29,10 +29,10 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
     def plan(alone: bool) -> Plan[bool]:
         present = now()
         people = ("people", account_id)
-        yield Lock([("deal", account_id, crm_id), *([people] if alone else [])], shared=[people])
+        yield AdvisoryLock([("deal", account_id, crm_id), *([people] if alone else [])], shared=[people])
         survivor = yield from contact_merges.survivor(account_id, given["contact_id"])
         if survivor is None:
-            raise contact_merges.Gone("contact")
+            raise contact_merges.ContactGone("contact")
         row = {"title": None, "owner_id": None, **given, "contact_id": survivor}
         found: list[Row] = yield Sql(
             "SELECT owner_id FROM deals WHERE account_id = :account_id AND crm_id = :crm_id", **names
@@ -40,7 +40,7 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
         owner = found[0]["owner_id"] if found else None
         owned_anew = row["owner_id"] != owner and ("owner_id" in given or not found)
         if owned_anew and not alone:
-            raise order_owners.Alone
+            raise order_owners.SingleWriter
         if found:
             changes = {word: row[word] for word in given}
             differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)

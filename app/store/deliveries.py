@@ -17,7 +17,7 @@ COLUMNS = ("source_id", "outcome", "kind", "external_id")  # that a filter may a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class DeliveryFilter:
     """Which deliveries: every field that is set must hold. Times are microseconds, `until` is not included."""
 
     source_id: str | None = None
@@ -30,7 +30,7 @@ class Filter:
     q: str | None = None
 
 
-def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
+def _where(account_id: str, wanted: DeliveryFilter) -> tuple[str, dict[str, Any]]:
     clauses, values = columns_of(wanted)
     clauses.append("account_id = :account_id")
     values["account_id"] = account_id
@@ -49,7 +49,7 @@ def _where(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
     return " AND ".join(clauses), values
 
 
-def matches(row: Row, wanted: Filter) -> bool:
+def matches(row: Row, wanted: DeliveryFilter) -> bool:
     """Whether a row (as `page` gives it) is one that is wanted; a contact cannot be told from it and is not asked."""
     if any((given := getattr(wanted, name)) is not None and row[name] != given for name in COLUMNS):
         return False
@@ -60,13 +60,13 @@ def matches(row: Row, wanted: Filter) -> bool:
     return not wanted.q or wanted.q == row["external_id"] or wanted.q.lower() in (row["reason"] or "").lower()
 
 
-def columns_of(wanted: Filter) -> tuple[list[str], dict[str, Any]]:
+def columns_of(wanted: DeliveryFilter) -> tuple[list[str], dict[str, Any]]:
     """The conditions on single columns, and their values."""
     values = {name: given for name in COLUMNS if (given := getattr(wanted, name)) is not None}
     return [f"{name} = :{name}" for name in values], values
 
 
-def times_of(wanted: Filter) -> tuple[list[str], dict[str, Any]]:
+def times_of(wanted: DeliveryFilter) -> tuple[list[str], dict[str, Any]]:
     """The conditions on time, and their values: on `received_at`, and on `id`, which the log is in the order of."""
     clauses, values = list[str](), dict[str, Any]()
     if wanted.since is not None:
@@ -89,7 +89,7 @@ def as_read(row: Row) -> Row:
     return {**row, "notes": json.loads(row["notes"]), "orders": json.loads(row["orders"])}
 
 
-async def page(store: Store, account_id: str, wanted: Filter, *, after: str | None, limit: int) -> list[Row]:
+async def page(store: Store, account_id: str, wanted: DeliveryFilter, *, after: str | None, limit: int) -> list[Row]:
     """The log, newest first, after (that is: older than) this id. Without bodies."""
     where, values = _where(account_id, wanted)
     if after is not None:
@@ -101,7 +101,7 @@ async def page(store: Store, account_id: str, wanted: Filter, *, after: str | No
     return [as_read(row) for row in rows]
 
 
-async def newer(store: Store, account_id: str, wanted: Filter, *, than: str, limit: int) -> list[Row]:
+async def newer(store: Store, account_id: str, wanted: DeliveryFilter, *, than: str, limit: int) -> list[Row]:
     """The log after this id, oldest first: what a tail shows next."""
     where, values = _where(account_id, wanted)
     rows = await store.all(
@@ -122,7 +122,7 @@ async def newest_ids(store: Store, account_id: str, *, than: str, limit: int) ->
     return [row["id"] for row in rows]
 
 
-async def count(store: Store, account_id: str, wanted: Filter, *, upto: str) -> int:
+async def count(store: Store, account_id: str, wanted: DeliveryFilter, *, upto: str) -> int:
     """How many deliveries there are, those after this id left out."""
     where, values = _where(account_id, wanted)
     row = await store.one(f"SELECT COUNT(*) AS many FROM deliveries WHERE {where} AND id <= :upto", upto=upto, **values)

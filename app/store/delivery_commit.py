@@ -7,14 +7,14 @@ from typing import Any
 from app.base.clock import now
 from app.base.outcome import Outcome, weightiest
 from app.base.statement import Statement
-from app.db.statements import Insert, Lock, Lookup, Plan, Sql, to_json
+from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Sql, to_json
 from app.store import contacts as people
 from app.store import outbox
-from app.store.contact_resolution import Contacts
+from app.store.contact_resolution import ContactResolution
 from app.store.delivery_record import Receipt, Record
-from app.store.delivery_rollups import tally
-from app.store.order_aggregate import Ledger, OpenOrder
-from app.store.tombstones import forget_body, veil
+from app.store.delivery_rollups import add_counts
+from app.store.order_aggregate import LoadedOrder, OrderAggregates
+from app.store.tombstones import forget_body, redact
 
 _DELIVERY = Lookup(
     "deliveries",
@@ -30,46 +30,46 @@ _INSERT_PRIVACY = Insert("privacy_requests", on_conflict="skip")
 _INSERT_HELD = Insert("held", on_conflict="skip")
 
 
-def record(batch: Sequence[Record]) -> Plan[list[Receipt]]:
+def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     """Commits the batch; the receipts are in its order."""
-    yield Lock(names_of(batch), shared={("people", rec.account_id) for rec in batch})
+    yield AdvisoryLock(names_of(batch), shared={("people", rec.account_id) for rec in batch})
     receipts, fresh, twins = yield from _sort_out(batch)
     repeats = [rec for rec in batch if rec.repeats_are_news and not rec.again and id(rec) in receipts]
     if repeats:
-        yield from veil(repeats)
+        yield from redact(repeats)
     for rec in repeats:
         yield _ask_again(rec.account_id, rec.source_id, receipts[id(rec)].delivery_id)
         if rec.content:  # it may have been pruned meanwhile, and what is asked is read from it
             yield _KEEP_BODY.many([(rec.account_id, receipts[id(rec)].delivery_id, rec.content)])
-    ledger = Ledger()
+    aggregates = OrderAggregates()
     for rec in fresh:
         if rec.people:
-            receipts[id(rec)] = yield from _people(rec)
+            receipts[id(rec)] = yield from _contacts_of_crm(rec)
     taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if _takes_back(rec)]
-    yield from veil(fresh)
+    yield from redact(fresh)
     saying = [rec for rec in fresh if rec.statements]
-    contacts = Contacts()
+    contacts = ContactResolution()
     if saying or taken_back:
-        yield from ledger.load(
+        yield from aggregates.load(
             [(rec.account_id, rec.source_id, name) for rec in saying for said in rec.statements for name in said.names],
             taken_back,
         )
         wanted = [(rec.account_id, *one) for rec in saying for said in rec.statements for one in _identities(said)]
-        yield from contacts.load([*wanted, *ledger.identities()])
+        yield from contacts.load([*wanted, *aggregates.identities()])
     held: list[tuple[str, str, str, str]] = []
     for rec in fresh:
         if not rec.people:
-            receipts[id(rec)] = _apply(rec, ledger, contacts, held)
+            receipts[id(rec)] = _apply(rec, aggregates, contacts, held)
     if saying or taken_back:
-        ledger.settle(contacts)
+        aggregates.settle(contacts)
         yield from contacts.save()
-        yield from ledger.save(contacts.made())
-        yield from outbox.tell_of_orders({rec.account_id for rec in fresh}, ledger.changed())
+        yield from aggregates.save(contacts.made())
+        yield from outbox.publish_orders({rec.account_id for rec in fresh}, aggregates.changed())
     committed_at = now()
     yield from _log(fresh, receipts, held, committed_at)
     for twin, first in twins:
         receipts[id(twin)] = Receipt(first.delivery_id, Outcome.DUPLICATE, receipts[id(first)].orders)
-    yield from tally(batch, receipts, committed_at)
+    yield from add_counts(batch, receipts, committed_at)
     return [receipts[id(rec)] for rec in batch]
 
 
@@ -101,11 +101,11 @@ def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
     return names
 
 
-def _people(rec: Record) -> Plan[Receipt]:
+def _contacts_of_crm(rec: Record) -> Plan[Receipt]:
     """The contacts that a CRM tells of, made or changed."""
     became: list[Outcome] = []
     for one in rec.people:
-        told = yield from people.tell(
+        told = yield from people.apply(
             rec.account_id,
             one.crm_id,
             name=one.name,
@@ -163,16 +163,18 @@ def _takes_back(rec: Record) -> bool:
     return rec.again and rec.outcome not in (Outcome.FETCHING, Outcome.UNFETCHED)
 
 
-def _apply(rec: Record, ledger: Ledger, contacts: Contacts, held: list[tuple[str, str, str, str]]) -> Receipt:
+def _apply(
+    rec: Record, aggregates: OrderAggregates, contacts: ContactResolution, held: list[tuple[str, str, str, str]]
+) -> Receipt:
     """Folds what the delivery says into its orders, in memory."""
     if _takes_back(rec):
-        ledger.take_back(rec.account_id, rec.delivery_id)
+        aggregates.take_back(rec.account_id, rec.delivery_id)
     if rec.outcome is not None:
         return Receipt(rec.delivery_id, rec.outcome, (), rec.reason)
-    became: list[tuple[Outcome, OpenOrder | None]] = []
+    became: list[tuple[Outcome, LoadedOrder | None]] = []
     reason = rec.reason
     for said in rec.statements:
-        outcome, order, why, notes = ledger.tell(rec, said, contacts)
+        outcome, order, why, notes = aggregates.apply(rec, said, contacts)
         reason = reason or why
         rec.notes += [note for note in notes if note not in rec.notes]
         if outcome is Outcome.HELD:
@@ -281,4 +283,4 @@ def log_again(rec: Record, receipt: Receipt, waits_for: Sequence[tuple[str, str]
     held = [(rec.account_id, kind, value, rec.delivery_id) for kind, value in waits_for]
     committed_at = now()
     yield from _log([rec], {id(rec): receipt}, held, committed_at)
-    yield from tally([rec], {id(rec): receipt}, committed_at)
+    yield from add_counts([rec], {id(rec): receipt}, committed_at)

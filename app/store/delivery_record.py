@@ -13,7 +13,7 @@ except ImportError:  # pragma: no cover - a machine for which it is not built
     import zlib as deflate  # type: ignore[no-redef]
 
 from app.base.outcome import Outcome
-from app.base.statement import Person, Statement
+from app.base.statement import CrmContact, Statement
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Record:
     received_at: int
     content: bytes = b""  # `packed`
     external_id: str | None = None
-    people: Sequence[Person] = ()  # what a CRM says of its contacts
+    people: Sequence[CrmContact] = ()  # what a CRM says of its contacts
     privacy: tuple[str, int] | None = None  # a privacy request, and when it is due
     path: str = ""  # where a thin delivery's order is read
     asked_at: int | None = None  # when its source began to be asked; what came since is asked for again

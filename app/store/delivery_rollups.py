@@ -22,7 +22,7 @@ _LATENCY = Insert("latencies", on_conflict="tally")
 Key = tuple[str, str, int, str]
 
 
-class Tally:
+class RollupCounts:
     """Counts of one transaction."""
 
     def __init__(self) -> None:
@@ -71,9 +71,9 @@ def longest_of(bucket: int) -> float:
     return FIRST * GROWTH**bucket / 1000
 
 
-def tally(batch: Sequence[Record], receipts: dict[int, Receipt], committed_at: int) -> Plan[None]:
+def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_at: int) -> Plan[None]:
     """Counts a batch: each delivery once, by how it ended; one that is taken up again moves."""
-    counted = Tally()
+    counted = RollupCounts()
     words: dict[tuple[str, str, str], int] = {}
     for rec in batch:
         outcome = receipts[id(rec)].outcome

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.db.engine import Store, among
 from app.db.statements import Row
-from app.store.deliveries import COLUMNS, Filter, as_read, columns_of, pattern_of, times_of
+from app.store.deliveries import COLUMNS, DeliveryFilter, as_read, columns_of, pattern_of, times_of
 
 LOOKED_THROUGH = 10_000  # rows for one page
 CHUNKS = (250, 2_000, LOOKED_THROUGH - 2_250)  # the page is often full after the first few
@@ -47,29 +47,31 @@ _OF_INDEX = f"""
 """
 
 
-async def look(
-    store: Store, account_id: str, wanted: Filter, *, after: str | None, limit: int
+async def search(
+    store: Store, account_id: str, wanted: DeliveryFilter, *, after: str | None, limit: int
 ) -> tuple[list[Row], str | None]:
     """The log, newest first, after this place; and the place to go on from, None at the end. Without bodies."""
     word = wanted.q
     if not word:
-        return await _walk(store, account_id, wanted, after or BEGINNING, limit)
+        return await _scan(store, account_id, wanted, after or BEGINNING, limit)
     rows: list[Row] = []
     if after is None or after.startswith(EXACT):
         if wanted.external_id in (None, word):
             exact = replace(wanted, q=None, external_id=word)
             place = after.removeprefix(EXACT) if after else BEGINNING
-            rows, following = await _walk(store, account_id, exact, place, limit)
+            rows, following = await _scan(store, account_id, exact, place, limit)
             if following is not None:
                 return rows, EXACT + following
             if len(rows) == limit:
                 return rows, BEGINNING
         after = BEGINNING
-    more, following = await _walk(store, account_id, wanted, after, limit - len(rows))
+    more, following = await _scan(store, account_id, wanted, after, limit - len(rows))
     return rows + more, following
 
 
-async def _walk(store: Store, account_id: str, wanted: Filter, after: str, limit: int) -> tuple[list[Row], str | None]:
+async def _scan(
+    store: Store, account_id: str, wanted: DeliveryFilter, after: str, limit: int
+) -> tuple[list[Row], str | None]:
     """The next rows of the filter by one index, at most LOOKED_THROUGH of them looked at."""
     along = await _rarest(store, account_id, wanted, after)
     plain = not wanted.q and all(getattr(wanted, name) is None for name in COLUMNS if name != along)
@@ -91,7 +93,7 @@ async def _walk(store: Store, account_id: str, wanted: Filter, after: str, limit
 
 
 async def _step(
-    store: Store, account_id: str, wanted: Filter, along: str | None, after: str, chunk: int, limit: int
+    store: Store, account_id: str, wanted: DeliveryFilter, along: str | None, after: str, chunk: int, limit: int
 ) -> tuple[list[str], str | None]:
     """Among the next `chunk` rows of the index: the first ids that match, and the last row walked over; None at the end."""
     rest, values = _rest(wanted, along)
@@ -125,7 +127,7 @@ async def _step(
     return ids, None if end is None or over else end["id"]
 
 
-def _rest(wanted: Filter, along: str | None) -> tuple[str, dict[str, Any]]:
+def _rest(wanted: DeliveryFilter, along: str | None) -> tuple[str, dict[str, Any]]:
     """What the index that is walked does not see to."""
     clauses, values = columns_of(replace(wanted, **{along: None}) if along in COLUMNS else wanted)
     clauses.append("1 = 1")
@@ -139,7 +141,7 @@ def _rest(wanted: Filter, along: str | None) -> tuple[str, dict[str, Any]]:
     return " AND ".join(clauses), values
 
 
-async def _rarest(store: Store, account_id: str, wanted: Filter, after: str) -> str | None:
+async def _rarest(store: Store, account_id: str, wanted: DeliveryFilter, after: str) -> str | None:
     """The column whose index is walked: that of the rarest value, seen by how far back its next rows reach."""
     for name in ("contact_id", "external_id"):
         if getattr(wanted, name) is not None:

@@ -12,10 +12,10 @@ from app.base.clock import now
 from app.base.identity import KINDS
 from app.base.ids import new_id
 from app.db.engine import among
-from app.db.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import contact_merges, jobs, outbox, tombstones
-from app.store.contact_merges import Gone
-from app.store.outbox import Event, Happened
+from app.store.contact_merges import ContactGone
+from app.store.outbox import Event, HappenedEvent
 from app.store.tombstones import Word
 
 AT_ONCE = 500  # orders whose history is rewritten in one go
@@ -36,7 +36,7 @@ _ERASED = "the person it names was erased"
 
 
 @dataclass(slots=True)
-class Traces:
+class Mentions:
     """What was found of a person beside their orders: orders of others and deliveries without an order that name them."""
 
     orders: set[str] = field(default_factory=set)
@@ -76,18 +76,18 @@ class Erasure:
         }  # fmt: skip
 
 
-def locked(account_id: str) -> Lock:
+def locked(account_id: str) -> AdvisoryLock:
     """What every step of an erasure begins with."""
-    return Lock([("people", account_id)])
+    return AdvisoryLock([("people", account_id)])
 
 
-def person(erasure: Erasure, contact_id: str, traces: Traces) -> Plan[Row]:
+def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
     """Erases a contact with everybody who was merged into it; gives the proof. Raises Gone."""
     account_id = erasure.account_id
     yield locked(account_id)
     survivor = yield from contact_merges.survivor(account_id, contact_id)
     if survivor is None:
-        raise Gone("contact")
+        raise ContactGone("contact")
     family = yield from contact_merges.family(account_id, survivor)
     erasure.contacts |= set(family)
     identities: list[Row] = []
@@ -155,10 +155,11 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
         for row in (yield _SOURCES.many([(account_id, row["id"]) for row in further if row["id"] not in told]))
         if (row["source_id"], row["external_id"]) in names
     }
-    yield from _strangers(erasure, entries)
-    if (yield from tombstones.keeps_stubs(account_id)):
+    yield from _other_people(erasure, entries)
+    if (yield from tombstones.keeps_anonymised_orders(account_id)):
         rows = [
-            {**row, "said": to_json(tombstones.stub_of(json.loads(row["said"]))), "contact_id": None} for row in entries
+            {**row, "said": to_json(tombstones.anonymised_order(json.loads(row["said"]))), "contact_id": None}
+            for row in entries
         ]
         if rows:
             yield _SAVE_HISTORY.many([tuple(row[name] for name in _SAVE_HISTORY.columns) for row in rows])
@@ -171,8 +172,8 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
         for table, column in (("history", "order_id"), ("aliases", "order_id"), ("orders", "id")):
             yield Sql(f"DELETE FROM {table} WHERE account_id = :account_id AND {column} {clause}",
                       account_id=account_id, **values)  # fmt: skip
-    yield from outbox.tell([
-        Happened(account_id=account_id, event=Event.ORDER_UPDATED, subject=row["id"])
+    yield from outbox.publish([
+        HappenedEvent(account_id=account_id, event=Event.ORDER_UPDATED, subject=row["id"])
         for row in orders if row["value"] is not None
     ])  # fmt: skip
     yield from _diffs_gone(erasure, "order", ids)
@@ -181,7 +182,7 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     yield from _without_body(erasure, sorted(told), "deliveries")
 
 
-def _strangers(erasure: Erasure, entries: Sequence[Row]) -> Plan[None]:
+def _other_people(erasure: Erasure, entries: Sequence[Row]) -> Plan[None]:
     """Identities that the orders name and nobody is known by get a tombstone, too; another contact's do not."""
     named = {
         (kind, value)
@@ -308,9 +309,9 @@ def _contacts_gone(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     yield from _conflicts_gone(erasure)
     yield from _samples_gone(erasure)
     gone_id, *merged = ids
-    yield from outbox.tell(
+    yield from outbox.publish(
         [
-            Happened(
+            HappenedEvent(
                 account_id=erasure.account_id, event=Event.CONTACT_ERASED, subject=gone_id, detail={"merged": merged}
             )
         ]
@@ -344,7 +345,9 @@ def _samples_gone(erasure: Erasure) -> Plan[None]:
             )  # fmt: skip
 
 
-def told_by_source(erasure: Erasure, identities: Sequence[Word], names: Sequence[str], traces: Traces) -> Plan[Row]:
+def identities_from_source(
+    erasure: Erasure, identities: Sequence[Word], names: Sequence[str], traces: Mentions
+) -> Plan[Row]:
     """Erases what one source told of a person, who is known by these identities or these orders' ids; gives the proof.
 
     What others told stays: an identity that another source's orders name as well counts from then on as told by that one.
@@ -389,7 +392,7 @@ def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
         "SELECT kind, value FROM identities WHERE account_id = :account_id AND contact_id = :id AND source_id = :source_id",
         **names, source_id=source_id,
     )  # fmt: skip
-    by_others, name, orders = yield from _told_by_others(account_id, contact_id, source_id)
+    by_others, name, orders = yield from _identities_from_others(account_id, contact_id, source_id)
     for row in told:
         word = (row["kind"], row["value"])
         where = "WHERE account_id = :account_id AND kind = :kind AND value = :value"
@@ -421,7 +424,9 @@ def names_of(account_id: str, word: Word) -> dict[str, str]:
     return {"account_id": account_id, "kind": word[0], "value": word[1]}
 
 
-def _told_by_others(account_id: str, contact_id: str, source_id: str) -> Plan[tuple[dict[Word, str], str | None, int]]:
+def _identities_from_others(
+    account_id: str, contact_id: str, source_id: str
+) -> Plan[tuple[dict[Word, str], str | None, int]]:
     """Which identities other sources' orders name, each with its source; their last word on the name; their number."""
     orders: list[Row] = yield Sql(
         "SELECT id, source_id FROM orders WHERE account_id = :account_id AND contact_id = :id "

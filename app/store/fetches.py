@@ -2,7 +2,7 @@
 
 from app.base.outcome import Outcome
 from app.db.engine import Store
-from app.db.statements import Lock, Plan, Row, Sql
+from app.db.statements import AdvisoryLock, Plan, Row, Sql
 
 _DUE = """
 WITH busy AS (
@@ -30,7 +30,7 @@ async def claim(store: Store, *, present: int, until: int, per_source: int, limi
         return []
 
     def plan() -> Plan[list[Row]]:
-        yield Lock([("fetches",)])  # one process after the other, or the limit would be each one's own
+        yield AdvisoryLock([("fetches",)])  # one process after the other, or the limit would be each one's own
         rows: list[Row] = yield Sql(_DUE, present=present, per_source=per_source, limit=limit)
         for row in rows:
             yield Sql(

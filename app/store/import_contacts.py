@@ -9,10 +9,10 @@ from app.base.identity import KINDS
 from app.base.ids import new_ids
 from app.base.outcome import Outcome
 from app.base.tabular import Fault
-from app.db.statements import Among, Insert, Lock, Plan
+from app.db.statements import AdvisoryLock, Among, Insert, Plan
 from app.store import order_owners
-from app.store.import_orders import ERASED, Rehearsed, Report, survivors
-from app.store.tombstones import met_each
+from app.store.import_orders import ERASED, DryRunDone, ImportReport, survivors
+from app.store.tombstones import matched_each
 
 _COLUMNS = (
     "account_id", "id", "crm_id", "name", "owner_id", "merged_into", "by_webhook", "created_at", "updated_at",
@@ -51,26 +51,26 @@ def _names(account_id: str, rows: Iterable[ContactRow]) -> Iterator[tuple[str, .
             yield ("identity", account_id, kind, value)
 
 
-def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, rehearse: bool) -> Plan[Report]:
+def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, rehearse: bool) -> Plan[ImportReport]:
     """Takes these rows in. Raises Rehearsed."""
     # Alone, because a row may say who owns a contact: see `owning`.
-    yield Lock([*_names(account_id, rows), ("people", account_id)])
-    report = Report()
+    yield AdvisoryLock([*_names(account_id, rows), ("people", account_id)])
+    report = ImportReport()
     part = _Part(account_id, present, report)
     rows = yield from part.living(rows)
     yield from part.load(rows)
     for row, new_id in zip(rows, new_ids("cnt", len(rows)), strict=True):
-        part.tell(row, new_id)
+        part.apply(row, new_id)
     yield from part.save()
     if rehearse:
-        raise Rehearsed(report)
+        raise DryRunDone(report)
     return report
 
 
 class _Part:
     """What one transaction knows of the rows' contacts."""
 
-    def __init__(self, account_id: str, present: int, report: Report) -> None:
+    def __init__(self, account_id: str, present: int, report: ImportReport) -> None:
         self._account_id, self._present, self._report = account_id, present, report
         self._owners: dict[Identity, str] = {}
         self._known: set[Identity] = set()  # that are rows already
@@ -82,7 +82,7 @@ class _Part:
 
     def living(self, rows: Sequence[ContactRow]) -> Plan[list[ContactRow]]:
         """The rows without those of people who were erased."""
-        proofs = yield from met_each(self._account_id, [row.all_identities for row in rows])
+        proofs = yield from matched_each(self._account_id, [row.all_identities for row in rows])
         for row, proof in zip(rows, proofs, strict=True):
             if proof is not None:
                 self._say(self._report.faults, row, "", f"{ERASED}; nothing is brought back")
@@ -102,7 +102,7 @@ class _Part:
             contact = dict(zip(_COLUMNS, found, strict=True))
             self._contacts[contact["id"]] = contact
 
-    def tell(self, row: ContactRow, new_id: str) -> None:
+    def apply(self, row: ContactRow, new_id: str) -> None:
         """Makes the row's contact, or tells it what the row knows beyond."""
         contact = self._find(row)
         created = contact is None

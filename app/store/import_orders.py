@@ -18,11 +18,11 @@ from app.base.outcome import Outcome
 from app.base.statement import UNTIMED
 from app.base.tabular import Fault
 from app.db.alike import Alike
-from app.db.statements import Among, Insert, Lock, Plan, to_json
+from app.db.statements import AdvisoryLock, Among, Insert, Plan, to_json
 from app.store import order_owners
-from app.store.contact_resolution import Contacts, Identity, sorted_by_kind
-from app.store.order_aggregate import MERGED, PRUNED, Ledger, OpenOrder
-from app.store.tombstones import SHOP, anybody_erased, met_each, order_words
+from app.store.contact_resolution import ContactResolution, Identity, sorted_by_kind
+from app.store.order_aggregate import MERGED, PRUNED, LoadedOrder, OrderAggregates
+from app.store.tombstones import SHOP, anybody_erased, matched_each, order_words
 
 _ORDER_BY_NAME = Among(
     "orders", ("external_id", "id"), fixed=("account_id", "scope"), by="external_id", for_update=True
@@ -153,7 +153,7 @@ class OrderRows(Sequence[OrderRow]):
 
 
 @dataclass(slots=True)
-class Report:
+class ImportReport:
     """What became of a part's rows."""
 
     created: int = 0
@@ -172,7 +172,7 @@ class Report:
         else:
             self.unchanged += 1
 
-    def add(self, other: "Report") -> None:
+    def add(self, other: "ImportReport") -> None:
         """What became of further rows."""
         self.created += other.created
         self.updated += other.updated
@@ -182,10 +182,10 @@ class Report:
         self.made_contacts = self.made_contacts or other.made_contacts
 
 
-class Rehearsed(Exception):
+class DryRunDone(Exception):
     """A dry run has come to its end: the transaction is undone. Carries the report."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ImportReport) -> None:
         super().__init__()
         self.report = report
 
@@ -199,30 +199,30 @@ def names_of(account_id: str, rows: OrderRows) -> Iterator[tuple[str, ...]]:
             yield ("identity", account_id, kind, value)
 
 
-def import_orders(account_id: str, rows: OrderRows, by: str, present: int, *, rehearse: bool) -> Plan[Report]:
+def import_orders(account_id: str, rows: OrderRows, by: str, present: int, *, rehearse: bool) -> Plan[ImportReport]:
     """Takes these rows in; `by` is the member who imports. Raises Rehearsed."""
-    yield Lock(names_of(account_id, rows), shared=[("people", account_id)])
-    report = Report()
+    yield AdvisoryLock(names_of(account_id, rows), shared=[("people", account_id)])
+    report = ImportReport()
     part = _Part(account_id, by, present, report)
     yield from part.load(rows)
     fresh, others = yield from part.sort_out((yield from part.living(rows)))
     yield from part.save_new(fresh)
     if others:
-        yield from part.tell_more(others)
+        yield from part.apply_more(others)
     yield from part.contacts.save()
     if rehearse:
-        raise Rehearsed(report)
+        raise DryRunDone(report)
     return report
 
 
 class _Part:
     """What one transaction knows of the rows' orders and contacts."""
 
-    def __init__(self, account_id: str, by: str, present: int, report: Report) -> None:
+    def __init__(self, account_id: str, by: str, present: int, report: ImportReport) -> None:
         self._account_id, self._present, self._report = account_id, present, report
         self._by = by
         self._signature = f',"imported":{to_json(by)}'
-        self.contacts = Contacts()
+        self.contacts = ContactResolution()
         self._orders: dict[tuple[str, str], str] = {}  # (scope, external id or another name): order
         self._gone: set[tuple[str, str]] = set()  # names of orders that were pruned
         self._ids: dict[str, tuple[str, str] | None] = {}  # order: (scope, external id), or None: merged
@@ -271,7 +271,7 @@ class _Part:
         erased: set[int] = set()
         for scope, its in scopes.items():
             words = [[*row.identities, *order_words(scope, [row.external_id]), (SHOP, scope)] for row in its]
-            for row, proof in zip(its, (yield from met_each(self._account_id, words, scope)), strict=True):
+            for row, proof in zip(its, (yield from matched_each(self._account_id, words, scope)), strict=True):
                 if proof is None:
                     continue
                 erased.add(row.line)
@@ -379,13 +379,13 @@ class _Part:
             [account, ids, each.at, each.rank, each.digest, present, nobody, nobody, texts, contacts],
         )
 
-    def tell_more(self, rows: Sequence[OrderRow]) -> Plan[None]:
+    def apply_more(self, rows: Sequence[OrderRow]) -> Plan[None]:
         """Folds rows into orders that are there, one after the other as the file has them."""
-        ledger = Ledger()
-        yield from ledger.load([(self._account_id, row.scope, row.external_id) for row in rows], [])
-        yield from self.contacts.load(ledger.identities())
+        aggregates = OrderAggregates()
+        yield from aggregates.load([(self._account_id, row.scope, row.external_id) for row in rows], [])
+        yield from self.contacts.load(aggregates.identities())
         for row in rows:
-            order = ledger.named(self._account_id, row.scope, row.source_id, row.origin, [row.external_id])
+            order = aggregates.named(self._account_id, row.scope, row.source_id, row.origin, [row.external_id])
             whose = self._contact(row.line, row.contact, row.identities, row.name, row.source_id)
             if whose is None:
                 continue
@@ -400,8 +400,8 @@ class _Part:
             if pinned:
                 said["contact_id"] = contact_id
             entry = Entry(at=_moment(order, row), digest=row.digest, recorded_at=self._present, said=said)
-            self._report.count(ledger.tell_by_import(order, entry, self.contacts))
-        yield from ledger.save()
+            self._report.count(aggregates.apply_import(order, entry, self.contacts))
+        yield from aggregates.save()
 
     def _contact(
         self, line: int, contact: str | None, identities: list[Identity], name: str | None, source_id: str | None
@@ -412,14 +412,14 @@ class _Part:
         its identities find, in the order in which they are believed; else a new one with these identities.
         """
         account_id = self._account_id
-        found, conflict, news = self.contacts.meet(account_id, identities)
+        found, conflict, news = self.contacts.match(account_id, identities)
         named = self._people.get(contact) if contact else None
         if named:
             if news or conflict or found != named:
-                self.contacts.learn(account_id, named, identities, source_id)
+                self.contacts.teach(account_id, named, identities, source_id)
             if conflict or found not in (None, named):
                 self._note(line, "contact_id", "its identities point to another contact as well; the id was believed")
-            return named, self.contacts.meet(account_id, identities)[0] != named
+            return named, self.contacts.match(account_id, identities)[0] != named
         if not identities:
             if contact:
                 self._refuse(
@@ -437,7 +437,7 @@ class _Part:
             if contact:
                 self._people[contact] = found
         if news or conflict:
-            self.contacts.learn(account_id, found, identities, source_id)
+            self.contacts.teach(account_id, found, identities, source_id)
         return found, False
 
     def _refuse(self, line: int, field_: str, message: str) -> None:
@@ -497,7 +497,7 @@ def columns_of(said: dict[str, Any], at: int) -> tuple[Any, ...]:
 _PLAIN = ("status", "source_status", "title", "value", "currency", "ordered_at", "paid_at", "url", "test", "deal_id")
 
 
-def _says_nothing_new(order: OpenOrder, row: OrderRow, contact_id: str | None) -> bool:
+def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None) -> bool:
     """Whether the order is what the row says already; so it is when it was exported from here."""
     said, columns = row.said, order.columns
     if not columns or any(columns.get(name) != said[name] for name in _PLAIN if name in said):
@@ -513,7 +513,7 @@ def _says_nothing_new(order: OpenOrder, row: OrderRow, contact_id: str | None) -
     return True
 
 
-def _moment(order: OpenOrder, row: OrderRow) -> int | None:
+def _moment(order: LoadedOrder, row: OrderRow) -> int | None:
     """When the row was true. A file that corrects an earlier one comes after it, though it says no later time, or none."""
     earlier = [at for (at, _, _), heard in order.heard.items() if "imported" in heard.entry.said]
     if row.updated_at is not None:

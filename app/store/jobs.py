@@ -8,7 +8,7 @@ from typing import Any
 from app.base.clock import now
 from app.base.ids import new_id
 from app.db.engine import Store
-from app.db.statements import Insert, Lock, Plan, Row, Sql, to_json
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql, to_json
 
 RETRY, REMAP = "retry", "remap"
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
@@ -19,12 +19,12 @@ _JOB = Insert("jobs")
 _CHANGE = Insert("job_changes")
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """The job was stopped, or another process works on it now: nothing more of it is to be done here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class JobChange:
     """What became of one order or one delivery; None: it was not there before, or is not after."""
 
     kind: str
@@ -34,14 +34,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class JobStep:
     """What a piece of work adds to its job. `phase` and `cursor` say from where to go on; None: as they are."""
 
     phase: str | None = None
     cursor: str | None = None
     done: int = 0
     failures: Mapping[str, int] | None = None
-    changes: Sequence[Change] = ()
+    changes: Sequence[JobChange] = ()
     counts: str = "delivery"  # changes of this kind are counted as changed
 
 
@@ -112,7 +112,7 @@ async def claim(store: Store, *, claim: str, present: int, until: int, limit: in
         return []  # most of the time; the writing connection need not hear of it
 
     def plan() -> Plan[list[Row]]:
-        yield Lock([("jobs",)])  # one process after the other, or two would take the same
+        yield AdvisoryLock([("jobs",)])  # one process after the other, or two would take the same
         rows: list[Row] = yield Sql(
             f"SELECT * FROM jobs WHERE {idle} ORDER BY created_at, id LIMIT :limit", present=present, limit=limit
         )
@@ -156,7 +156,7 @@ async def let_go(store: Store, job: Row) -> None:
     await store.commit(plan)
 
 
-def advance(job: Row, step: Step, *, until: int) -> Plan[None]:
+def advance(job: Row, step: JobStep, *, until: int) -> Plan[None]:
     """Part of a plan: the job is so much further, and claimed until then. Raises Lost, which undoes the plan."""
     failures = dict(step.failures or {})
     rows: list[Row] = yield Sql(
@@ -167,7 +167,7 @@ def advance(job: Row, step: Step, *, until: int) -> Plan[None]:
         failed=sum(failures.values()), present=now(), until=until,
     )  # fmt: skip
     if not rows:
-        raise Lost
+        raise LeaseLost
     changed = 0
     for change in step.changes:
         fresh = yield from _save_change(job, change)
@@ -181,7 +181,7 @@ def advance(job: Row, step: Step, *, until: int) -> Plan[None]:
         )  # fmt: skip
 
 
-def _save_change(job: Row, change: Change) -> Plan[int]:
+def _save_change(job: Row, change: JobChange) -> Plan[int]:
     """Writes a change, and gives by how many there are more now. Of one that was changed before, the first `before` stays."""
     key = {"account_id": job["account_id"], "job_id": job["id"], "kind": change.kind, "subject": change.subject}
     where = "WHERE account_id = :account_id AND job_id = :job_id AND kind = :kind AND subject = :subject"

@@ -9,15 +9,15 @@ from app.base.clock import now
 from app.base.ids import new_id
 from app.base.statement import Statement
 from app.db.engine import Store
-from app.db.statements import Lock, Plan
+from app.db.statements import AdvisoryLock, Plan
 from app.store import contact_merges, outbox
-from app.store.contact_merges import Gone
-from app.store.order_aggregate import Ledger, OpenOrder
+from app.store.contact_merges import ContactGone
+from app.store.order_aggregate import LoadedOrder, OrderAggregates
 
 REFUND = BY_MEMBER  # the id under which a member's word on refunds stands among those that the source itemised
 
 
-class Itemised(Exception):
+class BelowItemised(Exception):
     """A member's total of refunds is below what the source has itemised; `minor` is that sum."""
 
     def __init__(self, minor: int) -> None:
@@ -34,16 +34,16 @@ async def create(
     """
 
     def plan() -> Plan[tuple[str, bool]]:
-        yield Lock([("order", account_id, origin, external_id)], shared=[("people", account_id)])
-        ledger = Ledger()
-        yield from ledger.load([(account_id, origin, external_id)], [])
-        order = ledger.named(account_id, origin, None, origin, [external_id])
+        yield AdvisoryLock([("order", account_id, origin, external_id)], shared=[("people", account_id)])
+        aggregates = OrderAggregates()
+        yield from aggregates.load([(account_id, origin, external_id)], [])
+        order = aggregates.named(account_id, origin, None, origin, [external_id])
         if order.described:
             return order.id, False
         words = {"external_id": external_id, **said, "contact_id": (yield from _there(account_id, said["contact_id"]))}
-        ledger.tell_by_member(order, _statement(words, external_id), member_id)
-        yield from ledger.save()
-        yield from outbox.tell_of_orders([account_id], ledger.changed())
+        aggregates.apply_member(order, _statement(words, external_id), member_id)
+        yield from aggregates.save()
+        yield from outbox.publish_orders([account_id], aggregates.changed())
         return order.id, True
 
     return await store.commit(plan)
@@ -65,20 +65,22 @@ async def edit(
     name = (account_id, order["scope"], order["external_id"])
 
     def plan() -> Plan[None]:
-        yield Lock([("order", *name)], shared=[("people", account_id)])
-        ledger = Ledger()
-        yield from ledger.load([name], [])
-        found = ledger.named(account_id, order["scope"], order["source_id"], order["origin"], [order["external_id"]])
+        yield AdvisoryLock([("order", *name)], shared=[("people", account_id)])
+        aggregates = OrderAggregates()
+        yield from aggregates.load([name], [])
+        found = aggregates.named(
+            account_id, order["scope"], order["source_id"], order["origin"], [order["external_id"]]
+        )
         if not found.described:
-            raise Gone("order")
+            raise ContactGone("order")
         words = dict(said)
         if "contact_id" in said:
             words["contact_id"] = yield from _there(account_id, said["contact_id"])
         if refunded is not None:
             words["refunds"] = {REFUND: [_rest(found, *refunded), refunded[1]]}
-        ledger.tell_by_member(found, _statement(words, found.id), member_id)
-        yield from ledger.save()
-        yield from outbox.tell_of_orders([account_id], ledger.changed())
+        aggregates.apply_member(found, _statement(words, found.id), member_id)
+        yield from aggregates.save()
+        yield from outbox.publish_orders([account_id], aggregates.changed())
 
     await store.commit(plan)
 
@@ -93,11 +95,11 @@ def _there(account_id: str, contact_id: str) -> Plan[str]:
     """The contact, or the one it was merged into since it was looked up. Raises Gone."""
     survivor = yield from contact_merges.survivor(account_id, contact_id)
     if survivor is None:
-        raise Gone("contact")
+        raise ContactGone("contact")
     return survivor
 
 
-def _rest(order: OpenOrder, minor: int, currency: str) -> int:
+def _rest(order: LoadedOrder, minor: int, currency: str) -> int:
     """What a member's total leaves beside the refunds that the source itemised. Raises Itemised."""
     itemised: dict[str, int] = {}
     for key in sorted(order.heard):
@@ -106,5 +108,5 @@ def _rest(order: OpenOrder, minor: int, currency: str) -> int:
                 itemised[refund] = amount
     known = given_back(itemised)
     if minor < known:
-        raise Itemised(known)
+        raise BelowItemised(known)
     return minor - known

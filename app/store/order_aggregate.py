@@ -12,7 +12,7 @@ from app.base.outcome import Outcome
 from app.base.statement import UNTIMED, Statement
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import order_owners
-from app.store.contact_resolution import Contacts
+from app.store.contact_resolution import ContactResolution
 from app.store.delivery_record import Record
 from app.store.outbox import OrderChange
 
@@ -33,7 +33,7 @@ EntryKey = tuple[int, int, str]
 
 
 @dataclass(slots=True)
-class Heard:
+class HistoryEntry:
     """A history entry and who said it."""
 
     entry: Entry
@@ -43,7 +43,7 @@ class Heard:
 
 
 @dataclass(slots=True, eq=False)
-class OpenOrder:
+class LoadedOrder:
     """An order while a transaction works on it."""
 
     account_id: str
@@ -53,10 +53,10 @@ class OpenOrder:
     origin: str
     row: Row | None = None
     columns: Row = field(default_factory=dict)
-    heard: dict[EntryKey, Heard] = field(default_factory=dict)
+    heard: dict[EntryKey, HistoryEntry] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     stored_names: set[str] = field(default_factory=set)  # those that are rows of `aliases`
-    absorbed: list["OpenOrder"] = field(default_factory=list)
+    absorbed: list["LoadedOrder"] = field(default_factory=list)
     dropped: list[EntryKey] = field(default_factory=list)
     folded: Folded = field(default_factory=Folded)
     touched: bool = False
@@ -67,12 +67,12 @@ class OpenOrder:
         return self.columns.get("value") is not None
 
 
-class Ledger:
+class OrderAggregates:
     """The open orders of one transaction."""
 
     def __init__(self) -> None:
-        self._by_id: dict[tuple[str, str], OpenOrder] = {}
-        self._by_name: dict[tuple[str, str, str], OpenOrder] = {}
+        self._by_id: dict[tuple[str, str], LoadedOrder] = {}
+        self._by_name: dict[tuple[str, str, str], LoadedOrder] = {}
         self._merged: dict[tuple[str, str], str] = {}
         self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
 
@@ -101,7 +101,7 @@ class Ledger:
         if self._by_id:
             for row in (yield _HISTORY.many(sorted(self._by_id))):
                 order = self._by_id[row["account_id"], row["order_id"]]
-                order.heard[row["at"], row["rank"], row["digest"]] = Heard(
+                order.heard[row["at"], row["rank"], row["digest"]] = HistoryEntry(
                     Entry(
                         at=None if row["at"] == UNTIMED else row["at"],
                         digest=row["digest"],
@@ -139,7 +139,7 @@ class Ledger:
         return contact_id
 
     def _open(self, row: Row) -> None:
-        order = OpenOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
+        order = LoadedOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
         order.columns = {**row, "test": bool(row["test"])}
         order.names.add(row["external_id"])
         self._by_id[order.account_id, order.id] = order
@@ -165,9 +165,9 @@ class Ledger:
                 order.dropped.append(key)
                 order.touched = True
 
-    def tell(
-        self, rec: Record, said: Statement, contacts: Contacts
-    ) -> tuple[Outcome, OpenOrder | None, str | None, list[str]]:
+    def apply(
+        self, rec: Record, said: Statement, contacts: ContactResolution
+    ) -> tuple[Outcome, LoadedOrder | None, str | None, list[str]]:
         """Adds a delivery's statement to its order: what became of it, the order, the reason, and notes for the log."""
         keys = [(rec.account_id, rec.source_id, name) for name in said.names]
         if not self._gone.isdisjoint(keys) and not any(key in self._by_name for key in keys):
@@ -176,7 +176,7 @@ class Ledger:
         key = (said.at, said.rank, said.digest)
         known = key in order.heard
         if not known:
-            order.heard[key] = Heard(
+            order.heard[key] = HistoryEntry(
                 Entry(
                     at=None if said.at == UNTIMED else said.at,
                     digest=said.digest,
@@ -210,20 +210,20 @@ class Ledger:
         changed = any(before.get(name) != value for name, value in order.columns.items())
         return (Outcome.UPDATED if changed else Outcome.UNCHANGED), order, None, notes
 
-    def tell_by_member(self, order: OpenOrder, said: Statement, member_id: str) -> None:
+    def apply_member(self, order: LoadedOrder, said: Statement, member_id: str) -> None:
         """Adds what a member says of an order; a member names the contact, nobody is looked for."""
         present = now()
         heard = Entry(at=said.at, digest=said.digest, recorded_at=present, said=said.said, by_member=True)
-        order.heard[said.at, said.rank, said.digest] = Heard(heard, None, member_id, False)
+        order.heard[said.at, said.rank, said.digest] = HistoryEntry(heard, None, member_id, False)
         order.folded = fold(one.entry for one in order.heard.values())
         order.touched = True
         named = self._survivor(order.account_id, order.folded.contact_id)
         order.columns = _columns(order, order.folded, named or order.columns.get("contact_id"))
 
-    def tell_by_import(self, order: OpenOrder, entry: Entry, contacts: Contacts) -> Outcome:
+    def apply_import(self, order: LoadedOrder, entry: Entry, contacts: ContactResolution) -> Outcome:
         """Adds what an imported row says of an order that is there; whose it is, `contacts` know already."""
         key = (UNTIMED if entry.at is None else entry.at, entry.rank, entry.digest)
-        order.heard[key] = Heard(entry, None, None, False)
+        order.heard[key] = HistoryEntry(entry, None, None, False)
         before, was_described = order.columns, order.described
         order.folded, order.touched = fold(one.entry for one in order.heard.values()), True
         named = self._survivor(order.account_id, order.folded.contact_id)
@@ -234,12 +234,14 @@ class Ledger:
         changed = any(before.get(name) != value for name, value in order.columns.items())
         return Outcome.UPDATED if changed else Outcome.UNCHANGED
 
-    def named(self, account_id: str, scope: str, source_id: str | None, origin: str, names: Sequence[str]) -> OpenOrder:
+    def named(
+        self, account_id: str, scope: str, source_id: str | None, origin: str, names: Sequence[str]
+    ) -> LoadedOrder:
         """The order of these names, or a new one; several that turn out to be one sale become the oldest of them."""
         keys = [(account_id, scope, name) for name in names]
         found = list({id(order): order for key in keys if (order := self._by_name.get(key))}.values())
         if not found:
-            order = OpenOrder(account_id, new_id("ord"), scope, source_id, origin)
+            order = LoadedOrder(account_id, new_id("ord"), scope, source_id, origin)
             self._by_id[order.account_id, order.id] = order
         else:
             order = min(found, key=lambda one: (one.row is None, one.id))
@@ -251,7 +253,7 @@ class Ledger:
             order.names.add(key[2])
         return order
 
-    def _absorb(self, order: OpenOrder, other: OpenOrder) -> None:
+    def _absorb(self, order: LoadedOrder, other: LoadedOrder) -> None:
         for key, heard in other.heard.items():
             order.heard.setdefault(key, heard)
         order.names |= other.names
@@ -263,7 +265,9 @@ class Ledger:
             self._by_name[order.account_id, order.scope, name] = order
         del self._by_id[other.account_id, other.id]
 
-    def _place(self, order: OpenOrder, folded: Folded, rec: Record, contacts: Contacts) -> tuple[str | None, bool]:
+    def _place(
+        self, order: LoadedOrder, folded: Folded, rec: Record, contacts: ContactResolution
+    ) -> tuple[str | None, bool]:
         if folded.contact_id:
             return self._survivor(order.account_id, folded.contact_id), False
         contact_id, conflict = contacts.find(order.account_id, folded.identities)
@@ -271,10 +275,10 @@ class Ledger:
             contact_id = contacts.make(order.account_id, folded.name, folded.identities)
         if contact_id is None:
             return order.columns.get("contact_id"), conflict
-        contacts.learn(order.account_id, contact_id, folded.identities, order.source_id)
+        contacts.teach(order.account_id, contact_id, folded.identities, order.source_id)
         return contact_id, conflict
 
-    def settle(self, contacts: Contacts) -> None:
+    def settle(self, contacts: ContactResolution) -> None:
         """Folds anew the orders from which something was taken back and that nothing was told of since."""
         for order in self._by_id.values():
             if order.dropped and order.heard:
@@ -289,7 +293,7 @@ class Ledger:
                     or order.columns.get("contact_id"),
                 )
 
-    def refold(self, order: OpenOrder, rec: Record, contacts: Contacts) -> None:
+    def refold(self, order: LoadedOrder, rec: Record, contacts: ContactResolution) -> None:
         """Folds an order anew of whose history something was moved; `rec` says whether its source holds unknown contacts."""
         folded = fold(heard.entry for heard in order.heard.values())
         contact_id = order.columns.get("contact_id")
@@ -306,7 +310,7 @@ class Ledger:
         touched = sorted(
             (order for order in self._by_id.values() if order.touched), key=lambda one: (one.account_id, one.id)
         )
-        yield from order_owners.carry([(order.columns, order.row) for order in touched if order.heard], unowned)
+        yield from order_owners.copy_owners([(order.columns, order.row) for order in touched if order.heard], unowned)
         for order in touched:
             for other in order.absorbed:
                 if other.row is not None:
@@ -355,18 +359,18 @@ class Ledger:
                 yield OrderChange(
                     account_id=order.account_id,
                     order_id=order.id,
-                    before=_shown(order.row),
-                    after=_shown(order.columns) if order.heard else None,
-                    replaces=tuple(other.id for other in order.absorbed if _shown(other.row)),
+                    before=_described(order.row),
+                    after=_described(order.columns) if order.heard else None,
+                    replaces=tuple(other.id for other in order.absorbed if _described(other.row)),
                 )
 
 
-def _shown(row: Row | None) -> Row | None:
+def _described(row: Row | None) -> Row | None:
     """The order, once something has described it."""
     return row if row is not None and row.get("value") is not None else None
 
 
-def _differs(order: OpenOrder) -> bool:
+def _differs(order: LoadedOrder) -> bool:
     if order.row is None or order.absorbed:
         return True
     row = order.row
@@ -376,7 +380,7 @@ def _differs(order: OpenOrder) -> bool:
     return False
 
 
-def _columns(order: OpenOrder, folded: Folded, contact_id: str | None) -> Row:
+def _columns(order: LoadedOrder, folded: Folded, contact_id: str | None) -> Row:
     """The order's row as its history tells it."""
     present = now()
     row = order.row or {}
@@ -407,7 +411,7 @@ def _columns(order: OpenOrder, folded: Folded, contact_id: str | None) -> Row:
     }
 
 
-def _move(order: OpenOrder, other: OpenOrder) -> Plan[None]:
+def _move(order: LoadedOrder, other: LoadedOrder) -> Plan[None]:
     """Two orders turned out to be one sale: the other's history and names become this one's, and its id a name."""
     names = {"account_id": order.account_id, "to_id": order.id, "from_id": other.id}
     yield Sql(
@@ -430,7 +434,7 @@ def _move(order: OpenOrder, other: OpenOrder) -> Plan[None]:
     )  # fmt: skip
 
 
-def _remove(order: OpenOrder) -> Plan[None]:
+def _remove(order: LoadedOrder) -> Plan[None]:
     """Nothing is said of the order any more: a delivery that was misread is now read as another order's."""
     for table, column in (("aliases", "order_id"), ("orders", "id")):
         yield Sql(

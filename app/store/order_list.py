@@ -40,7 +40,7 @@ _SCOPES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class OrderFilter:
     """Which orders: every field that is set must hold. Times are microseconds, `until` is not included.
 
     `q` is what `search` is for, and `page` heeds it; no sum does. `wallet_of` is the member beyond whose own contacts and
@@ -59,7 +59,7 @@ class Filter:
     wallet_of: str | None = None
 
 
-def where_of(account_id: str, wanted: Filter, *, indexed: bool = True) -> tuple[str, dict[str, Any]]:
+def where_of(account_id: str, wanted: OrderFilter, *, indexed: bool = True) -> tuple[str, dict[str, Any]]:
     """The condition that a filter means, and its values, for `orders` by its own name.
 
     Unless `indexed`, no index is chosen for the sake of a status, currency, origin or source: the list's own order decides.
@@ -81,7 +81,7 @@ def where_of(account_id: str, wanted: Filter, *, indexed: bool = True) -> tuple[
     return " AND ".join(clauses), values
 
 
-def walked(store: Store, wanted: Filter, *, in_time: bool = False) -> str:
+def scan_order(store: Store, wanted: OrderFilter, *, in_time: bool = False) -> str:
     """What a sum over these orders is FROM, under the name `orders`: on SQLite by the index that leads to the fewest.
 
     `in_time`: they are asked for by times beside the filter's own.
@@ -97,12 +97,12 @@ def walked(store: Store, wanted: Filter, *, in_time: bool = False) -> str:
     return "orders"
 
 
-def _times(wanted: Filter) -> tuple[list[str], dict[str, Any]]:
+def _times(wanted: OrderFilter) -> tuple[list[str], dict[str, Any]]:
     bounds = {name: at for name in ("since", "until") if (at := getattr(wanted, name)) is not None}
     return [f"ordered_at {'>=' if name == 'since' else '<'} :{name}" for name in bounds], bounds
 
 
-def _traits_of(wanted: Filter) -> dict[str, str | None]:
+def _traits_of(wanted: OrderFilter) -> dict[str, str | None]:
     return {"status": wanted.status, "currency": wanted.currency, "origin": wanted.origin, "scope": wanted.source_id}
 
 
@@ -156,21 +156,21 @@ def as_read(row: Row) -> Row:
     return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
 
 
-async def page(store: Store, account_id: str, wanted: Filter, *, after: Key | None, limit: int) -> list[Row]:
+async def page(store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int) -> list[Row]:
     """Orders, newest first, after the one that was ordered at this time under this id; however long it takes with `q`."""
     if not wanted.q:
-        return await _walk(store, account_id, wanted, after, limit, "*")
+        return await _scan(store, account_id, wanted, after, limit, "*")
     found: list[str] = []
     exact = {row["id"] for row in await _of_id(store, account_id, replace(wanted, q=None), wanted.q)}
     place, more = after, True
     while more and len(found) < limit:
-        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(found), CHUNK, also=exact)
+        ids, place, more = await _filter_scan(store, account_id, wanted, place, limit - len(found), CHUNK, also=exact)
         found += ids
     return await _read(store, account_id, found)
 
 
 async def search(
-    store: Store, account_id: str, wanted: Filter, *, after: Key | None, limit: int
+    store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int
 ) -> tuple[list[Row], Key | None]:
     """Orders whose id is `q`, then those whose title holds it, newest first; and where to go on, if there is more.
 
@@ -184,14 +184,14 @@ async def search(
     while more and len(rows) < limit and seen < LOOKED_THROUGH:
         known = {row["id"] for row in exact}
         size = CHUNK if seen else min(FIRST_CHUNK, CHUNK)
-        ids, place, more = await _look_through(store, account_id, wanted, place, limit - len(rows), size, but=known)
+        ids, place, more = await _filter_scan(store, account_id, wanted, place, limit - len(rows), size, but=known)
         rows += await _read(store, account_id, ids)
         seen += size
     return rows, place if more else None
 
 
-async def walk(
-    store: Store, account_id: str, wanted: Filter, *, after: str, limit: int
+async def scan(
+    store: Store, account_id: str, wanted: OrderFilter, *, after: str, limit: int
 ) -> tuple[list[Row], str | None]:
     """Orders by id, after this one, and where to go on, if there is more.
 
@@ -212,10 +212,10 @@ async def walk(
     return [as_read(row) for row in found], place
 
 
-async def _look_through(
+async def _filter_scan(
     store: Store,
     account_id: str,
-    wanted: Filter,
+    wanted: OrderFilter,
     after: Key | None,
     limit: int,
     size: int,
@@ -224,7 +224,7 @@ async def _look_through(
     but: Container[str] = (),
 ) -> tuple[list[str], Key | None, bool]:
     """The ids of the next titles that hold `q`, or that are wanted anyway; the last place looked at; whether there is more."""
-    rows = await _walk(store, account_id, replace(wanted, q=None), after, size, _TITLES)
+    rows = await _scan(store, account_id, replace(wanted, q=None), after, size, _TITLES)
     sought, found = _plain(wanted.q or ""), list[str]()
     for row in rows:
         after = (row["ordered_at"], row["id"])
@@ -242,7 +242,7 @@ def _plain(text: str) -> str:
     return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
-async def _of_id(store: Store, account_id: str, wanted: Filter, word: str) -> list[Row]:
+async def _of_id(store: Store, account_id: str, wanted: OrderFilter, word: str) -> list[Row]:
     """The orders of this id at their sources, or with it as a further name."""
     found = await store.all(
         f"SELECT id FROM orders WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND external_id = :word "
@@ -257,8 +257,8 @@ async def _of_id(store: Store, account_id: str, wanted: Filter, word: str) -> li
     return [as_read(row) for row in sorted(rows, key=lambda row: (row["ordered_at"], row["id"]), reverse=True)]
 
 
-async def _walk(
-    store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
+async def _scan(
+    store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str
 ) -> list[Row]:
     """The next orders of the filter, newest first, by the index that has them in this order."""
     if after is not None and wanted.until is not None and after[0] < wanted.until:
@@ -299,7 +299,7 @@ async def _read(store: Store, account_id: str, ids: list[str]) -> list[Row]:
 
 
 async def _of_runs(
-    store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
+    store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str
 ) -> list[Row] | None:
     """Keys from the runs that match; None when there are too many runs."""
     found = await runs(store, account_id, MOST_RUNS + 1, status=wanted.status)
@@ -309,7 +309,7 @@ async def _of_runs(
     matching = [run for run in found if all(value is None or run[name] == value for name, value in asked)]
     if not matching:
         return []
-    times = Filter(since=wanted.since, until=wanted.until)
+    times = OrderFilter(since=wanted.since, until=wanted.until)
     where, values = _before(*where_of(account_id, times, indexed=True), after)
     parts, cells = [], [run[name] for run in matching for name in TRAITS]
     if store.on_sqlite:  # one value for all runs: to hand over hundreds took longer than the runs themselves
@@ -323,7 +323,7 @@ async def _of_runs(
 
 
 async def _of_wallet(
-    store: Store, account_id: str, wanted: Filter, after: Key | None, limit: int, columns: str
+    store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str
 ) -> list[Row]:
     """Keys of a rep's own orders: of the contacts that they own, and of the deals."""
     clauses, values = ["account_id = :account_id"], {"account_id": account_id, "wallet_of": wanted.wallet_of}

@@ -19,7 +19,7 @@ T = TypeVar("T")
 Thing = tuple[str, str]  # account, and a contact's or a deal's id
 
 
-class Alone(Exception):
+class SingleWriter(Exception):
     """An owner changes: to be done again with ("people", account) held alone."""
 
 
@@ -27,7 +27,7 @@ async def commit(store: Store, plan: Callable[[bool], Plan[T]]) -> T:
     """Runs a plan that is told whether it is alone; alone only when it says so by raising Alone. Raises what it raises."""
     try:
         return await store.commit(lambda: plan(False))
-    except Alone:
+    except SingleWriter:
         return await store.commit(lambda: plan(True))
 
 
@@ -57,7 +57,7 @@ def owners_of_contacts(account_id: str, contacts: Collection[str]) -> Plan[dict[
     return dict((yield _OWNED.many(sorted(contacts), account_id=account_id))) if anybody else {}
 
 
-def carry(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned: Collection[str] = ()) -> Plan[None]:
+def copy_owners(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned: Collection[str] = ()) -> Plan[None]:
     """Sets the owners in orders' columns, beside each its row as it was; `unowned` are contacts that nobody owns yet.
 
     An order that nothing has described is in nobody's wallet.

@@ -9,7 +9,7 @@ from app.base.clock import micros, moment
 from app.db.engine import Store, among
 from app.db.statements import Row
 from app.store import orders
-from app.store.orders import BOUGHT, SUMS, Filter, counted, summed, walked
+from app.store.orders import BOUGHT, SUMS, OrderFilter, counted, scan_order, summed
 
 MONTHS = 24  # in one statement
 
@@ -39,7 +39,7 @@ class Group:
 
 
 async def by(
-    store: Store, account_id: str, wanted: Filter, what: str, *, zone: tzinfo, after: str | None, limit: int
+    store: Store, account_id: str, wanted: OrderFilter, what: str, *, zone: tzinfo, after: str | None, limit: int
 ) -> list[Group]:
     """The groups after this one, by their words; months begin where they do in the zone."""
     if what == "month":
@@ -50,7 +50,7 @@ async def by(
         where, values = counted(account_id, wanted)
         if after is not None:
             where, values = f"{where} AND {_WORDS[what]} > :after", {**values, "after": after}
-        groups = await _groups(store, _WORDS[what], walked(store, wanted), where, values)
+        groups = await _groups(store, _WORDS[what], scan_order(store, wanted), where, values)
     groups = groups[:limit]
     if what in _LABELS:
         await _label(store, account_id, what, groups)
@@ -72,12 +72,12 @@ async def _groups(store: Store, word: str, orders: str, where: str, values: dict
     return groups
 
 
-async def _by_deal(store: Store, account_id: str, wanted: Filter, after: str | None, limit: int) -> list[Group]:
+async def _by_deal(store: Store, account_id: str, wanted: OrderFilter, after: str | None, limit: int) -> list[Group]:
     """Only the deals of this page are summed up: there may be as many as there are orders."""
     where, values = counted(account_id, wanted)
     groups: list[Group] = []
     if after is None:
-        groups = await _groups(store, "''", walked(store, wanted), f"{where} AND deal_id IS NULL", values)
+        groups = await _groups(store, "''", scan_order(store, wanted), f"{where} AND deal_id IS NULL", values)
     rows = await store.all(
         f"SELECT DISTINCT deal_id FROM orders WHERE {where} AND deal_id > :after ORDER BY deal_id LIMIT :limit",
         after=after or "", limit=limit, **values,
@@ -85,12 +85,12 @@ async def _by_deal(store: Store, account_id: str, wanted: Filter, after: str | N
     if rows:
         where += " AND deal_id > :after AND deal_id <= :last"
         ends = {"after": after or "", "last": rows[-1]["deal_id"]}
-        groups += await _groups(store, "deal_id", walked(store, wanted), where, {**values, **ends})
+        groups += await _groups(store, "deal_id", scan_order(store, wanted), where, {**values, **ends})
     return groups
 
 
 async def _by_month(
-    store: Store, account_id: str, wanted: Filter, zone: tzinfo, after: str | None, limit: int
+    store: Store, account_id: str, wanted: OrderFilter, zone: tzinfo, after: str | None, limit: int
 ) -> list[Group]:
     where, values = counted(account_id, wanted)
     groups: list[Group] = []
@@ -111,7 +111,7 @@ async def _by_month(
         found = await _groups(
             store,
             f"CASE {which} END",
-            walked(store, wanted, in_time=True),
+            scan_order(store, wanted, in_time=True),
             f"{where} AND ordered_at >= :first AND ordered_at < :end",
             {**values, "first": first["ordered_at"], "end": edges[-1]},
         )
@@ -148,13 +148,13 @@ async def _label(store: Store, account_id: str, what: str, groups: Sequence[Grou
         group.label = labels.get(group.word)
 
 
-async def average(store: Store, account_id: str, wanted: Filter) -> tuple[int, int]:
+async def average(store: Store, account_id: str, wanted: OrderFilter) -> tuple[int, int]:
     """What was paid in the filter's currency, and in how many orders."""
     rows = await orders.summary(store, account_id, wanted)
     return (rows[0]["gross"], rows[0]["paid_orders"]) if rows else (0, 0)
 
 
-async def buyers(store: Store, account_id: str, wanted: Filter, *, after: str, limit: int) -> list[Row]:
+async def buyers(store: Store, account_id: str, wanted: OrderFilter, *, after: str, limit: int) -> list[Row]:
     """Contacts that paid for something in the filter's currency, by id, after this one: what `SUMS` says of each."""
     where, values = counted(account_id, wanted)
     where += f" AND {BOUGHT} AND contact_id > :after"

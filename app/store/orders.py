@@ -7,30 +7,30 @@ from typing import Any
 from app.db.engine import Store, among
 from app.db.statements import Row
 from app.store.order_aggregate import MERGED
-from app.store.order_list import TRAITS, Filter, as_read, page, runs, search, walk, walked, where_of
+from app.store.order_list import TRAITS, OrderFilter, as_read, page, runs, scan, scan_order, search, where_of
 
 __all__ = [
     "BOUGHT",
     "SUMS",
     "TRAITS",
-    "Filter",
+    "OrderFilter",
     "counted",
     "find",
     "history",
     "page",
     "runs",
+    "scan",
+    "scan_order",
     "search",
     "summary",
     "summed",
     "these",
-    "walk",
-    "walked",
 ]
 
 
 async def find(store: Store, account_id: str, order_id: str, *, wallet_of: str | None = None) -> Row | None:
     """One order; one that was merged into another answers as that one."""
-    where, values = where_of(account_id, Filter(wallet_of=wallet_of))
+    where, values = where_of(account_id, OrderFilter(wallet_of=wallet_of))
     for _ in range(2):
         row = await store.one(f"SELECT * FROM orders WHERE {where} AND id = :id", id=order_id, **values)
         if row is not None:
@@ -96,17 +96,17 @@ def summed(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.endswith(("_high", "_low"))} | parts
 
 
-def counted(account_id: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
+def counted(account_id: str, wanted: OrderFilter) -> tuple[str, dict[str, Any]]:
     """The condition on orders that stand in sums, and its values: those of the filter, without test orders."""
     where, values = where_of(account_id, wanted)
     return f"{where} AND test = :test", {**values, "test": False}
 
 
-async def summary(store: Store, account_id: str, wanted: Filter) -> list[Row]:
+async def summary(store: Store, account_id: str, wanted: OrderFilter) -> list[Row]:
     """Per currency, computed from the orders; test orders stand in no sum."""
     where, values = counted(account_id, wanted)
     rows = await store.all(
-        f"SELECT currency, {SUMS} FROM {walked(store, wanted)} WHERE {where} GROUP BY currency ORDER BY currency",
+        f"SELECT currency, {SUMS} FROM {scan_order(store, wanted)} WHERE {where} GROUP BY currency ORDER BY currency",
         **values,
     )
     return [summed(row) for row in rows]

@@ -13,7 +13,7 @@ from typing import Any
 from app.base.clock import now
 from app.base.ids import first_id, new_id
 from app.db.engine import Store
-from app.db.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_json
 
 LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
 STEP = 500  # rows of a transaction that clears up
@@ -64,7 +64,7 @@ class OrderChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
+class HappenedEvent:
     """Something to be told. `detail`: `old_status` and `new_status`; `replaces`; `merged`, each where the event has it."""
 
     account_id: str
@@ -74,7 +74,7 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class AttemptEnded:
     """How one attempt ended. `row` is the claimed event; times are microseconds. Without a `reason` it was taken.
 
     `next_at` is when it is tried again; `rests_until` when the subscription may be told of anything at all. `off`: the
@@ -95,28 +95,28 @@ class Ended:
 # -- Written with the change ------------------------------------------------------------------------------------------
 
 
-def tell_of_orders(account_ids: Iterable[str], changes: Iterable[OrderChange]) -> Plan[None]:
+def publish_orders(account_ids: Iterable[str], changes: Iterable[OrderChange]) -> Plan[None]:
     """Part of a plan: events for what orders of these accounts have become. `changes` are looked at if anybody wants them."""
     wanting = yield from _wanting(account_ids)
     if not wanting:
         return
-    happened: list[Happened] = []
+    happened: list[HappenedEvent] = []
     for one in changes:
         if one.account_id not in wanting or not one.differs:
             continue
         names = {"account_id": one.account_id, "subject": one.order_id}
         replaces = {"replaces": list(one.replaces)} if one.replaces else None
         if one.before is None:
-            happened.append(Happened(event=Event.ORDER_CREATED, detail=replaces, **names))
+            happened.append(HappenedEvent(event=Event.ORDER_CREATED, detail=replaces, **names))
             continue
-        happened.append(Happened(event=Event.ORDER_UPDATED, detail=replaces, **names))
+        happened.append(HappenedEvent(event=Event.ORDER_UPDATED, detail=replaces, **names))
         if one.after is not None and one.before["status"] != one.after["status"]:
             statuses = {"old_status": one.before["status"], "new_status": one.after["status"]}
-            happened.append(Happened(event=Event.ORDER_STATUS_CHANGED, detail=statuses, **names))
+            happened.append(HappenedEvent(event=Event.ORDER_STATUS_CHANGED, detail=statuses, **names))
     yield from _put(happened, wanting)
 
 
-def tell(happened: Sequence[Happened]) -> Plan[None]:
+def publish(happened: Sequence[HappenedEvent]) -> Plan[None]:
     """Part of a plan: puts events in for every subscription that wants them."""
     yield from _put(happened, (yield from _wanting(one.account_id for one in happened)))
 
@@ -130,7 +130,7 @@ def _wanting(account_ids: Iterable[str]) -> Plan[Wanting]:
     return wanting
 
 
-def _put(happened: Sequence[Happened], wanting: Wanting) -> Plan[None]:
+def _put(happened: Sequence[HappenedEvent], wanting: Wanting) -> Plan[None]:
     present = now()
     rows: list[tuple[Any, ...]] = []
     for one in happened:
@@ -164,7 +164,7 @@ async def standing(store: Store, present: int) -> list[Row]:
 
 
 def turn(
-    ended: Sequence[Ended],
+    ended: Sequence[AttemptEnded],
     subscriptions: Sequence[Row],
     *,
     present: int,
@@ -178,7 +178,7 @@ def turn(
     Of a subscription at most `at_once` are claimed over all processes, and one by one once it has failed `tired` times.
     Each row given: the event's, with `url`, `failures` and `failing_since` of its subscription.
     """
-    yield Lock([("outbox",)])  # one process after the other, or the limit would be each one's own
+    yield AdvisoryLock([("outbox",)])  # one process after the other, or the limit would be each one's own
     yield from settle(ended)
     failed = {(one.row["account_id"], one.row["subscription_id"]) for one in ended if one.reason is not None}
     claimed: list[Row] = []
@@ -203,7 +203,7 @@ def turn(
     return claimed
 
 
-def settle(ended: Sequence[Ended]) -> Plan[None]:
+def settle(ended: Sequence[AttemptEnded]) -> Plan[None]:
     """Part of a plan: what came of attempts, in the order in which they ended."""
     attempts: list[tuple[Any, ...]] = []
     for one in ended:
@@ -225,7 +225,7 @@ def settle(ended: Sequence[Ended]) -> Plan[None]:
         yield _INSERT_ATTEMPT.many(attempts)
 
 
-def _mark(one: Ended) -> Plan[bool]:
+def _mark(one: AttemptEnded) -> Plan[bool]:
     """How the subscription stands after this; False when there is none any more."""
     names = {"account_id": one.row["account_id"], "id": one.row["subscription_id"], "at": one.at}
     where = "WHERE account_id = :account_id AND id = :id"
@@ -265,7 +265,7 @@ def _key(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in ("account_id", "subscription_id", "id")}
 
 
-def _attempt(one: Ended) -> tuple[Any, ...]:
+def _attempt(one: AttemptEnded) -> tuple[Any, ...]:
     row = one.row
     return (
         row["account_id"], row["subscription_id"], new_id("att"), row["id"], row["event"], _order_of(row),

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from app.db.engine import Store, among
 from app.db.statements import Insert, Plan, Row, Sql, to_json
 from app.store import tombstones
-from app.store.erasure import Traces
+from app.store.erasure import Mentions
 from app.store.tombstones import Word
 
 PAGE = 1_000
@@ -46,9 +46,9 @@ def _apart(digits: str, *, last: bool = False) -> str:
     return between.join(digits) + ("" if last else between)
 
 
-async def named_in(store: Store, account_id: str, words: set[Word], source_id: str | None = None) -> Traces:
+async def named_in(store: Store, account_id: str, words: set[Word], source_id: str | None = None) -> Mentions:
     """Where these identities stand in the history of orders and in deliveries; of one source, or of all."""
-    traces = Traces()
+    traces = Mentions()
     looked_for = pattern(words)
     if looked_for is not None:
         if source_id is None:
@@ -61,7 +61,7 @@ def _escaped(text: str) -> str:
     return re.sub("([%_!])", r"!\1", text)
 
 
-async def _history(store: Store, account_id: str, words: set[Word], traces: Traces) -> None:
+async def _history(store: Store, account_id: str, words: set[Word], traces: Mentions) -> None:
     # Identities stand in the history as they stand here, in their canonical form.
     values = {f"p{at}": f"%{_escaped(to_json(word))}%" for at, word in enumerate(sorted(words))}
     likes = " OR ".join(f"said LIKE :{name} ESCAPE '!'" for name in values)
@@ -79,7 +79,7 @@ async def _history(store: Store, account_id: str, words: set[Word], traces: Trac
 
 
 async def _bodies(
-    store: Store, account_id: str, looked_for: "re.Pattern[bytes]", source_id: str | None, traces: Traces
+    store: Store, account_id: str, looked_for: "re.Pattern[bytes]", source_id: str | None, traces: Mentions
 ) -> None:
     mine = "AND d.source_id = :source_id " if source_id else ""
     values = {"source_id": source_id} if source_id else {}
@@ -215,10 +215,10 @@ async def proofs(store: Store, account_id: str, *, after: str | None, limit: int
         f"SELECT * FROM proofs WHERE account_id = :account_id {older}ORDER BY id DESC LIMIT :limit",
         account_id=account_id, limit=limit, **({} if after is None else {"after": after}),
     )  # fmt: skip
-    return [shown(row) for row in rows]
+    return [serialize(row) for row in rows]
 
 
-def shown(row: Row) -> Row:
+def serialize(row: Row) -> Row:
     """A proof with its counts opened."""
     return {**row, "counts": json.loads(row["counts"])}
 
@@ -233,7 +233,7 @@ async def proofs_of(store: Store, account_id: str, word: Word) -> list[Row]:
         "WHERE t.account_id = :account_id AND t.hash = :hash ORDER BY p.id DESC",
         account_id=account_id, hash=tombstones.hashed(salt["salt"], word),
     )  # fmt: skip
-    return [shown(row) for row in rows]
+    return [serialize(row) for row in rows]
 
 
 async def handed_over(store: Store, proof: Row) -> None:
@@ -256,4 +256,4 @@ async def proof_of_request(store: Store, account_id: str, request_id: str) -> Ro
         "SELECT * FROM proofs WHERE account_id = :account_id AND request_id = :id ORDER BY id LIMIT 1",
         account_id=account_id, id=request_id,
     )  # fmt: skip
-    return shown(row) if row else None
+    return serialize(row) if row else None

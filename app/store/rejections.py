@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.db.engine import Store
-from app.db.statements import Insert, Lock, Plan, Row, Sql
-from app.store.delivery_rollups import Tally
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
+from app.store.delivery_rollups import RollupCounts
 
 SAMPLES = 5  # per source and reason; without body
 _SAVE = Insert("refusals", on_conflict="replace")
 
 
 @dataclass(slots=True)
-class Refusal:
+class Rejection:
     """So many deliveries refused for one reason, since the last time this was written."""
 
     account_id: str
@@ -32,11 +32,11 @@ class Refusal:
         return self.account_id, self.source_id, self.outcome, self.reason
 
 
-async def add(store: Store, refusals: Sequence[Refusal]) -> None:
+async def add(store: Store, refusals: Sequence[Rejection]) -> None:
     """Adds these counts; of the samples the newest are kept."""
 
     def plan() -> Plan[None]:
-        yield Lock([("refusal", *refusal.key) for refusal in refusals])
+        yield AdvisoryLock([("refusal", *refusal.key) for refusal in refusals])
         rows = []
         for new in refusals:
             account_id, source_id, outcome, reason = new.key
@@ -49,7 +49,7 @@ async def add(store: Store, refusals: Sequence[Refusal]) -> None:
             samples = (json.loads(old["samples"]) + new.samples)[-SAMPLES:]
             rows.append((*new.key, old["count"] + new.count, old["first_at"], new.last_at, json.dumps(samples)))
         yield _SAVE.many(rows)
-        counted = Tally()
+        counted = RollupCounts()
         for new in refusals:
             counted.add(new.account_id, new.source_id, new.outcome, new.first_at, count=new.count, until=new.last_at)
         yield from counted.save()

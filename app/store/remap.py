@@ -11,14 +11,14 @@ from typing import Any
 
 from app.base.outcome import Outcome, weightiest
 from app.base.statement import Statement
-from app.db.statements import Insert, Lock, Lookup, Plan, Row, Sql, to_json
+from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import outbox
 from app.store.delivery_commit import log_again, names_of
 from app.store.delivery_record import Receipt, Record
 from app.store.outbox import OrderChange
-from app.store.remap_contacts import Relearning
-from app.store.remap_orders import Reassembly
-from app.store.tombstones import met_each, order_words, veil
+from app.store.remap_contacts import IdentityRetraction
+from app.store.remap_orders import Regrouping
+from app.store.tombstones import matched_each, order_words, redact
 
 LockName = tuple[str, ...]
 
@@ -45,7 +45,7 @@ PRUNED = ""  # where the name of an order leads that was pruned
 TOLD = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 
 
-class Wider(Exception):
+class MoreLocksNeeded(Exception):
     """More hangs together than was locked: to be done again with these names locked as well."""
 
     def __init__(self, names: frozenset[LockName]) -> None:
@@ -54,7 +54,7 @@ class Wider(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remapped:
+class RemapResult:
     """What became, or would become, of a batch. Orders as rows, before and after; None: not there."""
 
     orders: list[tuple[str, Row | None, Row | None]]
@@ -206,9 +206,9 @@ def together(account_id: str, job_id: str, *, seeds: int, enough: int, most: int
 # -- Told anew --------------------------------------------------------------------------------------------------------
 
 
-def tell_anew(
+def apply_again(
     batch: Sequence[Record], rows: Mapping[str, Row], locked: frozenset[LockName], *, for_real: bool
-) -> Plan[Remapped]:
+) -> Plan[RemapResult]:
     """What deliveries of one source say now takes the place of what they said. `rows` are their log rows.
 
     Without `for_real` it is a plan that reads. Raises Wider when more names than `locked` hang together with them.
@@ -220,38 +220,38 @@ def tell_anew(
     account_id, source_id = batch[0].account_id, batch[0].source_id
     locked |= frozenset(names_of(batch))
     if for_real:
-        yield Lock(locked, shared=[("people", account_id)])
+        yield AdvisoryLock(locked, shared=[("people", account_id)])
     kept: list[Row] = yield _BODY.many([(account_id, rec.delivery_id) for rec in batch])
     there = {row["delivery_id"] for row in kept}
     batch = [rec for rec in batch if rec.delivery_id in there]  # pruned or erased meanwhile: it says nothing any more
     if for_real:
-        yield from veil(batch)
+        yield from redact(batch)
     else:
         words = [[word for said in rec.statements for word in _words(rec, said)] for rec in batch]
-        proofs: list[str | None] = yield from met_each(account_id, words, source_id)
+        proofs: list[str | None] = yield from matched_each(account_id, words, source_id)
         batch = [rec for rec, erased in zip(batch, proofs, strict=True) if erased is None]
     if not batch:
-        return Remapped(orders=[], deliveries={}, made=frozenset())
-    ledger = Reassembly(account_id, source_id)
-    contacts = Relearning(ledger)
+        return RemapResult(orders=[], deliveries={}, made=frozenset())
+    aggregates = Regrouping(account_id, source_id)
+    contacts = IdentityRetraction(aggregates)
     wanted = [(account_id, source_id, one[3]) for one in locked if one[0] == "order"]
-    yield from ledger.load(wanted, [(account_id, rec.delivery_id) for rec in batch])
-    names = yield from ledger.names()
-    identities = ledger.identities()
+    yield from aggregates.load(wanted, [(account_id, rec.delivery_id) for rec in batch])
+    names = yield from aggregates.names()
+    identities = aggregates.identities()
     needed = {("order", account_id, source_id, name) for name in names} | {("identity", *one) for one in identities}
     if not needed <= locked:
-        raise Wider(locked | needed)
+        raise MoreLocksNeeded(locked | needed)
     yield from contacts.load([one[1:] for one in locked if one[0] == "identity"])  # type: ignore[misc]  # three words
-    ledger.take_apart(batch)
-    yield from contacts.unlearn(batch)
-    ends = {rec.delivery_id: _tell(rec, ledger, contacts) for rec in batch}
-    ledger.finish(batch[0], contacts)
-    remapped = _became(batch, rows, ledger, contacts, ends)
+    aggregates.take_apart(batch)
+    yield from contacts.retract(batch)
+    ends = {rec.delivery_id: _write(rec, aggregates, contacts) for rec in batch}
+    aggregates.finish(batch[0], contacts)
+    remapped = _became(batch, rows, aggregates, contacts, ends)
     if for_real:
-        yield from ledger.clear()
+        yield from aggregates.clear()
         yield from contacts.forget()
         yield from contacts.save()
-        yield from ledger.save()
+        yield from aggregates.save()
         yield from contacts.tidy()
         for rec, receipt in remapped.deliveries.values():
             waits = (
@@ -260,9 +260,9 @@ def tell_anew(
                 else []
             )
             yield from log_again(rec, receipt, waits)
-        yield from _name_orders(account_id, sorted(ledger.moved() - there))
+        yield from _name_orders(account_id, sorted(aggregates.moved() - there))
         # Whoever was told the misreading is told what is right.
-        yield from outbox.tell_of_orders(
+        yield from outbox.publish_orders(
             [account_id],
             (
                 OrderChange(account_id=account_id, order_id=order_id, before=before, after=after)
@@ -282,12 +282,12 @@ Ended = list[
 ]  # of each statement: what became of it, its order's name, the reason
 
 
-def _tell(rec: Record, ledger: Reassembly, contacts: Relearning) -> Ended:
+def _write(rec: Record, aggregates: Regrouping, contacts: IdentityRetraction) -> Ended:
     if rec.outcome is not None:
         return [(rec.outcome, None, rec.reason)]
     ended: Ended = []
     for said in rec.statements:
-        outcome, order, why, notes = ledger.tell(rec, said, contacts)
+        outcome, order, why, notes = aggregates.apply(rec, said, contacts)
         rec.notes += [note for note in notes if note not in rec.notes]
         ended.append((outcome, said.names[0] if order is not None else None, why))
     return ended
@@ -296,22 +296,24 @@ def _tell(rec: Record, ledger: Reassembly, contacts: Relearning) -> Ended:
 def _became(
     batch: Sequence[Record],
     rows: Mapping[str, Row],
-    ledger: Reassembly,
-    contacts: Relearning,
+    aggregates: Regrouping,
+    contacts: IdentityRetraction,
     ends: Mapping[str, Ended],
-) -> Remapped:
+) -> RemapResult:
     """Orders before and after, and how each delivery ended. That an order is told anew does not unsay who created it."""
-    living = {id(order) for order in ledger.orders()}
+    living = {id(order) for order in aggregates.orders()}
     orders = [
         (
             was.order.id,
-            _shown(was.order.row),
-            _shown(was.order.columns) if id(was.order) in living and was.order.heard else None,
+            _described(was.order.row),
+            _described(was.order.columns) if id(was.order) in living and was.order.heard else None,
         )
-        for was in ledger.was
+        for was in aggregates.was
     ]
     orders += [
-        (order.id, None, _shown(order.columns)) for order in ledger.orders() if order.row is None and order.heard
+        (order.id, None, _described(order.columns))
+        for order in aggregates.orders()
+        if order.row is None and order.heard
     ]
     deliveries: dict[str, tuple[Record, Receipt]] = {}
     made: set[str] = set()
@@ -322,7 +324,7 @@ def _became(
             outcomes.append(outcome)
             if name is None:
                 continue
-            order = ledger.order_of(name)
+            order = aggregates.order_of(name)
             if outcome in TOLD:
                 was_there = order.row is not None and order.row["value"] is not None
                 outcomes[-1] = Outcome.UPDATED if was_there or order.id in made else Outcome.CREATED
@@ -335,14 +337,14 @@ def _became(
             ended = Outcome(before)
         reason = next((why for _, _, why in ends[rec.delivery_id] if why), rec.reason)
         deliveries[rec.delivery_id] = rec, Receipt(rec.delivery_id, ended, tuple(told), reason)
-    return Remapped(
+    return RemapResult(
         orders=[one for one in orders if not _alike(one[1], one[2])],
         deliveries=deliveries,
-        made=contacts.made() | {order.id for order in ledger.orders() if order.row is None},
+        made=contacts.made() | {order.id for order in aggregates.orders() if order.row is None},
     )
 
 
-def _shown(row: Row | None) -> Row | None:
+def _described(row: Row | None) -> Row | None:
     """The order, unless nothing has described it: then it is shown nowhere."""
     if row is None or row["value"] is None:
         return None

@@ -14,10 +14,10 @@ import pydantic_core
 from app.base.clock import now
 from app.base.identity import KINDS
 from app.db.statements import Lookup, Plan, Row, Sql
-from app.store.contact_resolution import Contacts, Identity
+from app.store.contact_resolution import ContactResolution, Identity
 from app.store.delivery_record import Record
-from app.store.order_aggregate import Heard, OpenOrder
-from app.store.remap_orders import Reassembly, Was
+from app.store.order_aggregate import HistoryEntry, LoadedOrder
+from app.store.remap_orders import OrderBefore, Regrouping
 
 MOST = 2_000  # history entries of a contact's other orders that are looked at; one with more is itself a misreading
 
@@ -26,31 +26,31 @@ _PEOPLE = Lookup("contacts", ("id", "crm_id", "name", "merged_into", "by_webhook
 
 
 @dataclass(slots=True)
-class Doubted:
+class DoubtedContact:
     """A contact whose orders say something else of it now."""
 
     row: Row
     known: set[Identity] = field(default_factory=set)
     doubtful: set[Identity] = field(default_factory=set)  # told by the remapped orders alone
-    elsewhere: bool = False  # orders outside the ledger belong to it
+    elsewhere: bool = False  # orders outside the aggregates belong to it
 
 
-class Relearning(Contacts):
+class IdentityRetraction(ContactResolution):
     """The contacts that a remap meets."""
 
-    def __init__(self, ledger: Reassembly) -> None:
+    def __init__(self, aggregates: Regrouping) -> None:
         super().__init__()
-        self._ledger, self._account, self._source = ledger, ledger.account_id, ledger.scope
-        self._doubted: dict[str, Doubted] = {}
+        self._ledger, self._account, self._source = aggregates, aggregates.account_id, aggregates.scope
+        self._doubted: dict[str, DoubtedContact] = {}
 
-    def unlearn(self, batch: Iterable[Record]) -> Plan[None]:
-        """Lets go of what only the orders told that now say something else. After the ledger was taken apart."""
+    def retract(self, batch: Iterable[Record]) -> Plan[None]:
+        """Lets go of what only the orders told that now say something else. After the aggregates was taken apart."""
         says: dict[int, set[Identity]] = {}
         for rec in batch:
             for said in rec.statements:
                 if order := self._ledger.known(said.names[0]):
                     says.setdefault(id(order), set()).update(_identities(said.said))
-        changed: list[tuple[Was, set[Identity]]] = []
+        changed: list[tuple[OrderBefore, set[Identity]]] = []
         unchanged: dict[str, set[Identity]] = {}
         for was in self._ledger.was:
             contact = was.order.row["contact_id"] if was.order.row else None
@@ -67,13 +67,15 @@ class Relearning(Contacts):
         yield from self._doubt(changed, unchanged)
         self._keep(changed, unchanged)
 
-    def _doubt(self, changed: list[tuple[Was, set[Identity]]], unchanged: dict[str, set[Identity]]) -> Plan[None]:
+    def _doubt(
+        self, changed: list[tuple[OrderBefore, set[Identity]]], unchanged: dict[str, set[Identity]]
+    ) -> Plan[None]:
         told: dict[str, set[Identity]] = {}
         for was, _ in changed:
             told.setdefault(_contact(was), set()).update(_named(was.entries.values()))
         keys = sorted((self._account, one) for one in told)
         for row in (yield _PEOPLE.many(keys)):
-            self._doubted[row["id"]] = Doubted(row)
+            self._doubted[row["id"]] = DoubtedContact(row)
         mine: dict[str, set[Identity]] = {}
         for row in (yield _KNOWN.many(keys)):
             identity = row["kind"], row["value"]
@@ -96,7 +98,7 @@ class Relearning(Contacts):
             for kind, value in doubted.doubtful:
                 self._by_identity.pop((self._account, kind, value), None)
 
-    def _keep(self, changed: list[tuple[Was, set[Identity]]], unchanged: dict[str, set[Identity]]) -> None:
+    def _keep(self, changed: list[tuple[OrderBefore, set[Identity]]], unchanged: dict[str, set[Identity]]) -> None:
         """A contact that nobody else has stays that of the oldest of its orders, which nobody else is known to be."""
         for was, identities in changed:
             contact_id = _contact(was)
@@ -107,7 +109,7 @@ class Relearning(Contacts):
                 continue  # taken by one that is older
             wanted = sorted(identities, key=lambda one: KINDS.index(one[0]))
             if wanted and wanted[0][0] != "crm" and self.find(self._account, wanted)[0] is None:
-                self.learn(self._account, contact_id, wanted, self._source)
+                self.teach(self._account, contact_id, wanted, self._source)
 
     def forget(self) -> Plan[None]:
         """Takes away what is not known any more, before `save` writes what is."""
@@ -145,7 +147,7 @@ class Relearning(Contacts):
         if rows:
             yield Sql("DELETE FROM conflicts WHERE account_id = :account_id AND contact_id = :id", **whose)
 
-    def _correct_name(self, contact_id: str, orders: list[OpenOrder]) -> Plan[None]:
+    def _correct_name(self, contact_id: str, orders: list[LoadedOrder]) -> Plan[None]:
         given = {was.folded.name for was in self._ledger.was if _contact(was) == contact_id and was.folded.name}
         heard = sorted((heard for one in orders for heard in one.heard.values()), key=_arrival)
         names = [name for one in heard for name in _said_name(one.entry.said)]
@@ -169,15 +171,15 @@ class Relearning(Contacts):
                 )  # fmt: skip
 
 
-def _contact(was: Was) -> str:
+def _contact(was: OrderBefore) -> str:
     return (was.order.row or {}).get("contact_id") or ""
 
 
-def _arrival(heard: Heard) -> tuple[int, str]:
+def _arrival(heard: HistoryEntry) -> tuple[int, str]:
     return heard.entry.recorded_at, heard.delivery_id or ""
 
 
-def _named(entries: Iterable[Heard]) -> set[Identity]:
+def _named(entries: Iterable[HistoryEntry]) -> set[Identity]:
     return {identity for heard in entries for identity in _identities(heard.entry.said)}
 
 

@@ -1,4 +1,4 @@
-"""Orders taken apart and put together again: the ledger of a remap.
+"""Orders taken apart and put together again: the aggregates of a remap.
 
 What a misreading glued together or tore apart cannot be mended one delivery at a time, because an order's names stay
 with it. Here every name is forgotten first. What remains of the histories, and what is told anew, is sorted by which
@@ -12,24 +12,24 @@ from dataclasses import dataclass, replace
 from adapters.contract.fold import Folded, fold
 from app.base.statement import Statement
 from app.db.statements import Lookup, Plan, Row, Sql, to_json
-from app.store.contact_resolution import Contacts
+from app.store.contact_resolution import ContactResolution
 from app.store.delivery_record import Record
-from app.store.order_aggregate import EntryKey, Heard, Ledger, OpenOrder
+from app.store.order_aggregate import EntryKey, HistoryEntry, LoadedOrder, OrderAggregates
 
 _NAMES_OF = Lookup("aliases", ("scope", "name", "order_id"), by=("account_id", "order_id"))
 
 
 @dataclass(slots=True)
-class Was:
+class OrderBefore:
     """An order as it stood before."""
 
-    order: OpenOrder
+    order: LoadedOrder
     folded: Folded
-    entries: dict[EntryKey, Heard]  # what deliveries said; what members said stays with the order
-    home: OpenOrder  # the order that it is now
+    entries: dict[EntryKey, HistoryEntry]  # what deliveries said; what members said stays with the order
+    home: LoadedOrder  # the order that it is now
 
 
-class _Sales:
+class _SaleGroups:
     """Names that belong to one sale, joined as they are found together."""
 
     def __init__(self) -> None:
@@ -62,16 +62,16 @@ class _Sales:
         return found
 
 
-class Reassembly(Ledger):
+class Regrouping(OrderAggregates):
     """The open orders of one source while a remap's transaction works on them."""
 
     def __init__(self, account_id: str, scope: str) -> None:
         super().__init__()
         self.account_id, self.scope = account_id, scope
-        self.was: list[Was] = []
+        self.was: list[OrderBefore] = []
 
     def names(self) -> Plan[set[str]]:
-        """Every name of every open order. Only when all of them were loaded is the ledger whole."""
+        """Every name of every open order. Only when all of them were loaded is the aggregates whole."""
         found = {order.columns["external_id"] for order in self._by_id.values()}
         if self._by_id:
             rows: list[Row] = yield _NAMES_OF.many(sorted(self._by_id))
@@ -84,7 +84,7 @@ class Reassembly(Ledger):
         for order in sorted(self._by_id.values(), key=lambda one: one.id):
             folded = fold(heard.entry for heard in order.heard.values())
             entries = {key: heard for key, heard in order.heard.items() if heard.member_id is None and _names(heard)}
-            self.was.append(Was(order, folded, entries, order))
+            self.was.append(OrderBefore(order, folded, entries, order))
             order.heard = {key: heard for key, heard in order.heard.items() if key not in entries}
             order.names = set()
             if folded.identities and not folded.contact_id:
@@ -96,7 +96,7 @@ class Reassembly(Ledger):
             for key, heard in was.entries.items()
             if heard.delivery_id not in again
         ]
-        sales = _Sales()
+        sales = _SaleGroups()
         for _, _, heard in staying:
             sales.join(_names(heard))
         for rec in batch:
@@ -110,7 +110,9 @@ class Reassembly(Ledger):
             )
             order.heard.setdefault(key, heard if order is was.home else replace(heard, stored=False))
 
-    def _claim(self, sales: _Sales, staying: list[tuple[Was, EntryKey, Heard]], batch: Sequence[Record]) -> None:
+    def _claim(
+        self, sales: _SaleGroups, staying: list[tuple[OrderBefore, EntryKey, HistoryEntry]], batch: Sequence[Record]
+    ) -> None:
         """Each order goes on as the sale that most of it belongs to; several that are one sale become the oldest of them."""
         stays: dict[str, Counter[str]] = {was.order.id: Counter() for was in self.was}
         follows: dict[str, Counter[str]] = {was.order.id: Counter() for was in self.was}
@@ -121,7 +123,7 @@ class Reassembly(Ledger):
             for heard in was.entries.values():
                 follows[was.order.id].update(says.get(heard.delivery_id or "", ()))
         names = sales.all()
-        claimed: dict[str, OpenOrder] = {}
+        claimed: dict[str, LoadedOrder] = {}
         for was in self.was:
             order, staying_in, following = was.order, stays[was.order.id], follows[was.order.id]
             name = order.columns["external_id"]
@@ -138,7 +140,7 @@ class Reassembly(Ledger):
                 for name in names[best]:
                     self._by_name[self.account_id, self.scope, name] = order
 
-    def finish(self, like: Record, contacts: Contacts) -> None:
+    def finish(self, like: Record, contacts: ContactResolution) -> None:
         """Folds every order, and finds out what of the histories stays where it is."""
         for was in self.was:
             for key, heard in was.entries.items():
@@ -183,15 +185,15 @@ class Reassembly(Ledger):
                     account_id=self.account_id, id=home.id, parked=f"\u2026{home.id}",
                 )  # fmt: skip
 
-    def known(self, name: str) -> OpenOrder | None:
+    def known(self, name: str) -> LoadedOrder | None:
         """The order that goes on under this name, if there is one."""
         return self._by_name.get((self.account_id, self.scope, name))
 
-    def order_of(self, name: str) -> OpenOrder:
+    def order_of(self, name: str) -> LoadedOrder:
         """The order that this name belongs to now. Raises KeyError."""
         return self._by_name[self.account_id, self.scope, name]
 
-    def orders(self) -> list[OpenOrder]:
+    def orders(self) -> list[LoadedOrder]:
         """The orders as they are now."""
         return sorted(self._by_id.values(), key=lambda one: one.id)
 
@@ -205,19 +207,19 @@ class Reassembly(Ledger):
         }
 
 
-def _names(heard: Heard) -> tuple[str, ...]:
+def _names(heard: HistoryEntry) -> tuple[str, ...]:
     said = heard.entry.said
     if "external_id" not in said:
         return ()
     return said["external_id"], *said.get("aliases", ())
 
 
-def _same(one: Heard, other: Heard) -> bool:
+def _same(one: HistoryEntry, other: HistoryEntry) -> bool:
     return (
         (one.delivery_id, one.member_id, one.entry.recorded_at) == (other.delivery_id, other.member_id, other.entry.recorded_at)
         and to_json(one.entry.said) == to_json(other.entry.said)
     )  # fmt: skip
 
 
-def _statement(key: EntryKey, heard: Heard) -> Statement:
+def _statement(key: EntryKey, heard: HistoryEntry) -> Statement:
     return Statement(names=_names(heard), at=key[0], rank=key[1], digest=key[2], said=heard.entry.said)

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.base.ids import first_id
 from app.db.engine import Store, among
-from app.db.statements import Insert, Lock, Plan, Row, Sql
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
 from app.store import orders
 from app.store.order_aggregate import MERGED
 
@@ -62,7 +62,7 @@ _ORDER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PruneStep:
     """What one step took, and where the next begins; None when nothing is left."""
 
     taken: int
@@ -97,7 +97,7 @@ async def count(store: Store, account_id: str, name: str, before: int) -> int:
     return row["many"] if row else 0
 
 
-async def step(store: Store, account_id: str, name: str, before: int, after: Any | None) -> Step:
+async def step(store: Store, account_id: str, name: str, before: int, after: Any | None) -> PruneStep:
     """Takes the next few of a class; the first step begins with `after` None. Raises Unavailable."""
     if name == "bodies":
         return await _bodies(store, account_id, before, after or "")
@@ -108,7 +108,7 @@ async def step(store: Store, account_id: str, name: str, before: int, after: Any
     return await _orders(store, account_id, name, before, after)
 
 
-async def _bodies(store: Store, account_id: str, before: int, after: str) -> Step:
+async def _bodies(store: Store, account_id: str, before: int, after: str) -> PruneStep:
     keys = {"account_id": account_id, "after": after, "before": first_id("dlv", before)}
     rows = await store.all(
         "SELECT d.id, d.source_id, d.dedupe_key FROM "
@@ -117,7 +117,7 @@ async def _bodies(store: Store, account_id: str, before: int, after: str) -> Ste
         **keys,
     )
     if not rows:
-        return Step(0, None)
+        return PruneStep(0, None)
     last: str = rows[-1]["id"]
 
     def plan() -> Plan[int]:
@@ -125,14 +125,14 @@ async def _bodies(store: Store, account_id: str, before: int, after: str) -> Ste
         gone = yield Sql(f"DELETE {_BODY} AND delivery_id <= :last RETURNING delivery_id", last=last, **keys)
         return len(gone)
 
-    return Step(await store.commit(plan), last if len(rows) == STEP else None)
+    return PruneStep(await store.commit(plan), last if len(rows) == STEP else None)
 
 
-def _lock(account_id: str, rows: Sequence[Row]) -> Lock:
-    return Lock([("delivery", account_id, row["source_id"], row["dedupe_key"]) for row in rows])
+def _lock(account_id: str, rows: Sequence[Row]) -> AdvisoryLock:
+    return AdvisoryLock([("delivery", account_id, row["source_id"], row["dedupe_key"]) for row in rows])
 
 
-async def _deliveries(store: Store, account_id: str, before: int, after: str) -> Step:
+async def _deliveries(store: Store, account_id: str, before: int, after: str) -> PruneStep:
     keys = {"account_id": account_id, "after": after, "before": first_id("dlv", before)}
     rows = await store.all(f"SELECT id, source_id, dedupe_key {_DELIVERY} ORDER BY id LIMIT {STEP}", **keys)
     if not rows:
@@ -157,16 +157,16 @@ async def _deliveries(store: Store, account_id: str, before: int, after: str) ->
                 )  # fmt: skip
         return len(gone)
 
-    return Step(await store.commit(plan), last)
+    return PruneStep(await store.commit(plan), last)
 
 
-async def _attempts(store: Store, account_id: str, before: int, after: str) -> Step:
+async def _attempts(store: Store, account_id: str, before: int, after: str) -> PruneStep:
     """When no delivery is left that is too old: the next step begins where this one did."""
     rows = await store.all(
         f"SELECT t.subscription_id, t.id {_ATTEMPT} LIMIT {STEP}", account_id=account_id, before=first_id("att", before)
     )
     if not rows:
-        return Step(0, None)
+        return PruneStep(0, None)
 
     def plan() -> Plan[int]:
         for row in rows:
@@ -176,7 +176,7 @@ async def _attempts(store: Store, account_id: str, before: int, after: str) -> S
             )  # fmt: skip
         return len(rows)
 
-    return Step(await store.commit(plan), after if len(rows) == STEP else None)
+    return PruneStep(await store.commit(plan), after if len(rows) == STEP else None)
 
 
 async def _old_samples(store: Store, account_id: str, before: int) -> list[tuple[Row, list[Any]]]:
@@ -189,14 +189,14 @@ async def _old_samples(store: Store, account_id: str, before: int) -> list[tuple
     return [(row, old) for row, old in found if old]
 
 
-async def _refusals(store: Store, account_id: str, before: int) -> Step:
+async def _refusals(store: Store, account_id: str, before: int) -> PruneStep:
     """Samples go, the counters stay: few rows, all at once."""
     old = await _old_samples(store, account_id, before)
     if not old:
-        return Step(0, None)
+        return PruneStep(0, None)
 
     def plan() -> Plan[int]:
-        yield Lock([("refusal", account_id, row["source_id"], row["outcome"], row["reason"]) for row, _ in old])
+        yield AdvisoryLock([("refusal", account_id, row["source_id"], row["outcome"], row["reason"]) for row, _ in old])
         taken = 0
         for row, _ in old:
             key = {"account_id": account_id, **{name: row[name] for name in ("source_id", "outcome", "reason")}}
@@ -208,34 +208,34 @@ async def _refusals(store: Store, account_id: str, before: int) -> Step:
             yield Sql(f"UPDATE refusals SET samples = :samples WHERE {where}", samples=json.dumps(kept), **key)
         return taken
 
-    return Step(await store.commit(plan), None)
+    return PruneStep(await store.commit(plan), None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
+class _Scan:
     """How far the orders of a class are walked through: one run of the index after the other, the oldest first."""
 
     runs: tuple[tuple[str, dict[str, Any]], ...]  # conditions and their values
     place: tuple[int, str] | None = None  # ordered_at and id, within the first of `runs`
 
-    def beyond(self, rows: Sequence[Row]) -> "_Walk | None":
+    def beyond(self, rows: Sequence[Row]) -> "_Scan | None":
         """The rest, once these are dealt with."""
         if len(rows) == ORDERS_STEP:
-            return _Walk(self.runs, (rows[-1]["ordered_at"], rows[-1]["id"]))
-        return _Walk(self.runs[1:]) if len(self.runs) > 1 else None
+            return _Scan(self.runs, (rows[-1]["ordered_at"], rows[-1]["id"]))
+        return _Scan(self.runs[1:]) if len(self.runs) > 1 else None
 
 
-async def _begin(store: Store, account_id: str, name: str) -> _Walk:
+async def _begin(store: Store, account_id: str, name: str) -> _Scan:
     words, values = among("status", ORDERS[name])
     found: list[tuple[str, dict[str, Any]]] = [(f"value IS NULL AND status {words}", values)]
     where = " AND ".join(["value IS NOT NULL", *(f"{trait} = :{trait}" for trait in orders.TRAITS)])
     for run in await orders.runs(store, account_id, MOST_RUNS):
         if run["status"] in ORDERS[name]:
             found.append((where, dict(run)))
-    return _Walk(tuple(found))
+    return _Scan(tuple(found))
 
 
-async def _orders(store: Store, account_id: str, name: str, before: int, walk: _Walk | None) -> Step:
+async def _orders(store: Store, account_id: str, name: str, before: int, walk: _Scan | None) -> PruneStep:
     walk = walk or await _begin(store, account_id, name)
     kind, values = walk.runs[0]
     where, keys = f"account_id = :account_id AND {kind} AND {_ORDER}", {"account_id": account_id, "before": before}
@@ -247,10 +247,10 @@ async def _orders(store: Store, account_id: str, name: str, before: int, walk: _
         **keys, **values,
     )  # fmt: skip
     if not rows:
-        return Step(0, walk.beyond(rows))
+        return PruneStep(0, walk.beyond(rows))
     names = await _names(store, account_id, rows)
     taken = await store.commit(lambda: _take_orders(account_id, rows, names, ORDERS[name], before))
-    return Step(taken, walk.beyond(rows))
+    return PruneStep(taken, walk.beyond(rows))
 
 
 async def _names(store: Store, account_id: str, rows: Sequence[Row]) -> set[tuple[str, str, str]]:
@@ -268,7 +268,7 @@ async def _names(store: Store, account_id: str, rows: Sequence[Row]) -> set[tupl
 def _take_orders(
     account_id: str, rows: Sequence[Row], names: set[tuple[str, str, str]], statuses: Sequence[str], before: int
 ) -> Plan[int]:
-    yield Lock([("order", account_id, scope, name) for _, scope, name in names])
+    yield AdvisoryLock([("order", account_id, scope, name) for _, scope, name in names])
     of_class, status = among("status", statuses)
     words, values = among("order", [row["id"] for row in rows])
     # As they are now that nobody else can tell of them; what was told since they were looked for counts.
@@ -315,7 +315,7 @@ async def turn(store: Store, present: int, every: int) -> bool:
         return False
 
     def plan() -> Plan[bool]:
-        yield Lock([("mark", MARK)])
+        yield AdvisoryLock([("mark", MARK)])
         found: list[Row] = yield Sql("SELECT value FROM marks WHERE name = :name", name=MARK)
         if found and int(found[0]["value"]) > present:
             return False

@@ -6,8 +6,8 @@ from typing import Any
 from app.base.clock import now
 from app.base.ids import new_id
 from app.db.engine import Store
-from app.db.statements import Insert, Lock, Plan, Row, Sql
-from app.store.accounts import Taken
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
+from app.store.accounts import NameTaken
 from app.store.outbox import hurry
 from app.store.sources import add_secret, revoke_secret, secrets_of
 
@@ -45,12 +45,12 @@ async def add(store: Store, account_id: str, *, url: str, events: list[str], sea
     subscription_id = new_id("sub")
 
     def plan() -> Plan[None]:
-        yield Lock([("subscriptions", account_id)])
+        yield AdvisoryLock([("subscriptions", account_id)])
         (found,) = yield Sql(
             "SELECT count(*) AS many FROM subscriptions WHERE account_id = :account_id", account_id=account_id
         )
         if found["many"] >= MOST:
-            raise Taken(f"the account has {MOST} subscriptions already; delete one that is not used")
+            raise NameTaken(f"the account has {MOST} subscriptions already; delete one that is not used")
         present = now()
         yield _SUBSCRIPTION.many([
             (account_id, subscription_id, url, json.dumps(events), True, None, 0, None, None, 0, None, present)

@@ -44,7 +44,7 @@ def order_words(scope: str, names: Iterable[str]) -> list[Word]:
     return [(ORDER, f"{scope}\0{name}") for name in names]
 
 
-def stub_of(said: Mapping[str, Any]) -> dict[str, Any]:
+def anonymised_order(said: Mapping[str, Any]) -> dict[str, Any]:
     """What remains of an entry of the history: nothing that a person could be known by."""
     return {name: said[name] for name in KEPT_AS_STUB if name in said} | {"erased": True}
 
@@ -60,7 +60,7 @@ def salt_of(account_id: str) -> Plan[str]:
     return salt
 
 
-def keeps_stubs(account_id: str) -> Plan[bool]:
+def keeps_anonymised_orders(account_id: str) -> Plan[bool]:
     """Whether the account keeps what is no personal data of an erased person's orders: unless `orders_erased` is 0d."""
     rows: list[Row] = yield Sql("SELECT retention FROM accounts WHERE account_id = :account_id", account_id=account_id)
     return not rows or json.loads(rows[0]["retention"]).get("orders_erased") != "0d"
@@ -80,12 +80,12 @@ def anybody_erased(account_id: str) -> Plan[bool]:
     return bool((yield _SALT.many([(account_id,)])))
 
 
-def met(account_id: str, words: Sequence[Word], scope: str = "") -> Plan[str | None]:
+def matched(account_id: str, words: Sequence[Word], scope: str = "") -> Plan[str | None]:
     """The proof of the erasure that one of these fell under, in the account or in this source; else None."""
-    return (yield from met_each(account_id, [words], scope))[0]
+    return (yield from matched_each(account_id, [words], scope))[0]
 
 
-def met_each(account_id: str, people: Sequence[Sequence[Word]], scope: str = "") -> Plan[list[str | None]]:
+def matched_each(account_id: str, people: Sequence[Sequence[Word]], scope: str = "") -> Plan[list[str | None]]:
     """The same for many at once, each known by several words: for whoever brings in rows by the thousand."""
     salts: list[Row] = yield _SALT.many([(account_id,)])
     if not salts:
@@ -109,7 +109,7 @@ def lift(account_id: str, words: Sequence[Word]) -> Plan[None]:
         )  # fmt: skip
 
 
-def veil(records: Sequence[Record]) -> Plan[None]:
+def redact(records: Sequence[Record]) -> Plan[None]:
     """Takes out of these what names an erased person, before anything of it is written: no body, only the stub.
 
     An account in which nobody was erased costs its part in one look-up. Where the account keeps no stubs, the delivery
@@ -122,7 +122,7 @@ def veil(records: Sequence[Record]) -> Plan[None]:
     silent = [
         rec for rec in records if rec.account_id in salts and not rec.statements and rec.content and not rec.privacy
     ]
-    yield from _veil_silent(silent, salts)
+    yield from _redact_unread(silent, salts)
     hashes: dict[int, list[tuple[str, str]]] = {
         id(said): [(rec.account_id, hashed(salts[rec.account_id], word)) for word in _words(rec, said)]
         for rec in records
@@ -136,10 +136,10 @@ def veil(records: Sequence[Record]) -> Plan[None]:
         found.setdefault((row["account_id"], row["hash"]), []).append(row)
     for rec in records:
         if rec.account_id in salts:
-            yield from _veil(rec, hashes, found)
+            yield from _redact(rec, hashes, found)
 
 
-def _veil_silent(records: Sequence[Record], salts: Mapping[str, str]) -> Plan[None]:
+def _redact_unread(records: Sequence[Record], salts: Mapping[str, str]) -> Plan[None]:
     """What is no word about an order (a cart, something unreadable) is looked through for whom it names."""
     by_account: dict[str, list[Record]] = {}
     for rec in records:
@@ -148,7 +148,7 @@ def _veil_silent(records: Sequence[Record], salts: Mapping[str, str]) -> Plan[No
         words = [
             [*mentioned(zlib.decompress(rec.content).decode(errors="replace")), (SHOP, rec.source_id)] for rec in recs
         ]
-        for rec, proof in zip(recs, (yield from met_each(account_id, words)), strict=True):
+        for rec, proof in zip(recs, (yield from matched_each(account_id, words)), strict=True):
             if proof is not None:
                 yield from forget_body(rec)
 
@@ -159,7 +159,7 @@ def _words(rec: Record, said: Statement) -> list[Word]:
     return [*identities, *order_words(rec.source_id, said.names), (SHOP, rec.source_id)]
 
 
-def _veil(
+def _redact(
     rec: Record, hashes: Mapping[int, list[tuple[str, str]]], found: Mapping[tuple[str, str], list[Row]]
 ) -> Plan[None]:
     names: list[tuple[str, str]] = []  # of orders, each with the proof of its person's erasure
@@ -169,14 +169,14 @@ def _veil(
         # A plan may be run again, and then finds what it has veiled before.
         before = "" if said.said.get("erased") else None
         proof = next((row["proof_id"] for row in rows if row["scope"] in ("", rec.source_id)), before)
-        kept.append(said if proof is None else replace(said, said=stub_of(said.said)))
+        kept.append(said if proof is None else replace(said, said=anonymised_order(said.said)))
         names += [(name, proof) for name in said.names if proof is not None]
     if not names:
         return
     for proof in dict.fromkeys(proof for _, proof in names):
         mine = [name for name, its in names if its == proof]
         yield from put(rec.account_id, "", order_words(rec.source_id, mine), proof)
-    if not (yield from keeps_stubs(rec.account_id)):
+    if not (yield from keeps_anonymised_orders(rec.account_id)):
         kept = [said for said in kept if not said.said.get("erased")]
     rec.statements = kept
     yield from forget_body(rec)

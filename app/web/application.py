@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.base.log import log
 from app.base.settings import Settings
 from app.db.engine import Store
-from app.ingest.group_commit import Committer
-from app.service import Registry
+from app.ingest.group_commit import GroupCommit
+from app.service import Service
 from app.web.api import (
     accounts,
     adapters,
@@ -42,20 +42,20 @@ from app.web.http import health, openapi, reference, serializers, static
 from app.web.http.errors import Problem, answer_problem
 
 
-def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = Committer) -> "Application":
+def create_app(settings: Settings, *, group_commit: Callable[[Store], GroupCommit] = GroupCommit) -> "Application":
     """The whole service as one ASGI application. `committer` is replaced by the benchmark that stores nothing.
 
     Raises BadSettings.
     """
-    registry = Registry(settings, shown=serializers.order, committer=committer)
+    service = Service(settings, shown=serializers.order, group_commit=group_commit)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await registry.open()
+        await service.open()
         try:
             yield
         finally:
-            await registry.close()
+            await service.close()
 
     api = Starlette(
         routes=[
@@ -88,21 +88,21 @@ def create_app(settings: Settings, *, committer: Callable[[Store], Committer] = 
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: _http, Exception: _fault},
     )
-    api.state.registry = registry
-    return Application(registry, api)
+    api.state.service = service
+    return Application(service, api)
 
 
 class Application:
     """The two doors: webhooks, which are plain ASGI, and everything else."""
 
-    def __init__(self, registry: Registry, api: Starlette) -> None:
-        self.registry = registry
+    def __init__(self, service: Service, api: Starlette) -> None:
+        self.service = service
         self._api: ASGIApp = api
-        self._webhooks: ASGIApp = Webhooks(registry)
-        if registry.spans:
+        self._webhooks: ASGIApp = Webhooks(service)
+        if service.spans:
             from app.web.http.tracing import traced
 
-            self._webhooks = traced(self._webhooks, registry.spans)
+            self._webhooks = traced(self._webhooks, service.spans)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the lifespan."""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.cli.inprocess import InProcess
-from app.cli.output import Refused
+from app.cli.inprocess import InProcessClient
+from app.cli.output import CommandFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_what_is_asked_arrives_as_it_would_over_a_wire() -> None:
-    answer = await InProcess(echo).ask(
+    answer = await InProcessClient(echo).ask(
         "POST", "/v1/a%2Fb c?x=1#y", json={"ä": [None]}, params={"q": "ü &", "yes": True, "n": 5}, headers={"X-One": b"two"}
     )  # fmt: skip
     assert answer.status == 201 and answer.is_success
@@ -53,7 +53,7 @@ async def test_whoever_stops_reading_ends_the_answer() -> None:
         except OSError:
             gone.append((await receive())["type"] == "http.disconnect")
 
-    async with InProcess(endless).asked("GET", "/") as (status, pieces):
+    async with InProcessClient(endless).asked("GET", "/") as (status, pieces):
         assert status == 200
         async with aclosing(pieces):  # type: ignore[type-var]  # it is a generator
             async for _ in pieces:
@@ -61,11 +61,11 @@ async def test_whoever_stops_reading_ends_the_answer() -> None:
     assert gone == [True]
 
 
-@pytest.mark.parametrize(("fault", "meets"), [(ValueError("mine"), ValueError), (None, Refused)])
+@pytest.mark.parametrize(("fault", "meets"), [(ValueError("mine"), ValueError), (None, CommandFailed)])
 async def test_an_application_that_gives_no_answer_is_not_waited_for(fault: Any, meets: type[Exception]) -> None:
     async def silent(scope: Scope, receive: Receive, send: Send) -> None:
         if fault:
             raise fault
 
     with pytest.raises(meets):
-        await InProcess(silent).ask("GET", "/")
+        await InProcessClient(silent).ask("GET", "/")

@@ -36,7 +36,7 @@ async def marks(store: Store) -> list[str]:
 
 @pytest.mark.anyio
 async def test_plans_that_are_committed_together_are_there_when_the_last_is(house: House) -> None:
-    store = house.registry.store
+    store = house.service.store
     meanwhile: list[list[str]] = []
     other: list[asyncio.Task[str]] = []
 
@@ -57,7 +57,7 @@ async def test_plans_that_are_committed_together_are_there_when_the_last_is(hous
 @pytest.mark.anyio
 @pytest.mark.parametrize("at", [0, 1, 2])
 async def test_a_fault_undoes_what_was_to_be_committed_together(house: House, at: int) -> None:
-    store = house.registry.store
+    store = house.service.store
     ended = []
 
     async def plans() -> Plans:
@@ -76,7 +76,7 @@ async def test_a_fault_undoes_what_was_to_be_committed_together(house: House, at
 
 @pytest.mark.anyio
 async def test_whoever_gives_up_half_way_leaves_the_writing_to_others(house: House) -> None:
-    store = house.registry.store
+    store = house.service.store
     begun, never = asyncio.Event(), asyncio.Event()
 
     async def plans() -> Plans:
@@ -96,7 +96,7 @@ async def test_whoever_gives_up_half_way_leaves_the_writing_to_others(house: Hou
 
 @pytest.mark.anyio
 async def test_what_sqlite_undid_by_itself_is_not_gone_on_with(house: House) -> None:
-    store = house.registry.store
+    store = house.service.store
     if not store.on_sqlite:
         return
 

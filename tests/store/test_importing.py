@@ -19,14 +19,14 @@ from app.base.settings import Settings, read_settings
 from app.base.statement import UNTIMED
 from app.base.tabular import CSV, JSONL, ORDER_COLUMNS, ORDERS, Fault, NoFile, guarded, parts, rows_of, unguarded
 from app.db.migrate import migrate
-from app.imports.rows import ORDER_ID, Setting, read_contacts, read_orders
+from app.imports.rows import ORDER_ID, ImportSettings, read_contacts, read_orders
 from app.store.import_orders import OrderRows, columns_of
-from app.store.order_aggregate import OpenOrder, _columns
+from app.store.order_aggregate import LoadedOrder, _columns
 from app.web.http.request import MAX_REQUEST_BYTES
 from tests.house import House
 
 PRESENT = 1_790_000_000_000_000
-SETTING = Setting(
+SETTING = ImportSettings(
     region="BR",
     currency="BRL",
     sources={"src_1": "commerce"},
@@ -93,7 +93,7 @@ def test_the_row_of_a_new_order_is_the_fold_of_its_one_entry(row: dict[str, Any]
         said=json.loads(made.text) | {"imported": "mem"},
     )
     assert made.columns == columns_of(made.said, made.at)
-    order = OpenOrder("acc", "ord", made.scope, made.source_id, made.origin)
+    order = LoadedOrder("acc", "ord", made.scope, made.source_id, made.origin)
     folded = _columns(order, fold([entry]), "cnt")
     assert written == {name: folded[name] for name in OWN_COLUMNS} and made.external_id == folded["external_id"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.base.settings import read_settings
 from app.db.engine import Store
-from app.db.planner import told
+from app.db.planner import set_statistics
 from app.store import order_list
 
 pytestmark = pytest.mark.anyio
@@ -46,12 +46,12 @@ def plan(connection: sqlite3.Connection, sql: str) -> str:
 
 @pytest.mark.parametrize("sql", LED)
 async def test_an_index_is_walked(database: sqlite3.Connection, sql: str) -> None:
-    told(database)
+    set_statistics(database)
     assert LED[sql] in plan(database, sql)
 
 
 async def test_a_contact_by_either_of_its_ids(database: sqlite3.Connection) -> None:
-    told(database)
+    set_statistics(database)
     found = plan(database, "SELECT id FROM contacts WHERE account_id = ? AND (id = ? OR crm_id = ?)")
     assert "(account_id=? AND id=?)" in found
     assert "contacts_by_crm_id (account_id=? AND crm_id=?)" in found
@@ -74,24 +74,24 @@ async def test_every_index_has_its_figures_when_a_store_has_been_opened(
 
 
 async def test_what_is_known_is_not_written_again(database: sqlite3.Connection) -> None:
-    told(database)
+    set_statistics(database)
     written = database.total_changes
-    told(database)
+    set_statistics(database)
     assert database.total_changes == written
 
 
 async def test_what_somebody_counted_gives_way(database: sqlite3.Connection) -> None:
-    told(database)
+    set_statistics(database)
     figures = database.execute("SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY 1, 2").fetchall()
     database.execute("DELETE FROM sqlite_stat1 WHERE tbl = 'orders'")
     database.execute("ANALYZE")
-    told(database)
+    set_statistics(database)
     assert database.execute("SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY 1, 2").fetchall() == figures
 
 
 @pytest.mark.parametrize("of", ["", "AND o.status = :status"])
 async def test_runs_are_stepped_through_without_reading_all_orders_first(database: sqlite3.Connection, of: str) -> None:
-    told(database)
+    set_statistics(database)
     values = {"account_id": "x", "most": 200, "status": "paid"}
     steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {order_list._RUNS.format(of=of)}", values)]
     assert not [step for step in steps if "BLOOM" in step or "AUTOMATIC" in step]

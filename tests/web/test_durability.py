@@ -24,13 +24,13 @@ async def test_what_was_acknowledged_is_there_once_after_kill_9(settings: Settin
     """`ORDERS_TEST_KILLS=20 make test ARGS='-k kill_9 -s'` for the long way, with its figures."""
     async with House(settings) as house:
         source, token = await house.source(), house.token
-    ledger: dict[str, str] = {}  # delivery id: the order's external id
+    aggregates: dict[str, str] = {}  # delivery id: the order's external id
     chance = random.Random(9)
     numbers = iter(range(10**9))
     for kill in range(KILLS):
         server = Server(settings, tmp_path, f"server-{kill}")
         address = await server.start()
-        enough = len(ledger) + chance.randrange(40, 200)
+        enough = len(aggregates) + chance.randrange(40, 200)
         reached = asyncio.Event()
 
         async def send(address: str = address, enough: int = enough, reached: asyncio.Event = reached) -> None:
@@ -45,8 +45,8 @@ async def test_what_was_acknowledged_is_there_once_after_kill_9(settings: Settin
                     except httpx.TransportError:
                         return
                     assert answer.status_code == 200
-                    ledger[answer.json()["delivery_id"]] = name
-                    if len(ledger) >= enough:
+                    aggregates[answer.json()["delivery_id"]] = name
+                    if len(aggregates) >= enough:
                         reached.set()
 
         senders = [asyncio.create_task(send()) for _ in range(SENDERS)]
@@ -70,9 +70,11 @@ async def test_what_was_acknowledged_is_there_once_after_kill_9(settings: Settin
     finally:
         server.stop()
     found = Counter(rows)
-    lost = [one for one, name in ledger.items() if not found["/v1/deliveries", one] or not found["/v1/orders", name]]
+    lost = [
+        one for one, name in aggregates.items() if not found["/v1/deliveries", one] or not found["/v1/orders", name]
+    ]
     doubled = [row for row, count in found.items() if count > 1]
     print(
-        f"{KILLS} kills: {len(ledger)} acknowledged, {len(rows)} rows found, {len(lost)} lost, {len(doubled)} doubled"
+        f"{KILLS} kills: {len(aggregates)} acknowledged, {len(rows)} rows found, {len(lost)} lost, {len(doubled)} doubled"
     )
     assert (lost, doubled) == ([], [])

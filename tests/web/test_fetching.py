@@ -90,7 +90,7 @@ async def rows(house: House, sql: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = yield Sql(sql)
         return found
 
-    return await house.registry.store.commit(plan)
+    return await house.service.store.commit(plan)
 
 
 async def test_it_is_answered_then_read(house: House, api: respx.MockRouter) -> None:

@@ -44,7 +44,7 @@ async def filled(house: House, many: int, sources: list[str], **last: str) -> li
     def plan() -> Plan[None]:
         yield Insert("deliveries").many([[row[name] for name in columns] for row in rows])
 
-    await house.registry.store.commit(plan)
+    await house.service.store.commit(plan)
     return rows
 
 

@@ -55,7 +55,7 @@ async def test_sums_for_everybody_and_sources_for_their_account(house: House) ->
 async def test_what_waits_and_whether_the_engine_answers(house: House) -> None:
     source = await house.source(unknown_contacts="hold")
     await house.deliver(source, order_event("1"))
-    await house.registry.metrics.look()
+    await house.service.metrics.poll()
     told = await samples(house)
     assert (told["orders_held_waiting",], told["orders_engine_up",], told["orders_fetches_waiting",]) == (1, 1, 0)
 
@@ -69,7 +69,7 @@ async def test_scraping_reads_memory_alone(house: House) -> None:
 
 
 async def test_series_are_bounded(house: House) -> None:
-    metrics = Metrics(house.registry.store, lambda: 0)
+    metrics = Metrics(house.service.store, lambda: 0)
     for number in range(MOST_SOURCES + 10):
         metrics.refused("acc", f"src_{number}", Outcome.UNVERIFIED, "signature_mismatch")
     text = metrics.text("acc").decode()
@@ -95,7 +95,7 @@ async def test_a_fault_of_whoever_looks_on_holds_up_no_delivery(house: House) ->
     def fails(*_: object) -> None:
         raise RuntimeError("a fault")
 
-    house.registry.committer.observers.insert(0, fails)
+    house.service.group_commit.observers.insert(0, fails)
     source = await house.source()
     for number in ("1", "2"):
         assert (await house.deliver(source, order_event(number))).status_code == 200

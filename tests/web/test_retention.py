@@ -12,7 +12,7 @@ from app.db.engine import Store
 from app.db.statements import Plan, Sql
 from app.store import accounts
 from app.store import retention as pruning
-from app.store.outbox import Ended, settle
+from app.store.outbox import AttemptEnded, settle
 from tests.house import SECRET, House, eventually, order_event
 from tests.samples import samples
 
@@ -75,13 +75,13 @@ async def test_bodies_go_and_the_log_stays(house: House) -> None:
 
 async def test_what_came_of_telling_goes_with_the_log(house: House) -> None:
     source = await house.source()
-    await house.registry.outbox.stop()
+    await house.service.outbox.stop()
     given = {"url": "https://example.com/", "events": ["order.created"]}
     made = (await house.call("POST", "/v1/subscriptions", given)).json()
     await house.deliver(source, order_event())
-    (claimed,) = await house.registry.store.all("SELECT * FROM outbox")
-    attempt = Ended(row=claimed, at=clock.now(), took=1000, status=500, reason="it answered HTTP 500", next_at=0)
-    await house.registry.store.commit(lambda: settle([attempt] * 2))
+    (claimed,) = await house.service.store.all("SELECT * FROM outbox")
+    attempt = AttemptEnded(row=claimed, at=clock.now(), took=1000, status=500, reason="it answered HTTP 500", next_at=0)
+    await house.service.store.commit(lambda: settle([attempt] * 2))
     assert len(await house.data(f"/v1/subscriptions/{made['id']}/attempts")) == 2
     assert await pruned(house, 6, deliveries="7d") == {}
     assert await pruned(house, 8, deliveries="7d") == {"deliveries": 1 + 2}

@@ -80,7 +80,7 @@ async def furnished(house: House) -> dict[str, list[str]]:
     job = (await house.call("POST", "/v1/deliveries/retry", {"filter": {"kind": "none"}})).json()
     token = (await house.call("POST", "/v1/tokens", {"role": "ops"})).json()
     secret = (await house.get(f"/v1/sources/{doomed[1]}"))["secrets"][0]["id"]
-    await house.registry.outbox.stop()  # made-up addresses are nobody's to be knocked at
+    await house.service.outbox.stop()  # made-up addresses are nobody's to be knocked at
     subscriptions = [
         (
             await house.call("POST", "/v1/subscriptions", {"url": "https://example.com/", "events": ["order.created"]})

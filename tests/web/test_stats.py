@@ -28,7 +28,7 @@ async def test_every_delivery_counts_once_by_how_it_ended(house: House) -> None:
     await house.deliver(source, signed("standard", b"{"))
     await house.deliver(source, paid.changed(headers={"webhook-signature": "v1,x"}))
     await house.deliver(other, order_event("3", contact={"email": "bia@example.com"}))
-    await house.registry.refused.flush()
+    await house.service.refused.flush()
     shown = await of(house, source)
     assert shown["by_outcome"] == {"created": 2, "duplicate": 1, "updated": 1, "unreadable": 1, "unverified": 1}
     assert [(one["reason"], one["count"]) for one in shown["refused"]] == [("signature_mismatch", 1)]
@@ -55,7 +55,7 @@ async def test_only_rejected_and_never_received_are_said_with_what_to_do(house: 
     assert f"/webhooks/{silent}" in alert["advice"]
     forged = Delivery(body=b"{}", headers=signed("standard", b"x").headers, received_at=clock.moment(clock.now()))
     await house.deliver(source, forged)
-    await house.registry.refused.flush()
+    await house.service.refused.flush()
     shown = await of(house, source)
     assert shown["only_rejected_since"] > shown["last_good_at"]
     (alert,) = (await house.get(f"/v1/stats?source_id={source}"))["alerts"]
@@ -81,7 +81,7 @@ async def test_a_source_that_is_silent_for_longer_than_usual(house: House) -> No
                     account_id=house.account_id, source_id=source, at=at,
                 )  # fmt: skip
 
-        await house.registry.store.commit(plan)
+        await house.service.store.commit(plan)
 
     await came([30, 27, 26, 24, 22, 21])
     (alert,) = (await house.get("/v1/stats"))["alerts"]

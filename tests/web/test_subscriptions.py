@@ -69,7 +69,7 @@ async def rows(house: House, sql: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = yield Sql(sql)
         return found
 
-    return await house.registry.store.commit(plan)
+    return await house.service.store.commit(plan)
 
 
 async def silent(house: House) -> None:
@@ -260,8 +260,8 @@ async def test_a_receiver_that_is_back_is_told_what_it_missed_at_once(
     monkeypatch.setattr(outbox, "TIRED", 1)
     source, made = await house.source(), await subscribed(house, receiver, "order.created")
     receiver.answers = [(500, {}, b"")]
-    with monkeypatch.context() as patience:
-        patience.setattr(outbox, "FIRST_WAIT", 3600.0)
+    with monkeypatch.context() as retry_policy:
+        retry_policy.setattr(outbox, "FIRST_WAIT", 3600.0)
         await house.deliver(source, order_event("1"))
         await attempted(house, made, 1)
     await house.deliver(source, order_event("2"))
@@ -337,11 +337,11 @@ async def test_a_receiver_s_certificate_must_be_good(receiver: Receiver, tmp_pat
             (trusting, sealed.url.replace("127.0.0.1", "localhost"), "certificate"),  # it names another host
             (trusting, sealed.url, None),
         ):
-            client = http_client.Receivers(named, trusted)
+            client = http_client.EventHttpClient(named, trusted)
             try:
                 answer = await client.post(url, {"content-type": "application/json"}, b"{}")
                 assert words is None and answer.status == 200
-            except http_client.Unreached as why:
+            except http_client.Unreachable as why:
                 assert words is not None and words in str(why)
             finally:
                 await client.close()
@@ -410,7 +410,7 @@ async def test_a_receiver_that_is_away_is_shown_as_failing(house: House, receive
     alerts = (await house.get("/v1/stats"))["alerts"]
     [alert] = [one for one in alerts if one["code"] == "subscription_failing"]
     assert made["id"] in alert["advice"] and "could not be reached" in alert["message"]
-    await house.registry.metrics.look()
+    await house.service.metrics.poll()
     text = (await house.client.get("/metrics")).text
     assert "orders_events_waiting 1.0" in text and "orders_subscriptions_failing 1.0" in text
     # Another address: what waited is told at once.
@@ -440,7 +440,7 @@ async def test_a_receiver_that_asks_to_wait_is_left_alone(house: House, receiver
 
 
 async def outbox_ready(house: House) -> list[dict[str, Any]]:
-    return await events.standing(house.registry.store, clock.now())
+    return await events.standing(house.service.store, clock.now())
 
 
 async def test_410_switches_it_off(house: House, receiver: Receiver) -> None:
@@ -495,7 +495,7 @@ async def test_after_three_days_an_event_is_given_up_and_it_says_so(
 
 async def test_what_was_committed_is_told_after_a_restart(settings: Settings, receiver: Receiver) -> None:
     async with House(settings) as house:
-        await house.registry.outbox.stop()  # as when the process dies between the commit and the sending
+        await house.service.outbox.stop()  # as when the process dies between the commit and the sending
         token, source = house.token, await house.source()
         await subscribed(house, receiver, "order.created")
         await house.deliver(source, order_event())
@@ -508,7 +508,7 @@ async def test_what_was_committed_is_told_after_a_restart(settings: Settings, re
 
 async def test_what_a_process_that_died_had_claimed_is_told_by_the_next(settings: Settings, receiver: Receiver) -> None:
     async with House(settings) as house:
-        await house.registry.outbox.stop()
+        await house.service.outbox.stop()
         source = await house.source()
         await subscribed(house, receiver, "order.created")
         await house.deliver(source, order_event())
@@ -589,14 +589,14 @@ async def test_a_fault_of_ours_is_an_attempt_that_failed_and_holds_up_nobody(
     house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, made = await house.source(), await subscribed(house, receiver, "order.created")
-    shown, faults = house.registry.outbox._shown, iter([RuntimeError("a fault")])
+    shown, faults = house.service.outbox._shown, iter([RuntimeError("a fault")])
 
     def stumbles(row: Any, crm_contact_id: str | None) -> Any:
         for fault in faults:
             raise fault
         return shown(row, crm_contact_id)
 
-    monkeypatch.setattr(house.registry.outbox, "_shown", stumbles)
+    monkeypatch.setattr(house.service.outbox, "_shown", stumbles)
     await house.deliver(source, order_event())
     attempts = await attempted(house, made, 2)
     assert "a fault of ours (RuntimeError)" in attempts[0]["reason"] and attempts[1]["delivered"]

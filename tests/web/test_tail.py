@@ -14,12 +14,12 @@ from starlette.requests import Request
 from app.base.roles import Role
 from app.base.settings import Settings
 from app.observability import tail as app_tail
-from app.observability.tail import LONGEST, Line, Watcher
-from app.store.deliveries import Filter
+from app.observability.tail import LONGEST, TailRow, Watcher
+from app.store.deliveries import DeliveryFilter
 from app.web.api import tail
 from app.web.application import create_app
 from app.web.http.authentication import Caller
-from app.web.http.request import Asked
+from app.web.http.request import ApiRequest
 from tests.house import House, Lifespan, order_event
 from tests.server import Server
 
@@ -137,12 +137,12 @@ async def test_what_may_not_be_asked(house: House) -> None:
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "Last-Event-ID")
 
 
-def line(number: int, source: str = "src") -> Line:
-    return Line(lambda: {"id": number, "source_id": source, "received_at": 1, "reason": None, "external_id": None})
+def line(number: int, source: str = "src") -> TailRow:
+    return TailRow(lambda: {"id": number, "source_id": source, "received_at": 1, "reason": None, "external_id": None})
 
 
-@pytest.mark.parametrize("wanted", [Filter(), Filter(source_id="src")])
-async def test_a_slow_watcher_is_told_what_it_missed_and_holds_nobody_up(wanted: Filter) -> None:
+@pytest.mark.parametrize("wanted", [DeliveryFilter(), DeliveryFilter(source_id="src")])
+async def test_a_slow_watcher_is_told_what_it_missed_and_holds_nobody_up(wanted: DeliveryFilter) -> None:
     watcher = Watcher("acc", wanted)
     for number in range(LONGEST - 1):
         watcher.offer([line(number)])
@@ -161,18 +161,20 @@ async def test_a_slow_watcher_is_told_what_it_missed_and_holds_nobody_up(wanted:
 
 async def test_what_gathered_is_one_write_made_once_for_all(house: House) -> None:
     source = await house.source()
-    watchers = [house.registry.tail.watch(house.account_id, Filter()) for _ in range(2)]
-    asked = Asked(Request({"type": "http", "headers": []}), house.registry, Caller(house.account_id, None, Role.OPS))
-    streams = [tail._events(asked, watcher, Filter(), "") for watcher in watchers]
+    watchers = [house.service.tail.watch(house.account_id, DeliveryFilter()) for _ in range(2)]
+    asked = ApiRequest(
+        Request({"type": "http", "headers": []}), house.service, Caller(house.account_id, None, Role.OPS)
+    )
+    streams = [tail._events(asked, watcher, DeliveryFilter(), "") for watcher in watchers]
     assert {await anext(one) for one in streams} == {b": the log as it grows\n\n"}
     known = [(await house.deliver(source, order_event(str(number)))).json()["delivery_id"] for number in range(3)]
-    house.registry.tail.committed([], [], 0.0)  # a commit of nothing is nothing to tell of
+    house.service.tail.committed([], [], 0.0)  # a commit of nothing is nothing to tell of
     first, second = [await anext(one) for one in streams]
     assert first == second and first.count(b"event: delivery\n") == 3 and first.endswith(b"\n\n")
     assert [event.partition(b"\n")[0].decode() for event in first.split(b"\n\n")[:-1]] == [
         f"id: {one}" for one in known
     ]
-    made = Line(lambda: pytest.fail("it was made already"))
+    made = TailRow(lambda: pytest.fail("it was made already"))
     made.row = {"id": "dlv_", "attempts": 1}
     made.sent = b"made before\n\n"
     for watcher in watchers:
@@ -181,7 +183,7 @@ async def test_what_gathered_is_one_write_made_once_for_all(house: House) -> Non
     for one in streams:
         assert await anext(one) == b'event: missed\ndata: {"count": null}\n\nmade before\n\n'
         await one.aclose()
-    assert not house.registry.tail._watchers
+    assert not house.service.tail._watchers
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])  # on SQLite there is no other process
@@ -191,7 +193,7 @@ async def test_more_than_one_looks_at_is_told_as_a_gap(house: House, monkeypatch
     source = await house.source()
     other = create_app(house.settings)
     async with Lifespan(other):
-        watcher = other.registry.tail.watch(house.account_id, Filter())
+        watcher = other.service.tail.watch(house.account_id, DeliveryFilter())
         answers = await asyncio.gather(*(house.deliver(source, order_event(str(number))) for number in range(20)))
         known = {one.json()["delivery_id"] for one in answers}
         told: set[str] = set()
@@ -201,4 +203,4 @@ async def test_more_than_one_looks_at_is_told_as_a_gap(house: House, monkeypatch
             told |= {one.row["id"] for one in lines}
             assert lines or missed is None
         assert told < known
-        other.registry.tail.leave(watcher)
+        other.service.tail.leave(watcher)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cli.inprocess import InProcess
+from app.cli.inprocess import InProcessClient
 from app.web.api import exports
 from tests.house import House, eventually, order_event, signed
 from tests.web.test_retention import pruned
@@ -502,7 +502,7 @@ async def test_no_row_is_lost_or_told_twice_while_writes_go_on(house: House, mon
     ids = sorted(one["id"] for one in await house.data("/v1/orders"))
     seen: list[str] = []
     headers = {"Authorization": f"Bearer {house.token}"}
-    async with InProcess(house.app).asked("GET", "/v1/orders.jsonl", headers=headers) as (status, pieces):
+    async with InProcessClient(house.app).asked("GET", "/v1/orders.jsonl", headers=headers) as (status, pieces):
         assert status == 200
         async for piece in pieces:
             for line in piece.splitlines():

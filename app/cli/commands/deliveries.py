@@ -10,9 +10,9 @@ import typer
 
 from app.cli.output import (
     Account,
+    CommandFailed,
     Json,
     Misuse,
-    Refused,
     as_json,
     as_json_line,
     command,
@@ -138,7 +138,7 @@ def body(
     try:
         output.write_bytes(content)
     except OSError as fault:
-        raise Refused(f"{output}: {fault.strerror}") from None
+        raise CommandFailed(f"{output}: {fault.strerror}") from None
 
 
 @command(main, "changes", "deliveries changes dlv_01J…")
@@ -184,7 +184,7 @@ def tail(
         raise Misuse(f"--since or --until {fault}") from None
     with suppress(KeyboardInterrupt), opened("deliveries tail") as door:
         if door.settings.on_sqlite and not door.running:
-            raise Refused("no server is running, so nothing can come; start one: orders-registry serve")
+            raise CommandFailed("no server is running, so nothing can come; start one: orders-registry serve")
         named = door.owner(source) if source and not account else door.account(account)
 
         def newest() -> str:
@@ -248,7 +248,7 @@ def send(
         signed = door.post(f"/operator/sources/{source}/sign", body, account=door.owner(source))
         url = to or signed["url"]
         if door.settings.on_sqlite and not door.running and to is None:
-            raise Refused("no server is running to send it to; start one: orders-registry serve")
+            raise CommandFailed("no server is running to send it to; start one: orders-registry serve")
     try:
         answer = httpx.post(
             url,
@@ -259,7 +259,7 @@ def send(
             trust_env=httpx.URL(url).host not in LOOPBACK,  # a proxy is for what is far away
         )
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as fault:
-        raise Refused(f"{url}: {str(fault) or type(fault).__name__}") from None
+        raise CommandFailed(f"{url}: {str(fault) or type(fault).__name__}") from None
     try:
         said = answer.json()
     except ValueError:
@@ -267,7 +267,7 @@ def send(
     shown = {"status": answer.status_code, "url": url, **(said if isinstance(said, dict) else {"body": said})}
     as_json(shown) if json else facts(shown)
     if answer.is_error:
-        raise Refused(f"the answer was {answer.status_code}")
+        raise CommandFailed(f"the answer was {answer.status_code}")
 
 
 def _bytes(file: Path) -> bytes:
@@ -329,7 +329,7 @@ def verify(source: Source, headers: Headers, body: BodyFile, query: Queries = No
         for hint in found["hints"]:
             print(f"→ {hint}")
     if not found["verified"]:
-        raise Refused("no secret of the source proves this delivery")
+        raise CommandFailed("no secret of the source proves this delivery")
 
 
 @command(top, "try", "try src_01J… --headers headers.txt --body body.json")
@@ -351,7 +351,7 @@ def try_again(delivery: Delivery, json: Json = False) -> None:
         account = door.owner(delivery)
         kept = door.get(f"/v1/deliveries/{delivery}", account=account)
         if kept["body"] is None:
-            raise Refused(f"of {delivery} no body is kept any more, so there is nothing to read")
+            raise CommandFailed(f"of {delivery} no body is kept any more, so there is nothing to read")
         arrived = {name: kept[name] for name in ("headers", "body", "body_encoding")} | {"query": kept["query"] or {}}
         found = door.post(f"/v1/sources/{kept['source_id']}/try", arrived, account=account)
     _tried(found, json)

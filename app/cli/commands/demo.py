@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import Refused, command, group, note, table, when, word
+from app.cli.output import CommandFailed, command, group, note, table, when, word
 
 main = group("See it at work.")
 
@@ -29,7 +29,7 @@ SECRETS = {
 
 
 @dataclass(frozen=True)
-class Step:
+class DemoStep:
     """One delivery of the demonstration."""
 
     adapter: str
@@ -53,16 +53,16 @@ def _topic(kind: str, number: int) -> dict[str, str]:
     return {"x-shopify-topic": kind, "x-shopify-webhook-id": f"demo-{number}", "content-type": "application/json"}
 
 
-PAID = Step("shopify", "paid", _topic("orders/paid", 2), _shopify("paid", "2026-11-20T10:00:05-03:00"))
+PAID = DemoStep("shopify", "paid", _topic("orders/paid", 2), _shopify("paid", "2026-11-20T10:00:05-03:00"))
 STEPS = (
     PAID,
-    Step("shopify", "created (late)", _topic("orders/create", 1), _shopify("pending", "2026-11-20T10:00:00-03:00")),
+    DemoStep("shopify", "created (late)", _topic("orders/create", 1), _shopify("pending", "2026-11-20T10:00:00-03:00")),
     PAID,
-    Step(
+    DemoStep(
         "shopify", "cancelled (forged)", _topic("orders/cancelled", 3),
         _shopify("refunded", "2026-11-20T11:00:00-03:00"), forged=True,
     ),
-    Step(
+    DemoStep(
         "woocommerce", "processing", {"x-wc-webhook-topic": "order.updated"},
         {
             "id": 727, "number": "727", "status": "processing", "currency": "BRL", "total": "89.90",
@@ -72,7 +72,7 @@ STEPS = (
             "line_items": [{"name": "Coffee beans, 1 kg", "quantity": 1, "subtotal": "89.90", "total": "89.90"}],
         },
     ),
-    Step(
+    DemoStep(
         "stripe", "charge refunded in part", {},
         {
             "id": "evt_demo_2", "object": "event", "type": "charge.refunded", "created": 1795370400, "livemode": True,
@@ -84,7 +84,7 @@ STEPS = (
             }},
         },
     ),
-    Step(
+    DemoStep(
         "stripe", "payment succeeded", {},
         {
             "id": "evt_demo_1", "object": "event", "type": "payment_intent.succeeded", "created": 1795366801, "livemode": True,
@@ -95,7 +95,7 @@ STEPS = (
             }},
         },
     ),
-    Step(
+    DemoStep(
         "standard", "pending", {"webhook-id": "demo-standard-1", "content-type": "application/json"},
         {
             "type": "order.created", "timestamp": "2026-11-22T15:00:00Z",
@@ -179,7 +179,7 @@ def _address(server: "subprocess.Popen[bytes]", said: Path) -> str:
         if server.poll() is not None:
             break
         time.sleep(0.05)
-    raise Refused(f"the demonstration's server did not start: {said.read_text(errors='replace').strip()[-500:]}")
+    raise CommandFailed(f"the demonstration's server did not start: {said.read_text(errors='replace').strip()[-500:]}")
 
 
 def _play(settings: Any, address: str) -> None:
@@ -226,7 +226,7 @@ def _play(settings: Any, address: str) -> None:
     ])  # fmt: skip
 
 
-def _send(door: Any, account_id: str, source_id: str, address: str, step: Step) -> tuple[int, str]:
+def _send(door: Any, account_id: str, source_id: str, address: str, step: DemoStep) -> tuple[int, str]:
     """Signs a step as its shop would, and posts it: (HTTP status, outcome)."""
     import base64
 

@@ -12,7 +12,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from app.cli.commands import contacts as people
-from app.cli.output import Account, Json, Misuse, Refused, command, facts, group, plain
+from app.cli.output import Account, CommandFailed, Json, Misuse, command, facts, group, plain
 
 main = group("Files.")
 
@@ -139,7 +139,7 @@ def _import(
         form = form or _form(file, raw)
         if form not in MEDIA:
             raise Misuse("--format is csv or jsonl")
-        cut = _Cut()
+        cut = _Interrupted()
         # From here on only rows come and go, which hold no cycles: what else does is looked for after each part.
         gc.freeze()
         gc.disable()
@@ -153,7 +153,7 @@ def _import(
                 except (NoFile, UnicodeDecodeError, LookupError) as fault:
                     cut.fault = fault  # what was read before it is on its way, and told of first
 
-            told = _Told(json=json, dry_run=dry_run, done=moved)
+            told = _Counts(json=json, dry_run=dry_run, done=moved)
             try:
                 # In this process the next part is read while the one before is written.
                 ahead = 1 if door.running else 2
@@ -163,29 +163,29 @@ def _import(
                         gc.collect()
             except KeyboardInterrupt:
                 told.end()
-                raise Refused(
+                raise CommandFailed(
                     f"interrupted after {told.rows} lines; the same command again goes on from there"
                 ) from None
-            except Refused:
+            except CommandFailed:
                 if told.rows:
                     told.end()
                 raise
         if told.rows or cut.fault is None:
             told.end()
     if isinstance(cut.fault, UnicodeDecodeError):
-        raise Refused(
+        raise CommandFailed(
             f"{file}: near line {cut.line + 1} the text is not {encoding}; "
             "save it as UTF-8, or say --encoding, such as cp1252"
         )
     if isinstance(cut.fault, LookupError):
         raise Misuse(f"--encoding: {cut.fault}")
     if cut.fault is not None:
-        raise Refused(f"{file}: {cut.fault}")
+        raise CommandFailed(f"{file}: {cut.fault}")
     if told.counts["refused"]:
-        raise Refused(f"{told.counts['refused']} lines were refused" + ("" if dry_run else "; the others are in"))
+        raise CommandFailed(f"{told.counts['refused']} lines were refused" + ("" if dry_run else "; the others are in"))
 
 
-class _Cut:
+class _Interrupted:
     """Where the cutting of the file has come to."""
 
     def __init__(self) -> None:
@@ -194,7 +194,7 @@ class _Cut:
         self.fault: Exception | None = None  # why it could not go on
 
 
-class _Told:
+class _Counts:
     """What became of the lines, told as it becomes known: nothing of it is kept but the counts."""
 
     def __init__(self, *, json: bool, dry_run: bool, done: Callable[[int], None]) -> None:
@@ -266,7 +266,7 @@ def _form(file: str, raw: IO[bytes]) -> str:
     return "jsonl" if beginning.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else "csv"
 
 
-def _lines(raw: IO[bytes], encoding: str, cut: _Cut) -> Iterator[str]:
+def _lines(raw: IO[bytes], encoding: str, cut: _Interrupted) -> Iterator[str]:
     """The file's lines with their ends, a byte order mark taken off. Raises UnicodeDecodeError, LookupError."""
     import io
 
@@ -332,9 +332,9 @@ def _export(what: str, form: str, account: str | None, query: Mapping[str, Any],
                     out.flush()
                 except BrokenPipeError:
                     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has enough
-                    raise Refused("the reader went away") from None
+                    raise CommandFailed("the reader went away") from None
                 except KeyboardInterrupt:
-                    raise Refused("interrupted; what was written is not whole") from None
+                    raise CommandFailed("interrupted; what was written is not whole") from None
 
 
 @contextmanager
@@ -345,7 +345,7 @@ def _writing(output: Path | None) -> Iterator[IO[bytes]]:
     try:
         file = output.open("xb")
     except FileExistsError:
-        raise Refused(f"{output} is there already; an export overwrites nothing") from None
+        raise CommandFailed(f"{output} is there already; an export overwrites nothing") from None
     except OSError as fault:
         raise Misuse(f"{output}: {fault.strerror}") from None
     with file:

@@ -24,9 +24,9 @@ from app.cli.commands.deliveries import (
 from app.cli.output import (
     PROGRAM,
     Account,
+    CommandFailed,
     Json,
     Misuse,
-    Refused,
     as_json,
     as_json_line,
     command,
@@ -39,7 +39,7 @@ from app.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from app.cli.client import Door
+    from app.cli.client import ApiClient
 
 main = group("Jobs: bulk retries and remaps, which run in the background.")
 top = group("Recorded deliveries, read anew.")
@@ -57,7 +57,7 @@ BODY = ("headers", "query", "body", "body_encoding")
 # -- Followed ---------------------------------------------------------------------------------------------------------
 
 
-def follow(door: "Door", account: str, job_id: str) -> dict[str, Any]:
+def follow(door: "ApiClient", account: str, job_id: str) -> dict[str, Any]:
     """The job at its end. On a terminal its progress is shown; Ctrl-C leaves the job as it is. Raises Refused."""
     try:
         with _progress() as show:
@@ -68,7 +68,7 @@ def follow(door: "Door", account: str, job_id: str) -> dict[str, Any]:
                     return job
     except KeyboardInterrupt:
         goes_on = "it goes on in the server" if door.running else "it goes on when a server runs"
-        raise Refused(f"not waited for: {goes_on}; {PROGRAM} jobs show {job_id}, or jobs stop {job_id}") from None
+        raise CommandFailed(f"not waited for: {goes_on}; {PROGRAM} jobs show {job_id}, or jobs stop {job_id}") from None
 
 
 @contextmanager
@@ -101,10 +101,12 @@ def _ended(job: dict[str, Any]) -> None:
     for failure in job["failures"]:
         note(f"{failure['count']} could not be taken up: {failure['reason']}")
     if job["state"] != "done":
-        raise Refused(f"the job {job['state']}: {job['reason'] or 'somebody stopped it'}; what it had done stands")
+        raise CommandFailed(
+            f"the job {job['state']}: {job['reason'] or 'somebody stopped it'}; what it had done stands"
+        )
 
 
-def _changes(door: "Door", account: str, job_id: str, kind: str | None = None) -> Iterator[dict[str, Any]]:
+def _changes(door: "ApiClient", account: str, job_id: str, kind: str | None = None) -> Iterator[dict[str, Any]]:
     cursor = None
     while True:
         page = door.get(f"/v1/jobs/{job_id}/changes", account=account, kind=kind, limit=PAGE, cursor=cursor)
@@ -114,7 +116,7 @@ def _changes(door: "Door", account: str, job_id: str, kind: str | None = None) -
             return
 
 
-def _diff(door: "Door", account: str, job_id: str) -> None:
+def _diff(door: "ApiClient", account: str, job_id: str) -> None:
     """What changed, field by field, as tables."""
     rows = [
         (one["external_id"], one["change"] if at == 0 else "", name, *_sides(values))

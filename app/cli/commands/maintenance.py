@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import Json, Refused, as_json, command, facts, group, table
+from app.cli.output import CommandFailed, Json, as_json, command, facts, group, table
 
 main = group("Upkeep.")
 
@@ -15,20 +15,20 @@ def migrate(json: Json = False) -> None:
     """Bring the database to this version's schema. Safe to run again; `serve` does it by itself."""
     import asyncio
 
-    from app.base.file_lock import Held, Lock
+    from app.base.file_lock import AlreadyLocked, FileLock
     from app.cli.client import answers, settings_of
     from app.db.engine import Unavailable
     from app.db.migrate import Newer
     from app.db.migrate import migrate as run
 
     settings = settings_of()
-    lock = Lock(settings, "migrate") if settings.on_sqlite else None
+    lock = FileLock(settings, "migrate") if settings.on_sqlite else None
     try:
         if lock and not lock.wait(unless=lambda: answers(settings)):
-            raise Refused("a server runs on this database, and it migrated when it started")
+            raise CommandFailed("a server runs on this database, and it migrated when it started")
         before, after = asyncio.run(run(settings))
-    except (Held, Newer, Unavailable, OSError) as why:
-        raise Refused(str(why)) from None
+    except (AlreadyLocked, Newer, Unavailable, OSError) as why:
+        raise CommandFailed(str(why)) from None
     finally:
         if lock:
             lock.release()
@@ -61,7 +61,7 @@ def doctor(
         ]
         table(None, ("check", "", "found", "what to do"), rows)
     if not found["well"]:
-        raise Refused("not everything is well")
+        raise CommandFailed("not everything is well")
 
 
 @command(main, "backup", "backup /var/backups/orders.db")

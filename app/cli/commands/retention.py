@@ -8,9 +8,9 @@ from app.cli.commands.accounts import account as account_group
 from app.cli.output import (
     PROGRAM,
     Account,
+    CommandFailed,
     Json,
     Misuse,
-    Refused,
     as_json,
     command,
     facts,
@@ -69,7 +69,7 @@ def prune(
         every = door.get("/operator/accounts")["data"]
         meant = [one for one in every if account is None or account in (one["account_id"], one["name"])]
         if account is not None and not meant:
-            raise Refused(f"there is no account {account!r}; `{PROGRAM} account list` shows them")
+            raise CommandFailed(f"there is no account {account!r}; `{PROGRAM} account list` shows them")
         found = [_pruned(door, one["account_id"], dry_run) for one in meant]
     if json:
         as_json({"data": found})

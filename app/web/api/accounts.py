@@ -13,8 +13,19 @@ from app.store import accounts
 from app.store import retention as pruning
 from app.web.api.manual_orders import Currency
 from app.web.http.errors import invalid, not_found
-from app.web.http.request import Asked, Body, Change, Page, Shape, after, answer, null_only_for, page_of, route
-from app.web.http.schemas import AccountShown, Listed, MemberShown, TokenMadeShown, TokenShown
+from app.web.http.request import (
+    ApiRequest,
+    Body,
+    Page,
+    PatchBody,
+    TextPattern,
+    after,
+    answer,
+    null_only_for,
+    page_of,
+    route,
+)
+from app.web.http.schemas import AccountResponse, Listed, MemberResponse, TokenMadeResponse, TokenResponse
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # It ends up in a Content-Security-Policy: scheme, host and port alone, no wildcard, nothing that ends a directive. http is
@@ -22,7 +33,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Origin = Annotated[
     str,
     StringConstraints(max_length=255),
-    Shape(
+    TextPattern(
         r"^(https://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$",
         "must be scheme and host, with a port if need be, such as https://chat.example.com",
     ),
@@ -38,7 +49,7 @@ class AccountMade(Body):
 
 Age = Annotated[
     str,
-    Shape(r"^[1-9]\d{0,4}d$", "must be days, such as 30d"),
+    TextPattern(r"^[1-9]\d{0,4}d$", "must be days, such as 30d"),
     Field(description="days, as in 30d; null: kept for ever"),
 ]
 
@@ -61,7 +72,7 @@ class RetentionChange(Body):
     orders_erased: Literal["0d"] | None = None
 
 
-class AccountChange(Change):
+class AccountChange(PatchBody):
     """What an admin may set."""
 
     model_config = ConfigDict(json_schema_extra=null_only_for())
@@ -70,7 +81,7 @@ class AccountChange(Change):
     owner_privacy: bool | None = None
     default_currency: Currency | None = None
     default_region: (
-        Annotated[str, Shape(r"^[A-Z]{2}$", "must be two capital letters of ISO 3166, such as BR")] | None
+        Annotated[str, TextPattern(r"^[A-Z]{2}$", "must be two capital letters of ISO 3166, such as BR")] | None
     ) = None
     retention: RetentionChange | None = None
     panel_origins: Annotated[list[Origin], Field(max_length=20)] | None = None
@@ -85,7 +96,7 @@ class MemberMade(Body):
         Annotated[
             str,
             StringConstraints(min_length=1, max_length=64),
-            Shape(r"^[\w.@:-]+$", "may hold letters, digits and _ . @ : - alone"),
+            TextPattern(r"^[\w.@:-]+$", "may hold letters, digits and _ . @ : - alone"),
         ]
         | None
     ) = None
@@ -99,7 +110,7 @@ class TokenMade(Body):
     name: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
-def _account(row: Row) -> AccountShown:
+def _account(row: Row) -> AccountResponse:
     return {
         "account_id": row["account_id"],
         "name": row["name"],
@@ -113,112 +124,112 @@ def _account(row: Row) -> AccountShown:
     }
 
 
-async def make_account(asked: Asked) -> Response:
+async def make_account(asked: ApiRequest) -> Response:
     """A new account, off unless it is enabled at once; its admin's token is shown this once."""
     given = await asked.body(AccountMade)
-    account_id, token = await accounts.create(asked.registry.store, given.name, enable=given.enable)
+    account_id, token = await accounts.create(asked.service.store, given.name, enable=given.enable)
     return answer({"account_id": account_id, "admin_token": token}, 201)
 
 
-async def list_accounts(asked: Asked) -> Response:
+async def list_accounts(asked: ApiRequest) -> Response:
     """Every account of this installation."""
-    rows = await accounts.all_accounts(asked.registry.store)
+    rows = await accounts.all_accounts(asked.service.store)
     return answer({"data": [_account(row) for row in rows], "next_cursor": None})
 
 
-async def show_account(asked: Asked) -> Response:
+async def show_account(asked: ApiRequest) -> Response:
     """The account."""
-    row = await accounts.find(asked.registry.store, asked.account_id)
+    row = await accounts.find(asked.service.store, asked.account_id)
     if row is None:
         raise not_found("account")
     return answer(_account(row))
 
 
-async def change_account(asked: Asked) -> Response:
+async def change_account(asked: ApiRequest) -> Response:
     """Sets what is mentioned."""
     given = await asked.body(AccountChange)
     changes = given.model_dump(exclude_unset=True)
     if "retention" in changes:
         changes["retention"] = await _retention(asked, changes["retention"])
-    await accounts.change(asked.registry.store, asked.account_id, changes)
-    asked.registry.directory.forget()
+    await accounts.change(asked.service.store, asked.account_id, changes)
+    asked.service.source_cache.forget()
     return await show_account(asked)
 
 
-async def _retention(asked: Asked, given: dict[str, str | None]) -> dict[str, str]:
+async def _retention(asked: ApiRequest, given: dict[str, str | None]) -> dict[str, str]:
     """The ages that hold from now on. Pruning by itself waits a whole turn: what was set by mistake can be taken back."""
-    row = await accounts.find(asked.registry.store, asked.account_id)
-    await pruning.postpone(asked.registry.store)
+    row = await accounts.find(asked.service.store, asked.account_id)
+    await pruning.postpone(asked.service.store)
     ages = (row["retention"] if row else {}) | given
     return {name: age for name, age in ages.items() if age is not None}
 
 
-def _member(row: Row) -> MemberShown:
+def _member(row: Row) -> MemberResponse:
     return {"id": row["id"], "name": row["name"], "role": row["role"], "created_at": iso(row["created_at"])}
 
 
-async def make_member(asked: Asked) -> Response:
+async def make_member(asked: ApiRequest) -> Response:
     """A new member."""
     given = await asked.body(MemberMade)
-    row = await accounts.add_member(asked.registry.store, asked.account_id, given.name, given.role, given.id)
+    row = await accounts.add_member(asked.service.store, asked.account_id, given.name, given.role, given.id)
     return answer(_member(row), 201)
 
 
-async def list_members(asked: Asked) -> Response:
+async def list_members(asked: ApiRequest) -> Response:
     """The members."""
     query = asked.query(Page)
     rows = await accounts.members(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
     return answer(page_of(rows, query.limit, _member, lambda row: row["id"]))
 
 
-def _token(row: Row) -> TokenShown:
+def _token(row: Row) -> TokenResponse:
     return {
         "id": row["id"], "member_id": row["member_id"], "role": row["role"], "name": row["name"],
         "created_at": iso(row["created_at"]), "revoked_at": iso(row["revoked_at"]),
     }  # fmt: skip
 
 
-async def make_token(asked: Asked) -> Response:
+async def make_token(asked: ApiRequest) -> Response:
     """A new token; it is shown this once, and only its hash is kept."""
     given = await asked.body(TokenMade)
-    store, member_id = asked.registry.store, given.member_id
+    store, member_id = asked.service.store, given.member_id
     if member_id is None:
         made = await accounts.add_member(store, asked.account_id, given.name or str(given.role), given.role, None)
         member_id = made["id"]
     elif await accounts.member(store, asked.account_id, member_id) is None:
         raise invalid("member_id", "there is no such member; POST /v1/members makes one")
     token_id, token = await accounts.add_token(store, asked.account_id, given.role, member_id, given.name)
-    made_now: TokenMadeShown = {"token": token, "id": token_id, "role": given.role, "member_id": member_id}
+    made_now: TokenMadeResponse = {"token": token, "id": token_id, "role": given.role, "member_id": member_id}
     return answer(made_now, 201)
 
 
-async def list_tokens(asked: Asked) -> Response:
+async def list_tokens(asked: ApiRequest) -> Response:
     """The tokens, without themselves."""
     query = asked.query(Page)
     rows = await accounts.tokens(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
     return answer(page_of(rows, query.limit, _token, lambda row: row["id"]))
 
 
-async def revoke_token(asked: Asked) -> Response:
+async def revoke_token(asked: ApiRequest) -> Response:
     """Revokes a token; it is refused within a second in every process."""
-    if not await accounts.revoke_token(asked.registry.store, asked.account_id, asked.path("token")):
+    if not await accounts.revoke_token(asked.service.store, asked.account_id, asked.path("token")):
         raise not_found("token")
-    asked.registry.directory.forget()
+    asked.service.source_cache.forget()
     return Response(status_code=204)
 
 
 ROUTES: list[Route] = [
     route("POST", "/operator/accounts", make_account, None, operator=True),
     route("GET", "/operator/accounts", list_accounts, None, operator=True),
-    route("GET", "/v1/account", show_account, Permission.ACCOUNT, gives=AccountShown),
-    route("PATCH", "/v1/account", change_account, Permission.ACCOUNT, takes=AccountChange, gives=AccountShown),
-    route("POST", "/v1/members", make_member, Permission.ACCOUNT, takes=MemberMade, gives=MemberShown, status=201),
-    route("GET", "/v1/members", list_members, Permission.ACCOUNT, query=Page, gives=Listed[MemberShown]),
-    route("POST", "/v1/tokens", make_token, Permission.ACCOUNT, takes=TokenMade, gives=TokenMadeShown, status=201),
-    route("GET", "/v1/tokens", list_tokens, Permission.ACCOUNT, query=Page, gives=Listed[TokenShown]),
+    route("GET", "/v1/account", show_account, Permission.ACCOUNT, gives=AccountResponse),
+    route("PATCH", "/v1/account", change_account, Permission.ACCOUNT, takes=AccountChange, gives=AccountResponse),
+    route("POST", "/v1/members", make_member, Permission.ACCOUNT, takes=MemberMade, gives=MemberResponse, status=201),
+    route("GET", "/v1/members", list_members, Permission.ACCOUNT, query=Page, gives=Listed[MemberResponse]),
+    route("POST", "/v1/tokens", make_token, Permission.ACCOUNT, takes=TokenMade, gives=TokenMadeResponse, status=201),
+    route("GET", "/v1/tokens", list_tokens, Permission.ACCOUNT, query=Page, gives=Listed[TokenResponse]),
     route("DELETE", "/v1/tokens/{token}", revoke_token, Permission.ACCOUNT, status=204),
 ]

@@ -6,11 +6,11 @@ from starlette.routing import Route
 import adapters
 from app.base.roles import Permission
 from app.base.samples import described
-from app.web.http.request import Asked, Query, answer, route
-from app.web.http.schemas import AdapterShown, Listed
+from app.web.http.request import ApiRequest, Query, answer, route
+from app.web.http.schemas import AdapterResponse, Listed
 
 
-async def list_adapters(asked: Asked) -> Response:
+async def list_adapters(asked: ApiRequest) -> Response:
     """Every adapter: what it reads and how to set it up."""
     asked.query(Query)
     return answer({"data": [described(adapters.load(name)) for name in adapters.names()], "next_cursor": None})
@@ -19,6 +19,6 @@ async def list_adapters(asked: Asked) -> Response:
 ROUTES: list[Route] = [
     route(
         "GET", "/v1/adapters", list_adapters, None,
-        any_of=(Permission.SOURCES, Permission.LOG, Permission.READ), gives=Listed[AdapterShown],
+        any_of=(Permission.SOURCES, Permission.LOG, Permission.READ), gives=Listed[AdapterResponse],
     ),
 ]  # fmt: skip

@@ -8,11 +8,11 @@ from starlette.routing import Route
 
 from app.base.roles import Permission
 from app.store import contact_merges, contacts
-from app.store.contact_merges import Merged, MergeRefused
-from app.web.api.contacts import shown
+from app.store.contact_merges import MergeRejected, MergeResult
+from app.web.api.contacts import serialize
 from app.web.http.errors import Problem, not_found, quoted
-from app.web.http.request import Asked, Body, answer, route
-from app.web.http.schemas import MergedShown
+from app.web.http.request import ApiRequest, Body, answer, route
+from app.web.http.schemas import MergedResponse
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
@@ -23,19 +23,19 @@ class MergeBody(Body):
     into: Word = Field(description="the contact that remains: our id (cnt_…) or the CRM's")
 
 
-async def _itself(asked: Asked) -> str:
-    found = await contact_merges.itself(asked.registry.store, asked.account_id, asked.path("contact"))
+async def _itself(asked: ApiRequest) -> str:
+    found = await contact_merges.itself(asked.service.store, asked.account_id, asked.path("contact"))
     if found is None:
         raise not_found("contact")
     return found
 
 
-async def _answer(asked: Asked, contact_id: str, merged: Merged) -> Response:
-    row = await contacts.find(asked.registry.store, asked.account_id, contact_id)
+async def _answer(asked: ApiRequest, contact_id: str, merged: MergeResult) -> Response:
+    row = await contacts.find(asked.service.store, asked.account_id, contact_id)
     if row is None:
         raise not_found("contact")
-    told: MergedShown = {
-        "contact": await shown(asked, row),
+    told: MergedResponse = {
+        "contact": await serialize(asked, row),
         "contact_id": merged.contact_id,
         "survivor_id": merged.survivor_id,
         "moved": {"orders": merged.orders, "identities": merged.identities, "deals": merged.deals},
@@ -43,10 +43,10 @@ async def _answer(asked: Asked, contact_id: str, merged: Merged) -> Response:
     return answer(told)
 
 
-async def merge(asked: Asked) -> Response:
+async def merge(asked: ApiRequest) -> Response:
     """Everything of the contact moves to another; its id, and the CRM's, answer as that one from then on."""
     given = await asked.body(MergeBody)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     contact_id = await _itself(asked)
     into = await contact_merges.itself(store, account_id, given.into)
     if into is None:
@@ -57,19 +57,19 @@ async def merge(asked: Asked) -> Response:
         )
     try:
         done = await contact_merges.merge(store, account_id, contact_id, into, asked.caller.member_id)
-    except MergeRefused as why:
+    except MergeRejected as why:
         raise Problem("conflict", str(why), errors=[{"field": "into", "message": str(why)}]) from None
-    asked.registry.held.contact_appeared()
+    asked.service.held.contact_appeared()
     return await _answer(asked, done.survivor_id, done)
 
 
-async def unmerge(asked: Asked) -> Response:
+async def unmerge(asked: ApiRequest) -> Response:
     """Undoes the contact's merge: it has again what moved along. What came since stays with the survivor."""
     await asked.body(Body)
     contact_id = await _itself(asked)
     try:
-        done = await contact_merges.undo(asked.registry.store, asked.account_id, contact_id)
-    except MergeRefused as why:
+        done = await contact_merges.undo(asked.service.store, asked.account_id, contact_id)
+    except MergeRejected as why:
         raise Problem("conflict", str(why)) from None
     return await _answer(asked, done.contact_id, done)
 
@@ -77,10 +77,10 @@ async def unmerge(asked: Asked) -> Response:
 ROUTES: list[Route] = [
     route(
         "POST", "/v1/contacts/{contact}/merge", merge, Permission.MANAGE,
-        needs_registry=True, takes=MergeBody, gives=MergedShown, fails=("contact_not_found",),
+        needs_registry=True, takes=MergeBody, gives=MergedResponse, fails=("contact_not_found",),
     ),
     route(
         "POST", "/v1/contacts/{contact}/unmerge", unmerge, Permission.MANAGE,
-        needs_registry=True, takes=Body, gives=MergedShown,
+        needs_registry=True, takes=Body, gives=MergedResponse,
     ),
 ]  # fmt: skip

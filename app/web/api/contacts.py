@@ -17,15 +17,15 @@ from app.store import accounts, contacts, orders
 from app.web.api.orders import OrderQuery, list_orders, wanted
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import Asked, Body, Page, Query, after, answer, cursor, route
+from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor, route
 from app.web.http.schemas import (
     ConflictOfContact,
-    ConflictShown,
+    ConflictResponse,
     ContactWhole,
     Listed,
-    OrderShown,
-    SummaryShown,
-    SumsShown,
+    OrderResponse,
+    SummaryResponse,
+    SumsResponse,
 )
 from app.web.http.visibility import wallet_of
 
@@ -33,7 +33,7 @@ _OURS = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
-class Known(Query):
+class IdentityQuery(Query):
     """The identity to look up."""
 
     email: str | None = None
@@ -71,13 +71,13 @@ class ContactBody(Body):
     after_erasure: bool = Field(False, description="somebody who was erased is a contact again, and that is meant")
 
 
-async def region_of(asked: Asked) -> str:
+async def region_of(asked: ApiRequest) -> str:
     """Where numbers without a country code are."""
-    account = await accounts.find(asked.registry.store, asked.account_id)
+    account = await accounts.find(asked.service.store, asked.account_id)
     return account["default_region"] if account else "BR"
 
 
-async def seen(asked: Asked, row: Row | None) -> Row:
+async def visible(asked: ApiRequest, row: Row | None) -> Row:
     """The contact, if the asker may see it. Raises Problem: outside a rep's wallet there is nothing."""
     if row is None:
         raise not_found("contact")
@@ -87,9 +87,9 @@ async def seen(asked: Asked, row: Row | None) -> Row:
     return row
 
 
-async def shown(asked: Asked, row: Row) -> ContactWhole:
+async def serialize(asked: ApiRequest, row: Row) -> ContactWhole:
     """A contact as it is answered."""
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     everything = await wallet_of(asked) is None
     return {
         **serializers.contact(row, await contacts.identities_of(store, account_id, [row["id"]])),
@@ -99,7 +99,7 @@ async def shown(asked: Asked, row: Row) -> ContactWhole:
     }
 
 
-def conflict(row: Row, everything: bool = True) -> ConflictShown:
+def conflict(row: Row, everything: bool = True) -> ConflictResponse:
     """An identity that was told of one contact and belongs to another; whose it is only to who sees all contacts."""
     return {
         **serializers.identity(row["kind"], row["value"]),
@@ -109,9 +109,9 @@ def conflict(row: Row, everything: bool = True) -> ConflictShown:
     }
 
 
-async def one_identity(asked: Asked, query: Known) -> tuple[str, str]:
+async def one_identity(asked: ApiRequest, query: IdentityQuery) -> tuple[str, str]:
     """The one identity that a query names, in its canonical form. Raises Problem."""
-    given = {name: text for name in Known.model_fields if (text := getattr(query, name))}
+    given = {name: text for name in IdentityQuery.model_fields if (text := getattr(query, name))}
     if len(given) != 1:
         raise invalid("query", "name one of email, phone, document, crm_id")
     ((name, text),) = given.items()
@@ -129,16 +129,16 @@ async def one_identity(asked: Asked, query: Known) -> tuple[str, str]:
     return ("crm" if name == "crm_id" else name), value
 
 
-async def look_up(asked: Asked) -> Response:
+async def look_up(asked: ApiRequest) -> Response:
     """Exact look-up through one identity; an empty list when nobody is known by it."""
-    kind, value = await one_identity(asked, asked.query(Known))
-    row = await contacts.by_identity(asked.registry.store, asked.account_id, kind, value)
+    kind, value = await one_identity(asked, asked.query(IdentityQuery))
+    row = await contacts.by_identity(asked.service.store, asked.account_id, kind, value)
     owner = await wallet_of(asked)
     found = [row] if row is not None and (owner is None or row["owner_id"] == owner) else []
-    return answer({"data": [await shown(asked, one) for one in found], "next_cursor": None})
+    return answer({"data": [await serialize(asked, one) for one in found], "next_cursor": None})
 
 
-async def upsert(asked: Asked) -> Response:
+async def upsert(asked: ApiRequest) -> Response:
     """The contact of the CRM's id, made or changed."""
     crm_id = asked.path("contact")
     if _OURS.fullmatch(crm_id):
@@ -147,7 +147,7 @@ async def upsert(asked: Asked) -> Response:
     given = await asked.body(ContactBody, region=region)
     customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
     told = await contacts.upsert(
-        asked.registry.store,
+        asked.service.store,
         asked.account_id,
         crm_id,
         name=given.name,
@@ -163,62 +163,62 @@ async def upsert(asked: Asked) -> Response:
             'it, say so: "after_erasure": true',
             errors=[{"field": "after_erasure", "message": "is needed: the person was erased"}],
         )
-    asked.registry.held.contact_appeared()
-    row = await contacts.find(asked.registry.store, asked.account_id, told.contact_id)
+    asked.service.held.contact_appeared()
+    row = await contacts.find(asked.service.store, asked.account_id, told.contact_id)
     if row is None:
         raise not_found("contact")
-    return answer(await shown(asked, row), 201 if told.created else 200)
+    return answer(await serialize(asked, row), 201 if told.created else 200)
 
 
-async def take_away(asked: Asked) -> Response:
+async def take_away(asked: ApiRequest) -> Response:
     """The contact is not known by this identity any more: it was mistyped, or is somebody else's."""
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     row = await contacts.find(store, account_id, asked.path("contact"))
     if row is None:
         raise not_found("contact")
-    kind, value = await one_identity(asked, asked.query(Known))
+    kind, value = await one_identity(asked, asked.query(IdentityQuery))
     if kind == "crm":
         raise invalid(
             "crm_id", "is what the CRM calls the contact and stays; to bring two contacts together, merge them"
         )
     if not await contacts.take_away(store, account_id, row["id"], kind, value):
         raise not_found("such identity of this contact")
-    return answer(await shown(asked, await contacts.find(store, account_id, row["id"]) or row))
+    return answer(await serialize(asked, await contacts.find(store, account_id, row["id"]) or row))
 
 
-async def conflicts(asked: Asked) -> Response:
+async def conflicts(asked: ApiRequest) -> Response:
     """Identities that were told of one contact and belong to another: merge the two, or take the identity from one."""
     query = asked.query(Page)
     rows, following = await contacts.conflicts(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
+        asked.service.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
     )
-    shown: list[ConflictOfContact] = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
-    return answer({"data": shown, "next_cursor": cursor(following) if following else None})
+    serialize: list[ConflictOfContact] = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
+    return answer({"data": serialize, "next_cursor": cursor(following) if following else None})
 
 
-async def show(asked: Asked) -> Response:
+async def show(asked: ApiRequest) -> Response:
     """One contact."""
-    row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
-    return answer(await shown(asked, row))
+    row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
+    return answer(await serialize(asked, row))
 
 
-async def orders_of(asked: Asked) -> Response:
+async def orders_of(asked: ApiRequest) -> Response:
     """What the contact bought, newest first."""
-    row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
     return await list_orders(asked, contact_id=row["id"])
 
 
-async def summary(asked: Asked) -> Response:
+async def summary(asked: ApiRequest) -> Response:
     """Per currency, computed from the orders."""
-    row = await seen(asked, await contacts.find(asked.registry.store, asked.account_id, asked.path("contact")))
+    row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
     asked.query(Query)
     rows = await orders.summary(
-        asked.registry.store, asked.account_id, await wanted(asked, OrderQuery(), contact_id=row["id"])
+        asked.service.store, asked.account_id, await wanted(asked, OrderQuery(), contact_id=row["id"])
     )
     return answer({"contact_id": row["id"], "currencies": [sums(one) for one in rows]})
 
 
-def sums(row: Row) -> SumsShown:
+def sums(row: Row) -> SumsResponse:
     """What orders in one currency sum up to."""
     currency = row["currency"]
     average = (
@@ -244,7 +244,7 @@ def sums(row: Row) -> SumsShown:
 ROUTES: list[Route] = [
     route(
         "GET", "/v1/contacts", look_up, Permission.READ,
-        needs_registry=True, query=Known, gives=Listed[ContactWhole],
+        needs_registry=True, query=IdentityQuery, gives=Listed[ContactWhole],
     ),
     route(
         "PUT", "/v1/contacts/{contact}", upsert, Permission.MANAGE,
@@ -252,7 +252,7 @@ ROUTES: list[Route] = [
     ),
     route(
         "DELETE", "/v1/contacts/{contact}/identities", take_away, Permission.MANAGE,
-        needs_registry=True, query=Known, gives=ContactWhole,
+        needs_registry=True, query=IdentityQuery, gives=ContactWhole,
     ),
     route(
         "GET", "/v1/identity-conflicts", conflicts, Permission.MANAGE,
@@ -261,7 +261,7 @@ ROUTES: list[Route] = [
     route("GET", "/v1/contacts/{contact}", show, Permission.READ, needs_registry=True, gives=ContactWhole),
     route(
         "GET", "/v1/contacts/{contact}/orders", orders_of, Permission.READ,
-        needs_registry=True, query=OrderQuery, gives=Listed[OrderShown],
+        needs_registry=True, query=OrderQuery, gives=Listed[OrderResponse],
     ),
-    route("GET", "/v1/contacts/{contact}/summary", summary, Permission.READ, needs_registry=True, gives=SummaryShown),
+    route("GET", "/v1/contacts/{contact}/summary", summary, Permission.READ, needs_registry=True, gives=SummaryResponse),
 ]  # fmt: skip

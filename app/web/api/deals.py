@@ -9,12 +9,12 @@ from app.base.clock import iso
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, deals, manual_orders
-from app.store.contact_merges import Gone
+from app.store.contact_merges import ContactGone
 from app.web.api.manual_orders import OPERATOR, Title, Word, no_contact
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http.errors import Problem, not_found
-from app.web.http.request import Asked, Body, answer, route
-from app.web.http.schemas import DealShown, Listed, OrderShown
+from app.web.http.request import ApiRequest, Body, answer, route
+from app.web.http.schemas import DealResponse, Listed, OrderResponse
 from app.web.http.visibility import wallet_of
 
 
@@ -27,8 +27,8 @@ class DealBody(Body):
     orders: Literal["keep", "move"] | None = None
 
 
-async def _shown(asked: Asked, row: Row) -> DealShown:
-    contact = await contacts.find(asked.registry.store, asked.account_id, row["contact_id"])
+async def _serialize(asked: ApiRequest, row: Row) -> DealResponse:
+    contact = await contacts.find(asked.service.store, asked.account_id, row["contact_id"])
     return {
         "crm_id": row["crm_id"],
         "contact_id": contact["id"] if contact else row["contact_id"],
@@ -40,9 +40,9 @@ async def _shown(asked: Asked, row: Row) -> DealShown:
     }
 
 
-async def _seen(asked: Asked) -> Row:
+async def _visible(asked: ApiRequest) -> Row:
     """The deal, if the asker may see it. Raises Problem: outside a rep's wallet there is nothing."""
-    store = asked.registry.store
+    store = asked.service.store
     row = await deals.find(store, asked.account_id, asked.path("deal"))
     if row is None:
         raise not_found("deal")
@@ -54,11 +54,11 @@ async def _seen(asked: Asked) -> Row:
     return row
 
 
-async def upsert(asked: Asked) -> Response:
+async def upsert(asked: ApiRequest) -> Response:
     """The deal of the CRM's id, made or changed; what is not mentioned is left alone."""
     crm_id = asked.path("deal")
     given = await asked.body(DealBody)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     contact = await contacts.find(store, account_id, given.contact)
     if contact is None:
         raise no_contact(given.contact)
@@ -73,21 +73,21 @@ async def upsert(asked: Asked) -> Response:
                 store, account_id, order, said={"contact_id": contact["id"]}, refunded=None,
                 member_id=asked.caller.member_id or OPERATOR,
             )  # fmt: skip
-    except Gone:  # erased meanwhile; the same request again moves what was not moved yet
+    except ContactGone:  # erased meanwhile; the same request again moves what was not moved yet
         raise no_contact(given.contact) from None
     row = await deals.find(store, account_id, crm_id)
     if row is None:
         raise not_found("deal")
-    return answer(await _shown(asked, row), 201 if new else 200)
+    return answer(await _serialize(asked, row), 201 if new else 200)
 
 
-async def _others(asked: Asked, crm_id: str, contact_id: str, before: Row | None, wish: str | None) -> list[Row]:
+async def _others(asked: ApiRequest, crm_id: str, contact_id: str, before: Row | None, wish: str | None) -> list[Row]:
     """The orders that are to move to the deal's new contact. Raises Problem when nobody said what becomes of them."""
     if before is None or before["contact_id"] == contact_id:
         if wish == "move":
-            return await deals.orders_of_others(asked.registry.store, asked.account_id, crm_id, contact_id)
+            return await deals.orders_of_others(asked.service.store, asked.account_id, crm_id, contact_id)
         return []
-    found = await deals.orders_of_others(asked.registry.store, asked.account_id, crm_id, contact_id)
+    found = await deals.orders_of_others(asked.service.store, asked.account_id, crm_id, contact_id)
     if found and wish is None:
         raise Problem(
             "conflict",
@@ -98,25 +98,25 @@ async def _others(asked: Asked, crm_id: str, contact_id: str, before: Row | None
     return found if wish == "move" else []
 
 
-async def show(asked: Asked) -> Response:
+async def show(asked: ApiRequest) -> Response:
     """One deal."""
-    return answer(await _shown(asked, await _seen(asked)))
+    return answer(await _serialize(asked, await _visible(asked)))
 
 
-async def orders_of(asked: Asked) -> Response:
+async def orders_of(asked: ApiRequest) -> Response:
     """What was ordered on the deal, newest first."""
-    row = await _seen(asked)
+    row = await _visible(asked)
     return await list_orders(asked, deal_id=row["crm_id"])
 
 
 ROUTES: list[Route] = [
     route(
         "PUT", "/v1/deals/{deal}", upsert, Permission.MANAGE,
-        needs_registry=True, takes=DealBody, gives=DealShown, status=201, also=(200,), fails=("contact_not_found",),
+        needs_registry=True, takes=DealBody, gives=DealResponse, status=201, also=(200,), fails=("contact_not_found",),
     ),
-    route("GET", "/v1/deals/{deal}", show, Permission.READ, needs_registry=True, gives=DealShown),
+    route("GET", "/v1/deals/{deal}", show, Permission.READ, needs_registry=True, gives=DealResponse),
     route(
         "GET", "/v1/deals/{deal}/orders", orders_of, Permission.READ,
-        needs_registry=True, query=OrderQuery, gives=Listed[OrderShown],
+        needs_registry=True, query=OrderQuery, gives=Listed[OrderResponse],
     ),
 ]  # fmt: skip

@@ -12,15 +12,15 @@ from app.base.clock import iso
 from app.base.outcome import RECORDED, Outcome
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.ingest.reprocess import NotKept
-from app.observability.diff import Change, changes
+from app.ingest.reprocess import NotRecorded
+from app.observability.diff import FieldChange, changes
 from app.store import contacts, deliveries, orders, sources
-from app.store.delivery_search import look
+from app.store.delivery_search import search
 from app.web.api.orders import Since, moment_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, not_found
-from app.web.http.request import Asked, Body, Page, Query, Stream, after, answer, cursor, page_of, route
-from app.web.http.schemas import DeliveryShown, DeliveryWhole, Listed, Opened, RetriedShown, SourceNamed
+from app.web.http.request import ApiRequest, Body, Page, Query, Stream, after, answer, cursor, page_of, route
+from app.web.http.schemas import DeliveryResponse, DeliveryWhole, Listed, Opened, RetriedResponse, SourceNamed
 
 
 def _recorded(outcome: Outcome) -> Outcome:
@@ -51,20 +51,20 @@ class DeliveryQuery(Page):
     newer_than: str | None = Field(None, max_length=64)
 
 
-async def index(asked: Asked) -> Response:
+async def index(asked: ApiRequest) -> Response:
     """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first.
 
     What matches rarely is looked for so many rows at a time: a page may hold fewer than `limit`, even none, and still have
     a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
     """
     query = asked.query(DeliveryQuery)
-    store, contact_id = asked.registry.store, None
+    store, contact_id = asked.service.store, None
     if query.contact:
         found = await contacts.find(store, asked.account_id, query.contact)
         if found is None:
             return answer({"data": [], "next_cursor": None})
         contact_id = found["id"]
-    wanted = deliveries.Filter(
+    wanted = deliveries.DeliveryFilter(
         source_id=query.source_id,
         outcome=query.outcome,
         kind=query.kind,
@@ -77,14 +77,14 @@ async def index(asked: Asked) -> Response:
     if query.newer_than is not None:
         rows = await deliveries.newer(store, asked.account_id, wanted, than=query.newer_than, limit=query.limit)
         return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": None})
-    rows, place = await look(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
+    rows, place = await search(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
     following = None if place is None else cursor(place)
     return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": following})
 
 
-async def show(asked: Asked) -> Response:
+async def show(asked: ApiRequest) -> Response:
     """One delivery; its body only for those who may see bodies."""
-    store = asked.registry.store
+    store = asked.service.store
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
     if row is None:
         raise not_found("delivery")
@@ -120,16 +120,16 @@ def opened(body: bytes, envelope: Row) -> Opened:
     }
 
 
-async def retry(asked: Asked) -> Response:
+async def retry(asked: ApiRequest) -> Response:
     """Takes one recorded delivery up again, with today's adapter."""
     await asked.body(Body)
     try:
-        receipt = await asked.registry.retry.retry(asked.account_id, asked.path("delivery"))
-    except NotKept as why:
+        receipt = await asked.service.retry.retry(asked.account_id, asked.path("delivery"))
+    except NotRecorded as why:
         raise Problem("conflict", f"the delivery cannot be taken up again: {why}") from None
     if receipt is None:
         raise not_found("delivery")
-    told: RetriedShown = {
+    told: RetriedResponse = {
         "delivery_id": receipt.delivery_id,
         "outcome": receipt.outcome,
         "reason": receipt.reason,
@@ -138,31 +138,31 @@ async def retry(asked: Asked) -> Response:
     return answer(told)
 
 
-async def sources_of(asked: Asked) -> Response:
+async def sources_of(asked: ApiRequest) -> Response:
     """The account's sources as the log names them, for those who read it and keep no sources."""
     query = asked.query(Page)
     rows = await sources.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
 
     return answer(page_of(rows, query.limit, lambda row: _named(asked, row), lambda row: row["id"]))
 
 
-def _named(asked: Asked, row: Row) -> SourceNamed:
+def _named(asked: ApiRequest, row: Row) -> SourceNamed:
     return {
         "id": row["id"],
         "name": row["name"],
         "adapter": row["adapter"],
         "enabled": row["enabled"],
-        "webhook_url": asked.registry.directory.webhook_url(row["id"]),
+        "webhook_url": asked.service.source_cache.webhook_url(row["id"]),
     }
 
 
 ROUTES: list[Route] = [
     route("GET", "/v1/deliveries/sources", sources_of, Permission.LOG, query=Page, gives=Listed[SourceNamed]),
-    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryShown]),
+    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryResponse]),
     route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
-    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedShown),
+    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedResponse),
 ]
 
 
@@ -170,7 +170,7 @@ _MONEY = frozenset({"value", "refunded_value"})
 _TIMES = frozenset({"ordered_at", "paid_at"})
 
 
-class ChangeShown(TypedDict):
+class ChangeResponse(TypedDict):
     """A field before and after, in the shape in which an order shows it."""
 
     field: str
@@ -186,23 +186,23 @@ class OrderChanged(TypedDict):
     title: str | None
     made: bool
     values: bool
-    changes: list[ChangeShown]
+    changes: list[ChangeResponse]
 
 
-class ChangesShown(TypedDict):
+class ChangesResponse(TypedDict):
     """Every order that the delivery told of."""
 
     data: list[OrderChanged]
     next_cursor: None
 
 
-async def body(asked: Asked) -> Response:
+async def body(asked: ApiRequest) -> Response:
     """The exact bytes that arrived, to keep as a file."""
     asked.query(Query)
-    row = await deliveries.find(asked.registry.store, asked.account_id, asked.path("delivery"))
+    row = await deliveries.find(asked.service.store, asked.account_id, asked.path("delivery"))
     if row is None:
         raise not_found("delivery")
-    kept = await deliveries.body(asked.registry.store, asked.account_id, row["id"])
+    kept = await deliveries.body(asked.service.store, asked.account_id, row["id"])
     if kept is None:
         raise Problem("not_found", "the body of this delivery is not kept any more")
     return Response(
@@ -217,10 +217,10 @@ async def body(asked: Asked) -> Response:
     )
 
 
-async def changed(asked: Asked) -> Response:
+async def changed(asked: ApiRequest) -> Response:
     """What the delivery changed in its orders when it was taken up."""
     asked.query(Query)
-    store = asked.registry.store
+    store = asked.service.store
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
     if row is None:
         raise not_found("delivery")
@@ -229,16 +229,16 @@ async def changed(asked: Asked) -> Response:
         order = await orders.find(store, asked.account_id, order_id)
         if order is not None:
             new, found = changes(await orders.history(store, asked.account_id, order["id"]), row["id"])
-            told.append(_shown(order, new, found, values=_sees_values(asked)))
+            told.append(_serialize(order, new, found, values=_sees_values(asked)))
     return answer({"data": told, "next_cursor": None})
 
 
-def _sees_values(asked: Asked) -> bool:
+def _sees_values(asked: ApiRequest) -> bool:
     """An order's content is for those who read orders, or the bodies that it came in."""
     return asked.caller.may(Permission.READ) or asked.caller.may(Permission.BODIES)
 
 
-def _shown(order: dict[str, Any], new: bool, found: list[Change], *, values: bool) -> OrderChanged:
+def _serialize(order: dict[str, Any], new: bool, found: list[FieldChange], *, values: bool) -> OrderChanged:
     return {
         "order_id": order["id"],
         "external_id": order["external_id"],
@@ -276,5 +276,5 @@ ROUTES += [
         "GET", f"{_ID}/body", body, Permission.BODIES,
         gives=Stream("application/octet-stream", "The exact bytes that arrived.", binary=True),
     ),
-    route("GET", f"{_ID}/changes", changed, Permission.LOG, gives=ChangesShown),
+    route("GET", f"{_ID}/changes", changed, Permission.LOG, gives=ChangesResponse),
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from app.db.statements import Row, to_json
 from app.store import contacts, orders
 from app.web.api.orders import AllOrdersFilters, wanted
 from app.web.http import serializers
-from app.web.http.request import Asked, Query, Stream, route
+from app.web.http.request import ApiRequest, Query, Stream, route
 from app.web.http.visibility import wallet_of
 
 PAGE = 500
@@ -43,25 +43,25 @@ class OrderExportQuery(ExportQuery, AllOrdersFilters):
     """The filters of the list of orders."""
 
 
-async def orders_csv(asked: Asked) -> Response:
+async def orders_csv(asked: ApiRequest) -> Response:
     """Orders as CSV, by id."""
     return await _orders(asked, CSV)
 
 
-async def orders_jsonl(asked: Asked) -> Response:
+async def orders_jsonl(asked: ApiRequest) -> Response:
     """Orders as JSON lines, by id."""
     return await _orders(asked, JSONL)
 
 
-async def _orders(asked: Asked, form: str) -> Response:
+async def _orders(asked: ApiRequest, form: str) -> Response:
     query = asked.query(OrderExportQuery)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     person = await contacts.find(store, account_id, query.contact) if query.contact else None
     nobody, contact_id = bool(query.contact) and person is None, person["id"] if person else None
     which = await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id, q=query.q)
 
     async def page(after: str) -> tuple[list[Row], str | None]:
-        return ([], None) if nobody else await orders.walk(store, account_id, which, after=after, limit=PAGE)
+        return ([], None) if nobody else await orders.scan(store, account_id, which, after=after, limit=PAGE)
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         ids = sorted({row["contact_id"] for row in rows if row["contact_id"]})
@@ -90,23 +90,23 @@ def _order(row: Row, person: Row | None, known: list[tuple[str, str]] | None) ->
     return document
 
 
-async def contacts_csv(asked: Asked) -> Response:
+async def contacts_csv(asked: ApiRequest) -> Response:
     """Contacts as CSV, by id."""
     return await _contacts(asked, CSV)
 
 
-async def contacts_jsonl(asked: Asked) -> Response:
+async def contacts_jsonl(asked: ApiRequest) -> Response:
     """Contacts as JSON lines, by id."""
     return await _contacts(asked, JSONL)
 
 
-async def _contacts(asked: Asked, form: str) -> Response:
+async def _contacts(asked: ApiRequest, form: str) -> Response:
     query = asked.query(ExportQuery)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     owner = await wallet_of(asked)
 
     async def page(after: str) -> tuple[list[Row], str | None]:
-        rows = await contacts.walk(store, account_id, owner_id=owner, after=after, limit=PAGE)
+        rows = await contacts.scan(store, account_id, owner_id=owner, after=after, limit=PAGE)
         return rows, rows[-1]["id"] if len(rows) == PAGE else None
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:

@@ -12,11 +12,11 @@ from adapters.contract import Origin
 from app.base.clock import now
 from app.base.roles import Permission
 from app.base.tabular import CSV, JSONL, Fault, NoFile
-from app.imports.rows import Setting
+from app.imports.rows import ImportSettings
 from app.store import accounts, sources
-from app.store.import_orders import Report
+from app.store.import_orders import ImportReport
 from app.web.http.errors import Problem, invalid
-from app.web.http.request import Asked, Query, Stream, answer, route
+from app.web.http.request import ApiRequest, Query, Stream, answer, route
 
 _FORMS = {
     "text/csv": CSV, "text/tab-separated-values": CSV, "application/csv": CSV,
@@ -51,7 +51,7 @@ class OrderImportQuery(ImportQuery):
     origin: Origin = Origin.MANUAL
 
 
-class Wrong(TypedDict):
+class RowProblem(TypedDict):
     """Why a line is not imported, or what of it was left out."""
 
     line: int
@@ -66,18 +66,18 @@ class ImportAnswer(TypedDict):
     updated: int
     unchanged: int
     refused: int
-    errors: list[Wrong]
-    notes: list[Wrong]
+    errors: list[RowProblem]
+    notes: list[RowProblem]
     dry_run: bool
 
 
-async def import_orders(asked: Asked) -> Response:
+async def import_orders(asked: ApiRequest) -> Response:
     """Takes a part of a file of orders in: CSV with its header, or JSON lines. The same rows again change nothing."""
     query = asked.query(OrderImportQuery)
     form, text = await part_of(asked)
     setting = await _setting(asked, query, query.source_id, query.origin)
     try:
-        report = await asked.registry.importer.orders(
+        report = await asked.service.importer.orders(
             asked.account_id, form, text, query.line or _first_line(form), setting,
             by=asked.caller.member_id or OPERATOR, rehearse=query.dry_run,
         )  # fmt: skip
@@ -86,13 +86,13 @@ async def import_orders(asked: Asked) -> Response:
     return _reported(asked, report, dry_run=query.dry_run)
 
 
-async def import_contacts(asked: Asked) -> Response:
+async def import_contacts(asked: ApiRequest) -> Response:
     """Takes a part of a file of contacts in. What a row does not mention is left alone."""
     query = asked.query(ImportQuery)
     form, text = await part_of(asked)
     setting = await _setting(asked, query, None, Origin.MANUAL)
     try:
-        report = await asked.registry.importer.contacts(
+        report = await asked.service.importer.contacts(
             asked.account_id, form, text, query.line or _first_line(form), setting, rehearse=query.dry_run
         )
     except NoFile as why:
@@ -104,7 +104,7 @@ def _first_line(form: str) -> int:
     return 2 if form == CSV else 1
 
 
-async def part_of(asked: Asked) -> tuple[str, str]:
+async def part_of(asked: ApiRequest) -> tuple[str, str]:
     """The request's body as text, and which kind of file it is. Raises Problem."""
     kind = asked.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _FORMS:
@@ -115,8 +115,8 @@ async def part_of(asked: Asked) -> tuple[str, str]:
         raise Problem("invalid", f"the file is not UTF-8: {why.reason} at byte {why.start}") from None
 
 
-async def _setting(asked: Asked, query: ImportQuery, source_id: str | None, origin: Origin) -> Setting:
-    store, account_id = asked.registry.store, asked.account_id
+async def _setting(asked: ApiRequest, query: ImportQuery, source_id: str | None, origin: Origin) -> ImportSettings:
+    store, account_id = asked.service.store, asked.account_id
     account = await accounts.find(store, account_id)
     if account is None:
         raise Problem("not_found", "there is no such account")
@@ -126,7 +126,7 @@ async def _setting(asked: Asked, query: ImportQuery, source_id: str | None, orig
     for name, one in [("source_id", source_id), *(("sources", new) for new in renamed.values())]:
         if one is not None and one not in known:
             raise invalid(name, f"there is no source {one[:64]}")
-    return Setting(
+    return ImportSettings(
         region=account["default_region"],
         currency=account["default_currency"],
         sources=known,
@@ -145,12 +145,12 @@ def _renamed(text: str | None) -> dict[str, str | None]:
     return {old.strip(): new.strip() or None for old, _, new in pairs}
 
 
-def _reported(asked: Asked, report: Report, *, dry_run: bool) -> Response:
+def _reported(asked: ApiRequest, report: ImportReport, *, dry_run: bool) -> Response:
     """What became of a part, as the API tells it."""
     if report.made_contacts and not dry_run:
-        asked.registry.held.contact_appeared()
+        asked.service.held.contact_appeared()
 
-    def shown(faults: list[Fault]) -> list[Wrong]:
+    def as_response(faults: list[Fault]) -> list[RowProblem]:
         return [{"line": one.line, "field": one.field or None, "message": one.message} for one in faults]
 
     told: ImportAnswer = {
@@ -158,8 +158,8 @@ def _reported(asked: Asked, report: Report, *, dry_run: bool) -> Response:
         "updated": report.updated,
         "unchanged": report.unchanged,
         "refused": len({fault.line for fault in report.faults}),
-        "errors": shown(report.faults),
-        "notes": shown(report.notes),
+        "errors": as_response(report.faults),
+        "notes": as_response(report.notes),
         "dry_run": dry_run,
     }
     return answer(told)

@@ -15,12 +15,12 @@ from app.base.clock import iso
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, jobs
-from app.store.deliveries import Filter
+from app.store.deliveries import DeliveryFilter
 from app.web.api.deliveries import Recorded
 from app.web.api.orders import Since, moment_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import Asked, Body, Page, Query, after, answer, page_of, route
+from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of, route
 
 LOOK_AGAIN = 0.1  # seconds between two looks at a job that somebody waits for
 
@@ -45,7 +45,7 @@ class State(StrEnum):
 ENDED = frozenset({State.DONE, State.STOPPED, State.FAILED})
 
 
-class DeliveryFilter(Body):
+class DeliveryFilterBody(Body):
     """Which deliveries: the fields of `GET /v1/deliveries`. Every field that is given must hold."""
 
     source_id: str | None = Field(None, max_length=64)
@@ -61,7 +61,7 @@ class DeliveryFilter(Body):
 class RetryBody(Body):
     """Which deliveries are retried. `{}` as the filter means all; it has to be said."""
 
-    filter: DeliveryFilter
+    filter: DeliveryFilterBody
     dry_run: bool = False
 
 
@@ -156,17 +156,17 @@ class ChangesAnswer(TypedDict):
     next_cursor: str | None
 
 
-async def retry(asked: Asked) -> Response:
+async def retry(asked: ApiRequest) -> Response:
     """Takes up again every delivery that the filter matches, in the background; with `dry_run` only counts them."""
     body = await asked.body(RetryBody)
     given = body.filter
     contact_id = None
     if given.contact is not None:
-        found = await contacts.find(asked.registry.store, asked.account_id, given.contact)
+        found = await contacts.find(asked.service.store, asked.account_id, given.contact)
         if found is None:
             raise invalid("filter.contact", "there is no such contact")
         contact_id = found["id"]
-    wanted = Filter(
+    wanted = DeliveryFilter(
         source_id=given.source_id,
         outcome=given.outcome,
         kind=given.kind,
@@ -177,24 +177,24 @@ async def retry(asked: Asked) -> Response:
         q=given.q,
     )
     if body.dry_run:
-        return answer({"count": await asked.registry.jobs.count(asked.account_id, wanted), "dry_run": True})
+        return answer({"count": await asked.service.jobs.count(asked.account_id, wanted), "dry_run": True})
     return await _begun(asked, Kind.RETRY, wanted, dry_run=False)
 
 
-async def remap(asked: Asked) -> Response:
+async def remap(asked: ApiRequest) -> Response:
     """Reads a source's recorded deliveries with today's adapter, in the background; a dry run only says what would change."""
     body = await asked.body(RemapBody)
-    source = await asked.registry.directory.source(body.source_id)
+    source = await asked.service.source_cache.source(body.source_id)
     if source is None or source.account_id != asked.account_id:
         raise not_found("source")
     if why := refusal(source.adapter):
         raise invalid("source_id", why)
-    wanted = Filter(source_id=source.id, since=moment_of(body.since), until=moment_of(body.until))
+    wanted = DeliveryFilter(source_id=source.id, since=moment_of(body.since), until=moment_of(body.until))
     return await _begun(asked, Kind.REMAP, wanted, dry_run=body.dry_run)
 
 
-async def _begun(asked: Asked, kind: Kind, wanted: Filter, *, dry_run: bool) -> Response:
-    job = await asked.registry.jobs.begin(
+async def _begun(asked: ApiRequest, kind: Kind, wanted: DeliveryFilter, *, dry_run: bool) -> Response:
+    job = await asked.service.jobs.begin(
         asked.account_id, kind, wanted, dry_run=dry_run, member_id=asked.caller.member_id
     )
     return answer({"job_id": job["id"], "count": job["total"]} | ({"dry_run": True} if dry_run else {}), 202)
@@ -211,24 +211,24 @@ def shape(job: Row) -> dict[str, Any]:
     return shown | {name: iso(job[name]) for name in ("created_at", "updated_at", "finished_at")}
 
 
-async def index(asked: Asked) -> Response:
+async def index(asked: ApiRequest) -> Response:
     """The account's jobs, newest first."""
     query = asked.query(JobsQuery)
     rows = await jobs.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1,
+        asked.service.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1,
         kind=query.kind, state=query.state,
     )  # fmt: skip
     return answer(page_of(rows, query.limit, shape, lambda row: row["id"]))
 
 
-async def _job(asked: Asked) -> Row:
-    job = await jobs.find(asked.registry.store, asked.account_id, asked.path("job"))
+async def _job(asked: ApiRequest) -> Row:
+    job = await jobs.find(asked.service.store, asked.account_id, asked.path("job"))
     if job is None:
         raise not_found("job")
     return job
 
 
-async def show(asked: Asked) -> Response:
+async def show(asked: ApiRequest) -> Response:
     """One job; with `wait`, as soon as it has ended, or after so many seconds."""
     ends = monotonic() + asked.query(JobQuery).wait
     job = await _job(asked)
@@ -238,30 +238,30 @@ async def show(asked: Asked) -> Response:
     return answer(shape(job))
 
 
-async def stop(asked: Asked) -> Response:
+async def stop(asked: ApiRequest) -> Response:
     """Stops a job; what it has done stands. A remap is stopped by those who may begin one."""
     await asked.body(Body)
     job = await _job(asked)
     if job["kind"] == Kind.REMAP and not asked.caller.may(Permission.SOURCES):
         raise Problem("forbidden", f"a remap is stopped by who may begin one: “{Permission.SOURCES}”")
-    stopped = await jobs.stop(asked.registry.store, asked.account_id, job["id"])
+    stopped = await jobs.stop(asked.service.store, asked.account_id, job["id"])
     if stopped is None:
         raise not_found("job")
     return answer(shape(stopped))
 
 
-async def changes(asked: Asked) -> Response:
+async def changes(asked: ApiRequest) -> Response:
     """What a job changed, or would change. Values of orders are for those who may see bodies, where they come from."""
     query = asked.query(ChangesQuery)
     job = await _job(asked)
     rows = await jobs.changes(
-        asked.registry.store, asked.account_id, job["id"],
+        asked.service.store, asked.account_id, job["id"],
         kind=query.kind, after=after(query.cursor, str, str) or ("", ""), limit=query.limit + 1,
     )  # fmt: skip
     ids = {
         side["contact_id"] for row in rows if row["kind"] == "order" for side in (row["before"], row["after"]) if side
     }
-    crm = await contacts.crm_ids(asked.registry.store, asked.account_id, [one for one in sorted(ids - {None, "new"})])
+    crm = await contacts.crm_ids(asked.service.store, asked.account_id, [one for one in sorted(ids - {None, "new"})])
     seen = asked.caller.may(Permission.BODIES)
     return answer(
         page_of(rows, query.limit, lambda row: _change(row, crm, seen), lambda row: [row["kind"], row["subject"]])

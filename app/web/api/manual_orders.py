@@ -16,11 +16,11 @@ from app.base.roles import Permission
 from app.base.statement import MAX_ITEMS, TITLE_LENGTH
 from app.db.statements import Row
 from app.store import accounts, contacts, deals, manual_orders, orders
-from app.store.contact_merges import Gone
-from app.web.api.orders import shown
-from app.web.http.errors import Problem, Together, invalid, not_found, quoted
-from app.web.http.request import Asked, Body, Change, answer, null_only_for, route
-from app.web.http.schemas import OrderShown
+from app.store.contact_merges import ContactGone
+from app.web.api.orders import serialize
+from app.web.http.errors import Problem, ProblemGroup, invalid, not_found, quoted
+from app.web.http.request import ApiRequest, Body, PatchBody, answer, null_only_for, route
+from app.web.http.schemas import OrderResponse
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
@@ -128,7 +128,7 @@ class OrderBody(Body):
     deal_of_another_contact: bool = False
 
 
-class OrderChange(Change):
+class OrderPatch(PatchBody):
     """What is to change. What is not mentioned is left alone; null empties what can be empty."""
 
     may_be_empty = frozenset({"paid_at", "deal_id", "url", "items"})
@@ -171,12 +171,12 @@ def _minor(field: str, text: str, currency: str) -> int:
         raise invalid(field, why.reason) from None
 
 
-def _items(lines: list[ItemBody], currency: str, wrong: Together) -> list[dict[str, Any]]:
+def _items(lines: list[ItemBody], currency: str, wrong: ProblemGroup) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = []
     for at, line in enumerate(lines):
         one: dict[str, Any] = {"title": line.title, "quantity": f"{line.quantity:f}"}
         if line.unit_value is not None:
-            with wrong.met():
+            with wrong.collect():
                 one["unit_value"] = [_minor(f"items.{at}.unit_value", line.unit_value, currency), currency]
         if line.sku is not None:
             one["sku"] = line.sku
@@ -184,9 +184,9 @@ def _items(lines: list[ItemBody], currency: str, wrong: Together) -> list[dict[s
     return kept
 
 
-async def _contact(asked: Asked, word: str) -> str:
+async def _contact(asked: ApiRequest, word: str) -> str:
     """Our id of the contact. Raises Problem: it must exist."""
-    row = await contacts.find(asked.registry.store, asked.account_id, word)
+    row = await contacts.find(asked.service.store, asked.account_id, word)
     if row is None:
         raise no_contact(word)
     contact_id: str = row["id"]
@@ -202,16 +202,16 @@ def no_contact(word: str) -> Problem:
     )
 
 
-async def check_deal(asked: Asked, deal_id: str, contact_id: str | None, on_purpose: bool) -> None:
+async def check_deal(asked: ApiRequest, deal_id: str, contact_id: str | None, on_purpose: bool) -> None:
     """Whether an order of this contact (None: it is not known whose) may hang on the deal. Raises Problem."""
-    deal = await deals.find(asked.registry.store, asked.account_id, deal_id)
+    deal = await deals.find(asked.service.store, asked.account_id, deal_id)
     if deal is None:
         raise invalid(
             "deal_id", f"no deal is known as {quoted(deal_id)}; make it first: PUT /v1/deals/{{the CRM's id}}"
         )
     if contact_id is None or on_purpose:
         return
-    owner = await contacts.find(asked.registry.store, asked.account_id, deal["contact_id"])
+    owner = await contacts.find(asked.service.store, asked.account_id, deal["contact_id"])
     if (owner["id"] if owner else deal["contact_id"]) != contact_id:
         raise Problem(
             "conflict",
@@ -221,21 +221,21 @@ async def check_deal(asked: Asked, deal_id: str, contact_id: str | None, on_purp
         )
 
 
-def _member(asked: Asked) -> str:
+def _member(asked: ApiRequest) -> str:
     return asked.caller.member_id or OPERATOR
 
 
-async def create(asked: Asked) -> Response:
+async def create(asked: ApiRequest) -> Response:
     """A new order, written by hand or by another system; the same external id again gives the order that is there."""
     given = await asked.body(OrderBody)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     account = await accounts.find(store, account_id)
     currency = given.currency or (account["default_currency"] if account else "BRL")
-    contact_id, wrong = None, Together()
-    with wrong.met():
+    contact_id, wrong = None, ProblemGroup()
+    with wrong.collect():
         contact_id = await _contact(asked, given.contact)
     if given.deal_id is not None:
-        with wrong.met():
+        with wrong.collect():
             await check_deal(asked, given.deal_id, contact_id, given.deal_of_another_contact)
     ordered_at = _micros(given.ordered_at) if given.ordered_at else now()
     said: dict[str, Any] = {
@@ -245,7 +245,7 @@ async def create(asked: Asked) -> Response:
         "ordered_at": ordered_at,
         "contact_id": contact_id,
     }
-    with wrong.met():
+    with wrong.collect():
         said["value"] = _minor("value", given.value, currency)
     if given.paid_at or given.status is Status.PAID:
         said["paid_at"] = _micros(given.paid_at) if given.paid_at else ordered_at
@@ -255,62 +255,62 @@ async def create(asked: Asked) -> Response:
         said["url"] = given.url
     if given.items:
         said["items"] = _items(given.items, currency, wrong)
-    wrong.told()
+    wrong.raise_all()
     external_id = given.external_id or new_id("ext")
     try:
         order_id, new = await manual_orders.create(
             store, account_id, origin=given.origin, external_id=external_id, said=said, member_id=_member(asked)
         )
-    except Gone:
+    except ContactGone:
         raise no_contact(given.contact) from None
     row = await orders.find(store, account_id, order_id)
     if row is None:
         raise not_found("order")
-    return answer(await shown(asked, row), 201 if new else 200)
+    return answer(await serialize(asked, row), 201 if new else 200)
 
 
-async def change(asked: Asked) -> Response:
+async def change(asked: ApiRequest) -> Response:
     """Edits an order. Title, contact and deal stay as a member set them; other fields follow what is said later."""
-    given = await asked.body(OrderChange)
-    store, account_id = asked.registry.store, asked.account_id
+    given = await asked.body(OrderPatch)
+    store, account_id = asked.service.store, asked.account_id
     row = await orders.find(store, account_id, asked.path("order"))
     if row is None:
         raise not_found("order")
     said, refunded = await _changes(asked, given, row)
     try:
         await manual_orders.edit(store, account_id, row, said=said, refunded=refunded, member_id=_member(asked))
-    except Gone as what:
+    except ContactGone as what:
         raise (not_found("order") if str(what) == "order" else no_contact(given.contact or "")) from None
-    except manual_orders.Itemised as itemised:
+    except manual_orders.BelowItemised as itemised:
         known = Money(itemised.minor, refunded[1] if refunded else row["currency"])
         raise invalid("refunded_value", f"the source has itemised refunds of {known} already") from None
     row = await orders.find(store, account_id, row["id"])
     if row is None:
         raise not_found("order")
-    return answer(await shown(asked, row))
+    return answer(await serialize(asked, row))
 
 
-async def _changes(asked: Asked, given: OrderChange, row: Row) -> tuple[dict[str, Any], tuple[int, str] | None]:
+async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict[str, Any], tuple[int, str] | None]:
     """What the member says, in the shape of the history, and the refunded total. Raises Problem."""
     mentioned = given.model_fields_set
     currency = given.currency or row["currency"]
     said: dict[str, Any] = {}
-    contact_id, wrong = row["contact_id"], Together()
-    with wrong.met():
+    contact_id, wrong = row["contact_id"], ProblemGroup()
+    with wrong.collect():
         if given.currency and given.currency != row["currency"] and given.value is None:
             raise invalid("value", f"is needed with another currency: how much is it in {given.currency}?")
     if given.contact is not None:
         contact_id = None
-        with wrong.met():
+        with wrong.collect():
             said["contact_id"] = contact_id = await _contact(asked, given.contact)
     deal_id = given.deal_id if "deal_id" in mentioned else row["deal_id"]
     if deal_id is not None and ("deal_id" in mentioned or contact_id != row["contact_id"]):
-        with wrong.met():
+        with wrong.collect():
             await check_deal(asked, deal_id, contact_id, given.deal_of_another_contact)
     if given.title is not None:
         said["title"] = given.title
     if given.value is not None:
-        with wrong.met():
+        with wrong.collect():
             said |= {"value": _minor("value", given.value, currency), "currency": currency}
     if given.status is not None:
         said["status"] = str(given.status)
@@ -327,22 +327,22 @@ async def _changes(asked: Asked, given: OrderChange, row: Row) -> tuple[dict[str
         said["items"] = _items(given.items or [], currency, wrong)
     refunded = None
     if given.refunded_value is not None:
-        with wrong.met():
+        with wrong.collect():
             refunded = (_minor("refunded_value", given.refunded_value, currency), currency)
             value: int = said["value"] if "value" in said else row["value"]
             if refunded[0] > value:
                 raise invalid("refunded_value", "is more than the order's value")
-    wrong.told()
+    wrong.raise_all()
     return said, refunded
 
 
 ROUTES: list[Route] = [
     route(
         "POST", "/v1/orders", create, Permission.MANAGE,
-        needs_registry=True, takes=OrderBody, gives=OrderShown, status=201, also=(200,), fails=("contact_not_found",),
+        needs_registry=True, takes=OrderBody, gives=OrderResponse, status=201, also=(200,), fails=("contact_not_found",),
     ),
     route(
         "PATCH", "/v1/orders/{order}", change, Permission.MANAGE,
-        needs_registry=True, takes=OrderChange, gives=OrderShown, fails=("contact_not_found",),
+        needs_registry=True, takes=OrderPatch, gives=OrderResponse, fails=("contact_not_found",),
     ),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from app.db import maintenance
 from app.observability import doctor
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import Asked, Body, Query, answer, route
+from app.web.http.request import ApiRequest, Body, Query, answer, route
 
 
 class OwnerQuery(Query):
@@ -25,28 +25,28 @@ class BackupBody(Body):
     path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 
-async def owner(asked: Asked) -> Response:
+async def owner(asked: ApiRequest) -> Response:
     """The account that a thing belongs to; the command line knows things by their id alone."""
     thing = asked.query(OwnerQuery).id
-    account_id = await maintenance.owner(asked.registry.store, thing)
+    account_id = await maintenance.owner(asked.service.store, thing)
     if account_id is None:
         raise not_found(f"thing as {thing[:64]}")
     return answer({"account_id": account_id})
 
 
-async def examine(asked: Asked) -> Response:
+async def examine(asked: ApiRequest) -> Response:
     """Whether this installation is sound."""
-    registry = asked.registry
-    findings = await doctor.examine(registry.store, registry.vault, registry.settings)
+    service = asked.service
+    findings = await doctor.examine(service.store, service.vault, service.settings)
     return answer({"well": all(one.well for one in findings), "checks": doctor.as_json(findings)})
 
 
-async def back_up(asked: Asked) -> Response:
+async def back_up(asked: ApiRequest) -> Response:
     """A consistent copy while the service goes on."""
-    if not asked.registry.settings.on_sqlite:
+    if not asked.service.settings.on_sqlite:
         raise Problem("conflict", "on PostgreSQL use its own tools: pg_dump, or base backups with WAL archiving")
     path = _free(Path((await asked.body(BackupBody)).path))
-    await maintenance.copy(asked.registry.settings.database_path, path)
+    await maintenance.copy(asked.service.settings.database_path, path)
     return answer({"path": str(path), "bytes": path.stat().st_size}, 201)
 
 
@@ -61,10 +61,10 @@ def _free(path: Path) -> Path:
     return path
 
 
-async def reseal(asked: Asked) -> Response:
+async def reseal(asked: ApiRequest) -> Response:
     """Seals every secret and key with the newest master key."""
-    count = await maintenance.reseal(asked.registry.store, asked.registry.vault.reseal)
-    asked.registry.directory.forget()
+    count = await maintenance.reseal(asked.service.store, asked.service.vault.reseal)
+    asked.service.source_cache.forget()
     return answer({"resealed": count})
 
 

@@ -15,8 +15,8 @@ from app.db.statements import Row
 from app.store import contacts, orders
 from app.web.http import serializers
 from app.web.http.errors import not_found
-from app.web.http.request import Asked, Page, Query, after, answer, cursor, page_of, route
-from app.web.http.schemas import EntryShown, Listed, OrderShown
+from app.web.http.request import ApiRequest, Page, Query, after, answer, cursor, page_of, route
+from app.web.http.schemas import EntryResponse, Listed, OrderResponse
 from app.web.http.visibility import wallet_of
 
 
@@ -82,15 +82,15 @@ def moment_of(text: Since | None) -> int | None:
 
 
 async def wanted(
-    asked: Asked,
+    asked: ApiRequest,
     query: OrderFilters,
     *,
     contact_id: str | None = None,
     deal_id: str | None = None,
     q: str | None = None,
-) -> orders.Filter:
+) -> orders.OrderFilter:
     """The filter that a query means."""
-    return orders.Filter(
+    return orders.OrderFilter(
         contact_id=contact_id,
         deal_id=deal_id,
         status=query.status,
@@ -104,18 +104,18 @@ async def wanted(
     )
 
 
-async def list_orders(asked: Asked, *, contact_id: str | None = None, deal_id: str | None = None) -> Response:
+async def list_orders(asked: ApiRequest, *, contact_id: str | None = None, deal_id: str | None = None) -> Response:
     """A page of orders: of a contact, of a deal, or of all."""
     query = asked.query(OrderQuery) if contact_id or deal_id else asked.query(AllOrdersQuery)
     q = None
     if isinstance(query, AllOrdersQuery):
         deal_id, q = query.deal_id, query.q
         if query.contact:
-            found = await contacts.find(asked.registry.store, asked.account_id, query.contact)
+            found = await contacts.find(asked.service.store, asked.account_id, query.contact)
             if found is None:
                 return answer({"data": [], "next_cursor": None})
             contact_id = found["id"]
-    store, place = asked.registry.store, after(query.cursor, int, str)
+    store, place = asked.service.store, after(query.cursor, int, str)
     filtered = await wanted(asked, query, contact_id=contact_id, deal_id=deal_id, q=q)
     if q:
         rows, further = await orders.search(store, asked.account_id, filtered, after=place, limit=query.limit)
@@ -134,51 +134,51 @@ async def list_orders(asked: Asked, *, contact_id: str | None = None, deal_id: s
     )
 
 
-async def _crm_ids(asked: Asked, rows: list[Row]) -> dict[str, str | None]:
+async def _crm_ids(asked: ApiRequest, rows: list[Row]) -> dict[str, str | None]:
     return await contacts.crm_ids(
-        asked.registry.store, asked.account_id, [row["contact_id"] for row in rows if row["contact_id"]]
+        asked.service.store, asked.account_id, [row["contact_id"] for row in rows if row["contact_id"]]
     )
 
 
-async def index(asked: Asked) -> Response:
+async def index(asked: ApiRequest) -> Response:
     """Every order of the account that the asker may see, newest first."""
     return await list_orders(asked)
 
 
-async def _seen(asked: Asked) -> Row:
+async def _visible(asked: ApiRequest) -> Row:
     row = await orders.find(
-        asked.registry.store, asked.account_id, asked.path("order"), wallet_of=await wallet_of(asked)
+        asked.service.store, asked.account_id, asked.path("order"), wallet_of=await wallet_of(asked)
     )
     if row is None:
         raise not_found("order")
     return row
 
 
-async def shown(asked: Asked, row: Row) -> OrderShown:
+async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
     """An order as it is answered."""
     return serializers.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
 
 
-async def show(asked: Asked) -> Response:
+async def show(asked: ApiRequest) -> Response:
     """One order."""
-    return answer(await shown(asked, await _seen(asked)))
+    return answer(await serialize(asked, await _visible(asked)))
 
 
-async def history(asked: Asked) -> Response:
+async def history(asked: ApiRequest) -> Response:
     """What was said of the order, in the source's time: by which delivery or member, and what."""
-    row = await _seen(asked)
-    entries = await orders.history(asked.registry.store, asked.account_id, row["id"])
+    row = await _visible(asked)
+    entries = await orders.history(asked.service.store, asked.account_id, row["id"])
     return answer({"data": [serializers.entry(one) for one in entries], "next_cursor": None})
 
 
 ROUTES: list[Route] = [
     route(
         "GET", "/v1/orders", index, Permission.READ,
-        needs_registry=True, query=AllOrdersQuery, gives=Listed[OrderShown],
+        needs_registry=True, query=AllOrdersQuery, gives=Listed[OrderResponse],
     ),
-    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True, gives=OrderShown),
+    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True, gives=OrderResponse),
     route(
         "GET", "/v1/orders/{order}/history", history, Permission.READ,
-        needs_registry=True, gives=Listed[EntryShown],
+        needs_registry=True, gives=Listed[EntryResponse],
     ),
 ]  # fmt: skip

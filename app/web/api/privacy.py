@@ -15,17 +15,17 @@ from app.base.identity import document, email, phone
 from app.base.ids import new_id
 from app.base.roles import Permission
 from app.db.statements import Row, to_json
-from app.ingest.reprocess import NotKept
+from app.ingest.reprocess import NotRecorded
 from app.store import contacts, orders, privacy
-from app.store.contact_merges import Gone
+from app.store.contact_merges import ContactGone
 from app.store.delivery_record import unpacked
 from app.store.tombstones import Word
 from app.web.api.contacts import region_of
 from app.web.api.deliveries import opened
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import Asked, Body, Page, after, answer, page_of, route
-from app.web.http.schemas import CarriedOut, Listed, PrivacyRequestShown, ProofShown
+from app.web.http.request import ApiRequest, Body, Page, after, answer, page_of, route
+from app.web.http.schemas import CarriedOut, Listed, PrivacyRequestResponse, ProofResponse
 
 
 class ProofQuery(Page):
@@ -37,7 +37,7 @@ class ProofQuery(Page):
     crm_id: str | None = Field(None, max_length=255)
 
 
-def _request(row: Row) -> PrivacyRequestShown:
+def _request(row: Row) -> PrivacyRequestResponse:
     return {
         "id": row["id"],
         "delivery_id": row["id"],
@@ -50,7 +50,7 @@ def _request(row: Row) -> PrivacyRequestShown:
     }
 
 
-def _proof(row: Row) -> ProofShown:
+def _proof(row: Row) -> ProofResponse:
     return {
         "id": row["id"],
         "action": row["action"],
@@ -62,19 +62,19 @@ def _proof(row: Row) -> ProofShown:
     }
 
 
-async def index(asked: Asked) -> Response:
+async def index(asked: ApiRequest) -> Response:
     """The account's privacy requests, newest first; whom each is about stands in its delivery."""
     query = asked.query(Page)
     rows = await privacy.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1
     )
     return answer(page_of(rows, query.limit, _request, lambda row: row["id"]))
 
 
-async def proofs(asked: Asked) -> Response:
+async def proofs(asked: ApiRequest) -> Response:
     """That people were erased or handed over their data, newest first; with an identity, only what it fell under."""
     query = asked.query(ProofQuery)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     named = {name: text for name in ("email", "phone", "document", "crm_id") if (text := getattr(query, name))}
     if named:
         rows = await privacy.proofs_of(store, account_id, _word(named, await region_of(asked)))
@@ -100,36 +100,36 @@ def _word(named: dict[str, str], region: str) -> Word:
     return ("crm" if name == "crm_id" else name, value)
 
 
-async def _found(asked: Asked) -> Row:
-    row = await contacts.find(asked.registry.store, asked.account_id, asked.path("contact"))
+async def _found(asked: ApiRequest) -> Row:
+    row = await contacts.find(asked.service.store, asked.account_id, asked.path("contact"))
     if row is None:
         raise not_found("contact")
     return row
 
 
-async def export(asked: Asked) -> Response:
+async def export(asked: ApiRequest) -> Response:
     """Everything held on the person, with where it came from and when."""
-    about = About(contact=await _found(asked))
+    about = ExportSubject(contact=await _found(asked))
 
     async def pieces() -> AsyncIterator[bytes]:
         async for piece in written(asked, about):
             yield piece
-        await privacy.handed_over(asked.registry.store, _handed_over(asked, None))
+        await privacy.handed_over(asked.service.store, _handed_over(asked, None))
 
     return StreamingResponse(pieces(), media_type="application/json")
 
 
-async def erase(asked: Asked) -> Response:
+async def erase(asked: ApiRequest) -> Response:
     """Erases the person: what remains is stubs of orders, hashes by which they stay away, and this proof."""
     row = await _found(asked)
     try:
-        proof = await asked.registry.erasures.person(asked.account_id, row["id"], asked.caller.member_id)
-    except Gone:
+        proof = await asked.service.erasures.person(asked.account_id, row["id"], asked.caller.member_id)
+    except ContactGone:
         raise not_found("contact") from None
-    return answer(_proof(privacy.shown(proof)))
+    return answer(_proof(privacy.serialize(proof)))
 
 
-def _handed_over(asked: Asked, request: Row | None) -> Row:
+def _handed_over(asked: ApiRequest, request: Row | None) -> Row:
     return {
         "account_id": asked.account_id,
         "id": new_id("prf"),
@@ -142,13 +142,13 @@ def _handed_over(asked: Asked, request: Row | None) -> Row:
     }
 
 
-async def carry_out(asked: Asked) -> Response:
+async def carry_out(asked: ApiRequest) -> Response:
     """Does what a source asked, within what that source told: erases, or gives what is to be handed over.
 
     One that has erased already answers with its proof.
     """
     await asked.body(Body)
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     row = await privacy.find(store, account_id, asked.path("request"))
     if row is None:
         raise not_found("privacy request")
@@ -157,18 +157,18 @@ async def carry_out(asked: Asked) -> Response:
             return await _handing_over(asked, row)
         proof = await privacy.proof_of_request(store, account_id, row["id"])
         if proof is None:
-            proof = privacy.shown(await asked.registry.erasures.carry_out(row, asked.caller.member_id))
-    except NotKept as why:
+            proof = privacy.serialize(await asked.service.erasures.carry_out(row, asked.caller.member_id))
+    except NotRecorded as why:
         raise Problem("conflict", f"nobody can tell any more whom this is about: {why}") from None
     done = await privacy.find(store, account_id, row["id"]) or row
     told: CarriedOut = {**_request(done), "proof": _proof(proof), "export": None}
     return answer(told)
 
 
-async def _handing_over(asked: Asked, row: Row) -> Response:
-    kept, subject = await asked.registry.erasures.request(row)
-    owner = await contacts.owner_of(asked.registry.store, asked.account_id, subject.identities)
-    about = About(
+async def _handing_over(asked: ApiRequest, row: Row) -> Response:
+    kept, subject = await asked.service.erasures.request(row)
+    owner = await contacts.owner_of(asked.service.store, asked.account_id, subject.identities)
+    about = ExportSubject(
         contact=owner, words=subject.identities, orders=subject.orders, source_id=kept.source.id
     )  # fmt: skip
 
@@ -177,22 +177,22 @@ async def _handing_over(asked: Asked, row: Row) -> Response:
         async for piece in written(asked, about):
             yield piece
         proof = _handed_over(asked, row)
-        await privacy.handed_over(asked.registry.store, proof)
-        done = await privacy.find(asked.registry.store, asked.account_id, row["id"]) or row
-        yield b"," + to_json({**_request(done), "proof": _proof(privacy.shown(proof))}).encode()[1:]
+        await privacy.handed_over(asked.service.store, proof)
+        done = await privacy.find(asked.service.store, asked.account_id, row["id"]) or row
+        yield b"," + to_json({**_request(done), "proof": _proof(privacy.serialize(proof))}).encode()[1:]
 
     return StreamingResponse(pieces(), media_type="application/json")
 
 
 ROUTES: list[Route] = [
     route("GET", "/v1/contacts/{contact}/export", export, Permission.PERSON, gives=dict[str, Any]),
-    route("DELETE", "/v1/contacts/{contact}", erase, Permission.PERSON, gives=ProofShown),
-    route("GET", "/v1/privacy/requests", index, Permission.PERSON, query=Page, gives=Listed[PrivacyRequestShown]),
+    route("DELETE", "/v1/contacts/{contact}", erase, Permission.PERSON, gives=ProofResponse),
+    route("GET", "/v1/privacy/requests", index, Permission.PERSON, query=Page, gives=Listed[PrivacyRequestResponse]),
     route(
         "POST", "/v1/privacy/requests/{request}/carry-out", carry_out, Permission.PERSON,
         takes=Body, gives=CarriedOut,
     ),
-    route("GET", "/v1/privacy/proofs", proofs, Permission.PERSON, query=ProofQuery, gives=Listed[ProofShown]),
+    route("GET", "/v1/privacy/proofs", proofs, Permission.PERSON, query=ProofQuery, gives=Listed[ProofResponse]),
 ]  # fmt: skip
 
 
@@ -200,7 +200,7 @@ PAGE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class ExportSubject:
     """Whose data, and of which source; `contact` is None when only orders or deliveries name the person."""
 
     contact: Row | None
@@ -222,9 +222,9 @@ async def _list(name: str, items: AsyncIterator[Any]) -> AsyncIterator[bytes]:
     yield b"]"
 
 
-async def written(asked: Asked, about: About) -> AsyncIterator[bytes]:
+async def written(asked: ApiRequest, about: ExportSubject) -> AsyncIterator[bytes]:
     """The document, in pieces: a JSON object."""
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     rows = await contacts.identities_of(store, account_id, [about.contact["id"]]) if about.contact else []
     if about.source_id is not None:
         rows = [row for row in rows if row["source_id"] == about.source_id]
@@ -248,7 +248,7 @@ async def written(asked: Asked, about: About) -> AsyncIterator[bytes]:
     yield b"}"
 
 
-def _contact(about: About, identities: list[Row]) -> dict[str, Any] | None:
+def _contact(about: ExportSubject, identities: list[Row]) -> dict[str, Any] | None:
     if about.contact is None:
         return None
     told = [
@@ -263,29 +263,29 @@ def _contact(about: About, identities: list[Row]) -> dict[str, Any] | None:
     }
 
 
-async def _merged(asked: Asked, contact_id: str) -> AsyncIterator[Any]:
-    for row in await privacy.merges_of(asked.registry.store, asked.account_id, contact_id):
+async def _merged(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
+    for row in await privacy.merges_of(asked.service.store, asked.account_id, contact_id):
         yield {
             **{name: row[name] for name in ("id", "crm_id", "name", "owner_id")},
             **{name: iso(row[name]) for name in ("created_at", "merged_at")},
         }
 
 
-async def _deals(asked: Asked, contact_id: str) -> AsyncIterator[Any]:
-    for row in await privacy.deals_of(asked.registry.store, asked.account_id, contact_id):
+async def _deals(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
+    for row in await privacy.deals_of(asked.service.store, asked.account_id, contact_id):
         yield {
             **{name: row[name] for name in ("crm_id", "title", "owner_id")},
             **{name: iso(row[name]) for name in ("created_at", "updated_at")},
         }
 
 
-async def _orders(asked: Asked, about: About, told: set[str]) -> AsyncIterator[Any]:
+async def _orders(asked: ApiRequest, about: ExportSubject, told: set[str]) -> AsyncIterator[Any]:
     """The orders, each with its history; `told` gets the deliveries that told of them."""
-    store, account_id = asked.registry.store, asked.account_id
+    store, account_id = asked.service.store, asked.account_id
     seen: set[str] = set()
     if about.contact is not None:
         crm_id = about.contact["crm_id"]
-        wanted = orders.Filter(contact_id=about.contact["id"], source_id=about.source_id)
+        wanted = orders.OrderFilter(contact_id=about.contact["id"], source_id=about.source_id)
         after = None
         while rows := await orders.page(store, account_id, wanted, after=after, limit=PAGE):
             seen |= {row["id"] for row in rows}
@@ -301,9 +301,9 @@ async def _orders(asked: Asked, about: About, told: set[str]) -> AsyncIterator[A
                 yield one
 
 
-async def _told(asked: Asked, rows: list[Row], crm_id: str | None, told: set[str]) -> list[dict[str, Any]]:
+async def _told(asked: ApiRequest, rows: list[Row], crm_id: str | None, told: set[str]) -> list[dict[str, Any]]:
     """Orders, each with its history."""
-    entries = await privacy.histories(asked.registry.store, asked.account_id, [row["id"] for row in rows])
+    entries = await privacy.histories(asked.service.store, asked.account_id, [row["id"] for row in rows])
     told |= {entry["delivery_id"] for some in entries.values() for entry in some if entry["delivery_id"]}
     return [
         serializers.order(row, crm_id) | {"history": [serializers.entry(entry) for entry in entries.get(row["id"], ())]}
@@ -311,18 +311,18 @@ async def _told(asked: Asked, rows: list[Row], crm_id: str | None, told: set[str
     ]
 
 
-async def _deliveries(asked: Asked, ids: set[str]) -> AsyncIterator[Any]:
+async def _deliveries(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
     ordered = sorted(ids)
     nothing = {"headers": None, "query": None, "body": None, "body_encoding": None}
     for at in range(0, len(ordered), PAGE):
         for row, content in await privacy.deliveries_whole(
-            asked.registry.store, asked.account_id, ordered[at : at + PAGE]
+            asked.service.store, asked.account_id, ordered[at : at + PAGE]
         ):
             yield {**serializers.delivery(row), **(opened(*unpacked(content)) if content else nothing)}
 
 
-async def _requests(asked: Asked, ids: set[str]) -> AsyncIterator[Any]:
-    for row in await privacy.requests_about(asked.registry.store, asked.account_id, ids):
+async def _requests(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
+    for row in await privacy.requests_about(asked.service.store, asked.account_id, ids):
         yield {
             "id": row["id"], "source_id": row["source_id"], "kind": row["kind"], "request": row["request"],
             **{name: iso(row[name]) for name in ("received_at", "due_at", "done_at")},

@@ -24,8 +24,8 @@ from app.web.api.contacts import sums
 from app.web.api.orders import Code, OrderQuery, Since, wanted
 from app.web.http import serializers
 from app.web.http.errors import invalid, not_found
-from app.web.http.request import Asked, Page, after, answer, cursor, page_of, route
-from app.web.http.schemas import SumsShown
+from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of, route
+from app.web.http.schemas import SumsResponse
 
 DAY = 86_400_000_000
 TIMES = (1, 2, 5, 10)  # the average order value, when the caller names no sums
@@ -67,12 +67,12 @@ class BuyersQuery(Page):
     money: Steps | None = Field(None, description="net sums; else 1, 2, 5 and 10 times the average order value")
 
 
-class GroupShown(TypedDict):
+class GroupResponse(TypedDict):
     """`group` is null for orders that have none (no deal, no owner, no source); `label` is its name, where it has one."""
 
     group: str | None
     label: str | None
-    currencies: list[SumsShown]
+    currencies: list[SumsResponse]
 
 
 class OrdersReport(TypedDict):
@@ -80,7 +80,7 @@ class OrdersReport(TypedDict):
 
     group_by: str
     zone: str
-    data: list[GroupShown]
+    data: list[GroupResponse]
     next_cursor: str | None
 
 
@@ -135,7 +135,7 @@ class BuyersReport(TypedDict):
     next_cursor: str | None
 
 
-async def of_orders(asked: Asked) -> Response:
+async def of_orders(asked: ApiRequest) -> Response:
     """Sums per group and currency, computed from the orders, a group after the other."""
     query = asked.query(ReportQuery)
     place = after(query.cursor, str)
@@ -144,12 +144,12 @@ async def of_orders(asked: Asked) -> Response:
     shown: dict[str, Any] = {"group_by": query.group_by, "zone": query.zone}
     zone, contact_id = ZoneInfo(query.zone), None
     if query.contact:
-        found = await contacts.find(asked.registry.store, asked.account_id, query.contact)
+        found = await contacts.find(asked.service.store, asked.account_id, query.contact)
         if found is None:
             return answer(shown | {"data": [], "next_cursor": None})
         contact_id = found["id"]
     groups = await order_reports.by(
-        asked.registry.store,
+        asked.service.store,
         asked.account_id,
         await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id),
         query.group_by,
@@ -188,10 +188,10 @@ def _amounts(text: str, currency: str) -> list[int]:
     return steps
 
 
-async def of_contacts(asked: Asked) -> Response:
+async def of_contacts(asked: ApiRequest) -> Response:
     """Recency, frequency and money of everybody who bought, each score with its reason."""
     query = asked.query(BuyersQuery)
-    store, account = asked.registry.store, await accounts.find(asked.registry.store, asked.account_id)
+    store, account = asked.service.store, await accounts.find(asked.service.store, asked.account_id)
     if account is None:
         raise not_found("account")
     orders_query = OrderQuery(
@@ -213,8 +213,8 @@ async def of_contacts(asked: Asked) -> Response:
         raise invalid("cursor", "is not one that this list gave")
     rule = _Rule(query, currency, as_of, gross, paid)
     rows = await order_reports.buyers(store, asked.account_id, filtered, after=last, limit=query.limit + 1)
-    page = page_of(rows, query.limit, rule.shown, lambda row: [row["contact_id"], as_of, gross, paid])
-    return answer({"rule": rule.told(), **page})
+    page = page_of(rows, query.limit, rule.serialize, lambda row: [row["contact_id"], as_of, gross, paid])
+    return answer({"rule": rule.as_response(), **page})
 
 
 class _Rule:
@@ -229,7 +229,7 @@ class _Rule:
         )
         self._from = "the sums asked for" if query.money else "1, 2, 5 and 10 times the average order value"
 
-    def told(self) -> dict[str, Any]:
+    def as_response(self) -> dict[str, Any]:
         """The rule, whole."""
         return {
             "as_of": iso(self._as_of),
@@ -245,7 +245,7 @@ class _Rule:
             ),
         }
 
-    def shown(self, row: Row) -> dict[str, Any]:
+    def serialize(self, row: Row) -> dict[str, Any]:
         """A contact with its scores, each with its reason."""
         days = max(0, (self._as_of - row["last_at"]) // DAY)
         net = row["gross"] - row["refunded"]

@@ -7,12 +7,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from app.background.retention import AT_MOST, Pruned
+from app.background.retention import AT_MOST, PruneResult
 from app.base.clock import iso
 from app.base.roles import Permission
 from app.store import accounts
 from app.web.http.errors import not_found
-from app.web.http.request import Asked, Body, answer, route
+from app.web.http.request import ApiRequest, Body, answer, route
 
 
 class Prune(Body):
@@ -22,7 +22,7 @@ class Prune(Body):
     limit: Annotated[int, Field(ge=1, le=100_000)] = AT_MOST
 
 
-class ClassShown(TypedDict):
+class ClassResponse(TypedDict):
     """One class: `count` of it was taken, or would be. `age` and `older_than` are null when it is kept for ever."""
 
     name: str
@@ -31,35 +31,35 @@ class ClassShown(TypedDict):
     count: int
 
 
-class PruneShown(TypedDict):
+class PruneResponse(TypedDict):
     """What became of it. Ask again until `done`."""
 
     account_id: str
     dry_run: bool
     done: bool
-    classes: list[ClassShown]
+    classes: list[ClassResponse]
 
 
-def _shown(one: Pruned) -> dict[str, Any]:
+def _serialize(one: PruneResult) -> dict[str, Any]:
     return {"name": one.name, "age": one.age, "older_than": iso(one.before), "count": one.count}
 
 
-async def prune(asked: Asked) -> Response:
+async def prune(asked: ApiRequest) -> Response:
     """Takes what is older than the account's retention says; with `dry_run`, counts it."""
     given = await asked.body(Prune)
-    account = await accounts.find(asked.registry.store, asked.account_id)
+    account = await accounts.find(asked.service.store, asked.account_id)
     if account is None:
         raise not_found("account")
     if given.dry_run:
-        found, done = await asked.registry.retention.counted(account), True
+        found, done = await asked.service.retention.counted(account), True
     else:
-        found, done = await asked.registry.retention.prune(account, given.limit)
+        found, done = await asked.service.retention.prune(account, given.limit)
     return answer({
         "account_id": account["account_id"],
         "dry_run": given.dry_run,
         "done": done,
-        "classes": [_shown(one) for one in found],
+        "classes": [_serialize(one) for one in found],
     })  # fmt: skip
 
 
-ROUTES: list[Route] = [route("POST", "/v1/prune", prune, Permission.ACCOUNT, takes=Prune, gives=PruneShown)]
+ROUTES: list[Route] = [route("POST", "/v1/prune", prune, Permission.ACCOUNT, takes=Prune, gives=PruneResponse)]

@@ -12,12 +12,12 @@ from app.base import clock
 from app.base.clock import iso
 from app.base.roles import GRANTS, Permission, Role
 from app.db.engine import Unavailable
-from app.service import Registry
+from app.service import Service
 from app.store import accounts
 from app.web.http import authentication
 from app.web.http.authentication import PANEL, Caller, Session
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import Asked, Body, Described, Description, Handler, answer, route
+from app.web.http.request import ApiRequest, Body, Described, Description, Handler, answer, route
 
 
 class SignIn(Body):
@@ -38,7 +38,7 @@ class AccountSeen(TypedDict):
     default_region: str
 
 
-class SessionShown(TypedDict):
+class SessionResponse(TypedDict):
     """Who asks, and what they may do. `expires_at` is null for a bearer of a token."""
 
     account: AccountSeen
@@ -50,11 +50,11 @@ class SessionShown(TypedDict):
     expires_at: str | None
 
 
-async def _shown(registry: Registry, caller: Caller, until: int | None) -> dict[str, Any]:
-    account = await accounts.find(registry.store, caller.account_id)
+async def _serialize(service: Service, caller: Caller, until: int | None) -> dict[str, Any]:
+    account = await accounts.find(service.store, caller.account_id)
     if account is None:
         raise not_found("account")
-    member = await accounts.member(registry.store, caller.account_id, caller.member_id) if caller.member_id else None
+    member = await accounts.member(service.store, caller.account_id, caller.member_id) if caller.member_id else None
     return {
         "account": {
             name: account[name]
@@ -69,50 +69,50 @@ async def _shown(registry: Registry, caller: Caller, until: int | None) -> dict[
     }
 
 
-async def sign_in(asked: Asked) -> Response:
+async def sign_in(asked: ApiRequest) -> Response:
     """Opens a session for the bearer of a token."""
     given = await asked.body(SignIn)
-    registry = asked.registry
-    bearer = await registry.directory.bearer(given.token)
+    service = asked.service
+    bearer = await service.source_cache.bearer(given.token)
     if bearer is None:
         raise Problem("unauthenticated", "this token is unknown or revoked")
     if given.panel is not None:
-        await _check_panel(registry, given.panel, bearer.account_id)
+        await _check_panel(service, given.panel, bearer.account_id)
         if not GRANTS[bearer.role] & PANEL:
             raise Problem("forbidden", f"the panel shows contacts and orders; this token is {bearer.role}")
     until = clock.now() + authentication.LIVES * 1_000_000
     panel = given.panel is not None
     caller = Caller(bearer.account_id, bearer.member_id, bearer.role, panel=panel)
-    response = answer(await _shown(registry, caller, until), 201)
+    response = answer(await _serialize(service, caller, until), 201)
     session = Session(bearer.account_id, bearer.token_id, until, panel)
-    authentication.give(response, registry.settings, registry.vault, session, framed=panel)
+    authentication.give(response, service.settings, service.vault, session, framed=panel)
     response.headers["cache-control"] = "no-store"
     return response
 
 
-async def _check_panel(registry: Registry, named: str, account_id: str) -> None:
-    account = await accounts.find(registry.store, account_id)
+async def _check_panel(service: Service, named: str, account_id: str) -> None:
+    account = await accounts.find(service.store, account_id)
     if account is None or named != account_id:
         raise invalid("token", "belongs to another account than this panel")
     if not account["panel_origins"]:
         raise Problem("conflict", "the account names no pages that may show the panel: PATCH /v1/account panel_origins")
 
 
-async def show(asked: Asked) -> Response:
+async def show(asked: ApiRequest) -> Response:
     """Who asks: the account, the role, and what it may do."""
-    registry = asked.registry
+    service = asked.service
     session = None
     if "authorization" not in asked.request.headers and not asked.caller.operator:
-        session = authentication.session_of(asked.request, registry.settings, registry.vault, clock.now())
-    response = answer(await _shown(registry, asked.caller, session.until if session else None))
+        session = authentication.session_of(asked.request, service.settings, service.vault, clock.now())
+    response = answer(await _serialize(service, asked.caller, session.until if session else None))
     response.headers["cache-control"] = "no-store"
     return response
 
 
-async def sign_out(asked: Asked) -> Response:
+async def sign_out(asked: ApiRequest) -> Response:
     """Ends the session in this browser."""
     response = Response(status_code=204)
-    authentication.take_away(response, asked.registry.settings)
+    authentication.take_away(response, asked.service.settings)
     return response
 
 
@@ -122,10 +122,10 @@ def _for_anybody(
     """A route at /v1/session that asks for no token: it is where one is shown, or let go of."""
 
     async def endpoint(request: Request) -> Response:
-        registry: Registry = request.app.state.registry
-        authentication.check_origin(request, registry.settings)
+        service: Service = request.app.state.service
+        authentication.check_origin(request, service.settings)
         try:
-            return await handler(Asked(request, registry, _NOBODY))
+            return await handler(ApiRequest(request, service, _NOBODY))
         except Unavailable as why:
             raise Problem("busy", str(why)[:300], headers={"Retry-After": "5"}) from None
 
@@ -136,7 +136,7 @@ def _for_anybody(
 _NOBODY = Caller("", None, Role.OPS, panel=True)  # may do nothing: of this role a panel leaves nothing
 
 ROUTES: list[Route] = [
-    _for_anybody("POST", sign_in, takes=SignIn, gives=SessionShown, status=201, fails=("forbidden", "not_found")),
-    route("GET", "/v1/session", show, None, gives=SessionShown),
+    _for_anybody("POST", sign_in, takes=SignIn, gives=SessionResponse, status=201, fails=("forbidden", "not_found")),
+    route("GET", "/v1/session", show, None, gives=SessionResponse),
     _for_anybody("DELETE", sign_out, takes=None, gives=None, status=204, fails=("forbidden", "busy")),
 ]

@@ -18,17 +18,17 @@ from app.base.vault import Sealed, Vault
 from app.db.statements import Row
 from app.ingest.group_commit import Busy
 from app.ingest.preview import attempt, check_key
-from app.ingest.signature_help import Known, examine
+from app.ingest.signature_help import KnownSecret, examine
 from app.ingest.source_cache import Source
 from app.store import deliveries, sources
 from app.web.api.sources import source_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid
-from app.web.http.request import Asked, Body, answer, route
-from app.web.http.schemas import TestedShown, TriedShown
+from app.web.http.request import ApiRequest, Body, answer, route
+from app.web.http.schemas import TestedResponse, TriedResponse
 
 
-class Tried(Body):
+class PreviewBody(Body):
     """A delivery as somebody has it at hand."""
 
     headers: dict[str, str] = {}
@@ -37,13 +37,13 @@ class Tried(Body):
     body_encoding: Literal["text", "base64"] = "text"
 
 
-class Tested(Body):
+class SampleBody(Body):
     """Which sample to send."""
 
     kind: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
-class Signed(Body):
+class SignBody(Body):
     """What to sign: a sample of this kind (or of this name), or this body (base64), these headers added to the usual."""
 
     kind: Annotated[str, StringConstraints(max_length=200)] | None = None
@@ -59,7 +59,7 @@ def _decoded(text: str) -> bytes:
         raise invalid("body", "is not base64") from None
 
 
-def _given_delivery(given: Tried, source: Source) -> Delivery:
+def _given_delivery(given: PreviewBody, source: Source) -> Delivery:
     """The delivery that a request holds. Raises Problem."""
     body = given.body.encode()
     if given.body_encoding == "base64":
@@ -73,24 +73,24 @@ def _given_delivery(given: Tried, source: Source) -> Delivery:
     )
 
 
-async def try_out(asked: Asked) -> Response:
+async def preview(asked: ApiRequest) -> Response:
     """What would this delivery become? Stores nothing."""
     source = await source_of(asked)
-    tried = attempt(source, _given_delivery(await asked.body(Tried), source))
-    tried["orders"] = [_tried_order(one) for one in tried["orders"]]
+    tried = attempt(source, _given_delivery(await asked.body(PreviewBody), source))
+    tried["orders"] = [_preview_order(one) for one in tried["orders"]]
     return answer(tried)
 
 
-async def verify(asked: Asked) -> Response:
+async def verify(asked: ApiRequest) -> Response:
     """Which part of a signature differs, and why."""
     source = await source_of(asked)
-    delivery = _given_delivery(await asked.body(Tried), source)
-    rows = await sources.sealed_of(asked.registry.store, asked.account_id)
-    known = [one for row in rows if (one := _known(asked.registry.vault, source, row)) is not None]
+    delivery = _given_delivery(await asked.body(PreviewBody), source)
+    rows = await sources.sealed_of(asked.service.store, asked.account_id)
+    known = [one for row in rows if (one := _known(asked.service.vault, source, row)) is not None]
     return answer(examine(source, delivery, known))
 
 
-def _known(vault: Vault, source: Source, row: Row) -> Known | None:
+def _known(vault: Vault, source: Source, row: Row) -> KnownSecret | None:
     """A secret of the account; None when it cannot be opened any more."""
     try:
         secret = vault.open(row["sealed"])
@@ -103,10 +103,10 @@ def _known(vault: Vault, source: Source, row: Row) -> Known | None:
         because = f"which was revoked at {iso(row['revoked_at'])}"
     elif row["expires_at"] is not None and row["expires_at"] <= clock.now():
         because = f"which ended at {iso(row['expires_at'])}"
-    return Known(secret_id=row["id"], secret=secret, counts=not because, because=because)
+    return KnownSecret(secret_id=row["id"], secret=secret, counts=not because, because=because)
 
 
-def _tried_order(one: dict[str, Any]) -> dict[str, Any]:
+def _preview_order(one: dict[str, Any]) -> dict[str, Any]:
     currency = one["currency"]
     return one | {
         "value": serializers.money(one["value"], currency),
@@ -118,21 +118,21 @@ def _tried_order(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def test(asked: Asked) -> Response:
+async def test(asked: ApiRequest) -> Response:
     """Signs a sample and sends it through the front door; gives the delivery that it became."""
     source = await source_of(asked)
-    given = await asked.body(Tested)
+    given = await asked.body(SampleBody)
     delivery = signed_sample(source, given.kind)
     raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in delivery.headers.items()]
-    admitted = await asked.registry.intake.admit(source.id)
+    admitted = await asked.service.receiver.admit(source.id)
     if not isinstance(admitted, Source):
         raise Problem(
             "registry_disabled", "the source or the account's registry is off, so its door refuses deliveries"
         )
-    result = await asked.registry.intake.receive(admitted, raw, samples.query_string(delivery), delivery.body)
+    result = await asked.service.receiver.receive(admitted, raw, samples.query_string(delivery), delivery.body)
     if result.outcome is Outcome.BUSY:
         raise Busy("the database cannot commit now; nothing of the test was kept")
-    row = await deliveries.find(asked.registry.store, asked.account_id, result.delivery_id or "")
+    row = await deliveries.find(asked.service.store, asked.account_id, result.delivery_id or "")
     return answer({
         **(serializers.delivery(row) if row else {}),
         "delivery_id": result.delivery_id,
@@ -164,10 +164,10 @@ def _proven(source: Source, delivery: Delivery) -> Delivery:
         raise Problem("conflict", "the source's secret does not have the shape that its signature needs") from None
 
 
-async def sign(asked: Asked) -> Response:
+async def sign(asked: ApiRequest) -> Response:
     """A signed sample or body, for `send`: the operator posts it to the address."""
     source = await source_of(asked)
-    given = await asked.body(Signed)
+    given = await asked.body(SignBody)
     if given.body is None:
         delivery = signed_sample(source, given.kind, given.case)
     else:
@@ -185,8 +185,8 @@ async def sign(asked: Asked) -> Response:
 
 _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
-    route("POST", f"{_ID}/test", test, Permission.SOURCES, takes=Tested, gives=TestedShown),
-    route("POST", f"{_ID}/try", try_out, Permission.SOURCES, takes=Tried, gives=TriedShown),
+    route("POST", f"{_ID}/test", test, Permission.SOURCES, takes=SampleBody, gives=TestedResponse),
+    route("POST", f"{_ID}/try", preview, Permission.SOURCES, takes=PreviewBody, gives=TriedResponse),
     route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True),
     route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True),
 ]
@@ -208,11 +208,11 @@ class SourceChecked(TypedDict):
     key: KeyChecked
 
 
-async def check(asked: Asked) -> Response:
+async def check(asked: ApiRequest) -> Response:
     """How many secrets count now, and whether the source's API takes our key."""
     await asked.body(Body)
-    source, registry = await source_of(asked), asked.registry
-    checked = await check_key(registry.store, registry.vault, registry.retry, registry.source_api, source)
+    source, service = await source_of(asked), asked.service
+    checked = await check_key(service.store, service.vault, service.retry, service.source_api, source)
     return answer({
         "usable_secrets": len(source.usable_secrets(clock.now())),
         "key": {

@@ -16,13 +16,13 @@ from app.db.statements import Row
 from app.ingest.source_api import THE_KEY
 from app.ingest.source_cache import Source, options_of
 from app.store import fetches, rejections, sources
-from app.web.http.errors import Together, from_validation, invalid, not_found
-from app.web.http.request import Asked, Body, Change, Page, after, answer, null_only_for, page_of, route
+from app.web.http.errors import ProblemGroup, from_validation, invalid, not_found
+from app.web.http.request import ApiRequest, Body, Page, PatchBody, after, answer, null_only_for, page_of, route
 from app.web.http.schemas import (
     Listed,
-    SecretMadeShown,
-    SourceMadeShown,
-    SourceShown,
+    SecretMadeResponse,
+    SourceMadeResponse,
+    SourceResponse,
     SourceWhole,
 )
 
@@ -51,7 +51,7 @@ class SourceMade(Body):
     options: dict[str, Any] = {}
 
 
-class SourceChange(Change):
+class SourceChange(PatchBody):
     """What may be changed; what is not mentioned is left alone."""
 
     model_config = ConfigDict(json_schema_extra=null_only_for())
@@ -96,11 +96,11 @@ def _fetching(adapter: Adapter[Any]) -> None:
         raise invalid("key", f"{adapter.title} sends whole orders; nothing is fetched, so no key is needed")
 
 
-async def _shown(asked: Asked, rows: list[Row]) -> list[SourceShown]:
-    store, ids = asked.registry.store, [row["id"] for row in rows]
+async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]:
+    store, ids = asked.service.store, [row["id"] for row in rows]
     secrets = await sources.secrets_of(store, asked.account_id, ids)
     seen = await sources.last_seen(store, asked.account_id, ids)
-    shown: list[SourceShown] = []
+    shown: list[SourceResponse] = []
     for row in rows:
         adapter = adapters.load(row["adapter"])
         scheme = adapter.scheme(options_of(adapter, row["options"]) if row["options"] else adapter.options())
@@ -114,7 +114,7 @@ async def _shown(asked: Asked, rows: list[Row]) -> list[SourceShown]:
             "options": row["options"],
             "has_key": row["key"] is not None,
             "strength": str(scheme.strength),
-            "webhook_url": asked.registry.directory.webhook_url(row["id"]),
+            "webhook_url": asked.service.source_cache.webhook_url(row["id"]),
             "secrets": [
                 {
                     "id": one["id"],
@@ -131,43 +131,43 @@ async def _shown(asked: Asked, rows: list[Row]) -> list[SourceShown]:
     return shown
 
 
-async def _row(asked: Asked) -> Row:
-    row = await sources.find(asked.registry.store, asked.account_id, asked.path("source"))
+async def _row(asked: ApiRequest) -> Row:
+    row = await sources.find(asked.service.store, asked.account_id, asked.path("source"))
     if row is None:
         raise not_found("source")
     return row
 
 
-async def source_of(asked: Asked) -> Source:
+async def source_of(asked: ApiRequest) -> Source:
     """The source as the door knows it, straight from the store."""
     await _row(asked)
-    asked.registry.directory.forget()
-    source = await asked.registry.directory.source(asked.path("source"))
+    asked.service.source_cache.forget()
+    source = await asked.service.source_cache.source(asked.path("source"))
     if source is None:
         raise not_found("source")
     return source
 
 
-async def make(asked: Asked) -> Response:
+async def make(asked: ApiRequest) -> Response:
     """A new source. The secret is in the answer only when we made it, and only this once."""
     given = await asked.body(SourceMade)
     adapter = adapters.load(given.adapter)
     # A platform that makes the secret itself often shows it only once it knows the URL, which this source gives.
     theirs = adapter.secret_made_by == "theirs" and given.secret is None  # noqa: S105 - says who makes it; it is none
     options: dict[str, Any] = {}
-    secret, wrong = None, Together()
-    with wrong.met():
+    secret, wrong = None, ProblemGroup()
+    with wrong.collect():
         options = _checked_options(adapter, given.options)
         if not theirs:
-            with wrong.met():  # only with good options: they may say how it signs
+            with wrong.collect():  # only with good options: they may say how it signs
                 secret = _secret(adapter, options_of(adapter, options), given.secret)
     if given.key:
-        with wrong.met():
+        with wrong.collect():
             _fetching(adapter)
-    wrong.told()
-    seal = asked.registry.vault.seal
+    wrong.raise_all()
+    seal = asked.service.vault.seal
     source_id = await sources.add(
-        asked.registry.store,
+        asked.service.store,
         asked.account_id,
         adapter=adapter.name,
         name=given.name or adapter.title,
@@ -176,10 +176,10 @@ async def make(asked: Asked) -> Response:
         sealed_key=seal(given.key) if given.key else None,
         sealed_secret=seal(secret) if secret else None,
     )
-    asked.registry.directory.forget()
-    row = await sources.find(asked.registry.store, asked.account_id, source_id)
-    (known,) = await _shown(asked, [row] if row else [])
-    shown: SourceMadeShown = {
+    asked.service.source_cache.forget()
+    row = await sources.find(asked.service.store, asked.account_id, source_id)
+    (known,) = await _serialize(asked, [row] if row else [])
+    shown: SourceMadeResponse = {
         **known,
         "source_id": source_id,
         "secret": secret if given.secret is None else None,
@@ -194,27 +194,27 @@ async def make(asked: Asked) -> Response:
         shown["warnings"] = warnings_of(adapter, options_of(adapter, options), secret)
     if adapter.api is not None and not given.key:
         shown["warnings"].append(
-            f"there is no key yet, so no order can be read; give it {adapter.api.key_words}: "
+            f"there is no key yet, so no order can be read; give it {adapter.api.key_description}: "
             f"orders-registry source rotate {source_id} --key '…'"
         )
     return answer(shown, 201)
 
 
-async def index(asked: Asked) -> Response:
+async def index(asked: ApiRequest) -> Response:
     """The account's sources."""
     query = asked.query(Page)
     rows = await sources.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
-    shown = {one["id"]: one for one in await _shown(asked, rows)}
+    shown = {one["id"]: one for one in await _serialize(asked, rows)}
     return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
 
 
-async def show(asked: Asked) -> Response:
+async def show(asked: ApiRequest) -> Response:
     """One source, with what was refused at its door."""
     row = await _row(asked)
-    await asked.registry.refused.flush()
-    (known,) = await _shown(asked, [row])
+    await asked.service.refused.flush()
+    (known,) = await _serialize(asked, [row])
     shown: SourceWhole = {
         **known,
         "refused": [
@@ -223,13 +223,13 @@ async def show(asked: Asked) -> Response:
                 "first_at": iso(one["first_at"]), "last_at": iso(one["last_at"]),
                 "samples": [{"at": iso(sample["at"]), "headers": sample["headers"]} for sample in one["samples"]],
             }
-            for one in await rejections.of_sources(asked.registry.store, asked.account_id, row["id"])
+            for one in await rejections.of_sources(asked.service.store, asked.account_id, row["id"])
         ],
     }  # fmt: skip
     return answer(shown)
 
 
-async def change(asked: Asked) -> Response:
+async def change(asked: ApiRequest) -> Response:
     """Sets what is mentioned."""
     row = await _row(asked)
     given = await asked.body(SourceChange)
@@ -238,25 +238,25 @@ async def change(asked: Asked) -> Response:
         changes["options"] = _checked_options(adapters.load(row["adapter"]), changes["options"])
     if "key" in changes:
         _fetching(adapters.load(row["adapter"]))
-        changes["key"] = asked.registry.vault.seal(changes["key"])
-    store = asked.registry.store
+        changes["key"] = asked.service.vault.seal(changes["key"])
+    store = asked.service.store
     await sources.change(store, asked.account_id, row["id"], changes)
-    asked.registry.directory.forget()
+    asked.service.source_cache.forget()
     if "key" in changes:  # what the old key was refused for is asked again
         await fetches.new_key(store, asked.account_id, row["id"], clock.now(), THE_KEY)
-        asked.registry.committer.to_fetch.set()
+        asked.service.group_commit.to_fetch.set()
     return await show(asked)
 
 
-async def delete(asked: Asked) -> Response:
+async def delete(asked: ApiRequest) -> Response:
     """Takes the source away; its deliveries and orders stay."""
     row = await _row(asked)
-    await sources.change(asked.registry.store, asked.account_id, row["id"], {"deleted_at": clock.now()})
-    asked.registry.directory.forget()
+    await sources.change(asked.service.store, asked.account_id, row["id"], {"deleted_at": clock.now()})
+    asked.service.source_cache.forget()
     return Response(status_code=204)
 
 
-async def rotate(asked: Asked) -> Response:
+async def rotate(asked: ApiRequest) -> Response:
     """A newer secret; the older ones count on during the overlap."""
     row = await _row(asked)
     given = await asked.body(SecretMade)
@@ -265,10 +265,10 @@ async def rotate(asked: Asked) -> Response:
     secret = _secret(adapter, options_of(adapter, row["options"]), given.secret)
     ends = clock.now() + overlap * 1_000_000
     secret_id = await sources.add_secret(
-        asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), older_end=ends
+        asked.service.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
     )
-    asked.registry.directory.forget()
-    shown: SecretMadeShown = {
+    asked.service.source_cache.forget()
+    shown: SecretMadeResponse = {
         "id": secret_id,
         "secret": secret if given.secret is None else None,
         "older_secrets_end_at": iso(ends),
@@ -288,22 +288,22 @@ def overlap_of(text: str) -> int:
     return overlap
 
 
-async def revoke(asked: Asked) -> Response:
+async def revoke(asked: ApiRequest) -> Response:
     """Revokes a secret at once."""
     row = await _row(asked)
-    if not await sources.revoke_secret(asked.registry.store, asked.account_id, row["id"], asked.path("secret")):
+    if not await sources.revoke_secret(asked.service.store, asked.account_id, row["id"], asked.path("secret")):
         raise not_found("secret")
-    asked.registry.directory.forget()
+    asked.service.source_cache.forget()
     return Response(status_code=204)
 
 
 _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
-    route("POST", "/v1/sources", make, Permission.SOURCES, takes=SourceMade, gives=SourceMadeShown, status=201),
-    route("GET", "/v1/sources", index, Permission.SOURCES, query=Page, gives=Listed[SourceShown]),
+    route("POST", "/v1/sources", make, Permission.SOURCES, takes=SourceMade, gives=SourceMadeResponse, status=201),
+    route("GET", "/v1/sources", index, Permission.SOURCES, query=Page, gives=Listed[SourceResponse]),
     route("GET", _ID, show, Permission.SOURCES, gives=SourceWhole),
     route("PATCH", _ID, change, Permission.SOURCES, takes=SourceChange, gives=SourceWhole),
     route("DELETE", _ID, delete, Permission.SOURCES, status=204),
-    route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES, takes=SecretMade, gives=SecretMadeShown, status=201),
+    route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES, takes=SecretMade, gives=SecretMadeResponse, status=201),
     route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, Permission.SOURCES, status=204),
 ]  # fmt: skip

@@ -9,13 +9,13 @@ from app.base import clock
 from app.base.roles import Permission
 from app.db.engine import Unavailable
 from app.observability import alerts
-from app.service import Registry
+from app.service import Service
 from app.store import sources
 from app.web.api.orders import Since, moment_of
 from app.web.http.authentication import identify, is_operator
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import Asked, Query, Stream, answer, open_route, route
-from app.web.http.schemas import StatsShown
+from app.web.http.request import ApiRequest, Query, Stream, answer, open_route, route
+from app.web.http.schemas import StatsResponse
 
 LONGEST = 92 * 86400 * 1_000_000  # microseconds
 
@@ -28,7 +28,7 @@ class StatsQuery(Query):
     source_id: str | None = Field(None, max_length=64)
 
 
-async def stats(asked: Asked) -> Response:
+async def stats(asked: ApiRequest) -> Response:
     """Counts per source, outcome and hour; last seen; how long acknowledging took; what somebody has to look at."""
     query = asked.query(StatsQuery)
     present = clock.now()
@@ -38,25 +38,25 @@ async def stats(asked: Asked) -> Response:
         raise invalid("since", "is not before `until`")
     if until - since > LONGEST:
         raise invalid("since", "is more than 92 days before `until`")
-    registry = asked.registry
-    if query.source_id and await sources.find(registry.store, asked.account_id, query.source_id) is None:
+    service = asked.service
+    if query.source_id and await sources.find(service.store, asked.account_id, query.source_id) is None:
         raise not_found("source")
     return answer(
         await alerts.stats(
-            registry.store,
+            service.store,
             asked.account_id,
             since=since,
             until=until,
             present=present,
-            waiting=registry.committer.waiting,
+            waiting=service.group_commit.waiting,
             source_id=query.source_id,
-            webhooks_at=registry.settings.webhooks_at,
+            webhooks_at=service.settings.webhooks_at,
         )
     )
 
 
 ROUTES: list[Route] = [
-    route("GET", "/v1/stats", stats, Permission.LOG, query=StatsQuery, gives=StatsShown, fails=("not_found",)),
+    route("GET", "/v1/stats", stats, Permission.LOG, query=StatsQuery, gives=StatsResponse, fails=("not_found",)),
 ]
 
 
@@ -65,19 +65,19 @@ TEXT = "text/plain; version=1.0.0; charset=utf-8"
 
 async def metrics(request: Request) -> Response:
     """Counts, queues and times in Prometheus' text format; with a token for the log, also by the account's sources."""
-    registry: Registry = request.app.state.registry
-    if is_operator(request, registry):
-        return Response(registry.metrics.text(None, every_source=True), media_type=TEXT)
+    service: Service = request.app.state.service
+    if is_operator(request, service):
+        return Response(service.metrics.text(None, every_source=True), media_type=TEXT)
     account_id = None
     if "authorization" in request.headers:
         try:
-            caller = await identify(request, registry)
+            caller = await identify(request, service)
         except Unavailable:
             raise Problem("busy", "the database does not answer", headers={"Retry-After": "5"}) from None
         if not caller.may(Permission.LOG):
             raise Problem("forbidden", f"“{Permission.LOG}” is not for {caller.role}; without a token there are sums")
         account_id = caller.account_id
-    return Response(registry.metrics.text(account_id), media_type=TEXT)
+    return Response(service.metrics.text(account_id), media_type=TEXT)
 
 
 ROUTES += [

@@ -16,12 +16,29 @@ from app.store import subscriptions
 from app.store.outbox import Event
 from app.web.api.sources import overlap_of
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import Asked, Body, Change, Page, Shape, after, answer, null_only_for, page_of, route
-from app.web.http.schemas import AttemptShown, Listed, SubscriptionMadeShown, SubscriptionSecretShown, SubscriptionShown
+from app.web.http.request import (
+    ApiRequest,
+    Body,
+    Page,
+    PatchBody,
+    TextPattern,
+    after,
+    answer,
+    null_only_for,
+    page_of,
+    route,
+)
+from app.web.http.schemas import (
+    AttemptResponse,
+    Listed,
+    SubscriptionMadeResponse,
+    SubscriptionResponse,
+    SubscriptionSecretResponse,
+)
 
 # What proves us is the signature: who reads the log may read the URL, too.
 Url = Annotated[
-    str, StringConstraints(max_length=2000), Shape(URL, URL_WORDS), Field(examples=["https://example.com/orders"])
+    str, StringConstraints(max_length=2000), TextPattern(URL, URL_WORDS), Field(examples=["https://example.com/orders"])
 ]
 Events = Annotated[list[Event], Field(min_length=1, max_length=20)]
 READS = (Permission.SUBSCRIPTIONS, Permission.LOG)
@@ -34,7 +51,7 @@ class SubscriptionBody(Body):
     events: Events
 
 
-class SubscriptionChange(Change):
+class SubscriptionChange(PatchBody):
     """What may be changed; what is not mentioned is left alone. Whatever is changed, it is told at once again."""
 
     model_config = ConfigDict(json_schema_extra=null_only_for())
@@ -50,9 +67,9 @@ class SubscriptionSecretMade(Body):
     overlap: str = Field("24h", json_schema_extra={"pattern": r"^\d{1,6}[smhdw]$"})
 
 
-def _checked(asked: Asked, url: str) -> str:
+def _checked(asked: ApiRequest, url: str) -> str:
     try:
-        return checked_url(url, asked.registry.settings.receivers)
+        return checked_url(url, asked.service.settings.receivers)
     except ValueError as why:
         raise invalid("url", str(why)) from None
 
@@ -61,10 +78,10 @@ def _once_each(events: list[Event]) -> list[str]:
     return [str(event) for event in Event if event in events]
 
 
-async def _shown(asked: Asked, rows: list[Row]) -> list[SubscriptionShown]:
-    store = asked.registry.store
+async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SubscriptionResponse]:
+    store = asked.service.store
     secrets = await subscriptions.secrets_of(store, asked.account_id, [row["id"] for row in rows])
-    shown: list[SubscriptionShown] = []
+    shown: list[SubscriptionResponse] = []
     for row in rows:
         waiting, oldest = await subscriptions.waiting(store, asked.account_id, row["id"])
         shown.append({
@@ -94,48 +111,48 @@ async def _shown(asked: Asked, rows: list[Row]) -> list[SubscriptionShown]:
     return shown
 
 
-async def _row(asked: Asked) -> Row:
-    row = await subscriptions.find(asked.registry.store, asked.account_id, asked.path("subscription"))
+async def _row(asked: ApiRequest) -> Row:
+    row = await subscriptions.find(asked.service.store, asked.account_id, asked.path("subscription"))
     if row is None:
         raise not_found("subscription")
     return row
 
 
-async def make(asked: Asked) -> Response:
+async def make(asked: ApiRequest) -> Response:
     """A new subscription. Its secret is made here, and is in the answer only this once."""
     given = await asked.body(SubscriptionBody)
     secret = whsec()
     subscription_id = await subscriptions.add(
-        asked.registry.store,
+        asked.service.store,
         asked.account_id,
         url=_checked(asked, given.url),
         events=_once_each(given.events),
-        sealed_secret=asked.registry.vault.seal(secret),
+        sealed_secret=asked.service.vault.seal(secret),
     )
-    asked.registry.outbox.wake()
-    row = await subscriptions.find(asked.registry.store, asked.account_id, subscription_id)
-    (known,) = await _shown(asked, [row] if row else [])
-    shown: SubscriptionMadeShown = {**known, "secret": secret}
+    asked.service.outbox.wake()
+    row = await subscriptions.find(asked.service.store, asked.account_id, subscription_id)
+    (known,) = await _serialize(asked, [row] if row else [])
+    shown: SubscriptionMadeResponse = {**known, "secret": secret}
     return answer(shown, 201)
 
 
-async def index(asked: Asked) -> Response:
+async def index(asked: ApiRequest) -> Response:
     """The account's subscriptions."""
     query = asked.query(Page)
     rows = await subscriptions.page(
-        asked.registry.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
-    shown = {one["id"]: one for one in await _shown(asked, rows)}
+    shown = {one["id"]: one for one in await _serialize(asked, rows)}
     return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
 
 
-async def show(asked: Asked) -> Response:
+async def show(asked: ApiRequest) -> Response:
     """One subscription: whether it works, what waits for it, and since when and why it fails."""
-    (shown,) = await _shown(asked, [await _row(asked)])
+    (shown,) = await _serialize(asked, [await _row(asked)])
     return answer(shown)
 
 
-async def change(asked: Asked) -> Response:
+async def change(asked: ApiRequest) -> Response:
     """Sets what is mentioned. What waits for one that is switched off is dropped."""
     row = await _row(asked)
     given = await asked.body(SubscriptionChange)
@@ -145,34 +162,34 @@ async def change(asked: Asked) -> Response:
     if given.events is not None:
         changes["events"] = _once_each(given.events)
     if changes:
-        await subscriptions.change(asked.registry.store, asked.account_id, row["id"], changes)
-        asked.registry.outbox.wake()
+        await subscriptions.change(asked.service.store, asked.account_id, row["id"], changes)
+        asked.service.outbox.wake()
     return await show(asked)
 
 
-async def delete(asked: Asked) -> Response:
+async def delete(asked: ApiRequest) -> Response:
     """Takes the subscription away, with its attempts; what waits for it is dropped."""
     row = await _row(asked)
-    await subscriptions.delete(asked.registry.store, asked.account_id, row["id"])
-    asked.registry.outbox.wake()
+    await subscriptions.delete(asked.service.store, asked.account_id, row["id"])
+    asked.service.outbox.wake()
     return Response(status_code=204)
 
 
-async def rotate(asked: Asked) -> Response:
+async def rotate(asked: ApiRequest) -> Response:
     """A newer secret, in the answer only this once; events are signed with the older ones as well, during the overlap."""
     row = await _row(asked)
     given = await asked.body(SubscriptionSecretMade)
     secret, ends = whsec(), clock.now() + overlap_of(given.overlap) * 1_000_000
     secret_id = await subscriptions.add_secret(
-        asked.registry.store, asked.account_id, row["id"], asked.registry.vault.seal(secret), older_end=ends
+        asked.service.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
     )
-    shown: SubscriptionSecretShown = {"id": secret_id, "secret": secret, "older_secrets_end_at": iso(ends)}
+    shown: SubscriptionSecretResponse = {"id": secret_id, "secret": secret, "older_secrets_end_at": iso(ends)}
     return answer(shown, 201)
 
 
-async def revoke(asked: Asked) -> Response:
+async def revoke(asked: ApiRequest) -> Response:
     """Nothing is signed with this secret any more. The last one that counts can only be rotated."""
-    row, store = await _row(asked), asked.registry.store
+    row, store = await _row(asked), asked.service.store
     usable = await subscriptions.usable_secrets(store, asked.account_id, row["id"], clock.now())
     if [one["id"] for one in usable] == [asked.path("secret")]:
         raise Problem(
@@ -183,17 +200,17 @@ async def revoke(asked: Asked) -> Response:
     return Response(status_code=204)
 
 
-async def attempts(asked: Asked) -> Response:
+async def attempts(asked: ApiRequest) -> Response:
     """What came of telling, newest first: each try of each event, and what was given up."""
     query = asked.query(Page)
     row = await _row(asked)
     rows = await subscriptions.attempts(
-        asked.registry.store, asked.account_id, row["id"], before=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.service.store, asked.account_id, row["id"], before=after(query.cursor, str) or "", limit=query.limit + 1
     )
     return answer(page_of(rows, query.limit, _attempt, lambda one: one["id"]))
 
 
-def _attempt(row: Row) -> AttemptShown:
+def _attempt(row: Row) -> AttemptResponse:
     return {
         "id": row["id"],
         "event_id": row["event_id"],
@@ -212,16 +229,16 @@ def _attempt(row: Row) -> AttemptShown:
 _ID, _MAY = "/v1/subscriptions/{subscription}", Permission.SUBSCRIPTIONS
 ROUTES: list[Route] = [
     route(
-        "POST", "/v1/subscriptions", make, _MAY, takes=SubscriptionBody, gives=SubscriptionMadeShown, status=201,
+        "POST", "/v1/subscriptions", make, _MAY, takes=SubscriptionBody, gives=SubscriptionMadeResponse, status=201,
     ),
-    route("GET", "/v1/subscriptions", index, None, any_of=READS, query=Page, gives=Listed[SubscriptionShown]),
-    route("GET", _ID, show, None, any_of=READS, gives=SubscriptionShown),
-    route("PATCH", _ID, change, _MAY, takes=SubscriptionChange, gives=SubscriptionShown),
+    route("GET", "/v1/subscriptions", index, None, any_of=READS, query=Page, gives=Listed[SubscriptionResponse]),
+    route("GET", _ID, show, None, any_of=READS, gives=SubscriptionResponse),
+    route("PATCH", _ID, change, _MAY, takes=SubscriptionChange, gives=SubscriptionResponse),
     route("DELETE", _ID, delete, _MAY, status=204),
     route(
         "POST", f"{_ID}/secrets", rotate, _MAY,
-        takes=SubscriptionSecretMade, gives=SubscriptionSecretShown, status=201,
+        takes=SubscriptionSecretMade, gives=SubscriptionSecretResponse, status=201,
     ),
     route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, _MAY, status=204),
-    route("GET", f"{_ID}/attempts", attempts, None, any_of=READS, query=Page, gives=Listed[AttemptShown]),
+    route("GET", f"{_ID}/attempts", attempts, None, any_of=READS, query=Page, gives=Listed[AttemptResponse]),
 ]  # fmt: skip

@@ -9,13 +9,13 @@ from starlette.routing import Route
 
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.observability.tail import Line, Watcher
+from app.observability.tail import TailRow, Watcher
 from app.store import deliveries
-from app.store.deliveries import Filter
+from app.store.deliveries import DeliveryFilter
 from app.web.api.deliveries import Recorded
 from app.web.http import serializers
 from app.web.http.errors import invalid
-from app.web.http.request import Asked, Query, Stream, route
+from app.web.http.request import ApiRequest, Query, Stream, route
 
 HEARTBEAT = 15.0  # seconds; proxies close what is silent for long
 PAGE, MOST = 200, 2000  # what came since the last event that a watcher names is caught up with, up to so many
@@ -31,14 +31,14 @@ class TailQuery(Query):
     q: str | None = Field(None, max_length=200)
 
 
-async def tail(asked: Asked) -> Response:
+async def tail(asked: ApiRequest) -> Response:
     """The log as it grows: server-sent events `delivery`, each a row of the list; `Last-Event-ID` catches up."""
     query = asked.query(TailQuery)
     last = asked.request.headers.get("last-event-id", "")
     if len(last) > 64 or (last and not last.startswith("dlv_")):
         raise invalid("Last-Event-ID", "is not one that this stream gave")
-    wanted = Filter(**query.model_dump())
-    watcher = asked.registry.tail.watch(asked.account_id, wanted)
+    wanted = DeliveryFilter(**query.model_dump())
+    watcher = asked.service.tail.watch(asked.account_id, wanted)
     return StreamingResponse(
         _events(asked, watcher, wanted, last),
         media_type="text/event-stream",
@@ -46,13 +46,13 @@ async def tail(asked: Asked) -> Response:
     )
 
 
-async def _events(asked: Asked, watcher: Watcher, wanted: Filter, last: str) -> AsyncGenerator[bytes]:
-    registry = asked.registry
+async def _events(asked: ApiRequest, watcher: Watcher, wanted: DeliveryFilter, last: str) -> AsyncGenerator[bytes]:
+    service = asked.service
     try:
         yield b": the log as it grows\n\n"
         caught_up: set[str] = set()
         while last and len(caught_up) < MOST:
-            rows = await deliveries.newer(registry.store, asked.account_id, wanted, than=last, limit=PAGE)
+            rows = await deliveries.newer(service.store, asked.account_id, wanted, than=last, limit=PAGE)
             yield b"".join(_event(row) for row in rows)
             caught_up.update(row["id"] for row in rows)
             if len(rows) < PAGE:
@@ -65,10 +65,10 @@ async def _events(asked: Asked, watcher: Watcher, wanted: Filter, last: str) -> 
                 events.insert(0, f"event: missed\ndata: {json.dumps({'count': missed})}\n\n".encode())
             yield b"".join(events) or b": still here\n\n"
     finally:
-        registry.tail.leave(watcher)
+        service.tail.leave(watcher)
 
 
-def _sent(line: Line) -> bytes:
+def _sent(line: TailRow) -> bytes:
     if line.sent is None:
         line.sent = _event(line.row)
     return line.sent

@@ -5,8 +5,8 @@ import json
 from starlette.types import Receive, Scope, Send
 
 from app.base.outcome import Outcome
-from app.ingest.receive import Answer
-from app.service import Registry
+from app.ingest.receive import WebhookAnswer
+from app.service import Service
 from app.web.http.errors import TITLES
 
 PREFIX = "/webhooks/"
@@ -42,9 +42,9 @@ class _Gone(Exception):
 class Webhooks:
     """POST /webhooks/{source_id}."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._intake = registry.intake
-        self._most = registry.settings.max_body_bytes
+    def __init__(self, service: Service) -> None:
+        self._receiver = service.receiver
+        self._most = service.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one delivery."""
@@ -52,8 +52,8 @@ class Webhooks:
             await _send(send, 405, _NOT_POST, _PROBLEM, (b"allow", b"POST"), _CLOSE)
             return
         source_id = scope["path"][len(PREFIX) :]
-        source = await self._intake.admit(source_id)
-        if isinstance(source, Answer):
+        source = await self._receiver.admit(source_id)
+        if isinstance(source, WebhookAnswer):
             await self._tell(send, source, unread=True)
             return
         headers: list[Header] = scope["headers"]
@@ -62,10 +62,10 @@ class Webhooks:
         except _Gone:
             return
         if body is None:
-            self._intake.refuse(source, Outcome.OVERSIZED, "oversized")
-            await self._tell(send, Answer(Outcome.OVERSIZED), unread=True)
+            self._receiver.refuse(source, Outcome.OVERSIZED, "oversized")
+            await self._tell(send, WebhookAnswer(Outcome.OVERSIZED), unread=True)
             return
-        await self._tell(send, await self._intake.receive(source, headers, scope["query_string"], body))
+        await self._tell(send, await self._receiver.receive(source, headers, scope["query_string"], body))
 
     async def _body(self, headers: list[Header], receive: Receive) -> bytes | None:
         """The exact bytes; None as soon as they are known to be too many. Raises _Gone."""
@@ -88,7 +88,7 @@ class Webhooks:
             chunks += message.get("body", b"")
         return bytes(chunks) if len(chunks) <= self._most else None
 
-    async def _tell(self, send: Send, answer: Answer, *, unread: bool = False) -> None:
+    async def _tell(self, send: Send, answer: WebhookAnswer, *, unread: bool = False) -> None:
         refused = _REFUSED.get(answer.outcome)
         if refused is None:
             content = {"delivery_id": answer.delivery_id, "outcome": answer.outcome, "orders": answer.orders}

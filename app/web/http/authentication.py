@@ -11,7 +11,7 @@ from app.base.clock import now
 from app.base.roles import ACCOUNT_HEADER, GRANTS, IN_PROCESS, Permission, Role
 from app.base.settings import Settings
 from app.base.vault import Sealed, Vault
-from app.service import Registry
+from app.service import Service
 from app.store import accounts
 from app.web.http.errors import Problem
 
@@ -33,28 +33,28 @@ class Caller:
         return permission in GRANTS[self.role] and (not self.panel or permission in PANEL)
 
 
-def is_operator(request: Request, registry: Registry) -> bool:
+def is_operator(request: Request, service: Service) -> bool:
     """Whether the request came through the operator's door, which no TCP connection can: its server has no port."""
     server = request.scope.get("server")
     if not server or server[1] is not None:
         return False
-    settings = registry.settings
+    settings = service.settings
     return server[0] == IN_PROCESS or (settings.on_sqlite and server[0] == str(settings.socket_path))
 
 
-async def identify(request: Request, registry: Registry) -> Caller:
+async def identify(request: Request, service: Service) -> Caller:
     """The caller. Raises Problem."""
-    if is_operator(request, registry):
+    if is_operator(request, service):
         named = request.headers.get(ACCOUNT_HEADER)
         if not named:
             return Caller("", None, Role.ADMIN, operator=True)
-        account = await accounts.find(registry.store, named)
+        account = await accounts.find(service.store, named)
         if account is None:
             raise Problem(
                 "not_found", f"there is no account {named[:100]!r}; `orders-registry account list` shows them"
             )
         return Caller(account["account_id"], None, Role.ADMIN, operator=True)
-    if "authorization" not in request.headers and (signed_in := await _signed_in(request, registry)):
+    if "authorization" not in request.headers and (signed_in := await _signed_in(request, service)):
         return signed_in
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -63,18 +63,18 @@ async def identify(request: Request, registry: Registry) -> Caller:
             "send `Authorization: Bearer TOKEN`; an admin makes tokens",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    bearer = await registry.directory.bearer(token.strip())
+    bearer = await service.source_cache.bearer(token.strip())
     if bearer is None:
         raise Problem("unauthenticated", "this token is unknown or revoked", headers={"WWW-Authenticate": "Bearer"})
     return Caller(bearer.account_id, bearer.member_id, bearer.role)
 
 
-async def _signed_in(request: Request, registry: Registry) -> Caller | None:
+async def _signed_in(request: Request, service: Service) -> Caller | None:
     """Whoever signed in to the console, while the token they did it with counts. Raises Problem."""
-    session = session_of(request, registry.settings, registry.vault, now())
+    session = session_of(request, service.settings, service.vault, now())
     if session is None:
         return None
-    bearer = await registry.directory.bearer_of(session.account_id, session.token_id)
+    bearer = await service.source_cache.bearer_of(session.account_id, session.token_id)
     return Caller(bearer.account_id, bearer.member_id, bearer.role, panel=session.panel) if bearer else None
 
 

@@ -83,21 +83,21 @@ def invalid(field: str, message: str) -> Problem:
     return Problem("invalid", f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
-class Together:
+class ProblemGroup:
     """Problems that are met one after the other and told at once: who mends one wants to know of the others."""
 
     def __init__(self) -> None:
         self._met: list[Problem] = []
 
     @contextmanager
-    def met(self) -> Iterator[None]:
+    def collect(self) -> Iterator[None]:
         """What is wrong in here is kept for later."""
         try:
             yield
         except Problem as problem:
             self._met.append(problem)
 
-    def told(self) -> None:
+    def raise_all(self) -> None:
         """Raises Problem when any was met: the first one's code, and the wrong fields of all."""
         if self._met:
             first = self._met[0]

@@ -5,10 +5,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.db.engine import Unavailable
-from app.service import Registry
+from app.service import Service
 from app.web.http.errors import Problem
 from app.web.http.request import answer, open_route
-from app.web.http.schemas import HealthShown, ReadyShown
+from app.web.http.schemas import HealthResponse, ReadyResponse
 
 
 async def healthz(request: Request) -> Response:
@@ -18,15 +18,15 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """The database answers, too."""
-    registry: Registry = request.app.state.registry
+    service: Service = request.app.state.service
     try:
-        await registry.store.check()
+        await service.store.check()
     except Unavailable:
         return Problem("busy", "the database does not answer", headers={"Retry-After": "5"}).response()
-    return answer({"status": "ready", "waiting": registry.committer.waiting})
+    return answer({"status": "ready", "waiting": service.group_commit.waiting})
 
 
 ROUTES: list[Route] = [
-    open_route("GET", "/healthz", healthz, gives=HealthShown),
-    open_route("GET", "/readyz", readyz, gives=ReadyShown, fails=("busy",)),
+    open_route("GET", "/healthz", healthz, gives=HealthResponse),
+    open_route("GET", "/readyz", readyz, gives=ReadyResponse, fails=("busy",)),
 ]

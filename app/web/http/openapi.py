@@ -18,7 +18,7 @@ from app.base.outcome import ANSWERS, Outcome
 from app.base.roles import GRANTS, Role
 from app.web.http.errors import TITLES
 from app.web.http.request import Described, Description, Query, Stream, open_route
-from app.web.http.schemas import AnsweredShown, ProblemShown
+from app.web.http.schemas import AnsweredResponse, ProblemResponse
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 Schema = dict[str, Any]
@@ -49,7 +49,7 @@ def described(routes: Iterable[BaseRoute]) -> list[Described]:
 def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of these routes and of the webhooks' door."""
     told = described(routes)
-    schemas = Schemas(told)
+    schemas = SchemaCollection(told)
     paths: dict[str, dict[str, Any]] = {"/webhooks/{source_id}": {"post": _webhook(schemas)}}
     tags: dict[str, str] = {"webhooks": "Where shops deliver. No token: the signature is the proof."}
     responses: dict[str, Schema] = {}
@@ -111,11 +111,11 @@ def codes(route: Described, method: str) -> list[str]:
     return sorted(found)
 
 
-class Schemas:
+class SchemaCollection:
     """The models and types of all routes as JSON schemas, generated at once so that each has one name of its own."""
 
     def __init__(self, routes: list[Described]) -> None:
-        wanted: dict[Any, JsonSchemaMode] = {ProblemShown: "serialization", AnsweredShown: "serialization"}
+        wanted: dict[Any, JsonSchemaMode] = {ProblemResponse: "serialization", AnsweredResponse: "serialization"}
         for route in routes:
             told = route.description
             for one in (told.takes, told.query):
@@ -160,7 +160,7 @@ def _name(reference: Mapping[str, Any]) -> str:
 
 
 def _renamed(named: dict[str, Schema], of: dict[Any, Schema]) -> tuple[dict[str, Schema], dict[Any, Schema]]:
-    """`Listed_OrderShown_`, as pydantic writes a generic, is called OrderShownList; titles go, they say the same."""
+    """`Listed_OrderShown_`, as pydantic writes a generic, is called OrderResponseList; titles go, they say the same."""
     names = {name: re.sub(r"^Listed_(\w+)_$", r"\1List", name) for name in named}
 
     def over(value: Any, *, properties: bool = False) -> Any:
@@ -179,7 +179,9 @@ def _renamed(named: dict[str, Schema], of: dict[Any, Schema]) -> tuple[dict[str,
     return {names[name]: over(schema) for name, schema in named.items()}, {key: over(one) for key, one in of.items()}
 
 
-def _operation(route: Described, method: str, tag: str, schemas: Schemas, responses: dict[str, Schema]) -> Schema:
+def _operation(
+    route: Described, method: str, tag: str, schemas: SchemaCollection, responses: dict[str, Schema]
+) -> Schema:
     told = route.description
     who = "anybody, without a token" if told.anybody else ", ".join(roles(told))
     words = [told.handler.__doc__ or "", f"For {who}."]
@@ -244,7 +246,7 @@ def _streams(declared: Any) -> tuple[Stream, ...]:
     return declared if isinstance(declared, tuple) and all(isinstance(one, Stream) for one in declared) else ()
 
 
-def _content(declared: Any, schemas: Schemas) -> Schema:
+def _content(declared: Any, schemas: SchemaCollection) -> Schema:
     streams = _streams(declared)
     if not streams:
         return {JSON: {"schema": schemas.of(declared)}}
@@ -252,7 +254,7 @@ def _content(declared: Any, schemas: Schemas) -> Schema:
     return {one.media_type: {} if one.binary else {"schema": {"type": "string"}} for one in streams}
 
 
-def _request_body(takes: Any, schemas: Schemas) -> Schema:
+def _request_body(takes: Any, schemas: SchemaCollection) -> Schema:
     streams = _streams(takes)
     body: Schema = {"content": _content(takes, schemas)}
     if streams:
@@ -261,7 +263,7 @@ def _request_body(takes: Any, schemas: Schemas) -> Schema:
     return body
 
 
-def _well(gives: Any, status: int, schemas: Schemas) -> Schema:
+def _well(gives: Any, status: int, schemas: SchemaCollection) -> Schema:
     """How it ends well."""
     streams = _streams(gives)
     words = "; ".join(one.words for one in streams if one.words) or _WELL.get(status, "Done")
@@ -286,7 +288,7 @@ def _problem(status: int, several: list[str]) -> Schema:
     if status == 401 and "unauthenticated" in several:
         answer["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
     shape = {"properties": {"status": {"const": status}, "code": {"enum": several}}}
-    answer["content"] = {PROBLEM: {"schema": {"allOf": [{"$ref": _REF.format(model="ProblemShown")}, shape]}}}
+    answer["content"] = {PROBLEM: {"schema": {"allOf": [{"$ref": _REF.format(model="ProblemResponse")}, shape]}}}
     return answer
 
 
@@ -294,14 +296,14 @@ def _title(code: str) -> str:
     return TITLES[code][1] if code in TITLES else "The signature is missing, wrong or too old"
 
 
-def _webhook(schemas: Schemas) -> Schema:
+def _webhook(schemas: SchemaCollection) -> Schema:
     """The door that shops knock at, from the table of outcomes."""
     well = [outcome for outcome, status in ANSWERS.items() if status == 200]
     shape = {"properties": {"outcome": {"enum": well}}}
     answers: Schema = {
         "200": {
             "description": "Recorded, on disk, and so ours from now on: one of " + ", ".join(well),
-            "content": {JSON: {"schema": {"allOf": [schemas.of(AnsweredShown), shape]}}},
+            "content": {JSON: {"schema": {"allOf": [schemas.of(AnsweredResponse), shape]}}},
         }
     }
     for outcome, status in ANSWERS.items():

@@ -30,7 +30,7 @@ async def page(request: Request) -> Response:
     """The API for people: every route with what it takes and gives, who may walk it, and an example for curl."""
     state = request.app.state
     if not hasattr(state, "manual"):
-        state.manual = written_out(json.loads(await written(request)), state.registry.settings.webhooks_at)
+        state.manual = written_out(json.loads(await written(request)), state.service.settings.webhooks_at)
     return Response(state.manual, media_type="text/html", headers=_HEADERS)
 
 
@@ -44,10 +44,10 @@ async def file(request: Request) -> Response:
 
 def written_out(document: Schema, address: str) -> str:
     """The page; `address` is where the examples go."""
-    return Manual(document, address).page()
+    return ReferencePage(document, address).page()
 
 
-class Manual:
+class ReferencePage:
     """One document, written out as HTML. Every text of it is escaped where it is put in."""
 
     def __init__(self, document: Schema, address: str) -> None:

@@ -31,9 +31,9 @@ from app.base.vault import Sealed
 from app.db.engine import Rejected, Unavailable
 from app.db.statements import Row
 from app.ingest.group_commit import Busy
-from app.service import Registry
+from app.service import Service
 from app.store import accounts, idempotency
-from app.store.accounts import Taken
+from app.store.accounts import NameTaken
 from app.web.http.authentication import Caller, identify
 from app.web.http.errors import Problem, from_validation, invalid
 
@@ -46,7 +46,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
-class Change(Body):
+class PatchBody(Body):
     """What may be changed. Absent leaves a field alone, and null empties those that `may_be_empty`; of others it is an error."""
 
     may_be_empty: ClassVar[frozenset[str]] = frozenset()
@@ -60,7 +60,7 @@ class Change(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class TextPattern:
     """A pattern for a text, and what is said of one that does not match: nobody should have to read the pattern."""
 
     pattern: str
@@ -113,11 +113,11 @@ QueryT = TypeVar("QueryT", bound=Query)
 
 
 @dataclass(slots=True)
-class Asked:
+class ApiRequest:
     """One request, with who asks."""
 
     request: Request
-    registry: Registry
+    service: Service
     caller: Caller
     _raw: bytes | None = None
 
@@ -229,7 +229,7 @@ def after(word: str | None, *kinds: type) -> Any:
     return tuple(parts) if len(kinds) > 1 else parts[0]
 
 
-Handler = Callable[[Asked], Awaitable[Response]]
+Handler = Callable[[ApiRequest], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,10 +303,10 @@ def route(
     """
 
     async def endpoint(request: Request) -> Response:
-        registry: Registry = request.app.state.registry
+        service: Service = request.app.state.service
         try:
-            caller = await identify(request, registry)
-            asked = Asked(request, registry, caller)
+            caller = await identify(request, service)
+            asked = ApiRequest(request, service, caller)
             if operator and not caller.operator:
                 raise Problem("not_found", "there is no such address")
             _check(caller, permission, any_of)
@@ -317,7 +317,7 @@ def route(
             if method == "POST" and (key := request.headers.get("idempotency-key")):
                 return await _once(asked, key, handler)
             return await handler(asked)
-        except Taken as why:
+        except NameTaken as why:
             raise Problem("conflict", str(why)) from None
         except (Unavailable, Busy) as why:
             raise Problem("busy", str(why)[:300], headers={"Retry-After": "5"}) from None
@@ -359,8 +359,8 @@ def _check(caller: Caller, permission: Permission | None, any_of: tuple[Permissi
         raise Problem("forbidden", f"{words} is for {', '.join(roles)}; this token is {caller.role}")
 
 
-async def _check_enabled(asked: Asked) -> None:
-    account = await accounts.find(asked.registry.store, asked.account_id)
+async def _check_enabled(asked: ApiRequest) -> None:
+    account = await accounts.find(asked.service.store, asked.account_id)
     if account is None or not account["orders_enabled"]:
         raise Problem(
             "registry_disabled",
@@ -371,12 +371,12 @@ async def _check_enabled(asked: Asked) -> None:
 _running: dict[tuple[str, str], asyncio.Lock] = {}
 
 
-async def _once(asked: Asked, key: str, handler: Handler) -> Response:
+async def _once(asked: ApiRequest, key: str, handler: Handler) -> Response:
     """The same key again gives the same answer, and nothing is done a second time."""
     if len(key) > 255:
         raise invalid("Idempotency-Key", "is longer than 255 characters")
     raw = await asked.read()
-    account_id, store, vault = asked.account_id, asked.registry.store, asked.registry.vault
+    account_id, store, vault = asked.account_id, asked.service.store, asked.service.vault
     digest = hashlib.sha256(f"{asked.request.method} {asked.request.url.path}\n".encode() + raw).hexdigest()
     lock = _running.setdefault((account_id, key), asyncio.Lock())
     try:

@@ -30,7 +30,7 @@ class Listed(TypedDict, Generic[T]):
     next_cursor: str | None
 
 
-class ItemShown(TypedDict):
+class ItemResponse(TypedDict):
     """One line of an order. `quantity` is a text when it is no whole number."""
 
     title: str
@@ -39,7 +39,7 @@ class ItemShown(TypedDict):
     sku: str | None
 
 
-class OrderShown(TypedDict):
+class OrderResponse(TypedDict):
     """An order: the fold of everything that was said of it. `source_status` is the source's own word."""
 
     id: Annotated[str, Field(examples=["ord_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
@@ -59,12 +59,12 @@ class OrderShown(TypedDict):
     external_id: str
     url: str | None
     test: bool
-    items: list[ItemShown]
+    items: list[ItemResponse]
     created_at: Time
     updated_at: Time
 
 
-class IdentityShown(TypedDict):
+class IdentityResponse(TypedDict):
     """One way to know a contact. `source_id` is set for a shop's customer id, which counts within that shop alone."""
 
     kind: str
@@ -72,7 +72,7 @@ class IdentityShown(TypedDict):
     source_id: str | None
 
 
-class KnownIdentity(IdentityShown):
+class KnownIdentity(IdentityResponse):
     """An identity of a contact; `told_by` is the source that said so, null when a member or the CRM did."""
 
     told_by: str | None
@@ -89,7 +89,7 @@ class CustomerSaid(TypedDict):
     """Who bought, as a source said it."""
 
     name: str | None
-    identities: list[IdentityShown]
+    identities: list[IdentityResponse]
 
 
 class Said(TypedDict, total=False):
@@ -109,7 +109,7 @@ class Said(TypedDict, total=False):
     ordered_at: Time | None
     paid_at: Time | None
     customer: CustomerSaid
-    items: list[ItemShown]
+    items: list[ItemResponse]
     url: str | None
     test: bool
     deal_id: str | None
@@ -117,7 +117,7 @@ class Said(TypedDict, total=False):
     erased: bool
 
 
-class EntryShown(TypedDict):
+class EntryResponse(TypedDict):
     """One entry of an order's history. `at` is the source's own time; null: it gave none."""
 
     at: Time | None
@@ -127,7 +127,7 @@ class EntryShown(TypedDict):
     said: Said
 
 
-class ContactShown(TypedDict):
+class ContactResponse(TypedDict):
     """The person an order belongs to. `crm_id` is null for one that a delivery made."""
 
     id: Annotated[str, Field(examples=["cnt_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
@@ -139,26 +139,26 @@ class ContactShown(TypedDict):
     updated_at: Time
 
 
-class ConflictShown(KnownIdentity):
+class ConflictResponse(KnownIdentity):
     """An identity that was told of one contact and belongs to another; whose it is only to who sees all contacts."""
 
     belongs_to: str | None
     told_at: Time
 
 
-class ConflictOfContact(ConflictShown):
+class ConflictOfContact(ConflictResponse):
     """A conflict, with the contact that it was told of."""
 
     contact_id: str
 
 
-class ContactWhole(ContactShown):
+class ContactWhole(ContactResponse):
     """The contact, with identities that were told of it and belong to another; they stay there."""
 
-    identity_conflicts: list[ConflictShown]
+    identity_conflicts: list[ConflictResponse]
 
 
-class SumsShown(TypedDict):
+class SumsResponse(TypedDict):
     """What orders in one currency sum up to; test orders stand in no sum. The average is null when nothing was paid."""
 
     currency: Currency
@@ -174,14 +174,14 @@ class SumsShown(TypedDict):
     last_paid_at: Time | None
 
 
-class SummaryShown(TypedDict):
+class SummaryResponse(TypedDict):
     """A contact's orders in sums, per currency and never converted."""
 
     contact_id: str
-    currencies: list[SumsShown]
+    currencies: list[SumsResponse]
 
 
-class DealShown(TypedDict):
+class DealResponse(TypedDict):
     """A deal of the CRM's."""
 
     crm_id: str
@@ -193,7 +193,7 @@ class DealShown(TypedDict):
     updated_at: Time
 
 
-class DeliveryShown(TypedDict):
+class DeliveryResponse(TypedDict):
     """A row of the delivery log. `reason` says why an outcome is as it is, `notes` what ops should see besides."""
 
     id: Annotated[str, Field(examples=["dlv_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
@@ -229,7 +229,7 @@ class SourceNamed(TypedDict):
     webhook_url: str
 
 
-class DeliveryWhole(DeliveryShown):
+class DeliveryWhole(DeliveryResponse):
     """A delivery with what arrived. Headers, query and body are null for those who may not see bodies, or when they are
     not kept any more; `body_encoding` is `base64` for bytes that are no text. `source` is null once it was deleted."""
 
@@ -241,7 +241,7 @@ class DeliveryWhole(DeliveryShown):
     body_kept: bool
 
 
-class RetriedShown(TypedDict):
+class RetriedResponse(TypedDict):
     """What became of a delivery that was taken up again."""
 
     delivery_id: str
@@ -250,7 +250,7 @@ class RetriedShown(TypedDict):
     orders: list[str]
 
 
-class AnsweredShown(TypedDict):
+class AnsweredResponse(TypedDict):
     """What the sender of a delivery is told once it is on disk. `delivery_id` is null for a greeting: nothing of it is kept."""
 
     delivery_id: str | None
@@ -258,7 +258,7 @@ class AnsweredShown(TypedDict):
     orders: list[str]
 
 
-class TestedShown(AnsweredShown, total=False):
+class TestedResponse(AnsweredResponse, total=False):
     """What the sender was told, and the delivery as the log has it (sent once more it is a `duplicate`); of a greeting nothing."""
 
     id: str
@@ -280,7 +280,7 @@ class AdapterLinks(TypedDict):
     payload: str
 
 
-class AdapterShown(TypedDict):
+class AdapterResponse(TypedDict):
     """What is supported of one kind of source, and how it is set up. `options` are JSON schemas, by name."""
 
     name: str
@@ -299,7 +299,7 @@ class AdapterShown(TypedDict):
     options: dict[str, Any]
 
 
-class SecretShown(TypedDict):
+class SecretResponse(TypedDict):
     """A secret's life, without itself."""
 
     id: str
@@ -308,7 +308,7 @@ class SecretShown(TypedDict):
     revoked_at: Time | None
 
 
-class SourceShown(TypedDict):
+class SourceResponse(TypedDict):
     """A source. `strength`: `mac` proves the body, `token` the sender, `fetched` is believed only because it is read back."""
 
     id: Annotated[str, Field(examples=["src_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
@@ -321,7 +321,7 @@ class SourceShown(TypedDict):
     has_key: bool
     strength: str
     webhook_url: str
-    secrets: list[SecretShown]
+    secrets: list[SecretResponse]
     last_delivery_at: Time | None
     created_at: Time
 
@@ -333,7 +333,7 @@ class RefusedSample(TypedDict):
     headers: dict[str, str]
 
 
-class RefusedShown(TypedDict):
+class RefusedResponse(TypedDict):
     """How often a source's door refused for one reason, with the last few samples."""
 
     outcome: Outcome
@@ -344,13 +344,13 @@ class RefusedShown(TypedDict):
     samples: list[RefusedSample]
 
 
-class SourceWhole(SourceShown):
+class SourceWhole(SourceResponse):
     """A source, with what was refused at its door."""
 
-    refused: list[RefusedShown]
+    refused: list[RefusedResponse]
 
 
-class SourceMadeShown(SourceShown):
+class SourceMadeResponse(SourceResponse):
     """A new source. `secret` is there only when we made it, and only this once."""
 
     source_id: str
@@ -358,7 +358,7 @@ class SourceMadeShown(SourceShown):
     warnings: list[str]
 
 
-class SecretMadeShown(TypedDict):
+class SecretMadeResponse(TypedDict):
     """A newer secret; itself only when we made it, and only this once."""
 
     id: str
@@ -367,7 +367,7 @@ class SecretMadeShown(TypedDict):
     warnings: list[str]
 
 
-class SubscriptionShown(TypedDict):
+class SubscriptionResponse(TypedDict):
     """Who is told of what. `state`: `working`, `failing` when the last event was not taken, `off`; `off_reason` says why when
     nobody here switched it off. `waiting` are events that are still to be told, counted up to 10,000."""
 
@@ -382,17 +382,17 @@ class SubscriptionShown(TypedDict):
     waiting: int
     oldest_waiting_at: Time | None
     last_sent_at: Time | None
-    secrets: list[SecretShown]
+    secrets: list[SecretResponse]
     created_at: Time
 
 
-class SubscriptionMadeShown(SubscriptionShown):
+class SubscriptionMadeResponse(SubscriptionResponse):
     """A new subscription, with its secret, only this once."""
 
     secret: str
 
 
-class SubscriptionSecretShown(TypedDict):
+class SubscriptionSecretResponse(TypedDict):
     """A newer secret, only this once."""
 
     id: str
@@ -400,7 +400,7 @@ class SubscriptionSecretShown(TypedDict):
     older_secrets_end_at: Time
 
 
-class AttemptShown(TypedDict):
+class AttemptResponse(TypedDict):
     """One try to tell a subscriber of an event. `status` is null when there was no answer; `took_ms` as well when the event was
     given up. `order_id` is null for what is about a contact. `next_at`: when it is tried again."""
 
@@ -432,13 +432,13 @@ class TriedOrder(TypedDict):
     deal_id: str | None
     url: str | None
     test: bool
-    items: list[ItemShown]
+    items: list[ItemResponse]
     name: str | None
-    identities: list[IdentityShown]
+    identities: list[IdentityResponse]
     aliases: list[str]
 
 
-class TriedShown(TypedDict):
+class TriedResponse(TypedDict):
     """What a delivery would become. `reason` says why it is not verified, or not read."""
 
     verified: bool
@@ -449,7 +449,7 @@ class TriedShown(TypedDict):
     orders: list[TriedOrder]
 
 
-class AccountShown(TypedDict):
+class AccountResponse(TypedDict):
     """The account. `retention`: how long each class is kept; a class that is not named is kept for ever."""
 
     account_id: str
@@ -463,7 +463,7 @@ class AccountShown(TypedDict):
     created_at: Time
 
 
-class MemberShown(TypedDict):
+class MemberResponse(TypedDict):
     """A person of the CRM who holds tokens."""
 
     id: str
@@ -472,7 +472,7 @@ class MemberShown(TypedDict):
     created_at: Time
 
 
-class TokenShown(TypedDict):
+class TokenResponse(TypedDict):
     """A token, without itself."""
 
     id: str
@@ -483,7 +483,7 @@ class TokenShown(TypedDict):
     revoked_at: Time | None
 
 
-class TokenMadeShown(TypedDict):
+class TokenMadeResponse(TypedDict):
     """A new token: shown this once, and only its hash is kept."""
 
     token: str
@@ -492,7 +492,7 @@ class TokenMadeShown(TypedDict):
     member_id: str
 
 
-class PrivacyRequestShown(TypedDict):
+class PrivacyRequestResponse(TypedDict):
     """What a source told us that somebody's right to privacy asks for; whom it is about stands in the delivery."""
 
     id: str
@@ -505,7 +505,7 @@ class PrivacyRequestShown(TypedDict):
     done_at: Time | None
 
 
-class ProofShown(TypedDict):
+class ProofResponse(TypedDict):
     """That somebody was erased, or handed over their data: without any of it. `counts`: how much of what."""
 
     id: str
@@ -517,10 +517,10 @@ class ProofShown(TypedDict):
     done_at: Time
 
 
-class CarriedOut(PrivacyRequestShown):
+class CarriedOut(PrivacyRequestResponse):
     """A privacy request that was done: with the proof, and for a request to hand over, what is held on the person."""
 
-    proof: ProofShown
+    proof: ProofResponse
     export: dict[str, Any] | None
 
 
@@ -532,7 +532,7 @@ class MovedCounts(TypedDict):
     deals: int
 
 
-class MergedShown(TypedDict):
+class MergedResponse(TypedDict):
     """What a merge, or undoing one, did: `contact` is who answers under the id that was asked for."""
 
     contact: ContactWhole
@@ -590,7 +590,7 @@ class Acknowledgement(TypedDict):
     p99_ms: float | None
 
 
-class WaitingShown(TypedDict):
+class WaitingResponse(TypedDict):
     """What waits: deliveries for a commit, orders to be read from their source, held deliveries for their contact."""
 
     commit: int
@@ -599,7 +599,7 @@ class WaitingShown(TypedDict):
     held: int
 
 
-class AlertShown(TypedDict):
+class AlertResponse(TypedDict):
     """Something that somebody has to look at: since when, what, and what to do."""
 
     code: str
@@ -609,7 +609,7 @@ class AlertShown(TypedDict):
     advice: str
 
 
-class StatsShown(TypedDict):
+class StatsResponse(TypedDict):
     """Counts of a time, and what is wrong now."""
 
     since: Time
@@ -617,17 +617,17 @@ class StatsShown(TypedDict):
     hours: list[HourCount]
     sources: list[SourceStats]
     acknowledgement: Acknowledgement
-    waiting: WaitingShown
-    alerts: list[AlertShown]
+    waiting: WaitingResponse
+    alerts: list[AlertResponse]
 
 
-class HealthShown(TypedDict):
+class HealthResponse(TypedDict):
     """The process answers."""
 
     status: str
 
 
-class ReadyShown(TypedDict):
+class ReadyResponse(TypedDict):
     """The database answers, too; so many deliveries wait for the next commit."""
 
     status: str
@@ -641,7 +641,7 @@ class WrongField(TypedDict):
     message: str
 
 
-class ProblemShown(TypedDict):
+class ProblemResponse(TypedDict):
     """An error, as RFC 9457 has it. Programs go by `code`, people by `detail`; `errors` names every wrong field at once."""
 
     type: str

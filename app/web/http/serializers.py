@@ -7,12 +7,12 @@ from adapters.contract import amount_text
 from app.base.clock import iso
 from app.db.statements import Row
 from app.web.http.schemas import (
-    ContactShown,
-    DeliveryShown,
-    EntryShown,
-    IdentityShown,
-    ItemShown,
-    OrderShown,
+    ContactResponse,
+    DeliveryResponse,
+    EntryResponse,
+    IdentityResponse,
+    ItemResponse,
+    OrderResponse,
     Said,
 )
 
@@ -26,7 +26,7 @@ def money(minor: int | None, currency: str | None) -> str | None:
     return None if minor is None or currency is None else amount_text(int(minor), currency)
 
 
-def item(line: Mapping[str, Any]) -> ItemShown:
+def item(line: Mapping[str, Any]) -> ItemResponse:
     """One line of an order."""
     quantity = line.get("quantity", "1")
     shown: Any = int(quantity) if str(quantity).isdigit() else quantity
@@ -39,7 +39,7 @@ def item(line: Mapping[str, Any]) -> ItemShown:
     }
 
 
-def order(row: Row, crm_contact_id: str | None) -> OrderShown:
+def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
     """An order, as the interface shows it."""
     return {
         "id": row["id"],
@@ -65,7 +65,7 @@ def order(row: Row, crm_contact_id: str | None) -> OrderShown:
     }
 
 
-def said(statement: Mapping[str, Any]) -> Said:
+def statement(statement: Mapping[str, Any]) -> Said:
     """A history entry's words in the shape of an order; only what was mentioned."""
     shown: dict[str, Any] = {}
     currency = statement.get("currency")
@@ -85,18 +85,18 @@ def said(statement: Mapping[str, Any]) -> Said:
     return cast(Said, shown)  # words of many shapes: that they are these, the conformance test holds
 
 
-def entry(row: Row) -> EntryShown:
+def entry(row: Row) -> EntryResponse:
     """What was said of an order: when, by whom."""
     return {
         "at": iso(row["at"]) if row["at"] >= 0 else None,
         "recorded_at": iso(row["recorded_at"]),
         "delivery_id": row["delivery_id"],
         "member_id": row["member_id"],
-        "said": said(row["said"]),
+        "said": statement(row["said"]),
     }
 
 
-def identity(kind: str, value: str) -> IdentityShown:
+def identity(kind: str, value: str) -> IdentityResponse:
     """An identity; a shop's customer id is shown apart from the source it counts in."""
     if kind == "source":
         source_id, _, customer_id = value.partition(":")
@@ -104,7 +104,7 @@ def identity(kind: str, value: str) -> IdentityShown:
     return {"kind": kind, "value": value, "source_id": None}
 
 
-def contact(row: Row, identities: list[Row]) -> ContactShown:
+def contact(row: Row, identities: list[Row]) -> ContactResponse:
     """A contact with its identities."""
     return {
         "id": row["id"],
@@ -121,7 +121,7 @@ def contact(row: Row, identities: list[Row]) -> ContactShown:
     }
 
 
-def delivery(row: Row) -> DeliveryShown:
+def delivery(row: Row) -> DeliveryResponse:
     """A row of the delivery log."""
     return {
         "id": row["id"],

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.db.engine import Unavailable
-from app.service import Registry
+from app.service import Service
 from app.store import accounts
 from app.web.http.errors import Problem
 
@@ -74,24 +74,24 @@ def _files(prefix: str) -> dict[str, File]:
 
 async def serve(request: Request) -> Response:
     """A file, or the page for every address that a person can be at."""
-    registry: Registry = request.app.state.registry
+    service: Service = request.app.state.service
     path = request.path_params.get("path", "")
-    known = _files(urlsplit(registry.settings.webhooks_at).path)
+    known = _files(urlsplit(service.settings.webhooks_at).path)
     if path.startswith(_ASSETS):
         if path not in known:
             raise Problem("not_found", "there is no such file")
         return _sent(request, known[path], {**_HEADERS, "cross-origin-resource-policy": "same-origin"})
-    ancestors = await _ancestors(request, registry) if path == "panel" else _NOBODY
+    ancestors = await _ancestors(request, service) if path == "panel" else _NOBODY
     return _sent(request, known[_PAGE], {**_HEADERS, "content-security-policy": _POLICY.format(ancestors)})
 
 
-async def _ancestors(request: Request, registry: Registry) -> str:
+async def _ancestors(request: Request, service: Service) -> str:
     """Which pages may show this account's panel in a frame; nobody, unless the account names them."""
     named = request.query_params.get("account", "")
     if not _ACCOUNT_ID.fullmatch(named):
         return _NOBODY
     try:
-        account = await accounts.find(registry.store, named)
+        account = await accounts.find(service.store, named)
     except Unavailable as why:
         raise Problem("busy", str(why)[:300], headers={"Retry-After": "5"}) from None
     return " ".join(account["panel_origins"]) if account and account["panel_origins"] else _NOBODY

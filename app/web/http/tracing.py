@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.observability.tracing import Spans
+from app.observability.tracing import Tracing
 
 
-def traced(app: ASGIApp, spans: Spans) -> ASGIApp:
+def traced(app: ASGIApp, spans: Tracing) -> ASGIApp:
     """The same door; the caller's `traceparent` says which trace a delivery belongs to."""
 
     async def door(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,12 +2,12 @@
 
 from app.base.roles import Role
 from app.store import accounts
-from app.web.http.request import Asked
+from app.web.http.request import ApiRequest
 
 
-async def wallet_of(asked: Asked) -> str | None:
+async def wallet_of(asked: ApiRequest) -> str | None:
     """The member whose own contacts and deals alone may be seen; None: everything."""
     if asked.caller.role is not Role.REP:
         return None
-    account = await accounts.find(asked.registry.store, asked.account_id)
+    account = await accounts.find(asked.service.store, asked.account_id)
     return asked.caller.member_id if account is None or account["owner_privacy"] else None
