@@ -12,7 +12,7 @@ from app.web.http.schemas import HealthResponse, ReadyResponse
 
 
 async def healthz(request: Request) -> Response:
-    """The process answers."""
+    """Say that the process answers."""
     return answer({"status": "ok"})
 
 
