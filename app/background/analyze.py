@@ -17,7 +17,7 @@ AFTER = (256, 2_048, 16_384)
 
 
 class GrowingTables:
-    """Counts what is committed, and tells a few times; never again once the tables are known."""
+    """Counts what is committed, and has the tables analysed a few times; never again once they are known."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -26,11 +26,11 @@ class GrowingTables:
         self._task: asyncio.Task[None] | None = None
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A batch is on disk."""
+        """Count a batch that was committed."""
         self.grown(len(records))
 
     def grown(self, rows: int) -> None:
-        """So many deliveries, or rows of a file, are on disk."""
+        """Count deliveries, or rows of a file, that were committed."""
         self._committed += rows
         if self._after and self._committed >= self._after[0] and (self._task is None or self._task.done()):
             del self._after[0]
@@ -46,7 +46,7 @@ class GrowingTables:
             log.warning("the tables' statistics could not be gathered", reason=str(fault)[:300])
 
     async def stop(self) -> None:
-        """Ends what is under way."""
+        """Stop."""
         self._after = []
         if self._task:
             await self._task

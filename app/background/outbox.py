@@ -44,7 +44,7 @@ Shown = Callable[[Row, str | None], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _PendingEvent:
-    """A claimed event, ready to be sent."""
+    """Holds a claimed event, ready to be sent."""
 
     row: Row
     order: Row | None  # None: it is not there any more, or the event is about none
@@ -53,9 +53,9 @@ class _PendingEvent:
 
 
 class Outbox:
-    """One process's part in telling.
+    """Sends one process's share of the events.
 
-    `shown` says how an order looks outside, `counts` is told how each attempt ended, `busy` whether deliveries wait.
+    `shown` serializes an order, `counts` gets the result of each attempt, `busy` says whether deliveries are waiting.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class Outbox:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins; what waits since before this start is met first."""
+        """Start. What was waiting before is sent first."""
         self._task = asyncio.create_task(self._run(), name="outbox")
 
     async def stop(self) -> None:
-        """Ends after the attempts at hand, or without those whose receiver does not answer soon."""
+        """Stop after the current attempts, or without those whose receiver does not answer soon."""
         self._ending = True
         self._came.set()
         if self._task:
@@ -105,11 +105,11 @@ class Outbox:
             await self._receivers.close()
 
     def wake(self) -> None:
-        """There may be something to tell, or somebody else to be told."""
+        """Look for events soon: there may be something to send."""
         self._came.set()
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A batch is on disk, and events with it, where somebody subscribed."""
+        """Look for events: a batch was committed, and events with it where somebody subscribed."""
         if self._somebody and any(one.outcome in (Outcome.CREATED, Outcome.UPDATED) for one in receipts):
             self._came.set()
 
@@ -137,7 +137,7 @@ class Outbox:
                 await asyncio.wait_for(self._came.wait(), EVERY)
 
     async def _turn(self) -> bool:
-        """Writes down what ended, claims what is due and begins to send it; whether there was anything to do."""
+        """Record what ended, claim what is due and start to send it. Returns whether there was anything to do."""
         if self._ending:
             return False
         present = clock.now()
@@ -178,7 +178,7 @@ class Outbox:
     # -- What is sent -----------------------------------------------------------------------------------------------
 
     async def _letters(self, rows: Sequence[Row]) -> list[_PendingEvent]:
-        """What these events are about as it stands now, with the secrets of who is told."""
+        """Return the events' current content, with the secrets of their subscriptions."""
         letters: list[_PendingEvent] = []
         for account_id in {row["account_id"] for row in rows}:
             mine = [row for row in rows if row["account_id"] == account_id]
@@ -206,7 +206,7 @@ class Outbox:
     # -- Sent -------------------------------------------------------------------------------------------------------
 
     async def _one(self, letter: _PendingEvent) -> None:
-        """One attempt, from the claim to how it ended."""
+        """Make one attempt, from the claim to its result."""
         at, began = clock.now(), monotonic()
         try:
             status, retry_after, reason = await self._sent(letter)
@@ -219,7 +219,7 @@ class Outbox:
         self._counts("delivered" if reason is None else "failed")
 
     async def _sent(self, letter: _PendingEvent) -> tuple[int | None, float | None, str | None]:
-        """The status, how long to wait at least, and the reason why it was not taken."""
+        """Send an event. Returns the status, the seconds to wait at least, and the reason why it was not accepted."""
         from app.background.http_client import Unreachable
 
         if not letter.secrets:
@@ -238,7 +238,7 @@ class Outbox:
 
 
 def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
-    """An event as its receiver reads it; the order as it stands, or None when it is not there any more."""
+    """Return an event's body. `order` is the current order, or None if it no longer exists."""
     detail: dict[str, Any] = json.loads(row["detail"]) if row["detail"] else {}
     data: dict[str, Any]
     if row["event"] == Event.CONTACT_ERASED:
@@ -250,7 +250,7 @@ def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
 
 
 def headers_of(event_id: str, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
-    """The headers of Standard Webhooks, signed with every secret that counts, as of now."""
+    """Return the headers of Standard Webhooks, signed with every valid secret, as of now."""
     sent_at = str(clock.now() // 1_000_000)
     signed = (SCHEME.expected(event_id, sent_at, body, secret).decode() for secret in secrets)
     return {
@@ -266,7 +266,7 @@ GONE = 410
 
 
 def _judged(status: int) -> str | None:
-    """Why this answer is no yes; None: it is one."""
+    """Return why this status is no success; None if it is one."""
     if 200 <= status < 300:
         return None
     if status == GONE:
@@ -279,7 +279,7 @@ def _judged(status: int) -> str | None:
 def _ended(
     row: Row, at: int, took: int, status: int | None, reason: str | None, retry_after: float | None
 ) -> AttemptEnded:
-    """How an attempt ended, and when the next one is to be."""
+    """Return how an attempt ended, and when the next one is due."""
     if reason is None:
         return AttemptEnded(row=row, at=at, took=took, status=status, back=row["failures"] >= TIRED)
     if status == GONE:

@@ -18,9 +18,10 @@ AT_MOST = 10_000  # rows that one request prunes; who asked asks again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneResult:
-    """What became of one class: its age, the time before which it is too old, and how much of it was (or would be) taken.
+    """Holds the result for one class: its age, the time before which it is too old, and how much was (or would be)
+    deleted.
 
-    `age` and `before` are None when it is kept for ever.
+    `age` and `before` are None if it is kept for ever.
     """
 
     name: str
@@ -30,7 +31,7 @@ class PruneResult:
 
 
 class Retention:
-    """Prunes; one process does it by itself, whoever comes first each hour."""
+    """Prunes. One process does it by itself: the first each hour."""
 
     def __init__(self, store: Store, clock: Callable[[], int] = moments.now) -> None:
         self._store, self._clock = store, clock
@@ -38,18 +39,18 @@ class Retention:
         self._ending = asyncio.Event()
 
     def start(self) -> None:
-        """Begins to look after the accounts that have a retention."""
+        """Start to prune the accounts that have a retention."""
         self._task = asyncio.create_task(self._run(), name="retention")
 
     async def stop(self) -> None:
-        """Ends after the step at hand."""
+        """Stop after the current step."""
         self._ending.set()
         if self._task:
             await self._task
             self._task = None
 
     async def counted(self, account: Row) -> list[PruneResult]:
-        """How much of each class is too old now; nothing is taken. Raises Unavailable."""
+        """Return how much of each class is too old now. Deletes nothing. Raises Unavailable."""
         return [
             PruneResult(
                 name=name,
@@ -61,7 +62,10 @@ class Retention:
         ]
 
     async def prune(self, account: Row, at_most: int | None = None) -> tuple[list[PruneResult], bool]:
-        """Takes what is too old, at most about so many rows; and whether that was all of it. Raises Unavailable."""
+        """Delete what is too old, at most about `at_most` rows. Returns also whether that was all.
+
+        Raises Unavailable.
+        """
         found, left = [], at_most
         done = True
         for name, before in self._classes(account):
@@ -74,7 +78,7 @@ class Retention:
         return found, done
 
     async def sweep(self) -> dict[str, int]:
-        """Prunes every account that has a retention; gives how much went, by class. Raises Unavailable."""
+        """Prune every account that has a retention. Returns how much was deleted, by class. Raises Unavailable."""
         went: dict[str, int] = {}
         for account in await accounts.all_accounts(self._store):
             if not account["retention"] or self._ending.is_set():

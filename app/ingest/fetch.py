@@ -27,7 +27,7 @@ MOST_ATTEMPTS = 80  # about three days
 
 
 class FetchWorker:
-    """One process's fetches."""
+    """Runs the fetches of one process."""
 
     def __init__(self, store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, came: asyncio.Event) -> None:
         self._store, self._vault, self._retry, self._api = store, vault, retry, api
@@ -37,11 +37,11 @@ class FetchWorker:
         self._ending = False
 
     def start(self) -> None:
-        """Begins; what waits since before this start is met first."""
+        """Start. What was waiting before is fetched first."""
         self._task = asyncio.create_task(self._run(), name="fetch")
 
     async def stop(self) -> None:
-        """Ends after the fetches at hand, or without those whose source does not answer soon."""
+        """Stop after the current fetches, or without those whose source does not answer soon."""
         self._ending = True
         self._came.set()
         if self._task:
@@ -70,7 +70,7 @@ class FetchWorker:
                 await asyncio.wait_for(self._came.wait(), EVERY)
 
     async def _begin(self) -> int:
-        """Claims what is due and begins to fetch it; gives how many."""
+        """Claim what is due and start to fetch it. Returns how many."""
         room = AT_ONCE - len(self._running)
         if room <= 0 or self._ending:
             return 0
@@ -89,7 +89,7 @@ class FetchWorker:
         self._came.set()  # there is room again, also at its source
 
     async def _one(self, row: Row) -> None:
-        """One fetch, from the claim to its outcome."""
+        """Run one fetch, from the claim to its outcome."""
         try:
             await self.fetch(row)
         except (Unavailable, Busy, Sealed) as fault:  # the claim runs out, and it is asked for again
@@ -98,7 +98,7 @@ class FetchWorker:
             log.error("a fetch failed", delivery_id=row["delivery_id"], fault=type(fault).__name__, exc_info=fault)
 
     async def fetch(self, row: Row) -> None:
-        """Reads the document of a delivery that is claimed, and commits what it says, or when it is to be tried again."""
+        """Read the document of a claimed delivery, and commit its content, or the time of the next attempt."""
         account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:
             kept = await self._retry.kept(account_id, delivery_id)

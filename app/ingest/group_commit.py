@@ -24,11 +24,14 @@ Observer = Callable[[Sequence[Record], Sequence[Receipt], float], None]
 
 
 class Busy(Exception):
-    """Nothing was acknowledged: the queue is full, or the database cannot commit. The sender is to come again."""
+    """Raised when nothing was acknowledged: the queue is full, or the database cannot commit.
+
+    The sender should try again.
+    """
 
 
 class GroupCommit:
-    """One process's queue of proven deliveries."""
+    """Queues one process's verified deliveries and commits them together."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -40,11 +43,11 @@ class GroupCommit:
         self._ending = False
 
     def start(self) -> None:
-        """Begins to commit."""
+        """Start to commit."""
         self._task = asyncio.create_task(self._run(), name="committer")
 
     async def stop(self) -> None:
-        """Commits what waits, then ends."""
+        """Commit what is waiting, then stop."""
         self._ending = True
         self._came.set()
         if self._task:
@@ -53,11 +56,11 @@ class GroupCommit:
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait for the next commit."""
+        """Return how many deliveries are waiting for the next commit."""
         return len(self._waiting)
 
     async def commit(self, rec: Record) -> Receipt:
-        """What became of the delivery; when this returns, it is on disk. Raises Busy."""
+        """Commit a delivery and return its receipt. When this returns, it is on disk. Raises Busy."""
         if len(self._waiting) >= MOST_WAITING or self._ending:
             raise Busy("too many deliveries are waiting")
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
@@ -97,7 +100,7 @@ class GroupCommit:
             self._tell(records, receipts, took)
 
     def _tell(self, records: Sequence[Record], receipts: Sequence[Receipt], took: float) -> None:
-        """Tells those who look on, after the senders: a fault of theirs must hold up no answer and no further commit."""
+        """Notify the observers, after the senders: an observer's error must delay no answer and no further commit."""
         for observer in self.observers:
             try:
                 observer(records, receipts, took)
@@ -107,7 +110,7 @@ class GroupCommit:
     async def _without_the_poisoned(
         self, batch: list[tuple[Record, "asyncio.Future[Receipt]"]], fault: Exception
     ) -> None:
-        """One delivery that cannot be committed must not sink the others: halves are tried until it stands alone."""
+        """Commit a batch in halves until the delivery that cannot be committed stands alone."""
         if len(batch) > 1:
             middle = len(batch) // 2
             await self._commit(batch[:middle])

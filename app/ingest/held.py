@@ -14,7 +14,7 @@ AT_ONCE = 200
 
 
 class OnHoldWorker:
-    """Looks for contacts that have appeared."""
+    """Finds deliveries on hold whose contact has appeared."""
 
     def __init__(self, store: Store, retry: Reprocessor) -> None:
         self._store, self._retry = store, retry
@@ -23,16 +23,16 @@ class OnHoldWorker:
         self._ending = False
 
     def contact_appeared(self) -> None:
-        """A contact has new identities: sweep soon."""
+        """Ask for a sweep soon: a contact has new identities."""
         self._appeared.set()
 
     def start(self) -> None:
-        """Begins to sweep; what waits since before this start is met first."""
+        """Start to sweep. What was waiting before is handled first."""
         self._appeared.set()
         self._task = asyncio.create_task(self._run(), name="held")
 
     async def stop(self) -> None:
-        """Ends after the delivery at hand."""
+        """Stop after the current delivery."""
         self._ending = True
         self._appeared.set()
         if self._task:
@@ -40,7 +40,7 @@ class OnHoldWorker:
             self._task = None
 
     async def sweep(self) -> int:
-        """Takes up every held delivery whose contact is there; gives their number. Raises Unavailable, Busy."""
+        """Process every delivery on hold whose contact exists. Returns how many. Raises Unavailable, Busy."""
         taken = 0
         while rows := await contacts.awaited_by_now(self._store, AT_ONCE):
             before = taken
