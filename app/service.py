@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """What the doors (web, and the command line through it) stand on."""
+    """Holds all parts of the running service. The web application uses it, and through that the command line."""
 
     def __init__(
         self, settings: Settings, *, shown: Shown, group_commit: Callable[[Store], GroupCommit] = GroupCommit
@@ -66,7 +66,7 @@ class Service:
         self.spans = self._observed()
 
     def _observed(self) -> "Tracing | None":
-        """Where traces are exported, what tells them; elsewhere OpenTelemetry is not even loaded."""
+        """Return the tracing, where traces are exported. Elsewhere OpenTelemetry is not loaded."""
         if not self.settings.traces:
             return None
         from app.observability.tracing import Tracing
@@ -80,7 +80,7 @@ class Service:
         )
 
     async def open(self) -> None:
-        """Connects and begins. Raises Unavailable."""
+        """Connect and start. Raises Unavailable."""
         await self.store.open()
         if self.spans:
             self.spans.start()
@@ -94,7 +94,7 @@ class Service:
         self.outbox.start()
 
     async def close(self) -> None:
-        """Ends what is under way, writes what is counted, disconnects."""
+        """Finish what is running, write what is counted, disconnect."""
         await self.importer.stop()
         await self.jobs.stop()
         await self.outbox.stop()

@@ -114,7 +114,10 @@ class _NotPublic(Exception):
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that were checked, never to names: between two look-ups a name could mean another address."""
+    """Connects to addresses that were checked, never to names.
+
+    Between two look-ups a name could mean another address.
+    """
 
     def __init__(self, named: Sequence[Network], *, plain: bool) -> None:
         self._named, self._plain = named, plain

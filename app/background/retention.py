@@ -18,10 +18,9 @@ AT_MOST = 10_000  # rows that one request prunes; who asked asks again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneResult:
-    """Holds the result for one class: its age, the time before which it is too old, and how much was (or would be)
-    deleted.
+    """Holds the result for one class: how much was (or would be) deleted.
 
-    `age` and `before` are None if it is kept for ever.
+    `age` is the class's retention and `before` the time before which rows are too old; None if it is kept for ever.
     """
 
     name: str

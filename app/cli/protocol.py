@@ -8,18 +8,18 @@ MOST_HEAD = 64 * 1024  # bytes of a request line with its headers; a shop sends 
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection."""
+    """Handles one connection."""
 
     _in_head = False
     _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """As uvicorn's, which would wait for a first request for ever."""
+        """Do as uvicorn, but do not wait for a first request for ever."""
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
-        """As uvicorn's, which would gather headers without end."""
+        """Do as uvicorn, but do not collect headers without end."""
         super().data_received(data)
         if self._in_head:
             self._head += len(data)
@@ -27,11 +27,11 @@ class Protocol(HttpToolsProtocol):
                 self.send_400_response("The request's headers are too large.")
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Note that a request begins."""
         self._in_head, self._head = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its headers are whole."""
+        """Note that its headers are complete."""
         self._in_head = False
         super().on_headers_complete()

@@ -20,11 +20,11 @@ _ITEM = {"title", "quantity", "unit_value", "sku"}
 
 
 class InvalidCell(Exception):
-    """A field cannot be read; the message says why and what it should be."""
+    """Raised when a field cannot be read; the message says why, and what it should be."""
 
 
 def several(cell: Any) -> list[str]:
-    """The values of a cell that may hold several, parted by ` | `, or of a list. Raises Wrong."""
+    """Return the values of a cell that may hold several, separated by ` | `, or of a list. Raises InvalidCell."""
     if isinstance(cell, str):
         found = cell.split(BETWEEN) if BETWEEN in cell else [cell]
     elif isinstance(cell, int) and not isinstance(cell, bool) and abs(cell) < LONGEST_NUMBER:
@@ -37,7 +37,7 @@ def several(cell: Any) -> list[str]:
 
 
 def minor_of(text: str, currency: str) -> int:
-    """The amount in the currency's smallest unit; exact, never rounded. Raises Wrong."""
+    """Return the amount in the currency's smallest unit; exact, never rounded. Raises InvalidCell."""
     places = DECIMALS.get(currency, 2)
     whole, point, rest = text.partition(".")
     digits = whole + rest
@@ -58,7 +58,7 @@ def minor_of(text: str, currency: str) -> int:
 
 
 def moment_of(text: str) -> int:
-    """A time in ISO 8601 in microseconds since 1970; without a zone it is UTC. Raises Wrong."""
+    """Return an ISO 8601 time in microseconds since 1970; without a zone it is UTC. Raises InvalidCell."""
     try:
         at = datetime.fromisoformat(text.strip())
         found = ((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
@@ -70,7 +70,7 @@ def moment_of(text: str) -> int:
 
 
 def items_of(given: Any, currency: str) -> list[dict[str, Any]]:
-    """An order's lines as the history keeps them, from a list or its JSON. Raises Wrong."""
+    """Return an order's lines as the history stores them, from a list or its JSON. Raises InvalidCell."""
     if isinstance(given, str):
         try:
             given = from_json(given, allow_inf_nan=False)

@@ -28,7 +28,7 @@ NAMES = 2_000
 
 
 class Importer:
-    """Takes parts of files in."""
+    """Imports parts of files."""
 
     def __init__(self, store: Store, *, large: int = LARGE) -> None:
         self._store, self._large = store, large
@@ -41,7 +41,10 @@ class Importer:
     async def orders(
         self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, by: str, rehearse: bool
     ) -> ImportReport:
-        """Takes orders in; `by` is who imports. With `rehearse` nothing stays. Raises NoFile, Unavailable, Rejected."""
+        """Import orders; `by` is the member who imports. With `rehearse` nothing is stored.
+
+        Raises NoFile, Unavailable, Rejected.
+        """
 
         def plan(rows: Sequence[OrderRow]) -> Plan[ImportReport]:
             columns = rows if isinstance(rows, OrderRows) else OrderRows.of(rows)
@@ -67,7 +70,7 @@ class Importer:
         plan: Callable[[Sequence[OrderRow]], Plan[ImportReport]],
         whole: ImportReport,
     ) -> None:
-        """Takes a part in, in one transaction: rows of one index page are then written to the disk together."""
+        """Import a part in one transaction: rows of one index page are then written to disk together."""
 
         async def plans() -> AsyncGenerator[Callable[[], Plan[ImportReport]]]:
             async for read in reads:
@@ -82,7 +85,7 @@ class Importer:
     async def _read_orders(
         self, form: str, text: str, line: int, setting: ImportSettings
     ) -> AsyncGenerator[ParsedRows[OrderRow]]:
-        """The part's orders: of a large one some at a time, from the process that reads them meanwhile."""
+        """Yield the part's orders, those of a large part some at a time."""
         through = 0  # the last line of those that were given
         if len(text) >= self._large:
             try:
@@ -96,17 +99,17 @@ class Importer:
         yield (await asyncio.to_thread(read_orders, form, text, line, setting)).after(through)
 
     def alone(self) -> None:
-        """Says that nobody else writes meanwhile."""
+        """Say that nobody else writes meanwhile."""
         self._rows, self._alone = ROWS_ALONE, True
 
     async def stop(self) -> None:
-        """Lets go of the process that reads."""
+        """Stop."""
         await self.apart.close()
 
     async def contacts(
         self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, rehearse: bool
     ) -> ImportReport:
-        """The same for contacts."""
+        """Import contacts, as `orders` does."""
         read = await asyncio.to_thread(read_contacts, form, text, line, setting)
 
         def plan(rows: Sequence[ContactRow]) -> Plan[ImportReport]:
@@ -137,7 +140,7 @@ class Importer:
 
 
 class _OneAhead(Generic[T]):
-    """What `reads` gives, the next of it being made ready meanwhile: the first at once."""
+    """Iterates over `reads` while its next item is already being made."""
 
     def __init__(self, reads: AsyncGenerator[T]) -> None:
         self._reads = reads
@@ -149,7 +152,7 @@ class _OneAhead(Generic[T]):
             yield read
 
     async def aclose(self) -> None:
-        """Ends it, wherever it is."""
+        """End it, wherever it is."""
         self._coming.cancel()
         await asyncio.wait([self._coming])
         if not self._coming.cancelled():

@@ -28,10 +28,10 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSettings:
-    """What a file's rows are read by: the account's own words, and what goes for rows that do not say.
+    """Holds what a file's rows are read with: the account's settings, and defaults for rows that do not say.
 
-    `sources` are the account's (id: origin). `renamed` says under which id here a source of another registry stands;
-    None: its orders belong to no source here. `present` is in microseconds.
+    `sources` are the account's (id: origin). `renamed` maps source ids of another registry to ours; None: no source
+    here. `present` is in microseconds.
     """
 
     region: str
@@ -49,14 +49,14 @@ RowT = TypeVar("RowT", bound=OrderRow | ContactRow)
 
 @dataclass(slots=True)
 class ParsedRows(Generic[RowT]):
-    """A part's rows that are well-formed, why the others are not, and what was left out."""
+    """Holds a part's valid rows, why the others are invalid, and what was left out."""
 
     rows: Sequence[RowT]
     faults: list[Fault]
     notes: list[Fault]
 
     def after(self, line: int) -> "ParsedRows[RowT]":
-        """What comes after this line."""
+        """Return what comes after this line."""
         rest = ([one for one in its if one.line > line] for its in (self.faults, self.notes))
         return ParsedRows([row for row in self.rows if row.line > line], *rest)
 
@@ -66,7 +66,7 @@ AT_FIRST = 250  # of a part, and then twice as many each time, so that those who
 
 
 def orders_in_turn(form: str, text: str, line: int, setting: ImportSettings) -> Iterator[ParsedRows[OrderRow]]:
-    """The orders of a part, some at a time in their turn. Raises NoFile when its header cannot be read."""
+    """Yield the orders of a part, some at a time. Raises NoFile when its header cannot be read."""
     reader = _Orders(setting)
     size = AT_FIRST
     rows: list[OrderRow] = []
@@ -81,13 +81,13 @@ def orders_in_turn(form: str, text: str, line: int, setting: ImportSettings) -> 
 
 
 def read_orders(form: str, text: str, line: int, setting: ImportSettings) -> ParsedRows[OrderRow]:
-    """The orders of a part. Raises NoFile when its header cannot be read."""
+    """Return the orders of a part. Raises NoFile when its header cannot be read."""
     reader = _Orders(setting)
     return _read(_each(form, text, line, ORDERS, reader, reader.order), reader)
 
 
 def read_contacts(form: str, text: str, line: int, setting: ImportSettings) -> ParsedRows[ContactRow]:
-    """The contacts of a part. Raises NoFile when its header cannot be read."""
+    """Return the contacts of a part. Raises NoFile when its header cannot be read."""
     reader = _Contacts(setting)
     return _read(_each(form, text, line, CONTACTS, reader, reader.contact), reader)
 
@@ -116,7 +116,7 @@ def _each(
 
 
 class _Reader:
-    """Reads one row after another. A field that is wrong is noted down, so that a row tells all its faults at once."""
+    """Reads one row after another. Wrong fields are collected, so that a row reports all of them at once."""
 
     shaped: frozenset[str] = frozenset()  # columns that are no plain text, and may be a list or a number in JSON
 
@@ -134,7 +134,7 @@ class _Reader:
         self.notes.append(Fault(self.line, name, message))
 
     def plain(self, given: Given) -> bool:
-        """Makes numbers and truth values of JSON text, where a column is text; tells whether that was possible."""
+        """Convert numbers and booleans of JSON to text, where a column is text. Returns whether that was possible."""
         well = True
         for name, value in given.items():
             if type(value) is str or name in self.shaped:
@@ -188,7 +188,7 @@ class _Orders(_Reader):
         self._currencies: dict[str | None, str | None] = {None: setting.currency}
 
     def order(self, line: int, given: Given) -> OrderRow | None:
-        """The row, or None when something of it is wrong."""
+        """Return the row, or None when something in it is wrong."""
         before = len(self.faults)
         get = given.get
         source_id, origin = self._source(get("source_id"), get("origin"))
@@ -246,7 +246,7 @@ class _Orders(_Reader):
         )  # fmt: skip
 
     def _source(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
-        """The source here, and where the order came from. Most rows of a file name the same."""
+        """Return the source here, and the order's origin. Most rows of a file name the same."""
         found = self._places.get((source_id, origin))
         if found is None:
             before = len(self.faults)
@@ -279,7 +279,7 @@ class _Orders(_Reader):
         return source_id, its
 
     def _status(self, said: dict[str, Any], word: str | None) -> int:
-        """Our word for where the order stands; gives its rank."""
+        """Set our status. Returns its rank."""
         if word is None:
             return -1
         rank = _RANKS.get(word)
@@ -293,7 +293,7 @@ class _Orders(_Reader):
         return rank
 
     def _money(self, said: dict[str, Any], get: Callable[[str], Any]) -> str:
-        """The amounts; gives the currency."""
+        """Set the amounts. Returns the currency."""
         word = get("currency")
         currency = self._currencies.get(word)
         if currency is None:
@@ -322,7 +322,7 @@ class _Orders(_Reader):
     def _customer(
         self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None
     ) -> tuple[str | None, list[tuple[str, str]], str | None]:
-        """The id of the contact, if the row names one, by what else it is known, and its name."""
+        """Return the contact's id if the row names one, its other identities, and its name."""
         contact: str | None = get("contact_id")
         crm_id: str | None = get("crm_contact_id")
         if contact is not None and not CONTACT_ID.fullmatch(contact):
@@ -364,7 +364,7 @@ class _Contacts(_Reader):
     shaped = frozenset({"emails", "phones", "documents", "customer_ids"})
 
     def contact(self, line: int, given: Given) -> ContactRow | None:
-        """The row, or None when something of it is wrong."""
+        """Return the row, or None when something in it is wrong."""
         before = len(self.faults)
         get, region = given.get, self.setting.region
         contact_id = get("id")

@@ -90,7 +90,7 @@ def say(rec: Record, orders: list[Order], source: Source) -> None:
 
 
 def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
-    """Return the key by which this delivery is recognised again: the source's delivery id, else a digest of its content."""
+    """Return the key that identifies a repeated delivery: the source's delivery id, else a digest of its content."""
     try:
         given = source.adapter.delivery_id_of(delivery, source.options)
     except Exception:  # as in `read`: an adapter's fault loses no delivery

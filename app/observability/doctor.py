@@ -17,7 +17,7 @@ LEAST_FREE = 1 << 30  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check."""
+    """Holds the result of one check."""
 
     check: str
     well: bool
@@ -26,7 +26,7 @@ class Finding:
 
 
 async def examine(store: Store, vault: Vault, settings: Settings) -> list[Finding]:
-    """All checks. Raises Unavailable."""
+    """Run all checks. Raises Unavailable."""
     engine = await maintenance.engine(store)
     version = engine.pop("version")
     findings = [Finding("engine", True, f"{'SQLite' if store.on_sqlite else 'PostgreSQL'} {version}")]
@@ -70,7 +70,7 @@ async def _key(store: Store, vault: Vault) -> Finding:
 
 
 def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
-    """For the API."""
+    """Return the findings for the API."""
     return [
         {"check": one.check, "well": one.well, "found": one.found, "advice": None if one.well else one.advice}
         for one in findings
