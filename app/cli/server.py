@@ -126,7 +126,7 @@ def server(settings: Settings, ready: Callable[[], None]) -> Server:
 
 
 def _through_one_name(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Return the application; if the Unix socket had to be bound under a shorter name, its own name is put in the scope."""
+    """Return the application. A Unix socket that was bound under a shorter name has its own name in the scope."""
     if not settings.on_sqlite:
         return app
     with socket_address(settings.socket_path) as address:

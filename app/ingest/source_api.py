@@ -90,7 +90,7 @@ class SourceApi:
             raise Unfetched(f"the source could not be reached ({type(fault).__name__})") from None
 
     async def _token(self, url: str, key: str, *, fresh: bool) -> str:
-        """Return a bearer token for client credentials (RFC 6749, section 4.4), kept until shortly before it expires."""
+        """Return a bearer token for client credentials (RFC 6749, section 4.4), cached until shortly before its end."""
         known = self._tokens.get(f"{url} {key}")
         if known and not fresh and known[1] > time.monotonic():
             return known[0]

@@ -181,7 +181,7 @@ _UNKNOWN_REASON = "see the source's refused samples: orders-registry source show
 
 
 async def _silence(store: Store, row: Row, good: int, present: int) -> Alert | None:
-    """Return an alert if nothing has come for longer than usual for this source: twice its longest pause in two weeks."""
+    """Return an alert if the source is silent for twice its longest pause of the last two weeks."""
     hours = await delivery_rollups.hours(store, row["account_id"], good - SETTLED, good + 1, [row["id"]])
     active = sorted({one["hour"] for one in hours if one["outcome"] not in REFUSED})
     if len(active) < LEAST_HOURS:

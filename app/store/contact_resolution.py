@@ -32,7 +32,7 @@ def _precedence(one: Identity) -> int:
 
 
 def sorted_by_kind(identities: Iterable[Identity]) -> dict[str, list[str]]:
-    """Identities by kind, each once and in order, as their index has them."""
+    """Return identities by kind, each once, in the order of their index."""
     kinds: dict[str, set[str]] = {}
     for kind, value in identities:
         if (values := kinds.get(kind)) is None:
@@ -42,7 +42,7 @@ def sorted_by_kind(identities: Iterable[Identity]) -> dict[str, list[str]]:
 
 
 class ContactResolution:
-    """The contacts that a transaction meets."""
+    """Resolves the contacts of one transaction."""
 
     def __init__(self) -> None:
         self._by_identity: dict[tuple[str, str, str], str] = {}
@@ -52,7 +52,7 @@ class ContactResolution:
         self._conflicts: dict[tuple[str, str, str, str], tuple[object, ...]] = {}
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
-        """Reads whom these identities (account, kind, value) belong to."""
+        """Read which contacts these identities (account, kind, value) belong to."""
         keys = sorted(set(wanted))
         if len(keys) > MANY:
             for account_id, group in groupby(keys, key=lambda key: key[0]):
@@ -62,22 +62,22 @@ class ContactResolution:
                 self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
 
     def load_many(self, account_id: str, wanted: Iterable[Identity]) -> Plan[None]:
-        """The same for one account, whose identities are many."""
+        """Read the same for many identities of one account."""
         yield from self.load_sorted(account_id, sorted_by_kind(wanted))
 
     def load_sorted(self, account_id: str, wanted: Mapping[str, Sequence[str]]) -> Plan[None]:
-        """The same of what `sorted_by_kind` gave."""
+        """Read the same for the result of `sorted_by_kind`."""
         for kind, values in wanted.items():
             for value, contact_id in (yield _IDENTITIES.many(values, account_id=account_id, kind=kind)):
                 self._by_identity[account_id, kind, value] = contact_id
 
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
-        """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
+        """Return the contact of the strongest identity, and whether another identity belongs to somebody else."""
         found, conflict, _ = self.match(account_id, sorted(identities, key=_precedence))
         return found, conflict
 
     def match(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool, bool]:
-        """The same of identities in the order in which they are believed; and whether any is not known yet."""
+        """Return the same for identities in order of strength, and whether any of them is unknown."""
         found: str | None = None
         conflict = news = False
         for kind, value in identities:
@@ -93,7 +93,7 @@ class ContactResolution:
     def make(
         self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None
     ) -> str:
-        """A new contact with these identities; under this id, when it comes from another registry with one."""
+        """Create a contact with these identities. `contact_id` is its id in another registry, if it has one."""
         contact_id = contact_id or new_id("cnt")
         present = now()
         crm_id = None
@@ -106,7 +106,7 @@ class ContactResolution:
         return contact_id
 
     def teach(self, account_id: str, contact_id: str, identities: Sequence[Identity], source_id: str | None) -> None:
-        """Further identities of a contact; one that is known already stays with whom it is known to belong to."""
+        """Add identities to a contact. One that belongs to another contact stays there."""
         present = now()
         for kind, value in identities:
             key = (account_id, kind, value)
@@ -124,11 +124,11 @@ class ContactResolution:
         return self._crm_ids.get(contact_id) == crm_id
 
     def made(self) -> frozenset[str]:
-        """The ids of the contacts that are new."""
+        """Return the ids of the contacts that were created."""
         return frozenset(str(row[1]) for row in self._made)
 
     def save(self) -> Plan[None]:
-        """Writes what is new."""
+        """Write what is new."""
         if self._made:
             yield _put(_INSERT_CONTACT, self._made)
         if self._learnt:

@@ -27,7 +27,7 @@ Identity = tuple[str, str]
 
 @dataclass(slots=True)
 class ContactRow:
-    """A row that is well-formed; `identities` without the CRM's id. Times are microseconds."""
+    """Holds a valid row. `identities` are without the CRM id. Times are microseconds."""
 
     line: int
     id: str | None
@@ -40,7 +40,7 @@ class ContactRow:
 
     @property
     def all_identities(self) -> list[Identity]:
-        """With the CRM's id, the most believed first."""
+        """Return the identities with the CRM id, strongest first."""
         known = sorted(self.identities, key=lambda one: KINDS.index(one[0]))
         return [("crm", self.crm_id), *known] if self.crm_id else known
 
@@ -52,7 +52,7 @@ def _names(account_id: str, rows: Iterable[ContactRow]) -> Iterator[tuple[str, .
 
 
 def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, rehearse: bool) -> Plan[ImportReport]:
-    """Takes these rows in. Raises Rehearsed."""
+    """Import these rows. Raises DryRunDone."""
     # Alone, because a row may say who owns a contact: see `owning`.
     yield AdvisoryLock([*_names(account_id, rows), ("people", account_id)])
     report = ImportReport()

@@ -154,7 +154,7 @@ class OrderRows(Sequence[OrderRow]):
 
 @dataclass(slots=True)
 class ImportReport:
-    """What became of a part's rows."""
+    """Counts what became of a part's rows."""
 
     created: int = 0
     updated: int = 0
@@ -164,7 +164,7 @@ class ImportReport:
     made_contacts: bool = False
 
     def count(self, outcome: Outcome) -> None:
-        """One row more."""
+        """Count one row."""
         if outcome is Outcome.CREATED:
             self.created += 1
         elif outcome is Outcome.UPDATED:
@@ -173,7 +173,7 @@ class ImportReport:
             self.unchanged += 1
 
     def add(self, other: "ImportReport") -> None:
-        """What became of further rows."""
+        """Add another report."""
         self.created += other.created
         self.updated += other.updated
         self.unchanged += other.unchanged
@@ -183,7 +183,7 @@ class ImportReport:
 
 
 class DryRunDone(Exception):
-    """A dry run has come to its end: the transaction is undone. Carries the report."""
+    """Raised at the end of a dry run, so that the transaction is rolled back. Carries the report."""
 
     def __init__(self, report: ImportReport) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class DryRunDone(Exception):
 
 
 def names_of(account_id: str, rows: OrderRows) -> Iterator[tuple[str, ...]]:
-    """All that two transactions must not decide on at once."""
+    """Return the locks of these rows: everything two transactions must not decide at once."""
     each = rows.each
     for scope, external_id, identities in zip(each.scope, each.external_id, each.identities, strict=True):
         yield ("order", account_id, scope, external_id)
@@ -200,7 +200,7 @@ def names_of(account_id: str, rows: OrderRows) -> Iterator[tuple[str, ...]]:
 
 
 def import_orders(account_id: str, rows: OrderRows, by: str, present: int, *, rehearse: bool) -> Plan[ImportReport]:
-    """Takes these rows in; `by` is the member who imports. Raises Rehearsed."""
+    """Import these rows; `by` is the member who imports. Raises DryRunDone."""
     yield AdvisoryLock(names_of(account_id, rows), shared=[("people", account_id)])
     report = ImportReport()
     part = _Part(account_id, by, present, report)
@@ -454,7 +454,7 @@ def _ids(prefix: str) -> Iterator[str]:
 
 
 def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
-    """Of these ids of contacts, those that are here, each with the contact that answers under it since it was merged."""
+    """Return those of these contacts that exist, each with its survivor if it was merged."""
     into: dict[str, str] = {}
     asked = sorted(wanted)
     for _ in range(MERGES):
@@ -479,9 +479,10 @@ _COLUMNS = OrderRow._fields.index("columns")
 
 
 def columns_of(said: dict[str, Any], at: int) -> tuple[Any, ...]:
-    """An order's columns from `deal_id` to `items` when a row says all that is known of it: what `fold` gives for one entry.
+    """Return an order's columns, `deal_id` to `items`, if one row is all that is known.
 
-    One is left to whoever writes it: `ordered_at` is None where the row names no time at all, and means the present.
+    It is what `fold` gives for one entry. `ordered_at` is None if the row has no time at all: the caller then sets the
+    present.
     """
     get = said.get
     value, status, back = get("value"), get("status", "pending"), 0

@@ -195,7 +195,7 @@ def retry(
     no_wait: NoWait = False,
     json: Json = False,
 ) -> None:
-    """Process recorded deliveries again with today's adapter: one, or all that match. Ctrl-C stops waiting, not the job."""
+    """Retry recorded deliveries with today's adapter: one, or all that match. Ctrl-C stops waiting, not the job."""
     from app.cli.client import opened
 
     filter_ = _given({
