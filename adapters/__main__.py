@@ -1,13 +1,15 @@
 """Writes what the documentation says of the adapters: `python -m adapters --write docs/sources.md README.md`.
 
-Each file has one or both blocks, between `<!-- NAME -->` and `<!-- /NAME -->`: `sources`, the whole table; `platforms`, the
-titles alone. The number in "31 shop and payment platforms" is counted anew. Without `--write` the table is printed. `tests/test_readme.py` fails when a file is not current.
+Each file has some of these blocks, between `<!-- NAME -->` and `<!-- /NAME -->`: `sources`, how each is proven;
+`platforms`, the titles alone; `lives`, what each tells of a sale's life. The number in "31 shop and payment platforms" is
+counted anew. Without `--write` the table is printed. `tests/test_readme.py` fails when a file is not current.
 """
 
 import argparse
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,33 @@ def table() -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
 
 
+STAGE_TITLES = {
+    "taken": "money taken",
+    "taken_in_part": "in part",
+    "given_back": "given back",
+    "given_back_in_part": "in part",
+    "undone": "giving back undone",
+    "after_expiry": "paid after expiry",
+}
+
+
+def lives() -> str:
+    """Return the table of what each source tells of a sale's life: by which kinds, or that it tells nothing of it."""
+    head = ("name", "one sale is", *STAGE_TITLES.values())
+    rows = [head, ("---",) * len(head)]
+    for name in adapters.names():
+        if (files("adapters") / "samples" / name / "life.toml").is_file():
+            told = adapters.life(name)
+            rows.append((f"`{name}`", str(told["sale"]), *(_stage(told[stage]) for stage in adapters.STAGES)))
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+
+
+def _stage(told: dict[str, Any]) -> str:
+    if "none" in told:
+        return f"– [{told.get('why', 'not told')}]({told['none']})"
+    return " ".join(f"`{kind}`" for kind in told["kinds"])
+
+
 def platforms() -> str:
     """Return the titles of all sources, one line per group."""
     loaded = [adapters.load(name) for name in adapters.names()]
@@ -41,7 +70,7 @@ def counted() -> str:
     return f"{len(own)} shop and payment platforms"
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"sources": table, "platforms": platforms}
+BLOCKS: dict[str, Callable[[], str]] = {"sources": table, "platforms": platforms, "lives": lives}
 
 
 def _row(adapter: Adapter[Any]) -> Iterator[str]:

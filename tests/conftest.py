@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
 from app.db.migrate import migrate
+from app.store import delivery_rollups
 from tests import outside
 from tests.house import House
 
@@ -161,6 +162,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         # Whatever a test has done: what is carried along for the sake of pages must say what it is carried from.
         for astray in ASTRAY:
             assert await running.service.store.all(astray) == []
+        assert await delivery_rollups.differences(running.service.store, 0) == []
 
 
 def now(errand: Coroutine[Any, Any, object]) -> None:

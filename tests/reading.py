@@ -74,11 +74,19 @@ class OrderView:
 
     @property
     def refunds(self) -> dict[str | None, str | None]:
-        """What was given back, by the refund's id ("total" for a running total); empty when the order mentions none."""
+        """What was given back, by the refund's id ("total" for a running total); empty when the order mentions none.
+
+        What isn't done says so, as in "10.00 BRL pending".
+        """
         told = self.order.refunds or {}
         if isinstance(told, Mapping):
             return {name: _money(back) for name, back in told.items()}
-        return {"total" if one.total else one.id: _money(one.value) for one in told}
+        return {"total" if one.total else one.id: _refund_text(one) for one in told}
+
+    @property
+    def payments(self) -> dict[str, str]:
+        """The payments by their ids, as in "398.00 BRL taken"."""
+        return {one.id: " ".join(filter(None, (_money(one.value), one.state))) for one in self.order.payments}
 
     @property
     def mentioned(self) -> set[str]:
@@ -339,3 +347,7 @@ def _refunds(refunds: tuple[Refund, ...] | Mapping[str, Money]) -> Any:
         )
         for refund in refunds
     ]
+
+
+def _refund_text(refund: Refund) -> str:
+    return " ".join(filter(None, (_money(refund.value), refund.state if refund.state != RefundState.DONE else None)))

@@ -37,6 +37,7 @@ from tests.samples import (
     samples,
     secret_for,
 )
+from tests.scenarios import OWN as STORIES
 
 ROOT = Path(adapters.__file__).parents[1]
 # Changed bodies tried for one adapter, shared out among its samples.
@@ -409,3 +410,27 @@ def test_any_header_may_be_missing_or_strange(sample: Sample) -> None:
             delivery = sample.delivery.changed(query={name: value})
             source.translation(delivery, sample.fetched)
             source.delivery_id(delivery)
+
+
+LIVES = [name for name in adapters.names() if adapters.load(name).brings == "orders"]
+
+
+@pytest.mark.parametrize("name", LIVES)
+def test_what_is_told_of_a_sales_life_is_said_and_shown(name: str) -> None:
+    """The five questions of the money model: each has an answer, shown by a sample or a story, or the manual's address."""
+    told = adapters.life(name)
+    assert set(told) == {"sale", *adapters.STAGES}
+    assert told["sale"].strip()
+    known = {*adapters.load(name).reads, *adapters.load(name).fetches}
+    cases = {sample.folder.name for sample in samples(name)}
+    for stage in adapters.STAGES:
+        answer = told[stage]
+        if "none" in answer:
+            assert re.fullmatch(r"https://[^\s/]+\.[^\s]+", answer["none"]) or (ROOT / answer["none"]).is_file(), stage
+            assert set(answer) <= {"none", "why"}, stage
+            continue
+        assert set(answer) == {"kinds", "field", "shown_by"}, stage
+        assert answer["kinds"] and answer["field"].strip(), stage
+        assert not known or set(answer["kinds"]) <= known, f"{stage}: kinds that are not read"
+        shown = answer["shown_by"]
+        assert shown in cases or (STORIES / shown / "scenario.json").is_file(), f"{stage}: nothing shows it: {shown}"

@@ -9,6 +9,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_END = 7_258_118_400_000_000  # 2200-01-01: as far as any source's times are read
 
 
 def now() -> int:
@@ -24,6 +25,25 @@ def micros(moment: datetime) -> int:
 def moment(at: int) -> datetime:
     """Return microseconds since 1970 as a datetime in UTC."""
     return _EPOCH + timedelta(microseconds=at)
+
+
+def _parsed(text: str) -> int:
+    at = datetime.fromisoformat(text)
+    return micros(at if at.tzinfo else at.replace(tzinfo=UTC))
+
+
+def read_time(text: str) -> int:
+    """Reads a time in ISO 8601 (UTC when it names no zone), in microseconds since 1970.
+
+    Raises ValueError for what is no such time, and for one outside of 1970 to 2200.
+    """
+    try:
+        at = _parsed(text)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("must be a time in ISO 8601, such as 2026-11-20T13:00:00Z") from None
+    if not 0 <= at < _END:
+        raise ValueError("lies outside of 1970 to 2200")
+    return at
 
 
 @overload
@@ -55,7 +75,6 @@ def since(text: str, present: int) -> int:
     if _SPAN.fullmatch(text.strip()):
         return present - span(text) * 1_000_000
     try:
-        at = datetime.fromisoformat(text.strip())
-        return micros(at if at.tzinfo else at.replace(tzinfo=UTC))
+        return _parsed(text.strip())
     except (ValueError, OverflowError):
         raise ValueError("is neither a time in ISO 8601 nor a span such as 24h or 7d") from None

@@ -37,16 +37,6 @@ def new_id(prefix: str) -> str:
     )
 
 
-def new_ids(prefix: str, count: int) -> list[str]:
-    """Return `count` new ids (at most a million), each sorting after the one before, so that a table appends them.
-
-    Each has a ULID's time, then 60 random bits that all of them share, then a counter of 20 bits.
-    """
-    chance = secrets.randbits(60)
-    head = f"{prefix}_{str(ULID())[:10]}" + "".join(_PAIRS[chance >> shift & 1023] for shift in range(50, -1, -10))
-    return [head + _PAIRS[at >> 10] + _PAIRS[at & 1023] for at in range(count)]
-
-
 def new_token() -> str:
     """Return a new bearer token: 32 random bytes, with a prefix that scanners for leaked secrets recognise."""
     return f"ort_{secrets.token_urlsafe(32)}"
@@ -56,3 +46,8 @@ def first_id(prefix: str, at: int) -> str:
     """Return the smallest id of a time (microseconds since 1970). The ids of a period lie between two of these."""
     milliseconds = min(max(at // 1000, 0), 2**48 - 1)
     return f"{prefix}_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + bytes(10))}"
+
+
+def made_at(made: str) -> int:
+    """When an id was made, in microseconds since 1970."""
+    return int.from_bytes(ULID.from_str(made.partition("_")[2]).bytes[:6], "big") * 1000

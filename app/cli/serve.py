@@ -11,7 +11,7 @@ main = group("Run the server.")
 
 SERVE = """Migrate the database, then serve.
 
-SIGTERM and Ctrl-C end it cleanly: deliveries that were accepted are committed and answered first.
+Ends in good order on SIGTERM, SIGHUP, SIGQUIT and Ctrl-C: what was accepted is committed and answered first.
 
 Settings come from the environment. All mistakes are reported at once:
 
@@ -56,7 +56,7 @@ def serve(
         )
     set_up(as_json=settings.logs_json)
 
-    from app.cli.server import prepared, server
+    from app.cli.server import leave, prepared, server
     from app.cli.workers import Workers
 
     with prepared(settings, "serve") as (settings, sockets):
@@ -79,3 +79,4 @@ def serve(
             Workers(settings, sockets[0], workers).serve(ready)
         else:
             server(settings, lambda: ready([os.getpid()])).listen(sockets)
+    leave()

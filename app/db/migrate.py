@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import migrations
 from app.base.settings import Settings
@@ -85,14 +85,54 @@ async def standing(settings: Settings) -> tuple[str | None, str]:
     return (at, newest()) if at else await _run(settings, _look)
 
 
+async def differences(settings: Settings) -> list[str]:
+    """How tables, columns and indexes differ from those that this version expects, in words; changes nothing.
+
+    Tables and indexes that somebody has added are left alone. Raises Unavailable.
+    """
+    found: list[str] = []
+
+    def compare(connection: "Connection") -> tuple[str | None, str]:
+        from alembic.autogenerate import compare_metadata
+        from alembic.migration import MigrationContext
+
+        from app.db.schema import metadata
+
+        for changes in compare_metadata(MigrationContext.configure(connection), metadata):
+            # What is to be altered in one column comes as a list of its own.
+            found.extend(filter(None, map(_in_words, changes if isinstance(changes, list) else [changes])))
+        return None, ""
+
+    await _run(settings, compare)
+    return sorted(found)
+
+
+def _in_words(change: tuple[Any, ...]) -> str | None:
+    """One of Alembic's changes that would make the database as expected."""
+    match change:
+        case ("remove_table" | "remove_index", *_):
+            return None
+        case ("add_table" | "add_index" | "add_constraint" | "add_fk" as what, thing):
+            return f"{what.removeprefix('add_')} {thing.name} is missing"
+        case ("add_column", _, table, column):
+            return f"column {table}.{column.name} is missing"
+        case ("remove_column", _, table, column):
+            return f"column {table}.{column.name} is unknown"
+        case (str(what), _, table, column, *_) if what.startswith("modify_"):
+            return f"column {table}.{column} differs in its {what.removeprefix('modify_')}"
+    return f"{change[0]} {change[1]}"
+
+
 async def _glance(settings: Settings) -> str | None:
     """Return the database's revision, read without Alembic; None if there is none or it cannot be read."""
     if settings.on_sqlite:
         return await asyncio.to_thread(_glance_at_file, settings.database_path)
     import asyncpg
 
+    from app.db.postgresql import connect
+
     try:
-        connection = await asyncpg.connect(settings.database_url)
+        connection = await connect(settings.database_url)
         try:
             revision: str | None = await connection.fetchval(_REVISION)
         finally:
@@ -145,7 +185,7 @@ def _on_sqlite(settings: Settings, what: _Work) -> tuple[str | None, str]:
 
     @event.listens_for(engine, "begin")
     def begin(connection: "Connection") -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if what is _upgrade else "BEGIN")
 
     try:
         with engine.begin() as connection:
@@ -159,12 +199,17 @@ async def _on_postgresql(settings: Settings, what: _Work) -> tuple[str | None, s
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
+    from app.db.postgresql import CONNECT
+
     engine = create_async_engine(
-        settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
+        settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        poolclass=NullPool,
+        connect_args={"timeout": CONNECT},
     )
     try:
         async with engine.begin() as connection:
-            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            if what is _upgrade:
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             return await connection.run_sync(what)
     finally:
         await engine.dispose()

@@ -4,8 +4,10 @@ The backend that comes with `databases` opens a thread and a connection per task
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -40,6 +42,40 @@ class Connection(aiosqlite.Connection):
         return result
 
 
+class Files:
+    """The database's files as they were opened. Others at their path, or none: what is written now is nobody's to find."""
+
+    def __init__(self, path: Path) -> None:
+        self._paths = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+        self._opened: list[tuple[int, int] | None] = []
+        self._damage: str | None = None
+
+    def opened(self) -> None:
+        """Remembers them. A file that is open keeps its inode until it is closed, whatever becomes of its name."""
+        self._opened = [_inode(path) for path in self._paths]
+
+    def found_damaged(self, why: str) -> None:
+        """SQLite has said that the file is damaged; nothing mends that but a restore."""
+        self._damage = self._damage or f"{self._paths[0]} is damaged ({why})"
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong, and what to do; None when the files are those that are open."""
+        why = self._damage
+        for path, opened in zip(self._paths, self._opened, strict=False):
+            if why is None and _inode(path) != opened:
+                why = f"{path} was deleted, moved or replaced while it is open"
+        return why and f"{why}: stop the server, restore the database, start again"
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Row(dict[str, Any]):
     """Gives a row's values by column name, as `databases` does."""
 
@@ -56,16 +92,14 @@ class SQLiteBackend(DatabaseBackend):
         self._size = size
         self._pragmas = pragmas
         self._all: list[Connection] = []
-        self.free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        self._free: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()  # None: one that is to be opened
         self.dialect = SQLiteDialect_pysqlite(paramstyle="named")
 
     async def connect(self) -> None:
         """Open every connection."""
         try:
             for _ in range(self._size):
-                connection = await self._open()
-                self._all.append(connection)
-                self.free.put_nowait(connection)
+                self._free.put_nowait(await self._open())
         except BaseException:
             await self.disconnect()
             raise
@@ -83,13 +117,36 @@ class SQLiteBackend(DatabaseBackend):
                 raise
             return connection
 
-        return await Connection(opened, iter_chunk_size=64)  # type: ignore[return-value]  # awaiting gives itself
+        connection: Connection = await Connection(opened, iter_chunk_size=64)  # type: ignore[assignment]  # awaiting gives itself
+        self._all.append(connection)
+        return connection
 
     async def disconnect(self) -> None:
         """Close every connection, after the work their threads still have."""
         connections, self._all = self._all, []
-        self.free = asyncio.LifoQueue()
+        self._free = asyncio.LifoQueue()
         for connection in connections:
+            await connection.close()
+
+    async def take(self) -> Connection:
+        """Waits for a free connection. Raises sqlite3.Error."""
+        connection = await self._free.get()
+        try:
+            return connection or await self._open()
+        except BaseException:
+            self._free.put_nowait(None)
+            raise
+
+    async def give_back(self, connection: Connection, *, in_doubt: bool = False) -> None:
+        """Takes a connection back. One whose transaction could not be undone is closed, or it would refuse for ever."""
+        stuck = False
+        try:
+            # Asked in the connection's own thread: whatever still runs there, for somebody who has gone, ends first.
+            stuck = in_doubt and await connection.run(lambda raw: raw.in_transaction)
+        finally:
+            self._free.put_nowait(None if stuck else connection)
+        if stuck and connection in self._all:
+            self._all.remove(connection)
             await connection.close()
 
     def connection(self) -> "SQLiteConnection":
@@ -105,14 +162,14 @@ class SQLiteConnection(ConnectionBackend):
         self._held: Connection | None = None
 
     async def acquire(self) -> None:
-        """Wait for a free connection."""
-        self._held = await self._backend.free.get()
+        """Waits for a free connection."""
+        self._held = await self._backend.take()
 
-    async def release(self) -> None:
-        """Give the connection back."""
+    async def release(self, *, in_doubt: bool = False) -> None:
+        """Gives it back."""
         held, self._held = self._held, None
         if held is not None:
-            self._backend.free.put_nowait(held)
+            await self._backend.give_back(held, in_doubt=in_doubt)
 
     @property
     def raw_connection(self) -> Connection:

@@ -227,56 +227,6 @@ class _LookupRows(SqlStatement):
         return [dict(row) for row in await connection.fetch(self._lookup.postgresql, *columns)]
 
 
-class Among:
-    """Finds rows by many values of one column; the rest of the key is the same for all. Costs half of a `Lookup`.
-
-    `many(values, **fixed)` gives the rows as tuples, unordered. With `for_update`, rows are locked on PostgreSQL, in
-    the order of the values.
-    """
-
-    def __init__(
-        self, table: str, columns: Sequence[str], *, fixed: Sequence[str], by: str, for_update: bool = False
-    ) -> None:
-        self._name, self._by, self._for_update, self.fixed = table, by, for_update, tuple(fixed)
-        self._names = ", ".join(f"t.{name}" for name in columns)
-
-    @cached_property
-    def sqlite(self) -> str:
-        """Return the statement. The values are one list in JSON."""
-        same = " AND ".join(f"t.{name} = ?" for name in self.fixed)
-        return (
-            f"SELECT {self._names} FROM json_each(?) k CROSS JOIN {self._name} t ON {same} AND t.{self._by} = k.value"
-        )
-
-    @cached_property
-    def postgresql(self) -> str:
-        """Return the statement. The values are one array."""
-        same = " AND ".join(f"t.{name} = ${at}" for at, name in enumerate(self.fixed, start=2))
-        lock = f" ORDER BY t.{self._by} FOR UPDATE OF t" if self._for_update else ""
-        return (
-            f"SELECT {self._names} FROM unnest($1::{_array(_table(self._name), self._by)}) k(v) JOIN {self._name} t "
-            f"ON {same} AND t.{self._by} = k.v{lock}"
-        )
-
-    def many(self, values: Sequence[Any], **fixed: Any) -> SqlStatement:
-        """Return the statement for the rows with these values, and `fixed` for the other columns."""
-        return _RowsAmong(self, values, [fixed[name] for name in self.fixed])
-
-
-class _RowsAmong(SqlStatement):
-    def __init__(self, among: Among, values: Sequence[Any], fixed: list[Any]) -> None:
-        self._among, self._values, self._fixed = among, values, fixed
-
-    def on_sqlite(self, connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-        return connection.execute(self._among.sqlite, (to_json(self._values), *self._fixed)).fetchall()
-
-    async def on_postgresql(self, connection: "asyncpg.Connection") -> list[tuple[Any, ...]]:
-        if not self._values:
-            return []
-        rows = await connection.fetch(self._among.postgresql, list(self._values), *self._fixed)
-        return [tuple(row) for row in rows]
-
-
 class AdvisoryLock(SqlStatement):
     """Waits until no other transaction holds any of these names, and holds them until this one ends.
 

@@ -45,7 +45,7 @@ class Record:
     reason: str | None = None
     notes: list[str] = field(default_factory=list)
     again: bool = False
-    was: str | None = None  # how it ended the last time, when it is taken up again
+    was: str | None = None  # how it ended the last time, when it is taken up again; the commit looks that up itself
 
     @property
     def repeats_are_news(self) -> bool:

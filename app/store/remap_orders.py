@@ -151,7 +151,7 @@ class Regrouping(OrderAggregates):
         for order in list(self._by_id.values()):
             order.touched = order.row is not None or bool(order.heard)
             if order.heard:
-                self.refold(order, like, contacts)
+                self.refold(order, contacts, hold=like.hold)
                 if order.columns["external_id"] is None:  # only a member has a word on it
                     order.columns["external_id"] = order.row["external_id"] if order.row else order.id
             order.names = {name for heard in order.heard.values() for name in _names(heard)}

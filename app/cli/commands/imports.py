@@ -1,9 +1,7 @@
 """`import`, `export`, `contacts import`: files of any size, one part at a time."""
 
-import gc
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -140,66 +138,51 @@ def _import(
     from app.cli.client import opened
 
     columns = CONTACTS if "contacts" in path else ORDERS
-    with _reading(file) as raw, opened("import", large=columns is ORDERS and _large(raw)) as door:
+    with _reading(file) as raw, opened("import") as door:
         named = door.account(account)
         form = form or _form(file, raw)
         if form not in MEDIA:
             raise Misuse("--format is csv or jsonl")
-        cut = _Interrupted()
-        # From here on only rows come and go, which hold no cycles: what else does is looked for after each part.
-        gc.freeze()
-        gc.disable()
+        position = _Position()
         with _progress(raw, file) as moved:
-
-            def bodies() -> Iterator[tuple[bytes, Mapping[str, Any]]]:
-                try:
-                    for part in parts(form, _lines(raw, encoding, cut), columns):
-                        cut.rows.append(part.rows)
-                        yield part.text.encode(), {**query, "line": part.line}
-                except (NoFile, UnicodeDecodeError, LookupError) as fault:
-                    cut.fault = fault  # what was read before it is on its way, and told of first
-
             told = _Counts(json=json, dry_run=dry_run, done=moved)
             try:
-                # In this process the next part is read while the one before is written.
-                ahead = 1 if door.running else 2
-                with closing(door.in_turn(path, bodies(), account=named, media=MEDIA[form], ahead=ahead)) as answers:
-                    for answer in answers:
-                        told.add(answer, cut.rows.popleft())
-                        gc.collect()
+                for part in parts(form, _lines(raw, encoding, position), columns):
+                    answer = door.upload(
+                        path, part.text.encode(), account=named, media=MEDIA[form], query={**query, "line": part.line}
+                    )
+                    told.add(answer, part.rows)
             except KeyboardInterrupt:
                 told.end()
                 raise CommandFailed(
                     f"interrupted after {told.rows} lines. To continue, run the same command again"
                 ) from None
-            except CommandFailed:
+            except (CommandFailed, NoFile, UnicodeDecodeError) as why:
                 if told.rows:
                     told.end()
-                raise
-        if told.rows or cut.fault is None:
+                raise _failed(why, file, encoding, position) from None
             told.end()
-    if isinstance(cut.fault, UnicodeDecodeError):
-        raise CommandFailed(
-            f"{file}: near line {cut.line + 1} the text is not {encoding}; "
-            "save it as UTF-8, or say --encoding, such as cp1252"
-        )
-    if isinstance(cut.fault, LookupError):
-        raise Misuse(f"--encoding: {cut.fault}")
-    if cut.fault is not None:
-        raise CommandFailed(f"{file}: {cut.fault}")
     if told.counts["refused"]:
         raise CommandFailed(
             f"{told.counts['refused']} lines were rejected" + ("" if dry_run else "; the others were imported")
         )
 
 
-class _Interrupted:
-    """Where the cutting of the file has come to."""
+def _failed(why: Exception, file: str, encoding: str, position: "_Position") -> Exception:
+    """What the command says of a file that could not be read on."""
+    if isinstance(why, UnicodeDecodeError):
+        return CommandFailed(
+            f"{file}: near line {position.line + 1} the text is not {encoding}; "
+            "save it as UTF-8, or say --encoding, such as cp1252"
+        )
+    return why if isinstance(why, CommandFailed) else CommandFailed(f"{file}: {why}")
+
+
+class _Position:
+    """How many lines of the file have been read."""
 
     def __init__(self) -> None:
         self.line = 0
-        self.rows: deque[int] = deque()  # of the parts that are under way
-        self.fault: Exception | None = None  # why it could not go on
 
 
 class _Counts:
@@ -260,12 +243,6 @@ def _reading(file: str) -> Iterator[IO[bytes]]:
         yield opened
 
 
-def _large(raw: IO[bytes]) -> bool:
-    from app.base.tabular import LARGE
-
-    return os.fstat(raw.fileno()).st_size >= LARGE
-
-
 def _form(file: str, raw: IO[bytes]) -> str:
     by_name = _SUFFIXES.get(Path(file).suffix.lower())
     if by_name:
@@ -274,8 +251,8 @@ def _form(file: str, raw: IO[bytes]) -> str:
     return "jsonl" if beginning.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else "csv"
 
 
-def _lines(raw: IO[bytes], encoding: str, cut: _Interrupted) -> Iterator[str]:
-    """The file's lines with their ends, a byte order mark taken off. Raises UnicodeDecodeError, LookupError."""
+def _lines(raw: IO[bytes], encoding: str, position: _Position) -> Iterator[str]:
+    """The file's lines with their ends, a byte order mark taken off. Raises UnicodeDecodeError, Misuse."""
     import io
 
     beginning: bytes = raw.peek(4) if hasattr(raw, "peek") else b""
@@ -283,10 +260,13 @@ def _lines(raw: IO[bytes], encoding: str, cut: _Interrupted) -> Iterator[str]:
         encoding = "utf-16"
     elif encoding.lower().replace("_", "-") in {"utf-8", "utf8"}:
         encoding = "utf-8-sig"
-    text = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    try:
+        text = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    except LookupError as why:
+        raise Misuse(f"--encoding: {why}") from None
     try:
         for line in text:
-            cut.line += 1
+            position.line += 1
             yield line
     finally:
         text.detach()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.base.tabular import guarded
 from app.cli.commands import deliveries
 from app.cli.commands.deliveries import (
     ContactFilter,
@@ -345,4 +346,4 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = json_.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return guarded(text)

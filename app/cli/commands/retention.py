@@ -53,19 +53,27 @@ def retention(
     as_json(found["retention"]) if json else facts(found["retention"] or {"everything": FOREVER})
 
 
-@command(main, "prune", "prune --dry-run", "prune --account acme")
+@command(main, "prune", "prune --dry-run", "prune --account acme", "prune --confirm-clock")
 def prune(
     account: Account = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and delete nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is taken.")] = False,
+    confirm_clock: Annotated[
+        bool, typer.Option("--confirm-clock", help="This machine's clock is right, though it was found to have jumped.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Delete what is older than the account's retention allows. A running server does this every hour.
 
-    Without --account: in every account. It works in small steps, and deliveries keep coming in.
+    Without --account: of every account. It goes in small steps, and deliveries come in meanwhile.
+
+    Nothing is pruned when the clock was put forward or back by more than an hour while the server ran, or is more than
+    three days from the mark that a server leaves in the database every hour: `doctor` says so, and you confirm the time.
     """
     from app.cli.client import opened
 
     with opened("prune") as door:
+        if confirm_clock:
+            note(f"the clock is confirmed: {door.post('/operator/confirm-clock')['clock']}")
         every = door.get("/operator/accounts")["data"]
         meant = [one for one in every if account is None or account in (one["account_id"], one["name"])]
         if account is not None and not meant:

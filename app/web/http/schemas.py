@@ -649,7 +649,7 @@ class HealthResponse(TypedDict):
 
 
 class ReadyResponse(TypedDict):
-    """The database answers, too; so many deliveries wait for the next commit."""
+    """A delivery would be committed now; so many wait for the next commit."""
 
     status: str
     waiting: int
