@@ -1,4 +1,4 @@
-"""Imports under way: rows are read beside the event loop, and committed in short transactions, one at a time."""
+"""Runs imports: rows are read beside the event loop, and committed in short transactions, one at a time."""
 
 import asyncio
 from collections.abc import Callable, Iterator

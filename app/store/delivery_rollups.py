@@ -237,11 +237,7 @@ def total(rows: Iterable[Row]) -> dict[str, int]:
 
 
 async def differences(store: Store, since: int) -> list[Row]:
-    """Where the roll-ups say another number than the log: account_id, source_id, hour, outcome, logged, counted.
-
-    Of the hours from `since` (microseconds) on, but those from which something was pruned. Empty: all of it agrees.
-    Raises Unavailable.
-    """
+    """Return where roll-ups and log differ: account_id, source_id, hour, outcome, logged, counted."""
     since = hour_of(since)
     recorded, values = among("recorded", sorted(RECORDED))
     # By way of the accounts: the log's key leads with them. One statement, so that both are of the same moment.

@@ -31,11 +31,7 @@ _PLAIN = ("status", "source_status", "title", "value", "currency", "ordered_at",
 
 @dataclass(slots=True)
 class OrderRow:
-    """A row of a file that is well-formed.
-
-    `contact` is the id of a contact that the row names. `id`, `created_at` and `updated_at` (microseconds) are those of
-    the registry from which the order was exported.
-    """
+    """Holds a valid row of a file."""
 
     line: int
     source_id: str | None
@@ -133,7 +129,7 @@ def import_orders(
 
 
 class _Part:
-    """What one transaction knows of the rows' orders and contacts."""
+    """Holds what one transaction knows about the rows' orders and contacts."""
 
     def __init__(self, account_id: str, by: str, present: int) -> None:
         self._account_id, self._by, self._present = account_id, by, present
@@ -286,7 +282,7 @@ def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
 
 
 def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None) -> bool:
-    """Whether the order is what the row says already; so it is when it was exported from here."""
+    """Return whether the order already is what the row says, as after an export from here."""
     said, columns = row.statement.said, order.columns
     if any(columns.get(name) != said[name] for name in _PLAIN if name in said):
         return False
@@ -302,7 +298,7 @@ def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None)
 
 
 def _moment(order: LoadedOrder, row: OrderRow) -> int | None:
-    """When the row was true. A file that corrects an earlier one comes after it, though it says no later time, or none."""
+    """Return when the row was true. A corrected file comes after the file before it, even without a later time."""
     said_at = row.statement.at
     earlier = [at for (at, _, _), heard in order.heard.items() if "imported" in heard.entry.said]
     if row.updated_at is not None:

@@ -43,9 +43,9 @@ from app.web.http.errors import Problem, answer_problem
 
 
 def create_app(settings: Settings, *, group_commit: Callable[[Store], GroupCommit] = GroupCommit) -> "Application":
-    """The whole service as one ASGI application. `committer` is replaced by the benchmark that stores nothing.
+    """Return the whole service as one ASGI application. Raises BadSettings.
 
-    Raises BadSettings.
+    `group_commit` is replaced by the benchmark that stores nothing.
     """
     service = Service(settings, shown=serializers.order, group_commit=group_commit)
 

@@ -65,7 +65,7 @@ def _free(path: Path) -> Path:
 
 
 async def confirm_clock(asked: ApiRequest) -> Response:
-    """The operator says that the clock is right, after it was found to have jumped: what is too old is pruned again."""
+    """Confirm that the clock is right, after it was found to have jumped. Pruning then continues."""
     return answer({"clock": iso(await asked.service.clock_guard.confirm())})
 
 
