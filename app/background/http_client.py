@@ -1,7 +1,6 @@
-"""The one client for all who are told of events: where it may go, no redirect, short patience, and no ear for words.
+"""The HTTP client for outgoing events: checks the address, follows no redirect, has short timeouts, keeps no answer.
 
-What a receiver answers beside its status is read up to a small size, so that the connection can be used again, and kept
-nowhere: it may hold what must not stand in a log.
+Of an answer only the status is kept. A small part of the body is read, so that the connection can be reused.
 """
 
 import asyncio
@@ -87,10 +86,10 @@ class EventHttpClient:
             raise Unreachable(f"it could not be reached ({type(fault).__name__})") from None
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> EventResponse:
-        patience = {"connect": CONNECT, "read": READ, "write": READ, "pool": WHOLE}
+        retry_policy = {"connect": CONNECT, "read": READ, "write": READ, "pool": WHOLE}
         pool = self._pools[url.startswith("http:")]
         async with pool.stream(
-            "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": patience}
+            "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": retry_policy}
         ) as response:
             size = 0
             async for chunk in response.aiter_stream():

@@ -13,17 +13,17 @@ _END = 7_258_118_400_000_000  # 2200-01-01: as far as any source's times are rea
 
 
 def now() -> int:
-    """The present, in microseconds since 1970."""
+    """Return the current time, in microseconds since 1970."""
     return time.time_ns() // 1000
 
 
 def micros(moment: datetime) -> int:
-    """A moment with a zone, in microseconds since 1970; exact, without a float."""
+    """Return a time with a zone in microseconds since 1970; exact, without a float."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment(at: int) -> datetime:
-    """Microseconds since 1970 as a datetime in UTC."""
+    """Return microseconds since 1970 as a datetime in UTC."""
     return _EPOCH + timedelta(microseconds=at)
 
 
@@ -53,14 +53,14 @@ def iso(at: None) -> None: ...
 @overload
 def iso(at: int | None) -> str | None: ...
 def iso(at: int | None) -> str | None:
-    """ISO 8601 in UTC with `Z`; fractions only where there are any."""
+    """Format a time as ISO 8601 in UTC with `Z`; fractions of a second only where there are any."""
     if at is None:
         return None
     return moment(at).isoformat().replace("+00:00", "Z")
 
 
 def span(text: str) -> int:
-    """`30s`, `15m`, `24h`, `7d`, `2w` in seconds. Raises ValueError."""
+    """Parse a duration such as `30s`, `15m`, `24h`, `7d` or `2w` into seconds. Raises ValueError."""
     found = _SPAN.fullmatch(text.strip())
     if not found:
         raise ValueError("is not a span such as 24h or 7d")
@@ -68,7 +68,7 @@ def span(text: str) -> int:
 
 
 def since(text: str, present: int) -> int:
-    """A time (ISO 8601, UTC when it names no zone) or a span back from `present`, in microseconds since 1970.
+    """Parse a time into microseconds since 1970: ISO 8601 (UTC if it names no zone), or a duration before `present`.
 
     Raises ValueError.
     """

@@ -1,4 +1,4 @@
-"""The samples that travel with the adapters: what `send` and `test` show a source at work with."""
+"""The samples that ship with the adapters: `send` and a source's test use them at run time."""
 
 import json
 from datetime import datetime
@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+import adapters
 from adapters.contract import Adapter, Delivery, Header, Query
 
 
 def cases(adapter: str) -> list[tuple[str, dict[str, Any], bytes]]:
-    """An adapter's samples: (case, what headers.json says, the body)."""
+    """Return an adapter's samples as (case, content of headers.json, body)."""
     folder = files("adapters") / "samples" / adapter
     if not folder.is_dir():
         return []
@@ -23,7 +24,7 @@ def cases(adapter: str) -> list[tuple[str, dict[str, Any], bytes]]:
 
 
 def delivery(adapter: str, kind: str | None, *, now: datetime, url: str, case: str | None = None) -> Delivery:
-    """A sample of that kind (or case; of any, when none is named), not signed yet. Raises LookupError."""
+    """Return an unsigned sample of this kind or case; of any kind if neither is given. Raises LookupError."""
     found = cases(adapter)
     # Those that presume no options first: they are what a source as it is set up by default would get.
     for name, said, body in sorted(found, key=lambda one: "options" in one[1]):
@@ -40,7 +41,7 @@ def delivery(adapter: str, kind: str | None, *, now: datetime, url: str, case: s
 def around(
     body: bytes, adapter: Adapter[Any], kind: str | None, headers: dict[str, str], *, now: datetime, url: str
 ) -> Delivery:
-    """A delivery of this body as the adapter's platform would send it, under an id of its own; not signed yet."""
+    """Return an unsigned delivery of this body as the adapter's platform would send it, with a new delivery id."""
     try:
         usual = delivery(adapter.name, kind, now=now, url=url)
     except LookupError:
@@ -60,26 +61,26 @@ def around(
 
 
 def query_string(one: Delivery) -> bytes:
-    """The delivery's query as it stands in an address."""
+    """Return the delivery's query as it is written in a URL."""
     return urlencode(dict(one.query)).encode()
 
 
 def described(adapter: Adapter[Any]) -> dict[str, Any]:
-    """An adapter's declarations."""
+    """Return an adapter's declarations as the API and the command line show them."""
     scheme = getattr(adapter, "signature", None)
     return {
         "name": adapter.name,
         "title": adapter.title,
         "origin": str(adapter.origin),
-        "signature": scheme.words if scheme else "as its options say",
+        "signature": scheme.description if scheme else "as its options say",
         "strength": str(scheme.strength) if scheme else None,
         "kinds": sorted({*adapter.reads, *adapter.fetches}),
         "ignores": sorted(adapter.ignores),
         "statuses": {word: (str(status) if status else None) for word, status in adapter.statuses.items()},
         "topics": list(adapter.topics),
         "secret_made_by": adapter.secret_made_by,
-        "key": adapter.api.key_words if adapter.api else None,
-        "setup": list(adapter.setup),
+        "key": adapter.api.key_description if adapter.api else None,
+        "setup": list(adapters.setup_steps(adapter.name)),
         "links": {"signing": adapter.links.signing, "payload": adapter.links.payload},
         "options": adapter.options.model_json_schema().get("properties", {}),
     }

@@ -1,7 +1,7 @@
-"""The command line is a client of the API. This is its way in, and the one place in app/cli that knows app/web.
+"""The command line's API client, and the only module of app/cli that imports app.web.
 
-On SQLite, while a server runs, the way is the Unix socket beside the database; else the same application in this
-process. Of the other rooms of app/web nothing is imported: what a command can do, the API can do.
+While a server runs on SQLite it uses the Unix socket beside the database; else the same application in this process. So
+whatever a command can do, the API can do.
 """
 
 import asyncio
@@ -107,10 +107,10 @@ class ApiClient:
             return named
         found = self.get("/operator/accounts")["data"]
         if not found:
-            raise CommandFailed(f"there is no account yet; to make one: {PROGRAM} account create NAME --enable")
+            raise CommandFailed(f"there is no account yet. Create one: {PROGRAM} account create NAME --enable")
         if len(found) > 1:
             names = ", ".join(one["name"] for one in found[:20])
-            raise Misuse(f"say which account with --account: {names}")
+            raise Misuse(f"there are several accounts: choose one with --account: {names}")
         only: str = found[0]["account_id"]
         return only
 
@@ -143,9 +143,7 @@ def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = Tr
 
     settings = settings or settings_of()
     if settings.on_sqlite and not migrates and not settings.database_path.exists():
-        raise CommandFailed(
-            f"there is no database at {settings.database_path} yet; {PROGRAM} serve, or migrate, makes it"
-        )
+        raise CommandFailed(f"there is no database at {settings.database_path} yet. {PROGRAM} serve creates it")
     with ExitStack() as stack:
         if not settings.on_sqlite:
             yield stack.enter_context(_in_process(settings, migrates))
@@ -188,7 +186,9 @@ def _through_socket(settings: "Settings") -> Iterator[ApiClient]:
         try:
             yield
         except httpx.HTTPError as fault:
-            raise CommandFailed(f"the server went away: {str(fault) or type(fault).__name__}") from None
+            raise CommandFailed(
+                f"the connection to the server was lost: {str(fault) or type(fault).__name__}"
+            ) from None
 
     with (
         socket_address(settings.socket_path) as address,
@@ -229,7 +229,7 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
                 at, needed = runner.run(standing(settings))
                 if at != needed:
                     raise CommandFailed(
-                        f"the database is at revision {at}, this version needs {needed}: {PROGRAM} migrate"
+                        f"the database is at revision {at}, but this version needs {needed}. Run: {PROGRAM} migrate"
                     )
             app = application(settings)
         except (Newer, Unavailable) as why:

@@ -1,4 +1,4 @@
-"""What a cell of a file says: amounts, times, items, several values; nothing is guessed."""
+"""Parses the cells of a file: amounts, times, items, several values. Nothing is guessed."""
 
 from decimal import Decimal
 from typing import Any

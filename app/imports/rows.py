@@ -1,4 +1,4 @@
-"""What a row of a file says, checked: every wrong field of it at once, and nothing guessed about money or time."""
+"""Validates the rows of a file: every wrong field is reported at once; money and times are never guessed."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Which contact an order belongs to: found through its identities, or made. Only this room decides it."""
+"""Identity resolution: the contact an order belongs to is found through its identities, or created.
+
+Decided only here.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

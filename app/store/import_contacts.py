@@ -1,4 +1,4 @@
-"""The transaction that takes contacts of a file in: found by id, by the CRM's id or by what else they are known by, or made."""
+"""The transaction that imports contacts: found by id, CRM id or another identity, or created."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The orders that a transaction touches: their history is read, told more, folded and written back."""
+"""The orders of one transaction: reads their history, adds statements, folds, and writes them back."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence

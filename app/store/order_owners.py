@@ -1,7 +1,7 @@
-"""In whose wallets orders are: the owners of an order's contact and of its deal, carried on the order, which pages are walked by.
+"""Denormalised owners: the owner of an order's contact and of its deal are stored on the order, for a rep's lists.
 
-Who writes an order holds ("people", account) shared, who changes an owner holds it alone: neither misses what the other
-has just written.
+Whoever writes an order holds the lock ("people", account) shared; whoever changes an owner holds it alone. So neither
+misses what the other has just written.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Orders and contacts from files and into files. A request brings a part of a file; the command line sends one after another."""
+"""Routes that import a part of a file of orders or contacts. The command line sends one part after another."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Orders that people and other systems write: made, edited, with an answer for each thing that can be wrong with one."""
+"""Routes to create and edit orders, with an error for each thing that can be wrong."""
 
 import re
 from decimal import Decimal
