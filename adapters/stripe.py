@@ -202,13 +202,13 @@ KINDS = {
     "payment_intent": "requires_action processing amount_capturable_updated partially_funded succeeded payment_failed "
     "canceled",
     "charge": "pending succeeded captured failed expired refunded",
-    "charge.dispute": "created updated closed funds_withdrawn funds_reinstated",
+    "charge.dispute": "created closed funds_reinstated",
     "refund": "created updated failed",
     "charge.refund": "updated",  # what refund.updated was called before
     "invoice": "created updated finalized payment_action_required paid payment_succeeded payment_failed overdue voided "
     "marked_uncollectible",
     "invoice_payment": "paid",
-    "credit_note": "created updated voided",
+    "credit_note": "created voided",
 }
 
 

@@ -351,14 +351,20 @@ def _tells_money(order: Order | None) -> bool:
     """Whether an order tells an amount or money given back."""
     if order is None:
         return False
-    told = (order.value, *(one.value for one in (*order.bills, *order.payments)))
+    told = (order.value, *(bill.value for bill in order.bills), *(payment.value for payment in order.payments))
     return bool(order.refunds) or any(value is not None for value in told)
 
 
 def _times(order: Order) -> int:
     """How many times an order tells."""
     refunds = () if isinstance(order.refunds, Mapping) else order.refunds or ()
-    told = (order.at, order.ordered_at, order.paid_at, *(one.at for one in (*order.payments, *refunds)))
+    told = (
+        order.at,
+        order.ordered_at,
+        order.paid_at,
+        *(one.at for one in order.payments),
+        *(one.at for one in refunds),
+    )
     return sum(time is not None for time in told)
 
 

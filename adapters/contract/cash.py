@@ -38,7 +38,7 @@ class Paid:
     taken_at: int = -1
     void: bool = False  # taken, and all of it given back
     void_at: int | None = None
-    states: set[str] = field(default_factory=set)
+    states: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Back:
 
     id: str | None
     place: int
-    times: set[int] = field(default_factory=set)  # by which a refund without id is recognised
+    times: tuple[int, ...] = ()  # by which a refund without id is recognised
     value: int | None = None
     currency: str = ""
     state: str = PENDING
@@ -126,8 +126,8 @@ class Cash:
             payment = self.payments[name] = Paid(name, place)
         payment.captures = told.get("captures", payment.captures)
         came_back = entry.at is None and state in payment.states
-        if state is not None:
-            payment.states.add(state)
+        if state is not None and state not in payment.states:
+            payment.states += (state,)
         if payment.state == TAKEN and (state is None or state == AUTHORIZED or (came_back and state != TAKEN)):
             return  # an earlier state that was told later: it doesn't untake money
         payment.place = place
@@ -169,7 +169,9 @@ class Cash:
             refund = Back(told.get("id"), place)
             self.refunds[told["id"] if "id" in told else f"\0{len(self.refunds)}"] = refund
         if "id" not in told:
-            refund.times.add(told.get("at", entry.time))
+            time = told.get("at", entry.time)
+            if time not in refund.times:
+                refund.times += (time,)
             self.notes.add(WITHOUT_ID)
         if "value" in told and (refund.value is None or self._counts(told["currency"], refund.currency)):
             refund.value, refund.currency = told["value"], told["currency"]

@@ -1,4 +1,4 @@
-"""A person is erased, and what sources ask in the name of somebody's privacy is carried out, within that source alone."""
+"""Erases a person, and carries out privacy requests within the source that asked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

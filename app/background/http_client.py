@@ -1,7 +1,6 @@
-"""The one client for all who are told of events: where it may go, no redirect, short retry_policy, and no ear for words.
+"""The HTTP client for outgoing events: checks the address, follows no redirect, has short timeouts, keeps no answer.
 
-What a receiver answers beside its status is read up to a small size, so that the connection can be used again, and kept
-nowhere: it may hold what must not stand in a log.
+Of an answer only the status is kept. A small part of the body is read, so that the connection can be reused.
 """
 
 import asyncio

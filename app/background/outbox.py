@@ -1,9 +1,8 @@
-"""Events told to whoever subscribed: claimed, signed, sent, and tried again until they are taken, or three days are over."""
+"""Sends events to subscribers: claimed, signed, sent, and retried for three days."""
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.retry_delay import doubled
 from app.base.ssrf_guard import Network
+from app.base.supervisor import Loop
 from app.base.vault import Sealed, Vault
-from app.db.engine import Rejected, Store, Unavailable
+from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.store import contacts, orders, outbox, subscriptions
 from app.store.delivery_record import Receipt, Record
@@ -55,7 +55,8 @@ class _PendingEvent:
 class Outbox:
     """One process's part in telling.
 
-    `shown` says how an order looks outside, `counts` is told how each attempt ended, `busy` whether deliveries wait.
+    `shown` says how an order looks outside, `counts` is told how each attempt ended, `busy` whether deliveries wait, `doubt`
+    why the clock is not to be believed.
     """
 
     def __init__(
@@ -67,83 +68,59 @@ class Outbox:
         shown: Shown,
         counts: Callable[[str], None],
         busy: Callable[[], bool],
+        doubt: Callable[[], Awaitable[str | None]],
     ) -> None:
         self._store, self._vault, self._named = store, vault, named
-        self._shown, self._counts, self._busy = shown, counts, busy
+        self._shown, self._counts, self._busy, self._doubt = shown, counts, busy, doubt
         self._receivers: EventHttpClient | None = None
-        self._running: dict[asyncio.Task[None], Row] = {}
         self._ended: list[AttemptEnded] = []
-        self._came, self._ending = asyncio.Event(), False
+        self._late: list[Row] = []  # claimed, and not answered when this ended
+        self._cleared_at = 0.0
         self._somebody = False  # whether anybody subscribed, as of the last look
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins; what waits since before this start is met first."""
-        self._task = asyncio.create_task(self._run(), name="outbox")
+        first = self._release if store.on_sqlite else None
+        self.loop = Loop("outbox", self._next, EVERY, known=(Unavailable,), first=first)
 
     async def stop(self) -> None:
-        """Ends after the attempts at hand, or without those whose receiver does not answer soon."""
-        self._ending = True
-        self._came.set()
-        if self._task:
-            await self._task
-            self._task = None
-        late: dict[asyncio.Task[None], Row] = {}
-        if self._running:
-            await asyncio.wait(self._running, timeout=ENDS_WITHIN)
-            late = dict(self._running)
-            for task in late:  # waits for its receiver, not for the database
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
-        with suppress(Unavailable, Rejected):  # then the claims run out
+        """Ends after the attempts at hand, or without those whose receiver does not answer soon. Raises Unavailable."""
+        await self.loop.stop(ENDS_WITHIN)
+        try:
             if self._ended:
                 await self._store.commit(lambda: outbox.settle(self._ended))
-            if late:
-                await outbox.release(self._store, list(late.values()))
-        if self._receivers is not None:
-            await self._receivers.close()
+            if self._late:
+                await outbox.LEASE.release(self._store, self._late)
+        finally:  # what could not be written: the claims run out
+            if self._receivers is not None:
+                await self._receivers.close()
 
     def wake(self) -> None:
         """There may be something to tell, or somebody else to be told."""
-        self._came.set()
+        self.loop.wake()
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
         """A batch is on disk, and events with it, where somebody subscribed."""
         if self._somebody and any(one.outcome in (Outcome.CREATED, Outcome.UPDATED) for one in receipts):
-            self._came.set()
+            self.loop.wake()
 
-    async def _run(self) -> None:
-        if self._store.on_sqlite:
-            with suppress(Unavailable):
-                await outbox.release(self._store)
-        cleared_at = 0.0
-        while not self._ending:
-            self._came.clear()
-            worked = False
-            try:
-                if not cleared_at or monotonic() - cleared_at > CLEARS:
-                    worked = not await outbox.clear(self._store, clock.now())
-                    cleared_at = 0.0 if worked else monotonic()
-                worked = await self._turn() or worked
-            except (Unavailable, Rejected) as fault:
-                log.warning("events wait for the database", reason=str(fault)[:300])
-            except Exception as fault:  # what was claimed is claimed again when the claim has run out
-                log.error("events could not be told", fault=type(fault).__name__, exc_info=fault)
-            if worked:
-                await asyncio.sleep(PAUSE_UNDER_LOAD if self._busy() else PAUSE)
-                continue
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), EVERY)
+    async def _release(self) -> None:
+        await outbox.LEASE.release(self._store)
+
+    async def _next(self) -> float | None:
+        worked = False
+        if not self._cleared_at or monotonic() - self._cleared_at > CLEARS:
+            # By a clock that jumped everything would be given up.
+            worked = not await self._doubt() and not await outbox.clear(self._store, clock.now())
+            self._cleared_at = 0.0 if worked else monotonic()
+        if not (await self._turn() or worked):
+            return None
+        await self.loop.rest(PAUSE_UNDER_LOAD if self._busy() else PAUSE)
+        return 0.0
 
     async def _turn(self) -> bool:
         """Writes down what ended, claims what is due and begins to send it; whether there was anything to do."""
-        if self._ending:
-            return False
         present = clock.now()
         standing = await outbox.standing(self._store, present)
         self._somebody = bool(standing)
-        room = AT_ONCE - len(self._running)
+        room = AT_ONCE - self.loop.working
         due = [row for row in standing if row["due"]] if room > 0 else []
         if not due and not self._ended:
             return False
@@ -157,23 +134,17 @@ class Outbox:
                     at_once=PER_SUBSCRIPTION, tired=TIRED,
                 )
             )  # fmt: skip
-        except (Unavailable, Rejected):
+        except BaseException:
             self._ended = ended + self._ended
             raise
         for letter in await self._letters(rows):
-            task = asyncio.create_task(self._one(letter), name=f"event {letter.row['id']}")
-            self._running[task] = letter.row
-            task.add_done_callback(self._done)
+            self.loop.spawn(self._one(letter), f"event {letter.row['id']}")
         return bool(ended or rows)
 
     def _client(self) -> "EventHttpClient":
         from app.background.http_client import EventHttpClient
 
         return EventHttpClient(self._named)
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._running.pop(task, None)
-        self._came.set()
 
     # -- What is sent -----------------------------------------------------------------------------------------------
 
@@ -210,6 +181,9 @@ class Outbox:
         at, began = clock.now(), monotonic()
         try:
             status, retry_after, reason = await self._sent(letter)
+        except asyncio.CancelledError:  # waits for its receiver, not for the database
+            self._late.append(letter.row)
+            raise
         except Exception as fault:
             log.error(
                 "an event could not be sent", event_id=letter.row["id"], fault=type(fault).__name__, exc_info=fault

@@ -1,8 +1,8 @@
-"""A remap: recorded deliveries of one source through today's adapter, and what that changes in their orders.
+"""A remap: reads a source's recorded deliveries with today's adapter, and changes their orders accordingly.
 
-First every delivery is read and compared with what is recorded; only those that say something else now are noted,
-with the orders they have to do with. Then these are told anew, order by order: all that have to do with one order
-together, so that its change is seen whole. A dry run does the same on a transaction that only reads.
+First every delivery is read and compared with its record. Only those that differ are noted, with the orders they
+concern. Then these are applied order by order, all deliveries of an order together, so that its change is seen whole. A
+dry run does the same in a transaction that only reads.
 """
 
 import asyncio

@@ -38,12 +38,13 @@ CONTACT_ALIASES = {
 }  # fmt: skip
 BETWEEN = " | "  # neither an e-mail address, a phone number nor a document holds it
 
-ROWS = 25_000  # in a part
-PART_BYTES = 2_500_000  # after so many a part is full as well; between two, whoever reads and whoever writes wait
-LARGE = 200_000  # characters from which on a part is worth a process of its own: some 2,000 rows
+ROWS = 5_000  # in a part: more takes more memory, and saves nothing
+PART_BYTES = 1_000_000  # after so many a part is full as well
 ROW_CHARACTERS = 1_000_000  # no order is longer; a quote that never closes is
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+# What a formula or a command can begin with; some spreadsheets take the full-width signs as well.
+_FORMULA_SIGNS = "=+-@＝＋－＠|%\t\r\n"
+_FORMULA = re.compile(f"'*[{re.escape(_FORMULA_SIGNS)}]")
 _DELIMITERS = ",;\t|"
 
 
@@ -89,11 +90,11 @@ CONTACTS = Columns(CONTACT_COLUMNS, CONTACT_ALIASES)
 
 
 def guarded(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: an apostrophe goes before =, +, -, @, tab and line ends.
+    """A cell that no spreadsheet takes for a formula: an apostrophe goes before whatever could begin one.
 
     One more goes before apostrophes that are there already, so that `unguarded` gives the very same text back.
     """
-    return f"'{text}" if text and text[0] in "'=+-@\t\r\n" and _FORMULA.match(text) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unguarded(cell: str) -> str:

@@ -1,14 +1,13 @@
-"""The command line is a client of the API. This is its way in, and the one place in app/cli that knows app/web.
+"""The command line's API client, and the only module of app/cli that imports app.web.
 
-On SQLite, while a server runs, the way is the Unix socket beside the database; else the same application in this
-process. Of the other rooms of app/web nothing is imported: what a command can do, the API can do.
+While a server runs on SQLite it uses the Unix socket beside the database; else the same application in this process. So
+whatever a command can do, the API can do.
 """
 
 import asyncio
 import gc
 import socket
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from app.base.settings import Settings
     from app.cli.inprocess import InProcessResponse
-    from app.imports.worker import Apart
     from app.web.application import Application
 
 Send_ = Callable[..., "InProcessResponse"]
@@ -60,30 +58,19 @@ class ApiClient:
         headers = {ACCOUNT_HEADER: account.encode()} if account else {}
         return _answered(self._send(method, path, json=body, params=_given(query), headers=headers))
 
-    def in_turn(
-        self, path: str, parts: Iterable[tuple[bytes, Mapping[str, Any]]], *, account: str, media: str, ahead: int = 1
-    ) -> Generator[Any]:
-        """POSTs parts (content, query), `ahead` at a time; the answers come in order. Raises Refused.
+    def upload(self, path: str, content: bytes, *, account: str, media: str, query: Mapping[str, Any]) -> Any:
+        """POSTs a part of a file. Raises CommandFailed with the problem's words.
 
-        Whatever ends it, parts that are on their way are waited for.
+        It is waited for also after Ctrl-C: nothing goes on once the command has ended.
         """
         headers = {ACCOUNT_HEADER: account.encode(), "content-type": media}
-        under_way: deque[Callable[[], InProcessResponse]] = deque()
+        answer = self._begin("POST", path, content=content, params=_given(query), headers=headers)
         try:
-            for content, query in parts:
-                under_way.append(self._begin("POST", path, content=content, params=_given(query), headers=headers))
-                if len(under_way) >= ahead:
-                    answer = under_way[0]()
-                    under_way.popleft()
-                    yield _answered(answer)
-            while under_way:
-                answer = under_way[0]()
-                under_way.popleft()
-                yield _answered(answer)
-        finally:
-            while under_way:
-                with suppress(CommandFailed):
-                    under_way.popleft()()
+            return _answered(answer())
+        except KeyboardInterrupt:
+            with suppress(CommandFailed):
+                answer()
+            raise
 
     def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Generator[bytes]:
         """A GET's answer as it comes, however large. Raises Refused."""
@@ -120,10 +107,10 @@ class ApiClient:
             return named
         found = self.get("/operator/accounts")["data"]
         if not found:
-            raise CommandFailed(f"there is no account yet; to make one: {PROGRAM} account create NAME --enable")
+            raise CommandFailed(f"there is no account yet. Create one: {PROGRAM} account create NAME --enable")
         if len(found) > 1:
             names = ", ".join(one["name"] for one in found[:20])
-            raise Misuse(f"say which account with --account: {names}")
+            raise Misuse(f"there are several accounts: choose one with --account: {names}")
         only: str = found[0]["account_id"]
         return only
 
@@ -150,23 +137,16 @@ def _answered(response: "InProcessResponse") -> Any:
 
 
 @contextmanager
-def opened(
-    what: str, settings: "Settings | None" = None, *, migrates: bool = True, large: bool = False
-) -> Iterator[ApiClient]:
-    """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused.
-
-    `large` says that a large file of orders is to come.
-    """
+def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = True) -> Iterator[ApiClient]:
+    """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused."""
     from app.base.file_lock import AlreadyLocked, FileLock
 
     settings = settings or settings_of()
     if settings.on_sqlite and not migrates and not settings.database_path.exists():
-        raise CommandFailed(
-            f"there is no database at {settings.database_path} yet; {PROGRAM} serve, or migrate, makes it"
-        )
+        raise CommandFailed(f"there is no database at {settings.database_path} yet. {PROGRAM} serve creates it")
     with ExitStack() as stack:
         if not settings.on_sqlite:
-            yield stack.enter_context(_in_process(settings, migrates, large))
+            yield stack.enter_context(_in_process(settings, migrates))
             return
         lock = FileLock(settings, what)
         try:
@@ -179,7 +159,7 @@ def opened(
             yield stack.enter_context(_through_socket(settings))
             return
         stack.callback(lock.release)
-        yield stack.enter_context(_in_process(settings, migrates, large))
+        yield stack.enter_context(_in_process(settings, migrates))
 
 
 def answers(settings: "Settings") -> bool:
@@ -206,7 +186,9 @@ def _through_socket(settings: "Settings") -> Iterator[ApiClient]:
         try:
             yield
         except httpx.HTTPError as fault:
-            raise CommandFailed(f"the server went away: {str(fault) or type(fault).__name__}") from None
+            raise CommandFailed(
+                f"the connection to the server was lost: {str(fault) or type(fault).__name__}"
+            ) from None
 
     with (
         socket_address(settings.socket_path) as address,
@@ -231,13 +213,13 @@ def _through_socket(settings: "Settings") -> Iterator[ApiClient]:
 
 
 @contextmanager
-def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[ApiClient]:
+def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
     from app.base.settings import BadSettings
     from app.cli.inprocess import InProcessClient, InProcessResponse
     from app.db.engine import Unavailable
     from app.db.migrate import Newer, migrate, standing
 
-    with ExitStack() as loading, asyncio.Runner() as runner, _reading_apart(runner, settings, large) as apart:
+    with ExitStack() as loading, asyncio.Runner() as runner:
         gc.disable()  # what is loaded stays: to look through it again and again is a tenth of the start
         loading.callback(gc.enable)
         try:
@@ -247,13 +229,9 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[A
                 at, needed = runner.run(standing(settings))
                 if at != needed:
                     raise CommandFailed(
-                        f"the database is at revision {at}, this version needs {needed}: {PROGRAM} migrate"
+                        f"the database is at revision {at}, but this version needs {needed}. Run: {PROGRAM} migrate"
                     )
             app = application(settings)
-            if apart:
-                app.service.importer.apart = apart
-            if settings.on_sqlite:
-                app.service.importer.alone()  # the lock is ours
         except (Newer, Unavailable) as why:
             raise CommandFailed(str(why)) from None
         except BadSettings as why:
@@ -299,22 +277,6 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[A
             )
         finally:
             runner.run(lifespan.__aexit__())
-
-
-@contextmanager
-def _reading_apart(runner: asyncio.Runner, settings: "Settings", large: bool) -> Iterator["Apart | None"]:
-    """The process that reads a large file's rows, begun first of all: it starts while this one does."""
-    if not large:
-        yield None
-        return
-    from app.imports.worker import Apart
-
-    apart = Apart(nice=not settings.on_sqlite)  # there, no server runs
-    runner.run(apart.begin())
-    try:
-        yield apart
-    finally:
-        runner.run(apart.close())
 
 
 class Lifespan:

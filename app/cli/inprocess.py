@@ -1,4 +1,4 @@
-"""The application in this very process, asked as over a wire: answers come piece by piece, and slow readers slow it down."""
+"""Calls the application in this process as over HTTP: the answer comes in pieces, at the reader's speed."""
 
 import asyncio
 import json as _json

@@ -1,9 +1,12 @@
-"""A server on its sockets: TCP for the world and, on SQLite, the operator's Unix socket beside the database."""
+"""The server on its sockets: TCP and, on SQLite, the operator's Unix socket beside the database."""
 
 import asyncio
+import faulthandler
 import gc
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -25,11 +28,33 @@ if TYPE_CHECKING:
     from app.web.application import Application
 
 GRACE = 20  # seconds in which what was accepted is committed and answered when the server ends
+# Seconds after a signal at which the process ends, whatever still holds it: a thread within a damaged file, say.
+LONGEST_END = GRACE + 12
+LEAVES_WITHIN = 5.0  # seconds for the interpreter to end after that
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def end_on(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Has each signal that ends a server handled so; but not a hang-up that is ignored on purpose: that is how nohup works."""
+    if threading.current_thread() is not threading.main_thread():  # which alone can listen to signals
+        return
+    for number in ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 BACKLOG = 2048  # connections that the kernel keeps while we are busy
 
 
+def leave() -> None:
+    """Is the last thing that a serving process does: no signal changes that any more, nor does a thread that hangs."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    faulthandler.dump_traceback_later(LEAVES_WITHIN, exit=True)
+
+
 class Server(uvicorn.Server):
-    """Says when it listens; ends in good order, with exit code 0, on SIGTERM and SIGINT."""
+    """Says when it listens; ends in good order, with exit code 0, on SIGTERM, SIGINT, SIGHUP and SIGQUIT."""
 
     def __init__(self, settings: Settings, ready: Callable[[], None], app: "Application | None" = None) -> None:
         self._application = app or application(settings)
@@ -61,11 +86,14 @@ class Server(uvicorn.Server):
                 runner.run(self._listen(sockets, watched))
         except SystemExit:
             raise CommandFailed("the server could not start; the log says why") from None
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
     async def _listen(self, sockets: list[socket.socket], watched: int | None) -> None:
         if watched is not None:
             loop = asyncio.get_running_loop()
             loop.add_reader(watched, self._alone, watched)
+        end_on(self.handle_exit)  # uvicorn itself knows two of them
         await self.serve(sockets)
 
     def _alone(self, watched: int) -> None:
@@ -83,7 +111,11 @@ class Server(uvicorn.Server):
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, which waits for every answer to end: those that go on for ever are ended first."""
+        """As uvicorn's, which waits for every answer to end: those that go on for ever are ended first.
+
+        The process ends within LONGEST_END, if need be without its own consent: then with where it stood on standard error.
+        """
+        faulthandler.dump_traceback_later(LONGEST_END, exit=True)
         self._application.service.tail.end()
         await super().shutdown(sockets)
 

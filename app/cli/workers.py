@@ -13,7 +13,7 @@ from typing import NoReturn
 from app.base.log import log
 from app.base.settings import Settings
 from app.cli.output import CommandFailed, Misuse, note
-from app.cli.server import GRACE, server
+from app.cli.server import ENDING, LONGEST_END, end_on, server
 
 ASK = 0.1  # seconds between two looks at the workers
 PAUSE = 1.0  # seconds before a worker that died is replaced, so that a fault at the start does not spin
@@ -34,14 +34,13 @@ class Workers:
         self._ending = False
 
     def serve(self, ready: Callable[[list[int]], None]) -> None:
-        """Serves until SIGTERM or SIGINT. Raises Refused when a worker cannot begin."""
-        signal.signal(signal.SIGTERM, self._end)
-        signal.signal(signal.SIGINT, self._end)
+        """Serves until one of the signals that end it. Raises Refused when a worker cannot begin."""
+        end_on(self._end)
         signal.signal(signal.SIGALRM, self._kill)
         for _ in range(self._count):
             self._fork()
         if not self._begin():
-            raise CommandFailed("a worker could not start; the log says why")
+            raise CommandFailed("a worker could not start. The log says why")
         if not self._ending:
             ready(sorted(self._pids))
         while self._pids:
@@ -70,8 +69,7 @@ class Workers:
 
     def _fork(self) -> None:
         # A signal between the question and the fork would miss the new worker.
-        ours = {signal.SIGTERM, signal.SIGINT}
-        signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             if self._ending:
                 return
@@ -80,15 +78,15 @@ class Workers:
                 self._work()
             self._pids.add(pid)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, ours)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def _work(self) -> NoReturn:
         """A worker's whole life."""
         code = 1
         try:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+            end_on(_die)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
             os.close(self._alive[1])
             server(self._settings, self._tell).listen([self._listener], watched=self._alive[0])
             code = 0
@@ -115,7 +113,7 @@ class Workers:
     def _end(self, number: int, frame: FrameType | None) -> None:
         if not self._ending:
             self._ending = True
-            signal.alarm(GRACE + 10)
+            signal.alarm(LONGEST_END + 2)
         self._signal(signal.SIGTERM)
 
     def _kill(self, number: int, frame: FrameType | None) -> None:
@@ -125,3 +123,8 @@ class Workers:
         for pid in list(self._pids):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def _die(number: int, frame: FrameType | None) -> None:
+    """A worker that does not listen yet has nothing to end in good order."""
+    os._exit(128 + number)

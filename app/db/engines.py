@@ -1,16 +1,51 @@
-"""The engines behind `databases`. Loaded when a store is made: SQLAlchemy, which `databases` brings, is not light."""
+"""The engines behind `databases`.
+
+Loaded when a store is made: SQLAlchemy, which `databases` imports, is slow to load.
+"""
+
+from types import TracebackType
+from typing import Self
 
 import databases
+from databases.core import Connection
 
-from app.db.sqlite import READER, WRITER
+from app.db.faults import sound_after
+from app.db.sqlite import READER, WRITER, Files
 
-__all__ = ["READER", "WRITER", "Database"]
+__all__ = ["READER", "WRITER", "Database", "Files"]
+
+
+class Use(Connection):
+    """One use of a pooled connection, from `async with` to its end.
+
+    The class of `databases` stays with the task that made it, and counts how often it was entered; nothing of this one
+    is left when its use is over.
+    """
+
+    async def __aenter__(self) -> Self:
+        """Takes a connection from the pool."""
+        await self._connection.acquire()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        fault: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """Gives it back; after a fault that says nothing about the values, the connection is in doubt."""
+        in_doubt = fault is not None and not sound_after(fault)
+        await self._connection.release(in_doubt=in_doubt)  # type: ignore[call-arg]  # our own two know it
 
 
 class Database(databases.Database):
-    """`databases.Database` with a SQLite that keeps its connections."""
+    """`databases.Database` on pools of our own, keeping nothing per task."""
 
     SUPPORTED_BACKENDS = {
-        **databases.Database.SUPPORTED_BACKENDS,
         "sqlite": "app.db.sqlite:SQLiteBackend",
+        "postgresql": "app.db.postgresql:PostgreSQLBackend",
     }
+
+    def connection(self) -> Use:
+        """A connection for one use."""
+        return Use(self, self._backend)

@@ -1,4 +1,4 @@
-"""A proven delivery, read by its source's adapter into what the group commit takes."""
+"""Reads a verified delivery with its source's adapter, into what the group commit takes."""
 
 import hashlib
 from collections.abc import Mapping

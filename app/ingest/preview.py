@@ -1,4 +1,7 @@
-"""What would this become? A delivery is proven and read as at the door, and nothing is stored."""
+"""Preview: verifies and reads a delivery as on arrival, and stores nothing.
+
+Also the check of a source's credentials.
+"""
 
 from dataclasses import dataclass
 from typing import Any

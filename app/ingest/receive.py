@@ -1,4 +1,4 @@
-"""One delivery's way in, whole: from the bytes at the door to the answer. Start reading here."""
+"""The whole way of one delivery, from its bytes to the answer. Start reading here."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A recorded delivery, taken up again: read with today's adapter, what it said before taken back, committed anew."""
+"""Retries a recorded delivery: read with today's adapter, its old statements removed, committed again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,6 @@ class RecordedDelivery:
         rec = read(self.source, self.delivery, self.row["received_at"], again=self.row["id"], document=document)
         # The key under which it was recorded stays its own, even if today's adapter would find another.
         rec.dedupe_key = self.row["dedupe_key"]
-        rec.was = self.row["outcome"]
         if self.row["kind"] == rec.kind and self.row["digest"] != rec.digest:
             # A token in the body was blanked before it was kept: what the body was when it came still tells entries apart.
             rec.digest = self.row["digest"]

@@ -1,6 +1,6 @@
-"""Why a signature does not match: what was looked for and found, and what would have matched. For the operator alone.
+"""Signature help: explains to operators why a signature does not match.
 
-No secret and no whole signature is ever in the answer.
+It lists what was looked for and found, and what would have matched. No secret and no whole signature is in the answer.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""A source's API, asked for one document: fixed origin, no redirect, bounded in size and time, the key only to its origin."""
+"""The client for sources' APIs: fixed origin, no redirects, bounded size and time; the key goes to its origin only."""
 
 import asyncio
 import base64

@@ -1,7 +1,6 @@
-"""Who is who at the door: sources with their opened secrets, and bearers of tokens, remembered for half a second.
+"""Cache of sources (with their secrets opened) and of tokens, for half a second.
 
-Half a second keeps the promise that a revoked secret or token is refused within a second in every process; what this
-process changes itself counts at once.
+So a revoked secret or token is rejected within a second in every process. A process sees its own changes at once.
 """
 
 import asyncio
@@ -17,11 +16,12 @@ import adapters
 from adapters.contract import Adapter
 from app.base.settings import Settings
 from app.base.vault import Vault
-from app.db.engine import Store
+from app.db.engine import Store, Unavailable
 from app.store import accounts, sources
 from app.store.accounts import Bearer
 
 REMEMBER = 0.5  # seconds
+LOOK_UP = 2.0  # seconds; a sender waits, and whoever asks later waits for the same look-up
 MOST = 20_000  # entries; a stranger can ask for as many unknown sources as they like
 
 _SOURCE_ID = re.compile(r"src_[0-9A-Z]{26}")  # a stranger's other words need no look-up
@@ -80,12 +80,15 @@ class _Cached(Generic[T]):
         asked_at = time.monotonic()
         mine = asyncio.current_task()
         try:
-            answer = await self._look_up(word)
+            async with asyncio.timeout(LOOK_UP):
+                answer = await self._look_up(word)
             if self._asking.get(word) is mine:
                 if len(self._known) >= MOST:
                     self._known.clear()
                 self._known[word] = (asked_at + REMEMBER, answer)
             return answer
+        except TimeoutError as fault:
+            raise Unavailable(fault) from fault
         finally:
             if self._asking.get(word) is mine:
                 del self._asking[word]

@@ -1,4 +1,4 @@
-"""What the counts mean for whoever has to act: per source what came and what is wrong, in words, with what to do."""
+"""Alerts: per source what came in, what is wrong, and what to do about it."""
 
 import asyncio
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""What one delivery changed: its orders folded without it and with it, field by field, as things stood when it came."""
+"""Shows what one delivery changed: its orders folded with and without it, field by field, as of its arrival."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,22 +1,22 @@
-"""The log as it grows, for whoever watches: what this process commits is handed on; what others do is looked for.
+"""The live log: what this process commits is pushed to watchers; other processes' commits are polled.
 
-A watcher costs a queue, not a query, and is told what has gathered a few times a second, not each delivery by itself. What
-it is told is made once for all of them. One that reads too slowly, or while more comes than anybody could read, is told the
-newest and how many it missed; intake waits for nobody who watches.
+A watcher costs a queue, not a query. It gets what has gathered a few times a second, serialized once for all. A watcher
+that is too slow gets the newest and the number it missed. Intake never waits for watchers.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from time import monotonic
 from typing import Any
 
 from app.base.clock import now
 from app.base.ids import first_id
-from app.base.log import log
 from app.base.outcome import RECORDED
-from app.db.engine import Rejected, Store, Unavailable
+from app.base.supervisor import Loop
+from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.store import deliveries
 from app.store.deliveries import DeliveryFilter
@@ -102,9 +102,10 @@ class Tail:
         self._store = store
         self._watchers: set[Watcher] = set()
         self._ending = False
-        self._task: asyncio.Task[None] | None = None
         self._seen: dict[str, None] = {}  # on PostgreSQL: what was shown already
-        self._again: set[asyncio.Task[None]] = set()
+        self._since: int | None = None  # when the first of the watchers came
+        self._upto: dict[str, str] = {}  # where the last look ended, by account
+        self.loop = Loop("tail", self._look, known=(Unavailable,))
 
     def watch(self, account_id: str, wanted: DeliveryFilter) -> Watcher:
         """A new watcher; it must leave again."""
@@ -112,8 +113,8 @@ class Tail:
         if self._ending:
             watcher.end()
         self._watchers.add(watcher)
-        if not self._store.on_sqlite and self._task is None and not self._ending:
-            self._task = asyncio.create_task(self._look(), name="tail")
+        if not self._store.on_sqlite:
+            self.loop.wake()
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
@@ -129,10 +130,7 @@ class Tail:
     async def stop(self) -> None:
         """Ends the looking."""
         self.end()
-        for task in (self._task, *self._again):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*filter(None, (self._task, *self._again)), return_exceptions=True)
+        await self.loop.stop(patience=0)
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
         """What this process has just written."""
@@ -172,35 +170,30 @@ class Tail:
 
     def _soon(self, account_id: str, delivery_ids: list[str]) -> None:
         async def show() -> None:
-            try:
+            with suppress(Unavailable):
                 rows = await deliveries.find_all(self._store, account_id, delivery_ids)
-            except (Unavailable, Rejected):
-                return
-            self._show(account_id, [_line(row) for row in rows])
+                self._show(account_id, [_line(row) for row in rows])
 
-        task = asyncio.create_task(show(), name="tail: taken up again")
-        self._again.add(task)
-        task.add_done_callback(self._again.discard)
+        self.loop.spawn(show(), "tail: taken up again")
 
-    async def _look(self) -> None:
+    async def _look(self) -> float | None:
         """What other processes have committed: rows with ids from a little before now on that were not shown yet."""
-        since = now()
-        upto: dict[str, str] = {}  # where the last look ended, by account
-        while self._watchers and not self._ending:
-            await asyncio.sleep(EVERY)
-            try:
-                for account_id in self._accounts():
-                    than = first_id("dlv", max(since, now() - LATE))
-                    ids = await deliveries.newest_ids(self._store, account_id, than=than, limit=AT_ONCE)
-                    if ids:
-                        gap = len(ids) == AT_ONCE and ids[-1] > upto.get(account_id, than)
-                        upto[account_id] = ids[0]
-                        await self._of_others(account_id, ids, gap=gap)
-            except (Unavailable, Rejected) as fault:
-                log.warning("the log cannot be followed", reason=str(fault)[:300])
-            for old in list(self._seen)[: -10 * AT_ONCE]:
-                del self._seen[old]
-        self._task = None
+        if not self._watchers or self._store.on_sqlite:
+            self._since, self._upto = None, {}
+            return None
+        if self._since is None:
+            self._since = now()
+            return EVERY
+        for account_id in self._accounts():
+            than = first_id("dlv", max(self._since, now() - LATE))
+            ids = await deliveries.newest_ids(self._store, account_id, than=than, limit=AT_ONCE)
+            if ids:
+                gap = len(ids) == AT_ONCE and ids[-1] > self._upto.get(account_id, than)
+                self._upto[account_id] = ids[0]
+                await self._of_others(account_id, ids, gap=gap)
+        for old in list(self._seen)[: -10 * AT_ONCE]:
+            del self._seen[old]
+        return EVERY
 
     async def _of_others(self, account_id: str, delivery_ids: list[str], *, gap: bool) -> None:
         await asyncio.sleep(SETTLES)

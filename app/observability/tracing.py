@@ -1,8 +1,7 @@
-"""Where a delivery's time went, told to OpenTelemetry. Loaded only where an exporter of traces is configured.
+"""OpenTelemetry traces of where a delivery's time goes. Loaded only where an exporter is configured.
 
-The rooms know nothing of it: at the start their joints are wrapped from outside, so that nothing is asked, imported or
-counted where nobody looks. A span tells ids, words of ours and times. It never holds what came in, a body, a header, an
-identity, and a fault only by its kind: its words may quote a customer.
+The traced functions are wrapped at start, so nothing is imported or counted otherwise. A span has ids, fixed words and
+times. It never has a body, a header or an identity, and of an error only its type: the message may quote a customer.
 """
 
 import asyncio

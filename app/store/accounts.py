@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about accounts, members and tokens."""
+"""SQL about accounts, members and tokens."""
 
 import hashlib
 import json

@@ -1,8 +1,8 @@
-"""The only room that speaks SQL about merges: one contact's orders, identities and deals move to another, and back.
+"""Merging contacts and undoing it: orders, identities and deals move to another contact, and back.
 
-A merged contact keeps its row, which says into whom, so that its id goes on answering. What moved along is written down
-per merge; undoing it gives back exactly that, as far as the survivor still has it. Whatever decides whom something belongs
-to holds ("people", account) shared; a merge holds it alone.
+A merged contact keeps its row, which names the survivor, so its id keeps answering. What moved is written down per
+merge; undoing it gives back exactly that, as far as the survivor still has it. Whoever decides whom something belongs
+to holds the lock ("people", account) shared; a merge holds it alone.
 """
 
 import json

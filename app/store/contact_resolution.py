@@ -1,41 +1,27 @@
-"""Which contact an order belongs to: found through its identities, or made. Only this room decides it."""
+"""Identity resolution: the contact an order belongs to is found through its identities, or created.
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+Decided only here.
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.base.clock import now
 from app.base.identity import KINDS
 from app.base.ids import new_id
-from app.db.alike import Alike
-from app.db.statements import Among, Insert, Lookup, Plan, SqlStatement
+from app.db.statements import Insert, Lookup, Plan
 
 _IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
-_IDENTITIES = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
 _INSERT_CONTACT = Insert("contacts")
 _INSERT_IDENTITY = Insert("identities", on_conflict="skip")
-
 _CONFLICT = Insert("conflicts", on_conflict="replace")
 
 Identity = tuple[str, str]
-
-
-MANY = 256  # identities, or rows, from which on the ways of large transactions are the cheaper ones
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
 def _precedence(one: Identity) -> int:
     return _RANKS[one[0]]
-
-
-def sorted_by_kind(identities: Iterable[Identity]) -> dict[str, list[str]]:
-    """Identities by kind, each once and in order, as their index has them."""
-    kinds: dict[str, set[str]] = {}
-    for kind, value in identities:
-        if (values := kinds.get(kind)) is None:
-            values = kinds[kind] = set()
-        values.add(value)
-    return {kind: sorted(values) for kind, values in sorted(kinds.items())}
 
 
 class ContactResolution:
@@ -50,23 +36,8 @@ class ContactResolution:
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
         """Reads whom these identities (account, kind, value) belong to."""
-        keys = sorted(set(wanted))
-        if len(keys) > MANY:
-            for account_id, group in groupby(keys, key=lambda key: key[0]):
-                yield from self.load_many(account_id, (key[1:] for key in group))
-        elif keys:
-            for row in (yield _IDENTITY.many(keys)):
-                self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
-
-    def load_many(self, account_id: str, wanted: Iterable[Identity]) -> Plan[None]:
-        """The same for one account, whose identities are many."""
-        yield from self.load_sorted(account_id, sorted_by_kind(wanted))
-
-    def load_sorted(self, account_id: str, wanted: Mapping[str, Sequence[str]]) -> Plan[None]:
-        """The same of what `sorted_by_kind` gave."""
-        for kind, values in wanted.items():
-            for value, contact_id in (yield _IDENTITIES.many(values, account_id=account_id, kind=kind)):
-                self._by_identity[account_id, kind, value] = contact_id
+        for row in (yield _IDENTITY.many(sorted(set(wanted)))):
+            self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
 
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
         """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
@@ -127,14 +98,8 @@ class ContactResolution:
     def save(self) -> Plan[None]:
         """Writes what is new."""
         if self._made:
-            yield _put(_INSERT_CONTACT, self._made)
+            yield _INSERT_CONTACT.many(self._made)
         if self._learnt:
-            yield _put(_INSERT_IDENTITY, list(self._learnt.values()))
+            yield _INSERT_IDENTITY.many(list(self._learnt.values()))
         if self._conflicts:
             yield _CONFLICT.many(list(self._conflicts.values()))
-
-
-def _put(insert: Insert, rows: Sequence[tuple[Any, ...]]) -> SqlStatement:
-    if len(rows) < MANY:
-        return insert.many(rows)
-    return Alike(insert, list(zip(*sorted(rows), strict=True)))  # by key, as the table's own index has them

@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about contacts and their identities, outside the group commit."""
+"""SQL about contacts and their identities, outside the group commit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about deals."""
+"""SQL about deals."""
 
 from collections.abc import Mapping
 from typing import Any

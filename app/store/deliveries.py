@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about the delivery log when it is read; the group commit writes it."""
+"""Reads the delivery log. The group commit writes it."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The group commit's plan: a batch of proven deliveries into the log, their orders and their contacts, in one transaction."""
+"""The group commit's transaction: a batch of verified deliveries, their orders and their contacts."""
 
 import json
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ _DELIVERY = Lookup(
     by=("account_id", "source_id", "dedupe_key"),
     also=("pruned_deliveries", {"outcome": "'pruned'", "orders": "'[]'"}),
 )
+_RECORDED = Lookup("deliveries", ("account_id", "id", "outcome"), by=("account_id", "id"), for_update=True)
 _INSERT_DELIVERY = Insert("deliveries")
 _INSERT_BODY = Insert("bodies")
 _KEEP_BODY = Insert("bodies", on_conflict="skip")
@@ -33,6 +34,7 @@ _INSERT_HELD = Insert("held", on_conflict="skip")
 def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     """Commits the batch; the receipts are in its order."""
     yield AdvisoryLock(names_of(batch), shared={("people", rec.account_id) for rec in batch})
+    yield from _as_recorded(batch)
     receipts, fresh, twins = yield from _sort_out(batch)
     repeats = [rec for rec in batch if rec.repeats_are_news and not rec.again and id(rec) in receipts]
     if repeats:
@@ -67,10 +69,27 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         yield from outbox.publish_orders({rec.account_id for rec in fresh}, aggregates.changed())
     committed_at = now()
     yield from _log(fresh, receipts, held, committed_at)
+    once = {id(rec) for rec in batch}
     for twin, first in twins:
-        receipts[id(twin)] = Receipt(first.delivery_id, Outcome.DUPLICATE, receipts[id(first)].orders)
-    yield from add_counts(batch, receipts, committed_at)
+        if twin.again:  # asked for twice at the same moment, done once
+            receipts[id(twin)] = receipts[id(first)]
+            once.discard(id(twin))
+        else:
+            receipts[id(twin)] = Receipt(first.delivery_id, Outcome.DUPLICATE, receipts[id(first)].orders)
+    yield from add_counts([rec for rec in batch if id(rec) in once], receipts, committed_at)
     return [receipts[id(rec)] for rec in batch]
+
+
+def _as_recorded(batch: Sequence[Record]) -> Plan[None]:
+    """How those that are taken up again ended the last time, as of this transaction: others may have taken them up since
+    they were read. One that was pruned meanwhile ended in no way that is counted.
+    """
+    again = [rec for rec in batch if rec.again]
+    if again:
+        rows = yield _RECORDED.many(sorted({(rec.account_id, rec.delivery_id) for rec in again}))
+        ended = {(row["account_id"], row["id"]): row["outcome"] for row in rows}
+        for rec in again:
+            rec.was = ended.get((rec.account_id, rec.delivery_id))
 
 
 def _ask_again(account_id: str, source_id: str, delivery_id: str) -> Sql:
@@ -275,6 +294,7 @@ def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
 
 def log_again(rec: Record, receipt: Receipt, waits_for: Sequence[tuple[str, str]]) -> Plan[None]:
     """What became of a delivery that another plan than the group commit's has read anew, into the log."""
+    yield from _as_recorded([rec])
     yield Sql(
         "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
         account_id=rec.account_id,

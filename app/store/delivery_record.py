@@ -1,4 +1,4 @@
-"""What is handed to the group commit, and what comes back."""
+"""What goes into the group commit (a verified delivery with its statements), and what comes out (a receipt)."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class Record:
     reason: str | None = None
     notes: list[str] = field(default_factory=list)
     again: bool = False
-    was: str | None = None  # how it ended the last time, when it is taken up again
+    was: str | None = None  # how it ended the last time, when it is taken up again; the commit looks that up itself
 
     @property
     def repeats_are_news(self) -> bool:

@@ -1,15 +1,16 @@
-"""The only room that speaks SQL about roll-ups: how many deliveries came in an hour, how they ended, how long it took."""
+"""Roll-ups: counts of deliveries per hour, source and outcome, and how long they took to be stored."""
 
 import math
 import os
 from collections.abc import Iterable, Sequence
 
-from app.base.outcome import REFUSED, Outcome
+from app.base.ids import first_id, made_at
+from app.base.outcome import RECORDED, REFUSED, Outcome
 from app.db.engine import Store, among
 from app.db.statements import Insert, Plan, Row, Sql
 from app.store.delivery_record import Receipt, Record
 
-HOUR = 3_600_000_000  # microseconds
+HOUR, MINUTE = 3_600_000_000, 60_000_000  # microseconds
 SHARDS = 8  # rows a process may be spread over; processes that share one wait for each other's commit
 MOST_WORDS = 100  # unknown status words a source
 
@@ -20,6 +21,7 @@ _TALLY = Insert("tallies", on_conflict="tally")
 _LATENCY = Insert("latencies", on_conflict="tally")
 
 Key = tuple[str, str, int, str]
+COUNTED_BY = "account_id, source_id, received_at"  # the columns of a delivery that say where it is counted
 
 
 class RollupCounts:
@@ -101,6 +103,15 @@ def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_
             "count = unknown_words.count + excluded.count, last_at = excluded.last_at",
             account_id=account_id, source_id=source_id, word=word, count=count, at=committed_at, most=MOST_WORDS,
         )  # fmt: skip
+
+
+def move_counts(rows: Iterable[Row], was: str, to: str) -> Plan[None]:
+    """Part of a plan: these rows of the log (account_id, source_id, received_at) had ended as `was`, and now have as `to`."""
+    counted = RollupCounts()
+    for row in rows:
+        counted.add(row["account_id"], row["source_id"], was, row["received_at"], count=-1)
+        counted.add(row["account_id"], row["source_id"], to, row["received_at"])
+    yield from counted.save()
 
 
 # -- Reading ------------------------------------------------------------------------------------------------------
@@ -217,3 +228,42 @@ def total(rows: Iterable[Row]) -> dict[str, int]:
     for row in rows:
         found[row["outcome"]] = found.get(row["outcome"], 0) + row["count"]
     return found
+
+
+# -- Compared with the log ----------------------------------------------------------------------------------------
+
+
+async def differences(store: Store, since: int) -> list[Row]:
+    """Where the roll-ups say another number than the log: account_id, source_id, hour, outcome, logged, counted.
+
+    Of the hours from `since` (microseconds) on, but those from which something was pruned. Empty: all of it agrees.
+    Raises Unavailable.
+    """
+    since = hour_of(since)
+    recorded, values = among("recorded", sorted(RECORDED))
+    # By way of the accounts: the log's key leads with them. One statement, so that both are of the same moment.
+    found = await store.all(
+        "SELECT account_id, source_id, hour, outcome, CAST(sum(logged) AS BIGINT) AS logged, "
+        "CAST(sum(counted) AS BIGINT) AS counted FROM ("
+        "SELECT d.account_id, d.source_id, d.received_at - d.received_at % CAST(:hour AS BIGINT) AS hour, d.outcome, "
+        "1 AS logged, 0 AS counted FROM accounts a JOIN deliveries d ON d.account_id = a.account_id AND d.id >= :first "
+        "WHERE d.received_at >= :since UNION ALL "
+        f"SELECT account_id, source_id, hour, outcome, 0, count FROM tallies WHERE hour >= :since AND outcome {recorded}"
+        ") AS either GROUP BY account_id, source_id, hour, outcome HAVING sum(logged) <> sum(counted) "
+        "ORDER BY account_id, source_id, hour, outcome",
+        hour=HOUR, since=since, first=first_id("dlv", since - HOUR), **values,
+    )  # fmt: skip
+    if not found:
+        return []
+    gone = await store.all(
+        "SELECT p.account_id, p.source_id, p.id FROM accounts a JOIN pruned_deliveries p ON p.account_id = a.account_id "
+        "AND p.id >= :first",
+        first=first_id("dlv", since - HOUR),
+    )
+    # An id is made a moment after its delivery came, which may have been in the hour before.
+    pruned = {
+        (row["account_id"], row["source_id"], hour_of(made_at(row["id"]) - before))
+        for row in gone
+        for before in (0, MINUTE)
+    }
+    return [row for row in found if (row["account_id"], row["source_id"], row["hour"]) not in pruned]

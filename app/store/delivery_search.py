@@ -1,12 +1,12 @@
-"""Pages of the delivery log, each in a time that does not grow with the log; the only room that decides which index is walked.
+"""Search in the delivery log with keyset pagination. Decides which index is scanned, so that no page gets slow.
 
-- Plain, by time, of a source, of an outcome, of an external id, of a contact: one index has them in time's order.
-- By more than one of these, or by kind or the words of a reason: the index of the rarest is walked, so many rows at a time,
-  and the rest is looked for in what was walked over. A page may hold fewer than were asked for, even none, and still say
-  where the next one begins. Of a contact fewer are walked over: each lies elsewhere in the log, not beside the one before.
-- Searched (`q`): deliveries about exactly this external id come first, found at once; then those whose reason holds it.
+- Plain, by time, by one source, outcome, external id or contact: one index has the rows in order of time.
+- By several of these, by kind or by words of the reason: the index of the rarest value is scanned, a bounded number of
+  rows at a time, and the rest is checked on them. A page may be short or empty and still have a next cursor. For a
+  contact fewer rows are scanned: they lie far apart in the log.
+- By text (`q`): deliveries about exactly this external id come first; then those with the text in their reason.
 
-There is no index for kinds: each costs every delivery that comes in, and a kind is either frequent or asked for seldom.
+Kinds have no index: it would cost every delivery, and a kind is either frequent or rarely asked for.
 """
 
 from dataclasses import replace

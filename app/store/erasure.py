@@ -1,6 +1,6 @@
-"""The only room that speaks SQL about erasing a person: what is held on them goes, and stubs, tombstones and a proof remain.
+"""Erasing a person: their data goes; anonymised orders, tombstones and a proof remain.
 
-Whoever erases holds ("people", account) alone, so that no delivery is placed meanwhile.
+An erasure holds the lock ("people", account) alone, so that no order is given to a contact meanwhile.
 """
 
 import json
@@ -11,10 +11,12 @@ from typing import Any
 from app.base.clock import now
 from app.base.identity import KINDS
 from app.base.ids import new_id
+from app.base.outcome import Outcome
 from app.db.engine import among
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import contact_merges, jobs, outbox, tombstones
 from app.store.contact_merges import ContactGone
+from app.store.delivery_rollups import COUNTED_BY, move_counts
 from app.store.outbox import Event, HappenedEvent
 from app.store.tombstones import Word
 
@@ -236,12 +238,13 @@ def _without_body(erasure: Erasure, ids: Sequence[str], what: str) -> Plan[None]
             account_id=erasure.account_id, **values,
         )  # fmt: skip
         yield from _diffs_gone(erasure, "delivery", some)
-        for waits in ("held", "fetching"):  # for what will never be read again
-            yield Sql(
+        for waits in (Outcome.HELD, Outcome.FETCHING):  # for what will never be read again
+            ended: list[Row] = yield Sql(
                 f"UPDATE deliveries SET outcome = 'ignored' WHERE account_id = :account_id AND outcome = '{waits}' "
-                f"AND id {clause}",
+                f"AND id {clause} RETURNING {COUNTED_BY}",
                 account_id=erasure.account_id, **values,
             )  # fmt: skip
+            yield from move_counts(ended, waits, Outcome.IGNORED)
 
 
 def _diffs_gone(erasure: Erasure, kind: str, ids: Sequence[str]) -> Plan[None]:

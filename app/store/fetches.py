@@ -1,8 +1,12 @@
-"""The only room that speaks SQL about fetches that wait: who asks for what, when, and never two for one delivery."""
+"""The queue of orders to be read from sources' APIs: claimed, tried again, given up."""
 
 from app.base.outcome import Outcome
 from app.db.engine import Store
-from app.db.statements import AdvisoryLock, Plan, Row, Sql
+from app.db.statements import Plan, Row, Sql
+from app.store.delivery_rollups import COUNTED_BY, move_counts
+from app.store.lease import Lease
+
+LEASE = Lease("fetches", ("account_id", "delivery_id"))
 
 _DUE = """
 WITH busy AS (
@@ -30,13 +34,10 @@ async def claim(store: Store, *, present: int, until: int, per_source: int, limi
         return []
 
     def plan() -> Plan[list[Row]]:
-        yield AdvisoryLock([("fetches",)])  # one process after the other, or the limit would be each one's own
+        yield LEASE.turn
         rows: list[Row] = yield Sql(_DUE, present=present, per_source=per_source, limit=limit)
         for row in rows:
-            yield Sql(
-                "UPDATE fetches SET claimed_until = :until WHERE account_id = :account_id AND delivery_id = :id",
-                until=until, account_id=row["account_id"], id=row["delivery_id"],
-            )  # fmt: skip
+            yield LEASE.take(row, until)
         return rows
 
     return await store.commit(plan)
@@ -66,15 +67,6 @@ async def again(store: Store, row: Row, *, at: int, reason: str, whole_source: b
     await store.commit(plan)
 
 
-async def release(store: Store) -> None:
-    """Lets go of every claim. Only where one process uses the database: those that it held before it ended."""
-
-    def plan() -> Plan[None]:
-        yield Sql("UPDATE fetches SET claimed_until = 0 WHERE claimed_until > 0")
-
-    await store.commit(plan)
-
-
 async def give_up(store: Store, account_id: str, delivery_id: str, reason: str) -> None:
     """Nothing is fetched for this delivery any more; one that was still waiting ends as unfetched."""
 
@@ -83,12 +75,13 @@ async def give_up(store: Store, account_id: str, delivery_id: str, reason: str) 
             "DELETE FROM fetches WHERE account_id = :account_id AND delivery_id = :id",
             account_id=account_id, id=delivery_id,
         )  # fmt: skip
-        yield Sql(
+        ended: list[Row] = yield Sql(
             "UPDATE deliveries SET outcome = :unfetched, reason = :reason "
-            "WHERE account_id = :account_id AND id = :id AND outcome = :fetching",
+            f"WHERE account_id = :account_id AND id = :id AND outcome = :fetching RETURNING {COUNTED_BY}",
             account_id=account_id, id=delivery_id, reason=reason,
             unfetched=str(Outcome.UNFETCHED), fetching=str(Outcome.FETCHING),
         )  # fmt: skip
+        yield from move_counts(ended, Outcome.FETCHING, Outcome.UNFETCHED)
 
     await store.commit(plan)
 
@@ -104,12 +97,13 @@ async def new_key(store: Store, account_id: str, source_id: str, present: int, r
             present=present, account_id=account_id, source_id=source_id,
             unfetched=str(Outcome.UNFETCHED), refused=f"{refused}%",
         )  # fmt: skip
-        yield Sql(
+        waiting: list[Row] = yield Sql(
             "UPDATE deliveries SET outcome = :fetching WHERE account_id = :account_id AND source_id = :source_id "
-            "AND outcome = :unfetched AND reason LIKE :refused",
+            f"AND outcome = :unfetched AND reason LIKE :refused RETURNING {COUNTED_BY}",
             fetching=str(Outcome.FETCHING), account_id=account_id, source_id=source_id,
             unfetched=str(Outcome.UNFETCHED), refused=f"{refused}%",
         )  # fmt: skip
+        yield from move_counts(waiting, Outcome.UNFETCHED, Outcome.FETCHING)
         yield Sql(
             "UPDATE fetches SET next_at = :present WHERE account_id = :account_id AND source_id = :source_id AND next_at > :present",
             present=present, account_id=account_id, source_id=source_id,

@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about idempotency keys: which request came with a key, and what it was answered."""
+"""Idempotency keys: which request came with a key, and the answer it got."""
 
 from app.base.clock import now
 from app.db.engine import Store

@@ -1,15 +1,14 @@
-"""The transaction that takes contacts of a file in: found by id, by the CRM's id or by what else they are known by, or made."""
+"""The transaction that imports contacts: found by id, CRM id or another identity, or created."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from app.base.identity import KINDS
-from app.base.ids import new_ids
+from app.base.ids import new_id
 from app.base.outcome import Outcome
 from app.base.tabular import Fault
-from app.db.statements import AdvisoryLock, Among, Insert, Plan
+from app.db.statements import AdvisoryLock, Insert, Lookup, Plan
 from app.store import order_owners
 from app.store.import_orders import ERASED, DryRunDone, ImportReport, survivors
 from app.store.tombstones import matched_each
@@ -17,8 +16,8 @@ from app.store.tombstones import matched_each
 _COLUMNS = (
     "account_id", "id", "crm_id", "name", "owner_id", "merged_into", "by_webhook", "created_at", "updated_at",
 )  # fmt: skip
-_CONTACT = Among("contacts", _COLUMNS, fixed=("account_id",), by="id", for_update=True)
-_IDENTITY = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
+_CONTACT = Lookup("contacts", _COLUMNS, by=("account_id", "id"), for_update=True)
+_IDENTITY = Lookup("identities", ("kind", "value", "contact_id"), by=("account_id", "kind", "value"))
 _SAVE_CONTACT = Insert("contacts", on_conflict="replace", columns=_COLUMNS)
 _INSERT_IDENTITY = Insert("identities", on_conflict="skip")
 
@@ -51,18 +50,18 @@ def _names(account_id: str, rows: Iterable[ContactRow]) -> Iterator[tuple[str, .
             yield ("identity", account_id, kind, value)
 
 
-def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, rehearse: bool) -> Plan[ImportReport]:
-    """Takes these rows in. Raises Rehearsed."""
-    # Alone, because a row may say who owns a contact: see `owning`.
+def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, dry_run: bool) -> Plan[ImportReport]:
+    """Imports these rows; `present` in microseconds. Raises DryRunDone."""
+    # Alone, because a row may say who owns a contact: see `order_owners`.
     yield AdvisoryLock([*_names(account_id, rows), ("people", account_id)])
     report = ImportReport()
     part = _Part(account_id, present, report)
     rows = yield from part.living(rows)
     yield from part.load(rows)
-    for row, new_id in zip(rows, new_ids("cnt", len(rows)), strict=True):
-        part.apply(row, new_id)
+    for row in rows:
+        part.apply(row)
     yield from part.save()
-    if rehearse:
+    if dry_run:
         raise DryRunDone(report)
     return report
 
@@ -91,18 +90,15 @@ class _Part:
     def load(self, rows: Sequence[ContactRow]) -> Plan[None]:
         """Reads whom these rows may be about."""
         self._survivors = yield from survivors(self._account_id, {row.id for row in rows if row.id})
-        keys = sorted({one for row in rows for one in row.all_identities})
-        for kind, group in groupby(keys, key=lambda one: one[0]):
-            values = [value for _, value in group]
-            for value, contact_id in (yield _IDENTITY.many(values, account_id=self._account_id, kind=kind)):
-                self._owners[kind, value] = contact_id
-                self._known.add((kind, value))
+        keys = sorted({(self._account_id, *one) for row in rows for one in row.all_identities})
+        for found in (yield _IDENTITY.many(keys)):
+            self._owners[found["kind"], found["value"]] = found["contact_id"]
+            self._known.add((found["kind"], found["value"]))
         ids = sorted({*self._owners.values(), *self._survivors.values()})
-        for found in (yield _CONTACT.many(ids, account_id=self._account_id)):
-            contact = dict(zip(_COLUMNS, found, strict=True))
+        for contact in (yield _CONTACT.many([(self._account_id, one) for one in ids])):
             self._contacts[contact["id"]] = contact
 
-    def apply(self, row: ContactRow, new_id: str) -> None:
+    def apply(self, row: ContactRow) -> None:
         """Makes the row's contact, or tells it what the row knows beyond."""
         contact = self._find(row)
         created = contact is None
@@ -112,7 +108,7 @@ class _Part:
                     self._report.faults, row, "id", f"there is no contact {row.id}, and the row names nothing else"
                 )
                 return
-            contact = self._make(row, new_id)
+            contact = self._make(row)
         elif row.crm_id and contact["crm_id"] not in (None, row.crm_id) and not self._answers(row.crm_id, contact):
             self._say(self._report.faults, row, "crm_id", "the CRM knows this contact under another id")
             return
@@ -152,8 +148,8 @@ class _Part:
         """Whether the contact is known by this id of the CRM's as well, because another was merged into it."""
         return bool(self._owners.get(("crm", crm_id)) == contact["id"])
 
-    def _make(self, row: ContactRow, new_id: str) -> dict[str, Any]:
-        contact_id = row.id if row.id and row.id not in self._contacts else new_id
+    def _make(self, row: ContactRow) -> dict[str, Any]:
+        contact_id = row.id if row.id and row.id not in self._contacts else new_id("cnt")
         contact = {
             "account_id": self._account_id, "id": contact_id, "crm_id": row.crm_id, "name": row.name,
             "owner_id": row.owner_id, "merged_into": None, "by_webhook": False,

@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about jobs: long work over many deliveries, one claim each, and what it changed."""
+"""Jobs: long work on many deliveries, with one claim each, and a record of what it changed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,15 @@ from typing import Any
 from app.base.clock import now
 from app.base.ids import new_id
 from app.db.engine import Store
-from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql, to_json
+from app.db.statements import Insert, Plan, Row, Sql, to_json
+from app.store.lease import Lease
 
 RETRY, REMAP = "retry", "remap"
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
 
 KEPT = 30 * 86_400_000_000  # microseconds that a finished job's changes are kept: they tell what orders said
 
+LEASE = Lease("jobs", ("account_id", "id"))
 _JOB = Insert("jobs")
 _CHANGE = Insert("job_changes")
 
@@ -105,22 +107,27 @@ async def page(
     return [_job(row) for row in rows]
 
 
-async def claim(store: Store, *, claim: str, present: int, until: int, limit: int) -> list[Row]:
-    """Jobs that nobody works on, oldest first, now this caller's until that time; `claim` is its name for them."""
+async def claim(
+    store: Store, *, claim: str, present: int, until: int, limit: int, only: str | None = None
+) -> list[Row]:
+    """Jobs that nobody works on, oldest first, now this caller's until that time; `claim` is its name for them.
+
+    `only` names the one that is wanted. Raises Unavailable.
+    """
     idle = f"state IN ('{WAITING}', '{RUNNING}') AND claimed_until <= :present"
-    if await store.one(f"SELECT 1 AS one FROM jobs WHERE {idle} LIMIT 1", present=present) is None:
+    values: dict[str, Any] = {"present": present}
+    if only is not None:
+        idle, values["only"] = f"{idle} AND id = :only", only
+    if await store.one(f"SELECT 1 AS one FROM jobs WHERE {idle} LIMIT 1", **values) is None:
         return []  # most of the time; the writing connection need not hear of it
 
     def plan() -> Plan[list[Row]]:
-        yield AdvisoryLock([("jobs",)])  # one process after the other, or two would take the same
+        yield LEASE.turn
         rows: list[Row] = yield Sql(
-            f"SELECT * FROM jobs WHERE {idle} ORDER BY created_at, id LIMIT :limit", present=present, limit=limit
+            f"SELECT * FROM jobs WHERE {idle} ORDER BY created_at, id LIMIT :limit", limit=limit, **values
         )
         for row in rows:
-            yield Sql(
-                "UPDATE jobs SET state = :state, claim = :claim, claimed_until = :until WHERE account_id = :account_id AND id = :id",
-                state=RUNNING, claim=claim, until=until, account_id=row["account_id"], id=row["id"],
-            )  # fmt: skip
+            yield LEASE.take(row, until, state=RUNNING, claim=claim)
         yield from _forget_old(present)
         return [_job({**row, "state": RUNNING, "claim": claim}) for row in rows]
 
@@ -133,15 +140,6 @@ def _forget_old(present: int) -> Plan[None]:
         "DELETE FROM job_changes WHERE (account_id, job_id) IN (SELECT account_id, id FROM jobs WHERE finished_at < :long_ago)",
         long_ago=present - KEPT,
     )
-
-
-async def release(store: Store) -> None:
-    """Lets go of every claim. Only where one process uses the database: those that it held before it ended."""
-
-    def plan() -> Plan[None]:
-        yield Sql("UPDATE jobs SET claimed_until = 0 WHERE claimed_until > 0")
-
-    await store.commit(plan)
 
 
 async def let_go(store: Store, job: Row) -> None:

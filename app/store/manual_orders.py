@@ -1,4 +1,4 @@
-"""Orders that a member writes or edits: each is an entry of the order's history, folded like all others."""
+"""Orders that members create and edit: each is an entry of the order's history, folded like all others."""
 
 from collections.abc import Mapping
 from typing import Any

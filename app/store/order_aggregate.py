@@ -1,4 +1,4 @@
-"""The orders that a transaction touches: their history is read, told more, folded and written back."""
+"""The orders of one transaction: reads their history, adds statements, folds, and writes them back."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -193,7 +193,7 @@ class OrderAggregates:
             order.folded, order.touched = folded, True
             order.columns = _columns(order, folded, None)
             return Outcome.IGNORED, order, "nothing has described this order yet; kept until something does", notes
-        contact_id, conflict = self._place(order, folded, rec, contacts)
+        contact_id, conflict = self._place(order, folded, contacts, hold=rec.hold)
         if conflict:
             notes.append("identity_conflict")
         if contact_id is None and rec.hold and not said.said.get("erased"):
@@ -220,28 +220,48 @@ class OrderAggregates:
         named = self._survivor(order.account_id, order.folded.contact_id)
         order.columns = _columns(order, order.folded, named or order.columns.get("contact_id"))
 
-    def apply_import(self, order: LoadedOrder, entry: Entry, contacts: ContactResolution) -> Outcome:
-        """Adds what an imported row says of an order that is there; whose it is, `contacts` know already."""
+    def apply_import(self, order: LoadedOrder, entry: Entry, contacts: ContactResolution) -> tuple[Outcome, bool]:
+        """Adds what an imported row says. Returns what became of its order, and whether contacts conflict (`refold`)."""
         key = (UNTIMED if entry.at is None else entry.at, entry.rank, entry.digest)
         order.heard[key] = HistoryEntry(entry, None, None, False)
         before, was_described = order.columns, order.described
-        order.folded, order.touched = fold(one.entry for one in order.heard.values()), True
-        named = self._survivor(order.account_id, order.folded.contact_id)
-        contact_id = named or contacts.find(order.account_id, order.folded.identities)[0]
-        order.columns = _columns(order, order.folded, contact_id or order.columns.get("contact_id"))
+        conflict = self.refold(order, contacts, hold=False)
+        if not order.described:
+            return Outcome.IGNORED, conflict
         if not was_described:
-            return Outcome.CREATED if order.described else Outcome.IGNORED
-        changed = any(before.get(name) != value for name, value in order.columns.items())
-        return Outcome.UPDATED if changed else Outcome.UNCHANGED
+            return Outcome.CREATED, conflict
+        if not any(before.get(name) != value for name, value in order.columns.items()):
+            return Outcome.UNCHANGED, conflict
+        order.columns["updated_at"] = entry.recorded_at
+        return Outcome.UPDATED, conflict
+
+    def find(self, account_id: str, scope: str, name: str) -> LoadedOrder | None:
+        """The order of this name that was loaded, or made since."""
+        return self._by_name.get((account_id, scope, name))
+
+    def is_pruned(self, account_id: str, scope: str, name: str) -> bool:
+        """Whether the name is that of an order that was pruned."""
+        key = (account_id, scope, name)
+        return key in self._gone and key not in self._by_name
 
     def named(
-        self, account_id: str, scope: str, source_id: str | None, origin: str, names: Sequence[str]
+        self,
+        account_id: str,
+        scope: str,
+        source_id: str | None,
+        origin: str,
+        names: Sequence[str],
+        *,
+        new: str | None = None,
     ) -> LoadedOrder:
-        """The order of these names, or a new one; several that turn out to be one sale become the oldest of them."""
+        """The order of these names; several that turn out to be one sale become the oldest of them.
+
+        When there is none, it is made: under the id `new`, or one of its own.
+        """
         keys = [(account_id, scope, name) for name in names]
         found = list({id(order): order for key in keys if (order := self._by_name.get(key))}.values())
         if not found:
-            order = LoadedOrder(account_id, new_id("ord"), scope, source_id, origin)
+            order = LoadedOrder(account_id, new or new_id("ord"), scope, source_id, origin)
             self._by_id[order.account_id, order.id] = order
         else:
             order = min(found, key=lambda one: (one.row is None, one.id))
@@ -266,12 +286,12 @@ class OrderAggregates:
         del self._by_id[other.account_id, other.id]
 
     def _place(
-        self, order: LoadedOrder, folded: Folded, rec: Record, contacts: ContactResolution
+        self, order: LoadedOrder, folded: Folded, contacts: ContactResolution, *, hold: bool
     ) -> tuple[str | None, bool]:
         if folded.contact_id:
             return self._survivor(order.account_id, folded.contact_id), False
         contact_id, conflict = contacts.find(order.account_id, folded.identities)
-        if contact_id is None and folded.identities and not rec.hold:
+        if contact_id is None and folded.identities and not hold:
             contact_id = contacts.make(order.account_id, folded.name, folded.identities)
         if contact_id is None:
             return order.columns.get("contact_id"), conflict
@@ -293,14 +313,18 @@ class OrderAggregates:
                     or order.columns.get("contact_id"),
                 )
 
-    def refold(self, order: LoadedOrder, rec: Record, contacts: ContactResolution) -> None:
-        """Folds an order anew of whose history something was moved; `rec` says whether its source holds unknown contacts."""
+    def refold(self, order: LoadedOrder, contacts: ContactResolution, *, hold: bool) -> bool:
+        """Folds an order anew whose history has changed. Returns whether its identities point to several contacts.
+
+        With `hold`, an order whose contact is not known yet makes none.
+        """
         folded = fold(heard.entry for heard in order.heard.values())
-        contact_id = order.columns.get("contact_id")
+        contact_id, conflict = order.columns.get("contact_id"), False
         if folded.value is not None:
-            contact_id, _ = self._place(order, folded, rec, contacts)
+            contact_id, conflict = self._place(order, folded, contacts, hold=hold)
         order.folded, order.touched = folded, True
         order.columns = _columns(order, folded, contact_id)
+        return conflict
 
     def save(self, unowned: Collection[str] = ()) -> Plan[None]:
         """Writes every touched order, its history, and its further names; `unowned` are contacts that nobody owns yet."""

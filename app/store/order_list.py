@@ -1,12 +1,11 @@
-"""Pages of orders by key, each in a time that does not grow with the account; the only room that decides which index is walked.
+"""Lists of orders with keyset pagination. Decides which index is scanned, so that no page gets slow.
 
-- Plain, or of a contact, or of a deal: one index has them in time's order.
-- By status, currency, origin or source, alone or together: of these few combinations exist. Each is a run of one index in
-  time's order, and the newest of all runs are the page.
-- Of a rep's wallet: whose the order's contact and deal are is carried on the order (see `owning`), and one index for each
-  has a rep's orders in time's order.
-- Searched: the exact id is found at once. Titles are looked through from the newest on, so many at a time: a page may hold
-  fewer than were asked for, even none, and still say where the next one begins.
+- Plain, of a contact, or of a deal: one index has the orders in order of time.
+- By status, currency, origin or source, alone or combined: few combinations exist. Each is one range of an index in
+  order of time, and the newest of all ranges are the page.
+- Of a rep: the owners of an order's contact and deal are stored on the order (`order_owners`), with an index for each.
+- By text: the exact id is found at once. Titles are scanned from the newest on, a bounded number at a time: a page may
+  be short or empty and still have a next cursor.
 """
 
 import json

@@ -1,18 +1,17 @@
-"""In whose wallets orders are: the owners of an order's contact and of its deal, carried on the order, which pages are walked by.
+"""Denormalised owners: the owner of an order's contact and of its deal are stored on the order, for a rep's lists.
 
-Who writes an order holds ("people", account) shared, who changes an owner holds it alone: neither misses what the other
-has just written.
+Whoever writes an order holds the lock ("people", account) shared; whoever changes an owner holds it alone. So neither
+misses what the other has just written.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from app.db.engine import Store
-from app.db.statements import Among, Lookup, Plan, Row, Sql
+from app.db.statements import Lookup, Plan, Row, Sql
 
 _OF_CONTACT = Lookup("contacts", ("account_id", "id", "owner_id"), by=("account_id", "id"))
 _OF_DEAL = Lookup("deals", ("account_id", "crm_id", "owner_id"), by=("account_id", "crm_id"))
-_OWNED = Among("contacts", ("id", "owner_id"), fixed=("account_id",), by="id")
 _PLACED_BY = ("contact_id", "deal_id")
 
 T = TypeVar("T")
@@ -44,17 +43,6 @@ def owners(
         rows = yield _OF_DEAL.many(sorted(deals))
         of_deals = {(row["account_id"], row["crm_id"]): row["owner_id"] for row in rows}
     return of_contacts, of_deals
-
-
-def owners_of_contacts(account_id: str, contacts: Collection[str]) -> Plan[dict[str, str | None]]:
-    """Who owns these many contacts of one account; nothing is looked up in an account where nobody owns any."""
-    if not contacts:
-        return {}
-    anybody = yield Sql(
-        "SELECT 1 AS one FROM contacts WHERE account_id = :account_id AND owner_id IS NOT NULL LIMIT 1",
-        account_id=account_id,
-    )
-    return dict((yield _OWNED.many(sorted(contacts), account_id=account_id))) if anybody else {}
 
 
 def copy_owners(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned: Collection[str] = ()) -> Plan[None]:

@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about reports: sums over many orders, computed from the orders, never from counters."""
+"""Reports: sums over many orders, computed from the orders and never from counters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The only room, with `pages`, that speaks SQL about orders when they are read; the group commit writes them."""
+"""Reads single orders, their history and a contact's totals. Transactions write them."""
 
 import json
 from collections.abc import Sequence

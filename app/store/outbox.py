@@ -1,7 +1,6 @@
-"""The only room that speaks SQL about events that are still to be told: written with the change, claimed, settled.
+"""The outbox: events that are still to be sent. Written with the change, claimed, settled.
 
-An event holds ids, never what an order or a person is: that is read when it is sent, so that whoever was erased meanwhile
-is not told of.
+An event holds ids only. Its content is read when it is sent, so that an erased person is never sent.
 """
 
 import json
@@ -13,7 +12,8 @@ from typing import Any
 from app.base.clock import now
 from app.base.ids import first_id, new_id
 from app.db.engine import Store
-from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_json
+from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
+from app.store.lease import Lease
 
 LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
 STEP = 500  # rows of a transaction that clears up
@@ -24,6 +24,7 @@ GIVEN_UP = "given up: nobody took it within three days"
 _UNSHOWN = frozenset({"account_id", "scope", "created_at", "updated_at", "owner_id", "deal_owner_id"})
 
 _WANTED = Lookup("subscriptions", ("account_id", "id", "events", "enabled"), by=("account_id",))
+LEASE = Lease("outbox", ("account_id", "subscription_id", "id"))
 _INSERT = Insert("outbox")
 _INSERT_ATTEMPT = Insert("attempts")
 
@@ -178,7 +179,7 @@ def turn(
     Of a subscription at most `at_once` are claimed over all processes, and one by one once it has failed `tired` times.
     Each row given: the event's, with `url`, `failures` and `failing_since` of its subscription.
     """
-    yield AdvisoryLock([("outbox",)])  # one process after the other, or the limit would be each one's own
+    yield LEASE.turn
     yield from settle(ended)
     failed = {(one.row["account_id"], one.row["subscription_id"]) for one in ended if one.reason is not None}
     claimed: list[Row] = []
@@ -195,11 +196,7 @@ def turn(
         for row in rows:
             if row["claimed_until"] <= present:
                 claimed.append({**row, **{name: one[name] for name in ("url", "failures", "failing_since")}})
-                yield Sql(
-                    "UPDATE outbox SET claimed_until = :until WHERE account_id = :account_id "
-                    "AND subscription_id = :subscription_id AND id = :id",
-                    until=until, **_key(row),
-                )  # fmt: skip
+                yield LEASE.take(row, until)
     return claimed
 
 
@@ -275,22 +272,6 @@ def _attempt(one: AttemptEnded) -> tuple[Any, ...]:
 
 def _order_of(row: Row) -> str | None:
     return row["subject"] if row["event"] != Event.CONTACT_ERASED else None
-
-
-async def release(store: Store, rows: Sequence[Row] | None = None) -> None:
-    """Lets go of these claims; of every one, when none are named: only where one process uses the database."""
-
-    def plan() -> Plan[None]:
-        if rows is None:
-            yield Sql("UPDATE outbox SET claimed_until = 0 WHERE claimed_until > 0")
-        for row in rows or ():
-            yield Sql(
-                "UPDATE outbox SET claimed_until = 0 WHERE account_id = :account_id AND subscription_id = :subscription_id "
-                "AND id = :id",
-                **_key(row),
-            )
-
-    await store.commit(plan)
 
 
 # -- Cleared up -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""The only room that speaks SQL to find where a person is named beside their own orders: by reading through texts.
+"""Personal-data search: where a person is named beside their own orders. Also privacy requests and proofs.
 
-It reads page by page and holds nothing up; an erasure is rare, and may take a while.
+It reads through texts page by page and blocks nobody. An erasure is rare, and may take a while.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about what was refused: counters and a few samples, bounded per source and reason."""
+"""Counters of rejected deliveries, with a few samples, bounded per source and reason."""
 
 import json
 from collections.abc import Sequence

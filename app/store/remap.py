@@ -1,7 +1,7 @@
-"""The only room that speaks SQL about remaps: which deliveries read differently now, and their orders told anew.
+"""Remaps: which deliveries read differently with today's adapter, and how their orders change.
 
-Orders are the fold of their history, so a remap need not repeat the past in its order: of every order that a delivery
-told of, or tells of now, the history is taken apart, sorted by which names belong to one sale, and put together again.
+A remap need not repeat the past in its order, because orders are the fold of their history. The history of each order
+concerned is taken apart, grouped by which ids belong to one sale, and put together again.
 """
 
 import json

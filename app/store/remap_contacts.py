@@ -1,8 +1,8 @@
-"""What contacts learnt from a misreading is forgotten before orders are placed anew: a remap's view of contacts.
+"""Retracts identities that contacts were taught by a misreading, before a remap assigns the orders again.
 
-A wrong e-mail makes a wrong contact, and whatever else stood beside it was learnt as that contact's own. Left standing,
-it would draw the orders back to it. So identities that only a remapped order told are let go of first; a contact that
-was made for nobody goes, and one that has nobody else keeps its id.
+A wrong e-mail makes a wrong contact, which is taught the other identities beside it and would draw the orders back. So
+identities that only a remapped order gave are removed first. A contact without any other reason is deleted; one that
+would be left without a successor keeps its id.
 """
 
 from collections.abc import Iterable, Mapping

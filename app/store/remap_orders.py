@@ -1,8 +1,9 @@
-"""Orders taken apart and put together again: the aggregates of a remap.
+"""Regroups the orders of a remap: histories are taken apart, and grouped into sales again.
 
-What a misreading glued together or tore apart cannot be mended one delivery at a time, because an order's names stay
-with it. Here every name is forgotten first. What remains of the histories, and what is told anew, is sorted by which
-names belong to one sale, and each sale takes the order that most of it comes from: its id, and what members set.
+Two sales that were merged by mistake, or one that was split, cannot be repaired one delivery at a time, because an
+order's ids stay with it. Here every id is forgotten first. Entries that stay, and those that are read again, are
+grouped by which ids belong to one sale. Each sale takes the order that most of it comes from, with its id and what
+members set.
 """
 
 from collections import Counter
@@ -150,7 +151,7 @@ class Regrouping(OrderAggregates):
         for order in list(self._by_id.values()):
             order.touched = order.row is not None or bool(order.heard)
             if order.heard:
-                self.refold(order, like, contacts)
+                self.refold(order, contacts, hold=like.hold)
                 if order.columns["external_id"] is None:  # only a member has a word on it
                     order.columns["external_id"] = order.row["external_id"] if order.row else order.id
             order.names = {name for heard in order.heard.values() for name in _names(heard)}

@@ -1,8 +1,8 @@
-"""The only room that speaks SQL about what is too old to keep: counted, and taken away in small steps.
+"""Retention: counts what is older than an account keeps, and deletes it in small steps.
 
-What a pruned thing leaves behind: a delivery its key (`pruned_deliveries`), so that it is still a duplicate when it comes
-again; an order its names (`aliases`, leading nowhere), so that a late delivery brings no half of it back. Roll-ups and
-counters stay: they name nobody.
+A pruned delivery leaves its key (`pruned_deliveries`), so it is still a duplicate when it comes again. A pruned order
+leaves its ids (`aliases`, leading nowhere), so a late delivery does not bring half of it back. Roll-ups and counters
+stay: they name nobody.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about sources and their secrets."""
+"""SQL about sources and their secrets."""
 
 import json
 from typing import Any

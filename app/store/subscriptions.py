@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about subscriptions and about what came of telling them."""
+"""SQL about webhook subscriptions, their secrets, and the attempts to deliver events."""
 
 import json
 from typing import Any

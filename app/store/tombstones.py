@@ -1,8 +1,7 @@
-"""The only room that speaks SQL about tombstones: who was erased, kept as salted hashes, and whoever comes late is met here.
+"""Tombstones: salted hashes of erased people's identities. Late deliveries about them are matched here.
 
-A tombstone counts in the whole account, or (`scope`) in what one source tells. Besides identities, the ids of an erased
-person's orders have one, so that a late word about an order that names nobody is met too, and so has a shop that was
-erased as a whole.
+A tombstone counts in the whole account, or (`scope`) for one source. The ids of an erased person's orders have
+tombstones too, so that a late delivery is matched even if it names nobody; so has a shop that was erased as a whole.
 """
 
 import hmac

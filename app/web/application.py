@@ -1,4 +1,4 @@
-"""The application: every door put together. Nothing connects before its lifespan begins."""
+"""Builds the HTTP application from all routes. Nothing connects before its lifespan begins."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

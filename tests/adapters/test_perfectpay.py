@@ -6,41 +6,28 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Customer, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
-from adapters.perfectpay import PerfectPay
+from adapters.contract import UNKNOWN, Customer, Delivery, Ignored, Status, Strength, Unreadable
+from tests.reading import OrderView, Source, arrived
 
-NOW = datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
 TOKEN = "0123456789abcdef0123456789abcdef"
-PERFECT_PAY = PerfectPay()
+PERFECT_PAY = Source("perfectpay")
 
 
-def arrived(body: bytes) -> Delivery:
-    return Delivery(body=body, headers={"content-type": "application/json"}, received_at=NOW)
-
-
-def read(document: object) -> list[Order]:
-    delivery = arrived(json.dumps(document).encode())
-    return PERFECT_PAY.translate(PERFECT_PAY.read(delivery, PERFECT_PAY.kind_of(delivery, None), None))
-
-
-def said(number: object, **fields: Any) -> Order:
-    [order] = read({"token": TOKEN, "code": "PPCP1", "sale_status_enum": number, **fields})
-    return order
+def said(number: object, **fields: Any) -> OrderView:
+    return PERFECT_PAY.order({"token": TOKEN, "code": "PPCP1", "sale_status_enum": number, **fields})
 
 
 def test_the_token_is_in_the_body() -> None:
     def shown(token: object) -> Delivery:
-        return arrived(json.dumps({"token": token, "code": "PPCP1"}).encode())
+        return arrived({"token": token, "code": "PPCP1"})
 
-    assert PERFECT_PAY.signature.verify(shown(TOKEN), ["old", TOKEN], NOW) == TOKEN
-    assert PERFECT_PAY.signature.strength is Strength.TOKEN
+    assert PERFECT_PAY.verify(shown(TOKEN), "old", TOKEN) == TOKEN
+    assert PERFECT_PAY.scheme.strength is Strength.TOKEN
     for token in (TOKEN[:-1], TOKEN.upper(), "", None, 0, True, {"token": TOKEN}):
-        with pytest.raises(Unverified):
-            PERFECT_PAY.signature.verify(shown(token), [TOKEN], NOW)
+        PERFECT_PAY.refuse(shown(token), TOKEN)
     for body in (b"", b"[]", b"null", b"{}", b"token=" + TOKEN.encode(), b"\xff"):
-        with pytest.raises(Unverified):
-            PERFECT_PAY.signature.verify(arrived(body), [TOKEN], NOW)
-    signed = PERFECT_PAY.signature.sign(shown(""), TOKEN, NOW)
+        PERFECT_PAY.refuse(body, TOKEN)
+    signed = PERFECT_PAY.sign(shown(""), TOKEN)
     assert json.loads(signed.body) == {"token": TOKEN, "code": "PPCP1"}
 
 
@@ -81,7 +68,7 @@ def test_statuses(number: object, status: object) -> None:
 @pytest.mark.parametrize("number", [12, "12"])
 def test_a_cart_is_no_order(number: object) -> None:
     with pytest.raises(Ignored):
-        read({"code": "PPCP1", "sale_status_enum": number})
+        PERFECT_PAY.orders({"code": "PPCP1", "sale_status_enum": number})
 
 
 @pytest.mark.parametrize(
@@ -109,8 +96,7 @@ def test_times_are_brasilias_and_said_only_of_what_they_date(number: int, at: st
 )
 def test_money_is_in_units(fields: dict[str, Any], text: str, currency: str) -> None:
     order = said(2, **fields)
-    assert order.value
-    assert (str(order.value), order.value.currency) == (text, currency)
+    assert order.value == f"{text} {currency}"
 
 
 @pytest.mark.parametrize(
@@ -149,4 +135,4 @@ def test_the_plan_names_the_goods() -> None:
 )
 def test_what_cannot_be_read(document: object) -> None:
     with pytest.raises(Unreadable):
-        read(document)
+        PERFECT_PAY.orders(document)

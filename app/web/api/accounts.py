@@ -1,4 +1,4 @@
-"""Account, members and tokens over HTTP; making accounts is the operator's alone."""
+"""Routes for the account, members and tokens; creating accounts is the operator's."""
 
 from typing import Annotated, Literal
 

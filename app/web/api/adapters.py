@@ -1,4 +1,4 @@
-"""The adapters over HTTP: what is supported, and how it is set up."""
+"""Routes that list the adapters and how to set each platform up."""
 
 from starlette.responses import Response
 from starlette.routing import Route

@@ -1,4 +1,4 @@
-"""Merging contacts over HTTP, and undoing it."""
+"""Routes to merge contacts, and to undo it."""
 
 from typing import Annotated
 

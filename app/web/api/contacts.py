@@ -1,4 +1,4 @@
-"""Contacts over HTTP: found through any identity, upserted by the CRM's id, and what they bought."""
+"""Routes for contacts: found by any identity, upserted by CRM id, with their orders and totals."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal

@@ -1,4 +1,4 @@
-"""Deals over HTTP: upserted by the CRM's id, and what was ordered on one."""
+"""Routes for deals: upserted by CRM id, with their orders."""
 
 from typing import Any, Literal
 

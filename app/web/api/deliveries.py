@@ -1,4 +1,4 @@
-"""The delivery log over HTTP: what came, what became of it, and once more."""
+"""Routes for the delivery log: list, show, body, changes, retry."""
 
 import base64
 from typing import Annotated, Any

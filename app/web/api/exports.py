@@ -1,4 +1,4 @@
-"""Orders and contacts into files of any size: page by page, by id, so that no row is lost or told twice while writes go on."""
+"""Routes that export any number of orders or contacts, in order of id: no row is lost or repeated meanwhile."""
 
 import asyncio
 import csv

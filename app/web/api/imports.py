@@ -1,4 +1,4 @@
-"""Orders and contacts from files and into files. A request brings a part of a file; the command line sends one after another."""
+"""Routes that import a part of a file of orders or contacts. The command line sends one part after another."""
 
 from typing import Annotated
 
@@ -79,7 +79,7 @@ async def import_orders(asked: ApiRequest) -> Response:
     try:
         report = await asked.service.importer.orders(
             asked.account_id, form, text, query.line or _first_line(form), setting,
-            by=asked.caller.member_id or OPERATOR, rehearse=query.dry_run,
+            by=asked.caller.member_id or OPERATOR, dry_run=query.dry_run,
         )  # fmt: skip
     except NoFile as why:
         raise Problem("invalid", str(why)) from None
@@ -93,7 +93,7 @@ async def import_contacts(asked: ApiRequest) -> Response:
     setting = await _setting(asked, query, None, Origin.MANUAL)
     try:
         report = await asked.service.importer.contacts(
-            asked.account_id, form, text, query.line or _first_line(form), setting, rehearse=query.dry_run
+            asked.account_id, form, text, query.line or _first_line(form), setting, dry_run=query.dry_run
         )
     except NoFile as why:
         raise Problem("invalid", str(why)) from None

@@ -1,4 +1,4 @@
-"""Bulk retries and remaps over HTTP: asked for, followed, stopped, and what they changed."""
+"""Routes for bulk retries and remaps: start, follow, stop, and what they changed."""
 
 import asyncio
 from enum import StrEnum

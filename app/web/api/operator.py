@@ -1,4 +1,4 @@
-"""What only the operator may ask, at the operator's door: whose a thing is, upkeep, and the secrets' side of a signature."""
+"""Routes for the operator alone, on the Unix socket: ownership of ids, maintenance, signing."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ from pydantic import StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.base.clock import iso
 from app.db import maintenance
 from app.observability import doctor
 from app.web.http.errors import Problem, invalid, not_found
@@ -37,7 +38,9 @@ async def owner(asked: ApiRequest) -> Response:
 async def examine(asked: ApiRequest) -> Response:
     """Whether this installation is sound."""
     service = asked.service
-    findings = await doctor.examine(service.store, service.vault, service.settings)
+    findings = await doctor.examine(
+        service.store, service.vault, service.settings, service.readiness, service.clock_guard
+    )
     return answer({"well": all(one.well for one in findings), "checks": doctor.as_json(findings)})
 
 
@@ -61,6 +64,11 @@ def _free(path: Path) -> Path:
     return path
 
 
+async def confirm_clock(asked: ApiRequest) -> Response:
+    """The operator says that the clock is right, after it was found to have jumped: what is too old is pruned again."""
+    return answer({"clock": iso(await asked.service.clock_guard.confirm())})
+
+
 async def reseal(asked: ApiRequest) -> Response:
     """Seals every secret and key with the newest master key."""
     count = await maintenance.reseal(asked.service.store, asked.service.vault.reseal)
@@ -72,5 +80,6 @@ ROUTES: list[Route] = [
     route("GET", "/operator/owner", owner, None, operator=True),
     route("GET", "/operator/doctor", examine, None, operator=True),
     route("POST", "/operator/backup", back_up, None, operator=True),
+    route("POST", "/operator/confirm-clock", confirm_clock, None, operator=True),
     route("POST", "/operator/rotate-master-key", reseal, None, operator=True),
 ]

@@ -1,4 +1,4 @@
-"""Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
+"""Routes for orders: lists, one order, its history. What a rep may not see does not exist for them."""
 
 import re
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Privacy over HTTP: a person handed over or erased, and what sources ask for in somebody's name, carried out."""
+"""Routes for privacy: export or erase a person, list and carry out privacy requests, proofs."""
 
 import json
 from collections.abc import AsyncIterator

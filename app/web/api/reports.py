@@ -1,6 +1,6 @@
-"""Reports over HTTP: orders by month, status, currency, origin, source, deal or owner; contacts by recency, frequency, money.
+"""Routes for reports: orders by month, status, currency, origin, source, deal or owner; contacts by RFM.
 
-Under owner privacy a rep's report covers the rep's wallet and nothing else.
+With owner privacy, a rep's report covers what the rep owns and nothing else.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Retention over HTTP: what an account keeps no longer is counted, or pruned, a good many rows at a time."""
+"""Routes for retention: count what an account no longer keeps, or prune it, many rows at a time."""
 
 from typing import Annotated, Any
 
@@ -7,11 +7,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from app.background.retention import AT_MOST, PruneResult
+from app.background.retention import AT_MOST, ClockDoubted, PruneResult
 from app.base.clock import iso
 from app.base.roles import Permission
 from app.store import accounts
-from app.web.http.errors import not_found
+from app.web.http.errors import Problem, not_found
 from app.web.http.request import ApiRequest, Body, answer, route
 
 
@@ -53,7 +53,10 @@ async def prune(asked: ApiRequest) -> Response:
     if given.dry_run:
         found, done = await asked.service.retention.counted(account), True
     else:
-        found, done = await asked.service.retention.prune(account, given.limit)
+        try:
+            found, done = await asked.service.retention.prune(account, given.limit)
+        except ClockDoubted as why:
+            raise Problem("conflict", str(why)) from None
     return answer({
         "account_id": account["account_id"],
         "dry_run": given.dry_run,

@@ -1,4 +1,4 @@
-"""Signing in to the console: a token becomes a short session in a cookie, which no page's script can read."""
+"""Routes to sign in to the console: a token becomes a short session in a cookie that no script can read."""
 
 from typing import Annotated, Any
 

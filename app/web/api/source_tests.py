@@ -1,4 +1,4 @@
-"""A source put to the test over HTTP: what a delivery would become, why a signature differs, a sample signed and sent."""
+"""Routes to test a source: preview a delivery, explain a signature, send a signed sample."""
 
 import base64
 import binascii

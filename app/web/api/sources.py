@@ -1,4 +1,4 @@
-"""Sources over HTTP: registered, listed, switched, their secrets rotated and revoked; and tried before they go live."""
+"""Routes for sources: add, list, change, delete, rotate and revoke secrets."""
 
 from typing import Annotated, Any, Literal
 

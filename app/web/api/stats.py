@@ -1,4 +1,4 @@
-"""Counts over HTTP: what came, how it ended, what is wrong."""
+"""Routes for counts and alerts, and Prometheus' metrics."""
 
 from pydantic import Field
 from starlette.requests import Request

@@ -1,4 +1,4 @@
-"""Subscriptions over HTTP: who is told of what happens here, with which secrets it is signed, and what came of telling."""
+"""Routes for webhook subscriptions, their secrets and their attempts."""
 
 from typing import Annotated, Any
 

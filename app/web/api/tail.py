@@ -1,4 +1,4 @@
-"""The live tail over server-sent events: the log's rows as they come."""
+"""The live log over server-sent events."""
 
 import json
 from collections.abc import AsyncGenerator

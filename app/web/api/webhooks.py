@@ -1,4 +1,4 @@
-"""The door that shops knock at. Plain ASGI: it is walked through more often than all others together."""
+"""The webhook URL. Plain ASGI, because it is the route that is called most."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Who asks: a bearer of a token, somebody signed in, or the operator at the Unix socket. No token, no role: refused."""
+"""Authentication: a bearer token, a console session, or the operator's Unix socket. No token and no role: refused."""
 
 import json
 from dataclasses import dataclass

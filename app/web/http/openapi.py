@@ -1,4 +1,4 @@
-"""`/openapi.json`: the document of the API, made from the routes, the models and the tables, never by hand beside them."""
+"""Generates `/openapi.json` from the routes, the models and the tables."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`/docs`: the document for people, as one page without a script's help, made from `/openapi.json`."""
+"""Generates `/docs`, the API's reference as one page, from `/openapi.json`."""
 
 import json
 import re

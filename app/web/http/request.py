@@ -1,4 +1,4 @@
-"""What every route of the API shares: permission, the registry's switch, checked bodies and queries, pages, idempotency."""
+"""Requests of the API: permission, the registry's switch, validated bodies and queries, pages, idempotency."""
 
 import asyncio
 import base64

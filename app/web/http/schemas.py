@@ -1,6 +1,6 @@
-"""What the API answers, as types: the shapes are typed to give these, and `/openapi.json` is made from them.
+"""Response schemas: the types of what the API returns. `/openapi.json` is generated from them.
 
-Times are ISO 8601 in UTC, money decimal strings in the currency that stands beside them. A field that can be null says when.
+Times are ISO 8601 in UTC, money is a decimal string in the currency beside it. A field that can be null says when.
 """
 
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
@@ -628,7 +628,7 @@ class HealthResponse(TypedDict):
 
 
 class ReadyResponse(TypedDict):
-    """The database answers, too; so many deliveries wait for the next commit."""
+    """A delivery would be committed now; so many wait for the next commit."""
 
     status: str
     waiting: int

@@ -1,4 +1,4 @@
-"""How things look outside: times ISO 8601 in UTC, money decimal strings, no inner names."""
+"""Serializers: rows to response fields. Times become ISO 8601 in UTC, money decimal strings."""
 
 from collections.abc import Mapping
 from typing import Any, cast, overload

@@ -1,4 +1,4 @@
-"""The console's files: a static client of the API, served with headers that let it do nothing else."""
+"""Serves the console's static files, with headers that restrict them to this API."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""The door that shops knock at, with a span around each delivery. Loaded only where traces are exported."""
+"""Wraps the webhook route in a span per delivery. Loaded only where traces are exported."""
 
 from collections.abc import MutableMapping
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""Owner privacy: whose contacts and deals the asker may see. The one place that decides it."""
+"""Owner privacy: decides, in one place, whose contacts and deals the caller may see."""
 
 from app.base.roles import Role
 from app.store import accounts

@@ -1,0 +1,53 @@
+"""Leases: a row of a queue is one process's until a time, `claimed_until`; after that it is anybody's again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.db.engine import Store
+from app.db.statements import AdvisoryLock, Plan, Row, Sql
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The leases on the rows of one table, whose primary key has these columns."""
+
+    table: str
+    key: tuple[str, ...]
+
+    @property
+    def turn(self) -> AdvisoryLock:
+        """For the beginning of a plan: one process claims after the other, or each would have limits of its own."""
+        return AdvisoryLock([(self.table,)])
+
+    def take(self, row: Row, until: int, **also: Any) -> Sql:
+        """For a plan: the row is this caller's until then, in microseconds; `also` are further columns to set."""
+        sets = ", ".join(f"{name} = :new_{name}" for name in also)
+        return Sql(
+            f"UPDATE {self.table} SET claimed_until = :until{', ' if sets else ''}{sets} WHERE {self._where()}",
+            until=until, **{f"new_{name}": value for name, value in also.items()}, **self._named(row),
+        )  # fmt: skip
+
+    def give_back(self, row: Row) -> Sql:
+        """For a plan: the row is anybody's from now on."""
+        return self.take(row, 0)
+
+    async def release(self, store: Store, rows: Sequence[Row] | None = None) -> None:
+        """Gives these back, or every one: that only where one process uses the database, which held them before it ended.
+
+        Raises Unavailable.
+        """
+
+        def plan() -> Plan[None]:
+            if rows is None:
+                yield Sql(f"UPDATE {self.table} SET claimed_until = 0 WHERE claimed_until > 0")
+            for row in rows or ():
+                yield self.give_back(row)
+
+        await store.commit(plan)
+
+    def _where(self) -> str:
+        return " AND ".join(f"{name} = :{name}" for name in self.key)
+
+    def _named(self, row: Row) -> dict[str, Any]:
+        return {name: row[name] for name in self.key}
