@@ -61,6 +61,7 @@ from adapters.contract.signature import (
     usable,
     whsec_key,
 )
+from adapters.contract.taught import TaughtOptions
 from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, latest
 
 __all__ = [
@@ -107,6 +108,7 @@ __all__ = [
     "StandardWebhooks",
     "Status",
     "Strength",
+    "TaughtOptions",
     "TimestampedHmac",
     "Token",
     "Unfetched",
