@@ -2,6 +2,7 @@
 
 from adapters.contract.adapter import (
     BRASILIA,
+    FIELD_LEFT_OUT,
     Adapter,
     Api,
     BodyField,
@@ -67,6 +68,7 @@ from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, late
 __all__ = [
     "BRASILIA",
     "CODES",
+    "FIELD_LEFT_OUT",
     "RANK",
     "TOTAL",
     "UNKNOWN",
