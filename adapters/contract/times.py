@@ -26,9 +26,12 @@ def _iso(value: Any) -> Any:
         moment = datetime.fromisoformat(leap)
         if leap != text:
             moment += timedelta(seconds=1)
-        return moment if moment.tzinfo is None or moment.tzinfo is UTC else moment.astimezone(UTC)
+        moment = moment if moment.tzinfo is None or moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is not a time in ISO 8601") from None
+    if not EARLIEST.year <= moment.year < LATEST.year:
+        raise ValueError("lies before 1970 or after 2199")  # 0001-01-01 stands for none in many languages
+    return moment
 
 
 def _whole(value: Any) -> int:
@@ -57,7 +60,7 @@ def _milliseconds(value: Any) -> Any:
 
 
 def _iso_or_blank(value: Any) -> Any:
-    nothing = value == "" or (isinstance(value, str) and value.startswith("0000-00-00"))
+    nothing = value == "" or (isinstance(value, str) and value.startswith(("0000-00-00", "-0001-11-30")))
     return None if nothing else _iso(value)
 
 
@@ -66,7 +69,7 @@ Iso = Annotated[datetime, BeforeValidator(_iso)]
 # Unix time: whole seconds, or milliseconds.
 Seconds = Annotated[datetime, BeforeValidator(_seconds)]
 Milliseconds = Annotated[datetime, BeforeValidator(_milliseconds)]
-# The same, where a source writes "" or MySQL's 0000-00-00 for "not yet".
+# The same, where a source writes "" or MySQL's 0000-00-00 for "not yet" (which PHP writes as -0001-11-30).
 IsoOrBlank = Annotated[datetime | None, BeforeValidator(_iso_or_blank)]
 
 

@@ -1,6 +1,7 @@
-"""Ids: a prefix that says what it names, and a ULID, so that ids sort by the time they were made.
+"""Ids: a prefix that says what they name, and a ULID, so that ids sort by the time they were made.
 
-The library's own way to make one is a good part of what a delivery costs (three ids each); it reads them everywhere else.
+They are made here and not by the library, whose way took a good part of a delivery's time (three ids each). The library
+reads them.
 """
 
 import secrets
@@ -17,7 +18,10 @@ _newest = 0
 
 
 def new_id(prefix: str) -> str:
-    """A new id, `ord_01J…`, that sorts after every one made here before. Prefixes: acc mem tok src sec cnt ord dlv."""
+    """Return a new id, `ord_01J…`, that sorts after all earlier ones of this process.
+
+    Prefixes: acc mem tok src sec cnt ord dlv.
+    """
     global _newest  # noqa: PLW0603 - one clock a process, under the lock
     fresh = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
     with _lock:
@@ -33,22 +37,17 @@ def new_id(prefix: str) -> str:
     )
 
 
-def new_ids(prefix: str, count: int) -> list[str]:
-    """So many new ids (a million at most), each sorting after the one before: a table takes them in at its end.
-
-    The time as in every ULID, then 60 random bits, which all of them share, then 20 bits that count.
-    """
-    chance = secrets.randbits(60)
-    head = f"{prefix}_{str(ULID())[:10]}" + "".join(_PAIRS[chance >> shift & 1023] for shift in range(50, -1, -10))
-    return [head + _PAIRS[at >> 10] + _PAIRS[at & 1023] for at in range(count)]
-
-
 def new_token() -> str:
-    """A new bearer token: 32 random bytes, recognisable by scanners that look for leaked secrets."""
+    """Return a new bearer token: 32 random bytes, with a prefix that scanners for leaked secrets recognise."""
     return f"ort_{secrets.token_urlsafe(32)}"
 
 
 def first_id(prefix: str, at: int) -> str:
-    """The least id that can be made at this time (microseconds since 1970): ids of a time are those between two of these."""
+    """Return the smallest id of a time (microseconds since 1970). The ids of a period lie between two of these."""
     milliseconds = min(max(at // 1000, 0), 2**48 - 1)
     return f"{prefix}_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + bytes(10))}"
+
+
+def made_at(made: str) -> int:
+    """Return when an id was made, in microseconds since 1970."""
+    return int.from_bytes(ULID.from_str(made.partition("_")[2]).bytes[:6], "big") * 1000

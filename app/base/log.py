@@ -9,7 +9,7 @@ MOST_CAUSES = 8  # of one fault
 
 
 class Log:
-    """Where every room writes: `log.info("what happened", delivery_id=…)`. structlog is loaded with the first line."""
+    """Writes log lines: `log.info("what happened", delivery_id=…)`. structlog is loaded with the first line."""
 
     def __getattr__(self, level: str) -> Any:
         return getattr(_structlog().get_logger(), level)
@@ -32,7 +32,7 @@ def _structlog() -> Any:
 
 
 def without_words(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """A fault as the places it went through and the names of its kinds, never its words: they may quote what came in."""
+    """Reduce an exception to its types and places in the code. Its message is left out: it may quote a customer."""
     given = event.pop("exc_info", None)
     if given is True:
         given = sys.exc_info()[1]
@@ -50,7 +50,7 @@ def without_words(logger: Any, method: str, event: dict[str, Any]) -> dict[str, 
 
 
 def set_up(*, as_json: bool, least: int = logging.INFO) -> None:
-    """Sends structlog (from `least` on) and the standard library's log to standard error."""
+    """Send structlog (from level `least` on) and the standard library's log to standard error."""
     structlog = _structlog()
     render = (
         structlog.processors.JSONRenderer()

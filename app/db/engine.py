@@ -1,11 +1,10 @@
-"""The one door to both engines: reads as `:named` SQL, writes as plans in one transaction."""
+"""The one way to both engines: reads as SQL with `:named` parameters, writes as plans in one transaction."""
 
 import asyncio
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.base.log import log
@@ -32,7 +31,7 @@ PLAN_ATTEMPTS = 6  # a deadlock or a row that another process has just made is m
 
 
 class Store:
-    """Both engines behind one face. `all` and `one` read; `commit` writes."""
+    """Gives both engines one interface. `all` and `one` read; `commit` writes."""
 
     def __init__(self, settings: Settings) -> None:
         from app.db.engines import READER, WRITER, Database, Files
@@ -51,7 +50,7 @@ class Store:
             self._reader = self._writer
 
     async def open(self) -> None:
-        """Connects. On SQLite the writer comes first: it makes the file a WAL database. Raises Unavailable."""
+        """Connect. On SQLite the writer connects first: it makes the file a WAL database. Raises Unavailable."""
         if self.on_sqlite:
             sys.setswitchinterval(SWITCH)
         try:
@@ -69,7 +68,7 @@ class Store:
 
     @contextmanager
     def _sorted(self) -> Iterator[None]:
-        """Raises Unavailable or Rejected in the place of an engine's fault."""
+        """Raise Unavailable or Rejected in place of an engine's error."""
         try:
             yield
         except Exception as fault:
@@ -81,7 +80,7 @@ class Store:
 
     @property
     def fault(self) -> str | None:
-        """Why nothing can be acknowledged until the server is started again, and what to do; None when all is well.
+        """Return why nothing can be acknowledged until a restart, and what to do; None when all is well.
 
         SQLite's file was deleted, replaced or damaged while it is open.
         """
@@ -100,7 +99,7 @@ class Store:
             await connection.raw_connection.run(set_statistics)
 
     async def close(self) -> None:
-        """Disconnects; the writer last, which leaves the WAL checkpointed."""
+        """Disconnect. The writer comes last, and leaves the WAL checkpointed."""
         if self._reader is not self._writer and self._reader.is_connected:
             await self._reader.disconnect()
         if self._writer.is_connected:
@@ -122,12 +121,12 @@ class Store:
             log.error("the database could not be closed well", reason=str(fault))
 
     async def all(self, sql: str, **values: Any) -> list[Row]:
-        """Every row of a read. Raises Unavailable, Rejected."""
+        """Return every row of a read. Raises Unavailable, Rejected."""
         with self._sorted():
             return [dict(record._mapping) for record in await self._reader.fetch_all(sql, values)]
 
     async def one(self, sql: str, **values: Any) -> Row | None:
-        """The first row of a read, or None. Raises Unavailable."""
+        """Return the first row of a read, or None. Raises Unavailable."""
         rows = await self.all(sql, **values)
         return rows[0] if rows else None
 
@@ -142,47 +141,8 @@ class Store:
             lambda: self._on_sqlite(plan) if self.on_sqlite else self._on_postgresql(plan, patience)
         )
 
-    async def commit_together(self, plans: AsyncGenerator[Callable[[], Plan[T]]]) -> list[T]:
-        """Runs plans as they come, on SQLite in one transaction: nobody else writes until they are through.
-
-        It is all of them or nothing, and what they write to the same page is written to the disk once. On PostgreSQL, where
-        a plan may have to be done again, each is committed by itself. Raises Unavailable, Rejected, and what `plans` raises.
-        """
-        async with aclosing(plans):
-            if not self.on_sqlite:
-                return [await self.commit(plan) async for plan in plans]
-            with self._sorted():
-                self._assure()
-                done = await self._together(plans)
-                self._assure()
-                return done
-
-    async def _together(self, plans: AsyncGenerator[Callable[[], Plan[T]]]) -> list[T]:
-        done: list[T] = []
-        async with self._writer.connection() as connection:
-            run = connection.raw_connection.run
-            running: asyncio.Future[T] | None = None
-            await run(lambda raw: raw.execute("BEGIN IMMEDIATE"))
-            try:
-                # The next plan waits in the thread's own queue, so that it need not wait for the event loop.
-                async for plan in plans:
-                    before, running = running, asyncio.ensure_future(run(partial(_further, plan=plan)))
-                    if before is not None:
-                        done.append(await before)
-                if running is not None:
-                    done.append(await running)
-                await run(lambda raw: raw.execute("COMMIT"))
-            except BaseException:
-                if running is not None:
-                    await asyncio.wait([running])
-                    if not running.cancelled():
-                        running.exception()  # the first fault is the one that counts
-                await run(_undo)
-                raise
-        return done
-
     async def read(self, plan: Callable[[], Plan[T]]) -> T:
-        """Runs a plan that only reads, in one transaction that is undone; on SQLite beside the writer, not in its way.
+        """Run a plan that only reads, in one transaction that is rolled back; on SQLite beside the writer.
 
         Raises Unavailable, Rejected.
         """
@@ -196,7 +156,7 @@ class Store:
             return await _transaction_on_postgresql(raw, plan(), PATIENCE, "ROLLBACK")
 
     async def _tried(self, run: Callable[[], Awaitable[T]]) -> T:
-        """What `run` gives, done again where another process was in the way. Raises Unavailable, Rejected."""
+        """Return the result of `run`, repeated where another process was in the way. Raises Unavailable, Rejected."""
         with self._sorted():
             for _ in range(PLAN_ATTEMPTS - 1):
                 try:
@@ -218,9 +178,9 @@ class Store:
             return await _transaction_on_postgresql(connection.raw_connection, plan(), patience, "COMMIT")
 
     async def scrub(self) -> None:
-        """Leaves nothing of what was deleted in SQLite's files; PostgreSQL sees to that with its own VACUUM.
+        """Leave nothing of deleted rows in SQLite's files. PostgreSQL does this with its own VACUUM.
 
-        Returns when whatever was committed before the call is gone. Raises Unavailable.
+        Returns when everything that was deleted before the call is gone. Raises Unavailable.
         """
         if not self.on_sqlite:
             return
@@ -236,24 +196,24 @@ class Store:
             self._scrubbed = begun
 
     def by(self, index: str) -> str:
-        """Said after a table's name: the index to walk, on SQLite.
+        """Return the hint, after a table's name, for the index to scan. PostgreSQL decides by its statistics and gets none.
 
-        For the few queries where the figures of `planner` mislead it: sums over a span of time, and searches of the log, which
-        choose their index by what is there. Of 77 queries the figures alone found the index of 73.
+        For the few queries where the figures of `planner` mislead SQLite: sums over a span of time, and searches of the
+        log, which choose their index by what is there. Of 77 queries the figures alone found the index of 73.
         """
         return f"INDEXED BY {index}" if self.on_sqlite else ""
 
     async def check(self) -> None:
-        """Whether the engine answers. Raises Unavailable."""
+        """Ask the engine for an answer. Raises Unavailable."""
         await self.one("SELECT 1 AS one")
 
 
 def sqlite_scrub(connection: sqlite3.Connection) -> None:
-    """Rewrites a small file whole, and empties the log beside it.
+    """Rewrite a small file whole, and empty the write-ahead log.
 
-    `secure_delete` overwrites what is deleted; but where rows were moved from page to page, a copy may have stayed in the
-    old one (4 of 1,200 in a trial with 60,000 rows). A file too large for that in passing has to do without: the bytes go
-    when the page is next used.
+    `secure_delete` overwrites what is deleted. But where rows were moved between pages, a copy may have stayed in the
+    old page (4 of 1,200 in a trial with 60,000 rows). A file too large to rewrite has to do without: the bytes go when
+    the page is next used.
     """
     pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     if pages * size <= SMALL_FILE:
@@ -270,13 +230,6 @@ def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:
         _undo(connection)
         raise
     return result
-
-
-def _further(connection: sqlite3.Connection, *, plan: Callable[[], Plan[T]]) -> T:
-    """A plan within a transaction that was begun before."""
-    if not connection.in_transaction:
-        raise sqlite3.OperationalError("the transaction was undone")
-    return _all_steps(connection, plan())
 
 
 def _undo(connection: sqlite3.Connection) -> None:
@@ -326,7 +279,7 @@ async def _transaction_on_postgresql(connection: "asyncpg.Connection", steps: Pl
 
 
 def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """`IN (…)` for a read: the text after the column, and the parameters it needs. Empty matches nothing."""
+    """Return `IN (…)` for a read: the text after the column, and its parameters. Empty values match nothing."""
     if not values:
         return "IN (NULL)", {}
     named = {f"{name}_{at}": value for at, value in enumerate(values)}
@@ -334,7 +287,7 @@ def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
 
 
 def among_many(store: Store, name: str, values: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The same for hundreds of texts: they go as one parameter, since SQLAlchemy takes long over each."""
+    """Return the same for hundreds of texts as one parameter: SQLAlchemy takes long over each parameter."""
     each = (
         "SELECT value FROM json_each(:{})"
         if store.on_sqlite

@@ -1,4 +1,4 @@
-"""Brings a database to this version's schema. All or nothing: a half-done migration leaves no trace and can be run again."""
+"""Migrations: bring a database to this version's schema, all or nothing. A failed one leaves no trace."""
 
 import asyncio
 import sqlite3
@@ -24,7 +24,7 @@ _LOCK = 7_305_808_869  # any number of our own: two processes that start togethe
 
 
 class Newer(Exception):
-    """The database was made by a newer version of this program."""
+    """Raised when a newer version of this program made the database."""
 
 
 def _config() -> "Config":
@@ -38,7 +38,7 @@ def _config() -> "Config":
 
 @cache
 def newest() -> str:
-    """The revision that this version's code needs: the last one, as the files are named by their number."""
+    """Return the revision that this version needs: the last of the migration files, which are named by number."""
     versions = Path(migrations.__file__).parent / "versions"
     return max(path.name.partition("_")[0] for path in versions.glob("[0-9]*_*.py"))
 
@@ -67,7 +67,7 @@ def _look(connection: "Connection") -> tuple[str | None, str]:
 
 
 async def migrate(settings: Settings) -> tuple[str | None, str]:
-    """Migrates to the newest revision; gives the revision before and after. Raises Unavailable, Newer."""
+    """Migrate to the newest revision. Returns the revisions before and after. Raises Unavailable, Newer."""
     if await _glance(settings) == newest():
         return newest(), newest()
     if settings.on_sqlite:
@@ -78,7 +78,7 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
 
 
 async def standing(settings: Settings) -> tuple[str | None, str]:
-    """The database's revision, and the one that this version needs; changes nothing. Raises Unavailable."""
+    """Return the database's revision and the one that this version needs. Changes nothing. Raises Unavailable."""
     if settings.on_sqlite and not settings.database_path.exists():
         return None, newest()
     at = await _glance(settings)
@@ -86,7 +86,7 @@ async def standing(settings: Settings) -> tuple[str | None, str]:
 
 
 async def differences(settings: Settings) -> list[str]:
-    """How tables, columns and indexes differ from those that this version expects, in words; changes nothing.
+    """Return how tables, columns and indexes differ from what this version expects, in words. Changes nothing.
 
     Tables and indexes that somebody has added are left alone. Raises Unavailable.
     """
@@ -108,7 +108,7 @@ async def differences(settings: Settings) -> list[str]:
 
 
 def _in_words(change: tuple[Any, ...]) -> str | None:
-    """One of Alembic's changes that would make the database as expected."""
+    """Describe one of Alembic's changes that would make the database as expected."""
     match change:
         case ("remove_table" | "remove_index", *_):
             return None
@@ -124,7 +124,7 @@ def _in_words(change: tuple[Any, ...]) -> str | None:
 
 
 async def _glance(settings: Settings) -> str | None:
-    """The database's revision, read without Alembic; None when there is none, or whatever is in the way."""
+    """Return the database's revision, read without Alembic; None if there is none or it cannot be read."""
     if settings.on_sqlite:
         return await asyncio.to_thread(_glance_at_file, settings.database_path)
     import asyncpg

@@ -78,12 +78,12 @@ class Clock:
 def turned_back() -> Iterator[Clock]:
     """Times and ids are the clock's until the end."""
     clock = Clock()
-    kept = app.moments.time, ulid.time
-    app.moments.time = ulid.time = SimpleNamespace(**{**vars(time), "time_ns": clock.time_ns, "time": clock.time})
+    kept = app.base.clock.time, ulid.time
+    app.base.clock.time = ulid.time = SimpleNamespace(**{**vars(time), "time_ns": clock.time_ns, "time": clock.time})
     try:
         yield clock
     finally:
-        app.moments.time, ulid.time = kept
+        app.base.clock.time, ulid.time = kept
 
 
 async def play(settings: Settings, *, days: float = 200.0, orders: int = 240, mischief: bool = True) -> Scene:
