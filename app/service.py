@@ -63,27 +63,21 @@ class Service:
         self.fetch = FetchWorker(self.store, self.vault, self.retry, self.source_api, self.group_commit.to_fetch)
         self.retention = Retention(self.store)
         self.jobs = Jobs(self.store, self.retry, self.group_commit)
-        self.spans = self._observed()
+        self.tracing = self._tracing()
 
-    def _observed(self) -> "Tracing | None":
-        """Where traces are exported, what tells them; elsewhere OpenTelemetry is not even loaded."""
+    def _tracing(self) -> "Tracing | None":
+        """What exports spans, where that is configured; elsewhere OpenTelemetry is not even loaded."""
         if not self.settings.traces:
             return None
         from app.observability.tracing import Tracing
 
-        return Tracing(
-            receiver=self.receiver,
-            group_commit=self.group_commit,
-            fetch=self.fetch,
-            source_api=self.source_api,
-            jobs=self.jobs,
-        )
+        return Tracing()
 
     async def open(self) -> None:
         """Connects and begins. Raises Unavailable."""
         await self.store.open()
-        if self.spans:
-            self.spans.start()
+        if self.tracing:
+            self.tracing.start()
         self.group_commit.start()
         self.refused.start()
         self.metrics.start()
@@ -108,5 +102,5 @@ class Service:
         await self.metrics.stop()
         await self.refused.stop()
         await self.store.close()
-        if self.spans:
-            await self.spans.stop()
+        if self.tracing:
+            await self.tracing.stop()

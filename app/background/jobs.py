@@ -16,6 +16,7 @@ from app.base import clock
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
+from app.base.spans import trace
 from app.base.vault import Sealed
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
@@ -149,7 +150,11 @@ class Jobs:
     async def piece(self, job: Row) -> Row | None:
         """The next piece of a job that is claimed; the job as it then stands, None when that was the end of it."""
         step = self._remap.step if job["kind"] == jobs.REMAP else self._retry_some
-        return await step(job, self._until())
+        with trace("job.piece") as piece:
+            piece.set(job_id=job["id"], job_kind=job["kind"], dry_run=job["dry_run"])
+            further = await step(job, self._until())
+            piece.set(ended=further is None)
+            return further
 
     async def _after_the_wait(self, job: Row) -> Row:
         """The job as it is written down: whether the last piece was, nobody was told."""

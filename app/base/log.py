@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from collections.abc import MutableMapping
 from typing import Any
 
 MOST_CAUSES = 8  # of one fault
@@ -23,7 +24,7 @@ class Log:
 log = Log()
 
 
-def without_words(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+def without_words(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A fault as the places it went through and the names of its kinds, never its words: they may quote what came in."""
     given = event.pop("exc_info", None)
     if given is True:

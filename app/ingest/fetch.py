@@ -8,6 +8,7 @@ from app.base import clock
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.retry_delay import doubled
+from app.base.spans import trace
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
@@ -91,23 +92,28 @@ class FetchWorker:
     async def _one(self, row: Row) -> None:
         """One fetch, from the claim to its outcome."""
         try:
-            await self.fetch(row)
+            with trace("fetch") as whole:
+                whole.set(delivery_id=row["delivery_id"], source_id=row["source_id"], attempt=row["attempts"] + 1)
+                whole.set(outcome=await self._fetch(row))
         except (Unavailable, Busy, Sealed) as fault:  # the claim runs out, and it is asked for again
             log.warning("a fetch waits", delivery_id=row["delivery_id"], reason=str(fault)[:300])
         except Exception as fault:
             log.error("a fetch failed", delivery_id=row["delivery_id"], fault=type(fault).__name__, exc_info=fault)
 
-    async def fetch(self, row: Row) -> None:
-        """Reads the document of a delivery that is claimed, and commits what it says, or when it is to be tried again."""
+    async def _fetch(self, row: Row) -> Outcome:
+        """Reads the document of a delivery that is claimed, and commits what it says, or when it is to be tried again.
+
+        Gives the delivery's outcome after it.
+        """
         account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:
             kept = await self._retry.kept(account_id, delivery_id)
         except NotRecorded as why:
             await fetches.give_up(self._store, account_id, delivery_id, f"not fetched: {why}")
-            return
+            return Outcome.UNFETCHED
         if kept is None:  # pruned meanwhile
             await fetches.give_up(self._store, account_id, delivery_id, "")
-            return
+            return Outcome.UNFETCHED
         asked_at = clock.now()
         rec = kept.read()
         if rec.outcome is Outcome.FETCHING:  # today's adapter may read it otherwise
@@ -116,10 +122,10 @@ class FetchWorker:
             except Unfetched as why:
                 if not why.final and row["attempts"] + 1 < MOST_ATTEMPTS:
                     await self._again(row, why)
-                    return
+                    return Outcome.FETCHING
                 rec = kept.read(why)
         rec.asked_at = asked_at
-        await self._retry.commit(rec)
+        return (await self._retry.commit(rec)).outcome
 
     async def _document(self, source: Source, path: str) -> bytes:
         api = source.adapter.api

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from app.base.log import log
 from app.base.outcome import Outcome
+from app.base.spans import Span, span, trace
 from app.db.engine import Rejected, Store, Unavailable
 from app.store.delivery_commit import commit_batch
 from app.store.delivery_record import Receipt, Record
@@ -19,6 +20,8 @@ MOST_WAITING = 2_000  # more than this and a sender is better served by "come ag
 MOST_AT_ONCE = 128
 
 
+# A delivery, what its sender waits for, and the span of that wait.
+Waiting = tuple[Record, "asyncio.Future[Receipt]", Span]
 # What was committed, what became of it, and how many seconds the commit took.
 Observer = Callable[[Sequence[Record], Sequence[Receipt], float], None]
 
@@ -32,7 +35,7 @@ class GroupCommit:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: deque[tuple[Record, asyncio.Future[Receipt]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._came = asyncio.Event()
         self.observers: list[Observer] = []  # told of every commit
         self.to_fetch = asyncio.Event()  # set when a thin delivery is on disk, for whoever fetches
@@ -61,9 +64,13 @@ class GroupCommit:
         if len(self._waiting) >= MOST_WAITING or self._ending:
             raise Busy("too many deliveries are waiting")
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((rec, done))
-        self._came.set()
-        return await done
+        with span("commit.wait") as wait:
+            wait.set(delivery_id=rec.delivery_id, source_id=rec.source_id, kind=rec.kind)
+            self._waiting.append((rec, done, wait))
+            self._came.set()
+            receipt = await done
+            wait.set(outcome=receipt.outcome)
+            return receipt
 
     async def _run(self) -> None:
         while True:
@@ -75,14 +82,17 @@ class GroupCommit:
             if self._ending:
                 return
 
-    async def _commit(self, batch: list[tuple[Record, "asyncio.Future[Receipt]"]]) -> None:
-        records = [rec for rec, _ in batch]
+    async def _commit(self, batch: list[Waiting]) -> None:
+        records = [rec for rec, _, _ in batch]
         begun = time.perf_counter()
         try:
-            receipts = await self._store.commit(lambda: commit_batch(records))
+            # A trace of its own, for it belongs to many: linked to each of those that wait, and they to it.
+            with trace("commit", links=[wait for _, _, wait in batch]) as commit:
+                commit.set(batch_size=len(batch))
+                receipts = await self._store.commit(lambda: commit_batch(records))
         except Unavailable as fault:
             log.error("the database cannot commit", reason=str(fault)[:300], deliveries=len(batch))
-            for _, done in batch:
+            for _, done, _ in batch:
                 if not done.done():
                     done.set_exception(Busy("the database cannot commit"))
         except Exception as fault:
@@ -91,7 +101,7 @@ class GroupCommit:
             if any(rec.outcome is Outcome.FETCHING for rec in records):
                 self.to_fetch.set()
             took = time.perf_counter() - begun
-            for (_, done), receipt in zip(batch, receipts, strict=True):
+            for (_, done, _), receipt in zip(batch, receipts, strict=True):
                 if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
                     done.set_result(receipt)
             self._tell(records, receipts, took)
@@ -104,16 +114,14 @@ class GroupCommit:
             except Exception as fault:
                 log.error("a commit could not be told of", fault=type(fault).__name__, exc_info=fault)
 
-    async def _without_the_poisoned(
-        self, batch: list[tuple[Record, "asyncio.Future[Receipt]"]], fault: Exception
-    ) -> None:
+    async def _without_the_poisoned(self, batch: list[Waiting], fault: Exception) -> None:
         """One delivery that cannot be committed must not sink the others: halves are tried until it stands alone."""
         if len(batch) > 1:
             middle = len(batch) // 2
             await self._commit(batch[:middle])
             await self._commit(batch[middle:])
             return
-        rec, done = batch[0]
+        rec, done, wait = batch[0]
         log.error(
             "a delivery cannot be committed",
             delivery_id=rec.delivery_id,
@@ -129,6 +137,6 @@ class GroupCommit:
                 reason="the registry could not store what this says",
                 notes=[],
             )
-            await self._commit([(kept, done)])
+            await self._commit([(kept, done, wait)])
         elif not done.done():
             done.set_exception(Busy("the delivery cannot be stored"))
