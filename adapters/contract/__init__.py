@@ -36,6 +36,7 @@ from adapters.contract.order import (
     table,
 )
 from adapters.contract.payload import Many, Maybe, Notes, Payload, place, validated
+from adapters.contract.rsa import LEAST_BITS, base64url, from_base64url, jws, jws_parts, rsa_signed
 from adapters.contract.schemes import (
     AnyOf,
     Hmac,
@@ -49,6 +50,7 @@ from adapters.contract.signature import (
     Signature,
     Strength,
     hex_key,
+    in_bytes,
     one_header,
     text_key,
     time_dot_body,
@@ -60,6 +62,7 @@ from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, late
 __all__ = [
     "BRASILIA",
     "CODES",
+    "LEAST_BITS",
     "RANK",
     "TOTAL",
     "UNKNOWN",
@@ -104,18 +107,24 @@ __all__ = [
     "Unverified",
     "Where",
     "amount_text",
+    "base64url",
     "bearer",
     "body_token",
     "currency_code",
     "decimals",
     "form_body",
+    "from_base64url",
     "full_name",
     "hex_key",
+    "in_bytes",
     "json_body",
+    "jws",
+    "jws_parts",
     "latest",
     "one_header",
     "order_title",
     "place",
+    "rsa_signed",
     "said",
     "so_far",
     "table",
