@@ -47,7 +47,6 @@ BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact byte
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 PAGE = 200
-LATE = 10.0  # seconds by which a delivery may be committed after one that came later
 KNOWN = 20_000  # ids that the tail remembers, so as to show each delivery once
 COLUMNS = ("time", "outcome", "kind", "order", "delivery", "reason")
 
@@ -196,12 +195,14 @@ def tail(
         while True:
             ended = last is not None and now() >= last
             # From where the whole log ended at the last look, so that what matches seldom is not looked for in all of it.
-            than, upto = _before(upto), newest()
+            than, upto, overlap = upto, newest(), True
             while True:
                 found = door.get(
                     "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
-                    contact=contact, since=iso(first), until=iso(last), q=q, newer_than=than, limit=PAGE,
+                    contact=contact, since=iso(first), until=iso(last), q=q, newer_than=than, overlap=overlap,
+                    limit=PAGE,
                 )["data"]  # fmt: skip
+                overlap = False
                 for one in found:
                     if (than := one["id"]) not in shown:
                         shown[than] = None
@@ -216,15 +217,6 @@ def tail(
             for old in list(shown)[:-KNOWN]:
                 del shown[old]
             time.sleep(0.5)
-
-
-def _before(delivery: str) -> str:
-    """The smallest id that a delivery shown late may have: ids are given at the door, and commits overtake each other."""
-    from ulid import ULID
-
-    if len(delivery) <= len("dlv_"):
-        return delivery
-    return f"dlv_{ULID.from_timestamp(max(0.0, ULID.from_str(delivery[4:]).timestamp - LATE))}"
 
 
 @command(top, "send", "send src_01J…", "send src_01J… --kind orders/paid --to http://127.0.0.1:8080/webhooks/src_01J…")

@@ -49,10 +49,14 @@ class DeliveryQuery(Page):
     until: Since | None = None
     q: str | None = Field(None, max_length=200)
     newer_than: str | None = Field(None, max_length=64)
+    overlap: bool = False
 
 
 async def index(asked: ApiRequest) -> Response:
     """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first.
+
+    Deliveries that arrive together may be stored in another order. Who asks again and again for what is newer asks with
+    `overlap`, which begins some seconds before `newer_than`, and passes over what it has seen.
 
     What matches rarely is looked for so many rows at a time: a page may hold fewer than `limit`, even none, and still have
     a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
@@ -75,7 +79,8 @@ async def index(asked: ApiRequest) -> Response:
         q=query.q,
     )
     if query.newer_than is not None:
-        rows = await deliveries.newer(store, asked.account_id, wanted, than=query.newer_than, limit=query.limit)
+        than = deliveries.before(query.newer_than) if query.overlap else query.newer_than
+        rows = await deliveries.newer(store, asked.account_id, wanted, than=than, limit=query.limit)
         return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": None})
     rows, place = await search(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
     following = None if place is None else cursor(place)
