@@ -3,6 +3,7 @@
 import pkgutil
 from functools import cache
 from importlib import import_module
+from importlib.resources import files
 from typing import Any
 
 from adapters.contract import Adapter
@@ -33,3 +34,9 @@ def load(name: str) -> Adapter[Any]:
         raise TypeError(f"adapters/{name}.py holds {len(found)} adapters; one file is one adapter")
     adapter: Adapter[Any] = found[0]()
     return adapter
+
+
+@cache
+def setup_steps(name: str) -> tuple[str, ...]:
+    """Give the steps for the shop's owner, from `samples/<name>/setup.txt`: one a line, {webhook_url} for the address."""
+    return tuple((files(__name__) / "samples" / name / "setup.txt").read_text(encoding="utf-8").splitlines())

@@ -27,7 +27,7 @@ def _row(adapter: Adapter[Any]) -> Iterator[str]:
     signature: Signature | None = getattr(adapter, "signature", None)
     yield f"`{adapter.name}`"
     yield adapter.title
-    yield signature.words if signature else BY_OPTIONS
+    yield signature.description if signature else BY_OPTIONS
     yield f"`{signature.strength}`" if signature else BY_OPTIONS
     if signature and signature.strength is Strength.FETCHED:
         yield "–"

@@ -35,16 +35,16 @@ from pydantic import Field as Named
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Hmac,
     Ignored,
     IsoOrBlank,
     Links,
-    Maybe,
     Money,
+    OptionalOf,
     Options,
     Order,
     Origin,
@@ -59,7 +59,7 @@ from adapters.contract import (
     hex_key,
     json_body,
     order_title,
-    table,
+    status_map,
     usable,
 )
 
@@ -137,7 +137,7 @@ class ItemHmac(Signature):
         return delivery.changed(body=json.dumps(document, ensure_ascii=False).encode())
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return (
             "HMAC-SHA256 of each item's references, account, amount, event and success, base64, in the body "
             "(`additionalData.hmacSignature`); dates and what is said of the shopper are not covered"
@@ -170,7 +170,7 @@ class Item(Payload):
     originalReference: str | None = None
     merchantReference: str | None = None
     eventDate: IsoOrBlank = None
-    additionalData: Maybe[AdditionalData] = None
+    additionalData: OptionalOf[AdditionalData] = None
 
 
 class Entry(Payload):
@@ -188,24 +188,16 @@ class Adyen(Adapter[Notification]):
         signing="https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
         payload="https://docs.adyen.com/development-resources/webhooks/webhook-types",
     )
-    setup = (
-        "In Adyen's Customer Area open Developers → Webhooks → + Webhook → Standard webhook → Add.",
-        "Give {webhook_url} as the URL, method JSON, and leave the events as they are, or choose those under topics.",
-        "Under Security → HMAC Key click Generate, copy the key, and give it to this source as its secret; save.",
-        "Under Additional settings choose Include Shopper Details: it brings the e-mail that leads to a contact.",
-        "If you capture payments by hand, set the option capture=manual on this source.",
-        "After a new key Adyen uses the old one for a while: rotate this source's secret with an overlap.",
-    )
     topics = tuple(
         "PENDING AUTHORISATION CAPTURE CAPTURE_FAILED CANCELLATION CANCEL_OR_REFUND REFUND REFUND_FAILED REFUNDED_REVERSED "
         "CHARGEBACK SECOND_CHARGEBACK CHARGEBACK_REVERSED EXPIRE OFFER_CLOSED TECHNICAL_CANCEL".split()
     )
     signature = ItemHmac()
-    kind = Field("type")
+    kind = BodyField("type")
     reads = dict.fromkeys(topics, Notification)
     ignores = frozenset({"REPORT_AVAILABLE", "RECURRING_CONTRACT", "NOTIFICATION_OF_*", "REQUEST_FOR_*", "ORDER_*"})
     options = AdyenOptions
-    statuses = table(  # event code: what it means when it succeeded
+    statuses = status_map(  # event code: what it means when it succeeded
         pending="PENDING",
         paid="AUTHORISATION CAPTURE CHARGEBACK_REVERSED",
         failed="CAPTURE_FAILED",
@@ -214,7 +206,7 @@ class Adyen(Adapter[Notification]):
         nothing="CANCEL_OR_REFUND REFUND REFUND_FAILED REFUNDED_REVERSED",
     )
     answer = "[accepted]"
-    patience = (
+    retry_policy = (
         "takes 2xx within 10 seconds (older accounts: the text [accepted]); tries again for 30 days, and while it does so "
         "holds back all that comes after"
     )
@@ -239,7 +231,7 @@ class Adyen(Adapter[Notification]):
                 # Two refunds of one payment at one time are one statement about it.
                 statement = (order.external_id, order.at, order.status)
                 before = orders.get(statement, order).refunds or {}
-                orders[statement] = replace(order, refunds={**before, **(order.refunds or {})})
+                orders[statement] = replace(order, refunds={**before, **(order.refunds or {})})  # type: ignore[dict-item]
         if not orders:
             raise Ignored("nothing came of it: what was asked for failed, or no money was asked for")
         yield from orders.values()

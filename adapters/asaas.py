@@ -20,12 +20,12 @@ from adapters.contract import (
     BRASILIA,
     UNKNOWN,
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     IsoOrBlank,
     Links,
-    Many,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -33,9 +33,9 @@ from adapters.contract import (
     Status,
     Token,
     order_title,
-    place,
-    so_far,
-    table,
+    path,
+    refund_total,
+    status_map,
 )
 
 
@@ -45,19 +45,19 @@ class Refund(Payload):
 
 
 class Payment(Payload):
-    id: str = place("payment.id", otherwise=...)
-    status: str = place("payment.status", otherwise=...)
-    value: Decimal = place("payment.value", otherwise=...)
-    customer: str | None = place("payment.customer")
-    description: str | None = place("payment.description")
-    invoiceNumber: str | None = place("payment.invoiceNumber")
-    invoiceUrl: str | None = place("payment.invoiceUrl")
-    ordered_at: IsoOrBlank = place("payment.dateCreated")
-    confirmedDate: IsoOrBlank = place("payment.confirmedDate")
-    clientPaymentDate: IsoOrBlank = place("payment.clientPaymentDate")
-    paymentDate: IsoOrBlank = place("payment.paymentDate")
-    deleted: bool | None = place("payment.deleted")
-    refunds: Many[Refund] = place("payment.refunds", otherwise=())
+    id: str = path("payment.id", otherwise=...)
+    status: str = path("payment.status", otherwise=...)
+    value: Decimal = path("payment.value", otherwise=...)
+    customer: str | None = path("payment.customer")
+    description: str | None = path("payment.description")
+    invoiceNumber: str | None = path("payment.invoiceNumber")
+    invoiceUrl: str | None = path("payment.invoiceUrl")
+    ordered_at: IsoOrBlank = path("payment.dateCreated")
+    confirmedDate: IsoOrBlank = path("payment.confirmedDate")
+    clientPaymentDate: IsoOrBlank = path("payment.clientPaymentDate")
+    paymentDate: IsoOrBlank = path("payment.paymentDate")
+    deleted: bool | None = path("payment.deleted")
+    refunds: ListOf[Refund] = path("payment.refunds", otherwise=())
     dateCreated: IsoOrBlank = None  # of the event
 
 
@@ -67,20 +67,13 @@ class Asaas(Adapter[Payment]):
         signing="https://docs.asaas.com/docs/receba-eventos-do-asaas-no-seu-endpoint-de-webhook",
         payload="https://docs.asaas.com/docs/webhook-para-cobrancas",
     )
-    setup = (
-        "In Asaas open the user menu → Integrações → Webhooks → Criar Webhook.",
-        "Give {webhook_url} as the URL, API version v3, and a mail address that is told when the queue stops.",
-        "Paste this source's secret as Token de autenticação (it comes with every delivery).",
-        "Choose any type of sending, and under Cobranças all events that are listed under topics; save it as active.",
-        "After 15 failures Asaas stops the queue: turn it on again in the same place; events are kept 14 days.",
-    )
     signature = Token(header="asaas-access-token")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
-    patience = (
+    retry_policy = (
         "takes 200 only, within 10 seconds; after 15 failures the whole queue stops until it is turned on by hand"
     )
-    kind = Field("event")
-    delivery_id = Field("id")  # the same on every try
+    kind = BodyField("event")
+    delivery_id = BodyField("id")  # the same on every try
     topics = tuple(
         """
         PAYMENT_CREATED PAYMENT_UPDATED PAYMENT_AWAITING_RISK_ANALYSIS PAYMENT_APPROVED_BY_RISK_ANALYSIS
@@ -99,14 +92,14 @@ class Asaas(Adapter[Payment]):
         RECEIVABLE_ANTICIPATION_*
         """.split()
     )
-    statuses = table(  # payment.status
+    statuses = status_map(  # payment.status
         pending="PENDING AWAITING_RISK_ANALYSIS AUTHORIZED",
         paid="CONFIRMED RECEIVED RECEIVED_IN_CASH DUNNING_RECEIVED REFUND_REQUESTED REFUND_IN_PROGRESS",
         overdue="OVERDUE DUNNING_REQUESTED",
         refunded="REFUNDED CHARGEBACK_REQUESTED CHARGEBACK_DISPUTE AWAITING_CHARGEBACK_REVERSAL",
     )
     # What the event itself says, whatever payment.status is called by then.
-    told = table(
+    told = status_map(
         paid="PAYMENT_CONFIRMED PAYMENT_RECEIVED PAYMENT_DUNNING_RECEIVED PAYMENT_PARTIALLY_REFUNDED "
         "PAYMENT_REFUND_IN_PROGRESS",
         overdue="PAYMENT_OVERDUE PAYMENT_DUNNING_REQUESTED",
@@ -130,7 +123,7 @@ class Asaas(Adapter[Payment]):
             source_status=payload.status,
             title=order_title(payload.invoiceNumber, [payload.description]),
             value=Money.major(payload.value, "BRL"),
-            refunds=so_far(back),
+            refunds=refund_total(back),
             ordered_at=payload.ordered_at,
             paid_at=payload.clientPaymentDate or payload.confirmedDate or payload.paymentDate,
             customer=Customer(id=payload.customer),

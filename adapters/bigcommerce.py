@@ -25,9 +25,9 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    BodyField,
     Customer,
     Event,
-    Field,
     Header,
     Ignored,
     Links,
@@ -40,9 +40,9 @@ from adapters.contract import (
     Status,
     full_name,
     order_title,
-    place,
-    so_far,
-    table,
+    path,
+    refund_total,
+    status_map,
     text_key,
 )
 
@@ -72,11 +72,11 @@ OrderId = Annotated[str, Constraint(pattern=r"^[0-9]{1,18}$")]
 
 
 class Notice(Payload):
-    order_id: OrderId = place("data.id", otherwise=...)
+    order_id: OrderId = path("data.id", otherwise=...)
 
 
 class TransactionNotice(Notice):
-    order_id: OrderId = place("data.order_id", otherwise=...)  # its own id is another
+    order_id: OrderId = path("data.order_id", otherwise=...)  # its own id is another
 
 
 class Sale(Payload):
@@ -91,10 +91,10 @@ class Sale(Payload):
     refunded_amount: Decimal | None = None
     default_currency_code: str | None = None
     currency_code: str | None = None
-    first_name: str | None = place("billing_address.first_name")
-    last_name: str | None = place("billing_address.last_name")
-    phone: str | None = place("billing_address.phone")
-    email: str | None = place("billing_address.email")
+    first_name: str | None = path("billing_address.first_name")
+    last_name: str | None = path("billing_address.last_name")
+    phone: str | None = path("billing_address.phone")
+    email: str | None = path("billing_address.email")
 
 
 class Bigcommerce(Adapter[Sale]):
@@ -103,22 +103,15 @@ class Bigcommerce(Adapter[Sale]):
         signing="https://developer.bigcommerce.com/docs/integrations/webhooks",
         payload="https://developer.bigcommerce.com/docs/rest-management/orders",
     )
-    setup = (
-        "In the store's control panel open Settings → API → Store-level API accounts, and create one with Orders: read-only.",
-        "Give its access token to this source as its key, its client secret as its secret, and the store's hash (the part after "
-        "/stores/ in the API path) as the option store_hash.",
-        "Create the webhook through the API (POST /stores/HASH/v3/hooks): scope store/order/*, destination {webhook_url}, "
-        "is_active true.",
-    )
     topics = ("store/order/*",)
     signature = StandardWebhooks(key=text_key)
-    patience = "takes 2xx; tries again for two days, then switches the webhook off"
-    kind = Field("scope")
+    retry_policy = "takes 2xx; tries again for two days, then switches the webhook off"
+    kind = BodyField("scope")
     delivery_id = Header("webhook-id")
     options = BigcommerceOptions
     reads = {}
     ignores = frozenset("store/order/message/* store/order/metafield/* store/order/archived store/[!o]*".split())
-    statuses = table(  # status_id
+    statuses = status_map(  # status_id
         pending="1 7 12",  # Pending, Awaiting Payment, Manual Verification
         paid="2 3 8 9 10 11 13 14",  # Shipped, Partially Shipped, Awaiting Pickup, Awaiting Shipment, Completed,
         # Awaiting Fulfillment, Disputed, Partially Refunded
@@ -129,7 +122,7 @@ class Bigcommerce(Adapter[Sale]):
     api = Api(
         origin="https://api.bigcommerce.com",
         authorize=lambda key, options: {"x-auth-token": key},
-        key_words="the access token of an API account of the store (Settings → API → Store-level API accounts)",
+        key_description="the access token of an API account of the store (Settings → API → Store-level API accounts)",
     )
     fetches = {
         "store/order/created": Notice,
@@ -139,7 +132,7 @@ class Bigcommerce(Adapter[Sale]):
         "store/order/transaction/created": TransactionNotice,
         "store/order/transaction/updated": TransactionNotice,
     }
-    document = Sale
+    resource = Sale
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
         return f"/stores/{event.options.store_hash}/v2/orders/{notice.order_id}"
@@ -158,7 +151,7 @@ class Bigcommerce(Adapter[Sale]):
             source_status=payload.status or payload.status_id,
             title=order_title(payload.id, []),
             value=Money.major(payload.total_inc_tax, currency),
-            refunds=so_far(Money.major(back or None, currency)),
+            refunds=refund_total(Money.major(back or None, currency)),
             ordered_at=payload.date_created,
             customer=Customer(
                 name=full_name(payload.first_name, payload.last_name),

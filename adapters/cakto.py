@@ -23,23 +23,23 @@ from pydantic import BeforeValidator
 from adapters.contract import (
     Adapter,
     AnyOf,
+    BodyField,
     Customer,
     Event,
-    Field,
     Hmac,
     IsoOrBlank,
     Item,
     Links,
-    Maybe,
     Money,
+    OptionalOf,
     Order,
     Origin,
     Payload,
     Status,
     body_token,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
     time_dot_body,
 )
 
@@ -50,23 +50,23 @@ class Sale(Payload):
     status: str | None = None
     amount: Decimal | None = None
     baseAmount: Decimal | None = None  # before a coupon and a card's interest
-    currency: str | None = place("offer.currency")
-    price: Decimal | None = place("offer.price")
-    product: str | None = place("product.name")
+    currency: str | None = path("offer.currency")
+    price: Decimal | None = path("offer.price")
+    product: str | None = path("product.name")
     createdAt: IsoOrBlank = None
     paidAt: IsoOrBlank = None
     refundedAt: IsoOrBlank = None
     chargedbackAt: IsoOrBlank = None
-    customer_id: str | None = place("customer.id")
-    customer_name: str | None = place("customer.name")
-    email: str | None = place("customer.email")
-    phone: str | None = place("customer.phone")
-    docNumber: str | None = place("customer.docNumber")
+    customer_id: str | None = path("customer.id")
+    customer_name: str | None = path("customer.name")
+    email: str | None = path("customer.email")
+    phone: str | None = path("customer.phone")
+    docNumber: str | None = path("customer.docNumber")
     # What a way to pay adds; only that it is there is read.
-    card: Maybe[Payload] = None
-    boleto: Maybe[Payload] = None
-    pix: Maybe[Payload] = None
-    picpay: Maybe[Payload] = None
+    card: OptionalOf[Payload] = None
+    boleto: OptionalOf[Payload] = None
+    pix: OptionalOf[Payload] = None
+    picpay: OptionalOf[Payload] = None
 
 
 def _listed(value: Any) -> Any:
@@ -83,12 +83,6 @@ class Cakto(Adapter[Notification]):
         signing="https://docs.cakto.com.br/conceitos/webhooks",
         payload="https://docs.cakto.com.br/conceitos/webhooks",
     )
-    setup = (
-        "In Cakto open Integrações → Webhooks → Adicionar.",
-        "Give {webhook_url} as the URL and choose the products.",
-        "Choose the events that are listed under topics, and save.",
-        "Copy the webhook's secret (Chave secreta) and give it to this source as its secret.",
-    )
     signature = AnyOf((
         Hmac(
             header="x-cakto-signature",
@@ -100,8 +94,8 @@ class Cakto(Adapter[Notification]):
         ),
         body_token("secret"),
     ))  # fmt: skip
-    kind = Field("event")
-    statuses = table(  # the events
+    kind = BodyField("event")
+    statuses = status_map(  # the events
         pending="pix_gerado boleto_gerado picpay_gerado openfinance_nubank_gerado",
         paid="purchase_approved subscription_renewed",
         failed="purchase_refused",

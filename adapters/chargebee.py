@@ -19,15 +19,15 @@ from dataclasses import replace
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Item,
     Links,
-    Many,
-    Maybe,
+    ListOf,
     Milliseconds,
     Money,
+    OptionalOf,
     Order,
     Origin,
     Payload,
@@ -36,8 +36,8 @@ from adapters.contract import (
     Token,
     full_name,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 # Refunds that took place, and those that came to nothing after all; the others are still on their way.
@@ -50,7 +50,7 @@ class Person(Payload):
     last_name: str | None = None
     email: str | None = None
     phone: str | None = None
-    crm_contact_id: str | None = place("meta_data.crm_contact_id")
+    crm_contact_id: str | None = path("meta_data.crm_contact_id")
 
 
 class Line(Payload):
@@ -71,8 +71,8 @@ class Invoice(Payload):
     paid_at: Seconds | None = None
     updated_at: Seconds | None = None
     resource_version: Milliseconds | None = None
-    line_items: Many[Line] = ()
-    billing_address: Maybe[Person] = None
+    line_items: ListOf[Line] = ()
+    billing_address: OptionalOf[Person] = None
 
 
 class LinkedRefund(Payload):
@@ -85,7 +85,7 @@ class CreditNote(Payload):
     reference_invoice_id: str | None = None
     currency_code: str
     resource_version: Milliseconds | None = None
-    linked_refunds: Many[LinkedRefund] = ()
+    linked_refunds: ListOf[LinkedRefund] = ()
 
 
 class LinkedCreditNote(Payload):
@@ -100,14 +100,14 @@ class Transaction(Payload):
     currency_code: str
     amount: int
     resource_version: Milliseconds | None = None
-    linked_credit_notes: Many[LinkedCreditNote] = ()
+    linked_credit_notes: ListOf[LinkedCreditNote] = ()
 
 
 class Content(Payload):
-    invoice: Maybe[Invoice] = None
-    credit_note: Maybe[CreditNote] = None
-    transaction: Maybe[Transaction] = None
-    customer: Maybe[Person] = None
+    invoice: OptionalOf[Invoice] = None
+    credit_note: OptionalOf[CreditNote] = None
+    transaction: OptionalOf[Transaction] = None
+    customer: OptionalOf[Person] = None
 
 
 class Notification(Payload):
@@ -121,14 +121,6 @@ class Chargebee(Adapter[Notification]):
         signing="https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings",
         payload="https://apidocs.chargebee.com/docs/api/events",
     )
-    setup = (
-        "In Chargebee open Settings → Configure Chargebee → Webhooks → Add Webhook.",
-        "Give {webhook_url} as the Webhook URL, and choose API Version 2.",
-        "Tick Protect webhook URL with basic authentication. This source's secret is written user:password: give what "
-        "stands before the colon as the username, and what stands after it as the password.",
-        "Choose the events listed under topics, and create the webhook; a test site has its own.",
-        "Optional: crm_contact_id in a customer's meta data leads straight to the CRM's contact.",
-    )
     topics = tuple(
         "invoice_generated invoice_updated invoice_deleted payment_succeeded payment_failed payment_refunded "
         "credit_note_created credit_note_updated".split()
@@ -136,12 +128,14 @@ class Chargebee(Adapter[Notification]):
     signature = Token(header="authorization", basic=True)
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     secret_prefix = "registry:"  # noqa: S105 - the username that stands before the password
-    kind = Field("event_type")
-    delivery_id = Field("id")
+    kind = BodyField("event_type")
+    delivery_id = BodyField("id")
     reads = dict.fromkeys((*topics, "invoice_generated_with_backdating"), Notification)
     ignores = frozenset("subscription_* customer_* card_* payment_source_* plan_* item_* coupon_*".split())
-    statuses = table(pending="pending posted", overdue="payment_due", failed="not_paid", paid="paid", canceled="voided")
-    patience = (
+    statuses = status_map(
+        pending="pending posted", overdue="payment_due", failed="not_paid", paid="paid", canceled="voided"
+    )
+    retry_policy = (
         "takes 2xx within 20 seconds; tries again 7 times: after 2, 6 and 30 minutes, 1 and 5 hours, 1 and 2 days"
     )
 

@@ -15,16 +15,16 @@ from collections.abc import Iterable
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Header,
     Hmac,
     Links,
     Origin,
     Payload,
-    place,
-    said,
+    distinct,
+    path,
     time_dot_body,
 )
 
@@ -34,9 +34,9 @@ class Contact(Payload):
     name: str | None = None
     email: str | None = None
     phone_number: str | None = None
-    cpf: str | None = place("custom_attributes.cpf")
-    cnpj: str | None = place("custom_attributes.cnpj")
-    document: str | None = place("custom_attributes.document")
+    cpf: str | None = path("custom_attributes.cpf")
+    cnpj: str | None = path("custom_attributes.cnpj")
+    document: str | None = path("custom_attributes.document")
 
 
 class Chatwoot(Adapter[Contact]):
@@ -44,13 +44,6 @@ class Chatwoot(Adapter[Contact]):
     links = Links(
         signing="https://developers.chatwoot.com/api-reference/webhooks/add-a-webhook",
         payload="https://www.chatwoot.com/hc/user-guide/articles/1677693021-how-to-use-webhooks",
-    )
-    setup = (
-        "In Chatwoot open Settings → Integrations → Webhooks → Configure, and choose Add new webhook.",
-        "Give {webhook_url} as the URL, choose the events Contact created and Contact updated, and save.",
-        "Copy the webhook's secret, and give it to this source as its secret. (Versions of Chatwoot that show no secret do "
-        "not sign; their deliveries are refused.)",
-        "Contacts are found by their phone, e-mail or document from then on; orders that waited for one are taken up.",
     )
     topics = ("contact_created", "contact_updated")
     signature = Hmac(
@@ -61,8 +54,8 @@ class Chatwoot(Adapter[Contact]):
         signed_words="the time, a dot, and the raw body",
         time_header="x-chatwoot-timestamp",
     )
-    patience = "waits 5 seconds; does not try again"
-    kind = Field("event")
+    retry_policy = "waits 5 seconds; does not try again"
+    kind = BodyField("event")
     delivery_id = Header("x-chatwoot-delivery")
     reads = dict.fromkeys(topics, Contact)
     ignores = frozenset("conversation_* message_* webwidget_triggered inbox_*".split())
@@ -72,7 +65,7 @@ class Chatwoot(Adapter[Contact]):
         yield Customer(
             name=payload.name,
             crm_id=payload.id,
-            emails=said([payload.email]),
-            phones=said([payload.phone_number]),
-            documents=said([payload.cpf, payload.cnpj, payload.document]),
+            emails=distinct([payload.email]),
+            phones=distinct([payload.phone_number]),
+            documents=distinct([payload.cpf, payload.cnpj, payload.document]),
         )

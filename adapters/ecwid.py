@@ -25,16 +25,16 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Hmac,
     Ignored,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Options,
     Order,
@@ -45,9 +45,9 @@ from adapters.contract import (
     bearer,
     json_body,
     order_title,
-    place,
-    so_far,
-    table,
+    path,
+    refund_total,
+    status_map,
 )
 
 
@@ -73,7 +73,7 @@ def _signed(delivery: Delivery) -> bytes:
 class Notice(Payload):
     storeId: str
     entityId: int
-    order_id: str | None = place("data.orderId")
+    order_id: str | None = path("data.orderId")
 
 
 class Line(Payload):
@@ -93,9 +93,9 @@ class Sale(Payload):
     updateDate: IsoOrBlank = None
     email: str | None = None
     customerId: str | None = None
-    name: str | None = place("billingPerson.name")
-    phone: str | None = place("billingPerson.phone")
-    items: Many[Line] = ()
+    name: str | None = path("billingPerson.name")
+    phone: str | None = path("billingPerson.phone")
+    items: ListOf[Line] = ()
 
 
 class Ecwid(Adapter[Sale]):
@@ -103,12 +103,6 @@ class Ecwid(Adapter[Sale]):
     links = Links(
         signing="https://api-docs.ecwid.com/reference/webhooks-best-practices",
         payload="https://api-docs.ecwid.com/reference/get-order",
-    )
-    setup = (
-        "In the store's control panel open Apps → My Apps (or my.ecwid.com/#develop-apps), and make a custom app with the scope read_orders.",
-        "In the app's settings give {webhook_url} as the webhook URL, with the events order.created and order.updated.",
-        "Give the app's client secret to this source as its secret, and the app's secret access token (secret_…) as its key.",
-        "Give the store's number as the option store_id, and what it sells in as the option currency (BRL, USD …).",
     )
     topics = ("order.created", "order.updated")
     signature = Hmac(
@@ -118,20 +112,22 @@ class Ecwid(Adapter[Sale]):
         proves_body=False,
         signed_words="eventCreated and eventId of the body",
     )
-    patience = "takes 200 alone; tries again every 15 minutes, then hourly, for 24 hours"
-    kind = Field("eventType")
-    delivery_id = Field("eventId")
+    retry_policy = "takes 200 alone; tries again every 15 minutes, then hourly, for 24 hours"
+    kind = BodyField("eventType")
+    delivery_id = BodyField("eventId")
     options = EcwidOptions
     reads = {}
     ignores = frozenset(
         "order.deleted unfinished_order.* product.* category.* customer.* application.* profile.*".split()
     )
-    statuses = table(
+    statuses = status_map(
         pending="AWAITING_PAYMENT", paid="PAID PARTIALLY_REFUNDED", canceled="CANCELLED", refunded="REFUNDED"
     )
-    api = Api(origin="https://app.ecwid.com", authorize=bearer, key_words="the app's secret access token (secret_…)")
+    api = Api(
+        origin="https://app.ecwid.com", authorize=bearer, key_description="the app's secret access token (secret_…)"
+    )
     fetches = dict.fromkeys(topics, Notice)
-    document = Sale
+    resource = Sale
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
         if notice.storeId != event.options.store_id:
@@ -158,7 +154,7 @@ class Ecwid(Adapter[Sale]):
             source_status=payload.paymentStatus,
             title=order_title(payload.vendorOrderNumber or payload.orderNumber, items),
             value=Money.major(payload.total, currency),
-            refunds=so_far(Money.major(payload.refundedAmount or None, currency)),
+            refunds=refund_total(Money.major(payload.refundedAmount or None, currency)),
             ordered_at=payload.createDate,
             customer=Customer(
                 name=payload.name, id=payload.customerId, emails=(payload.email,), phones=(payload.phone,)

@@ -25,15 +25,15 @@ from typing import Any, Literal
 from adapters.contract import (
     BRASILIA,
     Adapter,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Hmac,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Options,
     Order,
@@ -45,15 +45,15 @@ from adapters.contract import (
     body_token,
     form_body,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
 class Line(Payload):
     name: str | None = None
-    price: Decimal | None = place("price.value")
-    currency: str | None = place("price.currency")
+    price: Decimal | None = path("price.value")
+    currency: str | None = path("price.currency")
     skuReference: str | None = None
 
 
@@ -61,28 +61,28 @@ class Invoice(Payload):
     """The names of webhook v3 first, those of postback v2 after them."""
 
     sentDate: IsoOrBlank = None
-    id: str = place("data.id", "trans_cod", otherwise=...)
-    status: str | None = place("data.status")
-    created_at: IsoOrBlank = place("data.createdAt")
-    paid_at: IsoOrBlank = place("data.paidAt")
-    price: Decimal | None = place("data.price.value", "trans_value")
-    currency: str | None = place("data.price.currency", "trans_currency")
-    paid: Decimal | None = place("data.paid.value")
-    paid_currency: str | None = place("data.paid.currency")
-    buyer_id: str | None = place("data.buyer.id", "cus_cod")
-    name: str | None = place("data.buyer.name", "cus_name")
-    document: str | None = place("data.buyer.document", "cus_taxnumber")
-    email: str | None = place("data.buyer.email", "cus_email")
-    cellphone: str | None = place("data.buyer.cellphone", "cus_cel")
-    phone: str | None = place("data.buyer.phone", "cus_tel")
-    phone2: str | None = place("data.buyer.phone2")
-    items: Many[Line] = place("data.items", otherwise=())
+    id: str = path("data.id", "trans_cod", otherwise=...)
+    status: str | None = path("data.status")
+    created_at: IsoOrBlank = path("data.createdAt")
+    paid_at: IsoOrBlank = path("data.paidAt")
+    price: Decimal | None = path("data.price.value", "trans_value")
+    currency: str | None = path("data.price.currency", "trans_currency")
+    paid: Decimal | None = path("data.paid.value")
+    paid_currency: str | None = path("data.paid.currency")
+    buyer_id: str | None = path("data.buyer.id", "cus_cod")
+    name: str | None = path("data.buyer.name", "cus_name")
+    document: str | None = path("data.buyer.document", "cus_taxnumber")
+    email: str | None = path("data.buyer.email", "cus_email")
+    cellphone: str | None = path("data.buyer.cellphone", "cus_cel")
+    phone: str | None = path("data.buyer.phone", "cus_tel")
+    phone2: str | None = path("data.buyer.phone2")
+    items: ListOf[Line] = path("data.items", otherwise=())
 
 
 class Postback(Invoice):
     """The invoice of postback v2: flat, numbers as text."""
 
-    status: str = place("trans_status", otherwise=...)
+    status: str = path("trans_status", otherwise=...)
     trans_createdate: str | None = None
     trans_createtime: str | None = None
     trans_paiddate: str | None = None
@@ -104,18 +104,11 @@ class Eduzz(Adapter[Invoice]):
         signing="https://developers.eduzz.com/docs/webhook/security",
         payload="https://developers.eduzz.com/reference/webhook/myeduzz-invoice-paid",
     )
-    setup = (
-        "Open integrations.eduzz.com/webhook/configs (Developer Hub → Webhook) and make a configuration.",
-        "Give {webhook_url} as the URL and choose the events of MyEduzz that are listed under topics.",
-        "Make a key for it and give that key to this source as its secret.",
-        "An older postback (v2, set up in Órbita): set this source's option version=v2, and give it the chave de origem "
-        "that Órbita shows under API as its secret.",
-    )
     signature = Hmac(header="x-signature", encoding="hex")
-    kind = Field("event")
-    delivery_id = Field("id")
+    kind = BodyField("event")
+    delivery_id = BodyField("id")
     options = EduzzOptions
-    statuses = table(  # webhook v3: the event, after `myeduzz.`
+    statuses = status_map(  # webhook v3: the event, after `myeduzz.`
         pending="invoice_opened invoice_waiting_payment invoice_scheduled invoice_recovering invoice_processing "
         "invoice_negotiated",
         paid="invoice_paid invoice_waiting_refund",
@@ -123,7 +116,7 @@ class Eduzz(Adapter[Invoice]):
         failed="invoice_refused",
         canceled="invoice_canceled invoice_expired",
         refunded="invoice_refunded invoice_chargeback",
-    ) | table(  # postback v2: trans_status
+    ) | status_map(  # postback v2: trans_status
         pending="1 11",  # open; in recovery
         paid="3 6",  # 6 waits for its refund
         overdue="15",  # a subscription's invoice past due
@@ -150,9 +143,9 @@ class Eduzz(Adapter[Invoice]):
         def document() -> Any:
             return self.document_of(delivery)
 
-        if Field("trans_cod").read(delivery, document) is not None:
+        if BodyField("trans_cod").read(delivery, document) is not None:
             return POSTBACK
-        if Field("event").read(delivery, document) is None and (kind := Field("type").read(delivery, document)):
+        if BodyField("event").read(delivery, document) is None and (kind := BodyField("type").read(delivery, document)):
             return kind
         return super().kind_of(delivery, options)
 

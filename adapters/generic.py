@@ -32,11 +32,11 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from adapters.contract import (
     TOTAL,
     Adapter,
-    Always,
+    BodyField,
+    Constant,
     Customer,
     Delivery,
     Event,
-    Field,
     Header,
     Hmac,
     Ignored,
@@ -243,9 +243,9 @@ def _place(text: str) -> Where:
             case "query":
                 return Query(name)
             case "field":
-                return Field(name)
+                return BodyField(name)
             case "always":
-                return Always(name)
+                return Constant(name)
     raise ValueError("is written header:NAME, query:NAME, field:PATH or always:WORD")
 
 
@@ -255,7 +255,7 @@ def _place_text(text: str) -> str:
 
 
 def _id_place(text: str) -> str:
-    if isinstance(_place(text), Always):
+    if isinstance(_place(text), Constant):
         raise ValueError(
             "is in a header:NAME, query:NAME or field:PATH; always the same, no delivery would be a new one"
         )
@@ -476,11 +476,6 @@ READ_TIME = {"iso": TypeAdapter(Iso), "seconds": TypeAdapter(Seconds), "millisec
 class Generic(Adapter[Document]):
     name, title, origin = "generic", "Any signed webhook", Origin.WEBHOOK
     links = Links(signing="docs/generic.md", payload="docs/generic.md")
-    setup = (
-        "Read how your shop signs its webhooks and what it sends; write the options as docs/generic.md shows.",
-        "Try them on a delivery you have: `orders-registry try SOURCE --headers F --body F`.",
-        "Give {webhook_url} to your shop, and its secret to this source (or this source's secret to your shop).",
-    )
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     options = GenericOptions
     reads = {}  # the options say which

@@ -22,10 +22,10 @@ from typing import Any
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Ignored,
     IsoOrBlank,
     Item,
@@ -38,7 +38,7 @@ from adapters.contract import (
     Token,
     json_body,
     order_title,
-    table,
+    status_map,
 )
 
 
@@ -62,24 +62,16 @@ class Ping(Payload):
 class Gumroad(Adapter[Ping]):
     name, title, origin = "gumroad", "Gumroad", Origin.COMMERCE
     links = Links(signing="https://gumroad.com/ping", payload="https://app.gumroad.com/api#resource-subscriptions")
-    setup = (
-        "In Gumroad open Settings → Advanced → Ping.",
-        "Give {webhook_url}?token= followed by this source's secret as the Ping endpoint, and save.",
-        "The Ping endpoint tells of sales only. For refunds and disputes make an application on the same page, generate "
-        "its access token, and subscribe the same address to each of the topics (PUT "
-        "https://api.gumroad.com/v2/resource_subscriptions with access_token, resource_name and post_url).",
-        "Send test ping repeats your latest sale: it is answered, and not kept as an order.",
-    )
     topics = ("sale", "refund", "dispute", "dispute_won")
     signature = Token(query="token")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     body = "form"
-    kind = Field("resource_name")
-    delivery_id = Field("resource_name", "sale_id", "refunded")  # a retry adds `retry_count`, so the body differs
+    kind = BodyField("resource_name")
+    delivery_id = BodyField("resource_name", "sale_id", "refunded")  # a retry adds `retry_count`, so the body differs
     reads = dict.fromkeys(topics, Ping)
     ignores = frozenset({"cancellation", "subscription_*"})
-    statuses = table(paid="sale dispute_won", nothing="refund dispute")
-    patience = (
+    statuses = status_map(paid="sale dispute_won", nothing="refund dispute")
+    retry_policy = (
         "takes 2xx within 5 seconds; after 499, 500, 502, 503 or 504 it tries 3 times more in 14 minutes, after anything "
         "else never again: what is refused here is lost"
     )

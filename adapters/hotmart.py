@@ -19,14 +19,14 @@ from decimal import Decimal
 from adapters.contract import (
     UNKNOWN,
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Item,
     Links,
-    Maybe,
     Milliseconds,
     Money,
+    OptionalOf,
     Order,
     Origin,
     Payload,
@@ -34,8 +34,8 @@ from adapters.contract import (
     Token,
     full_name,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
@@ -46,24 +46,24 @@ class Price(Payload):
 
 class Purchase(Payload):
     creation_date: Milliseconds | None = None
-    transaction: str = place("data.purchase.transaction", otherwise=...)
-    status: str | None = place("data.purchase.status")
-    order_date: Milliseconds | None = place("data.purchase.order_date")
-    approved_date: Milliseconds | None = place("data.purchase.approved_date")
-    price: Maybe[Price] = place("data.purchase.price")
-    full_price: Maybe[Price] = place("data.purchase.full_price")
-    original_offer_price: Maybe[Price] = place("data.purchase.original_offer_price")
-    refusal_reason: str | None = place("data.purchase.payment.refusal_reason")
-    product_id: str | None = place("data.product.id")
-    product: str | None = place("data.product.name")
-    name: str | None = place("data.buyer.name")
-    first_name: str | None = place("data.buyer.first_name")
-    last_name: str | None = place("data.buyer.last_name")
-    email: str | None = place("data.buyer.email")
-    document: str | None = place("data.buyer.document")
-    document_type: str | None = place("data.buyer.document_type")
-    phone: str | None = place("data.buyer.checkout_phone")
-    area: str | None = place("data.buyer.checkout_phone_code")
+    transaction: str = path("data.purchase.transaction", otherwise=...)
+    status: str | None = path("data.purchase.status")
+    order_date: Milliseconds | None = path("data.purchase.order_date")
+    approved_date: Milliseconds | None = path("data.purchase.approved_date")
+    price: OptionalOf[Price] = path("data.purchase.price")
+    full_price: OptionalOf[Price] = path("data.purchase.full_price")
+    original_offer_price: OptionalOf[Price] = path("data.purchase.original_offer_price")
+    refusal_reason: str | None = path("data.purchase.payment.refusal_reason")
+    product_id: str | None = path("data.product.id")
+    product: str | None = path("data.product.name")
+    name: str | None = path("data.buyer.name")
+    first_name: str | None = path("data.buyer.first_name")
+    last_name: str | None = path("data.buyer.last_name")
+    email: str | None = path("data.buyer.email")
+    document: str | None = path("data.buyer.document")
+    document_type: str | None = path("data.buyer.document_type")
+    phone: str | None = path("data.buyer.checkout_phone")
+    area: str | None = path("data.buyer.checkout_phone_code")
 
 
 class Hotmart(Adapter[Purchase]):
@@ -72,17 +72,10 @@ class Hotmart(Adapter[Purchase]):
         signing="https://help.hotmart.com/en/article/360001491352",
         payload="https://developers.hotmart.com/docs/pt-BR/2.0.0/webhook/purchase-webhook/",
     )
-    setup = (
-        "In Hotmart open Ferramentas → Ver todas → Webhook (API e notificações) → Cadastrar Webhook.",
-        "Give {webhook_url} as the URL, choose version 2.0.0, and all products or the ones you want.",
-        "Choose the events that are listed under topics, and save.",
-        "On the tab Autenticação copy the Hottok and give it to this source as its secret.",
-        "Hotmart turns a configuration off whose URL answers with an error: turn it on again there.",
-    )
     signature = Token(header="x-hotmart-hottok")
-    kind = Field("event")
-    delivery_id = Field("id")
-    statuses = table(  # data.purchase.status
+    kind = BodyField("event")
+    delivery_id = BodyField("id")
+    statuses = status_map(  # data.purchase.status
         pending="STARTED PRINTED_BILLET BILLET_PRINTED WAITING_PAYMENT PROCESSING_TRANSACTION UNDER_ANALISYS PRE_ORDER",
         paid="APPROVED COMPLETE COMPLETED PARTIALLY_REFUNDED DISPUTE PROTESTED",
         overdue="DELAYED OVERDUE",
@@ -91,7 +84,7 @@ class Hotmart(Adapter[Purchase]):
         refunded="REFUNDED CHARGEBACK",
     )
     # What the event itself says, whatever the purchase's status is called by then.
-    told = table(
+    told = status_map(
         pending="PURCHASE_BILLET_PRINTED",
         paid="PURCHASE_APPROVED PURCHASE_COMPLETE PURCHASE_PROTEST",
         overdue="PURCHASE_DELAYED",

@@ -21,10 +21,10 @@ from adapters.contract import (
     BRASILIA,
     UNKNOWN,
     Adapter,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Hmac,
     IsoOrBlank,
     Item,
@@ -34,8 +34,8 @@ from adapters.contract import (
     Origin,
     Payload,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
@@ -46,16 +46,16 @@ class Sale(Payload):
     created_at: IsoOrBlank = None
     updated_at: IsoOrBlank = None
     approved_date: IsoOrBlank = None
-    product: str | None = place("Product.product_name")
-    name: str | None = place("Customer.full_name")
-    email: str | None = place("Customer.email")
-    mobile: str | None = place("Customer.mobile")
-    cpf: str | None = place("Customer.CPF")
-    cnpj: str | None = place("Customer.cnpj")
-    charge_amount: int | None = place("Commissions.charge_amount")
-    base_price: int | None = place("Commissions.product_base_price")
-    base_currency: str | None = place("Commissions.product_base_price_currency")
-    currency: str | None = place("Commissions.currency")
+    product: str | None = path("Product.product_name")
+    name: str | None = path("Customer.full_name")
+    email: str | None = path("Customer.email")
+    mobile: str | None = path("Customer.mobile")
+    cpf: str | None = path("Customer.CPF")
+    cnpj: str | None = path("Customer.cnpj")
+    charge_amount: int | None = path("Commissions.charge_amount")
+    base_price: int | None = path("Commissions.product_base_price")
+    base_currency: str | None = path("Commissions.product_base_price_currency")
+    currency: str | None = path("Commissions.currency")
 
 
 CART = "carrinho_abandonado"
@@ -67,18 +67,12 @@ class Kiwify(Adapter[Sale]):
         signing="https://docs.kiwify.com.br/api-reference/webhooks/receiving",
         payload="https://docs.kiwify.com.br/api-reference/webhooks/receiving",
     )
-    setup = (
-        "In Kiwify open Apps → Webhooks → Criar webhook.",
-        "Give {webhook_url} as the URL, and all products or the ones you want.",
-        "Choose the events: all but Carrinho abandonado and Assinatura cancelada, which are no orders.",
-        "Copy the webhook's Token and give it to this source as its secret; without a token Kiwify signs nothing.",
-    )
     signature = Hmac(query="signature", algorithm="sha1", encoding="hex")
-    kind = Field("webhook_event_type")
+    kind = BodyField("webhook_event_type")
     # order_status
-    statuses = table(pending="waiting_payment", paid="paid", failed="refused", refunded="refunded chargedback")
+    statuses = status_map(pending="waiting_payment", paid="paid", failed="refused", refunded="refunded chargedback")
     # What the event itself says, whatever the order's status is called by then.
-    told = table(
+    told = status_map(
         pending="billet_created pix_created",
         overdue="subscription_late",
         failed="order_rejected",
@@ -99,7 +93,7 @@ class Kiwify(Adapter[Sale]):
         return wrapped if isinstance(wrapped, dict) else document
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
-        if Field("status").read(delivery, lambda: self.document_of(delivery)) == "abandoned":
+        if BodyField("status").read(delivery, lambda: self.document_of(delivery)) == "abandoned":
             return CART
         return super().kind_of(delivery, options)
 

@@ -21,9 +21,9 @@ from typing import Literal
 from adapters.contract import (
     UNKNOWN,
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Hmac,
     Ignored,
     IsoOrBlank,
@@ -36,9 +36,9 @@ from adapters.contract import (
     Payload,
     Status,
     order_title,
-    place,
-    so_far,
-    table,
+    path,
+    refund_total,
+    status_map,
 )
 
 
@@ -51,25 +51,25 @@ class LemonSqueezyOptions(Options):
 class Sale(Payload):
     """An order, or an invoice of a subscription."""
 
-    id: str = place("data.id", otherwise=...)
-    status: str = place("data.attributes.status", otherwise=...)
-    currency: str = place("data.attributes.currency", otherwise=...)
-    total: int = place("data.attributes.total", otherwise=...)
-    refunded: bool | None = place("data.attributes.refunded")
-    refunded_amount: int | None = place("data.attributes.refunded_amount")
-    order_number: str | None = place("data.attributes.order_number")
-    billing_reason: str | None = place("data.attributes.billing_reason")
-    customer_id: str | None = place("data.attributes.customer_id")
-    user_name: str | None = place("data.attributes.user_name")
-    user_email: str | None = place("data.attributes.user_email")
-    product_name: str | None = place("data.attributes.first_order_item.product_name")
-    quantity: int | None = place("data.attributes.first_order_item.quantity")
-    price: int | None = place("data.attributes.first_order_item.price")
-    created_at: IsoOrBlank = place("data.attributes.created_at")
-    updated_at: IsoOrBlank = place("data.attributes.updated_at")
-    test_mode: bool | None = place("data.attributes.test_mode")
-    crm_contact_id: str | None = place("meta.custom_data.crm_contact_id")
-    deal_id: str | None = place("meta.custom_data.deal_id")
+    id: str = path("data.id", otherwise=...)
+    status: str = path("data.attributes.status", otherwise=...)
+    currency: str = path("data.attributes.currency", otherwise=...)
+    total: int = path("data.attributes.total", otherwise=...)
+    refunded: bool | None = path("data.attributes.refunded")
+    refunded_amount: int | None = path("data.attributes.refunded_amount")
+    order_number: str | None = path("data.attributes.order_number")
+    billing_reason: str | None = path("data.attributes.billing_reason")
+    customer_id: str | None = path("data.attributes.customer_id")
+    user_name: str | None = path("data.attributes.user_name")
+    user_email: str | None = path("data.attributes.user_email")
+    product_name: str | None = path("data.attributes.first_order_item.product_name")
+    quantity: int | None = path("data.attributes.first_order_item.quantity")
+    price: int | None = path("data.attributes.first_order_item.price")
+    created_at: IsoOrBlank = path("data.attributes.created_at")
+    updated_at: IsoOrBlank = path("data.attributes.updated_at")
+    test_mode: bool | None = path("data.attributes.test_mode")
+    crm_contact_id: str | None = path("meta.custom_data.crm_contact_id")
+    deal_id: str | None = path("meta.custom_data.deal_id")
 
 
 class LemonSqueezy(Adapter[Sale]):
@@ -78,33 +78,23 @@ class LemonSqueezy(Adapter[Sale]):
         signing="https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
         payload="https://docs.lemonsqueezy.com/help/webhooks/event-types",
     )
-    setup = (
-        "In Lemon Squeezy open Settings → Webhooks and click the plus.",
-        "Give {webhook_url} as the Callback URL.",
-        "Make up a Signing secret of 6 to 40 characters (better 32 or more), and give it to this source as its secret.",
-        "Choose the events listed under topics, and save the webhook; test mode and live mode have one each.",
-        "Subscriptions: their first payment comes as an order and as an invoice. If you chose both kinds of events, set "
-        "the option first_invoices=skip on this source.",
-        "Optional: checkout[custom][crm_contact_id] and checkout[custom][deal_id] in your checkout links lead to the "
-        "CRM's contact and deal.",
-    )
     topics = tuple(
         "order_created order_refunded subscription_payment_success subscription_payment_failed "
         "subscription_payment_recovered subscription_payment_refunded".split()
     )
     signature = Hmac(header="x-signature", encoding="hex")
-    kind = Field("meta.event_name")
+    kind = BodyField("meta.event_name")
     reads = dict.fromkeys(topics, Sale)
     ignores = frozenset("subscription_* license_key_* affiliate_* customer_*".split())
     options = LemonSqueezyOptions
-    statuses = table(
+    statuses = status_map(
         pending="pending",
         paid="paid partial_refund",
         failed="failed fraudulent",
         canceled="void",
         refunded="refunded",
     )
-    patience = "takes 200 only; tries again after 5, 25 and 125 seconds, then gives the event up"
+    retry_policy = "takes 200 only; tries again after 5, 25 and 125 seconds, then gives the event up"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         sale, invoice = payload, event.kind.startswith("subscription_payment_")
@@ -129,7 +119,7 @@ class LemonSqueezy(Adapter[Sale]):
             title=order_title(sale.order_number, [sale.product_name])
             or (f"Subscription invoice {sale.id}" if invoice else None),
             value=Money.of(sale.total, sale.currency),
-            refunds=so_far(Money.of(sale.refunded_amount or None, sale.currency)),
+            refunds=refund_total(Money.of(sale.refunded_amount or None, sale.currency)),
             ordered_at=sale.created_at,
             paid_at=(sale.updated_at if invoice else sale.created_at) if paid_now and status is Status.PAID else None,
             customer=Customer(

@@ -31,14 +31,14 @@ from typing import Any
 from adapters.contract import (
     Adapter,
     Api,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -52,9 +52,9 @@ from adapters.contract import (
     full_name,
     one_header,
     order_title,
-    place,
-    so_far,
-    table,
+    path,
+    refund_total,
+    status_map,
     text_key,
     usable,
 )
@@ -107,7 +107,7 @@ class Manifest(Signature):
         return delivery.changed(headers={"x-signature": f"ts={sent_at},v1={mac}"})
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return (
             "HMAC-SHA256 of the id in the address, the request's id and a time, hex, in the header `x-signature`; "
             "the body is not covered, and is read back from the source"
@@ -115,7 +115,7 @@ class Manifest(Signature):
 
 
 class Notice(Payload):
-    id: str | None = place("data.id")
+    id: str | None = path("data.id")
 
 
 class Line(Payload):
@@ -135,34 +135,34 @@ class Sale(Payload):
     id: str
     status: str
     status_detail: str | None = None
-    amount: Decimal | None = place("transaction_amount", "total_amount")
-    currency: str | None = place("currency_id", "currency")
+    amount: Decimal | None = path("transaction_amount", "total_amount")
+    currency: str | None = path("currency_id", "currency")
     country_code: str | None = None
     transaction_amount_refunded: Decimal | None = None
-    refunds: Many[Refund] = place("transactions.refunds", otherwise=())
-    created: IsoOrBlank = place("date_created", "created_date")
-    updated: IsoOrBlank = place("date_last_updated", "last_updated_date")
+    refunds: ListOf[Refund] = path("transactions.refunds", otherwise=())
+    created: IsoOrBlank = path("date_created", "created_date")
+    updated: IsoOrBlank = path("date_last_updated", "last_updated_date")
     date_approved: IsoOrBlank = None
     external_reference: str | None = None
     description: str | None = None
-    items: Many[Line] = place("additional_info.items", "items", otherwise=())
+    items: ListOf[Line] = path("additional_info.items", "items", otherwise=())
     live_mode: bool | None = None
-    customer_id: str | None = place("payer.customer_id")
-    payer_id: str | None = place("payer.id")
-    email: str | None = place("payer.email")
-    document_type: str | None = place("payer.identification.type")
-    document: str | None = place("payer.identification.number")
-    first_name: str | None = place("payer.first_name")
-    last_name: str | None = place("payer.last_name")
-    area_code: str | None = place("payer.phone.area_code")
-    number: str | None = place("payer.phone.number")
+    customer_id: str | None = path("payer.customer_id")
+    payer_id: str | None = path("payer.id")
+    email: str | None = path("payer.email")
+    document_type: str | None = path("payer.identification.type")
+    document: str | None = path("payer.identification.number")
+    first_name: str | None = path("payer.first_name")
+    last_name: str | None = path("payer.last_name")
+    area_code: str | None = path("payer.phone.area_code")
+    number: str | None = path("payer.phone.number")
     # What the shop itself sent along.
-    sent_first_name: str | None = place("additional_info.payer.first_name")
-    sent_last_name: str | None = place("additional_info.payer.last_name")
-    sent_area_code: str | None = place("additional_info.payer.phone.area_code")
-    sent_number: str | None = place("additional_info.payer.phone.number")
-    crm_contact_id: str | None = place("metadata.crm_contact_id")
-    deal_id: str | None = place("metadata.deal_id")
+    sent_first_name: str | None = path("additional_info.payer.first_name")
+    sent_last_name: str | None = path("additional_info.payer.last_name")
+    sent_area_code: str | None = path("additional_info.payer.phone.area_code")
+    sent_number: str | None = path("additional_info.payer.phone.number")
+    crm_contact_id: str | None = path("metadata.crm_contact_id")
+    deal_id: str | None = path("metadata.deal_id")
 
 
 NEEDED = {
@@ -177,28 +177,18 @@ class MercadoPago(Adapter[Sale]):
         signing="https://www.mercadopago.com.br/developers/pt/docs/your-integrations/notifications/webhooks",
         payload="https://www.mercadopago.com.br/developers/pt/reference/payments/_payments_id/get",
     )
-    setup = (
-        "At mercadopago.com.br/developers open Suas integrações and choose the application that takes the payments.",
-        "Under Webhooks → Configurar notificações choose Modo de produção and give {webhook_url} as the URL.",
-        "Choose the events Pagamentos and Order (Mercado Pago), and save.",
-        "Reveal the Assinatura secreta that is now shown, and give it to this source as its secret.",
-        "Under Credenciais de produção copy the Access Token (APP_USR-…), and give it to this source as its key.",
-        "Notices of QR Code payments and IPN are not signed by Mercado Pago, and are refused.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your payments; they lead straight to the "
-        "CRM's contact and deal.",
-    )
     topics = ("payment", "order")
     signature = Manifest()
-    patience = "takes 200 or 201 within 22 seconds; tries again after 15 minutes, then ever later, for several days"
-    kind = Field("type")
+    retry_policy = "takes 200 or 201 within 22 seconds; tries again after 15 minutes, then ever later, for several days"
+    kind = BodyField("type")
     # Sample notices of the manual share one id; with what happened and when, they stay apart, and a repeat is the same.
-    delivery_id = Field("id", "action", "date_created")
+    delivery_id = BodyField("id", "action", "date_created")
     reads = {}
     ignores = frozenset(
         f"{IPN} topic_* merchant_order subscription_* plan invoice mp-connect wallet_* delivery* point_integration_* "
         "stop_delivery_*".split()
     )
-    statuses = table(
+    statuses = status_map(
         "payment",
         pending="pending in_process authorized",
         # In mediation is an open dispute about money that was paid; `reimbursed` is to the seller.
@@ -206,7 +196,7 @@ class MercadoPago(Adapter[Sale]):
         failed="rejected",
         canceled="cancelled canceled",  # the second is the newer pages' spelling
         refunded="refunded charged_back",
-    ) | table(
+    ) | status_map(
         "order",
         pending="created processing action_required at_terminal",
         paid="processed charged_back.in_process charged_back.settled",  # the last is to the seller
@@ -217,10 +207,10 @@ class MercadoPago(Adapter[Sale]):
     api = Api(
         origin="https://api.mercadopago.com",
         authorize=bearer,
-        key_words="the Access Token of the application (Suas integrações → Credenciais de produção, APP_USR-…)",
+        key_description="the Access Token of the application (Suas integrações → Credenciais de produção, APP_USR-…)",
     )
     fetches = dict.fromkeys(topics, Notice)
-    document = Sale
+    resource = Sale
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         document = self.document_of(delivery)
@@ -262,7 +252,7 @@ class MercadoPago(Adapter[Sale]):
             source_status=payload.status,
             title=order_title(payload.external_reference, items or [payload.description]),
             value=Money.major(payload.amount, currency),
-            refunds=so_far(back),
+            refunds=refund_total(back),
             ordered_at=payload.created,
             paid_at=paid_at,
             customer=_customer(payload),

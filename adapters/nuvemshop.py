@@ -24,15 +24,15 @@ from typing import Any
 from adapters.contract import (
     Adapter,
     Api,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Hmac,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -42,8 +42,8 @@ from adapters.contract import (
     Status,
     Unreadable,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
@@ -64,23 +64,23 @@ class Sale(Payload):
     number: str | None = None
     status: str | None = None
     payment_status: str | None = None
-    total: Decimal = place("total", "price", otherwise=...)  # `price` in older examples of the manual
+    total: Decimal = path("total", "price", otherwise=...)  # `price` in older examples of the manual
     currency: str
     created_at: IsoOrBlank = None
     updated_at: IsoOrBlank = None
     paid_at: IsoOrBlank = None
-    customer_id: str | None = place("customer.id")
-    name: str | None = place("customer.name")
-    email: str | None = place("customer.email")
-    phone: str | None = place("customer.phone")
-    identification: str | None = place("customer.identification")
+    customer_id: str | None = path("customer.id")
+    name: str | None = path("customer.name")
+    email: str | None = path("customer.email")
+    phone: str | None = path("customer.phone")
+    identification: str | None = path("customer.identification")
     contact_name: str | None = None
     contact_email: str | None = None
     contact_phone: str | None = None
     contact_identification: str | None = None
     billing_name: str | None = None
     billing_phone: str | None = None
-    products: Many[Line] = ()
+    products: ListOf[Line] = ()
 
 
 class Nuvemshop(Adapter[Sale]):
@@ -89,17 +89,10 @@ class Nuvemshop(Adapter[Sale]):
         signing="https://tiendanube.github.io/api-documentation/resources/webhook",
         payload="https://tiendanube.github.io/api-documentation/resources/order",
     )
-    setup = (
-        "At partners.nuvemshop.com.br create an app with the scopes read_orders and read_customers, and install it in the store.",
-        "Give the app's client secret to this source as its secret, and the access token of that installation as its key.",
-        "Create the webhooks through the API (POST /v1/STORE/webhooks): url {webhook_url}, one for each of the events order/created, "
-        "order/updated, order/paid, order/cancelled, order/edited, order/voided. Webhooks made elsewhere are not signed.",
-        "In the app's settings give {webhook_url} for the three LGPD notices as well: they are recorded as privacy requests.",
-    )
     topics = tuple("order/created order/updated order/paid order/cancelled order/edited order/voided".split())
     signature = Hmac(header="x-linkedstore-hmac-sha256", encoding="hex")
-    patience = "takes 2xx within 3 seconds; tries again 18 times in 48 hours"
-    kind = Field("event")
+    retry_policy = "takes 2xx within 3 seconds; tries again 18 times in 48 hours"
+    kind = BodyField("event")
     reads = {}
     ignores = frozenset(
         "product/* product_variant/* customer/* category/* app/* domain/* fulfillment_order/* location/* subscription/* "
@@ -110,7 +103,7 @@ class Nuvemshop(Adapter[Sale]):
         "customers/redact": Privacy(Request.ERASE, 15),
         "store/redact": Privacy(Request.ERASE_SHOP, 15),
     }
-    statuses = table(
+    statuses = status_map(
         pending="authorized pending pending_confirmation unpaid",  # the last is a draft's word
         # The documents read have neither partially_paid nor partially_refunded, and they can mean nothing else.
         partially_paid="partially_paid",
@@ -122,13 +115,13 @@ class Nuvemshop(Adapter[Sale]):
         origin="https://api.nuvemshop.com.br",
         # The header's name is really this; and who asks must say how to reach them.
         authorize=lambda key, options: {"authentication": f"bearer {key}", "user-agent": "Orders Registry (webhooks)"},
-        key_words="the access token that the app got when it was installed in the store",
+        key_description="the access token that the app got when it was installed in the store",
     )
     fetches = dict.fromkeys(
         (*topics, *"order/custom_fields_updated order/fulfilled order/packed order/pending order/unpacked".split()),
         Notice,
     )
-    document = Sale
+    resource = Sale
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         document = self.document_of(delivery)

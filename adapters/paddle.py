@@ -23,14 +23,14 @@ from pydantic import Field as Range
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Ignored,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Options,
     Order,
@@ -42,8 +42,8 @@ from adapters.contract import (
     currency_code,
     decimals,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
@@ -61,9 +61,9 @@ class Totals(Payload):
 
 
 class Line(Payload):
-    name: str | None = place("product.name")
+    name: str | None = path("product.name")
     quantity: int | None = None
-    price: str | None = place("unit_totals.subtotal")
+    price: str | None = path("unit_totals.subtotal")
 
 
 class Attempt(Payload):
@@ -72,27 +72,27 @@ class Attempt(Payload):
 
 
 class Transaction(Payload):
-    id: str = place("data.id", otherwise=...)
-    status: str = place("data.status", otherwise=...)
-    currency_code: str = place("data.currency_code", otherwise=...)
-    totals: Totals = place("data.details.totals", otherwise=...)
-    lines: Many[Line] = place("data.details.line_items", otherwise=())
-    customer_id: str | None = place("data.customer_id")
-    invoice_number: str | None = place("data.invoice_number")
-    payments: Many[Attempt] = place("data.payments", otherwise=())
-    crm_contact_id: str | None = place("data.custom_data.crm_contact_id")
-    deal_id: str | None = place("data.custom_data.deal_id")
-    created_at: IsoOrBlank = place("data.created_at")
+    id: str = path("data.id", otherwise=...)
+    status: str = path("data.status", otherwise=...)
+    currency_code: str = path("data.currency_code", otherwise=...)
+    totals: Totals = path("data.details.totals", otherwise=...)
+    lines: ListOf[Line] = path("data.details.line_items", otherwise=())
+    customer_id: str | None = path("data.customer_id")
+    invoice_number: str | None = path("data.invoice_number")
+    payments: ListOf[Attempt] = path("data.payments", otherwise=())
+    crm_contact_id: str | None = path("data.custom_data.crm_contact_id")
+    deal_id: str | None = path("data.custom_data.deal_id")
+    created_at: IsoOrBlank = path("data.created_at")
     occurred_at: IsoOrBlank = None
 
 
 class Adjustment(Payload):
-    id: str = place("data.id", otherwise=...)
-    action: str = place("data.action", otherwise=...)
-    status: str = place("data.status", otherwise=...)
-    transaction_id: str = place("data.transaction_id", otherwise=...)
-    currency_code: str = place("data.currency_code", otherwise=...)
-    totals: Totals = place("data.totals", otherwise=...)
+    id: str = path("data.id", otherwise=...)
+    action: str = path("data.action", otherwise=...)
+    status: str = path("data.status", otherwise=...)
+    transaction_id: str = path("data.transaction_id", otherwise=...)
+    currency_code: str = path("data.currency_code", otherwise=...)
+    totals: Totals = path("data.totals", otherwise=...)
     occurred_at: IsoOrBlank = None
 
 
@@ -102,19 +102,11 @@ class Paddle(Adapter[Any]):
         signing="https://developer.paddle.com/webhooks/signature-verification",
         payload="https://developer.paddle.com/webhooks/transactions/transaction-completed",
     )
-    setup = (
-        "In Paddle open Developer tools → Notifications → New destination.",
-        "Choose Webhook as the type, give {webhook_url} as the URL, and choose the events listed under topics.",
-        "Save it, open its menu → Edit destination, and give the Secret key shown there (pdl_ntfset_…) to this source as "
-        "its secret.",
-        "Let this machine's clock be set by the network (NTP): a signature may be 5 seconds old (option tolerance).",
-        "Optional: crm_contact_id and deal_id in a transaction's custom_data lead to the CRM's contact and deal.",
-    )
     signature = TimestampedHmac(
         header="paddle-signature", time_name="ts", mac_name="h1", between=";", joined_by=":", tolerance=5
     )
-    kind = Field("event_type")
-    delivery_id = Field("event_id")
+    kind = BodyField("event_type")
+    delivery_id = BodyField("event_id")
     topics = tuple(
         "transaction.ready transaction.billed transaction.updated transaction.paid transaction.completed "
         "transaction.past_due transaction.payment_failed transaction.canceled "
@@ -129,8 +121,8 @@ class Paddle(Adapter[Any]):
         "payment_method.* report.* api_key*.* client_token.*".split()
     )
     options = PaddleOptions
-    statuses = table(pending="ready billed", paid="paid completed", overdue="past_due", canceled="canceled")
-    patience = "takes 200 within 5 seconds; tries again 60 times in 3 days (sandbox: 3 times in 15 minutes)"
+    statuses = status_map(pending="ready billed", paid="paid completed", overdue="past_due", canceled="canceled")
+    retry_policy = "takes 200 within 5 seconds; tries again 60 times in 3 days (sandbox: 3 times in 15 minutes)"
 
     def scheme(self, options: Any) -> Signature:
         return replace(self.signature, tolerance=options.tolerance)

@@ -21,15 +21,15 @@ from typing import Any, Generic, TypeVar
 from adapters.contract import (
     UNKNOWN,
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     IsoOrBlank,
     Item,
     Links,
-    Many,
-    Maybe,
+    ListOf,
     Money,
+    OptionalOf,
     Order,
     Origin,
     Payload,
@@ -38,8 +38,8 @@ from adapters.contract import (
     Unknown,
     full_name,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
@@ -62,14 +62,14 @@ class Thing(Payload):
     status: str | None = None
     amount: int
     currency: str | None = None
-    customer_id: str | None = place("customer.id")
-    name: str | None = place("customer.name")
-    email: str | None = place("customer.email")
-    document: str | None = place("customer.document")
-    mobile_phone: Maybe[Phone] = place("customer.phones.mobile_phone")
-    home_phone: Maybe[Phone] = place("customer.phones.home_phone")
-    crm_contact_id: str | None = place("metadata.crm_contact_id")
-    deal_id: str | None = place("metadata.deal_id")
+    customer_id: str | None = path("customer.id")
+    name: str | None = path("customer.name")
+    email: str | None = path("customer.email")
+    document: str | None = path("customer.document")
+    mobile_phone: OptionalOf[Phone] = path("customer.phones.mobile_phone")
+    home_phone: OptionalOf[Phone] = path("customer.phones.home_phone")
+    crm_contact_id: str | None = path("metadata.crm_contact_id")
+    deal_id: str | None = path("metadata.deal_id")
     created_at: IsoOrBlank = None
     updated_at: IsoOrBlank = None
 
@@ -78,14 +78,14 @@ class Charge(Thing):
     paid_amount: int | None = None
     canceled_amount: int | None = None
     paid_at: IsoOrBlank = None
-    order_id: str | None = place("order.id", "order_id")
-    order_amount: int | None = place("order.amount")
-    order_status: str | None = place("order.status")
+    order_id: str | None = path("order.id", "order_id")
+    order_amount: int | None = path("order.amount")
+    order_status: str | None = path("order.status")
 
 
 class Sale(Thing):
-    items: Many[Line] = ()
-    charges: Many[Charge] = ()
+    items: ListOf[Line] = ()
+    charges: ListOf[Charge] = ()
 
 
 ThingT = TypeVar("ThingT", bound=Thing)
@@ -102,17 +102,9 @@ class PagarMe(Adapter[Any]):
         signing="https://docs.pagar.me/docs/webhooks",
         payload="https://docs.pagar.me/reference/exemplo-de-webhook-1",
     )
-    setup = (
-        "In the Pagar.me dashboard open Configurações → Webhooks → Criar webhook.",
-        "Give {webhook_url} as the URL and choose the events listed under topics (Pedido and Cobrança).",
-        "Turn on authentication and make up a user and a long password.",
-        "Give both to this source as its secret, written user:password.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your orders; they lead straight to the CRM's "
-        "contact and deal.",
-    )
     signature = Token(header="authorization", basic=True)
-    kind = Field("type")
-    delivery_id = Field("id")
+    kind = BodyField("type")
+    delivery_id = BodyField("id")
     reads = {
         **dict.fromkeys(
             "order.created order.updated order.closed order.paid order.payment_failed order.canceled".split(),
@@ -131,7 +123,7 @@ class PagarMe(Adapter[Any]):
         "bank_account.* usage.* discount.* checkout.* payment-link.* transfer.* chargeback.* increment.* increment_* "
         "seller.*".split()
     )
-    statuses = table(
+    statuses = status_map(
         pending="pending processing authorized",
         paid="paid overpaid partial_refunded partial_canceled",
         partially_paid="underpaid",
@@ -140,7 +132,7 @@ class PagarMe(Adapter[Any]):
         refunded="refunded chargedback",
     )
     # What the event itself says, whatever the status is called by then.
-    told = table("order", paid="paid", failed="payment_failed", canceled="canceled") | table(
+    told = status_map("order", paid="paid", failed="payment_failed", canceled="canceled") | status_map(
         "charge",
         paid="paid overpaid partial_canceled",
         partially_paid="underpaid",

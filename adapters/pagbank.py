@@ -22,15 +22,15 @@ from typing import Any
 from adapters.contract import (
     UNKNOWN,
     Adapter,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Hmac,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -39,8 +39,8 @@ from adapters.contract import (
     Unknown,
     latest,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
     text_key,
 )
 
@@ -56,30 +56,30 @@ class TokenDigest(Hmac):
         return hashlib.sha256(text_key(secret) + b"-" + delivery.body).hexdigest().encode()
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return "SHA-256 of the account's token, a hyphen and the raw body, hex, in the header `x-authenticity-token`"
 
 
 class Charge(Payload):
     id: str
     status: str
-    value: int = place("amount.value", otherwise=...)
-    currency: str | None = place("amount.currency")
-    refunded: int | None = place("amount.summary.refunded")
+    value: int = path("amount.value", otherwise=...)
+    currency: str | None = path("amount.currency")
+    refunded: int | None = path("amount.summary.refunded")
     reference_id: str | None = None
     description: str | None = None
     created_at: IsoOrBlank = None
     paid_at: IsoOrBlank = None
-    name: str | None = place("payment_method.boleto.holder.name")
-    email: str | None = place("payment_method.boleto.holder.email")
-    tax_id: str | None = place("payment_method.boleto.holder.tax_id")
-    crm_contact_id: str | None = place("metadata.crm_contact_id")
-    deal_id: str | None = place("metadata.deal_id")
+    name: str | None = path("payment_method.boleto.holder.name")
+    email: str | None = path("payment_method.boleto.holder.email")
+    tax_id: str | None = path("payment_method.boleto.holder.tax_id")
+    crm_contact_id: str | None = path("metadata.crm_contact_id")
+    deal_id: str | None = path("metadata.deal_id")
 
 
 class QrCode(Payload):
-    value: int | None = place("amount.value")
-    currency: str | None = place("amount.currency")
+    value: int | None = path("amount.value")
+    currency: str | None = path("amount.currency")
 
 
 class Phone(Payload):
@@ -99,13 +99,13 @@ class Sale(Payload):
     id: str
     reference_id: str | None = None
     created_at: IsoOrBlank = None
-    name: str | None = place("customer.name")
-    email: str | None = place("customer.email")
-    tax_id: str | None = place("customer.tax_id")
-    phones: Many[Phone] = place("customer.phones", otherwise=())
-    items: Many[Line] = ()
-    charges: Many[Charge] = ()
-    qr_codes: Many[QrCode] = ()
+    name: str | None = path("customer.name")
+    email: str | None = path("customer.email")
+    tax_id: str | None = path("customer.tax_id")
+    phones: ListOf[Phone] = path("customer.phones", otherwise=())
+    items: ListOf[Line] = ()
+    charges: ListOf[Charge] = ()
+    qr_codes: ListOf[QrCode] = ()
 
 
 # Of charges that stand differently, the first of these that there is decides.
@@ -118,20 +118,11 @@ class PagBank(Adapter[Any]):
         signing="https://developer.pagbank.com.br/reference/confirmar-autenticidade-da-notificacao",
         payload="https://developer.pagbank.com.br/reference/webhooks",
     )
-    setup = (
-        "In PagBank's iBanking open Vender Online → Integrações and copy the account's token (it is also the API's).",
-        "Give the token to this source as its secret.",
-        "Let your shop name {webhook_url} in notification_urls when it makes an order, a charge or a checkout "
-        "(payment_notification_urls there); PagBank has no other place for it.",
-        "PagBank's sandbox often sends no signature: try the live environment, with a small amount.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your charges; they lead straight to the CRM's "
-        "contact and deal.",
-    )
     signature = TokenDigest(header="x-authenticity-token", encoding="hex")
-    kind = Field("id")
+    kind = BodyField("id")
     reads = {"order": Sale, "charge": Charge}
     ignores = frozenset({"CHEC", "CBKS"})  # a checkout, a chargeback's papers
-    statuses = table(pending="WAITING IN_ANALYSIS AUTHORIZED", paid="PAID", failed="DECLINED", canceled="CANCELED")
+    statuses = status_map(pending="WAITING IN_ANALYSIS AUTHORIZED", paid="PAID", failed="DECLINED", canceled="CANCELED")
 
     def kind_of(self, delivery: Delivery, options: object) -> str:
         """A notification does not name what it is; the id's prefix does: ORDE_…, CHAR_…, CHEC_…"""

@@ -27,16 +27,16 @@ from adapters.contract import (
     UNKNOWN,
     Adapter,
     Api,
+    BodyField,
     Customer,
     Event,
-    Field,
     Ignored,
     IsoOrBlank,
     Item,
     Links,
-    Many,
-    Maybe,
+    ListOf,
     Money,
+    OptionalOf,
     Options,
     Order,
     Origin,
@@ -48,8 +48,8 @@ from adapters.contract import (
     full_name,
     latest,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -78,26 +78,26 @@ class Link(Payload):
 class Notice(Payload):
     """Ids, and nothing else."""
 
-    id: str | None = place("resource.id")
-    order_id: str | None = place("resource.order_id")
-    related_order_id: str | None = place("resource.supplementary_data.related_ids.order_id")
-    links: Many[Link] = place("resource.links", otherwise=())
+    id: str | None = path("resource.id")
+    order_id: str | None = path("resource.order_id")
+    related_order_id: str | None = path("resource.supplementary_data.related_ids.order_id")
+    links: ListOf[Link] = path("resource.links", otherwise=())
     resource_type: str | None = None
 
 
 class Amount(Payload):
     """Names of version 2 first, those of version 1 after them; here and below."""
 
-    value: Decimal | None = place("value", "total")
-    currency: str | None = place("currency_code", "currency")
+    value: Decimal | None = path("value", "total")
+    currency: str | None = path("currency_code", "currency")
 
 
 class Movement(Payload):
     """An authorisation, a capture or a refund."""
 
     id: str
-    status: str | None = place("status", "state")
-    amount: Maybe[Amount] = None
+    status: str | None = path("status", "state")
+    amount: OptionalOf[Amount] = None
     create_time: IsoOrBlank = None
     update_time: IsoOrBlank = None
 
@@ -105,32 +105,32 @@ class Movement(Payload):
 class Good(Payload):
     name: str | None = None
     quantity: Decimal | None = None
-    unit_amount: Maybe[Amount] = None
+    unit_amount: OptionalOf[Amount] = None
     sku: str | None = None
 
 
 class Unit(Payload):
-    amount: Maybe[Amount] = None
+    amount: OptionalOf[Amount] = None
     description: str | None = None
     invoice_id: str | None = None
-    items: Many[Good] = ()
-    authorizations: Many[Movement] = place("payments.authorizations", otherwise=())
-    captures: Many[Movement] = place("payments.captures", otherwise=())
-    refunds: Many[Movement] = place("payments.refunds", otherwise=())
+    items: ListOf[Good] = ()
+    authorizations: ListOf[Movement] = path("payments.authorizations", otherwise=())
+    captures: ListOf[Movement] = path("payments.captures", otherwise=())
+    refunds: ListOf[Movement] = path("payments.refunds", otherwise=())
 
 
 class Document(Movement):
     """Whichever of them was asked for: an order has `purchase_units`."""
 
-    purchase_units: Many[Unit] = ()
-    payer_id: str | None = place("payer.payer_id")
-    email_address: str | None = place("payer.email_address")
-    given_name: str | None = place("payer.name.given_name")
-    surname: str | None = place("payer.name.surname")
-    national_number: str | None = place("payer.phone.phone_number.national_number")
-    invoice_id: str | None = place("invoice_id", "invoice_number")
-    order_id: str | None = place("supplementary_data.related_ids.order_id")
-    links: Many[Link] = ()
+    purchase_units: ListOf[Unit] = ()
+    payer_id: str | None = path("payer.payer_id")
+    email_address: str | None = path("payer.email_address")
+    given_name: str | None = path("payer.name.given_name")
+    surname: str | None = path("payer.name.surname")
+    national_number: str | None = path("payer.phone.phone_number.national_number")
+    invoice_id: str | None = path("invoice_id", "invoice_number")
+    order_id: str | None = path("supplementary_data.related_ids.order_id")
+    links: ListOf[Link] = ()
     sale_id: str | None = None
     capture_id: str | None = None
 
@@ -146,14 +146,6 @@ class Paypal(Adapter[Document]):
         signing="https://developer.paypal.com/api/rest/webhooks/rest",
         payload="https://developer.paypal.com/api/rest/webhooks/event-names",
     )
-    setup = (
-        "In developer.paypal.com open Apps & Credentials, choose Live (or Sandbox, with the option environment=sandbox "
-        "on this source), and create an app or open yours.",
-        "Give its Client ID and Secret key to this source as its key, written client id:secret.",
-        "Below, under Webhooks, click Add Webhook, give {webhook_url} as the URL, choose the events listed under topics, "
-        "and save.",
-        "There is no secret to copy: what a webhook says is read back from PayPal with the key before it is believed.",
-    )
     topics = tuple(
         """
         CHECKOUT.ORDER.APPROVED CHECKOUT.ORDER.COMPLETED CHECKOUT.PAYMENT-APPROVAL.REVERSED
@@ -166,42 +158,44 @@ class Paypal(Adapter[Document]):
         because="its signature needs a certificate from PayPal, and ties the body to it by CRC-32 only"
     )
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
-    kind = Field("event_type")
-    delivery_id = Field("id")  # the same on every try
+    kind = BodyField("event_type")
+    delivery_id = BodyField("id")  # the same on every try
     reads = {}
     ignores = frozenset("BILLING.* CATALOG.* CUSTOMER.* IDENTITY.* INVOICING.* MERCHANT.* VAULT.*".split())
     options = PaypalOptions
     statuses = (  # words in small letters are those of version 1
-        table(
+        status_map(
             "order",
             pending="CREATED SAVED APPROVED PAYER_ACTION_REQUIRED",
             canceled="VOIDED",
             nothing="COMPLETED",  # its captures tell
         )
-        | table(
+        | status_map(
             "authorization",
             pending="CREATED PENDING CAPTURED PARTIALLY_CAPTURED authorized pending captured partially_captured",
             failed="DENIED",
             canceled="VOIDED voided expired",
         )
-        | table(
+        | status_map(
             "capture",
             pending="PENDING pending",
             paid="COMPLETED PARTIALLY_REFUNDED completed partially_refunded",
             failed="DECLINED FAILED",
             refunded="REFUNDED refunded",
         )
-        | table("sale", pending="pending", paid="completed partially_refunded", failed="denied", refunded="refunded")
+        | status_map(
+            "sale", pending="pending", paid="completed partially_refunded", failed="denied", refunded="refunded"
+        )
     )
     api = Api(
         origin=lambda options: ORIGINS[options.environment],
         authorize=bearer,
-        key_words="Client ID and Secret key of your app (developer.paypal.com → Apps & Credentials), written id:secret",
+        key_description="Client ID and Secret key of your app (developer.paypal.com → Apps & Credentials), written id:secret",
         token_path="/v1/oauth2/token",  # noqa: S106 - where tokens are given, not one
     )
     fetches = dict.fromkeys(topics, Notice)
-    document = Document
-    patience = "takes 2xx; tries again 25 times in 3 days"
+    resource = Document
+    retry_policy = "takes 2xx; tries again 25 times in 3 days"
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
         order_id = notice.order_id or notice.related_order_id

@@ -26,9 +26,9 @@ from pydantic import BeforeValidator
 from adapters.contract import (
     UNKNOWN,
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Hmac,
     IsoOrBlank,
     Links,
@@ -40,8 +40,8 @@ from adapters.contract import (
     Status,
     full_name,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 # The money goes back; `auto-accepted` is a dispute that nobody answered in time.
@@ -80,8 +80,8 @@ class Thing(Payload):
     amount: int
     domain: str | None = None
     customer: Buyer = None
-    crm_contact_id: str | None = place("metadata.crm_contact_id")
-    deal_id: str | None = place("metadata.deal_id")
+    crm_contact_id: str | None = path("metadata.crm_contact_id")
+    deal_id: str | None = path("metadata.deal_id")
     created_at: IsoOrBlank = None
     paid_at: IsoOrBlank = None
 
@@ -122,8 +122,8 @@ class Invoice(Thing):
     invoice_code: str
     description: str | None = None
     paid: bool | None = None
-    reference: str | None = place("transaction.reference")
-    currency: str | None = place("transaction.currency")
+    reference: str | None = path("transaction.reference")
+    currency: str | None = path("transaction.currency")
 
 
 DataT = TypeVar("DataT", bound=Payload)
@@ -139,17 +139,9 @@ class Paystack(Adapter[Any]):
         signing="https://paystack.com/docs/payments/webhooks/#signature-validation",
         payload="https://paystack.com/docs/payments/webhooks/#types-of-events",
     )
-    setup = (
-        "In the Paystack Dashboard open Settings → API Keys & Webhooks.",
-        "Give {webhook_url} as the Live Webhook URL (or the test one, for a source of its own), and save.",
-        "Give the secret key on the same page (sk_live_… or sk_test_…) to this source as its secret: Paystack signs with it.",
-        "If you take subscriptions, set the option currency to what they are billed in.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your transactions; they lead straight to the "
-        "CRM's contact and deal.",
-    )
     signature = Hmac(header="x-paystack-signature", algorithm="sha512", encoding="hex")
-    patience = "takes 200; tries again every 3 minutes, after the fourth time hourly, for 72 hours"
-    kind = Field("event")
+    retry_policy = "takes 200; tries again every 3 minutes, after the fourth time hourly, for 72 hours"
+    kind = BodyField("event")
     reads = {
         "charge.success": Told[Transaction],
         **dict.fromkeys("charge.dispute.create charge.dispute.remind charge.dispute.resolve".split(), Told[Dispute]),
@@ -163,7 +155,7 @@ class Paystack(Adapter[Any]):
         "paymentrequest.draft product.*".split()
     )
     options = PaystackOptions
-    statuses = table(pending="pending", paid="success", failed="failed", refunded="reversed")
+    statuses = status_map(pending="pending", paid="success", failed="failed", refunded="reversed")
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
         match payload.data:

@@ -20,7 +20,7 @@ from decimal import Decimal
 from adapters.contract import (
     BRASILIA,
     Adapter,
-    Always,
+    Constant,
     Customer,
     Event,
     Ignored,
@@ -35,8 +35,8 @@ from adapters.contract import (
     Unreadable,
     body_token,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
@@ -49,14 +49,14 @@ class Sale(Payload):
     currency_enum_key: str | None = None
     date_created: IsoOrBlank = None
     date_approved: IsoOrBlank = None
-    plan_name: str | None = place("plan.name")
-    product_name: str | None = place("product.name")
-    buyer_name: str | None = place("customer.full_name")
-    email: str | None = place("customer.email")
-    identification_number: str | None = place("customer.identification_number")
-    phone_extension: str | None = place("customer.phone_extension")
-    phone_area_code: str | None = place("customer.phone_area_code")
-    phone_number: str | None = place("customer.phone_number")
+    plan_name: str | None = path("plan.name")
+    product_name: str | None = path("product.name")
+    buyer_name: str | None = path("customer.full_name")
+    email: str | None = path("customer.email")
+    identification_number: str | None = path("customer.identification_number")
+    phone_extension: str | None = path("customer.phone_extension")
+    phone_area_code: str | None = path("customer.phone_area_code")
+    phone_number: str | None = path("customer.phone_number")
 
 
 PENDING, PRECHECKOUT = "1", "12"  # of sale_status_enum; the second is an abandoned cart
@@ -69,16 +69,10 @@ class PerfectPay(Adapter[Sale]):
         signing="https://support.perfectpay.com.br/doc/perfectpay/postback/integracao-via-webhook-com-a-perfect-pay",
         payload="https://support.perfectpay.com.br/doc/perfectpay/postback/integracao-via-webhook-com-a-perfect-pay",
     )
-    setup = (
-        "In Perfect Pay open Ferramentas → Webhook - Vendas → Adicionar.",
-        "Choose the products, give {webhook_url} as the URL, and Perfect Pay as the format of the postback.",
-        "Choose all events but Pré Checkout (an abandoned cart), without delay, and save.",
-        "Copy the token that is shown for this webhook and give it to this source as its secret.",
-    )
     signature = body_token("token")
-    kind = Always("sale")
+    kind = Constant("sale")
     reads = {"sale": Sale}
-    statuses = table(  # sale_status_enum
+    statuses = status_map(  # sale_status_enum
         pending="1 3 8 16",  # pending (a slip or PIX that waits), in_process (looked at by hand), authorized, in_review
         paid="2 4 10",  # approved, in_mediation, completed
         failed="5 11",  # rejected, checkout_error

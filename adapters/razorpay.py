@@ -23,9 +23,9 @@ from datetime import datetime
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Header,
     Hmac,
     Links,
@@ -38,8 +38,8 @@ from adapters.contract import (
     Unreadable,
     latest,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 # Events of one try to pay.
@@ -56,8 +56,8 @@ class Thing(Payload):
     currency: str
     order_id: str | None = None
     description: str | None = None
-    crm_contact_id: str | None = place("notes.crm_contact_id")
-    deal_id: str | None = place("notes.deal_id")
+    crm_contact_id: str | None = path("notes.crm_contact_id")
+    deal_id: str | None = path("notes.deal_id")
     created_at: Seconds | None = None
 
 
@@ -78,10 +78,10 @@ class Bill(Thing):
     cancelled_at: Seconds | None = None  # 0 where it was not
     expired_at: Seconds | None = None
     paid_at: Seconds | None = None
-    name: str | None = place("customer_details.name", "customer.name")
-    email: str | None = place("customer_details.email", "customer.email")
-    contact: str | None = place("customer_details.contact", "customer.contact")
-    customer_id: str | None = place("customer_details.id", "customer.id")
+    name: str | None = path("customer_details.name", "customer.name")
+    email: str | None = path("customer_details.email", "customer.email")
+    contact: str | None = path("customer_details.contact", "customer.contact")
+    customer_id: str | None = path("customer_details.id", "customer.id")
 
 
 class Back(Payload):
@@ -95,11 +95,11 @@ class Back(Payload):
 
 class Notification(Payload):
     created_at: Seconds | None = None
-    payment: Payment | None = place("payload.payment.entity")
-    order: Bill | None = place("payload.order.entity")
-    invoice: Bill | None = place("payload.invoice.entity")
-    payment_link: Bill | None = place("payload.payment_link.entity")
-    back: Back | None = place("payload.refund.entity", "payload.dispute.entity")
+    payment: Payment | None = path("payload.payment.entity")
+    order: Bill | None = path("payload.order.entity")
+    invoice: Bill | None = path("payload.invoice.entity")
+    payment_link: Bill | None = path("payload.payment_link.entity")
+    back: Back | None = path("payload.refund.entity", "payload.dispute.entity")
 
 
 class Razorpay(Adapter[Notification]):
@@ -108,18 +108,10 @@ class Razorpay(Adapter[Notification]):
         signing="https://razorpay.com/docs/webhooks/validate-test/",
         payload="https://razorpay.com/docs/webhooks/payments/",
     )
-    setup = (
-        "In the Razorpay Dashboard open Account & Settings → Webhooks → + Add New Webhook.",
-        "Give {webhook_url} as the Webhook URL, and paste this source's secret as Secret.",
-        "Give an Alert Email: after a day of failures Razorpay turns the webhook off and writes to it.",
-        "Choose the Active Events listed under topics, and create the webhook; test mode and live mode have one each.",
-        "Optional: write crm_contact_id and deal_id into the notes of your orders; they lead straight to the CRM's "
-        "contact and deal.",
-    )
     signature = Hmac(header="x-razorpay-signature", encoding="hex")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
-    patience = "takes 2xx within 5 seconds; tries again for 24 hours, then turns the webhook off"
-    kind = Field("event")
+    retry_policy = "takes 2xx within 5 seconds; tries again for 24 hours, then turns the webhook off"
+    kind = BodyField("event")
     delivery_id = Header("x-razorpay-event-id")
     topics = tuple(
         "order.paid payment.authorized payment.captured payment.failed payment.dispute.lost subscription.charged "
@@ -132,10 +124,12 @@ class Razorpay(Adapter[Notification]):
         "transfer.* settlement.* payout* fund_account.* account.* product.*".split()
     )
     statuses = (
-        table("payment", pending="created authorized", paid="captured", refunded="refunded", failed="failed")
-        | table("order", pending="created attempted", paid="paid")
-        | table("invoice", pending="issued", partially_paid="partially_paid", paid="paid", canceled="expired cancelled")
-        | table(
+        status_map("payment", pending="created authorized", paid="captured", refunded="refunded", failed="failed")
+        | status_map("order", pending="created attempted", paid="paid")
+        | status_map(
+            "invoice", pending="issued", partially_paid="partially_paid", paid="paid", canceled="expired cancelled"
+        )
+        | status_map(
             "payment_link",
             pending="created",
             partially_paid="partially_paid",

@@ -39,10 +39,10 @@ from adapters.contract import (
     IsoOrBlank,
     Item,
     Links,
-    Many,
-    Maybe,
+    ListOf,
+    Metadata,
     Money,
-    Notes,
+    OptionalOf,
     Order,
     Origin,
     Payload,
@@ -58,10 +58,10 @@ from adapters.contract import (
     jws_parts,
     one_header,
     order_title,
-    place,
+    path,
+    refund_total,
     rsa_signed,
-    so_far,
-    table,
+    status_map,
     usable,
 )
 
@@ -119,10 +119,10 @@ class JwsOrSecret(Signature):
         return SECRET_KEY.sign(delivery, secret, now)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return (
             "RSA-SHA256 (detached JWS) of the raw body under the shop's public keys, in the header `saleor-signature`; "
-            f"or {SECRET_KEY.words}"
+            f"or {SECRET_KEY.description}"
         )
 
 
@@ -135,16 +135,16 @@ def _is_public(secret: str) -> bool:
 
 
 class Gross(Payload):
-    amount: Decimal = place("gross.amount", otherwise=...)
-    currency: str = place("gross.currency", otherwise=...)
+    amount: Decimal = path("gross.amount", otherwise=...)
+    currency: str = path("gross.currency", otherwise=...)
 
 
 class Line(Payload):
-    name: str | None = place("productName", "product_name")
-    sku: str | None = place("productSku", "product_sku")
+    name: str | None = path("productName", "product_name")
+    sku: str | None = path("productSku", "product_sku")
     quantity: Decimal | None = None
-    price: Maybe[Gross] = place("undiscountedUnitPrice")
-    amount: Decimal | None = place("undiscounted_unit_price_gross_amount", "unit_price_gross_amount")
+    price: OptionalOf[Gross] = path("undiscountedUnitPrice")
+    amount: Decimal | None = path("undiscounted_unit_price_gross_amount", "unit_price_gross_amount")
 
 
 class Payment(Payload):
@@ -158,34 +158,34 @@ class SaleorOrder(Payload):
     id: str
     number: str | None = None
     status: str | None = None
-    charge: str | None = place("paymentStatus", "chargeStatus")
-    payments: Many[Payment] = ()
+    charge: str | None = path("paymentStatus", "chargeStatus")
+    payments: ListOf[Payment] = ()
     created: IsoOrBlank = None
-    updated_at: IsoOrBlank = place("updatedAt", "updated_at")
-    told_at: IsoOrBlank = place("meta.issued_at")
-    user_id: str | None = place("user.id")
-    first_name: str | None = place("user.firstName", "user.first_name")
-    last_name: str | None = place("user.lastName", "user.last_name")
-    billing_first_name: str | None = place("billingAddress.firstName", "billing_address.first_name")
-    billing_last_name: str | None = place("billingAddress.lastName", "billing_address.last_name")
-    email: str | None = place("userEmail", "user_email", "email")
-    users_email: str | None = place("user.email")
-    phone: str | None = place("billingAddress.phone", "billing_address.phone")
-    total: Maybe[Gross] = None
-    amount: Decimal | None = place("total_gross_amount")
+    updated_at: IsoOrBlank = path("updatedAt", "updated_at")
+    told_at: IsoOrBlank = path("meta.issued_at")
+    user_id: str | None = path("user.id")
+    first_name: str | None = path("user.firstName", "user.first_name")
+    last_name: str | None = path("user.lastName", "user.last_name")
+    billing_first_name: str | None = path("billingAddress.firstName", "billing_address.first_name")
+    billing_last_name: str | None = path("billingAddress.lastName", "billing_address.last_name")
+    email: str | None = path("userEmail", "user_email", "email")
+    users_email: str | None = path("user.email")
+    phone: str | None = path("billingAddress.phone", "billing_address.phone")
+    total: OptionalOf[Gross] = None
+    amount: Decimal | None = path("total_gross_amount")
     currency: str | None = None
-    channels_currency: str | None = place("channel.currency_code")
-    refunded: Decimal | None = place("totalRefunded.amount")
-    refunded_currency: str | None = place("totalRefunded.currency")
-    lines: Many[Line] = ()
-    notes: Notes = place("metadata", otherwise={})
+    channels_currency: str | None = path("channel.currency_code")
+    refunded: Decimal | None = path("totalRefunded.amount")
+    refunded_currency: str | None = path("totalRefunded.currency")
+    lines: ListOf[Line] = ()
+    notes: Metadata = path("metadata", otherwise={})
 
 
 class Notification(Payload):
     order: list[SaleorOrder]
-    issued_at: IsoOrBlank = place("issuedAt")
-    event: str | None = place("notify_event")
-    payment: Maybe[Payment] = place("payload.payment")
+    issued_at: IsoOrBlank = path("issuedAt")
+    event: str | None = path("notify_event")
+    payment: OptionalOf[Payment] = path("payload.payment")
 
     @model_validator(mode="before")
     @classmethod
@@ -210,16 +210,6 @@ class Saleor(Adapter[Notification]):
     links = Links(
         signing="https://docs.saleor.io/developer/extending/webhooks/payload-signature",
         payload="https://docs.saleor.io/developer/extending/webhooks/subscription-webhook-payloads",
-    )
-    setup = (
-        "Open /.well-known/jwks.json at your Saleor's address (https://….saleor.cloud/.well-known/jwks.json), copy all of "
-        "it, and give it to this source as its secret. When Saleor changes its keys, rotate the secret.",
-        "In the Dashboard open Extensions → Installed → Add extension → Provide details manually; give it the permission "
-        "Manage orders.",
-        "In it click Create webhook, give {webhook_url} as the Target URL, leave the secret key empty, and choose the "
-        "asynchronous Order events listed under topics.",
-        "Paste the query that stands below these steps as the subscription query.",
-        "Optional: crm_contact_id and deal_id in an order's metadata lead to the CRM's contact and deal.",
     )
     # Every event of an order is asked for the same fields.
     paste = """subscription {
@@ -257,26 +247,26 @@ fragment Sale on Order {
     )
     ignores = frozenset("draft_order_* checkout_* fulfillment_* customer_* product_* invoice_*".split())
     # `none`, `partial`, `full` and `overcharged` are of chargeStatus, which a query may ask for in place of paymentStatus.
-    statuses = table(
+    statuses = status_map(
         pending="not_charged pending none",
         partially_paid="partially_charged partial",
         paid="fully_charged partially_refunded full overcharged",
         refunded="fully_refunded",
         failed="refused",
         canceled="cancelled",
-    ) | table(
+    ) | status_map(
         "order",
         nothing="unconfirmed unfulfilled partially_fulfilled fulfilled partially_returned returned",
         canceled="canceled expired",
     )
     # What the event itself says, where the body does not tell what was charged.
-    told = table(
+    told = status_map(
         pending="order_created order_confirmation",
         paid="order_fully_paid",
         refunded="order_fully_refunded",
         canceled="order_cancelled order_expired",
     )
-    patience = "takes 2xx within 18 seconds; tries again 5 times, after 10 to 160 seconds"
+    retry_policy = "takes 2xx within 18 seconds; tries again 5 times, after 10 to 160 seconds"
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         return super().kind_of(delivery, options).lower()
@@ -310,7 +300,7 @@ fragment Sale on Order {
             source_status=charge or order.status,
             title=order_title(order.number, items),
             value=value,
-            refunds=so_far(back),
+            refunds=refund_total(back),
             ordered_at=order.created,
             paid_at=(at if what == "order_fully_paid" else payment.modified) if status is Status.PAID else None,
             customer=Customer(

@@ -39,9 +39,9 @@ from adapters.contract import (
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
+    Metadata,
     Money,
-    Notes,
     Order,
     Origin,
     Payload,
@@ -52,8 +52,8 @@ from adapters.contract import (
     Unreadable,
     full_name,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]  # "398.00"
@@ -77,7 +77,7 @@ class Transaction(Payload):
 
 class Refund(Payload):
     id: str
-    transactions: Many[Transaction] = ()
+    transactions: ListOf[Transaction] = ()
 
 
 class CreatedRefund(Refund):
@@ -86,7 +86,7 @@ class CreatedRefund(Refund):
     order_id: str
     created_at: IsoOrBlank = None
     processed_at: IsoOrBlank = None
-    currency: str | None = place("total_duties_set.shop_money.currency_code")
+    currency: str | None = path("total_duties_set.shop_money.currency_code")
 
 
 class Line(Payload):
@@ -111,26 +111,26 @@ class ShopifyOrder(Payload):
     cancelled_at: IsoOrBlank = None
     currency: str | None = None
     total_price: Amount | None = None
-    shop_total: Amount | None = place("total_price_set.shop_money.amount")
-    buyers_total: Amount | None = place("total_price_set.presentment_money.amount")
-    buyers_currency: str | None = place("total_price_set.presentment_money.currency_code")
+    shop_total: Amount | None = path("total_price_set.shop_money.amount")
+    buyers_total: Amount | None = path("total_price_set.presentment_money.amount")
+    buyers_currency: str | None = path("total_price_set.presentment_money.currency_code")
     current_total_price: Amount | None = None
     total_outstanding: Amount | None = None  # below zero: the buyer has paid more than the order comes to now
     refunds: list[Refund] | None = None
-    customer_id: str | None = place("customer.id")
-    first_name: str | None = place("customer.first_name")
-    last_name: str | None = place("customer.last_name")
-    billing_name: str | None = place("billing_address.name")
-    home_name: str | None = place("customer.default_address.name")
-    customer_email: str | None = place("customer.email")
+    customer_id: str | None = path("customer.id")
+    first_name: str | None = path("customer.first_name")
+    last_name: str | None = path("customer.last_name")
+    billing_name: str | None = path("billing_address.name")
+    home_name: str | None = path("customer.default_address.name")
+    customer_email: str | None = path("customer.email")
     email: str | None = None
     contact_email: str | None = None
-    customer_phone: str | None = place("customer.phone")
+    customer_phone: str | None = path("customer.phone")
     phone: str | None = None
-    billing_phone: str | None = place("billing_address.phone")
-    home_phone: str | None = place("customer.default_address.phone")
+    billing_phone: str | None = path("billing_address.phone")
+    home_phone: str | None = path("customer.default_address.phone")
     line_items: list[Line] | None = None
-    notes: Notes = place("note_attributes", otherwise={})
+    notes: Metadata = path("note_attributes", otherwise={})
 
     @property
     def foreign(self) -> Foreign | None:
@@ -158,15 +158,6 @@ class Shopify(Adapter[Payload]):
         signing="https://shopify.dev/docs/apps/build/webhooks/verify-deliveries",
         payload="https://shopify.dev/docs/api/webhooks",
     )
-    setup = (
-        "In the shop's admin open Settings → Notifications → Webhooks.",
-        "Create a webhook for each of: Order creation, Order update, Order payment, Order cancellation, Order deletion, "
-        "Refund create. Format JSON, URL {webhook_url}, the latest stable API version.",
-        "Below the list stands “Your webhooks will be signed with …”: give that value to this source as its secret.",
-        "Of an app's own webhooks the secret is the app's client secret. They can send disputes/update as well (a lost "
-        "chargeback counts as refunded). Do not trim the bodies with include_fields.",
-        "Optional: cart or draft order attributes named crm_contact_id and deal_id lead to the CRM's contact and deal.",
-    )
     topics = tuple(
         "orders/create orders/updated orders/paid orders/cancelled orders/delete refunds/create disputes/update".split()
     )
@@ -190,7 +181,7 @@ class Shopify(Adapter[Payload]):
         "customers/redact": Privacy(Request.ERASE, 30),
         "shop/redact": Privacy(Request.ERASE_SHOP, 30),
     }
-    statuses = table(  # financial_status; who cancels (`cancelled_at`) is asked for separately
+    statuses = status_map(  # financial_status; who cancels (`cancelled_at`) is asked for separately
         pending="pending authorized",
         partially_paid="partially_paid",
         paid="paid partially_refunded",

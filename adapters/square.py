@@ -31,16 +31,16 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Hmac,
     Ignored,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -50,8 +50,8 @@ from adapters.contract import (
     bearer,
     full_name,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
@@ -60,21 +60,21 @@ def _address_and_body(delivery: Delivery) -> bytes:
 
 
 class Refund(Payload):
-    id: str = place("data.object.refund.id", otherwise=...)
-    status: str | None = place("data.object.refund.status")
-    amount: int | None = place("data.object.refund.amount_money.amount")
-    currency: str = place("data.object.refund.amount_money.currency", otherwise=...)
-    payment_id: str | None = place("data.object.refund.payment_id")
-    updated_at: IsoOrBlank = place("data.object.refund.updated_at")
+    id: str = path("data.object.refund.id", otherwise=...)
+    status: str | None = path("data.object.refund.status")
+    amount: int | None = path("data.object.refund.amount_money.amount")
+    currency: str = path("data.object.refund.amount_money.currency", otherwise=...)
+    payment_id: str | None = path("data.object.refund.payment_id")
+    updated_at: IsoOrBlank = path("data.object.refund.updated_at")
 
 
 class Dispute(Payload):
-    id: str = place("data.object.dispute.id", otherwise=...)
-    state: str | None = place("data.object.dispute.state")
-    amount: int | None = place("data.object.dispute.amount_money.amount")
-    currency: str = place("data.object.dispute.amount_money.currency", otherwise=...)
-    payment_id: str | None = place("data.object.dispute.disputed_payment.payment_id")
-    updated_at: IsoOrBlank = place("data.object.dispute.updated_at")
+    id: str = path("data.object.dispute.id", otherwise=...)
+    state: str | None = path("data.object.dispute.state")
+    amount: int | None = path("data.object.dispute.amount_money.amount")
+    currency: str = path("data.object.dispute.amount_money.currency", otherwise=...)
+    payment_id: str | None = path("data.object.dispute.disputed_payment.payment_id")
+    updated_at: IsoOrBlank = path("data.object.dispute.updated_at")
 
 
 # It becomes a part of a path: nothing in it may lead elsewhere.
@@ -82,48 +82,48 @@ OrderId = Annotated[str, Constraint(pattern=r"^[A-Za-z0-9_-]{1,192}$")]
 
 
 class Notice(Payload):
-    order_id: OrderId = place("data.id", otherwise=...)
+    order_id: OrderId = path("data.id", otherwise=...)
 
 
 class Payment(Payload):
     order_id: OrderId | None = None
     customer_id: str | None = None
     buyer_email_address: str | None = None
-    first_name: str | None = place("billing_address.first_name")
-    last_name: str | None = place("billing_address.last_name")
+    first_name: str | None = path("billing_address.first_name")
+    last_name: str | None = path("billing_address.last_name")
 
 
 class PaymentTold(Payload):
-    payment: Payment = place("data.object.payment", otherwise=...)
+    payment: Payment = path("data.object.payment", otherwise=...)
 
 
 class Line(Payload):
     name: str | None = None
     quantity: Decimal | None = None
-    price: int | None = place("base_price_money.amount")
-    currency: str | None = place("base_price_money.currency")
+    price: int | None = path("base_price_money.amount")
+    currency: str | None = path("base_price_money.currency")
 
 
 class Tender(Payload):
     id: str | None = None  # "the associated payment ID"
     payment_id: str | None = None  # only of payments made with the v2 Payments API
-    card_status: str | None = place("card_details.status")
+    card_status: str | None = path("card_details.status")
 
 
 class Sale(Payload):
-    id: str = place("order.id", otherwise=...)
-    state: str | None = place("order.state")
-    reference_id: str | None = place("order.reference_id")
-    customer_id: str | None = place("order.customer_id")
-    total: int | None = place("order.total_money.amount")
-    due: int | None = place("order.net_amount_due_money.amount")
-    currency: str | None = place("order.total_money.currency")
-    created_at: IsoOrBlank = place("order.created_at")
-    updated_at: IsoOrBlank = place("order.updated_at")
-    closed_at: IsoOrBlank = place("order.closed_at")
-    line_items: Many[Line] = place("order.line_items", otherwise=())
-    tenders: Many[Tender] = place("order.tenders", otherwise=())
-    returns: Many[Any] = place("order.returns", otherwise=())
+    id: str = path("order.id", otherwise=...)
+    state: str | None = path("order.state")
+    reference_id: str | None = path("order.reference_id")
+    customer_id: str | None = path("order.customer_id")
+    total: int | None = path("order.total_money.amount")
+    due: int | None = path("order.net_amount_due_money.amount")
+    currency: str | None = path("order.total_money.currency")
+    created_at: IsoOrBlank = path("order.created_at")
+    updated_at: IsoOrBlank = path("order.updated_at")
+    closed_at: IsoOrBlank = path("order.closed_at")
+    line_items: ListOf[Line] = path("order.line_items", otherwise=())
+    tenders: ListOf[Tender] = path("order.tenders", otherwise=())
+    returns: ListOf[Any] = path("order.returns", otherwise=())
 
 
 class Square(Adapter[Any]):
@@ -131,12 +131,6 @@ class Square(Adapter[Any]):
     links = Links(
         signing="https://developer.squareup.com/docs/webhooks/step3validate",
         payload="https://developer.squareup.com/reference/square/orders-api/retrieve-order",
-    )
-    setup = (
-        "At developer.squareup.com/apps open the application, and under Webhooks → Subscriptions add a subscription.",
-        "Give {webhook_url} as the notification URL, exactly so, and choose the events listed under topics. One URL belongs to one subscription.",
-        "Copy the subscription's Signature Key, and give it to this source as its secret.",
-        "Under Credentials copy the production Access token, and give it to this source as its key.",
     )
     topics = tuple(
         "order.created order.updated payment.updated refund.created refund.updated dispute.state.updated".split()
@@ -147,20 +141,20 @@ class Square(Adapter[Any]):
         message=_address_and_body,
         signed_words="the webhook's address and the raw body",
     )
-    patience = "takes 2xx; tries again for 24 hours"
-    kind = Field("type")
-    delivery_id = Field("event_id")
+    retry_policy = "takes 2xx; tries again for 24 hours"
+    kind = BodyField("type")
+    delivery_id = BodyField("event_id")
     reads = {"refund.created": Refund, "refund.updated": Refund, "dispute.state.updated": Dispute}
     ignores = frozenset(
         "webhooks.test_notification order.fulfillment.updated invoice.* customer.* catalog.* inventory.* dispute.* "
         "payout.* booking.* subscription.* loyalty.* gift_card* location.* team_member.* labor.* oauth.* card.* device.* "
         "terminal.* vendor.* job.* bank_account.* online_checkout.*".split()
     )
-    statuses = table(pending="OPEN", paid="COMPLETED", canceled="CANCELED")
+    statuses = status_map(pending="OPEN", paid="COMPLETED", canceled="CANCELED")
     api = Api(
         origin="https://connect.squareup.com",
         authorize=bearer,
-        key_words="the application's production Access token (Credentials)",
+        key_description="the application's production Access token (Credentials)",
     )
     fetches = {
         "order.created": Notice,
@@ -168,7 +162,7 @@ class Square(Adapter[Any]):
         "payment.created": PaymentTold,
         "payment.updated": PaymentTold,
     }
-    document = Sale
+    resource = Sale
 
     def path(self, notice: Notice | PaymentTold, event: Event[Any]) -> str:
         order_id = notice.payment.order_id if isinstance(notice, PaymentTold) else notice.order_id

@@ -20,14 +20,14 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    BodyField,
     Customer,
     Event,
-    Field,
     Hmac,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -37,23 +37,23 @@ from adapters.contract import (
     full_name,
     hex_key,
     order_title,
-    place,
-    so_far,
-    table,
+    path,
+    refund_total,
+    status_map,
 )
 
 
 class Notice(Payload):
     # It becomes a part of a path: nothing in it may lead elsewhere.
-    order_id: Annotated[str, Constraint(pattern=r"^[A-Za-z0-9-]{1,64}$")] = place("data.orderId", otherwise=...)
+    order_id: Annotated[str, Constraint(pattern=r"^[A-Za-z0-9-]{1,64}$")] = path("data.orderId", otherwise=...)
 
 
 class Line(Payload):
     productName: str | None = None
     sku: str | None = None
     quantity: Decimal | None = None
-    price: Decimal | None = place("unitPricePaid.value")
-    currency: str | None = place("unitPricePaid.currency")
+    price: Decimal | None = path("unitPricePaid.value")
+    currency: str | None = path("unitPricePaid.currency")
 
 
 class Sale(Payload):
@@ -63,15 +63,15 @@ class Sale(Payload):
     modifiedOn: IsoOrBlank = None
     testmode: bool | None = None
     customerEmail: str | None = None
-    first_name: str | None = place("billingAddress.firstName")
-    last_name: str | None = place("billingAddress.lastName")
-    phone: str | None = place("billingAddress.phone")
+    first_name: str | None = path("billingAddress.firstName")
+    last_name: str | None = path("billingAddress.lastName")
+    phone: str | None = path("billingAddress.phone")
     fulfillmentStatus: str | None = None
-    lineItems: Many[Line] = ()
-    total: Decimal = place("grandTotal.value", otherwise=...)
-    currency: str = place("grandTotal.currency", otherwise=...)
-    refunded: Decimal | None = place("refundedTotal.value")
-    refunded_currency: str | None = place("refundedTotal.currency")
+    lineItems: ListOf[Line] = ()
+    total: Decimal = path("grandTotal.value", otherwise=...)
+    currency: str = path("grandTotal.currency", otherwise=...)
+    refunded: Decimal | None = path("refundedTotal.value")
+    refunded_currency: str | None = path("refundedTotal.currency")
 
 
 class Squarespace(Adapter[Sale]):
@@ -80,30 +80,21 @@ class Squarespace(Adapter[Sale]):
         signing="https://developers.squarespace.com/webhooks/verifying-notifications",
         payload="https://developers.squarespace.com/commerce-apis/retrieve-specific-order",
     )
-    setup = (
-        "In the site's settings, under Developer Tools → Developer API Keys, make a key that may read orders (Orders, Read "
-        "Only); it is this source's key. An OAuth access token soon lapses, and is no key for this source.",
-        "With an OAuth access token of the site that may read its orders, needed this once, subscribe through the Webhook "
-        "Subscriptions API (POST /1.0/webhook_subscriptions): endpointUrl {webhook_url}, topics order.create and "
-        "order.update.",
-        "The answer shows the subscription's secret this once: give it to this source as its secret. It is hexadecimal.",
-        "A rotation at Squarespace replaces the secret at once: give the new one to this source without delay.",
-    )
     topics = ("order.create", "order.update")
     signature = Hmac(header="squarespace-signature", encoding="hex", key=hex_key)
-    patience = "takes 2xx; tries again several times within 48 hours"
-    kind = Field("topic")
-    delivery_id = Field("id")
+    retry_policy = "takes 2xx; tries again several times within 48 hours"
+    kind = BodyField("topic")
+    delivery_id = BodyField("id")
     reads = {}
     ignores = frozenset({"extension.*"})
-    statuses = table(paid="PENDING FULFILLED", canceled="CANCELED")
+    statuses = status_map(paid="PENDING FULFILLED", canceled="CANCELED")
     api = Api(
         origin="https://api.squarespace.com",
         authorize=bearer,
-        key_words="an API key of the site that may read its orders (Developer API Keys: Orders, Read Only)",
+        key_description="an API key of the site that may read its orders (Developer API Keys: Orders, Read Only)",
     )
     fetches = dict.fromkeys(topics, Notice)
-    document = Sale
+    resource = Sale
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
         return f"/1.0/commerce/orders/{notice.order_id}"
@@ -120,7 +111,7 @@ class Squarespace(Adapter[Sale]):
             source_status=payload.fulfillmentStatus,
             title=order_title(payload.orderNumber, items),
             value=value,
-            refunds=so_far(back),
+            refunds=refund_total(back),
             ordered_at=payload.createdOn,
             customer=Customer(
                 name=full_name(payload.first_name, payload.last_name),

@@ -17,14 +17,14 @@ from pydantic import StringConstraints
 from adapters.contract import (
     TOTAL,
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Header,
     Iso,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -32,7 +32,7 @@ from adapters.contract import (
     StandardWebhooks,
     Status,
     Unreadable,
-    place,
+    path,
 )
 
 Amount = Annotated[Decimal, Ge(0)]  # "398.00", or a JSON number
@@ -56,29 +56,29 @@ class Contact(Payload):
     id: str | None = None
     name: str | None = None
     email: str | None = None
-    emails: Many[str] = ()
+    emails: ListOf[str] = ()
     phone: str | None = None
-    phones: Many[str] = ()
+    phones: ListOf[str] = ()
     document: str | None = None
-    documents: Many[str] = ()
+    documents: ListOf[str] = ()
 
 
 class Told(Payload):
     timestamp: Iso
-    id: str = place("data.id", otherwise=...)
-    status: str | None = place("data.status")
-    title: str | None = place("data.title")
-    value: Amount | None = place("data.value")
-    currency: str | None = place("data.currency")
-    refunds: tuple[Refund, ...] | None = place("data.refunds")
-    refunded_value: Amount | None = place("data.refunded_value")
-    ordered_at: Iso | None = place("data.ordered_at")
-    paid_at: Iso | None = place("data.paid_at")
-    url: WebAddress | None = place("data.url")
-    test: bool | None = place("data.test")
-    deal_id: str | None = place("data.deal_id")
-    items: tuple[Line, ...] | None = place("data.items")  # () says that there are none
-    contact: Contact | None = place("data.contact")
+    id: str = path("data.id", otherwise=...)
+    status: str | None = path("data.status")
+    title: str | None = path("data.title")
+    value: Amount | None = path("data.value")
+    currency: str | None = path("data.currency")
+    refunds: tuple[Refund, ...] | None = path("data.refunds")
+    refunded_value: Amount | None = path("data.refunded_value")
+    ordered_at: Iso | None = path("data.ordered_at")
+    paid_at: Iso | None = path("data.paid_at")
+    url: WebAddress | None = path("data.url")
+    test: bool | None = path("data.test")
+    deal_id: str | None = path("data.deal_id")
+    items: tuple[Line, ...] | None = path("data.items")  # () says that there are none
+    contact: Contact | None = path("data.contact")
 
 
 class Standard(Adapter[Told]):
@@ -87,17 +87,11 @@ class Standard(Adapter[Told]):
         signing="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
         payload="docs/standard.md",
     )
-    setup = (
-        "Keep the secret that was made with this source (whsec_…) where your shop keeps its secrets.",
-        "When an order is made or changes, POST it as JSON to {webhook_url}, signed as docs/standard.md shows "
-        "(Python, Node, PHP, curl).",
-        "Send the same webhook-id again until the answer is 200.",
-    )
     topics = ("order.created", "order.updated", "order.paid", "order.canceled", "order.refunded", "order.deleted")
     signature = StandardWebhooks()
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     secret_prefix = "whsec_"  # noqa: S105 - what every such secret starts with
-    kind = Field("type")
+    kind = BodyField("type")
     delivery_id = Header("webhook-id", "svix-id")
     reads = dict.fromkeys(topics, Told)
     ignores = frozenset({"ping", "cart.*", "checkout.*"})

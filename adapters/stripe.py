@@ -23,13 +23,13 @@ from typing import Any, Generic, TypeVar
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Ignored,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -38,8 +38,8 @@ from adapters.contract import (
     Status,
     TimestampedHmac,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 # Decimals of Stripe's amounts, where they are not two (https://docs.stripe.com/currencies#zero-decimal). ISK and UGX
@@ -67,20 +67,20 @@ class Thing(Payload):
     invoice: str | None = None
     charge: str | None = None
     customer: str | None = None  # null for guests
-    name: str | None = place("customer_details.name", "billing_details.name", "customer_name")
-    email: str | None = place("customer_details.email", "billing_details.email")
-    other_email: str | None = place("customer_email", "receipt_email")
-    phone: str | None = place("customer_details.phone", "billing_details.phone", "customer_phone")
-    tax_ids: Many[TaxId] = place("customer_details.tax_ids", "customer_tax_ids", otherwise=())
-    tax_id: str | None = place("billing_details.tax_id")
-    boleto_tax_id: str | None = place("payment_method_details.boleto.tax_id")
+    name: str | None = path("customer_details.name", "billing_details.name", "customer_name")
+    email: str | None = path("customer_details.email", "billing_details.email")
+    other_email: str | None = path("customer_email", "receipt_email")
+    phone: str | None = path("customer_details.phone", "billing_details.phone", "customer_phone")
+    tax_ids: ListOf[TaxId] = path("customer_details.tax_ids", "customer_tax_ids", otherwise=())
+    tax_id: str | None = path("billing_details.tax_id")
+    boleto_tax_id: str | None = path("payment_method_details.boleto.tax_id")
     # What the shop itself wrote: on the object, or on the subscription whose invoice it is (the last before 2025-03-31).
-    crm_contact_id: str | None = place(
+    crm_contact_id: str | None = path(
         "metadata.crm_contact_id",
         "parent.subscription_details.metadata.crm_contact_id",
         "subscription_details.metadata.crm_contact_id",
     )
-    deal_id: str | None = place(
+    deal_id: str | None = path(
         "metadata.deal_id", "parent.subscription_details.metadata.deal_id", "subscription_details.metadata.deal_id"
     )
 
@@ -100,21 +100,21 @@ class Session(Thing):
 class PaymentIntent(Thing):
     """https://docs.stripe.com/api/payment_intents/object"""
 
-    payment_intent: str = place("id", otherwise=...)
-    charge: str | None = place("latest_charge")
+    payment_intent: str = path("id", otherwise=...)
+    charge: str | None = path("latest_charge")
     created: Seconds | None = None
     status: str
     amount: int
     amount_received: int | None = None
     currency: str
     description: str | None = None
-    error: str | None = place("last_payment_error.code")
+    error: str | None = path("last_payment_error.code")
 
 
 class Charge(Thing):
     """https://docs.stripe.com/api/charges/object"""
 
-    charge: str = place("id", otherwise=...)
+    charge: str = path("id", otherwise=...)
     created: Seconds | None = None
     status: str | None = None  # old versions say only whether it was paid
     paid: bool | None = None
@@ -129,16 +129,16 @@ class Charge(Thing):
 
 class Line(Payload):
     description: str | None = None
-    plan: str | None = place("plan.name")  # in old versions the one that has a name
+    plan: str | None = path("plan.name")  # in old versions the one that has a name
     quantity: Decimal | None = None
-    unit_amount: Decimal | None = place("pricing.unit_amount_decimal", "price.unit_amount_decimal")  # before 2025-03-31
+    unit_amount: Decimal | None = path("pricing.unit_amount_decimal", "price.unit_amount_decimal")  # before 2025-03-31
 
 
 class Invoice(Thing):
     """https://docs.stripe.com/api/invoices/object"""
 
-    invoice: str = place("id", otherwise=...)
-    created: Seconds | None = place("created", "date")  # what it was called before 2019-03-14
+    invoice: str = path("id", otherwise=...)
+    created: Seconds | None = path("created", "date")  # what it was called before 2019-03-14
     status: str | None = None  # before 2018-11-08 only `paid`
     paid: bool | None = None
     total: int
@@ -147,18 +147,18 @@ class Invoice(Thing):
     number: str | None = None
     due_date: Seconds | None = None
     next_payment_attempt: Seconds | None = None
-    paid_at: Seconds | None = place("status_transitions.paid_at")
+    paid_at: Seconds | None = path("status_transitions.paid_at")
     hosted_invoice_url: str | None = None
-    lines: Many[Line] = place("lines.data", otherwise=())
-    has_more: bool | None = place("lines.has_more")  # a body holds the first ten lines
+    lines: ListOf[Line] = path("lines.data", otherwise=())
+    has_more: bool | None = path("lines.has_more")  # a body holds the first ten lines
 
 
 class InvoicePayment(Thing):
     """https://docs.stripe.com/api/invoice-payment/object"""
 
     invoice: str
-    payment_intent: str | None = place("payment.payment_intent")
-    charge: str | None = place("payment.charge")
+    payment_intent: str | None = path("payment.payment_intent")
+    charge: str | None = path("payment.charge")
 
 
 class Dispute(Thing):
@@ -178,7 +178,7 @@ class Envelope(Payload, Generic[ThingT]):
 
     created: Seconds | None = None
     livemode: bool | None = None
-    thing: ThingT = place("data.object", otherwise=...)
+    thing: ThingT = path("data.object", otherwise=...)
 
 
 class Stripe(Adapter[Envelope[Any]]):
@@ -187,21 +187,13 @@ class Stripe(Adapter[Envelope[Any]]):
         signing="https://docs.stripe.com/webhooks#verify-manually",
         payload="https://docs.stripe.com/api/events/types",
     )
-    setup = (
-        "In the Stripe Dashboard open Developers (Workbench) → Webhooks and add a destination.",
-        "Choose events of your account, payload style “snapshot”, and the events listed under topics.",
-        "Choose “webhook endpoint” and give {webhook_url} as its URL.",
-        "Reveal the endpoint's signing secret (whsec_…) and give all of it to this source as its secret.",
-        "Optional: write crm_contact_id and deal_id into the metadata of sessions, payment intents, invoices or "
-        "subscriptions; they lead straight to the CRM's contact and deal.",
-    )
     signature = TimestampedHmac(
         header="stripe-signature", time_name="t", mac_name="v1", between=",", joined_by=".", tolerance=300
     )
-    kind = Field("type")
+    kind = BodyField("type")
     # The id alone would do for real events; Stripe's own sample events all carry evt_00000000000000, and would be
     # taken for one another.
-    delivery_id = Field("id", "type", "created")
+    delivery_id = BodyField("id", "type", "created")
     reads = {
         **dict.fromkeys(
             "checkout.session.completed checkout.session.async_payment_succeeded checkout.session.async_payment_failed "
@@ -234,14 +226,14 @@ class Stripe(Adapter[Envelope[Any]]):
     )
     statuses = (
         # The last two of sessions are events, whatever the session says.
-        table(
+        status_map(
             "checkout.session",
             pending="unpaid",
             paid="paid no_payment_required",
             failed="async_payment_failed",
             canceled="expired",
         )
-        | table(
+        | status_map(
             "payment_intent",
             # requires_source: what requires_payment_method and requires_action were called before 2019-02-11
             pending="requires_confirmation requires_action requires_source_action processing requires_capture",
@@ -249,9 +241,9 @@ class Stripe(Adapter[Envelope[Any]]):
             failed="requires_payment_method requires_source",  # said by payment_failed; before it, a cart
             canceled="canceled",
         )
-        | table("charge", pending="pending", paid="succeeded", failed="failed")
+        | status_map("charge", pending="pending", paid="succeeded", failed="failed")
         # What is uncollectible can still be paid.
-        | table("invoice", pending="open", paid="paid", canceled="void", overdue="uncollectible")
+        | status_map("invoice", pending="open", paid="paid", canceled="void", overdue="uncollectible")
     )
 
     def orders(self, payload: Envelope[Any], event: Event[Envelope[Any]]) -> Iterable[Order]:

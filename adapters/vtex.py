@@ -24,14 +24,14 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
     Money,
     Options,
     Order,
@@ -41,8 +41,8 @@ from adapters.contract import (
     currency_code,
     full_name,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 HEADER = "x-orders-registry-token"
@@ -59,7 +59,7 @@ class VtexOptions(Options):
 
 class Notice(Payload):
     # It becomes a part of a path: nothing in it may lead elsewhere.
-    order_id: Annotated[str, Constraint(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$")] = place(
+    order_id: Annotated[str, Constraint(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$")] = path(
         "OrderId", otherwise=...
     )
 
@@ -75,21 +75,21 @@ class Sale(Payload):
     orderId: str
     status: str | None = None
     value: Decimal
-    currency: str = place("storePreferencesData.currencyCode", otherwise=...)
+    currency: str = path("storePreferencesData.currencyCode", otherwise=...)
     creationDate: IsoOrBlank = None
     lastChange: IsoOrBlank = None
     authorizedDate: IsoOrBlank = None
-    profile_id: str | None = place("clientProfileData.userProfileId")
-    first_name: str | None = place("clientProfileData.firstName")
-    last_name: str | None = place("clientProfileData.lastName")
-    email: str | None = place("clientProfileData.email")
-    phone: str | None = place("clientProfileData.phone")
-    document: str | None = place("clientProfileData.document")
-    document_type: str | None = place("clientProfileData.documentType")
-    is_corporate: bool | None = place("clientProfileData.isCorporate")
-    corporate_document: str | None = place("clientProfileData.corporateDocument")
-    corporate_name: str | None = place("clientProfileData.corporateName")
-    items: Many[Line] = ()
+    profile_id: str | None = path("clientProfileData.userProfileId")
+    first_name: str | None = path("clientProfileData.firstName")
+    last_name: str | None = path("clientProfileData.lastName")
+    email: str | None = path("clientProfileData.email")
+    phone: str | None = path("clientProfileData.phone")
+    document: str | None = path("clientProfileData.document")
+    document_type: str | None = path("clientProfileData.documentType")
+    is_corporate: bool | None = path("clientProfileData.isCorporate")
+    corporate_document: str | None = path("clientProfileData.corporateDocument")
+    corporate_name: str | None = path("clientProfileData.corporateName")
+    items: ListOf[Line] = ()
 
 
 class Vtex(Adapter[Sale]):
@@ -98,20 +98,14 @@ class Vtex(Adapter[Sale]):
         signing="https://developers.vtex.com/docs/guides/orders-feed",
         payload="https://developers.vtex.com/docs/api-reference/orders-api",
     )
-    setup = (
-        "In VTEX Admin open Account settings → API keys, and generate a key with a role that may view orders (OMS – Read only).",
-        "Give it to this source as its key, written appKey:appToken, and the account's name as the option account.",
-        "Configure the hook (POST /api/orders/hook/config): filter FromWorkflow with the statuses you want, hook.url {webhook_url}, and "
-        "in hook.headers the name x-orders-registry-token with this source's secret.",
-    )
     topics = ("payment-pending", "payment-approved", "handling", "invoiced", "canceled")
     signature = Token(header=HEADER)
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
-    patience = "takes 200 alone, within 5 seconds; the hook is deleted after three days without one"
-    kind = Field("Domain")
+    retry_policy = "takes 200 alone, within 5 seconds; the hook is deleted after three days without one"
+    kind = BodyField("Domain")
     options = VtexOptions
     reads = {}
-    statuses = table(
+    statuses = status_map(
         # `waiting-for-fulfillment` is a seller's view: for the marketplace to say that it is paid.
         pending="order-created order-accepted order-completed on-order-completed on-order-completed-ffm "
         "waiting-for-seller-confirmation waiting-for-order-authorization waiting-for-authorization "
@@ -132,10 +126,10 @@ class Vtex(Adapter[Sale]):
             "x-vtex-api-appkey": key.partition(":")[0],
             "x-vtex-api-apptoken": key.partition(":")[2],
         },
-        key_words="an API key of the account, written appKey:appToken",
+        key_description="an API key of the account, written appKey:appToken",
     )
     fetches = {"Fulfillment": Notice, "Marketplace": Notice}
-    document = Sale
+    resource = Sale
 
     def handshake(self, delivery: Delivery) -> str | None:
         """The ping when a hook is saved; only a 200 saves it."""

@@ -26,15 +26,15 @@ import pydantic_core
 from adapters.contract import (
     LEAST_BITS,
     Adapter,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     IsoOrBlank,
     Item,
     Links,
-    Maybe,
     Money,
+    OptionalOf,
     Order,
     Origin,
     Payload,
@@ -49,10 +49,10 @@ from adapters.contract import (
     jws,
     jws_parts,
     order_title,
-    place,
+    path,
+    refund_total,
     rsa_signed,
-    so_far,
-    table,
+    status_map,
     usable,
 )
 
@@ -122,7 +122,7 @@ class SignedBody(Signature):
         return delivery.changed(body=jws(private, claims))
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return "the body is a JSON Web Token, RS256, proven with the app's public key; its time is checked"
 
 
@@ -164,10 +164,10 @@ def _inner(outer: Any, name: str) -> dict[str, Any]:
 
 
 class Line(Payload):
-    name: str | None = place("productName.original")
+    name: str | None = path("productName.original")
     quantity: Decimal | None = None
-    price: Decimal | None = place("price.amount")
-    sku: str | None = place("physicalProperties.sku")
+    price: Decimal | None = path("price.amount")
+    sku: str | None = path("physicalProperties.sku")
 
 
 class Sale(Payload):
@@ -177,21 +177,21 @@ class Sale(Payload):
     status: str | None = None
     paymentStatus: str | None = None
     currency: str
-    total: Decimal = place("priceSummary.total.amount", otherwise=...)
-    refunded: Decimal | None = place("balanceSummary.refunded.amount")
-    contact_id: str | None = place("buyerInfo.contactId")
-    email: str | None = place("buyerInfo.email")
-    first_name: str | None = place("billingInfo.contactDetails.firstName")
-    last_name: str | None = place("billingInfo.contactDetails.lastName")
-    phone: str | None = place("billingInfo.contactDetails.phone")
+    total: Decimal = path("priceSummary.total.amount", otherwise=...)
+    refunded: Decimal | None = path("balanceSummary.refunded.amount")
+    contact_id: str | None = path("buyerInfo.contactId")
+    email: str | None = path("buyerInfo.email")
+    first_name: str | None = path("billingInfo.contactDetails.firstName")
+    last_name: str | None = path("billingInfo.contactDetails.lastName")
+    phone: str | None = path("billingInfo.contactDetails.phone")
     lineItems: tuple[Line, ...] | None = None
 
 
 class Notice(Payload):
     """The order stands elsewhere for each sort of event."""
 
-    happened_at: IsoOrBlank = place("event.eventTime")
-    sale: Maybe[Sale] = place(
+    happened_at: IsoOrBlank = path("event.eventTime")
+    sale: OptionalOf[Sale] = path(
         "event.createdEvent.entity", "event.updatedEvent.currentEntity", "event.actionEvent.body.order"
     )
 
@@ -202,23 +202,17 @@ class Wix(Adapter[Notice]):
         signing="https://dev.wix.com/docs/rest/articles/getting-started/webhooks",
         payload="https://dev.wix.com/docs/rest/api-reference/wix-e-commerce/orders/order-approved",
     )
-    setup = (
-        "In the Wix app dashboard (Custom Apps) open your app, give it the permission to read orders, and install it on "
-        "the site.",
-        "Open Webhooks, and for each topic below create one with {webhook_url} as its callback address.",
-        "On the same page get the public key, and give the whole of it, -----BEGIN to END-----, as this source's secret.",
-    )
     topics = tuple(
         "wix.ecom.v1.order_created wix.ecom.v1.order_updated wix.ecom.v1.order_approved wix.ecom.v1.order_canceled "
         "wix.ecom.v1.order_committed wix.ecom.v1.order_fulfilled wix.ecom.v1.order_imported "
         "wix.ecom.v1.order_payment_status_updated".split()
     )
     signature = SignedBody()
-    kind = Field("eventType")
-    delivery_id = Field("event.id")
+    kind = BodyField("eventType")
+    delivery_id = BodyField("event.id")
     reads = dict.fromkeys(topics, Notice)
     ignores = frozenset("AppInstalled AppRemoved wix.devcenter.*".split())
-    statuses = table(  # paymentStatus
+    statuses = status_map(  # paymentStatus
         pending="UNSPECIFIED NOT_PAID PENDING PENDING_MERCHANT",
         partially_paid="PARTIALLY_PAID",
         paid="PAID PARTIALLY_REFUNDED",
@@ -226,7 +220,7 @@ class Wix(Adapter[Notice]):
         canceled="CANCELED",
         failed="DECLINED",
     )
-    patience = "takes only 200, within 1.25 s; else tries 12 more times in two days"
+    retry_policy = "takes only 200, within 1.25 s; else tries 12 more times in two days"
 
     def document_of(self, delivery: Delivery) -> Any:
         return delivery.document(_opened)
@@ -247,7 +241,7 @@ class Wix(Adapter[Notice]):
             source_status=word,
             title=order_title(sale.number, items),
             value=Money.major(sale.total, sale.currency),
-            refunds=so_far(Money.major(sale.refunded or None, sale.currency)),
+            refunds=refund_total(Money.major(sale.refunded or None, sale.currency)),
             ordered_at=sale.createdDate,
             paid_at=at if paid_now else None,
             customer=Customer(

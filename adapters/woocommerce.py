@@ -43,18 +43,18 @@ from adapters.contract import (
     IsoOrBlank,
     Item,
     Links,
-    Maybe,
+    Metadata,
     Money,
-    Notes,
+    OptionalOf,
     Order,
     Origin,
     Payload,
     Status,
     full_name,
     order_title,
-    place,
-    so_far,
-    table,
+    path,
+    refund_total,
+    status_map,
 )
 
 Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]  # "398.00", with the shop's number of decimals
@@ -93,21 +93,21 @@ class WooCommerceOrder(Payload):
     """Where a field has two names, the second is that of the Legacy REST API, which wraps the order as well."""
 
     id: str
-    number: str | None = place("number", "order_number")
+    number: str | None = path("number", "order_number")
     status: str | None = None
     currency: str | None = None
     total: Amount | None = None
     prices_include_tax: bool | None = None
-    date_created_gmt: IsoOrBlank = place("date_created_gmt", "created_at")
-    date_modified_gmt: IsoOrBlank = place("date_modified_gmt", "updated_at")
+    date_created_gmt: IsoOrBlank = path("date_created_gmt", "created_at")
+    date_modified_gmt: IsoOrBlank = path("date_modified_gmt", "updated_at")
     date_paid_gmt: IsoOrBlank = None
     date_paid: str | None = None  # only whether there is one
-    paid: bool | None = place("payment_details.paid")
+    paid: bool | None = path("payment_details.paid")
     customer_id: str | None = None
-    billing: Maybe[Billing] = place("billing", "billing_address")
+    billing: OptionalOf[Billing] = path("billing", "billing_address")
     line_items: list[Line] | None = None
     refunds: list[Refund] | None = None
-    notes: Notes = place("meta_data", otherwise={})
+    notes: Metadata = path("meta_data", otherwise={})
 
     @model_validator(mode="before")
     @classmethod
@@ -126,15 +126,6 @@ class WooCommerce(Adapter[Payload]):
         signing="https://developer.woocommerce.com/docs/apis/rest-api/v3/webhooks/",
         payload="https://developer.woocommerce.com/docs/apis/rest-api/v3/orders/",
     )
-    setup = (
-        "In the shop's WordPress open WooCommerce → Settings → Advanced → Webhooks and add a webhook for each of: "
-        "Order created, Order updated, Order deleted, Order restored.",
-        "Status Active, Delivery URL {webhook_url}, API version “WP REST API Integration v3”.",
-        "Secret: the secret of this source, the same in all of them. Save; WooCommerce pings the address at once.",
-        "WooCommerce does not send again what failed, and turns a webhook off after its sixth failure in a row: "
-        "look at the webhook's status now and then.",
-        "Optional: order meta named crm_contact_id and deal_id leads straight to the CRM's contact and deal.",
-    )
     topics = tuple("order.created order.updated order.deleted order.restored".split())
     signature = Hmac(header="x-wc-webhook-signature", encoding="base64")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
@@ -144,7 +135,7 @@ class WooCommerce(Adapter[Payload]):
         "order.deleted": DeletedOrder,
     }
     ignores = frozenset("action.* coupon.* customer.* product.*".split())
-    statuses = table(
+    statuses = status_map(
         pending="pending on-hold",
         paid="processing completed",  # the first with a date of payment, see above
         canceled="cancelled trash",
@@ -191,7 +182,7 @@ def _refunds(order: WooCommerceOrder) -> dict[str, Money] | None:
     """All that went back, also when that is nothing (any more); refunds are negative here."""
     if order.refunds is None or not order.currency:
         return None
-    return so_far(Money.major(sum((abs(refund.total) for refund in order.refunds), Decimal(0)), order.currency))
+    return refund_total(Money.major(sum((abs(refund.total) for refund in order.refunds), Decimal(0)), order.currency))
 
 
 def _customer(order: WooCommerceOrder, billing: Billing) -> Customer:

@@ -28,17 +28,17 @@ from typing import TYPE_CHECKING, Any
 from adapters.contract import (
     Adapter,
     AnyOf,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Hmac,
     Ignored,
     IsoOrBlank,
     Links,
-    Maybe,
+    Metadata,
     Money,
-    Notes,
+    OptionalOf,
     Order,
     Origin,
     Payload,
@@ -49,9 +49,9 @@ from adapters.contract import (
     Unverified,
     one_header,
     order_title,
-    place,
+    path,
     rsa_signed,
-    table,
+    status_map,
     text_key,
     usable,
 )
@@ -107,7 +107,7 @@ class RsaAndToken(Signature):
         return delivery.changed(headers={"authorization": secret})
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return (
             "RSA-SHA256 of the raw body by Woovi, base64, in the header `x-webhook-signature`, together with your own "
             "token in the header `authorization`"
@@ -119,7 +119,7 @@ class Person(Payload):
     email: str | None = None
     phone: str | None = None
     correlationID: str | None = None
-    tax_id: str | None = place("taxID.taxID")
+    tax_id: str | None = path("taxID.taxID")
 
 
 class Charge(Payload):
@@ -131,9 +131,9 @@ class Charge(Payload):
     comment: str | None = None
     transactionID: str | None = None
     paymentLinkUrl: str | None = None
-    additionalInfo: Notes = place("additionalInfo", otherwise={})
-    customer: Maybe[Person] = None
-    payer: Maybe[Person] = None
+    additionalInfo: Metadata = path("additionalInfo", otherwise={})
+    customer: OptionalOf[Person] = None
+    payer: OptionalOf[Person] = None
     createdAt: IsoOrBlank = None
     updatedAt: IsoOrBlank = None
     paidAt: IsoOrBlank = None
@@ -142,28 +142,28 @@ class Charge(Payload):
 class Sale(Payload):
     """A charge and, where there is one, the PIX that paid it or gave it back."""
 
-    charge: Maybe[Charge] = None
-    pix_id: str | None = place("pix.endToEndId")
-    pix_value: int | None = place("pix.value")
-    pix_time: IsoOrBlank = place("pix.time")
-    partial: bool | None = place("pix.partial")
-    payer: Maybe[Person] = place("pix.payer")
-    environment: str | None = place("account.environment")
+    charge: OptionalOf[Charge] = None
+    pix_id: str | None = path("pix.endToEndId")
+    pix_value: int | None = path("pix.value")
+    pix_time: IsoOrBlank = path("pix.time")
+    partial: bool | None = path("pix.partial")
+    payer: OptionalOf[Person] = path("pix.payer")
+    environment: str | None = path("account.environment")
 
 
 class Refund(Payload):
-    id: str = place("refundTransaction.endToEndId", otherwise=...)
-    value: int = place("refundTransaction.value", otherwise=...)
-    time: IsoOrBlank = place("refundTransaction.time")
-    partial: bool | None = place("refundTransaction.partial")
-    paid_id: str = place("originalTransaction.endToEndId", otherwise=...)
-    paid_value: int = place("originalTransaction.value", otherwise=...)
-    paid_at: IsoOrBlank = place("originalTransaction.time")
+    id: str = path("refundTransaction.endToEndId", otherwise=...)
+    value: int = path("refundTransaction.value", otherwise=...)
+    time: IsoOrBlank = path("refundTransaction.time")
+    partial: bool | None = path("refundTransaction.partial")
+    paid_id: str = path("originalTransaction.endToEndId", otherwise=...)
+    paid_value: int = path("originalTransaction.value", otherwise=...)
+    paid_at: IsoOrBlank = path("originalTransaction.time")
 
 
 class Dispute(Payload):
-    paid_id: str = place("dispute.endToEndId", otherwise=...)
-    status: str | None = place("dispute.status")
+    paid_id: str = path("dispute.endToEndId", otherwise=...)
+    status: str | None = path("dispute.status")
 
 
 class Woovi(Adapter[Any]):
@@ -172,18 +172,9 @@ class Woovi(Adapter[Any]):
         signing="https://developers.woovi.com/docs/webhook/seguranca/webhook-signature-validation",
         payload="https://developers.woovi.com/docs/webhook/webhook-events-type",
     )
-    setup = (
-        "In Woovi open Administrador → API/Plugins → Novo Webhook.",
-        "Give {webhook_url} as the URL, choose one of the events listed under topics, and make up a long "
-        "Authorization; save it, and make one such webhook for each event, all with the same Authorization.",
-        "Give that Authorization to this source as its secret.",
-        "Instead of it you may give the secret key that Woovi shows for a webhook (HMAC; one secret for each webhook).",
-        "Optional: write crm_contact_id and deal_id into additionalInfo of your charges; they lead straight to the "
-        "CRM's contact and deal.",
-    )
     signature = AnyOf((Hmac(header="x-openpix-signature", algorithm="sha1", encoding="base64"), RsaAndToken()))
-    patience = "takes 2xx within 100 seconds; tries again 8 times, each time after twice as long"
-    kind = Field("event")
+    retry_policy = "takes 2xx within 100 seconds; tries again 8 times, each time after twice as long"
+    kind = BodyField("event")
     reads = {
         "OPENPIX:CHARGE_CREATED": Sale,
         "OPENPIX:CHARGE_COMPLETED": Sale,
@@ -200,7 +191,7 @@ class Woovi(Adapter[Any]):
         "teste_webhook PIX_TRANSACTION_REFUND_*_REJECTED OPENPIX:DISPUTE_* OPENPIX:MOVEMENT_* BOLETO_SETTLED TED_* "
         "ACCOUNT_REGISTER_* PIX_AUTOMATIC_*".split()
     )
-    statuses = table(pending="ACTIVE", paid="COMPLETED", canceled="EXPIRED")
+    statuses = status_map(pending="ACTIVE", paid="COMPLETED", canceled="EXPIRED")
 
     def handshake(self, delivery: Delivery) -> str | None:
         try:

@@ -20,15 +20,15 @@ from typing import Any
 
 from adapters.contract import (
     Adapter,
+    BodyField,
     Customer,
     Delivery,
     Event,
-    Field,
     Header,
     Ignored,
     IsoOrBlank,
     Links,
-    Many,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -37,8 +37,8 @@ from adapters.contract import (
     Token,
     full_name,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
@@ -50,34 +50,34 @@ class Capture(Payload):
 class Payment(Payload):
     """Names of version 3 first, those of version 2 after them."""
 
-    id: str = place("data.payment_id", "data.id", otherwise=...)
-    request_id: str | None = place("data.payment_request_id")
-    reference_id: str | None = place("data.reference_id")
-    type: str | None = place("data.type")
-    status: str = place("data.status", otherwise=...)
-    currency: str = place("data.currency", otherwise=...)
-    asked: Decimal | None = place("data.request_amount", "data.amount", "data.capture_amount", "data.charge_amount")
-    description: str | None = place("data.description")
-    customer_id: str | None = place("data.customer_id")
-    payer_name: str | None = place("data.payment_details.payer_name")
-    captures: Many[Capture] = place("data.captures", otherwise=())
-    crm_contact_id: str | None = place("data.metadata.crm_contact_id")
-    deal_id: str | None = place("data.metadata.deal_id")
-    ordered_at: IsoOrBlank = place("data.created")
-    updated: IsoOrBlank = place("data.updated")
+    id: str = path("data.payment_id", "data.id", otherwise=...)
+    request_id: str | None = path("data.payment_request_id")
+    reference_id: str | None = path("data.reference_id")
+    type: str | None = path("data.type")
+    status: str = path("data.status", otherwise=...)
+    currency: str = path("data.currency", otherwise=...)
+    asked: Decimal | None = path("data.request_amount", "data.amount", "data.capture_amount", "data.charge_amount")
+    description: str | None = path("data.description")
+    customer_id: str | None = path("data.customer_id")
+    payer_name: str | None = path("data.payment_details.payer_name")
+    captures: ListOf[Capture] = path("data.captures", otherwise=())
+    crm_contact_id: str | None = path("data.metadata.crm_contact_id")
+    deal_id: str | None = path("data.metadata.deal_id")
+    ordered_at: IsoOrBlank = path("data.created")
+    updated: IsoOrBlank = path("data.updated")
     created: IsoOrBlank = None
 
 
 class Refund(Payload):
     """The manual's sample has the envelope twice."""
 
-    id: str = place("data.id", "data.data.id", otherwise=...)
-    invoice_id: str | None = place("data.invoice_id", "data.data.invoice_id")
-    payment_id: str | None = place("data.payment_id", "data.data.payment_id")
-    status: str = place("data.status", "data.data.status", otherwise=...)
-    amount: Decimal = place("data.amount", "data.data.amount", otherwise=...)
-    currency: str = place("data.currency", "data.data.currency", otherwise=...)
-    updated: IsoOrBlank = place("data.updated", "data.data.updated")
+    id: str = path("data.id", "data.data.id", otherwise=...)
+    invoice_id: str | None = path("data.invoice_id", "data.data.invoice_id")
+    payment_id: str | None = path("data.payment_id", "data.data.payment_id")
+    status: str = path("data.status", "data.data.status", otherwise=...)
+    amount: Decimal = path("data.amount", "data.data.amount", otherwise=...)
+    currency: str = path("data.currency", "data.data.currency", otherwise=...)
+    updated: IsoOrBlank = path("data.updated", "data.data.updated")
     created: IsoOrBlank = None
 
 
@@ -89,13 +89,13 @@ class Invoice(Payload):
     currency: str | None = None  # the oldest callbacks name none
     description: str | None = None
     payer_email: str | None = None
-    customer_id: str | None = place("customer.id")
-    given_names: str | None = place("customer.given_names")
-    surname: str | None = place("customer.surname")
-    email: str | None = place("customer.email")
-    mobile_number: str | None = place("customer.mobile_number")
-    crm_contact_id: str | None = place("metadata.crm_contact_id")
-    deal_id: str | None = place("metadata.deal_id")
+    customer_id: str | None = path("customer.id")
+    given_names: str | None = path("customer.given_names")
+    surname: str | None = path("customer.surname")
+    email: str | None = path("customer.email")
+    mobile_number: str | None = path("customer.mobile_number")
+    crm_contact_id: str | None = path("metadata.crm_contact_id")
+    deal_id: str | None = path("metadata.deal_id")
     created: IsoOrBlank = None
     updated: IsoOrBlank = None
     paid_at: IsoOrBlank = None
@@ -115,17 +115,9 @@ class Xendit(Adapter[Any]):
         signing="https://docs.xendit.co/docs/handling-webhooks",
         payload="https://docs.xendit.co/apidocs/payment-status-callback-webhook",
     )
-    setup = (
-        "In the Xendit Dashboard open Settings → Webhooks.",
-        "Copy the Webhook verification token there, and give it to this source as its secret.",
-        "Give {webhook_url} as the URL of “Payment requests v3 – payment status” and of “Unified refunds” (succeeded and "
-        "failed), and of “Invoices paid” if you use them; Test and save each.",
-        "Optional: write crm_contact_id and deal_id into the metadata of your payment requests; they lead straight to "
-        "the CRM's contact and deal.",
-    )
     signature = Token(header="x-callback-token")
-    patience = "takes 2xx; tries again up to 6 times"
-    kind = Field("event")
+    retry_policy = "takes 2xx; tries again up to 6 times"
+    kind = BodyField("event")
     delivery_id = Header("webhook-id")
     reads = {
         **dict.fromkeys("payment.authorization payment.capture payment.failure payment.expiry".split(), Payment),
@@ -140,7 +132,7 @@ class Xendit(Adapter[Any]):
     ignores = frozenset(
         {"payment_request.*", "payment_token.*", "payment_session.*", "split.*", "payout.*", *EVENTLESS.values()}
     )
-    statuses = table(
+    statuses = status_map(
         pending="AUTHORIZED AWAITING_CAPTURE PENDING",
         paid="SUCCEEDED PAID SETTLED",  # the last two of invoices
         failed="FAILED",

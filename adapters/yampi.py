@@ -24,24 +24,24 @@ from adapters.contract import (
     BRASILIA,
     UNKNOWN,
     Adapter,
+    BodyField,
     Customer,
     Event,
-    Field,
     Hmac,
     IsoOrBlank,
     Item,
     Links,
-    Many,
+    ListOf,
+    Metadata,
     Money,
-    Notes,
     Order,
     Origin,
     Payload,
     Status,
     full_name,
     order_title,
-    place,
-    table,
+    path,
+    status_map,
 )
 
 
@@ -57,7 +57,7 @@ Moment = Annotated[IsoOrBlank, BeforeValidator(_moment)]
 
 
 class Line(Payload):
-    title: str | None = place("sku.data.title")
+    title: str | None = path("sku.data.title")
     quantity: Decimal | None = None
     price: Decimal | None = None
     item_sku: str | None = None
@@ -70,26 +70,26 @@ class Transaction(Payload):
 class Sale(Payload):
     """An order; what Yampi includes in it stands under `data`."""
 
-    id: str = place("resource.id", otherwise=...)
-    number: str | None = place("resource.number")
-    value_total: Decimal = place("resource.value_total", otherwise=...)
-    status: str | None = place("resource.status.data.alias")
-    items: Many[Line] = place("resource.items.data", otherwise=())
-    transactions: Many[Transaction] = place("resource.transactions.data", otherwise=())
-    metadata: Notes = place("resource.metadata.data", otherwise={})
-    customer_id: str | None = place("resource.customer.data.id")
-    name: str | None = place("resource.customer.data.name")
-    razao_social: str | None = place("resource.customer.data.razao_social")
-    first_name: str | None = place("resource.customer.data.first_name")
-    last_name: str | None = place("resource.customer.data.last_name")
-    email: str | None = place("resource.customer.data.email")
-    cpf: str | None = place("resource.customer.data.cpf")
-    cnpj: str | None = place("resource.customer.data.cnpj")
-    phone: str | None = place("resource.customer.data.phone.full_number")
-    area_code: str | None = place("resource.customer.data.phone.area_code")
-    phone_number: str | None = place("resource.customer.data.phone.number")
-    created_at: Moment = place("resource.created_at")
-    updated_at: Moment = place("resource.updated_at")
+    id: str = path("resource.id", otherwise=...)
+    number: str | None = path("resource.number")
+    value_total: Decimal = path("resource.value_total", otherwise=...)
+    status: str | None = path("resource.status.data.alias")
+    items: ListOf[Line] = path("resource.items.data", otherwise=())
+    transactions: ListOf[Transaction] = path("resource.transactions.data", otherwise=())
+    metadata: Metadata = path("resource.metadata.data", otherwise={})
+    customer_id: str | None = path("resource.customer.data.id")
+    name: str | None = path("resource.customer.data.name")
+    razao_social: str | None = path("resource.customer.data.razao_social")
+    first_name: str | None = path("resource.customer.data.first_name")
+    last_name: str | None = path("resource.customer.data.last_name")
+    email: str | None = path("resource.customer.data.email")
+    cpf: str | None = path("resource.customer.data.cpf")
+    cnpj: str | None = path("resource.customer.data.cnpj")
+    phone: str | None = path("resource.customer.data.phone.full_number")
+    area_code: str | None = path("resource.customer.data.phone.area_code")
+    phone_number: str | None = path("resource.customer.data.phone.number")
+    created_at: Moment = path("resource.created_at")
+    updated_at: Moment = path("resource.updated_at")
     time: IsoOrBlank = None
 
 
@@ -99,19 +99,12 @@ class Yampi(Adapter[Sale]):
         signing="https://docs.yampi.com.br/api-reference/webhooks",
         payload="https://docs.yampi.com.br/api-reference/introduction-webhook",
     )
-    setup = (
-        "In Yampi open Configurações → Webhooks → Novo webhook.",
-        "Give {webhook_url} as the URL, and choose the events listed under topics.",
-        "Save it; give the Chave secreta that Yampi now shows (wh_…) to this source as its secret.",
-        "After 30 failures Yampi turns a webhook off: turn it on again in the same place.",
-        "Optional: crm_contact_id and deal_id in a cart's metadata lead straight to the CRM's contact and deal.",
-    )
     topics = ("order.created", "order.paid", "order.status.updated")
     signature = Hmac(header="x-yampi-hmac-sha256", encoding="base64")
-    kind = Field("event")
+    kind = BodyField("event")
     reads = dict.fromkeys((*topics, "order.updated"), Sale)  # both names stand in the manual
     ignores = frozenset("order.invoice.* transaction.* cart.* customer.* product.* cashback.* subscription.*".split())
-    statuses = table(
+    statuses = status_map(
         pending="waiting_payment authorized",
         paid="paid handling_products invoiced ready_for_shipping on_carriage shipment_exception delivered",
         failed="refused",
@@ -119,7 +112,7 @@ class Yampi(Adapter[Sale]):
         refunded="refunded chargeback chargedback",
     )
     zone = BRASILIA
-    patience = "takes 2xx within 5 seconds; turns the webhook off after 30 failures"
+    retry_policy = "takes 2xx within 5 seconds; turns the webhook off after 30 failures"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         sale, status = payload, self.status(payload.status)

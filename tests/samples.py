@@ -1,7 +1,7 @@
 """The samples of every adapter: found, signed, taken through the adapter, and told as plain JSON for orders.json."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +13,24 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import adapters
-from adapters.contract import Adapter, Customer, Delivery, Ignored, Item, Money, Order, Signature, Unknown, Unreadable
+from adapters.contract import (
+    Adapter,
+    Bill,
+    Customer,
+    Delivery,
+    Ignored,
+    Item,
+    Money,
+    Order,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
+    Signature,
+    Unknown,
+    Unreadable,
+)
 
 FOLDER = Path(adapters.__file__).parent / "samples"
 FILES = frozenset({"headers.json", "body", "orders.json", "fetched.json"})
@@ -81,7 +98,7 @@ def samples(adapter_name: str) -> tuple[Sample, ...]:
             body=(case / "body").read_bytes(),
             fetched=(case / "fetched.json").read_bytes() if (case / "fetched.json").exists() else None,
         )
-        for case in sorted(folder.iterdir() if folder.is_dir() else ())
+        for case in sorted(one for one in (folder.iterdir() if folder.is_dir() else ()) if one.is_dir())
     )
 
 
@@ -158,7 +175,10 @@ def plain(order: Order) -> dict[str, Any]:
         "source_status": _text(order.source_status),
         "title": _text(order.title),
         "value": _money(order.value),
-        "refunds": None if order.refunds is None else {_text(key): _money(back) for key, back in order.refunds.items()},
+        "sequence": order.sequence,
+        "bills": [_bill(bill) for bill in order.bills] or None,
+        "payments": [_payment(payment) for payment in order.payments] or None,
+        "refunds": None if order.refunds is None else _refunds(order.refunds),
         "ordered_at": _time(order.ordered_at),
         "paid_at": _time(order.paid_at),
         "customer": None if customer is None else _person(customer),
@@ -166,6 +186,7 @@ def plain(order: Order) -> dict[str, Any]:
         "url": _text(order.url),
         "test": order.test,
         "deal_id": _text(order.deal_id),
+        "notes": [_text(note) for note in order.notes] or None,
     }
     assert order.test is None or isinstance(order.test, bool)
     return _mentioned(mentioned)
@@ -190,6 +211,54 @@ def _money(money: Money | None) -> str | None:
         return None
     assert isinstance(money, Money) and type(money.minor) is int, f"{money!r} is no money"
     return f"{money} {money.currency}"
+
+
+def _bill(bill: Bill) -> dict[str, Any]:
+    assert (
+        isinstance(bill.part, bool) and isinstance(bill.closed, bool | None) and isinstance(bill.given_up, bool | None)
+    )
+    return _mentioned(
+        {
+            "id": _text(bill.id) or None,
+            "value": _money(bill.value),
+            "part": bill.part or None,
+            "also": _money(bill.also),
+            "closed": bill.closed,
+            "given_up": bill.given_up,
+        }
+    )
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return _mentioned(
+        {
+            "id": _text(payment.id) or None,
+            "value": _money(payment.value),
+            "state": None if payment.state is None else PaymentState(payment.state).value,
+            "at": _time(payment.at),
+            "captures": _text(payment.captures),
+        }
+    )
+
+
+def _refunds(refunds: tuple[Refund, ...] | Mapping[str, Money]) -> Any:
+    if isinstance(refunds, Mapping):
+        return {_text(key): _money(back) for key, back in refunds.items()}
+    return [
+        _mentioned(
+            {
+                "id": _text(refund.id),
+                "value": _money(refund.value),
+                "state": RefundState(refund.state).value,
+                "kind": RefundKind(refund.kind).value,
+                "at": _time(refund.at),
+                "payment": _text(refund.payment),
+                "all": refund.all or None,
+                "total": refund.total or None,
+            }
+        )
+        for refund in refunds
+    ]
 
 
 def _item(item: Item) -> dict[str, Any]:

@@ -277,7 +277,7 @@ async def test_it_steps_back_where_webhooks_may_come(nice: bool, steps: int) -> 
 
 
 async def test_a_process_that_says_nothing_is_given_up() -> None:
-    apart = Apart(patience=0.0)
+    apart = Apart(retry_policy=0.0)
     with pytest.raises(Ended):
         async with aclosing(apart.orders(CSV, table(3), 2, setting())) as reads:
             async for _ in reads:

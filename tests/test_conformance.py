@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import adapters
-from adapters.contract import Always, AnyOf, Delivery, Ignored, Signature, Status, Strength, Unsigned, Unverified
+from adapters.contract import AnyOf, Constant, Delivery, Ignored, Signature, Status, Strength, Unsigned, Unverified
 from tests.junk import BODIES, bodies_far_from, bodies_like
 from tests.samples import (
     FILES,
@@ -105,9 +105,10 @@ def test_links_and_setup(name: str) -> None:
     adapter = adapters.load(name)
     for link in (adapter.links.signing, adapter.links.payload):
         assert re.fullmatch(r"https://[^\s/]+\.[^\s]+", link) or (ROOT / link).is_file(), link
-    assert adapter.setup
-    assert any("{webhook_url}" in step for step in adapter.setup)
-    for step in adapter.setup:
+    steps = adapters.setup_steps(name)
+    assert all(steps)
+    assert any("{webhook_url}" in step for step in steps)
+    for step in steps:
         assert step.format(webhook_url=URL).strip() == step.replace("{webhook_url}", URL)
     assert inspect.getdoc(inspect.getmodule(type(adapter)))
 
@@ -117,12 +118,12 @@ def test_declarations_have_their_types(name: str) -> None:
     adapter = adapters.load(name)
     assert all(status is None or isinstance(status, Status) for status in adapter.statuses.values())
     assert not set(adapter.reads) & set(adapter.fetches), "a kind is either read or fetched"
-    assert adapter.scheme(any_options(name)).words.strip()
+    assert adapter.scheme(any_options(name)).description.strip()
     assert adapter.secret_made_by in ("theirs", "ours")
     if adapter.fetches:
         assert adapter.api is not None
-        assert adapter.document is not None
-        assert adapter.api.key_words
+        assert adapter.resource is not None
+        assert adapter.api.key_description
         assert re.fullmatch(r"https://[a-z0-9.:-]+", adapter.api.origin_for(any_options(name)))
     else:
         assert adapter.api is None, "there is nothing to fetch"
@@ -374,7 +375,7 @@ def test_any_body_at_all(name: str) -> None:
             except Exception as fault:
                 fault.add_note(f"{sample.case} with the body {body[:100]!r}")
                 raise
-            assert isinstance(found, dict) or not isinstance(adapter.kind, Always)
+            assert isinstance(found, dict) or not isinstance(adapter.kind, Constant)
 
 
 @each_sample

@@ -181,4 +181,4 @@ def test_every_adapters_scheme_can_be_examined(sample: Sample) -> None:
     for delivery in (sample.delivery, sample.signed(secret), sample.signed(other).changed(body=sample.body + b" ")):
         found = examine(at, delivery, known(secret))
         assert secret.removeprefix(sample.adapter.secret_prefix) not in json.dumps(found)
-        assert found["looked_for"] or found["verified"] or sample.scheme.words
+        assert found["looked_for"] or found["verified"] or sample.scheme.description

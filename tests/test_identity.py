@@ -157,3 +157,11 @@ def test_identities_are_found_in_a_text_and_whatever_it_is_does_no_harm(
 
 def test_a_long_text_is_looked_through_no_further_than_a_bound() -> None:
     assert len(mentioned(" ".join(f"a{number}@example.com" for number in range(1000)))) == 200
+
+
+def test_a_phone_is_read_in_the_customers_own_country() -> None:
+    customer = Customer(phones=("(415) 555-2671",), country="us")
+    assert identities(customer, None, "BR") == [("phone", "+14155552671")]
+    assert identities(Customer(phones=("11 98765-4321",), country="Brasil"), None, "BR") == [
+        ("phone", "+5511987654321")
+    ]

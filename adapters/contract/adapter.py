@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
-from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Status, Unknown, said
+from adapters.contract.money import Money
+from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
 from adapters.contract.payload import Payload, validated
 from adapters.contract.signature import Signature
 from adapters.contract.times import EARLIEST, LATEST
@@ -58,7 +59,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class BodyField:
     """A field of the parsed body, by dotted path: Field("data.object.id"). Several fields are joined with `:`."""
 
     paths: tuple[str, ...]
@@ -79,7 +80,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Always:
+class Constant:
     """A source that sends one kind of thing and does not name it."""
 
     word: str
@@ -88,11 +89,12 @@ class Always:
         return self.word
 
 
-Where = Header | Query | Field | Always
+Where = Header | Query | BodyField | Constant
 
 _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
+PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,7 @@ class Api:
 
     origin: str | Callable[[Any], str]
     authorize: Callable[[str, Any], Mapping[str, str]]
-    key_words: str  # what the key is and where to find it, for the source's owner
+    key_description: str  # what the key is and where to find it, for the source's owner
     token_path: str | None = None
 
     def origin_for(self, options: Any) -> str:
@@ -169,7 +171,6 @@ class Adapter(Generic[PayloadT]):
     title: ClassVar[str]
     origin: ClassVar[Origin]
     links: ClassVar[Links]
-    setup: ClassVar[tuple[str, ...]]  # steps for the shop's owner; {webhook_url} stands for the address
     paste: ClassVar[str] = ""  # a text that a step tells to paste as it is: a query, a configuration
     topics: ClassVar[tuple[str, ...]] = ()  # what to subscribe to at the source, in its words
 
@@ -189,7 +190,7 @@ class Adapter(Generic[PayloadT]):
     zone: ClassVar[tzinfo] = UTC  # of times that the source writes without one
 
     answer: ClassVar[str | None] = None  # the body of the 200, where a source insists on one
-    patience: ClassVar[str] = ""  # which answers it takes for a yes, and what it does after another; in words
+    retry_policy: ClassVar[str] = ""  # which answers it takes for a yes, and what it does after another; in words
 
     def handshake(self, delivery: Delivery) -> str | None:
         """What an unsigned greeting of this source is (a ping that only asks for 200), or None for everything else.
@@ -212,7 +213,7 @@ class Adapter(Generic[PayloadT]):
     # Thin sources: the delivery is a notice, the order is read from the source's API after the answer.
     api: ClassVar[Api | None] = None
     fetches: ClassVar[Mapping[str, type[Payload]]] = {}  # the notice's slice, by kind
-    document: ClassVar[type[Payload]]  # the slice of what the API answers; `orders` gets it as its payload
+    resource: ClassVar[type[Payload]]  # the slice of what the API answers; `orders` gets it as its payload
 
     def path(self, notice: Any, event: Event[Any]) -> str:
         """The path (and query) at the API's origin where the order of this notice is read. Raises Ignored, Unreadable."""
@@ -271,7 +272,7 @@ class Adapter(Generic[PayloadT]):
 
     def fetched(self, event: Event[Any], answer: bytes) -> Event[PayloadT]:
         """The event with the document that the source's API answered in place of the notice. Raises Unreadable."""
-        document: Any = validated(self.document, json_answer(answer))
+        document: Any = validated(self.resource, json_answer(answer))
         return replace(event, payload=document, notice=event.payload)
 
     def translate(self, event: Event[PayloadT]) -> list[Order]:
@@ -282,13 +283,16 @@ class Adapter(Generic[PayloadT]):
         return orders
 
     def _settled(self, order: Order) -> Order:
-        names = said((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
+        names = distinct((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
         if not order.external_id or max(map(len, names)) > 255:
             raise Unreadable("the order's id is empty or longer than 255 characters")
-        if (order.value and order.value.minor < 0) or (
-            order.refunds and any(money.minor < 0 for money in order.refunds.values())
-        ):
-            raise Unreadable("the order's value, or what was given back of it, is less than nothing")
+        if order.value and order.value.minor < 0:
+            raise Unreadable("the order's value is less than nothing")
+        for bill in order.bills:
+            _check_money("bill", bill.id, bill.value)
+            _check_money("bill", bill.id, bill.also)
+        for payment in order.payments:
+            _check_money("payment", payment.id, payment.value)
         settled = {
             "aliases": order.aliases if names[1:] == order.aliases else names[1:],
             "at": self._utc(order.at),
@@ -296,13 +300,30 @@ class Adapter(Generic[PayloadT]):
             "paid_at": self._utc(order.paid_at),
             "source_status": order.source_status or None,
             "customer": order.customer.settled() if order.customer else None,
-            "refunds": order.refunds or None,
+            "payments": tuple(self._dated(payment) for payment in order.payments) if order.payments else order.payments,
+            "refunds": self._settled_refunds(order.refunds) if order.refunds else None,
+            "sequence": None if order.sequence == "" else order.sequence,
             "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
             "deal_id": order.deal_id or None,
         }
         # A new order takes longer than all the looking; most have nothing to settle.
         changed = {name: value for name, value in settled.items() if value is not getattr(order, name)}
         return replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
+
+    def _settled_refunds(
+        self, refunds: tuple[Refund, ...] | Mapping[str, Money]
+    ) -> tuple[Refund, ...] | Mapping[str, Money]:
+        if isinstance(refunds, Mapping):
+            for name, money in refunds.items():
+                _check_money("refund", name, money)
+            return refunds
+        for refund in refunds:
+            _check_money("refund", refund.id, refund.value)
+        return tuple(self._dated(refund) for refund in refunds)
+
+    def _dated(self, told: PaymentOrRefund) -> PaymentOrRefund:
+        at = self._utc(told.at)
+        return told if at is told.at else replace(told, at=at)
 
     def _utc(self, moment: datetime | None) -> datetime | None:
         if moment is None:
@@ -318,6 +339,13 @@ class Adapter(Generic[PayloadT]):
         return utc
 
 
+def _check_money(what: str, name: str | None, value: Money | None) -> None:
+    if name and len(name) > 255:
+        raise Unreadable(f"the id of a {what} is longer than 255 characters")
+    if value is not None and value.minor < 0:
+        raise Unreadable(f"the value of a {what} is less than nothing")
+
+
 def describe(where: Where) -> str:
     """Where something is looked for, in words."""
     match where:
@@ -325,7 +353,7 @@ def describe(where: Where) -> str:
             return f"the header {names[0]}"
         case Query(name=name):
             return f"the query parameter {name}"
-        case Field(paths=paths):
+        case BodyField(paths=paths):
             return f"the field {' and '.join(paths)}"
-        case Always(word=word):
+        case Constant(word=word):
             return word

@@ -12,7 +12,7 @@ from adapters.contract.money import Money
 
 
 class Status(StrEnum):
-    """Our word for where an order stands, in the order of rank for equal or missing times."""
+    """Our word for where an order stands, in the order of rank for equal times."""
 
     PENDING = "pending"
     OVERDUE = "overdue"
@@ -35,7 +35,7 @@ class Unknown(Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 
-def table(
+def status_map(
     thing: str = "",
     /,
     *,
@@ -74,7 +74,7 @@ def table(
     return found
 
 
-def said(texts: Iterable[str | None]) -> tuple[str, ...]:
+def distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
     """Those that say something, each once."""
     if not texts:
         return ()
@@ -121,7 +121,8 @@ class Item:
 class Customer:
     """Who bought, as the source tells it; identities are raw here and normalised by the registry.
 
-    `id` is the source's own customer id; `crm_id` the CRM's contact id if the payload's metadata carries it.
+    `id` is the source's own customer id; `crm_id` the CRM's contact id if the payload's metadata carries it. `country`
+    (ISO 3166-1 alpha-2, from the billing address, else the shipping address) says where the phones are read.
     """
 
     name: str | None = None
@@ -130,37 +131,135 @@ class Customer:
     emails: tuple[str | None, ...] = ()
     phones: tuple[str | None, ...] = ()
     documents: tuple[str | None, ...] = ()
+    country: str | None = None
 
     def settled(self) -> "Customer | None":
         """Without what says nothing and what is said twice; None when nothing is left."""
         given = (self.emails, self.phones, self.documents)
-        emails, phones, documents = settled = (said(self.emails), said(self.phones), said(self.documents))
+        emails, phones, documents = settled = (distinct(self.emails), distinct(self.phones), distinct(self.documents))
         name, own_id, crm_id = self.name or None, self.id or None, self.crm_id or None
         if not (name or own_id or crm_id or emails or phones or documents):
             return None
         if settled == given and name is self.name and own_id is self.id and crm_id is self.crm_id:
             return self
-        return Customer(name=name, id=own_id, crm_id=crm_id, emails=emails, phones=phones, documents=documents)
+        return Customer(
+            name=name, id=own_id, crm_id=crm_id, emails=emails, phones=phones, documents=documents, country=self.country
+        )
+
+
+# -- Money: the bill, the payments, the refunds -------------------------------------------------------------------
+
+
+class PaymentState(StrEnum):
+    """How far one payment is."""
+
+    AUTHORIZED = "authorized"  # promised, not taken
+    TAKEN = "taken"
+    FAILED = "failed"
+    CANCELED = "canceled"  # before it was taken: released. After it was taken: a void, so all of it was given back
+
+
+class RefundState(StrEnum):
+    """How far one refund or chargeback is. Only what is done counts."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    REVERSED = "reversed"  # taken back: a chargeback that was won
+
+
+class RefundKind(StrEnum):
+    """Who asked for the money back."""
+
+    REFUND = "refund"  # the shop gave it
+    CHARGEBACK = "chargeback"  # the buyer's bank took it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What the sale comes to: an order, an invoice, a charge request. It decides the order's value.
+
+    `value` is what the buyer pays in all, reduced where the source reduced it before payment, never lowered by money
+    given back. `part`: one of several that add up (instalments, sub-orders); a bill that is no part outranks all parts.
+    `also` is the same total in the buyer's currency, by which payments and refunds in that currency are converted.
+    `closed`: no more money will come for it than was taken. `given_up`: written off, or reduced to nothing, before it
+    was paid. What is None is left as it was told last.
+    """
+
+    id: str = ""
+    value: Money | None = None
+    part: bool = False
+    also: Money | None = None
+    closed: bool | None = None
+    given_up: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One attempt to pay. `value` is what was taken, authorised or tried; `at` when it came to this state.
+
+    `state` None: nothing has come of it yet, or it lapsed; then the status word says which. `captures` is the id of
+    the authorisation that this capture replaces. A balance, credit or gift card that was applied is a payment too.
+    """
+
+    id: str = ""
+    value: Money | None = None
+    state: PaymentState | None = None
+    at: datetime | None = None
+    captures: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """Money given back, under the source's own id of it, so that it counts once however often it is told.
+
+    `payment` is the id of the payment (or of its authorisation). A refund without `id` is named by payment, amount and
+    time, and that is noted. `value` None: the amount is not told; it is all of the payment (of the sale, where no
+    payment is named) only if `all` says so.
+
+    `total`: no refund, but a checkpoint: so much is given back in all so far (of this `payment`, or of the sale),
+    for a source that tells a running total. Refunds that happen after it add to it or take from it. It counts the
+    refunds, or the chargebacks, as `kind` says.
+    """
+
+    id: str | None = None
+    value: Money | None = None
+    state: RefundState = RefundState.DONE
+    kind: RefundKind = RefundKind.REFUND
+    at: datetime | None = None
+    payment: str | None = None
+    all: bool = False
+    total: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What one delivery says of one order.
 
-    `at` is the source's own time of this statement (a datetime without zone is in the adapter's `zone`; None: the
-    source gives none). `external_id` is the source's id of the order; `aliases` are further ids of the same sale, and
-    `preference` says how good `external_id` is as a name for it (0 is best; the fold keeps the best).
-    `refunds` are amounts given back, each under the source's id of the refund, so that each counts once; a source that
-    only tells the total so far uses one fixed id: `so_far`. `status` None leaves the status alone.
+    `at` is the source's own time of this statement (a datetime without zone is in the adapter's `zone`). It is None
+    where the source gives none, or only sometimes: then the time of first receipt counts. `sequence` is the source's
+    own order among statements of one time, where it tells one. `external_id` is the source's id of the sale;
+    `aliases` are further ids of it, and `preference` says how good `external_id` is as a name for it (0 is best; the
+    fold keeps the best).
+
+    Money is told by `bills`, `payments` and `refunds`; `status` is the source's own word, mapped by a table, and
+    decides what the money does not (None leaves it alone). In a statement that tells payments and no bill, the word
+    is that of an attempt to pay, and yields to a bill's. `notes` are what ops should see, a word each: a side field
+    that could not be read.
+
+    `value`, and `refunds` as a mapping, are the first version of this contract: a bill, and refunds that are done.
     """
 
     external_id: str
     at: datetime | None
+    sequence: int | str | None = None
     status: Status | Unknown | None = None
     source_status: str | None = None
     title: str | None = None
+    bills: tuple[Bill, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    refunds: tuple[Refund, ...] | Mapping[str, Money] | None = None
     value: Money | None = None
-    refunds: Mapping[str, Money] | None = None
     ordered_at: datetime | None = None
     paid_at: datetime | None = None
     customer: Customer | None = None
@@ -170,14 +269,18 @@ class Order:
     deal_id: str | None = None
     aliases: tuple[str | None, ...] = field(default=())
     preference: int = 0
+    notes: tuple[str, ...] = ()
 
 
-# The one id of all that was given back so far, where a source knows only the total.
+# The one id of all that was given back so far, where a source of the first version knows only the total.
 TOTAL: Final = "total"
 
 
-def so_far(back: Money | None) -> dict[str, Money] | None:
-    """`refunds` of a source that tells only what was given back in all; nothing where it does not say."""
+def refund_total(back: Money | None) -> dict[str, Money] | None:
+    """`refunds` of a source that tells only what was given back in all; nothing where it does not say.
+
+    Of the first version: new adapters say Refund(value=back, total=True).
+    """
     return None if back is None else {TOTAL: back}
 
 

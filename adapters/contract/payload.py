@@ -20,8 +20,8 @@ class Payload(BaseModel):
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, defer_build=True)
 
 
-def place(*paths: str, otherwise: Any = None) -> Any:
-    """A field that lies deeper in the body, by dotted path: place("customer.email"), place("payments.0.id").
+def path(*paths: str, otherwise: Any = None) -> Any:
+    """A field that lies deeper in the body, by dotted path: path("customer.email"), path("payments.0.id").
 
     Of several places (another version's, another spelling) the first that is there counts. Where none is, it is what
     `otherwise` says; `...` there makes the field needed. What a path leads through may be missing, or something else.
@@ -48,10 +48,10 @@ def _list_or_nothing(value: Any) -> Any:
 
 # An object, or None where there is [], "", 0 or something else in its place, when there is nothing to say (Razorpay's
 # notes, Paystack's metadata): `notes: Maybe[Notes] = None`.
-Maybe = Annotated[T | None, BeforeValidator(_object_or_none)]
+OptionalOf = Annotated[T | None, BeforeValidator(_object_or_none)]
 
 # A list, empty where there is none: `items: Many[Good] = ()`.
-Many = Annotated[tuple[T, ...], BeforeValidator(_list_or_nothing)]
+ListOf = Annotated[tuple[T, ...], BeforeValidator(_list_or_nothing)]
 
 
 def _notes(value: Any) -> dict[str, str]:
@@ -69,8 +69,8 @@ def _notes(value: Any) -> dict[str, str]:
 
 # What plugins and people wrote beside an order, by name: an object, or a list of {"name" or "key", "value"}. Texts and
 # numbers only, the first of a name; whatever else stands there is left out:
-# `notes: Notes = place("note_attributes", otherwise={})`.
-Notes = Annotated[Mapping[str, str], PlainValidator(_notes)]
+# `notes: Notes = path("note_attributes", otherwise={})`.
+Metadata = Annotated[Mapping[str, str], PlainValidator(_notes)]
 
 
 def validated(model: type[Payload], document: Any) -> Payload:

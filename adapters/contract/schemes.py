@@ -97,7 +97,7 @@ class Hmac(Signature):
         return delivery.changed(headers={_names(self.header)[0]: value})
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         place = f"the query parameter `{self.query}`" if self.query else f"the header `{_names(self.header)[0]}`"
         age = f"; at most {self.tolerance} s old" if self.time_header else ""
         return f"HMAC-{self.algorithm.upper()} of {self.signed_words}, {self.encoding}, in {place}{age}"
@@ -152,7 +152,7 @@ class TimestampedHmac(Signature):
         return delivery.changed(headers={self.header: value})
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return (
             f"HMAC-{self.algorithm.upper()} of time and raw body, {self.encoding}, in the header `{self.header}`; "
             f"at most {self.tolerance} s old"
@@ -203,7 +203,7 @@ class StandardWebhooks(Signature):
         )
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return (
             f"Standard Webhooks: HMAC-SHA256 of id, time and raw body, base64, in the header "
             f"`{self.families[0]}signature`; at most {self.tolerance} s old"
@@ -266,7 +266,7 @@ class Token(Signature):
         return self.put(delivery, secret) if self.put else delivery
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         if self.basic:
             return "user and password by HTTP Basic authentication; proves the sender, not the body"
         if self.header:
@@ -337,8 +337,8 @@ class AnyOf(Signature):
         return self.schemes[0].sign(delivery, secret, now)
 
     @property
-    def words(self) -> str:
-        return "; or ".join(scheme.words for scheme in self.schemes)
+    def description(self) -> str:
+        return "; or ".join(scheme.description for scheme in self.schemes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,5 +355,5 @@ class Unsigned(Signature):
         return delivery
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return f"unsigned ({self.because}); believed only because the order is read back from the source"

@@ -43,7 +43,7 @@ class Signature(ABC):
 
     @property
     @abstractmethod
-    def words(self) -> str:
+    def description(self) -> str:
         """The scheme in one sentence for people who set a source up."""
 
 

@@ -1,4 +1,4 @@
-"""The one client for all who are told of events: where it may go, no redirect, short patience, and no ear for words.
+"""The one client for all who are told of events: where it may go, no redirect, short retry_policy, and no ear for words.
 
 What a receiver answers beside its status is read up to a small size, so that the connection can be used again, and kept
 nowhere: it may hold what must not stand in a log.
@@ -87,10 +87,10 @@ class EventHttpClient:
             raise Unreachable(f"it could not be reached ({type(fault).__name__})") from None
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> EventResponse:
-        patience = {"connect": CONNECT, "read": READ, "write": READ, "pool": WHOLE}
+        retry_policy = {"connect": CONNECT, "read": READ, "write": READ, "pool": WHOLE}
         pool = self._pools[url.startswith("http:")]
         async with pool.stream(
-            "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": patience}
+            "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": retry_policy}
         ) as response:
             size = 0
             async for chunk in response.aiter_stream():

@@ -91,8 +91,11 @@ def identities(customer: Customer, source_id: str | None, region: str) -> list[t
     """A customer's identities in the order in which they are believed, canonical, each once.
 
     A shop's customer id counts within its source alone. What is no valid identity is left out: an order is not lost
-    for a mistyped phone number.
+    for a mistyped phone number. Phones are read in the customer's own country, else in `region`.
     """
+    country = (customer.country or "").strip().upper()
+    if len(country) == 2 and country.isascii() and country.isalpha():
+        region = country
     found: list[tuple[str, str]] = []
     if customer.crm_id:
         found.append(("crm", customer.crm_id[:255]))

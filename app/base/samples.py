@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+import adapters
 from adapters.contract import Adapter, Delivery, Header, Query
 
 
@@ -71,15 +72,15 @@ def described(adapter: Adapter[Any]) -> dict[str, Any]:
         "name": adapter.name,
         "title": adapter.title,
         "origin": str(adapter.origin),
-        "signature": scheme.words if scheme else "as its options say",
+        "signature": scheme.description if scheme else "as its options say",
         "strength": str(scheme.strength) if scheme else None,
         "kinds": sorted({*adapter.reads, *adapter.fetches}),
         "ignores": sorted(adapter.ignores),
         "statuses": {word: (str(status) if status else None) for word, status in adapter.statuses.items()},
         "topics": list(adapter.topics),
         "secret_made_by": adapter.secret_made_by,
-        "key": adapter.api.key_words if adapter.api else None,
-        "setup": list(adapter.setup),
+        "key": adapter.api.key_description if adapter.api else None,
+        "setup": list(adapters.setup_steps(adapter.name)),
         "links": {"signing": adapter.links.signing, "payload": adapter.links.payload},
         "options": adapter.options.model_json_schema().get("properties", {}),
     }

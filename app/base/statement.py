@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract import RANK, UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
+from adapters.contract import UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
+from adapters.contract.entry import money_said, rank_of
 from app.base.clock import micros
 from app.base.identity import identities
 
@@ -72,10 +73,7 @@ def statement_of(order: Order, *, source_id: str | None, region: str, digest: st
         said["source_status"] = clean(order.source_status, 200)
     if order.title:
         said["title"] = clean(order.title.strip(), TITLE_LENGTH)
-    if order.value is not None:
-        said["value"], said["currency"] = order.value.minor, order.value.currency
-    if order.refunds:
-        said["refunds"] = {clean(key, 255): [money.minor, money.currency] for key, money in order.refunds.items()}
+    said |= money_said(order, clean)
     if order.ordered_at is not None:
         said["ordered_at"] = micros(order.ordered_at)
     if order.paid_at is not None:
@@ -99,7 +97,7 @@ def statement_of(order: Order, *, source_id: str | None, region: str, digest: st
     return Statement(
         names=names,
         at=micros(order.at) if order.at is not None else UNTIMED,
-        rank=RANK[Status(said["status"])] if "status" in said else -1,
+        rank=rank_of(said),
         digest=entry_digest(digest, said["external_id"]),
         said=said,
     )

@@ -32,8 +32,8 @@ class Ended(Exception):
 class Apart:
     """The other process, started with the first part and let go when there are no more."""
 
-    def __init__(self, *, patience: float = PATIENCE, nice: bool = True) -> None:
-        self._patience = patience
+    def __init__(self, *, retry_policy: float = PATIENCE, nice: bool = True) -> None:
+        self._patience = retry_policy
         self._words = ["--nice"] if nice else []  # webhooks come first, where any are taken
         self._process: asyncio.subprocess.Process | None = None
         self._one_part = asyncio.Lock()

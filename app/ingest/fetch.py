@@ -132,7 +132,7 @@ class FetchWorker:
         if api is None:
             raise Unfetched("the adapter does not say where the order is read", final=True)
         if source.sealed_key is None:
-            raise Unfetched(f"{THE_KEY}missing; give the source {api.key_words}", final=True)
+            raise Unfetched(f"{THE_KEY}missing; give the source {api.key_description}", final=True)
         return await self._api.read(api, source.options, self._vault.open(source.sealed_key), path)
 
     async def _again(self, row: Row, why: Unfetched) -> None:

@@ -84,7 +84,7 @@ async def check_key(store: Store, vault: Vault, retry: Reprocessor, api: SourceA
     if adapter.api is None:
         return CredentialCheck(None, f"{adapter.title} sends whole orders: no key is needed")
     if source.sealed_key is None:
-        return CredentialCheck(False, f"there is no key yet; give the source {adapter.api.key_words}")
+        return CredentialCheck(False, f"there is no key yet; give the source {adapter.api.key_description}")
     path, real = await _recorded(store, retry, source), True
     if path is None:
         path, real = _of_a_sample(source), False

@@ -47,7 +47,7 @@ def examine(source: Source, delivery: Delivery, known: Sequence[KnownSecret]) ->
         hints = [f"what is not there: {', '.join(absent)}"]
     return {
         "verified": proven,
-        "expects": scheme.words,
+        "expects": scheme.description,
         "looked_for": [
             {"place": place, "found": value is not None, "sent": _beginning(value) if value else None}
             for place, value in _places(scheme, delivery)
@@ -173,7 +173,7 @@ def _hints(scheme: Signature, delivery: Delivery, known: Sequence[KnownSecret]) 
         elif isinstance(scheme, Token):
             for name, value in delivery.headers.items():
                 if secret in value:
-                    yield f"the secret stands in the header {name}; expected is {scheme.words}"
+                    yield f"the secret stands in the header {name}; expected is {scheme.description}"
         for hint, body in _other_bodies(delivery.body):
             if body != delivery.body and matches(delivery.changed(body=body), secret):
                 yield hint

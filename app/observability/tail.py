@@ -75,13 +75,13 @@ class Watcher:
         self.ended = True
         self._came.set()
 
-    async def next(self, patience: float) -> tuple[list[TailRow], int | None]:
+    async def next(self, retry_policy: float) -> tuple[list[TailRow], int | None]:
         """What has come, and how many were missed since the last time, None if that is not known; nothing after so many
         seconds in which none came.
         """
         if not self._came.is_set():
             try:
-                await asyncio.wait_for(self._came.wait(), patience)
+                await asyncio.wait_for(self._came.wait(), retry_policy)
             except TimeoutError:
                 return [], 0
         if not self.ended and (early := self._told_at + PACE - monotonic()) > 0:

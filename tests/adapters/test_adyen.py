@@ -152,7 +152,7 @@ def test_what_is_not_covered_can_be_changed_and_so_it_is_not_called_a_mac() -> N
     changed["additionalData"] = {**PLAIN["additionalData"], "shopperEmail": "someone@example.org"}
     assert ADYEN.signature.verify(arrived(notification(changed, live="false")), [KEY], NOW) == KEY
     assert ADYEN.signature.strength is Strength.TOKEN
-    assert "not covered" in ADYEN.signature.words
+    assert "not covered" in ADYEN.signature.description
 
 
 def test_a_key_that_is_not_hexadecimal_is_none() -> None:

@@ -140,7 +140,7 @@ def test_what_is_saved_is_read_back_the_same() -> None:
     assert saved == json.loads(json.dumps(saved))
     assert GenericOptions.model_validate(saved) == given
     # Lists of sources build the options without validating them.
-    assert GENERIC.scheme(GenericOptions.model_construct(**saved)).words == GENERIC.scheme(given).words
+    assert GENERIC.scheme(GenericOptions.model_construct(**saved)).description == GENERIC.scheme(given).description
 
 
 def test_no_signature_is_refused() -> None:

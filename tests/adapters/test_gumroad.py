@@ -113,7 +113,7 @@ def test_the_receivers_half_of_a_gift_is_no_sale() -> None:
 
 
 def test_it_declares_that_what_is_refused_is_lost() -> None:
-    assert "lost" in GUMROAD.patience
+    assert "lost" in GUMROAD.retry_policy
 
 
 def test_documented_bodies() -> None:

@@ -66,7 +66,7 @@ def texts(order: Order) -> dict[str, str]:
 
 def test_it_is_unsigned_and_says_why() -> None:
     assert PAYPAL.signature.strength is Strength.FETCHED
-    assert "CRC-32" in PAYPAL.signature.words
+    assert "CRC-32" in PAYPAL.signature.description
     assert not PAYPAL.reads
 
 

@@ -318,7 +318,7 @@ def entry(order: Order) -> Entry:
     return Entry(
         at=None if order.at is None else int(order.at.timestamp() * 1_000_000),
         digest=repr(order),
-        recorded_at=0,
+        recorded_at=2**60,  # what has no time of its own came last
         said={name: word for name, word in words.items() if word is not None},
     )
 

@@ -12,16 +12,16 @@ import adapters
 from adapters.contract import (
     UNKNOWN,
     Adapter,
-    Always,
     Api,
+    BodyField,
+    Constant,
     Delivery,
     Event,
-    Field,
     Header,
     Ignored,
     Iso,
-    Maybe,
     Money,
+    OptionalOf,
     Options,
     Order,
     Payload,
@@ -43,7 +43,7 @@ class Sale(Payload):
     id: str
     total: Decimal | None = None
     status: str | None = None
-    notes: Maybe[dict[str, str]] = None
+    notes: OptionalOf[dict[str, str]] = None
 
 
 class Notice(Payload):
@@ -52,14 +52,16 @@ class Notice(Payload):
 
 class Shop(Adapter[Sale]):
     name, title = "shop", "Shop"
-    kind = Field("type")
+    kind = BodyField("type")
     delivery_id: ClassVar[Where | None] = Header("x-id")
     reads = {"sale": Sale}
     ignores = frozenset({"cart", "ping/*"})
     statuses = {"done": Status.PAID, "noted": None}
     fetches = {"changed": Notice}
-    document = Sale
-    api = Api(origin=lambda options: "https://api.example.com", authorize=lambda key, options: {}, key_words="a key")
+    resource = Sale
+    api = Api(
+        origin=lambda options: "https://api.example.com", authorize=lambda key, options: {}, key_description="a key"
+    )
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.id != "none":
@@ -108,18 +110,18 @@ def test_ids_that_say_nothing_or_the_same_are_no_aliases() -> None:
         (Query("k"), "q"),
         (Query("empty"), None),
         (Query("none"), None),
-        (Always("sale"), "sale"),
-        (Field("a.b"), "c"),
-        (Field("n"), "7"),
-        (Field("a.b", "n"), "c:7"),
-        (Field("a.b", "none"), None),
-        (Field("a"), None),
-        (Field("a.b.c"), None),
-        (Field("list.0"), None),
-        (Field("yes"), None),
-        (Field("amount"), None),
-        (Field("empty"), None),
-        (Field("none"), None),
+        (Constant("sale"), "sale"),
+        (BodyField("a.b"), "c"),
+        (BodyField("n"), "7"),
+        (BodyField("a.b", "n"), "c:7"),
+        (BodyField("a.b", "none"), None),
+        (BodyField("a"), None),
+        (BodyField("a.b.c"), None),
+        (BodyField("list.0"), None),
+        (BodyField("yes"), None),
+        (BodyField("amount"), None),
+        (BodyField("empty"), None),
+        (BodyField("none"), None),
     ],
 )
 def test_where(where: Where, found: str | None) -> None:
@@ -133,7 +135,7 @@ def test_a_header_is_read_without_the_body() -> None:
     def never() -> Any:
         raise AssertionError("the body was parsed")
 
-    for where in (Header("x-kind"), Query("k"), Always("sale")):
+    for where in (Header("x-kind"), Query("k"), Constant("sale")):
         where.read(arrived(b"not JSON"), never)
 
 
@@ -152,7 +154,7 @@ def test_a_delivery_id_is_optional() -> None:
         delivery_id = None
 
     class InBody(Shop):
-        delivery_id = Field("id")
+        delivery_id = BodyField("id")
 
     assert Nameless().delivery_id_of(arrived(headers={"x-id": "7"}), None) is None
     assert InBody().delivery_id_of(arrived(b'{"id": 7}'), None) == "7"

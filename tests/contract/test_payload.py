@@ -10,19 +10,19 @@ from adapters.contract import (
     TOTAL,
     Customer,
     Item,
-    Many,
-    Maybe,
+    ListOf,
+    Metadata,
     Money,
-    Notes,
+    OptionalOf,
     Payload,
     Status,
     Unreadable,
     full_name,
     latest,
     order_title,
-    place,
-    so_far,
-    table,
+    path,
+    refund_total,
+    status_map,
     validated,
 )
 
@@ -32,12 +32,12 @@ class Good(Payload):
 
 
 class Sale(Payload):
-    id: str = place("data.object.id", "id", otherwise=...)
-    email: str | None = place("customer.email")
-    amount: Decimal | None = place("payments.0.amount.value")
-    goods: Many[Good] = ()
-    gift: Maybe[Good] = None
-    notes: Notes = place("notes", "meta.data", otherwise={})
+    id: str = path("data.object.id", "id", otherwise=...)
+    email: str | None = path("customer.email")
+    amount: Decimal | None = path("payments.0.amount.value")
+    goods: ListOf[Good] = ()
+    gift: OptionalOf[Good] = None
+    notes: Metadata = path("notes", "meta.data", otherwise={})
 
 
 def read(document: Any) -> Sale:
@@ -102,11 +102,11 @@ def test_what_was_written_beside_an_order(written: Any, notes: dict[str, str]) -
 
 
 def test_a_table_of_statuses() -> None:
-    statuses = table(pending="open waiting", paid=("all paid",), nothing="seen")
+    statuses = status_map(pending="open waiting", paid=("all paid",), nothing="seen")
     assert statuses == {"open": Status.PENDING, "waiting": Status.PENDING, "all paid": Status.PAID, "seen": None}
-    assert table("invoice", canceled="void") == {"invoice.void": Status.CANCELED}
+    assert status_map("invoice", canceled="void") == {"invoice.void": Status.CANCELED}
     with pytest.raises(ValueError, match="'open' stands twice"):
-        table(pending="open", paid="open")
+        status_map(pending="open", paid="open")
 
 
 def test_what_says_nothing_leaves_a_customer() -> None:
@@ -137,6 +137,6 @@ def test_money_that_may_be_missing() -> None:
 
 
 def test_a_total_of_refunds_counts_once() -> None:
-    assert so_far(None) is None
-    assert so_far(Money(5, "BRL")) == {TOTAL: Money(5, "BRL")}
-    assert so_far(Money(0, "BRL")) == {TOTAL: Money(0, "BRL")}  # nothing any more: a refund that was taken back
+    assert refund_total(None) is None
+    assert refund_total(Money(5, "BRL")) == {TOTAL: Money(5, "BRL")}
+    assert refund_total(Money(0, "BRL")) == {TOTAL: Money(0, "BRL")}  # nothing any more: a refund that was taken back

@@ -61,7 +61,7 @@ def test_no_secret_proves_nothing(scheme: Signature) -> None:
 
 @each_scheme
 def test_words_and_strength(scheme: Signature) -> None:
-    assert scheme.words.strip()
+    assert scheme.description.strip()
     assert scheme.strength in (Strength.MAC, Strength.TOKEN)
     assert scheme.can_sign
 
@@ -168,7 +168,7 @@ def test_unsigned_says_why() -> None:
     scheme = Unsigned(because="it signs nothing")
     assert scheme.strength is Strength.FETCHED
     assert scheme.verify(arrived(), [], NOW) == ""
-    assert "it signs nothing" in scheme.words
+    assert "it signs nothing" in scheme.description
     with pytest.raises(TypeError):
         Unsigned()  # type: ignore[call-arg]  # that it cannot be left out is what is tested
 

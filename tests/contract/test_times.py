@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from adapters.contract import (
     BRASILIA,
     Adapter,
-    Always,
+    Constant,
     Delivery,
     Event,
     Iso,
@@ -122,7 +122,7 @@ def settled(moment: datetime | None, zone: tzinfo = UTC) -> datetime | None:
     """The time as it leaves an adapter whose source means `zone` where it writes none."""
 
     class Clock(Adapter[Payload]):
-        kind = Always("tick")
+        kind = Constant("tick")
 
         def orders(self, payload: Payload, event: Event[Payload]) -> Iterable[Order]:
             yield Order(external_id="1", at=moment, ordered_at=moment, paid_at=moment)

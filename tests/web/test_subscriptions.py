@@ -260,8 +260,8 @@ async def test_a_receiver_that_is_back_is_told_what_it_missed_at_once(
     monkeypatch.setattr(outbox, "TIRED", 1)
     source, made = await house.source(), await subscribed(house, receiver, "order.created")
     receiver.answers = [(500, {}, b"")]
-    with monkeypatch.context() as patience:
-        patience.setattr(outbox, "FIRST_WAIT", 3600.0)
+    with monkeypatch.context() as retry_policy:
+        retry_policy.setattr(outbox, "FIRST_WAIT", 3600.0)
         await house.deliver(source, order_event("1"))
         await attempted(house, made, 1)
     await house.deliver(source, order_event("2"))

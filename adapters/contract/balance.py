@@ -1,0 +1,361 @@
+"""What an order comes to: its value, what was paid and given back of it, and the status that follows.
+
+Money decides where a source itemises it, the source's own word where it does not. The rules are those of `money.md`:
+the bill's word counts before an attempt's; a payment that was taken ends an expiry, a cancellation and a failed attempt
+that were told before it; nothing that was taken is untaken by an earlier state that is told later.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from adapters.contract.cash import AUTHORIZED, CANCELED, FAILED, Cash, Paid
+from adapters.contract.entry import Entry
+from adapters.contract.order import RANK, Status
+
+REFUND_EXCEEDS_VALUE: Final = "refund_exceeds_value"
+CAPTURED_IN_PART: Final = "captured_in_part"
+CANCELED_UNREFUNDED: Final = "canceled_unrefunded"
+PAID_VALUE_UNKNOWN: Final = "paid_value_unknown"  # the word says that a part was paid, and nothing says how much
+
+_MONEY: Final = frozenset((Status.PARTIALLY_PAID, Status.PAID, Status.REFUNDED))
+_WHOLE: Final = frozenset((Status.PAID, Status.REFUNDED))
+# Where an attempt has no word of its own, its state is the word.
+_WORD_OF: Final[Mapping[Any, Status]] = {
+    AUTHORIZED: Status.PENDING,
+    FAILED: Status.FAILED,
+    CANCELED: Status.CANCELED,
+}
+
+
+@dataclass(slots=True)
+class Word:
+    """The latest status word of a bill, or of the attempts to pay; `place` is where in the history it was said."""
+
+    status: str | None = None
+    source_status: str | None = None
+    place: int = -1
+    told: set[str] = field(default_factory=set)
+    payments: tuple[str, ...] = ()  # the attempts whose word it is
+
+    def hear(self, status: str | None, source_status: str | None, place: int, *, timed: bool) -> None:
+        """Takes a word in. One without a time never untakes money by a state that comes before, or was told before."""
+        if status is not None:
+            if not timed and self.status in _MONEY:
+                earlier = RANK[Status(status)] < min(RANK[Status.PAID], RANK[Status(self.status)])
+                if earlier or (status in self.told and status not in _MONEY):
+                    return
+            self.status, self.place = status, place
+            self.told.add(status)
+        if source_status is not None:
+            self.source_status = source_status
+
+
+@dataclass(slots=True)
+class Bill:
+    """A bill as it was told last. `was` is its last value above nothing."""
+
+    place: int = -1
+    value: int | None = None
+    currency: str = ""
+    part: bool = False
+    closed: bool = False
+    was: int = 0
+    given_up: int = -1  # the place at which it was given up; -1: it was not
+    nothing: int = -1  # the place at which its value came to nothing; -1: it did not
+    word: Word = field(default_factory=Word)
+    paid: int = 0  # of several parts: what those come to that are paid by their own word,
+    refunded: int = 0  # and those that were given back
+
+
+@dataclass(slots=True)
+class Sums:
+    """What `Balance.settle` finds: see `Folded`."""
+
+    status: str = Status.PENDING
+    source_status: str | None = None
+    value: int | None = None
+    currency: str | None = None
+    paid_value: int = 0
+    refunded_value: int = 0
+    paid_at: int | None = None
+    payments: list[dict[str, Any]] = field(default_factory=list)
+    refunds: list[dict[str, Any]] = field(default_factory=list)
+    notes: set[str] = field(default_factory=set)
+
+
+class Balance:
+    """What a history tells of money, entry by entry."""
+
+    __slots__ = ("_attempts", "_bills", "_currency", "_forced", "_notes", "_paid_at", "_payments", "_rates", "_sale", "_told")  # fmt: skip
+
+    def __init__(self) -> None:
+        self._bills: dict[str, Bill] = {}
+        self._rates: dict[str, tuple[int, int]] = {}
+        self._sale, self._attempts = Word(), Word()
+        self._told: list[tuple[int, Entry]] = []  # the entries that tell payments or refunds
+        self._payments: set[str] = set()
+        self._currency: str | None = None  # that of the payments
+        self._forced: str | None = None  # a member's word, until something else is told
+        self._paid_at: int | None = None
+        self._notes: set[str] = set()
+
+    def hear(self, place: int, entry: Entry) -> None:
+        """Takes an entry in; entries come in the order of their places."""
+        said = entry.said
+        bills, payments = said.get("bills"), said.get("payments")
+        if "value" in said:
+            self._bill(said, "", place)
+        for told in bills or ():
+            self._bill(told, told.get("id", ""), place)
+        for told in payments or ():
+            self._payments.add(told.get("id", ""))
+            if "value" in told and (self._currency is None or told.get("state") == "taken"):
+                self._currency = told["currency"]
+        if payments or "refunds" in said:
+            self._told.append((place, entry))
+        if "status" in said or "source_status" in said or payments:
+            self._word(said, bills, payments, place, timed=entry.at is not None)
+        if entry.by_member and "status" in said:
+            self._forced = said["status"]
+        elif "status" in said or payments or "refunds" in said:
+            self._forced = None
+        if "paid_at" in said:
+            self._paid_at = said["paid_at"]
+        if "notes" in said:
+            self._notes.update(said["notes"])
+
+    def _word(self, said: Mapping[str, Any], bills: Any, payments: Any, place: int, *, timed: bool) -> None:
+        status, source_status = said.get("status"), said.get("source_status")
+        if payments and not bills and "value" not in said:
+            status = status or _WORD_OF.get(payments[-1].get("state"))
+            self._attempts.hear(status, source_status, place, timed=timed)
+            self._attempts.payments = tuple(told.get("id", "") for told in payments)
+        elif bills and "value" not in said and all(told.get("part") for told in bills):
+            for told in bills:
+                self._bills[told.get("id", "")].word.hear(status, source_status, place, timed=timed)
+        else:
+            self._sale.hear(status, source_status, place, timed=timed)
+
+    def _bill(self, told: Mapping[str, Any], name: str, place: int) -> None:
+        bill = self._bills.get(name)
+        if bill is None:
+            bill = self._bills[name] = Bill()
+        bill.part = told.get("part", False)
+        bill.closed = told.get("closed", bill.closed)
+        if told.get("given_up"):
+            bill.given_up = place if bill.given_up < 0 else bill.given_up
+        elif "given_up" in told:
+            bill.given_up = -1
+        if "value" not in told:
+            return
+        value = told["value"]
+        if value > 0:
+            bill.was, bill.nothing = value, -1
+        elif bill.was and bill.nothing < 0:
+            bill.nothing = place
+        bill.place, bill.value, bill.currency = place, value, told["currency"]
+        if "also" in told and told["also"][0] > 0:
+            self._rates[told["also"][1]] = (value, told["also"][0])
+
+    # -- What it comes to -------------------------------------------------------------------------------------------
+
+    def settle(self) -> Sums:
+        """What the whole history comes to."""
+        bill, word = self._one_bill(), self._sale
+        if bill is not None and bill.part and bill.word.place > word.place:
+            word = bill.word
+        elif self._attempts.place > word.place and (bill is None or word.status is None):
+            word = self._attempts
+        currency = bill.currency if bill is not None else self._currency
+        cash = Cash(currency, self._rates, frozenset(self._payments))
+        for place, entry in self._told:
+            cash.hear(place, entry)
+        sums = Sums(notes=self._notes, source_status=word.source_status, currency=currency, paid_at=self._paid_at)
+        if sums.source_status is None:
+            sums.source_status = self._sale.source_status or self._attempts.source_status
+        taken = [payment for payment in cash.taken() if payment.value is not None] if self._told else []
+        paid = cash.amount(taken)
+        if paid > 0 or (taken and bill is None):
+            self._by_money(sums, cash, bill, word, taken, paid)
+        else:
+            self._by_word(sums, cash, bill, word)
+        if self._told:
+            sums.payments, sums.refunds = cash.shown_payments(), cash.shown_refunds()
+            sums.notes |= cash.notes
+        if sums.value is None:
+            sums.currency, sums.paid_value, sums.refunded_value = None, 0, 0
+        elif self._forced is not None:
+            _force(sums, self._forced)
+        return sums
+
+    def _one_bill(self) -> Bill | None:
+        """The bill that decides: the whole that was told last, else all parts together."""
+        told = [bill for bill in self._bills.values() if bill.value is not None]
+        if len(told) < 2 and not (told and told[0].part):
+            return told[0] if told else None
+        wholes = [bill for bill in told if not bill.part]
+        if wholes:
+            return max(wholes, key=lambda bill: bill.place)
+        return _together(told)
+
+    def _by_money(self, sums: Sums, cash: Cash, bill: Bill | None, word: Word, taken: list[Paid], paid: int) -> None:
+        """Some of it was taken: the money decides."""
+        value, dropped = paid, False
+        ended = word is not self._attempts and word.status == Status.CANCELED and word.place >= cash.last_taken
+        if bill is not None and bill.value is not None:
+            value = bill.value or bill.was
+            dropped = max(bill.given_up, bill.nothing) >= cash.last_taken
+            if paid < value and (bill.closed or dropped or ended):
+                value = paid
+                sums.notes.add(CAPTURED_IN_PART)
+        given_back, everything = cash.given_back()
+        everything = everything or self._all_by_word(cash, word, cash.last_taken)
+        most = min(value, paid)
+        due = most if everything else given_back - max(0, paid - value)
+        if due > most:
+            sums.notes.add(REFUND_EXCEEDS_VALUE)
+        sums.value, sums.paid_value, sums.refunded_value = value, paid, max(0, min(due, most))
+        if (value > 0 and sums.refunded_value >= value) or (everything and not value):
+            sums.status = Status.REFUNDED
+        elif paid >= value:
+            sums.status = Status.PAID
+            if (dropped and CAPTURED_IN_PART not in sums.notes) or ended:
+                sums.notes.add(CANCELED_UNREFUNDED)
+        else:
+            sums.status = Status.PARTIALLY_PAID
+            sums.paid_at = None
+            return
+        sums.paid_at = _covered_at(taken, cash, value, self._paid_at)
+
+    def _all_by_word(self, cash: Cash, word: Word, since: int) -> bool:
+        """Whether the word alone says that all of it went back: nothing was taken, and no refund itemised, after it."""
+        if word is self._attempts or word.status != Status.REFUNDED or word.place < since:
+            return False
+        return not cash.contradicts(word.place)
+
+    def _by_word(self, sums: Sums, cash: Cash, bill: Bill | None, word: Word) -> None:
+        """Nothing was taken by an itemised payment: the word decides, and what refunds prove to have been taken."""
+        status = word.status
+        value = bill.value if bill is not None else None
+        authorized = cash.authorized() if cash.payments else []
+        if bill is None and cash.payments:
+            value = _tried(cash, authorized)
+        sums.value = value
+        given_back, everything = cash.given_back() if self._told else (0, False)
+        value = value or 0
+        ever_paid = not _MONEY.isdisjoint(word.told)
+        dropped = bill is not None and (bill.given_up >= 0 or (bill.nothing >= 0 and not ever_paid))
+        if given_back > value:
+            sums.notes.add(REFUND_EXCEEDS_VALUE)
+        back = min(given_back, value)
+        if everything or (status == Status.REFUNDED and not cash.contradicts(word.place)):
+            back = value
+        elif bill is not None and bill.part:
+            back = max(back, bill.refunded)
+        if back > 0:  # money that went back had been taken
+            sums.refunded_value = back
+            sums.status = status or Status.PENDING
+            gone = dropped or status == Status.CANCELED
+            if status in _WHOLE or back >= value or (gone and ever_paid):
+                sums.paid_value = value
+                sums.status = Status.REFUNDED if back >= value else Status.PAID
+                if gone and back < value:
+                    sums.notes.add(CANCELED_UNREFUNDED)
+            else:
+                sums.paid_value = max(back, bill.paid if bill is not None else 0)
+                sums.status = Status.CANCELED if dropped else sums.status
+        elif dropped:
+            sums.status = Status.CANCELED
+        elif bill is not None and value == 0 and not bill.was and status in (None, Status.PENDING, Status.OVERDUE):
+            sums.status = Status.PAID
+        elif authorized and self._promised(cash, authorized, word):
+            sums.status = Status.PENDING
+        elif status == Status.REFUNDED and cash.contradicts(word.place):
+            sums.status, sums.paid_value = Status.PAID, value  # the refunds that it meant were taken back
+        else:
+            sums.status = status or Status.PENDING
+            if status == Status.PAID:
+                sums.paid_value = value
+            elif status == Status.PARTIALLY_PAID and bill is not None and bill.paid:
+                sums.paid_value = bill.paid
+            elif status == Status.PARTIALLY_PAID:
+                sums.notes.add(PAID_VALUE_UNKNOWN)
+
+    def _promised(self, cash: Cash, authorized: list[Paid], word: Word) -> bool:
+        """Whether money that is only authorised outranks the word: `paid` that was said before, another attempt's end."""
+        if word.status == Status.PAID:
+            return cash.last_authorized >= word.place
+        if word is self._attempts:
+            return any(payment.id not in word.payments for payment in authorized)
+        return False
+
+
+def _force(sums: Sums, status: str) -> None:
+    """A member's word: it counts until a source itemises something later."""
+    value = sums.value or 0
+    if status == Status.PAID:
+        sums.paid_value = max(sums.paid_value, value)
+        if sums.refunded_value >= value:
+            sums.refunded_value = 0
+    elif status == Status.REFUNDED:
+        sums.paid_value, sums.refunded_value = max(sums.paid_value, value), value
+    sums.status = status
+
+
+def _together(parts: list[Bill]) -> Bill:
+    """All parts as one bill. Parts that were given up are not to come, unless all of them are."""
+    currency = max(parts, key=lambda part: part.place).currency
+    parts = [part for part in parts if part.currency == currency]
+    live = [part for part in parts if part.given_up < 0] or parts
+    whole = Bill(currency=currency, part=True, value=0)
+    whole.place = max(part.place for part in parts)
+    whole.value = sum(part.value or 0 for part in live)
+    whole.was = sum(part.was for part in live)
+    whole.closed = all(part.closed for part in live)
+    whole.given_up = min(part.given_up for part in live)
+    whole.nothing = min(part.nothing for part in live)
+    words = [part.word.status or Status.PENDING for part in live]
+    whole.paid = sum(part.value or 0 for part in live if part.word.status in _WHOLE)
+    whole.refunded = sum(part.value or 0 for part in live if part.word.status == Status.REFUNDED)
+    latest = max((part.word for part in live), key=lambda word: word.place)
+    if latest.place < 0:
+        return whole
+    whole.word.place, whole.word.source_status = latest.place, latest.source_status
+    whole.word.told = set().union(*(part.word.told for part in live))
+    for same in (Status.REFUNDED, Status.CANCELED, Status.FAILED):
+        if all(word == same for word in words):
+            whole.word.status = same
+            return whole
+    if all(word in _WHOLE for word in words):
+        whole.word.status = Status.PAID
+    elif any(word in _MONEY for word in words):
+        whole.word.status = Status.PARTIALLY_PAID
+    else:
+        whole.word.status = Status.OVERDUE if Status.OVERDUE in words else Status.PENDING
+    return whole
+
+
+def _tried(cash: Cash, authorized: list[Paid]) -> int | None:
+    """What an order without a bill comes to before anything is taken: what is authorised, else the latest attempt."""
+    if any(payment.value is not None for payment in authorized):
+        return cash.amount(authorized)
+    told = [payment for payment in cash.payments.values() if payment.value is not None]
+    return cash.amount([max(told, key=lambda payment: payment.place)]) if told else None
+
+
+def _covered_at(taken: list[Paid], cash: Cash, value: int, told: int | None) -> int | None:
+    """When payments first came to the value; where they do not say when, what the source says, else when it said so."""
+    for times in ([payment.since for payment in taken], [payment.said_at for payment in taken]):
+        if any(time is None for time in times):
+            if told is not None:
+                return told
+            continue
+        covered = last = 0
+        for time, index in sorted((time or 0, index) for index, time in enumerate(times)):
+            covered += cash.amount([taken[index]])
+            last = time
+            if covered >= value:
+                break
+        return last
+    return told

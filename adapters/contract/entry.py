@@ -1,0 +1,156 @@
+"""An entry of an order's history: what one delivery or member said, when, and its place among the others."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from adapters.contract.money import Money
+from adapters.contract.order import RANK, Bill, Order, Payment, PaymentState, Refund, RefundKind, RefundState, Status
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+# How far on a sale is by the state of a payment, where a statement has no word of its own.
+_BY_PAYMENT: Final = {
+    PaymentState.AUTHORIZED: RANK[Status.PENDING],
+    PaymentState.FAILED: RANK[Status.FAILED],
+    PaymentState.TAKEN: RANK[Status.PAID],
+    PaymentState.CANCELED: RANK[Status.CANCELED],
+}
+_BY_REFUND: Final = {state: number for number, state in enumerate(RefundState)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What one delivery or member said of an order.
+
+    `at` is the source's own time in microseconds since 1970; None where it gives none, or one that cannot be believed.
+    `recorded_at` is the time of first receipt. `said` holds only what was mentioned, as JSON: see `money_said` for the
+    part that is money. `digest` makes the order of entries definite that agree in all else.
+    """
+
+    at: int | None
+    digest: str
+    recorded_at: int
+    said: Mapping[str, Any]
+    by_member: bool = False
+
+    @property
+    def rank(self) -> int:
+        """How far on the sale is by what is said; -1 when nothing says so."""
+        return rank_of(self.said)
+
+    @property
+    def time(self) -> int:
+        """When it was true: the source's time, else that of first receipt."""
+        return self.recorded_at if self.at is None else self.at
+
+
+def rank_of(said: Mapping[str, Any]) -> int:
+    """The rank of the status that is said, else of the furthest payment; -1 when neither is."""
+    status = said.get("status")
+    if status is not None:
+        return RANK[status]
+    if "payments" in said:
+        return max((_BY_PAYMENT.get(payment.get("state"), -1) for payment in said["payments"]), default=-1)
+    return -1
+
+
+def place(entry: Entry) -> tuple[Any, ...]:
+    """The key by which a history is sorted (interface §6.1): time, the source's own order, how far on, first receipt."""
+    said = entry.said
+    sequence = said.get("sequence")
+    if sequence is None:
+        order: tuple[int, int, str] = (0, 0, "")
+    elif isinstance(sequence, int):
+        order = (1, sequence, "")
+    else:
+        order = (2, 0, sequence)
+    refunds = said.get("refunds")
+    state = -1
+    if refunds and not isinstance(refunds, Mapping):
+        state = max(_BY_REFUND[refund.get("state", RefundState.DONE)] for refund in refunds)
+    return (entry.time, order, rank_of(said), state, entry.recorded_at, entry.digest)
+
+
+def _unchanged(text: str, length: int) -> str:
+    return text
+
+
+def money_said(order: Order, clean: Callable[[str, int], str] = _unchanged) -> dict[str, Any]:
+    """The bills, payments and refunds of an order in the shape in which a history keeps them.
+
+    `bills`, `payments`, `refunds`: lists of objects with what was mentioned: `id`, `value` in minor units and
+    `currency`, `state`, `at` in microseconds, and the rest as in `Bill`, `Payment`, `Refund` (`also` as
+    [minor units, currency]). `clean` makes a text fit to be stored, in at most so many characters.
+    """
+    said: dict[str, Any] = {}
+    if order.value is not None:
+        said["value"], said["currency"] = order.value.minor, order.value.currency
+    if order.bills:
+        said["bills"] = [_bill(bill, clean) for bill in order.bills]
+    if order.payments:
+        said["payments"] = [_payment(payment, clean) for payment in order.payments]
+    if isinstance(order.refunds, Mapping):
+        said["refunds"] = {clean(key, 255): [money.minor, money.currency] for key, money in order.refunds.items()}
+    elif order.refunds:
+        said["refunds"] = [_refund(refund, clean) for refund in order.refunds]
+    if order.sequence is not None:
+        said["sequence"] = order.sequence if isinstance(order.sequence, int) else clean(order.sequence, 64)
+    if order.notes:
+        said["notes"] = [clean(note, 100) for note in order.notes]
+    return said
+
+
+def _bill(bill: Bill, clean: Callable[[str, int], str]) -> dict[str, Any]:
+    told = _named(bill.id, clean) | _amount(bill.value)
+    if bill.part:
+        told["part"] = True
+    if bill.also is not None:
+        told["also"] = [bill.also.minor, bill.also.currency]
+    if bill.closed is not None:
+        told["closed"] = bill.closed
+    if bill.given_up is not None:
+        told["given_up"] = bill.given_up
+    return told
+
+
+def _payment(payment: Payment, clean: Callable[[str, int], str]) -> dict[str, Any]:
+    told = _named(payment.id, clean) | _amount(payment.value)
+    if payment.state is not None:
+        told["state"] = str(payment.state)
+    if payment.at is not None:
+        told["at"] = _micros(payment.at)
+    if payment.captures:
+        told["captures"] = clean(payment.captures, 255)
+    return told
+
+
+def _refund(refund: Refund, clean: Callable[[str, int], str]) -> dict[str, Any]:
+    told = _named(refund.id or "", clean) | _amount(refund.value)
+    if refund.state != RefundState.DONE:
+        told["state"] = str(refund.state)
+    if refund.kind != RefundKind.REFUND:
+        told["kind"] = str(refund.kind)
+    if refund.at is not None:
+        told["at"] = _micros(refund.at)
+    if refund.payment:
+        told["payment"] = clean(refund.payment, 255)
+    if refund.all:
+        told["all"] = True
+    if refund.total:
+        told["total"] = True
+    return told
+
+
+def _named(name: str, clean: Callable[[str, int], str]) -> dict[str, Any]:
+    return {"id": clean(name, 255)} if name else {}
+
+
+def _amount(value: Money | None) -> dict[str, Any]:
+    return {} if value is None else {"value": value.minor, "currency": value.currency}
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
