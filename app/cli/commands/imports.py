@@ -12,6 +12,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from app.cli.commands import contacts as people
+from app.cli.filters import ORDERS, Where, filtered
 from app.cli.output import Account, CommandFailed, Json, Misuse, command, facts, group, plain
 
 main = group("Files.")
@@ -87,18 +88,12 @@ def contacts_import(
     "export --account acme --format csv --since 2026-01-01 > orders.csv",
     "export --account acme --contacts --format jsonl > contacts.jsonl",
 )
+@filtered(ORDERS)
 def export(
     account: Account = None,
-    contact: Annotated[Text, typer.Option("--contact", help="Of this contact: our id or the CRM's.")] = None,
     form: ExportForm = "csv",
-    deal: Annotated[Text, typer.Option("--deal", help="On this deal.")] = None,
-    status: Annotated[Text, typer.Option("--status")] = None,
-    origin: Annotated[Text, typer.Option("--origin")] = None,
-    source: Annotated[Text, typer.Option("--source", help="Of this source.")] = None,
-    currency: Annotated[Text, typer.Option("--currency")] = None,
-    since: Annotated[Text, typer.Option("--since", help="Ordered from this time on (ISO 8601, or 24h, 7d).")] = None,
-    until: Annotated[Text, typer.Option("--until", help="Ordered before this time.")] = None,
-    q: Annotated[Text, typer.Option("--q", help="Part of the title, or the external id.")] = None,
+    *,
+    where: Where,
     contacts: Annotated[
         bool, typer.Option("--contacts", help="Every contact with its identities, instead of orders.")
     ] = False,
@@ -107,12 +102,9 @@ def export(
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Export orders, or contacts. What was exported can be imported again, here or elsewhere."""
-    query = {
-        "contact": contact, "deal_id": deal, "status": status, "origin": origin, "source_id": source,
-        "currency": currency, "since": since, "until": until, "q": q, "excel": excel or None,
-    }  # fmt: skip
-    if contacts and any(value is not None for name, value in query.items() if name != "excel"):
+    if contacts and where:
         raise Misuse("--contacts is for every contact; the other filters are for orders")
+    query = where | ({"excel": True} if excel else {})
     _export("contacts" if contacts else "orders", "jsonl" if json else form, account, query, output)
 
 
