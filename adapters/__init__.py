@@ -1,6 +1,7 @@
 """The adapters: one file a source. The folder is the registry: a file here is an adapter, and there is no list."""
 
 import pkgutil
+import tomllib
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
@@ -40,3 +41,17 @@ def load(name: str) -> Adapter[Any]:
 def setup_steps(name: str) -> tuple[str, ...]:
     """Give the steps for the shop's owner, from `samples/<name>/setup.txt`: one a line, {webhook_url} for the address."""
     return tuple((files(__name__) / "samples" / name / "setup.txt").read_text(encoding="utf-8").splitlines())
+
+
+# What of a sale's life a source tells: each a table in `samples/<name>/life.toml`.
+STAGES = ("taken", "taken_in_part", "given_back", "given_back_in_part", "undone", "after_expiry")
+
+
+@cache
+def life(name: str) -> dict[str, Any]:
+    """Give the answers of `samples/<name>/life.toml`: `sale` (the id that joins a sale), and a table for each of STAGES.
+
+    A table has `kinds`, `field` and `shown_by` (a sample's case or a story), or `none`, the manual's address, and `why`.
+    Raises FileNotFoundError where the source has none.
+    """
+    return tomllib.loads((files(__name__) / "samples" / name / "life.toml").read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""Orders Registry: signed webhooks in, orders on contacts out. `app/README.md` is the plan of the house."""
+"""Orders Registry: signed webhooks in, one order per sale out. app/README.md has the architecture."""

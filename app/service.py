@@ -1,16 +1,19 @@
-"""The running registry: every part made and joined in one place, opened and closed in the right order."""
+"""The service: makes and joins every part, opens and closes them in the right order."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.background.analyze import GrowingTables
+from app.background.clock_guard import ClockGuard
 from app.background.erasure import ErasureService
 from app.background.jobs import Jobs
 from app.background.outbox import Outbox, Shown
 from app.background.retention import Retention
 from app.base.settings import Settings
+from app.base.supervisor import close_all
 from app.base.vault import Vault, open_vault
-from app.db.engine import Store
+from app.db.engine import Store, Unavailable
 from app.imports.importer import Importer
 from app.ingest.fetch import FetchWorker
 from app.ingest.group_commit import GroupCommit
@@ -21,6 +24,7 @@ from app.ingest.reprocess import Reprocessor
 from app.ingest.source_api import SourceApi
 from app.ingest.source_cache import SourceCache
 from app.observability.metrics import Metrics
+from app.observability.readiness import Readiness
 from app.observability.tail import Tail
 
 if TYPE_CHECKING:
@@ -28,19 +32,26 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """What the doors (web, and the command line through it) stand on."""
+    """Holds all parts of the running service. The web application uses it, and through that the command line."""
 
     def __init__(
-        self, settings: Settings, *, shown: Shown, group_commit: Callable[[Store], GroupCommit] = GroupCommit
+        self,
+        settings: Settings,
+        *,
+        shown: Shown,
+        group_commit: Callable[[Store], GroupCommit] = GroupCommit,
+        background: bool = True,
     ) -> None:
-        self.settings = settings
+        self.settings, self._background = settings, background
         self.vault: Vault = open_vault(settings)
         self.store = Store(settings)
         self.source_cache = SourceCache(self.store, self.vault, settings)
         self.group_commit = group_commit(self.store)
-        self.metrics = Metrics(self.store, lambda: self.group_commit.waiting)
+        self.readiness = Readiness(self.store, self.vault, self.group_commit)
+        self.metrics = Metrics(self.store, lambda: self.group_commit.waiting, lambda: self.readiness.faults)
         self.refused = RejectionCounter(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
+        self.clock_guard = ClockGuard(self.store)
         self.tail = Tail(self.store)
         self.outbox = Outbox(
             self.store,
@@ -49,6 +60,7 @@ class Service:
             shown=shown,
             counts=self.metrics.told,
             busy=lambda: self.group_commit.waiting > 0,
+            doubt=self.clock_guard.doubt,
         )
         self.group_commit.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
         self.young = None if self.store.on_sqlite else GrowingTables(self.store)
@@ -61,12 +73,17 @@ class Service:
         self.held = OnHoldWorker(self.store, self.retry)
         self.source_api = SourceApi()
         self.fetch = FetchWorker(self.store, self.vault, self.retry, self.source_api, self.group_commit.to_fetch)
-        self.retention = Retention(self.store)
+        self.retention = Retention(self.store, self.clock_guard.doubt)
         self.jobs = Jobs(self.store, self.retry, self.group_commit)
+        self.loops = [
+            self.refused.loop, self.metrics.loop, self.held.loop, self.fetch.loop, self.retention.loop, self.jobs.loop,
+            self.outbox.loop, self.tail.loop, self.readiness.loop, *([self.young.loop] if self.young else []),
+        ]  # fmt: skip
+        self.readiness.watch(self.loops)
         self.tracing = self._tracing()
 
     def _tracing(self) -> "Tracing | None":
-        """What exports spans, where that is configured; elsewhere OpenTelemetry is not even loaded."""
+        """Return the tracing, where traces are exported. Elsewhere OpenTelemetry is not loaded."""
         if not self.settings.traces:
             return None
         from app.observability.tracing import Tracing
@@ -74,33 +91,35 @@ class Service:
         return Tracing()
 
     async def open(self) -> None:
-        """Connects and begins. Raises Unavailable."""
-        await self.store.open()
-        if self.tracing:
-            self.tracing.start()
-        self.group_commit.start()
-        self.refused.start()
-        self.metrics.start()
-        self.held.start()
-        self.fetch.start()
-        self.retention.start()
-        self.jobs.start()
-        self.outbox.start()
+        """Connect and start; without `background`, only what answers requests. Raises Unavailable."""
+        try:
+            await self.store.open()
+            if self.tracing:
+                self.tracing.start()
+            self.group_commit.start()
+            with suppress(Unavailable):  # it is looked at again and again
+                await self.readiness.look_at_key()
+            if self._background:
+                for loop in self.loops:
+                    loop.start()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
-        """Ends what is under way, writes what is counted, disconnects."""
-        await self.importer.stop()
-        await self.jobs.stop()
-        await self.outbox.stop()
-        await self.retention.stop()
-        await self.tail.stop()
-        await self.fetch.stop()
-        await self.held.stop()
-        await self.group_commit.stop()
-        if self.young:
-            await self.young.stop()
-        await self.metrics.stop()
-        await self.refused.stop()
-        await self.store.close()
-        if self.tracing:
-            await self.tracing.stop()
+        """Finish what is running, write what is counted, disconnect. If one part fails, the rest is still closed."""
+        own = (
+            self.jobs,
+            self.outbox,
+            self.fetch,
+            self.tail,
+            self.refused,
+            self.readiness,
+        )  # with more to end than a loop
+        ends = {part.loop: part.stop for part in own}
+        await close_all([
+            [*((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
+            [("group commit", self.group_commit.stop)],
+            [("store", self.store.close)],
+            [("traces", self.tracing.stop)] if self.tracing else [],
+        ])  # fmt: skip

@@ -13,7 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FROM, TO = "eduzz", "newcomer"
-PARTS = ("adapters", "app", "migrations", "tests", "pyproject.toml", "README.md", "docs")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", "docs")
+PARTS = ("adapters", "app", "migrations", "tests", "pyproject.toml", *PAGES)
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
         samples = tree / "adapters" / "samples"
         shutil.copytree(samples / FROM, samples / TO)
         for command in (
-            ["-m", "adapters", "--write", "README.md"],  # the table is made from the declarations
+            ["-m", "adapters", "--write", "docs/sources.md", "README.md"],  # the tables are made from the declarations
             ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_conformance.py", "-k", TO],
             ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_whole_house.py", "-k", f"{TO} and sqlite"],
             ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_readme.py"],
@@ -39,7 +40,7 @@ def main() -> int:
             done = subprocess.run([sys.executable, *command], cwd=tree, check=False)
             if done.returncode:
                 return done.returncode
-        return 0 if f"| `{TO}` |" in (tree / "README.md").read_text("utf-8") else 1
+        return 0 if f"| `{TO}` |" in (tree / "docs" / "sources.md").read_text("utf-8") else 1
 
 
 if __name__ == "__main__":

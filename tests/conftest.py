@@ -17,6 +17,8 @@ from hypothesis import settings as hypothesis_settings
 from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
 from app.db.migrate import migrate
+from app.store import delivery_rollups
+from tests import outside
 from tests.house import House
 
 # The same examples in every run, and no clock: a failure is a fault of the code's, not of the machine's load.
@@ -24,7 +26,6 @@ hypothesis_settings.register_profile("steady", deadline=None, derandomize=True, 
 hypothesis_settings.load_profile("steady")
 
 OTHERS_LEAVE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-STORIES = Path(__file__).with_name("test_scenarios.py")
 ASTRAY = (
     "SELECT h.order_id, h.contact_id, o.contact_id AS of_order FROM history h LEFT JOIN orders o "
     "ON o.account_id = h.account_id AND o.id = h.order_id WHERE o.contact_id IS DISTINCT FROM h.contact_id",
@@ -46,23 +47,43 @@ def pytest_configure() -> None:
     # A shell starts what it puts in the background with Ctrl-C ignored, and every process that a test starts would inherit it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    outside.missing()  # a variable that names no folder ends the run before it begins
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "payloads" in outside.missing() and (gone := [item for item in items if "payloads" in fixtures_of(item)]):
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if item not in gone]
+
+
+def fixtures_of(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name in outside.missing():
+        terminalreporter.write_line(f"LEFT OUT: {name}: {outside.VARIABLES[name]} names no folder of them")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="write each sample's orders.json anew; read the diff")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    from tests.scenarios import beside  # not for every process that only wants a fixture
-
-    asked = [(config.invocation_params.dir / given.partition("::")[0]).resolve() for given in config.args]
-    if not beside().exists() and any(STORIES.is_relative_to(one) for one in asked):
-        terminalreporter.write_line(f"LEFT OUT: {STORIES.name}: all stories but our own: no folder at {beside()}")
-
-
 @pytest.fixture
 def bless(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--bless"))
+
+
+@pytest.fixture
+def payloads() -> outside.Payloads:
+    """The files of real bodies of an adapter: payloads("stripe"), payloads("gumroad", "*.txt"). Fails when there are none."""
+
+    def files(adapter: str, pattern: str = "*.json") -> list[Path]:
+        found = sorted((outside.folder("payloads") or Path()).joinpath(adapter).glob(pattern))
+        assert found, f"no {adapter}/{pattern} in the folder of payloads"
+        return found
+
+    return files
 
 
 @pytest.fixture(scope="session")
@@ -141,6 +162,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         # Whatever a test has done: what is carried along for the sake of pages must say what it is carried from.
         for astray in ASTRAY:
             assert await running.service.store.all(astray) == []
+        assert await delivery_rollups.differences(running.service.store, 0) == []
 
 
 def now(errand: Coroutine[Any, Any, object]) -> None:

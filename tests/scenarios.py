@@ -1,7 +1,8 @@
 """Stories: sequences of deliveries, sent to the whole application, and the orders that they should end as.
 
 A story is a folder with a `scenario.json` and the bodies that it names. The project's own are in `tests/stories`, others in
-`../shared/scenarios` beside the checkout, or where ORDERS_TEST_SCENARIOS says. `tests/stories/README.md` explains the fields.
+the folder that ORDERS_TEST_SCENARIOS names, or `../shared/scenarios` beside the checkout (`outside.py`).
+`tests/stories/README.md` explains the fields.
 
     python -m tests.scenarios [FOLDER] [--only NAME…] [--engine sqlite|postgresql]
 
@@ -12,7 +13,6 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -34,12 +34,11 @@ from app.base import clock, log
 from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
 from app.db.migrate import migrate
+from tests import outside
 from tests.house import House, eventually
 from tests.samples import DIGITS, OTHER_DIGITS, secret_for
 
 OWN = Path(__file__).parent / "stories"
-BESIDE = Path(__file__).parents[2] / "shared" / "scenarios"
-VARIABLE = "ORDERS_TEST_SCENARIOS"
 OPEN = Path(__file__).with_name("stories_open.txt")
 
 KEY, CLIENT = (
@@ -147,17 +146,11 @@ def read(folder: Path) -> Story:
     return story
 
 
-def beside() -> Path:
-    """The folder of stories that are not the project's own; it need not be there, unless it was named."""
-    return Path(os.environ.get(VARIABLE) or BESIDE)
-
-
 def stories(*folders: Path) -> list[Path]:
     """The folders of stories in these; of those in the usual places when none is named."""
-    return sorted(
-        (file.parent for folder in folders or (OWN, beside()) for file in folder.glob("*/scenario.json")),
-        key=lambda folder: folder.name,
-    )
+    usual = [folder for folder in (OWN, outside.folder("scenarios")) if folder]
+    found = (file.parent for folder in folders or usual for file in folder.glob("*/scenario.json"))
+    return sorted(found, key=lambda folder: folder.name)
 
 
 def still_open() -> set[str]:

@@ -120,7 +120,7 @@ async def test_what_comes_after_the_start_is_not_part_of_it(house: House) -> Non
     job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
     late = (await house.deliver(source, order_event("late", delivery_id="late"))).json()["delivery_id"]
     service.jobs = engine.Jobs(service.store, service.retry, service.group_commit)
-    service.jobs.start()
+    service.jobs.loop.start()
     job = await ended(house, job_id)
     assert (job["total"], job["done"]) == (3, 3)
     assert (await house.get(f"/v1/deliveries/{late}"))["attempts"] == 1

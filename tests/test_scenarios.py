@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests import scenarios
+from tests import outside, scenarios
 from tests.conftest import ASTRAY, emptied
 from tests.house import House
-from tests.scenarios import BESIDE, OWN, VARIABLE, SourcesApi, Wrong, beside, play, read, stories
+from tests.scenarios import OWN, SourcesApi, Wrong, play, read, stories
 
 pytestmark = pytest.mark.anyio
 
@@ -49,16 +49,16 @@ async def test_a_story_ends_as_it_should(running: Running, folder: Path) -> None
         raise Wrong("\n".join(["", *lines]))
 
 
-def test_the_folder_of_stories_that_is_named_is_there() -> None:
-    """Where none is named, the end of the run says that the stories beside the checkout were left out."""
-    if beside() != BESIDE or beside().exists():
-        assert stories(beside()), f"{VARIABLE}: no stories at {beside()}"
+def test_the_folder_of_stories_holds_stories() -> None:
+    """Where there is none, the end of the run says that all stories but our own were left out."""
+    folder = outside.folder("scenarios")
+    assert folder is None or stories(folder)
 
 
 def test_names_are_unique_and_the_open_ones_are_there() -> None:
     names = [folder.name for folder in stories()]
     assert len(names) == len(set(names))
-    if beside() == BESIDE and BESIDE.exists():
+    if outside.folder("scenarios") is not None:
         assert set(names) >= OPEN
 
 

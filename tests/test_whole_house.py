@@ -14,7 +14,7 @@ import adapters
 from adapters.contract import Delivery
 from app.base import clock
 from tests.house import House, eventually
-from tests.samples import Sample, samples, secret_for, told
+from tests.samples import Sample, samples, secret_for
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ def sent(sample: Sample, url: str) -> Delivery:
 
 def expected(sample: Sample) -> set[str]:
     """The outcomes that the sample's own result allows."""
-    found = told(sample.adapter, sample.delivery, sample.options, sample.fetched)
+    found = sample.source.translation(sample.delivery, sample.fetched)
     if isinstance(found, list) or "orders" in found:
         orders = found if isinstance(found, list) else found["orders"]
         # Of an order that nothing has described yet, what this says is kept until something does.

@@ -4,13 +4,15 @@ import pytest
 
 from app.background.analyze import AFTER, GrowingTables
 from app.db.engine import Rejected
-from tests.house import House, order_event
+from tests.house import House, eventually, order_event
 
 pytestmark = pytest.mark.anyio
 
 
-async def known(house: House) -> float:
-    row = await house.service.store.one("SELECT reltuples FROM pg_class WHERE oid = CAST('deliveries' AS regclass)")
+async def known(house: House, table: str = "deliveries") -> float:
+    row = await house.service.store.one(
+        "SELECT reltuples FROM pg_class WHERE oid = CAST(CAST(:table AS text) AS regclass)", table=table
+    )
     assert row is not None
     return float(row["reltuples"])
 
@@ -27,10 +29,10 @@ async def test_a_young_log_is_looked_at_when_it_has_begun_to_grow(house: House) 
     before = await known(house)
     young.committed([], [], 0.0)
     young._committed = AFTER[0] - 1
-    assert young._task is None and await known(house) == before
+    await young.tell()
+    assert await known(house) == before
     young._committed = AFTER[0]
-    young.committed([], [], 0.0)
-    await young.stop()
+    await young.tell()
     assert await known(house) == 3
 
 
@@ -46,14 +48,12 @@ async def test_tables_that_are_known_are_left_alone(house: House, monkeypatch: p
     async def analyze(*_: object) -> None:
         asked.append(1)
 
-    monkeypatch.setattr("app.background.analyze.upkeep.knows_its_tables", knows)
-    monkeypatch.setattr("app.background.analyze.upkeep.analyze", analyze)
+    monkeypatch.setattr("app.background.analyze.maintenance.knows_its_tables", knows)
+    monkeypatch.setattr("app.background.analyze.maintenance.analyze", analyze)
     young = GrowingTables(house.service.store)
     young._committed = AFTER[-1]
     for _ in AFTER:
-        young.committed([], [], 0.0)
-        if young._task:
-            await young._task
+        await young.tell()
     assert asked == []
 
 
@@ -61,11 +61,10 @@ async def test_a_fault_of_the_telling_holds_up_nothing(house: House, monkeypatch
     async def refuses(*_: object) -> bool:
         raise Rejected("permission denied")
 
-    monkeypatch.setattr("app.background.analyze.upkeep.knows_its_tables", refuses)
+    monkeypatch.setattr("app.background.analyze.maintenance.knows_its_tables", refuses)
     young = GrowingTables(house.service.store)
     young._committed = AFTER[0]
-    young.committed([], [], 0.0)
-    await young.stop()
+    await young.tell()
 
 
 async def test_an_import_into_a_young_registry_has_its_tables_looked_at(house: House) -> None:
@@ -81,6 +80,4 @@ async def test_an_import_into_a_young_registry_has_its_tables_looked_at(house: H
         headers={"Authorization": f"Bearer {house.token}", "Content-Type": "text/csv"},
     )
     assert sent.json()["created"] == AFTER[0]
-    await young.stop()
-    row = await house.service.store.one("SELECT reltuples FROM pg_class WHERE oid = CAST('orders' AS regclass)")
-    assert row is not None and row["reltuples"] == AFTER[0]
+    await eventually(lambda: known(house, "orders"), lambda rows: rows == AFTER[0])

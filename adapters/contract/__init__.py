@@ -2,6 +2,7 @@
 
 from adapters.contract.adapter import (
     BRASILIA,
+    FIELD_LEFT_OUT,
     Adapter,
     Api,
     BodyField,
@@ -63,11 +64,13 @@ from adapters.contract.signature import (
     usable,
     whsec_key,
 )
+from adapters.contract.taught import TaughtOptions
 from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, latest
 
 __all__ = [
     "BRASILIA",
     "CODES",
+    "FIELD_LEFT_OUT",
     "LEAST_BITS",
     "RANK",
     "TOTAL",
@@ -110,6 +113,7 @@ __all__ = [
     "StandardWebhooks",
     "Status",
     "Strength",
+    "TaughtOptions",
     "TimestampedHmac",
     "Token",
     "Unfetched",

@@ -6,11 +6,11 @@ that were told before it; nothing that was taken is untaken by an earlier state 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.contract.cash import AUTHORIZED, CANCELED, FAILED, Cash, Paid
-from adapters.contract.entry import Entry
+from adapters.contract.entry import Entry, Folded
 from adapters.contract.order import RANK, Status
 
 REFUND_EXCEEDS_VALUE: Final = "refund_exceeds_value"
@@ -35,7 +35,7 @@ class Word:
     status: str | None = None
     source_status: str | None = None
     place: int = -1
-    told: set[str] = field(default_factory=set)
+    told: tuple[str, ...] = ()
     payments: tuple[str, ...] = ()  # the attempts whose word it is
 
     def hear(self, status: str | None, source_status: str | None, place: int, *, timed: bool) -> None:
@@ -46,7 +46,8 @@ class Word:
                 if earlier or (status in self.told and status not in _MONEY):
                     return
             self.status, self.place = status, place
-            self.told.add(status)
+            if status not in self.told:
+                self.told += (status,)
         if source_status is not None:
             self.source_status = source_status
 
@@ -63,25 +64,12 @@ class Bill:
     was: int = 0
     given_up: int = -1  # the place at which it was given up; -1: it was not
     nothing: int = -1  # the place at which its value came to nothing; -1: it did not
-    word: Word = field(default_factory=Word)
+    word: Word | None = None  # of a part
     paid: int = 0  # of several parts: what those come to that are paid by their own word,
     refunded: int = 0  # and those that were given back
 
 
-@dataclass(slots=True)
-class Sums:
-    """What `Balance.settle` finds: see `Folded`."""
-
-    status: str = Status.PENDING
-    source_status: str | None = None
-    value: int | None = None
-    currency: str | None = None
-    paid_value: int = 0
-    refunded_value: int = 0
-    paid_at: int | None = None
-    payments: list[dict[str, Any]] = field(default_factory=list)
-    refunds: list[dict[str, Any]] = field(default_factory=list)
-    notes: set[str] = field(default_factory=set)
+_NO_CASH: Final = Cash(None, {})  # of a history that itemises no money
 
 
 class Balance:
@@ -133,7 +121,9 @@ class Balance:
             self._attempts.payments = tuple(told.get("id", "") for told in payments)
         elif bills and "value" not in said and all(told.get("part") for told in bills):
             for told in bills:
-                self._bills[told.get("id", "")].word.hear(status, source_status, place, timed=timed)
+                bill = self._bills[told.get("id", "")]
+                bill.word = bill.word or Word()
+                bill.word.hear(status, source_status, place, timed=timed)
         else:
             self._sale.hear(status, source_status, place, timed=timed)
 
@@ -160,46 +150,47 @@ class Balance:
 
     # -- What it comes to -------------------------------------------------------------------------------------------
 
-    def settle(self) -> Sums:
-        """What the whole history comes to."""
+    def settle(self, order: Folded) -> None:
+        """Writes what the whole history comes to."""
         bill, word = self._one_bill(), self._sale
-        if bill is not None and bill.part and bill.word.place > word.place:
+        if bill is not None and bill.word is not None and bill.word.place > word.place:
             word = bill.word
         elif self._attempts.place > word.place and (bill is None or word.status is None):
             word = self._attempts
         currency = bill.currency if bill is not None else self._currency
-        cash = Cash(currency, self._rates, frozenset(self._payments))
+        cash = Cash(currency, self._rates, frozenset(self._payments)) if self._told else _NO_CASH
         for place, entry in self._told:
             cash.hear(place, entry)
-        sums = Sums(notes=self._notes, source_status=word.source_status, currency=currency, paid_at=self._paid_at)
-        if sums.source_status is None:
-            sums.source_status = self._sale.source_status or self._attempts.source_status
+        order.source_status, order.currency, order.paid_at = word.source_status, currency, self._paid_at
+        if order.source_status is None:
+            order.source_status = self._sale.source_status or self._attempts.source_status
         taken = [payment for payment in cash.taken() if payment.value is not None] if self._told else []
-        paid = cash.amount(taken)
+        paid = cash.amount(taken) if taken else 0
         if paid > 0 or (taken and bill is None):
-            self._by_money(sums, cash, bill, word, taken, paid)
+            self._by_money(order, cash, bill, word, taken, paid)
         else:
-            self._by_word(sums, cash, bill, word)
+            self._by_word(order, cash, bill, word)
         if self._told:
-            sums.payments, sums.refunds = cash.shown_payments(), cash.shown_refunds()
-            sums.notes |= cash.notes
-        if sums.value is None:
-            sums.currency, sums.paid_value, sums.refunded_value = None, 0, 0
+            order.payments, order.refunds = cash.shown_payments(), cash.shown_refunds()
+            self._notes |= cash.notes
+        if self._notes:
+            order.notes = tuple(sorted(self._notes))
+        if order.value is None:
+            order.currency, order.paid_value, order.refunded_value = None, 0, 0
         elif self._forced is not None:
-            _force(sums, self._forced)
-        return sums
+            _force(order, self._forced)
 
     def _one_bill(self) -> Bill | None:
         """The bill that decides: the whole that was told last, else all parts together."""
         told = [bill for bill in self._bills.values() if bill.value is not None]
-        if len(told) < 2 and not (told and told[0].part):
+        if not told or (len(told) == 1 and not told[0].part):
             return told[0] if told else None
         wholes = [bill for bill in told if not bill.part]
         if wholes:
             return max(wholes, key=lambda bill: bill.place)
         return _together(told)
 
-    def _by_money(self, sums: Sums, cash: Cash, bill: Bill | None, word: Word, taken: list[Paid], paid: int) -> None:
+    def _by_money(self, order: Folded, cash: Cash, bill: Bill | None, word: Word, taken: list[Paid], paid: int) -> None:
         """Some of it was taken: the money decides."""
         value, dropped = paid, False
         ended = word is not self._attempts and word.status == Status.CANCELED and word.place >= cash.last_taken
@@ -208,25 +199,25 @@ class Balance:
             dropped = max(bill.given_up, bill.nothing) >= cash.last_taken
             if paid < value and (bill.closed or dropped or ended):
                 value = paid
-                sums.notes.add(CAPTURED_IN_PART)
+                self._notes.add(CAPTURED_IN_PART)
         given_back, everything = cash.given_back()
         everything = everything or self._all_by_word(cash, word, cash.last_taken)
         most = min(value, paid)
         due = most if everything else given_back - max(0, paid - value)
         if due > most:
-            sums.notes.add(REFUND_EXCEEDS_VALUE)
-        sums.value, sums.paid_value, sums.refunded_value = value, paid, max(0, min(due, most))
-        if (value > 0 and sums.refunded_value >= value) or (everything and not value):
-            sums.status = Status.REFUNDED
+            self._notes.add(REFUND_EXCEEDS_VALUE)
+        order.value, order.paid_value, order.refunded_value = value, paid, max(0, min(due, most))
+        if (value > 0 and order.refunded_value >= value) or (everything and not value):
+            order.status = Status.REFUNDED
         elif paid >= value:
-            sums.status = Status.PAID
-            if (dropped and CAPTURED_IN_PART not in sums.notes) or ended:
-                sums.notes.add(CANCELED_UNREFUNDED)
+            order.status = Status.PAID
+            if (dropped and CAPTURED_IN_PART not in self._notes) or ended:
+                self._notes.add(CANCELED_UNREFUNDED)
         else:
-            sums.status = Status.PARTIALLY_PAID
-            sums.paid_at = None
+            order.status = Status.PARTIALLY_PAID
+            order.paid_at = None
             return
-        sums.paid_at = _covered_at(taken, cash, value, self._paid_at)
+        order.paid_at = _covered_at(taken, cash, value, self._paid_at)
 
     def _all_by_word(self, cash: Cash, word: Word, since: int) -> bool:
         """Whether the word alone says that all of it went back: nothing was taken, and no refund itemised, after it."""
@@ -234,53 +225,53 @@ class Balance:
             return False
         return not cash.contradicts(word.place)
 
-    def _by_word(self, sums: Sums, cash: Cash, bill: Bill | None, word: Word) -> None:
+    def _by_word(self, order: Folded, cash: Cash, bill: Bill | None, word: Word) -> None:
         """Nothing was taken by an itemised payment: the word decides, and what refunds prove to have been taken."""
         status = word.status
         value = bill.value if bill is not None else None
         authorized = cash.authorized() if cash.payments else []
         if bill is None and cash.payments:
             value = _tried(cash, authorized)
-        sums.value = value
+        order.value = value
         given_back, everything = cash.given_back() if self._told else (0, False)
         value = value or 0
-        ever_paid = not _MONEY.isdisjoint(word.told)
+        ever_paid = any(one in _MONEY for one in word.told)
         dropped = bill is not None and (bill.given_up >= 0 or (bill.nothing >= 0 and not ever_paid))
         if given_back > value:
-            sums.notes.add(REFUND_EXCEEDS_VALUE)
+            self._notes.add(REFUND_EXCEEDS_VALUE)
         back = min(given_back, value)
         if everything or (status == Status.REFUNDED and not cash.contradicts(word.place)):
             back = value
         elif bill is not None and bill.part:
             back = max(back, bill.refunded)
         if back > 0:  # money that went back had been taken
-            sums.refunded_value = back
-            sums.status = status or Status.PENDING
+            order.refunded_value = back
+            order.status = status or Status.PENDING
             gone = dropped or status == Status.CANCELED
             if status in _WHOLE or back >= value or (gone and ever_paid):
-                sums.paid_value = value
-                sums.status = Status.REFUNDED if back >= value else Status.PAID
+                order.paid_value = value
+                order.status = Status.REFUNDED if back >= value else Status.PAID
                 if gone and back < value:
-                    sums.notes.add(CANCELED_UNREFUNDED)
+                    self._notes.add(CANCELED_UNREFUNDED)
             else:
-                sums.paid_value = max(back, bill.paid if bill is not None else 0)
-                sums.status = Status.CANCELED if dropped else sums.status
+                order.paid_value = max(back, bill.paid if bill is not None else 0)
+                order.status = Status.CANCELED if dropped else order.status
         elif dropped:
-            sums.status = Status.CANCELED
+            order.status = Status.CANCELED
         elif bill is not None and value == 0 and not bill.was and status in (None, Status.PENDING, Status.OVERDUE):
-            sums.status = Status.PAID
+            order.status = Status.PAID
         elif authorized and self._promised(cash, authorized, word):
-            sums.status = Status.PENDING
+            order.status = Status.PENDING
         elif status == Status.REFUNDED and cash.contradicts(word.place):
-            sums.status, sums.paid_value = Status.PAID, value  # the refunds that it meant were taken back
+            order.status, order.paid_value = Status.PAID, value  # the refunds that it meant were taken back
         else:
-            sums.status = status or Status.PENDING
+            order.status = status or Status.PENDING
             if status == Status.PAID:
-                sums.paid_value = value
+                order.paid_value = value
             elif status == Status.PARTIALLY_PAID and bill is not None and bill.paid:
-                sums.paid_value = bill.paid
+                order.paid_value = bill.paid
             elif status == Status.PARTIALLY_PAID:
-                sums.notes.add(PAID_VALUE_UNKNOWN)
+                self._notes.add(PAID_VALUE_UNKNOWN)
 
     def _promised(self, cash: Cash, authorized: list[Paid], word: Word) -> bool:
         """Whether money that is only authorised outranks the word: `paid` that was said before, another attempt's end."""
@@ -291,16 +282,16 @@ class Balance:
         return False
 
 
-def _force(sums: Sums, status: str) -> None:
+def _force(order: Folded, status: str) -> None:
     """A member's word: it counts until a source itemises something later."""
-    value = sums.value or 0
+    value = order.value or 0
     if status == Status.PAID:
-        sums.paid_value = max(sums.paid_value, value)
-        if sums.refunded_value >= value:
-            sums.refunded_value = 0
+        order.paid_value = max(order.paid_value, value)
+        if order.refunded_value >= value:
+            order.refunded_value = 0
     elif status == Status.REFUNDED:
-        sums.paid_value, sums.refunded_value = max(sums.paid_value, value), value
-    sums.status = status
+        order.paid_value, order.refunded_value = max(order.paid_value, value), value
+    order.status = status
 
 
 def _together(parts: list[Bill]) -> Bill:
@@ -315,14 +306,14 @@ def _together(parts: list[Bill]) -> Bill:
     whole.closed = all(part.closed for part in live)
     whole.given_up = min(part.given_up for part in live)
     whole.nothing = min(part.nothing for part in live)
-    words = [part.word.status or Status.PENDING for part in live]
-    whole.paid = sum(part.value or 0 for part in live if part.word.status in _WHOLE)
-    whole.refunded = sum(part.value or 0 for part in live if part.word.status == Status.REFUNDED)
-    latest = max((part.word for part in live), key=lambda word: word.place)
-    if latest.place < 0:
+    said = [part.word for part in live if part.word is not None]
+    if not said:
         return whole
-    whole.word.place, whole.word.source_status = latest.place, latest.source_status
-    whole.word.told = set().union(*(part.word.told for part in live))
+    words = [part.word.status or Status.PENDING if part.word else Status.PENDING for part in live]
+    whole.paid = sum(part.value or 0 for part, word in zip(live, words, strict=True) if word in _WHOLE)
+    whole.refunded = sum(part.value or 0 for part, word in zip(live, words, strict=True) if word == Status.REFUNDED)
+    latest = max(said, key=lambda word: word.place)
+    whole.word = Word(None, latest.source_status, latest.place, tuple(told for word in said for told in word.told))
     for same in (Status.REFUNDED, Status.CANCELED, Status.FAILED):
         if all(word == same for word in words):
             whole.word.status = same

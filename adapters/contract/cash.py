@@ -38,7 +38,7 @@ class Paid:
     taken_at: int = -1
     void: bool = False  # taken, and all of it given back
     void_at: int | None = None
-    states: set[str] = field(default_factory=set)
+    states: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Back:
 
     id: str | None
     place: int
-    times: set[int] = field(default_factory=set)  # by which a refund without id is recognised
+    times: tuple[int, ...] = ()  # by which a refund without id is recognised
     value: int | None = None
     currency: str = ""
     state: str = PENDING
@@ -126,8 +126,8 @@ class Cash:
             payment = self.payments[name] = Paid(name, place)
         payment.captures = told.get("captures", payment.captures)
         came_back = entry.at is None and state in payment.states
-        if state is not None:
-            payment.states.add(state)
+        if state is not None and state not in payment.states:
+            payment.states += (state,)
         if payment.state == TAKEN and (state is None or state == AUTHORIZED or (came_back and state != TAKEN)):
             return  # an earlier state that was told later: it doesn't untake money
         payment.place = place
@@ -164,11 +164,14 @@ class Cash:
         state = told.get("state", DONE)
         refund = self.refunds.get(told["id"]) if "id" in told else self._nameless(told, state, entry)
         new = refund is None
+        waited = refund is not None and refund.state == PENDING and refund.at is not None
         if refund is None:
             refund = Back(told.get("id"), place)
             self.refunds[told["id"] if "id" in told else f"\0{len(self.refunds)}"] = refund
         if "id" not in told:
-            refund.times.add(told.get("at", entry.time))
+            time = told.get("at", entry.time)
+            if time not in refund.times:
+                refund.times += (time,)
             self.notes.add(WITHOUT_ID)
         if "value" in told and (refund.value is None or self._counts(told["currency"], refund.currency)):
             refund.value, refund.currency = told["value"], told["currency"]
@@ -183,7 +186,7 @@ class Cash:
             self.last_pending = place
         elif refund.value is not None and self._converts(refund.currency):
             self.last_refund = place
-        if new and state != PENDING and self.totals:
+        if (new or waited) and state != PENDING and self.totals:
             self._already_counted(refund)
 
     def _nameless(self, told: Mapping[str, Any], state: str, entry: Entry) -> Back | None:
@@ -201,7 +204,7 @@ class Cash:
         return found
 
     def _already_counted(self, refund: Back) -> None:
-        """A refund first told after a total: what happened before the total is in it; a failure takes from it."""
+        """A refund first told, or decided, after a total: what happened before the total is in it; a failure takes from it."""
         for total in sorted(self.totals, key=lambda one: one.payment is None):
             if total.covers(refund):
                 before = refund.at <= total.time if refund.at is not None else refund.state != DONE

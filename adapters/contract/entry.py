@@ -1,7 +1,7 @@
-"""An entry of an order's history: what one delivery or member said, when, and its place among the others."""
+"""An entry of an order's history: what one delivery or member said, when, and its place; and the order that they come to."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -45,6 +45,41 @@ class Entry:
     def time(self) -> int:
         """When it was true: the source's time, else that of first receipt."""
         return self.recorded_at if self.at is None else self.at
+
+
+Identity = tuple[str, str]  # kind, normalised value
+
+
+@dataclass(slots=True)
+class Folded:
+    """The order as its history tells it. Money in minor units, times in microseconds since 1970.
+
+    `value` None means that no entry has described the order yet (only a refund or a deletion came): it is kept, and
+    shown once one does. `payments` and `refunds` are lines: id, kind (payment, refund, chargeback), value, currency,
+    state, at. `notes` are words of what does not fit, sorted.
+    """
+
+    external_id: str | None = None
+    aliases: set[str] = field(default_factory=set)
+    status: str = Status.PENDING
+    source_status: str | None = None
+    title: str | None = None
+    value: int | None = None
+    paid_value: int = 0
+    refunded_value: int = 0
+    currency: str | None = None
+    ordered_at: int | None = None
+    paid_at: int | None = None
+    payments: list[dict[str, Any]] = field(default_factory=list)
+    refunds: list[dict[str, Any]] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    name: str | None = None
+    identities: tuple[Identity, ...] = ()
+    contact_id: str | None = None  # only when a member set it
+    deal_id: str | None = None
+    items: list[dict[str, Any]] = field(default_factory=list)
+    url: str | None = None
+    test: bool = False
 
 
 def rank_of(said: Mapping[str, Any]) -> int:

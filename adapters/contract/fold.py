@@ -7,12 +7,10 @@ status that follows from it, is worked out in `balance`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.contract.balance import Balance
-from adapters.contract.entry import Entry, place
-from adapters.contract.order import Status
+from adapters.contract.entry import Entry, Folded, Identity, place
 
 __all__ = ["BY_MEMBER", "SO_FAR", "STRONG", "Entry", "Folded", "Identity", "fold", "given_back"]
 
@@ -22,41 +20,6 @@ STRONG = ("crm", "source", "document")
 # Ids of refunds that no source itemised: the total that an import tells, and what a member added by hand before totals.
 SO_FAR = "import"
 BY_MEMBER = "member"
-
-Identity = tuple[str, str]  # kind, normalised value
-
-
-@dataclass(slots=True)
-class Folded:
-    """The order as its history tells it. Money in minor units, times in microseconds since 1970.
-
-    `value` None means that no entry has described the order yet (only a refund or a deletion came): it is kept, and
-    shown once one does. `payments` and `refunds` are lines: id, kind (payment, refund, chargeback), value, currency,
-    state, at. `notes` are words of what does not fit, sorted.
-    """
-
-    external_id: str | None = None
-    aliases: set[str] = field(default_factory=set)
-    status: str = Status.PENDING
-    source_status: str | None = None
-    title: str | None = None
-    value: int | None = None
-    paid_value: int = 0
-    refunded_value: int = 0
-    currency: str | None = None
-    ordered_at: int | None = None
-    paid_at: int | None = None
-    payments: list[dict[str, Any]] = field(default_factory=list)
-    refunds: list[dict[str, Any]] = field(default_factory=list)
-    notes: tuple[str, ...] = ()
-    name: str | None = None
-    identities: tuple[Identity, ...] = ()
-    contact_id: str | None = None  # only when a member set it
-    deal_id: str | None = None
-    items: list[dict[str, Any]] = field(default_factory=list)
-    url: str | None = None
-    test: bool = False
-
 
 _PLAIN = ("title", "ordered_at", "url", "test", "items", "deal_id", "contact_id")
 _STICKY = frozenset(("title", "contact_id", "deal_id"))
@@ -68,7 +31,7 @@ def fold(entries: Iterable[Entry]) -> Folded:
     if len(history) > 1:
         history.sort(key=place)
     order = Folded()
-    by_member: set[str] = set()
+    by_member: tuple[str, ...] = ()
     names: list[tuple[int, str]] = []
     balance = Balance()
     for number, entry in enumerate(history):
@@ -77,7 +40,7 @@ def fold(entries: Iterable[Entry]) -> Folded:
             if name in said and (entry.by_member or name not in by_member):
                 setattr(order, name, said[name])
                 if entry.by_member and name in _STICKY:
-                    by_member.add(name)
+                    by_member += (name,)
         balance.hear(number, entry)
         if "customer" in said:
             _meet(order, said["customer"])
@@ -90,11 +53,7 @@ def fold(entries: Iterable[Entry]) -> Folded:
     if order.ordered_at is None:
         times = [entry.at for entry in history if entry.at is not None]
         order.ordered_at = min(times) if times else min((entry.recorded_at for entry in history), default=None)
-    sums = balance.settle()
-    order.status, order.source_status = sums.status, sums.source_status
-    order.value, order.currency = sums.value, sums.currency
-    order.paid_value, order.refunded_value, order.paid_at = sums.paid_value, sums.refunded_value, sums.paid_at
-    order.payments, order.refunds, order.notes = sums.payments, sums.refunds, tuple(sorted(sums.notes))
+    balance.settle(order)
     return order
 
 

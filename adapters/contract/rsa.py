@@ -18,12 +18,12 @@ LEAST_BITS = 2048  # of a key that a source's owner gives; RFC 7518 §3.3
 
 
 def base64url(raw: bytes) -> bytes:
-    """Base64url without padding (RFC 7515 §2)."""
+    """Encode as base64url without padding (RFC 7515 §2)."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def from_base64url(part: bytes) -> bytes:
-    """The bytes behind base64url without padding, in its one canonical spelling. Raises ValueError."""
+    """Decode base64url without padding. Raises ValueError for any but the canonical spelling."""
     raw = base64.b64decode(part + b"=" * (-len(part) % 4), altchars=b"-_", validate=True)
     if base64url(raw) != part:
         raise ValueError
@@ -31,7 +31,7 @@ def from_base64url(part: bytes) -> bytes:
 
 
 def rsa_signed(keys: Iterable["RSAPublicKey"], signature: bytes, message: bytes) -> bool:
-    """Whether one of these keys signed these bytes."""
+    """Return whether one of these keys signed the message."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -46,10 +46,10 @@ def rsa_signed(keys: Iterable["RSAPublicKey"], signature: bytes, message: bytes)
 
 
 def jws_parts(token: bytes, *, detached: bytes | None = None) -> tuple[bytes, bytes, bytes]:
-    """What a compact JWS signs, its payload, and its signature, nothing of it proven yet.
+    """Return what a compact JWS signs, its payload and its signature. Nothing of it is verified yet.
 
-    With `detached` the token has no payload of its own and these bytes are signed as they are (RFC 7797). Raises
-    Unverified (malformed) for every other header than that of RS256.
+    With `detached`, the token has no payload of its own, and these bytes are signed as they are (RFC 7797). Raises
+    Unverified (malformed) for any header but that of RS256.
     """
     try:
         header, payload, signature = token.split(b".")
@@ -74,7 +74,7 @@ def jws_parts(token: bytes, *, detached: bytes | None = None) -> tuple[bytes, by
 
 
 def jws(key: "RSAPrivateKey", payload: bytes) -> bytes:
-    """The payload as a compact JWS, RS256."""
+    """Sign the payload as a compact JWS with RS256."""
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.hashes import SHA256
 

@@ -1,1 +1,1 @@
-"""What goes on after the answer: events out, jobs, erasure, retention."""
+"""What goes on after the answer: sending events, jobs, erasures, retention."""

@@ -1,13 +1,13 @@
-"""PostgreSQL is told of its young tables.
+"""Has PostgreSQL analyse tables that have just begun to grow.
 
-It plans by what it last learnt of a table, keeps the plan, and learns by itself within a minute or so. Until then the
-look-ups of a new registry are planned for empty tables, and walk the wrong index the slower the more comes in.
+PostgreSQL plans by its last statistics, keeps the plan, and gathers new ones only after a minute or so. Until then a
+new registry's look-ups are planned for empty tables, and scan the wrong index.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 from app.base.log import log
+from app.base.supervisor import Loop
 from app.db import maintenance
 from app.db.engine import Rejected, Store, Unavailable
 from app.store.delivery_record import Receipt, Record
@@ -17,26 +17,29 @@ AFTER = (256, 2_048, 16_384)
 
 
 class GrowingTables:
-    """Counts what is committed, and tells a few times; never again once the tables are known."""
+    """Counts what is committed, and has the tables analysed a few times; never again once they are known."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._committed = 0
         self._after = list(AFTER)
-        self._task: asyncio.Task[None] | None = None
+        self.loop = Loop("analyze", self.tell)
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A batch is on disk."""
+        """Count a batch that was committed."""
         self.grown(len(records))
 
     def grown(self, rows: int) -> None:
-        """So many deliveries, or rows of a file, are on disk."""
+        """Count deliveries, or rows of a file, that were committed."""
         self._committed += rows
-        if self._after and self._committed >= self._after[0] and (self._task is None or self._task.done()):
-            del self._after[0]
-            self._task = asyncio.create_task(self._tell(), name="young tables")
+        if self._after and self._committed >= self._after[0]:
+            self.loop.wake()
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
+        """Have statistics gathered where that is due. Nothing depends on it: if it fails, it is left."""
+        if not self._after or self._committed < self._after[0]:
+            return
+        del self._after[0]
         try:
             if await maintenance.knows_its_tables(self._store, AFTER[-1]):
                 self._after = []
@@ -44,9 +47,3 @@ class GrowingTables:
                 await maintenance.analyze(self._store)
         except (Rejected, Unavailable) as fault:
             log.warning("the tables' statistics could not be gathered", reason=str(fault)[:300])
-
-    async def stop(self) -> None:
-        """Ends what is under way."""
-        self._after = []
-        if self._task:
-            await self._task

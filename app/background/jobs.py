@@ -1,8 +1,8 @@
-"""Long work over many deliveries, in the background: bulk retries and remaps. Survives a restart, a crash, a deploy.
+"""Runs jobs: bulk retries and remaps, which survive a restart, a crash and an upgrade.
 
-A job is a row with a claim: whoever holds it does the next piece and writes down how far it came, until the job is at
-its end or somebody stops it. Between two pieces it rests as long as the last one took, so that deliveries that come in
-find at least every other moment free.
+A job is a row with a claim: whoever holds the claim does the next piece and records the progress, until the job ends or
+is stopped. Between two pieces it rests as long as the last one took, so that incoming deliveries get at least half the
+time.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.spans import trace
+from app.base.supervisor import Loop
 from app.base.vault import Sealed
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
@@ -41,39 +42,28 @@ AWAY = 1.0  # seconds before an unreachable database is tried again
 
 
 class Jobs:
-    """One process's part in the jobs."""
+    """Runs one process's share of the jobs."""
 
     def __init__(self, store: Store, retry: Reprocessor, group_commit: GroupCommit) -> None:
         self._store, self._retry, self._group_commit = store, retry, group_commit
         self._remap = RemapJob(store, retry)
-        self._came, self._ending = asyncio.Event(), asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins; what was under way before this start goes on."""
-        self._task = asyncio.create_task(self._run(), name="jobs")
+        first = self._release if store.on_sqlite else None
+        self.loop = Loop("jobs", self._begin, EVERY, known=(Unavailable,), first=first)
 
     async def stop(self) -> None:
-        """Ends after the pieces at hand; the jobs go on at the next start, or in another process."""
-        self._ending.set()
-        self._came.set()
-        if self._task:
-            await self._task
-            self._task = None
-        if self._running:
-            await asyncio.wait(self._running)
+        """Stop after the current pieces. The jobs continue at the next start, or in another process."""
+        await self.loop.stop()
 
     # -- Asked for ----------------------------------------------------------------------------------------------
 
     async def count(self, account_id: str, wanted: DeliveryFilter) -> int:
-        """How many deliveries a bulk retry or a remap would take up. Raises Unavailable."""
+        """Return how many deliveries a bulk retry or a remap would process. Raises Unavailable."""
         return await deliveries.count(self._store, account_id, wanted, upto=new_id("dlv"))
 
     async def begin(
         self, account_id: str, kind: str, wanted: DeliveryFilter, *, dry_run: bool, member_id: str | None
     ) -> Row:
-        """A new job over what matches now; what comes later is not part of it. Raises Unavailable."""
+        """Start a job over what matches now; what arrives later is not part of it. Raises Unavailable."""
         upto = new_id("dlv")  # sorts after every delivery so far
         total = await deliveries.count(self._store, account_id, wanted, upto=upto)
         filter_ = {name: value for name, value in asdict(wanted).items() if value is not None}
@@ -87,45 +77,35 @@ class Jobs:
             total=total,
             member_id=member_id,
         )
-        self._came.set()
+        if self.loop.started:
+            self.loop.wake()
+        else:  # a command that has no server: it does its own job, and nothing else
+            await self._begin(only=job["id"])
         return job
 
     # -- Done ---------------------------------------------------------------------------------------------------
 
-    async def _run(self) -> None:
-        if self._store.on_sqlite:
-            with suppress(Unavailable):
-                await jobs.release(self._store)
-        while not self._ending.is_set():
-            self._came.clear()
-            try:
-                await self._begin()
-            except Unavailable as fault:
-                log.warning("jobs wait for the database", reason=str(fault)[:300])
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), EVERY)
+    async def _release(self) -> None:
+        await jobs.LEASE.release(self._store)
 
-    async def _begin(self) -> None:
-        room = JOBS_AT_ONCE - len(self._running)
-        if room <= 0:
+    async def _begin(self, only: str | None = None) -> None:
+        """Start jobs that nobody works on, as far as there is room; or only the one named by `only`."""
+        room = JOBS_AT_ONCE - self.loop.working if only is None else 1
+        if room <= 0 or self.loop.ending:
             return
-        rows = await jobs.claim(self._store, claim=new_id("clm"), present=clock.now(), until=self._until(), limit=room)
+        rows = await jobs.claim(
+            self._store, claim=new_id("clm"), present=clock.now(), until=self._until(), limit=room, only=only
+        )
         for row in rows:
-            task = asyncio.create_task(self._one(row), name=f"job {row['id']}")
-            self._running.add(task)
-            task.add_done_callback(self._done)
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
-        self._came.set()
+            self.loop.spawn(self._one(row), f"job {row['id']}")
 
     def _until(self) -> int:
         return clock.now() + int(CLAIM * 1e6)
 
     async def _one(self, job: Row) -> None:
-        """One job, piece by piece, to its end or ours."""
+        """Run one job, piece by piece, until it ends or this process stops."""
         further: Row | None = job
-        while not self._ending.is_set():
+        while not self.loop.ending:
             began = monotonic()
             try:
                 further = await self.piece(job)
@@ -148,7 +128,7 @@ class Jobs:
             await jobs.let_go(self._store, job)
 
     async def piece(self, job: Row) -> Row | None:
-        """The next piece of a job that is claimed; the job as it then stands, None when that was the end of it."""
+        """Do the next piece of a claimed job. Returns the job as it is then, None if that was its end."""
         step = self._remap.step if job["kind"] == jobs.REMAP else self._retry_some
         with trace("job.piece") as piece:
             piece.set(job_id=job["id"], job_kind=job["kind"], dry_run=job["dry_run"])
@@ -157,9 +137,8 @@ class Jobs:
             return further
 
     async def _after_the_wait(self, job: Row) -> Row:
-        """The job as it is written down: whether the last piece was, nobody was told."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), AWAY)
+        """Return the job as it is stored: whether the last piece was committed is not known."""
+        await self.loop.rest(AWAY)
         with suppress(Unavailable):
             found = await jobs.find(self._store, job["account_id"], job["id"])
             if found is not None:
@@ -178,18 +157,17 @@ class Jobs:
             await jobs.finish(self._store, job, jobs.FAILED, reason)
 
     async def _rest(self, took: float) -> None:
-        """Leaves the database to those who knock, for as long as the last piece had it."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), min(took, LONGEST_REST))
+        """Leave the database to incoming deliveries, for as long as the last piece took."""
+        await self.loop.rest(min(took, LONGEST_REST))
         for _ in range(100):
-            if self._group_commit.waiting < MOST_AT_ONCE or self._ending.is_set():
+            if self._group_commit.waiting < MOST_AT_ONCE or self.loop.ending:
                 return
             await asyncio.sleep(0.02)
 
     # -- Bulk retry ---------------------------------------------------------------------------------------------
 
     async def _retry_some(self, job: Row, until: int) -> Row | None:
-        """The next deliveries of a bulk retry, oldest first. None when there are no more."""
+        """Retry the next deliveries of a bulk retry, oldest first. Returns None when there are no more."""
         account_id = job["account_id"]
         rows = await deliveries.newer(
             self._store, account_id, DeliveryFilter(**job["filter"]), than=job["cursor"], limit=BATCH
@@ -212,7 +190,7 @@ class Jobs:
         return {**job, "cursor": step.cursor}
 
     async def _once_more(self, kept: RecordedDelivery | NotRecorded) -> Receipt | str:
-        """What became of it, or why it cannot be taken up."""
+        """Return the result of a retry, or why it cannot be retried."""
         if isinstance(kept, NotRecorded):
             return str(kept)
         wait = TRY_AGAIN
@@ -220,23 +198,21 @@ class Jobs:
             try:
                 return await self._retry.commit(kept.read())
             except Busy as why:  # too many wait, or this very delivery cannot be stored
-                if self._ending.is_set():
+                if self.loop.ending:
                     raise
                 if attempt == TRIES - 1:
                     return str(why)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), wait)
+            await self.loop.rest(wait)
             wait = min(wait * 2, 5.0)
         raise AssertionError("unreachable")
 
     async def _until_few_fetches(self, account_id: str, source_id: str) -> None:
-        """New thin deliveries must not wait behind old ones: only few at a time are put into the queue."""
+        """Wait until few fetches are queued: new thin deliveries must not wait behind old ones."""
         ends = monotonic() + FETCHES_REST
-        while await fetches.waiting_of(self._store, account_id, source_id) > MOST_FETCHES and monotonic() < ends:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), 0.2)
-            if self._ending.is_set():
+        while self.loop.started and not self.loop.ending and monotonic() < ends:  # else nobody fetches
+            if await fetches.waiting_of(self._store, account_id, source_id) <= MOST_FETCHES:
                 return
+            await self.loop.rest(0.2)
 
 
 def _fetches(ended: Receipt | str) -> bool:

@@ -1,9 +1,8 @@
-"""Events told to whoever subscribed: claimed, signed, sent, and tried again until they are taken, or three days are over."""
+"""Sends events to subscribers: claimed, signed, sent, and retried for three days."""
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.retry_delay import doubled
 from app.base.ssrf_guard import Network
+from app.base.supervisor import Loop
 from app.base.vault import Sealed, Vault
-from app.db.engine import Rejected, Store, Unavailable
+from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.store import contacts, orders, outbox, subscriptions
 from app.store.delivery_record import Receipt, Record
@@ -44,7 +44,7 @@ Shown = Callable[[Row, str | None], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _PendingEvent:
-    """A claimed event, ready to be sent."""
+    """Holds a claimed event, ready to be sent."""
 
     row: Row
     order: Row | None  # None: it is not there any more, or the event is about none
@@ -53,9 +53,10 @@ class _PendingEvent:
 
 
 class Outbox:
-    """One process's part in telling.
+    """Sends one process's share of the events.
 
-    `shown` says how an order looks outside, `counts` is told how each attempt ended, `busy` whether deliveries wait.
+    `shown` serializes an order, `counts` gets the result of each attempt, `busy` says whether deliveries are waiting,
+    `doubt` why the clock cannot be trusted.
     """
 
     def __init__(
@@ -67,83 +68,62 @@ class Outbox:
         shown: Shown,
         counts: Callable[[str], None],
         busy: Callable[[], bool],
+        doubt: Callable[[], Awaitable[str | None]],
     ) -> None:
         self._store, self._vault, self._named = store, vault, named
-        self._shown, self._counts, self._busy = shown, counts, busy
+        self._shown, self._counts, self._busy, self._doubt = shown, counts, busy, doubt
         self._receivers: EventHttpClient | None = None
-        self._running: dict[asyncio.Task[None], Row] = {}
         self._ended: list[AttemptEnded] = []
-        self._came, self._ending = asyncio.Event(), False
+        self._late: list[Row] = []  # claimed, and not answered when this ended
+        self._cleared_at = 0.0
         self._somebody = False  # whether anybody subscribed, as of the last look
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins; what waits since before this start is met first."""
-        self._task = asyncio.create_task(self._run(), name="outbox")
+        first = self._release if store.on_sqlite else None
+        self.loop = Loop("outbox", self._next, EVERY, known=(Unavailable,), first=first)
 
     async def stop(self) -> None:
-        """Ends after the attempts at hand, or without those whose receiver does not answer soon."""
-        self._ending = True
-        self._came.set()
-        if self._task:
-            await self._task
-            self._task = None
-        late: dict[asyncio.Task[None], Row] = {}
-        if self._running:
-            await asyncio.wait(self._running, timeout=ENDS_WITHIN)
-            late = dict(self._running)
-            for task in late:  # waits for its receiver, not for the database
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
-        with suppress(Unavailable, Rejected):  # then the claims run out
+        """Stop after the current attempts, or without those whose receiver does not answer soon.
+
+        Raises Unavailable.
+        """
+        await self.loop.stop(ENDS_WITHIN)
+        try:
             if self._ended:
                 await self._store.commit(lambda: outbox.settle(self._ended))
-            if late:
-                await outbox.release(self._store, list(late.values()))
-        if self._receivers is not None:
-            await self._receivers.close()
+            if self._late:
+                await outbox.LEASE.release(self._store, self._late)
+        finally:  # what could not be written: the claims run out
+            if self._receivers is not None:
+                await self._receivers.close()
 
     def wake(self) -> None:
-        """There may be something to tell, or somebody else to be told."""
-        self._came.set()
+        """Look for events soon: there may be something to send."""
+        self.loop.wake()
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A batch is on disk, and events with it, where somebody subscribed."""
+        """Look for events: a batch was committed, and events with it where somebody subscribed."""
         if self._somebody and any(one.outcome in (Outcome.CREATED, Outcome.UPDATED) for one in receipts):
-            self._came.set()
+            self.loop.wake()
 
-    async def _run(self) -> None:
-        if self._store.on_sqlite:
-            with suppress(Unavailable):
-                await outbox.release(self._store)
-        cleared_at = 0.0
-        while not self._ending:
-            self._came.clear()
-            worked = False
-            try:
-                if not cleared_at or monotonic() - cleared_at > CLEARS:
-                    worked = not await outbox.clear(self._store, clock.now())
-                    cleared_at = 0.0 if worked else monotonic()
-                worked = await self._turn() or worked
-            except (Unavailable, Rejected) as fault:
-                log.warning("events wait for the database", reason=str(fault)[:300])
-            except Exception as fault:  # what was claimed is claimed again when the claim has run out
-                log.error("events could not be told", fault=type(fault).__name__, exc_info=fault)
-            if worked:
-                await asyncio.sleep(PAUSE_UNDER_LOAD if self._busy() else PAUSE)
-                continue
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), EVERY)
+    async def _release(self) -> None:
+        await outbox.LEASE.release(self._store)
+
+    async def _next(self) -> float | None:
+        worked = False
+        if not self._cleared_at or monotonic() - self._cleared_at > CLEARS:
+            # By a clock that jumped everything would be given up.
+            worked = not await self._doubt() and not await outbox.clear(self._store, clock.now())
+            self._cleared_at = 0.0 if worked else monotonic()
+        if not (await self._turn() or worked):
+            return None
+        await self.loop.rest(PAUSE_UNDER_LOAD if self._busy() else PAUSE)
+        return 0.0
 
     async def _turn(self) -> bool:
-        """Writes down what ended, claims what is due and begins to send it; whether there was anything to do."""
-        if self._ending:
-            return False
+        """Record what ended, claim what is due and start to send it. Returns whether there was anything to do."""
         present = clock.now()
         standing = await outbox.standing(self._store, present)
         self._somebody = bool(standing)
-        room = AT_ONCE - len(self._running)
+        room = AT_ONCE - self.loop.working
         due = [row for row in standing if row["due"]] if room > 0 else []
         if not due and not self._ended:
             return False
@@ -157,13 +137,11 @@ class Outbox:
                     at_once=PER_SUBSCRIPTION, tired=TIRED,
                 )
             )  # fmt: skip
-        except (Unavailable, Rejected):
+        except BaseException:
             self._ended = ended + self._ended
             raise
         for letter in await self._letters(rows):
-            task = asyncio.create_task(self._one(letter), name=f"event {letter.row['id']}")
-            self._running[task] = letter.row
-            task.add_done_callback(self._done)
+            self.loop.spawn(self._one(letter), f"event {letter.row['id']}")
         return bool(ended or rows)
 
     def _client(self) -> "EventHttpClient":
@@ -171,14 +149,10 @@ class Outbox:
 
         return EventHttpClient(self._named)
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._running.pop(task, None)
-        self._came.set()
-
     # -- What is sent -----------------------------------------------------------------------------------------------
 
     async def _letters(self, rows: Sequence[Row]) -> list[_PendingEvent]:
-        """What these events are about as it stands now, with the secrets of who is told."""
+        """Return the events' current content, with the secrets of their subscriptions."""
         letters: list[_PendingEvent] = []
         for account_id in {row["account_id"] for row in rows}:
             mine = [row for row in rows if row["account_id"] == account_id]
@@ -206,10 +180,13 @@ class Outbox:
     # -- Sent -------------------------------------------------------------------------------------------------------
 
     async def _one(self, letter: _PendingEvent) -> None:
-        """One attempt, from the claim to how it ended."""
+        """Make one attempt, from the claim to its result."""
         at, began = clock.now(), monotonic()
         try:
             status, retry_after, reason = await self._sent(letter)
+        except asyncio.CancelledError:  # waits for its receiver, not for the database
+            self._late.append(letter.row)
+            raise
         except Exception as fault:
             log.error(
                 "an event could not be sent", event_id=letter.row["id"], fault=type(fault).__name__, exc_info=fault
@@ -219,7 +196,7 @@ class Outbox:
         self._counts("delivered" if reason is None else "failed")
 
     async def _sent(self, letter: _PendingEvent) -> tuple[int | None, float | None, str | None]:
-        """The status, how long to wait at least, and the reason why it was not taken."""
+        """Send an event. Returns the status, the seconds to wait at least, and the reason why it was not accepted."""
         from app.background.http_client import Unreachable
 
         if not letter.secrets:
@@ -238,7 +215,7 @@ class Outbox:
 
 
 def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
-    """An event as its receiver reads it; the order as it stands, or None when it is not there any more."""
+    """Return an event's body. `order` is the current order, or None if it no longer exists."""
     detail: dict[str, Any] = json.loads(row["detail"]) if row["detail"] else {}
     data: dict[str, Any]
     if row["event"] == Event.CONTACT_ERASED:
@@ -250,7 +227,7 @@ def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
 
 
 def headers_of(event_id: str, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
-    """The headers of Standard Webhooks, signed with every secret that counts, as of now."""
+    """Return the headers of Standard Webhooks, signed with every valid secret, as of now."""
     sent_at = str(clock.now() // 1_000_000)
     signed = (SCHEME.expected(event_id, sent_at, body, secret).decode() for secret in secrets)
     return {
@@ -266,7 +243,7 @@ GONE = 410
 
 
 def _judged(status: int) -> str | None:
-    """Why this answer is no yes; None: it is one."""
+    """Return why this status is no success; None if it is one."""
     if 200 <= status < 300:
         return None
     if status == GONE:
@@ -279,7 +256,7 @@ def _judged(status: int) -> str | None:
 def _ended(
     row: Row, at: int, took: int, status: int | None, reason: str | None, retry_after: float | None
 ) -> AttemptEnded:
-    """How an attempt ended, and when the next one is to be."""
+    """Return how an attempt ended, and when the next one is due."""
     if reason is None:
         return AttemptEnded(row=row, at=at, took=took, status=status, back=row["failures"] >= TIRED)
     if status == GONE:

@@ -1,13 +1,14 @@
-"""Retention: what an account keeps no longer is pruned, when asked and by itself, in small steps while intake goes on."""
+"""Prunes what accounts no longer keep, on request and every hour, in small steps while deliveries come in."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from app.background.clock_guard import CONFIRM
 from app.base import clock as moments
 from app.base.log import log
-from app.db.engine import Rejected, Store, Unavailable
+from app.base.supervisor import Loop
+from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.store import accounts, retention
 
@@ -18,9 +19,9 @@ AT_MOST = 10_000  # rows that one request prunes; who asked asks again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneResult:
-    """What became of one class: its age, the time before which it is too old, and how much of it was (or would be) taken.
+    """Holds the result for one class: how much was (or would be) deleted.
 
-    `age` and `before` are None when it is kept for ever.
+    `age` is the class's retention and `before` the time before which rows are too old; None if it is kept for ever.
     """
 
     name: str
@@ -29,27 +30,24 @@ class PruneResult:
     count: int
 
 
+class ClockDoubted(Exception):
+    """Raised instead of pruning while the clock cannot be trusted; the message says why, and what to do."""
+
+
 class Retention:
-    """Prunes; one process does it by itself, whoever comes first each hour."""
+    """Prunes. One process does it by itself: the first each hour.
 
-    def __init__(self, store: Store, clock: Callable[[], int] = moments.now) -> None:
-        self._store, self._clock = store, clock
-        self._task: asyncio.Task[None] | None = None
-        self._ending = asyncio.Event()
+    `doubt` says why the clock cannot be trusted, or None.
+    """
 
-    def start(self) -> None:
-        """Begins to look after the accounts that have a retention."""
-        self._task = asyncio.create_task(self._run(), name="retention")
-
-    async def stop(self) -> None:
-        """Ends after the step at hand."""
-        self._ending.set()
-        if self._task:
-            await self._task
-            self._task = None
+    def __init__(
+        self, store: Store, doubt: Callable[[], Awaitable[str | None]], clock: Callable[[], int] = moments.now
+    ) -> None:
+        self._store, self._doubt, self._clock = store, doubt, clock
+        self.loop = Loop("retention", self.turn, LOOK, known=(ClockDoubted, Unavailable))
 
     async def counted(self, account: Row) -> list[PruneResult]:
-        """How much of each class is too old now; nothing is taken. Raises Unavailable."""
+        """Return how much of each class is too old now. Deletes nothing. Raises Unavailable."""
         return [
             PruneResult(
                 name=name,
@@ -61,7 +59,12 @@ class Retention:
         ]
 
     async def prune(self, account: Row, at_most: int | None = None) -> tuple[list[PruneResult], bool]:
-        """Takes what is too old, at most about so many rows; and whether that was all of it. Raises Unavailable."""
+        """Delete what is too old, at most about `at_most` rows. Returns also whether that was all.
+
+        Raises ClockDoubted, Unavailable.
+        """
+        if why := await self._doubt():
+            raise ClockDoubted(f"the clock is not believed: {why}; where it is right: {CONFIRM}")
         found, left = [], at_most
         done = True
         for name, before in self._classes(account):
@@ -74,10 +77,10 @@ class Retention:
         return found, done
 
     async def sweep(self) -> dict[str, int]:
-        """Prunes every account that has a retention; gives how much went, by class. Raises Unavailable."""
+        """Prune every account that has a retention. Returns how much was deleted, by class. Raises Unavailable."""
         went: dict[str, int] = {}
         for account in await accounts.all_accounts(self._store):
-            if not account["retention"] or self._ending.is_set():
+            if not account["retention"] or self.loop.ending:
                 continue
             found, _ = await self.prune(account)
             for one in found:
@@ -91,7 +94,7 @@ class Retention:
     async def _class(self, account_id: str, name: str, before: int, at_most: int | None) -> tuple[int, bool]:
         taken, after = 0, None
         while at_most is None or taken < at_most:
-            if self._ending.is_set():
+            if self.loop.ending:
                 return taken, False
             step = await retention.step(self._store, account_id, name, before, after)
             taken, after = taken + step.taken, step.after
@@ -100,14 +103,9 @@ class Retention:
             await asyncio.sleep(0)  # a delivery that waits for the writing connection has its turn before the next step
         return taken, False
 
-    async def _run(self) -> None:
-        while not self._ending.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), LOOK)
-            if self._ending.is_set():
-                return
-            try:
-                if await retention.turn(self._store, self._clock(), int(EVERY * 1e6)) and (went := await self.sweep()):
-                    log.info("pruned", **went)
-            except (Unavailable, Rejected) as fault:
-                log.warning("pruning waits for the database", reason=str(fault)[:300])
+    async def turn(self) -> None:
+        """Prune every account when that is due and no other process does it. Raises Unavailable."""
+        if await self._doubt():  # it has been logged; and asking is what leaves the hourly mark
+            return
+        if await retention.turn(self._store, self._clock(), int(EVERY * 1e6)) and (went := await self.sweep()):
+            log.info("pruned", **went)

@@ -1,1 +1,1 @@
-"""What everything stands on: settings, clock, ids, identities, outcomes, secrets. No SQL and no HTTP."""
+"""What everything else stands on: settings, clock, ids, identities, outcomes, encryption. No SQL and no HTTP."""

@@ -9,21 +9,41 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_END = 7_258_118_400_000_000  # 2200-01-01: as far as any source's times are read
 
 
 def now() -> int:
-    """The present, in microseconds since 1970."""
+    """Return the current time, in microseconds since 1970."""
     return time.time_ns() // 1000
 
 
 def micros(moment: datetime) -> int:
-    """A moment with a zone, in microseconds since 1970; exact, without a float."""
+    """Return a time with a zone in microseconds since 1970; exact, without a float."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment(at: int) -> datetime:
-    """Microseconds since 1970 as a datetime in UTC."""
+    """Return microseconds since 1970 as a datetime in UTC."""
     return _EPOCH + timedelta(microseconds=at)
+
+
+def _parsed(text: str) -> int:
+    at = datetime.fromisoformat(text)
+    return micros(at if at.tzinfo else at.replace(tzinfo=UTC))
+
+
+def read_time(text: str) -> int:
+    """Reads a time in ISO 8601 (UTC when it names no zone), in microseconds since 1970.
+
+    Raises ValueError for what is no such time, and for one outside of 1970 to 2200.
+    """
+    try:
+        at = _parsed(text)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("must be a time in ISO 8601, such as 2026-11-20T13:00:00Z") from None
+    if not 0 <= at < _END:
+        raise ValueError("lies outside of 1970 to 2200")
+    return at
 
 
 @overload
@@ -33,14 +53,14 @@ def iso(at: None) -> None: ...
 @overload
 def iso(at: int | None) -> str | None: ...
 def iso(at: int | None) -> str | None:
-    """ISO 8601 in UTC with `Z`; fractions only where there are any."""
+    """Format a time as ISO 8601 in UTC with `Z`; fractions of a second only where there are any."""
     if at is None:
         return None
     return moment(at).isoformat().replace("+00:00", "Z")
 
 
 def span(text: str) -> int:
-    """`30s`, `15m`, `24h`, `7d`, `2w` in seconds. Raises ValueError."""
+    """Parse a duration such as `30s`, `15m`, `24h`, `7d` or `2w` into seconds. Raises ValueError."""
     found = _SPAN.fullmatch(text.strip())
     if not found:
         raise ValueError("is not a span such as 24h or 7d")
@@ -48,14 +68,13 @@ def span(text: str) -> int:
 
 
 def since(text: str, present: int) -> int:
-    """A time (ISO 8601, UTC when it names no zone) or a span back from `present`, in microseconds since 1970.
+    """Parse a time into microseconds since 1970: ISO 8601 (UTC if it names no zone), or a duration before `present`.
 
     Raises ValueError.
     """
     if _SPAN.fullmatch(text.strip()):
         return present - span(text) * 1_000_000
     try:
-        at = datetime.fromisoformat(text.strip())
-        return micros(at if at.tzinfo else at.replace(tzinfo=UTC))
+        return _parsed(text.strip())
     except (ValueError, OverflowError):
         raise ValueError("is neither a time in ISO 8601 nor a span such as 24h or 7d") from None

@@ -1,4 +1,4 @@
-"""What is wrong with a field, in words for whoever filled it in; pydantic's own are for programmers."""
+"""Validation messages: what is wrong with a field, in words for the person who filled it in."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def in_words(error: Mapping[str, Any]) -> str:
-    """One of a ValidationError's errors as something that its reader can act on; never with the value that was given."""
+    """Describe one of a ValidationError's errors in words that its reader can act on. Never repeats the given value."""
     told = _WORDS.get(error["type"])
     if told is not None:
         return told(error.get("ctx", {}))
@@ -45,6 +45,6 @@ def _at_least(limits: Mapping[str, Any], what: str) -> str:
 
 
 def _choices(limits: Mapping[str, Any]) -> str:
-    """`a, b or c`, of the words themselves and not of whatever holds them; the empty one goes without saying."""
+    """Join the allowed values as `a, b or c`. The empty value is left out."""
     words = [word for word in re.findall(r"'([^']*)'", limits["expected"]) if word]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

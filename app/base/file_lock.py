@@ -1,4 +1,4 @@
-"""One process at a time on a SQLite database: the server while it serves, else a command while it works."""
+"""The lock that keeps a SQLite database to one process: the server while it runs, else one command at a time."""
 
 import fcntl
 import os
@@ -11,13 +11,13 @@ PATIENCE = 15.0  # seconds in which a command, or a server that starts or ends, 
 
 
 class AlreadyLocked(Exception):
-    """Another process has the database; the message says which."""
+    """Raised when another process has the database; the message names it."""
 
 
 class FileLock:
-    """A lock on `orders.db.lock` beside the database. The kernel lets go of it when its process ends, however it ends.
+    """Locks `orders.db.lock` beside the database. The kernel releases the lock when its process ends, however it ends.
 
-    The file itself stays: whoever took it away could leave two processes with a lock each.
+    The file is never deleted: two processes could then each hold a lock on a file of that name.
     """
 
     def __init__(self, settings: Settings, what: str) -> None:
@@ -27,7 +27,7 @@ class FileLock:
         self._file: int | None = None
 
     def acquire(self) -> None:
-        """Takes the lock, or raises Held at once. Raises OSError when the file cannot be made."""
+        """Take the lock, or raise AlreadyLocked at once. Raises OSError when the file cannot be created."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -45,9 +45,9 @@ class FileLock:
         self._file = file
 
     def wait(self, unless: Callable[[], bool]) -> bool:
-        """Takes the lock as soon as it is free and gives True; gives False once `unless` says so instead.
+        """Take the lock as soon as it is free and return True; return False once `unless` says so instead.
 
-        Raises Held when whoever has it does not let go in time, OSError when the file cannot be made.
+        Raises AlreadyLocked when it is not released in time, OSError when the file cannot be created.
         """
         until = time.monotonic() + PATIENCE
         while True:
@@ -62,7 +62,7 @@ class FileLock:
                 time.sleep(0.05)
 
     def release(self) -> None:
-        """Lets go."""
+        """Release the lock."""
         file, self._file = self._file, None
         if file is not None:
             os.ftruncate(file, 0)

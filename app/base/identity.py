@@ -1,4 +1,4 @@
-"""Identities in their canonical form, so that the same person is found however a shop writes them."""
+"""Identities in canonical form, so that a person is found however a shop writes their e-mail, phone or document."""
 
 import re
 from functools import lru_cache
@@ -23,10 +23,10 @@ _BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
 
 @lru_cache(maxsize=4096)
 def phone(text: str, region: str = "BR") -> str | None:
-    """E.164, Brazilian mobiles always with the ninth digit; None when it is no number.
+    """Return a phone number in E.164, Brazilian mobiles always with the ninth digit; None if it is no number.
 
-    `region` is where a number without country code is. Mobiles got the ninth digit by Anatel's Resolution 553/2010; old
-    records still lack it. Landlines (first digit 2 to 5) have eight digits and are left alone.
+    `region` is the country of a number without a country code. Anatel's Resolution 553/2010 gave mobiles the ninth
+    digit; old records still lack it. Landlines (first digit 2 to 5) have eight digits and are left alone.
     """
     compact = text.translate(_BETWEEN_DIGITS)
     if compact.startswith("0055"):
@@ -64,7 +64,10 @@ def _reads_the_same(e164: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def document(text: str) -> str | None:
-    """A CPF or CNPJ, digits (and, in the CNPJ of 2026, capitals) only; None when the check digits do not hold."""
+    """Return a CPF or CNPJ without punctuation; None if its check digits are wrong.
+
+    A CNPJ may have capitals since 2026.
+    """
     from stdnum.br import cnpj, cpf
     from stdnum.exceptions import ValidationError
 
@@ -79,7 +82,7 @@ def document(text: str) -> str | None:
 
 
 def email(text: str) -> str | None:
-    """Trimmed and case-folded; None when it is no address."""
+    """Return an e-mail address trimmed and case-folded; None if it is no address."""
     folded = text.strip().casefold()
     name, at, domain = folded.rpartition("@")
     if not (name and at and domain) or len(folded) > 254 or _NOT_IN_AN_ADDRESS.search(folded):
@@ -88,10 +91,10 @@ def email(text: str) -> str | None:
 
 
 def identities(customer: Customer, source_id: str | None, region: str) -> list[tuple[str, str]]:
-    """A customer's identities in the order in which they are believed, canonical, each once.
+    """Return a customer's identities as (kind, canonical value), strongest first, each once.
 
-    A shop's customer id counts within its source alone. What is no valid identity is left out: an order is not lost
-    for a mistyped phone number. Phones are read in the customer's own country, else in `region`.
+    A shop's customer id counts only within its source. Phones are read in the customer's own country, else in `region`.
+    Invalid identities are left out: a mistyped phone number must not cost the order.
     """
     country = (customer.country or "").strip().upper()
     if len(country) == 2 and country.isascii() and country.isalpha():
@@ -108,7 +111,10 @@ def identities(customer: Customer, source_id: str | None, region: str) -> list[t
 
 
 def mentioned(text: str) -> list[tuple[str, str]]:
-    """Identities that stand in a text, canonical, as far as they can be told from other words and digits."""
+    """Find the identities in a text, as (kind, canonical value).
+
+    They are told from other words and digits as far as possible.
+    """
     found: list[tuple[str, str]] = []
     for match in islice(_MENTIONED.finditer(text), MOST_MENTIONED):
         word = match[0]

@@ -25,7 +25,10 @@ def _written(prefix: str, ulid: int) -> str:
 
 
 def new_id(prefix: str) -> str:
-    """A new id, `ord_01J…`, that sorts after every one made here before. Prefixes: acc mem tok src sec cnt ord dlv."""
+    """Return a new id, `ord_01J…`, that sorts after all earlier ones of this process.
+
+    Prefixes: acc mem tok src sec cnt ord dlv.
+    """
     global _newest  # noqa: PLW0603 - one clock a process, under the lock
     fresh = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
     with _lock:
@@ -34,27 +37,18 @@ def new_id(prefix: str) -> str:
     return _written(prefix, ulid)
 
 
-def new_ids(prefix: str, count: int) -> list[str]:
-    """So many new ids (a million at most), each sorting after the one before: a table takes them in at its end.
-
-    The time as in every ULID, then 60 random bits, which all of them share, then 20 bits that count.
-    """
-    head = _written(prefix, time.time_ns() // 1_000_000 << 80 | secrets.randbits(60) << 20)[:-4]
-    return [head + _PAIRS[at >> 10] + _PAIRS[at & 1023] for at in range(count)]
-
-
 def new_token() -> str:
-    """A new bearer token: 32 random bytes, recognisable by scanners that look for leaked secrets."""
+    """Return a new bearer token: 32 random bytes, with a prefix that scanners for leaked secrets recognise."""
     return f"ort_{secrets.token_urlsafe(32)}"
 
 
 def first_id(prefix: str, at: int) -> str:
-    """The least id that can be made at this time (microseconds since 1970): ids of a time are those between two of these."""
+    """Return the smallest id of a time (microseconds since 1970). The ids of a period lie between two of these."""
     return _written(prefix, min(max(at // 1000, 0), 2**48 - 1) << 80)
 
 
 def made_at(text: str) -> int | None:
-    """When an id was made, in microseconds since 1970; None for what is none."""
+    """Return when an id was made, in microseconds since 1970; None if the text is not an id."""
     found = _ULID.fullmatch(text, text.find("_")) if "_" in text else None
     if found is None:
         return None

@@ -10,7 +10,7 @@ MOST_CAUSES = 8  # of one fault
 
 
 class Log:
-    """Where every module logs: `log.info("what happened", delivery_id=…)`.
+    """Writes log lines: `log.info("what happened", delivery_id=…)`.
 
     structlog is loaded with the first line: it costs 0.1 s of CPU, and most commands log nothing.
     """
@@ -25,7 +25,7 @@ log = Log()
 
 
 def without_words(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A fault as the places it went through and the names of its kinds, never its words: they may quote what came in."""
+    """Reduce an exception to its types and places in the code. Its message is left out: it may quote a customer."""
     given = event.pop("exc_info", None)
     if given is True:
         given = sys.exc_info()[1]
@@ -43,7 +43,7 @@ def without_words(logger: Any, method: str, event: MutableMapping[str, Any]) -> 
 
 
 def set_up(*, as_json: bool, least: int = logging.INFO) -> None:
-    """Sends structlog (from `least` on) and the standard library's log to standard error."""
+    """Send structlog (from level `least` on) and the standard library's log to standard error."""
     import structlog
 
     render = (

@@ -1,10 +1,10 @@
-"""How a delivery ends, and what its sender is told: one table."""
+"""Outcomes: how a delivery ends, and the HTTP status its sender gets. One table."""
 
 from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """One word per ending; it is the answer, the log's column, the filter and the metric's label."""
+    """Names how a delivery ended. The same word is in the answer, the log, the filter and the metric's label."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -49,5 +49,5 @@ _WEIGHT = (Outcome.HELD, Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Ou
 
 
 def weightiest(outcomes: list[Outcome]) -> Outcome:
-    """The outcome of a delivery whose orders ended in these ways."""
+    """Return the outcome of a delivery whose orders ended in these ways."""
     return min(outcomes, key=_WEIGHT.index)

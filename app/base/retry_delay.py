@@ -1,4 +1,4 @@
-"""How long to wait for somebody else's server: doubled from time to time, or as long as it asked for."""
+"""Retry back-off: how long to wait before asking somebody else's server again."""
 
 import random
 from datetime import UTC, datetime
@@ -8,12 +8,15 @@ LONGEST_ASKED = 24 * 3600.0  # seconds; who asks for more is asked once a day
 
 
 def doubled(times: int, first: float, longest: float) -> float:
-    """Seconds to wait after so many earlier waits; never two that failed together at the same moment again."""
+    """Return the seconds to wait after `times` failures: doubled each time, at most `longest`, with jitter."""
     return min(first * 2.0 ** min(times, 32), longest) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads, hides nothing
 
 
 def asked_to_wait(retry_after: str) -> float | None:
-    """`Retry-After` in seconds: a number, or a date (RFC 9110, section 10.2.3). None: it says nothing that can be kept to."""
+    """Return a `Retry-After` header in seconds.
+
+    It is a number or a date (RFC 9110, section 10.2.3); None if neither.
+    """
     given = retry_after.strip()
     if not given:
         return None

@@ -1,4 +1,4 @@
-"""Who may do what: the one table of roles. No role means refused."""
+"""Roles and permissions: the one table of who may do what. No role means no permission."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Role(StrEnum):
-    """The five roles a token can carry."""
+    """Names the five roles a token can have."""
 
     ADMIN = "admin"
     MANAGER = "manager"
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What a route asks for; the words stand in the error of who lacks one."""
+    """Names what a route requires. The words appear in the error for a caller who lacks it."""
 
     ACCOUNT = "account, members, tokens"
     MANAGE = "create and edit orders, contacts, deals"
@@ -49,9 +49,9 @@ _LONGEST = 103
 
 @contextmanager
 def socket_address(path: Path) -> Iterator[str]:
-    """The socket's path, short enough to be an address. On Linux a long one is reached through its open folder.
+    """Yield an address for the Unix socket at `path`. On Linux a long path is reached through its open folder.
 
-    Raises OSError.
+    Raises OSError when the path is too long for the system.
     """
     if len(os.fsencode(path)) <= _LONGEST:
         yield str(path)

@@ -1,4 +1,4 @@
-"""The samples that travel with the adapters: what `send` and `test` show a source at work with."""
+"""The samples that ship with the adapters: `send` and a source's test use them at run time."""
 
 import json
 from datetime import datetime
@@ -12,7 +12,7 @@ from adapters.contract import Adapter, Delivery, Header, Query
 
 
 def cases(adapter: str) -> list[tuple[str, dict[str, Any], bytes]]:
-    """An adapter's samples: (case, what headers.json says, the body)."""
+    """Return an adapter's samples as (case, content of headers.json, body)."""
     folder = files("adapters") / "samples" / adapter
     if not folder.is_dir():
         return []
@@ -24,7 +24,7 @@ def cases(adapter: str) -> list[tuple[str, dict[str, Any], bytes]]:
 
 
 def delivery(adapter: str, kind: str | None, *, now: datetime, url: str, case: str | None = None) -> Delivery:
-    """A sample of that kind (or case; of any, when none is named), not signed yet. Raises LookupError."""
+    """Return an unsigned sample of this kind or case; of any kind if neither is given. Raises LookupError."""
     found = cases(adapter)
     # Those that presume no options first: they are what a source as it is set up by default would get.
     for name, said, body in sorted(found, key=lambda one: "options" in one[1]):
@@ -41,7 +41,7 @@ def delivery(adapter: str, kind: str | None, *, now: datetime, url: str, case: s
 def around(
     body: bytes, adapter: Adapter[Any], kind: str | None, headers: dict[str, str], *, now: datetime, url: str
 ) -> Delivery:
-    """A delivery of this body as the adapter's platform would send it, under an id of its own; not signed yet."""
+    """Return an unsigned delivery of this body as the adapter's platform would send it, with a new delivery id."""
     try:
         usual = delivery(adapter.name, kind, now=now, url=url)
     except LookupError:
@@ -61,12 +61,12 @@ def around(
 
 
 def query_string(one: Delivery) -> bytes:
-    """The delivery's query as it stands in an address."""
+    """Return the delivery's query as it is written in a URL."""
     return urlencode(dict(one.query)).encode()
 
 
 def described(adapter: Adapter[Any]) -> dict[str, Any]:
-    """An adapter's declarations."""
+    """Return an adapter's declarations as the API and the command line show them."""
     scheme = getattr(adapter, "signature", None)
     return {
         "name": adapter.name,

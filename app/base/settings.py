@@ -1,4 +1,4 @@
-"""The settings: environment variables that begin with ORDERS_, all faults named at once."""
+"""Settings from environment variables that begin with ORDERS_. All mistakes are reported at once."""
 
 import base64
 import binascii
@@ -21,11 +21,11 @@ PREFIX = "ORDERS_"
 
 
 class BadSettings(Exception):
-    """One line per fault, each with the variable's name."""
+    """Raised for wrong settings: one line per mistake, each with the variable's name."""
 
 
 class Settings(BaseModel):
-    """What the service is started with."""
+    """Holds the settings of one process."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -107,45 +107,45 @@ class Settings(BaseModel):
 
     @cached_property
     def receivers(self) -> tuple[Network, ...]:
-        """The networks that events may be sent to beside the internet."""
+        """Return the private networks that events may be sent to."""
         return networks(self.private_receivers)
 
     @property
     def on_sqlite(self) -> bool:
-        """Whether the database is the embedded one."""
+        """Return whether the engine is SQLite."""
         return self.database_url.startswith("sqlite:")
 
     @cached_property
     def database_path(self) -> Path:
-        """The database's file. Only on SQLite."""
+        """Return the path of the SQLite file."""
         return Path(self.database_url.removeprefix("sqlite:///").partition("?")[0]).resolve()
 
     @property
     def socket_path(self) -> Path:
-        """The operator's door on SQLite: a Unix socket beside the database."""
+        """Return the path of the operator's Unix socket, beside the SQLite file."""
         return self.database_path.with_name(self.database_path.name + ".sock")
 
     @property
     def listens_at(self) -> str:
-        """The address that is listened on."""
+        """Return the URL of the address the server listens on."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     @property
     def webhooks_at(self) -> str:
-        """What webhook URLs start with."""
+        """Return what webhook URLs start with."""
         return self.public_url or self.listens_at
 
     @property
     def logs_json(self) -> bool:
-        """Whether the log is JSON lines rather than for a terminal."""
+        """Return whether the log is written as JSON lines."""
         return self.log_format == "json" or (self.log_format == "" and not sys.stderr.isatty())
 
 
 def read_settings(*, serves: bool = False, **given: object) -> Settings:
-    """The settings from the environment; `given` ones (from the command line) win. Raises BadSettings.
+    """Read the settings from the environment. `given` ones, from the command line, override them. Raises BadSettings.
 
-    Only what `serves` looks at the variables of OpenTelemetry, too.
+    OpenTelemetry's variables are read only if `serves`.
     """
     ours = Settings.model_fields.keys() - {"traces"}
     found: dict[str, object] = {
@@ -164,9 +164,9 @@ def read_settings(*, serves: bool = False, **given: object) -> Settings:
 
 
 def _traces(environment: Mapping[str, str]) -> tuple[bool, list[str]]:
-    """Whether traces are exported, by the variables of OpenTelemetry's specification; and what is wrong with these.
+    """Return whether OpenTelemetry's own variables ask for traces, and the mistakes in them.
 
-    Unlike there, an exporter that nobody named is none: to trace is asked for, by an endpoint or by `otlp`.
+    Unlike in its specification, no exporter is the default: traces are asked for by an endpoint, or by `otlp`.
     """
 
     def said(*names: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Spans of work: `with span("delivery.proof"):`. Each does nothing until an exporter of traces is configured.
+"""Spans of traces: `with span("delivery.proof"):`. They do nothing until an exporter of traces is configured.
 
 OpenTelemetry's own API would do nothing as well, but importing it costs 40 ms of CPU at every start (a start takes some
 700); `app/observability/tracing.py`, which is loaded only where traces are configured, puts its own tracer in place.
@@ -12,12 +12,12 @@ Attribute = str | int | None
 
 
 class Span:
-    """A part of the work, from the beginning of the `with` block to its end; this one is not recorded."""
+    """Measures a part of the work, from the start of the `with` block to its end. This one is not recorded."""
 
     __slots__ = ()
 
     def set(self, **attributes: Attribute) -> None:
-        """Adds attributes: ids, words of ours, numbers. Never what came in. None is passed over."""
+        """Add attributes: ids, fixed words, numbers. Never what came in. None is skipped."""
 
     def __enter__(self) -> Self:
         return self
@@ -30,7 +30,7 @@ NOT_RECORDED = Span()
 
 
 class Tracer:
-    """Makes spans; this one makes none that are recorded."""
+    """Makes spans. This one makes none that are recorded."""
 
     def span(self, name: str, kind: Kind) -> Span:
         """See `span`."""
@@ -46,18 +46,20 @@ _tracer = _NO_TRACER
 
 
 def use(tracer: Tracer | None) -> None:
-    """Makes every further span with this tracer; None for none."""
+    """Make all further spans with this tracer; with None, record none."""
     global _tracer  # noqa: PLW0603 - one tracer a process, as in OpenTelemetry itself
     _tracer = tracer or _NO_TRACER
 
 
 def span(name: str, kind: Kind = "internal") -> Span:
-    """A part of what happens now; not recorded where that is not."""
+    """Return a span around a part of the current work. It is not recorded if that is not."""
     return _tracer.span(name, kind)
 
 
 def trace(name: str, *, headers: Iterable[tuple[bytes, bytes]] | None = None, links: Sequence[Span] = ()) -> Span:
-    """A trace of its own. With `headers` (of an ASGI request) a part of the caller's, if they say which; with `links` it
-    is about several spans, is linked to each, and is recorded if any of these is.
+    """Return a span that starts a trace.
+
+    `headers` (of an ASGI request): it is part of the caller's trace, if `traceparent` names one. `links`: it is about
+    several spans, is linked to each, and is recorded if one of them is.
     """
     return _tracer.trace(name, headers, links)

@@ -1,7 +1,7 @@
-"""Where events may be sent: a public address by https, or a network that the settings name.
+"""The SSRF guard: events may go to public addresses by HTTPS, and to networks that the settings name.
 
-What an account's integrator writes down must not make this service knock at doors inside its own network. A name is
-looked up when it is connected to, and the address that was judged is the one that is used.
+An integrator's URL must not make this service call hosts inside its own network. The name is resolved when the
+connection is made, and the address that was checked is the one that is used.
 """
 
 import re
@@ -20,12 +20,12 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """The networks of a list with commas (`10.0.0.0/8, ::1`). Raises ValueError."""
+    """Parse a comma-separated list of networks (`10.0.0.0/8, ::1`). Raises ValueError."""
     return tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
 
 
 def checked_url(url: str, named: Sequence[Network]) -> str:
-    """The URL, unless it is clear already that nothing may be sent there. Raises ValueError."""
+    """Return the URL, or raise ValueError if it is already clear that nothing may be sent there."""
     if not re.fullmatch(URL, url):
         raise ValueError(URL_WORDS)
     parts = urlsplit(url)
@@ -56,7 +56,7 @@ NOT_PUBLIC = (
 
 
 def allowed(address: Address, named: Sequence[Network], *, plain: bool = False) -> bool:
-    """Whether events may be sent to this address; `plain`: without TLS, which is for the named networks alone."""
+    """Return whether events may be sent to this address. `plain` means without TLS: only for the named networks."""
     meant = _meant(address)
     if any(meant in network for network in named if network.version == meant.version):
         return True
@@ -64,7 +64,7 @@ def allowed(address: Address, named: Sequence[Network], *, plain: bool = False) 
 
 
 def _meant(address: Address) -> Address:
-    """The address that is reached in the end: some of IPv6 stand for one of IPv4."""
+    """Return the IPv4 address that some IPv6 addresses stand for, else the address itself."""
     if isinstance(address, IPv6Address):
         for inner in (address.ipv4_mapped, address.sixtofour, address.teredo and address.teredo[1]):
             if inner is not None:

@@ -1,4 +1,4 @@
-"""What an adapter (or a member) says of an order, in the shape in which the history keeps it: JSON, canonical, bounded."""
+"""Statements: what an adapter or a member says about an order, as canonical, bounded JSON for the history."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ UNTIMED = -1  # the history's column cannot be null: it is part of the key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One entry-to-be of an order's history. `names` are the order's ids in this statement, the best first."""
+    """Holds one future entry of an order's history. `names` are the order's ids in it, the best first."""
 
     names: tuple[str, ...]
     at: int
@@ -30,7 +30,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrmContact:
-    """What a CRM says of one of its contacts; identities as in `identity`, without the CRM's own id."""
+    """Holds what a CRM says about one of its contacts; identities as in `identity`, without the CRM's own id."""
 
     crm_id: str
     name: str | None
@@ -38,7 +38,7 @@ class CrmContact:
 
 
 def crm_contact(customer: Customer, region: str) -> CrmContact:
-    """The contact in the shape in which it is kept. Raises Unreadable."""
+    """Convert a CRM's contact to the form in which it is stored. Raises Unreadable."""
     crm_id = clean(customer.crm_id or "", 255)
     if not crm_id:
         raise Unreadable("the contact's id is missing")
@@ -48,7 +48,7 @@ def crm_contact(customer: Customer, region: str) -> CrmContact:
 
 
 def clean(text: str, length: int = TEXT_LENGTH) -> str:
-    """Text that both engines can hold. PostgreSQL's text has no NUL and UTF-8 no lone surrogates: both become U+FFFD."""
+    """Return text that both engines can store: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if not text.isascii():
@@ -60,7 +60,7 @@ def clean(text: str, length: int = TEXT_LENGTH) -> str:
 
 
 def statement_of(order: Order, *, source_id: str | None, region: str, digest: str) -> Statement:
-    """The statement of one order in a delivery with this digest (of kind and body)."""
+    """Convert one order of a delivery to a statement. `digest` is that of the delivery's kind and body."""
     said: dict[str, Any] = {"external_id": clean(order.external_id, 255)}
     aliases = tuple(dict.fromkeys(clean(alias, 255) for alias in order.aliases if alias))
     if aliases:
@@ -104,12 +104,12 @@ def statement_of(order: Order, *, source_id: str | None, region: str, digest: st
 
 
 def entry_digest(delivery_digest: str, external_id: str) -> str:
-    """Tells entries apart that have the same time and rank; the same statement gives the same, whenever it arrives."""
+    """Return a digest that tells entries of one time and rank apart. The same statement always gives the same."""
     return hashlib.sha256(f"{delivery_digest}\n{external_id}".encode()).hexdigest()[:32]
 
 
 def says_unknown_status(order: Order) -> bool:
-    """Whether the source used a status word that its adapter does not know."""
+    """Return whether the source used a status word that its adapter does not know."""
     return order.status is UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""Encryption at rest of what sources prove themselves with, and the master key it hangs on."""
+"""Encryption at rest of secrets and API keys, and the master key."""
 
 import base64
 import os
@@ -13,11 +13,11 @@ from app.base.settings import BadSettings, Settings
 
 
 class Sealed(Exception):
-    """Something encrypted cannot be opened with the master keys that are set."""
+    """Raised when something encrypted cannot be decrypted with the configured master keys."""
 
 
 class Vault:
-    """Seals and opens secrets; the newest key seals, all keys open (so that the master key can be rotated)."""
+    """Encrypts and decrypts secrets. The newest key encrypts, all keys decrypt, so the master key can be rotated."""
 
     def __init__(self, keys: list[str]) -> None:
         from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -28,18 +28,18 @@ class Vault:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def seal(self, text: str) -> str:
-        """The text encrypted, as text."""
+        """Return the text encrypted, as text."""
         return self._fernet.encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """The text that was sealed. Raises Sealed."""
+        """Return the decrypted text. Raises Sealed."""
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except self._unfit:
             raise Sealed("sealed with a master key that is not among ORDERS_MASTER_KEY") from None
 
     def reseal(self, sealed: str) -> str:
-        """The same text under the newest key. Raises Sealed."""
+        """Return the text encrypted again with the newest key. Raises Sealed."""
         try:
             return self._fernet.rotate(sealed.encode()).decode()
         except self._unfit:
@@ -47,14 +47,14 @@ class Vault:
 
 
 def make_key() -> str:
-    """A new master key."""
+    """Return a new master key."""
     from cryptography.fernet import Fernet
 
     return Fernet.generate_key().decode()
 
 
 def open_vault(settings: Settings) -> Vault:
-    """The vault of these settings; on SQLite a missing key is made once, beside the database, mode 0600.
+    """Return the vault for these settings. On SQLite a missing key is generated once, beside the database, mode 0600.
 
     Raises BadSettings.
     """
@@ -103,19 +103,19 @@ WEAK = 16  # below, a secret is taken with a warning: platforms do make such
 
 
 def made_secret(adapter: Adapter[Any]) -> str:
-    """A new secret of 32 random bytes, in the shape in which the adapter's platform writes its own."""
+    """Return a new secret of 32 random bytes, in the form that the adapter's platform uses."""
     if adapter.secret_prefix == "whsec_":  # noqa: S105 - a prefix, not a credential
         return whsec()
     return f"{adapter.secret_prefix}{secrets.token_bytes(32).hex()}"
 
 
 def whsec() -> str:
-    """A new secret of 32 random bytes, in the shape of Standard Webhooks."""
+    """Return a new secret of 32 random bytes, in the form of Standard Webhooks."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def checked_secret(adapter: Adapter[Any], options: Any, given: str) -> str:
-    """The secret as it was given, once it is clear that it can sign. Raises ValueError, without repeating it."""
+    """Return the secret if it can sign. Raises ValueError, without repeating it."""
     if not given.strip():
         raise ValueError("is empty")
     if given != given.strip():
@@ -135,14 +135,14 @@ def checked_secret(adapter: Adapter[Any], options: Any, given: str) -> str:
 
 
 def warnings_of(adapter: Adapter[Any], options: Any, secret: str) -> list[str]:
-    """What is to be said of a secret that is taken all the same."""
+    """Return warnings about a secret that is accepted all the same."""
     if _keyed_with(adapter.scheme(options), secret) < WEAK:
         return [f"the secret is shorter than {WEAK} characters; let the platform make a longer one, if it can"]
     return []
 
 
 def _keyed_with(scheme: Signature, secret: str) -> int:
-    """How many bytes a secret is worth: of one in base64 or hexadecimal, those that it stands for."""
+    """Return how many bytes a secret is worth: base64 and hexadecimal count as what they stand for."""
     lengths = [len(secret)]
     for one in scheme.schemes if isinstance(scheme, AnyOf) else (scheme,):
         if isinstance(one, Hmac | StandardWebhooks):

@@ -1,4 +1,4 @@
-"""The command line: a client of the API. Imports of weight stand inside the commands, so that --help is quick."""
+"""The command line: a client of the API. Heavy imports are inside the commands, so that --help is quick."""
 
 import sys
 
@@ -19,7 +19,7 @@ from app.cli.commands import (
 )
 from app.cli.output import PROGRAM, CommandFailed, Misuse, group, note
 
-app = group("Receives signed webhooks from shops, proves them, and turns each into an order on a contact.")
+app = group("Receives signed webhooks from shops and keeps one order per sale, on the right contact.")
 for part in (
     demo.main, serve.main, maintenance.main, retention.main, sources.top, deliveries.top, stats.main, jobs.top, imports.main,
 ):  # fmt: skip
@@ -39,11 +39,11 @@ app.add_typer(retention.report, name="report")
 
 @app.callback()
 def _begin() -> None:
-    """Receives signed webhooks from shops, proves them, and turns each into an order on a contact."""
+    """Receives signed webhooks from shops and keeps one order per sale, on the right contact."""
 
 
 def main() -> None:
-    """Runs the command. Exit code 0: done; 1: refused or failed, with one line on standard error; 2: misuse."""
+    """Run the command. Exit code 0: done; 1: failed, with one line on standard error; 2: wrong usage."""
     try:
         app(prog_name=PROGRAM)
     except CommandFailed as why:

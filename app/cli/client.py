@@ -1,14 +1,13 @@
-"""The command line is a client of the API. This is its way in, and the one place in app/cli that knows app/web.
+"""The command line's API client, and the only module of app/cli that imports app.web.
 
-On SQLite, while a server runs, the way is the Unix socket beside the database; else the same application in this
-process. Of the other rooms of app/web nothing is imported: what a command can do, the API can do.
+While a server runs on SQLite it uses the Unix socket beside the database; else the same application in this process. So
+whatever a command can do, the API can do.
 """
 
 import asyncio
 import gc
 import socket
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from app.base.settings import Settings
     from app.cli.inprocess import InProcessResponse
-    from app.imports.worker import Apart
     from app.web.application import Application
 
 Send_ = Callable[..., "InProcessResponse"]
@@ -31,14 +29,14 @@ Stream = Callable[..., AbstractContextManager[tuple[int, Iterator[bytes]]]]
 
 
 def application(settings: "Settings") -> "Application":
-    """The whole service. Raises BadSettings."""
+    """Return the whole application. Raises BadSettings."""
     from app.web.application import create_app
 
     return create_app(settings)
 
 
 def settings_of(*, serves: bool = False, **given: object) -> "Settings":
-    """The settings from the environment. Raises Misuse, naming every fault."""
+    """Return the settings from the environment. Raises Misuse, naming every mistake."""
     from app.base.settings import BadSettings, read_settings
 
     try:
@@ -48,7 +46,7 @@ def settings_of(*, serves: bool = False, **given: object) -> "Settings":
 
 
 class ApiClient:
-    """An open way to the API, with the operator's rights."""
+    """Calls the API with the operator's rights."""
 
     def __init__(self, settings: "Settings", send: Send_, *, running: bool, begin: Begin, stream: Stream) -> None:
         self.settings = settings
@@ -56,37 +54,26 @@ class ApiClient:
         self._send, self._begin, self._stream = send, begin, stream
 
     def ask(self, method: str, path: str, *, account: str | None = None, body: Any = None, query: Any = None) -> Any:
-        """The API's answer. Raises Refused with the problem's words."""
+        """Return the API's answer. Raises CommandFailed with the problem's words."""
         headers = {ACCOUNT_HEADER: account.encode()} if account else {}
         return _answered(self._send(method, path, json=body, params=_given(query), headers=headers))
 
-    def in_turn(
-        self, path: str, parts: Iterable[tuple[bytes, Mapping[str, Any]]], *, account: str, media: str, ahead: int = 1
-    ) -> Generator[Any]:
-        """POSTs parts (content, query), `ahead` at a time; the answers come in order. Raises Refused.
+    def upload(self, path: str, content: bytes, *, account: str, media: str, query: Mapping[str, Any]) -> Any:
+        """POST a part of a file. Raises CommandFailed with the problem's words.
 
-        Whatever ends it, parts that are on their way are waited for.
+        Ctrl-C also waits for it: nothing continues once the command has ended.
         """
         headers = {ACCOUNT_HEADER: account.encode(), "content-type": media}
-        under_way: deque[Callable[[], InProcessResponse]] = deque()
+        answer = self._begin("POST", path, content=content, params=_given(query), headers=headers)
         try:
-            for content, query in parts:
-                under_way.append(self._begin("POST", path, content=content, params=_given(query), headers=headers))
-                if len(under_way) >= ahead:
-                    answer = under_way[0]()
-                    under_way.popleft()
-                    yield _answered(answer)
-            while under_way:
-                answer = under_way[0]()
-                under_way.popleft()
-                yield _answered(answer)
-        finally:
-            while under_way:
-                with suppress(CommandFailed):
-                    under_way.popleft()()
+            return _answered(answer())
+        except KeyboardInterrupt:
+            with suppress(CommandFailed):
+                answer()
+            raise
 
     def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Generator[bytes]:
-        """A GET's answer as it comes, however large. Raises Refused."""
+        """Yield a GET's answer as it comes, however large. Raises CommandFailed."""
         from app.cli.inprocess import InProcessResponse
 
         headers = {ACCOUNT_HEADER: account.encode()}
@@ -96,15 +83,15 @@ class ApiClient:
             yield from content
 
     def get(self, path: str, *, account: str | None = None, **query: Any) -> Any:
-        """GET."""
+        """Return the answer of a GET."""
         return self.ask("GET", path, account=account, query=query)
 
     def post(self, path: str, body: Any = None, *, account: str | None = None) -> Any:
-        """POST."""
+        """Return the answer of a POST."""
         return self.ask("POST", path, account=account, body=body if body is not None else {})
 
     def all_of(self, path: str, *, account: str | None = None) -> Any:
-        """Every page of a list as one answer."""
+        """Return every page of a list as one answer."""
         rows: list[Any] = []
         cursor = None
         while True:
@@ -115,20 +102,20 @@ class ApiClient:
                 return {"data": rows, "next_cursor": None}
 
     def account(self, named: str | None) -> str:
-        """The account that is meant: the one named, or the only one. Raises Misuse, Refused."""
+        """Return the account that is named, or the only one. Raises Misuse, CommandFailed."""
         if named:
             return named
         found = self.get("/operator/accounts")["data"]
         if not found:
-            raise CommandFailed(f"there is no account yet; to make one: {PROGRAM} account create NAME --enable")
+            raise CommandFailed(f"there is no account yet. Create one: {PROGRAM} account create NAME --enable")
         if len(found) > 1:
             names = ", ".join(one["name"] for one in found[:20])
-            raise Misuse(f"say which account with --account: {names}")
+            raise Misuse(f"there are several accounts: choose one with --account: {names}")
         only: str = found[0]["account_id"]
         return only
 
     def owner(self, thing: str) -> str:
-        """The account that a source, delivery or token belongs to. Raises Refused."""
+        """Return the account that a source, delivery or token belongs to. Raises CommandFailed."""
         account_id: str = self.get("/operator/owner", id=thing)["account_id"]
         return account_id
 
@@ -138,7 +125,7 @@ def _given(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _answered(response: "InProcessResponse") -> Any:
-    """What the API answered. Raises Refused with the problem's words."""
+    """Return the API's answer. Raises CommandFailed with the problem's words."""
     if response.is_success:
         return response.json() if response.content else None
     try:
@@ -150,23 +137,19 @@ def _answered(response: "InProcessResponse") -> Any:
 
 
 @contextmanager
-def opened(
-    what: str, settings: "Settings | None" = None, *, migrates: bool = True, large: bool = False
-) -> Iterator[ApiClient]:
-    """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused.
+def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = True) -> Iterator[ApiClient]:
+    """Yield an API client for the command `what`. Without `migrates` an older schema is refused.
 
-    `large` says that a large file of orders is to come.
+    Raises Misuse, CommandFailed.
     """
     from app.base.file_lock import AlreadyLocked, FileLock
 
     settings = settings or settings_of()
     if settings.on_sqlite and not migrates and not settings.database_path.exists():
-        raise CommandFailed(
-            f"there is no database at {settings.database_path} yet; {PROGRAM} serve, or migrate, makes it"
-        )
+        raise CommandFailed(f"there is no database at {settings.database_path} yet. {PROGRAM} serve creates it")
     with ExitStack() as stack:
         if not settings.on_sqlite:
-            yield stack.enter_context(_in_process(settings, migrates, large))
+            yield stack.enter_context(_in_process(settings, migrates))
             return
         lock = FileLock(settings, what)
         try:
@@ -179,11 +162,11 @@ def opened(
             yield stack.enter_context(_through_socket(settings))
             return
         stack.callback(lock.release)
-        yield stack.enter_context(_in_process(settings, migrates, large))
+        yield stack.enter_context(_in_process(settings, migrates))
 
 
 def answers(settings: "Settings") -> bool:
-    """Whether a server has this SQLite database open."""
+    """Return whether a server has this SQLite database open."""
     try:
         with socket_address(settings.socket_path) as address, socket.socket(socket.AF_UNIX) as knock:
             knock.settimeout(5)
@@ -206,7 +189,9 @@ def _through_socket(settings: "Settings") -> Iterator[ApiClient]:
         try:
             yield
         except httpx.HTTPError as fault:
-            raise CommandFailed(f"the server went away: {str(fault) or type(fault).__name__}") from None
+            raise CommandFailed(
+                f"the connection to the server was lost: {str(fault) or type(fault).__name__}"
+            ) from None
 
     with (
         socket_address(settings.socket_path) as address,
@@ -231,13 +216,13 @@ def _through_socket(settings: "Settings") -> Iterator[ApiClient]:
 
 
 @contextmanager
-def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[ApiClient]:
+def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
     from app.base.settings import BadSettings
     from app.cli.inprocess import InProcessClient, InProcessResponse
     from app.db.engine import Unavailable
     from app.db.migrate import Newer, migrate, standing
 
-    with ExitStack() as loading, asyncio.Runner() as runner, _reading_apart(runner, settings, large) as apart:
+    with ExitStack() as loading, asyncio.Runner() as runner:
         gc.disable()  # what is loaded stays: to look through it again and again is a tenth of the start
         loading.callback(gc.enable)
         try:
@@ -247,13 +232,9 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[A
                 at, needed = runner.run(standing(settings))
                 if at != needed:
                     raise CommandFailed(
-                        f"the database is at revision {at}, this version needs {needed}: {PROGRAM} migrate"
+                        f"the database is at revision {at}, but this version needs {needed}. Run: {PROGRAM} migrate"
                     )
             app = application(settings)
-            if apart:
-                app.service.importer.apart = apart
-            if settings.on_sqlite:
-                app.service.importer.alone()  # the lock is ours
         except (Newer, Unavailable) as why:
             raise CommandFailed(str(why)) from None
         except BadSettings as why:
@@ -301,24 +282,8 @@ def _in_process(settings: "Settings", migrates: bool, large: bool) -> Iterator[A
             runner.run(lifespan.__aexit__())
 
 
-@contextmanager
-def _reading_apart(runner: asyncio.Runner, settings: "Settings", large: bool) -> Iterator["Apart | None"]:
-    """The process that reads a large file's rows, begun first of all: it starts while this one does."""
-    if not large:
-        yield None
-        return
-    from app.imports.worker import Apart
-
-    apart = Apart(nice=not settings.on_sqlite)  # there, no server runs
-    runner.run(apart.begin())
-    try:
-        yield apart
-    finally:
-        runner.run(apart.close())
-
-
 class Lifespan:
-    """Enters and leaves an application's lifespan, as a server would. Raises Refused when it does not begin."""
+    """Enters and leaves an application's lifespan, as a server does. Raises CommandFailed when it cannot start."""
 
     def __init__(self, app: "ASGIApp") -> None:
         self._app = app

@@ -1,6 +1,6 @@
-"""The options by which commands narrow down orders and deliveries, once: what the API's models are in `web/http/filters.py`.
+"""The filter options of commands. The API's filters are in `web/http/filters.py`.
 
-A command that is `@filtered(DELIVERIES)` has them all among its options, and is given those that are set as `where`.
+A command with `@filtered(DELIVERIES)` has all of them among its options, and receives those that are set as `where`.
 """
 
 import inspect
@@ -20,43 +20,45 @@ def _option(*names: str, help_: str) -> Any:
     return Annotated[Text, typer.Option(*names, help=help_)]
 
 
-TIME = "(ISO 8601, or 24h, 7d)"
+TIME = "from this time on: ISO 8601, or 24h, 7d for that long ago."
 # By the API's name for each.
 DELIVERIES: dict[str, Any] = {
-    "source_id": _option("--source", help_="Of this source."),
-    "outcome": _option("--outcome", help_="With this outcome: created, unreadable, held …"),
-    "kind": _option("--kind", help_="Of this kind: orders/paid …"),
-    "external_id": _option("--external-id", help_="About the order of this id at the source."),
-    "contact": _option("--contact", help_="About orders of this contact."),
-    "since": _option("--since", help_=f"From this time on {TIME}."),
-    "until": _option("--until", help_="Before this time."),
-    "q": _option("--q", help_="Whose reason holds this text."),
+    "source_id": _option("--source", help_="Only of this source (src_…)."),
+    "outcome": _option("--outcome", help_="Only with this outcome: created, unreadable, held …"),
+    "kind": _option("--kind", help_="Only of this kind: orders/paid …"),
+    "external_id": _option("--external-id", help_="Only about the order with this id at the source."),
+    "contact": _option("--contact", help_="Only about orders of this contact."),
+    "since": _option("--since", help_=f"Received {TIME}"),
+    "until": _option("--until", help_="Received before this time."),
+    "q": _option("--q", help_="Only with this text in the reason."),
 }
 RECEIVED = {name: DELIVERIES[name] for name in ("since", "until")}
 PURCHASES: dict[str, Any] = {
-    "origin": _option("--origin", help_="manual, webhook, api, payments or commerce."),
-    "source_id": _option("--source", help_="Of this source."),
-    "currency": _option("--currency", help_="In this currency (ISO 4217)."),
-    "since": _option("--since", help_=f"Ordered from this time on {TIME}."),
+    "origin": _option("--origin", help_="Only from manual, webhook, api, payments or commerce."),
+    "source_id": _option("--source", help_="Only of this source (src_…)."),
+    "currency": _option("--currency", help_="Only in this currency (ISO 4217 code)."),
+    "since": _option("--since", help_=f"Ordered {TIME}"),
     "until": _option("--until", help_="Ordered before this time."),
 }
 REPORTED: dict[str, Any] = PURCHASES | {
-    "status": _option("--status", help_="pending, paid, partially_paid, overdue, refunded, canceled, failed."),
-    "contact": _option("--contact", help_="Of this contact: our id or the CRM's."),
-    "deal_id": _option("--deal", help_="On this deal, by the CRM's id."),
+    "status": _option("--status", help_="Only pending, paid, partially_paid, overdue, refunded, canceled or failed."),
+    "contact": _option("--contact", help_="Only of this contact: its id (cnt_…) or CRM id."),
+    "deal_id": _option("--deal", help_="Only on this deal (its CRM id)."),
 }
-ORDERS: dict[str, Any] = REPORTED | {"q": _option("--q", help_="Part of the title, or the external id.")}
+ORDERS: dict[str, Any] = REPORTED | {
+    "q": _option("--q", help_="Only with this text in the title, or this external id."),
+}
 Where = dict[str, str]
 
 
 def account_of(door: "ApiClient", account: str | None, where: Where) -> str:
-    """The account that is meant: the one named, or that of the source in the filter, or the only one."""
+    """Return the account: the one named, or that of the source in the filter, or the only one."""
     source = where.get("source_id")
     return door.owner(source) if source and not account else door.account(account)
 
 
 def filtered(options: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Puts these options where the command's signature says `where: Where`."""
+    """Put these options in place of `where: Where` in a command's signature."""
 
     def over(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)

@@ -1,4 +1,4 @@
-"""How the command line speaks: tables and facts for people, JSON for programs, one line for what went wrong."""
+"""The output of the command line: tables for people, JSON for programs, one line for an error."""
 
 import json
 import sys
@@ -16,59 +16,59 @@ PIPE_WIDTH = 1000
 
 
 class CommandFailed(Exception):
-    """It was refused, or it failed: one clear line, exit code 1."""
+    """Raised when a command failed or was refused: one clear line, exit code 1."""
 
 
 class Misuse(Exception):
-    """It was asked for in a way that cannot be meant: exit code 2."""
+    """Raised when a command was called in a wrong way: exit code 2."""
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print what the API answers, as JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
 Account = Annotated[
-    str | None, typer.Option("--account", help="The account's id or name; needed when there are several.")
+    str | None, typer.Option("--account", help="The account's id or name. Required when there are several accounts.")
 ]
 
 
 def command(group: typer.Typer, name: str, *examples: str, help_: str | None = None) -> Callable[[Any], Any]:
-    """A command of the group, with examples below its help."""
+    """Add a command to the group, with examples below its help."""
     told = "\n\n".join(f"Example: {PROGRAM} {example}" for example in examples)
     return group.command(name, epilog=told, help=help_)
 
 
 def group(help_: str) -> typer.Typer:
-    """A group of commands, as everything here is set up."""
+    """Make a group of commands. `help_` is its description."""
     return typer.Typer(help=help_, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 
 def console() -> "Console":
-    """Standard output: colours on a terminal, plain text in a pipe."""
+    """Return a console on standard output: colours on a terminal, plain text in a pipe."""
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def on_terminal() -> bool:
-    """Whether a person is watching."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def as_json(document: Any) -> None:
-    """The document as JSON on standard output."""
+    """Print the document as indented JSON."""
     print(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def as_json_line(document: Any) -> None:
-    """The document as one line, at once: what follows a log reads line by line."""
+    """Print the document as one line of JSON, and flush it: readers of a log read line by line."""
     print(json.dumps(document, ensure_ascii=False), flush=True)
 
 
 def note(text: str) -> None:
-    """A remark beside the result: on standard error, so that a pipe gets the result alone."""
+    """Print a remark to standard error, so that a pipe gets the result alone."""
     print(text, file=sys.stderr, flush=True)
 
 
 def facts(pairs: Mapping[str, Any]) -> None:
-    """Names and values, one a line."""
+    """Print names and values, one pair per line."""
     from rich.table import Table
     from rich.text import Text
 
@@ -81,7 +81,7 @@ def facts(pairs: Mapping[str, Any]) -> None:
 
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "none") -> None:
-    """A table; on a pipe without lines and colours, one row a line."""
+    """Print a table. In a pipe it has no lines and no colours, and each row is one line."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -110,7 +110,7 @@ def _printed(thing: Any) -> None:
 
 
 def plain(value: Any) -> str:
-    """A value of the API's as text for people. Control characters of a stranger's do not reach the terminal."""
+    """Return a value of the API as text for people, without control characters."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -133,14 +133,14 @@ STATUS_STYLES = {
 
 
 def word(text: str | None) -> Any:
-    """A status or an outcome, coloured on a terminal."""
+    """Return a status or an outcome, coloured on a terminal."""
     from rich.text import Text
 
     return Text(text or "–", style=STATUS_STYLES.get(text or "", ""))
 
 
 def when(iso: str | None) -> str:
-    """A time to the second."""
+    """Return an ISO 8601 time to the second, for people."""
     if not iso:
         return "–"
     head, _, _ = iso.removesuffix("Z").partition(".")

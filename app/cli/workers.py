@@ -13,17 +13,17 @@ from typing import NoReturn
 from app.base.log import log
 from app.base.settings import Settings
 from app.cli.output import CommandFailed, Misuse, note
-from app.cli.server import GRACE, server
+from app.cli.server import ENDING, LONGEST_END, end_on, server
 
 ASK = 0.1  # seconds between two looks at the workers
 PAUSE = 1.0  # seconds before a worker that died is replaced, so that a fault at the start does not spin
 
 
 class Workers:
-    """The parent: forks, watches, ends them.
+    """Forks workers, watches them, and ends them.
 
-    They share the socket, so that what waits in its queue outlives any one of them. When the parent dies, however it
-    does, they end in good order.
+    They share the socket, so that its queue outlives any one of them. When the parent ends, however that happens, they
+    end cleanly.
     """
 
     def __init__(self, settings: Settings, listener: socket.socket, count: int) -> None:
@@ -34,14 +34,13 @@ class Workers:
         self._ending = False
 
     def serve(self, ready: Callable[[list[int]], None]) -> None:
-        """Serves until SIGTERM or SIGINT. Raises Refused when a worker cannot begin."""
-        signal.signal(signal.SIGTERM, self._end)
-        signal.signal(signal.SIGINT, self._end)
+        """Serve until one of the signals that end it. Raises CommandFailed when a worker cannot start."""
+        end_on(self._end)
         signal.signal(signal.SIGALRM, self._kill)
         for _ in range(self._count):
             self._fork()
         if not self._begin():
-            raise CommandFailed("a worker could not start; the log says why")
+            raise CommandFailed("a worker could not start. The log says why")
         if not self._ending:
             ready(sorted(self._pids))
         while self._pids:
@@ -55,7 +54,7 @@ class Workers:
         signal.alarm(0)
 
     def _begin(self) -> bool:
-        """Waits until every worker listens; if one dies before, ends the others."""
+        """Wait until every worker listens. If one ends before, end the others."""
         begun = 0
         while begun < self._count and not self._ending:
             if select.select([self._begun[0]], [], [], ASK)[0]:
@@ -70,8 +69,7 @@ class Workers:
 
     def _fork(self) -> None:
         # A signal between the question and the fork would miss the new worker.
-        ours = {signal.SIGTERM, signal.SIGINT}
-        signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             if self._ending:
                 return
@@ -80,15 +78,15 @@ class Workers:
                 self._work()
             self._pids.add(pid)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, ours)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def _work(self) -> NoReturn:
-        """A worker's whole life."""
+        """Run one worker, from its start to its end."""
         code = 1
         try:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+            end_on(_die)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
             os.close(self._alive[1])
             server(self._settings, self._tell).listen([self._listener], watched=self._alive[0])
             code = 0
@@ -103,7 +101,7 @@ class Workers:
         os.write(self._begun[1], b".")
 
     def _reap(self) -> tuple[int, int] | None:
-        """A worker that has ended, with its exit code."""
+        """Return a worker that has ended, with its exit code."""
         if not self._pids:
             return None
         pid, status = os.waitpid(-1, os.WNOHANG)
@@ -115,7 +113,7 @@ class Workers:
     def _end(self, number: int, frame: FrameType | None) -> None:
         if not self._ending:
             self._ending = True
-            signal.alarm(GRACE + 10)
+            signal.alarm(LONGEST_END + 2)
         self._signal(signal.SIGTERM)
 
     def _kill(self, number: int, frame: FrameType | None) -> None:
@@ -125,3 +123,8 @@ class Workers:
         for pid in list(self._pids):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def _die(number: int, frame: FrameType | None) -> None:
+    """End at once: a worker that does not listen yet has nothing to finish."""
+    os._exit(128 + number)

@@ -1,1 +1,1 @@
-"""The two engines, SQLite and PostgreSQL: connections, statements, the schema, migrations run."""
+"""The two engines, SQLite and PostgreSQL: connections, statements, the schema, migrations."""

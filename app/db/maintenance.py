@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about the installation itself: whose is what, how the engine is set, copies, resealing."""
+"""SQL about the installation itself: who owns an id, engine settings, backup, encrypting secrets again."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ _TABLES = {
 
 
 async def owner(store: Store, thing: str) -> str | None:
-    """The account that a thing of this id belongs to."""
+    """Return the account that owns the thing with this id, or None."""
     table = _TABLES.get(thing[:4])
     if table is None:
         return None
@@ -35,7 +35,7 @@ async def owner(store: Store, thing: str) -> str | None:
 
 
 async def engine(store: Store) -> dict[str, str]:
-    """The engine's version and what decides whether a commit is on disk."""
+    """Return the engine's version and the settings that decide whether a commit is on disk."""
     if store.on_sqlite:
 
         def plan() -> Plan[dict[str, str]]:
@@ -67,13 +67,13 @@ _COMMITTED = (
 
 
 async def knows_its_tables(store: Store, deliveries: int) -> bool:
-    """Whether PostgreSQL has statistics of a delivery log of at least so many rows."""
+    """Return whether PostgreSQL has statistics of a delivery log of at least this many rows."""
     row = await store.one("SELECT reltuples FROM pg_class WHERE oid = CAST('deliveries' AS regclass)")
     return row is not None and row["reltuples"] >= deliveries
 
 
 async def analyze(store: Store) -> None:
-    """Has PostgreSQL gather statistics of the tables that the group commit looks into; holds up nobody who writes."""
+    """Have PostgreSQL gather statistics of the tables that the group commit reads. Blocks no writer."""
 
     def plan() -> Plan[None]:
         yield Sql(f"ANALYZE {_COMMITTED}")
@@ -82,13 +82,13 @@ async def analyze(store: Store) -> None:
 
 
 async def revision(store: Store) -> str | None:
-    """The schema's revision."""
+    """Return the schema's revision, or None."""
     row = await store.one("SELECT version_num FROM alembic_version")
     return row["version_num"] if row else None
 
 
 async def sealed(store: Store) -> list[Row]:
-    """Everything that is sealed with the master key: (table, account_id, id, sealed)."""
+    """Return everything that is encrypted with the master key: (table, account_id, id, sealed)."""
     rows = await store.all("SELECT 'secrets' AS place, account_id, id, sealed FROM secrets")
     rows += await store.all(
         "SELECT 'sources' AS place, account_id, id, key AS sealed FROM sources WHERE key IS NOT NULL"
@@ -97,7 +97,7 @@ async def sealed(store: Store) -> list[Row]:
 
 
 async def reseal(store: Store, again: Callable[[str], str]) -> int:
-    """Seals everything anew in one transaction; gives the number of things."""
+    """Encrypt everything again in one transaction. Returns how many things."""
 
     def plan() -> Plan[int]:
         # Kept answers are only remembered for a day, and are not worth a second way to lose a key.
@@ -119,7 +119,7 @@ async def reseal(store: Store, again: Callable[[str], str]) -> int:
 
 
 async def copy(database: Path, file: Path) -> None:
-    """A consistent copy of a SQLite database while it serves. Raises Unavailable."""
+    """Write a consistent copy of a SQLite database while it serves. Raises Unavailable."""
 
     draft = file.with_name(f".{file.name}.part")
 

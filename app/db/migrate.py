@@ -1,4 +1,4 @@
-"""Brings a database to this version's schema. All or nothing: a half-done migration leaves no trace and can be run again."""
+"""Migrations: bring a database to this version's schema, all or nothing. A failed one leaves no trace."""
 
 import asyncio
 import sqlite3
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import migrations
 from app.base.settings import Settings
@@ -24,7 +24,7 @@ _LOCK = 7_305_808_869  # any number of our own: two processes that start togethe
 
 
 class Newer(Exception):
-    """The database was made by a newer version of this program."""
+    """Raised when a newer version of this program made the database."""
 
 
 def _config() -> "Config":
@@ -38,7 +38,7 @@ def _config() -> "Config":
 
 @cache
 def newest() -> str:
-    """The revision that this version's code needs: the last one, as the files are named by their number."""
+    """Return the revision that this version needs: the last of the migration files, which are named by number."""
     versions = Path(migrations.__file__).parent / "versions"
     return max(path.name.partition("_")[0] for path in versions.glob("[0-9]*_*.py"))
 
@@ -67,7 +67,7 @@ def _look(connection: "Connection") -> tuple[str | None, str]:
 
 
 async def migrate(settings: Settings) -> tuple[str | None, str]:
-    """Migrates to the newest revision; gives the revision before and after. Raises Unavailable, Newer."""
+    """Migrate to the newest revision. Returns the revisions before and after. Raises Unavailable, Newer."""
     if await _glance(settings) == newest():
         return newest(), newest()
     if settings.on_sqlite:
@@ -78,21 +78,61 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
 
 
 async def standing(settings: Settings) -> tuple[str | None, str]:
-    """The database's revision, and the one that this version needs; changes nothing. Raises Unavailable."""
+    """Return the database's revision and the one that this version needs. Changes nothing. Raises Unavailable."""
     if settings.on_sqlite and not settings.database_path.exists():
         return None, newest()
     at = await _glance(settings)
     return (at, newest()) if at else await _run(settings, _look)
 
 
+async def differences(settings: Settings) -> list[str]:
+    """Return how tables, columns and indexes differ from what this version expects, in words. Changes nothing.
+
+    Tables and indexes that somebody has added are left alone. Raises Unavailable.
+    """
+    found: list[str] = []
+
+    def compare(connection: "Connection") -> tuple[str | None, str]:
+        from alembic.autogenerate import compare_metadata
+        from alembic.migration import MigrationContext
+
+        from app.db.schema import metadata
+
+        for changes in compare_metadata(MigrationContext.configure(connection), metadata):
+            # What is to be altered in one column comes as a list of its own.
+            found.extend(filter(None, map(_in_words, changes if isinstance(changes, list) else [changes])))
+        return None, ""
+
+    await _run(settings, compare)
+    return sorted(found)
+
+
+def _in_words(change: tuple[Any, ...]) -> str | None:
+    """Describe one of Alembic's changes that would make the database as expected."""
+    match change:
+        case ("remove_table" | "remove_index", *_):
+            return None
+        case ("add_table" | "add_index" | "add_constraint" | "add_fk" as what, thing):
+            return f"{what.removeprefix('add_')} {thing.name} is missing"
+        case ("add_column", _, table, column):
+            return f"column {table}.{column.name} is missing"
+        case ("remove_column", _, table, column):
+            return f"column {table}.{column.name} is unknown"
+        case (str(what), _, table, column, *_) if what.startswith("modify_"):
+            return f"column {table}.{column} differs in its {what.removeprefix('modify_')}"
+    return f"{change[0]} {change[1]}"
+
+
 async def _glance(settings: Settings) -> str | None:
-    """The database's revision, read without Alembic; None when there is none, or whatever is in the way."""
+    """Return the database's revision, read without Alembic; None if there is none or it cannot be read."""
     if settings.on_sqlite:
         return await asyncio.to_thread(_glance_at_file, settings.database_path)
     import asyncpg
 
+    from app.db.postgresql import connect
+
     try:
-        connection = await asyncpg.connect(settings.database_url)
+        connection = await connect(settings.database_url)
         try:
             revision: str | None = await connection.fetchval(_REVISION)
         finally:
@@ -145,7 +185,7 @@ def _on_sqlite(settings: Settings, what: _Work) -> tuple[str | None, str]:
 
     @event.listens_for(engine, "begin")
     def begin(connection: "Connection") -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if what is _upgrade else "BEGIN")
 
     try:
         with engine.begin() as connection:
@@ -159,12 +199,17 @@ async def _on_postgresql(settings: Settings, what: _Work) -> tuple[str | None, s
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
+    from app.db.postgresql import CONNECT
+
     engine = create_async_engine(
-        settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
+        settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        poolclass=NullPool,
+        connect_args={"timeout": CONNECT},
     )
     try:
         async with engine.begin() as connection:
-            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            if what is _upgrade:
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             return await connection.run_sync(what)
     finally:
         await engine.dispose()

@@ -1,9 +1,9 @@
-"""What SQLite's planner is told of the tables: how many rows share a value, in a registry of some size.
+"""Statistics for SQLite's query planner: how many rows share a value, in a registry of some size.
 
-Untold, it takes an account for ten rows, and walks all that an account has where an index leads to the few that are
-wanted. Its own ANALYZE would count what is there today; these figures are the same in every database and at any age, and
-so are the plans that are made by them. The place for them: https://sqlite.org/fileformat2.html#the_sqlite_stat1_table,
-and that one may fill it: https://sqlite.org/lang_analyze.html.
+Without them SQLite assumes ten rows per account, and scans all of an account's rows where an index leads to the few
+that are wanted. Its own ANALYZE would count what is there today. These figures are the same in every database at any
+age, and so are the plans. They go to https://sqlite.org/fileformat2.html#the_sqlite_stat1_table, which may be filled by
+hand: https://sqlite.org/lang_analyze.html.
 """
 
 import sqlite3
@@ -45,7 +45,7 @@ Figure = tuple[str, str, str]  # table, index, and the figures as SQLite writes 
 
 
 def set_statistics(connection: sqlite3.Connection) -> None:
-    """Sees to it that the planner of every connection that is opened from now on, and of this one, has the figures."""
+    """Write the figures, so that the planner of this and every later connection has them."""
     wanted = set(_figures(connection))
     try:
         known = set(connection.execute("SELECT tbl, idx, stat FROM sqlite_stat1"))
@@ -79,7 +79,7 @@ def _figures(connection: sqlite3.Connection) -> Iterator[Figure]:
 
 
 def _counts(rows: int, columns: list[str], *, unique: bool) -> Iterator[int]:
-    """The table's rows, and how many of them on average share the first column's value, the first two columns', …"""
+    """Yield the table's rows, then how many share the first column's value, the first two columns', and so on."""
     yield rows
     part = Fraction(1)
     for place, column in enumerate(columns):

@@ -1,7 +1,7 @@
-"""The tables, once for both engines; migrations make them, statements are built from them.
+"""The schema: every table, once for both engines. Migrations create them, statements are built from them.
 
-Every primary key and unique index leads with `account_id`, so that PostgreSQL can be partitioned (or distributed) on it
-without a change. Times are microseconds since 1970, money minor units, lists and objects JSON in text.
+Every primary key and unique index begins with `account_id`, so that PostgreSQL can be partitioned or distributed on it.
+Times are microseconds since 1970, money is in minor units, lists and objects are JSON in text.
 """
 
 from sqlalchemy import (
@@ -34,7 +34,7 @@ def _key(name: str) -> Column[str]:
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
-    """An index over some of the rows: what is not in it costs nothing to write."""
+    """Return a partial index: rows outside it cost nothing to write."""
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 

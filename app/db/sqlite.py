@@ -4,8 +4,10 @@ The backend that comes with `databases` opens a thread and a connection per task
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -32,16 +34,50 @@ READER = (*_PRAGMAS, "query_only = ON", "wal_autocheckpoint = 0", "cache_size = 
 
 
 class Connection(aiosqlite.Connection):
-    """An aiosqlite connection that can run a whole function in its thread: one hop instead of one per statement."""
+    """Extends aiosqlite's connection: a whole function runs in its thread, one hop instead of one per statement."""
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs `function` with the sqlite3 connection, in the connection's own thread."""
+        """Run `function` with the sqlite3 connection, in the connection's own thread."""
         result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite's own way in
         return result
 
 
+class Files:
+    """Watches the database's files. If others are at their path, or none, what is written to the open ones is lost."""
+
+    def __init__(self, path: Path) -> None:
+        self._paths = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+        self._opened: list[tuple[int, int] | None] = []
+        self._damage: str | None = None
+
+    def opened(self) -> None:
+        """Remember the open files. An open file keeps its inode until it is closed, whatever becomes of its name."""
+        self._opened = [_inode(path) for path in self._paths]
+
+    def found_damaged(self, why: str) -> None:
+        """Note that SQLite reported damage. Only a restore repairs that."""
+        self._damage = self._damage or f"{self._paths[0]} is damaged ({why})"
+
+    @property
+    def fault(self) -> str | None:
+        """Return what is wrong, and what to do; None when the files are those that are open."""
+        why = self._damage
+        for path, opened in zip(self._paths, self._opened, strict=False):
+            if why is None and _inode(path) != opened:
+                why = f"{path} was deleted, moved or replaced while it is open"
+        return why and f"{why}: stop the server, restore the database, start again"
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Row(dict[str, Any]):
-    """A row by column name, as `databases` shows it."""
+    """Gives a row's values by column name, as `databases` does."""
 
     @property
     def _mapping(self) -> "Row":
@@ -49,23 +85,21 @@ class Row(dict[str, Any]):
 
 
 class SQLiteBackend(DatabaseBackend):
-    """A pool of `size` connections to one file, each set up once with `pragmas`."""
+    """Keeps a pool of `size` connections to one file, each set up once with `pragmas`."""
 
     def __init__(self, url: DatabaseURL | str, *, size: int, pragmas: tuple[str, ...]) -> None:
         self._path = DatabaseURL(url).database
         self._size = size
         self._pragmas = pragmas
         self._all: list[Connection] = []
-        self.free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        self._free: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()  # None: one that is to be opened
         self.dialect = SQLiteDialect_pysqlite(paramstyle="named")
 
     async def connect(self) -> None:
-        """Opens every connection."""
+        """Open every connection."""
         try:
             for _ in range(self._size):
-                connection = await self._open()
-                self._all.append(connection)
-                self.free.put_nowait(connection)
+                self._free.put_nowait(await self._open())
         except BaseException:
             await self.disconnect()
             raise
@@ -83,40 +117,66 @@ class SQLiteBackend(DatabaseBackend):
                 raise
             return connection
 
-        return await Connection(opened, iter_chunk_size=64)  # type: ignore[return-value]  # awaiting gives itself
+        connection: Connection = await Connection(opened, iter_chunk_size=64)  # type: ignore[assignment]  # awaiting gives itself
+        self._all.append(connection)
+        return connection
 
     async def disconnect(self) -> None:
-        """Closes every connection; what their threads still have to do is done first."""
+        """Close every connection, after the work their threads still have."""
         connections, self._all = self._all, []
-        self.free = asyncio.LifoQueue()
+        self._free = asyncio.LifoQueue()
         for connection in connections:
             await connection.close()
 
+    async def take(self) -> Connection:
+        """Return a free connection, once there is one. Raises sqlite3.Error."""
+        connection = await self._free.get()
+        try:
+            return connection or await self._open()
+        except BaseException:
+            self._free.put_nowait(None)
+            raise
+
+    async def give_back(self, connection: Connection, *, in_doubt: bool = False) -> None:
+        """Take a connection back.
+
+        One whose transaction could not be rolled back is closed: it would refuse for ever.
+        """
+        stuck = False
+        try:
+            # Asked in the connection's own thread: whatever still runs there, for somebody who has gone, ends first.
+            stuck = in_doubt and await connection.run(lambda raw: raw.in_transaction)
+        finally:
+            self._free.put_nowait(None if stuck else connection)
+        if stuck and connection in self._all:
+            self._all.remove(connection)
+            await connection.close()
+
     def connection(self) -> "SQLiteConnection":
-        """A connection that is taken from the pool when acquired."""
+        """Return a connection that is taken from the pool when acquired."""
         return SQLiteConnection(self)
 
 
 class SQLiteConnection(ConnectionBackend):
-    """One task's use of a pooled connection."""
+    """Lends a pooled connection to one task."""
 
     def __init__(self, backend: SQLiteBackend) -> None:
         self._backend = backend
         self._held: Connection | None = None
 
     async def acquire(self) -> None:
-        """Waits for a free connection."""
-        self._held = await self._backend.free.get()
+        """Wait for a free connection."""
+        self._held = await self._backend.take()
 
-    async def release(self) -> None:
-        """Gives it back."""
+    async def release(self, *, in_doubt: bool = False) -> None:
+        """Give it back."""
         held, self._held = self._held, None
         if held is not None:
-            self._backend.free.put_nowait(held)
+            await self._backend.give_back(held, in_doubt=in_doubt)
 
     @property
     def raw_connection(self) -> Connection:
-        """The connection itself."""
+        """Return the connection itself."""
         if self._held is None:
             raise RuntimeError("the connection is not acquired")
         return self._held
@@ -126,7 +186,7 @@ class SQLiteConnection(ConnectionBackend):
         return str(compiled), dict(compiled.params)
 
     async def fetch_all(self, query: ClauseElement) -> list[Any]:
-        """All rows."""
+        """Return all rows."""
         sql, values = self._compiled(query)
 
         def rows(connection: sqlite3.Connection) -> list[Any]:
@@ -137,53 +197,53 @@ class SQLiteConnection(ConnectionBackend):
         return await self.raw_connection.run(rows)
 
     async def fetch_one(self, query: ClauseElement) -> Any:
-        """The first row, or None."""
+        """Return the first row, or None."""
         rows = await self.fetch_all(query)
         return rows[0] if rows else None
 
     async def fetch_val(self, query: ClauseElement, column: Any = 0) -> Any:
-        """One value of the first row, or None."""
+        """Return one value of the first row, or None."""
         row = await self.fetch_one(query)
         return None if row is None else (list(row.values())[column] if isinstance(column, int) else row[column])
 
     async def execute(self, query: ClauseElement) -> Any:
-        """Runs a statement."""
+        """Run a statement."""
         sql, values = self._compiled(query)
         return await self.raw_connection.run(lambda connection: connection.execute(sql, values).lastrowid)
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
-        """Runs several statements."""
+        """Run several statements."""
         for query in queries:
             await self.execute(query)
 
     async def iterate(self, query: ClauseElement) -> AsyncGenerator[Any, None]:
-        """Row by row."""
+        """Yield row by row."""
         for row in await self.fetch_all(query):
             yield row
 
     def transaction(self) -> TransactionBackend:
-        """A read transaction: one snapshot for several queries. Writing is `Store.commit`'s alone."""
+        """Return a read transaction: one snapshot for several queries. Only `Store.commit` writes."""
         return SQLiteTransaction(self)
 
 
 class SQLiteTransaction(TransactionBackend):
-    """BEGIN and COMMIT on a pooled connection."""
+    """Runs BEGIN and COMMIT on a pooled connection."""
 
     def __init__(self, connection: SQLiteConnection) -> None:
         self._connection = connection
 
     async def start(self, is_root: bool, extra_options: dict[Any, Any]) -> None:
-        """Begins; only one level is kept."""
+        """Begin. Only one level is supported."""
         if not is_root:
             raise RuntimeError("transactions are not nested here")
         await self._say("BEGIN")
 
     async def commit(self) -> None:
-        """Ends it."""
+        """Commit."""
         await self._say("COMMIT")
 
     async def rollback(self) -> None:
-        """Ends it, undone."""
+        """Roll back."""
         await self._say("ROLLBACK")
 
     async def _say(self, sql: str) -> None:

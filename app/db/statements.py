@@ -1,7 +1,7 @@
-"""Statements that a plan yields: each knows how to say itself on both engines, for many rows at once.
+"""Statements that a plan yields: each runs on both engines, for many rows at once.
 
-A plan is a generator: it yields statements, is given their results, and returns what became of it. It runs inside one
-transaction, on SQLite in the writing connection's thread and on PostgreSQL over asyncpg, and does not know which.
+A plan is a generator: it yields statements, receives their results, and returns its own. It runs inside one
+transaction, on SQLite in the writing connection's thread and on PostgreSQL over asyncpg, and does not know on which.
 """
 
 import re
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 def to_json(value: Any) -> str:
-    """Lists and objects as they stand in text columns. Many times as fast as the standard library's encoder."""
+    """Return lists and objects as they are stored in text columns. Many times faster than the standard library."""
     return msgspec.json.encode(value).decode()
 
 
@@ -52,14 +52,14 @@ def _array(table: "Table", column: str) -> str:
 
 
 class SqlStatement:
-    """What a plan can yield."""
+    """Is what a plan can yield."""
 
     def on_sqlite(self, connection: sqlite3.Connection) -> Any:
-        """Runs it in the writing connection's thread."""
+        """Run it in the writing connection's thread."""
         raise NotImplementedError
 
     async def on_postgresql(self, connection: "asyncpg.Connection") -> Any:
-        """Runs it inside the transaction."""
+        """Run it inside the transaction."""
         raise NotImplementedError
 
 
@@ -67,11 +67,11 @@ Plan = Generator[SqlStatement, Any, T]
 
 
 class Insert:
-    """Puts rows into a table: `many(rows)`, each row in the order of `columns`.
+    """Inserts rows into a table: `many(rows)`, each row in the order of `columns`.
 
     `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", "replace" (its other columns are
-    set), or "tally" (`count` is added, `first_at` and `last_at` become the earliest and the latest). The index is the
-    judge, not a look-up before. `at_once` rows at most are one statement on SQLite.
+    set), or "tally" (`count` is added, `first_at` and `last_at` become the earliest and the latest). The index decides,
+    not a look-up before. On SQLite, at most `at_once` rows are one statement.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Insert:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The columns, in the order in which a row gives them."""
+        """Return the columns, in the order in which a row gives them."""
         return self._given or tuple(column.name for column in _table(self._name).columns)
 
     @cached_property
@@ -91,7 +91,7 @@ class Insert:
 
     @cached_property
     def clause(self) -> str:
-        """What stands behind the rows, about those that exist."""
+        """Return the ON CONFLICT clause."""
         if self._on_conflict == "skip":
             return " ON CONFLICT DO NOTHING"
         if self._on_conflict in ("replace", "tally"):
@@ -108,12 +108,12 @@ class Insert:
 
     @cached_property
     def into(self) -> str:
-        """What stands before the rows."""
+        """Return the text before the rows."""
         return f"INSERT INTO {self._name} ({', '.join(self.columns)}) VALUES "
 
     @cached_property
     def postgresql(self) -> str:
-        """The statement, each column as an array."""
+        """Return the statement with each column as an array."""
         table, names = _table(self._name), ", ".join(self.columns)
         arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(self.columns, start=1))
         # Rows go in by key, so that two processes take their locks in the same order.
@@ -121,12 +121,12 @@ class Insert:
         return f"INSERT INTO {self._name} ({names}) SELECT * FROM unnest({arrays}) ORDER BY {order}{self.clause}"
 
     def on_sqlite(self, rows: int) -> str:
-        """The statement for so many rows at once."""
+        """Return the statement for this many rows."""
         row = f"({', '.join('?' * len(self.columns))})"
         return f"{self.into}{', '.join([row] * rows)}{self.clause}"
 
     def many(self, rows: Sequence[Sequence[Any]]) -> SqlStatement:
-        """These rows; gives nothing back."""
+        """Return the statement that inserts these rows. It gives nothing back."""
         return _InsertRows(self, rows)
 
 
@@ -152,11 +152,10 @@ class _InsertRows(SqlStatement):
 
 
 class Lookup:
-    """Finds rows by many keys at once: `many(keys)` gives the rows, in no order. Nulls match nothing.
+    """Finds rows by many keys at once: `many(keys)` gives the rows, unordered. Nulls match nothing.
 
-    `columns` are all of the table's unless named. With `for_update`, rows are locked on PostgreSQL, in the order of
-    their keys. With `also`, a second table is looked into by the same statement; what it has no column for is said
-    beside it, as SQL.
+    `columns` are all of the table's by default. With `for_update`, rows are locked on PostgreSQL, in the order of their
+    keys. With `also`, the same statement reads a second table; expressions for the columns it lacks are given as SQL.
     """
 
     def __init__(
@@ -173,11 +172,11 @@ class Lookup:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The columns of a row."""
+        """Return the columns of a row."""
         return self._given or tuple(column.name for column in _table(self._name).columns)
 
     def _each(self, rest: Callable[[str], str]) -> str:
-        """The statement over each table, what stands behind its columns being `rest`."""
+        """Return the statement over each table, with `rest` behind its columns."""
         return " UNION ALL ".join(
             f"SELECT {', '.join(said.get(name, f't.{name}') for name in self.columns)} FROM {rest(place)}"
             for place, said in self._places
@@ -185,19 +184,19 @@ class Lookup:
 
     @cached_property
     def sqlite(self) -> str:
-        """For one key."""
+        """Return the statement for one key."""
         where = " AND ".join(f"t.{name} = ?{at}" for at, name in enumerate(self._by, start=1))
         return self._each(lambda place: f"{place} t WHERE {where}")
 
     @cached_property
     def sqlite_many(self) -> str:
-        """For many keys, as a list in JSON."""
+        """Return the statement for many keys, given as a list in JSON."""
         on = " AND ".join(f"t.{name} = json_extract(k.value, '$[{at}]')" for at, name in enumerate(self._by))
         return self._each(lambda place: f"json_each(?1) k CROSS JOIN {place} t ON {on}")
 
     @cached_property
     def postgresql(self) -> str:
-        """For many keys, each column as an array."""
+        """Return the statement for many keys, each column as an array."""
         by, table = self._by, _table(self._name)
         arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(by, start=1))
         on = " AND ".join(f"t.{name} = k.{name}" for name in by)
@@ -205,7 +204,7 @@ class Lookup:
         return self._each(lambda place: f"unnest({arrays}) k({', '.join(by)}) JOIN {place} t ON {on}{lock}")
 
     def many(self, keys: Sequence[Sequence[Any]]) -> SqlStatement:
-        """The rows under these keys (each in the order of `by`)."""
+        """Return the statement for the rows under these keys, each in the order of `by`."""
         return _LookupRows(self, keys)
 
 
@@ -228,61 +227,11 @@ class _LookupRows(SqlStatement):
         return [dict(row) for row in await connection.fetch(self._lookup.postgresql, *columns)]
 
 
-class Among:
-    """Finds rows by many values of one column, the rest of the key being the same for all: half the cost of a `Lookup`.
-
-    `many(values, **fixed)` gives the rows as tuples, in no order. With `for_update`, rows are locked on PostgreSQL, in the
-    order of the values.
-    """
-
-    def __init__(
-        self, table: str, columns: Sequence[str], *, fixed: Sequence[str], by: str, for_update: bool = False
-    ) -> None:
-        self._name, self._by, self._for_update, self.fixed = table, by, for_update, tuple(fixed)
-        self._names = ", ".join(f"t.{name}" for name in columns)
-
-    @cached_property
-    def sqlite(self) -> str:
-        """The values go in as one list in JSON."""
-        same = " AND ".join(f"t.{name} = ?" for name in self.fixed)
-        return (
-            f"SELECT {self._names} FROM json_each(?) k CROSS JOIN {self._name} t ON {same} AND t.{self._by} = k.value"
-        )
-
-    @cached_property
-    def postgresql(self) -> str:
-        """The values go in as one array."""
-        same = " AND ".join(f"t.{name} = ${at}" for at, name in enumerate(self.fixed, start=2))
-        lock = f" ORDER BY t.{self._by} FOR UPDATE OF t" if self._for_update else ""
-        return (
-            f"SELECT {self._names} FROM unnest($1::{_array(_table(self._name), self._by)}) k(v) JOIN {self._name} t "
-            f"ON {same} AND t.{self._by} = k.v{lock}"
-        )
-
-    def many(self, values: Sequence[Any], **fixed: Any) -> SqlStatement:
-        """The rows with these values, and `fixed` for the other columns."""
-        return _RowsAmong(self, values, [fixed[name] for name in self.fixed])
-
-
-class _RowsAmong(SqlStatement):
-    def __init__(self, among: Among, values: Sequence[Any], fixed: list[Any]) -> None:
-        self._among, self._values, self._fixed = among, values, fixed
-
-    def on_sqlite(self, connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-        return connection.execute(self._among.sqlite, (to_json(self._values), *self._fixed)).fetchall()
-
-    async def on_postgresql(self, connection: "asyncpg.Connection") -> list[tuple[Any, ...]]:
-        if not self._values:
-            return []
-        rows = await connection.fetch(self._among.postgresql, list(self._values), *self._fixed)
-        return [tuple(row) for row in rows]
-
-
 class AdvisoryLock(SqlStatement):
     """Waits until no other transaction holds any of these names, and holds them until this one ends.
 
-    Names that are `shared` are held together with others who share them; only who wants one alone waits, and is waited
-    for. On SQLite there is one writer and nothing to wait for.
+    Names that are `shared` can be held by several transactions at once; an exclusive holder waits for them, and they
+    for it. On SQLite there is one writer and nothing to wait for.
     """
 
     def __init__(self, names: Iterable[tuple[str, ...]], *, shared: Iterable[tuple[str, ...]] = ()) -> None:
@@ -303,13 +252,13 @@ class AdvisoryLock(SqlStatement):
 
 
 def _number(name: tuple[str, ...]) -> int:
-    """What stands for a name where locks have numbers."""
+    """Return the number that stands for a name: PostgreSQL's advisory locks have numbers."""
     digest = blake2b("\0".join(name).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
 class Sql(SqlStatement):
-    """Any statement with `:named` parameters; gives its rows."""
+    """Runs any statement with `:named` parameters, and gives its rows."""
 
     def __init__(self, sql: str, **values: Any) -> None:
         self._sql, self._values = sql, values
@@ -328,7 +277,7 @@ class Sql(SqlStatement):
 
 @lru_cache(maxsize=512)
 def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
-    """`:named` parameters as PostgreSQL's `$1`."""
+    """Return the SQL with PostgreSQL's `$1` for `:named` parameters, and their names."""
     names: list[str] = []
 
     def number(found: re.Match[str]) -> str:

@@ -1,1 +1,1 @@
-"""Orders and contacts from CSV and JSON lines files."""
+"""Imports of orders and contacts from CSV and JSON lines files."""

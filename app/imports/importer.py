@@ -1,170 +1,63 @@
-"""Imports under way: a part of a file is read beside the event loop, and committed in short transactions, one at a time."""
+"""Runs imports: rows are read beside the event loop, and committed in short transactions, one at a time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Sequence
-from contextlib import aclosing
-from functools import partial
-from itertools import repeat
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator
 
 from app.base.clock import now
-from app.base.log import log
-from app.base.tabular import LARGE
 from app.db.engine import Store
 from app.db.statements import Plan
-from app.imports.rows import ImportSettings, ParsedRows, RowT, read_contacts, read_orders
-from app.imports.worker import Apart, Ended
-from app.store.import_contacts import ContactRow, import_contacts
-from app.store.import_orders import DryRunDone, ImportReport, OrderRow, OrderRows, import_orders
-
-T = TypeVar("T")
-
-ROWS = 1000  # in a transaction: it is short, and webhooks are committed between two
-ROWS_ALONE = 2000  # at a time where nobody else waits to write, and a part is one transaction
-# PostgreSQL keeps all locks of all transactions in one table of some 6,400 places (64 for each of 100 connections), and
-# the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import. SQLite has
-# one writer and no such locks.
-NAMES = 2_000
+from app.imports.rows import Batch, ContactReader, ImportSettings, OrderReader, RowT
+from app.store.import_contacts import import_contacts
+from app.store.import_orders import DryRunDone, ImportReport, import_orders
 
 
 class Importer:
-    """Takes parts of files in."""
+    """Imports parts of files."""
 
-    def __init__(self, store: Store, *, large: int = LARGE) -> None:
-        self._store, self._large = store, large
-        self.apart = Apart()
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self.observers: list[Callable[[int], None]] = []  # are told how many rows have been committed
-        self._rows, self._alone = ROWS, False
         # Between two transactions webhooks are committed: an import never queues more than one.
         self._one_at_a_time = asyncio.Lock()
 
     async def orders(
-        self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, by: str, rehearse: bool
+        self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, by: str, dry_run: bool
     ) -> ImportReport:
-        """Takes orders in; `by` is who imports. With `rehearse` nothing stays. Raises NoFile, Unavailable, Rejected."""
+        """Import a part of a file of orders; `line` is that of its first row, `by` is the member who imports.
 
-        def plan(rows: Sequence[OrderRow]) -> Plan[ImportReport]:
-            columns = rows if isinstance(rows, OrderRows) else OrderRows.of(rows)
-            return import_orders(account_id, columns, by, now(), rehearse=rehearse)
-
-        def names(row: OrderRow) -> int:
-            return 1 + len(row.identities)
-
-        whole = ImportReport()
-        async with aclosing(_OneAhead(self._read_orders(form, text, line, setting))) as reads:
-            if self._alone and not rehearse:
-                await self._take_together(reads, names, plan, whole)
-            else:
-                async for read in reads:
-                    whole.add(await self._take(read, names, plan))
-        whole.faults.sort(key=lambda fault: fault.line)
-        return whole
-
-    async def _take_together(
-        self,
-        reads: AsyncIterable[ParsedRows[OrderRow]],
-        names: Callable[[OrderRow], int],
-        plan: Callable[[Sequence[OrderRow]], Plan[ImportReport]],
-        whole: ImportReport,
-    ) -> None:
-        """Takes a part in, in one transaction: rows of one index page are then written to the disk together."""
-
-        async def plans() -> AsyncGenerator[Callable[[], Plan[ImportReport]]]:
-            async for read in reads:
-                whole.add(ImportReport(faults=read.faults, notes=read.notes))
-                for rows in self._cut(read.rows, names):
-                    yield partial(plan, rows)
-
-        async with self._one_at_a_time:
-            for report in await self._store.commit_together(plans()):
-                whole.add(report)
-
-    async def _read_orders(
-        self, form: str, text: str, line: int, setting: ImportSettings
-    ) -> AsyncGenerator[ParsedRows[OrderRow]]:
-        """The part's orders: of a large one some at a time, from the process that reads them meanwhile."""
-        through = 0  # the last line of those that were given
-        if len(text) >= self._large:
-            try:
-                async with aclosing(self.apart.orders(form, text, line, setting)) as reads:
-                    async for read in reads:
-                        yield read
-                        through = max([through, *(row.line for row in read.rows[-1:])])
-                return
-            except Ended as fault:
-                log.warning("the process that reads files has ended; the rest of the part is read here", exc_info=fault)
-        yield (await asyncio.to_thread(read_orders, form, text, line, setting)).after(through)
-
-    def alone(self) -> None:
-        """Says that nobody else writes meanwhile."""
-        self._rows, self._alone = ROWS_ALONE, True
-
-    async def stop(self) -> None:
-        """Lets go of the process that reads."""
-        await self.apart.close()
+        With `dry_run` nothing is stored. Raises NoFile, Unavailable, Rejected.
+        """
+        return await self._take(
+            OrderReader(setting).batches(form, text, line),
+            lambda rows: import_orders(account_id, rows, by, now(), dry_run=dry_run),
+        )
 
     async def contacts(
-        self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, rehearse: bool
+        self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, dry_run: bool
     ) -> ImportReport:
-        """The same for contacts."""
-        read = await asyncio.to_thread(read_contacts, form, text, line, setting)
-
-        def plan(rows: Sequence[ContactRow]) -> Plan[ImportReport]:
-            return import_contacts(account_id, rows, now(), rehearse=rehearse)
-
-        return await self._take(read, lambda row: len(row.all_identities), plan)
+        """Import contacts, as `orders` does."""
+        return await self._take(
+            ContactReader(setting).batches(form, text, line),
+            lambda rows: import_contacts(account_id, rows, now(), dry_run=dry_run),
+        )
 
     async def _take(
-        self, read: ParsedRows[RowT], names: Callable[[RowT], int], plan: Callable[[Sequence[RowT]], Plan[ImportReport]]
+        self, batches: Iterator[Batch[RowT]], plan: Callable[[list[RowT]], Plan[ImportReport]]
     ) -> ImportReport:
-        whole = ImportReport(faults=read.faults, notes=read.notes)
-        for rows in self._cut(read.rows, names):
+        whole = ImportReport()
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            whole.add(ImportReport(faults=batch.faults, notes=batch.notes))
+            if not batch.rows:
+                continue
             async with self._one_at_a_time:
-                whole.add(await self._commit(lambda rows=rows: plan(rows)))  # type: ignore[misc]  # a lambda's default
+                whole.add(await self._commit(plan, batch.rows))
             for observer in self.observers:
-                observer(len(rows))
+                observer(len(batch.rows))
         whole.faults.sort(key=lambda fault: fault.line)
         return whole
 
-    def _cut(self, rows: Sequence[RowT], names: Callable[[RowT], int]) -> Iterator[Sequence[RowT]]:
-        return _transactions(rows, self._rows, names, None if self._store.on_sqlite else NAMES)
-
-    async def _commit(self, plan: Callable[[], Plan[ImportReport]]) -> ImportReport:
+    async def _commit(self, plan: Callable[[list[RowT]], Plan[ImportReport]], rows: list[RowT]) -> ImportReport:
         try:
-            return await self._store.commit(plan)
+            return await self._store.commit(lambda: plan(rows))
         except DryRunDone as done:
             return done.report
-
-
-class _OneAhead(Generic[T]):
-    """What `reads` gives, the next of it being made ready meanwhile: the first at once."""
-
-    def __init__(self, reads: AsyncGenerator[T]) -> None:
-        self._reads = reads
-        self._coming = asyncio.ensure_future(anext(reads, None))
-
-    async def __aiter__(self) -> AsyncGenerator[T]:
-        while (read := await self._coming) is not None:
-            self._coming = asyncio.ensure_future(anext(self._reads, None))
-            yield read
-
-    async def aclose(self) -> None:
-        """Ends it, wherever it is."""
-        self._coming.cancel()
-        await asyncio.wait([self._coming])
-        if not self._coming.cancelled():
-            self._coming.exception()  # nobody waits for it any more
-        await self._reads.aclose()
-
-
-def _transactions(
-    rows: Sequence[RowT], size: int, names: Callable[[RowT], int], most: int | None
-) -> Iterator[Sequence[RowT]]:
-    begun = count = 0
-    for at, its in enumerate(map(names, rows) if most else repeat(0, len(rows))):
-        if at > begun and (at - begun == size or (most and count + its > most)):
-            yield rows[begun:at]
-            begun, count = at, 0
-        count += its
-    if begun < len(rows):
-        yield rows[begun:]

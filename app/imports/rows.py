@@ -1,4 +1,4 @@
-"""What a row of a file says, checked: every wrong field of it at once, and nothing guessed about money or time."""
+"""Validates the rows of a file: every wrong field is reported at once; money and times are never guessed."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,19 +8,24 @@ from typing import Any, Generic, TypeVar
 from adapters.contract import RANK, Origin, currency_code
 from adapters.contract.errors import Unreadable
 from adapters.contract.fold import SO_FAR
+from app.base.amounts import read_amount
+from app.base.clock import read_time
 from app.base.identity import document, email, phone
-from app.base.statement import TITLE_LENGTH, UNTIMED, entry_digest
-from app.base.tabular import BETWEEN, CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
+from app.base.statement import TITLE_LENGTH, UNTIMED, Statement, entry_digest
+from app.base.tabular import CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
 from app.db.statements import to_json
-from app.imports.cells import LONGEST_NUMBER, InvalidCell, items_of, minor_of, moment_of, several
+from app.imports.cells import LONGEST_NUMBER, items_of, several
 from app.store.import_contacts import ContactRow
-from app.store.import_orders import OrderRow, columns_of
+from app.store.import_orders import OrderRow
 
 ORDER_ID = re.compile(r"ord_[0-9A-HJKMNP-TV-Z]{26}")
 CONTACT_ID = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
 _URL = re.compile(r"https?://[^/\s]")
 _DAY = 86_400_000_000
-MOST_PLACES = 1000  # pairs of source and origin that are remembered
+ROWS = 1000  # in a transaction: it is short, and webhooks are committed between two
+# PostgreSQL keeps all locks of all transactions in one table of some 6,400 places (64 for each of 100 connections), and
+# the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import.
+NAMES = 2_000
 _RANKS = {str(status): rank for status, rank in RANK.items()}
 _ORIGINS = frozenset(map(str, Origin))
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -28,10 +33,10 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSettings:
-    """What a file's rows are read by: the account's own words, and what goes for rows that do not say.
+    """Holds what a file's rows are read with: the account's settings, and defaults for rows that do not say.
 
-    `sources` are the account's (id: origin). `renamed` says under which id here a source of another registry stands;
-    None: its orders belong to no source here. `present` is in microseconds.
+    `sources` are the account's (id: origin). `renamed` maps source ids of another registry to ours; None: no source
+    here. `present` is in microseconds.
     """
 
     region: str
@@ -44,81 +49,23 @@ class ImportSettings:
     ignore_unknown: bool = False
 
 
-RowT = TypeVar("RowT", bound=OrderRow | ContactRow)
+RowT = TypeVar("RowT", OrderRow, ContactRow)
 
 
 @dataclass(slots=True)
-class ParsedRows(Generic[RowT]):
-    """A part's rows that are well-formed, why the others are not, and what was left out."""
+class Batch(Generic[RowT]):
+    """Holds rows for one transaction, why others are not among them, and what was left out."""
 
-    rows: Sequence[RowT]
+    rows: list[RowT]
     faults: list[Fault]
     notes: list[Fault]
 
-    def after(self, line: int) -> "ParsedRows[RowT]":
-        """What comes after this line."""
-        rest = ([one for one in its if one.line > line] for its in (self.faults, self.notes))
-        return ParsedRows([row for row in self.rows if row.line > line], *rest)
 
+class _Reader(Generic[RowT]):
+    """Reads one row after another. Wrong fields are collected, so that a row reports all of them at once."""
 
-AT_ONCE = 2000  # rows that are handed on together: the most that a transaction takes
-AT_FIRST = 250  # of a part, and then twice as many each time, so that those who write them need not wait for long
-
-
-def orders_in_turn(form: str, text: str, line: int, setting: ImportSettings) -> Iterator[ParsedRows[OrderRow]]:
-    """The orders of a part, some at a time in their turn. Raises NoFile when its header cannot be read."""
-    reader = _Orders(setting)
-    size = AT_FIRST
-    rows: list[OrderRow] = []
-    for row in _each(form, text, line, ORDERS, reader, reader.order):
-        rows.append(row)
-        if len(rows) == size:
-            yield ParsedRows(rows, reader.faults[:], reader.notes[:])
-            rows, size = [], min(2 * size, AT_ONCE)
-            reader.faults.clear()
-            reader.notes.clear()
-    yield ParsedRows(rows, reader.faults, reader.notes)
-
-
-def read_orders(form: str, text: str, line: int, setting: ImportSettings) -> ParsedRows[OrderRow]:
-    """The orders of a part. Raises NoFile when its header cannot be read."""
-    reader = _Orders(setting)
-    return _read(_each(form, text, line, ORDERS, reader, reader.order), reader)
-
-
-def read_contacts(form: str, text: str, line: int, setting: ImportSettings) -> ParsedRows[ContactRow]:
-    """The contacts of a part. Raises NoFile when its header cannot be read."""
-    reader = _Contacts(setting)
-    return _read(_each(form, text, line, CONTACTS, reader, reader.contact), reader)
-
-
-def _read(rows: Iterator[RowT], reader: "_Reader") -> ParsedRows[RowT]:
-    read = ParsedRows(list(rows), reader.faults, reader.notes)
-    read.faults.sort(key=lambda fault: fault.line)
-    return read
-
-
-def _each(
-    form: str,
-    text: str,
-    line: int,
-    columns: Columns,
-    reader: "_Reader",
-    make: Callable[[int, Given], RowT | None],
-) -> Iterator[RowT]:
-    ignore_unknown = reader.setting.ignore_unknown
-    for at, given in rows_of(form, text, line, columns, reader.faults, ignore_unknown=ignore_unknown):
-        reader.line = at
-        if form == CSV or reader.plain(given):
-            made = make(at, given)
-            if made is not None:
-                yield made
-
-
-class _Reader:
-    """Reads one row after another. A field that is wrong is noted down, so that a row tells all its faults at once."""
-
-    shaped: frozenset[str] = frozenset()  # columns that are no plain text, and may be a list or a number in JSON
+    columns: Columns
+    shaped: frozenset[str]  # columns that are no plain text, and may be a list or a number in JSON
 
     def __init__(self, setting: ImportSettings) -> None:
         self.setting = setting
@@ -127,14 +74,44 @@ class _Reader:
         self.line = 0
         self._latest = setting.present + _DAY
 
+    def read(self, given: Given) -> RowT | None:
+        """Return the row, or None when something in it is wrong."""
+        raise NotImplementedError
+
+    def batches(self, form: str, text: str, line: int) -> Iterator[Batch[RowT]]:
+        """Yield the rows of a part of a file; `line` is that of its first row.
+
+        Raises NoFile when its header cannot be read.
+        """
+        rows: list[RowT] = []
+        names = 0
+        given_rows = rows_of(form, text, line, self.columns, self.faults, ignore_unknown=self.setting.ignore_unknown)
+        for self.line, given in given_rows:
+            row = self.read(given) if form == CSV or self._plain(given) else None
+            if row is None:
+                continue
+            its = 1 + len(row.identities)
+            if rows and (len(rows) == ROWS or names + its > NAMES):
+                yield self._batch(rows)
+                rows, names = [], 0
+            rows.append(row)
+            names += its
+        yield self._batch(rows)
+
+    def _batch(self, rows: list[RowT]) -> Batch[RowT]:
+        batch = Batch(rows, self.faults[:], self.notes[:])
+        self.faults.clear()
+        self.notes.clear()
+        return batch
+
     def _wrong(self, name: str, message: str) -> None:
         self.faults.append(Fault(self.line, name, message))
 
     def _note(self, name: str, message: str) -> None:
         self.notes.append(Fault(self.line, name, message))
 
-    def plain(self, given: Given) -> bool:
-        """Makes numbers and truth values of JSON text, where a column is text; tells whether that was possible."""
+    def _plain(self, given: Given) -> bool:
+        """Convert numbers and booleans of JSON to text, where a column is text. Returns whether that was possible."""
         well = True
         for name, value in given.items():
             if type(value) is str or name in self.shaped:
@@ -156,8 +133,8 @@ class _Reader:
 
     def _time(self, name: str, text: str) -> int | None:
         try:
-            return moment_of(text)
-        except InvalidCell as why:
+            return read_time(text.strip())
+        except ValueError as why:
             self._wrong(name, str(why))
             return None
 
@@ -167,28 +144,22 @@ class _Reader:
             self._wrong(name, "lies in the future")
         return moment
 
-    def _several(self, name: str, cell: Any) -> Sequence[str]:
-        if type(cell) is str and BETWEEN not in cell:
-            return (cell,) if (cell := cell.strip()) else ()
+    def _several(self, name: str, cell: Any) -> list[str]:
         try:
             return several(cell)
-        except InvalidCell as why:
+        except ValueError as why:
             self._wrong(name, str(why))
             return []
 
 
-class _Orders(_Reader):
+class OrderReader(_Reader[OrderRow]):
     """Reads orders."""
 
+    columns = ORDERS
     shaped = frozenset({"items", "contact_email", "contact_phone", "contact_document", "contact_customer_id"})
 
-    def __init__(self, setting: ImportSettings) -> None:
-        super().__init__(setting)
-        self._places: dict[tuple[str | None, str | None], tuple[str | None, str] | None] = {}
-        self._currencies: dict[str | None, str | None] = {None: setting.currency}
-
-    def order(self, line: int, given: Given) -> OrderRow | None:
-        """The row, or None when something of it is wrong."""
+    def read(self, given: Given) -> OrderRow | None:
+        """Return the row, or None when something in it is wrong."""
         before = len(self.faults)
         get = given.get
         source_id, origin = self._source(get("source_id"), get("origin"))
@@ -211,11 +182,11 @@ class _Orders(_Reader):
                 said[name] = moment
                 if at < moment <= self._latest:
                     at = moment
-        contact, known, called = self._customer(said, get, source_id)
+        contact = self._customer(said, get, source_id)
         if (items := get("items")) is not None:
             try:
                 said["items"] = items_of(items, currency)
-            except InvalidCell as why:
+            except ValueError as why:
                 self._wrong("items", str(why))
         if (text := get("url")) is not None:
             if _URL.match(text) and len(text) <= 2000:
@@ -238,24 +209,12 @@ class _Orders(_Reader):
             order_id = None
         if updated_at is not None:
             at = updated_at
-        spelt = to_json(said)
-        return OrderRow(
-            line, source_id or origin, source_id, origin, external_id, at, rank,
-            entry_digest(f"import\n{contact or ''}", spelt), spelt, columns_of(said, at),
-            contact, known, called, order_id, created_at, updated_at,
-        )  # fmt: skip
+        digest = entry_digest(f"import\n{contact or ''}", to_json(said))
+        statement = Statement(names=(external_id,), at=at, rank=rank, digest=digest, said=said)
+        return OrderRow(self.line, source_id, origin, statement, contact, order_id, created_at, updated_at)
 
     def _source(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
-        """The source here, and where the order came from. Most rows of a file name the same."""
-        found = self._places.get((source_id, origin))
-        if found is None:
-            before = len(self.faults)
-            found = self._placed(source_id, origin)
-            if len(self.faults) == before and len(self._places) < MOST_PLACES:
-                self._places[source_id, origin] = found
-        return found
-
-    def _placed(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
+        """Return the source here, and the order's origin."""
         setting = self.setting
         if source_id is None:
             source_id = setting.source_id
@@ -279,50 +238,45 @@ class _Orders(_Reader):
         return source_id, its
 
     def _status(self, said: dict[str, Any], word: str | None) -> int:
-        """Our word for where the order stands; gives its rank."""
+        """Set our status. Returns its rank."""
         if word is None:
             return -1
+        word = word.strip().lower()
         rank = _RANKS.get(word)
         if rank is None:
-            word = word.strip().lower()
-            rank = _RANKS.get(word)
-            if rank is None:
-                self._wrong("status", f"is none of {', '.join(_RANKS)}; the source's own word goes into source_status")
-                return -1
+            self._wrong("status", f"is none of {', '.join(_RANKS)}; the source's own word goes into source_status")
+            return -1
         said["status"] = word
         return rank
 
     def _money(self, said: dict[str, Any], get: Callable[[str], Any]) -> str:
-        """The amounts; gives the currency."""
-        word = get("currency")
-        currency = self._currencies.get(word)
-        if currency is None:
+        """Set the amounts. Returns the currency."""
+        currency = self.setting.currency
+        if (word := get("currency")) is not None:
             try:
-                currency = self._currencies[word] = currency_code(word or "")
+                currency = currency_code(word)
             except Unreadable:
                 self._wrong("currency", "is not an ISO 4217 code of three letters, such as BRL")
-                return self.setting.currency
+                return currency
         if (text := get("value")) is not None:
             try:
-                said["value"] = minor_of(text, currency)
+                said["value"] = read_amount(text.strip(), currency)
                 said["currency"] = currency
-            except InvalidCell as why:
+            except ValueError as why:
                 self._wrong("value", str(why))
         if (text := get("refunded_value")) is not None:
             try:
-                back = minor_of(text, currency)
+                back = read_amount(text.strip(), currency)
                 if back < 0:
-                    raise InvalidCell("is below 0")
+                    raise ValueError("is below 0")
                 if back:
                     said["refunds"] = {SO_FAR: [back, currency]}
-            except InvalidCell as why:
+            except ValueError as why:
                 self._wrong("refunded_value", str(why))
         return currency
 
-    def _customer(
-        self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None
-    ) -> tuple[str | None, list[tuple[str, str]], str | None]:
-        """The id of the contact, if the row names one, by what else it is known, and its name."""
+    def _customer(self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None) -> str | None:
+        """Set the contact's identities and name. Returns the contact's id, if the row names one."""
         contact: str | None = get("contact_id")
         crm_id: str | None = get("crm_contact_id")
         if contact is not None and not CONTACT_ID.fullmatch(contact):
@@ -351,20 +305,20 @@ class _Orders(_Reader):
                 self._wrong(name, f"{what}, and the row names its contact by nothing else")
         called: str | None = get("contact_name")
         called = (called and self._short("contact_name", called.strip(), TITLE_LENGTH)) or None
-        if len(known) > 2:
-            known = list(dict.fromkeys(known))
+        known = list(dict.fromkeys(known))
         if known or called:
             said["customer"] = {"identities": known, "name": called} if called else {"identities": known}
-        return contact, known, called
+        return contact
 
 
-class _Contacts(_Reader):
+class ContactReader(_Reader[ContactRow]):
     """Reads contacts."""
 
+    columns = CONTACTS
     shaped = frozenset({"emails", "phones", "documents", "customer_ids"})
 
-    def contact(self, line: int, given: Given) -> ContactRow | None:
-        """The row, or None when something of it is wrong."""
+    def read(self, given: Given) -> ContactRow | None:
+        """Return the row, or None when something in it is wrong."""
         before = len(self.faults)
         get, region = given.get, self.setting.region
         contact_id = get("id")
@@ -393,7 +347,9 @@ class _Contacts(_Reader):
             self._wrong("", "names nobody: a contact needs a crm_id, an e-mail, a phone or a document")
         if len(self.faults) > before:
             return None
-        return ContactRow(line, contact_id, crm_id, name, owner_id, list(dict.fromkeys(known)), created_at, updated_at)
+        return ContactRow(
+            self.line, contact_id, crm_id, name, owner_id, list(dict.fromkeys(known)), created_at, updated_at
+        )
 
     def _cells(self, get: Callable[[str], Any], name: str) -> Sequence[str]:
         cell = get(name)

@@ -1,7 +1,8 @@
-"""Thin deliveries: what they only announce is read from the source's API, after the answer, until it is known."""
+"""Thin deliveries: the order they name is read from the source's API after the answer, with retries."""
 
 import asyncio
-from contextlib import suppress
+from itertools import count
+from time import monotonic
 
 from adapters.contract import Unfetched
 from app.base import clock
@@ -9,6 +10,7 @@ from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.retry_delay import doubled
 from app.base.spans import trace
+from app.base.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Loop
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
@@ -28,82 +30,65 @@ MOST_ATTEMPTS = 80  # about three days
 
 
 class FetchWorker:
-    """One process's fetches."""
+    """Runs the fetches of one process."""
 
     def __init__(self, store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, came: asyncio.Event) -> None:
         self._store, self._vault, self._retry, self._api = store, vault, retry, api
-        self._came = came
-        self._running: set[asyncio.Task[None]] = set()
-        self._task: asyncio.Task[None] | None = None
-        self._ending = False
-
-    def start(self) -> None:
-        """Begins; what waits since before this start is met first."""
-        self._task = asyncio.create_task(self._run(), name="fetch")
+        first = self._release if store.on_sqlite else None
+        self.loop = Loop("fetch", self._turn, EVERY, known=(Unavailable,), first=first, woken=came)
 
     async def stop(self) -> None:
-        """Ends after the fetches at hand, or without those whose source does not answer soon."""
-        self._ending = True
-        self._came.set()
-        if self._task:
-            await self._task
-            self._task = None
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=ENDS_WITHIN)
-            for task in late:  # waits for its source, not for the database; the claim is let go of at the next start
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        """Stop after the current fetches, or without those whose source does not answer soon.
+
+        Their claims expire.
+        """
+        await self.loop.stop(ENDS_WITHIN)
         await self._api.close()
 
-    async def _run(self) -> None:
-        if self._store.on_sqlite:
-            with suppress(Unavailable):
-                await fetches.release(self._store)
-        while not self._ending:
-            self._came.clear()
-            try:
-                while await self._begin():
-                    pass
-            except Unavailable as fault:
-                log.warning("fetches wait for the database", reason=str(fault)[:300])
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), EVERY)
+    async def _release(self) -> None:
+        await fetches.LEASE.release(self._store)
+
+    async def _turn(self) -> None:
+        while await self._begin():
+            pass
 
     async def _begin(self) -> int:
-        """Claims what is due and begins to fetch it; gives how many."""
-        room = AT_ONCE - len(self._running)
-        if room <= 0 or self._ending:
+        """Claim what is due and start to fetch it. Returns how many."""
+        room = AT_ONCE - self.loop.working
+        if room <= 0 or self.loop.ending:
             return 0
         present = clock.now()
         rows = await fetches.claim(
             self._store, present=present, until=present + int(CLAIM * 1e6), per_source=PER_SOURCE, limit=room
         )
         for row in rows:
-            task = asyncio.create_task(self._one(row), name=f"fetch {row['delivery_id']}")
-            self._running.add(task)
-            task.add_done_callback(self._done)
+            self.loop.spawn(self._one(row), f"fetch {row['delivery_id']}")
         return len(rows)
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
-        self._came.set()  # there is room again, also at its source
-
     async def _one(self, row: Row) -> None:
-        """One fetch, from the claim to its outcome."""
-        try:
-            with trace("fetch") as whole:
-                whole.set(delivery_id=row["delivery_id"], source_id=row["source_id"], attempt=row["attempts"] + 1)
-                whole.set(outcome=await self._fetch(row))
-        except (Unavailable, Busy, Sealed) as fault:  # the claim runs out, and it is asked for again
-            log.warning("a fetch waits", delivery_id=row["delivery_id"], reason=str(fault)[:300])
-        except Exception as fault:
-            log.error("a fetch failed", delivery_id=row["delivery_id"], fault=type(fault).__name__, exc_info=fault)
+        """Run one fetch, from the claim to its outcome. If it fails, the claim expires, and it is fetched again."""
+        ends = monotonic() + CLAIM
+        for failures in count():
+            try:
+                with trace("fetch") as whole:
+                    whole.set(delivery_id=row["delivery_id"], source_id=row["source_id"], attempt=row["attempts"] + 1)
+                    whole.set(outcome=await self._fetch(row))
+                return
+            except (Unavailable, Busy) as fault:
+                if failures == 0:
+                    log.warning("a fetch waits", delivery_id=row["delivery_id"], reason=str(fault)[:300])
+            except Sealed as fault:
+                log.warning("a fetch waits", delivery_id=row["delivery_id"], reason=str(fault))
+                return
+            wait = doubled(failures, FIRST_PAUSE, LONGEST_PAUSE)
+            if self.loop.ending or monotonic() + wait > ends:
+                return
+            await self.loop.rest(wait)
 
     async def _fetch(self, row: Row) -> Outcome:
-        """Reads the document of a delivery that is claimed, and commits what it says, or when it is to be tried again.
+        """Read the document of a claimed delivery, and commit its content, or the time of the next attempt.
 
-        Gives the delivery's outcome after it.
+        Returns the delivery's outcome after it.
         """
         account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:

@@ -1,6 +1,6 @@
-"""The group commit: deliveries wait here while the last commit runs, then all of them are committed as one.
+"""Group commit: deliveries wait while a commit runs, then all of them are committed in one transaction.
 
-There is no timer: a delivery that comes alone is committed alone, and under load the batches grow by themselves.
+There is no timer: a single delivery is committed at once, and under load the batches grow by themselves.
 """
 
 import asyncio
@@ -18,36 +18,47 @@ from app.store.delivery_record import Receipt, Record
 
 MOST_WAITING = 2_000  # more than this and a sender is better served by "come again" than by waiting
 MOST_AT_ONCE = 128
+ANSWER_WITHIN = 4.0  # seconds: platforms wait from 5 (Shopify, Wix) to 22 for an answer
+STATEMENT_WITHIN = 5.0  # seconds that PostgreSQL has for one statement of a commit
+LOG_EVERY = 10.0  # seconds between two lines that say the same
 
 
-# A delivery, what its sender waits for, and the span of that wait.
-Waiting = tuple[Record, "asyncio.Future[Receipt]", Span]
 # What was committed, what became of it, and how many seconds the commit took.
 Observer = Callable[[Sequence[Record], Sequence[Receipt], float], None]
 
 
 class Busy(Exception):
-    """Nothing was acknowledged: the queue is full, or the database cannot commit. The sender is to come again."""
+    """Raised when nothing was acknowledged: the queue is full, or the database cannot commit.
+
+    The sender should try again. What was in a transaction is perhaps stored; the repetition is then a duplicate.
+    """
+
+
+# A delivery, what its sender waits for, and the span of that wait.
+_Waiting = tuple[Record, "asyncio.Future[Receipt]", Span]
 
 
 class GroupCommit:
-    """One process's queue of proven deliveries."""
+    """Queues one process's verified deliveries and commits them together."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._came = asyncio.Event()
         self.observers: list[Observer] = []  # told of every commit
         self.to_fetch = asyncio.Event()  # set when a thin delivery is on disk, for whoever fetches
         self._task: asyncio.Task[None] | None = None
         self._ending = False
+        self.trouble: str | None = None  # why the last commit failed; None once one succeeds
+        self.succeeded_at = self.failed_at = -LOG_EVERY  # when the last one did, by time.monotonic()
+        self._logged_at = -LOG_EVERY
 
     def start(self) -> None:
-        """Begins to commit."""
+        """Start to commit."""
         self._task = asyncio.create_task(self._run(), name="committer")
 
     async def stop(self) -> None:
-        """Commits what waits, then ends."""
+        """Commit what is waiting, then stop."""
         self._ending = True
         self._came.set()
         if self._task:
@@ -55,12 +66,21 @@ class GroupCommit:
             self._task = None
 
     @property
+    def alive(self) -> bool:
+        """Return whether it commits what comes."""
+        return self._task is not None and not self._task.done()
+
+    @property
     def waiting(self) -> int:
-        """How many deliveries wait for the next commit."""
+        """Return how many deliveries are waiting for the next commit."""
         return len(self._waiting)
 
     async def commit(self, rec: Record) -> Receipt:
-        """What became of the delivery; when this returns, it is on disk. Raises Busy."""
+        """Commit a delivery and return its receipt. When this returns, it is on disk.
+
+        Raises Busy after at most four seconds. A delivery whose time is over is withdrawn, unless it is already in a
+        transaction.
+        """
         if len(self._waiting) >= MOST_WAITING or self._ending:
             raise Busy("too many deliveries are waiting")
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
@@ -68,7 +88,11 @@ class GroupCommit:
             wait.set(delivery_id=rec.delivery_id, source_id=rec.source_id, kind=rec.kind)
             self._waiting.append((rec, done, wait))
             self._came.set()
-            receipt = await done
+            try:
+                async with asyncio.timeout(ANSWER_WITHIN):
+                    receipt = await done
+            except TimeoutError:
+                raise Busy(f"not committed within {ANSWER_WITHIN:g} seconds") from None
             wait.set(outcome=receipt.outcome)
             return receipt
 
@@ -76,67 +100,100 @@ class GroupCommit:
         while True:
             await self._came.wait()
             self._came.clear()
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+            while batch := self._next():
                 await self._commit(batch)
             if self._ending:
                 return
 
-    async def _commit(self, batch: list[Waiting]) -> None:
+    def _next(self) -> list[_Waiting]:
+        """Return the next batch, without deliveries that nobody waits for any more."""
+        batch: list[_Waiting] = []
+        while self._waiting and len(batch) < MOST_AT_ONCE:
+            waiting = self._waiting.popleft()
+            if not waiting[1].done():
+                batch.append(waiting)
+        return batch
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        """Commit the batch.
+
+        A delivery whose values cannot be stored is recorded as unreadable, if the others can be stored.
+        """
+        committed, refused = await self._in_halves(batch)
+        for (rec, done, wait), fault in refused:
+            values = isinstance(fault, Rejected)
+            log.error(
+                "a delivery cannot be committed",
+                delivery_id=rec.delivery_id,
+                source_id=rec.source_id,
+                exc_info=None if values else fault,
+                fault=type(fault).__name__,
+            )
+            # What refuses every delivery of a batch is the engine's fault, whatever it says.
+            if values and rec.statements and (committed or len(batch) == 1):
+                unreadable = replace(
+                    rec,
+                    statements=(),
+                    outcome=Outcome.UNREADABLE,
+                    reason="the registry could not store what this says",
+                    notes=[],
+                )
+                if not (await self._in_halves([(unreadable, done, wait)]))[1]:
+                    continue
+            if committed:
+                _answer_busy([(rec, done, wait)])
+            else:
+                self._failed([(rec, done, wait)], f"a delivery cannot be stored: {type(fault).__name__}")
+
+    async def _in_halves(self, batch: list[_Waiting]) -> tuple[int, list[tuple[_Waiting, Exception]]]:
+        """Commit the batch, or its halves, until what cannot be committed stands alone.
+
+        Returns how many were committed, and what was not.
+        """
         records = [rec for rec, _, _ in batch]
         begun = time.perf_counter()
         try:
             # A trace of its own, for it belongs to many: linked to each of those that wait, and they to it.
             with trace("commit", links=[wait for _, _, wait in batch]) as commit:
                 commit.set(batch_size=len(batch))
-                receipts = await self._store.commit(lambda: commit_batch(records))
+                receipts = await self._store.commit(lambda: commit_batch(records), patience=STATEMENT_WITHIN)
         except Unavailable as fault:
-            log.error("the database cannot commit", reason=str(fault)[:300], deliveries=len(batch))
-            for _, done, _ in batch:
-                if not done.done():
-                    done.set_exception(Busy("the database cannot commit"))
+            self._failed(batch, str(fault)[:300])
+            return 0, []
         except Exception as fault:
-            await self._without_the_poisoned(batch, fault)
-        else:
-            if any(rec.outcome is Outcome.FETCHING for rec in records):
-                self.to_fetch.set()
-            took = time.perf_counter() - begun
-            for (_, done, _), receipt in zip(batch, receipts, strict=True):
-                if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
-                    done.set_result(receipt)
-            self._tell(records, receipts, took)
+            if len(batch) == 1:
+                return 0, [(batch[0], fault)]
+            middle = len(batch) // 2
+            first, second = await self._in_halves(batch[:middle]), await self._in_halves(batch[middle:])
+            return first[0] + second[0], first[1] + second[1]
+        self.trouble, self.succeeded_at = None, time.monotonic()
+        if any(rec.outcome is Outcome.FETCHING for rec in records):
+            self.to_fetch.set()
+        took = time.perf_counter() - begun
+        for (_, done, _), receipt in zip(batch, receipts, strict=True):
+            if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
+                done.set_result(receipt)
+        self._tell(records, receipts, took)
+        return len(batch), []
+
+    def _failed(self, batch: list[_Waiting], why: str) -> None:
+        now = time.monotonic()
+        if why != self.trouble or now - self._logged_at >= LOG_EVERY:
+            log.error("the database cannot commit", reason=why, deliveries=len(batch))
+            self._logged_at = now
+        self.trouble, self.failed_at = why, now
+        _answer_busy(batch)
 
     def _tell(self, records: Sequence[Record], receipts: Sequence[Receipt], took: float) -> None:
-        """Tells those who look on, after the senders: a fault of theirs must hold up no answer and no further commit."""
+        """Notify the observers, after the senders: an observer's error must delay no answer and no further commit."""
         for observer in self.observers:
             try:
                 observer(records, receipts, took)
             except Exception as fault:
                 log.error("a commit could not be told of", fault=type(fault).__name__, exc_info=fault)
 
-    async def _without_the_poisoned(self, batch: list[Waiting], fault: Exception) -> None:
-        """One delivery that cannot be committed must not sink the others: halves are tried until it stands alone."""
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            await self._commit(batch[:middle])
-            await self._commit(batch[middle:])
-            return
-        rec, done, wait = batch[0]
-        log.error(
-            "a delivery cannot be committed",
-            delivery_id=rec.delivery_id,
-            source_id=rec.source_id,
-            exc_info=None if isinstance(fault, Rejected) else fault,
-            fault=type(fault).__name__,
-        )
-        if rec.statements:
-            kept = replace(
-                rec,
-                statements=(),
-                outcome=Outcome.UNREADABLE,
-                reason="the registry could not store what this says",
-                notes=[],
-            )
-            await self._commit([(kept, done, wait)])
-        elif not done.done():
-            done.set_exception(Busy("the delivery cannot be stored"))
+
+def _answer_busy(batch: list[_Waiting]) -> None:
+    for _, done, _ in batch:
+        if not done.done():
+            done.set_exception(Busy("the database cannot commit"))

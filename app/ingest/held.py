@@ -1,9 +1,7 @@
-"""Held deliveries are taken up by themselves when their contact appears."""
-
-import asyncio
-from contextlib import suppress
+"""On-hold deliveries: processed by themselves once their contact appears."""
 
 from app.base.log import log
+from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
 from app.ingest.group_commit import Busy
 from app.ingest.reprocess import NotRecorded, Reprocessor
@@ -11,41 +9,32 @@ from app.store import contacts
 
 EVERY = 5.0  # seconds between two sweeps; a contact written here is met at once
 AT_ONCE = 200
+MOST_FAILED = 1_000  # deliveries whose fault is not logged again
 
 
 class OnHoldWorker:
-    """Looks for contacts that have appeared."""
+    """Finds deliveries on hold whose contact has appeared."""
 
     def __init__(self, store: Store, retry: Reprocessor) -> None:
         self._store, self._retry = store, retry
-        self._appeared = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._ending = False
+        self._failed: set[str] = set()  # deliveries whose fault was logged
+        self.loop = Loop("held", self.turn, EVERY, known=(Unavailable, Busy))
 
     def contact_appeared(self) -> None:
-        """A contact has new identities: sweep soon."""
-        self._appeared.set()
+        """Ask for a sweep soon: a contact has new identities."""
+        self.loop.wake()
 
-    def start(self) -> None:
-        """Begins to sweep; what waits since before this start is met first."""
-        self._appeared.set()
-        self._task = asyncio.create_task(self._run(), name="held")
-
-    async def stop(self) -> None:
-        """Ends after the delivery at hand."""
-        self._ending = True
-        self._appeared.set()
-        if self._task:
-            await self._task
-            self._task = None
+    async def turn(self) -> None:
+        """Process every delivery on hold whose contact exists. Raises Unavailable, Busy."""
+        await self.sweep()
 
     async def sweep(self) -> int:
-        """Takes up every held delivery whose contact is there; gives their number. Raises Unavailable, Busy."""
+        """Process every delivery on hold whose contact exists. Returns how many. Raises Unavailable, Busy."""
         taken = 0
         while rows := await contacts.awaited_by_now(self._store, AT_ONCE):
             before = taken
             for row in rows:
-                if self._ending:
+                if self.loop.ending:
                     return taken
                 try:
                     await self._retry.retry(row["account_id"], row["delivery_id"])
@@ -53,16 +42,20 @@ class OnHoldWorker:
                 except NotRecorded as why:
                     log.warning("a held delivery cannot be taken up", delivery_id=row["delivery_id"], reason=str(why))
                     await contacts.no_longer_awaited(self._store, row["account_id"], row["delivery_id"])
+                except (Unavailable, Busy):
+                    raise
+                except Exception as fault:  # the others are taken up all the same
+                    self._log(row["delivery_id"], fault)
             if taken == before:
                 break
         return taken
 
-    async def _run(self) -> None:
-        while not self._ending:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._appeared.wait(), EVERY)
-            self._appeared.clear()
-            try:
-                await self.sweep()
-            except (Unavailable, Busy) as fault:
-                log.warning("held deliveries wait for the database", reason=str(fault)[:300])
+    def _log(self, delivery_id: str, fault: Exception) -> None:
+        if delivery_id not in self._failed:
+            self._failed = {*self._failed, delivery_id} if len(self._failed) < MOST_FAILED else {delivery_id}
+            log.error(
+                "a held delivery failed; it stays held",
+                delivery_id=delivery_id,
+                fault=type(fault).__name__,
+                exc_info=fault,
+            )

@@ -1,4 +1,4 @@
-"""One delivery's way in, whole: from the bytes at the door to the answer. Start reading here."""
+"""The whole way of one delivery, from its bytes to the answer. Start reading here."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What the sender is told. `orders` and `delivery_id` only once they are durably committed.
+    """Holds the answer to a sender. `orders` and `delivery_id` are set only once they are on disk.
 
-    `kind` and `reason` (why it was rejected) are for the trace alone; the sender is not told.
+    `kind` and `reason` (why it was rejected) are for the trace; the sender does not get them.
     """
 
     outcome: Outcome
@@ -32,18 +32,18 @@ class WebhookAnswer:
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """Return the HTTP status."""
         return ANSWERS[self.outcome]
 
 
 class Receiver:
-    """The story of one delivery."""
+    """Takes one delivery from its bytes to its answer."""
 
     def __init__(self, source_cache: SourceCache, group_commit: GroupCommit, refused: RejectionCounter) -> None:
         self._source_cache, self._group_commit, self._refused = source_cache, group_commit, refused
 
     async def admit(self, source_id: str) -> Source | WebhookAnswer:
-        """The source, if it takes deliveries; else the answer. Asked before a body is read."""
+        """Return the source if it accepts deliveries, else the answer. Called before the body is read."""
         try:
             source = self._source_cache.source_at_once(source_id) or await self._source_cache.source(source_id)
         except (Unavailable, Sealed):
@@ -55,7 +55,7 @@ class Receiver:
         return source
 
     async def receive(self, source: Source, headers: RawHeaders, query_string: bytes, body: bytes) -> WebhookAnswer:
-        """Proves the delivery, reads it, commits it, answers."""
+        """Verify the delivery, read it, commit it, and return the answer."""
         received_at = clock.now()
         delivery = Delivery.arrived(
             headers, body, received_at=clock.moment(received_at), query_string=query_string, url=source.url
@@ -78,12 +78,12 @@ class Receiver:
         return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer, rec.kind)
 
     def prove(self, source: Source, delivery: Delivery, received_at: int) -> str:
-        """The secret that the signature was made with. Raises Unverified."""
+        """Return the secret that the signature was made with. Raises Unverified."""
         return source.adapter.scheme(source.options).verify(
             delivery, source.usable_secrets(received_at), delivery.received_at
         )
 
     def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> WebhookAnswer:
-        """Counts the rejection; gives the answer."""
+        """Count a rejected delivery and return the answer."""
         self._refused.count(source.account_id, source.id, outcome, reason, delivery.headers if delivery else {})
         return WebhookAnswer(outcome, reason=reason)

@@ -1,12 +1,11 @@
-"""What was refused, counted in memory and written now and then: a stranger costs a number, not a row."""
+"""Counts rejected deliveries in memory and writes them now and then: a forged one costs a number, not a row."""
 
-import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from app.base.clock import now
 from app.base.log import log
 from app.base.outcome import Outcome
+from app.base.supervisor import Loop
 from app.db.engine import Rejected, Store, Unavailable
 from app.store import rejections
 from app.store.rejections import SAMPLES, Rejection
@@ -18,56 +17,50 @@ LONGEST_WORD = 36  # a secret is longer, or should be
 
 
 def _told(value: str) -> str:
-    """A header's value without what could be an address or a secret: whoever is refused may have put anything there."""
+    """Return a header's value without what could be an address or a secret: the caller may have put anything there."""
     return " ".join(word for word in value[:200].split() if "@" not in word and len(word) < LONGEST_WORD)
 
 
 class RejectionCounter:
-    """The counters of one process. Bounded: only sources that exist are counted, by reasons of our own making."""
+    """Counts one process's rejections. Bounded: only existing sources, and reasons from a fixed list."""
 
     def __init__(self, store: Store, counted: Callable[[str, str, Outcome, str], None] | None = None) -> None:
         self._store, self._counted = store, counted
         self._counts: dict[tuple[str, str, str, str], Rejection] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._ending = asyncio.Event()
+        self.loop = Loop("rejections", self.flush, EVERY, known=(Unavailable,))
 
     def count(self, account_id: str, source_id: str, outcome: Outcome, reason: str, headers: Mapping[str, str]) -> None:
-        """One more."""
+        """Count one rejection."""
         if self._counted is not None:
             self._counted(account_id, source_id, outcome, reason)
         present = now()
-        refusal = Rejection(account_id, source_id, str(outcome), reason, 0, present, present)
-        refusal = self._counts.setdefault(refusal.key, refusal)
-        refusal.count += 1
-        refusal.last_at = present
         shown = {name: _told(headers[name]) for name in _SHOWN if name in headers}
-        refusal.samples = [*refusal.samples[-(SAMPLES - 1) :], {"at": present, "headers": shown}]
+        sample = {"at": present, "headers": shown}
+        self._add(Rejection(account_id, source_id, str(outcome), reason, 1, present, present, [sample]))
 
-    def start(self) -> None:
-        """Begins to write."""
-        self._task = asyncio.create_task(self._run(), name="refused")
+    def _add(self, more: Rejection) -> None:
+        known = self._counts.setdefault(more.key, more)
+        if known is not more:
+            known.count += more.count
+            known.first_at, known.last_at = min(known.first_at, more.first_at), max(known.last_at, more.last_at)
+            known.samples = sorted([*known.samples, *more.samples], key=lambda one: one["at"])[-SAMPLES:]
 
     async def stop(self) -> None:
-        """Writes what is left, then ends."""
-        self._ending.set()
-        if self._task:
-            await self._task
-            self._task = None
+        """Write what is left, then stop. Raises Unavailable."""
+        await self.loop.stop()
+        await self.flush()
 
     async def flush(self) -> None:
-        """Writes what was counted since the last time."""
+        """Write what was counted since the last time. Raises Unavailable; the counts are then kept."""
         counts, self._counts = self._counts, {}
         if not counts:
             return
         try:
             await rejections.add(self._store, list(counts.values()))
-        except (Unavailable, Rejected) as fault:
-            log.warning(
-                "refusals could not be written", reason=str(fault)[:300], lost=sum(one.count for one in counts.values())
-            )
-
-    async def _run(self) -> None:
-        while not self._ending.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), EVERY)
-            await self.flush()
+        except Rejected as fault:
+            lost = sum(one.count for one in counts.values())
+            log.error("rejections cannot be written", fault=type(fault).__name__, lost=lost)
+        except BaseException:
+            for one in counts.values():
+                self._add(one)
+            raise

@@ -1,4 +1,4 @@
-"""A recorded delivery, taken up again: read with today's adapter, what it said before taken back, committed anew."""
+"""Retries a recorded delivery: read with today's adapter, its old statements removed, committed again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,23 +16,22 @@ from app.store.delivery_record import Receipt, Record
 
 
 class NotRecorded(Exception):
-    """The delivery cannot be taken up: its body or its source is not there any more. The message says which."""
+    """Raised when a delivery cannot be retried: its body or its source no longer exists. The message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedDelivery:
-    """A delivery as it was recorded: its log row, its source today, and what arrived."""
+    """Holds a recorded delivery: its log row, its source today, and what arrived."""
 
     row: Row
     source: Source
     delivery: Delivery
 
     def read(self, document: bytes | Unfetched | None = None) -> Record:
-        """What it says to today's adapter; `document` as in `reading.read`."""
+        """Read it with today's adapter. `document` is as in `parse.read`."""
         rec = read(self.source, self.delivery, self.row["received_at"], again=self.row["id"], document=document)
         # The key under which it was recorded stays its own, even if today's adapter would find another.
         rec.dedupe_key = self.row["dedupe_key"]
-        rec.was = self.row["outcome"]
         if self.row["kind"] == rec.kind and self.row["digest"] != rec.digest:
             # A token in the body was blanked before it was kept: what the body was when it came still tells entries apart.
             rec.digest = self.row["digest"]
@@ -43,13 +42,13 @@ class RecordedDelivery:
 
 
 class Reprocessor:
-    """Takes deliveries up again."""
+    """Retries deliveries."""
 
     def __init__(self, store: Store, source_cache: SourceCache, group_commit: GroupCommit) -> None:
         self._store, self._source_cache, self._group_commit = store, source_cache, group_commit
 
     async def kept(self, account_id: str, delivery_id: str) -> RecordedDelivery | None:
-        """What is kept of a delivery; None when there is no such delivery. Raises NotKept, Unavailable."""
+        """Return a recorded delivery; None if there is no such delivery. Raises NotRecorded, Unavailable."""
         row = await deliveries.find(self._store, account_id, delivery_id)
         if row is None:
             return None
@@ -59,7 +58,10 @@ class Reprocessor:
         return kept
 
     async def kept_all(self, account_id: str, rows: Sequence[Row]) -> list[RecordedDelivery | NotRecorded]:
-        """What is kept of the deliveries of these log rows, each at its place; NotKept where it is not. Raises Unavailable."""
+        """Return the recorded deliveries of these log rows, in their order; NotRecorded where it cannot be retried.
+
+        Raises Unavailable.
+        """
         bodies = await deliveries.bodies(self._store, account_id, [row["id"] for row in rows])
         found: list[RecordedDelivery | NotRecorded] = []
         for row in rows:
@@ -81,13 +83,13 @@ class Reprocessor:
         return found
 
     async def commit(self, rec: Record) -> Receipt:
-        """What became of it this time. Raises Busy."""
+        """Commit the new reading. Raises Busy."""
         return await self._group_commit.commit(rec)
 
     async def retry(self, account_id: str, delivery_id: str) -> Receipt | None:
-        """Reads and commits it anew; a thin one is fetched again. None when there is no such delivery.
+        """Read and commit a delivery again; a thin one is fetched again. Returns None if there is no such delivery.
 
-        Raises NotKept, Busy, Unavailable.
+        Raises NotRecorded, Busy, Unavailable.
         """
         kept = await self.kept(account_id, delivery_id)
         return await self.commit(kept.read()) if kept else None

@@ -1,20 +1,19 @@
-"""What Prometheus is told. Counted in memory as it happens: to scrape costs no query.
+"""Prometheus metrics, counted in memory: a scrape costs no query.
 
-Bounded: at most so many sources have series of their own, what comes beyond is `other`; outcomes and reasons are words of
-ours. Whose sources they are is kept apart: an account's token sees its own, nobody else's.
+The number of series is bounded: sources beyond a limit are `other`. An account's token sees its own sources only.
 """
 
-import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.base.clock import now
 from app.base.outcome import Outcome
+from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
+from app.observability.readiness import WORDS
 from app.store import delivery_rollups, outbox
 from app.store.delivery_record import Receipt, Record
 
@@ -27,10 +26,12 @@ _BATCH = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """The counts of one process."""
+    """Counts for one process."""
 
-    def __init__(self, store: Store, waiting: Callable[[], int]) -> None:
-        self._store, self._waiting = store, waiting
+    def __init__(
+        self, store: Store, waiting: Callable[[], int], not_ready: Callable[[], Collection[str]] = tuple
+    ) -> None:
+        self._store, self._waiting, self._not_ready = store, waiting, not_ready
         self._deliveries: dict[tuple[str, str, str], int] = {}  # account, source, outcome
         self._refused: dict[tuple[str, str], int] = {}  # outcome, reason
         self._sources: set[tuple[str, str]] = set()
@@ -48,13 +49,12 @@ class Metrics:
         self._up = self._fetches = self._held = self._events = self._failing = 0
         self._oldest_fetch_at: int | None = None
         self._oldest_event_at: int | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._ending = asyncio.Event()
+        self.loop = Loop("metrics", self.poll, EVERY)
 
     # -- What happens -----------------------------------------------------------------------------------------------
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A batch is on disk."""
+        """Count a batch that was committed."""
         self._batch.observe(len(records))
         self._commit.observe(seconds)
         present = now()
@@ -64,12 +64,12 @@ class Metrics:
                 self._acknowledged.observe(max(0, present - rec.received_at) / 1e6)
 
     def refused(self, account_id: str, source_id: str, outcome: Outcome, reason: str) -> None:
-        """A delivery was refused."""
+        """Count a rejected delivery."""
         self._count(account_id, source_id, outcome)
         self._refused[outcome, reason] = self._refused.get((outcome, reason), 0) + 1
 
     def told(self, ended: str) -> None:
-        """An attempt to tell a subscriber of an event ended: `delivered` or `failed`."""
+        """Count an attempt to deliver an event: `delivered` or `failed`."""
         self._told[ended] += 1
 
     def _count(self, account_id: str, source_id: str, outcome: str) -> None:
@@ -84,25 +84,8 @@ class Metrics:
 
     # -- What stands ------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begins to look now and then at what no event tells of."""
-        self._task = asyncio.create_task(self._run(), name="metrics")
-
-    async def stop(self) -> None:
-        """Ends."""
-        self._ending.set()
-        if self._task:
-            await self._task
-            self._task = None
-
-    async def _run(self) -> None:
-        while not self._ending.is_set():
-            await self.poll()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), EVERY)
-
     async def poll(self) -> None:
-        """Asks the engine once."""
+        """Read from the engine once."""
         try:
             found = await delivery_rollups.waiting_everywhere(self._store)
             events = await outbox.waiting_everywhere(self._store)
@@ -118,7 +101,7 @@ class Metrics:
     # -- What is told -----------------------------------------------------------------------------------------------
 
     def text(self, account_id: str | None, *, every_source: bool = False) -> bytes:
-        """Prometheus' text format: sums for everybody; by source for an account's token, or all of them."""
+        """Return Prometheus' text format: sums for everybody; per source for an account's token, or of all sources."""
         service = CollectorRegistry(auto_describe=False)
         service.register(_Scrape(lambda: self._families(account_id, every_source)))
         return generate_latest(service)
@@ -148,7 +131,14 @@ class Metrics:
         for ended, count in self._told.items():
             told.add_metric([ended], count)
         yield told
+        not_ready = GaugeMetricFamily(
+            "orders_not_ready", "What keeps a delivery from being committed now; the log says why.", labels=["check"]
+        )
+        for check in WORDS:
+            not_ready.add_metric([check], int(check in self._not_ready()))
+        yield not_ready
         for name, words, value in (
+            ("orders_ready", "Whether a delivery would be committed now.", int(not self._not_ready())),
             ("orders_commit_queue", "Deliveries that wait for the next commit.", self._waiting()),
             ("orders_fetches_waiting", "Thin deliveries whose order is still to be read.", self._fetches),
             ("orders_oldest_fetch_seconds", "Since when the oldest of these waits.", _age(self._oldest_fetch_at)),
@@ -162,7 +152,7 @@ class Metrics:
 
 
 def _age(at: int | None) -> float:
-    """Seconds since then."""
+    """Return the seconds since then."""
     return 0.0 if at is None else max(0.0, time.time() - at / 1e6)
 
 
@@ -171,5 +161,5 @@ class _Scrape:
         self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        """As prometheus_client asks."""
+        """Yield the metrics, as prometheus_client asks."""
         return self._families()

@@ -1,22 +1,22 @@
-"""The log as it grows, for whoever watches: what this process commits is handed on; what others do is looked for.
+"""The live log: what this process commits is pushed to watchers; other processes' commits are polled.
 
-A watcher costs a queue, not a query, and is told what has gathered a few times a second, not each delivery by itself. What
-it is told is made once for all of them. One that reads too slowly, or while more comes than anybody could read, is told the
-newest and how many it missed; intake waits for nobody who watches.
+A watcher costs a queue, not a query. It gets what has gathered a few times a second, serialized once for all. A watcher
+that is too slow gets the newest and the number it missed. Intake never waits for watchers.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from time import monotonic
 from typing import Any
 
 from app.base.clock import now
 from app.base.ids import first_id
-from app.base.log import log
 from app.base.outcome import RECORDED
-from app.db.engine import Rejected, Store, Unavailable
+from app.base.supervisor import Loop
+from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.store import deliveries
 from app.store.deliveries import SLACK, DeliveryFilter
@@ -30,7 +30,7 @@ AT_ONCE = 1000  # deliveries that one look takes in, the newest
 
 
 class TailRow:
-    """A row of the log on its way to those who watch."""
+    """Holds a row of the log on its way to watchers."""
 
     def __init__(self, make: Callable[[], Row]) -> None:
         self._make = make
@@ -38,12 +38,12 @@ class TailRow:
 
     @cached_property
     def row(self) -> Row:
-        """The row."""
+        """Return the row."""
         return self._make()
 
 
 class Watcher:
-    """One who watches: `next` gives lines of the log as they come."""
+    """Receives the log: `next` returns rows as they come."""
 
     def __init__(self, account_id: str, wanted: DeliveryFilter) -> None:
         self.account_id, self._wanted = account_id, wanted
@@ -55,7 +55,7 @@ class Watcher:
         self.ended = False
 
     def offer(self, lines: Sequence[TailRow]) -> None:
-        """Takes those that are wanted."""
+        """Take those rows that match the filter."""
         if not self._everything:
             lines = [line for line in lines if deliveries.matches(line.row, self._wanted)]
         if not lines:
@@ -66,18 +66,19 @@ class Watcher:
         self._came.set()
 
     def gap(self) -> None:
-        """Some were not even looked at; nobody knows how many."""
+        """Note that some rows were not looked at; their number is unknown."""
         self._missed = None
         self._came.set()
 
     def end(self) -> None:
-        """Nothing will come any more."""
+        """Note that nothing more will come."""
         self.ended = True
         self._came.set()
 
     async def next(self, retry_policy: float) -> tuple[list[TailRow], int | None]:
-        """What has come, and how many were missed since the last time, None if that is not known; nothing after so many
-        seconds in which none came.
+        """Return the rows that came, and how many were missed since the last call.
+
+        The number is None if it is unknown. Returns nothing after this many seconds without a row.
         """
         if not self._came.is_set():
             try:
@@ -95,46 +96,44 @@ class Watcher:
 
 
 class Tail:
-    """The watchers of one process, and what they are shown."""
+    """Feeds the watchers of one process."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._watchers: set[Watcher] = set()
         self._ending = False
-        self._task: asyncio.Task[None] | None = None
         self._seen: dict[str, None] = {}  # on PostgreSQL: what was shown already
-        self._again: set[asyncio.Task[None]] = set()
+        self._since: int | None = None  # when the first of the watchers came
+        self._upto: dict[str, str] = {}  # where the last look ended, by account
+        self.loop = Loop("tail", self._look, known=(Unavailable,))
 
     def watch(self, account_id: str, wanted: DeliveryFilter) -> Watcher:
-        """A new watcher; it must leave again."""
+        """Add a watcher. The caller must remove it with `leave`."""
         watcher = Watcher(account_id, wanted)
         if self._ending:
             watcher.end()
         self._watchers.add(watcher)
-        if not self._store.on_sqlite and self._task is None and not self._ending:
-            self._task = asyncio.create_task(self._look(), name="tail")
+        if not self._store.on_sqlite:
+            self.loop.wake()
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
-        """It watches no more."""
+        """Remove a watcher."""
         self._watchers.discard(watcher)
 
     def end(self) -> None:
-        """Lets every watcher go: the server is ending, and would wait for them."""
+        """End every watcher: the server is stopping, and would wait for them."""
         self._ending = True
         for watcher in self._watchers:
             watcher.end()
 
     async def stop(self) -> None:
-        """Ends the looking."""
+        """Stop polling."""
         self.end()
-        for task in (self._task, *self._again):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*filter(None, (self._task, *self._again)), return_exceptions=True)
+        await self.loop.stop(patience=0)
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """What this process has just written."""
+        """Show what this process has just committed."""
         if not self._watchers:
             return
         present = now()
@@ -156,7 +155,7 @@ class Tail:
         return {watcher.account_id for watcher in self._watchers}
 
     def _first(self, delivery_id: str) -> bool:
-        """Whether it was not shown yet. On SQLite nobody else could have."""
+        """Return whether the row was not shown yet. On SQLite nobody else could have shown it."""
         if self._store.on_sqlite:
             return True
         if delivery_id in self._seen:
@@ -171,35 +170,30 @@ class Tail:
 
     def _soon(self, account_id: str, delivery_ids: list[str]) -> None:
         async def show() -> None:
-            try:
+            with suppress(Unavailable):
                 rows = await deliveries.find_all(self._store, account_id, delivery_ids)
-            except (Unavailable, Rejected):
-                return
-            self._show(account_id, [_line(row) for row in rows])
+                self._show(account_id, [_line(row) for row in rows])
 
-        task = asyncio.create_task(show(), name="tail: taken up again")
-        self._again.add(task)
-        task.add_done_callback(self._again.discard)
+        self.loop.spawn(show(), "tail: taken up again")
 
-    async def _look(self) -> None:
-        """What other processes have committed: rows with ids from a little before now on that were not shown yet."""
-        since = now()
-        upto: dict[str, str] = {}  # where the last look ended, by account
-        while self._watchers and not self._ending:
-            await asyncio.sleep(EVERY)
-            try:
-                for account_id in self._accounts():
-                    than = first_id("dlv", max(since, now() - SLACK))
-                    ids = await deliveries.newest_ids(self._store, account_id, than=than, limit=AT_ONCE)
-                    if ids:
-                        gap = len(ids) == AT_ONCE and ids[-1] > upto.get(account_id, than)
-                        upto[account_id] = ids[0]
-                        await self._of_others(account_id, ids, gap=gap)
-            except (Unavailable, Rejected) as fault:
-                log.warning("the log cannot be followed", reason=str(fault)[:300])
-            for old in list(self._seen)[: -10 * AT_ONCE]:
-                del self._seen[old]
-        self._task = None
+    async def _look(self) -> float | None:
+        """Show what other processes have committed: rows with recent ids that were not shown yet."""
+        if not self._watchers or self._store.on_sqlite:
+            self._since, self._upto = None, {}
+            return None
+        if self._since is None:
+            self._since = now()
+            return EVERY
+        for account_id in self._accounts():
+            than = first_id("dlv", max(self._since, now() - SLACK))
+            ids = await deliveries.newest_ids(self._store, account_id, than=than, limit=AT_ONCE)
+            if ids:
+                gap = len(ids) == AT_ONCE and ids[-1] > self._upto.get(account_id, than)
+                self._upto[account_id] = ids[0]
+                await self._of_others(account_id, ids, gap=gap)
+        for old in list(self._seen)[: -10 * AT_ONCE]:
+            del self._seen[old]
+        return EVERY
 
     async def _of_others(self, account_id: str, delivery_ids: list[str], *, gap: bool) -> None:
         await asyncio.sleep(SETTLES)

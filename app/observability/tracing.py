@@ -1,7 +1,7 @@
-"""Exports spans with OpenTelemetry's SDK. Loaded only where an exporter of traces is configured.
+"""Exports the spans of `base/spans.py` with OpenTelemetry. Loaded only where an exporter is configured.
 
-A span holds ids, words of ours and times. It never holds what came in, a body, a header, an identity, and a fault only by
-its kind: its words may quote a customer.
+A span has ids, fixed words and times. It never has a body, a header or an identity, and of an error only its type: the
+message may quote a customer.
 """
 
 import asyncio
@@ -42,27 +42,27 @@ _FROM_CALLER = TraceContextTextMapPropagator()
 
 
 class Tracing(spans.Tracer):
-    """The exporting tracer of one process."""
+    """Makes and exports the spans of one process."""
 
     def __init__(self) -> None:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._tracer = self._provider.get_tracer(NAME, version(NAME))
 
     def start(self) -> None:
-        """Begins to export, in a thread of its own. What it cannot send it drops; nothing waits for it."""
+        """Start to export, in a thread of its own. What cannot be sent is dropped; nobody waits for it."""
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a line each time; `_Exporter` says it once
         self._provider.add_span_processor(BatchSpanProcessor(_Exporter()))
         spans.use(self)
 
     async def stop(self) -> None:
-        """Sends what is left, if the collector answers soon."""
+        """Send what is left, if the collector answers soon."""
         spans.use(None)
         ending = threading.Thread(target=self._provider.shutdown, name="spans: the last", daemon=True)
         ending.start()
         await asyncio.to_thread(ending.join, ENDS_WITHIN)
 
     def span(self, name: str, kind: spans.Kind) -> spans.Span:
-        """Begins a part of what happens now."""
+        """Return a span around a part of the current work."""
         parent = _parent.get()
         if parent is None:
             return spans.NOT_RECORDED
@@ -71,7 +71,7 @@ class Tracing(spans.Tracer):
     def trace(
         self, name: str, headers: Iterable[tuple[bytes, bytes]] | None, links: Sequence[spans.Span]
     ) -> spans.Span:
-        """Begins a trace, unless it is not among those that are sampled."""
+        """Return a span that starts a trace; one that is not recorded if it is not sampled."""
         about = [one.span for one in links if isinstance(one, RecordedSpan) and one.span.is_recording()]
         if links and not about:
             return spans.NOT_RECORDED
@@ -89,7 +89,7 @@ class Tracing(spans.Tracer):
 
 
 class RecordedSpan(spans.Span):
-    """A span that is exported; what happens in its block is a part of it."""
+    """Records a span. What happens in its block is a part of it."""
 
     __slots__ = ("_before", "span")
 
@@ -97,7 +97,7 @@ class RecordedSpan(spans.Span):
         self.span = span
 
     def set(self, **attributes: spans.Attribute) -> None:
-        """Adds attributes, under `orders.` where OpenTelemetry's conventions have no name."""
+        """Add attributes, under `orders.` where OpenTelemetry's conventions have no name."""
         for name, value in attributes.items():
             if value is not None:
                 short = value if isinstance(value, int) else str(value)[:MOST_LETTERS]
@@ -118,12 +118,12 @@ class RecordedSpan(spans.Span):
 
 
 class _Exporter(OTLPSpanExporter):
-    """OpenTelemetry's own, configured by its environment; says once that it cannot send, and once that it can again."""
+    """Exports spans as OpenTelemetry's own exporter does; logs once that it cannot, and once that it can again."""
 
     _well = True
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Sends a batch."""
+        """Send a batch."""
         result = super().export(spans)
         well = result is SpanExportResult.SUCCESS
         if well != self._well:
@@ -136,7 +136,7 @@ class _Exporter(OTLPSpanExporter):
 
 
 def _callers(headers: Iterable[tuple[bytes, bytes]]) -> Context:
-    """The caller's trace (W3C Trace Context), if exactly one `traceparent` says which.
+    """Return the caller's trace (W3C Trace Context), if there is exactly one `traceparent`.
 
     `tracestate` is left out: nothing here reads it, and it would carry the caller's words to the collector.
     """
@@ -147,7 +147,7 @@ def _callers(headers: Iterable[tuple[bytes, bytes]]) -> Context:
 
 
 def _resource() -> Resource:
-    """What the environment says of this service; its name and version unless it does."""
+    """Return the service's description from the environment, else its name and version."""
     ours = {SERVICE_NAME: NAME, SERVICE_VERSION: version(NAME)}
     said = {name: value for name, value in Resource.create().attributes.items() if not _nameless(name, value)}
     return Resource({**ours, **said})

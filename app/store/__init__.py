@@ -1,1 +1,1 @@
-"""The only modules with SQL about a noun, one module per noun. They import app.db, app.base and the contract."""
+"""SQL about a noun, one module per noun, and nowhere else. Imports app.db, app.base and the contract."""

@@ -1,26 +1,22 @@
-"""Which contact an order belongs to: found through its identities, or made. Only this room decides it."""
+"""Identity resolution: the contact an order belongs to is found through its identities, or created.
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+Decided only here.
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.base.clock import now
 from app.base.identity import KINDS
 from app.base.ids import new_id
-from app.db.alike import Alike
-from app.db.statements import Among, Insert, Lookup, Plan, SqlStatement
+from app.db.statements import Insert, Lookup, Plan
 
 _IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
-_IDENTITIES = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
 _INSERT_CONTACT = Insert("contacts")
 _INSERT_IDENTITY = Insert("identities", on_conflict="skip")
-
 _CONFLICT = Insert("conflicts", on_conflict="replace")
 
 Identity = tuple[str, str]
-
-
-MANY = 256  # identities, or rows, from which on the ways of large transactions are the cheaper ones
 _RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
@@ -28,18 +24,8 @@ def _precedence(one: Identity) -> int:
     return _RANKS[one[0]]
 
 
-def sorted_by_kind(identities: Iterable[Identity]) -> dict[str, list[str]]:
-    """Identities by kind, each once and in order, as their index has them."""
-    kinds: dict[str, set[str]] = {}
-    for kind, value in identities:
-        if (values := kinds.get(kind)) is None:
-            values = kinds[kind] = set()
-        values.add(value)
-    return {kind: sorted(values) for kind, values in sorted(kinds.items())}
-
-
 class ContactResolution:
-    """The contacts that a transaction meets."""
+    """Resolves the contacts of one transaction."""
 
     def __init__(self) -> None:
         self._by_identity: dict[tuple[str, str, str], str] = {}
@@ -49,32 +35,17 @@ class ContactResolution:
         self._conflicts: dict[tuple[str, str, str, str], tuple[object, ...]] = {}
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
-        """Reads whom these identities (account, kind, value) belong to."""
-        keys = sorted(set(wanted))
-        if len(keys) > MANY:
-            for account_id, group in groupby(keys, key=lambda key: key[0]):
-                yield from self.load_many(account_id, (key[1:] for key in group))
-        elif keys:
-            for row in (yield _IDENTITY.many(keys)):
-                self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
-
-    def load_many(self, account_id: str, wanted: Iterable[Identity]) -> Plan[None]:
-        """The same for one account, whose identities are many."""
-        yield from self.load_sorted(account_id, sorted_by_kind(wanted))
-
-    def load_sorted(self, account_id: str, wanted: Mapping[str, Sequence[str]]) -> Plan[None]:
-        """The same of what `sorted_by_kind` gave."""
-        for kind, values in wanted.items():
-            for value, contact_id in (yield _IDENTITIES.many(values, account_id=account_id, kind=kind)):
-                self._by_identity[account_id, kind, value] = contact_id
+        """Read which contacts these identities (account, kind, value) belong to."""
+        for row in (yield _IDENTITY.many(sorted(set(wanted)))):
+            self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
 
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
-        """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
+        """Return the contact of the strongest identity, and whether another identity belongs to somebody else."""
         found, conflict, _ = self.match(account_id, sorted(identities, key=_precedence))
         return found, conflict
 
     def match(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool, bool]:
-        """The same of identities in the order in which they are believed; and whether any is not known yet."""
+        """Return the same for identities in order of strength, and whether any of them is unknown."""
         found: str | None = None
         conflict = news = False
         for kind, value in identities:
@@ -90,7 +61,7 @@ class ContactResolution:
     def make(
         self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None
     ) -> str:
-        """A new contact with these identities; under this id, when it comes from another registry with one."""
+        """Create a contact with these identities. `contact_id` is its id in another registry, if it has one."""
         contact_id = contact_id or new_id("cnt")
         present = now()
         crm_id = None
@@ -103,7 +74,7 @@ class ContactResolution:
         return contact_id
 
     def teach(self, account_id: str, contact_id: str, identities: Sequence[Identity], source_id: str | None) -> None:
-        """Further identities of a contact; one that is known already stays with whom it is known to belong to."""
+        """Add identities to a contact. One that belongs to another contact stays there."""
         present = now()
         for kind, value in identities:
             key = (account_id, kind, value)
@@ -121,20 +92,14 @@ class ContactResolution:
         return self._crm_ids.get(contact_id) == crm_id
 
     def made(self) -> frozenset[str]:
-        """The ids of the contacts that are new."""
+        """Return the ids of the contacts that were created."""
         return frozenset(str(row[1]) for row in self._made)
 
     def save(self) -> Plan[None]:
-        """Writes what is new."""
+        """Write what is new."""
         if self._made:
-            yield _put(_INSERT_CONTACT, self._made)
+            yield _INSERT_CONTACT.many(self._made)
         if self._learnt:
-            yield _put(_INSERT_IDENTITY, list(self._learnt.values()))
+            yield _INSERT_IDENTITY.many(list(self._learnt.values()))
         if self._conflicts:
             yield _CONFLICT.many(list(self._conflicts.values()))
-
-
-def _put(insert: Insert, rows: Sequence[tuple[Any, ...]]) -> SqlStatement:
-    if len(rows) < MANY:
-        return insert.many(rows)
-    return Alike(insert, list(zip(*sorted(rows), strict=True)))  # by key, as the table's own index has them

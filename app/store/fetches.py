@@ -1,8 +1,12 @@
-"""The only room that speaks SQL about fetches that wait: who asks for what, when, and never two for one delivery."""
+"""The queue of orders to be read from sources' APIs: claimed, tried again, given up."""
 
 from app.base.outcome import Outcome
 from app.db.engine import Store
-from app.db.statements import AdvisoryLock, Plan, Row, Sql
+from app.db.statements import Plan, Row, Sql
+from app.store.delivery_rollups import COUNTED_BY, move_counts
+from app.store.lease import Lease
+
+LEASE = Lease("fetches", ("account_id", "delivery_id"))
 
 _DUE = """
 WITH busy AS (
@@ -19,7 +23,7 @@ WHERE d.place + COALESCE(b.claims, 0) <= :per_source ORDER BY d.next_at, d.deliv
 
 
 async def claim(store: Store, *, present: int, until: int, per_source: int, limit: int) -> list[Row]:
-    """Fetches that are due, now this caller's until that time; of a source at most `per_source` over all processes.
+    """Claim fetches that are due, until that time; at most `per_source` of a source over all processes.
 
     Each row: account_id, delivery_id, source_id, attempts (made before this one).
     """
@@ -30,20 +34,17 @@ async def claim(store: Store, *, present: int, until: int, per_source: int, limi
         return []
 
     def plan() -> Plan[list[Row]]:
-        yield AdvisoryLock([("fetches",)])  # one process after the other, or the limit would be each one's own
+        yield LEASE.turn
         rows: list[Row] = yield Sql(_DUE, present=present, per_source=per_source, limit=limit)
         for row in rows:
-            yield Sql(
-                "UPDATE fetches SET claimed_until = :until WHERE account_id = :account_id AND delivery_id = :id",
-                until=until, account_id=row["account_id"], id=row["delivery_id"],
-            )  # fmt: skip
+            yield LEASE.take(row, until)
         return rows
 
     return await store.commit(plan)
 
 
 async def again(store: Store, row: Row, *, at: int, reason: str, whole_source: bool) -> None:
-    """Lets go of a claim: to be asked again at that time. With `whole_source`, nothing of the source is asked before."""
+    """Release a claim, to fetch again at that time. With `whole_source`, nothing of the source is fetched before."""
 
     def plan() -> Plan[None]:
         yield Sql(
@@ -66,35 +67,30 @@ async def again(store: Store, row: Row, *, at: int, reason: str, whole_source: b
     await store.commit(plan)
 
 
-async def release(store: Store) -> None:
-    """Lets go of every claim. Only where one process uses the database: those that it held before it ended."""
-
-    def plan() -> Plan[None]:
-        yield Sql("UPDATE fetches SET claimed_until = 0 WHERE claimed_until > 0")
-
-    await store.commit(plan)
-
-
 async def give_up(store: Store, account_id: str, delivery_id: str, reason: str) -> None:
-    """Nothing is fetched for this delivery any more; one that was still waiting ends as unfetched."""
+    """Stop fetching for this delivery. If it was still waiting, it ends as unfetched."""
 
     def plan() -> Plan[None]:
         yield Sql(
             "DELETE FROM fetches WHERE account_id = :account_id AND delivery_id = :id",
             account_id=account_id, id=delivery_id,
         )  # fmt: skip
-        yield Sql(
+        ended: list[Row] = yield Sql(
             "UPDATE deliveries SET outcome = :unfetched, reason = :reason "
-            "WHERE account_id = :account_id AND id = :id AND outcome = :fetching",
+            f"WHERE account_id = :account_id AND id = :id AND outcome = :fetching RETURNING {COUNTED_BY}",
             account_id=account_id, id=delivery_id, reason=reason,
             unfetched=str(Outcome.UNFETCHED), fetching=str(Outcome.FETCHING),
         )  # fmt: skip
+        yield from move_counts(ended, Outcome.FETCHING, Outcome.UNFETCHED)
 
     await store.commit(plan)
 
 
 async def new_key(store: Store, account_id: str, source_id: str, present: int, refused: str) -> None:
-    """The source has another key: what waits, and what ended with a reason that begins so, is asked for at once."""
+    """Fetch at once, because the source has a new key.
+
+    This concerns what waits, and what ended with a reason that begins with `refused`.
+    """
 
     def plan() -> Plan[None]:
         yield Sql(
@@ -104,12 +100,13 @@ async def new_key(store: Store, account_id: str, source_id: str, present: int, r
             present=present, account_id=account_id, source_id=source_id,
             unfetched=str(Outcome.UNFETCHED), refused=f"{refused}%",
         )  # fmt: skip
-        yield Sql(
+        waiting: list[Row] = yield Sql(
             "UPDATE deliveries SET outcome = :fetching WHERE account_id = :account_id AND source_id = :source_id "
-            "AND outcome = :unfetched AND reason LIKE :refused",
+            f"AND outcome = :unfetched AND reason LIKE :refused RETURNING {COUNTED_BY}",
             fetching=str(Outcome.FETCHING), account_id=account_id, source_id=source_id,
             unfetched=str(Outcome.UNFETCHED), refused=f"{refused}%",
         )  # fmt: skip
+        yield from move_counts(waiting, Outcome.UNFETCHED, Outcome.FETCHING)
         yield Sql(
             "UPDATE fetches SET next_at = :present WHERE account_id = :account_id AND source_id = :source_id AND next_at > :present",
             present=present, account_id=account_id, source_id=source_id,
@@ -119,13 +116,13 @@ async def new_key(store: Store, account_id: str, source_id: str, present: int, r
 
 
 async def waiting(store: Store) -> tuple[int, int | None]:
-    """How many fetches wait, and when the oldest of them was due."""
+    """Return how many fetches wait, and when the oldest was due."""
     row = await store.one("SELECT COUNT(*) AS many, MIN(next_at) AS oldest FROM fetches")
     return (row["many"], row["oldest"]) if row else (0, None)
 
 
 async def waiting_of(store: Store, account_id: str, source_id: str) -> int:
-    """How many fetches of one source wait."""
+    """Return how many fetches of one source wait."""
     row = await store.one(
         "SELECT COUNT(*) AS many FROM fetches WHERE account_id = :account_id AND source_id = :source_id",
         account_id=account_id, source_id=source_id,

@@ -1,15 +1,14 @@
-"""The transaction that takes contacts of a file in: found by id, by the CRM's id or by what else they are known by, or made."""
+"""The transaction that imports contacts: found by id, CRM id or another identity, or created."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from app.base.identity import KINDS
-from app.base.ids import new_ids
+from app.base.ids import new_id
 from app.base.outcome import Outcome
 from app.base.tabular import Fault
-from app.db.statements import AdvisoryLock, Among, Insert, Plan
+from app.db.statements import AdvisoryLock, Insert, Lookup, Plan
 from app.store import order_owners
 from app.store.import_orders import ERASED, DryRunDone, ImportReport, survivors
 from app.store.tombstones import matched_each
@@ -17,8 +16,8 @@ from app.store.tombstones import matched_each
 _COLUMNS = (
     "account_id", "id", "crm_id", "name", "owner_id", "merged_into", "by_webhook", "created_at", "updated_at",
 )  # fmt: skip
-_CONTACT = Among("contacts", _COLUMNS, fixed=("account_id",), by="id", for_update=True)
-_IDENTITY = Among("identities", ("value", "contact_id"), fixed=("account_id", "kind"), by="value")
+_CONTACT = Lookup("contacts", _COLUMNS, by=("account_id", "id"), for_update=True)
+_IDENTITY = Lookup("identities", ("kind", "value", "contact_id"), by=("account_id", "kind", "value"))
 _SAVE_CONTACT = Insert("contacts", on_conflict="replace", columns=_COLUMNS)
 _INSERT_IDENTITY = Insert("identities", on_conflict="skip")
 
@@ -27,7 +26,7 @@ Identity = tuple[str, str]
 
 @dataclass(slots=True)
 class ContactRow:
-    """A row that is well-formed; `identities` without the CRM's id. Times are microseconds."""
+    """Holds a valid row. `identities` are without the CRM id. Times are microseconds."""
 
     line: int
     id: str | None
@@ -40,7 +39,7 @@ class ContactRow:
 
     @property
     def all_identities(self) -> list[Identity]:
-        """With the CRM's id, the most believed first."""
+        """Return the identities with the CRM id, strongest first."""
         known = sorted(self.identities, key=lambda one: KINDS.index(one[0]))
         return [("crm", self.crm_id), *known] if self.crm_id else known
 
@@ -51,24 +50,24 @@ def _names(account_id: str, rows: Iterable[ContactRow]) -> Iterator[tuple[str, .
             yield ("identity", account_id, kind, value)
 
 
-def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, rehearse: bool) -> Plan[ImportReport]:
-    """Takes these rows in. Raises Rehearsed."""
-    # Alone, because a row may say who owns a contact: see `owning`.
+def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, dry_run: bool) -> Plan[ImportReport]:
+    """Import these rows; `present` is in microseconds. Raises DryRunDone."""
+    # Alone, because a row may say who owns a contact: see `order_owners`.
     yield AdvisoryLock([*_names(account_id, rows), ("people", account_id)])
     report = ImportReport()
     part = _Part(account_id, present, report)
     rows = yield from part.living(rows)
     yield from part.load(rows)
-    for row, new_id in zip(rows, new_ids("cnt", len(rows)), strict=True):
-        part.apply(row, new_id)
+    for row in rows:
+        part.apply(row)
     yield from part.save()
-    if rehearse:
+    if dry_run:
         raise DryRunDone(report)
     return report
 
 
 class _Part:
-    """What one transaction knows of the rows' contacts."""
+    """Holds what one transaction knows about the rows' contacts."""
 
     def __init__(self, account_id: str, present: int, report: ImportReport) -> None:
         self._account_id, self._present, self._report = account_id, present, report
@@ -81,7 +80,7 @@ class _Part:
         self._owned_anew: set[str] = set()  # contacts that were there and now have another owner
 
     def living(self, rows: Sequence[ContactRow]) -> Plan[list[ContactRow]]:
-        """The rows without those of people who were erased."""
+        """Return the rows without those of erased people."""
         proofs = yield from matched_each(self._account_id, [row.all_identities for row in rows])
         for row, proof in zip(rows, proofs, strict=True):
             if proof is not None:
@@ -89,21 +88,18 @@ class _Part:
         return [row for row, proof in zip(rows, proofs, strict=True) if proof is None]
 
     def load(self, rows: Sequence[ContactRow]) -> Plan[None]:
-        """Reads whom these rows may be about."""
+        """Read whom these rows may concern."""
         self._survivors = yield from survivors(self._account_id, {row.id for row in rows if row.id})
-        keys = sorted({one for row in rows for one in row.all_identities})
-        for kind, group in groupby(keys, key=lambda one: one[0]):
-            values = [value for _, value in group]
-            for value, contact_id in (yield _IDENTITY.many(values, account_id=self._account_id, kind=kind)):
-                self._owners[kind, value] = contact_id
-                self._known.add((kind, value))
+        keys = sorted({(self._account_id, *one) for row in rows for one in row.all_identities})
+        for found in (yield _IDENTITY.many(keys)):
+            self._owners[found["kind"], found["value"]] = found["contact_id"]
+            self._known.add((found["kind"], found["value"]))
         ids = sorted({*self._owners.values(), *self._survivors.values()})
-        for found in (yield _CONTACT.many(ids, account_id=self._account_id)):
-            contact = dict(zip(_COLUMNS, found, strict=True))
+        for contact in (yield _CONTACT.many([(self._account_id, one) for one in ids])):
             self._contacts[contact["id"]] = contact
 
-    def apply(self, row: ContactRow, new_id: str) -> None:
-        """Makes the row's contact, or tells it what the row knows beyond."""
+    def apply(self, row: ContactRow) -> None:
+        """Create the row's contact, or add what the row knows beyond."""
         contact = self._find(row)
         created = contact is None
         if contact is None:
@@ -112,7 +108,7 @@ class _Part:
                     self._report.faults, row, "id", f"there is no contact {row.id}, and the row names nothing else"
                 )
                 return
-            contact = self._make(row, new_id)
+            contact = self._make(row)
         elif row.crm_id and contact["crm_id"] not in (None, row.crm_id) and not self._answers(row.crm_id, contact):
             self._say(self._report.faults, row, "crm_id", "the CRM knows this contact under another id")
             return
@@ -139,7 +135,7 @@ class _Part:
         self._report.count(Outcome.CREATED if created else Outcome.UPDATED if changes or learnt else Outcome.UNCHANGED)
 
     def _find(self, row: ContactRow) -> dict[str, Any] | None:
-        """The one of the id; of the CRM's id; else the first that is known by the rest and that the CRM has no other id for."""
+        """Return the contact with the row's id, else with its CRM id, else with another identity and no other CRM id."""
         if row.id and (named := self._survivors.get(row.id)):
             return self._contacts[named]
         owners = [self._contacts[owner] for one in row.all_identities if (owner := self._owners.get(one))]
@@ -149,11 +145,11 @@ class _Part:
         return None
 
     def _answers(self, crm_id: str, contact: dict[str, Any]) -> bool:
-        """Whether the contact is known by this id of the CRM's as well, because another was merged into it."""
+        """Return whether the contact also has this CRM id, because another contact was merged into it."""
         return bool(self._owners.get(("crm", crm_id)) == contact["id"])
 
-    def _make(self, row: ContactRow, new_id: str) -> dict[str, Any]:
-        contact_id = row.id if row.id and row.id not in self._contacts else new_id
+    def _make(self, row: ContactRow) -> dict[str, Any]:
+        contact_id = row.id if row.id and row.id not in self._contacts else new_id("cnt")
         contact = {
             "account_id": self._account_id, "id": contact_id, "crm_id": row.crm_id, "name": row.name,
             "owner_id": row.owner_id, "merged_into": None, "by_webhook": False,
@@ -165,7 +161,7 @@ class _Part:
         return contact
 
     def _changes(self, row: ContactRow, contact: dict[str, Any]) -> dict[str, Any]:
-        """What the row says otherwise. A row that is older than the contact here only fills gaps."""
+        """Return what the row says otherwise. A row older than the contact only fills gaps."""
         older = row.updated_at is not None and row.updated_at < contact["updated_at"]
         said = {"crm_id": row.crm_id, "name": row.name, "owner_id": row.owner_id}
         if row.crm_id and contact["crm_id"] and self._answers(row.crm_id, contact):

@@ -1,160 +1,67 @@
-"""The transaction that takes a part of a file in: orders with their history, the contacts they name, all or nothing.
+"""The transaction that imports orders: rows of a file become entries of their orders' histories, all or nothing.
 
-An imported order is the fold of its history like every other: its row is kept as an entry, so that what a shop says of it
-later folds over it. Most rows are of orders that are new; their one entry is the whole history, and the order's row is
-written straight from it (`columns_of`, which a test holds against the fold itself), together with its neighbours.
+An entry is folded and its contact resolved as a webhook's is (`OrderAggregates`, `ContactResolution`), so that what a
+shop says later folds over it. Decided here is what only a file has: ids of ours, corrections, rows that say nothing new.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, compress
-from typing import Any, NamedTuple, overload
 
 import pydantic_core
 
-from adapters.contract.fold import SO_FAR, Entry, given_back
-from app.base.ids import new_ids
+from adapters.contract.fold import SO_FAR, Entry
 from app.base.outcome import Outcome
-from app.base.statement import UNTIMED
+from app.base.statement import UNTIMED, Statement
 from app.base.tabular import Fault
-from app.db.alike import Alike
-from app.db.statements import AdvisoryLock, Among, Insert, Plan, to_json
-from app.store import order_owners
-from app.store.contact_resolution import ContactResolution, Identity, sorted_by_kind
+from app.db.statements import AdvisoryLock, Lookup, Plan
+from app.store.contact_resolution import ContactResolution, Identity
 from app.store.order_aggregate import MERGED, PRUNED, LoadedOrder, OrderAggregates
 from app.store.tombstones import SHOP, anybody_erased, matched_each, order_words
 
-_ORDER_BY_NAME = Among(
-    "orders", ("external_id", "id"), fixed=("account_id", "scope"), by="external_id", for_update=True
-)
-_ALIAS = Among("aliases", ("name", "order_id"), fixed=("account_id", "scope"), by="name")
-_ORDER_BY_ID = Among("orders", ("id", "scope", "external_id"), fixed=("account_id",), by="id")
-_CONTACT = Among("contacts", ("id", "merged_into"), fixed=("account_id",), by="id")
-_ENTRIES = Among("history", ("order_id", "at", "rank", "digest"), fixed=("account_id",), by="order_id")
-_INSERT_ORDER = Insert("orders")
-_INSERT_HISTORY = Insert("history")
+_ORDER_BY_ID = Lookup("orders", ("id", "scope", "external_id"), by=("account_id", "id"))
+_MERGED_ORDER = Lookup("aliases", ("name",), by=("account_id", "scope", "name"))
+_CONTACT = Lookup("contacts", ("id", "merged_into"), by=("account_id", "id"))
 
 ERASED = "the person whom the row is about was erased"
-MERGES = 50  # how many merges are followed from a contact's old id
-CORRECTION = (
-    1_000_000  # microseconds within which two imports' words on one order are taken in the order of their coming
-)
+NO_ORDER = "is needed: there is no such order yet"
+# Microseconds within which two imports' words on one order are taken in the order of their coming.
+CORRECTION = 1_000_000
+_PLAIN = ("status", "source_status", "title", "value", "currency", "ordered_at", "paid_at", "url", "test", "deal_id")
 
 
-class OrderRow(NamedTuple):
-    """A row that is well-formed. `text` is what the history keeps of it, as JSON, and `columns` what `columns_of` makes of it.
-
-    `at` is when it was true (microseconds, or UNTIMED), `digest` says its content; `contact` is the id of a contact that
-    it names, `identities` are by what else it is known, the most believed first, and `name` is what it is called. `id`,
-    `created_at` and `updated_at` are those of the registry from which it was exported. All of it is plain values.
-    """
+@dataclass(slots=True)
+class OrderRow:
+    """Holds a valid row of a file."""
 
     line: int
-    scope: str
     source_id: str | None
     origin: str
-    external_id: str
-    at: int
-    rank: int
-    digest: str
-    text: str
-    columns: tuple[Any, ...]
+    statement: Statement
     contact: str | None
-    identities: list[tuple[str, str]]
-    name: str | None
     id: str | None
     created_at: int | None
     updated_at: int | None
 
     @property
-    def said(self) -> dict[str, Any]:
-        """What the history keeps."""
-        said: dict[str, Any] = pydantic_core.from_json(self.text)
-        return said
+    def scope(self) -> str:
+        """Return the scope of the external id, as in `schema.orders`."""
+        return self.source_id or self.origin
 
     @property
-    def has_value(self) -> bool:
-        """Whether it says what the order comes to, without which there is no order."""
-        return self.columns[_VALUE] is not None
+    def external_id(self) -> str:
+        """Return the id that identifies the order."""
+        return self.statement.names[0]
 
-
-class OrderRows(Sequence[OrderRow]):
-    """Rows kept column by column, as they come from the process that reads them and go into the tables.
-
-    `each` field of OrderRow is a list, and `each.columns` a tuple of them. A row is put together when it is asked for:
-    of most files none is.
-    """
-
-    __slots__ = ("_sorted", "each")
-
-    def __init__(self, each: Sequence[Any], identities: dict[str, list[str]] | None = None) -> None:
-        self.each: Any = OrderRow._make(each)
-        self._sorted = identities
-
-    @classmethod
-    def of(cls, rows: Iterable[OrderRow]) -> "OrderRows":
-        """These rows."""
-        each = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in OrderRow._fields]
-        each[_COLUMNS] = tuple(map(list, zip(*each[_COLUMNS], strict=True))) or tuple([] for _ in range(_OWN))  # type: ignore[call-overload]  # of its own kind
-        return cls(each)
-
-    def packed(self) -> tuple[int, list[Any], dict[str, list[str]]]:
-        """What `unpacked` takes; of a column in which all rows say the same, as most do, one row alone."""
-
-        def told(column: list[Any]) -> list[Any]:
-            return column[:1] if column and column.count(column[0]) == len(column) else column
-
-        return len(self), self._each(told), self.identities()
-
-    @classmethod
-    def unpacked(cls, count: int, columns: Sequence[Any], identities: dict[str, list[str]]) -> "OrderRows":
-        """Rows that were packed."""
-        whole = cls(columns)._each(lambda column: column * count if len(column) == 1 else column)
-        return cls(whole, identities)
-
-    def identities(self) -> dict[str, list[str]]:
-        """The rows' identities by kind, each once and in order."""
-        if self._sorted is None:
-            self._sorted = sorted_by_kind(chain.from_iterable(self.each.identities))
-        return self._sorted
-
-    def __len__(self) -> int:
-        return len(self.each.line)
-
-    def __iter__(self) -> Iterator[OrderRow]:
-        each = list(self.each)
-        each[_COLUMNS] = zip(*each[_COLUMNS], strict=True)
-        return map(OrderRow._make, zip(*each, strict=True))
-
-    @overload
-    def __getitem__(self, at: int) -> OrderRow: ...
-
-    @overload
-    def __getitem__(self, at: slice) -> "OrderRows": ...
-
-    def __getitem__(self, at: int | slice) -> "OrderRow | OrderRows":
-        if isinstance(at, slice):
-            if len(range(len(self))[at]) == len(self) and (at.step or 1) == 1:
-                return self  # with what is known of the whole
-            return self._changed(lambda column: column[at])
-        return OrderRow._make(self._each(lambda column: column[at]))
-
-    def where(self, wanted: Sequence[bool]) -> "OrderRows":
-        """Those of the rows that are wanted."""
-        return self._changed(lambda column: list(compress(column, wanted)))
-
-    def _changed(self, change: Callable[[list[Any]], list[Any]]) -> "OrderRows":
-        return OrderRows(self._each(change))
-
-    def _each(self, change: Callable[[Any], Any]) -> list[Any]:
-        each = list(self.each)
-        own = tuple(map(change, each[_COLUMNS]))
-        return [own if at == _COLUMNS else change(column) for at, column in enumerate(each)]
+    @property
+    def identities(self) -> list[Identity]:
+        """Return the contact's identities in the row, strongest first."""
+        customer = self.statement.said.get("customer")
+        return customer["identities"] if customer else []
 
 
 @dataclass(slots=True)
 class ImportReport:
-    """What became of a part's rows."""
+    """Counts what became of a part's rows."""
 
     created: int = 0
     updated: int = 0
@@ -164,7 +71,7 @@ class ImportReport:
     made_contacts: bool = False
 
     def count(self, outcome: Outcome) -> None:
-        """One row more."""
+        """Count one row."""
         if outcome is Outcome.CREATED:
             self.created += 1
         elif outcome is Outcome.UPDATED:
@@ -173,7 +80,7 @@ class ImportReport:
             self.unchanged += 1
 
     def add(self, other: "ImportReport") -> None:
-        """What became of further rows."""
+        """Add what became of further rows."""
         self.created += other.created
         self.updated += other.updated
         self.unchanged += other.unchanged
@@ -183,86 +90,71 @@ class ImportReport:
 
 
 class DryRunDone(Exception):
-    """A dry run has come to its end: the transaction is undone. Carries the report."""
+    """Raised at the end of a dry run, so that the transaction is rolled back. Carries the report."""
 
     def __init__(self, report: ImportReport) -> None:
         super().__init__()
         self.report = report
 
 
-def names_of(account_id: str, rows: OrderRows) -> Iterator[tuple[str, ...]]:
-    """All that two transactions must not decide on at once."""
-    each = rows.each
-    for scope, external_id, identities in zip(each.scope, each.external_id, each.identities, strict=True):
-        yield ("order", account_id, scope, external_id)
-        for kind, value in identities:
+class RowRefused(Exception):
+    """Raised for a valid row that does not fit what is stored; says which field, and why."""
+
+    def __init__(self, field_: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field_
+
+
+def _names(account_id: str, rows: Iterable[OrderRow]) -> Iterator[tuple[str, ...]]:
+    """Return the locks of these rows: everything two transactions must not decide at once."""
+    for row in rows:
+        yield ("order", account_id, row.scope, row.external_id)
+        for kind, value in row.identities:
             yield ("identity", account_id, kind, value)
 
 
-def import_orders(account_id: str, rows: OrderRows, by: str, present: int, *, rehearse: bool) -> Plan[ImportReport]:
-    """Takes these rows in; `by` is the member who imports. Raises Rehearsed."""
-    yield AdvisoryLock(names_of(account_id, rows), shared=[("people", account_id)])
-    report = ImportReport()
-    part = _Part(account_id, by, present, report)
+def import_orders(
+    account_id: str, rows: Sequence[OrderRow], by: str, present: int, *, dry_run: bool
+) -> Plan[ImportReport]:
+    """Import these rows; `by` is the member who imports, `present` is in microseconds. Raises DryRunDone."""
+    yield AdvisoryLock(_names(account_id, rows), shared=[("people", account_id)])
+    part = _Part(account_id, by, present)
     yield from part.load(rows)
-    fresh, others = yield from part.sort_out((yield from part.living(rows)))
-    yield from part.save_new(fresh)
-    if others:
-        yield from part.apply_more(others)
-    yield from part.contacts.save()
-    if rehearse:
-        raise DryRunDone(report)
-    return report
+    for row in (yield from part.living(rows)):
+        part.apply(row)
+    yield from part.save()
+    if dry_run:
+        raise DryRunDone(part.report)
+    return part.report
 
 
 class _Part:
-    """What one transaction knows of the rows' orders and contacts."""
+    """Holds what one transaction knows about the rows' orders and contacts."""
 
-    def __init__(self, account_id: str, by: str, present: int, report: ImportReport) -> None:
-        self._account_id, self._present, self._report = account_id, present, report
-        self._by = by
-        self._signature = f',"imported":{to_json(by)}'
-        self.contacts = ContactResolution()
-        self._orders: dict[tuple[str, str], str] = {}  # (scope, external id or another name): order
-        self._gone: set[tuple[str, str]] = set()  # names of orders that were pruned
-        self._ids: dict[str, tuple[str, str] | None] = {}  # order: (scope, external id), or None: merged
-        self._contact_ids = _ids("cnt")
+    def __init__(self, account_id: str, by: str, present: int) -> None:
+        self._account_id, self._by, self._present = account_id, by, present
+        self.report = ImportReport()
+        self._aggregates, self._contacts = OrderAggregates(), ContactResolution()
+        self._ids: dict[str, tuple[str, str] | None] = {}  # ids in use: scope and external id, or None when merged
+        self._taken: dict[str, int] = {}  # ids of orders that this part makes, each with its line
         self._people: dict[str, str] = {}  # a contact's id: the one that answers under it today
 
-    def load(self, rows: OrderRows) -> Plan[None]:
-        """Reads what there is already of these orders and contacts."""
-        each = rows.each
-        scopes: dict[str, list[str]] = {}
-        for scope, name in zip(each.scope, each.external_id, strict=True):
-            scopes.setdefault(scope, []).append(name)
-        for scope, names in scopes.items():
-            for name, order_id in (yield _ORDER_BY_NAME.many(names, account_id=self._account_id, scope=scope)):
-                self._orders[scope, name] = order_id
-            aliases = yield _ALIAS.many(names, account_id=self._account_id, scope=scope)
-            there = {
-                found[0]
-                for found in (yield _ORDER_BY_ID.many([one for _, one in aliases], account_id=self._account_id))
-            }
-            for name, order_id in aliases:
-                if order_id in there:
-                    self._orders[scope, name] = order_id
-                elif (scope, name) not in self._orders:
-                    self._gone.add((scope, name))
-        ids = [
-            order_id
-            for order_id, *name in zip(each.id, each.scope, each.external_id, strict=True)
-            if order_id and self._orders.get((name[0], name[1])) != order_id
-        ]
+    def load(self, rows: Sequence[OrderRow]) -> Plan[None]:
+        """Reads what there is of these orders and contacts."""
+        account_id = self._account_id
+        yield from self._aggregates.load([(account_id, row.scope, row.external_id) for row in rows], [])
+        ids = sorted({row.id for row in rows if row.id})
         if ids:
-            for order_id, scope, name in (yield _ORDER_BY_ID.many(ids, account_id=self._account_id)):
-                self._ids[order_id] = (scope, name)
-            for order_id, _ in (yield _ALIAS.many(ids, account_id=self._account_id, scope=MERGED)):
-                self._ids[order_id] = None
-        self._people = yield from survivors(self._account_id, {one for one in each.contact if one})
-        yield from self.contacts.load_sorted(self._account_id, rows.identities())
+            for found in (yield _ORDER_BY_ID.many([(account_id, one) for one in ids])):
+                self._ids[found["id"]] = (found["scope"], found["external_id"])
+            for found in (yield _MERGED_ORDER.many([(account_id, MERGED, one) for one in ids])):
+                self._ids[found["name"]] = None
+        self._people = yield from survivors(account_id, {row.contact for row in rows if row.contact})
+        known = [(account_id, *one) for row in rows for one in row.identities]
+        yield from self._contacts.load([*known, *self._aggregates.identities()])
 
-    def living(self, rows: OrderRows) -> Plan[OrderRows]:
-        """The rows without those that would bring back a person who was erased."""
+    def living(self, rows: Sequence[OrderRow]) -> Plan[Sequence[OrderRow]]:
+        """Returns the rows without those that would bring back a person who was erased."""
         if not (yield from anybody_erased(self._account_id)):
             return rows
         scopes: dict[str, list[OrderRow]] = {}
@@ -275,240 +167,124 @@ class _Part:
                 if proof is None:
                     continue
                 erased.add(row.line)
-                if (scope, row.external_id) in self._orders:  # as when what remains of the order was exported
-                    self._report.unchanged += 1
-                    self._note(row.line, "external_id", f"{ERASED}; what remains of the order stays as it is")
+                if self._order(row) is not None:  # as when what remains of the order was exported
+                    self.report.unchanged += 1
+                    self._note(row, "external_id", f"{ERASED}; what remains of the order stays as it is")
                 else:
-                    self._refuse(row.line, "contact", f"{ERASED}; nothing is brought back")
-        return rows.where([line not in erased for line in rows.each.line]) if erased else rows
+                    self.report.faults.append(Fault(row.line, "contact", f"{ERASED}; nothing is brought back"))
+        return [row for row in rows if row.line not in erased]
 
-    def sort_out(self, rows: OrderRows) -> Plan[tuple[OrderRows, list[OrderRow]]]:
-        """Rows of orders that are new, and of those that are there and may learn something. The rest was said before."""
-        if self._all_new(rows):
-            return rows, []
-        fresh: dict[tuple[str, str], OrderRow] = {}
-        taken: dict[str, OrderRow] = {}  # ids of orders that this part makes
-        others: list[OrderRow] = []
-        there: list[tuple[OrderRow, str]] = []
-        for row in rows:
-            name = (row.scope, row.external_id)
-            if row.id and (other := self._ids.get(row.id)) and other != name:
-                self._refuse(
-                    row.line, "id", f"is the order {other[1]} of {other[0]}; another order needs another id, or none"
-                )
-            elif name in self._gone:
-                self._report.unchanged += 1
-                self._note(row.line, "external_id", PRUNED)
-            elif name in self._orders:
-                there.append((row, self._orders[name]))
-            elif name in fresh:
-                others.append(row)
-            elif not row.has_value:
-                self._refuse(row.line, "value", "is needed: there is no such order yet")
-            elif row.id and row.id in taken:
-                self._refuse(row.line, "id", f"stands in line {taken[row.id].line} as well, for another order")
-            else:
-                fresh[name] = row
-                if row.id:
-                    taken[row.id] = row
-        if there:
-            known = set((yield _ENTRIES.many(list({order_id for _, order_id in there}), account_id=self._account_id)))
-            for row, order_id in there:
-                if (order_id, row.at, row.rank, row.digest) in known:
-                    self._report.unchanged += 1
-                else:
-                    others.append(row)
-            others.sort(key=lambda row: row.line)
-        return OrderRows.of(fresh.values()), others
+    def _order(self, row: OrderRow) -> LoadedOrder | None:
+        return self._aggregates.find(self._account_id, row.scope, row.external_id)
 
-    def _all_new(self, rows: OrderRows) -> bool:
-        """Whether no two rows have anything to do with each other, or with what is there: in most files, that is so."""
-        each = rows.each
-        return not (self._orders or self._gone or any(each.id) or None in each.columns[_VALUE]) and (
-            len(set(zip(each.scope, each.external_id, strict=True))) == len(rows)
-        )
+    def apply(self, row: OrderRow) -> None:
+        """Fold a row into its order, unless it says nothing new or is refused."""
+        try:
+            self.report.count(self._apply(row))
+        except RowRefused as why:
+            self.report.faults.append(Fault(row.line, why.field, str(why)))
 
-    def save_new(self, rows: OrderRows) -> Plan[None]:
-        """Writes orders that nothing was said of before."""
-        whose = self._contacts_of(rows)
-        if None in whose:
-            rows = rows.where([one is not None for one in whose])
-        placed = [one for one in whose if one is not None]
-        self._report.created += len(rows)
-        if not placed:
+    def _apply(self, row: OrderRow) -> Outcome:
+        statement, order = row.statement, self._order(row)
+        self._check_id(row, order)
+        if self._aggregates.is_pruned(self._account_id, row.scope, row.external_id):
+            self._note(row, "external_id", PRUNED)
+            return Outcome.UNCHANGED
+        if order is None and "value" not in statement.said:
+            raise RowRefused("value", NO_ORDER)
+        if order is not None and any(digest == statement.digest for _, _, digest in order.heard):
+            return Outcome.UNCHANGED
+        named = self._named_contact(row)
+        contact_id, _, news = self._contacts.match(self._account_id, row.identities)
+        if order is not None and not news and _says_nothing_new(order, row, named or contact_id):
+            return Outcome.UNCHANGED
+        said = {**statement.said, "imported": self._by}
+        if named and named != contact_id:
+            said["contact_id"] = named
+        order = order or self._make(row)
+        entry = Entry(at=_moment(order, row), digest=statement.digest, recorded_at=self._present, said=said)
+        outcome, conflict = self._aggregates.apply_import(order, entry, self._contacts)
+        if conflict and not named:
+            self._note(row, "contact", "identities point to several contacts; the most believed one counts")
+        return outcome
+
+    def _check_id(self, row: OrderRow, order: LoadedOrder | None) -> None:
+        """Refuse a row whose id is another order's."""
+        if not row.id or (order is not None and order.id == row.id):
             return
-        each, end = rows.each, f"{self._signature}}}"
-        ids = new_ids("ord", len(rows))
-        if any(each.id):
-            ids = [old if old and old not in self._ids else new for old, new in zip(each.id, ids, strict=True)]
-        contacts = [contact_id for contact_id, _ in placed]
-        texts = [
-            f'{text[:-1]},"contact_id":{to_json(contact_id)}{end}' if pinned else text[:-1] + end
-            for text, (contact_id, pinned) in zip(each.text, placed, strict=True)
-        ]
-        yield (yield from self._orders_of(each, ids, contacts))
-        yield self._history_of(each, ids, contacts, texts)
+        if other := self._ids.get(row.id):
+            raise RowRefused("id", f"is the order {other[1]} of {other[0]}; another order needs another id, or none")
+        if order is None and row.id in self._taken:
+            raise RowRefused("id", f"stands in line {self._taken[row.id]} as well, for another order")
 
-    def _contacts_of(self, rows: OrderRows) -> list[tuple[str | None, bool] | None]:
-        """Whose the orders are: of each row as `_contact` says."""
-        each = rows.each
-        return list(map(self._contact, each.line, each.contact, each.identities, each.name, each.source_id))
-
-    def _orders_of(self, each: Any, ids: list[str], contacts: list[str | None]) -> Plan[Alike]:
-        """`each` field of the rows as a column."""
-        own = list(each.columns)
-        own[_ORDERED_AT] = [self._present if at is None else at for at in own[_ORDERED_AT]]
-        created, updated = ([at or self._present for at in column] for column in (each.created_at, each.updated_at))
-        account_id, new = self._account_id, self.contacts.made()
-        of_contacts = yield from order_owners.owners_of_contacts(account_id, {one for one in contacts if one} - new)
-        _, of_deals = yield from order_owners.owners((), {(account_id, one) for one in own[_DEAL_ID] if one})
-        owners = [of_contacts.get(one) if one else None for one in contacts]
-        deal_owners = [of_deals.get((account_id, one)) if one else None for one in own[_DEAL_ID]]
-        return Alike(
-            _INSERT_ORDER,
-            [
-                [account_id] * len(ids), ids, each.scope, each.external_id, each.source_id, each.origin, contacts, *own,
-                created, updated, owners, deal_owners,
-            ],
-        )  # fmt: skip
-
-    def _history_of(self, each: Any, ids: list[str], contacts: list[str | None], texts: list[str]) -> Alike:
-        account, present, nobody = ([value] * len(ids) for value in (self._account_id, self._present, None))
-        return Alike(
-            _INSERT_HISTORY,
-            [account, ids, each.at, each.rank, each.digest, present, nobody, nobody, texts, contacts],
+    def _make(self, row: OrderRow) -> LoadedOrder:
+        """Create an order with the id and times that it had where it was exported."""
+        if row.id:
+            self._taken[row.id] = row.line
+        new = row.id if row.id not in self._ids else None
+        order = self._aggregates.named(
+            self._account_id, row.scope, row.source_id, row.origin, [row.external_id], new=new
         )
+        order.columns = {"created_at": row.created_at, "updated_at": row.updated_at}
+        return order
 
-    def apply_more(self, rows: Sequence[OrderRow]) -> Plan[None]:
-        """Folds rows into orders that are there, one after the other as the file has them."""
-        aggregates = OrderAggregates()
-        yield from aggregates.load([(self._account_id, row.scope, row.external_id) for row in rows], [])
-        yield from self.contacts.load(aggregates.identities())
-        for row in rows:
-            order = aggregates.named(self._account_id, row.scope, row.source_id, row.origin, [row.external_id])
-            whose = self._contact(row.line, row.contact, row.identities, row.name, row.source_id)
-            if whose is None:
-                continue
-            if not order.heard and not row.has_value:  # the row that was to make it was refused
-                self._refuse(row.line, "value", "is needed: there is no such order yet")
-                continue
-            contact_id, pinned = whose
-            if any(key[2] == row.digest for key in order.heard) or _says_nothing_new(order, row, contact_id):
-                self._report.unchanged += 1
-                continue
-            said = {**row.said, "imported": self._by}
-            if pinned:
-                said["contact_id"] = contact_id
-            entry = Entry(at=_moment(order, row), digest=row.digest, recorded_at=self._present, said=said)
-            self._report.count(aggregates.apply_import(order, entry, self.contacts))
-        yield from aggregates.save()
+    def _named_contact(self, row: OrderRow) -> str | None:
+        """Return the contact whose id the row names. It is believed before the row's identities, which it is taught.
 
-    def _contact(
-        self, line: int, contact: str | None, identities: list[Identity], name: str | None, source_id: str | None
-    ) -> tuple[str | None, bool] | None:
-        """Whose the order of a row is, and whether the row's own word alone says so; None when the row was refused.
-
-        The one place where an imported row's contact is decided: the contact of the id that it names; else the one that
-        its identities find, in the order in which they are believed; else a new one with these identities.
+        If it does not exist, it is found by the identities, or created with this id. Raises RowRefused if there are
+        none.
         """
-        account_id = self._account_id
-        found, conflict, news = self.contacts.match(account_id, identities)
-        named = self._people.get(contact) if contact else None
-        if named:
-            if news or conflict or found != named:
-                self.contacts.teach(account_id, named, identities, source_id)
-            if conflict or found not in (None, named):
-                self._note(line, "contact_id", "its identities point to another contact as well; the id was believed")
-            return named, self.contacts.match(account_id, identities)[0] != named
-        if not identities:
-            if contact:
-                self._refuse(
-                    line,
-                    "contact_id",
-                    f"there is no contact {contact}, and the row names no e-mail, phone or document",
-                )
-                return None
-            return None, False
-        if conflict:
-            self._note(line, "contact", "identities point to several contacts; the most believed one counts")
-        if found is None:
-            found = self.contacts.make(account_id, name, identities, contact or next(self._contact_ids))
-            self._report.made_contacts = True
-            if contact:
-                self._people[contact] = found
-        if news or conflict:
-            self.contacts.teach(account_id, found, identities, source_id)
-        return found, False
+        account_id, identities = self._account_id, row.identities
+        if row.contact is None:
+            return None
+        named = self._people.get(row.contact)
+        if named is None:
+            if not identities:
+                why = f"there is no contact {row.contact}, and the row names no e-mail, phone or document"
+                raise RowRefused("contact_id", why)
+            if self._contacts.find(account_id, identities)[0] is None:
+                name = row.statement.said["customer"].get("name")
+                named = self._people[row.contact] = self._contacts.make(account_id, name, identities, row.contact)
+                self._contacts.teach(account_id, named, identities, row.source_id)
+            return None
+        self._contacts.teach(account_id, named, identities, row.source_id)
+        found, conflict, _ = self._contacts.match(account_id, identities)
+        if conflict or found not in (None, named):
+            self._note(row, "contact_id", "its identities point to another contact as well; the id was believed")
+        return named
 
-    def _refuse(self, line: int, field_: str, message: str) -> None:
-        self._report.faults.append(Fault(line, field_, message))
+    def _note(self, row: OrderRow, field_: str, message: str) -> None:
+        self.report.notes.append(Fault(row.line, field_, message))
 
-    def _note(self, line: int, field_: str, message: str) -> None:
-        self._report.notes.append(Fault(line, field_, message))
-
-
-def _ids(prefix: str) -> Iterator[str]:
-    """As many new ids as are needed."""
-    while True:
-        yield from new_ids(prefix, 256)
+    def save(self) -> Plan[None]:
+        """Write what is new or changed."""
+        made = self._contacts.made()
+        self.report.made_contacts = bool(made)
+        yield from self._contacts.save()
+        yield from self._aggregates.save(made)
 
 
 def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
-    """Of these ids of contacts, those that are here, each with the contact that answers under it since it was merged."""
-    into: dict[str, str] = {}
-    asked = sorted(wanted)
-    for _ in range(MERGES):
-        if not asked:
-            break
-        found = yield _CONTACT.many(asked, account_id=account_id)
-        into |= {contact_id: merged or contact_id for contact_id, merged in found}
-        asked = sorted({merged for _, merged in found if merged and merged not in into})
-    answers: dict[str, str] = {}
-    for contact_id in wanted & into.keys():
-        last = contact_id
-        for _ in range(MERGES):
-            if into.get(last, last) == last:
-                break
-            last = into[last]
-        answers[contact_id] = last
-    return answers
+    """Return those of these contacts that exist, each with its survivor if it was merged."""
+    into: dict[str, str | None] = {}
+    asked = set(wanted)
+    while asked:
+        found = yield _CONTACT.many(sorted((account_id, one) for one in asked))
+        into |= {row["id"]: row["merged_into"] for row in found}
+        asked = {row["merged_into"] for row in found if row["merged_into"]} - into.keys()
 
+    def last(contact_id: str) -> str:
+        while further := into.get(contact_id):
+            contact_id = further
+        return contact_id
 
-_DEAL_ID, _VALUE, _ORDERED_AT, _OWN = 0, 2, 7, 12  # places in what follows, and how many there are
-_COLUMNS = OrderRow._fields.index("columns")
-
-
-def columns_of(said: dict[str, Any], at: int) -> tuple[Any, ...]:
-    """An order's columns from `deal_id` to `items` when a row says all that is known of it: what `fold` gives for one entry.
-
-    One is left to whoever writes it: `ordered_at` is None where the row names no time at all, and means the present.
-    """
-    get = said.get
-    value, status, back = get("value"), get("status", "pending"), 0
-    refunds = get("refunds")
-    if refunds:
-        back = given_back({refund: minor for refund, (minor, _) in refunds.items()})
-    if status == "refunded":
-        back = max(back, value or 0)
-    elif value is not None and 0 < value <= back:
-        status = "refunded"
-    ordered_at = get("ordered_at")
-    if ordered_at is None and at != UNTIMED:
-        ordered_at = at
-    items = get("items")
-    return (
-        get("deal_id"), get("title"), value, back, get("currency"), status, get("source_status"), ordered_at,
-        get("paid_at"), get("url"), get("test", False), to_json(items) if items else "[]",
-    )  # fmt: skip
-
-
-_PLAIN = ("status", "source_status", "title", "value", "currency", "ordered_at", "paid_at", "url", "test", "deal_id")
+    return {one: last(one) for one in wanted if one in into}
 
 
 def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None) -> bool:
-    """Whether the order is what the row says already; so it is when it was exported from here."""
-    said, columns = row.said, order.columns
-    if not columns or any(columns.get(name) != said[name] for name in _PLAIN if name in said):
+    """Return whether the order already is what the row says, as after an export from here."""
+    said, columns = row.statement.said, order.columns
+    if any(columns.get(name) != said[name] for name in _PLAIN if name in said):
         return False
     if contact_id is not None and contact_id != columns.get("contact_id"):
         return False
@@ -522,12 +298,13 @@ def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None)
 
 
 def _moment(order: LoadedOrder, row: OrderRow) -> int | None:
-    """When the row was true. A file that corrects an earlier one comes after it, though it says no later time, or none."""
+    """Return when the row was true. A corrected file comes after the file before it, even without a later time."""
+    said_at = row.statement.at
     earlier = [at for (at, _, _), heard in order.heard.items() if "imported" in heard.entry.said]
     if row.updated_at is not None:
-        earlier = [at for at in earlier if row.at <= at < row.at + CORRECTION]
+        earlier = [at for at in earlier if said_at <= at < said_at + CORRECTION]
     if not earlier:
-        return None if row.at == UNTIMED else row.at
+        return None if said_at == UNTIMED else said_at
     # Entries without a time come after all others, and override nothing: a correction of one needs some time.
-    floor = order.columns.get("ordered_at") or 0 if row.at == UNTIMED else row.at - 1
+    floor = order.columns.get("ordered_at") or 0 if said_at == UNTIMED else said_at - 1
     return max(floor, *earlier) + 1

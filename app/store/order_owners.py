@@ -1,18 +1,17 @@
-"""In whose wallets orders are: the owners of an order's contact and of its deal, carried on the order, which pages are walked by.
+"""Denormalised owners: the owner of an order's contact and of its deal are stored on the order, for a rep's lists.
 
-Who writes an order holds ("people", account) shared, who changes an owner holds it alone: neither misses what the other
-has just written.
+Whoever writes an order holds the lock ("people", account) shared; whoever changes an owner holds it alone. So neither
+misses what the other has just written.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from app.db.engine import Store
-from app.db.statements import Among, Lookup, Plan, Row, Sql
+from app.db.statements import Lookup, Plan, Row, Sql
 
 _OF_CONTACT = Lookup("contacts", ("account_id", "id", "owner_id"), by=("account_id", "id"))
 _OF_DEAL = Lookup("deals", ("account_id", "crm_id", "owner_id"), by=("account_id", "crm_id"))
-_OWNED = Among("contacts", ("id", "owner_id"), fixed=("account_id",), by="id")
 _PLACED_BY = ("contact_id", "deal_id")
 
 T = TypeVar("T")
@@ -20,11 +19,11 @@ Thing = tuple[str, str]  # account, and a contact's or a deal's id
 
 
 class SingleWriter(Exception):
-    """An owner changes: to be done again with ("people", account) held alone."""
+    """Raised when an owner changes: the plan must run again, holding ("people", account) alone."""
 
 
 async def commit(store: Store, plan: Callable[[bool], Plan[T]]) -> T:
-    """Runs a plan that is told whether it is alone; alone only when it says so by raising Alone. Raises what it raises."""
+    """Run a plan. It runs alone only if it asks for that by raising SingleWriter. Raises what it raises."""
     try:
         return await store.commit(lambda: plan(False))
     except SingleWriter:
@@ -34,7 +33,7 @@ async def commit(store: Store, plan: Callable[[bool], Plan[T]]) -> T:
 def owners(
     contacts: Collection[Thing], deals: Collection[Thing]
 ) -> Plan[tuple[dict[Thing, str | None], dict[Thing, str | None]]]:
-    """Who owns these contacts, and these deals."""
+    """Return the owners of these contacts, and of these deals."""
     of_contacts: dict[Thing, str | None] = {}
     of_deals: dict[Thing, str | None] = {}
     if contacts:
@@ -46,21 +45,10 @@ def owners(
     return of_contacts, of_deals
 
 
-def owners_of_contacts(account_id: str, contacts: Collection[str]) -> Plan[dict[str, str | None]]:
-    """Who owns these many contacts of one account; nothing is looked up in an account where nobody owns any."""
-    if not contacts:
-        return {}
-    anybody = yield Sql(
-        "SELECT 1 AS one FROM contacts WHERE account_id = :account_id AND owner_id IS NOT NULL LIMIT 1",
-        account_id=account_id,
-    )
-    return dict((yield _OWNED.many(sorted(contacts), account_id=account_id))) if anybody else {}
-
-
 def copy_owners(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned: Collection[str] = ()) -> Plan[None]:
-    """Sets the owners in orders' columns, beside each its row as it was; `unowned` are contacts that nobody owns yet.
+    """Set the owners in orders' rows, given beside each row as it was. `unowned` are contacts without an owner.
 
-    An order that nothing has described is in nobody's wallet.
+    An order that nothing has described has no owner.
     """
     moved: list[Row] = []
     for columns, row in orders:
@@ -87,13 +75,13 @@ def copy_owners(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned:
 
 
 def contacts_changed(account_id: str, contact_ids: Iterable[str]) -> Plan[None]:
-    """The contacts' owners, or whose these orders are, have changed; ("people", account) is held alone."""
+    """Update the orders whose contact, or its owner, has changed. The caller holds ("people", account) alone."""
     for contact_id in contact_ids:
         yield _changed("owner_id", "contact_id", "contacts", "id", account_id, contact_id)
 
 
 def deal_changed(account_id: str, crm_id: str) -> Plan[None]:
-    """The same of a deal."""
+    """Do the same for a deal."""
     yield _changed("deal_owner_id", "deal_id", "deals", "crm_id", account_id, crm_id)
 
 

@@ -1,28 +1,21 @@
 """Chargebee: HTTP Basic, invoices in the order of their own versions, and refunds that are told more than once."""
 
 import itertools
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from adapters.chargebee import Chargebee
-from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unverified
+from adapters.contract import UNKNOWN, Ignored, Status, Strength
+from tests.reading import OrderView, Source, arrived
 
-NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
 START = int(datetime(2026, 11, 20, 13, tzinfo=UTC).timestamp())
-CHARGEBEE = Chargebee()
+CHARGEBEE = Source("chargebee")
 
 
-def arrived(body: bytes, **headers: str) -> Delivery:
-    return Delivery(body=body, headers=headers, received_at=NOW)
-
-
-def read(event: str, **content: Any) -> list[Order]:
+def read(event: str, **content: Any) -> list[OrderView]:
     body = {"id": "ev_1", "event_type": event, "occurred_at": START + 100, "content": content}
-    delivery = arrived(json.dumps(body).encode())
-    return CHARGEBEE.translate(CHARGEBEE.read(delivery, CHARGEBEE.kind_of(delivery, None), None))
+    return CHARGEBEE.orders(body)
 
 
 def invoice(status: str = "paid", **fields: Any) -> dict[str, Any]:
@@ -30,7 +23,7 @@ def invoice(status: str = "paid", **fields: Any) -> dict[str, Any]:
     return {**named, "resource_version": (START + 5) * 1000 + 123, **fields}
 
 
-def said(status: str = "paid", event: str = "invoice_updated", **fields: Any) -> Order:
+def said(status: str = "paid", event: str = "invoice_updated", **fields: Any) -> OrderView:
     [order] = read(event, invoice=invoice(status, **fields))
     return order
 
@@ -46,20 +39,15 @@ def note(*refunds: tuple[str, str, int], paid: str | None = "1001") -> dict[str,
     return {"id": "CN-1", "reference_invoice_id": paid, "currency_code": "BRL", "linked_refunds": linked}
 
 
-def texts(order: Order) -> dict[str, str]:
-    return {name: str(money) for name, money in (order.refunds or {}).items()}
-
-
 def test_user_and_password_prove_the_sender() -> None:
-    secret = f"{CHARGEBEE.secret_prefix}made-up-password"
-    signed = CHARGEBEE.signature.sign(arrived(b"{}"), secret, NOW)
+    secret = f"{CHARGEBEE.adapter.secret_prefix}made-up-password"
+    signed = CHARGEBEE.sign(b"{}", secret)
     # RFC 7617: the base64 of `registry:made-up-password`
     assert signed.headers == {"authorization": "Basic cmVnaXN0cnk6bWFkZS11cC1wYXNzd29yZA=="}
-    assert CHARGEBEE.signature.verify(signed.changed(body=b"x"), [secret], NOW) == secret
-    assert CHARGEBEE.signature.strength is Strength.TOKEN
+    assert CHARGEBEE.verify(signed.changed(body=b"x"), secret) == secret
+    assert CHARGEBEE.scheme.strength is Strength.TOKEN
     for sent in ("cmVnaXN0cnk6bWFkZS11cC1wYXNzd29yZA==", "Basic cmVnaXN0cnk6", "Bearer x", ""):
-        with pytest.raises(Unverified):
-            CHARGEBEE.signature.verify(arrived(b"{}", authorization=sent), [secret], NOW)
+        CHARGEBEE.refuse(arrived(b"{}", authorization=sent), secret)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +84,8 @@ def test_the_invoices_own_version_is_its_time() -> None:
 
 
 def test_amounts_are_in_the_smallest_unit() -> None:
-    assert str(said().value) == "398.00"
-    assert str(said(currency_code="JPY", total=10).value) == "10"
+    assert said().value == "398.00 BRL"
+    assert said(currency_code="JPY", total=10).value == "10 JPY"
 
 
 def test_one_refund_counts_once_however_it_is_told() -> None:
@@ -113,25 +101,25 @@ def test_one_refund_counts_once_however_it_is_told() -> None:
         read("payment_refunded", invoice=invoice(), transaction=refund()),
     ]
     for [order] in told:
-        assert (order.external_id, texts(order)) == ("1001", {"txn_9": "100.00"})
+        assert (order.external_id, order.refunds) == ("1001", {"txn_9": "100.00 BRL"})
     assert len(list(itertools.chain(*told))) == len(told)
 
 
 def test_a_refund_of_two_invoices_tells_of_both() -> None:
     orders = read("payment_refunded", transaction=refund("success", ("1001", 4000), ("1002", 6000)))
-    assert {order.external_id: texts(order) for order in orders} == {
-        "1001": {"txn_9": "40.00"},
-        "1002": {"txn_9": "60.00"},
+    assert {order.external_id: order.refunds for order in orders} == {
+        "1001": {"txn_9": "40.00 BRL"},
+        "1002": {"txn_9": "60.00 BRL"},
     }
 
 
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        ("success", {"txn_9": "100.00"}),
-        ("late_failure", {"txn_9": "0.00"}),
-        ("voided", {"txn_9": "0.00"}),
-        ("failure", {"txn_9": "0.00"}),
+        ("success", {"txn_9": "100.00 BRL"}),
+        ("late_failure", {"txn_9": "0.00 BRL"}),
+        ("voided", {"txn_9": "0.00 BRL"}),
+        ("failure", {"txn_9": "0.00 BRL"}),
         ("in_progress", None),
         ("needs_attention", None),
     ],
@@ -142,7 +130,7 @@ def test_only_what_has_moved_counts(status: str, told: dict[str, str] | None) ->
             read("payment_refunded", transaction=refund(status, ("1001", 10000)))
     else:
         [order] = read("payment_refunded", transaction=refund(status, ("1001", 10000)))
-        assert texts(order) == told
+        assert order.refunds == told
 
 
 @pytest.mark.parametrize(

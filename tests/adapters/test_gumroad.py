@@ -1,30 +1,15 @@
 """Gumroad: a secret in the address, and pings that are forms, or JSON."""
 
-import json
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
-from adapters.contract import Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
-from adapters.gumroad import Gumroad
+from adapters.contract import Ignored, Status, Strength, Unreadable
+from tests.outside import Payloads
+from tests.reading import OrderView, Source, arrived
 
-ROOT = Path(__file__).parents[2]
-# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
-PAYLOADS = ROOT.parent / "shared" / "payloads" / "gumroad"
-NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
-GUMROAD = Gumroad()
-
-
-def arrived(body: bytes, **query: str) -> Delivery:
-    return Delivery(body=body, headers={}, query=query, received_at=NOW)
-
-
-def read(body: bytes) -> Order:
-    delivery = arrived(body)
-    [order] = GUMROAD.translate(GUMROAD.read(delivery, GUMROAD.kind_of(delivery, None), None))
-    return order
+GUMROAD = Source("gumroad")
 
 
 def form(resource: str | None = "sale", **fields: str) -> bytes:
@@ -41,18 +26,17 @@ def form(resource: str | None = "sale", **fields: str) -> bytes:
     return urlencode(given | ({"resource_name": resource} if resource else {})).encode()
 
 
-def said(resource: str | None = "sale", **fields: str) -> Order:
-    return read(form(resource, **fields))
+def said(resource: str | None = "sale", **fields: str) -> OrderView:
+    return GUMROAD.order(form(resource, **fields))
 
 
 def test_the_secret_stands_in_the_address_and_proves_no_body() -> None:
-    signed = GUMROAD.signature.sign(arrived(form()), "made-up secret &=", NOW)
+    signed = GUMROAD.sign(form(), "made-up secret &=")
     assert signed.query == {"token": "made-up secret &="}
-    assert GUMROAD.signature.verify(signed.changed(body=b"x"), ["made-up secret &="], NOW)
-    assert GUMROAD.signature.strength is Strength.TOKEN
+    assert GUMROAD.verify(signed.changed(body=b"x"), "made-up secret &=")
+    assert GUMROAD.scheme.strength is Strength.TOKEN
     for query in ({}, {"token": ""}, {"token": "other"}, {"secret": "made-up secret &="}):
-        with pytest.raises(Unverified):
-            GUMROAD.signature.verify(arrived(form(), **query), ["made-up secret &="], NOW)
+        GUMROAD.refuse(arrived(form(), query=query), "made-up secret &=")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +58,7 @@ def test_status(resource: str, fields: dict[str, str], status: object) -> None:
 
 
 def test_price_is_in_us_cents_whatever_the_product_is_listed_in() -> None:
-    assert [f"{money} {money.currency}" for money in (said(currency="brl").value,) if money] == ["39.80 USD"]
+    assert said(currency="brl").value == "39.80 USD"
     [item] = said().items or ()
     assert str(item.unit_value) == "19.90"
     [item] = said(quantity="3").items or ()
@@ -91,14 +75,14 @@ def test_a_test_ping_does_not_make_a_test_of_the_sale_that_it_repeats() -> None:
 
 def test_a_retry_is_the_same_delivery_and_a_refund_of_the_rest_is_another() -> None:
     once, again = arrived(form()), arrived(form(retry_count="1"))
-    assert GUMROAD.delivery_id_of(once, None) == GUMROAD.delivery_id_of(again, None) == "sale:S1==:false"
+    assert GUMROAD.delivery_id(once) == GUMROAD.delivery_id(again) == "sale:S1==:false"
     part, rest = arrived(form("refund")), arrived(form("refund", refunded="true"))
-    assert GUMROAD.delivery_id_of(part, None) != GUMROAD.delivery_id_of(rest, None)
+    assert GUMROAD.delivery_id(part) != GUMROAD.delivery_id(rest)
 
 
 def test_json_is_read_as_well() -> None:
-    order = read(json.dumps({"sale_id": "S1", "price": 150, "resource_name": "sale", "refunded": False}).encode())
-    assert (order.status, str(order.value)) == (Status.PAID, "1.50")
+    order = GUMROAD.order({"sale_id": "S1", "price": 150, "resource_name": "sale", "refunded": False})
+    assert (order.status, order.value) == (Status.PAID, "1.50 USD")
 
 
 @pytest.mark.parametrize("fields", [{"price": "x"}, {"price": ""}, {"sale_id": ""}, {"refunded": "maybe"}])
@@ -113,14 +97,12 @@ def test_the_receivers_half_of_a_gift_is_no_sale() -> None:
 
 
 def test_it_declares_that_what_is_refused_is_lost() -> None:
-    assert "lost" in GUMROAD.retry_policy
+    assert "lost" in GUMROAD.adapter.retry_policy
 
 
-def test_documented_bodies() -> None:
-    found = sorted(PAYLOADS.glob("*.txt"))
-    print(f"{len(found)} documented bodies found")
-    for path in found:
-        order = read(path.read_bytes().strip())
-        told = (order.status, str(order.value), order.external_id, order.title)
+def test_documented_bodies(payloads: Payloads) -> None:
+    for path in payloads("gumroad", "*.txt"):
+        order = GUMROAD.order(path.read_bytes().strip())
+        told = (order.status, order.value, order.external_id, order.title)
         sale = "#252699543 · The DynamoDB Book - Plus Package"
-        assert told == (Status.PAID, "1.50", "GDxsfC0xDX9MI9i2i6d78A==", sale)
+        assert told == (Status.PAID, "1.50 USD", "GDxsfC0xDX9MI9i2i6d78A==", sale)

@@ -1,53 +1,31 @@
 """Pagar.me: Basic authentication, orders, and charges that speak for their orders."""
 
 import base64
-import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
-from adapters.pagarme import PagarMe
+from adapters.contract import UNKNOWN, Ignored, Status, Strength, Unreadable, Unverified
+from tests.outside import Payloads
+from tests.reading import OrderView, Source, arrived
 
-ROOT = Path(__file__).parents[2]
-# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
-PAYLOADS = ROOT.parent / "shared" / "payloads" / "pagarme"
-NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
-PAGARME = PagarMe()
+PAGARME = Source("pagarme")
 
 
-def arrived(body: bytes, **headers: str) -> Delivery:
-    return Delivery(body=body, headers=headers, received_at=NOW)
-
-
-def read(document: object) -> list[Order]:
-    delivery = arrived(json.dumps(document).encode())
-    return PAGARME.translate(PAGARME.read(delivery, PAGARME.kind_of(delivery, None), None))
-
-
-def said(kind: str, status: str | None, **fields: Any) -> Order:
+def said(kind: str, status: str | None, **fields: Any) -> OrderView:
     data = {"id": "or_1" if kind.startswith("order") else "ch_1", "amount": 41990, "status": status, **fields}
-    [order] = read({"id": "hook_1", "type": kind, "created_at": "2026-11-20T13:00:06", "data": data})
-    return order
-
-
-def texts(order: Order) -> dict[str, str]:
-    return {name: str(money) for name, money in (order.refunds or {}).items()}
+    return PAGARME.order({"id": "hook_1", "type": kind, "created_at": "2026-11-20T13:00:06", "data": data})
 
 
 def test_user_and_password_are_demanded() -> None:
     secret = "hooks:a long made up password: with a colon"
     shown = "Basic " + base64.b64encode(secret.encode()).decode()
-    assert PAGARME.signature.verify(arrived(b"{}", authorization=shown), ["old:one", secret], NOW) == secret
-    assert PAGARME.signature.strength is Strength.TOKEN
+    assert PAGARME.verify(arrived(b"{}", authorization=shown), "old:one", secret) == secret
+    assert PAGARME.scheme.strength is Strength.TOKEN
     for other in (secret, shown[6:], shown.replace("Basic", "basic"), shown[:-2], "Bearer x", "Basic "):
-        with pytest.raises(Unverified):
-            PAGARME.signature.verify(arrived(b"{}", authorization=other), [secret], NOW)
-    with pytest.raises(Unverified) as refused:
-        PAGARME.signature.verify(arrived(b"{}"), [secret], NOW)
-    assert refused.value.reason == Unverified.MISSING
+        PAGARME.refuse(arrived(b"{}", authorization=other), secret)
+    assert PAGARME.refuse(b"{}", secret) == Unverified.MISSING
 
 
 @pytest.mark.parametrize(
@@ -84,7 +62,7 @@ def test_statuses(kind: str, word: str | None, status: object) -> None:
 def test_a_charge_speaks_for_its_order() -> None:
     order = said("charge.paid", "paid", paid_at="2026-11-20T13:00:05", order={"id": "or_9", "amount": 41990})
     assert (order.external_id, order.aliases, order.preference) == ("or_9", ("ch_1",), 0)
-    assert (order.status, str(order.value)) == (Status.PAID, "419.90")
+    assert (order.status, order.value) == (Status.PAID, "419.90 BRL")
     alone = said("charge.paid", "paid")
     assert (alone.external_id, alone.aliases, alone.preference) == ("ch_1", (), 1)
 
@@ -97,7 +75,7 @@ def test_a_charge_that_only_names_its_order() -> None:
 def test_what_came_back_of_an_order_is_told_by_its_charges() -> None:
     paid = {"amount": 41990, "paid_at": "2026-11-20T13:00:05"}
     charges = [{"id": "ch_1", "status": "chargedback", **paid}, {"id": "ch_2", "status": "paid", **paid}]
-    assert texts(said("order.updated", "paid", charges=charges)) == {"ch_1": "419.90"}
+    assert said("order.updated", "paid", charges=charges).refunds == {"ch_1": "419.90 BRL"}
     voided = {"paid_at": "2026-11-20T13:00:05", "canceled_amount": 41990}
     assert said("charge.updated", "canceled", **voided).status is Status.REFUNDED
     assert said("charge.updated", "canceled", canceled_amount=41990).status is Status.CANCELED
@@ -106,15 +84,15 @@ def test_what_came_back_of_an_order_is_told_by_its_charges() -> None:
 def test_one_of_two_cards_does_not_make_the_order_paid() -> None:
     parent = {"id": "or_9", "amount": 83980}
     order = said("charge.paid", "paid", order=parent, paid_at="2026-11-20T13:00:05")
-    assert (order.status, str(order.value), order.paid_at) == (None, "839.80", None)
+    assert (order.status, order.value, order.paid_at) == (None, "839.80 BRL", None)
     assert said("charge.payment_failed", "failed", order={**parent, "status": "pending"}).status is Status.PENDING
-    assert texts(said("charge.refunded", "canceled", order=parent, canceled_amount=41990)) == {"ch_1": "419.90"}
+    assert said("charge.refunded", "canceled", order=parent, canceled_amount=41990).refunds == {"ch_1": "419.90 BRL"}
 
 
 def test_refunds_go_by_the_charge() -> None:
-    assert texts(said("charge.partial_canceled", "paid", canceled_amount=9950)) == {"ch_1": "99.50"}
-    assert texts(said("charge.refunded", "canceled")) == {"ch_1": "419.90"}
-    assert texts(said("charge.paid", "paid", canceled_amount=0)) == {}
+    assert said("charge.partial_canceled", "paid", canceled_amount=9950).refunds == {"ch_1": "99.50 BRL"}
+    assert said("charge.refunded", "canceled").refunds == {"ch_1": "419.90 BRL"}
+    assert said("charge.paid", "paid", canceled_amount=0).refunds == {}
 
 
 def test_an_order_that_was_canceled_after_it_was_paid_is_refunded() -> None:
@@ -126,10 +104,10 @@ def test_an_order_that_was_canceled_after_it_was_paid_is_refunded() -> None:
         "canceled_amount": 41990,
     }
     order = said("order.canceled", "canceled", charges=[paid])
-    assert (order.status, texts(order)) == (Status.REFUNDED, {"ch_1": "419.90"})
+    assert (order.status, order.refunds) == (Status.REFUNDED, {"ch_1": "419.90 BRL"})
     voided = {**paid, "paid_at": None}
     order = said("order.canceled", "canceled", charges=[voided])
-    assert (order.status, texts(order)) == (Status.CANCELED, {})
+    assert (order.status, order.refunds) == (Status.CANCELED, {})
 
 
 def test_times_are_utc() -> None:
@@ -154,7 +132,7 @@ def test_the_customer() -> None:
 )
 def test_what_is_no_order_is_ignored(kind: str) -> None:
     with pytest.raises(Ignored):
-        read({"type": kind, "data": {}})
+        PAGARME.orders({"type": kind, "data": {}})
 
 
 @pytest.mark.parametrize(
@@ -162,17 +140,15 @@ def test_what_is_no_order_is_ignored(kind: str) -> None:
 )
 def test_an_order_without_the_needed_is_unreadable(data: object) -> None:
     with pytest.raises(Unreadable):
-        read({"type": "order.paid", "data": data})
+        PAGARME.orders({"type": "order.paid", "data": data})
 
 
-def test_documented_bodies() -> None:
-    found = sorted(PAYLOADS.glob("*.json"))
-    print(f"{len(found)} documented bodies found")
-    for path in found:
-        [order] = read(json.loads(path.read_bytes()))
-        assert (order.external_id, order.status, str(order.value), order.title) == (
+def test_documented_bodies(payloads: Payloads) -> None:
+    for path in payloads("pagarme"):
+        order = PAGARME.order(path.read_bytes())
+        assert (order.external_id, order.status, order.value, order.title) == (
             "or_ZdnB5BBCmYhk534R",
             Status.PAID,
-            "123.56",
+            "123.56 BRL",
             "#1303724 · Produto",
         )

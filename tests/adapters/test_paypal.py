@@ -3,25 +3,16 @@
 import json
 import zlib
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Adapter, Delivery, Ignored, Order, Status, Strength, Unreadable
-from adapters.paypal import Paypal, PaypalOptions
+from adapters.contract import UNKNOWN, Ignored, Status, Strength, Unreadable
+from tests.outside import Payloads
+from tests.reading import OrderView, Source
 
-ROOT = Path(__file__).parents[2]
-# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
-PAYLOADS = ROOT.parent / "shared" / "payloads" / "paypal"
-NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
-PAYPAL: Adapter[Any] = Paypal()
-LIVE = PaypalOptions()
+PAYPAL, SANDBOX = Source("paypal"), Source("paypal", environment="sandbox")
 HOST = "https://api.paypal.com"
-
-
-def arrived(document: object) -> Delivery:
-    return Delivery(body=json.dumps(document).encode(), headers={}, received_at=NOW)
 
 
 def notice(kind: str, path: str | None = None, **resource: Any) -> dict[str, Any]:
@@ -30,17 +21,8 @@ def notice(kind: str, path: str | None = None, **resource: Any) -> dict[str, Any
     return {"id": "WH-1", "event_type": kind, "resource": {"links": links, **resource}}
 
 
-def asked(document: dict[str, Any]) -> str:
-    delivery = arrived(document)
-    event = PAYPAL.read(delivery, PAYPAL.kind_of(delivery, LIVE), LIVE)
-    return PAYPAL.path(event.payload, event)
-
-
-def answered(path: str, answer: object, options: PaypalOptions = LIVE) -> Order:
-    delivery = arrived(notice("PAYMENT.CAPTURE.COMPLETED", path))
-    event = PAYPAL.read(delivery, PAYPAL.kind_of(delivery, options), options)
-    [order] = PAYPAL.translate(PAYPAL.fetched(event, json.dumps(answer).encode()))
-    return order
+def answered(path: str, answer: object, source: Source = PAYPAL) -> OrderView:
+    return source.order(notice("PAYMENT.CAPTURE.COMPLETED", path), answer)
 
 
 def amount(value: object, currency: str = "BRL") -> dict[str, Any]:
@@ -51,23 +33,19 @@ def one(status: str, value: object = "100.00", name: str = "C1", **fields: Any) 
     return {"id": name, "status": status, "amount": amount(value), "create_time": "2026-11-20T13:00:00Z", **fields}
 
 
-def order(status: str = "COMPLETED", *, value: object = "100.00", **payments: list[dict[str, Any]]) -> Order:
+def order(status: str = "COMPLETED", *, value: object = "100.00", **payments: list[dict[str, Any]]) -> OrderView:
     unit = {"amount": amount(value), "payments": payments}
     document = {"id": "O1", "status": status, "purchase_units": [unit], "create_time": "2026-11-20T12:00:00Z"}
     return answered("/v2/checkout/orders/O1", document)
-
-
-def texts(order: Order) -> dict[str, str]:
-    return {name: str(money) for name, money in (order.refunds or {}).items()}
 
 
 # -- The notice ---------------------------------------------------------------------------------------------------
 
 
 def test_it_is_unsigned_and_says_why() -> None:
-    assert PAYPAL.signature.strength is Strength.FETCHED
-    assert "CRC-32" in PAYPAL.signature.description
-    assert not PAYPAL.reads
+    assert PAYPAL.scheme.strength is Strength.FETCHED
+    assert "CRC-32" in PAYPAL.scheme.description
+    assert not PAYPAL.adapter.reads
 
 
 @pytest.mark.parametrize(
@@ -104,7 +82,7 @@ def test_it_is_unsigned_and_says_why() -> None:
     ],
 )
 def test_what_is_read_back(document: dict[str, Any], path: str) -> None:
-    assert asked(document) == path
+    assert PAYPAL.path(document) == path
 
 
 @pytest.mark.parametrize(
@@ -126,19 +104,19 @@ def test_what_is_read_back(document: dict[str, Any], path: str) -> None:
 )
 def test_nothing_else_can_be_asked_for(document: dict[str, Any]) -> None:
     with pytest.raises(Unreadable):
-        asked(document)
+        PAYPAL.path(document)
 
 
 def test_the_two_worlds_of_paypal() -> None:
-    api = PAYPAL.api
+    api = PAYPAL.adapter.api
     assert api is not None
-    assert api.origin_for(LIVE) == "https://api-m.paypal.com"
-    assert api.origin_for(PaypalOptions(environment="sandbox")) == "https://api-m.sandbox.paypal.com"
+    assert api.origin_for(PAYPAL.options) == "https://api-m.paypal.com"
+    assert api.origin_for(SANDBOX.options) == "https://api-m.sandbox.paypal.com"
     assert api.token_path == "/v1/oauth2/token"
-    assert api.authorize("a token", LIVE) == {"authorization": "Bearer a token"}
+    assert api.authorize("a token", PAYPAL.options) == {"authorization": "Bearer a token"}
     capture = {**one("COMPLETED"), "id": "C1"}
-    for options, test in ((LIVE, False), (PaypalOptions(environment="sandbox"), True)):
-        assert answered("/v2/payments/captures/C1", capture, options).test is test
+    for source, test in ((PAYPAL, False), (SANDBOX, True)):
+        assert answered("/v2/payments/captures/C1", capture, source).test is test
 
 
 # -- Orders -------------------------------------------------------------------------------------------------------
@@ -178,7 +156,7 @@ def test_status_of_an_order(word: str, captures: list, authorizations: list, sta
 def test_refunds_of_an_order() -> None:
     refunds = [one("COMPLETED", "30.00", "R1"), one("PENDING", "20.00", "R2"), one("CANCELLED", "10.00", "R3")]
     told = order(captures=[one("PARTIALLY_REFUNDED")], refunds=refunds)
-    assert texts(told) == {"R1": "30.00", "R3": "0.00"}
+    assert told.refunds == {"R1": "30.00 BRL", "R3": "0.00 BRL"}
 
 
 def test_the_time_is_that_of_its_last_change() -> None:
@@ -192,7 +170,7 @@ def test_the_time_is_that_of_its_last_change() -> None:
 def test_several_units_are_one_order_of_one_currency() -> None:
     units: list[dict[str, Any]] = [{"amount": amount("60.00")}, {"amount": amount("40.50")}, {"amount": None}]
     document: dict[str, Any] = {"id": "O1", "status": "APPROVED", "purchase_units": units}
-    assert str(answered("/v2/checkout/orders/O1", document).value) == "100.50"
+    assert answered("/v2/checkout/orders/O1", document).value == "100.50 BRL"
     units[1]["amount"] = amount("40.50", "USD")
     with pytest.raises(Unreadable):
         answered("/v2/checkout/orders/O1", document)
@@ -203,7 +181,7 @@ def test_several_units_are_one_order_of_one_currency() -> None:
 
 def test_a_capture_without_an_order_is_one() -> None:
     told = answered("/v2/payments/captures/C1", one("COMPLETED"))
-    assert (told.external_id, told.preference, str(told.value), told.status) == ("C1", 1, "100.00", Status.PAID)
+    assert (told.external_id, told.preference, told.value, told.status) == ("C1", 1, "100.00 BRL", Status.PAID)
     named = {**one("COMPLETED"), "supplementary_data": {"related_ids": {"order_id": "O1"}}}
     told = answered("/v2/payments/captures/C1", named)
     assert (told.external_id, told.aliases, told.preference, told.value) == ("O1", ("C1",), 0, None)
@@ -213,7 +191,7 @@ def test_a_capture_without_an_order_is_one() -> None:
 def test_a_refund_names_the_capture(word: str, back: str) -> None:
     up = {"rel": "up", "href": f"{HOST}/v2/payments/captures/C1"}
     told = answered("/v2/payments/refunds/R1", {**one(word, "30.00", "R1"), "links": [up]})
-    assert (told.external_id, told.status, texts(told)) == ("C1", None, {"R1": back})
+    assert (told.external_id, told.status, told.refunds) == ("C1", None, {"R1": f"{back} BRL"})
     with pytest.raises(Unreadable):
         answered("/v2/payments/refunds/R1", one(word, "30.00", "R1"))
     with pytest.raises(Ignored):
@@ -223,7 +201,7 @@ def test_a_refund_names_the_capture(word: str, back: str) -> None:
 def test_a_refund_of_version_1_is_less_than_nothing() -> None:
     document = {"id": "R1", "state": "completed", "sale_id": "S1", "amount": {"total": "-7.47", "currency": "USD"}}
     told = answered("/v1/payments/refund/R1", document)
-    assert (told.external_id, texts(told)) == ("S1", {"R1": "7.47"})
+    assert (told.external_id, told.refunds) == ("S1", {"R1": "7.47 USD"})
 
 
 @pytest.mark.parametrize(
@@ -241,10 +219,13 @@ def test_a_refund_of_version_1_is_less_than_nothing() -> None:
 def test_status_of_a_sale(state: str | None, status: object) -> None:
     document = {"id": "S1", "state": state, "amount": {"total": "7.47", "currency": "USD"}}
     told = answered("/v1/payments/sale/S1", document)
-    assert (told.status, str(told.value)) == (status, "7.47")
+    assert (told.status, told.value) == (status, "7.47 USD")
 
 
 # -- The signature that is not used -------------------------------------------------------------------------------
+
+
+PUBLISHED = 2771810304
 
 
 def stretched_to(body: bytes, wanted: int) -> bytes:
@@ -264,28 +245,25 @@ def stretched_to(body: bytes, wanted: int) -> bytes:
 
 def test_what_the_published_signature_covers_fits_another_body_as_well() -> None:
     """PayPal-Python-SDK, test/unit_tests/notifications_test.py: of the body nothing but this number is signed."""
-    published = 2771810304
-    file = PAYLOADS / "PAYMENT.SALE.COMPLETED__1.json"
-    if file.exists():
-        assert zlib.crc32(file.read_bytes()) == published
-    assert zlib.crc32(stretched_to(b'{"made": "up by anybody"}', published)) == published
+    assert zlib.crc32(stretched_to(b'{"made": "up by anybody"}', PUBLISHED)) == PUBLISHED
+
+
+def test_the_published_number_is_that_of_the_published_body(payloads: Payloads) -> None:
+    [file] = payloads("paypal", "PAYMENT.SALE.COMPLETED__1.json")
+    assert zlib.crc32(file.read_bytes()) == PUBLISHED
 
 
 # -- Documented bodies --------------------------------------------------------------------------------------------
 
 EXPECTED = {
-    "PAYMENT.SALE.COMPLETED__1": (Status.PAID, "20.00", "4EU7004268015634R"),
-    "verify_webhook_signature_request__1": (Status.PENDING, "7.47", "2DC87612EK520411B"),
+    "PAYMENT.SALE.COMPLETED__1": (Status.PAID, "20.00 USD", "4EU7004268015634R"),
+    "verify_webhook_signature_request__1": (Status.PENDING, "7.47 USD", "2DC87612EK520411B"),
 }
 
 
-def test_documented_bodies() -> None:
+def test_documented_bodies(payloads: Payloads) -> None:
     """What a notice shows of the thing is what the API answers of it."""
-    found = sorted(PAYLOADS.glob("*.json"))
-    print(f"{len(found)} documented bodies found")
-    for path in found:
+    for path in payloads("paypal"):
         document = json.loads(path.read_bytes())
         document = document.get("webhook_event", document)
-        resource = document["resource"]
-        told = answered(asked(document), resource)
-        assert (told.status, str(told.value), told.external_id) == EXPECTED[path.stem], path.stem
+        assert PAYPAL.summary(document, document["resource"]) == EXPECTED[path.stem], path.stem

@@ -12,13 +12,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from adapters.contract import Delivery, Ignored, Status, Unreadable, Unverified
-from adapters.wix import Wix
 from tests.house import House
 from tests.junk import bodies_like
-from tests.samples import DIGITS, OTHER_DIGITS, private_key, samples, told
+from tests.reading import Source, arrived
+from tests.samples import DIGITS, OTHER_DIGITS, private_key, samples
 
 NOW = datetime(2026, 11, 20, 13, 5, 5, tzinfo=UTC)
-WIX = Wix()
+WIX = Source("wix")
 PRIVATE = private_key(DIGITS)
 CASES = {sample.case: sample for sample in samples("wix")}
 
@@ -31,18 +31,12 @@ def public(private: str) -> str:
 PUBLIC = public(PRIVATE)
 
 
-def arrived(body: bytes) -> Delivery:
-    return Delivery(body=body, headers={}, received_at=NOW)
-
-
 def signed(case: str = "paid", at: datetime = NOW) -> Delivery:
-    return WIX.signature.sign(arrived(CASES[case].body), PRIVATE, at)
+    return WIX.sign(CASES[case].body, PRIVATE, at=at)
 
 
 def refused(delivery: Delivery, *secrets: str, at: datetime = NOW) -> str:
-    with pytest.raises(Unverified) as why:
-        WIX.signature.verify(delivery, secrets or [PUBLIC], at)
-    return why.value.reason
+    return WIX.refuse(delivery, *(secrets or [PUBLIC]), now=at)
 
 
 def coded(part: Any) -> bytes:
@@ -51,10 +45,10 @@ def coded(part: Any) -> bytes:
 
 
 def test_a_token_is_proven_with_the_public_key_alone() -> None:
-    assert WIX.signature.verify(signed(), [public(private_key(OTHER_DIGITS)), PUBLIC], NOW) == PUBLIC
+    assert WIX.verify(signed(), public(private_key(OTHER_DIGITS)), PUBLIC) == PUBLIC
     assert refused(signed(), public(private_key(OTHER_DIGITS))) == Unverified.MISMATCH
-    assert not WIX.signature.signs_with(PUBLIC)
-    assert WIX.signature.sign(arrived(b"{}"), PUBLIC, NOW).body == b"{}"
+    assert not WIX.scheme.signs_with(PUBLIC)
+    assert WIX.sign(b"{}", PUBLIC).body == b"{}"
 
 
 def test_the_key_is_taken_in_every_spelling_in_which_people_copy_it() -> None:
@@ -65,7 +59,7 @@ def test_the_key_is_taken_in_every_spelling_in_which_people_copy_it() -> None:
         PUBLIC.replace("\n", ""),
         base64.b64encode(PUBLIC.encode()).decode(),
     ):
-        assert WIX.signature.verify(signed(), [spelling], NOW) == spelling
+        assert WIX.verify(signed(), spelling) == spelling
     for junk in ("x" * 40, PUBLIC[:-60], "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"):
         assert refused(signed(), junk) == Unverified.NO_SECRET
 
@@ -87,7 +81,7 @@ def test_another_header_over_the_same_signature_is_refused() -> None:
 def test_its_time_counts() -> None:
     delivery = signed()
     # Two days of further tries, whether or not they are signed anew.
-    assert WIX.signature.verify(delivery, [PUBLIC], NOW + timedelta(hours=48))
+    assert WIX.verify(delivery, PUBLIC, now=NOW + timedelta(hours=48))
     assert refused(delivery, at=NOW + timedelta(days=4)) == Unverified.TOO_OLD
     assert refused(delivery, at=NOW - timedelta(minutes=6)) == Unverified.TOO_NEW
 
@@ -106,8 +100,8 @@ def body(envelope: Any, inner: Any, *, as_text: bool = True) -> bytes:
 
 def test_objects_in_place_of_their_text_are_read_the_same() -> None:
     envelope, inner = event("paid")
-    assert told(WIX, arrived(body(envelope, inner, as_text=False)), WIX.options()) == told(
-        WIX, arrived(body(envelope, inner)), WIX.options()
+    assert WIX.translation(arrived(body(envelope, inner, as_text=False))) == WIX.translation(
+        arrived(body(envelope, inner))
     )
 
 
@@ -128,7 +122,7 @@ STATUSES = [
 def test_statuses(status: str, payment: str, ours: Status, theirs: str) -> None:
     envelope, inner = event("created")
     inner["createdEvent"]["entity"] |= {"status": status, "paymentStatus": payment}
-    (order,) = told(WIX, arrived(body(envelope, inner)), WIX.options())
+    (order,) = WIX.translation(arrived(body(envelope, inner)))
     assert (order["status"], order["source_status"]) == (ours, theirs)
 
 
@@ -137,7 +131,7 @@ def test_any_value_of_the_inner_event_may_be_anything() -> None:
     for changed in bodies_like(json.dumps(inner).encode(), most=3000, turn=0):
         delivery = arrived(body(envelope, json.loads(changed)))
         with suppress(Ignored, Unreadable):
-            WIX.translate(WIX.read(delivery, WIX.kind_of(delivery, None), WIX.options()))
+            WIX.orders(delivery)
 
 
 async def test_through_the_door_with_the_public_key(house: House) -> None:

@@ -1,20 +1,17 @@
 """Woovi: the published signatures (one of them printed wrong), and charges that refunds and disputes find again."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Delivery, Ignored, Order, Status, Strength, Unreadable, Unverified
-from adapters.woovi import RsaAndToken, Woovi
+from adapters.contract import UNKNOWN, Ignored, Status, Strength, Unreadable, Unverified
+from adapters.woovi import RsaAndToken
+from tests.outside import Payloads
+from tests.reading import NOW, OrderView, Source, arrived
 
-ROOT = Path(__file__).parents[2]
-# Bodies as the platform documents them, where the checkout has such a folder beside it; none of them is ours to keep.
-PAYLOADS = ROOT.parent / "shared" / "payloads" / "woovi"
-NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
-WOOVI = Woovi()
+WOOVI = Source("woovi")
 
 # developers.woovi.com/docs/webhook/seguranca/webhook-signature-validation; the body beside it, byte by byte.
 RSA_BODY = (Path(__file__).parent / "vectors" / "woovi_charge_completed.json").read_bytes()
@@ -33,21 +30,9 @@ TODAYS_BODY = b'{"data_criacao":"2021-08-10T20:32:14.429Z","evento":"teste_webho
 TODAYS_RIGHT_SIGNATURE = "/ea7YAJjvmfnRfuV+Xzl/HE8QDw="
 
 
-def arrived(body: bytes, **headers: str) -> Delivery:
-    return Delivery(
-        body=body, headers={name.replace("_", "-"): value for name, value in headers.items()}, received_at=NOW
-    )
-
-
-def read(document: object) -> list[Order]:
-    delivery = arrived(json.dumps(document).encode())
-    return WOOVI.translate(WOOVI.read(delivery, WOOVI.kind_of(delivery, None), None))
-
-
-def said(event: str, *, pix: object = None, account: object = None, **fields: Any) -> Order:
+def said(event: str, *, pix: object = None, account: object = None, **fields: Any) -> OrderView:
     charge = {"correlationID": "order-1", "status": "COMPLETED", "value": 39800, **fields}
-    [order] = read({"event": f"OPENPIX:{event}", "charge": charge, "pix": pix, "account": account})
-    return order
+    return WOOVI.order({"event": f"OPENPIX:{event}", "charge": charge, "pix": pix, "account": account})
 
 
 # -- Signature ----------------------------------------------------------------------------------------------------
@@ -56,26 +41,23 @@ def said(event: str, *, pix: object = None, account: object = None, **fields: An
 @pytest.mark.parametrize(("body", "signature"), [(HMAC_BODY, HMAC_SIGNATURE), (TODAYS_BODY, TODAYS_RIGHT_SIGNATURE)])
 def test_published_hmac(body: bytes, signature: str) -> None:
     delivery = arrived(body, x_openpix_signature=signature)
-    assert WOOVI.signature.verify(delivery, ["old one", HMAC_KEY], NOW) == HMAC_KEY
+    assert WOOVI.verify(delivery, "old one", HMAC_KEY) == HMAC_KEY
 
 
 def test_the_hmac_that_is_printed_today_is_wrong() -> None:
-    with pytest.raises(Unverified) as refused:
-        WOOVI.signature.verify(arrived(TODAYS_BODY, x_openpix_signature=HMAC_SIGNATURE), [HMAC_KEY], NOW)
-    assert refused.value.reason == Unverified.MISMATCH
+    assert WOOVI.refuse(arrived(TODAYS_BODY, x_openpix_signature=HMAC_SIGNATURE), HMAC_KEY) == Unverified.MISMATCH
 
 
 @pytest.mark.parametrize("header", ["authorization", "x_openpix_authorization"])
 def test_published_rsa(header: str) -> None:
     delivery = arrived(RSA_BODY, x_webhook_signature=RSA_SIGNATURE, **{header: TOKEN})
-    assert WOOVI.signature.verify(delivery, ["old one", TOKEN], NOW) == TOKEN
-    assert WOOVI.signature.strength is Strength.MAC
+    assert WOOVI.verify(delivery, "old one", TOKEN) == TOKEN
+    assert WOOVI.scheme.strength is Strength.MAC
 
 
 def test_woovis_signature_alone_is_any_customers() -> None:
     for headers in ({}, {"authorization": "another"}, {"authorization": ""}):
-        with pytest.raises(Unverified):
-            WOOVI.signature.verify(arrived(RSA_BODY, x_webhook_signature=RSA_SIGNATURE, **headers), [TOKEN], NOW)
+        WOOVI.refuse(arrived(RSA_BODY, x_webhook_signature=RSA_SIGNATURE, **headers), TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +79,7 @@ def test_other_rsa_signatures_are_refused(body: bytes, signature: str, reason: s
 
 
 def test_the_token_alone_proves_nothing() -> None:
-    with pytest.raises(Unverified) as refused:
-        WOOVI.signature.verify(arrived(RSA_BODY, authorization=TOKEN), [TOKEN], NOW)
-    assert refused.value.reason == Unverified.MISSING
+    assert WOOVI.refuse(arrived(RSA_BODY, authorization=TOKEN), TOKEN) == Unverified.MISSING
     assert "x-webhook-signature" not in RsaAndToken().sign(arrived(RSA_BODY), TOKEN, NOW).headers
 
 
@@ -111,16 +91,16 @@ def test_the_token_alone_proves_nothing() -> None:
 )
 def test_the_test_of_a_new_webhook_is_greeted_and_makes_no_order(body: bytes) -> None:
     delivery = arrived(body)
-    assert WOOVI.handshake(delivery)
+    assert WOOVI.greeting(delivery)
     with pytest.raises(Ignored):
-        WOOVI.translate(WOOVI.read(delivery, WOOVI.kind_of(delivery, None), None))
+        WOOVI.orders(delivery)
 
 
 @pytest.mark.parametrize(
     "body", [RSA_BODY, b"", b"[]", b"{}", b'{"event":"OPENPIX:CHARGE_COMPLETED"}', b'{"data_criacao":1,"charge":{}}']
 )
 def test_nothing_else_is_greeted(body: bytes) -> None:
-    assert WOOVI.handshake(arrived(body)) is None
+    assert WOOVI.greeting(body) is None
 
 
 # -- Kinds --------------------------------------------------------------------------------------------------------
@@ -136,13 +116,13 @@ def test_nothing_else_is_greeted(body: bytes) -> None:
     ],
 )
 def test_kinds(document: object, kind: str) -> None:
-    assert WOOVI.kind_of(arrived(json.dumps(document).encode()), None) == kind
+    assert WOOVI.kind(document) == kind
 
 
 @pytest.mark.parametrize("document", [{}, [], {"event": None}, {"evento": ""}, {"charge": None}])
 def test_what_says_nothing_is_unreadable(document: object) -> None:
     with pytest.raises(Unreadable):
-        WOOVI.kind_of(arrived(json.dumps(document).encode()), None)
+        WOOVI.kind(document)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +138,7 @@ def test_what_says_nothing_is_unreadable(document: object) -> None:
 )
 def test_what_is_no_order_is_ignored(event: str) -> None:
     with pytest.raises(Ignored):
-        read({"event": event, "charge": {}})
+        WOOVI.orders({"event": event, "charge": {}})
 
 
 # -- Charges ------------------------------------------------------------------------------------------------------
@@ -178,9 +158,9 @@ def test_statuses(word: str, status: object) -> None:
 
 
 def test_money_is_cents_and_a_discount_counts() -> None:
-    assert str(said("CHARGE_CREATED", value=1).value) == "0.01"
-    assert str(said("CHARGE_CREATED", discount=0, valueWithDiscount=10000000).value) == "398.00"
-    assert str(said("CHARGE_CREATED", discount=1000, valueWithDiscount=38800).value) == "388.00"
+    assert said("CHARGE_CREATED", value=1).value == "0.01 BRL"
+    assert said("CHARGE_CREATED", discount=0, valueWithDiscount=10000000).value == "398.00 BRL"
+    assert said("CHARGE_CREATED", discount=1000, valueWithDiscount=38800).value == "388.00 BRL"
 
 
 def test_the_buyer_is_the_customer_and_else_the_payer() -> None:
@@ -214,12 +194,11 @@ def test_a_refund_that_is_told_with_its_charge(partial: bool | None, status: Sta
     order = said("TRANSACTION_REFUND_RECEIVED", pix=pix, updatedAt="2026-11-20T13:00:00Z", transactionID="t1")
     assert order.status is status
     assert order.at == datetime(2026, 11, 22, 12, tzinfo=UTC)
-    assert order.refunds is not None
-    assert {name: str(money) for name, money in order.refunds.items()} == {"D1": "99.50"}
+    assert order.refunds == {"D1": "99.50 BRL"}
     assert order.aliases == ("t1",)  # the refund's own id is not the payment's
     del pix["value"]  # … nor where it says no amount
     nothing = said("TRANSACTION_REFUND_RECEIVED", pix=pix, transactionID="t1")
-    assert (nothing.aliases, nothing.refunds) == (("t1",), None)
+    assert (nothing.aliases, nothing.refunds) == (("t1",), {})
 
 
 def test_a_refund_meets_its_charge_in_the_pix_that_paid_it() -> None:
@@ -229,29 +208,26 @@ def test_a_refund_meets_its_charge_in_the_pix_that_paid_it() -> None:
         "refundTransaction": {"value": 39800, "endToEndId": "D1", "time": "2026-11-22T12:00:00Z", "partial": False},
         "originalTransaction": {"value": 39800, "endToEndId": "E1", "payer": {"name": "Bruno"}},
     }
-    [sent] = read({"event": "PIX_TRANSACTION_REFUND_SENT_CONFIRMED", **transactions})
-    assert (sent.external_id, sent.preference, sent.status, str(sent.value)) == ("E1", 1, Status.REFUNDED, "398.00")
+    sent = WOOVI.order({"event": "PIX_TRANSACTION_REFUND_SENT_CONFIRMED", **transactions})
+    assert (sent.external_id, sent.preference, sent.status, sent.value) == ("E1", 1, Status.REFUNDED, "398.00 BRL")
     assert sent.customer is None  # who paid need not be who bought
-    [received] = read({"event": "PIX_TRANSACTION_REFUND_RECEIVED_CONFIRMED", **transactions})
+    received = WOOVI.order({"event": "PIX_TRANSACTION_REFUND_RECEIVED_CONFIRMED", **transactions})
     assert (received.external_id, received.value, received.status) == ("E1", None, Status.REFUNDED)
-    [taken] = read({"event": "woovi:DISPUTE_ACCEPTED", "dispute": {"endToEndId": "E1", "status": "ACCEPTED"}})
-    assert (taken.external_id, taken.status, taken.refunds, taken.at) == ("E1", Status.REFUNDED, None, None)
+    taken = WOOVI.order({"event": "woovi:DISPUTE_ACCEPTED", "dispute": {"endToEndId": "E1", "status": "ACCEPTED"}})
+    assert (taken.external_id, taken.status, taken.refunds, taken.at) == ("E1", Status.REFUNDED, {}, None)
 
 
 # -- The manual's bodies ------------------------------------------------------------------------------------------
 
 EXPECTED = {
-    "CHARGE_COMPLETED_rsa_vector__1": (Status.PAID, "10.00", "417bae21-3d08-4cdb-9c2d-fee63c89e9e4"),
-    "OPENPIX_CHARGE_COMPLETED__boleto1": (Status.PAID, "100.00", "seu-id-de-correlacao"),
-    "OPENPIX_CHARGE_EXPIRED__1": (Status.CANCELED, "0.01", "4bfa04e1-b807-4833-b714-dfa7c8877f29"),
-    "OPENPIX_TRANSACTION_REFUND_RECEIVED__1": (Status.REFUNDED, "1.51", "5e1f0740-4a18-4030-a5a7-686d3d8ec419"),
-    "PIX_TRANSACTION_REFUND_SENT_CONFIRMED__1": (Status.REFUNDED, "100.01", "E31680151202508141543GVL7OCT44VU"),
+    "CHARGE_COMPLETED_rsa_vector__1": (Status.PAID, "10.00 BRL", "417bae21-3d08-4cdb-9c2d-fee63c89e9e4"),
+    "OPENPIX_CHARGE_COMPLETED__boleto1": (Status.PAID, "100.00 BRL", "seu-id-de-correlacao"),
+    "OPENPIX_CHARGE_EXPIRED__1": (Status.CANCELED, "0.01 BRL", "4bfa04e1-b807-4833-b714-dfa7c8877f29"),
+    "OPENPIX_TRANSACTION_REFUND_RECEIVED__1": (Status.REFUNDED, "1.51 BRL", "5e1f0740-4a18-4030-a5a7-686d3d8ec419"),
+    "PIX_TRANSACTION_REFUND_SENT_CONFIRMED__1": (Status.REFUNDED, "100.01 BRL", "E31680151202508141543GVL7OCT44VU"),
 }
 
 
-def test_documented_bodies() -> None:
-    found = sorted(PAYLOADS.glob("*.json"))
-    print(f"{len(found)} documented bodies found")
-    for path in found:
-        [order] = read(json.loads(path.read_bytes()))
-        assert (order.status, str(order.value), order.external_id) == EXPECTED[path.stem], path.stem
+def test_documented_bodies(payloads: Payloads) -> None:
+    for path in payloads("woovi"):
+        assert WOOVI.summary(path.read_bytes()) == EXPECTED[path.stem], path.stem

@@ -73,6 +73,13 @@ def test_the_log_is_exported(here: Installation) -> None:
     assert json.loads(json.loads(line)["body"])["data"]["id"] == "101"
     sheet = list(csv.DictReader(io.StringIO(here.run("deliveries", "export", "--format", "csv"))))
     assert [(row["external_id"], row["outcome"]) for row in sheet] == [(f"10{n}", "created") for n in (2, 1, 0)]
+    data = {"id": "＝1+1", "value": "1.00", "currency": "BRL"}
+    formula = {"type": "order.paid", "timestamp": "2026-11-20T13:00:00Z", "data": data}
+    (here.folder / "body.json").write_text(json.dumps(formula))
+    here.serve()
+    here.json("send", source, "--kind", "order.paid", "--file", "body.json")
+    sheet = list(csv.DictReader(io.StringIO(here.run("deliveries", "export", "--format", "csv"))))
+    assert sheet[0]["external_id"] == "'＝1+1"
     assert here.run("deliveries", "export", "--since", "2020-01-01", "--until", "2020-01-02") == ""
 
 

@@ -21,7 +21,7 @@ def test_retention_is_set_counted_and_carried_out(here: Installation) -> None:
     assert {one["name"]: one["age"] for one in acme["classes"]}["bodies"] == "30d"
     assert len(here.json("prune")["data"]) == 2
     shown = here.run("prune", "--dry-run")
-    assert "acme" in shown and "bodies" in shown and "would go" in shown and "orders_open" not in shown
+    assert "acme" in shown and "bodies" in shown and "would be deleted" in shown and "orders_open" not in shown
     assert "no account 'nobody'" in here.refused("prune", "--account", "nobody")
 
 

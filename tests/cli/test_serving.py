@@ -56,7 +56,10 @@ def test_a_killed_server_leaves_no_lock_and_its_socket_is_replaced(here: Install
     assert here.json("doctor")["server_running"] is True
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
+
+
+@pytest.mark.parametrize("number", ENDING)
 def test_a_signal_ends_it_cleanly_and_nothing_is_left_behind(here: Installation, number: signal.Signals) -> None:
     address = here.serve()
     assert httpx.get(f"{address}/readyz").status_code == 200
@@ -293,6 +296,14 @@ def test_a_worker_that_dies_is_replaced(there: Installation) -> None:
 
     until(answered)
     assert there.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
+def test_workers_end_with_every_signal_that_ends_a_server(there: Installation, number: signal.Signals) -> None:
+    there.serve("--workers", "2")
+    processes = there.listening()["processes"]
+    assert there.stop(number) == 0
+    assert not any(alive(one) for one in processes)
 
 
 def test_workers_end_when_their_parent_is_killed(there: Installation) -> None:

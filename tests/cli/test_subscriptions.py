@@ -22,14 +22,14 @@ def test_a_subscription_from_its_making_to_its_end(here: Installation) -> None:
     assert made["url"] in here.run("subscription", "list")
     changed = here.json("subscription", "edit", made["id"], "--event", "order.updated", "--disable")
     assert (changed["events"], changed["state"]) == (["order.updated"], "off")
-    assert "say what is to change" in here.run("subscription", "edit", made["id"], code=2)
+    assert "nothing to change" in here.run("subscription", "edit", made["id"], code=2)
     newer = here.json("subscription", "rotate", made["id"])
     (_, old) = here.json("subscription", "show", made["id"])["secrets"]
     assert newer["secret"] != made["secret"] and old["expires_at"]
     here.run("subscription", "revoke", made["id"], old["id"])
     assert old["id"] in here.run("subscription", "show", made["id"])
     assert here.json("subscription", "attempts", made["id"])["data"] == []
-    assert "nothing was told yet" in here.run("subscription", "attempts", made["id"])
+    assert "no attempts yet" in here.run("subscription", "attempts", made["id"])
     assert "--yes" in here.run("subscription", "delete", made["id"], code=2)
     here.run("subscription", "delete", made["id"], "--yes")
     assert here.json("subscription", "list")["data"] == []

@@ -59,7 +59,7 @@ def test_every_bad_line_is_listed_and_the_others_are_in(acme: Installation) -> N
         assert "line 1102: status: is none of pending" in done.stdout
         assert "line 1108: external_id: is needed" in done.stdout
         assert says in done.stdout and "\x1b" not in done.stdout
-        assert done.stderr.splitlines()[-1].startswith("orders-registry: 2 lines were refused")
+        assert done.stderr.splitlines()[-1].startswith("orders-registry: 2 lines were rejected")
     said = acme.done("import", "orders.csv", "--json")
     told = json.loads(said.stdout)
     assert counted(told) == (0, 0, 1105, 2)

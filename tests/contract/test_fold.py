@@ -458,6 +458,12 @@ def test_parts_add_up_and_a_whole_outranks_them() -> None:
     assert told(*parts, entry(0, bills=[bill(100, "sale")])).value == 100
 
 
+def test_of_several_wholes_the_one_that_was_told_last_decides() -> None:
+    order = told(entry(2, bills=[bill(100, "invoice")]), entry(1, bills=[bill(120, "session")]))
+    assert order.value == 100
+    assert told(entry(2, bills=[bill(100, "invoice")]), entry(3, bills=[bill(120, "session")])).value == 120
+
+
 @pytest.mark.parametrize(
     ("words", "status", "paid", "back"),
     [
@@ -762,6 +768,15 @@ def test_what_is_itemised_after_a_total_adds_to_it_or_takes_from_it() -> None:
     assert told(*history, entry(6, refunds=[refund("r3", 20, state="failed")])).refunded_value == 10
     assert told(*history, entry(6, refunds=[refund("r3", 20, state="failed", at=6)])).refunded_value == 30
     assert told(*history, entry(6, refunds=[refund("r1", 10), total(30)])).refunded_value == 30
+
+
+def test_a_refund_that_was_under_way_when_a_total_counted_it_counts_once() -> None:
+    waiting = [entry(1, **SOLD), entry(2, refunds=[refund("r1", 30, state="pending", at=2)])]
+    history = [*waiting, entry(3, refunds=[total(30)])]
+    assert told(*history).refunded_value == 30
+    assert told(*history, entry(5, refunds=[refund("r1", 30, at=2)])).refunded_value == 30
+    assert told(*history, entry(5, refunds=[refund("r1", 30, state="failed", at=2)])).refunded_value == 0
+    assert told(*waiting, entry(3, refunds=[total(0)]), entry(5, refunds=[refund("r1", 30, at=5)])).refunded_value == 30
 
 
 def test_a_total_counts_one_payment_and_one_kind() -> None:

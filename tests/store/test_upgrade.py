@@ -3,22 +3,21 @@
 import sqlite3
 import sys
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.ext.asyncio import create_async_engine
 
+import migrations
 from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
-from app.db.migrate import _config, _run, migrate, newest, standing
-from app.db.schema import metadata
+from app.db.migrate import _config, _run, differences, migrate, newest, standing
 from tests.conftest import admin, named, now
+from tests.house import House
 
 pytestmark = pytest.mark.anyio
 
@@ -129,15 +128,53 @@ async def test_whose_contacts_and_deals_are_is_carried_to_their_orders(unmigrate
 
 async def test_the_migrations_and_the_tables_tell_the_same(settings: Settings) -> None:
     """Tables, columns, indexes and keys, on both engines."""
-    address = settings.database_url
-    if settings.on_sqlite:
-        engine = create_engine(address)
-        with engine.connect() as connection:
-            found = compare_metadata(MigrationContext.configure(connection), metadata)
-        engine.dispose()
-    else:
-        on_postgresql = create_async_engine(address.replace("postgresql://", "postgresql+asyncpg://", 1))
-        async with on_postgresql.connect() as held:
-            found = await held.run_sync(lambda one: compare_metadata(MigrationContext.configure(one), metadata))
-        await on_postgresql.dispose()
-    assert [change for change in found if "alembic_version" not in str(change)] == []
+    assert await differences(settings) == []
+
+
+CHANGES = {
+    "DROP INDEX orders_of_contact": ["index orders_of_contact is missing"],
+    "DROP TABLE held": ["index held_of_delivery is missing", "table held is missing"],
+    "ALTER TABLE orders RENAME COLUMN title TO name": [
+        "column orders.name is unknown", "column orders.title is missing",
+    ],
+    "ALTER TABLE orders ADD COLUMN more text": ["column orders.more is unknown"],
+    "CREATE TABLE of_somebody_else (id text)": [],
+    "CREATE INDEX of_somebody_else ON orders (account_id, title)": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_what_somebody_changes_is_noticed(unmigrated: Settings, change: str) -> None:
+    await migrate(unmigrated)
+    await to_revision(unmigrated, "head", change)
+    assert await differences(unmigrated) == CHANGES[change]
+    async with House(unmigrated) as house:
+        checks = (await house.operator.get("/operator/doctor")).json()["checks"]
+    (found,) = [one for one in checks if one["check"] == "schema"]
+    assert (found["well"], found["found"]) == (
+        not CHANGES[change],
+        "; ".join(CHANGES[change]) or "as this version expects it",
+    )
+
+
+# A migration that has landed is never edited: a database that had the old one would differ and say the same number.
+# A new one is added here when it lands: `sha256sum migrations/versions/*.py`.
+LANDED = {
+    "0001_first.py": "3b398a3668eef18a1503253f26a4d6635ac9fdc5836732d05b54b46b965a82dd",
+    "0002_fetches_and_privacy_requests.py": "acaed0c63825fa27354088a61deb47c0ceb4795fc23c561d5b0f81e1d4adfe02",
+    "0003_people.py": "cd1006508b8a4fe71015ec6ba7f8f5eabbf294b301717512d33e0557639b7dce",
+    "0004_retention.py": "c64de4afff032acc71f6cfb81756ba09e1061c10c3413eff036664c8527da516",
+    "0005_transfer.py": "4141ab2c7927cc983ce70b5f531836f007214121521e2dba21027c367a05b8b3",
+    "0006_tallies.py": "b16fc530d26da6c2eb30001eddb4f0909460b7c31fe3b4dbacb48274a0cc98f5",
+    "0007_jobs.py": "0f29bece82da3705849e96a30688d6208e7604ccaf5006e2e4584d90beb7e946",
+    "0008_console.py": "692d1557596a5446d9d7b6744577c2018df6f37fed81f781e729e2a7f3af9955",
+    "0009_pages.py": "471c0919b786a52c6ebe1ea41d2e59f440863b85adbc9aa953c1fd46fcba357c",
+    "0010_subscriptions.py": "90a8efce8112e7ffa5b2ce3cf8a077f9dbf8e7a83bf1ec2ff672644f761c05ac",
+    "0011_held.py": "e23f477ce2ec0de468ef3b62619b777a86ecc6117b534196d6c0d4abc3c734e1",
+}
+
+
+def test_what_has_landed_is_as_it_was() -> None:
+    folder = Path(migrations.__file__).parent / "versions"
+    found = {path.name: sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("[0-9]*.py"))}
+    assert found == LANDED

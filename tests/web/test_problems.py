@@ -118,7 +118,7 @@ WRONG: list[tuple[str, str, Any, dict[str, str]]] = [
         "POST", "/v1/orders",
         {"contact": "42", "title": "Shoes", "value": "1.999", "deal_id": "none", "items": [{"title": "a", "unit_value": "0.001"}]},
         {
-            "value": "BRL has 2 decimals", "items.0.unit_value": "BRL has 2 decimals",
+            "value": "has more decimals than BRL has (2)", "items.0.unit_value": "has more decimals than BRL has (2)",
             "deal_id": "no deal is known as 'none'; make it first: PUT /v1/deals/{the CRM's id}",
         },
     ),

@@ -9,6 +9,8 @@ import pytest
 
 from adapters.contract import Delivery
 from app.base.settings import Settings
+from app.db.engine import Store
+from app.store import delivery_rollups
 from tests.house import House, order_event
 from tests.server import Server
 
@@ -37,6 +39,10 @@ async def servers(settings: Settings, source: str, tmp_path: Path) -> AsyncItera
     finally:
         for server in running:
             server.stop()
+    store = Store(settings)
+    await store.open()
+    assert await delivery_rollups.differences(store, 0) == []
+    await store.close()
 
 
 async def storm(servers: list[str], source: str, deliveries: list[Delivery]) -> list[httpx.Response]:

@@ -1,4 +1,4 @@
-"""`account` and `token`: who may use the registry, and as what."""
+"""`account` and `token`: accounts, and the tokens of their members."""
 
 from typing import Annotated
 
@@ -6,8 +6,10 @@ import typer
 
 from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, table, when
 
-account = group("Accounts: each has its own sources, contacts and orders. The registry is off until it is enabled.")
-token = group("Tokens: what a member shows to the API. Only hashes are kept.")
+account = group(
+    "Manage accounts. Each has its own sources, contacts and orders. An account's registry is off until you enable it."
+)
+token = group("Manage the tokens that members use for the API. Only their hashes are stored.")
 
 Role = Annotated[str, typer.Option("--role", help="admin, manager, rep, integrator or ops.")]
 
@@ -15,10 +17,10 @@ Role = Annotated[str, typer.Option("--role", help="admin, manager, rep, integrat
 @command(account, "create", "account create acme --enable")
 def account_create(
     name: str,
-    enable: Annotated[bool, typer.Option("--enable", help="Turn the registry on at once.")] = False,
+    enable: Annotated[bool, typer.Option("--enable", help="Enable the registry at once.")] = False,
     json: Json = False,
 ) -> None:
-    """Make an account and its admin's token, which is shown this once."""
+    """Create an account and an admin token. The token is shown only once."""
     from app.cli.client import opened
 
     with opened("account create") as door:
@@ -28,7 +30,7 @@ def account_create(
 
 @command(account, "list", "account list --json")
 def account_list(json: Json = False) -> None:
-    """Show every account of this installation."""
+    """List all accounts of this installation."""
     from app.cli.client import opened
 
     with opened("account list") as door:
@@ -50,13 +52,13 @@ def _switch(named: str, on: bool, json: bool) -> None:
 
 @command(account, "enable", "account enable acme")
 def account_enable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], json: Json = False) -> None:
-    """Turn an account's registry on."""
+    """Enable an account's registry."""
     _switch(named, True, json)
 
 
 @command(account, "disable", "account disable acme")
 def account_disable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], json: Json = False) -> None:
-    """Turn an account's registry off: deliveries are refused with 403."""
+    """Disable an account's registry. Deliveries are then rejected with 403."""
     _switch(named, False, json)
 
 
@@ -64,13 +66,16 @@ def account_disable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], js
 def account_set(
     named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
     owner_privacy: Annotated[
-        bool | None, typer.Option("--owner-privacy/--no-owner-privacy", help="Whether a rep sees the own wallet alone.")
+        bool | None,
+        typer.Option("--owner-privacy/--no-owner-privacy", help="Reps see only the contacts and deals they own."),
     ] = None,
-    currency: Annotated[str | None, typer.Option(help="Of orders that name none: BRL.")] = None,
-    region: Annotated[str | None, typer.Option(help="Where phone numbers without a country code are: BR.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Currency of orders that name none, such as BRL.")] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Country of phone numbers without a country code, such as BR.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Set, or show, what holds for the whole account."""
+    """Show or change the settings of an account."""
     from app.cli.client import opened
 
     wanted = {
@@ -92,12 +97,12 @@ def account_panel(
     named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
     origin: Annotated[
         list[str] | None,
-        typer.Option("--origin", help="Who may show it in a frame; may be repeated, replaces what was."),
+        typer.Option("--origin", help="A page that may embed it. Can be repeated; replaces the old list."),
     ] = None,
-    nowhere: Annotated[bool, typer.Option("--nowhere", help="Nobody may.")] = False,
+    nowhere: Annotated[bool, typer.Option("--nowhere", help="Allow no pages.")] = False,
     json: Json = False,
 ) -> None:
-    """Say, or show, which pages may show the account's panel (a contact's page) in a frame."""
+    """Show or set which pages may embed the account's panel (a contact's page) in a frame."""
     from app.cli.client import opened
 
     if origin and nowhere:
@@ -116,10 +121,12 @@ def account_panel(
 def token_create(
     role: Role,
     account: Account = None,
-    member: Annotated[str | None, typer.Option("--member", help="The member's id; made when there is none.")] = None,
+    member: Annotated[
+        str | None, typer.Option("--member", help="The member's id. Created if it does not exist.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Make a token; it is shown this once."""
+    """Create a token. It is shown only once."""
     from app.cli.client import opened
 
     with opened("token create") as door:
@@ -134,7 +141,7 @@ def token_create(
 
 @command(token, "list", "token list --account acme")
 def token_list(account: Account = None, json: Json = False) -> None:
-    """Show the tokens of an account, without themselves."""
+    """List the tokens of an account. The tokens themselves are not shown."""
     from app.cli.client import opened
 
     with opened("token list") as door:
@@ -151,7 +158,7 @@ def token_list(account: Account = None, json: Json = False) -> None:
 
 @command(token, "revoke", "token revoke tok_01J…")
 def token_revoke(named: Annotated[str, typer.Argument(metavar="TOKEN_ID")], json: Json = False) -> None:
-    """Revoke a token: it is refused within a second."""
+    """Revoke a token. It stops working within a second."""
     from app.cli.client import opened
 
     with opened("token revoke") as door:

@@ -1,4 +1,4 @@
-"""`contacts` and the rest of `privacy`: people brought together, handed over, erased, and what sources ask for."""
+"""`contacts` and parts of `privacy`: find, merge, export and erase people; carry out privacy requests."""
 
 from typing import Annotated, Any
 
@@ -7,9 +7,9 @@ import typer
 from app.cli.commands.deliveries import privacy
 from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, on_terminal, table, when
 
-contacts = group("Contacts: looked at, brought together, handed over, erased.")
+contacts = group("Find, merge, export and erase contacts.")
 
-Contact = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's id, ours or the CRM's.")]
+Contact = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's id (cnt_…) or its CRM id.")]
 Identity = Annotated[str | None, typer.Option(help="Known by this.")]
 
 
@@ -33,7 +33,7 @@ def _tell(found: dict[str, Any], json: bool) -> None:
 
 @command(contacts, "show", "contacts show 42")
 def show(contact: Contact, account: Account = None, json: Json = False) -> None:
-    """Show one contact and what it is known by."""
+    """Show one contact with its identities."""
     from app.cli.client import opened
 
     with opened("contacts show") as door:
@@ -43,7 +43,7 @@ def show(contact: Contact, account: Account = None, json: Json = False) -> None:
 
 @command(contacts, "summary", "contacts summary 42")
 def summary(contact: Contact, account: Account = None, json: Json = False) -> None:
-    """Sum up what a contact bought, per currency and never converted; test orders are left out."""
+    """Show the totals of a contact, per currency. Test orders are left out."""
     from app.cli.client import opened
 
     with opened("contacts summary") as door:
@@ -65,7 +65,7 @@ def find(
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Find who is known by an identity."""
+    """Find a contact by e-mail, phone, document or CRM id."""
     from app.cli.client import opened
 
     with opened("contacts find") as door:
@@ -82,11 +82,11 @@ def find(
 @command(contacts, "merge", "contacts merge 43 42")
 def merge(
     contact: Contact,
-    into: Annotated[str, typer.Argument(metavar="INTO", help="The contact that remains.")],
+    into: Annotated[str, typer.Argument(metavar="INTO", help="The contact that stays.")],
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Move everything of a contact to another; its id answers as that one from then on."""
+    """Merge a contact into another. Its id then leads to the other one."""
     from app.cli.client import opened
 
     with opened("contacts merge") as door:
@@ -96,7 +96,7 @@ def merge(
 
 @command(contacts, "unmerge", "contacts unmerge 43")
 def unmerge(contact: Contact, account: Account = None, json: Json = False) -> None:
-    """Undo a merge: the contact has again what moved along; what came since stays."""
+    """Undo a merge. The contact gets back what moved. What came since then stays where it is."""
     from app.cli.client import opened
 
     with opened("contacts unmerge") as door:
@@ -114,7 +114,7 @@ def _moved(done: dict[str, Any], json: bool) -> None:
 
 @command(contacts, "conflicts", "contacts conflicts --account acme")
 def conflicts(account: Account = None, json: Json = False) -> None:
-    """Show identities that were told of one contact and belong to another."""
+    """List identities that a source gave to one contact but that belong to another."""
     from app.cli.client import opened
 
     with opened("contacts conflicts") as door:
@@ -131,7 +131,7 @@ def conflicts(account: Account = None, json: Json = False) -> None:
 
 @command(contacts, "export", "contacts export 42 > ana.json")
 def export(contact: Contact, account: Account = None, json: Json = False) -> None:
-    """Write out everything that is held on a person, with who told it and when; always JSON."""
+    """Export everything that is stored about a person, with its source and time. Always JSON."""
     from app.cli.client import opened
 
     with opened("contacts export") as door:
@@ -142,16 +142,16 @@ def export(contact: Contact, account: Account = None, json: Json = False) -> Non
 @command(contacts, "erase", "contacts erase 42 --yes")
 def erase(
     contact: Contact,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Erase a person. It cannot be undone, and nothing that comes late brings them back."""
+    """Erase a person. This cannot be undone, and later deliveries do not bring them back."""
     from app.cli.client import opened
 
     if not yes:
         if not on_terminal():
-            raise Misuse("erasing cannot be undone; say --yes")
+            raise Misuse("erasing cannot be undone: confirm with --yes")
         if not typer.confirm(f"Erase {contact} for good?"):
             raise Misuse("nothing was erased")
     with opened("contacts erase") as door:
@@ -169,10 +169,10 @@ def _proved(proof: dict[str, Any], json: bool) -> None:
 
 @command(privacy, "carry-out", "privacy carry-out dlv_01J…")
 def carry_out(
-    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id, as `privacy list` shows it.")],
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id, as shown by `privacy list`.")],
     json: Json = False,
 ) -> None:
-    """Do what a source asked in somebody's name: erase, or print what is to be handed over (JSON)."""
+    """Carry out a privacy request: erase the person's data, or print it for hand-over (JSON)."""
     from app.cli.client import opened
 
     with opened("privacy carry-out") as door:
@@ -192,7 +192,7 @@ def proofs(
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Show that people were erased or handed over their data; with an identity, whether this person was erased."""
+    """List the proofs of erasures and exports. With an identity: show whether this person was erased."""
     from app.cli.client import opened
 
     named = {"email": email, "phone": phone, "document": document, "crm_id": crm_id}

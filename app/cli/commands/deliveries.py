@@ -1,4 +1,4 @@
-"""`deliveries`, `send`, `verify`, `try`: the delivery log, and one delivery at a time."""
+"""`deliveries`, `send`, `verify`, `try`: the delivery log, and single deliveries."""
 
 import base64
 import json as json_
@@ -25,16 +25,18 @@ from app.cli.output import (
     word,
 )
 
-main = group("The delivery log: what came, and what became of it.")
-privacy = group("Privacy requests that sources passed on: whom they are about stands in the delivery.")
+main = group("Search the delivery log: what came in, and what became of it.")
+privacy = group("Carry out the privacy requests that shops pass on. The delivery says whom a request concerns.")
 top = group("One delivery at a time.")
 
 Text = str | None
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id, src_…")]
-Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id, dlv_…")]
-Headers = Annotated[Path, typer.Option("--headers", help="File: `Name: value` lines, or a JSON object.", exists=True)]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id (src_…).")]
+Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id (dlv_…).")]
+Headers = Annotated[
+    Path, typer.Option("--headers", help="File with the headers: `Name: value` lines, or a JSON object.", exists=True)
+]
 Queries = Annotated[
-    list[str] | None, typer.Option("--query", help="NAME=VALUE of the address, where the platform signs there.")
+    list[str] | None, typer.Option("--query", help="A query parameter, NAME=VALUE, if the platform signs it.")
 ]
 BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact bytes of the body.", exists=True)]
 
@@ -62,10 +64,10 @@ def list_(
     *,
     where: Where,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    cursor: Annotated[Text, typer.Option(help="Go on where a page ended: its next_cursor (--json).")] = None,
+    cursor: Annotated[Text, typer.Option(help="Continue after a page: its next_cursor (see --json).")] = None,
     json: Json = False,
 ) -> None:
-    """Show the log, newest first."""
+    """List deliveries, newest first."""
     from app.cli.client import opened
 
     with opened("deliveries list") as door:
@@ -82,7 +84,7 @@ def list_(
 
 @command(main, "show", "deliveries show dlv_01J…")
 def show(delivery: Delivery, json: Json = False) -> None:
-    """Show one delivery whole: headers, body, what became of it."""
+    """Show one delivery: headers, body, outcome."""
     from app.cli.client import opened
 
     with opened("deliveries show") as door:
@@ -101,10 +103,12 @@ def show(delivery: Delivery, json: Json = False) -> None:
 @command(main, "body", "deliveries body dlv_01J… > body.json")
 def body(
     delivery: Delivery,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file, instead of standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write out the exact bytes of a delivery's body; with --json as a text, or in base64 where they are none."""
+    """Print the exact bytes of a delivery's body. With --json: as text, or in base64 if they are not text."""
     import sys
 
     from app.cli.client import opened
@@ -150,7 +154,7 @@ def tail(
     where: Where,
     json: Json = False,
 ) -> None:
-    """Follow the log until Ctrl-C; with --since, first what came from then on; with --until, no longer than that."""
+    """Follow the log until Ctrl-C. With --since: first show what came since then. With --until: end then."""
     import time
 
     from app.base.clock import iso, now
@@ -165,7 +169,7 @@ def tail(
     last = times.get("until")
     with suppress(KeyboardInterrupt), opened("deliveries tail") as door:
         if door.settings.on_sqlite and not door.running:
-            raise CommandFailed("no server is running, so nothing can come; start one: orders-registry serve")
+            raise CommandFailed("no server is running, so no deliveries can arrive. Start one: orders-registry serve")
         named = account_of(door, account, where)
 
         def newest() -> str:
@@ -201,13 +205,15 @@ def tail(
 @command(top, "send", "send src_01J…", "send src_01J… --kind orders/paid --to http://127.0.0.1:8080/webhooks/src_01J…")
 def send(
     source: Source,
-    kind: Annotated[Text, typer.Option(help="Which sample; with --file, what the body is.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A body of your own instead of a sample's.", exists=True)] = None,
-    header: Annotated[list[str] | None, typer.Option("--header", help="`Name: value`; with --file.")] = None,
-    to: Annotated[Text, typer.Option(help="Another address than the source's own.")] = None,
+    kind: Annotated[Text, typer.Option(help="Which sample to send. With --file: the kind of the body.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Send this body instead of a sample.", exists=True)] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", help="A header, `Name: value`. With --file only.")
+    ] = None,
+    to: Annotated[Text, typer.Option(help="Send to this URL instead of the source's own.")] = None,
     json: Json = False,
 ) -> None:
-    """Sign a sample as the platform would, and post it over HTTP."""
+    """Send a signed sample to a source over HTTP, as the platform would."""
     import httpx
 
     from app.cli.client import opened
@@ -219,7 +225,7 @@ def send(
         signed = door.post(f"/operator/sources/{source}/sign", body, account=door.owner(source))
         url = to or signed["url"]
         if door.settings.on_sqlite and not door.running and to is None:
-            raise CommandFailed("no server is running to send it to; start one: orders-registry serve")
+            raise CommandFailed("no server is running to send it to. Start one: orders-registry serve")
     try:
         answer = httpx.post(
             url,
@@ -281,7 +287,7 @@ def _given(headers: Path, body: Path, query: list[str] | None) -> dict[str, Any]
 
 @command(top, "verify", "verify src_01J… --headers headers.txt --body body.json")
 def verify(source: Source, headers: Headers, body: BodyFile, query: Queries = None, json: Json = False) -> None:
-    """Say which part of a signature differs, and why."""
+    """Explain why a signature does not match."""
     from app.cli.client import opened
 
     with opened("verify") as door:
@@ -305,7 +311,7 @@ def verify(source: Source, headers: Headers, body: BodyFile, query: Queries = No
 
 @command(top, "try", "try src_01J… --headers headers.txt --body body.json")
 def try_(source: Source, headers: Headers, body: BodyFile, query: Queries = None, json: Json = False) -> None:
-    """Say what a delivery would become; nothing is stored."""
+    """Show what a delivery would become. Nothing is stored."""
     from app.cli.client import opened
 
     with opened("try") as door:
@@ -315,14 +321,14 @@ def try_(source: Source, headers: Headers, body: BodyFile, query: Queries = None
 
 @command(main, "try", "deliveries try dlv_01J…")
 def try_again(delivery: Delivery, json: Json = False) -> None:
-    """Say what a recorded delivery would become with today's adapter; nothing is stored."""
+    """Show what a recorded delivery would become with today's adapter. Nothing is stored."""
     from app.cli.client import opened
 
     with opened("deliveries try") as door:
         account = door.owner(delivery)
         kept = door.get(f"/v1/deliveries/{delivery}", account=account)
         if kept["body"] is None:
-            raise CommandFailed(f"of {delivery} no body is kept any more, so there is nothing to read")
+            raise CommandFailed(f"the body of {delivery} has been pruned, so there is nothing to read")
         arrived = {name: kept[name] for name in ("headers", "body", "body_encoding")} | {"query": kept["query"] or {}}
         found = door.post(f"/v1/sources/{kept['source_id']}/try", arrived, account=account)
     _tried(found, json)
@@ -340,7 +346,7 @@ def _tried(found: dict[str, Any], json: bool) -> None:
 
 @command(privacy, "list", "privacy list --account acme")
 def privacy_list(account: Account = None, json: Json = False) -> None:
-    """Show the privacy requests, newest first, each with the day by which it is to be fulfilled."""
+    """List privacy requests, newest first, with the day each is due."""
     from app.cli.client import opened
 
     with opened("privacy list") as door:

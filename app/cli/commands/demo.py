@@ -1,4 +1,4 @@
-"""`demo`: the main job, seen with one's own eyes. A temporary registry, real signed deliveries over real HTTP."""
+"""`demo`: a temporary registry that receives real signed deliveries over HTTP, and shows the orders."""
 
 import json as json_
 import os
@@ -30,7 +30,7 @@ SECRETS = {
 
 @dataclass(frozen=True)
 class DemoStep:
-    """One delivery of the demonstration."""
+    """Holds one delivery of the demonstration."""
 
     adapter: str
     says: str
@@ -106,10 +106,12 @@ STEPS = (
 
 
 @command(main, "demo", "demo", "demo --once")
-def demo(once: Annotated[bool, typer.Option("--once", help="End by itself.")] = False) -> None:
-    """Serve a temporary registry, send it shops' signed deliveries, and show what became of them.
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End at once instead of waiting for Ctrl-C.")] = False,
+) -> None:
+    """Start a temporary registry, send it signed deliveries, and show the orders they become.
 
-    Nothing needs to be configured, and nothing is left behind.
+    Needs no configuration, and leaves nothing behind.
     """
     import signal
 
@@ -120,8 +122,8 @@ def demo(once: Annotated[bool, typer.Option("--once", help="End by itself.")] = 
         _served(Path(folder)) as (settings, address),
     ):
         _play(settings, address)
-        print(f"\nThe API is at {address}/v1 – everything here is temporary.", flush=True)
-        print(f"The console is at {address}/console, the documentation of the API at {address}/docs.", flush=True)
+        print(f"\nThe API is at {address}/v1. Everything here is temporary.", flush=True)
+        print(f"The console is at {address}/console, the API reference at {address}/docs.", flush=True)
         if not once:
             note("Ctrl-C ends the demonstration.")
             signal.pause()
@@ -133,7 +135,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[Any, str]]:
-    """A server of the demonstration's own on a free port: (settings, address)."""
+    """Yield the settings and address of a server on a free port."""
     from app.cli.client import settings_of
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
@@ -204,12 +206,12 @@ def _play(settings: Any, address: str) -> None:
         summary = api.get(f"/v1/contacts/{contact['id']}/summary").json()["currencies"]
         log = api.get("/v1/deliveries").json()["data"]
 
-    table("What was sent, in this order, and answered", ("shop", "says", "signed", ">HTTP", "outcome"), [
+    table("Deliveries, in the order they were sent", ("shop", "content", "signed", ">HTTP", "outcome"), [
         (step.adapter, step.says, "with another secret" if step.forged else "yes", status, word(outcome))
         for step, (status, outcome) in sent
     ])  # fmt: skip
     print()
-    table(f"The orders of {contact['name']}, one contact in four shops", (
+    table(f"Orders of {contact['name']}, one contact in four shops", (
         "ordered", "title", "status", ">value", ">refunded", "origin", "external id"
     ), [
         (when(one["ordered_at"]), one["title"], word(one["status"]), f"{one['currency']} {one['value']}",
@@ -217,7 +219,7 @@ def _play(settings: Any, address: str) -> None:
         for one in orders
     ])  # fmt: skip
     print()
-    table("In sum", ("currency", ">orders", ">gross", ">refunded", ">net", ">open"), [
+    table("Totals", ("currency", ">orders", ">gross", ">refunded", ">net", ">open"), [
         (one["currency"], one["orders"], one["gross"], one["refunded"], one["net"], one["open"]) for one in summary
     ])  # fmt: skip
     print()

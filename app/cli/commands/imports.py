@@ -1,9 +1,7 @@
-"""`import`, `export`, `contacts import`: files of any size, a part at a time."""
+"""`import`, `export`, `contacts import`: files of any size, one part at a time."""
 
-import gc
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -18,20 +16,22 @@ from app.cli.output import Account, CommandFailed, Json, Misuse, command, facts,
 main = group("Files.")
 
 Text = str | None
-File = Annotated[str, typer.Argument(metavar="FILE", help="A .csv or .jsonl file; - reads standard input.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of every line; write nothing.")]
-Form = Annotated[Text, typer.Option("--format", help="csv or jsonl; else as the file's name or beginning says.")]
-Encoding = Annotated[str, typer.Option("--encoding", help="Of the file, such as cp1252 for an old spreadsheet.")]
-Unknown = Annotated[bool, typer.Option("--ignore-unknown", help="Pass over columns that are none of ours.")]
+File = Annotated[str, typer.Argument(metavar="FILE", help="A .csv or .jsonl file, or - for standard input.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every line and write nothing.")]
+Form = Annotated[Text, typer.Option("--format", help="csv or jsonl. Default: from the file's name or its beginning.")]
+Encoding = Annotated[
+    str, typer.Option("--encoding", help="The file's encoding, such as cp1252 for an old spreadsheet.")
+]
+Unknown = Annotated[bool, typer.Option("--ignore-unknown", help="Skip unknown columns.")]
 MapSource = Annotated[
     list[str] | None,
     typer.Option(
-        "--map-source", metavar="OLD=NEW", help="The source here that stands for one elsewhere; OLD= for none."
+        "--map-source", metavar="OLD=NEW", help="Replace a source id from another registry. OLD= means no source."
     ),
 ]
 ExportForm = Annotated[str, typer.Option("--format", help="csv or jsonl.")]
-Output = Annotated[Path | None, typer.Option("--output", help="A new file; else standard output.")]
-Excel = Annotated[bool, typer.Option("--excel", help="CSV as spreadsheets open it: with a byte order mark and ;.")]
+Output = Annotated[Path | None, typer.Option("--output", help="Write to this new file instead of standard output.")]
+Excel = Annotated[bool, typer.Option("--excel", help="CSV for spreadsheets: with a byte order mark and semicolons.")]
 
 _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 COUNTS = ("created", "updated", "unchanged", "refused")
@@ -44,17 +44,19 @@ def import_(
     account: Account = None,
     dry_run: DryRun = False,
     form: Form = None,
-    source: Annotated[Text, typer.Option("--source", help="The source of orders that name none.")] = None,
+    source: Annotated[Text, typer.Option("--source", help="Source of orders that name none.")] = None,
     sources: MapSource = None,
-    origin: Annotated[str, typer.Option("--origin", help="Of orders that name no origin and no source.")] = "manual",
+    origin: Annotated[
+        str, typer.Option("--origin", help="Origin of orders that name neither origin nor source.")
+    ] = "manual",
     encoding: Encoding = "utf-8",
     ignore_unknown: Unknown = False,
     json: Json = False,
 ) -> None:
-    """Import orders from CSV or JSON lines; fires no events.
+    """Import orders from CSV or JSON lines. No events are sent.
 
-    The same file again changes nothing, so an import that was interrupted is simply started again. Lines that are wrong
-    are listed with their number and reason, the others are imported, and the exit code is 1.
+    Importing the same file again changes nothing, so an interrupted import can simply be repeated. Wrong lines are
+    listed with their number and reason. The others are imported, and the exit code is 1.
     """
     query = {
         "dry_run": dry_run or None, "source_id": source, "sources": ",".join(sources) if sources else None,
@@ -74,7 +76,7 @@ def contacts_import(
     ignore_unknown: Unknown = False,
     json: Json = False,
 ) -> None:
-    """Import contacts from CSV or JSON lines, known by the CRM's id or by what else the line names."""
+    """Import contacts from CSV or JSON lines. They are matched by CRM id or by any other identity in the line."""
     query = {
         "dry_run": dry_run or None, "ignore_unknown": ignore_unknown or None,
         "sources": ",".join(sources) if sources else None,
@@ -95,15 +97,15 @@ def export(
     *,
     where: Where,
     contacts: Annotated[
-        bool, typer.Option("--contacts", help="Every contact with its identities, instead of orders.")
+        bool, typer.Option("--contacts", help="Export contacts with their identities instead of orders.")
     ] = False,
     excel: Excel = False,
     output: Output = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
-    """Export orders, or contacts. What was exported can be imported again, here or elsewhere."""
+    """Export orders or contacts. The file can be imported again, here or in another registry."""
     if contacts and where:
-        raise Misuse("--contacts is for every contact; the other filters are for orders")
+        raise Misuse("--contacts exports all contacts: the filters are for orders only")
     query = where | ({"excel": True} if excel else {})
     _export("contacts" if contacts else "orders", "jsonl" if json else form, account, query, output)
 
@@ -126,68 +128,55 @@ def _import(
     from app.cli.client import opened
 
     columns = CONTACTS if "contacts" in path else ORDERS
-    with _reading(file) as raw, opened("import", large=columns is ORDERS and _large(raw)) as door:
+    with _reading(file) as raw, opened("import") as door:
         named = door.account(account)
         form = form or _form(file, raw)
         if form not in MEDIA:
             raise Misuse("--format is csv or jsonl")
-        cut = _Interrupted()
-        # From here on only rows come and go, which hold no cycles: what else does is looked for after each part.
-        gc.freeze()
-        gc.disable()
+        position = _Position()
         with _progress(raw, file) as moved:
-
-            def bodies() -> Iterator[tuple[bytes, Mapping[str, Any]]]:
-                try:
-                    for part in parts(form, _lines(raw, encoding, cut), columns):
-                        cut.rows.append(part.rows)
-                        yield part.text.encode(), {**query, "line": part.line}
-                except (NoFile, UnicodeDecodeError, LookupError) as fault:
-                    cut.fault = fault  # what was read before it is on its way, and told of first
-
             told = _Counts(json=json, dry_run=dry_run, done=moved)
             try:
-                # In this process the next part is read while the one before is written.
-                ahead = 1 if door.running else 2
-                with closing(door.in_turn(path, bodies(), account=named, media=MEDIA[form], ahead=ahead)) as answers:
-                    for answer in answers:
-                        told.add(answer, cut.rows.popleft())
-                        gc.collect()
+                for part in parts(form, _lines(raw, encoding, position), columns):
+                    answer = door.upload(
+                        path, part.text.encode(), account=named, media=MEDIA[form], query={**query, "line": part.line}
+                    )
+                    told.add(answer, part.rows)
             except KeyboardInterrupt:
                 told.end()
                 raise CommandFailed(
-                    f"interrupted after {told.rows} lines; the same command again goes on from there"
+                    f"interrupted after {told.rows} lines. To continue, run the same command again"
                 ) from None
-            except CommandFailed:
+            except (CommandFailed, NoFile, UnicodeDecodeError) as why:
                 if told.rows:
                     told.end()
-                raise
-        if told.rows or cut.fault is None:
+                raise _failed(why, file, encoding, position) from None
             told.end()
-    if isinstance(cut.fault, UnicodeDecodeError):
+    if told.counts["refused"]:
         raise CommandFailed(
-            f"{file}: near line {cut.line + 1} the text is not {encoding}; "
+            f"{told.counts['refused']} lines were rejected" + ("" if dry_run else "; the others were imported")
+        )
+
+
+def _failed(why: Exception, file: str, encoding: str, position: "_Position") -> Exception:
+    """Return the error for a file that could not be read to its end."""
+    if isinstance(why, UnicodeDecodeError):
+        return CommandFailed(
+            f"{file}: near line {position.line + 1} the text is not {encoding}; "
             "save it as UTF-8, or say --encoding, such as cp1252"
         )
-    if isinstance(cut.fault, LookupError):
-        raise Misuse(f"--encoding: {cut.fault}")
-    if cut.fault is not None:
-        raise CommandFailed(f"{file}: {cut.fault}")
-    if told.counts["refused"]:
-        raise CommandFailed(f"{told.counts['refused']} lines were refused" + ("" if dry_run else "; the others are in"))
+    return why if isinstance(why, CommandFailed) else CommandFailed(f"{file}: {why}")
 
 
-class _Interrupted:
-    """Where the cutting of the file has come to."""
+class _Position:
+    """Holds how many lines of the file have been read."""
 
     def __init__(self) -> None:
         self.line = 0
-        self.rows: deque[int] = deque()  # of the parts that are under way
-        self.fault: Exception | None = None  # why it could not go on
 
 
 class _Counts:
-    """What became of the lines, told as it becomes known: nothing of it is kept but the counts."""
+    """Reports what became of the lines as it becomes known; keeps only the counts."""
 
     def __init__(self, *, json: bool, dry_run: bool, done: Callable[[int], None]) -> None:
         self.counts = dict.fromkeys(COUNTS, 0)
@@ -197,7 +186,7 @@ class _Counts:
         self._notes = 0
 
     def add(self, answer: Mapping[str, Any], rows: int) -> None:
-        """A part's answer."""
+        """Report a part's answer."""
         import json
 
         for name in COUNTS:
@@ -216,7 +205,7 @@ class _Counts:
         self._done(self.rows)
 
     def end(self) -> None:
-        """The sums."""
+        """Report the totals."""
         import json
 
         if self._json:
@@ -244,12 +233,6 @@ def _reading(file: str) -> Iterator[IO[bytes]]:
         yield opened
 
 
-def _large(raw: IO[bytes]) -> bool:
-    from app.base.tabular import LARGE
-
-    return os.fstat(raw.fileno()).st_size >= LARGE
-
-
 def _form(file: str, raw: IO[bytes]) -> str:
     by_name = _SUFFIXES.get(Path(file).suffix.lower())
     if by_name:
@@ -258,8 +241,8 @@ def _form(file: str, raw: IO[bytes]) -> str:
     return "jsonl" if beginning.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else "csv"
 
 
-def _lines(raw: IO[bytes], encoding: str, cut: _Interrupted) -> Iterator[str]:
-    """The file's lines with their ends, a byte order mark taken off. Raises UnicodeDecodeError, LookupError."""
+def _lines(raw: IO[bytes], encoding: str, position: _Position) -> Iterator[str]:
+    """Yield the file's lines with their ends, without a byte order mark. Raises UnicodeDecodeError, Misuse."""
     import io
 
     beginning: bytes = raw.peek(4) if hasattr(raw, "peek") else b""
@@ -267,10 +250,13 @@ def _lines(raw: IO[bytes], encoding: str, cut: _Interrupted) -> Iterator[str]:
         encoding = "utf-16"
     elif encoding.lower().replace("_", "-") in {"utf-8", "utf8"}:
         encoding = "utf-8-sig"
-    text = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    try:
+        text = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    except LookupError as why:
+        raise Misuse(f"--encoding: {why}") from None
     try:
         for line in text:
-            cut.line += 1
+            position.line += 1
             yield line
     finally:
         text.detach()
@@ -278,7 +264,7 @@ def _lines(raw: IO[bytes], encoding: str, cut: _Interrupted) -> Iterator[str]:
 
 @contextmanager
 def _progress(raw: IO[bytes], file: str) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and time left, on a terminal; it is told how many rows are done."""
+    """Show a bar with rate and time left, on a terminal. The yielded function takes the number of rows done."""
     if not sys.stderr.isatty():
         yield lambda rows: None
         return
@@ -324,9 +310,9 @@ def _export(what: str, form: str, account: str | None, query: Mapping[str, Any],
                     out.flush()
                 except BrokenPipeError:
                     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has enough
-                    raise CommandFailed("the reader went away") from None
+                    raise CommandFailed("the reader of the output has closed it") from None
                 except KeyboardInterrupt:
-                    raise CommandFailed("interrupted; what was written is not whole") from None
+                    raise CommandFailed("interrupted: the output is incomplete") from None
 
 
 @contextmanager
@@ -337,7 +323,7 @@ def _writing(output: Path | None) -> Iterator[IO[bytes]]:
     try:
         file = output.open("xb")
     except FileExistsError:
-        raise CommandFailed(f"{output} is there already; an export overwrites nothing") from None
+        raise CommandFailed(f"{output} exists already, and an export overwrites nothing") from None
     except OSError as fault:
         raise Misuse(f"{output}: {fault.strerror}") from None
     with file:
@@ -346,7 +332,7 @@ def _writing(output: Path | None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _counting(output: Path | None) -> Iterator[Callable[[int], None]]:
-    """How much is written, and how fast; on a terminal, when the result itself does not go there."""
+    """Show how much is written, and how fast, on a terminal, unless the result itself goes there."""
     if not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
         yield lambda size: None
         return

@@ -1,4 +1,4 @@
-"""`jobs`, `remap`, `deliveries retry`, `deliveries export`: work over many deliveries, followed on a terminal."""
+"""`jobs`, `remap`, `deliveries retry`, `deliveries export`: work on many deliveries."""
 
 import csv
 import json as json_
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.base.tabular import guarded
 from app.cli.commands import deliveries
 from app.cli.filters import DELIVERIES, RECEIVED, Where, account_of, filtered
 from app.cli.output import (
@@ -31,11 +32,11 @@ from app.cli.output import (
 if TYPE_CHECKING:
     from app.cli.client import ApiClient
 
-main = group("Jobs: bulk retries and remaps, which run in the background.")
-top = group("Recorded deliveries, read anew.")
+main = group("Follow and stop jobs: bulk retries and remaps that run in the background.")
+top = group("Read recorded deliveries again.")
 
-Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, job_…")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Only begin it; `jobs show` tells how far it is.")]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id (job_…).")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Start the job and return. `jobs show` shows its progress.")]
 
 ENDED = {"done", "stopped", "failed"}
 PAGE = 200
@@ -48,7 +49,10 @@ BODY = ("headers", "query", "body", "body_encoding")
 
 
 def follow(door: "ApiClient", account: str, job_id: str) -> dict[str, Any]:
-    """The job at its end. On a terminal its progress is shown; Ctrl-C leaves the job as it is. Raises Refused."""
+    """Return the job at its end. On a terminal its progress is shown; Ctrl-C stops waiting, not the job.
+
+    Raises CommandFailed.
+    """
     try:
         with _progress() as show:
             while True:
@@ -57,13 +61,15 @@ def follow(door: "ApiClient", account: str, job_id: str) -> dict[str, Any]:
                 if job["state"] in ENDED:
                     return job
     except KeyboardInterrupt:
-        goes_on = "it goes on in the server" if door.running else "it goes on when a server runs"
-        raise CommandFailed(f"not waited for: {goes_on}; {PROGRAM} jobs show {job_id}, or jobs stop {job_id}") from None
+        goes_on = "the job continues in the server" if door.running else "the job continues when a server runs"
+        raise CommandFailed(
+            f"stopped waiting: {goes_on}. See {PROGRAM} jobs show {job_id}, or jobs stop {job_id}"
+        ) from None
 
 
 @contextmanager
 def _progress() -> "Iterator[Any]":
-    """A bar with rate and time left for a person; nothing in a pipe."""
+    """Show a bar with rate and time left on a terminal; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield lambda job: None
         return
@@ -87,13 +93,11 @@ def _progress() -> "Iterator[Any]":
 
 
 def _ended(job: dict[str, Any]) -> None:
-    """What people read of a job that has ended. Raises Refused when it did not end well."""
+    """Print the failures of a job that has ended. Raises CommandFailed when it did not end well."""
     for failure in job["failures"]:
-        note(f"{failure['count']} could not be taken up: {failure['reason']}")
+        note(f"{failure['count']} could not be retried: {failure['reason']}")
     if job["state"] != "done":
-        raise CommandFailed(
-            f"the job {job['state']}: {job['reason'] or 'somebody stopped it'}; what it had done stands"
-        )
+        raise CommandFailed(f"the job {job['state']}: {job['reason'] or 'it was stopped'}. What it has done stays")
 
 
 def _changes(door: "ApiClient", account: str, job_id: str, kind: str | None = None) -> Iterator[dict[str, Any]]:
@@ -107,7 +111,7 @@ def _changes(door: "ApiClient", account: str, job_id: str, kind: str | None = No
 
 
 def _diff(door: "ApiClient", account: str, job_id: str) -> None:
-    """What changed, field by field, as tables."""
+    """Print what changed, field by field, as tables."""
     rows = [
         (one["external_id"], one["change"] if at == 0 else "", name, *_sides(values))
         for one in _changes(door, account, job_id, "order")
@@ -132,16 +136,16 @@ def _sides(values: dict[str, Any] | None) -> tuple[Any, Any]:
 @command(top, "remap", "remap --source src_01J… --dry-run", "remap --source src_01J… --since 7d")
 @filtered(RECEIVED)
 def remap(
-    source: Annotated[str, typer.Option("--source", help="The source whose deliveries are read anew.")],
+    source: Annotated[str, typer.Option("--source", help="The source whose deliveries are read again.")],
     *,
     where: Where,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     no_wait: NoWait = False,
     json: Json = False,
 ) -> None:
-    """Read a source's recorded deliveries with today's adapter, and show what that changes in the orders.
+    """Read a source's recorded deliveries again with today's adapter, and show how its orders change.
 
-    With --json: a line for each change, and at last one for the job. Ctrl-C leaves the job as it is.
+    With --json: one line per change, then one for the job. Ctrl-C stops waiting, not the job.
     """
     from app.cli.client import opened
 
@@ -172,27 +176,29 @@ def remap(
 )
 @filtered(DELIVERIES)
 def retry(
-    delivery: Annotated[str | None, typer.Argument(metavar="[DELIVERY]", help="One delivery's id, dlv_…")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every delivery of the account.")] = False,
+    delivery: Annotated[
+        str | None, typer.Argument(metavar="[DELIVERY]", help="The id of one delivery (dlv_…).")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All deliveries of the account.")] = False,
     account: Account = None,
     *,
     where: Where,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
     no_wait: NoWait = False,
     json: Json = False,
 ) -> None:
-    """Take recorded deliveries up again, with today's adapter: one, or all that match. Ctrl-C leaves the job as it is."""
+    """Retry recorded deliveries with today's adapter: one, or all that match. Ctrl-C stops waiting, not the job."""
     from app.cli.client import opened
 
     if delivery is not None:
         if where or everything or dry_run:
-            raise Misuse("name one delivery, or say with --all or filters which; not both")
+            raise Misuse("name one delivery, or use --all or filters, not both")
         with opened("deliveries retry") as door:
             found = door.post(f"/v1/deliveries/{delivery}/retry", account=door.owner(delivery))
         as_json(found) if json else facts(found)
         return
     if not where and not everything:
-        raise Misuse("say which deliveries: one id, filters such as --outcome unreadable, or --all")
+        raise Misuse("name the deliveries: one id, filters such as --outcome unreadable, or --all")
     with opened("deliveries retry") as door:
         named = account_of(door, account, where)
         begun = door.post("/v1/deliveries/retry", {"filter": where, "dry_run": dry_run}, account=named)
@@ -213,7 +219,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     json: Json = False,
 ) -> None:
-    """Show the jobs, newest first."""
+    """List jobs, newest first."""
     from app.cli.client import opened
 
     with opened("jobs list") as door:
@@ -232,10 +238,12 @@ def list_(
 @command(main, "show", "jobs show job_01J…", "jobs show job_01J… --changes")
 def show(
     job: Job,
-    changes: Annotated[bool, typer.Option("--changes", help="What it changed, too; with --json a line each.")] = False,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Also show what it changed. With --json: one line per change.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Show how far a job is, and what it changed."""
+    """Show a job's progress, and what it changed."""
     from app.cli.client import opened
 
     with opened("jobs show") as door:
@@ -254,7 +262,7 @@ def show(
 
 @command(main, "stop", "jobs stop job_01J…")
 def stop(job: Job, json: Json = False) -> None:
-    """Stop a job. What it has done stands; it does not go on again."""
+    """Stop a job for good. What it has done stays."""
     from app.cli.client import opened
 
     with opened("jobs stop") as door:
@@ -277,10 +285,12 @@ def export(
     *,
     where: Where,
     format_: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
-    bodies: Annotated[bool, typer.Option("--bodies", help="With headers and bodies: people's data.")] = False,
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="Include headers and bodies. They contain personal data.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
-    """Write the log to standard output, newest first, page by page: however long it is, little of it is in memory."""
+    """Export the delivery log to standard output, newest first. Memory use does not grow with the log."""
     from app.cli.client import opened
 
     if format_ not in {"jsonl", "csv"} or (json and format_ == "csv"):
@@ -306,8 +316,8 @@ def export(
 
 
 def _cell(value: Any) -> str:
-    """A value for a spreadsheet, which must not take a stranger's text for a formula."""
+    """Return a value for a spreadsheet, guarded against formulas."""
     if value is None:
         return ""
     text = json_.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return guarded(text)

@@ -1,4 +1,4 @@
-"""`migrate`, `doctor`, `backup`, `rotate-master-key`: what keeps an installation sound."""
+"""`migrate`, `doctor`, `backup`, `rotate-master-key`: maintenance of an installation."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ main = group("Upkeep.")
 
 @command(main, "migrate", "migrate")
 def migrate(json: Json = False) -> None:
-    """Bring the database to this version's schema. Safe to run again; `serve` does it by itself."""
+    """Migrate the database to this version's schema. Safe to repeat; `serve` does it by itself."""
     import asyncio
 
     from app.base.file_lock import AlreadyLocked, FileLock
@@ -25,7 +25,7 @@ def migrate(json: Json = False) -> None:
     lock = FileLock(settings, "migrate") if settings.on_sqlite else None
     try:
         if lock and not lock.wait(unless=lambda: answers(settings)):
-            raise CommandFailed("a server runs on this database, and it migrated when it started")
+            raise CommandFailed("a server is running on this database; it migrated when it started")
         before, after = asyncio.run(run(settings))
     except (AlreadyLocked, Newer, Unavailable, OSError) as why:
         raise CommandFailed(str(why)) from None
@@ -37,10 +37,10 @@ def migrate(json: Json = False) -> None:
 
 @command(main, "doctor", "doctor", "doctor --make-key")
 def doctor(
-    make_key: Annotated[bool, typer.Option("--make-key", help="Only print a new master key.")] = False,
+    make_key: Annotated[bool, typer.Option("--make-key", help="Print a new master key, and check nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Examine the installation: engine, durability, migrations, disk, master key, clock."""
+    """Check the installation: engine, durability, migrations, disk, master key, clock."""
     if make_key:
         from app.base.vault import make_key as made
 
@@ -61,12 +61,12 @@ def doctor(
         ]
         table(None, ("check", "", "found", "what to do"), rows)
     if not found["well"]:
-        raise CommandFailed("not everything is well")
+        raise CommandFailed("the installation has problems")
 
 
 @command(main, "backup", "backup /var/backups/orders.db")
 def backup(file: Path, json: Json = False) -> None:
-    """Copy a SQLite database while it serves. Keep the master key apart from it, and safe."""
+    """Copy a SQLite database, also while it serves. Store the master key elsewhere."""
     from app.cli.client import opened
 
     with opened("backup") as door:
@@ -76,10 +76,10 @@ def backup(file: Path, json: Json = False) -> None:
 
 @command(main, "rotate-master-key", "rotate-master-key")
 def rotate_master_key(json: Json = False) -> None:
-    """Seal every secret anew with the newest key of ORDERS_MASTER_KEY; then the older ones can be taken out.
+    """Encrypt every secret again with the newest key in ORDERS_MASTER_KEY. Older keys can then be removed.
 
-    First start the server with both keys, the newer one first: ORDERS_MASTER_KEY=NEWER,OLDER. On SQLite the older one
-    is what stands in master.key beside the database. Keep it for as long as you keep backups of that time.
+    First start the server with both keys, the new one first: ORDERS_MASTER_KEY=NEW,OLD. On SQLite the old key is in
+    master.key beside the database. Keep it as long as you keep backups from its time.
     """
     from app.cli.client import opened
 

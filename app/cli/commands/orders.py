@@ -1,4 +1,4 @@
-"""`order` and `deal`: what a contact has bought, written, edited and looked at from the terminal."""
+"""`order` and `deal`: list, show, create and edit orders and deals."""
 
 from typing import Annotated, Any
 
@@ -7,23 +7,23 @@ import typer
 from app.cli.filters import ORDERS, Where, filtered
 from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, table, when, word
 
-order = group("Orders: look at them, write one by hand, edit it.")
-deal = group("Deals of the CRM, and what was ordered on them.")
+order = group("List, show, create and edit orders.")
+deal = group("Show and change deals of the CRM and their orders.")
 
 Text = str | None
-Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id, ord_…")]
-Contact = Annotated[Text, typer.Option("--contact", help="The contact's id, ours or the CRM's.")]
+Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (ord_…).")]
+Contact = Annotated[Text, typer.Option("--contact", help="The contact's id (cnt_…) or its CRM id.")]
 Title = Annotated[Text, typer.Option("--title")]
-Value = Annotated[Text, typer.Option("--value", help='Decimal, as in "199.90".')]
-Currency = Annotated[Text, typer.Option("--currency", help="ISO 4217; else the account's own.")]
+Value = Annotated[Text, typer.Option("--value", help='A decimal number, such as "199.90".')]
+Currency = Annotated[Text, typer.Option("--currency", help="ISO 4217 code. Default: the account's currency.")]
 Status = Annotated[
     Text, typer.Option("--status", help="pending, paid, partially_paid, overdue, refunded, canceled, failed.")
 ]
 OrderedAt = Annotated[Text, typer.Option("--ordered-at", help="ISO 8601.")]
 PaidAt = Annotated[Text, typer.Option("--paid-at", help="ISO 8601.")]
-Deal = Annotated[Text, typer.Option("--deal", help="The CRM's id of the deal.")]
+Deal = Annotated[Text, typer.Option("--deal", help="The deal's CRM id.")]
 Url = Annotated[Text, typer.Option("--url")]
-OnPurpose = Annotated[bool, typer.Option("--deal-of-another-contact", help="The deal's contact differs on purpose.")]
+OnPurpose = Annotated[bool, typer.Option("--deal-of-another-contact", help="Allow a deal of another contact.")]
 COLUMNS = ("ordered", "status", ">value", "title", "contact", "origin", "order")
 
 
@@ -51,7 +51,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     json: Json = False,
 ) -> None:
-    """Show orders, newest first."""
+    """List orders, newest first."""
     from app.cli.client import opened
 
     with opened("order list") as door:
@@ -71,7 +71,7 @@ def show(order_id: Order, json: Json = False) -> None:
 
 @command(order, "history", "order history ord_01J…")
 def history(order_id: Order, json: Json = False) -> None:
-    """Show what was said of an order: when, by which delivery or member."""
+    """Show what each delivery or member said about an order, and when."""
     from app.cli.client import opened
 
     with opened("order history") as door:
@@ -93,14 +93,16 @@ def create(
     ordered_at: OrderedAt = None,
     paid_at: PaidAt = None,
     deal_id: Deal = None,
-    external_id: Annotated[Text, typer.Option("--external-id", help="The same again is the same order.")] = None,
+    external_id: Annotated[
+        Text, typer.Option("--external-id", help="Your id of the order. The same id again is the same order.")
+    ] = None,
     origin: Annotated[Text, typer.Option("--origin", help="manual, api or payments.")] = None,
     url: Url = None,
     deal_of_another_contact: OnPurpose = False,
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Write an order by hand."""
+    """Create an order by hand."""
     from app.cli.client import opened
 
     if not (contact and title and value):
@@ -123,7 +125,7 @@ def edit(
     value: Value = None,
     currency: Currency = None,
     status: Status = None,
-    refunded_value: Annotated[Text, typer.Option("--refunded-value", help="How much went back, in all.")] = None,
+    refunded_value: Annotated[Text, typer.Option("--refunded-value", help="The total that was refunded.")] = None,
     ordered_at: OrderedAt = None,
     paid_at: PaidAt = None,
     deal_id: Deal = None,
@@ -131,7 +133,7 @@ def edit(
     deal_of_another_contact: OnPurpose = False,
     json: Json = False,
 ) -> None:
-    """Edit an order; what is not named stays as it is."""
+    """Edit an order. Fields that are not given stay as they are."""
     from app.cli.client import opened
 
     body = _given(
@@ -145,15 +147,17 @@ def edit(
 
 @command(deal, "set", "deal set D-7 --contact 42 --title 'Year two'")
 def deal_set(
-    deal_id: Annotated[str, typer.Argument(metavar="DEAL", help="The CRM's id of the deal.")],
+    deal_id: Annotated[str, typer.Argument(metavar="DEAL", help="The deal's CRM id.")],
     contact: Contact = None,
     title: Title = None,
-    owner: Annotated[Text, typer.Option("--owner", help="The member whose deal it is.")] = None,
-    orders: Annotated[Text, typer.Option("--orders", help="keep or move: orders, when the contact changes.")] = None,
+    owner: Annotated[Text, typer.Option("--owner", help="The member who owns the deal.")] = None,
+    orders: Annotated[
+        Text, typer.Option("--orders", help="When the contact changes: keep the orders, or move them too.")
+    ] = None,
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Make a deal, or change it."""
+    """Create or change a deal."""
     from urllib.parse import quote
 
     from app.cli.client import opened
@@ -168,11 +172,11 @@ def deal_set(
 
 @command(deal, "orders", "deal orders D-7")
 def deal_orders(
-    deal_id: Annotated[str, typer.Argument(metavar="DEAL", help="The CRM's id of the deal.")],
+    deal_id: Annotated[str, typer.Argument(metavar="DEAL", help="The deal's CRM id.")],
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Show what was ordered on a deal."""
+    """List the orders of a deal."""
     from urllib.parse import quote
 
     from app.cli.client import opened

@@ -1,4 +1,4 @@
-"""`prune`, `account retention`, `report`: what is kept, for how long, and what it sums up to."""
+"""`prune`, `account retention`, `report`: how long data is kept; sums over orders."""
 
 from typing import Annotated, Any
 
@@ -33,10 +33,10 @@ def retention(
     ages: Annotated[list[str] | None, typer.Argument(metavar="CLASS=AGE", help="Days (30d), or never.")] = None,
     json: Json = False,
 ) -> None:
-    """Show, or set, how long each class is kept; what has no age is kept for ever.
+    """Show or set how long each class of data is kept. A class without an age is kept for ever.
 
-    Classes: bodies, deliveries (the log; the bodies go with it), refusals (samples), orders_open, orders_closed,
-    orders_canceled.
+    Classes: bodies, deliveries (the log, with its bodies), refusals (samples of rejected deliveries), orders_open,
+    orders_closed, orders_canceled.
     """
     from app.cli.client import opened
 
@@ -54,19 +54,27 @@ def retention(
     as_json(found["retention"]) if json else facts(found["retention"] or {"everything": FOREVER})
 
 
-@command(main, "prune", "prune --dry-run", "prune --account acme")
+@command(main, "prune", "prune --dry-run", "prune --account acme", "prune --confirm-clock")
 def prune(
     account: Account = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is taken.")] = False,
+    confirm_clock: Annotated[
+        bool, typer.Option("--confirm-clock", help="This machine's clock is right, though it was found to have jumped.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Take away what is older than each account's retention says; a server does it by itself every hour.
+    """Delete what is older than the account's retention allows. A running server does this every hour.
 
     Without --account: of every account. It goes in small steps, and deliveries come in meanwhile.
+
+    Nothing is pruned when the clock was put forward or back by more than an hour while the server ran, or is more than
+    three days from the mark that a server leaves in the database every hour: `doctor` says so, and you confirm the time.
     """
     from app.cli.client import opened
 
     with opened("prune") as door:
+        if confirm_clock:
+            note(f"the clock is confirmed: {door.post('/operator/confirm-clock')['clock']}")
         every = door.get("/operator/accounts")["data"]
         meant = [one for one in every if account is None or account in (one["account_id"], one["name"])]
         if account is not None and not meant:
@@ -84,14 +92,14 @@ def prune(
     ]
     table(
         None,
-        ("account", "class", "kept", "older than", ">would go" if dry_run else ">gone"),
+        ("account", "class", "kept", "older than", ">would be deleted" if dry_run else ">deleted"),
         rows,
         empty="no account has a retention: everything is kept for ever",
     )
 
 
 def _pruned(door: Any, account: str, dry_run: bool) -> dict[str, Any]:
-    """One account's, whole: asked for until it is done."""
+    """Prune one account until it is done. Returns the sums."""
     whole: dict[str, Any] = {}
     while True:
         found = door.post("/v1/prune", {"dry_run": dry_run}, account=account)
@@ -102,14 +110,14 @@ def _pruned(door: Any, account: str, dry_run: bool) -> dict[str, Any]:
         if found["done"]:
             return whole
         if on_terminal():
-            note(f"{sum(kind['count'] for kind in whole['classes'])} gone so far")
+            note(f"{sum(kind['count'] for kind in whole['classes'])} deleted so far")
 
 
-report = group("Reports, computed from the orders; test orders stand in no sum.")
+report = group("Sums over orders. Test orders are never counted.")
 
 
 def _all(door: Any, path: str, account: str, **query: Any) -> dict[str, Any]:
-    """Every page of a report as one."""
+    """Return every page of a report as one."""
     whole: dict[str, Any] = {}
     cursor = None
     while True:
@@ -129,10 +137,10 @@ def report_orders(
     account: Account = None,
     *,
     where: Where,
-    zone: Annotated[str, typer.Option("--zone", help="Where months begin, such as America/Sao_Paulo.")] = "UTC",
+    zone: Annotated[str, typer.Option("--zone", help="Time zone of the months, such as America/Sao_Paulo.")] = "UTC",
     json: Json = False,
 ) -> None:
-    """Sum orders up, per group and currency."""
+    """Show totals per group and currency."""
     from app.cli.client import opened
 
     with opened("report orders") as door:
@@ -157,12 +165,16 @@ def report_contacts(
     account: Account = None,
     *,
     where: Where,
-    recency: Annotated[str | None, typer.Option("--recency", help="Four steps in days, such as 30,90,180,365.")] = None,
-    frequency: Annotated[str | None, typer.Option("--frequency", help="Four steps of paid orders.")] = None,
-    money: Annotated[str | None, typer.Option("--money", help="Four sums; else by the average order value.")] = None,
+    recency: Annotated[
+        str | None, typer.Option("--recency", help="Four limits in days, such as 30,90,180,365.")
+    ] = None,
+    frequency: Annotated[str | None, typer.Option("--frequency", help="Four limits of paid orders.")] = None,
+    money: Annotated[
+        str | None, typer.Option("--money", help="Four limits of money. Default: from the average order value.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show who bought how recently, how often and for how much, with scores from 1 to 5 and the rule behind them."""
+    """Score contacts by recency, frequency and money (RFM), from 1 to 5, and show the rule."""
     from app.cli.client import opened
 
     with opened("report contacts") as door:

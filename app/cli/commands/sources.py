@@ -1,4 +1,4 @@
-"""`source` and `adapters`: the outside systems that send webhooks, and how each is set up."""
+"""`source` and `adapters`: manage sources and their secrets; show how to set up a platform."""
 
 import json as json_
 from typing import Annotated, Any
@@ -20,10 +20,10 @@ from app.cli.output import (
     when,
 )
 
-main = group("Sources: the outside systems that send webhooks, each with its secrets.")
+main = group("Manage sources: the systems that send webhooks, with their secrets.")
 top = group("What is supported.")
 
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id, src_…")]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id (src_…).")]
 
 
 def options_of(pairs: list[str]) -> dict[str, Any]:
@@ -51,16 +51,25 @@ def options_of(pairs: list[str]) -> dict[str, Any]:
 def add(
     adapter: str,
     account: Account = None,
-    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
-    secret: Annotated[str | None, typer.Option(help="What the platform signs with; some are made here.")] = None,
-    key: Annotated[
-        str | None, typer.Option(help="What we show to the platform's API, where orders are fetched.")
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            help="The secret that the platform signs with. Default: one is generated, where the platform allows it."
+        ),
     ] = None,
-    unknown_contacts: Annotated[str, typer.Option(help="create or hold.")] = "create",
-    option: Annotated[list[str] | None, typer.Option("--option", help="NAME=VALUE; may be repeated.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The API key, for platforms whose orders are read from their API.")
+    ] = None,
+    unknown_contacts: Annotated[
+        str, typer.Option(help="What to do when the contact is unknown: create or hold.")
+    ] = "create",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="An option of the adapter, NAME=VALUE. Can be repeated.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Register a source; prints its webhook URL, and the secret if it was made here (this once)."""
+    """Add a source. Prints its webhook URL and, if it was generated, the secret (only once)."""
     from app.cli.client import opened
 
     body = {"adapter": adapter, "unknown_contacts": unknown_contacts, "options": options_of(option or [])}
@@ -79,7 +88,7 @@ def _warned(made: dict[str, Any]) -> None:
 
 @command(main, "list", "source list --account acme")
 def list_(account: Account = None, json: Json = False) -> None:
-    """Show the sources of an account."""
+    """List the sources of an account."""
     from app.cli.client import opened
 
     with opened("source list") as door:
@@ -96,7 +105,7 @@ def list_(account: Account = None, json: Json = False) -> None:
 
 @command(main, "show", "source show src_01J…")
 def show(source: Source, json: Json = False) -> None:
-    """Show one source: its secrets' ages, and what was refused at its door."""
+    """Show one source, its secrets' ages, and the deliveries it rejected."""
     from app.cli.client import opened
 
     with opened("source show") as door:
@@ -124,33 +133,36 @@ def _switch(source: str, on: bool, json: bool) -> None:
 
 @command(main, "enable", "source enable src_01J…")
 def enable(source: Source, json: Json = False) -> None:
-    """Take deliveries of this source again."""
+    """Accept deliveries of this source again."""
     _switch(source, True, json)
 
 
 @command(main, "disable", "source disable src_01J…")
 def disable(source: Source, json: Json = False) -> None:
-    """Refuse deliveries of this source with 403."""
+    """Reject deliveries of this source with 403."""
     _switch(source, False, json)
 
 
 @command(main, "edit", "source edit src_01J… --name 'The shop'", "source edit src_01J… --unknown-contacts hold")
 def edit(
     source: Source,
-    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
-    unknown_contacts: Annotated[str | None, typer.Option(help="create or hold.")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    unknown_contacts: Annotated[
+        str | None, typer.Option(help="What to do when the contact is unknown: create or hold.")
+    ] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--option", help="NAME=VALUE; may be repeated, replaces all that were.")
+        list[str] | None,
+        typer.Option("--option", help="An option of the adapter, NAME=VALUE. Can be repeated; replaces all options."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Change a source; what is not said stays."""
+    """Change a source. What is not given stays as it is."""
     from app.cli.client import opened
 
     wanted = {"name": name, "unknown_contacts": unknown_contacts, "options": options_of(option) if option else None}
     body = {word: value for word, value in wanted.items() if value is not None}
     if not body:
-        raise Misuse("say what is to change: --name, --unknown-contacts or --option")
+        raise Misuse("nothing to change: give --name, --unknown-contacts or --option")
     with opened("source edit") as door:
         found = door.ask("PATCH", f"/v1/sources/{source}", account=door.owner(source), body=body)
     as_json(found) if json else facts({"source": source, **{word: found[word] for word in wanted}})
@@ -159,15 +171,15 @@ def edit(
 @command(main, "delete", "source delete src_01J… --yes")
 def delete(
     source: Source,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     json: Json = False,
 ) -> None:
-    """Delete a source: it takes no more deliveries. Its deliveries and orders stay."""
+    """Delete a source. It accepts no more deliveries; its deliveries and orders stay."""
     from app.cli.client import opened
 
     if not yes:
         if not on_terminal():
-            raise Misuse("a deleted source does not come back; say --yes")
+            raise Misuse("deleting a source cannot be undone: confirm with --yes")
         if not typer.confirm(f"Delete {source}?"):
             raise Misuse("nothing was deleted")
     with opened("source delete") as door:
@@ -184,19 +196,20 @@ def delete(
 )
 def rotate(
     source: Source,
-    secret: Annotated[str | None, typer.Option(help="The platform's new secret.")] = None,
-    key: Annotated[
-        str | None, typer.Option(help="Instead of the secret: another key for the platform's API; counts at once.")
+    secret: Annotated[
+        str | None,
+        typer.Option(help="The platform's new secret. Default: one is generated, where the platform allows it."),
     ] = None,
-    overlap: Annotated[str, typer.Option(help="How long the older ones still count; 0s: not at all.")] = "24h",
+    key: Annotated[str | None, typer.Option(help="A new API key instead of a new secret. It is used at once.")] = None,
+    overlap: Annotated[str, typer.Option(help="How long the old secrets stay valid. 0s: not at all.")] = "24h",
     json: Json = False,
 ) -> None:
-    """Give a source a newer secret; the older ones count on during the overlap."""
+    """Give a source a new secret. The old ones stay valid during the overlap."""
     from app.cli.client import opened
 
     if key is not None:
         if secret is not None:
-            raise Misuse("--secret and --key are changed one at a time")
+            raise Misuse("--secret and --key cannot be changed together")
         with opened("source rotate") as door:
             changed = door.ask("PATCH", f"/v1/sources/{source}", account=door.owner(source), body={"key": key})
         as_json(changed) if json else facts({"source": source, "has key": changed["has_key"]})
@@ -211,7 +224,7 @@ def rotate(
 
 @command(main, "check", "source check src_01J…")
 def check(source: Source, json: Json = False) -> None:
-    """Say how many secrets count now, and whether the platform's API takes the key. Stores nothing."""
+    """Check a source: how many secrets are valid, and whether the platform accepts the API key. Stores nothing."""
     from app.cli.client import opened
 
     with opened("source check") as door:
@@ -234,7 +247,7 @@ def revoke(source: Source, secret_id: Annotated[str, typer.Argument(metavar="SEC
 
 @command(top, "adapters", "adapters", "adapters shopify")
 def adapters_(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, json: Json = False) -> None:
-    """Show what is supported, or how one platform is set up, step by step. Needs no database."""
+    """List the supported platforms, or show step by step how to set one up. Needs no database."""
     import adapters
 
     if name is not None and name not in adapters.names():
@@ -252,7 +265,7 @@ def adapters_(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = No
 
 
 def _set_up(adapter: dict[str, Any]) -> None:
-    """How a source of this adapter is set up."""
+    """Print how to set up a source of this adapter."""
     theirs = adapter["secret_made_by"] == "theirs"  # noqa: S105 - says who makes it; it is none
     facts({
         "adapter": adapter["name"],
@@ -264,7 +277,7 @@ def _set_up(adapter: dict[str, Any]) -> None:
         "kinds": ", ".join(adapter["kinds"]),
         "manual": adapter["links"]["signing"],
     })  # fmt: skip
-    print("\nTo set it up:")
+    print("\nSet-up:")
     steps = [f"`{PROGRAM} source add {adapter['name']}` gives the WEBHOOK_URL below.", *adapter["setup"]]
     if theirs:
         steps.append(f"`{PROGRAM} source rotate SOURCE --secret '…'`, if the secret was not given in step 1.")

@@ -1,4 +1,4 @@
-"""`stats`: what came, how it ended, what is wrong."""
+"""`stats`: counts of deliveries, and what needs attention."""
 
 from typing import Annotated
 
@@ -14,12 +14,14 @@ Text = str | None
 @command(main, "stats", "stats --since 7d", "stats --source src_01J… --json")
 def stats(
     account: Account = None,
-    source: Annotated[Text, typer.Option("--source", help="Of this source.")] = None,
-    since: Annotated[str, typer.Option("--since", help="From this time on (ISO 8601, or 24h, 7d).")] = "24h",
+    source: Annotated[Text, typer.Option("--source", help="Only of this source.")] = None,
+    since: Annotated[
+        str, typer.Option("--since", help="From this time on: ISO 8601, or 24h, 7d for that long ago.")
+    ] = "24h",
     until: Annotated[Text, typer.Option("--until", help="Before this time.")] = None,
     json: Json = False,
 ) -> None:
-    """Show what came, how it ended, and what somebody has to look at."""
+    """Show counts of deliveries by outcome, and what needs attention."""
     from app.cli.client import opened
 
     with opened("stats") as door:

@@ -1,4 +1,4 @@
-"""`subscription`: who is told of what happens here, and what came of telling them."""
+"""`subscription`: outgoing webhooks, their secrets, and the attempts to deliver them."""
 
 from typing import Annotated, Any
 
@@ -6,9 +6,9 @@ import typer
 
 from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, on_terminal, table, when
 
-main = group("Subscriptions: who is told when an order changes, or a contact is erased.")
+main = group("Manage outgoing webhooks: signed events about orders and erased contacts, sent to your URLs.")
 
-Subscription = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="The subscription's id, sub_…")]
+Subscription = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="The subscription's id (sub_…).")]
 WORDS = "order.created, order.updated, order.status_changed, contact.erased"
 
 
@@ -18,12 +18,12 @@ WORDS = "order.created, order.updated, order.status_changed, contact.erased"
     "subscription add https://example.com/orders --account acme --event order.created --event order.status_changed",
 )
 def add(
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where events are POSTed to.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="The URL that events are POSTed to.")],
     event: Annotated[list[str], typer.Option("--event", help=f"One of {WORDS}; may be repeated.")],
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Tell somebody of what happens; prints the secret that events are signed with, this once."""
+    """Create a webhook subscription. Prints the secret that events are signed with, only once."""
     from app.cli.client import opened
 
     with opened("subscription add") as door:
@@ -34,7 +34,7 @@ def add(
 
 @command(main, "list", "subscription list --account acme")
 def list_(account: Account = None, json: Json = False) -> None:
-    """Show the subscriptions of an account, and whether they work."""
+    """List the subscriptions of an account, with their state."""
     from app.cli.client import opened
 
     with opened("subscription list") as door:
@@ -56,7 +56,7 @@ def _why(one: dict[str, Any]) -> str:
 
 @command(main, "show", "subscription show sub_01J…")
 def show(subscription: Subscription, json: Json = False) -> None:
-    """Show one subscription: whether it works, what waits for it, and its secrets' ages."""
+    """Show one subscription: its state, its backlog, and its secrets' ages."""
     from app.cli.client import opened
 
     with opened("subscription show") as door:
@@ -81,22 +81,22 @@ def show(subscription: Subscription, json: Json = False) -> None:
 )
 def edit(
     subscription: Subscription,
-    url: Annotated[str | None, typer.Option(help="Where events are POSTed to.")] = None,
+    url: Annotated[str | None, typer.Option(help="The URL that events are POSTed to.")] = None,
     event: Annotated[
         list[str] | None, typer.Option("--event", help=f"One of {WORDS}; may be repeated, replaces all that were.")
     ] = None,
     enable: Annotated[
-        bool | None, typer.Option("--enable/--disable", help="Tell it again, or of nothing any more.")
+        bool | None, typer.Option("--enable/--disable", help="Send events, or stop sending them.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Change a subscription; what is not said stays. It is told at once again, also if it had failed."""
+    """Change a subscription. What is not given stays as it is. A failing one is tried again at once."""
     from app.cli.client import opened
 
     wanted = {"url": url, "events": event or None, "enabled": enable}
     body = {word: value for word, value in wanted.items() if value is not None}
     if not body:
-        raise Misuse("say what is to change: --url, --event, --enable or --disable")
+        raise Misuse("nothing to change: give --url, --event, --enable or --disable")
     with opened("subscription edit") as door:
         found = door.ask("PATCH", f"/v1/subscriptions/{subscription}", account=door.owner(subscription), body=body)
     shown = {"subscription": subscription, **{word: found[word] for word in wanted}}
@@ -107,11 +107,11 @@ def edit(
 def rotate(
     subscription: Subscription,
     overlap: Annotated[
-        str, typer.Option(help="How long events are signed with the older ones too; 0s: not at all.")
+        str, typer.Option(help="How long events are signed with the old secrets too. 0s: not at all.")
     ] = "24h",
     json: Json = False,
 ) -> None:
-    """Make a newer secret and print it, this once; events are signed with the older ones as well during the overlap."""
+    """Create a new secret and print it, only once. During the overlap, events are signed with the old ones too."""
     from app.cli.client import opened
 
     with opened("subscription rotate") as door:
@@ -126,7 +126,7 @@ def revoke(
     secret_id: Annotated[str, typer.Argument(metavar="SECRET_ID")],
     json: Json = False,
 ) -> None:
-    """Sign nothing with one secret of a subscription any more."""
+    """Revoke one secret of a subscription at once."""
     from app.cli.client import opened
 
     with opened("subscription revoke") as door:
@@ -138,15 +138,15 @@ def revoke(
 @command(main, "delete", "subscription delete sub_01J… --yes")
 def delete(
     subscription: Subscription,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     json: Json = False,
 ) -> None:
-    """Delete a subscription, with its attempts. What waits for it is dropped."""
+    """Delete a subscription and its attempts. Waiting events are dropped."""
     from app.cli.client import opened
 
     if not yes:
         if not on_terminal():
-            raise Misuse("a deleted subscription does not come back; say --yes")
+            raise Misuse("deleting a subscription cannot be undone: confirm with --yes")
         if not typer.confirm(f"Delete {subscription}?"):
             raise Misuse("nothing was deleted")
     with opened("subscription delete") as door:
@@ -157,10 +157,10 @@ def delete(
 @command(main, "attempts", "subscription attempts sub_01J…", "subscription attempts sub_01J… --limit 200 --json")
 def attempts(
     subscription: Subscription,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, the newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many to show.")] = 50,
     json: Json = False,
 ) -> None:
-    """Show what came of telling, newest first: each try of each event, why it was not taken, when it is tried again."""
+    """List the attempts to deliver events, newest first: result, reason, and time of the next attempt."""
     from app.cli.client import opened
 
     with opened("subscription attempts") as door:
@@ -175,4 +175,4 @@ def attempts(
         for one in found["data"]
     ]  # fmt: skip
     columns = ("at", "event", "type", "order", ">try", ">HTTP", ">ms", "why not", "next try")
-    table(None, columns, rows, empty="nothing was told yet")
+    table(None, columns, rows, empty="no attempts yet")

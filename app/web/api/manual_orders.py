@@ -1,7 +1,6 @@
-"""Orders that people and other systems write: made, edited, with an answer for each thing that can be wrong with one."""
+"""Orders that members create and edit, with an error for each thing that can be wrong."""
 
 import re
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -9,8 +8,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, With
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.contract import CODES, Money, Origin, Status, Unreadable, decimals
-from app.base.clock import micros, now
+from adapters.contract import CODES, Money, Origin, Status
+from app.base.amounts import AMOUNT, read_amount
+from app.base.clock import now, read_time
 from app.base.ids import new_id
 from app.base.roles import Permission
 from app.base.statement import MAX_ITEMS, TITLE_LENGTH
@@ -23,27 +23,11 @@ from app.web.http.request import ApiRequest, Body, PatchBody, answer, null_only_
 from app.web.http.schemas import OrderResponse
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
-_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
-_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def _amount(text: Any) -> Any:
-    if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
+    if not isinstance(text, str) or not AMOUNT.fullmatch(text) or text[0] == "-":
         raise ValueError('must be a decimal number in a string, such as "199.90"')
-    return text
-
-
-def _moment(text: Any) -> Any:
-    try:
-        at = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        raise ValueError("must be a time in ISO 8601, such as 2026-11-20T13:00:00Z") from None
-    try:
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("lies outside of 1970 to 2200") from None
-    if not _EARLIEST <= at < _LATEST:
-        raise ValueError("lies outside of 1970 to 2200")
     return text
 
 
@@ -71,11 +55,11 @@ def _currency(text: Any) -> Any:
 Amount = Annotated[
     str,
     BeforeValidator(_amount),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,15}(\.\d{1,4})?$", "examples": ["199.90"]}),
+    WithJsonSchema({"type": "string", "pattern": f"^{AMOUNT.pattern.removeprefix('-?')}$", "examples": ["199.90"]}),
 ]
-Moment = Annotated[
-    str,
-    BeforeValidator(_moment),
+Moment = Annotated[  # in microseconds since 1970
+    int,
+    BeforeValidator(read_time),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T13:00:00Z"]}),
 ]
 Currency = Annotated[
@@ -111,7 +95,7 @@ class ItemBody(Body):
 
 
 class OrderBody(Body):
-    """A new order. The contact must exist; without `external_id` the order's own id stands for it."""
+    """A new order. The contact must exist. Without `external_id` the order's own id is used."""
 
     contact: Word
     title: Title
@@ -121,7 +105,7 @@ class OrderBody(Body):
     ordered_at: Moment | None = None
     paid_at: Moment | None = None
     deal_id: Word | None = None
-    external_id: Word | None = None
+    external_id: Annotated[Word, StringConstraints(pattern=r"\S")] | None = None
     origin: Literal[Origin.MANUAL, Origin.API, Origin.PAYMENTS] = Origin.MANUAL
     url: Url | None = None
     items: list[ItemBody] = Field(default=[], max_length=MAX_ITEMS)
@@ -129,7 +113,7 @@ class OrderBody(Body):
 
 
 class OrderPatch(PatchBody):
-    """What is to change. What is not mentioned is left alone; null empties what can be empty."""
+    """What to change. Fields that are not given stay as they are; null empties a field that may be empty."""
 
     may_be_empty = frozenset({"paid_at", "deal_id", "url", "items"})
     model_config = ConfigDict(json_schema_extra=null_only_for(*sorted(may_be_empty)))
@@ -154,21 +138,12 @@ class OrderPatch(PatchBody):
         return self
 
 
-def _micros(text: str) -> int:
-    at = datetime.fromisoformat(text)
-    return micros(at.replace(tzinfo=UTC) if at.tzinfo is None else at)
-
-
 def _minor(field: str, text: str, currency: str) -> int:
-    """The amount in the currency's smallest unit. Raises Problem."""
-    places = decimals(currency)
-    if len(text.partition(".")[2].rstrip("0")) > places:
-        many = f"{places} decimals" if places else "no decimals"
-        raise invalid(field, f"{currency} has {many}")
+    """Return the amount in the currency's smallest unit. Raises Problem."""
     try:
-        return Money.major(text, currency).minor
-    except Unreadable as why:
-        raise invalid(field, why.reason) from None
+        return read_amount(text, currency)
+    except ValueError as why:
+        raise invalid(field, str(why)) from None
 
 
 def _items(lines: list[ItemBody], currency: str, wrong: ProblemGroup) -> list[dict[str, Any]]:
@@ -185,7 +160,7 @@ def _items(lines: list[ItemBody], currency: str, wrong: ProblemGroup) -> list[di
 
 
 async def _contact(asked: ApiRequest, word: str) -> str:
-    """Our id of the contact. Raises Problem: it must exist."""
+    """Return the contact's id. Raises Problem if it does not exist."""
     row = await contacts.find(asked.service.store, asked.account_id, word)
     if row is None:
         raise no_contact(word)
@@ -194,7 +169,7 @@ async def _contact(asked: ApiRequest, word: str) -> str:
 
 
 def no_contact(word: str) -> Problem:
-    """There is no such contact, and what to do about it."""
+    """Return the problem for an unknown contact, with what to do about it."""
     return Problem(
         "contact_not_found",
         f"no contact is known as {quoted(word)}, by our id (cnt_…) or the CRM's; make it first: PUT /v1/contacts/{{the CRM's id}}",
@@ -203,7 +178,7 @@ def no_contact(word: str) -> Problem:
 
 
 async def check_deal(asked: ApiRequest, deal_id: str, contact_id: str | None, on_purpose: bool) -> None:
-    """Whether an order of this contact (None: it is not known whose) may hang on the deal. Raises Problem."""
+    """Raise Problem if an order of this contact (None: unknown) may not be on the deal."""
     deal = await deals.find(asked.service.store, asked.account_id, deal_id)
     if deal is None:
         raise invalid(
@@ -226,7 +201,7 @@ def _member(asked: ApiRequest) -> str:
 
 
 async def create(asked: ApiRequest) -> Response:
-    """A new order, written by hand or by another system; the same external id again gives the order that is there."""
+    """Create an order, by hand or from another system. The same external id again returns the existing order."""
     given = await asked.body(OrderBody)
     store, account_id = asked.service.store, asked.account_id
     account = await accounts.find(store, account_id)
@@ -237,7 +212,7 @@ async def create(asked: ApiRequest) -> Response:
     if given.deal_id is not None:
         with wrong.collect():
             await check_deal(asked, given.deal_id, contact_id, given.deal_of_another_contact)
-    ordered_at = _micros(given.ordered_at) if given.ordered_at else now()
+    ordered_at = given.ordered_at if given.ordered_at is not None else now()
     said: dict[str, Any] = {
         "status": str(given.status),
         "title": given.title,
@@ -247,8 +222,8 @@ async def create(asked: ApiRequest) -> Response:
     }
     with wrong.collect():
         said["value"] = _minor("value", given.value, currency)
-    if given.paid_at or given.status is Status.PAID:
-        said["paid_at"] = _micros(given.paid_at) if given.paid_at else ordered_at
+    if given.paid_at is not None or given.status is Status.PAID:
+        said["paid_at"] = given.paid_at if given.paid_at is not None else ordered_at
     if given.deal_id is not None:
         said["deal_id"] = given.deal_id
     if given.url is not None:
@@ -270,7 +245,7 @@ async def create(asked: ApiRequest) -> Response:
 
 
 async def change(asked: ApiRequest) -> Response:
-    """Edits an order. Title, contact and deal stay as a member set them; other fields follow what is said later."""
+    """Edit an order. Title, contact and deal stay as a member set them; other fields follow later deliveries."""
     given = await asked.body(OrderPatch)
     store, account_id = asked.service.store, asked.account_id
     row = await orders.find(store, account_id, asked.path("order"))
@@ -291,7 +266,7 @@ async def change(asked: ApiRequest) -> Response:
 
 
 async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict[str, Any], tuple[int, str] | None]:
-    """What the member says, in the shape of the history, and the refunded total. Raises Problem."""
+    """Return what the member says, in the shape of the history, and the refunded total. Raises Problem."""
     mentioned = given.model_fields_set
     currency = given.currency or row["currency"]
     said: dict[str, Any] = {}
@@ -317,9 +292,9 @@ async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict
         if given.status is Status.PAID and row["paid_at"] is None:
             said["paid_at"] = now()
     if given.ordered_at is not None:
-        said["ordered_at"] = _micros(given.ordered_at)
+        said["ordered_at"] = given.ordered_at
     if "paid_at" in mentioned:
-        said["paid_at"] = _micros(given.paid_at) if given.paid_at else None
+        said["paid_at"] = given.paid_at
     for name in ("deal_id", "url"):
         if name in mentioned:
             said[name] = getattr(given, name)

@@ -1,4 +1,4 @@
-"""Orders over HTTP: lists, one order, its history. What is outside a rep's wallet does not exist for them."""
+"""Orders: lists, one order, its history. What a rep may not see does not exist for them."""
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,7 +15,7 @@ from app.web.http.visibility import wallet_of
 
 
 class OrderQuery(Page, OrderFilters):
-    """A page of one contact's, or one deal's, orders."""
+    """A page of the orders of one contact or deal."""
 
 
 class AllOrdersQuery(Page, AllOrdersFilters):
@@ -23,7 +23,7 @@ class AllOrdersQuery(Page, AllOrdersFilters):
 
 
 async def list_orders(asked: ApiRequest, *, contact_id: str | None = None, deal_id: str | None = None) -> Response:
-    """A page of orders: of a contact, of a deal, or of all."""
+    """Return a page of orders: of a contact, of a deal, or of all."""
     query = asked.query(OrderQuery) if contact_id or deal_id else asked.query(AllOrdersQuery)
     wanted = await order_filter(asked, query, contact_id=contact_id, deal_id=deal_id)
     store, place = asked.service.store, after(query.cursor, int, str)
@@ -51,7 +51,7 @@ async def _crm_ids(asked: ApiRequest, rows: list[Row]) -> dict[str, str | None]:
 
 
 async def index(asked: ApiRequest) -> Response:
-    """Every order of the account that the asker may see, newest first."""
+    """List all orders that the caller may see, newest first."""
     return await list_orders(asked)
 
 
@@ -65,17 +65,17 @@ async def _visible(asked: ApiRequest) -> Row:
 
 
 async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
-    """An order as it is answered."""
+    """Return an order as a response."""
     return serializers.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One order."""
+    """Show one order."""
     return answer(await serialize(asked, await _visible(asked)))
 
 
 async def history(asked: ApiRequest) -> Response:
-    """What was said of the order, in the source's time: by which delivery or member, and what."""
+    """List what each delivery or member said about the order, in the source's time."""
     row = await _visible(asked)
     entries = await orders.history(asked.service.store, asked.account_id, row["id"])
     return answer({"data": [serializers.entry(one) for one in entries], "next_cursor": None})

@@ -1,4 +1,4 @@
-"""Retention over HTTP: what an account keeps no longer is counted, or pruned, a good many rows at a time."""
+"""Retention: count what an account no longer keeps, or prune it, many rows at a time."""
 
 from typing import Annotated, Any
 
@@ -7,23 +7,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from app.background.retention import AT_MOST, PruneResult
+from app.background.retention import AT_MOST, ClockDoubted, PruneResult
 from app.base.clock import iso
 from app.base.roles import Permission
 from app.store import accounts
-from app.web.http.errors import not_found
+from app.web.http.errors import Problem, not_found
 from app.web.http.request import ApiRequest, Body, answer, route
 
 
 class Prune(Body):
-    """With `dry_run` nothing is taken, and everything is counted; else at most about `limit` rows are taken."""
+    """With `dry_run`: delete nothing and count everything. Else: delete at most about `limit` rows."""
 
     dry_run: bool = False
     limit: Annotated[int, Field(ge=1, le=100_000)] = AT_MOST
 
 
 class ClassResponse(TypedDict):
-    """One class: `count` of it was taken, or would be. `age` and `older_than` are null when it is kept for ever."""
+    """One class: `count` rows were deleted, or would be. `age` and `older_than` are null if it is kept for ever."""
 
     name: str
     age: str | None
@@ -32,7 +32,7 @@ class ClassResponse(TypedDict):
 
 
 class PruneResponse(TypedDict):
-    """What became of it. Ask again until `done`."""
+    """The result. Ask again until `done`."""
 
     account_id: str
     dry_run: bool
@@ -45,7 +45,7 @@ def _serialize(one: PruneResult) -> dict[str, Any]:
 
 
 async def prune(asked: ApiRequest) -> Response:
-    """Takes what is older than the account's retention says; with `dry_run`, counts it."""
+    """Delete what is older than the account's retention allows. With `dry_run`: count it."""
     given = await asked.body(Prune)
     account = await accounts.find(asked.service.store, asked.account_id)
     if account is None:
@@ -53,7 +53,10 @@ async def prune(asked: ApiRequest) -> Response:
     if given.dry_run:
         found, done = await asked.service.retention.counted(account), True
     else:
-        found, done = await asked.service.retention.prune(account, given.limit)
+        try:
+            found, done = await asked.service.retention.prune(account, given.limit)
+        except ClockDoubted as why:
+            raise Problem("conflict", str(why)) from None
     return answer({
         "account_id": account["account_id"],
         "dry_run": given.dry_run,

@@ -1,4 +1,4 @@
-"""The live tail over server-sent events: the log's rows as they come."""
+"""The live log over server-sent events."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -21,11 +21,11 @@ PAGE, MOST = 200, 2000  # what came since the last event that a watcher names is
 
 
 class TailQuery(Query, TailFilters):
-    """Which deliveries; as in the list."""
+    """Which deliveries, as in the list."""
 
 
 async def tail(asked: ApiRequest) -> Response:
-    """The log as it grows: server-sent events `delivery`, each a row of the list; `Last-Event-ID` catches up."""
+    """Stream the log as server-sent events `delivery`, each a row of the list. `Last-Event-ID` catches up."""
     query = asked.query(TailQuery)
     last = asked.request.headers.get("last-event-id", "")
     if len(last) > 64 or (last and not last.startswith("dlv_")):

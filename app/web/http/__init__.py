@@ -1,1 +1,1 @@
-"""What every route shares: requests, authentication, errors, response schemas, the OpenAPI document."""
+"""What all routes share: requests, authentication, errors, response schemas, the OpenAPI document."""

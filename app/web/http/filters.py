@@ -1,4 +1,4 @@
-"""The filters of orders and deliveries, once: the API's models and what they mean to the store.
+"""The filters of orders and deliveries: the models of the API, and the filters of the store that they mean.
 
 Lists, exports, reports, jobs and the tail inherit them; the command line's options are in `app/cli/filters.py`.
 """
@@ -49,7 +49,7 @@ Since = Annotated[
 
 
 def moment_of(text: Since | None) -> int | None:
-    """The time that a query means."""
+    """Return a query's time in microseconds since 1970, or None."""
     return None if text is None else clock.since(text, clock.now())
 
 
@@ -57,7 +57,7 @@ NOBODY = ""  # the id of no contact
 
 
 async def _contact_id(asked: ApiRequest, named: str | None) -> str | None:
-    """The id of the contact that a filter names, by our id or the CRM's; NOBODY's where there is none, None if it names none."""
+    """Return the id of the contact that a filter names (id or CRM id): NOBODY if there is none, None if it names none."""
     if not named:
         return None
     found = await contacts.find(asked.service.store, asked.account_id, named)
@@ -68,7 +68,7 @@ async def _contact_id(asked: ApiRequest, named: str | None) -> str | None:
 
 
 class PurchaseFilters(Query):
-    """What every sum over orders can be narrowed by."""
+    """The filters of every sum over orders."""
 
     origin: Origin | None = None
     source_id: str | None = Field(None, max_length=64)
@@ -78,20 +78,20 @@ class PurchaseFilters(Query):
 
 
 class OrderFilters(PurchaseFilters):
-    """What every list of orders can be narrowed by."""
+    """The filters of every list of orders."""
 
     status: Status | None = None
 
 
 class ReportFilters(OrderFilters):
-    """What a report of orders can be narrowed by, too."""
+    """Further filters of reports."""
 
     contact: str | None = Field(None, max_length=255)
     deal_id: str | None = Field(None, max_length=255)
 
 
 class AllOrdersFilters(ReportFilters):
-    """What lists over all contacts can be narrowed by, too."""
+    """Further filters of lists over all contacts."""
 
     q: str | None = Field(None, max_length=200)
 
@@ -99,7 +99,7 @@ class AllOrdersFilters(ReportFilters):
 async def order_filter(
     asked: ApiRequest, query: PurchaseFilters, *, contact_id: str | None = None, deal_id: str | None = None
 ) -> orders.OrderFilter:
-    """What the filters mean, within what the asker may see; of this contact or deal alone if one is given."""
+    """Return the store's filter, within what the caller may see; only of this contact or deal, if one is given."""
     wanted = orders.OrderFilter(
         contact_id=contact_id,
         deal_id=deal_id,
@@ -135,7 +135,7 @@ Recorded = Annotated[
 
 
 class TailFilters(BaseModel):
-    """What the log can be narrowed by, also as it grows."""
+    """The filters of the live log."""
 
     source_id: str | None = Field(None, max_length=64)
     outcome: Recorded | None = None
@@ -145,7 +145,7 @@ class TailFilters(BaseModel):
 
 
 class DeliveryFilters(TailFilters):
-    """What the recorded log can be narrowed by."""
+    """The filters of the delivery log."""
 
     contact: str | None = Field(None, max_length=255)
     since: Since | None = None
@@ -153,7 +153,7 @@ class DeliveryFilters(TailFilters):
 
 
 async def delivery_filter(asked: ApiRequest, given: DeliveryFilters) -> DeliveryFilter:
-    """What the filters mean."""
+    """Return the store's filter."""
     return DeliveryFilter(
         source_id=given.source_id,
         outcome=given.outcome,

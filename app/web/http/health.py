@@ -1,10 +1,10 @@
-"""Is it alive, and can it take deliveries?"""
+"""`/healthz` and `/readyz`: is the process alive, and can it take deliveries?"""
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.db.engine import Unavailable
+from app.observability.readiness import WORDS
 from app.service import Service
 from app.web.http.errors import Problem
 from app.web.http.request import answer, open_route
@@ -12,17 +12,15 @@ from app.web.http.schemas import HealthResponse, ReadyResponse
 
 
 async def healthz(request: Request) -> Response:
-    """The process answers."""
+    """Say that the process answers."""
     return answer({"status": "ok"})
 
 
 async def readyz(request: Request) -> Response:
-    """The database answers, too."""
+    """Say whether a delivery would be committed within five seconds, and what is wrong if not. Answers within two."""
     service: Service = request.app.state.service
-    try:
-        await service.store.check()
-    except Unavailable:
-        return Problem("busy", "the database does not answer", headers={"Retry-After": "5"}).response()
+    if faults := await service.readiness.look():
+        return Problem("busy", "; ".join(WORDS[name] for name in faults), headers={"Retry-After": "5"}).response()
     return answer({"status": "ready", "waiting": service.group_commit.waiting})
 
 

@@ -1,4 +1,4 @@
-"""The console's files: a static client of the API, served with headers that let it do nothing else."""
+"""Serves the console's static files, with headers that restrict them to this API."""
 
 import re
 from collections.abc import MutableMapping
@@ -36,7 +36,7 @@ _ACCOUNT_ID = re.compile(r"acc_[0-9A-Z]{26}")  # a stranger's other words need n
 
 
 class _Assets:
-    """Starlette's static files, packed where the browser takes it, under our headers."""
+    """Serves the files below `/console/assets`: Starlette's static files, compressed, with our headers."""
 
     def __init__(self) -> None:
         self._files = GZipMiddleware(
@@ -55,13 +55,13 @@ class _Assets:
 
 @cache
 def _page(prefix: str) -> bytes:
-    """The console's one page, which names its files below the public address's own path."""
+    """Return the console's page. It refers to its files below the public URL's path."""
     page = (files("app.web") / "console" / "index.html").read_text()
     return page.replace('="/console/', f'="{prefix}/console/').encode()
 
 
 async def page(request: Request) -> Response:
-    """The page, for every address that a person can be at."""
+    """Return the page, for every URL that a person can be at."""
     service: Service = request.app.state.service
     ancestors = await _ancestors(request, service) if request.path_params.get("path") == "panel" else _NOBODY
     headers = {**_HEADERS, "content-security-policy": _POLICY.format(ancestors)}
@@ -69,7 +69,7 @@ async def page(request: Request) -> Response:
 
 
 async def _ancestors(request: Request, service: Service) -> str:
-    """Which pages may show this account's panel in a frame; nobody, unless the account names them."""
+    """Return which pages may show this account's panel in a frame; none unless the account names them."""
     named = request.query_params.get("account", "")
     if not _ACCOUNT_ID.fullmatch(named):
         return _NOBODY

@@ -1,0 +1,120 @@
+"""Readiness: would a delivery be committed within five seconds? For load balancers, `doctor`, metrics and the log."""
+
+import asyncio
+from collections.abc import Iterable
+from time import monotonic
+
+from app.base import clock
+from app.base.log import log
+from app.base.supervisor import Loop, faults
+from app.base.vault import Sealed, Vault
+from app.db.engine import Store, Unavailable
+from app.ingest.group_commit import GroupCommit
+from app.store import heartbeat
+
+EVERY = 15.0  # seconds between two looks by itself: for the log, for /metrics, and at the master key
+COUNTS = 5.0  # seconds for which a commit that succeeded says that the next one will
+FAILED_LATELY = 3.0  # seconds for which one that failed says so, whatever the probe says: it may be small enough to fit
+REMEMBERED = 1.0  # seconds for which a probe is not made again, whoever asks
+ANSWERS_WITHIN = 1.5  # seconds for a probe; one that takes longer is waited for by whoever asks next
+
+DATABASE, MASTER_KEY, LOOPS = "database", "master_key", "loops"
+WORDS = {
+    DATABASE: "the database does not commit",
+    MASTER_KEY: "the master key does not open the secrets",
+    LOOPS: "work in the background cannot go on",
+}
+ADVICE = {
+    DATABASE: "see the reason; deliveries are answered 503 until then, and their senders come again",
+    MASTER_KEY: "add the key they were sealed with to ORDERS_MASTER_KEY, after the newest, and restart",
+    LOOPS: "the log says what failed; it is tried again all the time",
+}
+
+
+class Readiness:
+    """Finds what keeps this process from taking deliveries. It writes only where no delivery was committed lately."""
+
+    def __init__(self, store: Store, vault: Vault, group_commit: GroupCommit) -> None:
+        self._store, self._vault, self._group_commit = store, vault, group_commit
+        self._loops: list[Loop] = []
+        self._key: str | None = None
+        self._probing: asyncio.Task[str | None] | None = None
+        self._probed: tuple[float, str | None] | None = None  # when, and what was wrong
+        self.faults: dict[str, str] = {}  # as of the last look: what is not well, and why
+        self.loop = Loop("readiness", self.turn, EVERY, known=(Unavailable,))
+
+    def watch(self, loops: Iterable[Loop]) -> None:
+        """Name the loops that must run."""
+        self._loops += loops
+
+    async def stop(self) -> None:
+        """Stop, with the current probe."""
+        await self.loop.stop()
+        if self._probing is not None:
+            await asyncio.wait([self._probing])
+
+    async def turn(self) -> None:
+        """Check everything. Raises Unavailable."""
+        await self.look()
+        await self.look_at_key()
+
+    async def look(self) -> dict[str, str]:
+        """Return what is wrong, and why; empty if a delivery would be committed. Takes at most two seconds."""
+        found = {DATABASE: await self._database(), MASTER_KEY: self._key}
+        ended = faults(self._loops)
+        if not self._group_commit.alive:
+            found[DATABASE] = "the group commit has ended"
+        if ended:
+            found[LOOPS] = "; ".join(f"{name}: {why}" for name, why in ended.items())
+        before, self.faults = self.faults, {name: why for name, why in found.items() if why is not None}
+        if self.faults.keys() - before.keys():
+            log.error("not ready for deliveries", **self.faults)
+        elif before and not self.faults:
+            log.info("ready for deliveries again")
+        return self.faults
+
+    async def look_at_key(self) -> None:
+        """Try the master key on every secret that deliveries are verified with. Raises Unavailable."""
+        sealed = await heartbeat.sealed_in_use(self._store, clock.now())
+        lost = await asyncio.to_thread(self._lost, [row["sealed"] for row in sealed])
+        before, self._key = self._key, f"it opens {len(sealed) - lost} of {len(sealed)} secrets" if lost else None
+        if self._key and not before:
+            log.error(WORDS[MASTER_KEY], reason=self._key, advice=ADVICE[MASTER_KEY])
+
+    def _lost(self, sealed: list[str]) -> int:
+        lost = 0
+        for one in sealed:
+            try:
+                self._vault.open(one)
+            except Sealed:
+                lost += 1
+        return lost
+
+    # -- The database -------------------------------------------------------------------------------------------
+
+    async def _database(self) -> str | None:
+        """Return why a delivery would not be committed, or None."""
+        if fault := self._store.fault:
+            return fault
+        commits, present = self._group_commit, monotonic()
+        if commits.trouble is not None and present - commits.failed_at < FAILED_LATELY:
+            return commits.trouble
+        if commits.trouble is None and present - commits.succeeded_at < COUNTS:
+            return None
+        if self._probed and present - self._probed[0] < REMEMBERED:
+            return self._probed[1]
+        if self._probing is None:
+            self._probing = asyncio.create_task(self._probe(), name="write probe")
+        done, _ = await asyncio.wait([self._probing], timeout=ANSWERS_WITHIN)
+        return done.pop().result() if done else f"it has not answered for {ANSWERS_WITHIN:g} seconds"
+
+    async def _probe(self) -> str | None:
+        why: str | None = None
+        try:
+            await heartbeat.probe(self._store, clock.now())
+        except Unavailable as fault:
+            why = str(fault)[:300]
+        except Exception as fault:
+            why = f"the write probe fails: {type(fault).__name__}"
+        self._probed, self._probing = (monotonic(), why), None
+        return why

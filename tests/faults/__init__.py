@@ -1,0 +1,1 @@
+"""The database fails while the registry serves."""
