@@ -20,10 +20,10 @@ import base64
 import hmac
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from adapters.contract import (
     Adapter,
@@ -50,10 +50,14 @@ from adapters.contract import (
     one_header,
     order_title,
     path,
+    rsa_signed,
     status_map,
     text_key,
     usable,
 )
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 # Published at https://api.woovi.com/api/v1/webhook/public-keys; the list grows there when Woovi changes its key.
 PUBLIC_KEYS = (
@@ -66,6 +70,16 @@ PUBLIC_KEYS = (
 )
 
 
+@cache
+def _public_keys() -> "tuple[RSAPublicKey, ...]":
+    """The published keys. Theirs have 1024 bits."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    keys = [load_pem_public_key(pem) for pem in PUBLIC_KEYS]
+    return tuple(key for key in keys if isinstance(key, RSAPublicKey))
+
+
 @dataclass(frozen=True, slots=True)
 class RsaAndToken(Signature):
     """RSA (PKCS#1 v1.5, SHA-256, base64) of the raw body by Woovi, and beside it the token that you gave Woovi."""
@@ -74,12 +88,6 @@ class RsaAndToken(Signature):
     can_sign = False
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
         candidates = usable(secrets)
         signature = one_header(delivery, ("x-webhook-signature",))
         token = text_key(one_header(delivery, ("x-openpix-authorization", "authorization")))
@@ -90,13 +98,9 @@ class RsaAndToken(Signature):
             sent = base64.b64decode(signature, validate=True)
         except ValueError:
             raise Unverified(Unverified.MALFORMED) from None
-        for pem in PUBLIC_KEYS:
-            key = load_pem_public_key(pem)
-            with suppress(InvalidSignature):
-                if isinstance(key, RSAPublicKey):
-                    key.verify(sent, delivery.body, PKCS1v15(), SHA256())
-                    return secret
-        raise Unverified(Unverified.MISMATCH)
+        if not rsa_signed(_public_keys(), sent, delivery.body):
+            raise Unverified(Unverified.MISMATCH)
+        return secret
 
     def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
         """As Woovi would send it, but for the signature: only Woovi has that key."""
