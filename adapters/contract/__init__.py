@@ -2,6 +2,7 @@
 
 from adapters.contract.adapter import (
     BRASILIA,
+    FIELD_LEFT_OUT,
     Adapter,
     Api,
     BodyField,
@@ -61,11 +62,13 @@ from adapters.contract.signature import (
     usable,
     whsec_key,
 )
+from adapters.contract.taught import TaughtOptions
 from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, latest
 
 __all__ = [
     "BRASILIA",
     "CODES",
+    "FIELD_LEFT_OUT",
     "RANK",
     "TOTAL",
     "UNKNOWN",
@@ -107,6 +110,7 @@ __all__ = [
     "StandardWebhooks",
     "Status",
     "Strength",
+    "TaughtOptions",
     "TimestampedHmac",
     "Token",
     "Unfetched",

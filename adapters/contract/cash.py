@@ -164,6 +164,7 @@ class Cash:
         state = told.get("state", DONE)
         refund = self.refunds.get(told["id"]) if "id" in told else self._nameless(told, state, entry)
         new = refund is None
+        waited = refund is not None and refund.state == PENDING and refund.at is not None
         if refund is None:
             refund = Back(told.get("id"), place)
             self.refunds[told["id"] if "id" in told else f"\0{len(self.refunds)}"] = refund
@@ -185,7 +186,7 @@ class Cash:
             self.last_pending = place
         elif refund.value is not None and self._converts(refund.currency):
             self.last_refund = place
-        if new and state != PENDING and self.totals:
+        if (new or waited) and state != PENDING and self.totals:
             self._already_counted(refund)
 
     def _nameless(self, told: Mapping[str, Any], state: str, entry: Entry) -> Back | None:
@@ -203,7 +204,7 @@ class Cash:
         return found
 
     def _already_counted(self, refund: Back) -> None:
-        """A refund first told after a total: what happened before the total is in it; a failure takes from it."""
+        """A refund first told, or decided, after a total: what happened before the total is in it; a failure takes from it."""
         for total in sorted(self.totals, key=lambda one: one.payment is None):
             if total.covers(refund):
                 before = refund.at <= total.time if refund.at is not None else refund.state != DONE

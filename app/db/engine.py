@@ -181,9 +181,10 @@ class Store:
             self._scrubbed = begun
 
     def by(self, index: str) -> str:
-        """Return the hint, after a table's name, for the index to scan.
+        """Return the hint, after a table's name, for the index to scan. PostgreSQL decides by its statistics and gets none.
 
-        PostgreSQL decides by its statistics and gets none.
+        For the few queries where the figures of `planner` mislead SQLite: sums over a span of time, and searches of the
+        log, which choose their index by what is there. Of 77 queries the figures alone found the index of 73.
         """
         return f"INDEXED BY {index}" if self.on_sqlite else ""
 

@@ -181,8 +181,7 @@ async def waiting(store: Store, account_id: str) -> Row:
         "SELECT (SELECT count(*) FROM fetches WHERE account_id = :account_id) AS fetches, "
         "(SELECT min(d.received_at) FROM fetches f JOIN deliveries d ON d.account_id = f.account_id "
         "AND d.id = f.delivery_id WHERE f.account_id = :account_id) AS oldest_fetch_at, "
-        f"(SELECT count(*) FROM deliveries {store.by('deliveries_by_outcome')} "
-        "WHERE account_id = :account_id AND outcome = 'held') AS held",
+        "(SELECT count(*) FROM deliveries WHERE account_id = :account_id AND outcome = 'held') AS held",
         account_id=account_id,
     )
     return row or {"fetches": 0, "oldest_fetch_at": None, "held": 0}
@@ -205,7 +204,7 @@ async def refused_keys(store: Store, account_id: str, since: int, words_of: str)
     """
     return await store.all(
         "SELECT source_id, max(reason) AS reason, min(received_at) AS at FROM (SELECT source_id, reason, received_at "
-        f"FROM deliveries {store.by('deliveries_by_outcome')} WHERE account_id = :account_id AND outcome = 'unfetched' "
+        "FROM deliveries WHERE account_id = :account_id AND outcome = 'unfetched' "
         "ORDER BY id DESC LIMIT 200) AS newest "
         "WHERE received_at >= :since AND reason LIKE :words GROUP BY source_id",
         account_id=account_id, since=since, words=f"{words_of}%",

@@ -80,19 +80,13 @@ def where_of(account_id: str, wanted: OrderFilter, *, indexed: bool = True) -> t
 
 
 def scan_order(store: Store, wanted: OrderFilter, *, in_time: bool = False) -> str:
-    """Return what a sum over these orders selects FROM, named `orders`.
+    """What a sum over these orders is FROM, under the name `orders`: on SQLite by time, where time alone narrows them.
 
     On SQLite that is the index that gives the fewest rows. `in_time`: the query has further conditions on time.
     """
-    if wanted.contact_id is not None:
-        return f"orders {store.by('orders_of_contact')}"
-    if wanted.deal_id is not None:
-        return f"orders {store.by('orders_of_deal')}"
-    if wanted.wallet_of is not None:
-        return "orders"  # both owners' indexes
-    if (in_time or wanted.since or wanted.until) and not any(_traits_of(wanted).values()):
-        return f"orders {store.by('orders_by_time')}"
-    return "orders"
+    timed = in_time or wanted.since or wanted.until
+    narrower = (wanted.contact_id, wanted.deal_id, wanted.wallet_of, *_traits_of(wanted).values())
+    return f"orders {store.by('orders_by_time')}" if timed and not any(narrower) else "orders"
 
 
 def _times(wanted: OrderFilter) -> tuple[list[str], dict[str, Any]]:
@@ -329,8 +323,7 @@ async def _of_wallet(
     times, bounds = _times(wanted)
     where, values = _before(" AND ".join(clauses + times), values | bounds, after)
     parts = [
-        f"SELECT * FROM (SELECT {columns} FROM orders {store.by(index)} "
-        f"WHERE {where} AND {name} = :wallet_of {_NEWEST_FIRST}) {index}"
+        f"SELECT * FROM (SELECT {columns} FROM orders WHERE {where} AND {name} = :wallet_of {_NEWEST_FIRST}) {index}"
         for name, index in _OWNERS.items()
     ]
     return await store.all(

@@ -770,6 +770,15 @@ def test_what_is_itemised_after_a_total_adds_to_it_or_takes_from_it() -> None:
     assert told(*history, entry(6, refunds=[refund("r1", 10), total(30)])).refunded_value == 30
 
 
+def test_a_refund_that_was_under_way_when_a_total_counted_it_counts_once() -> None:
+    waiting = [entry(1, **SOLD), entry(2, refunds=[refund("r1", 30, state="pending", at=2)])]
+    history = [*waiting, entry(3, refunds=[total(30)])]
+    assert told(*history).refunded_value == 30
+    assert told(*history, entry(5, refunds=[refund("r1", 30, at=2)])).refunded_value == 30
+    assert told(*history, entry(5, refunds=[refund("r1", 30, state="failed", at=2)])).refunded_value == 0
+    assert told(*waiting, entry(3, refunds=[total(0)]), entry(5, refunds=[refund("r1", 30, at=5)])).refunded_value == 30
+
+
 def test_a_total_counts_one_payment_and_one_kind() -> None:
     order = told(
         entry(1, payments=[payment("p1", 50, "taken"), payment("p2", 50, "taken")]),

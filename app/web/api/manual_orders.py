@@ -105,7 +105,7 @@ class OrderBody(Body):
     ordered_at: Moment | None = None
     paid_at: Moment | None = None
     deal_id: Word | None = None
-    external_id: Word | None = None
+    external_id: Annotated[Word, StringConstraints(pattern=r"\S")] | None = None
     origin: Literal[Origin.MANUAL, Origin.API, Origin.PAYMENTS] = Origin.MANUAL
     url: Url | None = None
     items: list[ItemBody] = Field(default=[], max_length=MAX_ITEMS)
