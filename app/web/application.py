@@ -42,12 +42,14 @@ from app.web.http import health, openapi, reference, serializers, static
 from app.web.http.errors import Problem, answer_problem
 
 
-def create_app(settings: Settings, *, group_commit: Callable[[Store], GroupCommit] = GroupCommit) -> "Application":
+def create_app(
+    settings: Settings, *, group_commit: Callable[[Store], GroupCommit] = GroupCommit, background: bool = True
+) -> "Application":
     """Return the whole service as one ASGI application. Raises BadSettings.
 
     `group_commit` is replaced by the benchmark that stores nothing.
     """
-    service = Service(settings, shown=serializers.order, group_commit=group_commit)
+    service = Service(settings, shown=serializers.order, group_commit=group_commit, background=background)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
