@@ -13,6 +13,7 @@ Vector = dict[str, int]
 AUTHORIZED, TAKEN, FAILED, CANCELED = map(str, PaymentState)
 PENDING, DONE = str(RefundState.PENDING), str(RefundState.DONE)
 REFUND: Final = str(RefundKind.REFUND)
+CHARGEBACK: Final = str(RefundKind.CHARGEBACK)
 EVERYTHING: Final = "everything"  # the kind of a total that counts refunds and chargebacks together
 IMPORTED: Final = "import"  # the id of the total that an import tells: the same money as what a source itemises
 NOT_TAKEN: Final = frozenset((AUTHORIZED, FAILED, CANCELED))
@@ -163,6 +164,7 @@ class Cash:
             return
         state = told.get("state", DONE)
         refund = self.refunds.get(told["id"]) if "id" in told else self._nameless(told, state, entry)
+        refund = refund or self._other_name(told, state)
         new = refund is None
         waited = refund is not None and refund.state == PENDING and refund.at is not None
         if refund is None:
@@ -173,6 +175,9 @@ class Cash:
             if time not in refund.times:
                 refund.times += (time,)
             self.notes.add(WITHOUT_ID)
+        elif refund.id is None:
+            refund.id = told["id"]
+            self.refunds = {one.id or name: one for name, one in self.refunds.items()}
         if "value" in told and (refund.value is None or self._counts(told["currency"], refund.currency)):
             refund.value, refund.currency = told["value"], told["currency"]
         refund.payment = told.get("payment", refund.payment)
@@ -194,14 +199,28 @@ class Cash:
         time, found = told.get("at", entry.time), None
         for refund in self.refunds.values():
             same = (told.get("value"), told.get("currency", ""), told.get("payment"))
-            if refund.id is not None or (refund.value, refund.currency, refund.payment) != same:
+            if (refund.value, refund.currency, refund.payment) != same:
                 continue
             if time in refund.times:
                 return refund
+            if refund.id is not None:
+                continue
             further = refund.state == PENDING if state == DONE else refund.state in (PENDING, DONE)
             if state != PENDING and further:
                 found = refund
         return found
+
+    def _other_name(self, told: Mapping[str, Any], state: str) -> Back | None:
+        """A chargeback without id and the refund by which it was given back (one payment, one amount) are the same."""
+        kind, same = told.get("kind", REFUND), (told.get("value"), told.get("currency", ""), told.get("payment"))
+        if state != DONE or told.get("payment") is None:
+            return None
+        for refund in self.refunds.values():
+            nameless = refund.id is None if kind == REFUND else "id" not in told
+            other = {kind, refund.kind} == {REFUND, CHARGEBACK} and refund.state == DONE
+            if nameless and other and (refund.value, refund.currency, refund.payment) == same:
+                return refund
+        return None
 
     def _already_counted(self, refund: Back) -> None:
         """A refund first told, or decided, after a total: what happened before the total is in it; a failure takes from it."""
