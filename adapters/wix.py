@@ -26,6 +26,7 @@ import pydantic_core
 
 from adapters.contract import (
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -38,6 +39,9 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
     Signature,
     Status,
     Strength,
@@ -47,7 +51,6 @@ from adapters.contract import (
     json_body,
     order_title,
     path,
-    refund_total,
     status_map,
     usable,
 )
@@ -211,6 +214,12 @@ class Sale(Payload):
     first_name: str | None = path("billingInfo.contactDetails.firstName")
     last_name: str | None = path("billingInfo.contactDetails.lastName")
     phone: str | None = path("billingInfo.contactDetails.phone")
+    country: str | None = path("billingInfo.address.country", "recipientInfo.address.country")
+    # Who receives it is the buyer only where nothing else names one.
+    recipient_first_name: str | None = path("recipientInfo.contactDetails.firstName")
+    recipient_last_name: str | None = path("recipientInfo.contactDetails.lastName")
+    recipient_phone: str | None = path("recipientInfo.contactDetails.phone")
+    paid: Decimal | None = path("balanceSummary.paid.amount")
     lineItems: tuple[Line, ...] | None = None
 
 
@@ -257,9 +266,17 @@ class Wix(Adapter[Notice]):
         if sale is None:
             raise Unreadable("event: none of createdEvent, updatedEvent and actionEvent holds an order")
         status, word = self.status(sale.paymentStatus), sale.paymentStatus
+        total, taken = Money.major(sale.total, sale.currency), Money.major(sale.paid or None, sale.currency)
+        if taken is None and status in (Status.PAID, Status.REFUNDED):
+            taken = total
+        paid_at = at if event.kind.endswith("payment_status_updated") and sale.paymentStatus == "PAID" else None
         if sale.status in ENDED and status is not Status.REFUNDED:
             status, word = Status.CANCELED, sale.status
-        paid_now = event.kind.endswith("payment_status_updated") and sale.paymentStatus == "PAID"
+        back = Money.major(sale.refunded, sale.currency)
+        if status is Status.REFUNDED and not sale.refunded:
+            back = None  # the word says that all was given back, and no amount says otherwise
+        nobody = not (sale.first_name or sale.last_name or sale.phone)
+        recipient = full_name(sale.recipient_first_name, sale.recipient_last_name)
         items = tuple(_item(line, sale.currency) for line in sale.lineItems or () if line.name)
         yield Order(
             external_id=sale.id,
@@ -267,15 +284,17 @@ class Wix(Adapter[Notice]):
             status=status,
             source_status=word,
             title=order_title(sale.number, items),
-            value=Money.major(sale.total, sale.currency),
-            refunds=refund_total(Money.major(sale.refunded or None, sale.currency)),
+            bills=(Bill(value=total),),
+            payments=(Payment(value=taken, state=PaymentState.TAKEN, at=paid_at),) if taken else (),
+            refunds=(Refund(value=back, total=True),) if back is not None else None,
             ordered_at=sale.createdDate,
-            paid_at=at if paid_now else None,
+            paid_at=paid_at,
             customer=Customer(
-                name=full_name(sale.first_name, sale.last_name),
+                name=full_name(sale.first_name, sale.last_name) or (recipient if nobody else None),
                 id=sale.contact_id,
                 emails=(sale.email,),
-                phones=(sale.phone,),
+                phones=(sale.phone or (sale.recipient_phone if nobody else None),),
+                country=sale.country,
             ),
             items=None if sale.lineItems is None else items,
         )

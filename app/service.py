@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """What the doors (web, and the command line through it) stand on."""
+    """Holds all parts of the running service. The web application uses it, and through that the command line."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Service:
         self.spans = self._observed()
 
     def _observed(self) -> "Tracing | None":
-        """Where traces are exported, what tells them; elsewhere OpenTelemetry is not even loaded."""
+        """Return the tracing, where traces are exported. Elsewhere OpenTelemetry is not loaded."""
         if not self.settings.traces:
             return None
         from app.observability.tracing import Tracing
@@ -97,7 +97,7 @@ class Service:
         )
 
     async def open(self) -> None:
-        """Connects and begins; without `background`, only what answers. Raises Unavailable."""
+        """Connect and start; without `background`, only what answers requests. Raises Unavailable."""
         try:
             await self.store.open()
             if self.spans:
@@ -113,7 +113,7 @@ class Service:
             raise
 
     async def close(self) -> None:
-        """Ends what is under way, writes what is counted, disconnects. Whatever fails, the rest is closed."""
+        """Finish what is running, write what is counted, disconnect. If one part fails, the rest is still closed."""
         own = (
             self.jobs,
             self.outbox,

@@ -62,6 +62,7 @@ from adapters.contract.signature import (
     usable,
     whsec_key,
 )
+from adapters.contract.taught import TaughtOptions
 from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, latest
 
 __all__ = [
@@ -109,6 +110,7 @@ __all__ = [
     "StandardWebhooks",
     "Status",
     "Strength",
+    "TaughtOptions",
     "TimestampedHmac",
     "Token",
     "Unfetched",

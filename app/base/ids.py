@@ -49,5 +49,5 @@ def first_id(prefix: str, at: int) -> str:
 
 
 def made_at(made: str) -> int:
-    """When an id was made, in microseconds since 1970."""
+    """Return when an id was made, in microseconds since 1970."""
     return int.from_bytes(ULID.from_str(made.partition("_")[2]).bytes[:6], "big") * 1000

@@ -29,14 +29,14 @@ Stream = Callable[..., AbstractContextManager[tuple[int, Iterator[bytes]]]]
 
 
 def application(settings: "Settings") -> "Application":
-    """The whole service. Raises BadSettings."""
+    """Return the whole application. Raises BadSettings."""
     from app.web.application import create_app
 
     return create_app(settings)
 
 
 def settings_of(*, serves: bool = False, **given: object) -> "Settings":
-    """The settings from the environment. Raises Misuse, naming every fault."""
+    """Return the settings from the environment. Raises Misuse, naming every mistake."""
     from app.base.settings import BadSettings, read_settings
 
     try:
@@ -46,7 +46,7 @@ def settings_of(*, serves: bool = False, **given: object) -> "Settings":
 
 
 class ApiClient:
-    """An open way to the API, with the operator's rights."""
+    """Calls the API with the operator's rights."""
 
     def __init__(self, settings: "Settings", send: Send_, *, running: bool, begin: Begin, stream: Stream) -> None:
         self.settings = settings
@@ -54,14 +54,14 @@ class ApiClient:
         self._send, self._begin, self._stream = send, begin, stream
 
     def ask(self, method: str, path: str, *, account: str | None = None, body: Any = None, query: Any = None) -> Any:
-        """The API's answer. Raises Refused with the problem's words."""
+        """Return the API's answer. Raises CommandFailed with the problem's words."""
         headers = {ACCOUNT_HEADER: account.encode()} if account else {}
         return _answered(self._send(method, path, json=body, params=_given(query), headers=headers))
 
     def upload(self, path: str, content: bytes, *, account: str, media: str, query: Mapping[str, Any]) -> Any:
-        """POSTs a part of a file. Raises CommandFailed with the problem's words.
+        """POST a part of a file. Raises CommandFailed with the problem's words.
 
-        It is waited for also after Ctrl-C: nothing goes on once the command has ended.
+        Ctrl-C also waits for it: nothing continues once the command has ended.
         """
         headers = {ACCOUNT_HEADER: account.encode(), "content-type": media}
         answer = self._begin("POST", path, content=content, params=_given(query), headers=headers)
@@ -73,7 +73,7 @@ class ApiClient:
             raise
 
     def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Generator[bytes]:
-        """A GET's answer as it comes, however large. Raises Refused."""
+        """Yield a GET's answer as it comes, however large. Raises CommandFailed."""
         from app.cli.inprocess import InProcessResponse
 
         headers = {ACCOUNT_HEADER: account.encode()}
@@ -83,15 +83,15 @@ class ApiClient:
             yield from content
 
     def get(self, path: str, *, account: str | None = None, **query: Any) -> Any:
-        """GET."""
+        """Return the answer of a GET."""
         return self.ask("GET", path, account=account, query=query)
 
     def post(self, path: str, body: Any = None, *, account: str | None = None) -> Any:
-        """POST."""
+        """Return the answer of a POST."""
         return self.ask("POST", path, account=account, body=body if body is not None else {})
 
     def all_of(self, path: str, *, account: str | None = None) -> Any:
-        """Every page of a list as one answer."""
+        """Return every page of a list as one answer."""
         rows: list[Any] = []
         cursor = None
         while True:
@@ -102,7 +102,7 @@ class ApiClient:
                 return {"data": rows, "next_cursor": None}
 
     def account(self, named: str | None) -> str:
-        """The account that is meant: the one named, or the only one. Raises Misuse, Refused."""
+        """Return the account that is named, or the only one. Raises Misuse, CommandFailed."""
         if named:
             return named
         found = self.get("/operator/accounts")["data"]
@@ -115,7 +115,7 @@ class ApiClient:
         return only
 
     def owner(self, thing: str) -> str:
-        """The account that a source, delivery or token belongs to. Raises Refused."""
+        """Return the account that a source, delivery or token belongs to. Raises CommandFailed."""
         account_id: str = self.get("/operator/owner", id=thing)["account_id"]
         return account_id
 
@@ -125,7 +125,7 @@ def _given(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _answered(response: "InProcessResponse") -> Any:
-    """What the API answered. Raises Refused with the problem's words."""
+    """Return the API's answer. Raises CommandFailed with the problem's words."""
     if response.is_success:
         return response.json() if response.content else None
     try:
@@ -138,7 +138,10 @@ def _answered(response: "InProcessResponse") -> Any:
 
 @contextmanager
 def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = True) -> Iterator[ApiClient]:
-    """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused."""
+    """Yield an API client for the command `what`. Without `migrates` an older schema is refused.
+
+    Raises Misuse, CommandFailed.
+    """
     from app.base.file_lock import AlreadyLocked, FileLock
 
     settings = settings or settings_of()
@@ -163,7 +166,7 @@ def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = Tr
 
 
 def answers(settings: "Settings") -> bool:
-    """Whether a server has this SQLite database open."""
+    """Return whether a server has this SQLite database open."""
     try:
         with socket_address(settings.socket_path) as address, socket.socket(socket.AF_UNIX) as knock:
             knock.settimeout(5)
@@ -280,7 +283,7 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
 
 
 class Lifespan:
-    """Enters and leaves an application's lifespan, as a server would. Raises Refused when it does not begin."""
+    """Enters and leaves an application's lifespan, as a server does. Raises CommandFailed when it cannot start."""
 
     def __init__(self, app: "ASGIApp") -> None:
         self._app = app

@@ -29,7 +29,7 @@ MOST_ATTEMPTS = 80  # about three days
 
 
 class FetchWorker:
-    """One process's fetches."""
+    """Runs the fetches of one process."""
 
     def __init__(self, store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, came: asyncio.Event) -> None:
         self._store, self._vault, self._retry, self._api = store, vault, retry, api
@@ -37,7 +37,10 @@ class FetchWorker:
         self.loop = Loop("fetch", self._turn, EVERY, known=(Unavailable,), first=first, woken=came)
 
     async def stop(self) -> None:
-        """Ends after the fetches at hand, or without those whose source does not answer soon: their claims run out."""
+        """Stop after the current fetches, or without those whose source does not answer soon.
+
+        Their claims expire.
+        """
         await self.loop.stop(ENDS_WITHIN)
         await self._api.close()
 
@@ -49,7 +52,7 @@ class FetchWorker:
             pass
 
     async def _begin(self) -> int:
-        """Claims what is due and begins to fetch it; gives how many."""
+        """Claim what is due and start to fetch it. Returns how many."""
         room = AT_ONCE - self.loop.working
         if room <= 0 or self.loop.ending:
             return 0
@@ -62,7 +65,7 @@ class FetchWorker:
         return len(rows)
 
     async def _one(self, row: Row) -> None:
-        """One fetch, from the claim to its outcome. Where it has none, the claim runs out, and it is asked for again."""
+        """Run one fetch, from the claim to its outcome. If it fails, the claim expires, and it is fetched again."""
         ends = monotonic() + CLAIM
         for failures in count():
             try:
@@ -80,7 +83,7 @@ class FetchWorker:
             await self.loop.rest(wait)
 
     async def fetch(self, row: Row) -> None:
-        """Reads the document of a delivery that is claimed, and commits what it says, or when it is to be tried again."""
+        """Read the document of a claimed delivery, and commit its content, or the time of the next attempt."""
         account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:
             kept = await self._retry.kept(account_id, delivery_id)

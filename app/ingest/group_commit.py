@@ -27,9 +27,9 @@ Observer = Callable[[Sequence[Record], Sequence[Receipt], float], None]
 
 
 class Busy(Exception):
-    """Nothing was acknowledged: the queue is full, or the database cannot commit. The sender is to come again.
+    """Raised when nothing was acknowledged: the queue is full, or the database cannot commit.
 
-    What was in a transaction is perhaps kept; what comes again is then a duplicate.
+    The sender should try again. What was in a transaction is perhaps stored; the repetition is then a duplicate.
     """
 
 
@@ -37,7 +37,7 @@ _Waiting = tuple[Record, "asyncio.Future[Receipt]"]
 
 
 class GroupCommit:
-    """One process's queue of proven deliveries."""
+    """Queues one process's verified deliveries and commits them together."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -52,11 +52,11 @@ class GroupCommit:
         self._logged_at = -LOG_EVERY
 
     def start(self) -> None:
-        """Begins to commit."""
+        """Start to commit."""
         self._task = asyncio.create_task(self._run(), name="committer")
 
     async def stop(self) -> None:
-        """Commits what waits, then ends."""
+        """Commit what is waiting, then stop."""
         self._ending = True
         self._came.set()
         if self._task:
@@ -65,18 +65,19 @@ class GroupCommit:
 
     @property
     def alive(self) -> bool:
-        """Whether it commits what comes."""
+        """Return whether it commits what comes."""
         return self._task is not None and not self._task.done()
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait for the next commit."""
+        """Return how many deliveries are waiting for the next commit."""
         return len(self._waiting)
 
     async def commit(self, rec: Record) -> Receipt:
-        """What became of the delivery; when this returns, it is on disk. Raises Busy, after four seconds at the latest.
+        """Commit a delivery and return its receipt. When this returns, it is on disk.
 
-        A delivery whose time is over is withdrawn, if it is in no transaction yet.
+        Raises Busy after at most four seconds. A delivery whose time is over is withdrawn, unless it is already in a
+        transaction.
         """
         if len(self._waiting) >= MOST_WAITING or self._ending:
             raise Busy("too many deliveries are waiting")
@@ -99,7 +100,7 @@ class GroupCommit:
                 return
 
     def _next(self) -> list[_Waiting]:
-        """The next batch, without those that nobody waits for any more."""
+        """Return the next batch, without deliveries that nobody waits for any more."""
         batch: list[_Waiting] = []
         while self._waiting and len(batch) < MOST_AT_ONCE:
             rec, done = self._waiting.popleft()
@@ -108,7 +109,10 @@ class GroupCommit:
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:
-        """Commits the batch. A delivery whose values cannot be stored is recorded as unreadable, if the others can be."""
+        """Commit the batch.
+
+        A delivery whose values cannot be stored is recorded as unreadable, if the others can be stored.
+        """
         committed, refused = await self._in_halves(batch)
         for (rec, done), fault in refused:
             values = isinstance(fault, Rejected)
@@ -136,7 +140,10 @@ class GroupCommit:
                 self._failed([(rec, done)], f"a delivery cannot be stored: {type(fault).__name__}")
 
     async def _in_halves(self, batch: list[_Waiting]) -> tuple[int, list[tuple[_Waiting, Exception]]]:
-        """Commits the batch, or its halves, until what cannot be committed stands alone; how many were, and what was not."""
+        """Commit the batch, or its halves, until what cannot be committed stands alone.
+
+        Returns how many were committed, and what was not.
+        """
         records = [rec for rec, _ in batch]
         begun = time.perf_counter()
         try:
@@ -169,7 +176,7 @@ class GroupCommit:
         _answer_busy(batch)
 
     def _tell(self, records: Sequence[Record], receipts: Sequence[Receipt], took: float) -> None:
-        """Tells those who look on, after the senders: a fault of theirs must hold up no answer and no further commit."""
+        """Notify the observers, after the senders: an observer's error must delay no answer and no further commit."""
         for observer in self.observers:
             try:
                 observer(records, receipts, took)

@@ -17,7 +17,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What the sender is told. `orders` and `delivery_id` only once they are durably committed."""
+    """Holds the answer to a sender. `orders` and `delivery_id` are set only once they are on disk."""
 
     outcome: Outcome
     delivery_id: str | None = None
@@ -26,18 +26,18 @@ class WebhookAnswer:
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """Return the HTTP status."""
         return ANSWERS[self.outcome]
 
 
 class Receiver:
-    """The story of one delivery."""
+    """Takes one delivery from its bytes to its answer."""
 
     def __init__(self, source_cache: SourceCache, group_commit: GroupCommit, refused: RejectionCounter) -> None:
         self._source_cache, self._group_commit, self._refused = source_cache, group_commit, refused
 
     async def admit(self, source_id: str) -> Source | WebhookAnswer:
-        """The source, if it takes deliveries; else the answer. Asked before a body is read."""
+        """Return the source if it accepts deliveries, else the answer. Called before the body is read."""
         try:
             source = self._source_cache.source_at_once(source_id) or await self._source_cache.source(source_id)
         except (Unavailable, Sealed):
@@ -50,7 +50,7 @@ class Receiver:
         return source
 
     async def receive(self, source: Source, headers: RawHeaders, query_string: bytes, body: bytes) -> WebhookAnswer:
-        """Proves the delivery, reads it, commits it, answers."""
+        """Verify the delivery, read it, commit it, and return the answer."""
         received_at = clock.now()
         delivery = Delivery.arrived(
             headers, body, received_at=clock.moment(received_at), query_string=query_string, url=source.url
@@ -72,7 +72,7 @@ class Receiver:
         return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer)
 
     def prove(self, source: Source, delivery: Delivery, received_at: int) -> str:
-        """The secret that the signature was made with. Raises Unverified."""
+        """Return the secret that the signature was made with. Raises Unverified."""
         return source.adapter.scheme(source.options).verify(
             delivery, source.usable_secrets(received_at), delivery.received_at
         )
@@ -80,5 +80,5 @@ class Receiver:
     read = staticmethod(read)  # what it says, as the group commit takes it
 
     def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> None:
-        """Counts what was refused."""
+        """Count a rejected delivery."""
         self._refused.count(source.account_id, source.id, outcome, reason, delivery.headers if delivery else {})

@@ -54,7 +54,7 @@ _about: ContextVar[Span | None] = ContextVar("about", default=None)
 
 
 class Tracing:
-    """The spans of one process, around the work of these."""
+    """Makes the spans of one process."""
 
     def __init__(
         self,
@@ -80,26 +80,27 @@ class Tracing:
         group_commit.observers.append(self._committed)
 
     def start(self) -> None:
-        """Begins to export, in a thread of its own. What it cannot send it drops; nobody waits for it."""
+        """Start to export, in a thread of its own. What cannot be sent is dropped; nobody waits for it."""
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a line each time; `_Exporter` says it once
         self._provider.add_span_processor(BatchSpanProcessor(_Exporter()))
 
     async def stop(self) -> None:
-        """Sends what is left, if the collector answers soon."""
+        """Send what is left, if the collector answers soon."""
         ending = threading.Thread(target=self._provider.shutdown, name="spans: the last", daemon=True)
         ending.start()
         await asyncio.to_thread(ending.join, ENDS_WITHIN)
 
     def delivery(self, traceparent: str) -> "Around | None":
-        """Around a delivery at the door, a part of its sender's trace if there is one (W3C Trace Context); None where it
-        is not sampled.
+        """Return a span around an arriving delivery, in its sender's trace if there is one (W3C Trace Context).
+
+        Returns None if it is not sampled.
         """
         # `tracestate` is left behind: nobody here reads it, and it would carry a stranger's words to the collector.
         context = _FROM_CALLER.extract({"traceparent": traceparent}, Context()) if traceparent else Context()
         return self._begun("delivery", SpanKind.SERVER, context, about=True)
 
     def part(self, name: str, role: SpanKind = SpanKind.INTERNAL) -> "Around | None":
-        """Around a part of what happens now; None where that is not sampled."""
+        """Return a span around a part of the current work; None if that is not sampled."""
         parent = _parent.get()
         return None if parent is None else Around(self._tracer.start_span(name, set_span_in_context(parent), role))
 
@@ -188,8 +189,9 @@ class Tracing:
         return committed
 
     def _committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A group commit with anything in it that is sampled: a trace of its own, for it belongs to many, linked to each
-        of them, and they to it.
+        """Make a trace of a group commit in which any delivery is sampled.
+
+        It belongs to many deliveries, so it is a trace of its own, linked to each of them and they to it.
         """
         waiting = [span for rec in records if (span := self._waiting.get(rec.delivery_id))]
         if not waiting:
@@ -251,7 +253,7 @@ class Tracing:
 
 
 class Around:
-    """A block as a span, and what happens in it as parts of that."""
+    """Is a span around a block; spans inside it become its parts."""
 
     def __init__(self, span: Span, *, about: bool = False) -> None:
         self._span, self._is_about = span, about
@@ -272,12 +274,12 @@ class Around:
 
 
 class _Exporter(OTLPSpanExporter):
-    """OpenTelemetry's own, configured by its environment; says once that it cannot send, and once that it can again."""
+    """Is OpenTelemetry's exporter; logs once that it cannot send, and once that it can again."""
 
     _well = True
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Sends a batch."""
+        """Send a batch."""
         result = super().export(spans)
         well = result is SpanExportResult.SUCCESS
         if well != self._well:
@@ -290,7 +292,7 @@ class _Exporter(OTLPSpanExporter):
 
 
 def _resource() -> Resource:
-    """What the environment says of this service; its name and version unless it does."""
+    """Return the service's name and version, unless the environment gives others."""
     ours = {SERVICE_NAME: NAME, SERVICE_VERSION: version(NAME)}
     said = {name: value for name, value in Resource.create().attributes.items() if not _nameless(name, value)}
     return Resource({**ours, **said})

@@ -27,6 +27,7 @@ from adapters.contract import (
     Payload,
     Query,
     Status,
+    TaughtOptions,
     Unreadable,
     json_body,
     validated,
@@ -310,7 +311,7 @@ def test_a_fetched_document_takes_the_notices_place() -> None:
 
 def test_ids_are_bounded() -> None:
     assert told(b'{"type": "sale", "id": "%s"}' % (b"x" * 255))
-    for name in (b"", b"x" * 256):
+    for name in (b"", b"   ", "\u00a0".encode(), b"x" * 256):
         assert "id is empty or longer" in why(b'{"type": "sale", "id": "%s"}' % name)
 
 
@@ -342,3 +343,17 @@ def test_names_and_load() -> None:
         with pytest.raises(KeyError):
             adapters.load(name)
     assert adapters.load("shopify") is adapters.load("shopify")
+
+
+def test_words_are_taught_together_or_one_by_one() -> None:
+    together = TaughtOptions.model_validate({"statuses": {"shipped": "paid"}})
+    assert together == TaughtOptions.model_validate({"statuses.shipped": "paid"})
+    assert together.statuses == {"shipped": Status.PAID}
+    assert TaughtOptions.model_validate({}).statuses == {}
+    for wrong in (
+        {"statuses": {"shipped": "sent"}},
+        {"statuses": {"": "paid"}},
+        {"statuses": {}, "statuses.shipped": "paid"},
+    ):
+        with pytest.raises(ValidationError):
+            TaughtOptions.model_validate(wrong)

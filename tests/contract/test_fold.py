@@ -458,6 +458,12 @@ def test_parts_add_up_and_a_whole_outranks_them() -> None:
     assert told(*parts, entry(0, bills=[bill(100, "sale")])).value == 100
 
 
+def test_of_several_wholes_the_one_that_was_told_last_decides() -> None:
+    order = told(entry(2, bills=[bill(100, "invoice")]), entry(1, bills=[bill(120, "session")]))
+    assert order.value == 100
+    assert told(entry(2, bills=[bill(100, "invoice")]), entry(3, bills=[bill(120, "session")])).value == 120
+
+
 @pytest.mark.parametrize(
     ("words", "status", "paid", "back"),
     [

@@ -225,7 +225,7 @@ def tail(
 
 
 def _before(delivery: str) -> str:
-    """The smallest id that a delivery shown late may have: ids are given at the door, and commits overtake each other."""
+    """Return the smallest id that a late delivery may have: ids are given on arrival, and commits overtake each other."""
     from ulid import ULID
 
     if len(delivery) <= len("dlv_"):

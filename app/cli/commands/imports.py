@@ -169,7 +169,7 @@ def _import(
 
 
 def _failed(why: Exception, file: str, encoding: str, position: "_Position") -> Exception:
-    """What the command says of a file that could not be read on."""
+    """Return the error for a file that could not be read to its end."""
     if isinstance(why, UnicodeDecodeError):
         return CommandFailed(
             f"{file}: near line {position.line + 1} the text is not {encoding}; "
@@ -179,14 +179,14 @@ def _failed(why: Exception, file: str, encoding: str, position: "_Position") -> 
 
 
 class _Position:
-    """How many lines of the file have been read."""
+    """Holds how many lines of the file have been read."""
 
     def __init__(self) -> None:
         self.line = 0
 
 
 class _Counts:
-    """What became of the lines, told as it becomes known: nothing of it is kept but the counts."""
+    """Reports what became of the lines as it becomes known; keeps only the counts."""
 
     def __init__(self, *, json: bool, dry_run: bool, done: Callable[[int], None]) -> None:
         self.counts = dict.fromkeys(COUNTS, 0)
@@ -196,7 +196,7 @@ class _Counts:
         self._notes = 0
 
     def add(self, answer: Mapping[str, Any], rows: int) -> None:
-        """A part's answer."""
+        """Report a part's answer."""
         import json
 
         for name in COUNTS:
@@ -215,7 +215,7 @@ class _Counts:
         self._done(self.rows)
 
     def end(self) -> None:
-        """The sums."""
+        """Report the totals."""
         import json
 
         if self._json:
@@ -252,7 +252,7 @@ def _form(file: str, raw: IO[bytes]) -> str:
 
 
 def _lines(raw: IO[bytes], encoding: str, position: _Position) -> Iterator[str]:
-    """The file's lines with their ends, a byte order mark taken off. Raises UnicodeDecodeError, Misuse."""
+    """Yield the file's lines with their ends, without a byte order mark. Raises UnicodeDecodeError, Misuse."""
     import io
 
     beginning: bytes = raw.peek(4) if hasattr(raw, "peek") else b""
@@ -274,7 +274,7 @@ def _lines(raw: IO[bytes], encoding: str, position: _Position) -> Iterator[str]:
 
 @contextmanager
 def _progress(raw: IO[bytes], file: str) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and time left, on a terminal; it is told how many rows are done."""
+    """Show a bar with rate and time left, on a terminal. The yielded function takes the number of rows done."""
     if not sys.stderr.isatty():
         yield lambda rows: None
         return
@@ -342,7 +342,7 @@ def _writing(output: Path | None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _counting(output: Path | None) -> Iterator[Callable[[int], None]]:
-    """How much is written, and how fast; on a terminal, when the result itself does not go there."""
+    """Show how much is written, and how fast, on a terminal, unless the result itself goes there."""
     if not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
         yield lambda size: None
         return

@@ -59,7 +59,10 @@ BODY = ("headers", "query", "body", "body_encoding")
 
 
 def follow(door: "ApiClient", account: str, job_id: str) -> dict[str, Any]:
-    """The job at its end. On a terminal its progress is shown; Ctrl-C leaves the job as it is. Raises Refused."""
+    """Return the job at its end. On a terminal its progress is shown; Ctrl-C stops waiting, not the job.
+
+    Raises CommandFailed.
+    """
     try:
         with _progress() as show:
             while True:
@@ -76,7 +79,7 @@ def follow(door: "ApiClient", account: str, job_id: str) -> dict[str, Any]:
 
 @contextmanager
 def _progress() -> "Iterator[Any]":
-    """A bar with rate and time left for a person; nothing in a pipe."""
+    """Show a bar with rate and time left on a terminal; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield lambda job: None
         return
@@ -100,7 +103,7 @@ def _progress() -> "Iterator[Any]":
 
 
 def _ended(job: dict[str, Any]) -> None:
-    """What people read of a job that has ended. Raises Refused when it did not end well."""
+    """Print the failures of a job that has ended. Raises CommandFailed when it did not end well."""
     for failure in job["failures"]:
         note(f"{failure['count']} could not be retried: {failure['reason']}")
     if job["state"] != "done":
@@ -118,7 +121,7 @@ def _changes(door: "ApiClient", account: str, job_id: str, kind: str | None = No
 
 
 def _diff(door: "ApiClient", account: str, job_id: str) -> None:
-    """What changed, field by field, as tables."""
+    """Print what changed, field by field, as tables."""
     rows = [
         (one["external_id"], one["change"] if at == 0 else "", name, *_sides(values))
         for one in _changes(door, account, job_id, "order")
@@ -196,7 +199,7 @@ def retry(
     no_wait: NoWait = False,
     json: Json = False,
 ) -> None:
-    """Process recorded deliveries again with today's adapter: one, or all that match. Ctrl-C stops waiting, not the job."""
+    """Retry recorded deliveries with today's adapter: one, or all that match. Ctrl-C stops waiting, not the job."""
     from app.cli.client import opened
 
     filter_ = _given({
@@ -342,7 +345,7 @@ def export(
 
 
 def _cell(value: Any) -> str:
-    """A value for a spreadsheet, which must not take a stranger's text for a formula."""
+    """Return a value for a spreadsheet, guarded against formulas."""
     if value is None:
         return ""
     text = json_.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)

@@ -98,7 +98,7 @@ def prune(
 
 
 def _pruned(door: Any, account: str, dry_run: bool) -> dict[str, Any]:
-    """One account's, whole: asked for until it is done."""
+    """Prune one account until it is done. Returns the sums."""
     whole: dict[str, Any] = {}
     while True:
         found = door.post("/v1/prune", {"dry_run": dry_run}, account=account)
@@ -123,7 +123,7 @@ Currency = Annotated[str | None, typer.Option("--currency", help="Only in this c
 
 
 def _all(door: Any, path: str, account: str, **query: Any) -> dict[str, Any]:
-    """Every page of a report as one."""
+    """Return every page of a report as one."""
     whole: dict[str, Any] = {}
     cursor = None
     while True:

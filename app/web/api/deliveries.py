@@ -1,4 +1,4 @@
-"""Routes for the delivery log: list, show, body, changes, retry."""
+"""The delivery log: what came in, and what became of it."""
 
 import base64
 from typing import Annotated, Any
@@ -52,10 +52,11 @@ class DeliveryQuery(Page):
 
 
 async def index(asked: ApiRequest) -> Response:
-    """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first.
+    """List deliveries, newest first. With `newer_than` (a delivery's id): what came after it, oldest first.
 
-    What matches rarely is looked for so many rows at a time: a page may hold fewer than `limit`, even none, and still have
-    a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
+    Rare matches are searched a bounded number of rows at a time: a page may hold fewer rows than `limit`, even none,
+    and still have a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those with the
+    text in their reason.
     """
     query = asked.query(DeliveryQuery)
     store, contact_id = asked.service.store, None
@@ -83,7 +84,7 @@ async def index(asked: ApiRequest) -> Response:
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One delivery; its body only for those who may see bodies."""
+    """Show one delivery. Its body is included for callers who may see bodies."""
     store = asked.service.store
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
     if row is None:
@@ -107,7 +108,7 @@ async def show(asked: ApiRequest) -> Response:
 
 
 def opened(body: bytes, envelope: Row) -> Opened:
-    """What a delivery held, as it is shown to those who may see it."""
+    """Return a delivery's headers and body as a response."""
     try:
         text, encoding = body.decode("utf-8"), "text"
     except UnicodeDecodeError:
@@ -121,7 +122,7 @@ def opened(body: bytes, envelope: Row) -> Opened:
 
 
 async def retry(asked: ApiRequest) -> Response:
-    """Takes one recorded delivery up again, with today's adapter."""
+    """Retry one recorded delivery with today's adapter."""
     await asked.body(Body)
     try:
         receipt = await asked.service.retry.retry(asked.account_id, asked.path("delivery"))
@@ -139,7 +140,7 @@ async def retry(asked: ApiRequest) -> Response:
 
 
 async def sources_of(asked: ApiRequest) -> Response:
-    """The account's sources as the log names them, for those who read it and keep no sources."""
+    """List the account's sources by name, for callers who read the log but do not manage sources."""
     query = asked.query(Page)
     rows = await sources.page(
         asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
@@ -171,7 +172,7 @@ _TIMES = frozenset({"ordered_at", "paid_at"})
 
 
 class ChangeResponse(TypedDict):
-    """A field before and after, in the shape in which an order shows it."""
+    """A field before and after, as an order shows it."""
 
     field: str
     before: Any
@@ -179,7 +180,7 @@ class ChangeResponse(TypedDict):
 
 
 class OrderChanged(TypedDict):
-    """What became of one order. `values` says whether the asker may see before and after, or the names of fields alone."""
+    """What changed in one order. `values` says whether the caller may see values, or only the names of fields."""
 
     order_id: str
     external_id: str
@@ -190,14 +191,14 @@ class OrderChanged(TypedDict):
 
 
 class ChangesResponse(TypedDict):
-    """Every order that the delivery told of."""
+    """Every order that the delivery concerns."""
 
     data: list[OrderChanged]
     next_cursor: None
 
 
 async def body(asked: ApiRequest) -> Response:
-    """The exact bytes that arrived, to keep as a file."""
+    """Download the exact bytes that arrived."""
     asked.query(Query)
     row = await deliveries.find(asked.service.store, asked.account_id, asked.path("delivery"))
     if row is None:
@@ -218,7 +219,7 @@ async def body(asked: ApiRequest) -> Response:
 
 
 async def changed(asked: ApiRequest) -> Response:
-    """What the delivery changed in its orders when it was taken up."""
+    """Show what the delivery changed in its orders when it was processed."""
     asked.query(Query)
     store = asked.service.store
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
@@ -234,7 +235,7 @@ async def changed(asked: ApiRequest) -> Response:
 
 
 def _sees_values(asked: ApiRequest) -> bool:
-    """An order's content is for those who read orders, or the bodies that it came in."""
+    """Return whether the caller may see orders' values: callers who read orders or bodies may."""
     return asked.caller.may(Permission.READ) or asked.caller.may(Permission.BODIES)
 
 

@@ -1,4 +1,4 @@
-"""Routes that export any number of orders or contacts, in order of id: no row is lost or repeated meanwhile."""
+"""Export of any number of orders or contacts, in order of id: no row is lost or repeated meanwhile."""
 
 import asyncio
 import csv
@@ -34,7 +34,7 @@ Render = Callable[[list[Row]], Awaitable[Callable[[], list[Document]]]]
 
 
 class ExportQuery(Query):
-    """With `excel`, CSV as spreadsheets open it: with a byte order mark, and semicolons."""
+    """With `excel`: CSV for spreadsheets, with a byte order mark and semicolons."""
 
     excel: bool = False
 
@@ -44,12 +44,12 @@ class OrderExportQuery(ExportQuery, AllOrdersFilters):
 
 
 async def orders_csv(asked: ApiRequest) -> Response:
-    """Orders as CSV, by id."""
+    """Export orders as CSV, in order of id."""
     return await _orders(asked, CSV)
 
 
 async def orders_jsonl(asked: ApiRequest) -> Response:
-    """Orders as JSON lines, by id."""
+    """Export orders as JSON lines, in order of id."""
     return await _orders(asked, JSONL)
 
 
@@ -77,7 +77,7 @@ async def _orders(asked: ApiRequest, form: str) -> Response:
 
 
 def _order(row: Row, person: Row | None, known: list[tuple[str, str]] | None) -> Document:
-    """The order as the API shows it, and beside it by what its contact is known, if the asker may see the contact."""
+    """Return the order as the API shows it, with its contact's identities if the caller may see the contact."""
     document: Document = {**serializers.order(row, person["crm_id"] if person else None)}
     if known is not None:
         prefix = f"{row['source_id']}:"
@@ -91,12 +91,12 @@ def _order(row: Row, person: Row | None, known: list[tuple[str, str]] | None) ->
 
 
 async def contacts_csv(asked: ApiRequest) -> Response:
-    """Contacts as CSV, by id."""
+    """Export contacts as CSV, in order of id."""
     return await _contacts(asked, CSV)
 
 
 async def contacts_jsonl(asked: ApiRequest) -> Response:
-    """Contacts as JSON lines, by id."""
+    """Export contacts as JSON lines, in order of id."""
     return await _contacts(asked, JSONL)
 
 

@@ -1,4 +1,4 @@
-"""Routes for orders: lists, one order, its history. What a rep may not see does not exist for them."""
+"""Orders: lists, one order, its history. What a rep may not see does not exist for them."""
 
 import re
 from typing import Annotated
@@ -50,7 +50,7 @@ Since = Annotated[
 
 
 class OrderFilters(Query):
-    """What every list of orders can be narrowed by."""
+    """The filters of every list of orders."""
 
     status: Status | None = None
     origin: Origin | None = None
@@ -61,7 +61,7 @@ class OrderFilters(Query):
 
 
 class AllOrdersFilters(OrderFilters):
-    """What lists over all contacts can be narrowed by, too."""
+    """Further filters of lists over all contacts."""
 
     contact: str | None = Field(None, max_length=255)
     deal_id: str | None = Field(None, max_length=255)
@@ -69,7 +69,7 @@ class AllOrdersFilters(OrderFilters):
 
 
 class OrderQuery(Page, OrderFilters):
-    """A page of one contact's, or one deal's, orders."""
+    """A page of the orders of one contact or deal."""
 
 
 class AllOrdersQuery(Page, AllOrdersFilters):
@@ -77,7 +77,7 @@ class AllOrdersQuery(Page, AllOrdersFilters):
 
 
 def moment_of(text: Since | None) -> int | None:
-    """The time that a query means."""
+    """Return a query's time in microseconds since 1970, or None."""
     return None if text is None else clock.since(text, clock.now())
 
 
@@ -89,7 +89,7 @@ async def wanted(
     deal_id: str | None = None,
     q: str | None = None,
 ) -> orders.OrderFilter:
-    """The filter that a query means."""
+    """Return the filter that a query means."""
     return orders.OrderFilter(
         contact_id=contact_id,
         deal_id=deal_id,
@@ -105,7 +105,7 @@ async def wanted(
 
 
 async def list_orders(asked: ApiRequest, *, contact_id: str | None = None, deal_id: str | None = None) -> Response:
-    """A page of orders: of a contact, of a deal, or of all."""
+    """Return a page of orders: of a contact, of a deal, or of all."""
     query = asked.query(OrderQuery) if contact_id or deal_id else asked.query(AllOrdersQuery)
     q = None
     if isinstance(query, AllOrdersQuery):
@@ -141,7 +141,7 @@ async def _crm_ids(asked: ApiRequest, rows: list[Row]) -> dict[str, str | None]:
 
 
 async def index(asked: ApiRequest) -> Response:
-    """Every order of the account that the asker may see, newest first."""
+    """List all orders that the caller may see, newest first."""
     return await list_orders(asked)
 
 
@@ -155,17 +155,17 @@ async def _visible(asked: ApiRequest) -> Row:
 
 
 async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
-    """An order as it is answered."""
+    """Return an order as a response."""
     return serializers.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One order."""
+    """Show one order."""
     return answer(await serialize(asked, await _visible(asked)))
 
 
 async def history(asked: ApiRequest) -> Response:
-    """What was said of the order, in the source's time: by which delivery or member, and what."""
+    """List what each delivery or member said about the order, in the source's time."""
     row = await _visible(asked)
     entries = await orders.history(asked.service.store, asked.account_id, row["id"])
     return answer({"data": [serializers.entry(one) for one in entries], "next_cursor": None})

@@ -22,7 +22,7 @@ PAGE, MOST = 200, 2000  # what came since the last event that a watcher names is
 
 
 class TailQuery(Query):
-    """Which deliveries; as in the list."""
+    """Which deliveries, as in the list."""
 
     source_id: str | None = Field(None, max_length=64)
     outcome: Recorded | None = None
@@ -32,7 +32,7 @@ class TailQuery(Query):
 
 
 async def tail(asked: ApiRequest) -> Response:
-    """The log as it grows: server-sent events `delivery`, each a row of the list; `Last-Event-ID` catches up."""
+    """Stream the log as server-sent events `delivery`, each a row of the list. `Last-Event-ID` catches up."""
     query = asked.query(TailQuery)
     last = asked.request.headers.get("last-event-id", "")
     if len(last) > 64 or (last and not last.startswith("dlv_")):

@@ -36,18 +36,18 @@ _CLOSE: Header = (b"connection", b"close")
 
 
 class _Gone(Exception):
-    """The sender hung up before the body was whole."""
+    """Raised when the sender hangs up before the body is complete."""
 
 
 class Webhooks:
-    """POST /webhooks/{source_id}."""
+    """Handles POST /webhooks/{source_id}."""
 
     def __init__(self, service: Service) -> None:
         self._receiver = service.receiver
         self._most = service.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one delivery."""
+        """Answer one delivery."""
         if scope["method"] != "POST":
             await _send(send, 405, _NOT_POST, _PROBLEM, (b"allow", b"POST"), _CLOSE)
             return
@@ -68,7 +68,7 @@ class Webhooks:
         await self._tell(send, await self._receiver.receive(source, headers, scope["query_string"], body))
 
     async def _body(self, headers: list[Header], receive: Receive) -> bytes | None:
-        """The exact bytes; None as soon as they are known to be too many. Raises _Gone."""
+        """Return the exact bytes; None as soon as they are known to be too many. Raises _Gone."""
         for name, value in headers:
             if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self._most):
                 return None

@@ -40,7 +40,7 @@ _ACCOUNT_ID = re.compile(r"acc_[0-9A-Z]{26}")  # a stranger's other words need n
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as it travels."""
+    """Holds a file with its headers."""
 
     content: bytes
     packed: bytes
@@ -56,7 +56,7 @@ def _file(name: str, content: bytes) -> File:
 
 @cache
 def _files(prefix: str) -> dict[str, File]:
-    """Every file of the console, read once; the page names the others below the public address's own path."""
+    """Read every file of the console once. The page refers to the others below the public URL's path."""
     found: dict[str, File] = {}
 
     def gather(folder: Traversable, at: str) -> None:
@@ -73,7 +73,7 @@ def _files(prefix: str) -> dict[str, File]:
 
 
 async def serve(request: Request) -> Response:
-    """A file, or the page for every address that a person can be at."""
+    """Return a file, or the page for every URL that a person can be at."""
     service: Service = request.app.state.service
     path = request.path_params.get("path", "")
     known = _files(urlsplit(service.settings.webhooks_at).path)
@@ -86,7 +86,7 @@ async def serve(request: Request) -> Response:
 
 
 async def _ancestors(request: Request, service: Service) -> str:
-    """Which pages may show this account's panel in a frame; nobody, unless the account names them."""
+    """Return which pages may show this account's panel in a frame; none unless the account names them."""
     named = request.query_params.get("account", "")
     if not _ACCOUNT_ID.fullmatch(named):
         return _NOBODY

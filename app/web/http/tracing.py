@@ -10,7 +10,7 @@ from app.observability.tracing import Tracing
 
 
 def traced(app: ASGIApp, spans: Tracing) -> ASGIApp:
-    """The same door; the caller's `traceparent` says which trace a delivery belongs to."""
+    """Return the route in a span. The caller's `traceparent` says which trace a delivery belongs to."""
 
     async def door(scope: Scope, receive: Receive, send: Send) -> None:
         given = [value for name, value in scope["headers"] if name == b"traceparent"]
