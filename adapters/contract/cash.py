@@ -11,7 +11,7 @@ from adapters.contract.order import TOTAL, PaymentState, RefundKind, RefundState
 Vector = dict[str, int]
 
 AUTHORIZED, TAKEN, FAILED, CANCELED = map(str, PaymentState)
-PENDING, DONE = str(RefundState.PENDING), str(RefundState.DONE)
+PENDING, DONE, REVERSED = str(RefundState.PENDING), str(RefundState.DONE), str(RefundState.REVERSED)
 REFUND: Final = str(RefundKind.REFUND)
 CHARGEBACK: Final = str(RefundKind.CHARGEBACK)
 EVERYTHING: Final = "everything"  # the kind of a total that counts refunds and chargebacks together
@@ -174,7 +174,8 @@ class Cash:
             time = told.get("at", entry.time)
             if time not in refund.times:
                 refund.times += (time,)
-            self.notes.add(WITHOUT_ID)
+            if refund.id is None:
+                self.notes.add(WITHOUT_ID)
         elif refund.id is None:
             refund.id = told["id"]
             self.refunds = {one.id or name: one for name, one in self.refunds.items()}
@@ -195,7 +196,10 @@ class Cash:
             self._already_counted(refund)
 
     def _nameless(self, told: Mapping[str, Any], state: str, entry: Entry) -> Back | None:
-        """The refund without id that this is about: of the same payment, amount and time, or a step further on."""
+        """Return the refund that this is about: of the same payment and amount, and of the same time or a step before.
+
+        It has no id either; but a reversal without id takes back one that has.
+        """
         time, found = told.get("at", entry.time), None
         for refund in self.refunds.values():
             same = (told.get("value"), told.get("currency", ""), told.get("payment"))
@@ -203,7 +207,8 @@ class Cash:
                 continue
             if time in refund.times:
                 return refund
-            if refund.id is not None:
+            reversal = state == REVERSED and told.get("kind", REFUND) == refund.kind and refund.state == DONE
+            if refund.id is not None and not reversal:
                 continue
             further = refund.state == PENDING if state == DONE else refund.state in (PENDING, DONE)
             if state != PENDING and further:

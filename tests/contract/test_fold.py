@@ -756,6 +756,19 @@ def test_a_chargeback_without_id_and_the_refund_by_which_it_was_given_back_are_o
     assert told(sold, disputed, entry(3, refunds=[refund("r1", 30, payment="p1")]), failed).refunded_value == 0
 
 
+def test_a_reversal_without_id_takes_back_one_chargeback_of_its_amount() -> None:
+    taken = [
+        entry(0, payments=[payment("p1", 100, "taken")]),
+        *(entry(n, refunds=[refund(f"c{n}", 30, kind="chargeback", payment="p1")]) for n in (1, 2)),
+        entry(3, refunds=[refund("r1", 30, payment="p1")]),
+    ]
+    back = [entry(n, refunds=[refund(None, 30, kind="chargeback", payment="p1", state="reversed")]) for n in (4, 5)]
+    assert told(*taken).refunded_value == 90
+    once, twice = told(*taken, back[0]), told(*taken, *back)
+    assert (once.refunded_value, once.notes) == (60, ())
+    assert (twice.refunded_value, twice.notes) == (30, ())
+
+
 # -- Totals -------------------------------------------------------------------------------------------------------
 
 
