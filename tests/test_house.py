@@ -14,6 +14,7 @@ FLOORS = (
     "adapters",
     "migrations",
     "app.base",
+    "app.db.schema",
     "app.db",
     "app.store",
     "app.ingest",
@@ -21,6 +22,7 @@ FLOORS = (
     "app.imports",
     "app.observability",
     "app",  # the service joins every part
+    "app.web.http.schemas",
     "app.web.http",
     "app.web.api",
     "app.web",

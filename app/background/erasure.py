@@ -13,7 +13,7 @@ from app.base.vault import Sealed, Vault
 from app.db.engine import Store
 from app.db.statements import Plan, Row
 from app.ingest.reprocess import NotRecorded, RecordedDelivery, Reprocessor
-from app.store import contacts, idempotency, privacy
+from app.store import contacts, erasure_source, idempotency, privacy
 from app.store import erasure as erasing
 from app.store.erasure import Erasure
 from app.store.tombstones import Word
@@ -105,7 +105,9 @@ class ErasureService:
 
         def plan() -> Plan[Row]:
             made[:] = [begun()]
-            return (yield from erasing.identities_from_source(made[0], subject.identities, subject.orders, found))
+            return (
+                yield from erasure_source.identities_from_source(made[0], subject.identities, subject.orders, found)
+            )
 
         proof = await self._store.commit(plan)
         await self._no_copies(made[0])
@@ -113,10 +115,10 @@ class ErasureService:
 
     async def _shop(self, erasure: Erasure) -> Row:
         """Erase a shop in steps, since it may be large. A second call continues where something is left."""
-        await self._store.commit(lambda: erasing.shop_closed(erasure))
-        for step in (erasing.shop_orders, erasing.shop_deliveries, erasing.shop_people):
+        await self._store.commit(lambda: erasure_source.shop_closed(erasure))
+        for step in (erasure_source.shop_orders, erasure_source.shop_deliveries, erasure_source.shop_people):
             await self._every(step, erasure)
-        proof = await self._store.commit(lambda: erasing.shop_done(erasure))
+        proof = await self._store.commit(lambda: erasure_source.shop_done(erasure))
         await self._no_copies(erasure)
         return proof
 

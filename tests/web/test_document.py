@@ -16,7 +16,7 @@ import app.web
 from app.base.outcome import ANSWERS
 from app.web.http.errors import TITLES
 from app.web.http.openapi import described, document
-from app.web.http.request import Described
+from app.web.http.routing import Described
 from tests.house import House
 
 # Not of the API, and said nothing of in its document: pages and what belongs to them.

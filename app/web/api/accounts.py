@@ -13,19 +13,10 @@ from app.store import accounts
 from app.store import retention as pruning
 from app.web.api.manual_orders import Currency
 from app.web.http.errors import invalid, not_found
-from app.web.http.request import (
-    ApiRequest,
-    Body,
-    Page,
-    PatchBody,
-    TextPattern,
-    after,
-    answer,
-    null_only_for,
-    page_of,
-    route,
-)
-from app.web.http.schemas import AccountResponse, Listed, MemberResponse, TokenMadeResponse, TokenResponse
+from app.web.http.request import ApiRequest, Body, Page, PatchBody, TextPattern, after, answer, null_only_for, page_of
+from app.web.http.routing import route
+from app.web.http.schemas.accounts import AccountResponse, MemberResponse, TokenMadeResponse, TokenResponse
+from app.web.http.schemas.base import Listed
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # It ends up in a Content-Security-Policy: scheme, host and port alone, no wildcard, nothing that ends a directive. http is

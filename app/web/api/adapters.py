@@ -6,8 +6,10 @@ from starlette.routing import Route
 import adapters
 from app.base.roles import Permission
 from app.base.samples import described
-from app.web.http.request import ApiRequest, Query, answer, route
-from app.web.http.schemas import AdapterResponse, Listed
+from app.web.http.request import ApiRequest, Query, answer
+from app.web.http.routing import route
+from app.web.http.schemas.base import Listed
+from app.web.http.schemas.sources import AdapterResponse
 
 
 async def list_adapters(asked: ApiRequest) -> Response:

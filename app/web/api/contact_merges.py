@@ -11,8 +11,9 @@ from app.store import contact_merges, contacts
 from app.store.contact_merges import MergeRejected, MergeResult
 from app.web.api.contacts import serialize
 from app.web.http.errors import Problem, not_found, quoted
-from app.web.http.request import ApiRequest, Body, answer, route
-from app.web.http.schemas import MergedResponse
+from app.web.http.request import ApiRequest, Body, answer
+from app.web.http.routing import route
+from app.web.http.schemas.contacts import MergedResponse
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 

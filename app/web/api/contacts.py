@@ -18,16 +18,11 @@ from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.filters import PurchaseFilters, order_filter
-from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor, route
-from app.web.http.schemas import (
-    ConflictOfContact,
-    ConflictResponse,
-    ContactWhole,
-    Listed,
-    OrderResponse,
-    SummaryResponse,
-    SumsResponse,
-)
+from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor
+from app.web.http.routing import route
+from app.web.http.schemas.base import Listed
+from app.web.http.schemas.contacts import ConflictOfContact, ConflictResponse, ContactWhole
+from app.web.http.schemas.orders import OrderResponse, SummaryResponse, SumsResponse
 from app.web.http.visibility import wallet_of
 
 _OURS = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")

@@ -13,8 +13,10 @@ from app.store.contact_merges import ContactGone
 from app.web.api.manual_orders import OPERATOR, Title, Word, no_contact
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http.errors import Problem, not_found
-from app.web.http.request import ApiRequest, Body, answer, route
-from app.web.http.schemas import DealResponse, Listed, OrderResponse
+from app.web.http.request import ApiRequest, Body, answer
+from app.web.http.routing import route
+from app.web.http.schemas.base import Listed
+from app.web.http.schemas.orders import DealResponse, OrderResponse
 from app.web.http.visibility import wallet_of
 
 

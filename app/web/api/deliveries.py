@@ -18,8 +18,10 @@ from app.store.delivery_search import search
 from app.web.http import serializers
 from app.web.http.errors import Problem, not_found
 from app.web.http.filters import DeliveryFilters, delivery_filter
-from app.web.http.request import ApiRequest, Body, Page, Query, Stream, after, answer, cursor, page_of, route
-from app.web.http.schemas import DeliveryResponse, DeliveryWhole, Listed, Opened, RetriedResponse, SourceNamed
+from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor, page_of
+from app.web.http.routing import Stream, route
+from app.web.http.schemas.base import Listed
+from app.web.http.schemas.deliveries import DeliveryResponse, DeliveryWhole, Opened, RetriedResponse, SourceNamed
 
 
 class DeliveryQuery(Page, DeliveryFilters):

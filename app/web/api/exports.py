@@ -15,7 +15,8 @@ from app.db.statements import Row, to_json
 from app.store import contacts, orders
 from app.web.http import serializers
 from app.web.http.filters import AllOrdersFilters, order_filter
-from app.web.http.request import ApiRequest, Query, Stream, route
+from app.web.http.request import ApiRequest, Query
+from app.web.http.routing import Stream, route
 from app.web.http.visibility import wallet_of
 
 PAGE = 500

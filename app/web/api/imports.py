@@ -16,7 +16,8 @@ from app.imports.rows import ImportSettings
 from app.store import accounts, sources
 from app.store.import_orders import ImportReport
 from app.web.http.errors import Problem, invalid
-from app.web.http.request import ApiRequest, Query, Stream, answer, route
+from app.web.http.request import ApiRequest, Query, answer
+from app.web.http.routing import Stream, route
 
 _FORMS = {
     "text/csv": CSV, "text/tab-separated-values": CSV, "application/csv": CSV,

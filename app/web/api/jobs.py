@@ -19,7 +19,8 @@ from app.store.deliveries import DeliveryFilter
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.filters import NOBODY, DeliveryFilters, Since, delivery_filter, moment_of
-from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of, route
+from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of
+from app.web.http.routing import route
 
 LOOK_AGAIN = 0.1  # seconds between two looks at a job that somebody waits for
 

@@ -19,8 +19,9 @@ from app.store import accounts, contacts, deals, manual_orders, orders
 from app.store.contact_merges import ContactGone
 from app.web.api.orders import serialize
 from app.web.http.errors import Problem, ProblemGroup, invalid, not_found, quoted
-from app.web.http.request import ApiRequest, Body, PatchBody, answer, null_only_for, route
-from app.web.http.schemas import OrderResponse
+from app.web.http.request import ApiRequest, Body, PatchBody, answer, null_only_for
+from app.web.http.routing import route
+from app.web.http.schemas.orders import OrderResponse
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
 

@@ -11,7 +11,8 @@ from app.base.clock import iso
 from app.db import maintenance
 from app.observability import doctor
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import ApiRequest, Body, Query, answer, route
+from app.web.http.request import ApiRequest, Body, Query, answer
+from app.web.http.routing import route
 
 
 class OwnerQuery(Query):

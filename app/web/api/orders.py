@@ -9,8 +9,10 @@ from app.store import contacts, orders
 from app.web.http import serializers
 from app.web.http.errors import not_found
 from app.web.http.filters import AllOrdersFilters, OrderFilters, order_filter
-from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of, route
-from app.web.http.schemas import EntryResponse, Listed, OrderResponse
+from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of
+from app.web.http.routing import route
+from app.web.http.schemas.base import Listed
+from app.web.http.schemas.orders import EntryResponse, OrderResponse
 from app.web.http.visibility import wallet_of
 
 

@@ -24,8 +24,10 @@ from app.web.api.contacts import region_of
 from app.web.api.deliveries import opened
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import ApiRequest, Body, Page, after, answer, page_of, route
-from app.web.http.schemas import CarriedOut, Listed, PrivacyRequestResponse, ProofResponse
+from app.web.http.request import ApiRequest, Body, Page, after, answer, page_of
+from app.web.http.routing import route
+from app.web.http.schemas.base import Listed
+from app.web.http.schemas.privacy import CarriedOut, PrivacyRequestResponse, ProofResponse
 
 
 class ProofQuery(Page):

@@ -25,8 +25,9 @@ from app.web.api.contacts import sums
 from app.web.http import serializers
 from app.web.http.errors import invalid, not_found
 from app.web.http.filters import Code, PurchaseFilters, ReportFilters, order_filter
-from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of, route
-from app.web.http.schemas import SumsResponse
+from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of
+from app.web.http.routing import route
+from app.web.http.schemas.orders import SumsResponse
 
 DAY = 86_400_000_000
 TIMES = (1, 2, 5, 10)  # the average order value, when the caller names no sums

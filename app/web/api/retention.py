@@ -12,7 +12,8 @@ from app.base.clock import iso
 from app.base.roles import Permission
 from app.store import accounts
 from app.web.http.errors import Problem, not_found
-from app.web.http.request import ApiRequest, Body, answer, route
+from app.web.http.request import ApiRequest, Body, answer
+from app.web.http.routing import route
 
 
 class Prune(Body):

@@ -17,7 +17,8 @@ from app.store import accounts
 from app.web.http import authentication
 from app.web.http.authentication import PANEL, Caller, Session
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import ApiRequest, Body, Described, Description, Handler, answer, route
+from app.web.http.request import ApiRequest, Body, answer
+from app.web.http.routing import Described, Description, Handler, route
 
 
 class SignIn(Body):

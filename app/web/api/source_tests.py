@@ -24,8 +24,9 @@ from app.store import deliveries, sources
 from app.web.api.sources import source_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid
-from app.web.http.request import ApiRequest, Body, answer, route
-from app.web.http.schemas import TestedResponse, TriedResponse
+from app.web.http.request import ApiRequest, Body, answer
+from app.web.http.routing import route
+from app.web.http.schemas.deliveries import TestedResponse, TriedResponse
 
 
 class PreviewBody(Body):

@@ -17,14 +17,10 @@ from app.ingest.source_api import THE_KEY
 from app.ingest.source_cache import Source, options_of
 from app.store import fetches, rejections, sources
 from app.web.http.errors import ProblemGroup, from_validation, invalid, not_found
-from app.web.http.request import ApiRequest, Body, Page, PatchBody, after, answer, null_only_for, page_of, route
-from app.web.http.schemas import (
-    Listed,
-    SecretMadeResponse,
-    SourceMadeResponse,
-    SourceResponse,
-    SourceWhole,
-)
+from app.web.http.request import ApiRequest, Body, Page, PatchBody, after, answer, null_only_for, page_of
+from app.web.http.routing import route
+from app.web.http.schemas.base import Listed
+from app.web.http.schemas.sources import SecretMadeResponse, SourceMadeResponse, SourceResponse, SourceWhole
 
 MAX_OVERLAP = 30 * 86400
 

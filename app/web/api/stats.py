@@ -14,8 +14,9 @@ from app.store import sources
 from app.web.http.authentication import identify, is_operator
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.filters import Since, moment_of
-from app.web.http.request import ApiRequest, Query, Stream, answer, open_route, route
-from app.web.http.schemas import StatsResponse
+from app.web.http.request import ApiRequest, Query, answer
+from app.web.http.routing import Stream, open_route, route
+from app.web.http.schemas.stats import StatsResponse
 
 LONGEST = 92 * 86400 * 1_000_000  # microseconds
 

@@ -16,21 +16,11 @@ from app.store import subscriptions
 from app.store.outbox import Event
 from app.web.api.sources import overlap_of
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import (
-    ApiRequest,
-    Body,
-    Page,
-    PatchBody,
-    TextPattern,
-    after,
-    answer,
-    null_only_for,
-    page_of,
-    route,
-)
-from app.web.http.schemas import (
+from app.web.http.request import ApiRequest, Body, Page, PatchBody, TextPattern, after, answer, null_only_for, page_of
+from app.web.http.routing import route
+from app.web.http.schemas.base import Listed
+from app.web.http.schemas.subscriptions import (
     AttemptResponse,
-    Listed,
     SubscriptionMadeResponse,
     SubscriptionResponse,
     SubscriptionSecretResponse,

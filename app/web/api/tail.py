@@ -14,7 +14,8 @@ from app.store.deliveries import DeliveryFilter
 from app.web.http import serializers
 from app.web.http.errors import invalid
 from app.web.http.filters import TailFilters
-from app.web.http.request import ApiRequest, Query, Stream, route
+from app.web.http.request import ApiRequest, Query
+from app.web.http.routing import Stream, route
 
 HEARTBEAT = 15.0  # seconds; proxies close what is silent for long
 PAGE, MOST = 200, 2000  # what came since the last event that a watcher names is caught up with, up to so many

@@ -7,8 +7,9 @@ from starlette.routing import Route
 from app.observability.readiness import WORDS
 from app.service import Service
 from app.web.http.errors import Problem
-from app.web.http.request import answer, open_route
-from app.web.http.schemas import HealthResponse, ReadyResponse
+from app.web.http.request import answer
+from app.web.http.routing import open_route
+from app.web.http.schemas.stats import HealthResponse, ReadyResponse
 
 
 async def healthz(request: Request) -> Response:

@@ -17,8 +17,10 @@ from starlette.routing import BaseRoute, Route
 from app.base.outcome import ANSWERS, Outcome
 from app.base.roles import GRANTS, Role
 from app.web.http.errors import TITLES
-from app.web.http.request import Described, Description, Query, Stream, open_route
-from app.web.http.schemas import AnsweredResponse, ProblemResponse
+from app.web.http.request import Query
+from app.web.http.routing import Described, Description, Stream, open_route
+from app.web.http.schemas.deliveries import AnsweredResponse
+from app.web.http.schemas.problems import ProblemResponse
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 Schema = dict[str, Any]

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from app.web.http.errors import Problem
 from app.web.http.openapi import written
-from app.web.http.request import Stream, open_route
+from app.web.http.routing import Stream, open_route
 
 Schema = dict[str, Any]
 _FOLDER = Path(__file__).with_name("docs")

@@ -6,15 +6,9 @@ from typing import Any, cast, overload
 from adapters.contract import amount_text
 from app.base.clock import iso
 from app.db.statements import Row
-from app.web.http.schemas import (
-    ContactResponse,
-    DeliveryResponse,
-    EntryResponse,
-    IdentityResponse,
-    ItemResponse,
-    OrderResponse,
-    Said,
-)
+from app.web.http.schemas.contacts import ContactResponse, IdentityResponse
+from app.web.http.schemas.deliveries import DeliveryResponse
+from app.web.http.schemas.orders import EntryResponse, ItemResponse, OrderResponse, Said
 
 
 @overload

@@ -1,0 +1,48 @@
+"""Tables: privacy requests, tombstones, proofs."""
+
+from sqlalchemy import Table
+
+from app.db.schema.columns import key_column, metadata, text_column, time_column
+
+# What sources told us that the law asks of us: a person's data to be handed over or erased, or a shop's.
+privacy_requests = Table(
+    "privacy_requests",
+    metadata,
+    key_column("account_id"),
+    key_column("id"),  # the delivery's
+    text_column("source_id"),
+    text_column("kind"),
+    text_column("request"),  # see `adapters.contract.Request`
+    time_column("received_at"),
+    time_column("due_at"),
+    time_column("done_at", null=True),
+)
+
+# What the tombstones of an account are hashed with; an account has it from its first erasure on.
+salts = Table("salts", metadata, key_column("account_id"), text_column("salt"))
+
+# Who was erased, so that nobody comes back by a late delivery: hashes of identities, of the ids of their orders, of a
+# whole shop. `scope` is the source within whose data alone it counts; empty: the whole account.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    key_column("account_id"),
+    key_column("hash"),
+    key_column("scope"),
+    text_column("proof_id"),
+    time_column("created_at"),
+)
+
+# That a person's data was erased or handed over, without saying whose.
+proofs = Table(
+    "proofs",
+    metadata,
+    key_column("account_id"),
+    key_column("id"),
+    text_column("action"),  # see `adapters.contract.Request`
+    text_column("source_id", null=True),
+    text_column("request_id", null=True),  # the privacy request's
+    text_column("member_id", null=True),
+    text_column("counts"),
+    time_column("done_at"),
+)

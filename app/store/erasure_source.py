@@ -1,0 +1,204 @@
+"""Erasing what one source gave: of a person, or, when a shop closes, of everybody.
+
+What other sources gave stays. The steps of a shop's erasure each hold the lock of `erasure.locked`.
+"""
+
+import json
+from collections.abc import Sequence
+
+from app.base.identity import KINDS
+from app.base.statement import identities_in
+from app.db.engine import among
+from app.db.statements import Lookup, Plan, Row, Sql
+from app.store import contact_merges, tombstones
+from app.store.erasure import (
+    AT_ONCE,
+    HISTORY,
+    IDENTITY,
+    Erasure,
+    Mentions,
+    delete_contacts,
+    delete_held,
+    delete_samples,
+    finish,
+    locked,
+    orders_erased,
+    parts,
+    without_bodies,
+)
+from app.store.tombstones import Word
+
+_BY_NAME = Lookup("orders", ("id",), by=("account_id", "scope", "external_id"))
+_BY_ALIAS = Lookup("aliases", ("order_id",), by=("account_id", "scope", "name"))
+
+
+def identities_from_source(
+    erasure: Erasure, identities: Sequence[Word], names: Sequence[str], traces: Mentions
+) -> Plan[Row]:
+    """Erase what one source gave about a person with these identities or orders. Returns the proof.
+
+    What others gave stays: an identity that another source's orders have too counts from then on as given by that
+    source.
+    """
+    account_id, source_id = erasure.account_id, erasure.scope
+    yield locked(account_id)
+    erasure.words |= set(identities)
+    owner = yield from _owner(account_id, identities)
+    orders: set[str] = set()
+    for lookup, column in ((_BY_NAME, "id"), (_BY_ALIAS, "order_id")):
+        found: list[Row] = yield lookup.many([(account_id, source_id, name) for name in sorted(set(names))])
+        orders |= {row[column] for row in found}
+    if owner is not None:
+        erasure.contacts.add(owner)
+        found = yield Sql(
+            "SELECT id FROM orders WHERE account_id = :account_id AND contact_id = :id AND source_id = :source_id",
+            account_id=account_id, id=owner, source_id=source_id,
+        )  # fmt: skip
+        orders |= {row["id"] for row in found}
+    for some in parts(sorted(orders)):
+        yield from orders_erased(erasure, some)
+    yield from without_bodies(erasure, sorted(traces.deliveries | {erasure.request_id or ""}), "deliveries")
+    yield from delete_held(erasure)
+    if owner is not None:
+        yield from contact_without_source(erasure, owner)
+    yield from delete_samples(erasure)
+    return (yield from finish(erasure))
+
+
+def _owner(account_id: str, identities: Sequence[Word]) -> Plan[str | None]:
+    """Return the contact of the strongest of these identities."""
+    rows: list[Row] = yield IDENTITY.many([(account_id, *one) for one in dict.fromkeys(identities)])
+    owners = {(row["kind"], row["value"]): row["contact_id"] for row in rows}
+    return next((owners[one] for kind in KINDS for one in identities if one[0] == kind and one in owners), None)
+
+
+def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
+    """Remove what the source gave from a contact. A contact that has nothing else is deleted."""
+    account_id, source_id = erasure.account_id, erasure.scope
+    names = {"account_id": account_id, "id": contact_id}
+    told: list[Row] = yield Sql(
+        "SELECT kind, value FROM identities WHERE account_id = :account_id AND contact_id = :id AND source_id = :source_id",
+        **names, source_id=source_id,
+    )  # fmt: skip
+    by_others, name, orders = yield from _identities_from_others(account_id, contact_id, source_id)
+    for row in told:
+        word = (row["kind"], row["value"])
+        where = "WHERE account_id = :account_id AND kind = :kind AND value = :value"
+        if other := by_others.get(word):
+            yield Sql(f"UPDATE identities SET source_id = :other {where}", **names_of(account_id, word), other=other)
+            continue
+        erasure.words.add(word)
+        erasure.count("identities", 1)
+        yield Sql(f"DELETE FROM identities {where}", **names_of(account_id, word))
+        yield Sql(
+            "DELETE FROM moved WHERE account_id = :account_id AND what = :kind AND name = :value",
+            **names_of(account_id, word),
+        )
+    left: list[Row] = yield Sql(
+        "SELECT c.crm_id, c.by_webhook, (SELECT count(*) FROM identities i WHERE i.account_id = c.account_id "
+        "AND i.contact_id = c.id) AS identities FROM contacts c WHERE c.account_id = :account_id AND c.id = :id",
+        **names,
+    )
+    if not left or left[0]["crm_id"] is not None or not left[0]["by_webhook"]:
+        return  # the CRM's own, and its name the CRM's word
+    if not left[0]["identities"] and not orders:
+        yield from delete_contacts(erasure, (yield from contact_merges.family(account_id, contact_id)))
+    else:
+        yield Sql("UPDATE contacts SET name = :name WHERE account_id = :account_id AND id = :id", **names, name=name)
+
+
+def names_of(account_id: str, word: Word) -> dict[str, str]:
+    """Return an identity as parameters."""
+    return {"account_id": account_id, "kind": word[0], "value": word[1]}
+
+
+def _identities_from_others(
+    account_id: str, contact_id: str, source_id: str
+) -> Plan[tuple[dict[Word, str], str | None, int]]:
+    """Return the identities in other sources' orders, with their source; the latest name; and the number of orders."""
+    orders: list[Row] = yield Sql(
+        "SELECT id, source_id FROM orders WHERE account_id = :account_id AND contact_id = :id "
+        "AND (source_id IS NULL OR source_id <> :source_id) ORDER BY id",
+        account_id=account_id, id=contact_id, source_id=source_id,
+    )  # fmt: skip
+    whose = {row["id"]: row["source_id"] for row in orders}
+    words: dict[Word, str] = {}
+    name: tuple[int, str | None] = (-2, None)
+    for some in parts(list(whose)):
+        entries: list[Row] = yield HISTORY.many([(account_id, one) for one in some])
+        for row in entries:
+            said = json.loads(row["said"])
+            customer = said.get("customer")
+            if customer and whose[row["order_id"]]:
+                words |= dict.fromkeys(identities_in(said), whose[row["order_id"]])
+                if customer.get("name") and row["at"] > name[0]:
+                    name = (row["at"], customer["name"])
+    return words, name[1], len(orders)
+
+
+def shop_closed(erasure: Erasure) -> Plan[None]:
+    """Write the tombstone of a shop, the first step of erasing it: nothing it sends names anybody from now on."""
+    yield locked(erasure.account_id)
+    yield from tombstones.put(erasure.account_id, "", [(tombstones.SHOP, erasure.scope)], erasure.proof_id)
+
+
+def shop_orders(erasure: Erasure, after: str) -> Plan[str | None]:
+    """Erase the shop's next orders. Returns the last one's id, None when there are no more."""
+    yield locked(erasure.account_id)
+    rows: list[Row] = yield Sql(
+        "SELECT id FROM orders WHERE account_id = :account_id AND source_id = :source_id AND id > :after ORDER BY id LIMIT :few",
+        account_id=erasure.account_id, source_id=erasure.scope, after=after, few=AT_ONCE,
+    )  # fmt: skip
+    if not rows:
+        return None
+    yield from orders_erased(erasure, [row["id"] for row in rows])
+    _forget_words(erasure)
+    last: str = rows[-1]["id"]
+    return last
+
+
+def _forget_words(erasure: Erasure) -> None:
+    """Drop single tombstones: the whole shop has one."""
+    erasure.words.clear()
+    erasure.names.clear()
+    erasure.orders.clear()
+
+
+def shop_deliveries(erasure: Erasure, after: str) -> Plan[str | None]:
+    """Delete the bodies of the shop's next deliveries. Returns the last one's id, None when there are no more."""
+    yield locked(erasure.account_id)
+    rows: list[Row] = yield Sql(
+        "SELECT id FROM deliveries WHERE account_id = :account_id AND source_id = :source_id AND id > :after "
+        "ORDER BY id LIMIT :few",
+        account_id=erasure.account_id, source_id=erasure.scope, after=after, few=AT_ONCE,
+    )  # fmt: skip
+    if not rows:
+        return None
+    ids = [row["id"] for row in rows]
+    yield from without_bodies(erasure, ids, "deliveries")
+    clause, values = among("id", ids)
+    yield Sql(f"DELETE FROM held WHERE account_id = :account_id AND delivery_id {clause}",
+              account_id=erasure.account_id, **values)  # fmt: skip
+    last: str = rows[-1]["id"]
+    return last
+
+
+def shop_people(erasure: Erasure, after: str) -> Plan[str | None]:
+    """Erase what the shop gave about the next contacts. Returns the last one's id, None when there are no more."""
+    yield locked(erasure.account_id)
+    rows: list[Row] = yield Sql(
+        "SELECT DISTINCT contact_id FROM identities WHERE account_id = :account_id AND source_id = :source_id "
+        "AND contact_id > :after ORDER BY contact_id LIMIT :few",
+        account_id=erasure.account_id, source_id=erasure.scope, after=after, few=AT_ONCE,
+    )  # fmt: skip
+    for row in rows:
+        yield from contact_without_source(erasure, row["contact_id"])
+    _forget_words(erasure)
+    last: str | None = rows[-1]["contact_id"] if rows else None
+    return last
+
+
+def shop_done(erasure: Erasure) -> Plan[Row]:
+    """Return the proof."""
+    yield locked(erasure.account_id)
+    return (yield from finish(erasure))

@@ -1,0 +1,204 @@
+"""Routes of the API: permission, the registry's switch, idempotency, and what `/openapi.json` says of them."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from app.base.roles import GRANTS, Permission
+from app.base.vault import Sealed
+from app.db.engine import Rejected, Unavailable
+from app.ingest.group_commit import Busy
+from app.service import Service
+from app.store import accounts, idempotency
+from app.store.accounts import NameTaken
+from app.web.http.authentication import Caller, identify
+from app.web.http.errors import Problem, invalid
+from app.web.http.request import ApiRequest, Body, Query
+
+Handler = Callable[[ApiRequest], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Describes a body or response that is not one JSON document: lines of CSV, events, a page, bytes.
+
+    It is declared where a model or a type is, also several at once: `gives=Stream("text/csv", "one line per order")`,
+    `takes=(Stream("text/csv"), Stream("application/x-ndjson"))`. `words` describe the content; `binary` means it is no
+    text.
+    """
+
+    media_type: str
+    words: str = ""
+    binary: bool = False
+
+
+Takes = type[Body] | Stream | tuple[Stream, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Holds what a route takes and returns, for its documentation. `also` are further statuses of the same response."""
+
+    handler: Callable[..., Awaitable[Response]]
+    permission: Permission | None
+    any_of: tuple[Permission, ...]
+    needs_registry: bool
+    operator: bool
+    takes: Takes
+    query: type[Query] | None
+    gives: Any
+    status: int
+    also: tuple[int, ...] = ()
+    anybody: bool = False
+    fails: tuple[str, ...] = ()
+
+
+class Described(Route):
+    """Is a route with its description."""
+
+    def __init__(self, path: str, endpoint: Any, *, methods: list[str], name: str, description: Description) -> None:
+        super().__init__(path, endpoint, methods=methods, name=name)
+        self.description = description
+
+
+def route(
+    method: str,
+    path: str,
+    handler: Handler,
+    permission: Permission | None,
+    *,
+    needs_registry: bool = False,
+    operator: bool = False,
+    any_of: tuple[Permission, ...] = (),
+    takes: Takes = None,
+    query: type[Query] | None = None,
+    gives: Any = None,
+    status: int = 200,
+    also: tuple[int, ...] = (),
+    fails: tuple[str, ...] = (),
+) -> Route:
+    """Return a route. A caller without the permission gets 403, with the roles that have it.
+
+    With `needs_registry` the route is refused while the account's registry is off. `operator` routes exist only on the
+    operator's Unix socket. The rest describes the route for `/openapi.json`:
+
+    - `takes`: the body's model, or a Stream (or several) if it is no JSON document.
+    - `query`: the query's model. A route without one refuses every parameter.
+    - `gives`: the response's type (a TypedDict of typing_extensions, a pydantic model, a Stream or several); None for 204.
+    - `status`: the successful status; `also`: further ones with the same response (201 created, 200 exists already).
+    - `fails`: codes of problems (app/web/http/errors.py) beyond those that follow from method, path, permission, body and
+      query.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        service: Service = request.app.state.service
+        try:
+            caller = await identify(request, service)
+            asked = ApiRequest(request, service, caller)
+            if operator and not caller.operator:
+                raise Problem("not_found", "there is no such address")
+            _check(caller, permission, any_of)
+            if needs_registry:
+                await _check_enabled(asked)
+            if query is None and not operator:
+                asked.query(Query)  # unknown ones are an error here, too
+            if method == "POST" and (key := request.headers.get("idempotency-key")):
+                return await _once(asked, key, handler)
+            return await handler(asked)
+        except NameTaken as why:
+            raise Problem("conflict", str(why)) from None
+        except (Unavailable, Busy) as why:
+            raise Problem("busy", str(why)[:300], headers={"Retry-After": "5"}) from None
+        except Sealed as why:
+            raise Problem("busy", str(why), headers={"Retry-After": "60"}) from None
+        except Rejected:
+            raise Problem("invalid", "the database refuses these values") from None
+
+    return Described(
+        path,
+        endpoint,
+        methods=[method],
+        name=f"{method} {path}",
+        description=Description(
+            handler, permission, any_of, needs_registry, operator, takes, query, gives, status, also, fails=fails
+        ),
+    )
+
+
+def open_route(
+    method: str,
+    path: str,
+    handler: Callable[[Request], Awaitable[Response]],
+    *,
+    gives: Any,
+    status: int = 200,
+    fails: tuple[str, ...] = (),
+) -> Route:
+    """Return a route that requires no token (health, metrics, documents). The handler gets the plain request."""
+    described = Description(handler, None, (), False, False, None, None, gives, status, anybody=True, fails=fails)
+    return Described(path, handler, methods=[method], name=f"{method} {path}", description=described)
+
+
+def _check(caller: Caller, permission: Permission | None, any_of: tuple[Permission, ...]) -> None:
+    wanted = any_of or ((permission,) if permission else ())
+    if wanted and not any(caller.may(one) for one in wanted):
+        roles = [role for role, granted in GRANTS.items() if any(one in granted for one in wanted)]
+        words = " or ".join(f"“{one}”" for one in wanted)
+        raise Problem("forbidden", f"{words} is for {', '.join(roles)}; this token is {caller.role}")
+
+
+async def _check_enabled(asked: ApiRequest) -> None:
+    account = await accounts.find(asked.service.store, asked.account_id)
+    if account is None or not account["orders_enabled"]:
+        raise Problem(
+            "registry_disabled",
+            'an admin of the account turns it on: PATCH /v1/account {"orders_enabled": true}',
+        )
+
+
+_running: dict[tuple[str, str], asyncio.Lock] = {}
+
+
+async def _once(asked: ApiRequest, key: str, handler: Handler) -> Response:
+    """Return the stored response if the idempotency key was used before, else run the handler once and store it."""
+    if len(key) > 255:
+        raise invalid("Idempotency-Key", "is longer than 255 characters")
+    raw = await asked.read()
+    account_id, store, vault = asked.account_id, asked.service.store, asked.service.vault
+    digest = hashlib.sha256(f"{asked.request.method} {asked.request.url.path}\n".encode() + raw).hexdigest()
+    lock = _running.setdefault((account_id, key), asyncio.Lock())
+    try:
+        async with lock:
+            kept = await idempotency.begin(store, account_id, key, digest)
+            if kept is not None:
+                if kept["request"] != digest:
+                    raise Problem("conflict", "this Idempotency-Key came with another request before")
+                if not kept["sealed"]:
+                    raise Problem(
+                        "conflict",
+                        "the request with this Idempotency-Key is still running",
+                        headers={"Retry-After": "1"},
+                    )
+                status, body = json.loads(vault.open(kept["sealed"]))
+                return Response(body, status, media_type="application/json", headers={"Idempotent-Replayed": "true"})
+            try:
+                response = await handler(asked)
+            except BaseException:
+                await idempotency.forget(store, account_id, key)
+                raise
+            if isinstance(response, StreamingResponse):  # too much to keep, and it does no harm a second time
+                await idempotency.forget(store, account_id, key)
+                return response
+            sealed = vault.seal(json.dumps([response.status_code, bytes(response.body).decode()]))
+            await idempotency.keep(store, account_id, key, sealed)
+            return response
+    finally:
+        if not lock.locked():
+            _running.pop((account_id, key), None)

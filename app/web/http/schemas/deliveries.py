@@ -1,0 +1,133 @@
+"""Response schemas: deliveries, tests of a source, previews."""
+
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from adapters.contract import Status
+from app.base.outcome import Outcome
+from app.web.http.schemas.base import Amount, Currency, Time
+from app.web.http.schemas.contacts import IdentityResponse
+from app.web.http.schemas.orders import ItemResponse
+
+
+class DeliveryResponse(TypedDict):
+    """A row of the delivery log. `reason` explains the outcome; `notes` is what operators should look at."""
+
+    id: Annotated[str, Field(examples=["dlv_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
+    source_id: str
+    kind: str
+    external_id: str | None
+    outcome: Outcome
+    reason: str | None
+    notes: list[str]
+    strength: str
+    orders: list[str]
+    received_at: Time
+    committed_at: Time
+    attempts: int
+
+
+class Opened(TypedDict):
+    """The content of a delivery. `body_encoding` is `text`, or `base64` for bytes that are no text."""
+
+    headers: dict[str, str]
+    query: dict[str, str]
+    body: str
+    body_encoding: str
+
+
+class SourceNamed(TypedDict):
+    """A source by name, for readers of the log."""
+
+    id: str
+    name: str
+    adapter: str
+    enabled: bool
+    webhook_url: str
+
+
+class DeliveryWhole(DeliveryResponse):
+    """A delivery with its content.
+
+    Headers, query and body are null for callers who may not see bodies, and once they are pruned. `body_encoding` is
+    `base64` for bytes that are no text. `source` is null once it was deleted.
+    """
+
+    source: SourceNamed | None
+    headers: dict[str, str] | None
+    query: dict[str, str] | None
+    body: str | None
+    body_encoding: str | None
+    body_kept: bool
+
+
+class RetriedResponse(TypedDict):
+    """The result of a retry."""
+
+    delivery_id: str
+    outcome: Outcome
+    reason: str | None
+    orders: list[str]
+
+
+class AnsweredResponse(TypedDict):
+    """The answer to a sender, once the delivery is on disk.
+
+    `delivery_id` is null for a handshake, which stores nothing.
+    """
+
+    delivery_id: str | None
+    outcome: Outcome
+    orders: list[str]
+
+
+class TestedResponse(AnsweredResponse, total=False):
+    """The answer to the sender, and the delivery as it is in the log. Null for a handshake.
+
+    The same again is a `duplicate`.
+    """
+
+    id: str
+    source_id: str
+    kind: str
+    external_id: str | None
+    reason: str | None
+    notes: list[str]
+    strength: str
+    received_at: Time
+    committed_at: Time
+    attempts: int
+
+
+class TriedOrder(TypedDict):
+    """What an order would be if this delivery were all that is known about it."""
+
+    external_id: str | None
+    title: str | None
+    value: Amount | None
+    refunded_value: Amount | None
+    currency: Currency | None
+    status: Status
+    source_status: str | None
+    ordered_at: Time | None
+    paid_at: Time | None
+    deal_id: str | None
+    url: str | None
+    test: bool
+    items: list[ItemResponse]
+    name: str | None
+    identities: list[IdentityResponse]
+    aliases: list[str]
+
+
+class TriedResponse(TypedDict):
+    """What a delivery would become. `reason` says why it is not verified or cannot be mapped."""
+
+    verified: bool
+    reason: str | None
+    strength: str
+    kind: str | None
+    outcome: Outcome | None
+    orders: list[TriedOrder]

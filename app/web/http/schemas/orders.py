@@ -1,0 +1,128 @@
+"""Response schemas: orders, their history, sums over them, deals."""
+
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from adapters.contract import Origin, Status
+from app.web.http.schemas.base import Amount, Currency, Time
+from app.web.http.schemas.contacts import IdentityResponse
+
+
+class ItemResponse(TypedDict):
+    """One line of an order. `quantity` is a string if it is no whole number."""
+
+    title: str
+    quantity: int | str
+    unit_value: Amount | None
+    sku: str | None
+
+
+class OrderResponse(TypedDict):
+    """An order: the fold of everything that was said of it. `source_status` is the source's own word."""
+
+    id: Annotated[str, Field(examples=["ord_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
+    contact_id: str | None
+    crm_contact_id: str | None
+    deal_id: str | None
+    title: str | None
+    value: Amount
+    refunded_value: Amount
+    currency: Currency
+    status: Status
+    source_status: str | None
+    ordered_at: Time
+    paid_at: Time | None
+    origin: Origin
+    source_id: str | None
+    external_id: str
+    url: str | None
+    test: bool
+    items: list[ItemResponse]
+    created_at: Time
+    updated_at: Time
+
+
+class RefundSaid(TypedDict):
+    """One refund."""
+
+    value: Amount
+    currency: Currency
+
+
+class CustomerSaid(TypedDict):
+    """The buyer, as the source describes them."""
+
+    name: str | None
+    identities: list[IdentityResponse]
+
+
+class Said(TypedDict, total=False):
+    """What one delivery or member said about an order. Fields that were not mentioned are absent.
+
+    `erased`: the person has been erased since, and their data with them.
+    """
+
+    external_id: str
+    aliases: list[str]
+    status: Status
+    source_status: str
+    title: str
+    value: Amount | None
+    currency: Currency
+    refunds: dict[str, RefundSaid]
+    ordered_at: Time | None
+    paid_at: Time | None
+    customer: CustomerSaid
+    items: list[ItemResponse]
+    url: str | None
+    test: bool
+    deal_id: str | None
+    contact_id: str | None
+    erased: bool
+
+
+class EntryResponse(TypedDict):
+    """One entry of an order's history. `at` is the source's own time; null: it gave none."""
+
+    at: Time | None
+    recorded_at: Time
+    delivery_id: str | None
+    member_id: str | None
+    said: Said
+
+
+class SumsResponse(TypedDict):
+    """Totals of orders in one currency, without test orders. The average is null if nothing was paid."""
+
+    currency: Currency
+    orders: int
+    paid_orders: int
+    gross: Amount
+    refunded: Amount
+    net: Amount
+    open: Amount
+    average_order_value: Amount | None
+    first_ordered_at: Time
+    last_ordered_at: Time
+    last_paid_at: Time | None
+
+
+class SummaryResponse(TypedDict):
+    """The totals of a contact's orders, per currency and never converted."""
+
+    contact_id: str
+    currencies: list[SumsResponse]
+
+
+class DealResponse(TypedDict):
+    """A deal of the CRM."""
+
+    crm_id: str
+    contact_id: str
+    crm_contact_id: str | None
+    title: str | None
+    owner_id: str | None
+    created_at: Time
+    updated_at: Time
