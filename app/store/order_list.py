@@ -152,7 +152,7 @@ async def runs(store: Store, account_id: str, most: int, *, status: str | None =
 
 def as_read(row: Row) -> Row:
     """An order's row with its values as they are meant."""
-    return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
+    return {**row, "test": bool(row["test"]), "items": json.loads(row["items"]), "notes": json.loads(row["notes"])}
 
 
 async def page(store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int) -> list[Row]:

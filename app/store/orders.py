@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from adapters.contract.entry import place
+from app.base.statement import entry_of
 from app.db.engine import Store, among
 from app.db.statements import Row
 from app.store.order_aggregate import MERGED
@@ -63,11 +65,11 @@ async def history(store: Store, account_id: str, order_id: str) -> list[Row]:
     """What was said of an order, in the order in which it is folded."""
     rows = await store.all(
         "SELECT at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
-        "WHERE account_id = :account_id AND order_id = :id "
-        "ORDER BY CASE WHEN at < 0 THEN 1 ELSE 0 END, at, rank, digest",
+        "WHERE account_id = :account_id AND order_id = :id",
         account_id=account_id, id=order_id,
     )  # fmt: skip
-    return [{**row, "said": json.loads(row["said"])} for row in rows]
+    entries = [{**row, "said": json.loads(row["said"])} for row in rows]
+    return sorted(entries, key=lambda row: place(entry_of(row)))
 
 
 BOUGHT = "status IN ('paid', 'partially_paid', 'refunded')"

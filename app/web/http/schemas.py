@@ -48,6 +48,7 @@ class OrderResponse(TypedDict):
     deal_id: str | None
     title: str | None
     value: Amount
+    paid_value: Amount
     refunded_value: Amount
     currency: Currency
     status: Status
@@ -208,6 +209,8 @@ class DeliveryResponse(TypedDict):
     received_at: Time
     committed_at: Time
     attempts: int
+    repeats: int
+    last_repeated_at: Time | None
 
 
 class Opened(TypedDict):
@@ -271,6 +274,8 @@ class TestedResponse(AnsweredResponse, total=False):
     received_at: Time
     committed_at: Time
     attempts: int
+    repeats: int
+    last_repeated_at: Time | None
 
 
 class AdapterLinks(TypedDict):

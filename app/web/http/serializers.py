@@ -48,6 +48,7 @@ def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
         "deal_id": row["deal_id"],
         "title": row["title"],
         "value": money(row["value"], row["currency"]),
+        "paid_value": money(row["paid_value"], row["currency"]),
         "refunded_value": money(row["refunded_value"], row["currency"]),
         "currency": row["currency"],
         "status": row["status"],
@@ -136,4 +137,6 @@ def delivery(row: Row) -> DeliveryResponse:
         "received_at": iso(row["received_at"]),
         "committed_at": iso(row["committed_at"]),
         "attempts": row["attempts"],
+        "repeats": row["repeats"],
+        "last_repeated_at": iso(row["last_repeated_at"]),
     }
