@@ -48,6 +48,7 @@ class DeliveryQuery(Page):
     since: Since | None = None
     until: Since | None = None
     q: str | None = Field(None, max_length=200)
+    note: str | None = Field(None, max_length=100)
     newer_than: str | None = Field(None, max_length=64)
 
 
@@ -73,6 +74,7 @@ async def index(asked: ApiRequest) -> Response:
         since=moment_of(query.since),
         until=moment_of(query.until),
         q=query.q,
+        note=query.note,
     )
     if query.newer_than is not None:
         rows = await deliveries.newer(store, asked.account_id, wanted, than=query.newer_than, limit=query.limit)
@@ -166,7 +168,7 @@ ROUTES: list[Route] = [
 ]
 
 
-_MONEY = frozenset({"value", "refunded_value"})
+_MONEY = frozenset({"value", "paid_value", "refunded_value"})
 _TIMES = frozenset({"ordered_at", "paid_at"})
 
 

@@ -16,7 +16,7 @@ from app.store import contacts, orders
 from app.web.http import serializers
 from app.web.http.errors import not_found
 from app.web.http.request import ApiRequest, Page, Query, after, answer, cursor, page_of, route
-from app.web.http.schemas import EntryResponse, Listed, OrderResponse
+from app.web.http.schemas import EntryResponse, Listed, OrderResponse, OrderWhole
 from app.web.http.visibility import wallet_of
 
 
@@ -58,6 +58,7 @@ class OrderFilters(Query):
     currency: Code | None = Field(None, json_schema_extra={"examples": ["BRL"]})
     since: Since | None = None
     until: Since | None = None
+    note: str | None = Field(None, max_length=100, description="orders that have this note, such as other_currency")
 
 
 class AllOrdersFilters(OrderFilters):
@@ -100,6 +101,7 @@ async def wanted(
         since=moment_of(query.since),
         until=moment_of(query.until),
         q=q,
+        note=query.note,
         wallet_of=await wallet_of(asked),
     )
 
@@ -154,13 +156,14 @@ async def _visible(asked: ApiRequest) -> Row:
     return row
 
 
-async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
-    """An order as it is answered."""
-    return serializers.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
+async def serialize(asked: ApiRequest, row: Row) -> OrderWhole:
+    """One order as it is answered, with its payments and refunds."""
+    folded = await orders.folded(asked.service.store, asked.account_id, row["id"])
+    return serializers.order_whole(row, (await _crm_ids(asked, [row])).get(row["contact_id"]), folded)
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One order."""
+    """One order, with its payments and refunds."""
     return answer(await serialize(asked, await _visible(asked)))
 
 
@@ -176,7 +179,7 @@ ROUTES: list[Route] = [
         "GET", "/v1/orders", index, Permission.READ,
         needs_registry=True, query=AllOrdersQuery, gives=Listed[OrderResponse],
     ),
-    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True, gives=OrderResponse),
+    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True, gives=OrderWhole),
     route(
         "GET", "/v1/orders/{order}/history", history, Permission.READ,
         needs_registry=True, gives=Listed[EntryResponse],
