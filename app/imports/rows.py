@@ -263,7 +263,8 @@ class OrderReader(_Reader[OrderRow]):
                 self._wrong("value", str(why))
         paid, back = self._total("paid_value", get, currency), self._total("refunded_value", get, currency)
         value = said.get("value", 0)
-        if paid and paid != (value if said.get("status") in (Status.PAID, Status.REFUNDED) else 0):
+        # What the status and the refunds prove to have been paid is not told again.
+        if paid and paid != (value if said.get("status") in (Status.PAID, Status.REFUNDED) else back):
             said["payments"] = [{"id": IMPORTED, "value": paid, "currency": currency, "state": TAKEN}]
         if back:  # of what was paid above the value, `refunded_value` counts nothing
             excess = max(0, paid - value) if "value" in said else 0

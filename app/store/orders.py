@@ -80,8 +80,9 @@ async def folded(store: Store, account_id: str, order_id: str) -> Folded:
 
 
 BOUGHT = "(paid_value > 0 OR status IN ('paid', 'partially_paid', 'refunded'))"
-_PAID = "CASE WHEN paid_value < value THEN paid_value ELSE value END"  # above the value, it was paid by mistake
-_COMING = f"CASE WHEN status IN ('pending', 'overdue', 'partially_paid') THEN value - ({_PAID}) ELSE 0 END"
+# Above the value it was paid by mistake; of a value below nothing, which only a file tells, nothing is paid.
+_PAID = "CASE WHEN paid_value < value OR value < 0 THEN paid_value ELSE value END"
+_COMING = "CASE WHEN status IN ('pending', 'overdue', 'partially_paid') AND value > paid_value THEN value - paid_value ELSE 0 END"
 
 
 def _sum(name: str, value: str) -> str:

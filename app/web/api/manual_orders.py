@@ -20,7 +20,7 @@ from app.store.contact_merges import ContactGone
 from app.web.api.orders import serialize
 from app.web.http.errors import Problem, ProblemGroup, invalid, not_found, quoted
 from app.web.http.request import ApiRequest, Body, PatchBody, answer, null_only_for, route
-from app.web.http.schemas import OrderWhole
+from app.web.http.schemas import OrderResponse
 
 OPERATOR = "operator"  # who is named in the history when the operator's door was used
 
@@ -311,10 +311,10 @@ async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict
 ROUTES: list[Route] = [
     route(
         "POST", "/v1/orders", create, Permission.MANAGE,
-        needs_registry=True, takes=OrderBody, gives=OrderWhole, status=201, also=(200,), fails=("contact_not_found",),
+        needs_registry=True, takes=OrderBody, gives=OrderResponse, status=201, also=(200,), fails=("contact_not_found",),
     ),
     route(
         "PATCH", "/v1/orders/{order}", change, Permission.MANAGE,
-        needs_registry=True, takes=OrderPatch, gives=OrderWhole, fails=("contact_not_found",),
+        needs_registry=True, takes=OrderPatch, gives=OrderResponse, fails=("contact_not_found",),
     ),
 ]  # fmt: skip

@@ -156,15 +156,16 @@ async def _visible(asked: ApiRequest) -> Row:
     return row
 
 
-async def serialize(asked: ApiRequest, row: Row) -> OrderWhole:
-    """One order as it is answered, with its payments and refunds."""
-    folded = await orders.folded(asked.service.store, asked.account_id, row["id"])
-    return serializers.order_whole(row, (await _crm_ids(asked, [row])).get(row["contact_id"]), folded)
+async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
+    """An order as it is answered."""
+    return serializers.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
 
 
 async def show(asked: ApiRequest) -> Response:
     """One order, with its payments and refunds."""
-    return answer(await serialize(asked, await _visible(asked)))
+    row = await _visible(asked)
+    folded = await orders.folded(asked.service.store, asked.account_id, row["id"])
+    return answer(serializers.order_whole(await serialize(asked, row), folded))
 
 
 async def history(asked: ApiRequest) -> Response:

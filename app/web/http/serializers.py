@@ -71,10 +71,10 @@ def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
     }
 
 
-def order_whole(row: Row, crm_contact_id: str | None, folded: Folded) -> OrderWhole:
+def order_whole(shown: OrderResponse, folded: Folded) -> OrderWhole:
     """An order with its payments and refunds, as its history tells them."""
     return {
-        **order(row, crm_contact_id),
+        **shown,
         "payments": [_line(one) for one in folded.payments],
         "refunds": [_line(one) for one in folded.refunds],
         "notes": list(folded.notes),
