@@ -1,7 +1,8 @@
 """Writes what the documentation says of the adapters: `python -m adapters --write docs/sources.md README.md`.
 
 Each file has some of these blocks, between `<!-- NAME -->` and `<!-- /NAME -->`: `sources`, how each is proven;
-`platforms`, the titles alone; `lives`, what each tells of a sale's life. The number in "31 shop and payment platforms" is counted anew. Without `--write` the table is printed. `tests/test_readme.py` fails when a file is not current.
+`platforms`, the titles alone; `lives`, what each tells of a sale's life. The number in "31 shop and payment platforms" is
+counted anew. Without `--write` the table is printed. `tests/test_readme.py` fails when a file is not current.
 """
 
 import argparse

@@ -10,16 +10,23 @@ Decided here, and why:
 
 - X-WC-Webhook-Delivery-ID is a hash of the webhook's id and the second: two orders of one second share it. So the
   delivery is known by kind and body.
-- `processing` without `date_paid` is cash on delivery (class-wc-gateway-cod.php: "payment won't be taken until
-  delivery"): pending. WooCommerce sets the date as soon as an order counts as paid.
-- A webhook of the Legacy REST API (v3, a choice in older shops) is read as well; what it says in `payment_details.paid`
-  stands for the date of payment, and it says nothing of refunds.
-- Refunds are told as one total: since 11.2 a refund can be deleted again, and then it is merely missing from the list.
+- `date_paid` says that all of it was taken: WooCommerce sets it when an order first counts as paid, and never takes it
+  back. It decides for words of plugins that nobody taught us. `processing` without it is cash on delivery
+  (class-wc-gateway-cod.php: "payment won't be taken until delivery"): pending. A deposit's word says how far it is: a
+  part was paid, and nothing says how much.
+- Refunds have ids and no time. Their sum is told as well, as a total: since 11.2 a refund can be deleted again, and
+  then it is merely missing from the list. Statements of one second stand in the order of their latest refund.
+- A marketplace's sub-order (Dokan, YITH Multi Vendor, MultiVendorX) is a part of its parent, which tells all of it. It
+  is known by its parent and its vendor; other orders with a parent (the balance after a deposit) are sales.
 - Times are the `…_gmt` ones. The others are in the site's zone, which nobody tells; version 1 of the API has only
   those, and its statements come without a time.
-- order.deleted (the order went to the trash) has the id and nothing else, so it is a statement without a time, and
-  an order taken out of the trash again stays canceled here until a member says otherwise.
+- order.deleted (the order went to the trash) has the id alone, so its time is that of receipt; and so is that of
+  order.restored, which ends it.
+- A webhook of the Legacy REST API (v3, a choice in older shops) is read as well; what it says in `payment_details.paid`
+  stands for the date of payment, and it says nothing of refunds.
+- Shops that may not show the order to the webhook's user send their refusal in its place, signed.
 - A draft of the checkout block is a cart; WooCommerce sends order.updated for it all the same.
+- The recipient's phone is the buyer's only where the buyer gave none and has no other name.
 - No address of the order: `payment_url` and the like hold the order's key.
 - `crm_contact_id` and `deal_id` are read from the order's `meta_data`, where the shop's own code writes.
 """
@@ -34,6 +41,7 @@ from pydantic import Field, model_validator
 
 from adapters.contract import (
     Adapter,
+    Bill,
     Customer,
     Delivery,
     Event,
@@ -43,31 +51,39 @@ from adapters.contract import (
     IsoOrBlank,
     Item,
     Links,
+    ListOf,
     Metadata,
     Money,
     OptionalOf,
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
     Status,
+    TaughtOptions,
+    Unknown,
+    Unreadable,
     full_name,
     order_title,
     path,
-    refund_total,
     status_map,
 )
 
 Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]  # "398.00", with the shop's number of decimals
 
 DRAFTS = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
-
 PING = re.compile(rb"webhook_id=\d{1,20}")
+REFUSAL = re.compile(r"(woocommerce_)?rest_[a-z_]{1,60}")
+VENDOR = re.compile(r".*(vendor|store|seller)_id")  # _dokan_vendor_id, multivendorx_store_id
 
 
-class Billing(Payload):
+class Address(Payload):
     first_name: str | None = None
     last_name: str | None = None
     company: str | None = None
+    country: str | None = None
     email: str | None = None
     phone: str | None = None
     phone_e164: str | None = None
@@ -75,6 +91,10 @@ class Billing(Payload):
     cellphone_e164: str | None = None
     cpf: str | None = None
     cnpj: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        return full_name(self.first_name, self.last_name)
 
 
 class Line(Payload):
@@ -85,35 +105,59 @@ class Line(Payload):
     sku: str | None = None
 
 
-class Refund(Payload):
-    total: Amount  # "-16.20"
+class RefundLine(Payload):
+    id: Annotated[int, Field(gt=0, lt=10**18)] | None = None
+    total: Amount | None = None  # "-16.20"
 
 
 class WooCommerceOrder(Payload):
     """Where a field has two names, the second is that of the Legacy REST API, which wraps the order as well."""
 
     id: str
+    parent_id: str | None = None
+    created_via: str | None = None
     number: str | None = path("number", "order_number")
     status: str | None = None
-    currency: str | None = None
-    total: Amount | None = None
+    currency: str
+    total: Amount
     prices_include_tax: bool | None = None
     date_created_gmt: IsoOrBlank = path("date_created_gmt", "created_at")
     date_modified_gmt: IsoOrBlank = path("date_modified_gmt", "updated_at")
     date_paid_gmt: IsoOrBlank = None
-    date_paid: str | None = None  # only whether there is one
+    date_paid: IsoOrBlank = None  # only whether there is one
     paid: bool | None = path("payment_details.paid")
     customer_id: str | None = None
-    billing: OptionalOf[Billing] = path("billing", "billing_address")
+    billing: OptionalOf[Address] = path("billing", "billing_address")
+    shipping: OptionalOf[Address] = path("shipping", "shipping_address")
     line_items: list[Line] | None = None
-    refunds: list[Refund] | None = None
+    refunds: ListOf[RefundLine] | None = None
     notes: Metadata = path("meta_data", otherwise={})
 
     @model_validator(mode="before")
     @classmethod
     def _unwrapped(cls, document: Any) -> Any:
-        wrapped = document.get("order") if isinstance(document, dict) else None
+        if not isinstance(document, dict):
+            return document
+        code = document.get("code")
+        if "id" not in document and isinstance(code, str) and REFUSAL.fullmatch(code):
+            raise Unreadable(
+                f"the shop sent its own refusal ({code}) in place of the order: the webhook's user was deleted or may not "
+                "read orders; save the webhook again as a user who may"
+            )
+        wrapped = document.get("order")
         return wrapped if isinstance(wrapped, dict) else document
+
+    @property
+    def was_paid(self) -> bool:
+        return bool(self.date_paid_gmt or self.date_paid or self.paid)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a vendor's part of another order."""
+        made_by_vendors = self.created_via in ("dokan", "yith_wcmv_vendor_suborder") or any(
+            VENDOR.fullmatch(key) for key in self.notes
+        )
+        return self.parent_id not in (None, "", "0") and made_by_vendors
 
 
 class DeletedOrder(Payload):
@@ -130,13 +174,15 @@ class WooCommerce(Adapter[Payload]):
     signature = Hmac(header="x-wc-webhook-signature", encoding="base64")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     kind = Header("x-wc-webhook-topic")
+    options = TaughtOptions
     reads = {
         **dict.fromkeys("order.created order.updated order.restored".split(), WooCommerceOrder),
         "order.deleted": DeletedOrder,
     }
     ignores = frozenset("action.* coupon.* customer.* product.*".split())
     statuses = status_map(
-        pending="pending on-hold",
+        pending="pending on-hold pending-deposit scheduled-payment",  # the last two of WooCommerce Deposits
+        partially_paid="partially-paid partial-payment",  # of plugins for deposits
         paid="processing completed",  # the first with a date of payment, see above
         canceled="cancelled trash",
         refunded="refunded",
@@ -151,48 +197,68 @@ class WooCommerce(Adapter[Payload]):
     def orders(self, payload: Payload, event: Event[Payload]) -> Iterable[Order]:
         match payload:
             case WooCommerceOrder():
-                yield self._order(payload)
+                yield self._order(payload, event)
             case DeletedOrder():
                 yield Order(external_id=payload.id, at=None, status=Status.CANCELED)
 
-    def _order(self, order: WooCommerceOrder) -> Order:
-        if order.status in DRAFTS:
+    def _order(self, order: WooCommerceOrder, event: Event[Payload]) -> Order:
+        word = (order.status or "").removeprefix("wc-")
+        if word in DRAFTS:
             raise Ignored("a draft of the checkout: a cart")
-        status, lines = self.status(order.status), order.line_items
-        if order.status == "processing" and not (order.date_paid_gmt or order.date_paid or order.paid):
+        status = event.options.statuses.get(word) or self.status(word)
+        if word == "processing" and not order.was_paid:
             status = Status.PENDING
-        items = None if lines is None else tuple(_item(line, order) for line in lines)
+        taken = order.was_paid and status is not Status.PARTIALLY_PAID
+        value, part = Money.major(order.total, order.currency), order.is_part
+        payment = Payment(value=value, state=PaymentState.TAKEN, at=order.date_paid_gmt)
+        items = None if part or order.line_items is None else tuple(_item(line, order) for line in order.line_items)
         return Order(
-            external_id=order.id,
-            at=order.date_modified_gmt,
-            status=status,
+            external_id=order.parent_id or "" if part else order.id,
+            at=None if event.kind == "order.restored" else order.date_modified_gmt,
+            sequence=max((refund.id or 0 for refund in order.refunds or ()), default=None),
+            status=Status.PAID if part and taken and isinstance(status, Unknown) else status,
             source_status=order.status,
-            title=order_title(order.number, items or ()),
-            value=Money.major(order.total, order.currency),
-            refunds=_refunds(order),
+            title=None if part else order_title(order.number, items or ()),
+            bills=(Bill(id=order.id, value=value, part=True) if part else Bill(value=value),),
+            payments=(payment,) if taken and not part else (),
+            refunds=_refunds(order, status),
             ordered_at=order.date_created_gmt,
             paid_at=order.date_paid_gmt,
-            customer=_customer(order, order.billing or Billing()),
+            customer=_customer(order, order.billing or Address(), order.shipping or Address()),
             items=items,
             deal_id=order.notes.get("deal_id"),
         )
 
 
-def _refunds(order: WooCommerceOrder) -> dict[str, Money] | None:
-    """All that went back, also when that is nothing (any more); refunds are negative here."""
-    if order.refunds is None or not order.currency:
-        return None
-    return refund_total(Money.major(sum((abs(refund.total) for refund in order.refunds), Decimal(0)), order.currency))
+def _refunds(order: WooCommerceOrder, status: Status | Unknown | None) -> tuple[Refund, ...]:
+    """Each that there is (they are negative here), and all of them as a total, which tells of those that are gone.
+
+    A parent that says that it has sub-orders tells no total: theirs have ids of their own and are not in its list.
+    """
+    listed, payment = order.refunds, order.id if order.is_part else None
+    if listed is None:
+        return ()
+    backs = [(one.id, Money.major(abs(one.total), order.currency) if one.total is not None else None) for one in listed]
+    refunds = tuple(Refund(id=str(name) if name else None, value=back, payment=payment) for name, back in backs)
+    unknown = any(name is None or back is None for name, back in backs) or (not backs and status is Status.REFUNDED)
+    if unknown or any("sub_order" in key for key in order.notes):
+        return refunds
+    total = Money.total([Money.major(0, order.currency), *(back for _, back in backs)])
+    return (*refunds, Refund(value=total, total=True, payment=payment))
 
 
-def _customer(order: WooCommerceOrder, billing: Billing) -> Customer:
+def _customer(order: WooCommerceOrder, billing: Address, shipping: Address) -> Customer:
+    phones = (billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone)
+    if not any(phones) and billing.name in (None, shipping.name):
+        phones = (shipping.phone, None)
     return Customer(
-        name=full_name(billing.first_name, billing.last_name) or billing.company,
+        name=billing.name or billing.company or shipping.name,
         id=None if order.customer_id == "0" else order.customer_id,  # 0 is every guest
         crm_id=order.notes.get("crm_contact_id"),
         emails=(billing.email,),
-        phones=(billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone),
+        phones=phones,
         documents=(billing.cpf, billing.cnpj),
+        country=billing.country or shipping.country,
     )
 
 

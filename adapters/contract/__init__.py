@@ -2,6 +2,7 @@
 
 from adapters.contract.adapter import (
     BRASILIA,
+    FIELD_LEFT_OUT,
     Adapter,
     Api,
     BodyField,
@@ -42,6 +43,7 @@ from adapters.contract.order import (
     status_map,
 )
 from adapters.contract.payload import ListOf, Metadata, OptionalOf, Payload, path, validated
+from adapters.contract.rsa import LEAST_BITS, base64url, from_base64url, jws, jws_parts, rsa_signed
 from adapters.contract.schemes import (
     AnyOf,
     Hmac,
@@ -55,17 +57,21 @@ from adapters.contract.signature import (
     Signature,
     Strength,
     hex_key,
+    in_bytes,
     one_header,
     text_key,
     time_dot_body,
     usable,
     whsec_key,
 )
+from adapters.contract.taught import TaughtOptions
 from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, latest
 
 __all__ = [
     "BRASILIA",
     "CODES",
+    "FIELD_LEFT_OUT",
+    "LEAST_BITS",
     "RANK",
     "TOTAL",
     "UNKNOWN",
@@ -107,6 +113,7 @@ __all__ = [
     "StandardWebhooks",
     "Status",
     "Strength",
+    "TaughtOptions",
     "TimestampedHmac",
     "Token",
     "Unfetched",
@@ -116,20 +123,26 @@ __all__ = [
     "Unverified",
     "Where",
     "amount_text",
+    "base64url",
     "bearer",
     "body_token",
     "currency_code",
     "decimals",
     "distinct",
     "form_body",
+    "from_base64url",
     "full_name",
     "hex_key",
+    "in_bytes",
     "json_body",
+    "jws",
+    "jws_parts",
     "latest",
     "one_header",
     "order_title",
     "path",
     "refund_total",
+    "rsa_signed",
     "status_map",
     "text_key",
     "time_dot_body",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -92,6 +92,9 @@ class Constant:
 Where = Header | Query | BodyField | Constant
 
 _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
+
+# The note on an order whose source told something that cannot be read and that the order can be without.
+FIELD_LEFT_OUT: Final = "field_left_out"
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
@@ -277,14 +280,17 @@ class Adapter(Generic[PayloadT]):
 
     def translate(self, event: Event[PayloadT]) -> list[Order]:
         """The event's orders, times in UTC, ids checked. Raises Ignored, Unreadable."""
-        orders = [self._settled(order) for order in self.orders(event.payload, event)]
+        left_out = event.payload.left_out
+        orders = [self._settled(order, left_out) for order in self.orders(event.payload, event)]
+        if left_out and not all(map(_tells_money, orders or (None,))):
+            raise Unreadable(left_out)  # what could not be read may be what the order comes to
         if not orders:
             raise Ignored(f"{event.kind[:100]} carries no order")
         return orders
 
-    def _settled(self, order: Order) -> Order:
+    def _settled(self, order: Order, left_out: str = "") -> Order:
         names = distinct((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
-        if not order.external_id or max(map(len, names)) > 255:
+        if not order.external_id.strip() or max(map(len, names)) > 255:
             raise Unreadable("the order's id is empty or longer than 255 characters")
         if order.value and order.value.minor < 0:
             raise Unreadable("the order's value is less than nothing")
@@ -308,7 +314,10 @@ class Adapter(Generic[PayloadT]):
         }
         # A new order takes longer than all the looking; most have nothing to settle.
         changed = {name: value for name, value in settled.items() if value is not getattr(order, name)}
-        return replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
+        found = replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
+        if left_out or (changed and _times(found) < _times(order)):
+            return replace(found, notes=(*order.notes, FIELD_LEFT_OUT))
+        return found
 
     def _settled_refunds(
         self, refunds: tuple[Refund, ...] | Mapping[str, Money]
@@ -319,6 +328,7 @@ class Adapter(Generic[PayloadT]):
             return refunds
         for refund in refunds:
             _check_money("refund", refund.id, refund.value)
+            _check_money("refund", refund.id, refund.also)
         return tuple(self._dated(refund) for refund in refunds)
 
     def _dated(self, told: PaymentOrRefund) -> PaymentOrRefund:
@@ -326,6 +336,7 @@ class Adapter(Generic[PayloadT]):
         return told if at is told.at else replace(told, at=at)
 
     def _utc(self, moment: datetime | None) -> datetime | None:
+        """The moment in UTC; None for one that cannot be (the year 1, a date of zeros)."""
         if moment is None:
             return None
         if moment.tzinfo is UTC and EARLIEST.year <= moment.year < LATEST.year:
@@ -333,10 +344,29 @@ class Adapter(Generic[PayloadT]):
         try:
             utc = (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
         except (OverflowError, ValueError):
-            raise Unreadable("a time lies outside the calendar") from None
-        if not EARLIEST <= utc < LATEST:
-            raise Unreadable("a time lies before 1970 or after 2199")
-        return utc
+            return None
+        return utc if EARLIEST <= utc < LATEST else None
+
+
+def _tells_money(order: Order | None) -> bool:
+    """Whether an order tells an amount or money given back."""
+    if order is None:
+        return False
+    told = (order.value, *(bill.value for bill in order.bills), *(payment.value for payment in order.payments))
+    return bool(order.refunds) or any(value is not None for value in told)
+
+
+def _times(order: Order) -> int:
+    """How many times an order tells."""
+    refunds = () if isinstance(order.refunds, Mapping) else order.refunds or ()
+    told = (
+        order.at,
+        order.ordered_at,
+        order.paid_at,
+        *(one.at for one in order.payments),
+        *(one.at for one in refunds),
+    )
+    return sum(time is not None for time in told)
 
 
 def _check_money(what: str, name: str | None, value: Money | None) -> None:

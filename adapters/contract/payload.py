@@ -3,7 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    PrivateAttr,
+    ValidationError,
+)
 from pydantic import Field as Written
 
 from adapters.contract.errors import Unreadable
@@ -15,9 +24,18 @@ T = TypeVar("T")
 
 
 class Payload(BaseModel):
-    """The slice of a body that an adapter reads, in the source's own spelling. Fields it does not name are skipped."""
+    """The slice of a body that an adapter reads, in the source's own spelling. Fields it does not name are skipped.
+
+    A field that has a default can be left out; one that is there and cannot be read is left out too (`left_out`).
+    """
 
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, defer_build=True)
+    _left_out: str = PrivateAttr(default="")
+
+    @property
+    def left_out(self) -> str:
+        """The fields that could not be read and that the model can be without, and why; "" where all was read."""
+        return self._left_out
 
 
 def path(*paths: str, otherwise: Any = None) -> Any:
@@ -77,7 +95,8 @@ def validated(model: type[Payload], document: Any) -> Payload:
     """The model's slice of a parsed document. Raises Unreadable, naming every wrong field.
 
     What says nothing counts as missing wherever something else was expected: many sources write "", [], {} or false
-    where others write null.
+    where others write null. A value that cannot be read counts as missing where the model can be without it, and
+    `left_out` of what is returned says so.
     """
     try:
         return model.model_validate(document)
@@ -87,8 +106,35 @@ def validated(model: type[Payload], document: Any) -> Payload:
         raise Unreadable("the body is nested too deeply") from None
     try:
         return model.model_validate(bare)
+    except ValidationError as fault:
+        rest = _without_faults(bare, fault)
+    try:
+        found = model.model_validate(rest)
     except ValidationError:
         raise Unreadable(reason) from None
+    found._left_out = reason
+    return found
+
+
+def _without_faults(document: Any, fault: ValidationError) -> Any:
+    """The document without the values that cannot be read, and without the entries of lists that lack what they need."""
+    if fault.error_count() > MOST_BLANKS:
+        return None
+    errors = fault.errors(include_url=False, include_context=False, include_input=False)
+    places = {_entry_of(error["loc"]) if error["type"] == "missing" else error["loc"] for error in errors} - {()}
+    # Entries of lists last, and from behind, so that the numbers of the others stay right.
+    for place in sorted(places, key=lambda place: (not _is_entry(place), [str(step).zfill(6) for step in place]))[::-1]:
+        document = _without(document, place)
+    return document
+
+
+def _entry_of(place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The entry of a list in which this place lies; () where it lies in none."""
+    return place if not place or _is_entry(place) else _entry_of(place[:-1])
+
+
+def _is_entry(place: Sequence[int | str]) -> bool:
+    return bool(place) and isinstance(place[-1], int)
 
 
 def _without_blanks(document: Any, fault: ValidationError) -> Any:
@@ -99,7 +145,8 @@ def _without_blanks(document: Any, fault: ValidationError) -> Any:
         place, value = error["loc"], error["input"]
         if error["type"] == "missing":  # of an empty object, whose fields cannot be there
             place = place[:-1]
-        if value is False or value in ([], {}) or (isinstance(value, str) and not value.strip()):
+        blank = value is False or value in ([], {}) or (isinstance(value, str) and not value.strip())
+        if blank and not _is_entry(place):
             document = _without(document, place)
     return document
 
@@ -113,8 +160,8 @@ def _without(document: Any, place: Sequence[int | str]) -> Any:
         if not rest:
             return {name: value for name, value in document.items() if name != step}
         return {**document, step: _without(document[step], rest)}
-    if isinstance(document, list) and isinstance(step, int) and rest and step < len(document):
-        return [*document[:step], _without(document[step], rest), *document[step + 1 :]]
+    if isinstance(document, list) and isinstance(step, int) and step < len(document):
+        return [*document[:step], *([_without(document[step], rest)] if rest else []), *document[step + 1 :]]
     return document
 
 

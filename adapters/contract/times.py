@@ -1,12 +1,17 @@
 """Times as sources write them, read without guessing: the zone is said by the source or declared by its adapter."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+# A minute's last second but one is put in at the end of an hour, or half past it in a zone that is half an hour off
+# (RFC 3339, appendix D).
+_LEAP = re.compile(r"(?<=[T ])(\d\d:?[25]9:?)60")
 
 
 def _iso(value: Any) -> Any:
@@ -15,10 +20,18 @@ def _iso(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("is not a time in ISO 8601")
     try:
-        moment = datetime.fromisoformat(value.strip())
-        return moment if moment.tzinfo is None or moment.tzinfo is UTC else moment.astimezone(UTC)
+        text = value.strip()
+        # Python has no second 60; Unix time counts a leap second as the one that follows it.
+        leap = _LEAP.sub(r"\g<1>59", text)
+        moment = datetime.fromisoformat(leap)
+        if leap != text:
+            moment += timedelta(seconds=1)
+        moment = moment if moment.tzinfo is None or moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is not a time in ISO 8601") from None
+    if not EARLIEST.year <= moment.year < LATEST.year:
+        raise ValueError("lies before 1970 or after 2199")  # 0001-01-01 stands for none in many languages
+    return moment
 
 
 def _whole(value: Any) -> int:
@@ -47,7 +60,7 @@ def _milliseconds(value: Any) -> Any:
 
 
 def _iso_or_blank(value: Any) -> Any:
-    nothing = value == "" or (isinstance(value, str) and value.startswith("0000-00-00"))
+    nothing = value == "" or (isinstance(value, str) and value.startswith(("0000-00-00", "-0001-11-30")))
     return None if nothing else _iso(value)
 
 
@@ -56,7 +69,7 @@ Iso = Annotated[datetime, BeforeValidator(_iso)]
 # Unix time: whole seconds, or milliseconds.
 Seconds = Annotated[datetime, BeforeValidator(_seconds)]
 Milliseconds = Annotated[datetime, BeforeValidator(_milliseconds)]
-# The same, where a source writes "" or MySQL's 0000-00-00 for "not yet".
+# The same, where a source writes "" or MySQL's 0000-00-00 for "not yet" (which PHP writes as -0001-11-30).
 IsoOrBlank = Annotated[datetime | None, BeforeValidator(_iso_or_blank)]
 
 

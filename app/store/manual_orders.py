@@ -18,9 +18,11 @@ from app.store.order_aggregate import LoadedOrder, OrderAggregates
 async def create(
     store: Store, account_id: str, *, origin: str, external_id: str, said: Mapping[str, Any], member_id: str
 ) -> tuple[str, bool]:
-    """The order of this origin and external id: (its id, whether it is new). One that is there is left as it is.
+    """Create the order with this origin and external id. Returns its id, and whether it is new.
 
-    Raises Gone, Unavailable, Rejected.
+    An existing one is unchanged.
+
+    Raises ContactGone, Unavailable, Rejected.
     """
 
     def plan() -> Plan[tuple[str, bool]]:
@@ -48,9 +50,9 @@ async def edit(
     refunded: tuple[int, str] | None,
     member_id: str,
 ) -> None:
-    """Adds what a member says of an order (a row as it was read). `refunded` is the total that went back.
+    """Add what a member says about an order (a row as it was read). `refunded` is the total that was refunded.
 
-    Raises Gone, Unavailable, Rejected.
+    Raises ContactGone, Unavailable, Rejected.
     """
     name = (account_id, order["scope"], order["external_id"])
 
@@ -82,7 +84,7 @@ def _statement(said: dict[str, Any], name: str) -> Statement:
 
 
 def _there(account_id: str, contact_id: str) -> Plan[str]:
-    """The contact, or the one it was merged into since it was looked up. Raises Gone."""
+    """Return the contact, or the one it was merged into since it was looked up. Raises ContactGone."""
     survivor = yield from contact_merges.survivor(account_id, contact_id)
     if survivor is None:
         raise ContactGone("contact")
@@ -90,7 +92,7 @@ def _there(account_id: str, contact_id: str) -> Plan[str]:
 
 
 def _checkpoint(order: LoadedOrder, minor: int, currency: str) -> dict[str, Any]:
-    """A member's total: so much went back in all by now. What a source itemises later is added to it or taken from it.
+    """Return a member's total as a checkpoint: so much went back in all by now. What a source itemises later is added to it or taken from it.
 
     Money that was paid above the value and went back counts in no order's `refunded_value`, and comes on top.
     """

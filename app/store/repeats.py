@@ -1,4 +1,4 @@
-"""Which deliveries of a batch were seen before.
+"""Decides which deliveries of a batch were seen before.
 
 A delivery is known by its source's id of it. Where the source gives none, the same body is a repeat only while nothing
 else was said of its order since: a state that comes back is news, with a delivery and a history entry of its own.
@@ -26,7 +26,7 @@ Key = tuple[str, str, str]  # account, source, and the dedupe key, or a name of 
 
 @dataclass(slots=True)
 class Sorting:
-    """What a batch's deliveries are. Records stand under their `id()`, because two may be equal.
+    """Holds what a batch's deliveries are. Records stand under their `id()`, because two may be equal.
 
     `receipts` are those of deliveries that were seen before, `twins` those that repeat another of the same batch.
     """
@@ -38,15 +38,15 @@ class Sorting:
     _repeats: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def key_of(self, rec: Record) -> str:
-        """The dedupe key under which a new delivery is logged."""
+        """Return the dedupe key under which a new delivery is logged."""
         return self._keys.get(id(rec), rec.dedupe_key)
 
     def repeats_of(self, rec: Record) -> tuple[int, int | None]:
-        """How often a new delivery was repeated within its batch, and when last."""
+        """Return how often a new delivery was repeated within its batch, and when last."""
         return self._repeats.get((rec.account_id, rec.delivery_id), (0, None))
 
     def count_repeats(self) -> Plan[None]:
-        """Counts each repeat on the delivery that it repeats."""
+        """Count each repeat on the delivery that it repeats."""
         logged = {(rec.account_id, rec.delivery_id) for rec in self.fresh if not rec.again}
         for (account_id, delivery_id), (count, last_at) in sorted(self._repeats.items()):
             if (account_id, delivery_id) not in logged:
@@ -61,7 +61,7 @@ class Sorting:
         self._repeats[rec.account_id, delivery_id] = count + 1, max(last_at, rec.received_at)
 
     def _take(self, batch: Sequence[Record], seen: dict[Key, Row], superseded: set[tuple[str, str]]) -> Iterator[Row]:
-        """Sorts the batch; gives the recorded deliveries that leave their dedupe key to one that is news."""
+        """Sort the batch; yield the recorded deliveries that leave their dedupe key to one that is news."""
         spoke: dict[Key, str] = {}  # the delivery that said the last thing of an order, within this batch
         first: dict[Key, Record] = {}
 
@@ -97,7 +97,7 @@ class Sorting:
 
 
 def sort_out(batch: Sequence[Record]) -> Plan[Sorting]:
-    """Sorts a batch into what was seen before and what is new. The new get their keys, of which the index is the judge."""
+    """Sort a batch into what was seen before and what is new. The new get their keys, of which the index is the judge."""
     found: list[Row] = yield _DELIVERY.many(
         [(rec.account_id, rec.source_id, rec.dedupe_key) for rec in batch if not rec.again]
     )
@@ -118,7 +118,7 @@ def sort_out(batch: Sequence[Record]) -> Plan[Sorting]:
 
 
 def _superseded(batch: Sequence[Record], seen: dict[Key, Row]) -> Plan[set[tuple[str, str]]]:
-    """Of the deliveries whose body has come again: those (account, id) after which another spoke of the same order."""
+    """Return, of the deliveries whose body has come again, those (account, id) after which another spoke of the same order."""
     asked = {
         (rec.account_id, row["id"])
         for rec in batch
@@ -143,7 +143,7 @@ def _superseded(batch: Sequence[Record], seen: dict[Key, Row]) -> Plan[set[tuple
 
 
 def _by_digest(rec: Record) -> bool:
-    """Whether its source gives the delivery no id, so that it is known by what it says of orders."""
+    """Return whether its source gives the delivery no id, so that it is known by what it says of orders."""
     return bool(rec.statements) and rec.dedupe_key.startswith("digest:")
 
 
@@ -152,5 +152,5 @@ def _orders_of(rec: Record) -> list[Key]:
 
 
 def _left(dedupe_key: str, delivery_id: str) -> str:
-    """The key of a delivery whose own went to a later one of the same body."""
+    """Return the key of a delivery whose own went to a later one of the same body."""
     return f"{dedupe_key}#{delivery_id}"

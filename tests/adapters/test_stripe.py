@@ -145,7 +145,7 @@ def test_the_delivery_is_told_apart_by_more_than_its_id() -> None:
 )
 def test_decimals_are_stripes_own(amount: int, currency: str, text: str) -> None:
     order = said("payment_intent.succeeded", intent(amount=amount, amount_received=amount, currency=currency))
-    assert order.value == f"{text} {currency.upper()}"
+    assert order.payments == {"pi_1": f"{text} {currency.upper()} taken"}
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_decimals_are_stripes_own(amount: int, currency: str, text: str) -> None
     ],
 )
 def test_charge_money(fields: dict, status: str, value: str, refunded: str | None) -> None:
-    order = said("charge.refunded", charge(**fields))
-    assert (order.status, order.value) == (status, f"{value} BRL")
-    assert order.refunds == ({"ch_1": f"{refunded} BRL"} if refunded else {})
+    order = folded(said("charge.refunded", charge(**fields)))
+    assert (order.status, f"{(order.value or 0) / 100:.2f}") == (status, value)
+    assert f"{order.refunded_value / 100:.2f}" == (refunded or "0.00")
 
 
 # -- Statuses -----------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ DAY = 86400
 def test_status(kind: str, thing: dict, status: object) -> None:
     order = said(kind, thing)
     assert order.status is status
-    assert (order.paid_at is not None) == (status is Status.PAID and not kind.startswith("invoice."))
+    assert (folded(order).paid_at is not None) == (status is Status.PAID and not kind.startswith("invoice."))
 
 
 @pytest.mark.parametrize(
@@ -243,19 +243,20 @@ def test_status(kind: str, thing: dict, status: object) -> None:
     [
         ("checkout.session.expired", session(payment_status="unpaid", status="expired"), "a cart"),
         ("checkout.session.completed", session(mode="setup"), "saves a payment method"),
-        ("charge.dispute.closed", {"id": "du_1", "status": "won", "amount": 1, "currency": "brl"}, "not lost"),
-        (
-            "charge.dispute.closed",
-            {"id": "du_1", "status": "warning_closed", "amount": 1, "currency": "brl"},
-            "not lost",
-        ),
         ("charge.dispute.closed", {"id": "du_1", "status": "lost", "amount": 1, "currency": "brl"}, "names neither"),
         ("invoice.created", invoice(status="draft"), "draft"),
         ("invoice.paid", invoice(status="paid", total=-1000), "credit"),
         ("payment_intent.created", intent(status="requires_payment_method"), "not among"),
-        ("charge.dispute.created", {"id": "du_1"}, "not among"),
-        ("refund.created", {"id": "re_1"}, "not among"),
-        ("charge.refund.updated", {"id": "re_1"}, "not among"),
+        (
+            "refund.created",
+            {"id": "re_1", "reason": "partial_capture", "amount": 1, "currency": "brl", "payment_intent": "pi_1"},
+            "never taken",
+        ),
+        (
+            "credit_note.created",
+            {"id": "cn_1", "invoice": "in_1", "type": "pre_payment", "amount": 1, "currency": "brl"},
+            "gives nothing back",
+        ),
         ("customer.subscription.updated", {"id": "sub_1"}, "not about an order"),
         ("v1.billing.meter.error_report_triggered", {"id": "mtr_1"}, "not among"),
     ],
@@ -279,7 +280,7 @@ def test_a_thin_event_is_ignored() -> None:
         (intent(amount=10**30), "too large"),
         (intent(currency="real"), "ISO 4217"),
         (intent(id=""), "id is empty"),
-        (intent(last_payment_error={"code": ["x"]}), "data.object.last_payment_error.code"),
+        (intent(amount=None), "data.object.amount"),
     ],
 )
 def test_unreadable_names_the_field(thing: dict, field: str) -> None:
@@ -449,7 +450,8 @@ def test_test_mode(livemode: bool | None, test: bool | None) -> None:
 
 def test_times() -> None:
     order = said("payment_intent.succeeded", intent())
-    assert (order.at, order.paid_at) == (AT, AT)
+    assert order.at == AT
+    assert folded(order).paid_at == SENT * 1_000_000
     assert order.ordered_at == AT - timedelta(seconds=60)
     # What belongs to something larger leaves the time of ordering to it.
     assert said("charge.succeeded", charge(created=SENT)).ordered_at is None
@@ -476,4 +478,6 @@ def test_bodies_of_the_platform_are_read_or_ignored(payloads: Payloads) -> None:
         except Ignored:
             assert kind not in STRIPE.adapter.reads or kind in ("invoice.created", "charge.dispute.closed"), path.name
         else:
-            assert all(order.value and order.status in set(Status) for order in orders), path.name
+            told = [order for order in orders if not order.refunds]
+            assert all(folded(order).value is not None for order in told), path.name
+            assert all(order.status in set(Status) for order in told), path.name

@@ -742,6 +742,33 @@ def test_a_refund_without_an_id_is_named_by_payment_amount_and_time() -> None:
     assert len(told(history[0], *step).refunds) == 1
 
 
+def test_a_chargeback_without_id_and_the_refund_by_which_it_was_given_back_are_one() -> None:
+    disputed = entry(2, refunds=[refund(None, 30, kind="chargeback", payment="p1")])
+    for name in ("r1", None):
+        back = entry(3, refunds=[refund(name, 30, payment="p1")])
+        earlier = entry(1, refunds=[refund(name, 30, payment="p1")])
+        sold = entry(0, payments=[payment("p1", 100, "taken")])
+        assert told(sold, disputed, back).refunded_value == told(sold, earlier, disputed).refunded_value == 30
+        if name:
+            assert told(sold, disputed, back, entry(4, refunds=[refund("r2", 30, payment="p1")])).refunded_value == 60
+        assert told(sold, disputed, entry(3, refunds=[refund(name, 20, payment="p1")])).refunded_value == 50
+    failed = entry(4, refunds=[refund("r1", 30, payment="p1", state="failed")])
+    assert told(sold, disputed, entry(3, refunds=[refund("r1", 30, payment="p1")]), failed).refunded_value == 0
+
+
+def test_a_reversal_without_id_takes_back_one_chargeback_of_its_amount() -> None:
+    taken = [
+        entry(0, payments=[payment("p1", 100, "taken")]),
+        *(entry(n, refunds=[refund(f"c{n}", 30, kind="chargeback", payment="p1")]) for n in (1, 2)),
+        entry(3, refunds=[refund("r1", 30, payment="p1")]),
+    ]
+    back = [entry(n, refunds=[refund(None, 30, kind="chargeback", payment="p1", state="reversed")]) for n in (4, 5)]
+    assert told(*taken).refunded_value == 90
+    once, twice = told(*taken, back[0]), told(*taken, *back)
+    assert (once.refunded_value, once.notes) == (60, ())
+    assert (twice.refunded_value, twice.notes) == (30, ())
+
+
 # -- Totals -------------------------------------------------------------------------------------------------------
 
 
@@ -768,6 +795,15 @@ def test_what_is_itemised_after_a_total_adds_to_it_or_takes_from_it() -> None:
     assert told(*history, entry(6, refunds=[refund("r3", 20, state="failed")])).refunded_value == 10
     assert told(*history, entry(6, refunds=[refund("r3", 20, state="failed", at=6)])).refunded_value == 30
     assert told(*history, entry(6, refunds=[refund("r1", 10), total(30)])).refunded_value == 30
+
+
+def test_a_refund_that_was_under_way_when_a_total_counted_it_counts_once() -> None:
+    waiting = [entry(1, **SOLD), entry(2, refunds=[refund("r1", 30, state="pending", at=2)])]
+    history = [*waiting, entry(3, refunds=[total(30)])]
+    assert told(*history).refunded_value == 30
+    assert told(*history, entry(5, refunds=[refund("r1", 30, at=2)])).refunded_value == 30
+    assert told(*history, entry(5, refunds=[refund("r1", 30, state="failed", at=2)])).refunded_value == 0
+    assert told(*waiting, entry(3, refunds=[total(0)]), entry(5, refunds=[refund("r1", 30, at=5)])).refunded_value == 30
 
 
 def test_a_total_counts_one_payment_and_one_kind() -> None:

@@ -23,7 +23,6 @@ from adapters.contract import (
     Order,
     Payload,
     Seconds,
-    Unreadable,
 )
 
 ISO: TypeAdapter[Any] = TypeAdapter(Iso)
@@ -36,6 +35,8 @@ JUNK: tuple[Any, ...] = (
     "2026-13-01",
     "2026-02-30T00:00:00Z",
     "2026-11-20T25:00:00Z",
+    "2026-11-20T13:05:60Z",
+    "2026-11-20T13:59:61Z",
     "\0",
     "20/11/2026",
     [],
@@ -61,6 +62,21 @@ def test_iso_with_a_zone(text: str) -> None:
     assert ISO.validate_python(text) == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2016-12-31T23:59:60Z",
+        "2016-12-31T15:59:60-08:00",
+        "2017-01-01T05:29:60+05:30",
+        "20161231T235960Z",
+        "2016-12-31 23:59:60+0000",
+    ],
+)
+def test_a_leap_second_is_the_one_that_follows_it(text: str) -> None:
+    assert ISO.validate_python(text) == datetime(2017, 1, 1, tzinfo=UTC)
+    assert ISO.validate_python("2016-12-31T23:59:60.25Z").microsecond == 250_000
+
+
 def test_iso_keeps_fractions() -> None:
     assert ISO.validate_python("2026-11-20T13:00:05.123456Z").microsecond == 123456
     assert ISO.validate_python("2026-11-20T13:00:05.123456789Z").microsecond == 123456
@@ -71,14 +87,26 @@ def test_iso_without_a_zone_is_left_to_the_adapter(text: str) -> None:
     assert ISO.validate_python(text).tzinfo is None
 
 
-@pytest.mark.parametrize("junk", [*JUNK, "", 1, 1.5, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize(
+    "junk",
+    [
+        *JUNK,
+        "",
+        1,
+        1.5,
+        "0001-01-01T00:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "2200-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_what_is_no_iso_time(junk: object) -> None:
     with pytest.raises(ValidationError):
         ISO.validate_python(junk)
 
 
 def test_blank_is_no_time_where_the_source_writes_it_so() -> None:
-    for nothing in ("", "0000-00-00", "0000-00-00 00:00:00"):
+    for nothing in ("", "0000-00-00", "0000-00-00 00:00:00", "-0001-11-30T00:00:00"):
         assert BLANK.validate_python(nothing) is None
     assert BLANK.validate_python(None) is None
     assert BLANK.validate_python("2026-11-20T13:00:05Z") == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
@@ -161,10 +189,9 @@ def test_a_time_with_a_zone_keeps_it() -> None:
         datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
     ],
 )
-def test_times_beyond_any_order_are_unreadable(moment: datetime) -> None:
+def test_times_beyond_any_order_are_left_out(moment: datetime) -> None:
     for zone in (UTC, BRASILIA, timezone(timedelta(hours=14))):
-        with pytest.raises(Unreadable):
-            settled(moment, zone)
+        assert settled(moment, zone) is None
 
 
 def test_the_first_and_the_last_moment() -> None:

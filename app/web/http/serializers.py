@@ -27,12 +27,12 @@ def money(minor: int, currency: str) -> str: ...
 @overload
 def money(minor: int | None, currency: str | None) -> str | None: ...
 def money(minor: int | None, currency: str | None) -> str | None:
-    """A decimal string with the currency's own decimals."""
+    """Return an amount as a decimal string with the currency's own decimals."""
     return None if minor is None or currency is None else amount_text(int(minor), currency)
 
 
 def item(line: Mapping[str, Any]) -> ItemResponse:
-    """One line of an order."""
+    """Return one line of an order."""
     quantity = line.get("quantity", "1")
     shown: Any = int(quantity) if str(quantity).isdigit() else quantity
     unit = line.get("unit_value")
@@ -45,7 +45,7 @@ def item(line: Mapping[str, Any]) -> ItemResponse:
 
 
 def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
-    """An order, as the interface shows it."""
+    """Return an order."""
     return {
         "id": row["id"],
         "contact_id": row["contact_id"],
@@ -72,7 +72,7 @@ def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
 
 
 def order_whole(shown: OrderResponse, folded: Folded) -> OrderWhole:
-    """An order with its payments and refunds, as its history tells them."""
+    """Return an order with its payments and refunds, as its history tells them."""
     return {
         **shown,
         "payments": [_line(one) for one in folded.payments],
@@ -93,7 +93,7 @@ def _line(one: Mapping[str, Any]) -> MoneyLine:
 
 
 def statement(statement: Mapping[str, Any]) -> Said:
-    """A history entry's words in the shape of an order; only what was mentioned."""
+    """Return a history entry's content in the shape of an order; only what was mentioned."""
     shown: dict[str, Any] = {}
     currency = statement.get("currency")
     for name, value in statement.items():
@@ -113,7 +113,7 @@ def statement(statement: Mapping[str, Any]) -> Said:
 
 
 def money_lines(statement: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """The bills, payments or refunds of a statement. Of the first version, refunds are amounts by their ids."""
+    """Return the bills, payments or refunds of a statement. Of the first version, refunds are amounts by their ids."""
     told = statement.get(name, [])
     if isinstance(told, Mapping):
         return [{"id": key, "value": amount[0], "currency": amount[1]} for key, amount in told.items()]
@@ -132,7 +132,7 @@ def _told(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def entry(row: Row) -> EntryResponse:
-    """What was said of an order: when, by whom."""
+    """Return a history entry: what was said, when and by whom."""
     return {
         "at": iso(row["at"]) if row["at"] >= 0 else None,
         "recorded_at": iso(row["recorded_at"]),
@@ -144,7 +144,7 @@ def entry(row: Row) -> EntryResponse:
 
 
 def identity(kind: str, value: str) -> IdentityResponse:
-    """An identity; a shop's customer id is shown apart from the source it counts in."""
+    """Return an identity. A shop's customer id is shown apart from its source."""
     if kind == "source":
         source_id, _, customer_id = value.partition(":")
         return {"kind": kind, "value": customer_id, "source_id": source_id}
@@ -152,7 +152,7 @@ def identity(kind: str, value: str) -> IdentityResponse:
 
 
 def contact(row: Row, identities: list[Row]) -> ContactResponse:
-    """A contact with its identities."""
+    """Return a contact with its identities."""
     return {
         "id": row["id"],
         "crm_id": row["crm_id"],
@@ -169,7 +169,7 @@ def contact(row: Row, identities: list[Row]) -> ContactResponse:
 
 
 def delivery(row: Row) -> DeliveryResponse:
-    """A row of the delivery log."""
+    """Return a row of the delivery log."""
     return {
         "id": row["id"],
         "source_id": row["source_id"],
@@ -189,7 +189,7 @@ def delivery(row: Row) -> DeliveryResponse:
 
 
 def sentence(said: Mapping[str, Any]) -> str:
-    """What an entry of the history said, in words: "status paid; payment pi_1 of 100.00 BRL taken"."""
+    """Return what an entry of the history said, in words: "status paid; payment pi_1 of 100.00 BRL taken"."""
     parts: list[str] = []
     if "status" in said:
         parts.append(f"status {said['status'].replace('_', ' ')}")
