@@ -95,6 +95,9 @@ def _line(one: Mapping[str, Any]) -> MoneyLine:
 def statement(statement: Mapping[str, Any]) -> Said:
     """Return a history entry's content in the shape of an order; only what was mentioned."""
     shown: dict[str, Any] = {}
+    bills = [one for one in statement.get("bills", ()) if "value" in one]
+    if len(bills) == 1 and not bills[0].get("part"):  # as an order shows it
+        statement = {"value": bills[0]["value"], "currency": bills[0]["currency"], **statement}
     currency = statement.get("currency")
     for name, value in statement.items():
         if name == "value":
