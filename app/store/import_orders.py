@@ -309,9 +309,12 @@ def _moment(order: LoadedOrder, row: OrderRow) -> int | None:
     said_at = row.statement.at
     if said_at == UNTIMED:
         return None
-    earlier = [heard.entry.time for heard in order.heard.values() if "imported" in heard.entry.said]
-    if row.updated_at is not None:
-        earlier = [at for at in earlier if said_at <= at < said_at + CORRECTION]
+    imported = [heard.entry for heard in order.heard.values() if "imported" in heard.entry.said]
+    earlier = [
+        entry.time
+        for entry in imported
+        if row.updated_at is None or entry.at is None or said_at <= entry.at < said_at + CORRECTION
+    ]
     return max(said_at - 1, *earlier) + 1 if earlier else said_at
 
 
