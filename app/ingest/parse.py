@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unreadable
-from app.base import clock
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
-from app.base.statement import clean, crm_contact, says_unknown_status, statement_of
+from app.base.statement import UNTIMED, clean, crm_contact, says_unknown_status, statement_of
 from app.ingest.source_cache import Source
 from app.store.delivery_record import Record, packed
 
@@ -85,17 +84,18 @@ def read(
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
     """Put the orders' statements into the record. A time ahead of our clock at first receipt is dropped, and noted."""
-    latest = clock.moment(rec.received_at + AHEAD)
-    if any(order.at is not None and order.at > latest for order in orders):
-        rec.notes.append("future_time")
-        orders = [replace(order, at=None) if order.at and order.at > latest else order for order in orders]
-    rec.statements = [
+    rec.statements = statements = [
         statement_of(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders
     ]
     if any(says_unknown_status(order) for order in orders):
         rec.notes.append("unknown_status")
-    for said in rec.statements:
-        rec.notes += [note for note in said.said.get("notes", ()) if note not in rec.notes]
+    for place, said in enumerate(statements):
+        notes = said.said.get("notes", ())
+        if said.at > rec.received_at + AHEAD:
+            statements[place] = replace(said, at=UNTIMED)
+            notes = (*notes, "future_time")
+        if notes:
+            rec.notes += [note for note in notes if note not in rec.notes]
 
 
 def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:

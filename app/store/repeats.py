@@ -64,6 +64,7 @@ class Sorting:
         """Sort the batch; yield the recorded deliveries that leave their dedupe key to one that is news."""
         spoke: dict[Key, str] = {}  # the delivery that said the last thing of an order, within this batch
         first: dict[Key, Record] = {}
+        heeded = any(_by_digest(rec) for rec in batch)  # else nobody asks who said the last thing
 
         def came_back(rec: Record, delivery_id: str) -> bool:
             if rec.again or not _by_digest(rec):
@@ -92,7 +93,7 @@ class Sorting:
                 self._keys[id(twin)] = _left(twin.dedupe_key, twin.delivery_id)
             first[key] = rec
             self.fresh.append(rec)
-            if not rec.again:
+            if heeded and not rec.again:
                 spoke |= dict.fromkeys(_orders_of(rec), rec.delivery_id)
 
 
