@@ -101,10 +101,6 @@ class Application:
         self.service = service
         self._api: ASGIApp = api
         self._webhooks: ASGIApp = Webhooks(service)
-        if service.spans:
-            from app.web.http.tracing import traced
-
-            self._webhooks = traced(self._webhooks, service.spans)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or the lifespan."""

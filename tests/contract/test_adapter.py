@@ -27,6 +27,7 @@ from adapters.contract import (
     Payload,
     Query,
     Status,
+    TaughtOptions,
     Unreadable,
     json_body,
     validated,
@@ -342,3 +343,17 @@ def test_names_and_load() -> None:
         with pytest.raises(KeyError):
             adapters.load(name)
     assert adapters.load("shopify") is adapters.load("shopify")
+
+
+def test_words_are_taught_together_or_one_by_one() -> None:
+    together = TaughtOptions.model_validate({"statuses": {"shipped": "paid"}})
+    assert together == TaughtOptions.model_validate({"statuses.shipped": "paid"})
+    assert together.statuses == {"shipped": Status.PAID}
+    assert TaughtOptions.model_validate({}).statuses == {}
+    for wrong in (
+        {"statuses": {"shipped": "sent"}},
+        {"statuses": {"": "paid"}},
+        {"statuses": {}, "statuses.shipped": "paid"},
+    ):
+        with pytest.raises(ValidationError):
+            TaughtOptions.model_validate(wrong)

@@ -87,14 +87,26 @@ def test_iso_without_a_zone_is_left_to_the_adapter(text: str) -> None:
     assert ISO.validate_python(text).tzinfo is None
 
 
-@pytest.mark.parametrize("junk", [*JUNK, "", 1, 1.5, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize(
+    "junk",
+    [
+        *JUNK,
+        "",
+        1,
+        1.5,
+        "0001-01-01T00:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "2200-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_what_is_no_iso_time(junk: object) -> None:
     with pytest.raises(ValidationError):
         ISO.validate_python(junk)
 
 
 def test_blank_is_no_time_where_the_source_writes_it_so() -> None:
-    for nothing in ("", "0000-00-00", "0000-00-00 00:00:00"):
+    for nothing in ("", "0000-00-00", "0000-00-00 00:00:00", "-0001-11-30T00:00:00"):
         assert BLANK.validate_python(nothing) is None
     assert BLANK.validate_python(None) is None
     assert BLANK.validate_python("2026-11-20T13:00:05Z") == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
