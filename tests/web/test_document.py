@@ -99,7 +99,7 @@ def test_an_operation_tells_who_may_what_goes_in_and_what_comes_out(routes: list
     gone = told["paths"]["/v1/tokens/{token}"]["delete"]["responses"]
     assert "content" not in gone["204"] and "404" in gone
     # null is there for what can be emptied, and for nothing else
-    change = told["components"]["schemas"]["OrderChange"]["properties"]
+    change = told["components"]["schemas"]["OrderPatch"]["properties"]
     assert "anyOf" in change["paid_at"] and "anyOf" not in change["title"]
 
 
