@@ -17,16 +17,18 @@ Decided here, and why:
 - Metadata is Saleor's own place for others' ids: `crm_contact_id`, `deal_id`. It may be written by buyers too.
 """
 
-import base64
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
 from adapters.contract import (
+    LEAST_BITS,
     Adapter,
     Customer,
     Delivery,
@@ -49,36 +51,41 @@ from adapters.contract import (
     Strength,
     Unreadable,
     Unverified,
+    from_base64url,
     full_name,
+    in_bytes,
     json_body,
+    jws_parts,
     one_header,
     order_title,
     path,
     refund_total,
+    rsa_signed,
     status_map,
     usable,
 )
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
 HEADERS = ("saleor-signature", "x-saleor-signature")
 SECRET_KEY = Hmac(header=HEADERS, encoding="hex")
-JOSE = ["RS256", False, ["b64"]]  # what Saleor writes into a signature's header, and nothing else is taken
 
 
-def _decoded(text: str) -> bytes:
-    """URL-safe base64 as JOSE writes it, without padding. Raises ValueError."""
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+@lru_cache(maxsize=64)
+def _public_keys(secret: str) -> "tuple[RSAPublicKey, ...]":
+    """The RSA keys of a JWKS. Raises Unverified when it holds none."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-
-def _public_keys(secret: str) -> list[tuple[int, int]]:
-    """The RSA keys (n, e) of a JWKS. Raises Unverified when it holds none."""
-    try:
-        listed = [key for key in json_body(secret.encode())["keys"] if key["kty"] == "RSA"]
-        keys = [(int.from_bytes(_decoded(key["n"])), int.from_bytes(_decoded(key["e"]))) for key in listed]
-    except (Unreadable, LookupError, TypeError, ValueError):
-        keys = []
-    if not keys:
+    keys: list[RSAPublicKey] = []
+    with suppress(Unreadable, LookupError, TypeError, ValueError, AttributeError):
+        for given in json_body(secret.encode())["keys"]:
+            if given["kty"] == "RSA":
+                n, e = (int.from_bytes(from_base64url(given[name].encode())) for name in ("n", "e"))
+                keys.append(RSAPublicNumbers(n=n, e=e).public_key())
+    if not keys or any(key.key_size < LEAST_BITS for key in keys):
         raise Unverified(Unverified.NO_SECRET)
-    return keys
+    return tuple(keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +99,15 @@ class JwsOrSecret(Signature):
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)
-        header, _, rest = one_header(delivery, HEADERS).partition(".")
-        payload, _, signature = rest.partition(".")
-        if not rest:
+        sent = in_bytes(one_header(delivery, HEADERS))
+        if b"." not in sent:
             own = [secret for secret in candidates if not _is_public(secret)]
             if not own:
                 raise Unverified(Unverified.MISMATCH)
             return SECRET_KEY.verify(delivery, own, now)
-        try:
-            said, mac = json_body(_decoded(header)), _decoded(signature)
-        except (Unreadable, ValueError):
-            raise Unverified(Unverified.MALFORMED) from None
-        if not isinstance(said, dict) or payload or [said.get(name) for name in ("alg", "b64", "crit")] != JOSE:
-            raise Unverified(Unverified.MALFORMED)
-        message = header.encode() + b"." + delivery.body
+        signed, _, signature = jws_parts(sent, detached=delivery.body)
         for secret in filter(_is_public, candidates):
-            if any(_signed(key, mac, message) for key in _public_keys(secret)):
+            if rsa_signed(_public_keys(secret), signature, signed):
                 return secret
         raise Unverified(Unverified.MISMATCH)
 
@@ -129,19 +129,6 @@ class JwsOrSecret(Signature):
 def _is_public(secret: str) -> bool:
     """A JWKS, or a PEM, which is not taken either: all the world may have read it."""
     return secret.lstrip().startswith(("{", "-----BEGIN"))
-
-
-def _signed(key: tuple[int, int], signature: bytes, message: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    try:
-        RSAPublicNumbers(n=key[0], e=key[1]).public_key().verify(signature, message, PKCS1v15(), SHA256())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 # -- The order, in GraphQL's spelling or that of the older bodies -------------------------------------------------

@@ -10,18 +10,25 @@ Decided here, and why:
   X-Shopify-Webhook-Id"). X-Shopify-Event-Id names what the merchant did: orders/paid and orders/updated share one.
 - "Events", Shopify's coming way to deliver (a preview), sends the same headers without `X-`, signed alike. Its bodies
   (topic `Order`) are no orders of the REST API and are ignored.
-- The value is `total_price` ("before returns"), not `current_total_price`, which shrinks with every refund: refunds
-  are told beside the value, and gross − refunded is what the shop kept. For orders edited down see `_value`.
-- Money is in the shop's `currency`. Refunds of an order sold in another one come in the buyer's currency (manual of
-  Transaction) and are converted by the order's own two totals, so that all of it back is all of the value.
-- A refund counts when its transactions have succeeded. The order tells it again, under the same id.
+- The bill is `total_price` ("before returns"), not `current_total_price`, which shrinks with every refund. For orders
+  edited down see `_value`. It is told in the shop's `currency` and in the buyer's; refunds and disputes come in the
+  buyer's (manual of Transaction), and are converted by the order's own two totals, so that all of it back is all of the
+  value. Where the order does not tell the second, the sums of the refund's lines do.
+- What was taken is told by `financial_status` and `total_outstanding`. So an order that was paid and then cancelled
+  or deleted stays paid until the money goes back. Cash that was rounded at the counter counts as it was taken.
+- A refund is as far as its transactions are; the order tells it again under the same id, also when one failed. A
+  chargeback that is lost or accepted is money given back, in the dispute's own id; one that is won takes it back. An
+  inquiry is no chargeback: what the merchant gives back on one comes as a refund.
+- Statements of one second stand in the order of X-Shopify-Triggered-At, which counts nanoseconds.
 - orders/edited is not read: it names lines and quantities but no totals, and orders/updated comes with it. Nor is
   order_transactions/create: what payments come to is `financial_status`.
 - No URL: the admin's is not in the body, and `order_status_url` opens the buyer's page to whoever holds it.
+- The recipient's name and phone are the buyer's only where the buyer has no other name.
 - `crm_contact_id` and `deal_id` are read from `note_attributes`, which a cart's attributes become. Buyers can write
   there as well, so they are worth no more than the e-mail that a buyer types.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -31,6 +38,7 @@ from pydantic import Field
 
 from adapters.contract import (
     Adapter,
+    Bill,
     Customer,
     Event,
     Header,
@@ -45,11 +53,17 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
     Privacy,
+    Refund,
+    RefundKind,
+    RefundState,
     Request,
     Status,
     Unknown,
     Unreadable,
+    decimals,
     full_name,
     order_title,
     path,
@@ -58,14 +72,19 @@ from adapters.contract import (
 
 Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]  # "398.00"
 
-# What an order comes to in the shop's and in the buyer's currency, and the latter, where they differ.
-Foreign = tuple[Decimal, Decimal, str]
-
-GIVEN_BACK = frozenset({"refunded", "partially_refunded"})
-
 # X-Shopify-Test comes with the button "Send test notification", whose order is made up.
 TEST = Header("x-shopify-test")
 TRIGGERED_AT = Header("x-shopify-triggered-at", "shopify-triggered-at")
+NANOSECONDS = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+
+TAKEN = frozenset({"paid", "partially_refunded", "refunded"})
+GIVEN_BACK = frozenset({"partially_refunded", "refunded"})
+MOVED = {"success": RefundState.DONE, "pending": RefundState.PENDING}  # all other words: failed
+DISPUTES = {
+    **dict.fromkeys(("needs_response", "under_review"), RefundState.PENDING),
+    **dict.fromkeys(("lost", "accepted"), RefundState.DONE),
+    **dict.fromkeys(("won", "prevented", "charge_refunded"), RefundState.REVERSED),  # the last comes as a refund
+}
 
 
 class Transaction(Payload):
@@ -75,17 +94,25 @@ class Transaction(Payload):
     currency: str | None = None
 
 
-class Refund(Payload):
+class RefundLine(Payload):
+    shop: Amount | None = path("subtotal_set.shop_money.amount")
+    buyer: Amount | None = path("subtotal_set.presentment_money.amount")
+    shops_currency: str | None = path("subtotal_set.shop_money.currency_code")
+    buyers_currency: str | None = path("subtotal_set.presentment_money.currency_code")
+
+
+class ListedRefund(Payload):
     id: str
+    created_at: IsoOrBlank = None
+    processed_at: IsoOrBlank = None
     transactions: ListOf[Transaction] = ()
+    lines: ListOf[RefundLine] = path("refund_line_items", otherwise=())
 
 
-class CreatedRefund(Refund):
+class CreatedRefund(ListedRefund):
     """refunds/create: alone, it has to say whose it is."""
 
     order_id: str
-    created_at: IsoOrBlank = None
-    processed_at: IsoOrBlank = None
     currency: str | None = path("total_duties_set.shop_money.currency_code")
 
 
@@ -111,17 +138,20 @@ class ShopifyOrder(Payload):
     cancelled_at: IsoOrBlank = None
     currency: str | None = None
     total_price: Amount | None = None
-    shop_total: Amount | None = path("total_price_set.shop_money.amount")
     buyers_total: Amount | None = path("total_price_set.presentment_money.amount")
     buyers_currency: str | None = path("total_price_set.presentment_money.currency_code")
     current_total_price: Amount | None = None
+    buyers_current: Amount | None = path("current_total_price_set.presentment_money.amount")
+    current_currency: str | None = path("current_total_price_set.presentment_money.currency_code")
     total_outstanding: Amount | None = None  # below zero: the buyer has paid more than the order comes to now
-    refunds: list[Refund] | None = None
+    rounding: Amount | None = path("total_cash_rounding_payment_adjustment_set.shop_money.amount")
+    refunds: list[ListedRefund] | None = None
     customer_id: str | None = path("customer.id")
     first_name: str | None = path("customer.first_name")
     last_name: str | None = path("customer.last_name")
     billing_name: str | None = path("billing_address.name")
     home_name: str | None = path("customer.default_address.name")
+    recipients_name: str | None = path("shipping_address.name")
     customer_email: str | None = path("customer.email")
     email: str | None = None
     contact_email: str | None = None
@@ -129,13 +159,12 @@ class ShopifyOrder(Payload):
     phone: str | None = None
     billing_phone: str | None = path("billing_address.phone")
     home_phone: str | None = path("customer.default_address.phone")
+    recipients_phone: str | None = path("shipping_address.phone")
+    billing_country: str | None = path("billing_address.country_code")
+    shipping_country: str | None = path("shipping_address.country_code")
+    home_country: str | None = path("customer.default_address.country_code")
     line_items: list[Line] | None = None
     notes: Metadata = path("note_attributes", otherwise={})
-
-    @property
-    def foreign(self) -> Foreign | None:
-        shop, buyer, currency = self.shop_total, self.buyers_total, self.buyers_currency
-        return (shop, buyer, currency) if shop and buyer and currency and currency != self.currency else None
 
 
 class DeletedOrder(Payload):
@@ -190,47 +219,53 @@ class Shopify(Adapter[Payload]):
     )
 
     def orders(self, payload: Payload, event: Event[Payload]) -> Iterable[Order]:
-        at, test = _triggered_at(event), TEST.read(event.delivery, dict) == "true" or None
+        at, sequence = _triggered(event)
+        test = TEST.read(event.delivery, dict) == "true" or None
         match payload:
             case ShopifyOrder():
-                yield self._order(payload, event.kind, payload.updated_at or at, test)
+                yield self._order(payload, event.kind, payload.updated_at or at, sequence, test)
             case CreatedRefund():
-                back = _given_back(payload, payload.currency)
-                if back is None:
-                    raise Ignored("a refund that has moved no money (yet)")
-                at = payload.processed_at or payload.created_at or at
-                yield Order(external_id=payload.order_id, at=at, refunds={payload.id: back}, test=test)
+                refund = _refund(payload, payload.currency)
+                if refund is None:
+                    raise Ignored("a refund that moves no money")
+                yield Order(
+                    external_id=payload.order_id, at=refund.at or at, sequence=sequence, refunds=(refund,), test=test
+                )
             case Dispute():
-                # An inquiry is no chargeback, and what the merchant gives back on one comes as a refund.
-                if payload.type != "chargeback" or payload.status not in ("lost", "accepted") or not payload.order_id:
-                    raise Ignored("a dispute that is not a lost chargeback on an order")
-                lost = {f"dispute:{payload.id}": Money.major(payload.amount, payload.currency)}
-                yield Order(external_id=payload.order_id, at=payload.finalized_on or at, refunds=lost, test=test)
+                state = DISPUTES.get(payload.status or "")
+                if payload.type != "chargeback" or state is None or not payload.order_id:
+                    raise Ignored("a dispute that is no chargeback on an order")
+                lost = Refund(
+                    id=f"dispute:{payload.id}",
+                    value=Money.major(payload.amount, payload.currency),
+                    state=state,
+                    kind=RefundKind.CHARGEBACK,
+                    at=payload.finalized_on,
+                )
+                at = payload.finalized_on or at
+                yield Order(external_id=payload.order_id, at=at, sequence=sequence, refunds=(lost,), test=test)
             case DeletedOrder():
-                yield Order(external_id=payload.id, at=at, status=Status.CANCELED, test=test)
+                yield Order(external_id=payload.id, at=at, sequence=sequence, status=Status.CANCELED, test=test)
 
-    def _order(self, order: ShopifyOrder, kind: str, at: datetime | None, test: bool | None) -> Order:
-        status, currency, lines = self._status(order, kind), order.currency, order.line_items
-        items = None if lines is None else tuple(_item(line, currency) for line in lines)
-        returned = ((refund.id, _given_back(refund, currency, order.foreign)) for refund in order.refunds or ())
-        refunds = {name: back for name, back in returned if back}
+    def _order(
+        self, order: ShopifyOrder, kind: str, at: datetime | None, sequence: str | None, test: bool | None
+    ) -> Order:
+        status, lines = self._status(order, kind), order.line_items
+        refunds = tuple(filter(None, (_refund(refund, order.currency) for refund in order.refunds or ())))
+        bill = _bill(order, status, refunds)
+        items = None if lines is None else tuple(_item(line, order.currency) for line in lines)
         return Order(
             external_id=order.id,
             at=at,
+            sequence=sequence,
             status=status,
             source_status=order.financial_status,
             title=order_title(order.name or order.order_number, items or ()),
-            value=_value(order, status, refunds),
+            bills=(bill,) if bill else (),
+            payments=_payments(order, bill.value, kind, at) if bill and bill.value else (),
             refunds=refunds,
             ordered_at=order.processed_at or order.created_at,  # what the admin shows; an imported order has its own
-            paid_at=_paid_at(order, kind, status, at),
-            customer=Customer(
-                name=full_name(order.first_name, order.last_name) or order.billing_name or order.home_name,
-                id=order.customer_id,
-                crm_id=order.notes.get("crm_contact_id"),
-                emails=(order.customer_email, order.email, order.contact_email),
-                phones=(order.customer_phone, order.phone, order.billing_phone, order.home_phone),
-            ),
+            customer=_customer(order),
             items=items,
             test=test or order.test,
             deal_id=order.notes.get("deal_id"),
@@ -244,58 +279,118 @@ class Shopify(Adapter[Payload]):
         return Status.PAID if status is None and kind == "orders/paid" else status
 
 
-def _triggered_at(event: Event[Payload]) -> datetime | None:
+def _triggered(event: Event[Payload]) -> tuple[datetime | None, str | None]:
+    """When Shopify sent it: as a time, and to the nanosecond as a text that sorts."""
+    text = TRIGGERED_AT.read(event.delivery, dict) or ""
+    exact = NANOSECONDS.fullmatch(text)
     try:
-        return datetime.fromisoformat(TRIGGERED_AT.read(event.delivery, dict) or "")
+        at = datetime.fromisoformat(text)
     except ValueError:
+        return None, None
+    return at, f"{exact[1]}.{exact[2] or '':0<9}" if exact else None
+
+
+def _bill(order: ShopifyOrder, status: Status | Unknown | None, refunds: tuple[Refund, ...]) -> Bill | None:
+    """What the order comes to before refunds, in the shop's currency, and in the buyer's where that is another."""
+    placed = Money.major(order.total_price, order.currency)
+    if placed is None:
         return None
+    also = None
+    if order.buyers_total and order.buyers_currency and order.buyers_currency != placed.currency:
+        also = Money.major(order.buyers_total, order.buyers_currency)
+    kept = _kept(order, status, refunds, also or placed)
+    if kept is None:
+        return Bill(value=placed, also=also)
+    if also is None:
+        return Bill(value=kept)
+    return Bill(value=Money(_share(placed.minor, kept.minor, also.minor), placed.currency), also=kept)
 
 
-def _paid_at(order: ShopifyOrder, kind: str, status: Status | Unknown | None, at: datetime | None) -> datetime | None:
-    """No field tells it: it is when orders/paid was said, or when an order was made that was paid at once."""
-    if status is not Status.PAID or order.financial_status == "partially_refunded":
-        return None
-    if kind == "orders/create":
-        return order.processed_at or order.created_at
-    return at if kind == "orders/paid" else None
-
-
-def _value(order: ShopifyOrder, status: Status | Unknown | None, refunds: dict[str, Money]) -> Money | None:
-    """What the buyer pays in total, before refunds.
+def _kept(
+    order: ShopifyOrder, status: Status | Unknown | None, refunds: tuple[Refund, ...], whole: Money
+) -> Money | None:
+    """What an order that was edited down comes to, in the currency of `whole`; None where it was not, or nobody can tell.
 
     A line that an edit takes off before it is paid stays in `total_price` and leaves only `current_total_price`; no
     money goes back. So what the order comes to now and what went back, together, are the value when that is less.
     It cannot be told while a refund is on its way or still to be made, nor where the body leaves refunds out.
     """
-    placed = Money.major(order.total_price, order.currency)
     now = Money.major(order.current_total_price, order.currency)
-    if placed is None or now is None or status is Status.CANCELED or order.foreign:
-        return placed
-    moves = [transaction for refund in order.refunds or () for transaction in refund.transactions]
-    open_refund = any(each.kind == "refund" and each.status != "success" for each in moves)
-    left_out = order.refunds is None or (order.financial_status in GIVEN_BACK and not refunds)
-    if open_refund or left_out or (order.total_outstanding or 0) < 0:
-        return placed
-    back = sum(money.minor for money in refunds.values() if money.currency == placed.currency)
-    return Money(min(placed.minor, now.minor + back), placed.currency)
-
-
-def _given_back(refund: Refund, usual: str | None, foreign: Foreign | None = None) -> Money | None:
-    """The money of a refund that went back: its successful transactions. None when there is none."""
-    back: dict[str, Decimal] = {}
-    for transaction in refund.transactions:
-        if transaction.kind != "refund" or transaction.status != "success" or not transaction.amount:
-            continue
-        currency, amount = transaction.currency or usual, transaction.amount
-        if not currency:
-            raise Unreadable("transactions.currency: is needed wherever an amount is given")
-        if foreign and currency == foreign[2] and usual:
-            currency, amount = usual, amount * foreign[0] / foreign[1]
-        back[currency] = back.get(currency, Decimal(0)) + amount
-    if not back:
+    if now is None or now.currency != whole.currency:
+        now = Money.major(order.buyers_current, order.current_currency) if order.current_currency else None
+    if now is None or now.currency != whole.currency or status is Status.CANCELED or whole.minor == 0:
         return None
-    currency = usual if usual in back else next(iter(back))
-    return Money.major(back[currency], currency)
+    moves = [each for refund in order.refunds or () for each in refund.transactions if each.kind == "refund"]
+    left_out = order.refunds is None or (order.financial_status in GIVEN_BACK and not refunds)
+    if left_out or any(each.status != "success" for each in moves) or (order.total_outstanding or 0) < 0:
+        return None
+    back = [refund.value for refund in refunds if refund.value]
+    if any(money.currency != whole.currency for money in back):
+        return None
+    kept = now.minor + sum(money.minor for money in back)
+    return Money(kept, whole.currency) if kept < whole.minor else None
+
+
+def _share(whole: int, part: int, of: int) -> int:
+    return (2 * whole * part + of) // (2 * of)
+
+
+def _payments(order: ShopifyOrder, value: Money, kind: str, at: datetime | None) -> tuple[Payment, ...]:
+    """What is promised or taken. Only orders/paid, and an order that was made paid, say when."""
+    if order.financial_status == "authorized":
+        return (Payment(value=value, state=PaymentState.AUTHORIZED),)
+    if order.financial_status in TAKEN:
+        rounding = Money.major(order.rounding or 0, order.currency).minor
+        when = at if kind == "orders/paid" else (order.processed_at or order.created_at)
+        told = order.financial_status == "paid" and kind in ("orders/paid", "orders/create")
+        taken = Money(max(value.minor + rounding, 0), value.currency)
+        return (Payment(value=taken, state=PaymentState.TAKEN, at=when if told else None),)
+    open_ = Money.major(order.total_outstanding, order.currency)
+    if order.financial_status == "partially_paid" and open_ and 0 < open_.minor < value.minor:
+        return (Payment(value=Money(value.minor - open_.minor, value.currency), state=PaymentState.TAKEN),)
+    return ()
+
+
+def _refund(refund: ListedRefund, usual: str | None) -> Refund | None:
+    """A refund as far as its transactions are; None where none of them moves money."""
+    moves = [each for each in refund.transactions if each.kind == "refund" and each.amount]
+    if not moves:
+        return None
+    states = [MOVED.get(each.status or "", RefundState.FAILED) for each in moves]
+    state = next(state for state in (RefundState.DONE, RefundState.PENDING, RefundState.FAILED) if state in states)
+    told = [each for each, its in zip(moves, states, strict=True) if its is state]
+    currency = told[0].currency or usual
+    if not currency:
+        raise Unreadable("transactions.currency: is needed wherever an amount is given")
+    amount = sum((each.amount or Decimal(0) for each in told if (each.currency or usual) == currency), Decimal(0))
+    at = refund.processed_at or refund.created_at
+    value = Money.major(amount, currency)
+    return Refund(id=refund.id, value=value, state=state, at=at, also=_by_lines(refund, value))
+
+
+def _by_lines(refund: ListedRefund, value: Money) -> Money | None:
+    """A refund in the buyer's currency, converted by the two sums of its lines."""
+    lines = [line for line in refund.lines if line.buyers_currency == value.currency != line.shops_currency]
+    shop, buyer = sum(line.shop or 0 for line in lines), sum(line.buyer or 0 for line in lines)
+    if not lines or shop <= 0 or buyer <= 0:
+        return None
+    number = Decimal(value.minor).scaleb(-decimals(value.currency))
+    return Money.major(number * shop / buyer, lines[0].shops_currency)
+
+
+def _customer(order: ShopifyOrder) -> Customer:
+    name = full_name(order.first_name, order.last_name) or order.billing_name or order.home_name
+    phones = (order.customer_phone, order.phone, order.billing_phone, order.home_phone)
+    if not any(phones) and name in (None, "", order.recipients_name):
+        phones = (order.recipients_phone, None, None, None)
+    return Customer(
+        name=name or order.recipients_name,
+        id=order.customer_id,
+        crm_id=order.notes.get("crm_contact_id"),
+        emails=(order.customer_email, order.email, order.contact_email),
+        phones=phones,
+        country=order.billing_country or order.shipping_country or order.home_country,
+    )
 
 
 def _item(line: Line, currency: str | None) -> Item:

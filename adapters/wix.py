@@ -14,7 +14,6 @@ Decided here, and why:
 """
 
 import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic_core
 
 from adapters.contract import (
+    LEAST_BITS,
     Adapter,
     Bill,
     BodyField,
@@ -47,10 +47,14 @@ from adapters.contract import (
     Strength,
     Unreadable,
     Unverified,
+    from_base64url,
     full_name,
     json_body,
+    jws,
+    jws_parts,
     order_title,
     path,
+    rsa_signed,
     status_map,
     usable,
 )
@@ -61,24 +65,11 @@ if TYPE_CHECKING:
 ENDED = ("CANCELED", "REJECTED")  # by whoever, or because a pending payment came to nothing
 LATE = 3 * 24 * 3600  # seconds
 AHEAD = 300  # seconds
-HEADER = b'{"alg":"RS256","typ":"JWT"}'
-
-
-def _coded(part: bytes) -> bytes:
-    return base64.urlsafe_b64encode(part).rstrip(b"=")
-
-
-def _decoded(part: bytes) -> bytes:
-    """Base64url without padding, and only as it is written canonically. Raises ValueError."""
-    raw = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
-    if _coded(raw) != part:
-        raise ValueError
-    return raw
 
 
 @lru_cache(maxsize=64)  # reading a key costs more than proving with it
-def _key(secret: str) -> "RSAPublicKey | RSAPrivateKey":
-    """The RSA key in a PEM, which may have come on one line or in base64. Raises Unverified."""
+def _keys(secret: str) -> "tuple[RSAPublicKey, RSAPrivateKey | None]":
+    """The RSA key in a PEM, which may have come on one line or in base64; and the private one if it is. Raises Unverified."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
@@ -89,11 +80,11 @@ def _key(secret: str) -> "RSAPublicKey | RSAPrivateKey":
         begin, end = pem.index(b"-----", 5) + 5, pem.rindex(b"-----END")
         pem = pem[:begin] + b"\n" + pem[begin:end].replace(b" ", b"\n").strip() + b"\n" + pem[end:]
         key = load_pem_private_key(pem, None) if b"PRIVATE" in pem[:begin] else load_pem_public_key(pem)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError):
         raise Unverified(Unverified.NO_SECRET) from None
-    if not isinstance(key, RSAPublicKey | RSAPrivateKey) or key.key_size < 2048:
+    if not isinstance(key, RSAPublicKey | RSAPrivateKey) or key.key_size < LEAST_BITS:
         raise Unverified(Unverified.NO_SECRET)
-    return key
+    return (key.public_key(), key) if isinstance(key, RSAPrivateKey) else (key, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,39 +97,22 @@ class SignedBody(Signature):
         return "PRIVATE" in secret
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.hashes import SHA256
-
         candidates = usable(secrets)
-        signed, _, signature = delivery.body.rpartition(b".")
         try:
-            header, _, claims = signed.partition(b".")
-            if json_body(_decoded(header)).get("alg") != "RS256":
-                raise Unverified(Unverified.MISMATCH)
-            raw, sent = _decoded(claims), _decoded(signature)
-        except (ValueError, AttributeError, Unreadable):
+            signed, claims, signature = jws_parts(delivery.body)
+        except Unverified:  # the token is the body: what is no token is a body that was changed
             raise Unverified(Unverified.MISMATCH) from None
         for secret in candidates:
-            key = _key(secret)
-            public = key.public_key() if isinstance(key, RSAPrivateKey) else key
-            try:
-                public.verify(sent, signed, PKCS1v15(), SHA256())
-            except InvalidSignature:
-                continue
-            _check_time(raw, now.timestamp())
-            return secret
+            public, _ = _keys(secret)
+            if rsa_signed([public], signature, signed):
+                _check_time(claims, now.timestamp())
+                return secret
         raise Unverified(Unverified.MISMATCH)
 
     def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
         """As Wix would send it; with the public key alone, which cannot sign, the delivery as it is."""
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.hashes import SHA256
-
-        key = _key(secret)
-        if not isinstance(key, RSAPrivateKey):
+        _, private = _keys(secret)
+        if private is None:
             return delivery
         claims = delivery.body
         try:
@@ -148,8 +122,7 @@ class SignedBody(Signature):
         if isinstance(given, dict):
             at = int(now.timestamp())
             claims = pydantic_core.to_json({**given, "iat": at, "exp": at + AHEAD})
-        signed = _coded(HEADER) + b"." + _coded(claims)
-        return delivery.changed(body=signed + b"." + _coded(key.sign(signed, PKCS1v15(), SHA256())))
+        return delivery.changed(body=jws(private, claims))
 
     @property
     def description(self) -> str:
@@ -176,7 +149,7 @@ def _opened(body: bytes) -> dict[str, Any]:
     """
     if not body.lstrip().startswith(b"{"):
         try:
-            body = _decoded(body.split(b".")[1])
+            body = from_base64url(body.split(b".")[1])
         except (ValueError, IndexError):
             raise Unreadable("the body is not a JSON Web Token") from None
     envelope = _inner(json_body(body), "data")

@@ -80,28 +80,22 @@ class Service:
             self.outbox.loop, self.tail.loop, self.readiness.loop, *([self.young.loop] if self.young else []),
         ]  # fmt: skip
         self.readiness.watch(self.loops)
-        self.spans = self._observed()
+        self.tracing = self._tracing()
 
-    def _observed(self) -> "Tracing | None":
+    def _tracing(self) -> "Tracing | None":
         """Return the tracing, where traces are exported. Elsewhere OpenTelemetry is not loaded."""
         if not self.settings.traces:
             return None
         from app.observability.tracing import Tracing
 
-        return Tracing(
-            receiver=self.receiver,
-            group_commit=self.group_commit,
-            fetch=self.fetch,
-            source_api=self.source_api,
-            jobs=self.jobs,
-        )
+        return Tracing()
 
     async def open(self) -> None:
         """Connect and start; without `background`, only what answers requests. Raises Unavailable."""
         try:
             await self.store.open()
-            if self.spans:
-                self.spans.start()
+            if self.tracing:
+                self.tracing.start()
             self.group_commit.start()
             with suppress(Unavailable):  # it is looked at again and again
                 await self.readiness.look_at_key()
@@ -127,5 +121,5 @@ class Service:
             [*((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
             [("group commit", self.group_commit.stop)],
             [("store", self.store.close)],
-            [("traces", self.spans.stop)] if self.spans else [],
+            [("traces", self.tracing.stop)] if self.tracing else [],
         ])  # fmt: skip

@@ -344,6 +344,7 @@ def _refunds(refunds: tuple[Refund, ...] | Mapping[str, Money]) -> Any:
                 "payment": _text(refund.payment),
                 "all": refund.all or None,
                 "total": refund.total or None,
+                "also": _money(refund.also),
             }
         )
         for refund in refunds

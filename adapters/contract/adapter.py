@@ -328,6 +328,7 @@ class Adapter(Generic[PayloadT]):
             return refunds
         for refund in refunds:
             _check_money("refund", refund.id, refund.value)
+            _check_money("refund", refund.id, refund.also)
         return tuple(self._dated(refund) for refund in refunds)
 
     def _dated(self, told: PaymentOrRefund) -> PaymentOrRefund:

@@ -56,6 +56,7 @@ class Back:
     at: int | None = None
     payment: str | None = None
     all: bool = False
+    also: tuple[int, str] | None = None  # the same amount in another currency
 
 
 @dataclass(slots=True)
@@ -181,6 +182,10 @@ class Cash:
             self.refunds = {one.id or name: one for name, one in self.refunds.items()}
         if "value" in told and (refund.value is None or self._counts(told["currency"], refund.currency)):
             refund.value, refund.currency = told["value"], told["currency"]
+        if "also" in told:
+            refund.also = told["also"][0], told["also"][1]
+        if refund.also is not None and not self._converts(refund.currency) and self._converts(refund.also[1]):
+            refund.value, refund.currency = refund.also
         refund.payment = told.get("payment", refund.payment)
         refund.kind = told.get("kind", refund.kind)
         refund.all = told.get("all", refund.all)

@@ -176,6 +176,8 @@ def _refund(refund: Refund, clean: Callable[[str, int], str]) -> dict[str, Any]:
         told["all"] = True
     if refund.total:
         told["total"] = True
+    if refund.also is not None:
+        told["also"] = [refund.also.minor, refund.also.currency]
     return told
 
 

@@ -215,7 +215,8 @@ class Refund:
 
     `payment` is the id of the payment (or of its authorisation). A refund without `id` is named by payment, amount and
     time, and that is noted. `value` None: the amount is not told; it is all of the payment (of the sale, where no
-    payment is named) only if `all` says so.
+    payment is named) only if `all` says so. `also` is the same amount in another currency, where the source tells both:
+    it counts where the bill converts it, or is in it, and not `value`.
 
     `total`: no refund, but a checkpoint: so much is given back in all so far (of this `payment`, or of the sale),
     for a source that tells a running total. Refunds that happen after it add to it or take from it. It counts the
@@ -230,6 +231,7 @@ class Refund:
     payment: str | None = None
     all: bool = False
     total: bool = False
+    also: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

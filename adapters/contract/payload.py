@@ -120,15 +120,17 @@ def _without_faults(document: Any, fault: ValidationError) -> Any:
     """The document without the values that cannot be read, and without the entries of lists that lack what they need."""
     if fault.error_count() > MOST_BLANKS:
         return None
-    places = {
-        error["loc"][:-1] if error["type"] == "missing" else error["loc"]
-        for error in fault.errors(include_url=False, include_context=False, include_input=False)
-        if error["type"] != "missing" or _is_entry(error["loc"][:-1])
-    }
+    errors = fault.errors(include_url=False, include_context=False, include_input=False)
+    places = {_entry_of(error["loc"]) if error["type"] == "missing" else error["loc"] for error in errors} - {()}
     # Entries of lists last, and from behind, so that the numbers of the others stay right.
     for place in sorted(places, key=lambda place: (not _is_entry(place), [str(step).zfill(6) for step in place]))[::-1]:
         document = _without(document, place)
     return document
+
+
+def _entry_of(place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The entry of a list in which this place lies; () where it lies in none."""
+    return place if not place or _is_entry(place) else _entry_of(place[:-1])
 
 
 def _is_entry(place: Sequence[int | str]) -> bool:

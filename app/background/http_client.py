@@ -24,10 +24,10 @@ CONNECT, READ = 5.0, 10.0  # seconds
 MOST_BYTES = 16 * 1024  # of an answer
 CONNECTIONS, KEPT, KEPT_FOR = 64, 32, 20.0  # at once; unused; seconds
 
-# httpcore looks for it several times a request, and Python searches its whole path each time for what is not there. (A
-# fifth of what a request takes.) Named as missing, it is not searched for.
+# httpcore imports sniffio, which is not installed, several times a request, and Python remembers no failed import: each
+# time it searches its whole path again. Measured on loopback: 1.00 to 1.20 ms of CPU a request, 0.74 to 0.86 with this line.
 if find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment]  # Python's own way to say so
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # marks the module as missing
 
 
 class Unreachable(Exception):

@@ -16,6 +16,7 @@ from app.base import clock
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
+from app.base.spans import trace
 from app.base.supervisor import Loop
 from app.base.vault import Sealed
 from app.db.engine import Store, Unavailable
@@ -129,7 +130,11 @@ class Jobs:
     async def piece(self, job: Row) -> Row | None:
         """Do the next piece of a claimed job. Returns the job as it is then, None if that was its end."""
         step = self._remap.step if job["kind"] == jobs.REMAP else self._retry_some
-        return await step(job, self._until())
+        with trace("job.piece") as piece:
+            piece.set(job_id=job["id"], job_kind=job["kind"], dry_run=job["dry_run"])
+            further = await step(job, self._until())
+            piece.set(ended=further is None)
+            return further
 
     async def _after_the_wait(self, job: Row) -> Row:
         """Return the job as it is stored: whether the last piece was committed is not known."""

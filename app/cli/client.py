@@ -9,13 +9,13 @@ import gc
 import socket
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from app.base.roles import ACCOUNT_HEADER, IN_PROCESS, socket_address
 from app.cli.output import PROGRAM, CommandFailed, Misuse
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from app.base.settings import Settings
     from app.cli.inprocess import InProcessResponse
@@ -28,11 +28,11 @@ Begin = Callable[..., Callable[[], "InProcessResponse"]]
 Stream = Callable[..., AbstractContextManager[tuple[int, Iterator[bytes]]]]
 
 
-def application(settings: "Settings") -> "Application":
+def application(settings: "Settings", *, background: bool = True) -> "Application":
     """Return the whole application. Raises BadSettings."""
     from app.web.application import create_app
 
-    return create_app(settings)
+    return create_app(settings, background=background)
 
 
 def settings_of(*, serves: bool = False, **given: object) -> "Settings":
@@ -234,7 +234,7 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
                     raise CommandFailed(
                         f"the database is at revision {at}, but this version needs {needed}. Run: {PROGRAM} migrate"
                     )
-            app = application(settings)
+            app = application(settings, background=False)  # a command answers, and does no work that it did not begin
         except (Newer, Unavailable) as why:
             raise CommandFailed(str(why)) from None
         except BadSettings as why:
@@ -243,7 +243,6 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
         async def door(scope: "Scope", receive: "Receive", send: "Send") -> None:
             await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
-        lifespan = Lifespan(app)
         client = InProcessClient(door)
 
         def begin(*given: Any, **named: Any) -> Callable[[], InProcessResponse]:
@@ -267,7 +266,10 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
             finally:
                 runner.run(asked.__aexit__(None, None, None))
 
-        runner.run(lifespan.__aenter__())
+        try:
+            runner.run(app.service.open())
+        except Exception as fault:  # whatever it is: whoever waits for an answer must get one
+            raise CommandFailed(f"the registry could not start: {type(fault).__name__}: {fault}") from None
         gc.freeze()
         loading.close()
         try:
@@ -279,39 +281,4 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
                 stream=stream,
             )
         finally:
-            runner.run(lifespan.__aexit__())
-
-
-class Lifespan:
-    """Enters and leaves an application's lifespan, as a server does. Raises CommandFailed when it cannot start."""
-
-    def __init__(self, app: "ASGIApp") -> None:
-        self._app = app
-        self._to: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._from: asyncio.Queue[Any] = asyncio.Queue()
-
-    async def __aenter__(self) -> Self:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-
-        async def live() -> None:
-            try:
-                await self._app(scope, self._to.get, self._from.put)
-            except Exception as fault:  # whatever it is: who waits for an answer must get one
-                await self._from.put({"type": "lifespan.failed", "message": f"{type(fault).__name__}: {fault}"})
-
-        self._task = asyncio.create_task(live())
-        await self._say("startup")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._say("shutdown")
-        await self._task
-
-    async def _say(self, what: str) -> None:
-        await self._to.put({"type": f"lifespan.{what}"})
-        said = await self._from.get()
-        if said["type"] != f"lifespan.{what}.complete":
-            words = str(said.get("message", "")).strip().splitlines() or ["it ended"]
-            raise CommandFailed(
-                f"the registry could not {'start' if what == 'startup' else 'end cleanly'}: {words[-1]}"
-            )
+            runner.run(app.service.close())

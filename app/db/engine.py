@@ -103,7 +103,22 @@ class Store:
         if self._reader is not self._writer and self._reader.is_connected:
             await self._reader.disconnect()
         if self._writer.is_connected:
+            if self.fault:
+                await self._empty_log()
             await self._writer.disconnect()
+
+    async def _empty_log(self) -> None:
+        """Brings home what is committed to a file that has lost its name; SQLite leaves that to others.
+
+        Else the log would be read as that of the file that is there now, and spoil it.
+        """
+        try:
+            async with self._writer.connection() as connection:
+                await connection.raw_connection.run(
+                    lambda raw: raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                )
+        except sqlite3.Error as fault:
+            log.error("the database could not be closed well", reason=str(fault))
 
     async def all(self, sql: str, **values: Any) -> list[Row]:
         """Return every row of a read. Raises Unavailable, Rejected."""

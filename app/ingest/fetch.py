@@ -9,6 +9,7 @@ from app.base import clock
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.retry_delay import doubled
+from app.base.spans import trace
 from app.base.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Loop
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
@@ -69,7 +70,9 @@ class FetchWorker:
         ends = monotonic() + CLAIM
         for failures in count():
             try:
-                await self.fetch(row)
+                with trace("fetch") as whole:
+                    whole.set(delivery_id=row["delivery_id"], source_id=row["source_id"], attempt=row["attempts"] + 1)
+                    whole.set(outcome=await self._fetch(row))
                 return
             except (Unavailable, Busy) as fault:
                 if failures == 0:
@@ -82,17 +85,20 @@ class FetchWorker:
                 return
             await self.loop.rest(wait)
 
-    async def fetch(self, row: Row) -> None:
-        """Read the document of a claimed delivery, and commit its content, or the time of the next attempt."""
+    async def _fetch(self, row: Row) -> Outcome:
+        """Read the document of a claimed delivery, and commit its content, or the time of the next attempt.
+
+        Returns the delivery's outcome after it.
+        """
         account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:
             kept = await self._retry.kept(account_id, delivery_id)
         except NotRecorded as why:
             await fetches.give_up(self._store, account_id, delivery_id, f"not fetched: {why}")
-            return
+            return Outcome.UNFETCHED
         if kept is None:  # pruned meanwhile
             await fetches.give_up(self._store, account_id, delivery_id, "")
-            return
+            return Outcome.UNFETCHED
         asked_at = clock.now()
         rec = kept.read()
         if rec.outcome is Outcome.FETCHING:  # today's adapter may read it otherwise
@@ -101,10 +107,10 @@ class FetchWorker:
             except Unfetched as why:
                 if not why.final and row["attempts"] + 1 < MOST_ATTEMPTS:
                     await self._again(row, why)
-                    return
+                    return Outcome.FETCHING
                 rec = kept.read(why)
         rec.asked_at = asked_at
-        await self._retry.commit(rec)
+        return (await self._retry.commit(rec)).outcome
 
     async def _document(self, source: Source, path: str) -> bytes:
         api = source.adapter.api

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from app.base.log import log
 from app.base.outcome import Outcome
+from app.base.spans import Span, span, trace
 from app.db.engine import Rejected, Store, Unavailable
 from app.store.delivery_commit import commit_batch
 from app.store.delivery_record import Receipt, Record
@@ -33,7 +34,8 @@ class Busy(Exception):
     """
 
 
-_Waiting = tuple[Record, "asyncio.Future[Receipt]"]
+# A delivery, what its sender waits for, and the span of that wait.
+_Waiting = tuple[Record, "asyncio.Future[Receipt]", Span]
 
 
 class GroupCommit:
@@ -82,13 +84,17 @@ class GroupCommit:
         if len(self._waiting) >= MOST_WAITING or self._ending:
             raise Busy("too many deliveries are waiting")
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((rec, done))
-        self._came.set()
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                return await done
-        except TimeoutError:
-            raise Busy(f"not committed within {ANSWER_WITHIN:g} seconds") from None
+        with span("commit.wait") as wait:
+            wait.set(delivery_id=rec.delivery_id, source_id=rec.source_id, kind=rec.kind)
+            self._waiting.append((rec, done, wait))
+            self._came.set()
+            try:
+                async with asyncio.timeout(ANSWER_WITHIN):
+                    receipt = await done
+            except TimeoutError:
+                raise Busy(f"not committed within {ANSWER_WITHIN:g} seconds") from None
+            wait.set(outcome=receipt.outcome)
+            return receipt
 
     async def _run(self) -> None:
         while True:
@@ -103,9 +109,9 @@ class GroupCommit:
         """Return the next batch, without deliveries that nobody waits for any more."""
         batch: list[_Waiting] = []
         while self._waiting and len(batch) < MOST_AT_ONCE:
-            rec, done = self._waiting.popleft()
-            if not done.done():
-                batch.append((rec, done))
+            waiting = self._waiting.popleft()
+            if not waiting[1].done():
+                batch.append(waiting)
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:
@@ -114,7 +120,7 @@ class GroupCommit:
         A delivery whose values cannot be stored is recorded as unreadable, if the others can be stored.
         """
         committed, refused = await self._in_halves(batch)
-        for (rec, done), fault in refused:
+        for (rec, done, wait), fault in refused:
             values = isinstance(fault, Rejected)
             log.error(
                 "a delivery cannot be committed",
@@ -132,22 +138,25 @@ class GroupCommit:
                     reason="the registry could not store what this says",
                     notes=[],
                 )
-                if not (await self._in_halves([(unreadable, done)]))[1]:
+                if not (await self._in_halves([(unreadable, done, wait)]))[1]:
                     continue
             if committed:
-                _answer_busy([(rec, done)])
+                _answer_busy([(rec, done, wait)])
             else:
-                self._failed([(rec, done)], f"a delivery cannot be stored: {type(fault).__name__}")
+                self._failed([(rec, done, wait)], f"a delivery cannot be stored: {type(fault).__name__}")
 
     async def _in_halves(self, batch: list[_Waiting]) -> tuple[int, list[tuple[_Waiting, Exception]]]:
         """Commit the batch, or its halves, until what cannot be committed stands alone.
 
         Returns how many were committed, and what was not.
         """
-        records = [rec for rec, _ in batch]
+        records = [rec for rec, _, _ in batch]
         begun = time.perf_counter()
         try:
-            receipts = await self._store.commit(lambda: commit_batch(records), patience=STATEMENT_WITHIN)
+            # A trace of its own, for it belongs to many: linked to each of those that wait, and they to it.
+            with trace("commit", links=[wait for _, _, wait in batch]) as commit:
+                commit.set(batch_size=len(batch))
+                receipts = await self._store.commit(lambda: commit_batch(records), patience=STATEMENT_WITHIN)
         except Unavailable as fault:
             self._failed(batch, str(fault)[:300])
             return 0, []
@@ -161,7 +170,7 @@ class GroupCommit:
         if any(rec.outcome is Outcome.FETCHING for rec in records):
             self.to_fetch.set()
         took = time.perf_counter() - begun
-        for (_, done), receipt in zip(batch, receipts, strict=True):
+        for (_, done, _), receipt in zip(batch, receipts, strict=True):
             if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
                 done.set_result(receipt)
         self._tell(records, receipts, took)
@@ -185,6 +194,6 @@ class GroupCommit:
 
 
 def _answer_busy(batch: list[_Waiting]) -> None:
-    for _, done in batch:
+    for _, done, _ in batch:
         if not done.done():
             done.set_exception(Busy("the database cannot commit"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from adapters.contract import Delivery, Unverified
 from app.base import clock
 from app.base.outcome import ANSWERS, Outcome
+from app.base.spans import span
 from app.base.vault import Sealed
 from app.db.engine import Unavailable
 from app.ingest.group_commit import Busy, GroupCommit
@@ -17,12 +18,17 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """Holds the answer to a sender. `orders` and `delivery_id` are set only once they are on disk."""
+    """Holds the answer to a sender. `orders` and `delivery_id` are set only once they are on disk.
+
+    `kind` and `reason` (why it was rejected) are for the trace; the sender does not get them.
+    """
 
     outcome: Outcome
     delivery_id: str | None = None
     orders: tuple[str, ...] = ()
     body: str | None = None  # where a platform insists on a certain answer
+    kind: str | None = None
+    reason: str | None = None
 
     @property
     def status(self) -> int:
@@ -45,8 +51,7 @@ class Receiver:
         if source is None:
             return WebhookAnswer(Outcome.NOT_FOUND)
         if not (source.enabled and source.account_enabled):
-            self.refuse(source, Outcome.DISABLED, "source_off" if not source.enabled else "registry_off")
-            return WebhookAnswer(Outcome.DISABLED)
+            return self.refuse(source, Outcome.DISABLED, "source_off" if not source.enabled else "registry_off")
         return source
 
     async def receive(self, source: Source, headers: RawHeaders, query_string: bytes, body: bytes) -> WebhookAnswer:
@@ -60,16 +65,17 @@ class Receiver:
                 Outcome.IGNORED, body=source.adapter.answer
             )  # unsigned, so nothing of it is believed or kept
         try:
-            proven_by = self.prove(source, delivery, received_at)
+            with span("delivery.proof"):
+                proven_by = self.prove(source, delivery, received_at)
         except Unverified as why:
-            self.refuse(source, Outcome.UNVERIFIED, why.reason, delivery)
-            return WebhookAnswer(Outcome.UNVERIFIED)
-        rec = self.read(source, delivery, received_at, proven_by=proven_by)
+            return self.refuse(source, Outcome.UNVERIFIED, why.reason, delivery)
+        with span("delivery.reading"):
+            rec = read(source, delivery, received_at, proven_by=proven_by)
         try:
             receipt = await self._group_commit.commit(rec)
         except Busy:
-            return WebhookAnswer(Outcome.BUSY)
-        return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer)
+            return WebhookAnswer(Outcome.BUSY, kind=rec.kind)
+        return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer, rec.kind)
 
     def prove(self, source: Source, delivery: Delivery, received_at: int) -> str:
         """Return the secret that the signature was made with. Raises Unverified."""
@@ -77,8 +83,7 @@ class Receiver:
             delivery, source.usable_secrets(received_at), delivery.received_at
         )
 
-    read = staticmethod(read)  # what it says, as the group commit takes it
-
-    def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> None:
-        """Count a rejected delivery."""
+    def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> WebhookAnswer:
+        """Count a rejected delivery and return the answer."""
         self._refused.count(source.account_id, source.id, outcome, reason, delivery.headers if delivery else {})
+        return WebhookAnswer(outcome, reason=reason)

@@ -6,11 +6,13 @@ import time
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pydantic_core
 
 from adapters.contract import Api, Unfetched
 from app.base.retry_delay import asked_to_wait
+from app.base.spans import span
 
 if TYPE_CHECKING:
     import httpx
@@ -52,6 +54,11 @@ class SourceApi:
     async def read(self, api: Api, options: Any, key: str, path: str) -> bytes:
         """Return the document at this path of the source's API. Raises Unfetched."""
         origin = api.origin_for(options)
+        with span("fetch.read", "client") as asked:
+            asked.set(server_address=urlsplit(origin).hostname)  # the origin alone: the path holds what a payload named
+            return await self._read(api, options, key, origin, path)
+
+    async def _read(self, api: Api, options: Any, key: str, origin: str, path: str) -> bytes:
         try:
             async with asyncio.timeout(WHOLE):
                 if api.token_path is None:

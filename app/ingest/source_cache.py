@@ -93,10 +93,13 @@ class _Cached(Generic[T]):
             if self._asking.get(word) is mine:
                 del self._asking[word]
 
-    def forget(self) -> None:
-        """Drop everything, also look-ups that are running."""
-        self._known.clear()
-        self._asking.clear()
+    def forget(self, word: str | None = None) -> None:
+        """Drop one result, or everything; also look-ups that are running."""
+        for remembered in (self._known, self._asking):
+            if word is None:
+                remembered.clear()
+            else:
+                remembered.pop(word, None)
 
 
 class SourceCache:
@@ -129,8 +132,17 @@ class SourceCache:
         account_id, _, token_id = word.partition("/")
         return await accounts.bearer_of(self._store, account_id, token_id)
 
+    async def fresh(self, source_id: str) -> Source | None:
+        """Return the source as it is in the store now. Raises Unavailable, Sealed."""
+        self.forget_source(source_id)
+        return await self.source(source_id)
+
+    def forget_source(self, source_id: str) -> None:
+        """Drop one source: this process has changed it."""
+        self._sources.forget(source_id)
+
     def forget(self) -> None:
-        """Drop everything: this process has changed something."""
+        """Drop everything: this process has changed an account, a token, or what seals every secret."""
         self._sources.forget()
         self._bearers.forget()
         self._sessions.forget()

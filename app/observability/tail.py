@@ -19,13 +19,12 @@ from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.store import deliveries
-from app.store.deliveries import DeliveryFilter
+from app.store.deliveries import SLACK, DeliveryFilter
 from app.store.delivery_record import Receipt, Record
 
 LONGEST = 500  # deliveries that wait for a watcher
 PACE = 0.25  # seconds from one time that a watcher is told to the next; the first after a silence is told at once
 EVERY = 1.0  # seconds between two looks at what other processes have committed; only on PostgreSQL, only with watchers
-LATE = 5_000_000  # microseconds by which a delivery may be committed after one that came later
 SETTLES = 0.1  # seconds within which what this process commits itself is told
 AT_ONCE = 1000  # deliveries that one look takes in, the newest
 
@@ -186,7 +185,7 @@ class Tail:
             self._since = now()
             return EVERY
         for account_id in self._accounts():
-            than = first_id("dlv", max(self._since, now() - LATE))
+            than = first_id("dlv", max(self._since, now() - SLACK))
             ids = await deliveries.newest_ids(self._store, account_id, than=than, limit=AT_ONCE)
             if ids:
                 gap = len(ids) == AT_ONCE and ids[-1] > self._upto.get(account_id, than)

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base.ids import first_id
+from app.base.ids import first_id, made_at
 from app.db.engine import Store, among
 from app.db.statements import Row
 from app.store.delivery_record import unpacked
 
-SLACK = 10_000_000  # microseconds between a delivery's arrival and its id, at most, a clock that is set included
-
+# Microseconds between a delivery's arrival, its id and its commit, at most; a clock that is set included. Its id is given on
+# arrival, and commits overtake each other: whoever follows the log by ids looks so far back each time.
+SLACK = 10_000_000
 
 COLUMNS = ("source_id", "outcome", "kind", "external_id")  # that a filter may ask to be equal
 
@@ -111,6 +112,12 @@ async def newer(store: Store, account_id: str, wanted: DeliveryFilter, *, than: 
         **values,
     )
     return [as_read(row) for row in rows]
+
+
+def before(delivery_id: str) -> str:
+    """Return the smallest id that a delivery committed after this one may have."""
+    made = made_at(delivery_id)
+    return delivery_id if made is None else first_id("dlv", made - SLACK)
 
 
 async def newest_ids(store: Store, account_id: str, *, than: str, limit: int) -> list[str]:

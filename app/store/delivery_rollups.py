@@ -260,8 +260,9 @@ async def differences(store: Store, since: int) -> list[Row]:
     )
     # An id is made a moment after its delivery came, which may have been in the hour before.
     pruned = {
-        (row["account_id"], row["source_id"], hour_of(made_at(row["id"]) - before))
+        (row["account_id"], row["source_id"], hour_of(made - before))
         for row in gone
+        if (made := made_at(row["id"])) is not None
         for before in (0, MINUTE)
     }
     return [row for row in found if (row["account_id"], row["source_id"], row["hour"]) not in pruned]

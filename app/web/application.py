@@ -42,12 +42,14 @@ from app.web.http import health, openapi, reference, serializers, static
 from app.web.http.errors import Problem, answer_problem
 
 
-def create_app(settings: Settings, *, group_commit: Callable[[Store], GroupCommit] = GroupCommit) -> "Application":
+def create_app(
+    settings: Settings, *, group_commit: Callable[[Store], GroupCommit] = GroupCommit, background: bool = True
+) -> "Application":
     """Return the whole service as one ASGI application. Raises BadSettings.
 
     `group_commit` is replaced by the benchmark that stores nothing.
     """
-    service = Service(settings, shown=serializers.order, group_commit=group_commit)
+    service = Service(settings, shown=serializers.order, group_commit=group_commit, background=background)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -99,10 +101,6 @@ class Application:
         self.service = service
         self._api: ASGIApp = api
         self._webhooks: ASGIApp = Webhooks(service)
-        if service.spans:
-            from app.web.http.tracing import traced
-
-            self._webhooks = traced(self._webhooks, service.spans)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or the lifespan."""

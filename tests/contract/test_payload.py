@@ -151,11 +151,16 @@ class Entry(Payload):
     at: Iso | None = None
 
 
+class Deep(Payload):
+    amount: int = path("price.gross.amount", otherwise=...)
+
+
 class Sold(Payload):
     id: str
     total: int
     at: Iso | None = None
     entries: ListOf[Entry] = ()
+    deep: ListOf[Deep] = ()
 
 
 @pytest.mark.parametrize(
@@ -166,6 +171,7 @@ class Sold(Payload):
         {"entries": "none"},
         {"entries": [{"id": "1", "at": "x"}]},
         {"entries": [{"at": "2026-11-20T13:00:00Z"}, {"id": "1"}, {}]},
+        {"entries": [{"id": "1"}], "deep": [{"price": {"gross": {}}}, {"price": None}]},
     ],
 )
 def test_what_a_model_can_be_without_is_left_out_when_it_cannot_be_read(fault: dict[str, object]) -> None:

@@ -10,6 +10,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from app.cli.commands import contacts as people
+from app.cli.filters import ORDERS, Where, filtered
 from app.cli.output import Account, CommandFailed, Json, Misuse, command, facts, group, plain
 
 main = group("Files.")
@@ -89,20 +90,12 @@ def contacts_import(
     "export --account acme --format csv --since 2026-01-01 > orders.csv",
     "export --account acme --contacts --format jsonl > contacts.jsonl",
 )
+@filtered(ORDERS)
 def export(
     account: Account = None,
-    contact: Annotated[Text, typer.Option("--contact", help="Only of this contact: its id (cnt_…) or CRM id.")] = None,
     form: ExportForm = "csv",
-    deal: Annotated[Text, typer.Option("--deal", help="Only on this deal.")] = None,
-    status: Annotated[Text, typer.Option("--status")] = None,
-    origin: Annotated[Text, typer.Option("--origin")] = None,
-    source: Annotated[Text, typer.Option("--source", help="Only of this source.")] = None,
-    currency: Annotated[Text, typer.Option("--currency")] = None,
-    since: Annotated[
-        Text, typer.Option("--since", help="Ordered from this time on: ISO 8601, or 24h, 7d for that long ago.")
-    ] = None,
-    until: Annotated[Text, typer.Option("--until", help="Ordered before this time.")] = None,
-    q: Annotated[Text, typer.Option("--q", help="Only with this text in the title, or this external id.")] = None,
+    *,
+    where: Where,
     contacts: Annotated[
         bool, typer.Option("--contacts", help="Export contacts with their identities instead of orders.")
     ] = False,
@@ -111,12 +104,9 @@ def export(
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Export orders or contacts. The file can be imported again, here or in another registry."""
-    query = {
-        "contact": contact, "deal_id": deal, "status": status, "origin": origin, "source_id": source,
-        "currency": currency, "since": since, "until": until, "q": q, "excel": excel or None,
-    }  # fmt: skip
-    if contacts and any(value is not None for name, value in query.items() if name != "excel"):
+    if contacts and where:
         raise Misuse("--contacts exports all contacts: the filters are for orders only")
+    query = where | ({"excel": True} if excel else {})
     _export("contacts" if contacts else "orders", "jsonl" if json else form, account, query, output)
 
 

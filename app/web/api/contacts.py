@@ -14,9 +14,10 @@ from app.base.identity import document, email, identities, phone
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import accounts, contacts, orders
-from app.web.api.orders import OrderQuery, list_orders, wanted
+from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.filters import PurchaseFilters, order_filter
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor, route
 from app.web.http.schemas import (
     ConflictOfContact,
@@ -215,9 +216,8 @@ async def summary(asked: ApiRequest) -> Response:
     """Show the contact's totals per currency, computed from the orders."""
     row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
     asked.query(Query)
-    rows = await orders.summary(
-        asked.service.store, asked.account_id, await wanted(asked, OrderQuery(), contact_id=row["id"])
-    )
+    filtered = await order_filter(asked, PurchaseFilters(), contact_id=row["id"])
+    rows = await orders.summary(asked.service.store, asked.account_id, filtered)
     return answer({"contact_id": row["id"], "currencies": [sums(one) for one in rows]})
 
 

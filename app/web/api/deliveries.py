@@ -1,82 +1,49 @@
 """The delivery log: what came in, and what became of it."""
 
 import base64
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import Field
 from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
 from app.base.clock import iso
-from app.base.outcome import RECORDED, Outcome
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.ingest.reprocess import NotRecorded
 from app.observability.diff import FieldChange, changes
-from app.store import contacts, deliveries, orders, sources
+from app.store import deliveries, orders, sources
 from app.store.delivery_search import search
-from app.web.api.orders import Since, moment_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, not_found
+from app.web.http.filters import DeliveryFilters, delivery_filter
 from app.web.http.request import ApiRequest, Body, Page, Query, Stream, after, answer, cursor, page_of, route
 from app.web.http.schemas import DeliveryResponse, DeliveryWhole, Listed, Opened, RetriedResponse, SourceNamed
 
 
-def _recorded(outcome: Outcome) -> Outcome:
-    if outcome not in RECORDED:
-        raise ValueError(
-            "is not kept in the log (refused and repeated deliveries are only counted: GET /v1/stats, and the source)"
-        )
-    return outcome
-
-
-# What the log can be asked for: the outcomes that it keeps.
-Recorded = Annotated[
-    Outcome, AfterValidator(_recorded), WithJsonSchema({"type": "string", "enum": sorted(map(str, RECORDED))})
-]
-
-
-class DeliveryQuery(Page):
+class DeliveryQuery(Page, DeliveryFilters):
     """The filters of the log."""
 
-    source_id: str | None = Field(None, max_length=64)
-    outcome: Recorded | None = None
-    kind: str | None = Field(None, max_length=200)
-    external_id: str | None = Field(None, max_length=255)
-    contact: str | None = Field(None, max_length=255)
-    since: Since | None = None
-    until: Since | None = None
-    q: str | None = Field(None, max_length=200)
     newer_than: str | None = Field(None, max_length=64)
+    overlap: bool = False
 
 
 async def index(asked: ApiRequest) -> Response:
     """List deliveries, newest first. With `newer_than` (a delivery's id): what came after it, oldest first.
+
+    Deliveries that arrive together may be stored in another order. To poll for newer ones, add `overlap`: it starts some
+    seconds before `newer_than`. Skip the rows that you have seen.
 
     Rare matches are searched a bounded number of rows at a time: a page may hold fewer rows than `limit`, even none,
     and still have a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those with the
     text in their reason.
     """
     query = asked.query(DeliveryQuery)
-    store, contact_id = asked.service.store, None
-    if query.contact:
-        found = await contacts.find(store, asked.account_id, query.contact)
-        if found is None:
-            return answer({"data": [], "next_cursor": None})
-        contact_id = found["id"]
-    wanted = deliveries.DeliveryFilter(
-        source_id=query.source_id,
-        outcome=query.outcome,
-        kind=query.kind,
-        external_id=query.external_id,
-        contact_id=contact_id,
-        since=moment_of(query.since),
-        until=moment_of(query.until),
-        q=query.q,
-    )
+    store, wanted = asked.service.store, await delivery_filter(asked, query)
     if query.newer_than is not None:
-        rows = await deliveries.newer(store, asked.account_id, wanted, than=query.newer_than, limit=query.limit)
+        than = deliveries.before(query.newer_than) if query.overlap else query.newer_than
+        rows = await deliveries.newer(store, asked.account_id, wanted, than=than, limit=query.limit)
         return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": None})
     rows, place = await search(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
     following = None if place is None else cursor(place)

@@ -13,8 +13,8 @@ from app.base.roles import Permission
 from app.base.tabular import BETWEEN, CONTACT_COLUMNS, CSV, JSONL, MEDIA, ORDER_COLUMNS, guarded
 from app.db.statements import Row, to_json
 from app.store import contacts, orders
-from app.web.api.orders import AllOrdersFilters, wanted
 from app.web.http import serializers
+from app.web.http.filters import AllOrdersFilters, order_filter
 from app.web.http.request import ApiRequest, Query, Stream, route
 from app.web.http.visibility import wallet_of
 
@@ -56,17 +56,15 @@ async def orders_jsonl(asked: ApiRequest) -> Response:
 async def _orders(asked: ApiRequest, form: str) -> Response:
     query = asked.query(OrderExportQuery)
     store, account_id = asked.service.store, asked.account_id
-    person = await contacts.find(store, account_id, query.contact) if query.contact else None
-    nobody, contact_id = bool(query.contact) and person is None, person["id"] if person else None
-    which = await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id, q=query.q)
+    wanted = await order_filter(asked, query)
 
     async def page(after: str) -> tuple[list[Row], str | None]:
-        return ([], None) if nobody else await orders.scan(store, account_id, which, after=after, limit=PAGE)
+        return await orders.scan(store, account_id, wanted, after=after, limit=PAGE)
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         ids = sorted({row["contact_id"] for row in rows if row["contact_id"]})
         people = {row["id"]: row for row in await contacts.among_ids(store, account_id, ids)}
-        owner = which.wallet_of
+        owner = wanted.wallet_of
         seen = [one for one in ids if owner is None or (one in people and people[one]["owner_id"] == owner)]
         known: dict[str, list[tuple[str, str]]] = {one: [] for one in seen}
         for row in await contacts.identities_of(store, account_id, seen):

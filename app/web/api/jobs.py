@@ -16,10 +16,9 @@ from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, jobs
 from app.store.deliveries import DeliveryFilter
-from app.web.api.deliveries import Recorded
-from app.web.api.orders import Since, moment_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.filters import NOBODY, DeliveryFilters, Since, delivery_filter, moment_of
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of, route
 
 LOOK_AGAIN = 0.1  # seconds between two looks at a job that somebody waits for
@@ -45,17 +44,8 @@ class State(StrEnum):
 ENDED = frozenset({State.DONE, State.STOPPED, State.FAILED})
 
 
-class DeliveryFilterBody(Body):
+class DeliveryFilterBody(Body, DeliveryFilters):
     """Which deliveries: the fields of `GET /v1/deliveries`. All given fields must match."""
-
-    source_id: str | None = Field(None, max_length=64)
-    outcome: Recorded | None = None
-    kind: str | None = Field(None, max_length=200)
-    external_id: str | None = Field(None, max_length=255)
-    contact: str | None = Field(None, max_length=255)
-    since: Since | None = None
-    until: Since | None = None
-    q: str | None = Field(None, max_length=200)
 
 
 class RetryBody(Body):
@@ -159,23 +149,9 @@ class ChangesAnswer(TypedDict):
 async def retry(asked: ApiRequest) -> Response:
     """Retry all deliveries that match a filter, in the background. With `dry_run`: only count them."""
     body = await asked.body(RetryBody)
-    given = body.filter
-    contact_id = None
-    if given.contact is not None:
-        found = await contacts.find(asked.service.store, asked.account_id, given.contact)
-        if found is None:
-            raise invalid("filter.contact", "there is no such contact")
-        contact_id = found["id"]
-    wanted = DeliveryFilter(
-        source_id=given.source_id,
-        outcome=given.outcome,
-        kind=given.kind,
-        external_id=given.external_id,
-        contact_id=contact_id,
-        since=moment_of(given.since),
-        until=moment_of(given.until),
-        q=given.q,
-    )
+    wanted = await delivery_filter(asked, body.filter)
+    if wanted.contact_id == NOBODY:
+        raise invalid("filter.contact", "there is no such contact")
     if body.dry_run:
         return answer({"count": await asked.service.jobs.count(asked.account_id, wanted), "dry_run": True})
     return await _begun(asked, Kind.RETRY, wanted, dry_run=False)

@@ -4,6 +4,7 @@ With owner privacy, a rep's report covers what the rep owns and nothing else.
 """
 
 import re
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -14,16 +15,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from adapters.contract import Money, Origin, Unreadable
+from adapters.contract import Money, Unreadable
 from app.base import clock
 from app.base.clock import iso
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.store import accounts, contacts, order_reports
+from app.store import accounts, order_reports
 from app.web.api.contacts import sums
-from app.web.api.orders import Code, OrderQuery, Since, wanted
 from app.web.http import serializers
 from app.web.http.errors import invalid, not_found
+from app.web.http.filters import Code, PurchaseFilters, ReportFilters, order_filter
 from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of, route
 from app.web.http.schemas import SumsResponse
 
@@ -43,25 +44,19 @@ def _a_zone(name: str) -> str:
     return name
 
 
-class ReportQuery(OrderQuery):
+class ReportQuery(Page, ReportFilters):
     """The filters of the list of orders, the grouping, and the time zone of months."""
 
     group_by: Literal["month", "status", "currency", "origin", "source", "deal", "owner"] = "month"
-    contact: str | None = Field(None, max_length=255)
-    deal_id: str | None = Field(None, max_length=255)
     zone: Annotated[str, AfterValidator(_a_zone)] = Field(
         "UTC", max_length=64, description="where months begin: UTC, or such as America/Sao_Paulo"
     )
 
 
-class BuyersQuery(Page):
+class BuyersQuery(Page, PurchaseFilters):
     """Which orders count, and four ascending limits for each score."""
 
     currency: Code | None = Field(None, description="one currency at a time; the account's own when none is named")
-    origin: Origin | None = None
-    source_id: str | None = Field(None, max_length=64)
-    since: Since | None = None
-    until: Since | None = None
     recency: Steps = Field("30,90,180,365", description="days since the last purchase; fewer is better")
     frequency: Steps = Field("2,3,5,10", description="paid orders")
     money: Steps | None = Field(None, description="net sums; else 1, 2, 5 and 10 times the average order value")
@@ -142,18 +137,12 @@ async def of_orders(asked: ApiRequest) -> Response:
     if place is not None and query.group_by == "month" and not re.fullmatch(r"(19|2[0-2])\d\d-(0[1-9]|1[0-2])", place):
         raise invalid("cursor", "is not one that this list gave")
     shown: dict[str, Any] = {"group_by": query.group_by, "zone": query.zone}
-    zone, contact_id = ZoneInfo(query.zone), None
-    if query.contact:
-        found = await contacts.find(asked.service.store, asked.account_id, query.contact)
-        if found is None:
-            return answer(shown | {"data": [], "next_cursor": None})
-        contact_id = found["id"]
     groups = await order_reports.by(
         asked.service.store,
         asked.account_id,
-        await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id),
+        await order_filter(asked, query),
         query.group_by,
-        zone=zone,
+        zone=ZoneInfo(query.zone),
         after=place,
         limit=query.limit + 1,
     )
@@ -194,15 +183,8 @@ async def of_contacts(asked: ApiRequest) -> Response:
     store, account = asked.service.store, await accounts.find(asked.service.store, asked.account_id)
     if account is None:
         raise not_found("account")
-    orders_query = OrderQuery(
-        currency=query.currency or account["default_currency"],
-        origin=query.origin,
-        source_id=query.source_id,
-        since=query.since,
-        until=query.until,
-    )
-    filtered = await wanted(asked, orders_query)
-    currency = filtered.currency or account["default_currency"]
+    currency = query.currency or account["default_currency"]
+    filtered = replace(await order_filter(asked, query), currency=currency)
     # The first page's moment and average hold for all pages, so that one rule does.
     place = after(query.cursor, str, int, int, int)
     if place is None:

@@ -141,8 +141,7 @@ async def _row(asked: ApiRequest) -> Row:
 async def source_of(asked: ApiRequest) -> Source:
     """Return the source as intake knows it, straight from the store."""
     await _row(asked)
-    asked.service.source_cache.forget()
-    source = await asked.service.source_cache.source(asked.path("source"))
+    source = await asked.service.source_cache.fresh(asked.path("source"))
     if source is None:
         raise not_found("source")
     return source
@@ -176,7 +175,7 @@ async def make(asked: ApiRequest) -> Response:
         sealed_key=seal(given.key) if given.key else None,
         sealed_secret=seal(secret) if secret else None,
     )
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(source_id)
     row = await sources.find(asked.service.store, asked.account_id, source_id)
     (known,) = await _serialize(asked, [row] if row else [])
     shown: SourceMadeResponse = {
@@ -241,7 +240,7 @@ async def change(asked: ApiRequest) -> Response:
         changes["key"] = asked.service.vault.seal(changes["key"])
     store = asked.service.store
     await sources.change(store, asked.account_id, row["id"], changes)
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(row["id"])
     if "key" in changes:  # what the old key was refused for is asked again
         await fetches.new_key(store, asked.account_id, row["id"], clock.now(), THE_KEY)
         asked.service.group_commit.to_fetch.set()
@@ -252,7 +251,7 @@ async def delete(asked: ApiRequest) -> Response:
     """Delete a source. Its deliveries and orders stay."""
     row = await _row(asked)
     await sources.change(asked.service.store, asked.account_id, row["id"], {"deleted_at": clock.now()})
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(row["id"])
     return Response(status_code=204)
 
 
@@ -267,7 +266,7 @@ async def rotate(asked: ApiRequest) -> Response:
     secret_id = await sources.add_secret(
         asked.service.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
     )
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(row["id"])
     shown: SecretMadeResponse = {
         "id": secret_id,
         "secret": secret if given.secret is None else None,
@@ -293,7 +292,7 @@ async def revoke(asked: ApiRequest) -> Response:
     row = await _row(asked)
     if not await sources.revoke_secret(asked.service.store, asked.account_id, row["id"], asked.path("secret")):
         raise not_found("secret")
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(row["id"])
     return Response(status_code=204)
 
 

@@ -11,9 +11,9 @@ from app.db.engine import Unavailable
 from app.observability import alerts
 from app.service import Service
 from app.store import sources
-from app.web.api.orders import Since, moment_of
 from app.web.http.authentication import identify, is_operator
 from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.filters import Since, moment_of
 from app.web.http.request import ApiRequest, Query, Stream, answer, open_route, route
 from app.web.http.schemas import StatsResponse
 
