@@ -140,9 +140,9 @@ def with_adapter(house: House, adapter: Adapter[Any]) -> Iterator[None]:
     load, service = adapters.load, house.service
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adapters, "load", lambda name: adapter if name == adapter.name else load(name))
-        service.directory.forget()
+        service.source_cache.forget()
         yield
-    service.directory.forget()
+    service.source_cache.forget()
 
 
 async def new_account(house: House) -> None:
