@@ -293,12 +293,13 @@ class OrderAggregates:
     ) -> tuple[str | None, bool]:
         if folded.contact_id:
             return self._survivor(order.account_id, folded.contact_id), False
-        contact_id, conflict = contacts.find(order.account_id, folded.identities)
+        contact_id, conflict = contacts.find(order.account_id, folded.identities, folded.name)
         if contact_id is None and folded.identities and not hold:
             contact_id = contacts.make(order.account_id, folded.name, folded.identities)
         if contact_id is None:
             return order.columns.get("contact_id"), conflict
         contacts.teach(order.account_id, contact_id, folded.identities, order.source_id)
+        contacts.name(order.account_id, contact_id, folded.name)
         return contact_id, conflict
 
     def settle(self, contacts: ContactResolution) -> None:
