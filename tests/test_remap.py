@@ -63,8 +63,13 @@ def _glued(order: Order, event: Event[Any]) -> Iterable[Order]:
 
 
 def _cents(order: Order, event: Event[Any]) -> Iterable[Order]:
-    value = order.value and Money(minor=order.value.minor * 100, currency=order.value.currency)
-    yield replace(order, value=value)
+    yield replace(
+        order,
+        bills=tuple(
+            replace(bill, value=bill.value and Money(minor=bill.value.minor * 100, currency=bill.value.currency))
+            for bill in order.bills
+        ),
+    )
 
 
 def _also_a_cart(order: Order, event: Event[Any]) -> Iterable[Order]:

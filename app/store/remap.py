@@ -15,6 +15,8 @@ from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_j
 from app.store import outbox
 from app.store.delivery_commit import log_again, names_of
 from app.store.delivery_record import Receipt, Record
+from app.store.order_aggregate import apart
+from app.store.order_list import as_read
 from app.store.outbox import OrderChange
 from app.store.remap_contacts import IdentityRetraction
 from app.store.remap_orders import Regrouping
@@ -84,10 +86,11 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
     for row in aliases:
         orders.setdefault(row["name"], row["order_id"] if row["order_id"] in there else PRUNED)
     keys = {
-        (rec.account_id, orders[said.names[0]], said.at, said.rank, said.digest)
+        (rec.account_id, orders[said.names[0]], *key)
         for rec in records
         for said in rec.statements
         if len({orders.get(name) for name in said.names}) == 1 and said.names[0] in orders
+        for key in ((said.at, said.rank, said.digest), apart(said, rec.delivery_id))
     }
     entries = {
         (row["order_id"], row["at"], row["rank"], row["digest"]): (row["delivery_id"], json.loads(row["said"]))
@@ -137,7 +140,9 @@ def _reads_the_same(
         homes = {orders.get(name) for name in said.names}
         if PRUNED in homes and homes <= {PRUNED, None}:
             continue  # nothing of it is brought back, whatever it says
-        key = (homes.pop() if len(homes) == 1 else None, said.at, said.rank, said.digest)
+        home = homes.pop() if len(homes) == 1 else None
+        own = (home, *apart(said, rec.delivery_id))
+        key = own if own in entries else (home, said.at, said.rank, said.digest)
         if key in said_here:  # twice the same: the first counts
             continue
         said_here.add(key)
@@ -351,7 +356,7 @@ def _described(row: Row | None) -> Row | None:
     """Return the order if anything has described it; else it is not shown."""
     if row is None or row["value"] is None:
         return None
-    return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
+    return as_read(row)
 
 
 def _alike(before: Row | None, after: Row | None) -> bool:
