@@ -69,6 +69,8 @@ from adapters.contract import (
 
 HEADERS = ("saleor-signature", "x-saleor-signature")
 SECRET_KEY = Hmac(header=HEADERS, encoding="hex")
+# How far a payment of the older bodies is when money was taken.
+MOVED = frozenset({"partially_charged", "fully_charged", "partially_refunded", "fully_refunded"})
 JOSE = ["RS256", False, ["b64"]]  # what Saleor writes into a signature's header, and nothing else is taken
 
 
@@ -150,10 +152,6 @@ def _signed(key: tuple[int, int], signature: bytes, message: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
-
-
-# How far a payment of the older bodies is when money was taken.
-MOVED = frozenset({"partially_charged", "fully_charged", "partially_refunded", "fully_refunded"})
 
 
 # -- The order, in GraphQL's spelling or that of the older bodies -------------------------------------------------
@@ -340,7 +338,7 @@ fragment Sale on Order {
         refunds = [Refund(value=back, total=True)] if back and (back.minor or word is not Status.REFUNDED) else []
         if what == "order_refund_confirmation" and told.amount is not None:
             refunds.append(Refund(value=Money.major(told.amount, told.currency)))
-        when = at if what == "order_fully_paid" else payment.modified
+        when = (at if what == "order_fully_paid" else None) or payment.modified
         went_back = word is not Status.PAID or (back and back.minor > 0)  # a payment's time is then that of the refund
         paid = Payment(value=taken, state=PaymentState.TAKEN, at=None if went_back else when)
         items = tuple(_item(line, value.currency if value else None) for line in order.lines)
