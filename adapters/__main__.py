@@ -1,13 +1,15 @@
 """Writes what the documentation says of the adapters: `python -m adapters --write docs/sources.md README.md`.
 
 Each file has some of these blocks, between `<!-- NAME -->` and `<!-- /NAME -->`: `sources`, how each is proven;
-`platforms`, the titles alone; `lives`, what each tells of a sale's life. The number in "31 shop and payment platforms" is counted anew. Without `--write` the table is printed. `tests/test_readme.py` fails when a file is not current.
+`platforms`, the titles alone; `lives`, what each tells of a sale's life. The number in "31 shop and payment platforms" is
+counted anew. Without `--write` the table is printed. `tests/test_readme.py` fails when a file is not current.
 """
 
 import argparse
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ def lives() -> str:
     head = ("name", "one sale is", *STAGE_TITLES.values())
     rows = [head, ("---",) * len(head)]
     for name in adapters.names():
-        if (adapters.files(adapters.__name__) / "samples" / name / "life.toml").is_file():
+        if (files("adapters") / "samples" / name / "life.toml").is_file():
             told = adapters.life(name)
             rows.append((f"`{name}`", str(told["sale"]), *(_stage(told[stage]) for stage in adapters.STAGES)))
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)

@@ -44,12 +44,12 @@ from adapters.contract import (
     Payload,
     Payment,
     PaymentState,
-    Refund,
     StandardWebhooks,
     Status,
     full_name,
     order_title,
     path,
+    refunded_so_far,
     status_map,
     text_key,
 )
@@ -194,7 +194,7 @@ class Bigcommerce(Adapter[Sale]):
             title=order_title(payload.id, items),
             bills=(Bill(value=value),),
             payments=(Payment(value=value, state=state),) if state else (),
-            refunds=(Refund(value=back, total=True),) if back and (back.minor or status is not Status.REFUNDED) else (),
+            refunds=refunded_so_far(back, status),
             ordered_at=payload.date_created,
             customer=_customer(payload),
             items=items or None,
@@ -213,12 +213,12 @@ def _item(line: Line, currency: str | None) -> Item:
 
 
 def _customer(sale: Sale) -> Customer:
-    name = full_name(sale.first_name, sale.last_name)
-    recipient = full_name(sale.recipients_first_name, sale.recipients_last_name)
-    return Customer(
-        name=name or recipient,
+    buyer = Customer(
+        name=full_name(sale.first_name, sale.last_name),
         id=None if sale.customer_id == GUEST else sale.customer_id,
         emails=(sale.email,),
-        phones=(sale.phone or (sale.recipients_phone if name in (None, recipient) else None),),
-        country=sale.country or sale.recipients_country,
+        phones=(sale.phone,),
+        country=sale.country,
     )
+    recipient = full_name(sale.recipients_first_name, sale.recipients_last_name)
+    return buyer.or_recipient(recipient, sale.recipients_phone, sale.recipients_country)

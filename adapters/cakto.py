@@ -14,7 +14,6 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -23,6 +22,7 @@ from pydantic import BeforeValidator
 from adapters.contract import (
     Adapter,
     AnyOf,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -35,6 +35,10 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
     Status,
     body_token,
     order_title,
@@ -111,21 +115,20 @@ class Cakto(Adapter[Notification]):
             status = self.status(event.kind)
             if status is Status.OVERDUE and sale.status == "paid":
                 status = None
-            # The only times Cakto gives are the order's own: each event has one, and a refusal has none.
-            told_at: dict[object, datetime | None] = {
-                Status.PENDING: sale.createdAt,
-                Status.PAID: sale.paidAt,
-                Status.REFUNDED: sale.chargedbackAt if event.kind == "chargeback" else sale.refundedAt,
-            }
             currency = sale.currency or "BRL"
+            total = Money.major(sale.baseAmount if sale.amount is None else sale.amount, currency)
             items = (Item(title=sale.product, unit_value=Money.major(sale.price, currency)),) if sale.product else None
             yield Order(
                 external_id=sale.id,
-                at=told_at.get(status),
+                at=None,  # the times that Cakto gives are the order's own, and a refusal has none
                 status=status,
                 source_status=event.kind,
                 title=order_title(sale.refId, [sale.product]),
-                value=Money.major(sale.baseAmount if sale.amount is None else sale.amount, currency),
+                bills=(Bill(value=total),) if total else (),
+                payments=(Payment(value=total, state=PaymentState.TAKEN, at=sale.paidAt),)
+                if status is Status.PAID
+                else (),
+                refunds=self._refunds(sale, event.kind),
                 ordered_at=sale.createdAt,
                 paid_at=sale.paidAt,
                 customer=Customer(
@@ -134,7 +137,16 @@ class Cakto(Adapter[Notification]):
                     emails=(sale.email,),
                     phones=(sale.phone,),
                     documents=(sale.docNumber,),
+                    country="BR" if currency == "BRL" else None,
                 ),
                 items=items,
                 test=True if sale.card and sale.boleto and sale.pix and sale.picpay else None,
             )
+
+    def _refunds(self, sale: Sale, kind: str) -> tuple[Refund, ...]:
+        """The whole sale given back; as money by itself, so that a payment that is told late does not undo it."""
+        if kind == "refund":
+            return (Refund(id=kind, all=True, at=sale.refundedAt),)
+        if kind == "chargeback":
+            return (Refund(id=kind, all=True, kind=RefundKind.CHARGEBACK, at=sale.chargedbackAt),)
+        return ()

@@ -8,9 +8,13 @@ Decided here, and why:
 
 - Chargebee signs nothing; it shows user and password (HTTP Basic), and only if it is told to. Here it must.
 - An event does not order itself; the invoice's own `resource_version` (milliseconds) does, as the manual asks.
+- The bill is the invoice: `total`, less what credit notes took off before payment (`amount_adjusted`). A write-off is
+  among the adjusted at Chargebee, and reduces nothing: the invoice is given up.
+- What is taken is `amount_paid`, all payments so far in one figure (a payment that bounced lowers it), and
+  `credits_applied`, which pays as well. What a paid invoice lacks then (tax that the buyer withholds) will not come.
 - What is given back is counted by refund transaction, which payment_refunded and every credit note's event name alike.
   A credit note alone moves no money.
-- `not_paid` is what dunning has given up. What was paid in part is partially_paid, also when the rest is past due.
+- `not_paid` is what dunning has given up; it can still be paid.
 - Amounts are in the currency's own smallest unit: JPY 10 is 10.
 """
 
@@ -19,6 +23,7 @@ from dataclasses import replace
 
 from adapters.contract import (
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -31,6 +36,10 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundState,
     Seconds,
     Status,
     Token,
@@ -40,8 +49,10 @@ from adapters.contract import (
     status_map,
 )
 
-# Refunds that took place, and those that came to nothing after all; the others are still on their way.
-DONE, UNDONE = frozenset({"success"}), frozenset({"voided", "failure", "timeout", "late_failure"})
+# Where a refund transaction stands; what is not here is under way.
+REFUNDS = {"success": RefundState.DONE} | dict.fromkeys(
+    "voided failure timeout late_failure".split(), RefundState.FAILED
+)
 
 
 class Person(Payload):
@@ -50,6 +61,7 @@ class Person(Payload):
     last_name: str | None = None
     email: str | None = None
     phone: str | None = None
+    country: str | None = None
     crm_contact_id: str | None = path("meta_data.crm_contact_id")
 
 
@@ -59,12 +71,20 @@ class Line(Payload):
     unit_amount: int | None = None
 
 
+class Linked(Payload):
+    txn_id: str | None = None
+
+
 class Invoice(Payload):
     id: str
     status: str
     currency_code: str
     total: int
     amount_paid: int | None = None
+    amount_adjusted: int | None = None
+    write_off_amount: int | None = None
+    credits_applied: int | None = None
+    linked_payments: ListOf[Linked] = ()
     customer_id: str | None = None
     deleted: bool | None = None
     date: Seconds | None = None
@@ -73,6 +93,7 @@ class Invoice(Payload):
     resource_version: Milliseconds | None = None
     line_items: ListOf[Line] = ()
     billing_address: OptionalOf[Person] = None
+    shipping_address: OptionalOf[Person] = None
 
 
 class LinkedRefund(Payload):
@@ -141,57 +162,81 @@ class Chargebee(Adapter[Notification]):
 
     def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
         content = payload.content
-        refunds: dict[str, dict[str, Money]] = {}
-        for invoice_id, refund_id, status, amount, currency in _given_back(content):
-            if invoice_id and amount is not None and status in DONE | UNDONE:
-                refunds.setdefault(invoice_id, {})[refund_id] = Money.of(amount if status in DONE else 0, currency)
+        refunds: dict[str, dict[str | None, Refund]] = {}  # by invoice, and by their ids
+        for invoice_id, refund in _given_back(content):
+            if invoice_id:
+                refunds.setdefault(invoice_id, {})[refund.id] = refund
         if content.invoice:
             order = self._invoice(content.invoice, content.customer or Person(), event)
-            yield replace(order, refunds=refunds.pop(content.invoice.id, None))
+            yield replace(order, refunds=tuple(refunds.pop(content.invoice.id, {}).values()))
         moved = content.transaction or content.credit_note
         at = (moved and moved.resource_version) or payload.occurred_at
         for invoice_id, back in refunds.items():
-            yield Order(external_id=invoice_id, at=at, refunds=back)
+            yield Order(external_id=invoice_id, at=at, refunds=tuple(back.values()))
 
     def _invoice(self, invoice: Invoice, buyer: Person, event: Event[Notification]) -> Order:
-        status, currency = self.status(invoice.status), invoice.currency_code
-        if status in (Status.PENDING, Status.OVERDUE, Status.FAILED) and 0 < (invoice.amount_paid or 0) < invoice.total:
+        status, currency, total = self.status(invoice.status), invoice.currency_code, invoice.total
+        off, paid = invoice.write_off_amount or 0, invoice.amount_paid or 0
+        value = max(0, total - max(0, (invoice.amount_adjusted or 0) - off))
+        if status in (Status.PENDING, Status.OVERDUE, Status.FAILED) and 0 < paid < value:
             status = Status.PARTIALLY_PAID
         if invoice.deleted or event.kind == "invoice_deleted":
             status = Status.CANCELED
-        billed = invoice.billing_address or Person()
+        payments = [
+            Payment(id=name, value=Money.of(amount, currency), state=PaymentState.TAKEN)
+            for name, amount, told in (
+                ("paid", paid, paid or invoice.linked_payments),
+                ("credits", invoice.credits_applied or 0, invoice.credits_applied),
+            )
+            if told
+        ]
+        billed, sent = invoice.billing_address or Person(), invoice.shipping_address or Person()
+        names = (full_name(one.first_name, one.last_name) for one in (buyer, billed, sent))
         items = tuple(
             Item(title=line.description, quantity=line.quantity, unit_value=Money.of(line.unit_amount, currency))
             for line in invoice.line_items
         )
+        given_up = off > 0 or value == 0 < total
         return Order(
             external_id=invoice.id,
             at=invoice.resource_version or invoice.updated_at or event.payload.occurred_at,
             status=status,
             source_status=invoice.status,
             title=order_title(invoice.id, items),
-            value=Money.of(invoice.total, currency),
+            bills=(
+                Bill(
+                    id=invoice.id, value=Money.of(value, currency), closed=invoice.status == "paid", given_up=given_up
+                ),
+            ),
+            payments=tuple(payments),
             ordered_at=invoice.date,
-            paid_at=invoice.paid_at,
+            paid_at=None if given_up else invoice.paid_at,
             customer=Customer(
-                name=full_name(buyer.first_name, buyer.last_name) or full_name(billed.first_name, billed.last_name),
+                name=next((name for name in names if name), None),
                 id=buyer.id or invoice.customer_id,
                 crm_id=buyer.crm_contact_id,
                 emails=(buyer.email, billed.email),
-                phones=(buyer.phone, billed.phone),
+                phones=(buyer.phone, billed.phone) if buyer.phone or billed.phone else (sent.phone,),
+                country=billed.country or sent.country,
             ),
             items=items or None,
         )
 
 
-def _given_back(content: Content) -> Iterable[tuple[str | None, str, str | None, int | None, str]]:
-    """Invoice, the id and status of the transaction that gives something of it back, amount and currency."""
+def _given_back(content: Content) -> Iterable[tuple[str | None, Refund]]:
+    """The refunds that are told, each with the invoice of which it gives something back."""
     invoice, note, moved = content.invoice, content.credit_note, content.transaction
     if note:
         for one in note.linked_refunds:
-            yield note.reference_invoice_id, one.txn_id, one.txn_status, one.applied_amount, note.currency_code
+            yield note.reference_invoice_id, _refund(one.txn_id, one.applied_amount, one.txn_status, note.currency_code)
     if moved and moved.type == "refund":
         for each in moved.linked_credit_notes:
-            yield each.cn_reference_invoice_id, moved.id, moved.status, each.applied_amount, moved.currency_code
+            back = _refund(moved.id, each.applied_amount, moved.status, moved.currency_code)
+            yield each.cn_reference_invoice_id, back
         if invoice and not moved.linked_credit_notes:
-            yield invoice.id, moved.id, moved.status, moved.amount, moved.currency_code
+            yield invoice.id, _refund(moved.id, moved.amount, moved.status, moved.currency_code)
+
+
+def _refund(name: str, amount: int | None, status: str | None, currency: str) -> Refund:
+    state = REFUNDS.get(status or "", RefundState.PENDING)
+    return Refund(id=name, value=Money.of(amount, currency), state=state)

@@ -45,7 +45,6 @@ from adapters.contract import (
     Payload,
     Payment,
     PaymentState,
-    Refund,
     Status,
     TaughtOptions,
     Unreadable,
@@ -54,6 +53,7 @@ from adapters.contract import (
     json_body,
     order_title,
     path,
+    refunded_so_far,
     status_map,
 )
 
@@ -169,17 +169,15 @@ class Ecwid(Adapter[Sale]):
             title=order_title(payload.vendorOrderNumber or payload.orderNumber, items),
             bills=(Bill(value=value),),
             payments=(taken,) if status in (Status.PAID, Status.REFUNDED) else (),
-            refunds=(Refund(value=back, total=True),) if back and (back.minor or status is not Status.REFUNDED) else (),
+            refunds=refunded_so_far(back, status),
             ordered_at=payload.createDate,
             customer=Customer(
-                name=payload.name or payload.recipient,
+                name=payload.name,
                 id=payload.customerId,
                 emails=(payload.email,),
-                phones=(
-                    payload.phone
-                    or (payload.recipients_phone if payload.name in (None, "", payload.recipient) else None),
-                ),
-                country=payload.country or payload.recipients_country,
-            ),
+                phones=(payload.phone,),
+                country=payload.country,
+            ).or_recipient(payload.recipient, payload.recipients_phone, payload.recipients_country),
             items=items or None,
+            notes=("refund_without_amount",) if word == "PARTIALLY_REFUNDED" and not payload.refundedAmount else (),
         )

@@ -25,6 +25,7 @@ from typing import Any, Literal
 from adapters.contract import (
     BRASILIA,
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -39,6 +40,8 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
     Signature,
     Status,
     Unreadable,
@@ -156,14 +159,20 @@ class Eduzz(Adapter[Invoice]):
             for line in payload.items
             if line.name
         ]
+        total = Money.major(payload.price, payload.currency or "BRL") or Money.major(
+            payload.paid, payload.paid_currency or "BRL"
+        )
+        status = self.status(payload.status if isinstance(payload, Postback) else word)
         order = Order(
             external_id=payload.id,
             at=payload.sentDate,
-            status=self.status(word),
+            status=status,
             source_status=payload.status or word,
             title=order_title(payload.id if payload.id.isdigit() else None, items),
-            value=Money.major(payload.price, payload.currency or "BRL")
-            or Money.major(payload.paid, payload.paid_currency or "BRL"),
+            bills=(Bill(value=total),) if total else (),
+            payments=(Payment(value=total, state=PaymentState.TAKEN, at=payload.paid_at),)
+            if status is Status.PAID
+            else (),
             ordered_at=payload.created_at,
             paid_at=payload.paid_at,
             customer=Customer(
@@ -172,6 +181,7 @@ class Eduzz(Adapter[Invoice]):
                 emails=(payload.email,),
                 phones=(payload.cellphone, payload.phone, payload.phone2),
                 documents=(payload.document,),
+                country="BR",
             ),
             items=tuple(items) or None,
         )
@@ -185,8 +195,9 @@ class Eduzz(Adapter[Invoice]):
         paid = _moment(sale.trans_paiddate, sale.trans_paidtime)
         return replace(
             order,
-            at={"1": made, "3": paid}.get(sale.status),
+            at=None,  # the times are the sale's own; a cancellation has none
             status=status,
+            payments=tuple(replace(one, at=paid) for one in order.payments),
             source_status=sale.status,
             title=order_title(sale.id, [sale.product_name]),
             ordered_at=made,

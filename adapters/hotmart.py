@@ -19,6 +19,7 @@ from decimal import Decimal
 from adapters.contract import (
     UNKNOWN,
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -30,6 +31,8 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
     Status,
     Token,
     full_name,
@@ -64,6 +67,7 @@ class Purchase(Payload):
     document_type: str | None = path("data.buyer.document_type")
     phone: str | None = path("data.buyer.checkout_phone")
     area: str | None = path("data.buyer.checkout_phone_code")
+    country: str | None = path("data.buyer.address.country_iso", "data.purchase.checkout_country.iso")
 
 
 class Hotmart(Adapter[Purchase]):
@@ -99,7 +103,8 @@ class Hotmart(Adapter[Purchase]):
         status = self.status(payload.status)
         if status is not UNKNOWN and payload.status != "PARTIALLY_REFUNDED":
             status = self.told[event.kind]
-        if status is Status.CANCELED and payload.refusal_reason:
+        # A slip that lapsed is canceled, whatever reason stands beside it.
+        if event.kind == "PURCHASE_CANCELED" and status is Status.CANCELED and payload.refusal_reason:
             status = Status.FAILED
         value = _money(payload.price) or _money(payload.full_price)
         brazilian = (payload.document_type or "CPF").upper() in ("CPF", "CNPJ")
@@ -109,7 +114,10 @@ class Hotmart(Adapter[Purchase]):
             status=status,
             source_status=payload.status,
             title=order_title(payload.transaction, [payload.product]),
-            value=value,
+            bills=(Bill(value=value),) if value else (),
+            payments=(Payment(value=value, state=PaymentState.TAKEN, at=payload.approved_date),)
+            if status is Status.PAID
+            else (),
             ordered_at=payload.order_date,
             paid_at=payload.approved_date if status in (Status.PAID, Status.REFUNDED) else None,
             customer=Customer(
@@ -117,6 +125,7 @@ class Hotmart(Adapter[Purchase]):
                 emails=(payload.email,),
                 phones=(_phone(payload.area, payload.phone),),
                 documents=(payload.document,) if brazilian else (),
+                country=payload.country,
             ),
             items=(Item(title=payload.product, unit_value=_money(payload.original_offer_price) or value),)
             if payload.product

@@ -21,6 +21,7 @@ from adapters.contract import (
     BRASILIA,
     UNKNOWN,
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -33,6 +34,9 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Status,
     order_title,
     path,
     status_map,
@@ -98,17 +102,22 @@ class Kiwify(Adapter[Sale]):
         return super().kind_of(delivery, options)
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-        status, goods = self.status(payload.order_status), payload.product
+        word, goods = self.status(payload.order_status), payload.product
+        status = word if word is UNKNOWN else self.told[event.kind]
         currency = payload.currency or payload.base_currency or "BRL"
         charged = payload.base_price if payload.charge_amount is None else payload.charge_amount
+        total = Money.of(charged, currency)
         price = charged if payload.base_price is None else payload.base_price
         yield Order(
             external_id=payload.order_id,
             at=payload.updated_at,
-            status=status if status is UNKNOWN else self.told[event.kind],
+            status=status,
             source_status=payload.order_status,
             title=order_title(payload.order_ref, [goods]),
-            value=Money.of(charged, currency),
+            bills=(Bill(value=total),) if total else (),
+            payments=(Payment(value=total, state=PaymentState.TAKEN, at=payload.approved_date),)
+            if status is Status.PAID
+            else (),
             ordered_at=payload.created_at,
             paid_at=payload.approved_date,
             customer=Customer(
@@ -116,6 +125,7 @@ class Kiwify(Adapter[Sale]):
                 emails=(payload.email,),
                 phones=(payload.mobile,),
                 documents=(payload.cpf, payload.cnpj),
+                country="BR" if currency == "BRL" else None,
             ),
             items=(Item(title=goods, unit_value=Money.of(price, currency)),) if goods else None,
             test=True if goods == "Example product" and payload.email == "johndoe@example.com" else None,

@@ -24,6 +24,7 @@ from typing import Any
 from adapters.contract import (
     Adapter,
     Api,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -37,6 +38,8 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
     Privacy,
     Request,
     Status,
@@ -80,6 +83,7 @@ class Sale(Payload):
     contact_identification: str | None = None
     billing_name: str | None = None
     billing_phone: str | None = None
+    country: str | None = path("billing_country", "shipping_address.country")
     products: ListOf[Line] = ()
 
 
@@ -140,9 +144,10 @@ class Nuvemshop(Adapter[Sale]):
         return f"/v1/{notice.store_id}/orders/{notice.id}"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-        status, currency = self.status(payload.payment_status), payload.currency
-        if payload.status == "cancelled" and status is not Status.REFUNDED:
-            status = Status.CANCELED
+        word, currency = self.status(payload.payment_status), payload.currency
+        total = Money.major(payload.total, currency)
+        canceled = payload.status == "cancelled" and word is not Status.REFUNDED
+        taken = word in (Status.PAID, Status.REFUNDED)
         items = tuple(
             Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
             for line in payload.products
@@ -150,10 +155,11 @@ class Nuvemshop(Adapter[Sale]):
         yield Order(
             external_id=payload.id,
             at=payload.updated_at,
-            status=status,
+            status=Status.CANCELED if canceled else word,
             source_status="cancelled" if payload.status == "cancelled" else payload.payment_status,
             title=order_title(payload.number, items),
-            value=Money.major(payload.total, currency),
+            bills=(Bill(value=total),),
+            payments=(Payment(value=total, state=PaymentState.TAKEN, at=payload.paid_at),) if taken else (),
             ordered_at=payload.created_at,
             paid_at=payload.paid_at,
             customer=Customer(
@@ -162,6 +168,7 @@ class Nuvemshop(Adapter[Sale]):
                 emails=(payload.email, payload.contact_email),
                 phones=(payload.phone, payload.contact_phone, payload.billing_phone),
                 documents=(payload.identification, payload.contact_identification) if currency == "BRL" else (),
+                country=payload.country,
             ),
             items=items or None,
         )

@@ -10,19 +10,24 @@ Decided here, and why:
   given more (`tolerance`). The same event twice is one in any case.
 - The customer is only an id (`ctm_…`); customer.created tells of a person and of no order.
 - A failed payment is one try: its transaction stays `ready` (pending) or becomes `past_due`.
-- The value is `grand_total`, what is charged after the customer's own credit. Credits given later lower nothing here;
-  a refund or chargeback counts once Paddle has approved it, and none at all once it is reversed.
-- Drafts are carts.
+- The bill is `grand_total`, what is due after credit. Credit lowers a manual invoice (an adjustment of what was billed,
+  https://developer.paddle.com/api-reference/adjustments/create-adjustment); with automatic collection it is the
+  customer's own balance, which pays: then the bill is what there was before.
+- A refund or chargeback counts once Paddle has approved it, and no more once it is reversed. There may be several
+  chargebacks; `chargeback_reverse` has an id of its own and names none of them, so it takes back one of its amount.
+- A change of card is a transaction of nothing, and no purchase. Drafts are carts.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field as Range
 
 from adapters.contract import (
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -36,15 +41,28 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
     Signature,
     Status,
     TimestampedHmac,
+    Unreadable,
     currency_code,
     decimals,
     order_title,
     path,
     status_map,
 )
+
+# Where an adjustment stands; what is not here waits for approval.
+STATES = {
+    "approved": RefundState.DONE,
+    "rejected": RefundState.FAILED,
+    "reversed": RefundState.REVERSED,
+}
 
 
 class PaddleOptions(Options):
@@ -58,6 +76,7 @@ class Totals(Payload):
 
     total: str | None = None
     grand_total: str | None = None
+    credit: str | None = None
 
 
 class Line(Payload):
@@ -67,7 +86,9 @@ class Line(Payload):
 
 
 class Attempt(Payload):
+    id: str | None = path("payment_attempt_id")
     status: str | None = None
+    amount: str | None = None
     captured_at: IsoOrBlank = None
 
 
@@ -77,6 +98,8 @@ class Transaction(Payload):
     currency_code: str = path("data.currency_code", otherwise=...)
     totals: Totals = path("data.details.totals", otherwise=...)
     lines: ListOf[Line] = path("data.details.line_items", otherwise=())
+    origin: str | None = path("data.origin")
+    collection_mode: str | None = path("data.collection_mode")
     customer_id: str | None = path("data.customer_id")
     invoice_number: str | None = path("data.invoice_number")
     payments: ListOf[Attempt] = path("data.payments", otherwise=())
@@ -133,41 +156,61 @@ class Paddle(Adapter[Any]):
     def _transaction(self, sale: Transaction) -> Order:
         if sale.status == "draft":
             raise Ignored("a draft, which is a cart")
-        status, totals = self.status(sale.status), sale.totals
-        captured = [one.captured_at for one in sale.payments if one.status == "captured" and one.captured_at]
+        if sale.origin == "subscription_payment_method_change":
+            raise Ignored("a change of the payment method, and no purchase")
+        status, totals, currency = self.status(sale.status), sale.totals, sale.currency_code
+        due = _money(totals.total if totals.grand_total is None else totals.grand_total, currency)
+        if due is None:
+            raise Unreadable("data.details.totals.grand_total: Field required")
+        credit = None if sale.collection_mode == "manual" else _money(totals.credit or None, currency)
+        value = Money.total((due, credit)) if credit else due
+        captured = [one for one in sale.payments if one.status == "captured"]
+        taken = [_taken(one.id or "", _money(one.amount or None, currency), one.captured_at) for one in captured]
+        if credit and credit.minor > 0:
+            taken.append(_taken("credit", credit, None))
+        whole = sum(one.value.minor for one in taken if one.value) >= value.minor if value else False
         items = tuple(
-            Item(title=line.name, quantity=line.quantity, unit_value=_money(line.price or None, sale.currency_code))
+            Item(title=line.name, quantity=line.quantity, unit_value=_money(line.price or None, currency))
             for line in sale.lines
         )
+        times = [one.captured_at for one in captured if one.captured_at]
+        credited = sale.collection_mode == "manual" and due.minor == 0 and (totals.total or "0") != "0"
         return Order(
             external_id=sale.id,
             at=sale.occurred_at,
             status=status,
             source_status=sale.status,
             title=order_title(sale.invoice_number, items),
-            value=_money(totals.total if totals.grand_total is None else totals.grand_total, sale.currency_code),
+            bills=(Bill(id=sale.id, value=value, given_up=credited or None),),
+            # Old bodies tell captures without amounts; then the word says that all of it was paid.
+            payments=tuple(taken) if whole else (),
             ordered_at=sale.created_at,
-            paid_at=captured[0] if captured and status is Status.PAID else None,
+            paid_at=times[0] if times and status is Status.PAID else None,
             customer=Customer(id=sale.customer_id, crm_id=sale.crm_contact_id),
             items=items or None,
             deal_id=sale.deal_id,
         )
 
 
+def _taken(name: str, value: Money | None, at: datetime | None) -> Payment:
+    return Payment(id=name, value=value, state=PaymentState.TAKEN, at=at)
+
+
 def _adjustment(adjustment: Adjustment) -> Order:
-    if adjustment.action not in ("refund", "chargeback", "chargeback_reverse"):
+    action, state = adjustment.action, STATES.get(adjustment.status, RefundState.PENDING)
+    if action not in ("refund", "chargeback", "chargeback_reverse"):
         raise Ignored("an adjustment that gives no money back")
-    if adjustment.status not in ("approved", "reversed", "rejected"):
-        raise Ignored("an adjustment that is not approved yet")
-    given = adjustment.status == "approved" and adjustment.action != "chargeback_reverse"
-    back = _money(adjustment.totals.total or None, adjustment.currency_code) if given else None
-    # What a chargeback took and its reverse brings back has two ids; it counts under one.
-    name = adjustment.id if adjustment.action == "refund" else "chargeback"
-    return Order(
-        external_id=adjustment.transaction_id,
-        at=adjustment.occurred_at,
-        refunds={name: back or Money.of(0, adjustment.currency_code)},
+    reverse = action == "chargeback_reverse"
+    if reverse and state is not RefundState.DONE:
+        raise Ignored("a chargeback's reversal that is not approved")
+    refund = Refund(
+        id=None if reverse else adjustment.id,
+        value=_money(adjustment.totals.total or None, adjustment.currency_code),
+        state=RefundState.REVERSED if reverse else state,
+        kind=RefundKind.REFUND if action == "refund" else RefundKind.CHARGEBACK,
+        payment=adjustment.transaction_id,
     )
+    return Order(external_id=adjustment.transaction_id, at=adjustment.occurred_at, refunds=(refund,))
 
 
 def _money(amount: str | None, currency: str) -> Money | None:

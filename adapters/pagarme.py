@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 from adapters.contract import (
     UNKNOWN,
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -33,6 +34,10 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
     Status,
     Token,
     Unknown,
@@ -70,6 +75,7 @@ class Thing(Payload):
     home_phone: OptionalOf[Phone] = path("customer.phones.home_phone")
     crm_contact_id: str | None = path("metadata.crm_contact_id")
     deal_id: str | None = path("metadata.deal_id")
+    country: str | None = path("customer.address.country")
     created_at: IsoOrBlank = None
     updated_at: IsoOrBlank = None
 
@@ -146,14 +152,9 @@ class PagarMe(Adapter[Any]):
 
     def _sale(self, sale: Sale, kind: str, at: datetime | None) -> Order:
         status, currency = self._status(kind, sale.status), sale.currency or "BRL"
-        paid = [charge for charge in sale.charges if charge.paid_at]
-        back = {
-            charge.id: _given_back(charge, currency)
-            for charge in paid
-            if charge.canceled_amount or self.status(charge.status) is Status.REFUNDED
-        }
-        if back and status is Status.CANCELED:
-            status = Status.REFUNDED
+        payments = tuple(self._payment(charge, self.status(charge.status)) for charge in sale.charges)
+        taken = [one for one in payments if one.state is PaymentState.TAKEN]
+        waits = any(self.status(charge.status) is Status.PENDING for charge in sale.charges)
         items = tuple(
             Item(title=one.description, quantity=one.quantity, unit_value=Money.of(one.amount, currency), sku=one.code)
             for one in sale.items
@@ -164,10 +165,12 @@ class PagarMe(Adapter[Any]):
             status=status,
             source_status=sale.status,
             title=order_title(sale.code, items),
-            value=Money.of(sale.amount, currency),
-            refunds=back,
+            # Once its charges are paid and none waits, no more will come: a capture of a part is final.
+            bills=(Bill(value=Money.of(sale.amount, currency), closed=status is Status.PAID and not waits),),
+            payments=payments,
+            refunds=tuple(one for charge in sale.charges for one in self._refunds(charge, self.status(charge.status))),
             ordered_at=sale.created_at,
-            paid_at=paid[-1].paid_at if paid and status is Status.PAID else None,
+            paid_at=taken[-1].at if taken and status is Status.PAID else None,
             customer=_customer(sale),
             items=items or None,
             deal_id=sale.deal_id,
@@ -175,9 +178,7 @@ class PagarMe(Adapter[Any]):
 
     def _charge(self, charge: Charge, kind: str, at: datetime | None) -> Order:
         status, currency, sale_id = self._status(kind, charge.status), charge.currency or "BRL", charge.order_id
-        if status is Status.CANCELED and charge.paid_at and charge.canceled_amount:
-            status = Status.REFUNDED
-        returned = status is Status.REFUNDED or (kind == "charge.partial_canceled" and charge.canceled_amount)
+        word = status
         if charge.order_amount and charge.order_amount > charge.amount:  # a part of its order
             status = self.status(charge.order_status)
         return Order(
@@ -189,21 +190,52 @@ class PagarMe(Adapter[Any]):
             status=status,
             source_status=charge.status,
             title=None if sale_id else order_title(charge.code, []),  # the order's events know what was sold
-            value=Money.of(charge.order_amount or charge.amount, currency),
-            refunds={charge.id: _given_back(charge, currency)} if returned else None,
+            # A charge without an order is the sale; of one that belongs to an order, the order's events say the bill.
+            bills=()
+            if sale_id and not charge.order_amount
+            else (
+                Bill(
+                    value=Money.of(charge.order_amount or charge.amount, currency),
+                    closed=word is Status.PAID and (charge.order_amount or charge.amount) == charge.amount,
+                ),
+            ),
+            payments=(self._payment(charge, word),),
+            refunds=self._refunds(charge, word),
             ordered_at=None if sale_id else charge.created_at,
             paid_at=charge.paid_at if status is Status.PAID else None,
             customer=_customer(charge),
             deal_id=charge.deal_id,
         )
 
+    def _payment(self, charge: Charge, status: Status | Unknown | None) -> Payment:
+        """The charge as a payment: what was taken of it, where anything was."""
+        currency, state = charge.currency or "BRL", None
+        if charge.paid_at or status in (Status.PAID, Status.PARTIALLY_PAID, Status.REFUNDED):
+            state = PaymentState.TAKEN
+        elif charge.status == "authorized":
+            state = PaymentState.AUTHORIZED
+        elif status is Status.FAILED:
+            state = PaymentState.FAILED
+        value = charge.amount if state is not PaymentState.TAKEN else charge.paid_amount or charge.amount
+        return Payment(id=charge.id, value=Money.of(value, currency), state=state, at=charge.paid_at)
+
+    def _refunds(self, charge: Charge, status: Status | Unknown | None) -> tuple[Refund, ...]:
+        """What was given back of the charge so far, by the shop and by the buyer's bank; nothing of one never paid."""
+        if self._payment(charge, status).state is not PaymentState.TAKEN:
+            return ()
+        back = charge.canceled_amount or (
+            charge.paid_amount or charge.amount if status is Status.REFUNDED else 0
+        )  # all of it, where the word says so and no amount stands by it
+        lost = charge.status == "chargedback"
+        totals = {RefundKind.REFUND: 0 if lost else back, RefundKind.CHARGEBACK: back if lost else 0}
+        return tuple(
+            Refund(value=Money.of(total, charge.currency or "BRL"), kind=kind, payment=charge.id, total=True)
+            for kind, total in totals.items()
+        )
+
     def _status(self, kind: str, word: str | None) -> Status | Unknown | None:
         status = self.status(word)
         return status if status is UNKNOWN else self.told.get(kind, status)
-
-
-def _given_back(charge: Charge, currency: str) -> Money:
-    return Money.of(charge.canceled_amount or charge.paid_amount or charge.amount, currency)
 
 
 def _customer(thing: Thing) -> Customer:
@@ -218,4 +250,5 @@ def _customer(thing: Thing) -> Customer:
             if phone and phone.number
         ),
         documents=(thing.document,),
+        country=thing.country,
     )

@@ -7,21 +7,21 @@ Decided here, and why:
 
 - One delivery tells all charges of its order (two cards, a declined try and the next): they are added up into one
   order, what was declined or voided apart.
-- A notification has no time of its own. What was paid goes by `paid_at`, what waits by `created_at`; a later refusal,
-  cancellation or refund has none, and the fold lets it move the status only forward, and what came back only grow.
+- A notification has no time of its own: statements stand in the order of their receipt.
+- Each charge is a payment: `amount.summary.paid` says what was captured of it, `refunded` what was given back so far.
 - Recurring payments sign with another header (`X-Payload-Signature`) that no manual explains, and are refused.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from adapters.contract import (
     UNKNOWN,
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -35,6 +35,9 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
     Status,
     Unknown,
     latest,
@@ -65,6 +68,7 @@ class Charge(Payload):
     status: str
     value: int = path("amount.value", otherwise=...)
     currency: str | None = path("amount.currency")
+    taken: int | None = path("amount.summary.paid")
     refunded: int | None = path("amount.summary.refunded")
     reference_id: str | None = None
     description: str | None = None
@@ -137,6 +141,7 @@ class PagBank(Adapter[Any]):
         living = [each for each in sale.charges if each.status not in ("DECLINED", "CANCELED")] or sale.charges
         amounts = living or sale.qr_codes
         currency = next((each.currency for each in amounts if each.currency), "BRL")
+        total = Money.total(Money.of(each.value, currency) for each in amounts)
         items = tuple(
             Item(
                 title=line.name,
@@ -152,7 +157,11 @@ class PagBank(Adapter[Any]):
             aliases=tuple(each.id for each in sale.charges),
             at=None,
             title=order_title(_number(sale.reference_id), items),
-            value=Money.total(Money.of(each.value, currency) for each in amounts),
+            # What was captured of the charges is all that will come, once none of them waits.
+            bills=(Bill(value=total, closed=bool(living) and all(each.status == "PAID" for each in living)),)
+            if total
+            else (),
+            payments=tuple(map(_payment, sale.charges)),
             refunds=_refunds(sale.charges),
             ordered_at=sale.created_at,
             customer=Customer(
@@ -161,6 +170,7 @@ class PagBank(Adapter[Any]):
                 emails=(sale.email,),
                 phones=tuple(phones),
                 documents=(sale.tax_id,),
+                country="BR",
             ),
             items=items or None,
             deal_id=next((each.deal_id for each in sale.charges if each.deal_id), None),
@@ -173,7 +183,7 @@ class PagBank(Adapter[Any]):
             preference=1,  # where it belongs to an order, that has the better name
             at=None,
             title=order_title(_number(charge.reference_id), [charge.description]),
-            value=Money.of(charge.value, charge.currency or "BRL"),
+            payments=(_payment(charge),),
             refunds=_refunds([charge]),
             ordered_at=charge.created_at,
             customer=Customer(
@@ -184,20 +194,13 @@ class PagBank(Adapter[Any]):
         return self._told(order, [charge])
 
     def _told(self, order: Order, charges: Sequence[Charge]) -> Order:
-        """The order with what its charges say together: where it stands, and when that was said."""
+        """The order with what its charges say together. PagBank dates a charge and its payment, but no statement."""
         if not charges:  # a PIX that waits has none yet
-            return replace(order, status=Status.PENDING, at=order.ordered_at)
+            return replace(order, status=Status.PENDING)
         found = {self.status(each.status): each for each in charges}
         status: Status | Unknown | None = next(each for each in DECISIVE if each in found)
-        deciding, paid_at = found[status], latest(*(each.paid_at for each in charges))
-        times: dict[object, datetime | None] = {Status.PAID: paid_at, Status.PENDING: deciding.created_at}
-        at = None if order.refunds else times.get(status)
-        if status is Status.PAID and len(found) > 1:
-            status = Status.PARTIALLY_PAID
-        if status is Status.CANCELED and order.refunds:
-            status = Status.REFUNDED  # voided after it was paid
-        paid_at = paid_at if status is Status.PAID else None
-        return replace(order, at=at, status=status, source_status=deciding.status, paid_at=paid_at)
+        paid_at = latest(*(each.paid_at for each in charges)) if status is Status.PAID else None
+        return replace(order, status=status, source_status=found[status].status, paid_at=paid_at)
 
 
 def _number(reference: str | None) -> str | None:
@@ -205,5 +208,29 @@ def _number(reference: str | None) -> str | None:
     return None if (reference or "").lstrip().startswith("{") else reference
 
 
-def _refunds(charges: Iterable[Charge]) -> dict[str, Money]:
-    return {each.id: Money.of(each.refunded, each.currency or "BRL") for each in charges if each.refunded}
+STATES = {
+    "AUTHORIZED": PaymentState.AUTHORIZED,
+    "PAID": PaymentState.TAKEN,
+    "DECLINED": PaymentState.FAILED,
+    "CANCELED": PaymentState.CANCELED,
+}
+
+
+def _payment(charge: Charge) -> Payment:
+    state, value = STATES.get(charge.status), charge.value
+    taken = charge.taken or charge.refunded
+    if taken and state in (PaymentState.TAKEN, PaymentState.CANCELED):
+        state, value = (
+            PaymentState.TAKEN,
+            charge.taken or value,
+        )  # one that is canceled after it was paid was given back
+    return Payment(id=charge.id, value=Money.of(value, charge.currency or "BRL"), state=state, at=charge.paid_at)
+
+
+def _refunds(charges: Iterable[Charge]) -> tuple[Refund, ...]:
+    """What was given back of each charge so far."""
+    return tuple(
+        Refund(value=Money.of(each.refunded, each.currency or "BRL"), total=True, payment=each.id)
+        for each in charges
+        if each.refunded is not None
+    )

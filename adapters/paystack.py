@@ -8,24 +8,27 @@ Decided here, and why:
 
 - Amounts are hundredths of every currency, of XOF and RWF as well, which have none ("developers must multiply the
   amount by 100 regardless", https://paystack.com/docs/api/#supported-currency).
-- Everything goes by the transaction's reference. A subscription's invoice names its transaction once there is one; until
-  then it goes by its own code.
-- Invoices name no currency. What they are in is the account's business: the option `currency` says it, and without it
-  their value stays open until the transaction is told.
-- Refunds carry no time. One that is under way, or failed, says only that the transaction had been paid.
-- A dispute that the merchant accepted, or let accept itself, gives the money back; one still open, or declined, leaves
-  it paid.
+- The sale is the transaction's reference. A subscription's invoice names its transaction once there is one; until then
+  it goes by its own code. A payment request goes by its own code.
+- Refunds carry no time, so no statement does here: they stand in the order in which they were received.
+- Some bodies name no currency (invoices, some refunds). What they are in is the account's business: the option
+  `currency` says it. Without it an invoice's value stays open until its transaction is told, and a refund is noted.
+- A refund has a reference only from some processors, and only when it was sent. One without a reference counts when it
+  is done, and one under way says only that the transaction had been paid.
+- A dispute that the merchant accepted, or let accept itself, gives `refund_amount` back; one still open, or declined,
+  leaves it paid. The refund that follows tells the same money under its own name, and nothing links the two: a dispute
+  and a refund of one transaction and one amount are the same.
+- All bodies are read by one model, for most of their fields are the same.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from adapters.contract import (
-    UNKNOWN,
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -37,7 +40,13 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
     Status,
+    Unreadable,
     full_name,
     order_title,
     path,
@@ -50,9 +59,15 @@ ACCEPTED = frozenset({"merchant-accepted", "auto-accepted"})
 # What `domain` says: whether it was made with a test key or a live one.
 TEST = {"test": True, "live": False}
 
+STATES = {
+    Status.PAID: PaymentState.TAKEN,
+    Status.REFUNDED: PaymentState.TAKEN,
+    Status.FAILED: PaymentState.FAILED,
+}
+
 
 class PaystackOptions(Options):
-    """`currency` is what the invoices of subscriptions are in; their webhooks do not say (NGN, GHS, ZAR, KES …)."""
+    """`currency` is what bodies that do not say it are in: the invoices of subscriptions (NGN, GHS, ZAR, KES …)."""
 
     currency: str | None = None
 
@@ -75,65 +90,34 @@ def _by_number(value: Any) -> Any:
 Buyer = Annotated[Person | None, BeforeValidator(_by_number)]
 
 
-class Thing(Payload):
-    status: str
-    amount: int
-    domain: str | None = None
-    customer: Buyer = None
-    crm_contact_id: str | None = path("metadata.crm_contact_id")
-    deal_id: str | None = path("metadata.deal_id")
-    created_at: IsoOrBlank = None
-    paid_at: IsoOrBlank = None
+class Told(Payload):
+    """What an event tells: a dispute by its transaction."""
+
+    id: str | None = path("data.id")
+    status: str = path("data.transaction.status", "data.status", otherwise=...)
+    amount: int = path("data.amount", "data.transaction.amount", otherwise=...)
+    currency: str | None = path("data.currency", "data.transaction.currency")
+    reference: str | None = path("data.reference", "data.transaction.reference", "data.transaction_reference")
+    code: str | None = path("data.request_code", "data.invoice_code")
+    refund_reference: str | None = path("data.refund_reference")
+    refund_amount: int | None = path("data.refund_amount")
+    resolution: str | None = path("data.resolution")
+    paid: bool | None = path("data.paid")
+    description: str | None = path("data.description")
+    invoice_number: str | None = path("data.invoice_number")
+    offline_reference: str | None = path("data.offline_reference")
+    domain: str | None = path("data.domain")
+    customer: Buyer = path("data.customer")
+    payer: Buyer = path("data.transaction.customer")
+    crm_contact_id: str | None = path("data.metadata.crm_contact_id", "data.transaction.metadata.crm_contact_id")
+    deal_id: str | None = path("data.metadata.deal_id", "data.transaction.metadata.deal_id")
+    created_at: IsoOrBlank = path("data.transaction.created_at", "data.created_at")
+    createdAt: IsoOrBlank = path("data.transaction.createdAt", "data.createdAt")
+    paid_at: IsoOrBlank = path("data.transaction.paid_at", "data.paid_at")
+    paidAt: IsoOrBlank = path("data.transaction.paidAt", "data.paidAt")
 
 
-class Transaction(Thing):
-    reference: str
-    currency: str
-    createdAt: IsoOrBlank = None
-    paidAt: IsoOrBlank = None
-
-
-class Refund(Thing):
-    transaction_reference: str
-    refund_reference: str | None = None
-    currency: str
-
-
-class Dispute(Payload):
-    id: str
-    resolution: str | None = None
-    refund_amount: int | None = None
-    currency: str | None = None
-    customer: Buyer = None
-    transaction: Transaction
-    created_at: IsoOrBlank = None
-    updated_at: IsoOrBlank = None
-
-
-class PaymentRequest(Thing):
-    request_code: str
-    currency: str
-    description: str | None = None
-    invoice_number: str | None = None
-    offline_reference: str | None = None
-
-
-class Invoice(Thing):
-    invoice_code: str
-    description: str | None = None
-    paid: bool | None = None
-    reference: str | None = path("transaction.reference")
-    currency: str | None = path("transaction.currency")
-
-
-DataT = TypeVar("DataT", bound=Payload)
-
-
-class Told(Payload, Generic[DataT]):
-    data: DataT
-
-
-class Paystack(Adapter[Any]):
+class Paystack(Adapter[Told]):
     name, title, origin = "paystack", "Paystack", Origin.PAYMENTS
     links = Links(
         signing="https://paystack.com/docs/payments/webhooks/#signature-validation",
@@ -142,14 +126,12 @@ class Paystack(Adapter[Any]):
     signature = Hmac(header="x-paystack-signature", algorithm="sha512", encoding="hex")
     retry_policy = "takes 200; tries again every 3 minutes, after the fourth time hourly, for 72 hours"
     kind = BodyField("event")
-    reads = {
-        "charge.success": Told[Transaction],
-        **dict.fromkeys("charge.dispute.create charge.dispute.remind charge.dispute.resolve".split(), Told[Dispute]),
-        **dict.fromkeys("refund.pending refund.processing refund.processed refund.failed".split(), Told[Refund]),
-        **dict.fromkeys("paymentrequest.pending paymentrequest.success".split(), Told[PaymentRequest]),
-        **dict.fromkeys("invoice.create invoice.update invoice.payment_failed".split(), Told[Invoice]),
-    }
-    topics = tuple(reads)
+    topics = tuple(
+        "charge.success charge.dispute.create charge.dispute.remind charge.dispute.resolve refund.pending "
+        "refund.processing refund.processed refund.failed paymentrequest.pending paymentrequest.success "
+        "invoice.create invoice.update invoice.payment_failed".split()
+    )
+    reads = dict.fromkeys(topics, Told)
     ignores = frozenset(
         "transfer.* subscription.* customeridentification.* dedicatedaccount.* refund.needs-attention "
         "paymentrequest.draft product.*".split()
@@ -157,109 +139,61 @@ class Paystack(Adapter[Any]):
     options = PaystackOptions
     statuses = status_map(pending="pending", paid="success", failed="failed", refunded="reversed")
 
-    def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
-        match payload.data:
-            case Transaction() as charge:
-                yield self._transaction(charge, charge.customer)
-            case Refund() as refund:
-                yield _refund(refund, event.kind)
-            case Dispute() as dispute:
-                yield self._dispute(dispute, event.kind)
-            case PaymentRequest() as request:
-                yield self._payment_request(request, event.kind)
-            case invoice:
-                yield self._invoice(invoice, event.kind, event.options)
-
-    def _transaction(self, charge: Transaction, buyer: Person | None) -> Order:
-        status, paid_at = self.status(charge.status), charge.paid_at or charge.paidAt
-        return Order(
-            external_id=charge.reference,
-            at=paid_at,
+    def orders(self, payload: Told, event: Event[Told]) -> Iterable[Order]:
+        group, _, what = event.kind.partition(".")
+        told, status, currency = payload, self.status(payload.status), payload.currency or event.options.currency
+        code = told.code if group in ("paymentrequest", "invoice") else None
+        name = (code if group == "paymentrequest" else told.reference) or code
+        if name is None:
+            raise Unreadable("data.reference: Field required")
+        value = Money.scaled(told.amount, 2, currency) if currency else None
+        bills: tuple[Bill, ...] = ()
+        payments: tuple[Payment, ...] = ()
+        refunds: tuple[Refund, ...] = ()
+        paid_at, title = told.paid_at or told.paidAt, None
+        if group == "charge":
+            if value is None:
+                raise Unreadable("data.currency: Field required, or the option `currency`")
+            state = STATES.get(status) if isinstance(status, Status) else None
+            payments = (Payment(id=name, value=value, state=state, at=paid_at),)
+            title = order_title(name, [])
+            if what == "dispute.resolve" and told.resolution in ACCEPTED:
+                back = value if told.refund_amount is None else Money.scaled(told.refund_amount, 2, value.currency)
+                refunds = (Refund(value=back, kind=RefundKind.CHARGEBACK, payment=name),)
+        elif group == "refund":
+            status = Status.PAID  # only what was paid is refunded; when all of it came back, the fold says so
+            known = {"processed": RefundState.DONE, "failed": RefundState.FAILED}.get(what, RefundState.PENDING)
+            own = told.refund_reference or told.id
+            if own or known is not RefundState.PENDING:
+                refunds = (Refund(id=own, value=value, state=known, payment=name),)
+        else:
+            bills = (Bill(id=code or name, value=value),)
+            title = order_title(told.invoice_number, [told.description])
+            if what == "payment_failed" and isinstance(status, Status | None):
+                status = Status.OVERDUE
+            elif status is Status.PAID and told.paid is False:
+                status = Status.PENDING
+        buyer = told.customer or told.payer or Person()
+        yield Order(
+            external_id=name,
+            preference=1 if group == "invoice" and not told.reference else 0,
+            aliases=(code, told.offline_reference),
+            at=None,
             status=status,
-            source_status=charge.status,
-            title=order_title(charge.reference, []),
-            value=_money(charge.amount, charge.currency),
-            ordered_at=charge.created_at or charge.createdAt,
-            paid_at=paid_at if status is Status.PAID else None,
-            customer=_customer(buyer, charge.crm_contact_id),
-            test=TEST.get(charge.domain or ""),
-            deal_id=charge.deal_id,
+            source_status=told.status,
+            title=title,
+            bills=bills,
+            payments=payments,
+            refunds=refunds,
+            ordered_at=None if group == "refund" else told.created_at or told.createdAt,
+            paid_at=paid_at if status is Status.PAID and group != "refund" else None,
+            customer=Customer(
+                name=full_name(buyer.first_name, buyer.last_name),
+                id=buyer.id or buyer.customer_code,
+                crm_id=told.crm_contact_id,
+                emails=(buyer.email,),
+                phones=(buyer.international_format_phone or buyer.phone,),
+            ),
+            test=TEST.get(told.domain or ""),
+            deal_id=told.deal_id,
         )
-
-    def _dispute(self, dispute: Dispute, kind: str) -> Order:
-        paid = dispute.transaction
-        order = self._transaction(paid, dispute.customer or paid.customer)
-        order = replace(order, at=dispute.updated_at or dispute.created_at)
-        if kind != "charge.dispute.resolve" or dispute.resolution not in ACCEPTED:
-            return order
-        back = paid.amount if dispute.refund_amount is None else dispute.refund_amount
-        if back >= paid.amount and order.status in (Status.PAID, Status.REFUNDED):
-            # Without an amount of its own: the refund that follows tells the same money.
-            return replace(order, status=Status.REFUNDED, source_status=dispute.resolution)
-        return replace(order, refunds={f"dispute {dispute.id}": _money(back, dispute.currency or paid.currency)})
-
-    def _payment_request(self, request: PaymentRequest, kind: str) -> Order:
-        status = self.status(request.status)
-        return Order(
-            external_id=request.request_code,
-            aliases=(request.offline_reference,),
-            at=request.paid_at if kind == "paymentrequest.success" else request.created_at,
-            status=status,
-            source_status=request.status,
-            title=order_title(request.invoice_number, [request.description]),
-            value=_money(request.amount, request.currency),
-            ordered_at=request.created_at,
-            paid_at=request.paid_at if status is Status.PAID else None,
-            customer=_customer(request.customer, request.crm_contact_id),
-            test=TEST.get(request.domain or ""),
-            deal_id=request.deal_id,
-        )
-
-    def _invoice(self, invoice: Invoice, kind: str, options: PaystackOptions) -> Order:
-        status, currency = self.status(invoice.status), invoice.currency or options.currency
-        if kind == "invoice.payment_failed" and status is not UNKNOWN:
-            status = Status.OVERDUE
-        elif status is Status.PAID and invoice.paid is False:
-            status = Status.PENDING
-        return Order(
-            external_id=invoice.reference or invoice.invoice_code,
-            preference=0 if invoice.reference else 1,
-            aliases=(invoice.invoice_code,),
-            at=invoice.paid_at or (invoice.created_at if kind == "invoice.create" else None),
-            status=status,
-            source_status=invoice.status,
-            title=order_title(None, [invoice.description]),
-            value=_money(invoice.amount, currency) if currency else None,
-            ordered_at=invoice.created_at,
-            paid_at=invoice.paid_at if status is Status.PAID else None,
-            customer=_customer(invoice.customer),
-            test=TEST.get(invoice.domain or ""),
-        )
-
-
-def _refund(refund: Refund, kind: str) -> Order:
-    back = _money(refund.amount, refund.currency) if kind == "refund.processed" else None
-    return Order(
-        external_id=refund.transaction_reference,
-        at=None,
-        status=Status.PAID,  # only what was paid is refunded; when all of it came back, the fold says so
-        source_status=refund.status,
-        refunds={refund.refund_reference or "refund": back} if back else None,
-        customer=_customer(refund.customer),
-        test=TEST.get(refund.domain or ""),
-    )
-
-
-def _money(amount: int, currency: str) -> Money:
-    return Money.scaled(amount, 2, currency)
-
-
-def _customer(buyer: Person | None, crm_id: str | None = None) -> Customer:
-    buyer = buyer or Person()
-    return Customer(
-        name=full_name(buyer.first_name, buyer.last_name),
-        id=buyer.id or buyer.customer_code,
-        crm_id=crm_id,
-        emails=(buyer.email,),
-        phones=(buyer.international_format_phone or buyer.phone,),
-    )

@@ -6,12 +6,12 @@
 Decided here, and why:
 
 - The value is `sale_amount` (plan and shipping, in units); `commission` shares it out.
-- The numbers are those of the manual's postback table, and those that only its API names: what has begun to be disputed or
-  given back (17–20) comes in a postback as charged back or refunded, and is read so. Another one leaves the sale where it was.
+- The numbers are those of the manual's postback table, and those that only its API names. What has only begun to be disputed or
+  given back (17, 18, 20) is still paid, and may be dropped. An unknown number leaves the sale where it was.
   `authorized` (8) is not captured yet; `in_mediation` (4) disputes a sale that has been paid; `completed` (10) comes 30 days
   after the approval.
-- The manual gives two times only: pending is said at `date_created`, approved at `date_approved`, and the rest has none.
-  They carry no zone: Brasília's.
+- The manual gives two times only, of the sale and of its payment; none of a statement. So statements stand in the order of
+  their receipt. The times carry no zone: Brasília's.
 """
 
 from collections.abc import Iterable
@@ -20,6 +20,7 @@ from decimal import Decimal
 from adapters.contract import (
     BRASILIA,
     Adapter,
+    Bill,
     Constant,
     Customer,
     Event,
@@ -31,6 +32,8 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
     Status,
     Unreadable,
     body_token,
@@ -59,7 +62,7 @@ class Sale(Payload):
     phone_number: str | None = path("customer.phone_number")
 
 
-PENDING, PRECHECKOUT = "1", "12"  # of sale_status_enum; the second is an abandoned cart
+PRECHECKOUT = "12"  # of sale_status_enum: an abandoned cart
 CURRENCIES = {"1": "BRL", "2": "USD", "3": "EUR"}  # currency_enum
 
 
@@ -74,11 +77,11 @@ class PerfectPay(Adapter[Sale]):
     reads = {"sale": Sale}
     statuses = status_map(  # sale_status_enum
         pending="1 3 8 16",  # pending (a slip or PIX that waits), in_process (looked at by hand), authorized, in_review
-        paid="2 4 10",  # approved, in_mediation, completed
+        # approved, in_mediation, completed; pre_chargeback, pre_refunded, pre_med: a dispute still open is no refund
+        paid="2 4 10 17 18 20",
         failed="5 11",  # rejected, checkout_error
         canceled="6 13 15",  # cancelled, expired, cancelled_regenerated
-        # refunded, charged_back, pre_chargeback, pre_refunded, med (PIX's way to dispute), pre_med
-        refunded="7 9 17 18 19 20",
+        refunded="7 9 19",  # refunded, charged_back, med (PIX's way to give back)
         nothing="0",  # none
     )
     zone = BRASILIA
@@ -90,14 +93,17 @@ class PerfectPay(Adapter[Sale]):
         if currency is None and payload.sale_amount is not None:
             raise Unreadable("currency_enum: is a number that the manual does not know")
         status, goods = self.status(payload.sale_status_enum), payload.plan_name or payload.product_name
-        waiting_since = payload.date_created if payload.sale_status_enum == PENDING else None
+        total = Money.major(payload.sale_amount, currency)
         yield Order(
             external_id=payload.code,
-            at=payload.date_approved if status is Status.PAID else waiting_since,
+            at=None,
             status=status,
             source_status=payload.sale_status_enum_key or payload.sale_status_enum,
             title=order_title(payload.code, [goods]),
-            value=Money.major(payload.sale_amount, currency),
+            bills=(Bill(value=total),) if total else (),
+            payments=(Payment(value=total, state=PaymentState.TAKEN, at=payload.date_approved),)
+            if status is Status.PAID
+            else (),
             ordered_at=payload.date_created,
             paid_at=payload.date_approved,
             customer=Customer(
@@ -105,6 +111,7 @@ class PerfectPay(Adapter[Sale]):
                 emails=(payload.email,),
                 phones=(_phone(payload),),
                 documents=(payload.identification_number,),
+                country="BR" if currency == "BRL" else None,
             ),
             items=(Item(title=goods),) if goods else None,
         )

@@ -6,23 +6,25 @@
 
 Decided here, and why:
 
-- Everything goes by the id of the order; a payment without one by its own.
-- A failed payment is one try: it is dated when the try began, so that it never overrides a try that came later and
-  was paid, however late the failure is told.
-- A payment of an invoice or a payment link (its description is the link's id) may be a part of it: where these stand is
-  told by their own events and by order.paid, and the payment says only who paid.
-- subscription.charged is a cycle that was paid in full: there the payment is all of its invoice.
+- The sale is the order. A payment without one goes by its own id; an invoice or a payment link joins by its order, or by
+  the payment, which names it (`invoice_id`; a link's id without `plink_` as its description).
+- The bill is the order, invoice or payment link that an event brings along. A payment alone does not know what its
+  order comes to: what was taken counts until order.paid, or the invoice or link, says it.
+- A fee that the buyer bears stands in the payment's amount and is no part of the sale (`fee_bearer`:
+  https://razorpay.com/docs/payments/payment-gateway/customer-fee-bearer/).
+- A payment that was only authorised is given back by itself (`captured` false): nothing was sold.
+- A refund counts once it is processed. A dispute that is lost takes `amount_deducted`, which is 0 where the payment had
+  been refunded (https://razorpay.com/docs/api/disputes/entity/).
 - Events of a payment link carry the time when the link was made; `updated_at` of the link, or when it was
   cancelled or expired, is when it happened.
-- A refund that failed counts as nothing given back.
 """
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
 
 from adapters.contract import (
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -33,6 +35,11 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
     Seconds,
     Status,
     Unreadable,
@@ -42,52 +49,59 @@ from adapters.contract import (
     status_map,
 )
 
-# Events of one try to pay.
-TRIES = ("payment.authorized", "payment.captured", "payment.failed", "subscription.charged")
-
 # What Razorpay's checkout fills in for people who give no address.
 NOBODY = "void@razorpay.com"
 
+STATES = {
+    "authorized": PaymentState.AUTHORIZED,
+    "captured": PaymentState.TAKEN,
+    "refunded": PaymentState.TAKEN,
+    "failed": PaymentState.FAILED,
+}
+# By the last word of the kind, else of what is given back.
+BACK = {
+    "processed": RefundState.DONE,
+    "failed": RefundState.FAILED,
+    "lost": RefundState.DONE,
+    "won": RefundState.REVERSED,
+    "closed": RefundState.REVERSED,  # the buyer was refunded, or the goods proved
+}
+
 
 class Thing(Payload):
+    """A payment, order, invoice or payment link."""
+
     id: str
     status: str
     amount: int
     currency: str
     order_id: str | None = None
-    description: str | None = None
-    crm_contact_id: str | None = path("notes.crm_contact_id")
-    deal_id: str | None = path("notes.deal_id")
-    created_at: Seconds | None = None
-
-
-class Payment(Thing):
     invoice_id: str | None = None
-    email: str | None = None
-    contact: str | None = None
-    customer_id: str | None = None
-
-
-class Bill(Thing):
-    """An order, an invoice or a payment link."""
-
-    receipt: str | None = None
-    reference_id: str | None = None
+    description: str | None = None
+    receipt: str | None = path("receipt", "reference_id")
+    fee: int | None = None
+    fee_bearer: str | None = None
+    captured: bool | None = None
     short_url: str | None = None
+    created_at: Seconds | None = None
     updated_at: Seconds | None = None
     cancelled_at: Seconds | None = None  # 0 where it was not
     expired_at: Seconds | None = None
     paid_at: Seconds | None = None
     name: str | None = path("customer_details.name", "customer.name")
-    email: str | None = path("customer_details.email", "customer.email")
-    contact: str | None = path("customer_details.contact", "customer.contact")
-    customer_id: str | None = path("customer_details.id", "customer.id")
+    email: str | None = path("customer_details.email", "customer.email", "email")
+    contact: str | None = path("customer_details.contact", "customer.contact", "contact")
+    customer_id: str | None = path("customer_details.id", "customer.id", "customer_id")
+    country: str | None = path("customer_details.billing_address.country", "customer_details.shipping_address.country")
+    crm_contact_id: str | None = path("notes.crm_contact_id")
+    deal_id: str | None = path("notes.deal_id")
 
 
 class Back(Payload):
     """A refund or a dispute; no notification tells of both."""
 
     id: str
+    status: str | None = None
     amount: int
     amount_deducted: int | None = None
     currency: str
@@ -95,10 +109,10 @@ class Back(Payload):
 
 class Notification(Payload):
     created_at: Seconds | None = None
-    payment: Payment | None = path("payload.payment.entity")
-    order: Bill | None = path("payload.order.entity")
-    invoice: Bill | None = path("payload.invoice.entity")
-    payment_link: Bill | None = path("payload.payment_link.entity")
+    payment: Thing | None = path("payload.payment.entity")
+    order: Thing | None = path("payload.order.entity")
+    invoice: Thing | None = path("payload.invoice.entity")
+    payment_link: Thing | None = path("payload.payment_link.entity")
     back: Back | None = path("payload.refund.entity", "payload.dispute.entity")
 
 
@@ -114,14 +128,16 @@ class Razorpay(Adapter[Notification]):
     kind = BodyField("event")
     delivery_id = Header("x-razorpay-event-id")
     topics = tuple(
-        "order.paid payment.authorized payment.captured payment.failed payment.dispute.lost subscription.charged "
-        "refund.created refund.processed refund.failed invoice.partially_paid invoice.paid invoice.expired "
+        "order.paid payment.authorized payment.captured payment.failed payment.dispute.created payment.dispute.won "
+        "payment.dispute.lost payment.dispute.closed subscription.charged refund.created refund.processed refund.failed "
+        "invoice.partially_paid invoice.paid invoice.expired "
         "payment_link.partially_paid payment_link.paid payment_link.cancelled payment_link.expired".split()
     )
     reads = dict.fromkeys(topics, Notification)
     ignores = frozenset(
-        "payment.dispute.* payment.downtime.* refund.speed_changed subscription.* qr_code.* virtual_account.* "
-        "transfer.* settlement.* payout* fund_account.* account.* product.*".split()
+        "payment.dispute.under_review payment.dispute.action_required payment.downtime.* refund.speed_changed "
+        "subscription.* qr_code.* virtual_account.* transfer.* settlement.* payout* fund_account.* account.* "
+        "product.*".split()
     )
     statuses = (
         status_map("payment", pending="created authorized", paid="captured", refunded="refunded", failed="failed")
@@ -139,71 +155,73 @@ class Razorpay(Adapter[Notification]):
     )
 
     def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
-        name, at, payment = event.kind.partition(".")[0], payload.created_at, payload.payment
-        bill = {"payment_link": payload.payment_link, "invoice": payload.invoice, "order": payload.order}.get(name)
-        if bill:
-            yield self._bill(name, bill, payment or bill, at)
-            return
-        if payment is None:
+        group, _, what = event.kind.partition(".")
+        paid, at = payload.payment, payload.created_at
+        bill = {"payment_link": payload.payment_link, "invoice": payload.invoice, "order": payload.order}.get(group)
+        told = bill or paid
+        if told is None:
             raise Unreadable("payload.payment.entity: Field required")
-        yield self._payment(payment, event)
-
-    def _payment(self, payment: Payment, event: Event[Notification]) -> Order:
-        kind, told = event.kind, event.payload
-        at = payment.created_at if kind == "payment.failed" else told.created_at
-        link = re.fullmatch(r"#[A-Za-z0-9]{14}", payment.description or "")
-        # Of an invoice or a payment link, and so perhaps of a part of it.
-        part = kind != "subscription.charged" and bool(payment.invoice_id or link)
-        status = None if part else self.status(f"payment.{payment.status}")
-        refunds, back = None, told.back
-        if back and kind in ("payment.dispute.lost", "refund.processed", "refund.failed"):
-            amount = 0 if kind == "refund.failed" else back.amount_deducted or back.amount
-            refunds = {back.id: Money.of(amount, back.currency)}
-        return Order(
-            external_id=payment.order_id or payment.id,
-            preference=0 if payment.order_id else 1,
-            aliases=(payment.id,),
-            at=at,
-            status=status,
-            source_status=None if part else payment.status,
-            # A refund or a dispute comes when the order has its name.
-            title=order_title(None, [payment.description]) if kind in TRIES and not part else None,
-            value=None if part else Money.of(payment.amount, payment.currency),
-            refunds=refunds,
-            paid_at=at if status is Status.PAID and kind in ("payment.captured", "subscription.charged") else None,
-            customer=_customer(payment, payment),
-            deal_id=payment.deal_id,
-        )
-
-    def _bill(self, name: str, bill: Bill, paid: Payment | Bill, at: datetime | None) -> Order:
-        """What is said of a bill, and of who paid it: by its payment, or by itself."""
-        status = self.status(f"{name}.{bill.status}")
-        if name == "payment_link":
+        if group == "payment_link" and bill:
             at = latest(bill.updated_at, bill.cancelled_at, bill.expired_at) or at
         # In the sample of payment_link.paid, the order itself has its id without the prefix that all others give it.
-        order_id = paid.order_id or bill.order_id
-        return Order(
-            external_id=order_id or bill.id,
-            preference=0 if order_id or name == "order" else 1,
-            aliases=(bill.id, paid.id),
+        order_id = (paid and paid.order_id) or told.order_id or (told.id if group == "order" else None)
+        link = re.fullmatch(r"#([A-Za-z0-9]{14})", (paid and paid.description) or "")
+        status = self.status(f"{group if bill else 'payment'}.{told.status}")
+        if not bill and told.status == "refunded" and told.captured is False:
+            status = Status.CANCELED
+        if bill:
+            title = order_title(bill.receipt, [bill.description or (paid.description if paid else None)])
+        else:  # a refund or a dispute comes when the order has its name; an invoice or a link has a better one
+            named = payload.back or told.invoice_id or link
+            title = None if named else order_title(None, [told.description])
+        buyers = [one for one in (bill, paid) if one]
+        yield Order(
+            external_id=order_id or told.id,
+            preference=0 if order_id else 1,
+            aliases=(told.id, *((paid.id, paid.invoice_id) if paid else ()), f"plink_{link[1]}" if link else None),
             at=at,
             status=status,
-            source_status=bill.status,
-            title=order_title(bill.receipt or bill.reference_id, [bill.description or paid.description]),
-            value=Money.of(bill.amount, bill.currency),
-            ordered_at=bill.created_at,
-            paid_at=(bill.paid_at or at) if status is Status.PAID else None,
-            customer=_customer(bill, paid, bill.name),
-            url=bill.short_url,
-            deal_id=bill.deal_id or paid.deal_id,
+            source_status=told.status,
+            title=title,
+            bills=(Bill(id=order_id or bill.id, value=Money.of(bill.amount, bill.currency)),) if bill else (),
+            payments=(_payment(paid, bill),) if paid else (),
+            refunds=(_back(payload.back, paid, what),) if payload.back else (),
+            ordered_at=bill.created_at if bill else None,
+            paid_at=(bill.paid_at or at) if bill and status is Status.PAID else None,
+            customer=Customer(
+                name=next((one.name for one in buyers if one.name), None),
+                id=next((one.customer_id for one in reversed(buyers) if one.customer_id), None),
+                crm_id=next((one.crm_contact_id for one in buyers if one.crm_contact_id), None),
+                emails=tuple(one.email for one in buyers if one.email != NOBODY),
+                phones=tuple(one.contact for one in reversed(buyers)),
+                country=(told.country or "").upper() or None,
+            ),
+            url=bill.short_url if bill else None,
+            deal_id=next((one.deal_id for one in buyers if one.deal_id), None),
         )
 
 
-def _customer(told: Payment | Bill, paid: Payment | Bill, name: str | None = None) -> Customer:
-    return Customer(
-        name=name,
-        id=paid.customer_id or told.customer_id,
-        crm_id=told.crm_contact_id or paid.crm_contact_id,
-        emails=tuple(email for email in (told.email, paid.email) if email != NOBODY),
-        phones=(paid.contact, told.contact),
+def _payment(paid: Thing, bill: Thing | None) -> Payment:
+    fee = paid.fee or 0
+    on_top = paid.fee_bearer == "customer" or (bill and paid.amount - fee == bill.amount)
+    state = STATES.get(paid.status)
+    if paid.status == "refunded" and paid.captured is False:
+        state = PaymentState.CANCELED
+    return Payment(
+        id=paid.id,
+        value=Money.of(paid.amount - fee if on_top and fee < paid.amount else paid.amount, paid.currency),
+        state=state,
+    )
+
+
+def _back(back: Back, paid: Thing | None, what: str) -> Refund:
+    dispute = what.startswith("dispute.")
+    lost = what == "dispute.lost" and back.amount_deducted is not None
+    word = what.rpartition(".")[2]
+    return Refund(
+        id=back.id,
+        value=Money.of(back.amount_deducted if lost else back.amount, back.currency),
+        state=BACK.get(word) or BACK.get(back.status or "", RefundState.PENDING),
+        kind=RefundKind.CHARGEBACK if dispute else RefundKind.REFUND,
+        payment=paid.id if paid else None,
     )

@@ -22,16 +22,18 @@ Decided here, and why:
 - Metadata is Saleor's own place for others' ids: `crm_contact_id`, `deal_id`. It may be written by buyers too.
 """
 
-import base64
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from adapters.contract import (
+    LEAST_BITS,
     Adapter,
     Bill,
     Customer,
@@ -58,37 +60,43 @@ from adapters.contract import (
     Strength,
     Unreadable,
     Unverified,
+    from_base64url,
     full_name,
+    in_bytes,
     json_body,
+    jws_parts,
     one_header,
     order_title,
     path,
+    refunded_so_far,
+    rsa_signed,
     status_map,
     usable,
 )
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 HEADERS = ("saleor-signature", "x-saleor-signature")
 SECRET_KEY = Hmac(header=HEADERS, encoding="hex")
 # How far a payment of the older bodies is when money was taken.
 MOVED = frozenset({"partially_charged", "fully_charged", "partially_refunded", "fully_refunded"})
-JOSE = ["RS256", False, ["b64"]]  # what Saleor writes into a signature's header, and nothing else is taken
 
 
-def _decoded(text: str) -> bytes:
-    """URL-safe base64 as JOSE writes it, without padding. Raises ValueError."""
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+@lru_cache(maxsize=64)
+def _public_keys(secret: str) -> "tuple[RSAPublicKey, ...]":
+    """The RSA keys of a JWKS. Raises Unverified when it holds none."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-
-def _public_keys(secret: str) -> list[tuple[int, int]]:
-    """The RSA keys (n, e) of a JWKS. Raises Unverified when it holds none."""
-    try:
-        listed = [key for key in json_body(secret.encode())["keys"] if key["kty"] == "RSA"]
-        keys = [(int.from_bytes(_decoded(key["n"])), int.from_bytes(_decoded(key["e"]))) for key in listed]
-    except (Unreadable, LookupError, TypeError, ValueError):
-        keys = []
-    if not keys:
+    keys: list[RSAPublicKey] = []
+    with suppress(Unreadable, LookupError, TypeError, ValueError, AttributeError):
+        for given in json_body(secret.encode())["keys"]:
+            if given["kty"] == "RSA":
+                n, e = (int.from_bytes(from_base64url(given[name].encode())) for name in ("n", "e"))
+                keys.append(RSAPublicNumbers(n=n, e=e).public_key())
+    if not keys or any(key.key_size < LEAST_BITS for key in keys):
         raise Unverified(Unverified.NO_SECRET)
-    return keys
+    return tuple(keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +110,15 @@ class JwsOrSecret(Signature):
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)
-        header, _, rest = one_header(delivery, HEADERS).partition(".")
-        payload, _, signature = rest.partition(".")
-        if not rest:
+        sent = in_bytes(one_header(delivery, HEADERS))
+        if b"." not in sent:
             own = [secret for secret in candidates if not _is_public(secret)]
             if not own:
                 raise Unverified(Unverified.MISMATCH)
             return SECRET_KEY.verify(delivery, own, now)
-        try:
-            said, mac = json_body(_decoded(header)), _decoded(signature)
-        except (Unreadable, ValueError):
-            raise Unverified(Unverified.MALFORMED) from None
-        if not isinstance(said, dict) or payload or [said.get(name) for name in ("alg", "b64", "crit")] != JOSE:
-            raise Unverified(Unverified.MALFORMED)
-        message = header.encode() + b"." + delivery.body
+        signed, _, signature = jws_parts(sent, detached=delivery.body)
         for secret in filter(_is_public, candidates):
-            if any(_signed(key, mac, message) for key in _public_keys(secret)):
+            if rsa_signed(_public_keys(secret), signature, signed):
                 return secret
         raise Unverified(Unverified.MISMATCH)
 
@@ -139,19 +140,6 @@ class JwsOrSecret(Signature):
 def _is_public(secret: str) -> bool:
     """A JWKS, or a PEM, which is not taken either: all the world may have read it."""
     return secret.lstrip().startswith(("{", "-----BEGIN"))
-
-
-def _signed(key: tuple[int, int], signature: bytes, message: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    try:
-        RSAPublicNumbers(n=key[0], e=key[1]).public_key().verify(signature, message, PKCS1v15(), SHA256())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 # -- The order, in GraphQL's spelling or that of the older bodies -------------------------------------------------
@@ -335,9 +323,9 @@ fragment Sale on Order {
             at = at or order.created
         value = _money(order.total, order.amount, order.currency or order.channels_currency or payment.currency)
         taken, back = _moved(order, older, value if word in (Status.PAID, Status.REFUNDED) else None)
-        refunds = [Refund(value=back, total=True)] if back and (back.minor or word is not Status.REFUNDED) else []
+        refunds = refunded_so_far(back, word)
         if what == "order_refund_confirmation" and told.amount is not None:
-            refunds.append(Refund(value=Money.major(told.amount, told.currency)))
+            refunds += (Refund(value=Money.major(told.amount, told.currency)),)
         when = (at if what == "order_fully_paid" else None) or payment.modified
         went_back = word is not Status.PAID or (back and back.minor > 0)  # a payment's time is then that of the refund
         paid = Payment(value=taken, state=PaymentState.TAKEN, at=None if went_back else when)
@@ -350,7 +338,7 @@ fragment Sale on Order {
             title=order_title(order.number, items),
             bills=(Bill(value=value),) if value else (),
             payments=(paid,) if value and taken and taken.minor else (),
-            refunds=tuple(refunds),
+            refunds=refunds,
             ordered_at=order.created,
             customer=_customer(order),
             items=items or None,
@@ -376,17 +364,17 @@ def _moved(
 
 
 def _customer(order: SaleorOrder) -> Customer:
-    billing = full_name(order.billing_first_name, order.billing_last_name)
-    recipient = full_name(order.recipients_first_name, order.recipients_last_name)
-    name = full_name(order.first_name, order.last_name) or billing
-    return Customer(
-        name=name or recipient,
+    buyer = Customer(
+        name=full_name(order.first_name, order.last_name)
+        or full_name(order.billing_first_name, order.billing_last_name),
         id=order.user_id,
         crm_id=order.notes.get("crm_contact_id"),
         emails=(order.email, order.users_email),
-        phones=(order.phone or (order.recipients_phone if name in (None, recipient) else None),),
-        country=order.country or order.recipients_country,
+        phones=(order.phone,),
+        country=order.country,
     )
+    recipient = full_name(order.recipients_first_name, order.recipients_last_name)
+    return buyer.or_recipient(recipient, order.recipients_phone, order.recipients_country)
 
 
 def _item(line: Line, currency: str | None) -> Item:

@@ -20,6 +20,7 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -32,13 +33,12 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
-    Status,
+    Refund,
     bearer,
     full_name,
     hex_key,
     order_title,
     path,
-    refund_total,
     status_map,
 )
 
@@ -66,6 +66,10 @@ class Sale(Payload):
     first_name: str | None = path("billingAddress.firstName")
     last_name: str | None = path("billingAddress.lastName")
     phone: str | None = path("billingAddress.phone")
+    country: str | None = path("billingAddress.countryCode", "shippingAddress.countryCode")
+    recipient_first_name: str | None = path("shippingAddress.firstName")
+    recipient_last_name: str | None = path("shippingAddress.lastName")
+    recipient_phone: str | None = path("shippingAddress.phone")
     fulfillmentStatus: str | None = None
     lineItems: ListOf[Line] = ()
     total: Decimal = path("grandTotal.value", otherwise=...)
@@ -100,23 +104,23 @@ class Squarespace(Adapter[Sale]):
         return f"/1.0/commerce/orders/{notice.order_id}"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-        value = Money.major(payload.total, payload.currency)
-        back = Money.major(payload.refunded, payload.refunded_currency) if payload.refunded else None
-        given_back = back is not None and 0 < value.minor <= back.minor
+        back = Money.major(payload.refunded, payload.refunded_currency)
         items = tuple(_item(line) for line in payload.lineItems)
         yield Order(
             external_id=payload.id,
             at=payload.modifiedOn,
-            status=Status.REFUNDED if given_back else self.status(payload.fulfillmentStatus),
+            status=self.status(payload.fulfillmentStatus),
             source_status=payload.fulfillmentStatus,
             title=order_title(payload.orderNumber, items),
-            value=value,
-            refunds=refund_total(back),
+            bills=(Bill(value=Money.major(payload.total, payload.currency)),),
+            refunds=(Refund(value=back, total=True),) if back is not None else None,
             ordered_at=payload.createdOn,
             customer=Customer(
-                name=full_name(payload.first_name, payload.last_name),
+                name=full_name(payload.first_name, payload.last_name)
+                or full_name(payload.recipient_first_name, payload.recipient_last_name),
                 emails=(payload.customerEmail,),
-                phones=(payload.phone,),
+                phones=(payload.phone or payload.recipient_phone,),
+                country=payload.country,
             ),
             items=items or None,
             test=payload.testmode,

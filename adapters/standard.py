@@ -15,8 +15,8 @@ from annotated_types import Ge
 from pydantic import StringConstraints
 
 from adapters.contract import (
-    TOTAL,
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -29,6 +29,11 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
     StandardWebhooks,
     Status,
     Unreadable,
@@ -39,9 +44,24 @@ Amount = Annotated[Decimal, Ge(0)]  # "398.00", or a JSON number
 WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
 
 
-class Refund(Payload):
+class Paid(Payload):
+    """A payment, or an attempt to pay."""
+
     id: str
     value: Amount
+    state: PaymentState = PaymentState.TAKEN
+    at: Iso | None = None
+
+
+class GivenBack(Payload):
+    """A refund or a chargeback."""
+
+    id: str
+    value: Amount
+    state: RefundState = RefundState.DONE
+    kind: RefundKind = RefundKind.REFUND
+    at: Iso | None = None
+    payment: str | None = None
 
 
 class Line(Payload):
@@ -61,6 +81,7 @@ class Contact(Payload):
     phones: ListOf[str] = ()
     document: str | None = None
     documents: ListOf[str] = ()
+    country: str | None = None
 
 
 class Told(Payload):
@@ -70,7 +91,8 @@ class Told(Payload):
     title: str | None = path("data.title")
     value: Amount | None = path("data.value")
     currency: str | None = path("data.currency")
-    refunds: tuple[Refund, ...] | None = path("data.refunds")
+    payments: ListOf[Paid] = path("data.payments", otherwise=())
+    refunds: tuple[GivenBack, ...] | None = path("data.refunds")
     refunded_value: Amount | None = path("data.refunded_value")
     ordered_at: Iso | None = path("data.ordered_at")
     paid_at: Iso | None = path("data.paid_at")
@@ -106,7 +128,11 @@ class Standard(Adapter[Told]):
             status=Status.CANCELED if gone else self.status(payload.status),
             source_status=payload.status,
             title=payload.title or None,
-            value=_money(payload.value, payload),
+            bills=() if payload.value is None else (Bill(value=_money(payload.value, payload)),),
+            payments=tuple(
+                Payment(id=one.id, value=_money(one.value, payload), state=one.state, at=one.at)
+                for one in payload.payments
+            ),
             refunds=_refunds(payload),
             ordered_at=payload.ordered_at,
             paid_at=payload.paid_at,
@@ -117,6 +143,7 @@ class Standard(Adapter[Told]):
                 emails=(contact.email, *contact.emails),
                 phones=(contact.phone, *contact.phones),
                 documents=(contact.document, *contact.documents),
+                country=contact.country,
             ),
             items=None if payload.items is None else tuple(_item(line, payload) for line in payload.items),
             url=payload.url,
@@ -126,19 +153,26 @@ class Standard(Adapter[Told]):
 
 
 def _money(amount: Decimal | None, told: Told) -> Money | None:
-    if amount is not None and not told.currency:
+    if amount is None:
+        return None
+    if not told.currency:
         raise Unreadable("data.currency: is needed wherever an amount is given")
-    return Money.major(amount, told.currency)
+    return Money.exact(amount, told.currency)
 
 
-def _refunds(told: Told) -> dict[str, Money]:
+def _refunds(told: Told) -> tuple[Refund, ...]:
     if told.refunds is not None and told.refunded_value is not None:
         raise Unreadable("data.refunds, data.refunded_value: give one of the two, or the money counts twice")
-    given = {refund.id: refund.value for refund in told.refunds or ()}
     if told.refunded_value is not None:
-        given = {TOTAL: told.refunded_value}
-    return {name: money for name, value in given.items() if (money := _money(value, told))}
+        return (Refund(value=_money(told.refunded_value, told), total=True),)
+    return tuple(
+        Refund(id=one.id, value=_money(one.value, told), state=one.state, kind=one.kind, at=one.at, payment=one.payment)
+        for one in told.refunds or ()
+    )
 
 
 def _item(line: Line, told: Told) -> Item:
-    return Item(title=line.title, quantity=line.quantity, unit_value=_money(line.unit_value, told), sku=line.sku)
+    if line.unit_value is not None and not told.currency:
+        raise Unreadable("data.currency: is needed wherever an amount is given")
+    price = Money.major(line.unit_value, told.currency)  # rounded: fuel and screws have prices of three decimals
+    return Item(title=line.title, quantity=line.quantity, unit_value=price, sku=line.sku)

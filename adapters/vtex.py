@@ -10,7 +10,8 @@ Decided here, and why:
   (strength `token`), and the order is read back, from the account that the option names.
 - The ping on saving a hook is answered, and nothing of it is believed or kept. A notice bears no id; its time tells two apart.
 - Amounts are hundredths of the currency, whatever its own decimals are.
-- A cancellation that is only asked for says nothing. The flow knows no refund.
+- A cancellation that is only asked for says nothing. The flow knows no refund; a return is told by an invoice of type
+  Input, which gives back what it restitutes (https://help.vtex.com/en/docs/tracks/partial-invoices).
 - One purchase may be several orders (-01, -02), one for each seller; each counts for itself.
 """
 
@@ -24,6 +25,7 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -37,6 +39,7 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Refund,
     Token,
     currency_code,
     full_name,
@@ -46,6 +49,7 @@ from adapters.contract import (
 )
 
 HEADER = "x-orders-registry-token"
+INPUT = "Input"  # the type of a return's invoice
 BRAZILIAN = frozenset({"cpf", "cnpj"})
 MASK = "ct.vtex.com.br"
 PING = re.compile(rb'\s*\{\s*"hookConfig"\s*:\s*"ping"\s*\}\s*')
@@ -71,6 +75,16 @@ class Line(Payload):
     refId: str | None = None
 
 
+class Invoice(Payload):
+    """A package's invoice: of goods that go out (Output), or of goods that come back (Input)."""
+
+    number: str | None = path("invoiceNumber")
+    value: Decimal | None = path("invoiceValue")
+    refunded: Decimal | None = path("restitutions.Refund.value")
+    type: str | None = None
+    issued_at: IsoOrBlank = path("issuanceDate")
+
+
 class Sale(Payload):
     orderId: str
     status: str | None = None
@@ -89,6 +103,8 @@ class Sale(Payload):
     is_corporate: bool | None = path("clientProfileData.isCorporate")
     corporate_document: str | None = path("clientProfileData.corporateDocument")
     corporate_name: str | None = path("clientProfileData.corporateName")
+    receiver: str | None = path("shippingData.address.receiverName")
+    invoices: ListOf[Invoice] = path("packageAttachment.packages", otherwise=())
     items: ListOf[Line] = ()
 
 
@@ -147,7 +163,12 @@ class Vtex(Adapter[Sale]):
             status=self.status(payload.status),
             source_status=payload.status,
             title=order_title(payload.orderId, items),
-            value=Money.scaled(payload.value, 2, currency),
+            bills=(Bill(value=Money.scaled(_total(payload), 2, currency)),),
+            refunds=tuple(
+                Refund(id=one.number, value=_scaled(_returned(one), currency), at=one.issued_at)
+                for one in payload.invoices
+                if one.type == INPUT
+            ),
             ordered_at=payload.creationDate,
             paid_at=payload.authorizedDate,
             customer=_customer(payload, brazilian=currency == "BRL"),
@@ -155,9 +176,24 @@ class Vtex(Adapter[Sale]):
         )
 
 
+def _returned(invoice: Invoice) -> Decimal | None:
+    """What a return gives back: what is restituted, which may be less than the goods' value."""
+    return invoice.value if invoice.refunded is None else invoice.refunded
+
+
+def _total(sale: Sale) -> Decimal:
+    """What the order comes to. Where `value` is already less its returns, they are added: money given back lowers no bill."""
+    out = sum(one.value or 0 for one in sale.invoices if one.type == "Output")
+    back = sum(one.value or 0 for one in sale.invoices if one.type == INPUT)
+    return sale.value + back if back and sale.value == out - back else sale.value
+
+
+def _scaled(amount: Decimal | None, currency: str) -> Money | None:
+    return None if amount is None else Money.scaled(amount, 2, currency)
+
+
 def _item(line: Line, currency: str) -> Item:
-    price = None if line.price is None else Money.scaled(line.price, 2, currency)
-    return Item(title=line.name, quantity=line.quantity, unit_value=price, sku=line.refId)
+    return Item(title=line.name, quantity=line.quantity, unit_value=_scaled(line.price, currency), sku=line.refId)
 
 
 def _customer(sale: Sale, *, brazilian: bool) -> Customer:
@@ -168,7 +204,9 @@ def _customer(sale: Sale, *, brazilian: bool) -> Customer:
     # VTEX hides a buyer behind an alias of its own, another for each order: it is nobody's address.
     hidden = (sale.email or "").lower().endswith(MASK)
     return Customer(
-        name=(sale.corporate_name if sale.is_corporate else None) or full_name(sale.first_name, sale.last_name),
+        name=(sale.corporate_name if sale.is_corporate else None)
+        or full_name(sale.first_name, sale.last_name)
+        or sale.receiver,
         id=sale.profile_id,
         emails=() if hidden else (sale.email,),
         phones=(sale.phone,),

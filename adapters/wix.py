@@ -14,7 +14,6 @@ Decided here, and why:
 """
 
 import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 import pydantic_core
 
 from adapters.contract import (
+    LEAST_BITS,
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -38,16 +39,22 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
     Signature,
     Status,
     Strength,
     Unreadable,
     Unverified,
+    from_base64url,
     full_name,
     json_body,
+    jws,
+    jws_parts,
     order_title,
     path,
-    refund_total,
+    rsa_signed,
     status_map,
     usable,
 )
@@ -58,24 +65,11 @@ if TYPE_CHECKING:
 ENDED = ("CANCELED", "REJECTED")  # by whoever, or because a pending payment came to nothing
 LATE = 3 * 24 * 3600  # seconds
 AHEAD = 300  # seconds
-HEADER = b'{"alg":"RS256","typ":"JWT"}'
-
-
-def _coded(part: bytes) -> bytes:
-    return base64.urlsafe_b64encode(part).rstrip(b"=")
-
-
-def _decoded(part: bytes) -> bytes:
-    """Base64url without padding, and only as it is written canonically. Raises ValueError."""
-    raw = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
-    if _coded(raw) != part:
-        raise ValueError
-    return raw
 
 
 @lru_cache(maxsize=64)  # reading a key costs more than proving with it
-def _key(secret: str) -> "RSAPublicKey | RSAPrivateKey":
-    """The RSA key in a PEM, which may have come on one line or in base64. Raises Unverified."""
+def _keys(secret: str) -> "tuple[RSAPublicKey, RSAPrivateKey | None]":
+    """The RSA key in a PEM, which may have come on one line or in base64; and the private one if it is. Raises Unverified."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
@@ -86,11 +80,11 @@ def _key(secret: str) -> "RSAPublicKey | RSAPrivateKey":
         begin, end = pem.index(b"-----", 5) + 5, pem.rindex(b"-----END")
         pem = pem[:begin] + b"\n" + pem[begin:end].replace(b" ", b"\n").strip() + b"\n" + pem[end:]
         key = load_pem_private_key(pem, None) if b"PRIVATE" in pem[:begin] else load_pem_public_key(pem)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError):
         raise Unverified(Unverified.NO_SECRET) from None
-    if not isinstance(key, RSAPublicKey | RSAPrivateKey) or key.key_size < 2048:
+    if not isinstance(key, RSAPublicKey | RSAPrivateKey) or key.key_size < LEAST_BITS:
         raise Unverified(Unverified.NO_SECRET)
-    return key
+    return (key.public_key(), key) if isinstance(key, RSAPrivateKey) else (key, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,39 +97,22 @@ class SignedBody(Signature):
         return "PRIVATE" in secret
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.hashes import SHA256
-
         candidates = usable(secrets)
-        signed, _, signature = delivery.body.rpartition(b".")
         try:
-            header, _, claims = signed.partition(b".")
-            if json_body(_decoded(header)).get("alg") != "RS256":
-                raise Unverified(Unverified.MISMATCH)
-            raw, sent = _decoded(claims), _decoded(signature)
-        except (ValueError, AttributeError, Unreadable):
+            signed, claims, signature = jws_parts(delivery.body)
+        except Unverified:  # the token is the body: what is no token is a body that was changed
             raise Unverified(Unverified.MISMATCH) from None
         for secret in candidates:
-            key = _key(secret)
-            public = key.public_key() if isinstance(key, RSAPrivateKey) else key
-            try:
-                public.verify(sent, signed, PKCS1v15(), SHA256())
-            except InvalidSignature:
-                continue
-            _check_time(raw, now.timestamp())
-            return secret
+            public, _ = _keys(secret)
+            if rsa_signed([public], signature, signed):
+                _check_time(claims, now.timestamp())
+                return secret
         raise Unverified(Unverified.MISMATCH)
 
     def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
         """As Wix would send it; with the public key alone, which cannot sign, the delivery as it is."""
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.hashes import SHA256
-
-        key = _key(secret)
-        if not isinstance(key, RSAPrivateKey):
+        _, private = _keys(secret)
+        if private is None:
             return delivery
         claims = delivery.body
         try:
@@ -145,8 +122,7 @@ class SignedBody(Signature):
         if isinstance(given, dict):
             at = int(now.timestamp())
             claims = pydantic_core.to_json({**given, "iat": at, "exp": at + AHEAD})
-        signed = _coded(HEADER) + b"." + _coded(claims)
-        return delivery.changed(body=signed + b"." + _coded(key.sign(signed, PKCS1v15(), SHA256())))
+        return delivery.changed(body=jws(private, claims))
 
     @property
     def description(self) -> str:
@@ -173,7 +149,7 @@ def _opened(body: bytes) -> dict[str, Any]:
     """
     if not body.lstrip().startswith(b"{"):
         try:
-            body = _decoded(body.split(b".")[1])
+            body = from_base64url(body.split(b".")[1])
         except (ValueError, IndexError):
             raise Unreadable("the body is not a JSON Web Token") from None
     envelope = _inner(json_body(body), "data")
@@ -211,6 +187,12 @@ class Sale(Payload):
     first_name: str | None = path("billingInfo.contactDetails.firstName")
     last_name: str | None = path("billingInfo.contactDetails.lastName")
     phone: str | None = path("billingInfo.contactDetails.phone")
+    country: str | None = path("billingInfo.address.country", "recipientInfo.address.country")
+    # Who receives it is the buyer only where nothing else names one.
+    recipient_first_name: str | None = path("recipientInfo.contactDetails.firstName")
+    recipient_last_name: str | None = path("recipientInfo.contactDetails.lastName")
+    recipient_phone: str | None = path("recipientInfo.contactDetails.phone")
+    paid: Decimal | None = path("balanceSummary.paid.amount")
     lineItems: tuple[Line, ...] | None = None
 
 
@@ -257,9 +239,17 @@ class Wix(Adapter[Notice]):
         if sale is None:
             raise Unreadable("event: none of createdEvent, updatedEvent and actionEvent holds an order")
         status, word = self.status(sale.paymentStatus), sale.paymentStatus
+        total, taken = Money.major(sale.total, sale.currency), Money.major(sale.paid or None, sale.currency)
+        if taken is None and status in (Status.PAID, Status.REFUNDED):
+            taken = total
+        paid_at = at if event.kind.endswith("payment_status_updated") and sale.paymentStatus == "PAID" else None
         if sale.status in ENDED and status is not Status.REFUNDED:
             status, word = Status.CANCELED, sale.status
-        paid_now = event.kind.endswith("payment_status_updated") and sale.paymentStatus == "PAID"
+        back = Money.major(sale.refunded, sale.currency)
+        if status is Status.REFUNDED and not sale.refunded:
+            back = None  # the word says that all was given back, and no amount says otherwise
+        nobody = not (sale.first_name or sale.last_name or sale.phone)
+        recipient = full_name(sale.recipient_first_name, sale.recipient_last_name)
         items = tuple(_item(line, sale.currency) for line in sale.lineItems or () if line.name)
         yield Order(
             external_id=sale.id,
@@ -267,15 +257,17 @@ class Wix(Adapter[Notice]):
             status=status,
             source_status=word,
             title=order_title(sale.number, items),
-            value=Money.major(sale.total, sale.currency),
-            refunds=refund_total(Money.major(sale.refunded or None, sale.currency)),
+            bills=(Bill(value=total),),
+            payments=(Payment(value=taken, state=PaymentState.TAKEN, at=paid_at),) if taken else (),
+            refunds=(Refund(value=back, total=True),) if back is not None else None,
             ordered_at=sale.createdDate,
-            paid_at=at if paid_now else None,
+            paid_at=paid_at,
             customer=Customer(
-                name=full_name(sale.first_name, sale.last_name),
+                name=full_name(sale.first_name, sale.last_name) or (recipient if nobody else None),
                 id=sale.contact_id,
                 emails=(sale.email,),
-                phones=(sale.phone,),
+                phones=(sale.phone or (sale.recipient_phone if nobody else None),),
+                country=sale.country,
             ),
             items=None if sale.lineItems is None else items,
         )

@@ -248,18 +248,16 @@ def _refunds(order: WooCommerceOrder, status: Status | Unknown | None) -> tuple[
 
 
 def _customer(order: WooCommerceOrder, billing: Address, shipping: Address) -> Customer:
-    phones = (billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone)
-    if not any(phones) and billing.name in (None, shipping.name):
-        phones = (shipping.phone, None)
-    return Customer(
-        name=billing.name or billing.company or shipping.name,
+    buyer = Customer(
+        name=billing.name or billing.company,
         id=None if order.customer_id == "0" else order.customer_id,  # 0 is every guest
         crm_id=order.notes.get("crm_contact_id"),
         emails=(billing.email,),
-        phones=phones,
+        phones=(billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone),
         documents=(billing.cpf, billing.cnpj),
-        country=billing.country or shipping.country,
+        country=billing.country,
     )
+    return buyer.or_recipient(shipping.name, shipping.phone, shipping.country)
 
 
 def _item(line: Line, order: WooCommerceOrder) -> Item:

@@ -20,14 +20,15 @@ import base64
 import hmac
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from adapters.contract import (
     Adapter,
     AnyOf,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -42,6 +43,11 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
     Signature,
     Status,
     Strength,
@@ -50,10 +56,14 @@ from adapters.contract import (
     one_header,
     order_title,
     path,
+    rsa_signed,
     status_map,
     text_key,
     usable,
 )
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 # Published at https://api.woovi.com/api/v1/webhook/public-keys; the list grows there when Woovi changes its key.
 PUBLIC_KEYS = (
@@ -66,6 +76,16 @@ PUBLIC_KEYS = (
 )
 
 
+@cache
+def _public_keys() -> "tuple[RSAPublicKey, ...]":
+    """The published keys. Theirs have 1024 bits."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    keys = [load_pem_public_key(pem) for pem in PUBLIC_KEYS]
+    return tuple(key for key in keys if isinstance(key, RSAPublicKey))
+
+
 @dataclass(frozen=True, slots=True)
 class RsaAndToken(Signature):
     """RSA (PKCS#1 v1.5, SHA-256, base64) of the raw body by Woovi, and beside it the token that you gave Woovi."""
@@ -74,12 +94,6 @@ class RsaAndToken(Signature):
     can_sign = False
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
         candidates = usable(secrets)
         signature = one_header(delivery, ("x-webhook-signature",))
         token = text_key(one_header(delivery, ("x-openpix-authorization", "authorization")))
@@ -90,13 +104,9 @@ class RsaAndToken(Signature):
             sent = base64.b64decode(signature, validate=True)
         except ValueError:
             raise Unverified(Unverified.MALFORMED) from None
-        for pem in PUBLIC_KEYS:
-            key = load_pem_public_key(pem)
-            with suppress(InvalidSignature):
-                if isinstance(key, RSAPublicKey):
-                    key.verify(sent, delivery.body, PKCS1v15(), SHA256())
-                    return secret
-        raise Unverified(Unverified.MISMATCH)
+        if not rsa_signed(_public_keys(), sent, delivery.body):
+            raise Unverified(Unverified.MISMATCH)
+        return secret
 
     def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
         """As Woovi would send it, but for the signature: only Woovi has that key."""
@@ -135,6 +145,25 @@ class Charge(Payload):
     paidAt: IsoOrBlank = None
 
 
+class QrCode(Payload):
+    """A static QR code, as it stands on a shop's counter: it is paid by many."""
+
+    name: str | None = None
+    correlationID: str | None = None
+
+
+class Cycle(Payload):
+    """A cycle of a PIX Automático subscription."""
+
+    id: str = path("cobr.identifierId", otherwise=...)
+    subscription: str | None = path("correlationID")
+    pix_id: str | None = path("cobr.endToEndId")
+    value: int = path("cobr.value", "value", otherwise=...)
+    status: str | None = path("cobr.status")
+    made_at: IsoOrBlank = path("createdAt")
+    paid_at: IsoOrBlank = path("cobr.tries.0.updatedAt")
+
+
 class Sale(Payload):
     """A charge and, where there is one, the PIX that paid it or gave it back."""
 
@@ -142,24 +171,27 @@ class Sale(Payload):
     pix_id: str | None = path("pix.endToEndId")
     pix_value: int | None = path("pix.value")
     pix_time: IsoOrBlank = path("pix.time")
+    slip_value: int | None = path("boleto.value")  # with fines and interest, where it was paid late
+    qr_code: OptionalOf[QrCode] = path("pix.pixQrCode")
     partial: bool | None = path("pix.partial")
-    payer: OptionalOf[Person] = path("pix.payer")
+    payer: OptionalOf[Person] = path("pix.payer", "pix.customer")
     environment: str | None = path("account.environment")
 
 
-class Refund(Payload):
+class SentBack(Payload):
     id: str = path("refundTransaction.endToEndId", otherwise=...)
     value: int = path("refundTransaction.value", otherwise=...)
     time: IsoOrBlank = path("refundTransaction.time")
     partial: bool | None = path("refundTransaction.partial")
     paid_id: str = path("originalTransaction.endToEndId", otherwise=...)
-    paid_value: int = path("originalTransaction.value", otherwise=...)
+    paid_value: int | None = path("originalTransaction.value")
     paid_at: IsoOrBlank = path("originalTransaction.time")
 
 
 class Dispute(Payload):
     paid_id: str = path("dispute.endToEndId", otherwise=...)
     status: str | None = path("dispute.status")
+    value: int | None = path("dispute.value")
 
 
 class Woovi(Adapter[Any]):
@@ -178,13 +210,18 @@ class Woovi(Adapter[Any]):
         "OPENPIX:CHARGE_EXPIRED": Sale,
         "OPENPIX:TRANSACTION_RECEIVED": Sale,
         "OPENPIX:TRANSACTION_REFUND_RECEIVED": Sale,
-        "PIX_TRANSACTION_REFUND_SENT_CONFIRMED": Refund,
-        "PIX_TRANSACTION_REFUND_RECEIVED_CONFIRMED": Refund,
+        "PIX_AUTOMATIC_COBR_COMPLETED": Cycle,
+        "PIX_TRANSACTION_REFUND_SENT_CONFIRMED": SentBack,
+        "PIX_TRANSACTION_REFUND_SENT_REJECTED": SentBack,
+        "PIX_TRANSACTION_REFUND_RECEIVED_CONFIRMED": SentBack,
+        "PIX_TRANSACTION_REFUND_RECEIVED_REJECTED": SentBack,
         "OPENPIX:DISPUTE_ACCEPTED": Dispute,
+        "OPENPIX:DISPUTE_REJECTED": Dispute,
+        "OPENPIX:DISPUTE_CANCELED": Dispute,
     }
     topics = tuple(reads)
     ignores = frozenset(
-        "teste_webhook PIX_TRANSACTION_REFUND_*_REJECTED OPENPIX:DISPUTE_* OPENPIX:MOVEMENT_* BOLETO_SETTLED TED_* "
+        "teste_webhook OPENPIX:DISPUTE_* OPENPIX:MOVEMENT_* BOLETO_SETTLED TED_* "
         "ACCOUNT_REGISTER_* PIX_AUTOMATIC_*".split()
     )
     statuses = status_map(pending="ACTIVE", paid="COMPLETED", canceled="EXPIRED")
@@ -212,26 +249,34 @@ class Woovi(Adapter[Any]):
         match payload:
             case Sale():
                 yield self._sale(payload, event.kind)
-            case Refund():
-                yield _refund(payload, event.kind)
+            case SentBack():
+                yield _sent_back(payload, event.kind)
+            case Cycle():
+                yield _cycle(payload)
             case _:
-                yield Order(
-                    external_id=payload.paid_id,
-                    preference=1,
-                    at=None,  # the bank took it back; it does not say when
-                    status=Status.REFUNDED,
-                    source_status=payload.status,
-                )
+                yield _dispute(payload, event.kind)
 
     def _sale(self, sale: Sale, kind: str) -> Order:
         charge = sale.charge
         if charge is None:
-            raise Ignored("no charge: a webhook's test, or a PIX that belongs to none")
+            return _counter_sale(sale)
         returned = kind == "OPENPIX:TRANSACTION_REFUND_RECEIVED"  # then `pix` is the refund, not the payment
-        back = Money.of(sale.pix_value, "BRL") if returned else None
         status = self.status(charge.status)
-        if returned and status is Status.PAID and sale.partial is False:
-            status = Status.REFUNDED
+        taken = status is Status.PAID and not returned
+        bill = sale.slip_value if taken and sale.slip_value else (charge.discount and charge.valueWithDiscount)
+        value = Money.of(bill or charge.value, "BRL")
+        paid = Payment(
+            id=sale.pix_id or charge.correlationID,
+            value=(Money.of(sale.pix_value, "BRL") if sale.pix_id else None) or value,
+            state=PaymentState.TAKEN,
+            at=charge.paidAt or sale.pix_time,
+        )
+        back = Refund(
+            id=sale.pix_id or "refund",
+            value=Money.of(sale.pix_value, "BRL"),
+            at=sale.pix_time,
+            all=sale.partial is False,
+        )
         buyer = charge.customer or charge.payer or sale.payer or Person()
         return Order(
             external_id=charge.correlationID,
@@ -240,35 +285,102 @@ class Woovi(Adapter[Any]):
             status=status,
             source_status=charge.status,
             title=order_title(None, [charge.comment]),
-            value=Money.of((charge.discount and charge.valueWithDiscount) or charge.value, "BRL"),
-            refunds={sale.pix_id or "refund": back} if back else None,
+            bills=(Bill(value=value),),
+            payments=(paid,) if taken else (),
+            refunds=(back,) if returned else (),
             ordered_at=charge.createdAt,
-            paid_at=(charge.paidAt or (None if returned else sale.pix_time)) if status is Status.PAID else None,
-            customer=Customer(
-                name=buyer.name,
-                id=buyer.correlationID,
-                crm_id=charge.additionalInfo.get("crm_contact_id"),
-                emails=(buyer.email,),
-                phones=(buyer.phone,),
-                documents=(buyer.tax_id,),
-            ),
+            paid_at=paid.at if taken else None,
+            customer=_customer(buyer, charge.additionalInfo.get("crm_contact_id")),
             url=charge.paymentLinkUrl,
             test={"TESTING": True, "PRODUCTION": False}.get(sale.environment or ""),
             deal_id=charge.additionalInfo.get("deal_id"),
         )
 
 
-def _refund(refund: Refund, kind: str) -> Order:
-    # A refund that was received may be of a PIX that you sent: it counts if we know the order, and makes none.
-    sent = kind == "PIX_TRANSACTION_REFUND_SENT_CONFIRMED"
-    # What a part came back of has been paid; a refund received says so of an order that we know.
-    paid = Status.PAID if sent else None
+def _customer(buyer: Person, crm_id: str | None = None) -> Customer:
+    return Customer(
+        name=buyer.name,
+        id=buyer.correlationID,
+        crm_id=crm_id,
+        emails=(buyer.email,),
+        phones=(buyer.phone,),
+        documents=(buyer.tax_id,),
+        country="BR",
+    )
+
+
+def _counter_sale(sale: Sale) -> Order:
+    """Each payment of a static QR code is a sale of its own."""
+    code, value = sale.qr_code, Money.of(sale.pix_value, "BRL")
+    if code is None or sale.pix_id is None or value is None:
+        raise Ignored("no charge: a webhook's test, or a PIX that belongs to none")
     return Order(
-        external_id=refund.paid_id,
+        external_id=sale.pix_id,
+        at=sale.pix_time,
+        status=Status.PAID,
+        source_status="COMPLETED",
+        title=order_title(None, [code.name or code.correlationID]),
+        payments=(Payment(id=sale.pix_id, value=value, state=PaymentState.TAKEN, at=sale.pix_time),),
+        ordered_at=sale.pix_time,
+        paid_at=sale.pix_time,
+        customer=_customer(sale.payer or Person()),
+    )
+
+
+def _cycle(cycle: Cycle) -> Order:
+    value = Money.of(cycle.value, "BRL")
+    return Order(
+        external_id=cycle.id,
+        aliases=(cycle.pix_id,),
+        at=cycle.paid_at,
+        status=Status.PAID,
+        source_status=cycle.status,
+        title=order_title(None, [cycle.subscription]),
+        bills=(Bill(value=value),),
+        payments=(Payment(id=cycle.pix_id or cycle.id, value=value, state=PaymentState.TAKEN, at=cycle.paid_at),),
+        ordered_at=cycle.made_at,
+        paid_at=cycle.paid_at,
+    )
+
+
+def _sent_back(back: SentBack, kind: str) -> Order:
+    # A refund that was received may be of a PIX that you sent: it counts if we know the order, and makes none.
+    sent, done = "_SENT_" in kind, kind.endswith("_CONFIRMED")
+    value = Money.of(back.paid_value, "BRL") if sent else None
+    paid = Payment(id=back.paid_id, value=value, state=PaymentState.TAKEN, at=back.paid_at)
+    return Order(
+        external_id=back.paid_id,
         preference=1,  # the charge's own id is the better name
-        at=refund.time,
-        status=Status.REFUNDED if refund.partial is False else paid,
-        value=Money.of(refund.paid_value, "BRL") if sent else None,
-        refunds={refund.id or "refund": Money.of(refund.value, "BRL")},
-        paid_at=refund.paid_at if sent else None,
+        at=back.time,
+        payments=(paid,) if value else (),
+        refunds=(
+            Refund(
+                id=back.id or "refund",
+                value=Money.of(back.value, "BRL"),
+                state=RefundState.DONE if done else RefundState.FAILED,
+                at=back.time,
+                payment=back.paid_id if value else None,
+            ),
+        ),
+        paid_at=back.paid_at if sent else None,
+    )
+
+
+def _dispute(dispute: Dispute, kind: str) -> Order:
+    """A dispute that was accepted took the money; one that was rejected or withdrawn did not, or gives it again."""
+    lost = kind.endswith("ACCEPTED")
+    value = Money.of(dispute.value, "BRL")
+    return Order(
+        external_id=dispute.paid_id,
+        preference=1,
+        at=None,  # the bank does not say when
+        refunds=(
+            Refund(
+                id="dispute",
+                value=value,
+                state=RefundState.DONE if lost else RefundState.REVERSED,
+                kind=RefundKind.CHARGEBACK,
+                all=value is None,
+            ),
+        ),
     )

@@ -22,8 +22,8 @@ from pydantic import BeforeValidator
 
 from adapters.contract import (
     BRASILIA,
-    UNKNOWN,
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -37,6 +37,8 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
     Status,
     full_name,
     order_title,
@@ -116,13 +118,13 @@ class Yampi(Adapter[Sale]):
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         sale, status = payload, self.status(payload.status)
-        paid = [one.captured_at for one in sale.transactions]
-        if event.kind == "order.paid":
-            paid.append(sale.time)
-            if status in (None, UNKNOWN, Status.PENDING):
-                status = Status.PAID
+        total = Money.major(sale.value_total, "BRL")
+        captured = [one.captured_at for one in sale.transactions if one.captured_at]
+        # Money that was captured is taken, whatever the shop calls the status; and order.paid says that it is paid.
+        taken = bool(captured) or event.kind == "order.paid" or status in (Status.PAID, Status.REFUNDED)
         if event.kind == "order.created" and status is None:
             status = Status.PENDING
+        paid_at = next(iter(captured), sale.time if event.kind == "order.paid" else None)
         number = sale.phone_number and f"{sale.area_code or ''}{sale.phone_number}"
         yield Order(
             external_id=sale.id,
@@ -130,9 +132,10 @@ class Yampi(Adapter[Sale]):
             status=status,
             source_status=sale.status,
             title=order_title(sale.number, [line.title for line in sale.items]),
-            value=Money.major(sale.value_total, "BRL"),
+            bills=(Bill(value=total),),
+            payments=(Payment(value=total, state=PaymentState.TAKEN, at=paid_at),) if taken else (),
             ordered_at=sale.created_at,
-            paid_at=next(filter(None, paid), None) if status is Status.PAID else None,
+            paid_at=paid_at if taken else None,
             customer=Customer(
                 name=sale.name or sale.razao_social or full_name(sale.first_name, sale.last_name),
                 id=sale.customer_id,
@@ -140,6 +143,7 @@ class Yampi(Adapter[Sale]):
                 emails=(sale.email,),
                 phones=(sale.phone or number,),
                 documents=(sale.cpf, sale.cnpj),
+                country="BR",
             ),
             items=tuple(
                 Item(

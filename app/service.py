@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """What the doors (web, and the command line through it) stand on."""
+    """Holds all parts of the running service. The web application uses it, and through that the command line."""
 
     def __init__(
         self,
@@ -80,28 +80,22 @@ class Service:
             self.outbox.loop, self.tail.loop, self.readiness.loop, *([self.young.loop] if self.young else []),
         ]  # fmt: skip
         self.readiness.watch(self.loops)
-        self.spans = self._observed()
+        self.tracing = self._tracing()
 
-    def _observed(self) -> "Tracing | None":
-        """Where traces are exported, what tells them; elsewhere OpenTelemetry is not even loaded."""
+    def _tracing(self) -> "Tracing | None":
+        """Return the tracing, where traces are exported. Elsewhere OpenTelemetry is not loaded."""
         if not self.settings.traces:
             return None
         from app.observability.tracing import Tracing
 
-        return Tracing(
-            receiver=self.receiver,
-            group_commit=self.group_commit,
-            fetch=self.fetch,
-            source_api=self.source_api,
-            jobs=self.jobs,
-        )
+        return Tracing()
 
     async def open(self) -> None:
-        """Connects and begins; without `background`, only what answers. Raises Unavailable."""
+        """Connect and start; without `background`, only what answers requests. Raises Unavailable."""
         try:
             await self.store.open()
-            if self.spans:
-                self.spans.start()
+            if self.tracing:
+                self.tracing.start()
             self.group_commit.start()
             with suppress(Unavailable):  # it is looked at again and again
                 await self.readiness.look_at_key()
@@ -113,7 +107,7 @@ class Service:
             raise
 
     async def close(self) -> None:
-        """Ends what is under way, writes what is counted, disconnects. Whatever fails, the rest is closed."""
+        """Finish what is running, write what is counted, disconnect. If one part fails, the rest is still closed."""
         own = (
             self.jobs,
             self.outbox,
@@ -127,5 +121,5 @@ class Service:
             [*((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
             [("group commit", self.group_commit.stop)],
             [("store", self.store.close)],
-            [("traces", self.spans.stop)] if self.spans else [],
+            [("traces", self.tracing.stop)] if self.tracing else [],
         ])  # fmt: skip

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 import adapters
 from adapters.contract import Delivery
@@ -22,40 +22,15 @@ SECRET = "a-made-up-secret-of-32-characters"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the Standard Webhooks specification's own example
 
 
-class Lifespan:
-    """Enters and leaves an application's lifespan, as a server would."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._to: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._from: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-
-    async def __aenter__(self) -> Self:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        self._task = asyncio.create_task(self._app(scope, self._to.get, self._from.put))  # type: ignore[arg-type]
-        await self._say("startup")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._say("shutdown")
-        await self._task
-
-    async def _say(self, what: str) -> None:
-        await self._to.put({"type": f"lifespan.{what}"})
-        said = await self._from.get()
-        assert said["type"] == f"lifespan.{what}.complete", said
-
-
 class House:
     """The application without a port: `client` is a stranger or bears the admin's token, `operator` is at the other door."""
 
     def __init__(self, settings: Settings, account: str = "acme") -> None:
         self.settings, self._account = settings, account
         self.app = create_app(settings)
-        self._lifespan = Lifespan(self.app)
 
     async def __aenter__(self) -> Self:
-        await self._lifespan.__aenter__()
+        await self.app.service.open()
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://registry")
         self.operator = httpx.AsyncClient(transport=httpx.ASGITransport(self._door), base_url="http://registry")
         await self._enter(self._account)
@@ -66,7 +41,7 @@ class House:
     ) -> None:
         await self.client.aclose()
         await self.operator.aclose()
-        await self._lifespan.__aexit__(kind, fault, trace)
+        await self.app.service.close()
 
     async def another(self, account: str) -> "House":
         """The same application, entered by the admin of another, new account. Only the first is to be left."""

@@ -68,9 +68,10 @@ class OrderView:
 
     @property
     def value(self) -> str | None:
-        """What the sale comes to: the bill, or the bills that add up."""
+        """What the sale comes to: the bill, or the bills that add up; without a bill, the payments."""
         order = self.order
-        return _money(order.value or Money.total(bill.value for bill in order.bills))
+        billed = order.value or Money.total(bill.value for bill in order.bills)
+        return _money(billed or Money.total(payment.value for payment in order.payments))
 
     @property
     def refunds(self) -> dict[str | None, str | None]:

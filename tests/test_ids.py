@@ -1,11 +1,19 @@
 """Ids are ULIDs that sort by when they were made."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from ulid import ULID
+import pytest
 
 from app.base import ids
+
+CROCKFORD = str.maketrans("0123456789ABCDEFGHJKMNPQRSTVWXYZ", "0123456789abcdefghijklmnopqrstuv")  # to Python's base 32
+
+
+def number(made: str) -> int:
+    """The 128 bits of an id."""
+    return int(made.partition("_")[2].translate(CROCKFORD), 32)
 
 
 def test_an_id_is_a_ulid_of_this_moment():
@@ -13,9 +21,9 @@ def test_an_id_is_a_ulid_of_this_moment():
     made = ids.new_id("ord")
     after = time.time_ns() // 1_000_000
     assert made.startswith("ord_")
-    ulid = ULID.from_str(made[4:])
-    assert str(ulid) == made[4:]
-    assert before <= ulid.milliseconds <= after + 1
+    assert re.fullmatch("ord_[0-7][0-9A-HJKMNP-TV-Z]{25}", made)
+    assert before <= number(made) >> 80 <= after + 1
+    assert ids.made_at(made) == (number(made) >> 80) * 1000
 
 
 def test_ids_sort_as_they_were_made_and_none_comes_twice():
@@ -36,8 +44,21 @@ def test_a_clock_that_was_put_back_makes_no_older_ids(monkeypatch):
 
 
 def test_every_part_of_the_number_is_written(monkeypatch):
-    number = int.from_bytes(bytes(range(1, 17)), "big")
-    monkeypatch.setattr(ids.time, "time_ns", lambda: (number >> 80) * 1_000_000)
-    monkeypatch.setattr(ids.secrets, "randbits", lambda _bits: number & (1 << 80) - 1)
+    bits = int.from_bytes(bytes(range(1, 17)), "big")
+    monkeypatch.setattr(ids.time, "time_ns", lambda: (bits >> 80) * 1_000_000)
+    monkeypatch.setattr(ids.secrets, "randbits", lambda _bits: bits & (1 << 80) - 1)
     monkeypatch.setattr(ids, "_newest", 0)
-    assert ids.new_id("x") == f"x_{ULID.from_bytes(bytes(range(1, 17)))}"
+    assert number(ids.new_id("x")) == bits
+
+
+def test_the_published_example_is_read_and_written():
+    # https://github.com/ulid/spec: 01ARZ3NDEKTSV4RRFFQ69G5FAV, made at 1469922850259 milliseconds
+    assert ids.made_at("dlv_01ARZ3NDEKTSV4RRFFQ69G5FAV") == 1_469_922_850_259_000
+    assert ids.first_id("dlv", 1_469_922_850_259_999) == "dlv_01ARZ3NDEK" + "0" * 16
+
+
+@pytest.mark.parametrize(
+    "text", ["", "dlv_", "dlv", "dlv_01J", "dlv_é" + "0" * 25, "dlv_" + "I" * 26, "dlv_8" + "0" * 25]
+)
+def test_what_is_no_id_was_made_at_no_time(text):
+    assert ids.made_at(text) is None

@@ -290,7 +290,7 @@ class Adapter(Generic[PayloadT]):
 
     def _settled(self, order: Order, left_out: str = "") -> Order:
         names = distinct((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
-        if not order.external_id or max(map(len, names)) > 255:
+        if not order.external_id.strip() or max(map(len, names)) > 255:
             raise Unreadable("the order's id is empty or longer than 255 characters")
         if order.value and order.value.minor < 0:
             raise Unreadable("the order's value is less than nothing")

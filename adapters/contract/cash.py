@@ -11,8 +11,9 @@ from adapters.contract.order import TOTAL, PaymentState, RefundKind, RefundState
 Vector = dict[str, int]
 
 AUTHORIZED, TAKEN, FAILED, CANCELED = map(str, PaymentState)
-PENDING, DONE = str(RefundState.PENDING), str(RefundState.DONE)
+PENDING, DONE, REVERSED = str(RefundState.PENDING), str(RefundState.DONE), str(RefundState.REVERSED)
 REFUND: Final = str(RefundKind.REFUND)
+CHARGEBACK: Final = str(RefundKind.CHARGEBACK)
 EVERYTHING: Final = "everything"  # the kind of a total that counts refunds and chargebacks together
 IMPORTED: Final = "import"  # the id of the total that an import tells: the same money as what a source itemises
 NOT_TAKEN: Final = frozenset((AUTHORIZED, FAILED, CANCELED))
@@ -164,6 +165,7 @@ class Cash:
             return
         state = told.get("state", DONE)
         refund = self.refunds.get(told["id"]) if "id" in told else self._nameless(told, state, entry)
+        refund = refund or self._other_name(told, state)
         new = refund is None
         waited = refund is not None and refund.state == PENDING and refund.at is not None
         if refund is None:
@@ -173,7 +175,11 @@ class Cash:
             time = told.get("at", entry.time)
             if time not in refund.times:
                 refund.times += (time,)
-            self.notes.add(WITHOUT_ID)
+            if refund.id is None:
+                self.notes.add(WITHOUT_ID)
+        elif refund.id is None:
+            refund.id = told["id"]
+            self.refunds = {one.id or name: one for name, one in self.refunds.items()}
         if "value" in told and (refund.value is None or self._counts(told["currency"], refund.currency)):
             refund.value, refund.currency = told["value"], told["currency"]
         if "also" in told:
@@ -195,18 +201,36 @@ class Cash:
             self._already_counted(refund)
 
     def _nameless(self, told: Mapping[str, Any], state: str, entry: Entry) -> Back | None:
-        """The refund without id that this is about: of the same payment, amount and time, or a step further on."""
+        """Return the refund that this is about: of the same payment and amount, and of the same time or a step before.
+
+        It has no id either; but a reversal without id takes back one that has.
+        """
         time, found = told.get("at", entry.time), None
         for refund in self.refunds.values():
             same = (told.get("value"), told.get("currency", ""), told.get("payment"))
-            if refund.id is not None or (refund.value, refund.currency, refund.payment) != same:
+            if (refund.value, refund.currency, refund.payment) != same:
                 continue
             if time in refund.times:
                 return refund
+            reversal = state == REVERSED and told.get("kind", REFUND) == refund.kind and refund.state == DONE
+            if refund.id is not None and not reversal:
+                continue
             further = refund.state == PENDING if state == DONE else refund.state in (PENDING, DONE)
             if state != PENDING and further:
                 found = refund
         return found
+
+    def _other_name(self, told: Mapping[str, Any], state: str) -> Back | None:
+        """A chargeback without id and the refund by which it was given back (one payment, one amount) are the same."""
+        kind, same = told.get("kind", REFUND), (told.get("value"), told.get("currency", ""), told.get("payment"))
+        if state != DONE or told.get("payment") is None:
+            return None
+        for refund in self.refunds.values():
+            nameless = refund.id is None if kind == REFUND else "id" not in told
+            other = {kind, refund.kind} == {REFUND, CHARGEBACK} and refund.state == DONE
+            if nameless and other and (refund.value, refund.currency, refund.payment) == same:
+                return refund
+        return None
 
     def _already_counted(self, refund: Back) -> None:
         """A refund first told, or decided, after a total: what happened before the total is in it; a failure takes from it."""

@@ -94,6 +94,19 @@ class Money:
         """
         return None if amount is None else cls.scaled(amount, 0, currency or "")
 
+    @classmethod
+    def exact(cls, amount: Decimal, currency: str) -> "Money":
+        """Read units exactly as people write them. Raises Unreadable for a currency that is none of ISO 4217's in use,
+        and for more decimals than it has, zeros included: 1.500 BRL may be meant as 1,500.
+        """
+        code = currency_code(currency)
+        if code not in CODES:
+            raise Unreadable(f"{code} is no currency of ISO 4217")
+        exponent = amount.as_tuple().exponent
+        if isinstance(exponent, int) and -exponent > decimals(code):
+            raise Unreadable(f"{amount} has more decimals than {code} has ({decimals(code)})")
+        return cls.scaled(amount, 0, code)
+
     @overload
     @classmethod
     def of(cls, minor: int, currency: str | None) -> "Money": ...

@@ -1,12 +1,17 @@
 """Times as sources write them, read without guessing: the zone is said by the source or declared by its adapter."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+# A minute's last second but one is put in at the end of an hour, or half past it in a zone that is half an hour off
+# (RFC 3339, appendix D).
+_LEAP = re.compile(r"(?<=[T ])(\d\d:?[25]9:?)60")
 
 
 def _iso(value: Any) -> Any:
@@ -15,7 +20,12 @@ def _iso(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("is not a time in ISO 8601")
     try:
-        moment = datetime.fromisoformat(value.strip())
+        text = value.strip()
+        # Python has no second 60; Unix time counts a leap second as the one that follows it.
+        leap = _LEAP.sub(r"\g<1>59", text)
+        moment = datetime.fromisoformat(leap)
+        if leap != text:
+            moment += timedelta(seconds=1)
         moment = moment if moment.tzinfo is None or moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is not a time in ISO 8601") from None

@@ -17,7 +17,7 @@ AFTER = (256, 2_048, 16_384)
 
 
 class GrowingTables:
-    """Counts what is committed, and tells a few times; never again once the tables are known."""
+    """Counts what is committed, and has the tables analysed a few times; never again once they are known."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -26,17 +26,17 @@ class GrowingTables:
         self.loop = Loop("analyze", self.tell)
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A batch is on disk."""
+        """Count a batch that was committed."""
         self.grown(len(records))
 
     def grown(self, rows: int) -> None:
-        """So many deliveries, or rows of a file, are on disk."""
+        """Count deliveries, or rows of a file, that were committed."""
         self._committed += rows
         if self._after and self._committed >= self._after[0]:
             self.loop.wake()
 
     async def tell(self) -> None:
-        """Has the statistics gathered, where that is due. Nothing depends on it: where it cannot be, it is left."""
+        """Have statistics gathered where that is due. Nothing depends on it: if it fails, it is left."""
         if not self._after or self._committed < self._after[0]:
             return
         del self._after[0]

@@ -1,7 +1,7 @@
-"""Is the clock to be believed? What is too old is taken away for good: a clock that jumped must not say what that is.
+"""Clock guard: stops pruning while the clock cannot be trusted, because what is pruned is gone for good.
 
-It is compared with the machine's monotonic clock while a process runs, and with an hourly mark in the database, which
-outlives it. A quiet account changes nothing about that: the service itself leaves the mark.
+The clock is compared with the machine's monotonic clock while a process runs, and with an hourly mark in the database,
+which outlives the process. A quiet account makes no difference: the service itself leaves the mark.
 """
 
 import time
@@ -20,13 +20,13 @@ CONFIRM = "orders-registry prune --confirm-clock"
 
 
 def steady() -> int:
-    """Microseconds that nobody sets; on Linux with the time for which the machine slept."""
+    """Return microseconds of a clock that nobody sets; on Linux it includes the time for which the machine slept."""
     source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime_ns(source) // 1000
 
 
 class ClockGuard:
-    """Compares the clock of one process."""
+    """Checks the clock of one process."""
 
     def __init__(
         self, store: Store, present: Callable[[], int] = clock.now, monotonic: Callable[[], int] = steady
@@ -37,7 +37,7 @@ class ClockGuard:
         self._logged = False
 
     async def doubt(self) -> str | None:
-        """Why the clock is not believed, in words; None: it is, and the mark is renewed when that is due. Raises Unavailable."""
+        """Return why the clock cannot be trusted, or None, and renew the mark when that is due. Raises Unavailable."""
         last = await heartbeat.last_beat(self._store)
         present, monotonic = self._present(), self._monotonic()
         confirmed = last.confirmed if last else 0
@@ -64,7 +64,7 @@ class ClockGuard:
         return None
 
     async def confirm(self) -> int:
-        """An operator says that the clock is right; gives what it says. Raises Unavailable."""
+        """Record that an operator confirmed the clock. Returns its time. Raises Unavailable."""
         said = await heartbeat.beat(self._store, self._present(), confirms=True)
         self._since = self._present(), self._monotonic()
         self._confirmed = said.confirmed

@@ -21,14 +21,14 @@ from app.store.tombstones import Word
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom a privacy request is about, as the source knows them: identities in canonical form, and ids of orders."""
+    """Says whom a privacy request concerns, as the source knows them: canonical identities, and ids of orders."""
 
     identities: tuple[Word, ...]
     orders: tuple[str, ...]
 
 
 def subject_of(document: Any, source_id: str, region: str) -> Subject:
-    """Whom a request names. Shopify and Nuvemshop write it alike: `customer`, and the orders that are meant."""
+    """Return whom a request names. Shopify and Nuvemshop have the same form: `customer`, and the orders concerned."""
     said = document if isinstance(document, dict) else {}
     customer = said.get("customer")
     customer = customer if isinstance(customer, dict) else {}
@@ -60,7 +60,7 @@ class ErasureService:
         self._store, self._vault, self._retry = store, vault, retry
 
     async def person(self, account_id: str, contact_id: str, member_id: str | None) -> Row:
-        """Erases a contact, with everybody who was merged into it; gives the proof. Raises merging.Gone, Unavailable."""
+        """Erase a contact with everybody merged into it. Returns the proof. Raises ContactGone, Unavailable."""
         rows = await contacts.identities_of(self._store, account_id, [contact_id])
         words = {(row["kind"], row["value"]) for row in rows}
         found = await privacy.named_in(self._store, account_id, words)
@@ -75,7 +75,7 @@ class ErasureService:
         return proof
 
     async def request(self, row: Row) -> tuple[RecordedDelivery, Subject]:
-        """What a privacy request asks, as its delivery says. Raises NotKept, Unavailable."""
+        """Return what a privacy request asks for, as its delivery says. Raises NotRecorded, Unavailable."""
         kept = await self._retry.kept(row["account_id"], row["id"])
         if kept is None:
             raise NotRecorded("its delivery is not kept any more")
@@ -86,9 +86,9 @@ class ErasureService:
         return kept, subject_of(document, row["source_id"], kept.source.region)
 
     async def carry_out(self, row: Row, member_id: str | None) -> Row:
-        """Erases what a privacy request asks to; gives the proof. Again, it erases what came since.
+        """Erase what a privacy request asks to erase, and return the proof. Again, it erases what came since.
 
-        Raises NotKept when nobody can tell any more whom it is about, Unavailable.
+        Raises NotRecorded when nobody can tell any more whom it concerns, Unavailable.
         """
         account_id, source_id = row["account_id"], row["source_id"]
 
@@ -112,7 +112,7 @@ class ErasureService:
         return proof
 
     async def _shop(self, erasure: Erasure) -> Row:
-        """In steps, since a shop may be large; begun again, it goes on where something is left."""
+        """Erase a shop in steps, since it may be large. A second call continues where something is left."""
         await self._store.commit(lambda: erasing.shop_closed(erasure))
         for step in (erasing.shop_orders, erasing.shop_deliveries, erasing.shop_people):
             await self._every(step, erasure)
@@ -126,7 +126,7 @@ class ErasureService:
             after = await self._store.commit(partial(step, erasure, after))
 
     async def _no_copies(self, erasure: Erasure) -> None:
-        """Answers that are kept for repeated requests, and what the database's files still hold of what was deleted."""
+        """Delete stored answers for idempotency keys, and what the database's files still hold of deleted rows."""
         named = erasure.orders | {value for _, value in erasure.words}
         named |= erasure.contacts if erasure.source_id is None else set()
         for row in await idempotency.answers(self._store, erasure.account_id):

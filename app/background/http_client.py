@@ -24,26 +24,26 @@ CONNECT, READ = 5.0, 10.0  # seconds
 MOST_BYTES = 16 * 1024  # of an answer
 CONNECTIONS, KEPT, KEPT_FOR = 64, 32, 20.0  # at once; unused; seconds
 
-# httpcore looks for it several times a request, and Python searches its whole path each time for what is not there. (A
-# fifth of what a request takes.) Named as missing, it is not searched for.
+# httpcore imports sniffio, which is not installed, several times a request, and Python remembers no failed import: each
+# time it searches its whole path again. Measured on loopback: 1.00 to 1.20 ms of CPU a request, 0.74 to 0.86 with this line.
 if find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment]  # Python's own way to say so
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # marks the module as missing
 
 
 class Unreachable(Exception):
-    """There was no answer; the message says why."""
+    """Raised when there was no answer; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventResponse:
-    """What a receiver said: the status, and how many seconds it wants to be left alone."""
+    """Holds a receiver's answer: the status, and the seconds to wait that it asked for."""
 
     status: int
     retry_after: float | None
 
 
 class EventHttpClient:
-    """Connections to all receivers. `named` are the networks that may be reached beside the internet."""
+    """Keeps connections to all receivers. `named` are the private networks that may be reached."""
 
     def __init__(self, named: Sequence[Network], trusted: ssl.SSLContext | None = None) -> None:
         import httpx
@@ -61,12 +61,12 @@ class EventHttpClient:
         }
 
     async def close(self) -> None:
-        """Disconnects."""
+        """Disconnect."""
         for pool in self._pools.values():
             await pool.aclose()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> EventResponse:
-        """Sends it. Raises Unreached."""
+        """Send an event. Raises Unreachable."""
         try:
             async with asyncio.timeout(WHOLE):
                 return await self._post(url, headers, body)
@@ -101,7 +101,7 @@ class EventHttpClient:
 
 
 def _tls(fault: BaseException | None) -> bool:
-    """Whether TLS is behind it: the layers between wrap each other's faults."""
+    """Return whether TLS is the cause: the layers in between wrap each other's errors."""
     while fault is not None:
         if isinstance(fault, ssl.SSLError):
             return True
@@ -110,11 +110,14 @@ def _tls(fault: BaseException | None) -> bool:
 
 
 class _NotPublic(Exception):
-    """The address is one where nothing may be sent."""
+    """Raised for an address where nothing may be sent."""
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to an address after it was judged, never to a name: between two look-ups it could mean another."""
+    """Connects to addresses that were checked, never to names.
+
+    Between two look-ups a name could mean another address.
+    """
 
     def __init__(self, named: Sequence[Network], *, plain: bool) -> None:
         self._named, self._plain = named, plain
@@ -128,7 +131,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """To the first address of the host that answers, if all of them may be reached. Raises _NotPublic, OSError."""
+        """Connect to the host's first address that answers, if all may be reached. Raises _NotPublic, OSError."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
@@ -143,9 +146,9 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.AsyncNetworkStream:
-        """Never."""
+        """Refuse: events never go to a Unix socket."""
         raise _NotPublic
 
     async def sleep(self, seconds: float) -> None:
-        """Waits."""
+        """Wait."""
         await self._inner.sleep(seconds)

@@ -16,6 +16,7 @@ from app.base import clock
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
+from app.base.spans import trace
 from app.base.supervisor import Loop
 from app.base.vault import Sealed
 from app.db.engine import Store, Unavailable
@@ -41,7 +42,7 @@ AWAY = 1.0  # seconds before an unreachable database is tried again
 
 
 class Jobs:
-    """One process's part in the jobs."""
+    """Runs one process's share of the jobs."""
 
     def __init__(self, store: Store, retry: Reprocessor, group_commit: GroupCommit) -> None:
         self._store, self._retry, self._group_commit = store, retry, group_commit
@@ -50,19 +51,19 @@ class Jobs:
         self.loop = Loop("jobs", self._begin, EVERY, known=(Unavailable,), first=first)
 
     async def stop(self) -> None:
-        """Ends after the pieces at hand; the jobs go on at the next start, or in another process."""
+        """Stop after the current pieces. The jobs continue at the next start, or in another process."""
         await self.loop.stop()
 
     # -- Asked for ----------------------------------------------------------------------------------------------
 
     async def count(self, account_id: str, wanted: DeliveryFilter) -> int:
-        """How many deliveries a bulk retry or a remap would take up. Raises Unavailable."""
+        """Return how many deliveries a bulk retry or a remap would process. Raises Unavailable."""
         return await deliveries.count(self._store, account_id, wanted, upto=new_id("dlv"))
 
     async def begin(
         self, account_id: str, kind: str, wanted: DeliveryFilter, *, dry_run: bool, member_id: str | None
     ) -> Row:
-        """A new job over what matches now; what comes later is not part of it. Raises Unavailable."""
+        """Start a job over what matches now; what arrives later is not part of it. Raises Unavailable."""
         upto = new_id("dlv")  # sorts after every delivery so far
         total = await deliveries.count(self._store, account_id, wanted, upto=upto)
         filter_ = {name: value for name, value in asdict(wanted).items() if value is not None}
@@ -88,7 +89,7 @@ class Jobs:
         await jobs.LEASE.release(self._store)
 
     async def _begin(self, only: str | None = None) -> None:
-        """Begins what nobody works on, as far as there is room; or `only` one job."""
+        """Start jobs that nobody works on, as far as there is room; or only the one named by `only`."""
         room = JOBS_AT_ONCE - self.loop.working if only is None else 1
         if room <= 0 or self.loop.ending:
             return
@@ -102,7 +103,7 @@ class Jobs:
         return clock.now() + int(CLAIM * 1e6)
 
     async def _one(self, job: Row) -> None:
-        """One job, piece by piece, to its end or ours."""
+        """Run one job, piece by piece, until it ends or this process stops."""
         further: Row | None = job
         while not self.loop.ending:
             began = monotonic()
@@ -127,12 +128,16 @@ class Jobs:
             await jobs.let_go(self._store, job)
 
     async def piece(self, job: Row) -> Row | None:
-        """The next piece of a job that is claimed; the job as it then stands, None when that was the end of it."""
+        """Do the next piece of a claimed job. Returns the job as it is then, None if that was its end."""
         step = self._remap.step if job["kind"] == jobs.REMAP else self._retry_some
-        return await step(job, self._until())
+        with trace("job.piece") as piece:
+            piece.set(job_id=job["id"], job_kind=job["kind"], dry_run=job["dry_run"])
+            further = await step(job, self._until())
+            piece.set(ended=further is None)
+            return further
 
     async def _after_the_wait(self, job: Row) -> Row:
-        """The job as it is written down: whether the last piece was, nobody was told."""
+        """Return the job as it is stored: whether the last piece was committed is not known."""
         await self.loop.rest(AWAY)
         with suppress(Unavailable):
             found = await jobs.find(self._store, job["account_id"], job["id"])
@@ -152,7 +157,7 @@ class Jobs:
             await jobs.finish(self._store, job, jobs.FAILED, reason)
 
     async def _rest(self, took: float) -> None:
-        """Leaves the database to those who knock, for as long as the last piece had it."""
+        """Leave the database to incoming deliveries, for as long as the last piece took."""
         await self.loop.rest(min(took, LONGEST_REST))
         for _ in range(100):
             if self._group_commit.waiting < MOST_AT_ONCE or self.loop.ending:
@@ -162,7 +167,7 @@ class Jobs:
     # -- Bulk retry ---------------------------------------------------------------------------------------------
 
     async def _retry_some(self, job: Row, until: int) -> Row | None:
-        """The next deliveries of a bulk retry, oldest first. None when there are no more."""
+        """Retry the next deliveries of a bulk retry, oldest first. Returns None when there are no more."""
         account_id = job["account_id"]
         rows = await deliveries.newer(
             self._store, account_id, DeliveryFilter(**job["filter"]), than=job["cursor"], limit=BATCH
@@ -185,7 +190,7 @@ class Jobs:
         return {**job, "cursor": step.cursor}
 
     async def _once_more(self, kept: RecordedDelivery | NotRecorded) -> Receipt | str:
-        """What became of it, or why it cannot be taken up."""
+        """Return the result of a retry, or why it cannot be retried."""
         if isinstance(kept, NotRecorded):
             return str(kept)
         wait = TRY_AGAIN
@@ -202,7 +207,7 @@ class Jobs:
         raise AssertionError("unreachable")
 
     async def _until_few_fetches(self, account_id: str, source_id: str) -> None:
-        """New thin deliveries must not wait behind old ones: only few at a time are put into the queue."""
+        """Wait until few fetches are queued: new thin deliveries must not wait behind old ones."""
         ends = monotonic() + FETCHES_REST
         while self.loop.started and not self.loop.ending and monotonic() < ends:  # else nobody fetches
             if await fetches.waiting_of(self._store, account_id, source_id) <= MOST_FETCHES:

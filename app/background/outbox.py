@@ -44,7 +44,7 @@ Shown = Callable[[Row, str | None], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _PendingEvent:
-    """A claimed event, ready to be sent."""
+    """Holds a claimed event, ready to be sent."""
 
     row: Row
     order: Row | None  # None: it is not there any more, or the event is about none
@@ -53,10 +53,10 @@ class _PendingEvent:
 
 
 class Outbox:
-    """One process's part in telling.
+    """Sends one process's share of the events.
 
-    `shown` says how an order looks outside, `counts` is told how each attempt ended, `busy` whether deliveries wait, `doubt`
-    why the clock is not to be believed.
+    `shown` serializes an order, `counts` gets the result of each attempt, `busy` says whether deliveries are waiting,
+    `doubt` why the clock cannot be trusted.
     """
 
     def __init__(
@@ -81,7 +81,10 @@ class Outbox:
         self.loop = Loop("outbox", self._next, EVERY, known=(Unavailable,), first=first)
 
     async def stop(self) -> None:
-        """Ends after the attempts at hand, or without those whose receiver does not answer soon. Raises Unavailable."""
+        """Stop after the current attempts, or without those whose receiver does not answer soon.
+
+        Raises Unavailable.
+        """
         await self.loop.stop(ENDS_WITHIN)
         try:
             if self._ended:
@@ -93,11 +96,11 @@ class Outbox:
                 await self._receivers.close()
 
     def wake(self) -> None:
-        """There may be something to tell, or somebody else to be told."""
+        """Look for events soon: there may be something to send."""
         self.loop.wake()
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A batch is on disk, and events with it, where somebody subscribed."""
+        """Look for events: a batch was committed, and events with it where somebody subscribed."""
         if self._somebody and any(one.outcome in (Outcome.CREATED, Outcome.UPDATED) for one in receipts):
             self.loop.wake()
 
@@ -116,7 +119,7 @@ class Outbox:
         return 0.0
 
     async def _turn(self) -> bool:
-        """Writes down what ended, claims what is due and begins to send it; whether there was anything to do."""
+        """Record what ended, claim what is due and start to send it. Returns whether there was anything to do."""
         present = clock.now()
         standing = await outbox.standing(self._store, present)
         self._somebody = bool(standing)
@@ -149,7 +152,7 @@ class Outbox:
     # -- What is sent -----------------------------------------------------------------------------------------------
 
     async def _letters(self, rows: Sequence[Row]) -> list[_PendingEvent]:
-        """What these events are about as it stands now, with the secrets of who is told."""
+        """Return the events' current content, with the secrets of their subscriptions."""
         letters: list[_PendingEvent] = []
         for account_id in {row["account_id"] for row in rows}:
             mine = [row for row in rows if row["account_id"] == account_id]
@@ -177,7 +180,7 @@ class Outbox:
     # -- Sent -------------------------------------------------------------------------------------------------------
 
     async def _one(self, letter: _PendingEvent) -> None:
-        """One attempt, from the claim to how it ended."""
+        """Make one attempt, from the claim to its result."""
         at, began = clock.now(), monotonic()
         try:
             status, retry_after, reason = await self._sent(letter)
@@ -193,7 +196,7 @@ class Outbox:
         self._counts("delivered" if reason is None else "failed")
 
     async def _sent(self, letter: _PendingEvent) -> tuple[int | None, float | None, str | None]:
-        """The status, how long to wait at least, and the reason why it was not taken."""
+        """Send an event. Returns the status, the seconds to wait at least, and the reason why it was not accepted."""
         from app.background.http_client import Unreachable
 
         if not letter.secrets:
@@ -212,7 +215,7 @@ class Outbox:
 
 
 def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
-    """An event as its receiver reads it; the order as it stands, or None when it is not there any more."""
+    """Return an event's body. `order` is the current order, or None if it no longer exists."""
     detail: dict[str, Any] = json.loads(row["detail"]) if row["detail"] else {}
     data: dict[str, Any]
     if row["event"] == Event.CONTACT_ERASED:
@@ -224,7 +227,7 @@ def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
 
 
 def headers_of(event_id: str, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
-    """The headers of Standard Webhooks, signed with every secret that counts, as of now."""
+    """Return the headers of Standard Webhooks, signed with every valid secret, as of now."""
     sent_at = str(clock.now() // 1_000_000)
     signed = (SCHEME.expected(event_id, sent_at, body, secret).decode() for secret in secrets)
     return {
@@ -240,7 +243,7 @@ GONE = 410
 
 
 def _judged(status: int) -> str | None:
-    """Why this answer is no yes; None: it is one."""
+    """Return why this status is no success; None if it is one."""
     if 200 <= status < 300:
         return None
     if status == GONE:
@@ -253,7 +256,7 @@ def _judged(status: int) -> str | None:
 def _ended(
     row: Row, at: int, took: int, status: int | None, reason: str | None, retry_after: float | None
 ) -> AttemptEnded:
-    """How an attempt ended, and when the next one is to be."""
+    """Return how an attempt ended, and when the next one is due."""
     if reason is None:
         return AttemptEnded(row=row, at=at, took=took, status=status, back=row["failures"] >= TIRED)
     if status == GONE:

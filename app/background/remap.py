@@ -28,11 +28,11 @@ MOST_COMPARED = 20_000  # deliveries that may hang together in a dry run, which 
 
 
 class RemapFailed(Exception):
-    """The job cannot be done; the message says why, and what to do."""
+    """Raised when the job cannot be done; the message says why, and what to do."""
 
 
 def refusal(adapter: Adapter[Any]) -> str | None:
-    """Why a source of this adapter cannot be remapped, if it cannot."""
+    """Return why a source of this adapter cannot be remapped, or None."""
     if adapter.brings == "contacts":
         # What a CRM says of a contact is not kept as history: told again, an old word would undo a newer one.
         return "this source tells of contacts, not of orders; single deliveries of it can be retried"
@@ -40,15 +40,15 @@ def refusal(adapter: Adapter[Any]) -> str | None:
 
 
 class RemapJob:
-    """The story of a remap, a step at a time."""
+    """Runs a remap, one step at a time."""
 
     def __init__(self, store: Store, retry: Reprocessor) -> None:
         self._store, self._retry = store, retry
 
     async def step(self, job: Row, until: int) -> Row | None:
-        """Does the next piece of the job, claimed until then; gives the job as it is now, or None at its end.
+        """Do the next piece of the job, claimed until then. Returns the job as it is now, or None at its end.
 
-        Raises Lost, Failed, Unavailable, Busy.
+        Raises LeaseLost, RemapFailed, Unavailable, Busy.
         """
         return await (self._read(job, until) if job["phase"] == READ else self._apply(job, until))
 
@@ -78,7 +78,7 @@ class RemapJob:
         return {**job, "cursor": step.cursor}
 
     async def _records(self, job: Row, rows: Sequence[Row]) -> tuple[list[tuple[Record, Row]], dict[str, int]]:
-        """What these deliveries say today; and how many cannot be read any more, for which reason."""
+        """Return what these deliveries say today, and how many cannot be read any more, by reason."""
         failures: dict[str, int] = {}
         read: list[tuple[Record, Row]] = []
         for at, kept in enumerate(await self._retry.kept_all(job["account_id"], rows)):
@@ -91,7 +91,7 @@ class RemapJob:
         return read, failures
 
     async def _ask_again(self, job: Row, asked: Sequence[tuple[Record, Row]]) -> list[JobChange]:
-        """Thin deliveries: what their source answered is not kept, so it is asked again. A dry run asks nobody."""
+        """Fetch thin deliveries again: their source's answer is not stored. A dry run asks nobody."""
         if not job["dry_run"]:
             await asyncio.gather(*(self._retry.commit(rec) for rec, _ in asked))
         return [_delivery_change(row, rec, Receipt(rec.delivery_id, Outcome.FETCHING, ())) for rec, row in asked]

@@ -19,9 +19,9 @@ AT_MOST = 10_000  # rows that one request prunes; who asked asks again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneResult:
-    """What became of one class: its age, the time before which it is too old, and how much of it was (or would be) taken.
+    """Holds the result for one class: how much was (or would be) deleted.
 
-    `age` and `before` are None when it is kept for ever.
+    `age` is the class's retention and `before` the time before which rows are too old; None if it is kept for ever.
     """
 
     name: str
@@ -31,13 +31,13 @@ class PruneResult:
 
 
 class ClockDoubted(Exception):
-    """Nothing is pruned while the clock is not believed; the message says why, and what to do."""
+    """Raised instead of pruning while the clock cannot be trusted; the message says why, and what to do."""
 
 
 class Retention:
-    """Prunes; one process does it by itself, whoever comes first each hour.
+    """Prunes. One process does it by itself: the first each hour.
 
-    `doubt` says why the clock is not to be believed, or None.
+    `doubt` says why the clock cannot be trusted, or None.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Retention:
         self.loop = Loop("retention", self.turn, LOOK, known=(ClockDoubted, Unavailable))
 
     async def counted(self, account: Row) -> list[PruneResult]:
-        """How much of each class is too old now; nothing is taken. Raises Unavailable."""
+        """Return how much of each class is too old now. Deletes nothing. Raises Unavailable."""
         return [
             PruneResult(
                 name=name,
@@ -59,7 +59,7 @@ class Retention:
         ]
 
     async def prune(self, account: Row, at_most: int | None = None) -> tuple[list[PruneResult], bool]:
-        """Takes what is too old, at most about so many rows; and whether that was all of it.
+        """Delete what is too old, at most about `at_most` rows. Returns also whether that was all.
 
         Raises ClockDoubted, Unavailable.
         """
@@ -77,7 +77,7 @@ class Retention:
         return found, done
 
     async def sweep(self) -> dict[str, int]:
-        """Prunes every account that has a retention; gives how much went, by class. Raises Unavailable."""
+        """Prune every account that has a retention. Returns how much was deleted, by class. Raises Unavailable."""
         went: dict[str, int] = {}
         for account in await accounts.all_accounts(self._store):
             if not account["retention"] or self.loop.ending:
@@ -104,7 +104,7 @@ class Retention:
         return taken, False
 
     async def turn(self) -> None:
-        """Prunes every account when that is due and no other process does it. Raises Unavailable."""
+        """Prune every account when that is due and no other process does it. Raises Unavailable."""
         if await self._doubt():  # it has been logged; and asking is what leaves the hourly mark
             return
         if await retention.turn(self._store, self._clock(), int(EVERY * 1e6)) and (went := await self.sweep()):

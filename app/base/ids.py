@@ -1,20 +1,27 @@
-"""Ids: a prefix that says what they name, and a ULID, so that ids sort by the time they were made.
+"""Ids: a prefix that says what it names, and a ULID, so that ids sort by the time they were made.
 
-They are made here and not by the library, whose way took a good part of a delivery's time (three ids each). The library
-reads them.
+A ULID (https://github.com/ulid/spec) is 128 bits in Crockford's base 32: milliseconds since 1970 in 48, chance in 80.
+Written here and not by a library: three are made for every delivery, and python-ulid (5.6 instead of 3.6 µs each) makes
+none that sort within a millisecond.
 """
 
+import re
 import secrets
 import threading
 import time
 
-from ulid import ULID
-
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, as a ULID is written
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
+_SHIFTS = range(120, -1, -10)  # of the thirteen pairs of letters
+_ULID = re.compile("_([0-7][0-9A-HJKMNP-TV-Z]{9})[0-9A-HJKMNP-TV-Z]{16}")
 
 _lock = threading.Lock()  # ids are made on the loop's thread and on the writing connection's
 _newest = 0
+
+
+def _written(prefix: str, ulid: int) -> str:
+    pairs = _PAIRS
+    return f"{prefix}_{''.join([pairs[ulid >> shift & 1023] for shift in _SHIFTS])}"
 
 
 def new_id(prefix: str) -> str:
@@ -27,14 +34,7 @@ def new_id(prefix: str) -> str:
     with _lock:
         # Within a millisecond (or when the clock was put back) the next one, as the ULID specification has it.
         _newest = ulid = fresh if fresh >> 80 > _newest >> 80 else _newest + 1
-    high, low = ulid >> 70, ulid & (1 << 70) - 1
-    pairs = _PAIRS
-    return (
-        f"{prefix}_{pairs[high >> 50]}{pairs[high >> 40 & 1023]}{pairs[high >> 30 & 1023]}{pairs[high >> 20 & 1023]}"
-        f"{pairs[high >> 10 & 1023]}{pairs[high & 1023]}{pairs[low >> 60]}{pairs[low >> 50 & 1023]}"
-        f"{pairs[low >> 40 & 1023]}{pairs[low >> 30 & 1023]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}"
-        f"{pairs[low & 1023]}"
-    )
+    return _written(prefix, ulid)
 
 
 def new_token() -> str:
@@ -44,10 +44,15 @@ def new_token() -> str:
 
 def first_id(prefix: str, at: int) -> str:
     """Return the smallest id of a time (microseconds since 1970). The ids of a period lie between two of these."""
-    milliseconds = min(max(at // 1000, 0), 2**48 - 1)
-    return f"{prefix}_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + bytes(10))}"
+    return _written(prefix, min(max(at // 1000, 0), 2**48 - 1) << 80)
 
 
-def made_at(made: str) -> int:
-    """When an id was made, in microseconds since 1970."""
-    return int.from_bytes(ULID.from_str(made.partition("_")[2]).bytes[:6], "big") * 1000
+def made_at(text: str) -> int | None:
+    """Return when an id was made, in microseconds since 1970; None if the text is not an id."""
+    found = _ULID.fullmatch(text, text.find("_")) if "_" in text else None
+    if found is None:
+        return None
+    milliseconds = 0
+    for letter in found[1]:
+        milliseconds = milliseconds << 5 | _ALPHABET.index(letter)
+    return milliseconds * 1000

@@ -55,26 +55,26 @@ class Loop:
     # -- For whoever owns it ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begins with the first turn."""
+        """Start with the first turn."""
         self._task = asyncio.create_task(self._run(), name=self.name)
 
     def wake(self) -> None:
-        """Lets the next turn come now; a pause after a failure is not cut short."""
+        """Run the next turn now. A pause after a failure is not cut short."""
         self._woken.set()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Begins work that goes on beside the turns. When it ends, the loop is woken; a fault that it raises is logged."""
+        """Start work that runs beside the turns. When it ends, the loop is woken; its exception is logged."""
         task = asyncio.create_task(work, name=name)
         self._work.add(task)
         task.add_done_callback(self._worked)
 
     async def rest(self, seconds: float) -> None:
-        """Waits so long, within a turn or work; less when the loop is being stopped."""
+        """Wait this long within a turn or work; less when the loop is being stopped."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), seconds)
 
     async def stop(self, patience: float | None = None) -> None:
-        """Ends after the turn at hand and the work under way. What is not done within `patience` seconds is cancelled."""
+        """Stop after the current turn and work. What is not done within `patience` seconds is cancelled."""
         self._ending.set()
         self._woken.set()
         if self._task:
@@ -90,22 +90,22 @@ class Loop:
 
     @property
     def started(self) -> bool:
-        """Whether it was ever begun: the command line begins none."""
+        """Return whether it was ever started: the command line starts none."""
         return self._task is not None
 
     @property
     def ending(self) -> bool:
-        """Whether it is being stopped."""
+        """Return whether it is being stopped."""
         return self._ending.is_set()
 
     @property
     def working(self) -> int:
-        """How much work goes on beside the turns."""
+        """Return how much work runs beside the turns."""
         return len(self._work)
 
     @property
     def fault(self) -> str | None:
-        """Why it cannot go on, in words; None while it can, or was not begun."""
+        """Return why it cannot continue; None while it can, or was not started."""
         if self._task is None or self.ending:
             return None
         if self._task.done():
@@ -136,7 +136,7 @@ class Loop:
             await asyncio.wait_for(self._woken.wait(), seconds)
 
     def _failed(self, fault: Exception) -> float:
-        """Logs the fault, unless its kind was; gives the seconds to wait."""
+        """Log the exception, unless one of its kind was logged. Returns the seconds to wait."""
         self._failing_since = self._failing_since if self._failures else monotonic()
         kind = type(fault).__name__
         if kind not in self._kinds:
@@ -163,14 +163,14 @@ class Loop:
 
 
 def faults(loops: Iterable[Loop]) -> dict[str, str]:
-    """The loops that cannot go on, by name, each with the reason."""
+    """Return the loops that cannot continue, by name, with the reason."""
     return {loop.name: fault for loop in loops if (fault := loop.fault) is not None}
 
 
 async def close_all(stages: Sequence[Sequence[tuple[str, Close]]]) -> None:
-    """Closes every part by its name, the parts of a stage together, one stage after the other; never raises.
+    """Close every part by its name, the parts of a stage together, one stage after the other. Never raises.
 
-    A part that fails or does not end is logged and left behind: it must not keep the others open, nor the process.
+    A part that fails or does not end is logged and left behind: it must keep neither the others open nor the process.
     """
     until = monotonic() + CLOSES_WITHIN
     for stage in stages:

@@ -1,7 +1,7 @@
-"""Files of orders and contacts: their columns, CSV and JSON lines cut into parts and read row by row, cells kept harmless.
+"""CSV and JSON lines files of orders and contacts: columns, splitting into parts, rows, the CSV formula guard.
 
-The command line cuts a file into parts with the very reader that the service then reads them with, so both agree on
-where a row begins. Nothing here holds more than one part.
+The command line splits a file with the same reader that the service reads the parts with, so both agree on where a row
+begins. Nothing here holds more than one part in memory.
 """
 
 import csv
@@ -49,12 +49,12 @@ _DELIMITERS = ",;\t|"
 
 
 class NoFile(Exception):
-    """The file cannot be read as what it is said to be; the message says where and why."""
+    """Raised when a file cannot be read in its format; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a row is not imported: one for each wrong field. `line` counts from 1."""
+    """Says why a row is not imported: one per wrong field. `line` counts from 1."""
 
     line: int
     field: str
@@ -63,7 +63,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some rows of a file, with the header if it has one. `line` is that of the first row."""
+    """Holds some rows of a file, with the header if it has one. `line` is that of the first row."""
 
     text: str
     line: int
@@ -73,13 +73,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The words that a file may use."""
+    """Holds the column names that a file may use."""
 
     names: tuple[str, ...]
     aliases: Mapping[str, str]
 
     def of(self, word: str) -> str | None:
-        """The column that a heading or a field means, or None."""
+        """Return the column that a heading or a field means, or None."""
         name = word.strip().lower().replace(" ", "_")
         name = self.aliases.get(name, name)
         return name if name in self.names else None
@@ -90,15 +90,15 @@ CONTACTS = Columns(CONTACT_COLUMNS, CONTACT_ALIASES)
 
 
 def guarded(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: an apostrophe goes before whatever could begin one.
+    """Return a cell that no spreadsheet takes for a formula: an apostrophe goes before whatever could begin one.
 
-    One more goes before apostrophes that are there already, so that `unguarded` gives the very same text back.
+    Apostrophes that are already there get one more, so that `unguarded` returns the very same text.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unguarded(cell: str) -> str:
-    """The text of a cell that `guarded` may have made."""
+    """Return the text of a cell that `guarded` may have changed."""
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
@@ -106,7 +106,7 @@ def unguarded(cell: str) -> str:
 
 
 def parts(form: str, lines: Iterable[str], columns: Columns, rows: int = ROWS) -> Iterator[Part]:
-    """The file in parts of at most so many rows. Raises NoFile."""
+    """Split a file into parts of at most `rows` rows. Raises NoFile."""
     return _csv_parts(lines, columns, rows) if form == CSV else _jsonl_parts(lines, rows)
 
 
@@ -140,7 +140,7 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
     size = begun = 0  # bytes of the part; its lines before the row
 
     def watched(line: str) -> Iterator[str]:
-        """A row's first line, and those that follow: a cell may hold line ends."""
+        """Return a row's first line and those that follow: a cell may contain line ends."""
         nonlocal size
         yield line
         since = len(line)
@@ -177,13 +177,13 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
 
 
 def _allow_long_fields() -> None:
-    """A list of 500 items in one cell is longer than Python's own limit."""
+    """Raise Python's limit for a cell: 500 items in one cell are longer."""
     if csv.field_size_limit() < ROW_CHARACTERS:
         csv.field_size_limit(ROW_CHARACTERS)
 
 
 def _header(lines: Iterator[str], columns: Columns) -> tuple[str, str]:
-    """The header's text, and the delimiter by which it has the most columns that we know. Raises NoFile."""
+    """Return the header's text, and the delimiter that gives the most known columns. Raises NoFile."""
     header = next(lines, "")
     if not header:
         raise NoFile("the file is empty; its first line names the columns")
@@ -204,9 +204,9 @@ Given = dict[str, Any]
 def rows_of(
     form: str, text: str, line: int, columns: Columns, faults: list[Fault], *, ignore_unknown: bool = False
 ) -> Iterator[tuple[int, Given]]:
-    """The rows of a part: each with its line, and of its fields those that are not empty. What is no row is a fault.
+    """Yield the rows of a part: the line number, and the fields that are not empty. Wrong rows are added to `faults`.
 
-    `line` is that of the first row, after the header. Raises NoFile.
+    `line` is the number of the first row, after the header. Raises NoFile.
     """
     if form == CSV:
         return _csv_rows(text, line, columns, faults, ignore_unknown)

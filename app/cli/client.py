@@ -9,13 +9,13 @@ import gc
 import socket
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from app.base.roles import ACCOUNT_HEADER, IN_PROCESS, socket_address
 from app.cli.output import PROGRAM, CommandFailed, Misuse
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from app.base.settings import Settings
     from app.cli.inprocess import InProcessResponse
@@ -28,15 +28,15 @@ Begin = Callable[..., Callable[[], "InProcessResponse"]]
 Stream = Callable[..., AbstractContextManager[tuple[int, Iterator[bytes]]]]
 
 
-def application(settings: "Settings") -> "Application":
-    """The whole service. Raises BadSettings."""
+def application(settings: "Settings", *, background: bool = True) -> "Application":
+    """Return the whole application. Raises BadSettings."""
     from app.web.application import create_app
 
-    return create_app(settings)
+    return create_app(settings, background=background)
 
 
 def settings_of(*, serves: bool = False, **given: object) -> "Settings":
-    """The settings from the environment. Raises Misuse, naming every fault."""
+    """Return the settings from the environment. Raises Misuse, naming every mistake."""
     from app.base.settings import BadSettings, read_settings
 
     try:
@@ -46,7 +46,7 @@ def settings_of(*, serves: bool = False, **given: object) -> "Settings":
 
 
 class ApiClient:
-    """An open way to the API, with the operator's rights."""
+    """Calls the API with the operator's rights."""
 
     def __init__(self, settings: "Settings", send: Send_, *, running: bool, begin: Begin, stream: Stream) -> None:
         self.settings = settings
@@ -54,14 +54,14 @@ class ApiClient:
         self._send, self._begin, self._stream = send, begin, stream
 
     def ask(self, method: str, path: str, *, account: str | None = None, body: Any = None, query: Any = None) -> Any:
-        """The API's answer. Raises Refused with the problem's words."""
+        """Return the API's answer. Raises CommandFailed with the problem's words."""
         headers = {ACCOUNT_HEADER: account.encode()} if account else {}
         return _answered(self._send(method, path, json=body, params=_given(query), headers=headers))
 
     def upload(self, path: str, content: bytes, *, account: str, media: str, query: Mapping[str, Any]) -> Any:
-        """POSTs a part of a file. Raises CommandFailed with the problem's words.
+        """POST a part of a file. Raises CommandFailed with the problem's words.
 
-        It is waited for also after Ctrl-C: nothing goes on once the command has ended.
+        Ctrl-C also waits for it: nothing continues once the command has ended.
         """
         headers = {ACCOUNT_HEADER: account.encode(), "content-type": media}
         answer = self._begin("POST", path, content=content, params=_given(query), headers=headers)
@@ -73,7 +73,7 @@ class ApiClient:
             raise
 
     def pieces(self, path: str, *, account: str, query: Mapping[str, Any]) -> Generator[bytes]:
-        """A GET's answer as it comes, however large. Raises Refused."""
+        """Yield a GET's answer as it comes, however large. Raises CommandFailed."""
         from app.cli.inprocess import InProcessResponse
 
         headers = {ACCOUNT_HEADER: account.encode()}
@@ -83,15 +83,15 @@ class ApiClient:
             yield from content
 
     def get(self, path: str, *, account: str | None = None, **query: Any) -> Any:
-        """GET."""
+        """Return the answer of a GET."""
         return self.ask("GET", path, account=account, query=query)
 
     def post(self, path: str, body: Any = None, *, account: str | None = None) -> Any:
-        """POST."""
+        """Return the answer of a POST."""
         return self.ask("POST", path, account=account, body=body if body is not None else {})
 
     def all_of(self, path: str, *, account: str | None = None) -> Any:
-        """Every page of a list as one answer."""
+        """Return every page of a list as one answer."""
         rows: list[Any] = []
         cursor = None
         while True:
@@ -102,7 +102,7 @@ class ApiClient:
                 return {"data": rows, "next_cursor": None}
 
     def account(self, named: str | None) -> str:
-        """The account that is meant: the one named, or the only one. Raises Misuse, Refused."""
+        """Return the account that is named, or the only one. Raises Misuse, CommandFailed."""
         if named:
             return named
         found = self.get("/operator/accounts")["data"]
@@ -115,7 +115,7 @@ class ApiClient:
         return only
 
     def owner(self, thing: str) -> str:
-        """The account that a source, delivery or token belongs to. Raises Refused."""
+        """Return the account that a source, delivery or token belongs to. Raises CommandFailed."""
         account_id: str = self.get("/operator/owner", id=thing)["account_id"]
         return account_id
 
@@ -125,7 +125,7 @@ def _given(query: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _answered(response: "InProcessResponse") -> Any:
-    """What the API answered. Raises Refused with the problem's words."""
+    """Return the API's answer. Raises CommandFailed with the problem's words."""
     if response.is_success:
         return response.json() if response.content else None
     try:
@@ -138,7 +138,10 @@ def _answered(response: "InProcessResponse") -> Any:
 
 @contextmanager
 def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = True) -> Iterator[ApiClient]:
-    """The way in, for the command `what`. Without `migrates` an older schema is refused. Raises Misuse, Refused."""
+    """Yield an API client for the command `what`. Without `migrates` an older schema is refused.
+
+    Raises Misuse, CommandFailed.
+    """
     from app.base.file_lock import AlreadyLocked, FileLock
 
     settings = settings or settings_of()
@@ -163,7 +166,7 @@ def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = Tr
 
 
 def answers(settings: "Settings") -> bool:
-    """Whether a server has this SQLite database open."""
+    """Return whether a server has this SQLite database open."""
     try:
         with socket_address(settings.socket_path) as address, socket.socket(socket.AF_UNIX) as knock:
             knock.settimeout(5)
@@ -231,7 +234,7 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
                     raise CommandFailed(
                         f"the database is at revision {at}, but this version needs {needed}. Run: {PROGRAM} migrate"
                     )
-            app = application(settings)
+            app = application(settings, background=False)  # a command answers, and does no work that it did not begin
         except (Newer, Unavailable) as why:
             raise CommandFailed(str(why)) from None
         except BadSettings as why:
@@ -240,7 +243,6 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
         async def door(scope: "Scope", receive: "Receive", send: "Send") -> None:
             await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
-        lifespan = Lifespan(app)
         client = InProcessClient(door)
 
         def begin(*given: Any, **named: Any) -> Callable[[], InProcessResponse]:
@@ -264,7 +266,10 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
             finally:
                 runner.run(asked.__aexit__(None, None, None))
 
-        runner.run(lifespan.__aenter__())
+        try:
+            runner.run(app.service.open())
+        except Exception as fault:  # whatever it is: whoever waits for an answer must get one
+            raise CommandFailed(f"the registry could not start: {type(fault).__name__}: {fault}") from None
         gc.freeze()
         loading.close()
         try:
@@ -276,39 +281,4 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
                 stream=stream,
             )
         finally:
-            runner.run(lifespan.__aexit__())
-
-
-class Lifespan:
-    """Enters and leaves an application's lifespan, as a server would. Raises Refused when it does not begin."""
-
-    def __init__(self, app: "ASGIApp") -> None:
-        self._app = app
-        self._to: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._from: asyncio.Queue[Any] = asyncio.Queue()
-
-    async def __aenter__(self) -> Self:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-
-        async def live() -> None:
-            try:
-                await self._app(scope, self._to.get, self._from.put)
-            except Exception as fault:  # whatever it is: who waits for an answer must get one
-                await self._from.put({"type": "lifespan.failed", "message": f"{type(fault).__name__}: {fault}"})
-
-        self._task = asyncio.create_task(live())
-        await self._say("startup")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._say("shutdown")
-        await self._task
-
-    async def _say(self, what: str) -> None:
-        await self._to.put({"type": f"lifespan.{what}"})
-        said = await self._from.get()
-        if said["type"] != f"lifespan.{what}.complete":
-            words = str(said.get("message", "")).strip().splitlines() or ["it ended"]
-            raise CommandFailed(
-                f"the registry could not {'start' if what == 'startup' else 'end cleanly'}: {words[-1]}"
-            )
+            runner.run(app.service.close())

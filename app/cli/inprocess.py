@@ -18,18 +18,18 @@ _OF_A_PATH = "/%:@!$&'()*+,;=~"
 
 @dataclass(frozen=True, slots=True)
 class InProcessResponse:
-    """What the API answered."""
+    """Holds the API's answer."""
 
     status: int
     content: bytes
 
     @property
     def is_success(self) -> bool:
-        """Whether it did what it was asked."""
+        """Return whether the status is a success."""
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The content. Raises ValueError."""
+        """Return the content. Raises ValueError."""
         return _json.loads(self.content)
 
 
@@ -40,7 +40,7 @@ class InProcessClient:
         self._app = app
 
     async def ask(self, method: str, path: str, **given: Any) -> InProcessResponse:
-        """The answer, whole. `json` or `content` is the body; `params` and `headers` go with it. Raises what it raises."""
+        """Return the whole answer. `json` or `content` is the body. Raises what the application raises."""
         async with self.asked(method, path, **given) as (status, pieces):
             return InProcessResponse(status, b"".join([piece async for piece in pieces]))
 
@@ -97,7 +97,7 @@ def _scope(method: str, path: str, params: Mapping[str, Any], headers: Mapping[s
 
 
 class _Exchange:
-    """One request, and its answer while it is being read."""
+    """Is one request, and its answer while it is read."""
 
     def __init__(self, body: bytes) -> None:
         self._body: bytes | None = body
@@ -105,7 +105,7 @@ class _Exchange:
         self._gone = asyncio.Event()  # nobody reads the answer any more
 
     def begin(self, app: ASGIApp, scope: Scope) -> None:
-        """Lets the application work on it."""
+        """Let the application work on it."""
         self._task = asyncio.create_task(self._run(app, scope))
 
     async def _run(self, app: ASGIApp, scope: Scope) -> None:
@@ -128,7 +128,7 @@ class _Exchange:
         await self._messages.put(message)
 
     async def start(self) -> Message:
-        """The answer's first message. Raises what the application raised, Refused."""
+        """Return the answer's first message. Raises what the application raised, CommandFailed."""
         message = await self._messages.get()
         if message is None:
             await self._task
@@ -143,7 +143,7 @@ class _Exchange:
                 break
 
     async def aclose(self) -> None:
-        """Ends it; an application that still answers meets a closed connection."""
+        """End it. An application that is still answering meets a closed connection."""
         self._gone.set()
         while not self._messages.empty():  # whoever waits to put one more comes to see that nobody reads
             self._messages.get_nowait()

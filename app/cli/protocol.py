@@ -9,24 +9,24 @@ HEAD_WITHIN, REQUEST_WITHIN = 30.0, 90.0  # seconds for these, and for all of a 
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection."""
+    """Handles one connection."""
 
     _in_head = False
     _head = 0
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """As uvicorn's, which would wait for a first request for ever."""
+        """Do as uvicorn, but do not wait for a first request for ever."""
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end of it."""
+        """Stop the timers: the connection is closed."""
         self._within(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """As uvicorn's, which would gather headers without end."""
+        """Do as uvicorn, but do not collect headers without end."""
         super().data_received(data)
         if self._in_head:
             self._head += len(data)
@@ -34,13 +34,16 @@ class Protocol(HttpToolsProtocol):
                 self.send_400_response("The request's headers are too large.")
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Note that a request begins."""
         self._in_head, self._head = True, 0
         self._within(HEAD_WITHIN)
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its headers are whole. Raises ValueError, which is answered 400, where HTTP/1.1 asks for another Host (RFC 9112, 3.2)."""
+        """Note that the headers are complete.
+
+        Raises ValueError, which is answered 400, where HTTP/1.1 requires another Host (RFC 9112, section 3.2).
+        """
         self._in_head = False
         self._within(REQUEST_WITHIN - HEAD_WITHIN)
         hosts = sum(name == b"host" for name, _ in self.headers)
@@ -49,12 +52,15 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """All of it has come."""
+        """Note that the request is complete."""
         self._within(None)
         super().on_message_complete()
 
     def _within(self, seconds: float | None) -> None:
-        """What is awaited comes within so many seconds, or the connection is closed: byte by byte it could take for ever."""
+        """Close the connection unless what is awaited comes within this many seconds.
+
+        Byte by byte it could take for ever.
+        """
         if self._late is not None:
             self._late.cancel()
         self._late = None if seconds is None else self.loop.call_later(seconds, self.transport.close)

@@ -35,7 +35,10 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def end_on(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Has each signal that ends a server handled so; but not a hang-up that is ignored on purpose: that is how nohup works."""
+    """Handle each signal that ends a server with this function.
+
+    A hang-up that is ignored on purpose stays ignored: that is how nohup works.
+    """
     if threading.current_thread() is not threading.main_thread():  # which alone can listen to signals
         return
     for number in ENDING:
@@ -47,14 +50,14 @@ BACKLOG = 2048  # connections that the kernel keeps while we are busy
 
 
 def leave() -> None:
-    """Is the last thing that a serving process does: no signal changes that any more, nor does a thread that hangs."""
+    """End the process, as its last act: neither a signal nor a thread that hangs can change that."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     faulthandler.dump_traceback_later(LEAVES_WITHIN, exit=True)
 
 
 class Server(uvicorn.Server):
-    """Says when it listens; ends in good order, with exit code 0, on SIGTERM, SIGINT, SIGHUP and SIGQUIT."""
+    """Says when it listens. SIGTERM, SIGINT, SIGHUP and SIGQUIT end it cleanly, with exit code 0."""
 
     def __init__(self, settings: Settings, ready: Callable[[], None], app: "Application | None" = None) -> None:
         self._application = app or application(settings)
@@ -80,7 +83,10 @@ class Server(uvicorn.Server):
         self._ready = ready
 
     def listen(self, sockets: list[socket.socket], *, watched: int | None = None) -> None:
-        """Serves until a signal, `should_exit`, or the end of the pipe `watched`. Raises Refused if it cannot begin."""
+        """Serve until a signal, `should_exit`, or the end of the pipe `watched`.
+
+        Raises CommandFailed if it cannot start.
+        """
         try:
             with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
                 runner.run(self._listen(sockets, watched))
@@ -101,7 +107,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, and says so."""
+        """Do as uvicorn, and log it."""
         await super().startup(sockets)
         if self.started:
             # What is there now is there for good. Each full collection looked through all of it, and held up every
@@ -111,25 +117,25 @@ class Server(uvicorn.Server):
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, which waits for every answer to end: those that go on for ever are ended first.
+        """Do as uvicorn, but first end answers that would go on for ever: uvicorn waits for all of them.
 
-        The process ends within LONGEST_END, if need be without its own consent: then with where it stood on standard error.
+        The process ends within LONGEST_END in any case, then with its stack on standard error.
         """
         faulthandler.dump_traceback_later(LONGEST_END, exit=True)
         self._application.service.tail.end()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """As uvicorn's, which would then raise the signal again and end the process a second time."""
+        """Do as uvicorn, but do not raise the signal again, which would end the process a second time."""
         super().handle_exit(sig, frame)
         self._captured_signals.clear()
 
 
 @contextmanager
 def prepared(settings: Settings, what: str) -> Iterator[tuple[Settings, list[socket.socket]]]:
-    """A migrated database that is ours, and bound sockets; the settings then have the real port.
+    """Yield the settings with the real port, and bound sockets, once the database is migrated and locked.
 
-    Raises Refused, Misuse.
+    Raises CommandFailed, Misuse.
     """
     with ExitStack() as stack:
         if settings.on_sqlite:
@@ -147,7 +153,7 @@ def prepared(settings: Settings, what: str) -> Iterator[tuple[Settings, list[soc
 
 
 def server(settings: Settings, ready: Callable[[], None]) -> Server:
-    """The server, not begun. Raises Misuse."""
+    """Return the server, not started. Raises Misuse."""
     try:
         return Server(settings, ready)
     except BadSettings as why:
@@ -155,7 +161,7 @@ def server(settings: Settings, ready: Callable[[], None]) -> Server:
 
 
 def _through_one_name(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """The application; where the Unix socket had to be bound under a shorter name, with its own name in the scope."""
+    """Return the application. A Unix socket that was bound under a shorter name has its own name in the scope."""
     if not settings.on_sqlite:
         return app
     with socket_address(settings.socket_path) as address:
@@ -190,7 +196,7 @@ def _locked(settings: Settings, what: str) -> Iterator[None]:
 
 @contextmanager
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """A TCP socket that is bound and does not listen yet: until we are ready, who calls is refused."""
+    """Yield a TCP socket that is bound but does not listen yet: connections are refused until the server is ready."""
     with ExitStack() as stack:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(
@@ -208,7 +214,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def _operators_socket(settings: Settings) -> Iterator[socket.socket]:
-    """The Unix socket, mode 0600 from its first moment. One that is there was left behind: the lock is ours."""
+    """Yield the Unix socket, mode 0600 from the start. An existing one was left behind: the lock is ours."""
     path = settings.socket_path
     with ExitStack() as stack:
         try:

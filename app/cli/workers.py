@@ -20,10 +20,10 @@ PAUSE = 1.0  # seconds before a worker that died is replaced, so that a fault at
 
 
 class Workers:
-    """The parent: forks, watches, ends them.
+    """Forks workers, watches them, and ends them.
 
-    They share the socket, so that what waits in its queue outlives any one of them. When the parent dies, however it
-    does, they end in good order.
+    They share the socket, so that its queue outlives any one of them. When the parent ends, however that happens, they
+    end cleanly.
     """
 
     def __init__(self, settings: Settings, listener: socket.socket, count: int) -> None:
@@ -34,7 +34,7 @@ class Workers:
         self._ending = False
 
     def serve(self, ready: Callable[[list[int]], None]) -> None:
-        """Serves until one of the signals that end it. Raises Refused when a worker cannot begin."""
+        """Serve until one of the signals that end it. Raises CommandFailed when a worker cannot start."""
         end_on(self._end)
         signal.signal(signal.SIGALRM, self._kill)
         for _ in range(self._count):
@@ -54,7 +54,7 @@ class Workers:
         signal.alarm(0)
 
     def _begin(self) -> bool:
-        """Waits until every worker listens; if one dies before, ends the others."""
+        """Wait until every worker listens. If one ends before, end the others."""
         begun = 0
         while begun < self._count and not self._ending:
             if select.select([self._begun[0]], [], [], ASK)[0]:
@@ -81,7 +81,7 @@ class Workers:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def _work(self) -> NoReturn:
-        """A worker's whole life."""
+        """Run one worker, from its start to its end."""
         code = 1
         try:
             end_on(_die)
@@ -101,7 +101,7 @@ class Workers:
         os.write(self._begun[1], b".")
 
     def _reap(self) -> tuple[int, int] | None:
-        """A worker that has ended, with its exit code."""
+        """Return a worker that has ended, with its exit code."""
         if not self._pids:
             return None
         pid, status = os.waitpid(-1, os.WNOHANG)
@@ -126,5 +126,5 @@ class Workers:
 
 
 def _die(number: int, frame: FrameType | None) -> None:
-    """A worker that does not listen yet has nothing to end in good order."""
+    """End at once: a worker that does not listen yet has nothing to finish."""
     os._exit(128 + number)

@@ -68,7 +68,7 @@ class Store:
 
     @contextmanager
     def _sorted(self) -> Iterator[None]:
-        """Raises Unavailable or Rejected in the place of an engine's fault."""
+        """Raise Unavailable or Rejected in place of an engine's error."""
         try:
             yield
         except Exception as fault:
@@ -80,7 +80,7 @@ class Store:
 
     @property
     def fault(self) -> str | None:
-        """Why nothing can be acknowledged until the server is started again, and what to do; None when all is well.
+        """Return why nothing can be acknowledged until a restart, and what to do; None when all is well.
 
         SQLite's file was deleted, replaced or damaged while it is open.
         """
@@ -103,10 +103,25 @@ class Store:
         if self._reader is not self._writer and self._reader.is_connected:
             await self._reader.disconnect()
         if self._writer.is_connected:
+            if self.fault:
+                await self._empty_log()
             await self._writer.disconnect()
 
+    async def _empty_log(self) -> None:
+        """Brings home what is committed to a file that has lost its name; SQLite leaves that to others.
+
+        Else the log would be read as that of the file that is there now, and spoil it.
+        """
+        try:
+            async with self._writer.connection() as connection:
+                await connection.raw_connection.run(
+                    lambda raw: raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                )
+        except sqlite3.Error as fault:
+            log.error("the database could not be closed well", reason=str(fault))
+
     async def all(self, sql: str, **values: Any) -> list[Row]:
-        """Every row of a read. Raises Unavailable, Rejected."""
+        """Return every row of a read. Raises Unavailable, Rejected."""
         with self._sorted():
             return [dict(record._mapping) for record in await self._reader.fetch_all(sql, values)]
 
@@ -141,7 +156,7 @@ class Store:
             return await _transaction_on_postgresql(raw, plan(), PATIENCE, "ROLLBACK")
 
     async def _tried(self, run: Callable[[], Awaitable[T]]) -> T:
-        """What `run` gives, done again where another process was in the way. Raises Unavailable, Rejected."""
+        """Return the result of `run`, repeated where another process was in the way. Raises Unavailable, Rejected."""
         with self._sorted():
             for _ in range(PLAN_ATTEMPTS - 1):
                 try:
@@ -181,9 +196,10 @@ class Store:
             self._scrubbed = begun
 
     def by(self, index: str) -> str:
-        """Return the hint, after a table's name, for the index to scan.
+        """Return the hint, after a table's name, for the index to scan. PostgreSQL decides by its statistics and gets none.
 
-        PostgreSQL decides by its statistics and gets none.
+        For the few queries where the figures of `planner` mislead SQLite: sums over a span of time, and searches of the
+        log, which choose their index by what is there. Of 77 queries the figures alone found the index of 73.
         """
         return f"INDEXED BY {index}" if self.on_sqlite else ""
 

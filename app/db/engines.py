@@ -16,14 +16,14 @@ __all__ = ["READER", "WRITER", "Database", "Files"]
 
 
 class Use(Connection):
-    """One use of a pooled connection, from `async with` to its end.
+    """Is one use of a pooled connection, from `async with` to its end.
 
-    The class of `databases` stays with the task that made it, and counts how often it was entered; nothing of this one
+    The class of `databases` stays with the task that made it, and counts how often it was entered. Of this one nothing
     is left when its use is over.
     """
 
     async def __aenter__(self) -> Self:
-        """Takes a connection from the pool."""
+        """Take a connection from the pool."""
         await self._connection.acquire()
         return self
 
@@ -33,13 +33,13 @@ class Use(Connection):
         fault: BaseException | None = None,
         trace: TracebackType | None = None,
     ) -> None:
-        """Gives it back; after a fault that says nothing about the values, the connection is in doubt."""
+        """Give it back. After an error that is not about the values, the connection is in doubt."""
         in_doubt = fault is not None and not sound_after(fault)
         await self._connection.release(in_doubt=in_doubt)  # type: ignore[call-arg]  # our own two know it
 
 
 class Database(databases.Database):
-    """`databases.Database` on pools of our own, keeping nothing per task."""
+    """Extends `databases.Database` with pools of our own, which keep nothing per task."""
 
     SUPPORTED_BACKENDS = {
         "sqlite": "app.db.sqlite:SQLiteBackend",
@@ -47,5 +47,5 @@ class Database(databases.Database):
     }
 
     def connection(self) -> Use:
-        """A connection for one use."""
+        """Return a connection for one use."""
         return Use(self, self._backend)

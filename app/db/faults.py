@@ -1,6 +1,6 @@
-"""What a fault of an engine means: that these values cannot be stored, or that the engine cannot. Decided here alone.
+"""Sorts an engine's errors: these values cannot be stored, or the engine cannot store anything. Decided only here.
 
-Only what is known to be about the values counts as such. All else is the engine's, and whoever asked comes again.
+Only what is known to be about the values counts as such. Everything else is the engine's, and the caller tries again.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ _AGAIN = {"40001", "40P01", "23505"}
 
 
 class Unavailable(Exception):
-    """The database cannot commit or answer now (gone, full, locked). Nothing was acknowledged; it is perhaps kept."""
+    """Raised when the database cannot commit or answer now. Nothing was acknowledged; it is perhaps stored."""
 
     def __init__(self, why: BaseException | str) -> None:
         # Of a time-out nothing is said by itself, and whoever reads the log would have an empty reason.
@@ -24,28 +24,28 @@ class Unavailable(Exception):
 
 
 class Rejected(Exception):
-    """The database refuses these values; the same again would be refused again."""
+    """Raised when the database refuses these values, and would refuse them again."""
 
 
 def meaning(fault: BaseException) -> Unavailable | Rejected | None:
-    """What the fault means; None when it is no engine's."""
+    """Return what the error means; None if it is not an engine's."""
     if not _of_engine(fault):
         return None
     return Rejected(str(fault)) if _about_values(fault) else Unavailable(fault)
 
 
 def sound_after(fault: BaseException) -> bool:
-    """Whether a connection can be used again after this: what was raised is about values, or did not come from the engine."""
+    """Return whether a connection can be used after this error: it is about values, or not the engine's."""
     return isinstance(fault, Exception) and not isinstance(meaning(fault), Unavailable)
 
 
 def goes_away(fault: BaseException) -> bool:
-    """Whether to do it again at once may help."""
+    """Return whether trying again at once may help."""
     return _sqlstate(fault) in _AGAIN
 
 
 def damaged(fault: BaseException) -> bool:
-    """Whether SQLite says that the file is no sound database."""
+    """Return whether SQLite says that the file is damaged."""
     return _sqlite_code(fault) in _DAMAGED
 
 

@@ -86,7 +86,7 @@ async def standing(settings: Settings) -> tuple[str | None, str]:
 
 
 async def differences(settings: Settings) -> list[str]:
-    """How tables, columns and indexes differ from those that this version expects, in words; changes nothing.
+    """Return how tables, columns and indexes differ from what this version expects, in words. Changes nothing.
 
     Tables and indexes that somebody has added are left alone. Raises Unavailable.
     """
@@ -108,7 +108,7 @@ async def differences(settings: Settings) -> list[str]:
 
 
 def _in_words(change: tuple[Any, ...]) -> str | None:
-    """One of Alembic's changes that would make the database as expected."""
+    """Describe one of Alembic's changes that would make the database as expected."""
     match change:
         case ("remove_table" | "remove_index", *_):
             return None

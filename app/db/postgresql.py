@@ -1,7 +1,7 @@
-"""PostgreSQL behind `databases`: a pool of our own, which replaces a connection as soon as it is in doubt.
+"""PostgreSQL behind `databases`: a connection pool of our own, which replaces a connection as soon as it is in doubt.
 
-The backend that comes with `databases` keeps a connection in the task that used it until the connection could be given
-back: one that was cut in use stayed with its task for ever.
+The backend that comes with `databases` keeps a connection in the task that used it until it could be given back: one
+that was cut while in use stayed with its task for ever.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER
 
 
 class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """An asyncpg connection that notices a dead network, and knows its age."""
+    """Extends asyncpg's connection: it notices a dead network, and knows its age."""
 
     __slots__ = ("opened_at", "used_at")
 
@@ -50,7 +50,7 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
 
 
 async def connect(url: DatabaseURL | str) -> Session:
-    """A connection of its own. Raises TimeoutError, ValueError, and what asyncpg and the network raise."""
+    """Return a new connection. Raises TimeoutError, ValueError, and what asyncpg and the network raise."""
     url = DatabaseURL(url)
     # asyncpg knows `sslmode`; `ssl` is the word of `databases` and SQLAlchemy.
     options = dict(url.options)
@@ -67,7 +67,7 @@ async def connect(url: DatabaseURL | str) -> Session:
 
 
 class PostgreSQLBackend(PostgresBackend):
-    """A pool of at most `size` connections."""
+    """Keeps a pool of at most `size` connections."""
 
     def __init__(self, url: DatabaseURL | str, *, size: int) -> None:
         super().__init__(url)
@@ -77,7 +77,7 @@ class PostgreSQLBackend(PostgresBackend):
         self._closed = True
 
     async def connect(self) -> None:
-        """Opens a first connection. Raises what asyncpg and the network raise."""
+        """Open a first connection. Raises what asyncpg and the network raise."""
         self._closed = False
         try:
             await self.give_back(await self.take())
@@ -86,7 +86,7 @@ class PostgreSQLBackend(PostgresBackend):
             raise
 
     async def disconnect(self) -> None:
-        """Closes every connection; one that is in use is closed when it is given back."""
+        """Close every connection; one that is in use is closed when it is given back."""
         self._closed = True
         for session in self._forget_idle():
             try:
@@ -95,7 +95,7 @@ class PostgreSQLBackend(PostgresBackend):
                 session.terminate()
 
     async def take(self) -> Session:
-        """A connection that answers. Raises TimeoutError, and what asyncpg and the network raise."""
+        """Return a connection that answers. Raises TimeoutError, and what asyncpg and the network raise."""
         async with asyncio.timeout(FREE):
             await self._room.acquire()
         try:
@@ -137,7 +137,7 @@ class PostgreSQLBackend(PostgresBackend):
         return sessions
 
     async def give_back(self, session: Session, *, in_doubt: bool = False) -> None:
-        """Takes a connection back, or discards it. Never raises, but when it is cancelled."""
+        """Take a connection back, or discard it. Raises nothing, except when it is cancelled."""
         try:
             session.used_at = time.monotonic()
             if in_doubt:
@@ -158,12 +158,12 @@ class PostgreSQLBackend(PostgresBackend):
             self._room.release()
 
     def connection(self) -> "PostgreSQLConnection":
-        """A connection that is taken from the pool when acquired."""
+        """Return a connection that is taken from the pool when acquired."""
         return PostgreSQLConnection(self)
 
 
 class PostgreSQLConnection(PostgresConnection):
-    """One use of a pooled connection."""
+    """Lends a pooled connection for one use."""
 
     def __init__(self, pool: PostgreSQLBackend) -> None:
         super().__init__(pool, pool._dialect)
@@ -171,11 +171,11 @@ class PostgreSQLConnection(PostgresConnection):
         self._connection: Session | None = None
 
     async def acquire(self) -> None:
-        """Takes one from the pool."""
+        """Take one from the pool."""
         self._connection = await self._pool.take()
 
     async def release(self, *, in_doubt: bool = False) -> None:
-        """Gives it back; whatever becomes of it there, it is forgotten here."""
+        """Give it back. Whatever becomes of it there, it is forgotten here."""
         session, self._connection = self._connection, None
         if session is not None:
             await self._pool.give_back(session, in_doubt=in_doubt)

@@ -43,7 +43,7 @@ class Connection(aiosqlite.Connection):
 
 
 class Files:
-    """The database's files as they were opened. Others at their path, or none: what is written now is nobody's to find."""
+    """Watches the database's files. If others are at their path, or none, what is written to the open ones is lost."""
 
     def __init__(self, path: Path) -> None:
         self._paths = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
@@ -51,16 +51,16 @@ class Files:
         self._damage: str | None = None
 
     def opened(self) -> None:
-        """Remembers them. A file that is open keeps its inode until it is closed, whatever becomes of its name."""
+        """Remember the open files. An open file keeps its inode until it is closed, whatever becomes of its name."""
         self._opened = [_inode(path) for path in self._paths]
 
     def found_damaged(self, why: str) -> None:
-        """SQLite has said that the file is damaged; nothing mends that but a restore."""
+        """Note that SQLite reported damage. Only a restore repairs that."""
         self._damage = self._damage or f"{self._paths[0]} is damaged ({why})"
 
     @property
     def fault(self) -> str | None:
-        """What is wrong, and what to do; None when the files are those that are open."""
+        """Return what is wrong, and what to do; None when the files are those that are open."""
         why = self._damage
         for path, opened in zip(self._paths, self._opened, strict=False):
             if why is None and _inode(path) != opened:
@@ -129,7 +129,7 @@ class SQLiteBackend(DatabaseBackend):
             await connection.close()
 
     async def take(self) -> Connection:
-        """Waits for a free connection. Raises sqlite3.Error."""
+        """Return a free connection, once there is one. Raises sqlite3.Error."""
         connection = await self._free.get()
         try:
             return connection or await self._open()
@@ -138,7 +138,10 @@ class SQLiteBackend(DatabaseBackend):
             raise
 
     async def give_back(self, connection: Connection, *, in_doubt: bool = False) -> None:
-        """Takes a connection back. One whose transaction could not be undone is closed, or it would refuse for ever."""
+        """Take a connection back.
+
+        One whose transaction could not be rolled back is closed: it would refuse for ever.
+        """
         stuck = False
         try:
             # Asked in the connection's own thread: whatever still runs there, for somebody who has gone, ends first.
@@ -162,11 +165,11 @@ class SQLiteConnection(ConnectionBackend):
         self._held: Connection | None = None
 
     async def acquire(self) -> None:
-        """Waits for a free connection."""
+        """Wait for a free connection."""
         self._held = await self._backend.take()
 
     async def release(self, *, in_doubt: bool = False) -> None:
-        """Gives it back."""
+        """Give it back."""
         held, self._held = self._held, None
         if held is not None:
             await self._backend.give_back(held, in_doubt=in_doubt)

@@ -15,7 +15,7 @@ _ITEM = {"title", "quantity", "unit_value", "sku"}
 
 
 def several(cell: Any) -> list[str]:
-    """The values of a cell that may hold several, parted by ` | `, or of a list. Raises ValueError."""
+    """Return the values of a cell that may hold several, separated by ` | `, or of a list. Raises ValueError."""
     if isinstance(cell, str):
         found = cell.split(BETWEEN) if BETWEEN in cell else [cell]
     elif isinstance(cell, int) and not isinstance(cell, bool) and abs(cell) < LONGEST_NUMBER:
@@ -28,7 +28,7 @@ def several(cell: Any) -> list[str]:
 
 
 def items_of(given: Any, currency: str) -> list[dict[str, Any]]:
-    """An order's lines as the history keeps them, from a list or its JSON. Raises ValueError."""
+    """Return an order's lines as the history stores them, from a list or its JSON. Raises ValueError."""
     if isinstance(given, str):
         try:
             given = from_json(given, allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""Imports under way: rows are read beside the event loop, and committed in short transactions, one at a time."""
+"""Runs imports: rows are read beside the event loop, and committed in short transactions, one at a time."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ class Importer:
     async def orders(
         self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, by: str, dry_run: bool
     ) -> ImportReport:
-        """Imports a part of a file of orders; `line` is that of its first row, `by` is who imports.
+        """Import a part of a file of orders; `line` is that of its first row, `by` is the member who imports.
 
         With `dry_run` nothing is stored. Raises NoFile, Unavailable, Rejected.
         """
@@ -35,7 +35,7 @@ class Importer:
     async def contacts(
         self, account_id: str, form: str, text: str, line: int, setting: ImportSettings, *, dry_run: bool
     ) -> ImportReport:
-        """The same for contacts."""
+        """Import contacts, as `orders` does."""
         return await self._take(
             ContactReader(setting).batches(form, text, line),
             lambda rows: import_contacts(account_id, rows, now(), dry_run=dry_run),

@@ -33,10 +33,10 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSettings:
-    """What a file's rows are read by: the account's own words, and what goes for rows that do not say.
+    """Holds what a file's rows are read with: the account's settings, and defaults for rows that do not say.
 
-    `sources` are the account's (id: origin). `renamed` says under which id here a source of another registry stands;
-    None: its orders belong to no source here. `present` is in microseconds.
+    `sources` are the account's (id: origin). `renamed` maps source ids of another registry to ours; None: no source
+    here. `present` is in microseconds.
     """
 
     region: str
@@ -54,7 +54,7 @@ RowT = TypeVar("RowT", OrderRow, ContactRow)
 
 @dataclass(slots=True)
 class Batch(Generic[RowT]):
-    """Rows for one transaction, why others are not among them, and what was left out."""
+    """Holds rows for one transaction, why others are not among them, and what was left out."""
 
     rows: list[RowT]
     faults: list[Fault]
@@ -62,7 +62,7 @@ class Batch(Generic[RowT]):
 
 
 class _Reader(Generic[RowT]):
-    """Reads one row after another. A field that is wrong is noted down, so that a row tells all its faults at once."""
+    """Reads one row after another. Wrong fields are collected, so that a row reports all of them at once."""
 
     columns: Columns
     shaped: frozenset[str]  # columns that are no plain text, and may be a list or a number in JSON
@@ -75,11 +75,14 @@ class _Reader(Generic[RowT]):
         self._latest = setting.present + _DAY
 
     def read(self, given: Given) -> RowT | None:
-        """The row, or None when something of it is wrong."""
+        """Return the row, or None when something in it is wrong."""
         raise NotImplementedError
 
     def batches(self, form: str, text: str, line: int) -> Iterator[Batch[RowT]]:
-        """Reads a part of a file; `line` is that of its first row. Raises NoFile when its header cannot be read."""
+        """Yield the rows of a part of a file; `line` is that of its first row.
+
+        Raises NoFile when its header cannot be read.
+        """
         rows: list[RowT] = []
         names = 0
         given_rows = rows_of(form, text, line, self.columns, self.faults, ignore_unknown=self.setting.ignore_unknown)
@@ -108,7 +111,7 @@ class _Reader(Generic[RowT]):
         self.notes.append(Fault(self.line, name, message))
 
     def _plain(self, given: Given) -> bool:
-        """Makes numbers and truth values of JSON text, where a column is text; tells whether that was possible."""
+        """Convert numbers and booleans of JSON to text, where a column is text. Returns whether that was possible."""
         well = True
         for name, value in given.items():
             if type(value) is str or name in self.shaped:
@@ -156,7 +159,7 @@ class OrderReader(_Reader[OrderRow]):
     shaped = frozenset({"items", "contact_email", "contact_phone", "contact_document", "contact_customer_id"})
 
     def read(self, given: Given) -> OrderRow | None:
-        """The row, or None when something of it is wrong."""
+        """Return the row, or None when something in it is wrong."""
         before = len(self.faults)
         get = given.get
         source_id, origin = self._source(get("source_id"), get("origin"))
@@ -211,7 +214,7 @@ class OrderReader(_Reader[OrderRow]):
         return OrderRow(self.line, source_id, origin, statement, contact, order_id, created_at, updated_at)
 
     def _source(self, source_id: str | None, origin: str | None) -> tuple[str | None, str]:
-        """The source here, and where the order came from."""
+        """Return the source here, and the order's origin."""
         setting = self.setting
         if source_id is None:
             source_id = setting.source_id
@@ -235,7 +238,7 @@ class OrderReader(_Reader[OrderRow]):
         return source_id, its
 
     def _status(self, said: dict[str, Any], word: str | None) -> int:
-        """Our word for where the order stands; gives its rank."""
+        """Set our status. Returns its rank."""
         if word is None:
             return -1
         word = word.strip().lower()
@@ -247,7 +250,7 @@ class OrderReader(_Reader[OrderRow]):
         return rank
 
     def _money(self, said: dict[str, Any], get: Callable[[str], Any]) -> str:
-        """The amounts; gives the currency."""
+        """Set the amounts. Returns the currency."""
         currency = self.setting.currency
         if (word := get("currency")) is not None:
             try:
@@ -273,7 +276,7 @@ class OrderReader(_Reader[OrderRow]):
         return currency
 
     def _customer(self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None) -> str | None:
-        """By what the contact is known, and its name; gives the contact's id, if the row names one."""
+        """Set the contact's identities and name. Returns the contact's id, if the row names one."""
         contact: str | None = get("contact_id")
         crm_id: str | None = get("crm_contact_id")
         if contact is not None and not CONTACT_ID.fullmatch(contact):
@@ -315,7 +318,7 @@ class ContactReader(_Reader[ContactRow]):
     shaped = frozenset({"emails", "phones", "documents", "customer_ids"})
 
     def read(self, given: Given) -> ContactRow | None:
-        """The row, or None when something of it is wrong."""
+        """Return the row, or None when something in it is wrong."""
         before = len(self.faults)
         get, region = given.get, self.setting.region
         contact_id = get("id")

@@ -9,6 +9,7 @@ from app.base import clock
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.retry_delay import doubled
+from app.base.spans import trace
 from app.base.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Loop
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
@@ -29,7 +30,7 @@ MOST_ATTEMPTS = 80  # about three days
 
 
 class FetchWorker:
-    """One process's fetches."""
+    """Runs the fetches of one process."""
 
     def __init__(self, store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, came: asyncio.Event) -> None:
         self._store, self._vault, self._retry, self._api = store, vault, retry, api
@@ -37,7 +38,10 @@ class FetchWorker:
         self.loop = Loop("fetch", self._turn, EVERY, known=(Unavailable,), first=first, woken=came)
 
     async def stop(self) -> None:
-        """Ends after the fetches at hand, or without those whose source does not answer soon: their claims run out."""
+        """Stop after the current fetches, or without those whose source does not answer soon.
+
+        Their claims expire.
+        """
         await self.loop.stop(ENDS_WITHIN)
         await self._api.close()
 
@@ -49,7 +53,7 @@ class FetchWorker:
             pass
 
     async def _begin(self) -> int:
-        """Claims what is due and begins to fetch it; gives how many."""
+        """Claim what is due and start to fetch it. Returns how many."""
         room = AT_ONCE - self.loop.working
         if room <= 0 or self.loop.ending:
             return 0
@@ -62,11 +66,13 @@ class FetchWorker:
         return len(rows)
 
     async def _one(self, row: Row) -> None:
-        """One fetch, from the claim to its outcome. Where it has none, the claim runs out, and it is asked for again."""
+        """Run one fetch, from the claim to its outcome. If it fails, the claim expires, and it is fetched again."""
         ends = monotonic() + CLAIM
         for failures in count():
             try:
-                await self.fetch(row)
+                with trace("fetch") as whole:
+                    whole.set(delivery_id=row["delivery_id"], source_id=row["source_id"], attempt=row["attempts"] + 1)
+                    whole.set(outcome=await self._fetch(row))
                 return
             except (Unavailable, Busy) as fault:
                 if failures == 0:
@@ -79,17 +85,20 @@ class FetchWorker:
                 return
             await self.loop.rest(wait)
 
-    async def fetch(self, row: Row) -> None:
-        """Reads the document of a delivery that is claimed, and commits what it says, or when it is to be tried again."""
+    async def _fetch(self, row: Row) -> Outcome:
+        """Read the document of a claimed delivery, and commit its content, or the time of the next attempt.
+
+        Returns the delivery's outcome after it.
+        """
         account_id, delivery_id = row["account_id"], row["delivery_id"]
         try:
             kept = await self._retry.kept(account_id, delivery_id)
         except NotRecorded as why:
             await fetches.give_up(self._store, account_id, delivery_id, f"not fetched: {why}")
-            return
+            return Outcome.UNFETCHED
         if kept is None:  # pruned meanwhile
             await fetches.give_up(self._store, account_id, delivery_id, "")
-            return
+            return Outcome.UNFETCHED
         asked_at = clock.now()
         rec = kept.read()
         if rec.outcome is Outcome.FETCHING:  # today's adapter may read it otherwise
@@ -98,10 +107,10 @@ class FetchWorker:
             except Unfetched as why:
                 if not why.final and row["attempts"] + 1 < MOST_ATTEMPTS:
                     await self._again(row, why)
-                    return
+                    return Outcome.FETCHING
                 rec = kept.read(why)
         rec.asked_at = asked_at
-        await self._retry.commit(rec)
+        return (await self._retry.commit(rec)).outcome
 
     async def _document(self, source: Source, path: str) -> bytes:
         api = source.adapter.api

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from app.base.log import log
 from app.base.outcome import Outcome
+from app.base.spans import Span, span, trace
 from app.db.engine import Rejected, Store, Unavailable
 from app.store.delivery_commit import commit_batch
 from app.store.delivery_record import Receipt, Record
@@ -27,17 +28,18 @@ Observer = Callable[[Sequence[Record], Sequence[Receipt], float], None]
 
 
 class Busy(Exception):
-    """Nothing was acknowledged: the queue is full, or the database cannot commit. The sender is to come again.
+    """Raised when nothing was acknowledged: the queue is full, or the database cannot commit.
 
-    What was in a transaction is perhaps kept; what comes again is then a duplicate.
+    The sender should try again. What was in a transaction is perhaps stored; the repetition is then a duplicate.
     """
 
 
-_Waiting = tuple[Record, "asyncio.Future[Receipt]"]
+# A delivery, what its sender waits for, and the span of that wait.
+_Waiting = tuple[Record, "asyncio.Future[Receipt]", Span]
 
 
 class GroupCommit:
-    """One process's queue of proven deliveries."""
+    """Queues one process's verified deliveries and commits them together."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -52,11 +54,11 @@ class GroupCommit:
         self._logged_at = -LOG_EVERY
 
     def start(self) -> None:
-        """Begins to commit."""
+        """Start to commit."""
         self._task = asyncio.create_task(self._run(), name="committer")
 
     async def stop(self) -> None:
-        """Commits what waits, then ends."""
+        """Commit what is waiting, then stop."""
         self._ending = True
         self._came.set()
         if self._task:
@@ -65,29 +67,34 @@ class GroupCommit:
 
     @property
     def alive(self) -> bool:
-        """Whether it commits what comes."""
+        """Return whether it commits what comes."""
         return self._task is not None and not self._task.done()
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait for the next commit."""
+        """Return how many deliveries are waiting for the next commit."""
         return len(self._waiting)
 
     async def commit(self, rec: Record) -> Receipt:
-        """What became of the delivery; when this returns, it is on disk. Raises Busy, after four seconds at the latest.
+        """Commit a delivery and return its receipt. When this returns, it is on disk.
 
-        A delivery whose time is over is withdrawn, if it is in no transaction yet.
+        Raises Busy after at most four seconds. A delivery whose time is over is withdrawn, unless it is already in a
+        transaction.
         """
         if len(self._waiting) >= MOST_WAITING or self._ending:
             raise Busy("too many deliveries are waiting")
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((rec, done))
-        self._came.set()
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                return await done
-        except TimeoutError:
-            raise Busy(f"not committed within {ANSWER_WITHIN:g} seconds") from None
+        with span("commit.wait") as wait:
+            wait.set(delivery_id=rec.delivery_id, source_id=rec.source_id, kind=rec.kind)
+            self._waiting.append((rec, done, wait))
+            self._came.set()
+            try:
+                async with asyncio.timeout(ANSWER_WITHIN):
+                    receipt = await done
+            except TimeoutError:
+                raise Busy(f"not committed within {ANSWER_WITHIN:g} seconds") from None
+            wait.set(outcome=receipt.outcome)
+            return receipt
 
     async def _run(self) -> None:
         while True:
@@ -99,18 +106,21 @@ class GroupCommit:
                 return
 
     def _next(self) -> list[_Waiting]:
-        """The next batch, without those that nobody waits for any more."""
+        """Return the next batch, without deliveries that nobody waits for any more."""
         batch: list[_Waiting] = []
         while self._waiting and len(batch) < MOST_AT_ONCE:
-            rec, done = self._waiting.popleft()
-            if not done.done():
-                batch.append((rec, done))
+            waiting = self._waiting.popleft()
+            if not waiting[1].done():
+                batch.append(waiting)
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:
-        """Commits the batch. A delivery whose values cannot be stored is recorded as unreadable, if the others can be."""
+        """Commit the batch.
+
+        A delivery whose values cannot be stored is recorded as unreadable, if the others can be stored.
+        """
         committed, refused = await self._in_halves(batch)
-        for (rec, done), fault in refused:
+        for (rec, done, wait), fault in refused:
             values = isinstance(fault, Rejected)
             log.error(
                 "a delivery cannot be committed",
@@ -128,19 +138,25 @@ class GroupCommit:
                     reason="the registry could not store what this says",
                     notes=[],
                 )
-                if not (await self._in_halves([(unreadable, done)]))[1]:
+                if not (await self._in_halves([(unreadable, done, wait)]))[1]:
                     continue
             if committed:
-                _answer_busy([(rec, done)])
+                _answer_busy([(rec, done, wait)])
             else:
-                self._failed([(rec, done)], f"a delivery cannot be stored: {type(fault).__name__}")
+                self._failed([(rec, done, wait)], f"a delivery cannot be stored: {type(fault).__name__}")
 
     async def _in_halves(self, batch: list[_Waiting]) -> tuple[int, list[tuple[_Waiting, Exception]]]:
-        """Commits the batch, or its halves, until what cannot be committed stands alone; how many were, and what was not."""
-        records = [rec for rec, _ in batch]
+        """Commit the batch, or its halves, until what cannot be committed stands alone.
+
+        Returns how many were committed, and what was not.
+        """
+        records = [rec for rec, _, _ in batch]
         begun = time.perf_counter()
         try:
-            receipts = await self._store.commit(lambda: commit_batch(records), patience=STATEMENT_WITHIN)
+            # A trace of its own, for it belongs to many: linked to each of those that wait, and they to it.
+            with trace("commit", links=[wait for _, _, wait in batch]) as commit:
+                commit.set(batch_size=len(batch))
+                receipts = await self._store.commit(lambda: commit_batch(records), patience=STATEMENT_WITHIN)
         except Unavailable as fault:
             self._failed(batch, str(fault)[:300])
             return 0, []
@@ -154,7 +170,7 @@ class GroupCommit:
         if any(rec.outcome is Outcome.FETCHING for rec in records):
             self.to_fetch.set()
         took = time.perf_counter() - begun
-        for (_, done), receipt in zip(batch, receipts, strict=True):
+        for (_, done, _), receipt in zip(batch, receipts, strict=True):
             if not done.done():  # whoever waited may have gone; the delivery is recorded all the same
                 done.set_result(receipt)
         self._tell(records, receipts, took)
@@ -169,7 +185,7 @@ class GroupCommit:
         _answer_busy(batch)
 
     def _tell(self, records: Sequence[Record], receipts: Sequence[Receipt], took: float) -> None:
-        """Tells those who look on, after the senders: a fault of theirs must hold up no answer and no further commit."""
+        """Notify the observers, after the senders: an observer's error must delay no answer and no further commit."""
         for observer in self.observers:
             try:
                 observer(records, receipts, took)
@@ -178,6 +194,6 @@ class GroupCommit:
 
 
 def _answer_busy(batch: list[_Waiting]) -> None:
-    for _, done in batch:
+    for _, done, _ in batch:
         if not done.done():
             done.set_exception(Busy("the database cannot commit"))

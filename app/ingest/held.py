@@ -13,7 +13,7 @@ MOST_FAILED = 1_000  # deliveries whose fault is not logged again
 
 
 class OnHoldWorker:
-    """Looks for contacts that have appeared."""
+    """Finds deliveries on hold whose contact has appeared."""
 
     def __init__(self, store: Store, retry: Reprocessor) -> None:
         self._store, self._retry = store, retry
@@ -21,15 +21,15 @@ class OnHoldWorker:
         self.loop = Loop("held", self.turn, EVERY, known=(Unavailable, Busy))
 
     def contact_appeared(self) -> None:
-        """A contact has new identities: sweep soon."""
+        """Ask for a sweep soon: a contact has new identities."""
         self.loop.wake()
 
     async def turn(self) -> None:
-        """Takes up every held delivery whose contact is there. Raises Unavailable, Busy."""
+        """Process every delivery on hold whose contact exists. Raises Unavailable, Busy."""
         await self.sweep()
 
     async def sweep(self) -> int:
-        """Takes up every held delivery whose contact is there; gives their number. Raises Unavailable, Busy."""
+        """Process every delivery on hold whose contact exists. Returns how many. Raises Unavailable, Busy."""
         taken = 0
         while rows := await contacts.awaited_by_now(self._store, AT_ONCE):
             before = taken

@@ -25,10 +25,10 @@ def read(
     again: str | None = None,
     document: bytes | Unfetched | None = None,
 ) -> Record:
-    """What the delivery says, whatever it says: raises nothing.
+    """Return the record of a delivery, whatever it contains. Raises nothing.
 
-    `proven_by` is the secret that proved it (to keep it out of the log), `again` the id under which it is recorded,
-    `document` what the source's API said about a thin delivery, or why it said nothing.
+    `proven_by` is the secret that verified it (to keep it out of the log), `again` the id under which it is already
+    recorded, `document` what the source's API answered about a thin delivery, or why it did not.
     """
     adapter = source.adapter
     strength = adapter.scheme(source.options).strength
@@ -81,7 +81,7 @@ def read(
 
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
-    """Puts what the orders say into the record."""
+    """Put the orders' statements into the record."""
     rec.statements = [
         statement_of(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders
     ]
@@ -90,7 +90,7 @@ def say(rec: Record, orders: list[Order], source: Source) -> None:
 
 
 def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
-    """What makes this very delivery known when it comes again: the source's id of it, else what it says."""
+    """Return the key that identifies a repeated delivery: the source's delivery id, else a digest of its content."""
     try:
         given = source.adapter.delivery_id_of(delivery, source.options)
     except Exception:  # as in `read`: an adapter's fault loses no delivery
@@ -105,7 +105,7 @@ def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
 
 
 def _kept_body(body: bytes, strength: Strength, secret: str) -> bytes:
-    """The exact bytes; only a shared token that travels in the body itself is blanked, for it is a secret of ours too."""
+    """Return the exact bytes. Only a shared token in the body is blanked: it is a secret."""
     if strength is Strength.TOKEN and secret:
         return body.replace(secret.encode(), BLANKED.encode())
     return body

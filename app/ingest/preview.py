@@ -32,7 +32,7 @@ REASONS = {
 
 
 def attempt(source: Source, delivery: Delivery) -> dict[str, Any]:
-    """What the delivery would become, as JSON-ready words: verified, reason, strength, kind, outcome, orders."""
+    """Return what the delivery would become, as JSON: verified, reason, strength, kind, outcome, orders."""
     present = clock.micros(delivery.received_at)
     scheme = source.adapter.scheme(source.options)
     answer: dict[str, Any] = {
@@ -75,14 +75,14 @@ LOOKED_AT = 20  # of the source's latest deliveries, for one that names a docume
 
 @dataclass(frozen=True, slots=True)
 class CredentialCheck:
-    """`accepted` None: nobody can say. `words` are for the source's owner."""
+    """Says whether a key is accepted. `accepted` None means unknown. `words` are for the source's owner."""
 
     accepted: bool | None
     words: str
 
 
 async def check_key(store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, source: Source) -> CredentialCheck:
-    """Asks the source's API for the order of its latest notice, or for a sample's. Raises Unavailable, Sealed."""
+    """Ask the source's API for the order of its latest notice, or of a sample. Raises Unavailable, Sealed."""
     adapter = source.adapter
     if adapter.api is None:
         return CredentialCheck(None, f"{adapter.title} sends whole orders: no key is needed")

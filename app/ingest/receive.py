@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from adapters.contract import Delivery, Unverified
 from app.base import clock
 from app.base.outcome import ANSWERS, Outcome
+from app.base.spans import span
 from app.base.vault import Sealed
 from app.db.engine import Unavailable
 from app.ingest.group_commit import Busy, GroupCommit
@@ -17,27 +18,32 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What the sender is told. `orders` and `delivery_id` only once they are durably committed."""
+    """Holds the answer to a sender. `orders` and `delivery_id` are set only once they are on disk.
+
+    `kind` and `reason` (why it was rejected) are for the trace; the sender does not get them.
+    """
 
     outcome: Outcome
     delivery_id: str | None = None
     orders: tuple[str, ...] = ()
     body: str | None = None  # where a platform insists on a certain answer
+    kind: str | None = None
+    reason: str | None = None
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """Return the HTTP status."""
         return ANSWERS[self.outcome]
 
 
 class Receiver:
-    """The story of one delivery."""
+    """Takes one delivery from its bytes to its answer."""
 
     def __init__(self, source_cache: SourceCache, group_commit: GroupCommit, refused: RejectionCounter) -> None:
         self._source_cache, self._group_commit, self._refused = source_cache, group_commit, refused
 
     async def admit(self, source_id: str) -> Source | WebhookAnswer:
-        """The source, if it takes deliveries; else the answer. Asked before a body is read."""
+        """Return the source if it accepts deliveries, else the answer. Called before the body is read."""
         try:
             source = self._source_cache.source_at_once(source_id) or await self._source_cache.source(source_id)
         except (Unavailable, Sealed):
@@ -45,12 +51,11 @@ class Receiver:
         if source is None:
             return WebhookAnswer(Outcome.NOT_FOUND)
         if not (source.enabled and source.account_enabled):
-            self.refuse(source, Outcome.DISABLED, "source_off" if not source.enabled else "registry_off")
-            return WebhookAnswer(Outcome.DISABLED)
+            return self.refuse(source, Outcome.DISABLED, "source_off" if not source.enabled else "registry_off")
         return source
 
     async def receive(self, source: Source, headers: RawHeaders, query_string: bytes, body: bytes) -> WebhookAnswer:
-        """Proves the delivery, reads it, commits it, answers."""
+        """Verify the delivery, read it, commit it, and return the answer."""
         received_at = clock.now()
         delivery = Delivery.arrived(
             headers, body, received_at=clock.moment(received_at), query_string=query_string, url=source.url
@@ -60,25 +65,25 @@ class Receiver:
                 Outcome.IGNORED, body=source.adapter.answer
             )  # unsigned, so nothing of it is believed or kept
         try:
-            proven_by = self.prove(source, delivery, received_at)
+            with span("delivery.proof"):
+                proven_by = self.prove(source, delivery, received_at)
         except Unverified as why:
-            self.refuse(source, Outcome.UNVERIFIED, why.reason, delivery)
-            return WebhookAnswer(Outcome.UNVERIFIED)
-        rec = self.read(source, delivery, received_at, proven_by=proven_by)
+            return self.refuse(source, Outcome.UNVERIFIED, why.reason, delivery)
+        with span("delivery.reading"):
+            rec = read(source, delivery, received_at, proven_by=proven_by)
         try:
             receipt = await self._group_commit.commit(rec)
         except Busy:
-            return WebhookAnswer(Outcome.BUSY)
-        return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer)
+            return WebhookAnswer(Outcome.BUSY, kind=rec.kind)
+        return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer, rec.kind)
 
     def prove(self, source: Source, delivery: Delivery, received_at: int) -> str:
-        """The secret that the signature was made with. Raises Unverified."""
+        """Return the secret that the signature was made with. Raises Unverified."""
         return source.adapter.scheme(source.options).verify(
             delivery, source.usable_secrets(received_at), delivery.received_at
         )
 
-    read = staticmethod(read)  # what it says, as the group commit takes it
-
-    def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> None:
-        """Counts what was refused."""
+    def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> WebhookAnswer:
+        """Count a rejected delivery and return the answer."""
         self._refused.count(source.account_id, source.id, outcome, reason, delivery.headers if delivery else {})
+        return WebhookAnswer(outcome, reason=reason)

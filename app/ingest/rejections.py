@@ -17,12 +17,12 @@ LONGEST_WORD = 36  # a secret is longer, or should be
 
 
 def _told(value: str) -> str:
-    """A header's value without what could be an address or a secret: whoever is refused may have put anything there."""
+    """Return a header's value without what could be an address or a secret: the caller may have put anything there."""
     return " ".join(word for word in value[:200].split() if "@" not in word and len(word) < LONGEST_WORD)
 
 
 class RejectionCounter:
-    """The counters of one process. Bounded: only sources that exist are counted, by reasons of our own making."""
+    """Counts one process's rejections. Bounded: only existing sources, and reasons from a fixed list."""
 
     def __init__(self, store: Store, counted: Callable[[str, str, Outcome, str], None] | None = None) -> None:
         self._store, self._counted = store, counted
@@ -30,7 +30,7 @@ class RejectionCounter:
         self.loop = Loop("rejections", self.flush, EVERY, known=(Unavailable,))
 
     def count(self, account_id: str, source_id: str, outcome: Outcome, reason: str, headers: Mapping[str, str]) -> None:
-        """One more."""
+        """Count one rejection."""
         if self._counted is not None:
             self._counted(account_id, source_id, outcome, reason)
         present = now()
@@ -46,12 +46,12 @@ class RejectionCounter:
             known.samples = sorted([*known.samples, *more.samples], key=lambda one: one["at"])[-SAMPLES:]
 
     async def stop(self) -> None:
-        """Writes what is left, then ends. Raises Unavailable."""
+        """Write what is left, then stop. Raises Unavailable."""
         await self.loop.stop()
         await self.flush()
 
     async def flush(self) -> None:
-        """Writes what was counted since the last time. Raises Unavailable; then it is counted still."""
+        """Write what was counted since the last time. Raises Unavailable; the counts are then kept."""
         counts, self._counts = self._counts, {}
         if not counts:
             return

@@ -16,19 +16,19 @@ from app.store.delivery_record import Receipt, Record
 
 
 class NotRecorded(Exception):
-    """The delivery cannot be taken up: its body or its source is not there any more. The message says which."""
+    """Raised when a delivery cannot be retried: its body or its source no longer exists. The message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedDelivery:
-    """A delivery as it was recorded: its log row, its source today, and what arrived."""
+    """Holds a recorded delivery: its log row, its source today, and what arrived."""
 
     row: Row
     source: Source
     delivery: Delivery
 
     def read(self, document: bytes | Unfetched | None = None) -> Record:
-        """What it says to today's adapter; `document` as in `reading.read`."""
+        """Read it with today's adapter. `document` is as in `parse.read`."""
         rec = read(self.source, self.delivery, self.row["received_at"], again=self.row["id"], document=document)
         # The key under which it was recorded stays its own, even if today's adapter would find another.
         rec.dedupe_key = self.row["dedupe_key"]
@@ -42,13 +42,13 @@ class RecordedDelivery:
 
 
 class Reprocessor:
-    """Takes deliveries up again."""
+    """Retries deliveries."""
 
     def __init__(self, store: Store, source_cache: SourceCache, group_commit: GroupCommit) -> None:
         self._store, self._source_cache, self._group_commit = store, source_cache, group_commit
 
     async def kept(self, account_id: str, delivery_id: str) -> RecordedDelivery | None:
-        """What is kept of a delivery; None when there is no such delivery. Raises NotKept, Unavailable."""
+        """Return a recorded delivery; None if there is no such delivery. Raises NotRecorded, Unavailable."""
         row = await deliveries.find(self._store, account_id, delivery_id)
         if row is None:
             return None
@@ -58,7 +58,10 @@ class Reprocessor:
         return kept
 
     async def kept_all(self, account_id: str, rows: Sequence[Row]) -> list[RecordedDelivery | NotRecorded]:
-        """What is kept of the deliveries of these log rows, each at its place; NotKept where it is not. Raises Unavailable."""
+        """Return the recorded deliveries of these log rows, in their order; NotRecorded where it cannot be retried.
+
+        Raises Unavailable.
+        """
         bodies = await deliveries.bodies(self._store, account_id, [row["id"] for row in rows])
         found: list[RecordedDelivery | NotRecorded] = []
         for row in rows:
@@ -80,13 +83,13 @@ class Reprocessor:
         return found
 
     async def commit(self, rec: Record) -> Receipt:
-        """What became of it this time. Raises Busy."""
+        """Commit the new reading. Raises Busy."""
         return await self._group_commit.commit(rec)
 
     async def retry(self, account_id: str, delivery_id: str) -> Receipt | None:
-        """Reads and commits it anew; a thin one is fetched again. None when there is no such delivery.
+        """Read and commit a delivery again; a thin one is fetched again. Returns None if there is no such delivery.
 
-        Raises NotKept, Busy, Unavailable.
+        Raises NotRecorded, Busy, Unavailable.
         """
         kept = await self.kept(account_id, delivery_id)
         return await self.commit(kept.read()) if kept else None

@@ -23,7 +23,7 @@ _FAULTS = (Unverified, ValueError, LookupError, TypeError, AttributeError, Recur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSecret:
-    """A secret of the account; where it does not count for this source, `because` says why."""
+    """Holds a secret of the account. If it is not valid for this source, `because` says why."""
 
     secret_id: str
     secret: str
@@ -32,7 +32,7 @@ class KnownSecret:
 
 
 def examine(source: Source, delivery: Delivery, known: Sequence[KnownSecret]) -> dict[str, Any]:
-    """Which part of a signature differs, and why; `known` are all secrets of the account."""
+    """Explain which part of a signature differs, and why. `known` are all secrets of the account."""
     scheme = source.adapter.scheme(source.options)
     ours = [one for one in known if one.counts]
     verdicts = [_verdict(scheme, delivery, one) for one in ours]
@@ -83,7 +83,7 @@ def _parts(scheme: Signature) -> tuple[Signature, ...]:
 
 
 def _places(scheme: Signature, delivery: Delivery) -> Iterator[tuple[str, str | None]]:
-    """Where the scheme looks, and what stands there."""
+    """Yield where the scheme looks, and what is there."""
     for part in _parts(scheme):
         headers: tuple[str, ...] = ()
         if isinstance(part, StandardWebhooks):
@@ -106,13 +106,13 @@ def _family(scheme: StandardWebhooks, delivery: Delivery) -> str:
 
 
 def _beginning(value: str) -> str:
-    """The first four characters of the signature in a value, or of the value."""
+    """Return the first four characters of the signature in a value, or of the value."""
     found = _DIGEST.search(value)
     return f"{(found[0] if found else value)[:4]}…"
 
 
 def _expected(scheme: Signature, delivery: Delivery, secret: str) -> list[str]:
-    """What would stand in the signature's place with this secret, at the time that the delivery says it was signed."""
+    """Return the signatures that this secret would give, at the time the delivery says it was signed."""
     if isinstance(scheme, Hmac):
         try:
             return [scheme.expected(delivery, secret).decode("latin-1")]
@@ -134,7 +134,7 @@ def _expected(scheme: Signature, delivery: Delivery, secret: str) -> list[str]:
 
 
 def _times(delivery: Delivery) -> list[datetime]:
-    """The moments that stand in the headers as Unix times."""
+    """Return the times in the headers that look like Unix times."""
     found = []
     for value in delivery.headers.values():
         for digits in _TIME.findall(value):
@@ -145,7 +145,7 @@ def _times(delivery: Delivery) -> list[datetime]:
 
 
 def _digests(values: Sequence[str]) -> set[bytes]:
-    """The bytes that the signatures in these values stand for, however they are written."""
+    """Return the bytes that the signatures in these values stand for, in any encoding."""
     found: set[bytes] = set()
     for value in values:
         for token in _DIGEST.findall(value):
@@ -194,7 +194,7 @@ def _skew(scheme: Signature, delivery: Delivery) -> Iterator[str]:
 
 
 def _writing(scheme: Signature, delivery: Delivery, secret: str) -> str:
-    """The right bytes, written otherwise or standing elsewhere."""
+    """Describe a signature with the right bytes in another encoding or another place."""
     values = _expected(scheme, delivery, secret)
     wanted = _digests(values)
     name = next((name for name, value in delivery.headers.items() if _digests([value]) & wanted), "")
@@ -216,7 +216,7 @@ def _writing(scheme: Signature, delivery: Delivery, secret: str) -> str:
 
 
 def _other_bodies(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """What the body may have been when it was signed."""
+    """Yield what the body may have been when it was signed."""
     yield "the body has a line break at its end that was not signed", body.rstrip(b"\r\n")
     for ending in (b"\n", b"\r\n"):
         yield "the body lacks a line break at its end that was signed", body + ending
@@ -242,7 +242,7 @@ def _other_bodies(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _other_readings(scheme: Signature, secret: str) -> Iterator[tuple[str, str]]:
-    """How else the sender may have read its copy of the secret."""
+    """Yield how else the sender may have read its copy of the secret."""
     yield "the sender's copy of the secret ends with a line break", f"{secret}\n"
     if isinstance(scheme, StandardWebhooks):
 

@@ -6,11 +6,13 @@ import time
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pydantic_core
 
 from adapters.contract import Api, Unfetched
 from app.base.retry_delay import asked_to_wait
+from app.base.spans import span
 
 if TYPE_CHECKING:
     import httpx
@@ -24,7 +26,7 @@ THE_KEY = "the key is "
 
 
 class SourceApi:
-    """One client for all sources. Connections are kept; cookies and redirects are not."""
+    """Is the one client for all sources. It keeps connections, but no cookies, and follows no redirects."""
 
     def __init__(self) -> None:
         self._made: httpx.AsyncClient | None = None
@@ -32,7 +34,7 @@ class SourceApi:
 
     @property
     def _client(self) -> "httpx.AsyncClient":
-        """Made with the first question: an installation without thin sources never loads it."""
+        """Return the client, created with the first request: without thin sources it is never loaded."""
         import httpx
 
         if self._made is None:
@@ -45,13 +47,18 @@ class SourceApi:
         return self._made
 
     async def close(self) -> None:
-        """Disconnects."""
+        """Disconnect."""
         if self._made is not None:
             await self._made.aclose()
 
     async def read(self, api: Api, options: Any, key: str, path: str) -> bytes:
-        """What stands at this path of the source's API. Raises Unfetched."""
+        """Return the document at this path of the source's API. Raises Unfetched."""
         origin = api.origin_for(options)
+        with span("fetch.read", "client") as asked:
+            asked.set(server_address=urlsplit(origin).hostname)  # the origin alone: the path holds what a payload named
+            return await self._read(api, options, key, origin, path)
+
+    async def _read(self, api: Api, options: Any, key: str, origin: str, path: str) -> bytes:
         try:
             async with asyncio.timeout(WHOLE):
                 if api.token_path is None:
@@ -90,7 +97,7 @@ class SourceApi:
             raise Unfetched(f"the source could not be reached ({type(fault).__name__})") from None
 
     async def _token(self, url: str, key: str, *, fresh: bool) -> str:
-        """A bearer token for client credentials (RFC 6749, section 4.4), kept until shortly before it ends."""
+        """Return a bearer token for client credentials (RFC 6749, section 4.4), cached until shortly before its end."""
         known = self._tokens.get(f"{url} {key}")
         if known and not fresh and known[1] > time.monotonic():
             return known[0]
@@ -112,11 +119,11 @@ class SourceApi:
 
 
 class _KeyRejected(Unfetched):
-    """The source does not take the key."""
+    """Raised when the source does not accept the key."""
 
 
 def _url(origin: str, path: str) -> "httpx.URL":
-    """The address, which no path can lead away from the origin."""
+    """Return the URL. No path can lead away from the origin."""
     import httpx
 
     base = httpx.URL(origin)
@@ -131,7 +138,7 @@ def _url(origin: str, path: str) -> "httpx.URL":
 
 
 def _judge(response: "httpx.Response") -> None:
-    """Raises Unfetched for everything but 200."""
+    """Raise Unfetched for everything but 200."""
     status = response.status_code
     if status == 200:
         return
@@ -149,7 +156,7 @@ def _judge(response: "httpx.Response") -> None:
 
 
 async def _bounded(response: "httpx.Response") -> bytes:
-    """The body, unpacked, as long as both what travels and what it unpacks to stay within bounds."""
+    """Return the body, unpacked. Both the packed and the unpacked size are bounded."""
     packed = bytearray()
     async for chunk in response.aiter_raw():
         packed += chunk

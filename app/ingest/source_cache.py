@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A source as the door and its followers need it."""
+    """Holds a source as intake needs it."""
 
     account_id: str
     id: str
@@ -48,12 +48,12 @@ class Source:
     sealed_key: str | None
 
     def usable_secrets(self, now: int) -> list[str]:
-        """The secrets that count now, newest first."""
+        """Return the secrets that are valid now, newest first."""
         return [secret for secret, ends in self.secrets if ends is None or ends > now]
 
 
 class _Cached(Generic[T]):
-    """Answers of a look-up, misses too, for a moment; however many ask at once, it is looked up once."""
+    """Caches the results of a look-up, misses too, for a moment. Simultaneous callers share one look-up."""
 
     def __init__(self, look_up: Callable[[str], Awaitable[T]]) -> None:
         self._look_up = look_up
@@ -61,12 +61,12 @@ class _Cached(Generic[T]):
         self._asking: dict[str, asyncio.Task[T]] = {}
 
     def known(self, word: str) -> tuple[float, T] | None:
-        """What is remembered, with the time until which it counts."""
+        """Return what is cached, with the time until which it is valid."""
         found = self._known.get(word)
         return found if found and found[0] > time.monotonic() else None
 
     async def get(self, word: str) -> T:
-        """The answer, remembered or looked up."""
+        """Return the result, cached or looked up."""
         if found := self.known(word):
             return found[1]
         asking = self._asking.get(word)
@@ -93,14 +93,17 @@ class _Cached(Generic[T]):
             if self._asking.get(word) is mine:
                 del self._asking[word]
 
-    def forget(self) -> None:
-        """Everything is looked up anew, also what is being looked up now."""
-        self._known.clear()
-        self._asking.clear()
+    def forget(self, word: str | None = None) -> None:
+        """Drop one result, or everything; also look-ups that are running."""
+        for remembered in (self._known, self._asking):
+            if word is None:
+                remembered.clear()
+            else:
+                remembered.pop(word, None)
 
 
 class SourceCache:
-    """The look-ups of one process."""
+    """Looks up sources and tokens for one process."""
 
     def __init__(self, store: Store, vault: Vault, settings: Settings) -> None:
         self._store, self._vault, self._settings = store, vault, settings
@@ -109,34 +112,43 @@ class SourceCache:
         self._sessions: _Cached[Bearer | None] = _Cached(self._find_bearer)
 
     async def source(self, source_id: str) -> Source | None:
-        """The source of that id, whoever's it is. Raises Unavailable, Sealed."""
+        """Return the source with this id, of any account. Raises Unavailable, Sealed."""
         return await self._sources.get(source_id)
 
     def source_at_once(self, source_id: str) -> Source | None:
-        """The same, if it is remembered; None says nothing."""
+        """Return the source if it is cached. None says nothing."""
         found = self._sources.known(source_id)
         return found[1] if found else None
 
     async def bearer(self, token: str) -> Bearer | None:
-        """Who holds this token. Raises Unavailable."""
+        """Return who holds this token. Raises Unavailable."""
         return await self._bearers.get(token)
 
     async def bearer_of(self, account_id: str, token_id: str) -> Bearer | None:
-        """Who holds the token of this id: whom a session was opened for. Raises Unavailable."""
+        """Return who holds the token with this id, for a console session. Raises Unavailable."""
         return await self._sessions.get(f"{account_id}/{token_id}")
 
     async def _find_bearer(self, word: str) -> Bearer | None:
         account_id, _, token_id = word.partition("/")
         return await accounts.bearer_of(self._store, account_id, token_id)
 
+    async def fresh(self, source_id: str) -> Source | None:
+        """Return the source as it is in the store now. Raises Unavailable, Sealed."""
+        self.forget_source(source_id)
+        return await self.source(source_id)
+
+    def forget_source(self, source_id: str) -> None:
+        """Drop one source: this process has changed it."""
+        self._sources.forget(source_id)
+
     def forget(self) -> None:
-        """Something was changed here: look everything up anew."""
+        """Drop everything: this process has changed an account, a token, or what seals every secret."""
         self._sources.forget()
         self._bearers.forget()
         self._sessions.forget()
 
     def webhook_url(self, source_id: str) -> str:
-        """Where a source's deliveries are sent."""
+        """Return a source's webhook URL."""
         return f"{self._settings.webhooks_at}/webhooks/{source_id}"
 
     async def _find_source(self, source_id: str) -> Source | None:
@@ -165,7 +177,10 @@ class SourceCache:
 
 
 def options_of(adapter: Adapter[Any], given: dict[str, Any]) -> Any:
-    """The options as the adapter's model; they were checked when they were saved, by the adapter of that day."""
+    """Return the options as the adapter's model.
+
+    They were validated when they were saved, by the adapter of that day.
+    """
     try:
         return adapter.options.model_validate(given)
     except ValidationError:

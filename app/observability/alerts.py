@@ -23,7 +23,7 @@ STUMBLES = 5  # failures on end of a subscription that nobody need hear of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Something that somebody has to look at: since when, what, and what to do."""
+    """Says what needs attention: since when, what, and what to do."""
 
     code: str
     source_id: str | None
@@ -43,7 +43,10 @@ async def stats(
     source_id: str | None,
     webhooks_at: str,
 ) -> dict[str, Any]:
-    """Everything that an overview shows. Times are microseconds; `waiting` is how many deliveries wait for a commit."""
+    """Return everything that an overview shows.
+
+    Times are microseconds since 1970. `waiting` is how many deliveries wait for a commit.
+    """
     found = await sources.page(store, account_id, after="", limit=MOST_SOURCES)
     mine = [row for row in found if source_id in (None, row["id"])]
     ids = [row["id"] for row in mine]
@@ -178,7 +181,7 @@ _UNKNOWN_REASON = "see the source's refused samples: orders-registry source show
 
 
 async def _silence(store: Store, row: Row, good: int, present: int) -> Alert | None:
-    """Whether nothing has come for longer than is usual for this source: twice its longest pause of two weeks."""
+    """Return an alert if the source is silent for twice its longest pause of the last two weeks."""
     hours = await delivery_rollups.hours(store, row["account_id"], good - SETTLED, good + 1, [row["id"]])
     active = sorted({one["hour"] for one in hours if one["outcome"] not in REFUSED})
     if len(active) < LEAST_HOURS:
@@ -202,7 +205,7 @@ def _key_refused(row: Row) -> Alert:
 
 
 def _not_told(row: Row) -> Alert:
-    """Events that a subscriber is not told of: it does not take them, or wants none any more."""
+    """Return the alert for a subscription that does not accept events, or that its receiver ended."""
     if not row["enabled"]:
         return Alert(
             code="subscription_off", source_id=None, since=None,

@@ -17,7 +17,7 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """A field that a delivery changed; `currency` is the one that an amount counts in, on either side."""
+    """Holds a field that a delivery changed. `currency` is that of an amount, before or after."""
 
     field: str
     before: Any
@@ -27,7 +27,10 @@ class FieldChange:
 
 
 def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[FieldChange]]:
-    """Whether the delivery made the order, and what it changed. `history` is the order's, as `store.orders.history` gives it."""
+    """Return whether the delivery created the order, and what it changed.
+
+    `history` is the order's, as `store.orders.history` returns it.
+    """
     rows = sorted(history, key=lambda row: (row["recorded_at"], row["delivery_id"] or ""))
     mine = [row for row in rows if row["delivery_id"] == delivery_id]
     if not mine:

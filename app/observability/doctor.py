@@ -24,7 +24,7 @@ COMPARED = 24  # hours of which the counts are compared with the log
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check."""
+    """Holds the result of one check."""
 
     check: str
     well: bool
@@ -35,7 +35,7 @@ class Finding:
 async def examine(
     store: Store, vault: Vault, settings: Settings, readiness: Readiness, clock_guard: ClockGuard
 ) -> list[Finding]:
-    """All checks. One that the database does not answer says so."""
+    """Run all checks. One that the database does not answer says so."""
     findings: list[Finding] = []
     checks: tuple[tuple[str, Callable[[], Awaitable[list[Finding]]]], ...] = (
         ("engine", lambda: _engine(store)),
@@ -88,7 +88,7 @@ async def _readiness(readiness: Readiness) -> list[Finding]:
 
 
 async def _counts(store: Store) -> list[Finding]:
-    """The statistics against the log."""
+    """Compare the statistics with the log."""
     wrong = await delivery_rollups.differences(store, now() - COMPARED * delivery_rollups.HOUR)
     found = f"those of the last {COMPARED} hours agree with the log"
     if wrong:
@@ -130,7 +130,7 @@ async def _key(store: Store, vault: Vault) -> list[Finding]:
 
 
 def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
-    """For the API."""
+    """Return the findings for the API."""
     return [
         {"check": one.check, "well": one.well, "found": one.found, "advice": None if one.well else one.advice}
         for one in findings

@@ -26,7 +26,7 @@ _BATCH = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """The counts of one process."""
+    """Counts for one process."""
 
     def __init__(
         self, store: Store, waiting: Callable[[], int], not_ready: Callable[[], Collection[str]] = tuple
@@ -54,7 +54,7 @@ class Metrics:
     # -- What happens -----------------------------------------------------------------------------------------------
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A batch is on disk."""
+        """Count a batch that was committed."""
         self._batch.observe(len(records))
         self._commit.observe(seconds)
         present = now()
@@ -64,12 +64,12 @@ class Metrics:
                 self._acknowledged.observe(max(0, present - rec.received_at) / 1e6)
 
     def refused(self, account_id: str, source_id: str, outcome: Outcome, reason: str) -> None:
-        """A delivery was refused."""
+        """Count a rejected delivery."""
         self._count(account_id, source_id, outcome)
         self._refused[outcome, reason] = self._refused.get((outcome, reason), 0) + 1
 
     def told(self, ended: str) -> None:
-        """An attempt to tell a subscriber of an event ended: `delivered` or `failed`."""
+        """Count an attempt to deliver an event: `delivered` or `failed`."""
         self._told[ended] += 1
 
     def _count(self, account_id: str, source_id: str, outcome: str) -> None:
@@ -85,7 +85,7 @@ class Metrics:
     # -- What stands ------------------------------------------------------------------------------------------------
 
     async def poll(self) -> None:
-        """Asks the engine once."""
+        """Read from the engine once."""
         try:
             found = await delivery_rollups.waiting_everywhere(self._store)
             events = await outbox.waiting_everywhere(self._store)
@@ -101,7 +101,7 @@ class Metrics:
     # -- What is told -----------------------------------------------------------------------------------------------
 
     def text(self, account_id: str | None, *, every_source: bool = False) -> bytes:
-        """Prometheus' text format: sums for everybody; by source for an account's token, or all of them."""
+        """Return Prometheus' text format: sums for everybody; per source for an account's token, or of all sources."""
         service = CollectorRegistry(auto_describe=False)
         service.register(_Scrape(lambda: self._families(account_id, every_source)))
         return generate_latest(service)
@@ -152,7 +152,7 @@ class Metrics:
 
 
 def _age(at: int | None) -> float:
-    """Seconds since then."""
+    """Return the seconds since then."""
     return 0.0 if at is None else max(0.0, time.time() - at / 1e6)
 
 
@@ -161,5 +161,5 @@ class _Scrape:
         self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        """As prometheus_client asks."""
+        """Yield the metrics, as prometheus_client asks."""
         return self._families()

@@ -1,4 +1,4 @@
-"""Would a delivery be committed within five seconds, now? Said to load balancers, by `doctor`, by /metrics, and in the log."""
+"""Readiness: would a delivery be committed within five seconds? For load balancers, `doctor`, metrics and the log."""
 
 import asyncio
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ ADVICE = {
 
 
 class Readiness:
-    """What keeps this process from taking deliveries. Asking costs a write only where no delivery was committed lately."""
+    """Finds what keeps this process from taking deliveries. It writes only where no delivery was committed lately."""
 
     def __init__(self, store: Store, vault: Vault, group_commit: GroupCommit) -> None:
         self._store, self._vault, self._group_commit = store, vault, group_commit
@@ -44,22 +44,22 @@ class Readiness:
         self.loop = Loop("readiness", self.turn, EVERY, known=(Unavailable,))
 
     def watch(self, loops: Iterable[Loop]) -> None:
-        """Says which loops must go on."""
+        """Name the loops that must run."""
         self._loops += loops
 
     async def stop(self) -> None:
-        """Ends, with the probe under way."""
+        """Stop, with the current probe."""
         await self.loop.stop()
         if self._probing is not None:
             await asyncio.wait([self._probing])
 
     async def turn(self) -> None:
-        """Looks at everything. Raises Unavailable."""
+        """Check everything. Raises Unavailable."""
         await self.look()
         await self.look_at_key()
 
     async def look(self) -> dict[str, str]:
-        """What is not well, and why; empty when a delivery would be committed. Within two seconds, whatever happens."""
+        """Return what is wrong, and why; empty if a delivery would be committed. Takes at most two seconds."""
         found = {DATABASE: await self._database(), MASTER_KEY: self._key}
         ended = faults(self._loops)
         if not self._group_commit.alive:
@@ -74,7 +74,7 @@ class Readiness:
         return self.faults
 
     async def look_at_key(self) -> None:
-        """Tries the master key on every secret that deliveries are proven with. Raises Unavailable."""
+        """Try the master key on every secret that deliveries are verified with. Raises Unavailable."""
         sealed = await heartbeat.sealed_in_use(self._store, clock.now())
         lost = await asyncio.to_thread(self._lost, [row["sealed"] for row in sealed])
         before, self._key = self._key, f"it opens {len(sealed) - lost} of {len(sealed)} secrets" if lost else None
@@ -93,7 +93,7 @@ class Readiness:
     # -- The database -------------------------------------------------------------------------------------------
 
     async def _database(self) -> str | None:
-        """Why a delivery would not be committed; None when it would."""
+        """Return why a delivery would not be committed, or None."""
         if fault := self._store.fault:
             return fault
         commits, present = self._group_commit, monotonic()

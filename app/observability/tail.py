@@ -19,19 +19,18 @@ from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.store import deliveries
-from app.store.deliveries import DeliveryFilter
+from app.store.deliveries import SLACK, DeliveryFilter
 from app.store.delivery_record import Receipt, Record
 
 LONGEST = 500  # deliveries that wait for a watcher
 PACE = 0.25  # seconds from one time that a watcher is told to the next; the first after a silence is told at once
 EVERY = 1.0  # seconds between two looks at what other processes have committed; only on PostgreSQL, only with watchers
-LATE = 5_000_000  # microseconds by which a delivery may be committed after one that came later
 SETTLES = 0.1  # seconds within which what this process commits itself is told
 AT_ONCE = 1000  # deliveries that one look takes in, the newest
 
 
 class TailRow:
-    """A row of the log on its way to those who watch."""
+    """Holds a row of the log on its way to watchers."""
 
     def __init__(self, make: Callable[[], Row]) -> None:
         self._make = make
@@ -39,12 +38,12 @@ class TailRow:
 
     @cached_property
     def row(self) -> Row:
-        """The row."""
+        """Return the row."""
         return self._make()
 
 
 class Watcher:
-    """One who watches: `next` gives lines of the log as they come."""
+    """Receives the log: `next` returns rows as they come."""
 
     def __init__(self, account_id: str, wanted: DeliveryFilter) -> None:
         self.account_id, self._wanted = account_id, wanted
@@ -56,7 +55,7 @@ class Watcher:
         self.ended = False
 
     def offer(self, lines: Sequence[TailRow]) -> None:
-        """Takes those that are wanted."""
+        """Take those rows that match the filter."""
         if not self._everything:
             lines = [line for line in lines if deliveries.matches(line.row, self._wanted)]
         if not lines:
@@ -67,18 +66,19 @@ class Watcher:
         self._came.set()
 
     def gap(self) -> None:
-        """Some were not even looked at; nobody knows how many."""
+        """Note that some rows were not looked at; their number is unknown."""
         self._missed = None
         self._came.set()
 
     def end(self) -> None:
-        """Nothing will come any more."""
+        """Note that nothing more will come."""
         self.ended = True
         self._came.set()
 
     async def next(self, retry_policy: float) -> tuple[list[TailRow], int | None]:
-        """What has come, and how many were missed since the last time, None if that is not known; nothing after so many
-        seconds in which none came.
+        """Return the rows that came, and how many were missed since the last call.
+
+        The number is None if it is unknown. Returns nothing after this many seconds without a row.
         """
         if not self._came.is_set():
             try:
@@ -96,7 +96,7 @@ class Watcher:
 
 
 class Tail:
-    """The watchers of one process, and what they are shown."""
+    """Feeds the watchers of one process."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -108,7 +108,7 @@ class Tail:
         self.loop = Loop("tail", self._look, known=(Unavailable,))
 
     def watch(self, account_id: str, wanted: DeliveryFilter) -> Watcher:
-        """A new watcher; it must leave again."""
+        """Add a watcher. The caller must remove it with `leave`."""
         watcher = Watcher(account_id, wanted)
         if self._ending:
             watcher.end()
@@ -118,22 +118,22 @@ class Tail:
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
-        """It watches no more."""
+        """Remove a watcher."""
         self._watchers.discard(watcher)
 
     def end(self) -> None:
-        """Lets every watcher go: the server is ending, and would wait for them."""
+        """End every watcher: the server is stopping, and would wait for them."""
         self._ending = True
         for watcher in self._watchers:
             watcher.end()
 
     async def stop(self) -> None:
-        """Ends the looking."""
+        """Stop polling."""
         self.end()
         await self.loop.stop(patience=0)
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """What this process has just written."""
+        """Show what this process has just committed."""
         if not self._watchers:
             return
         present = now()
@@ -155,7 +155,7 @@ class Tail:
         return {watcher.account_id for watcher in self._watchers}
 
     def _first(self, delivery_id: str) -> bool:
-        """Whether it was not shown yet. On SQLite nobody else could have."""
+        """Return whether the row was not shown yet. On SQLite nobody else could have shown it."""
         if self._store.on_sqlite:
             return True
         if delivery_id in self._seen:
@@ -177,7 +177,7 @@ class Tail:
         self.loop.spawn(show(), "tail: taken up again")
 
     async def _look(self) -> float | None:
-        """What other processes have committed: rows with ids from a little before now on that were not shown yet."""
+        """Show what other processes have committed: rows with recent ids that were not shown yet."""
         if not self._watchers or self._store.on_sqlite:
             self._since, self._upto = None, {}
             return None
@@ -185,7 +185,7 @@ class Tail:
             self._since = now()
             return EVERY
         for account_id in self._accounts():
-            than = first_id("dlv", max(self._since, now() - LATE))
+            than = first_id("dlv", max(self._since, now() - SLACK))
             ids = await deliveries.newest_ids(self._store, account_id, than=than, limit=AT_ONCE)
             if ids:
                 gap = len(ids) == AT_ONCE and ids[-1] > self._upto.get(account_id, than)

@@ -1,283 +1,129 @@
-"""OpenTelemetry traces of where a delivery's time goes. Loaded only where an exporter is configured.
+"""Exports the spans of `base/spans.py` with OpenTelemetry. Loaded only where an exporter is configured.
 
-The traced functions are wrapped at start, so nothing is imported or counted otherwise. A span has ids, fixed words and
-times. It never has a body, a header or an identity, and of an error only its type: the message may quote a customer.
+A span has ids, fixed words and times. It never has a body, a header or an identity, and of an error only its type: the
+message may quote a customer.
 """
 
 import asyncio
 import logging
 import threading
-import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from urllib.parse import urlsplit
+from typing import Self
 
+from opentelemetry import trace as otel
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
-from opentelemetry.trace import Link, Span, SpanKind, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from adapters.contract import Api, Delivery, Unfetched, Unverified
+from adapters.contract import Unfetched, Unverified
+from app.base import spans
 from app.base.log import log
-from app.base.outcome import Outcome
-from app.db.statements import Row
-from app.ingest.receive import WebhookAnswer
-from app.ingest.source_cache import Source
-from app.store.delivery_record import Receipt, Record
-
-if TYPE_CHECKING:
-    from app.background.jobs import Jobs
-    from app.ingest.fetch import FetchWorker
-    from app.ingest.group_commit import GroupCommit
-    from app.ingest.receive import Receiver
-    from app.ingest.source_api import SourceApi
 
 NAME = "orders-registry"
 ENDS_WITHIN = 5.0  # seconds that a stop waits for a collector
-_FROM_CALLER = TraceContextTextMapPropagator()
 MOST_LETTERS = 100  # of an attribute: a kind is the source's word, and may be long
+KINDS: dict[spans.Kind, otel.SpanKind] = {
+    "internal": otel.SpanKind.INTERNAL,
+    "server": otel.SpanKind.SERVER,
+    "client": otel.SpanKind.CLIENT,
+}
+# OpenTelemetry's semantic conventions, for what they have a name for.
+CONVENTIONS = {"status_code": "http.response.status_code", "server_address": "server.address"}
 
-P = ParamSpec("P")
-R = TypeVar("R")
-Async = Callable[P, Coroutine[Any, Any, R]]
-
-# What happens now is a part of this span; None where nobody asked, or this one is not among those that are sampled: then
-# nothing more is made of it. OpenTelemetry's own context would be asked and set for each span, sampled or not.
-_parent: ContextVar[Span | None] = ContextVar("parent", default=None)
-# The span that is about one delivery, from whichever room; a piece of a job is about many, and has none.
-_about: ContextVar[Span | None] = ContextVar("about", default=None)
+# What happens now is a part of this span; None where nothing is recorded. OpenTelemetry's own context would be asked and
+# set for each span, sampled or not.
+_parent: ContextVar[otel.Span | None] = ContextVar("parent", default=None)
+_FROM_CALLER = TraceContextTextMapPropagator()
 
 
-class Tracing:
-    """The spans of one process, around the work of these."""
+class Tracing(spans.Tracer):
+    """Makes and exports the spans of one process."""
 
-    def __init__(
-        self,
-        *,
-        receiver: "Receiver",
-        group_commit: "GroupCommit",
-        fetch: "FetchWorker",
-        source_api: "SourceApi",
-        jobs: "Jobs",
-    ) -> None:
+    def __init__(self) -> None:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         self._tracer = self._provider.get_tracer(NAME, version(NAME))
-        self._waiting: dict[str, Span] = {}  # by delivery: those that wait for the commit
-        _wrap(receiver, "admit", self._admit)
-        _wrap(receiver, "prove", self._prove)
-        _wrap(receiver, "read", self._read)
-        _wrap(receiver, "receive", self._receive)
-        _wrap(receiver, "refuse", self._refuse)
-        _wrap(group_commit, "commit", self._commit)
-        _wrap(fetch, "fetch", self._fetch)
-        _wrap(source_api, "read", self._read_from_source)
-        _wrap(jobs, "piece", self._piece)
-        group_commit.observers.append(self._committed)
 
     def start(self) -> None:
-        """Begins to export, in a thread of its own. What it cannot send it drops; nobody waits for it."""
+        """Start to export, in a thread of its own. What cannot be sent is dropped; nobody waits for it."""
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a line each time; `_Exporter` says it once
         self._provider.add_span_processor(BatchSpanProcessor(_Exporter()))
+        spans.use(self)
 
     async def stop(self) -> None:
-        """Sends what is left, if the collector answers soon."""
+        """Send what is left, if the collector answers soon."""
+        spans.use(None)
         ending = threading.Thread(target=self._provider.shutdown, name="spans: the last", daemon=True)
         ending.start()
         await asyncio.to_thread(ending.join, ENDS_WITHIN)
 
-    def delivery(self, traceparent: str) -> "Around | None":
-        """Around a delivery at the door, a part of its sender's trace if there is one (W3C Trace Context); None where it
-        is not sampled.
-        """
-        # `tracestate` is left behind: nobody here reads it, and it would carry a stranger's words to the collector.
-        context = _FROM_CALLER.extract({"traceparent": traceparent}, Context()) if traceparent else Context()
-        return self._begun("delivery", SpanKind.SERVER, context, about=True)
-
-    def part(self, name: str, role: SpanKind = SpanKind.INTERNAL) -> "Around | None":
-        """Around a part of what happens now; None where that is not sampled."""
+    def span(self, name: str, kind: spans.Kind) -> spans.Span:
+        """Return a span around a part of the current work."""
         parent = _parent.get()
-        return None if parent is None else Around(self._tracer.start_span(name, set_span_in_context(parent), role))
+        if parent is None:
+            return spans.NOT_RECORDED
+        return RecordedSpan(self._tracer.start_span(name, otel.set_span_in_context(parent), KINDS[kind]))
 
-    def _begun(self, name: str, role: SpanKind, context: Context, *, about: bool) -> "Around | None":
-        span = self._tracer.start_span(name, context, role)
-        return Around(span, about=about) if span.is_recording() else None
-
-    # -- A delivery at the door ----------------------------------------------------------------------------------
-
-    def _admit(self, admit: Async[P, Source | WebhookAnswer]) -> Async[P, Source | WebhookAnswer]:
-        async def admitted(*args: P.args, **kwargs: P.kwargs) -> Source | WebhookAnswer:
-            found = await admit(*args, **kwargs)
-            if about := _about.get():
-                if isinstance(found, WebhookAnswer):
-                    _say(about, outcome=found.outcome)
-                else:
-                    _say(about, source_id=found.id, adapter=found.adapter.name)
-            return found
-
-        return admitted
-
-    def _receive(self, receive: Async[P, WebhookAnswer]) -> Async[P, WebhookAnswer]:
-        async def received(*args: P.args, **kwargs: P.kwargs) -> WebhookAnswer:
-            answer = await receive(*args, **kwargs)
-            if about := _about.get():
-                _say(about, outcome=answer.outcome, delivery_id=answer.delivery_id)
-            return answer
-
-        return received
-
-    def _prove(self, prove: Callable[P, str]) -> Callable[P, str]:
-        def proven(*args: P.args, **kwargs: P.kwargs) -> str:
-            around = self.part("delivery.proof")
-            if around is None:
-                return prove(*args, **kwargs)
-            with around as span:
-                try:
-                    return prove(*args, **kwargs)
-                except Unverified as why:
-                    _say(span, reason=why.reason)
-                    raise
-
-        return proven
-
-    def _read(self, read: Callable[P, Record]) -> Callable[P, Record]:
-        def was_read(*args: P.args, **kwargs: P.kwargs) -> Record:
-            around = self.part("delivery.reading")
-            if around is None:
-                return read(*args, **kwargs)
-            with around:
-                rec = read(*args, **kwargs)
-            if about := _about.get():
-                _say(about, delivery_id=rec.delivery_id, kind=rec.kind)
-            return rec
-
-        return was_read
-
-    def _refuse(self, refuse: Callable[..., None]) -> Callable[..., None]:
-        def refused(source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> None:
-            if about := _about.get():
-                _say(about, outcome=outcome, reason=reason)
-            refuse(source, outcome, reason, delivery)
-
-        return refused
-
-    # -- The group commit ----------------------------------------------------------------------------------------
-
-    def _commit(self, commit: Async[[Record], Receipt]) -> Async[[Record], Receipt]:
-        async def committed(rec: Record) -> Receipt:
-            around = self.part("commit.wait")
-            if around is None:
-                return await commit(rec)
-            with around as span:
-                _say(span, delivery_id=rec.delivery_id, source_id=rec.source_id, kind=rec.kind)
-                self._waiting[rec.delivery_id] = span
-                try:
-                    receipt = await commit(rec)
-                finally:
-                    if self._waiting.get(rec.delivery_id) is span:
-                        del self._waiting[rec.delivery_id]
-                _say(span, outcome=receipt.outcome)
-            if about := _about.get():
-                _say(about, outcome=receipt.outcome)
-            return receipt
-
-        return committed
-
-    def _committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """A group commit with anything in it that is sampled: a trace of its own, for it belongs to many, linked to each
-        of them, and they to it.
-        """
-        waiting = [span for rec in records if (span := self._waiting.get(rec.delivery_id))]
-        if not waiting:
-            return
-        ended = time.time_ns()
-        commit = self._tracer.start_span(
-            "commit",
-            Context(),
-            attributes={"orders.batch_size": len(records)},
-            links=[Link(span.get_span_context()) for span in waiting],
-            start_time=ended - int(seconds * 1e9),
+    def trace(
+        self, name: str, headers: Iterable[tuple[bytes, bytes]] | None, links: Sequence[spans.Span]
+    ) -> spans.Span:
+        """Return a span that starts a trace; one that is not recorded if it is not sampled."""
+        about = [one.span for one in links if isinstance(one, RecordedSpan) and one.span.is_recording()]
+        if links and not about:
+            return spans.NOT_RECORDED
+        made = self._tracer.start_span(
+            name,
+            Context() if headers is None else _callers(headers),
+            KINDS["internal" if headers is None else "server"],
+            links=[otel.Link(one.get_span_context()) for one in about],
         )
-        commit.end(ended)
-        for span in waiting:
-            span.add_link(commit.get_span_context())
-
-    # -- What happens after the answer ---------------------------------------------------------------------------
-
-    def _fetch(self, fetch: Async[[Row], None]) -> Async[[Row], None]:
-        async def fetched(row: Row) -> None:
-            around = self._begun("fetch", SpanKind.INTERNAL, Context(), about=True)
-            if around is None:
-                return await fetch(row)
-            with around as span:
-                _say(span, delivery_id=row["delivery_id"], source_id=row["source_id"], attempt=row["attempts"] + 1)
-                _say(span, outcome=Outcome.FETCHING)  # unless the commit says otherwise
-                return await fetch(row)
-
-        return fetched
-
-    def _read_from_source(self, read: Async[[Api, Any, str, str], bytes]) -> Async[[Api, Any, str, str], bytes]:
-        async def was_read(api: Api, options: Any, key: str, path: str) -> bytes:
-            around = self.part("fetch.read", SpanKind.CLIENT)
-            if around is None:
-                return await read(api, options, key, path)
-            with around as span:
-                # The origin alone: the path holds what a payload named.
-                span.set_attribute("server.address", urlsplit(api.origin_for(options)).hostname or "")
-                try:
-                    return await read(api, options, key, path)
-                except Unfetched as why:
-                    _say(span, reason=why.reason)
-                    raise
-
-        return was_read
-
-    def _piece(self, piece: Async[[Row], Row | None]) -> Async[[Row], Row | None]:
-        async def done(job: Row) -> Row | None:
-            around = self._begun("job.piece", SpanKind.INTERNAL, Context(), about=False)
-            if around is None:
-                return await piece(job)
-            with around as span:
-                _say(span, job_id=job["id"], job_kind=job["kind"], dry_run=job["dry_run"])
-                further = await piece(job)
-                _say(span, ended=further is None)
-                return further
-
-        return done
+        if not made.is_recording():
+            return spans.NOT_RECORDED
+        for one in about:
+            one.add_link(made.get_span_context())
+        return RecordedSpan(made)
 
 
-class Around:
-    """A block as a span, and what happens in it as parts of that."""
+class RecordedSpan(spans.Span):
+    """Records a span. What happens in its block is a part of it."""
 
-    def __init__(self, span: Span, *, about: bool = False) -> None:
-        self._span, self._is_about = span, about
+    __slots__ = ("_before", "span")
 
-    def __enter__(self) -> Span:
-        self._before = _parent.set(self._span), _about.set(self._span) if self._is_about else None
-        return self._span
+    def __init__(self, span: otel.Span) -> None:
+        self.span = span
+
+    def set(self, **attributes: spans.Attribute) -> None:
+        """Add attributes, under `orders.` where OpenTelemetry's conventions have no name."""
+        for name, value in attributes.items():
+            if value is not None:
+                short = value if isinstance(value, int) else str(value)[:MOST_LETTERS]
+                self.span.set_attribute(CONVENTIONS.get(name, f"orders.{name}"), short)
+
+    def __enter__(self) -> Self:
+        self._before = _parent.set(self.span)
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
-        parent, about = self._before
-        _parent.reset(parent)
-        if about:
-            _about.reset(about)
+        _parent.reset(self._before)
         if kind is not None:
-            self._span.set_attribute("error.type", kind.__name__)
-            self._span.set_status(StatusCode.ERROR)
-        self._span.end()
+            self.span.set_attribute("error.type", kind.__name__)
+            self.span.set_status(otel.StatusCode.ERROR)
+        if isinstance(fault, (Unverified, Unfetched)):  # their reasons are words of ours
+            self.set(reason=fault.reason)
+        self.span.end()
 
 
 class _Exporter(OTLPSpanExporter):
-    """OpenTelemetry's own, configured by its environment; says once that it cannot send, and once that it can again."""
+    """Exports spans as OpenTelemetry's own exporter does; logs once that it cannot, and once that it can again."""
 
     _well = True
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Sends a batch."""
+        """Send a batch."""
         result = super().export(spans)
         well = result is SpanExportResult.SUCCESS
         if well != self._well:
@@ -289,8 +135,19 @@ class _Exporter(OTLPSpanExporter):
         return result
 
 
+def _callers(headers: Iterable[tuple[bytes, bytes]]) -> Context:
+    """Return the caller's trace (W3C Trace Context), if there is exactly one `traceparent`.
+
+    `tracestate` is left out: nothing here reads it, and it would carry the caller's words to the collector.
+    """
+    given = [value for name, value in headers if name == b"traceparent"]
+    if len(given) != 1:
+        return Context()
+    return _FROM_CALLER.extract({"traceparent": given[0].decode("latin-1")}, Context())
+
+
 def _resource() -> Resource:
-    """What the environment says of this service; its name and version unless it does."""
+    """Return the service's description from the environment, else its name and version."""
     ours = {SERVICE_NAME: NAME, SERVICE_VERSION: version(NAME)}
     said = {name: value for name, value in Resource.create().attributes.items() if not _nameless(name, value)}
     return Resource({**ours, **said})
@@ -298,13 +155,3 @@ def _resource() -> Resource:
 
 def _nameless(name: str, value: object) -> bool:
     return name == SERVICE_NAME and str(value).startswith("unknown_service")
-
-
-def _wrap(thing: object, joint: str, around: Callable[[Any], Any]) -> None:
-    setattr(thing, joint, around(getattr(thing, joint)))
-
-
-def _say(span: Span, **said: str | int | None) -> None:
-    for name, value in said.items():
-        if value is not None:
-            span.set_attribute(f"orders.{name}", value if isinstance(value, int) else str(value)[:MOST_LETTERS])

@@ -18,12 +18,12 @@ _JSON = ("retention", "panel_origins")
 
 
 class NameTaken(Exception):
-    """The name is in use; the message says whose."""
+    """Raised when the name is in use; the message says whose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who shows a token: account, member and role."""
+    """Holds who uses a token: account, member and role."""
 
     account_id: str
     member_id: str
@@ -32,7 +32,7 @@ class Bearer:
 
 
 def hashed(token: str) -> str:
-    """What is kept of a token. It has 256 random bits, so a plain digest is as good as a slow one."""
+    """Return the hash that is stored of a token. It has 256 random bits, so a fast digest is safe."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -43,7 +43,7 @@ def _account(row: Row) -> Row:
 
 
 async def create(store: Store, name: str, *, enable: bool) -> tuple[str, str]:
-    """A new account with an admin: (account id, the admin's token). Raises Taken."""
+    """Create an account with an admin. Returns the account's id and the admin's token. Raises NameTaken."""
     account_id, member_id, token = new_id("acc"), new_id("mem"), new_token()
 
     def plan() -> Plan[None]:
@@ -62,18 +62,18 @@ async def create(store: Store, name: str, *, enable: bool) -> tuple[str, str]:
 
 
 async def find(store: Store, id_or_name: str) -> Row | None:
-    """The account of that id, or of that name."""
+    """Return the account with this id or name."""
     row = await store.one("SELECT * FROM accounts WHERE account_id = :word OR name = :word", word=id_or_name)
     return _account(row) if row else None
 
 
 async def all_accounts(store: Store) -> list[Row]:
-    """Every account, oldest first."""
+    """Return every account, oldest first."""
     return [_account(row) for row in await store.all("SELECT * FROM accounts ORDER BY account_id")]
 
 
 async def change(store: Store, account_id: str, changes: dict[str, Any]) -> None:
-    """Sets these columns of an account."""
+    """Set these columns of an account."""
     if not changes:
         return
     values = {name: json.dumps(value) if name in _JSON else value for name, value in changes.items()}
@@ -86,7 +86,7 @@ async def change(store: Store, account_id: str, changes: dict[str, Any]) -> None
 
 
 async def bearer(store: Store, token: str) -> Bearer | None:
-    """Who holds this token, unless it is revoked."""
+    """Return who holds this token, unless it is revoked."""
     row = await store.one(
         "SELECT account_id, member_id, role, id FROM tokens WHERE hash = :hash AND revoked_at IS NULL",
         hash=hashed(token),
@@ -95,7 +95,7 @@ async def bearer(store: Store, token: str) -> Bearer | None:
 
 
 async def bearer_of(store: Store, account_id: str, token_id: str) -> Bearer | None:
-    """Who holds the token of this id, unless it is revoked."""
+    """Return who holds the token with this id, unless it is revoked."""
     row = await store.one(
         "SELECT account_id, member_id, role, id FROM tokens "
         "WHERE account_id = :account_id AND id = :id AND revoked_at IS NULL",
@@ -105,7 +105,7 @@ async def bearer_of(store: Store, account_id: str, token_id: str) -> Bearer | No
 
 
 async def add_member(store: Store, account_id: str, name: str, role: Role, member_id: str | None) -> Row:
-    """A new member; the CRM may give the id. Raises Taken."""
+    """Create a member; the CRM may give the id. Raises NameTaken."""
     row: Row = {"account_id": account_id, "id": member_id or new_id("mem"), "name": name, "role": str(role)}
 
     def plan() -> Plan[None]:
@@ -122,7 +122,7 @@ async def add_member(store: Store, account_id: str, name: str, role: Role, membe
 
 
 async def member(store: Store, account_id: str, member_id: str) -> Row | None:
-    """One member."""
+    """Return one member."""
     return await store.one(
         "SELECT id, name, role, created_at FROM members WHERE account_id = :account_id AND id = :id",
         account_id=account_id, id=member_id,
@@ -130,7 +130,7 @@ async def member(store: Store, account_id: str, member_id: str) -> Row | None:
 
 
 async def members(store: Store, account_id: str, *, after: str, limit: int) -> list[Row]:
-    """Members by id, after that id."""
+    """Return members by id, after that id."""
     return await store.all(
         "SELECT id, name, role, created_at FROM members WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit",
         account_id=account_id, after=after, limit=limit,
@@ -138,7 +138,7 @@ async def members(store: Store, account_id: str, *, after: str, limit: int) -> l
 
 
 async def add_token(store: Store, account_id: str, role: Role, member_id: str, name: str) -> tuple[str, str]:
-    """A new token for a member: (token id, the token). It is shown this once."""
+    """Create a token for a member. Returns the token's id and the token, which is never readable again."""
     token_id, token = new_id("tok"), new_token()
 
     def plan() -> Plan[None]:
@@ -149,7 +149,7 @@ async def add_token(store: Store, account_id: str, role: Role, member_id: str, n
 
 
 async def tokens(store: Store, account_id: str, *, after: str, limit: int) -> list[Row]:
-    """Tokens by id, after that id; never the token itself."""
+    """Return tokens by id, after that id, without the tokens themselves."""
     return await store.all(
         "SELECT id, member_id, role, name, created_at, revoked_at FROM tokens WHERE account_id = :account_id AND id > :after "
         "ORDER BY id LIMIT :limit",
@@ -158,7 +158,7 @@ async def tokens(store: Store, account_id: str, *, after: str, limit: int) -> li
 
 
 async def revoke_token(store: Store, account_id: str, token_id: str) -> bool:
-    """Revokes a token; False when there is no such token."""
+    """Revoke a token. Returns False if there is no such token."""
 
     def plan() -> Plan[bool]:
         found = yield Sql(

@@ -21,16 +21,16 @@ _THINGS = (("orders", "order", "id"), ("deals", "deal", "crm_id"))
 
 
 class ContactGone(Exception):
-    """A contact that was there a moment ago is not there any more."""
+    """Raised when a contact no longer exists that did a moment ago."""
 
 
 class MergeRejected(Exception):
-    """The merge, or its undoing, makes no sense; the message says why and what to do."""
+    """Raised when a merge or its undoing makes no sense; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeResult:
-    """What a merge did, or its undoing: who was moved, whose things they are (or were), and how many moved."""
+    """Holds the result of a merge or its undoing: the contact that moved, the survivor, and how much moved."""
 
     contact_id: str
     survivor_id: str
@@ -40,7 +40,7 @@ class MergeResult:
 
 
 def survivor(account_id: str, contact_id: str) -> Plan[str | None]:
-    """The contact, or the one that it was merged into; None when there is none."""
+    """Return the contact, or the one it was merged into; None if there is none."""
     seen: set[str] = set()
     while True:
         rows: list[Row] = yield Sql(
@@ -56,7 +56,7 @@ def survivor(account_id: str, contact_id: str) -> Plan[str | None]:
 
 
 def family(account_id: str, contact_id: str) -> Plan[list[str]]:
-    """The contact and everybody who was merged into it."""
+    """Return the contact and every contact that was merged into it."""
     found = [contact_id]
     for one in found:
         rows: list[Row] = yield Sql(
@@ -69,7 +69,10 @@ def family(account_id: str, contact_id: str) -> Plan[list[str]]:
 
 
 async def itself(store: Store, account_id: str, word: str) -> str | None:
-    """Our id of the very contact that is called so, also if it was merged since. One that was goes before its survivor."""
+    """Return the id of the contact that is called so, even if it has been merged.
+
+    A merged one comes before its survivor.
+    """
     row = await store.one(
         "SELECT id FROM contacts WHERE account_id = :account_id AND (id = :word OR crm_id = :word) "
         "ORDER BY CASE WHEN id = :word THEN 0 WHEN merged_into IS NOT NULL THEN 1 ELSE 2 END, id LIMIT 1",
@@ -79,7 +82,7 @@ async def itself(store: Store, account_id: str, word: str) -> str | None:
 
 
 async def merge(store: Store, account_id: str, contact_id: str, into_id: str, member_id: str | None) -> MergeResult:
-    """Moves everything of a contact to another. The same again changes nothing. Raises MergeRefused, Unavailable."""
+    """Move everything of a contact to another. A repetition changes nothing. Raises MergeRejected, Unavailable."""
 
     def plan() -> Plan[MergeResult]:
         yield AdvisoryLock([("people", account_id)])
@@ -150,7 +153,7 @@ def _move(account_id: str, contact_id: str, target: str, member_id: str | None) 
 
 
 def _carry_along(account_id: str, merge_id: str, contact_id: str) -> Plan[None]:
-    """What orders' histories say of whose the order is, once the orders of this merge are this contact's."""
+    """Update the contact in orders' histories, once the merge has moved the orders to it."""
     yield Sql(
         "UPDATE history SET contact_id = :id WHERE account_id = :account_id AND order_id IN (SELECT o.id FROM moved m "
         "JOIN orders o ON o.account_id = m.account_id AND o.id = m.name WHERE m.account_id = :account_id "
@@ -168,7 +171,7 @@ def _row(account_id: str, contact_id: str) -> Plan[Row]:
 
 
 async def undo(store: Store, account_id: str, contact_id: str) -> MergeResult:
-    """Gives a merged contact back what moved along, as far as the survivor still has it. Raises MergeRefused, Unavailable.
+    """Give a merged contact back what moved, as far as the survivor still has it. Raises MergeRejected, Unavailable.
 
     What came later stays with the survivor; so does an order whose contact a member has set since.
     """
@@ -233,9 +236,9 @@ def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan
 
 
 def _give_back(account_id: str, made: Row, present: int) -> Plan[None]:
-    """What the survivor had taken over for want of its own, unless it was changed since.
+    """Give back what the survivor took over because it had none, unless that has changed since.
 
-    Where the survivor was merged into another meanwhile, that merge no longer has what has come out of it.
+    If the survivor was itself merged meanwhile, that merge loses what comes out of it.
     """
     taken: dict[str, Any] = json.loads(made["taken"])
     by: str | None = made["into_id"]

@@ -25,7 +25,7 @@ def _precedence(one: Identity) -> int:
 
 
 class ContactResolution:
-    """The contacts that a transaction meets."""
+    """Resolves the contacts of one transaction."""
 
     def __init__(self) -> None:
         self._by_identity: dict[tuple[str, str, str], str] = {}
@@ -35,17 +35,17 @@ class ContactResolution:
         self._conflicts: dict[tuple[str, str, str, str], tuple[object, ...]] = {}
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
-        """Reads whom these identities (account, kind, value) belong to."""
+        """Read which contacts these identities (account, kind, value) belong to."""
         for row in (yield _IDENTITY.many(sorted(set(wanted)))):
             self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
 
     def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
-        """The contact that the identity of the most believed kind points to, and whether another points elsewhere."""
+        """Return the contact of the strongest identity, and whether another identity belongs to somebody else."""
         found, conflict, _ = self.match(account_id, sorted(identities, key=_precedence))
         return found, conflict
 
     def match(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool, bool]:
-        """The same of identities in the order in which they are believed; and whether any is not known yet."""
+        """Return the same for identities in order of strength, and whether any of them is unknown."""
         found: str | None = None
         conflict = news = False
         for kind, value in identities:
@@ -61,7 +61,7 @@ class ContactResolution:
     def make(
         self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None
     ) -> str:
-        """A new contact with these identities; under this id, when it comes from another registry with one."""
+        """Create a contact with these identities. `contact_id` is its id in another registry, if it has one."""
         contact_id = contact_id or new_id("cnt")
         present = now()
         crm_id = None
@@ -74,7 +74,7 @@ class ContactResolution:
         return contact_id
 
     def teach(self, account_id: str, contact_id: str, identities: Sequence[Identity], source_id: str | None) -> None:
-        """Further identities of a contact; one that is known already stays with whom it is known to belong to."""
+        """Add identities to a contact. One that belongs to another contact stays there."""
         present = now()
         for kind, value in identities:
             key = (account_id, kind, value)
@@ -92,11 +92,11 @@ class ContactResolution:
         return self._crm_ids.get(contact_id) == crm_id
 
     def made(self) -> frozenset[str]:
-        """The ids of the contacts that are new."""
+        """Return the ids of the contacts that were created."""
         return frozenset(str(row[1]) for row in self._made)
 
     def save(self) -> Plan[None]:
-        """Writes what is new."""
+        """Write what is new."""
         if self._made:
             yield _INSERT_CONTACT.many(self._made)
         if self._learnt:

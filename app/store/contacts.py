@@ -21,7 +21,7 @@ _COLUMNS = "id, crm_id, name, owner_id, merged_into, created_at, updated_at"
 
 
 async def find(store: Store, account_id: str, word: str) -> Row | None:
-    """The contact of our id or of the CRM's; one that was merged answers as the survivor."""
+    """Return the contact with this id or CRM id. A merged one gives the survivor."""
     row = await store.one(
         f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id = :word",
         account_id=account_id,
@@ -40,7 +40,7 @@ async def find(store: Store, account_id: str, word: str) -> Row | None:
 
 
 async def by_identity(store: Store, account_id: str, kind: str, value: str) -> Row | None:
-    """The contact that this identity points to."""
+    """Return the contact with this identity."""
     columns = ", ".join(f"c.{name}" for name in _COLUMNS.split(", "))
     return await store.one(
         f"SELECT {columns} FROM identities i JOIN contacts c ON c.account_id = i.account_id AND c.id = i.contact_id "
@@ -50,7 +50,7 @@ async def by_identity(store: Store, account_id: str, kind: str, value: str) -> R
 
 
 async def owner_of(store: Store, account_id: str, identities: Sequence[tuple[str, str]]) -> Row | None:
-    """The contact that the first of these points to, in the order in which they are believed."""
+    """Return the contact of the first of these identities, in order of strength."""
     for kind, value in sorted(identities, key=lambda one: KINDS.index(one[0])):
         if row := await by_identity(store, account_id, kind, value):
             return row
@@ -58,7 +58,7 @@ async def owner_of(store: Store, account_id: str, identities: Sequence[tuple[str
 
 
 async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
-    """The identities of these contacts."""
+    """Return the identities of these contacts."""
     few = len(contact_ids) <= FEW
     clause, values = among("contact", contact_ids) if few else among_many(store, "contacts", contact_ids)
     return await store.all(
@@ -69,7 +69,7 @@ async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str
 
 
 async def among_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
-    """These contacts."""
+    """Return these contacts."""
     clause, values = among_many(store, "contacts", sorted(set(contact_ids)))
     return await store.all(
         f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id {clause}",
@@ -79,7 +79,7 @@ async def among_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -
 
 
 async def scan(store: Store, account_id: str, *, owner_id: str | None, after: str, limit: int) -> list[Row]:
-    """Contacts by id, after this one; those that were merged into another are left out."""
+    """Return contacts by id, after this one, without merged ones."""
     owned = "" if owner_id is None else "AND owner_id = :owner_id "
     values = {} if owner_id is None else {"owner_id": owner_id}
     return await store.all(
@@ -97,7 +97,10 @@ _OPEN_CONFLICTS = (
 
 
 async def conflicts_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
-    """Identities that were told of the contact, or of somebody merged into it, and belong to another (`other_id`)."""
+    """Return identities that a source gave to the contact, but that belong to another (`other_id`).
+
+    Those of contacts that were merged into it are included.
+    """
     family = [contact_id]
     for one in family:
         rows = await store.all(
@@ -116,9 +119,9 @@ async def conflicts_of(store: Store, account_id: str, contact_id: str) -> list[R
 async def conflicts(
     store: Store, account_id: str, *, after: tuple[str, str, str] | None, limit: int
 ) -> tuple[list[Row], tuple[str, str, str] | None]:
-    """The account's open conflicts after this one (contact, kind, value), and from where to go on.
+    """Return the account's open conflicts after this one (contact, kind, value), and where the next page begins.
 
-    `contact_id` is the contact that was told of it today, also after a merge.
+    `contact_id` is today's contact, also after a merge.
     """
     found: list[Row] = []
     while True:
@@ -140,7 +143,7 @@ async def conflicts(
 
 
 async def take_away(store: Store, account_id: str, contact_id: str, kind: str, value: str) -> bool:
-    """Nobody is known by this identity of the contact any more; tells whether it had it. A source may tell it again."""
+    """Remove this identity from the contact. Returns whether it had it. A source may give it again."""
 
     def plan() -> Plan[bool]:
         yield AdvisoryLock([("identity", account_id, kind, value)], shared=[("people", account_id)])
@@ -155,7 +158,7 @@ async def take_away(store: Store, account_id: str, contact_id: str, kind: str, v
 
 
 async def crm_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> dict[str, str | None]:
-    """The CRM's ids of these contacts."""
+    """Return the CRM ids of these contacts."""
     clause, values = among("contact", sorted(set(contact_ids)))
     rows = await store.all(
         f"SELECT id, crm_id FROM contacts WHERE account_id = :account_id AND id {clause}",
@@ -167,7 +170,7 @@ async def crm_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactChange:
-    """What became of a contact that the CRM told of."""
+    """Holds what became of a contact that the CRM sent."""
 
     contact_id: str
     created: bool
@@ -187,11 +190,10 @@ async def upsert(
     identities: Sequence[tuple[str, str]],
     after_erasure: bool = False,
 ) -> ContactChange:
-    """The contact of the CRM's id, made or changed.
+    """Create or change the contact with this CRM id.
 
-    A contact that a webhook had made is taken over, if an identity matches: the first in the order in which identities
-    are believed. `given` says which of `name` and `owner_id` are to be set. Somebody who was erased is made again only
-    when that is meant: `after_erasure`.
+    A contact that a webhook created is taken over if an identity matches: the first in order of strength. `given` says
+    which of `name` and `owner_id` to set. An erased person is created again only with `after_erasure`.
     """
 
     def plan(alone: bool) -> Plan[ContactChange]:
@@ -218,9 +220,9 @@ def apply(
     after_erasure: bool = False,
     alone: bool = False,
 ) -> Plan[ContactChange]:
-    """The same as part of a plan that has locked the identities already. `scope` is the source that tells it, if one does.
+    """Do the same inside a plan that has locked the identities. `scope` is the source that sends it, if one does.
 
-    Raises owning.Alone when the owner changes and the plan is not alone.
+    Raises order_owners.SingleWriter when the owner changes and the plan does not hold the lock alone.
     """
     wanted = [("crm", crm_id), *identities]
     if after_erasure:
@@ -270,7 +272,7 @@ def _owner(account_id: str, contact_id: str) -> Plan[str | None]:
 
 
 def _change(account_id: str, contact_id: str, changes: Mapping[str, Any], present: int) -> Plan[bool]:
-    """Sets these columns; tells whether any was different."""
+    """Set these columns. Returns whether any was different."""
     if not changes:
         return False
     differs = " OR ".join(f"{word} IS DISTINCT FROM :{word}" for word in changes)
@@ -284,7 +286,7 @@ def _change(account_id: str, contact_id: str, changes: Mapping[str, Any], presen
 
 
 def _without_crm_id(account_id: str, candidates: Sequence[str]) -> Plan[str | None]:
-    """The first of these contacts that the CRM does not know yet."""
+    """Return the first of these contacts that has no CRM id."""
     for contact_id in candidates:
         rows = yield Sql(
             "SELECT id FROM contacts WHERE account_id = :account_id AND id = :id AND crm_id IS NULL",
@@ -296,7 +298,7 @@ def _without_crm_id(account_id: str, candidates: Sequence[str]) -> Plan[str | No
 
 
 async def awaited_by_now(store: Store, limit: int) -> list[Row]:
-    """Held deliveries whose contact has appeared meanwhile: (account_id, delivery_id)."""
+    """Return deliveries on hold whose contact exists now: (account_id, delivery_id)."""
     return await store.all(
         "SELECT DISTINCT h.account_id, h.delivery_id FROM held h JOIN identities i "
         "ON i.account_id = h.account_id AND i.kind = h.kind AND i.value = h.value ORDER BY h.delivery_id LIMIT :limit",
@@ -305,7 +307,7 @@ async def awaited_by_now(store: Store, limit: int) -> list[Row]:
 
 
 async def no_longer_awaited(store: Store, account_id: str, delivery_id: str) -> None:
-    """The delivery waits for nobody any more."""
+    """Take the delivery off hold."""
 
     def plan() -> Plan[None]:
         yield Sql(

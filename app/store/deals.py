@@ -12,7 +12,7 @@ _COLUMNS = "crm_id, contact_id, title, owner_id, created_at, updated_at"
 
 
 async def find(store: Store, account_id: str, crm_id: str) -> Row | None:
-    """The deal of the CRM's id."""
+    """Return the deal with this CRM id."""
     return await store.one(
         f"SELECT {_COLUMNS} FROM deals WHERE account_id = :account_id AND crm_id = :crm_id",
         account_id=account_id, crm_id=crm_id,
@@ -20,9 +20,9 @@ async def find(store: Store, account_id: str, crm_id: str) -> Row | None:
 
 
 async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str, Any]) -> bool:
-    """Makes the deal, or sets what is given (contact_id, title, owner_id); tells whether it is new.
+    """Create the deal, or set what is given (contact_id, title, owner_id). Returns whether it is new.
 
-    Raises merging.Gone when the contact is not there any more, Unavailable.
+    Raises ContactGone when the contact no longer exists, Unavailable.
     """
     names = {"account_id": account_id, "crm_id": crm_id}
 
@@ -64,7 +64,7 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
 
 
 async def orders_of_others(store: Store, account_id: str, crm_id: str, contact_id: str) -> list[Row]:
-    """Orders linked to the deal that belong to another contact than this."""
+    """Return orders on the deal that belong to another contact."""
     return await store.all(
         "SELECT * FROM orders WHERE account_id = :account_id AND deal_id = :crm_id AND contact_id <> :contact_id "
         "ORDER BY id",

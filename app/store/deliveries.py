@@ -5,20 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base.ids import first_id
+from app.base.ids import first_id, made_at
 from app.db.engine import Store, among
 from app.db.statements import Row
 from app.store.delivery_record import unpacked
 
-SLACK = 10_000_000  # microseconds between a delivery's arrival and its id, at most, a clock that is set included
-
+# Microseconds between a delivery's arrival, its id and its commit, at most; a clock that is set included. Its id is given on
+# arrival, and commits overtake each other: whoever follows the log by ids looks so far back each time.
+SLACK = 10_000_000
 
 COLUMNS = ("source_id", "outcome", "kind", "external_id")  # that a filter may ask to be equal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFilter:
-    """Which deliveries: every field that is set must hold. Times are microseconds, `until` is not included."""
+    """Selects deliveries: every field that is set must match. Times are microseconds; `until` is exclusive."""
 
     source_id: str | None = None
     outcome: str | None = None
@@ -50,7 +51,7 @@ def _where(account_id: str, wanted: DeliveryFilter) -> tuple[str, dict[str, Any]
 
 
 def matches(row: Row, wanted: DeliveryFilter) -> bool:
-    """Whether a row (as `page` gives it) is one that is wanted; a contact cannot be told from it and is not asked."""
+    """Return whether a row of `page` matches. The filter's contact is not checked: the row does not have it."""
     if any((given := getattr(wanted, name)) is not None and row[name] != given for name in COLUMNS):
         return False
     if wanted.since is not None and row["received_at"] < wanted.since:
@@ -61,13 +62,13 @@ def matches(row: Row, wanted: DeliveryFilter) -> bool:
 
 
 def columns_of(wanted: DeliveryFilter) -> tuple[list[str], dict[str, Any]]:
-    """The conditions on single columns, and their values."""
+    """Return the conditions on single columns, and their values."""
     values = {name: given for name in COLUMNS if (given := getattr(wanted, name)) is not None}
     return [f"{name} = :{name}" for name in values], values
 
 
 def times_of(wanted: DeliveryFilter) -> tuple[list[str], dict[str, Any]]:
-    """The conditions on time, and their values: on `received_at`, and on `id`, which the log is in the order of."""
+    """Return the conditions on time, and their values: on `received_at`, and on `id`, by which the log is sorted."""
     clauses, values = list[str](), dict[str, Any]()
     if wanted.since is not None:
         clauses += ["received_at >= :since", "id >= :since_id"]
@@ -79,18 +80,18 @@ def times_of(wanted: DeliveryFilter) -> tuple[list[str], dict[str, Any]]:
 
 
 def pattern_of(words: str) -> str:
-    """What `LIKE … ESCAPE '!'` takes for text that holds these words."""
+    """Return a pattern for `LIKE … ESCAPE '!'` that matches texts with these words."""
     escaped = words.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return f"%{escaped}%"
 
 
 def as_read(row: Row) -> Row:
-    """A log row with its values as they are meant."""
+    """Return a log row with its values decoded."""
     return {**row, "notes": json.loads(row["notes"]), "orders": json.loads(row["orders"])}
 
 
 async def page(store: Store, account_id: str, wanted: DeliveryFilter, *, after: str | None, limit: int) -> list[Row]:
-    """The log, newest first, after (that is: older than) this id. Without bodies."""
+    """Return the log, newest first, before this id. Without bodies."""
     where, values = _where(account_id, wanted)
     if after is not None:
         where += " AND id < :after"
@@ -102,7 +103,7 @@ async def page(store: Store, account_id: str, wanted: DeliveryFilter, *, after: 
 
 
 async def newer(store: Store, account_id: str, wanted: DeliveryFilter, *, than: str, limit: int) -> list[Row]:
-    """The log after this id, oldest first: what a tail shows next."""
+    """Return the log after this id, oldest first: what the live log shows next."""
     where, values = _where(account_id, wanted)
     rows = await store.all(
         f"SELECT * FROM deliveries WHERE {where} AND id > :than ORDER BY id LIMIT :limit",
@@ -113,8 +114,14 @@ async def newer(store: Store, account_id: str, wanted: DeliveryFilter, *, than: 
     return [as_read(row) for row in rows]
 
 
+def before(delivery_id: str) -> str:
+    """Return the smallest id that a delivery committed after this one may have."""
+    made = made_at(delivery_id)
+    return delivery_id if made is None else first_id("dlv", made - SLACK)
+
+
 async def newest_ids(store: Store, account_id: str, *, than: str, limit: int) -> list[str]:
-    """The newest ids of the log after this one, newest first."""
+    """Return the newest ids of the log after this one, newest first."""
     rows = await store.all(
         "SELECT id FROM deliveries WHERE account_id = :account_id AND id > :than ORDER BY id DESC LIMIT :limit",
         account_id=account_id, than=than, limit=limit,
@@ -123,14 +130,14 @@ async def newest_ids(store: Store, account_id: str, *, than: str, limit: int) ->
 
 
 async def count(store: Store, account_id: str, wanted: DeliveryFilter, *, upto: str) -> int:
-    """How many deliveries there are, those after this id left out."""
+    """Return how many deliveries match, up to this id."""
     where, values = _where(account_id, wanted)
     row = await store.one(f"SELECT COUNT(*) AS many FROM deliveries WHERE {where} AND id <= :upto", upto=upto, **values)
     return row["many"] if row else 0
 
 
 async def find(store: Store, account_id: str, delivery_id: str) -> Row | None:
-    """One log row."""
+    """Return one log row."""
     row = await store.one(
         "SELECT * FROM deliveries WHERE account_id = :account_id AND id = :id", account_id=account_id, id=delivery_id
     )
@@ -138,7 +145,7 @@ async def find(store: Store, account_id: str, delivery_id: str) -> Row | None:
 
 
 async def body(store: Store, account_id: str, delivery_id: str) -> tuple[bytes, Row] | None:
-    """The exact bytes of a delivery, and {"headers", "query"} as they came; None when they are not kept any more."""
+    """Return a delivery's exact bytes, and {"headers", "query"}; None once they are pruned."""
     row = await store.one(
         "SELECT content FROM bodies WHERE account_id = :account_id AND delivery_id = :id",
         account_id=account_id, id=delivery_id,
@@ -149,7 +156,7 @@ async def body(store: Store, account_id: str, delivery_id: str) -> tuple[bytes, 
 
 
 async def find_all(store: Store, account_id: str, delivery_ids: Sequence[str]) -> list[Row]:
-    """These log rows, oldest first; those that are not there any more are left out."""
+    """Return these log rows, oldest first; missing ones are left out."""
     clause, values = among("delivery", list(delivery_ids))
     rows = await store.all(
         f"SELECT * FROM deliveries WHERE account_id = :account_id AND id {clause} ORDER BY id",
@@ -160,7 +167,7 @@ async def find_all(store: Store, account_id: str, delivery_ids: Sequence[str]) -
 
 
 async def bodies(store: Store, account_id: str, delivery_ids: Sequence[str]) -> dict[str, tuple[bytes, Row]]:
-    """As `body`, for many: those that are still kept."""
+    """Return the same as `body` for many deliveries, without those that are pruned."""
     clause, values = among("delivery", list(delivery_ids))
     rows = await store.all(
         f"SELECT delivery_id, content FROM bodies WHERE account_id = :account_id AND delivery_id {clause}",

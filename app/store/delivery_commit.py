@@ -32,7 +32,7 @@ _INSERT_HELD = Insert("held", on_conflict="skip")
 
 
 def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
-    """Commits the batch; the receipts are in its order."""
+    """Commit the batch. The receipts are in its order."""
     yield AdvisoryLock(names_of(batch), shared={("people", rec.account_id) for rec in batch})
     yield from _as_recorded(batch)
     receipts, fresh, twins = yield from _sort_out(batch)
@@ -81,8 +81,9 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
 
 
 def _as_recorded(batch: Sequence[Record]) -> Plan[None]:
-    """How those that are taken up again ended the last time, as of this transaction: others may have taken them up since
-    they were read. One that was pruned meanwhile ended in no way that is counted.
+    """Return the last outcomes of deliveries that are retried, as of this transaction.
+
+    Others may have retried them since they were read. A delivery that was pruned meanwhile has no outcome that counts.
     """
     again = [rec for rec in batch if rec.again]
     if again:
@@ -93,7 +94,10 @@ def _as_recorded(batch: Sequence[Record]) -> Plan[None]:
 
 
 def _ask_again(account_id: str, source_id: str, delivery_id: str) -> Sql:
-    """A notice that says only "look again", come again: its delivery is a duplicate, but the source is asked anew."""
+    """Fetch again for a repeated notice that only says "look again".
+
+    Its delivery is a duplicate, but the source is asked.
+    """
     return Sql(
         "INSERT INTO fetches (account_id, delivery_id, source_id, attempts, next_at, claimed_until) "
         "VALUES (:account_id, :id, :source_id, 0, :present, 0) "
@@ -106,7 +110,7 @@ def _ask_again(account_id: str, source_id: str, delivery_id: str) -> Sql:
 
 
 def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
-    """All that two transactions must not decide on at once."""
+    """Return the locks of a batch: everything two transactions must not decide at once."""
     names: list[tuple[str, ...]] = []
     for rec in batch:
         names.append(("delivery", rec.account_id, rec.source_id, rec.dedupe_key))
@@ -121,7 +125,7 @@ def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
 
 
 def _contacts_of_crm(rec: Record) -> Plan[Receipt]:
-    """The contacts that a CRM tells of, made or changed."""
+    """Create or change the contacts that a CRM sends."""
     became: list[Outcome] = []
     for one in rec.people:
         told = yield from people.apply(
@@ -151,7 +155,7 @@ def _identities(said: Statement) -> list[tuple[str, str]]:
 def _sort_out(
     batch: Sequence[Record],
 ) -> Plan[tuple[dict[int, Receipt], list[Record], list[tuple[Record, Record]]]]:
-    """Receipts for those that were seen before; the others; and those of one batch that are the same as another."""
+    """Return receipts for deliveries seen before, the others, and pairs of in-batch duplicates."""
     found = yield _DELIVERY.many([(rec.account_id, rec.source_id, rec.dedupe_key) for rec in batch if not rec.again])
     # A notice that says only "look again" has nothing to look with once it is pruned: then it is news like the first.
     seen: dict[tuple[str, str, str], Receipt] = {}
@@ -178,14 +182,17 @@ def _sort_out(
 
 
 def _takes_back(rec: Record) -> bool:
-    """Whether what the delivery said before is unsaid first. While nothing new is known of a thin one, it stands."""
+    """Return whether the delivery's old statements are removed first.
+
+    Those of a thin one stay while nothing new is known.
+    """
     return rec.again and rec.outcome not in (Outcome.FETCHING, Outcome.UNFETCHED)
 
 
 def _apply(
     rec: Record, aggregates: OrderAggregates, contacts: ContactResolution, held: list[tuple[str, str, str, str]]
 ) -> Receipt:
-    """Folds what the delivery says into its orders, in memory."""
+    """Fold the delivery's statements into its orders, in memory."""
     if _takes_back(rec):
         aggregates.take_back(rec.account_id, rec.delivery_id)
     if rec.outcome is not None:
@@ -259,7 +266,7 @@ def _log(
 
 
 def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
-    """The log row of a retried delivery. That saying it again changed nothing does not unsay what it did at first."""
+    """Return the update of a retried delivery's log row. A retry that changes nothing keeps the first outcome."""
     yield Sql(
         "UPDATE deliveries SET attempts = attempts + 1, reason = :reason, notes = :notes, orders = :orders, kind = :kind, "
         "digest = :digest, external_id = :external_id, outcome = CASE WHEN :outcome = 'unchanged' AND outcome IN ('created', 'updated') "
@@ -293,7 +300,7 @@ def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
 
 
 def log_again(rec: Record, receipt: Receipt, waits_for: Sequence[tuple[str, str]]) -> Plan[None]:
-    """What became of a delivery that another plan than the group commit's has read anew, into the log."""
+    """Update the log for a delivery that another plan has read again."""
     yield from _as_recorded([rec])
     yield Sql(
         "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",

@@ -18,10 +18,10 @@ from app.base.statement import CrmContact, Statement
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """A proven delivery and what its adapter made of it, ready to be committed.
+    """Holds a verified delivery and what its adapter made of it, ready to be committed.
 
-    `outcome` is set when it is decided already (ignored, unreadable, fetching); otherwise `statements` decide. With
-    `again`, the delivery is in the log already, and what it said before is taken back first.
+    `outcome` is set if it is already decided (ignored, unreadable, fetching); else `statements` decide. With `again`,
+    the delivery is in the log already, and its old statements are removed first.
     """
 
     account_id: str
@@ -49,13 +49,13 @@ class Record:
 
     @property
     def repeats_are_news(self) -> bool:
-        """Whether the same bytes again may mean another change: a thin delivery that bears no id of its own."""
+        """Return whether the same bytes may mean another change: true for a thin delivery without an id of its own."""
         return self.outcome is Outcome.FETCHING and self.dedupe_key.startswith("digest:")
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a delivery; true once the transaction that made it has committed."""
+    """Holds what became of a delivery. Valid once its transaction has committed."""
 
     delivery_id: str
     outcome: Outcome
@@ -64,14 +64,14 @@ class Receipt:
 
 
 def packed(body: bytes, envelope: Mapping[str, Any]) -> bytes:
-    """What is kept of a delivery's bytes: the exact body, and {"headers": …, "query": …}.
+    """Return the stored form of a delivery: the exact body, and {"headers": …, "query": …}, compressed.
 
-    One line of JSON, then the body: together they compress better, and faster, than apart.
+    It is one line of JSON, then the body: together they compress better and faster than apart.
     """
     return deflate.compress(msgspec.json.encode(envelope) + b"\n" + body, 1)
 
 
 def unpacked(content: bytes) -> tuple[bytes, dict[str, Any]]:
-    """The body and the envelope."""
+    """Return the body, and the headers and query."""
     head, _, body = zlib.decompress(content).partition(b"\n")
     return body, msgspec.json.decode(head)

@@ -25,7 +25,7 @@ COUNTED_BY = "account_id, source_id, received_at"  # the columns of a delivery t
 
 
 class RollupCounts:
-    """Counts of one transaction."""
+    """Collects the counts of one transaction."""
 
     def __init__(self) -> None:
         self._counts: dict[Key, list[int]] = {}  # count, earliest, latest
@@ -34,7 +34,7 @@ class RollupCounts:
     def add(
         self, account_id: str, source_id: str, outcome: str, at: int, *, count: int = 1, until: int | None = None
     ) -> None:
-        """So many deliveries that ended like this, the first and last of which came at these times."""
+        """Add deliveries with this outcome, the first and last of which came at these times."""
         row = self._counts.get((account_id, source_id, hour_of(at), outcome))
         latest = at if until is None else until
         if row is None:
@@ -44,12 +44,12 @@ class RollupCounts:
         row[1], row[2] = min(row[1], at), max(row[2], latest)
 
     def took(self, account_id: str, at: int, micros: int) -> None:
-        """A delivery that came at this time was on disk so many microseconds later."""
+        """Count how many microseconds a delivery took from its arrival to disk."""
         key = (account_id, hour_of(at), bucket_of(micros))
         self._latencies[key] = self._latencies.get(key, 0) + 1
 
     def save(self) -> Plan[None]:
-        """Adds everything to what stands."""
+        """Add the counts to the stored ones."""
         shard = os.getpid() % SHARDS
         counts = [(*key, shard, *row) for key, row in sorted(self._counts.items()) if row[0]]
         if counts:
@@ -59,22 +59,22 @@ class RollupCounts:
 
 
 def hour_of(at: int) -> int:
-    """The beginning of the hour."""
+    """Return the beginning of the hour."""
     return at - at % HOUR
 
 
 def bucket_of(micros: int) -> int:
-    """The bucket that a time falls into."""
+    """Return the histogram bucket for a duration."""
     return 0 if micros <= FIRST else min(LAST, math.ceil(math.log(micros / FIRST, GROWTH)))
 
 
 def longest_of(bucket: int) -> float:
-    """The longest time that a bucket counts, in milliseconds."""
+    """Return a bucket's upper bound, in milliseconds."""
     return FIRST * GROWTH**bucket / 1000
 
 
 def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_at: int) -> Plan[None]:
-    """Counts a batch: each delivery once, by how it ended; one that is taken up again moves."""
+    """Count a batch: each delivery once, by its outcome. A retried one moves from its old outcome to the new one."""
     counted = RollupCounts()
     words: dict[tuple[str, str, str], int] = {}
     for rec in batch:
@@ -118,7 +118,7 @@ def move_counts(rows: Iterable[Row], was: str, to: str) -> Plan[None]:
 
 
 async def hours(store: Store, account_id: str, since: int, until: int, source_ids: Sequence[str]) -> list[Row]:
-    """Per hour, source and outcome: count, first_at, last_at. Hours that began before `until`."""
+    """Return count, first_at and last_at per hour, source and outcome, for hours that began before `until`."""
     clause, values = among("source", list(source_ids))
     return await store.all(
         "SELECT source_id, hour, outcome, CAST(sum(count) AS BIGINT) AS count, min(first_at) AS first_at, "
@@ -130,7 +130,7 @@ async def hours(store: Store, account_id: str, since: int, until: int, source_id
 
 
 async def last_of(store: Store, account_id: str, source_id: str) -> tuple[int | None, int | None]:
-    """When the source's newest genuine delivery came, and the newest that was refused; whenever that was."""
+    """Return when the source's last genuine delivery came, and its last rejected one."""
     refused, values = among("refused", sorted(REFUSED))
     found: list[int | None] = []
     for which in ("NOT ", ""):
@@ -144,7 +144,7 @@ async def last_of(store: Store, account_id: str, source_id: str) -> tuple[int | 
 
 
 async def refused_since(store: Store, account_id: str, source_id: str, at: int) -> int | None:
-    """When, after this moment, the source's first refused delivery came (to the hour, where one hour saw both)."""
+    """Return when the source's first rejected delivery after this time came (to the hour, if one hour had both)."""
     refused, values = among("refused", sorted(REFUSED))
     rows = await store.all(
         "SELECT min(first_at) AS first_at FROM tallies WHERE account_id = :account_id AND source_id = :source_id "
@@ -156,7 +156,7 @@ async def refused_since(store: Store, account_id: str, source_id: str, at: int) 
 
 
 async def acknowledgements(store: Store, account_id: str, since: int, until: int) -> dict[int, int]:
-    """How many deliveries of these hours fell into which bucket of time."""
+    """Return how many deliveries of these hours fell into each bucket."""
     rows = await store.all(
         "SELECT bucket, CAST(sum(count) AS BIGINT) AS count FROM latencies WHERE account_id = :account_id "
         "AND hour >= :since AND hour < :until GROUP BY bucket",
@@ -166,7 +166,7 @@ async def acknowledgements(store: Store, account_id: str, since: int, until: int
 
 
 async def words(store: Store, account_id: str, source_ids: Sequence[str], since: int) -> list[Row]:
-    """Status words that were not known, last met since then."""
+    """Return unknown status words that were last seen since then."""
     clause, values = among("source", list(source_ids))
     return await store.all(
         f"SELECT source_id, word, count, last_at FROM unknown_words WHERE account_id = :account_id AND source_id {clause} "
@@ -176,20 +176,19 @@ async def words(store: Store, account_id: str, source_ids: Sequence[str], since:
 
 
 async def waiting(store: Store, account_id: str) -> Row:
-    """How many fetches wait, since when the oldest does, and how many deliveries wait for their contact."""
+    """Return how many fetches wait, since when the oldest does, and how many deliveries are on hold."""
     row = await store.one(
         "SELECT (SELECT count(*) FROM fetches WHERE account_id = :account_id) AS fetches, "
         "(SELECT min(d.received_at) FROM fetches f JOIN deliveries d ON d.account_id = f.account_id "
         "AND d.id = f.delivery_id WHERE f.account_id = :account_id) AS oldest_fetch_at, "
-        f"(SELECT count(*) FROM deliveries {store.by('deliveries_by_outcome')} "
-        "WHERE account_id = :account_id AND outcome = 'held') AS held",
+        "(SELECT count(*) FROM deliveries WHERE account_id = :account_id AND outcome = 'held') AS held",
         account_id=account_id,
     )
     return row or {"fetches": 0, "oldest_fetch_at": None, "held": 0}
 
 
 async def waiting_everywhere(store: Store) -> Row:
-    """The same over all accounts."""
+    """Return the same over all accounts."""
     row = await store.one(
         "SELECT (SELECT count(*) FROM fetches) AS fetches, (SELECT min(d.received_at) FROM fetches f JOIN deliveries d "
         "ON d.account_id = f.account_id AND d.id = f.delivery_id) AS oldest_fetch_at, "
@@ -199,10 +198,13 @@ async def waiting_everywhere(store: Store) -> Row:
 
 
 async def refused_keys(store: Store, account_id: str, since: int, words_of: str) -> list[Row]:
-    """Sources whose key was refused since then: (source_id, reason, since when), from the newest unfetched deliveries."""
+    """Return sources whose key was rejected since then: (source_id, reason, since when).
+
+    They are found by the newest unfetched deliveries.
+    """
     return await store.all(
         "SELECT source_id, max(reason) AS reason, min(received_at) AS at FROM (SELECT source_id, reason, received_at "
-        f"FROM deliveries {store.by('deliveries_by_outcome')} WHERE account_id = :account_id AND outcome = 'unfetched' "
+        "FROM deliveries WHERE account_id = :account_id AND outcome = 'unfetched' "
         "ORDER BY id DESC LIMIT 200) AS newest "
         "WHERE received_at >= :since AND reason LIKE :words GROUP BY source_id",
         account_id=account_id, since=since, words=f"{words_of}%",
@@ -210,7 +212,7 @@ async def refused_keys(store: Store, account_id: str, since: int, words_of: str)
 
 
 def percentile(buckets: dict[int, int], share: float) -> float | None:
-    """The time, in milliseconds, within which this share of deliveries was on disk; None when there were none."""
+    """Return the milliseconds within which this share of deliveries was on disk; None if there were none."""
     whole = sum(buckets.values())
     if not whole:
         return None
@@ -223,7 +225,7 @@ def percentile(buckets: dict[int, int], share: float) -> float | None:
 
 
 def total(rows: Iterable[Row]) -> dict[str, int]:
-    """Counts by outcome."""
+    """Return counts by outcome."""
     found: dict[str, int] = {}
     for row in rows:
         found[row["outcome"]] = found.get(row["outcome"], 0) + row["count"]
@@ -234,11 +236,7 @@ def total(rows: Iterable[Row]) -> dict[str, int]:
 
 
 async def differences(store: Store, since: int) -> list[Row]:
-    """Where the roll-ups say another number than the log: account_id, source_id, hour, outcome, logged, counted.
-
-    Of the hours from `since` (microseconds) on, but those from which something was pruned. Empty: all of it agrees.
-    Raises Unavailable.
-    """
+    """Return where roll-ups and log differ: account_id, source_id, hour, outcome, logged, counted."""
     since = hour_of(since)
     recorded, values = among("recorded", sorted(RECORDED))
     # By way of the accounts: the log's key leads with them. One statement, so that both are of the same moment.
@@ -262,8 +260,9 @@ async def differences(store: Store, since: int) -> list[Row]:
     )
     # An id is made a moment after its delivery came, which may have been in the hour before.
     pruned = {
-        (row["account_id"], row["source_id"], hour_of(made_at(row["id"]) - before))
+        (row["account_id"], row["source_id"], hour_of(made - before))
         for row in gone
+        if (made := made_at(row["id"])) is not None
         for before in (0, MINUTE)
     }
     return [row for row in found if (row["account_id"], row["source_id"], row["hour"]) not in pruned]

@@ -50,7 +50,7 @@ _OF_INDEX = f"""
 async def search(
     store: Store, account_id: str, wanted: DeliveryFilter, *, after: str | None, limit: int
 ) -> tuple[list[Row], str | None]:
-    """The log, newest first, after this place; and the place to go on from, None at the end. Without bodies."""
+    """Return the log, newest first, after this cursor, and the next cursor; None at the end. Without bodies."""
     word = wanted.q
     if not word:
         return await _scan(store, account_id, wanted, after or BEGINNING, limit)
@@ -72,7 +72,7 @@ async def search(
 async def _scan(
     store: Store, account_id: str, wanted: DeliveryFilter, after: str, limit: int
 ) -> tuple[list[Row], str | None]:
-    """The next rows of the filter by one index, at most LOOKED_THROUGH of them looked at."""
+    """Return the filter's next rows by one index, reading at most LOOKED_THROUGH rows."""
     along = await _rarest(store, account_id, wanted, after)
     plain = not wanted.q and all(getattr(wanted, name) is None for name in COLUMNS if name != along)
     found: list[str] = []
@@ -95,7 +95,10 @@ async def _scan(
 async def _step(
     store: Store, account_id: str, wanted: DeliveryFilter, along: str | None, after: str, chunk: int, limit: int
 ) -> tuple[list[str], str | None]:
-    """Among the next `chunk` rows of the index: the first ids that match, and the last row walked over; None at the end."""
+    """Return the first matching ids among the index's next `chunk` rows, and the last row that was read.
+
+    The last row is None at the end.
+    """
     rest, values = _rest(wanted, along)
     values |= {"account_id": account_id, "after": after}
     if wanted.until is not None:  # of two bounds SQLite would begin at the wrong one
@@ -128,7 +131,7 @@ async def _step(
 
 
 def _rest(wanted: DeliveryFilter, along: str | None) -> tuple[str, dict[str, Any]]:
-    """What the index that is walked does not see to."""
+    """Return the conditions that the scanned index does not cover."""
     clauses, values = columns_of(replace(wanted, **{along: None}) if along in COLUMNS else wanted)
     clauses.append("1 = 1")
     times, bounds = times_of(wanted)
@@ -142,7 +145,7 @@ def _rest(wanted: DeliveryFilter, along: str | None) -> tuple[str, dict[str, Any
 
 
 async def _rarest(store: Store, account_id: str, wanted: DeliveryFilter, after: str) -> str | None:
-    """The column whose index is walked: that of the rarest value, seen by how far back its next rows reach."""
+    """Return the column whose index is scanned: the one with the rarest value, by how far back its next rows reach."""
     for name in ("contact_id", "external_id"):
         if getattr(wanted, name) is not None:
             return name
@@ -161,7 +164,7 @@ async def _rarest(store: Store, account_id: str, wanted: DeliveryFilter, after: 
 
 
 async def _read(store: Store, account_id: str, ids: list[str]) -> list[Row]:
-    """These rows, newest first."""
+    """Return these rows, newest first."""
     if not ids:
         return []
     clause, values = among("delivery", ids)

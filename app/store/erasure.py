@@ -39,7 +39,7 @@ _ERASED = "the person it names was erased"
 
 @dataclass(slots=True)
 class Mentions:
-    """What was found of a person beside their orders: orders of others and deliveries without an order that name them."""
+    """Holds where a person is named beside their orders: orders of others, and deliveries without an order."""
 
     orders: set[str] = field(default_factory=set)
     deliveries: set[str] = field(default_factory=set)
@@ -47,7 +47,7 @@ class Mentions:
 
 @dataclass(slots=True, kw_only=True)
 class Erasure:
-    """One erasure while it runs. `source_id` is the source within whose word alone it is done; None: all of the account."""
+    """Holds the state of one erasure. `source_id` limits it to what that source gave; None: all of the account."""
 
     account_id: str
     action: str
@@ -63,15 +63,15 @@ class Erasure:
 
     @property
     def scope(self) -> str:
-        """The tombstones' scope."""
+        """Return the tombstones' scope."""
         return self.source_id or ""
 
     def count(self, what: str, many: int) -> None:
-        """So many more of these."""
+        """Count what was erased."""
         self.counts[what] = self.counts.get(what, 0) + many
 
     def proof(self) -> Row:
-        """The proof's row."""
+        """Return the proof's row."""
         return {
             "account_id": self.account_id, "id": self.proof_id, "action": self.action, "source_id": self.source_id,
             "request_id": self.request_id, "member_id": self.member_id, "counts": to_json(self.counts), "done_at": now(),
@@ -79,12 +79,12 @@ class Erasure:
 
 
 def locked(account_id: str) -> AdvisoryLock:
-    """What every step of an erasure begins with."""
+    """Return the lock that every step of an erasure begins with."""
     return AdvisoryLock([("people", account_id)])
 
 
 def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
-    """Erases a contact with everybody who was merged into it; gives the proof. Raises Gone."""
+    """Erase a contact with everybody merged into it. Returns the proof. Raises ContactGone."""
     account_id = erasure.account_id
     yield locked(account_id)
     survivor = yield from contact_merges.survivor(account_id, contact_id)
@@ -115,7 +115,7 @@ def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
 
 
 def finish(erasure: Erasure) -> Plan[Row]:
-    """Tombstones for everything that was met, and the proof."""
+    """Write tombstones for everything that was found, and the proof."""
     yield from tombstones.put(
         erasure.account_id, erasure.scope, sorted(erasure.words | erasure.names), erasure.proof_id
     )
@@ -136,7 +136,7 @@ def _parts(ids: Sequence[str]) -> Iterator[list[str]]:
 
 
 def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
-    """Makes stubs of these orders, or takes them away, with the bodies of everything that told of them."""
+    """Anonymise these orders, or delete them, with the bodies of their deliveries."""
     account_id = erasure.account_id
     clause, values = among("id", list(ids))
     orders: list[Row] = yield Sql(
@@ -185,7 +185,7 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
 
 
 def _other_people(erasure: Erasure, entries: Sequence[Row]) -> Plan[None]:
-    """Identities that the orders name and nobody is known by get a tombstone, too; another contact's do not."""
+    """Write tombstones for identities that the orders name and that belong to no other contact."""
     named = {
         (kind, value)
         for row in entries
@@ -201,7 +201,7 @@ def _other_people(erasure: Erasure, entries: Sequence[Row]) -> Plan[None]:
 
 
 def _named_in_orders_of_others(erasure: Erasure, ids: set[str]) -> Plan[None]:
-    """Orders that a member gave to somebody else stay theirs; what they say of the erased person goes."""
+    """Remove what orders of other contacts say about the erased person. The orders stay theirs."""
     for some in _parts(sorted(ids)):
         entries: list[Row] = yield _HISTORY.many([(erasure.account_id, one) for one in some])
         rows, told = [], set()
@@ -219,7 +219,7 @@ def _named_in_orders_of_others(erasure: Erasure, ids: set[str]) -> Plan[None]:
 
 
 def _without_body(erasure: Erasure, ids: Sequence[str], what: str) -> Plan[None]:
-    """The bodies of these deliveries go; their rows in the log stay, and say why."""
+    """Delete the bodies of these deliveries. Their log rows stay, and say why."""
     for some in _parts(ids):
         clause, values = among("id", some)
         gone: list[Row] = yield Sql(
@@ -248,7 +248,7 @@ def _without_body(erasure: Erasure, ids: Sequence[str], what: str) -> Plan[None]
 
 
 def _diffs_gone(erasure: Erasure, kind: str, ids: Sequence[str]) -> Plan[None]:
-    """What a remap changed, or would have, is kept for a while as it was before and after."""
+    """Delete the recorded differences of remaps: they have the person's data."""
     clause, values = among("id", list(ids))
     yield Sql(
         f"DELETE FROM job_changes WHERE account_id = :account_id AND kind = :kind AND subject {clause}",
@@ -257,7 +257,7 @@ def _diffs_gone(erasure: Erasure, kind: str, ids: Sequence[str]) -> Plan[None]:
 
 
 def _held(erasure: Erasure) -> Plan[None]:
-    """Deliveries that wait for the person, in this source or in all."""
+    """Delete the person's deliveries on hold, of this source or of all."""
     rows: list[Row] = yield _HELD.many([(erasure.account_id, *word) for word in sorted(erasure.words)])
     waiting = sorted({row["delivery_id"] for row in rows})
     for some in _parts(waiting):
@@ -276,7 +276,7 @@ def _held(erasure: Erasure) -> Plan[None]:
 
 
 def _answered(erasure: Erasure, deliveries: Sequence[str]) -> Plan[None]:
-    """Privacy requests about the person that nobody had carried out: nothing is held any more."""
+    """Close privacy requests about the person that nobody carried out: nothing is stored any more."""
     for some in _parts(deliveries):
         clause, values = among("id", some)
         yield Sql(
@@ -330,7 +330,7 @@ def _conflicts_gone(erasure: Erasure) -> Plan[None]:
 
 
 def _samples_gone(erasure: Erasure) -> Plan[None]:
-    """Samples of refused deliveries hold only a few headers; those that name the person go."""
+    """Delete samples of rejected deliveries that name the person in their headers."""
     values = [value for kind, value in erasure.words if kind in ("email", "phone", "document")]
     rows: list[Row] = yield Sql(
         "SELECT source_id, outcome, reason, samples FROM refusals WHERE account_id = :account_id",
@@ -351,9 +351,10 @@ def _samples_gone(erasure: Erasure) -> Plan[None]:
 def identities_from_source(
     erasure: Erasure, identities: Sequence[Word], names: Sequence[str], traces: Mentions
 ) -> Plan[Row]:
-    """Erases what one source told of a person, who is known by these identities or these orders' ids; gives the proof.
+    """Erase what one source gave about a person with these identities or orders. Returns the proof.
 
-    What others told stays: an identity that another source's orders name as well counts from then on as told by that one.
+    What others gave stays: an identity that another source's orders have too counts from then on as given by that
+    source.
     """
     account_id, source_id = erasure.account_id, erasure.scope
     yield locked(account_id)
@@ -381,14 +382,14 @@ def identities_from_source(
 
 
 def _owner(account_id: str, identities: Sequence[Word]) -> Plan[str | None]:
-    """Whom the most believed of these points to."""
+    """Return the contact of the strongest of these identities."""
     rows: list[Row] = yield _IDENTITY.many([(account_id, *one) for one in dict.fromkeys(identities)])
     owners = {(row["kind"], row["value"]): row["contact_id"] for row in rows}
     return next((owners[one] for kind in KINDS for one in identities if one[0] == kind and one in owners), None)
 
 
 def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
-    """Takes what the source told of a contact from it; a contact of whom nothing else is known goes."""
+    """Remove what the source gave from a contact. A contact that has nothing else is deleted."""
     account_id, source_id = erasure.account_id, erasure.scope
     names = {"account_id": account_id, "id": contact_id}
     told: list[Row] = yield Sql(
@@ -423,14 +424,14 @@ def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
 
 
 def names_of(account_id: str, word: Word) -> dict[str, str]:
-    """An identity as parameters."""
+    """Return an identity as parameters."""
     return {"account_id": account_id, "kind": word[0], "value": word[1]}
 
 
 def _identities_from_others(
     account_id: str, contact_id: str, source_id: str
 ) -> Plan[tuple[dict[Word, str], str | None, int]]:
-    """Which identities other sources' orders name, each with its source; their last word on the name; their number."""
+    """Return the identities in other sources' orders, with their source; the latest name; and the number of orders."""
     orders: list[Row] = yield Sql(
         "SELECT id, source_id FROM orders WHERE account_id = :account_id AND contact_id = :id "
         "AND (source_id IS NULL OR source_id <> :source_id) ORDER BY id",
@@ -451,13 +452,13 @@ def _identities_from_others(
 
 
 def shop_closed(erasure: Erasure) -> Plan[None]:
-    """From now on nothing that the source says names anybody: the first step of erasing a shop."""
+    """Write the tombstone of a shop, the first step of erasing it: nothing it sends names anybody from now on."""
     yield locked(erasure.account_id)
     yield from tombstones.put(erasure.account_id, "", [(tombstones.SHOP, erasure.scope)], erasure.proof_id)
 
 
 def shop_orders(erasure: Erasure, after: str) -> Plan[str | None]:
-    """The next orders of the shop; gives the last one's id, None when there are no more."""
+    """Erase the shop's next orders. Returns the last one's id, None when there are no more."""
     yield locked(erasure.account_id)
     rows: list[Row] = yield Sql(
         "SELECT id FROM orders WHERE account_id = :account_id AND source_id = :source_id AND id > :after ORDER BY id LIMIT :few",
@@ -472,14 +473,14 @@ def shop_orders(erasure: Erasure, after: str) -> Plan[str | None]:
 
 
 def _forget_words(erasure: Erasure) -> None:
-    """The whole shop has its tombstone; its people and orders need none of their own."""
+    """Drop single tombstones: the whole shop has one."""
     erasure.words.clear()
     erasure.names.clear()
     erasure.orders.clear()
 
 
 def shop_deliveries(erasure: Erasure, after: str) -> Plan[str | None]:
-    """The bodies of the next deliveries of the shop; gives the last one's id, None when there are no more."""
+    """Delete the bodies of the shop's next deliveries. Returns the last one's id, None when there are no more."""
     yield locked(erasure.account_id)
     rows: list[Row] = yield Sql(
         "SELECT id FROM deliveries WHERE account_id = :account_id AND source_id = :source_id AND id > :after "
@@ -498,7 +499,7 @@ def shop_deliveries(erasure: Erasure, after: str) -> Plan[str | None]:
 
 
 def shop_people(erasure: Erasure, after: str) -> Plan[str | None]:
-    """What the shop told of the next contacts; gives the last one's id, None when there are no more."""
+    """Erase what the shop gave about the next contacts. Returns the last one's id, None when there are no more."""
     yield locked(erasure.account_id)
     rows: list[Row] = yield Sql(
         "SELECT DISTINCT contact_id FROM identities WHERE account_id = :account_id AND source_id = :source_id "
@@ -513,6 +514,6 @@ def shop_people(erasure: Erasure, after: str) -> Plan[str | None]:
 
 
 def shop_done(erasure: Erasure) -> Plan[Row]:
-    """The proof."""
+    """Return the proof."""
     yield locked(erasure.account_id)
     return (yield from finish(erasure))

@@ -23,7 +23,7 @@ WHERE d.place + COALESCE(b.claims, 0) <= :per_source ORDER BY d.next_at, d.deliv
 
 
 async def claim(store: Store, *, present: int, until: int, per_source: int, limit: int) -> list[Row]:
-    """Fetches that are due, now this caller's until that time; of a source at most `per_source` over all processes.
+    """Claim fetches that are due, until that time; at most `per_source` of a source over all processes.
 
     Each row: account_id, delivery_id, source_id, attempts (made before this one).
     """
@@ -44,7 +44,7 @@ async def claim(store: Store, *, present: int, until: int, per_source: int, limi
 
 
 async def again(store: Store, row: Row, *, at: int, reason: str, whole_source: bool) -> None:
-    """Lets go of a claim: to be asked again at that time. With `whole_source`, nothing of the source is asked before."""
+    """Release a claim, to fetch again at that time. With `whole_source`, nothing of the source is fetched before."""
 
     def plan() -> Plan[None]:
         yield Sql(
@@ -68,7 +68,7 @@ async def again(store: Store, row: Row, *, at: int, reason: str, whole_source: b
 
 
 async def give_up(store: Store, account_id: str, delivery_id: str, reason: str) -> None:
-    """Nothing is fetched for this delivery any more; one that was still waiting ends as unfetched."""
+    """Stop fetching for this delivery. If it was still waiting, it ends as unfetched."""
 
     def plan() -> Plan[None]:
         yield Sql(
@@ -87,7 +87,10 @@ async def give_up(store: Store, account_id: str, delivery_id: str, reason: str) 
 
 
 async def new_key(store: Store, account_id: str, source_id: str, present: int, refused: str) -> None:
-    """The source has another key: what waits, and what ended with a reason that begins so, is asked for at once."""
+    """Fetch at once, because the source has a new key.
+
+    This concerns what waits, and what ended with a reason that begins with `refused`.
+    """
 
     def plan() -> Plan[None]:
         yield Sql(
@@ -113,13 +116,13 @@ async def new_key(store: Store, account_id: str, source_id: str, present: int, r
 
 
 async def waiting(store: Store) -> tuple[int, int | None]:
-    """How many fetches wait, and when the oldest of them was due."""
+    """Return how many fetches wait, and when the oldest was due."""
     row = await store.one("SELECT COUNT(*) AS many, MIN(next_at) AS oldest FROM fetches")
     return (row["many"], row["oldest"]) if row else (0, None)
 
 
 async def waiting_of(store: Store, account_id: str, source_id: str) -> int:
-    """How many fetches of one source wait."""
+    """Return how many fetches of one source wait."""
     row = await store.one(
         "SELECT COUNT(*) AS many FROM fetches WHERE account_id = :account_id AND source_id = :source_id",
         account_id=account_id, source_id=source_id,

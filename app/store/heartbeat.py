@@ -1,4 +1,4 @@
-"""The only room that speaks SQL about marks that a process leaves to say that it is well: that it writes, and what time it has."""
+"""Heartbeats: marks in the database that say that a process can write, and what time its clock has."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,10 @@ _SAVE = Insert("marks", on_conflict="replace")
 
 
 async def probe(store: Store, present: int) -> None:
-    """Does what a delivery does, without one: reads beside the writer, writes to its tables, commits. Raises Unavailable, Rejected."""
+    """Do what a delivery does: read beside the writer, write to its tables, commit.
+
+    Raises Unavailable, Rejected.
+    """
     await store.one("SELECT id FROM sources LIMIT 1")
 
     def plan() -> Plan[None]:
@@ -29,7 +32,7 @@ async def probe(store: Store, present: int) -> None:
 
 
 async def sealed_in_use(store: Store, present: int) -> list[Row]:
-    """The secrets without which a delivery cannot be taken, as `sealed`: of sources that are on, and not expired."""
+    """Return the secrets, as `sealed`, that deliveries need: of sources that are on, and not expired."""
     return await store.all(
         "SELECT c.sealed FROM secrets c JOIN sources s ON s.account_id = c.account_id AND s.id = c.source_id "
         "JOIN accounts a ON a.account_id = s.account_id WHERE s.enabled AND s.deleted_at IS NULL AND a.orders_enabled "
@@ -45,20 +48,20 @@ CLOCK = "clock"
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """When a process whose clock was believed last said so, in microseconds, and how often an operator has confirmed one."""
+    """Holds when a process with a trusted clock last left its mark, in microseconds, and how many clocks operators have confirmed."""
 
     at: int
     confirmed: int
 
 
 async def last_beat(store: Store) -> Beat | None:
-    """The last one; None: never. Raises Unavailable."""
+    """Return the last mark, or None. Raises Unavailable."""
     row = await store.one("SELECT value FROM marks WHERE name = :name", name=CLOCK)
     return _beat(row) if row else None
 
 
 async def beat(store: Store, present: int, *, confirms: bool = False) -> Beat:
-    """Says that it is this time; with `confirms` an operator does, whatever was said before. Raises Unavailable."""
+    """Write the mark that it is this time. `confirms`: an operator says so, whatever was there. Raises Unavailable."""
 
     def plan() -> Plan[Beat]:
         yield AdvisoryLock([("mark", CLOCK)])

@@ -9,7 +9,7 @@ ABANDONED = 60 * 1_000_000  # a request that has not ended after this died with 
 
 
 async def begin(store: Store, account_id: str, key: str, request: str) -> Row | None:
-    """Reserves the key and gives None; or what is kept under it (an empty answer: still running)."""
+    """Reserve the key and return None, or return what is stored under it (an empty answer: still running)."""
 
     def plan() -> Plan[Row | None]:
         present = now()
@@ -35,7 +35,7 @@ async def begin(store: Store, account_id: str, key: str, request: str) -> Row | 
 
 
 async def keep(store: Store, account_id: str, key: str, sealed: str) -> None:
-    """Keeps the answer."""
+    """Store the answer."""
 
     def plan() -> Plan[None]:
         yield Sql(
@@ -47,7 +47,7 @@ async def keep(store: Store, account_id: str, key: str, sealed: str) -> None:
 
 
 async def forget(store: Store, account_id: str, key: str) -> None:
-    """The request failed: the key may be used again."""
+    """Release the key: the request failed."""
 
     def plan() -> Plan[None]:
         yield Sql(
@@ -58,7 +58,7 @@ async def forget(store: Store, account_id: str, key: str) -> None:
 
 
 async def answers(store: Store, account_id: str) -> list[Row]:
-    """Every answer that is kept: (key, sealed)."""
+    """Return every stored answer: (key, sealed)."""
     return await store.all(
         "SELECT key, sealed FROM idempotency WHERE account_id = :account_id AND sealed <> ''", account_id=account_id
     )

@@ -26,7 +26,7 @@ Identity = tuple[str, str]
 
 @dataclass(slots=True)
 class ContactRow:
-    """A row that is well-formed; `identities` without the CRM's id. Times are microseconds."""
+    """Holds a valid row. `identities` are without the CRM id. Times are microseconds."""
 
     line: int
     id: str | None
@@ -39,7 +39,7 @@ class ContactRow:
 
     @property
     def all_identities(self) -> list[Identity]:
-        """With the CRM's id, the most believed first."""
+        """Return the identities with the CRM id, strongest first."""
         known = sorted(self.identities, key=lambda one: KINDS.index(one[0]))
         return [("crm", self.crm_id), *known] if self.crm_id else known
 
@@ -51,7 +51,7 @@ def _names(account_id: str, rows: Iterable[ContactRow]) -> Iterator[tuple[str, .
 
 
 def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *, dry_run: bool) -> Plan[ImportReport]:
-    """Imports these rows; `present` in microseconds. Raises DryRunDone."""
+    """Import these rows; `present` is in microseconds. Raises DryRunDone."""
     # Alone, because a row may say who owns a contact: see `order_owners`.
     yield AdvisoryLock([*_names(account_id, rows), ("people", account_id)])
     report = ImportReport()
@@ -67,7 +67,7 @@ def import_contacts(account_id: str, rows: Sequence[ContactRow], present: int, *
 
 
 class _Part:
-    """What one transaction knows of the rows' contacts."""
+    """Holds what one transaction knows about the rows' contacts."""
 
     def __init__(self, account_id: str, present: int, report: ImportReport) -> None:
         self._account_id, self._present, self._report = account_id, present, report
@@ -80,7 +80,7 @@ class _Part:
         self._owned_anew: set[str] = set()  # contacts that were there and now have another owner
 
     def living(self, rows: Sequence[ContactRow]) -> Plan[list[ContactRow]]:
-        """The rows without those of people who were erased."""
+        """Return the rows without those of erased people."""
         proofs = yield from matched_each(self._account_id, [row.all_identities for row in rows])
         for row, proof in zip(rows, proofs, strict=True):
             if proof is not None:
@@ -88,7 +88,7 @@ class _Part:
         return [row for row, proof in zip(rows, proofs, strict=True) if proof is None]
 
     def load(self, rows: Sequence[ContactRow]) -> Plan[None]:
-        """Reads whom these rows may be about."""
+        """Read whom these rows may concern."""
         self._survivors = yield from survivors(self._account_id, {row.id for row in rows if row.id})
         keys = sorted({(self._account_id, *one) for row in rows for one in row.all_identities})
         for found in (yield _IDENTITY.many(keys)):
@@ -99,7 +99,7 @@ class _Part:
             self._contacts[contact["id"]] = contact
 
     def apply(self, row: ContactRow) -> None:
-        """Makes the row's contact, or tells it what the row knows beyond."""
+        """Create the row's contact, or add what the row knows beyond."""
         contact = self._find(row)
         created = contact is None
         if contact is None:
@@ -135,7 +135,7 @@ class _Part:
         self._report.count(Outcome.CREATED if created else Outcome.UPDATED if changes or learnt else Outcome.UNCHANGED)
 
     def _find(self, row: ContactRow) -> dict[str, Any] | None:
-        """The one of the id; of the CRM's id; else the first that is known by the rest and that the CRM has no other id for."""
+        """Return the contact with the row's id, else with its CRM id, else with another identity and no other CRM id."""
         if row.id and (named := self._survivors.get(row.id)):
             return self._contacts[named]
         owners = [self._contacts[owner] for one in row.all_identities if (owner := self._owners.get(one))]
@@ -145,7 +145,7 @@ class _Part:
         return None
 
     def _answers(self, crm_id: str, contact: dict[str, Any]) -> bool:
-        """Whether the contact is known by this id of the CRM's as well, because another was merged into it."""
+        """Return whether the contact also has this CRM id, because another contact was merged into it."""
         return bool(self._owners.get(("crm", crm_id)) == contact["id"])
 
     def _make(self, row: ContactRow) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class _Part:
         return contact
 
     def _changes(self, row: ContactRow, contact: dict[str, Any]) -> dict[str, Any]:
-        """What the row says otherwise. A row that is older than the contact here only fills gaps."""
+        """Return what the row says otherwise. A row older than the contact only fills gaps."""
         older = row.updated_at is not None and row.updated_at < contact["updated_at"]
         said = {"crm_id": row.crm_id, "name": row.name, "owner_id": row.owner_id}
         if row.crm_id and contact["crm_id"] and self._answers(row.crm_id, contact):

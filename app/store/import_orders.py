@@ -31,11 +31,7 @@ _PLAIN = ("status", "source_status", "title", "value", "currency", "ordered_at",
 
 @dataclass(slots=True)
 class OrderRow:
-    """A row of a file that is well-formed.
-
-    `contact` is the id of a contact that the row names. `id`, `created_at` and `updated_at` (microseconds) are those of
-    the registry from which the order was exported.
-    """
+    """Holds a valid row of a file."""
 
     line: int
     source_id: str | None
@@ -48,24 +44,24 @@ class OrderRow:
 
     @property
     def scope(self) -> str:
-        """Within what the external id counts, as in `schema.orders`."""
+        """Return the scope of the external id, as in `schema.orders`."""
         return self.source_id or self.origin
 
     @property
     def external_id(self) -> str:
-        """The id by which the order is known again."""
+        """Return the id that identifies the order."""
         return self.statement.names[0]
 
     @property
     def identities(self) -> list[Identity]:
-        """By what the row knows its contact, the most believed first."""
+        """Return the contact's identities in the row, strongest first."""
         customer = self.statement.said.get("customer")
         return customer["identities"] if customer else []
 
 
 @dataclass(slots=True)
 class ImportReport:
-    """What became of a part's rows."""
+    """Counts what became of a part's rows."""
 
     created: int = 0
     updated: int = 0
@@ -75,7 +71,7 @@ class ImportReport:
     made_contacts: bool = False
 
     def count(self, outcome: Outcome) -> None:
-        """Counts one row more."""
+        """Count one row."""
         if outcome is Outcome.CREATED:
             self.created += 1
         elif outcome is Outcome.UPDATED:
@@ -84,7 +80,7 @@ class ImportReport:
             self.unchanged += 1
 
     def add(self, other: "ImportReport") -> None:
-        """Adds what became of further rows."""
+        """Add what became of further rows."""
         self.created += other.created
         self.updated += other.updated
         self.unchanged += other.unchanged
@@ -94,7 +90,7 @@ class ImportReport:
 
 
 class DryRunDone(Exception):
-    """A dry run has come to its end: the transaction is undone. Carries the report."""
+    """Raised at the end of a dry run, so that the transaction is rolled back. Carries the report."""
 
     def __init__(self, report: ImportReport) -> None:
         super().__init__()
@@ -102,7 +98,7 @@ class DryRunDone(Exception):
 
 
 class RowRefused(Exception):
-    """A row is well-formed, but does not fit what is stored; says which field, and why."""
+    """Raised for a valid row that does not fit what is stored; says which field, and why."""
 
     def __init__(self, field_: str, message: str) -> None:
         super().__init__(message)
@@ -110,7 +106,7 @@ class RowRefused(Exception):
 
 
 def _names(account_id: str, rows: Iterable[OrderRow]) -> Iterator[tuple[str, ...]]:
-    """All that two transactions must not decide on at once."""
+    """Return the locks of these rows: everything two transactions must not decide at once."""
     for row in rows:
         yield ("order", account_id, row.scope, row.external_id)
         for kind, value in row.identities:
@@ -120,7 +116,7 @@ def _names(account_id: str, rows: Iterable[OrderRow]) -> Iterator[tuple[str, ...
 def import_orders(
     account_id: str, rows: Sequence[OrderRow], by: str, present: int, *, dry_run: bool
 ) -> Plan[ImportReport]:
-    """Imports these rows; `by` is the member who does, `present` in microseconds. Raises DryRunDone."""
+    """Import these rows; `by` is the member who imports, `present` is in microseconds. Raises DryRunDone."""
     yield AdvisoryLock(_names(account_id, rows), shared=[("people", account_id)])
     part = _Part(account_id, by, present)
     yield from part.load(rows)
@@ -133,7 +129,7 @@ def import_orders(
 
 
 class _Part:
-    """What one transaction knows of the rows' orders and contacts."""
+    """Holds what one transaction knows about the rows' orders and contacts."""
 
     def __init__(self, account_id: str, by: str, present: int) -> None:
         self._account_id, self._by, self._present = account_id, by, present
@@ -182,7 +178,7 @@ class _Part:
         return self._aggregates.find(self._account_id, row.scope, row.external_id)
 
     def apply(self, row: OrderRow) -> None:
-        """Folds a row into its order, unless it says nothing new or is refused."""
+        """Fold a row into its order, unless it says nothing new or is refused."""
         try:
             self.report.count(self._apply(row))
         except RowRefused as why:
@@ -213,7 +209,7 @@ class _Part:
         return outcome
 
     def _check_id(self, row: OrderRow, order: LoadedOrder | None) -> None:
-        """Refuses a row whose id is another order's."""
+        """Refuse a row whose id is another order's."""
         if not row.id or (order is not None and order.id == row.id):
             return
         if other := self._ids.get(row.id):
@@ -222,7 +218,7 @@ class _Part:
             raise RowRefused("id", f"stands in line {self._taken[row.id]} as well, for another order")
 
     def _make(self, row: OrderRow) -> LoadedOrder:
-        """A new order; it keeps the id and the times that it had where it was exported."""
+        """Create an order with the id and times that it had where it was exported."""
         if row.id:
             self._taken[row.id] = row.line
         new = row.id if row.id not in self._ids else None
@@ -233,9 +229,10 @@ class _Part:
         return order
 
     def _named_contact(self, row: OrderRow) -> str | None:
-        """The contact whose id the row names: it is believed before the row's identities, which become its own.
+        """Return the contact whose id the row names. It is believed before the row's identities, which it is taught.
 
-        One that is not here is found by the identities, or made under this id. Raises RowRefused when there are none.
+        If it does not exist, it is found by the identities, or created with this id. Raises RowRefused if there are
+        none.
         """
         account_id, identities = self._account_id, row.identities
         if row.contact is None:
@@ -260,7 +257,7 @@ class _Part:
         self.report.notes.append(Fault(row.line, field_, message))
 
     def save(self) -> Plan[None]:
-        """Writes what is new or changed."""
+        """Write what is new or changed."""
         made = self._contacts.made()
         self.report.made_contacts = bool(made)
         yield from self._contacts.save()
@@ -268,7 +265,7 @@ class _Part:
 
 
 def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
-    """Of these ids of contacts, those that are here, each with the contact that answers under it since it was merged."""
+    """Return those of these contacts that exist, each with its survivor if it was merged."""
     into: dict[str, str | None] = {}
     asked = set(wanted)
     while asked:
@@ -285,7 +282,7 @@ def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
 
 
 def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None) -> bool:
-    """Whether the order is what the row says already; so it is when it was exported from here."""
+    """Return whether the order already is what the row says, as after an export from here."""
     said, columns = row.statement.said, order.columns
     if any(columns.get(name) != said[name] for name in _PLAIN if name in said):
         return False
@@ -301,7 +298,7 @@ def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None)
 
 
 def _moment(order: LoadedOrder, row: OrderRow) -> int | None:
-    """When the row was true. A file that corrects an earlier one comes after it, though it says no later time, or none."""
+    """Return when the row was true. A corrected file comes after the file before it, even without a later time."""
     said_at = row.statement.at
     earlier = [at for (at, _, _), heard in order.heard.items() if "imported" in heard.entry.said]
     if row.updated_at is not None:

@@ -22,12 +22,12 @@ _CHANGE = Insert("job_changes")
 
 
 class LeaseLost(Exception):
-    """The job was stopped, or another process works on it now: nothing more of it is to be done here."""
+    """Raised when the job was stopped or another process works on it: nothing more is to be done here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobChange:
-    """What became of one order or one delivery; None: it was not there before, or is not after."""
+    """Holds a change of one order or delivery. None means that it did not exist before, or does not after."""
 
     kind: str
     subject: str
@@ -37,7 +37,7 @@ class JobChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStep:
-    """What a piece of work adds to its job. `phase` and `cursor` say from where to go on; None: as they are."""
+    """Holds the progress that a piece of work adds. `phase` and `cursor` say where to continue; None: unchanged."""
 
     phase: str | None = None
     cursor: str | None = None
@@ -67,7 +67,7 @@ async def add(
     total: int,
     member_id: str | None,
 ) -> Row:
-    """A new job, waiting to be begun. `upto` is the greatest delivery id that is part of it."""
+    """Create a job, waiting to start. `upto` is the greatest delivery id that is part of it."""
     job_id, present = new_id("job"), now()
 
     def plan() -> Plan[None]:
@@ -84,7 +84,7 @@ async def add(
 
 
 async def find(store: Store, account_id: str, job_id: str) -> Row | None:
-    """One job."""
+    """Return one job."""
     row = await store.one(
         "SELECT * FROM jobs WHERE account_id = :account_id AND id = :id", account_id=account_id, id=job_id
     )
@@ -94,7 +94,7 @@ async def find(store: Store, account_id: str, job_id: str) -> Row | None:
 async def page(
     store: Store, account_id: str, *, after: str | None, limit: int, kind: str | None = None, state: str | None = None
 ) -> list[Row]:
-    """The account's jobs, newest first, after (that is: older than) this id."""
+    """Return the account's jobs, newest first, before this id."""
     where, values = "account_id = :account_id", {"account_id": account_id}
     for name, given in (("kind", kind), ("state", state)):
         if given is not None:
@@ -110,7 +110,7 @@ async def page(
 async def claim(
     store: Store, *, claim: str, present: int, until: int, limit: int, only: str | None = None
 ) -> list[Row]:
-    """Jobs that nobody works on, oldest first, now this caller's until that time; `claim` is its name for them.
+    """Claim jobs that nobody works on, oldest first, until that time. `claim` is the caller's name for them.
 
     `only` names the one that is wanted. Raises Unavailable.
     """
@@ -135,7 +135,7 @@ async def claim(
 
 
 def _forget_old(present: int) -> Plan[None]:
-    """Changes say what orders said; they are for looking at after the job, and no second log."""
+    """Delete old changes: they contain orders' data, and are for looking at after the job."""
     yield Sql(
         "DELETE FROM job_changes WHERE (account_id, job_id) IN (SELECT account_id, id FROM jobs WHERE finished_at < :long_ago)",
         long_ago=present - KEPT,
@@ -143,7 +143,7 @@ def _forget_old(present: int) -> Plan[None]:
 
 
 async def let_go(store: Store, job: Row) -> None:
-    """Ends a claim before its time, so that another process, or the next start, goes on with the job at once."""
+    """End a claim early, so that another process, or the next start, continues at once."""
 
     def plan() -> Plan[None]:
         yield Sql(
@@ -155,7 +155,7 @@ async def let_go(store: Store, job: Row) -> None:
 
 
 def advance(job: Row, step: JobStep, *, until: int) -> Plan[None]:
-    """Part of a plan: the job is so much further, and claimed until then. Raises Lost, which undoes the plan."""
+    """Record the progress and extend the claim, as part of a plan. Raises LeaseLost, which rolls the plan back."""
     failures = dict(step.failures or {})
     rows: list[Row] = yield Sql(
         "UPDATE jobs SET phase = COALESCE(:phase, phase), cursor = COALESCE(:cursor, cursor), done = done + :done, "
@@ -180,7 +180,10 @@ def advance(job: Row, step: JobStep, *, until: int) -> Plan[None]:
 
 
 def _save_change(job: Row, change: JobChange) -> Plan[int]:
-    """Writes a change, and gives by how many there are more now. Of one that was changed before, the first `before` stays."""
+    """Write a change. Returns how many more there are now.
+
+    A second change of the same thing keeps the first `before`.
+    """
     key = {"account_id": job["account_id"], "job_id": job["id"], "kind": change.kind, "subject": change.subject}
     where = "WHERE account_id = :account_id AND job_id = :job_id AND kind = :kind AND subject = :subject"
     known: list[Row] = yield Sql(f"SELECT before FROM job_changes {where}", **key)
@@ -197,7 +200,7 @@ def _save_change(job: Row, change: JobChange) -> Plan[int]:
 
 
 def _same(before: str | None, after: str | None) -> bool:
-    """Whether nothing has changed in the end."""
+    """Return whether nothing has changed in the end."""
     if before is None or after is None:
         return before is after
     one, other = json.loads(before), json.loads(after)
@@ -205,7 +208,7 @@ def _same(before: str | None, after: str | None) -> bool:
 
 
 async def finish(store: Store, job: Row, state: str, reason: str | None = None) -> None:
-    """The job's end, unless it has ended or is another's. `reason` says why it failed."""
+    """End the job, unless it has ended or is another's. `reason` says why it failed."""
 
     def plan() -> Plan[None]:
         rows: list[Row] = yield Sql(
@@ -220,7 +223,7 @@ async def finish(store: Store, job: Row, state: str, reason: str | None = None) 
 
 
 async def stop(store: Store, account_id: str, job_id: str) -> Row | None:
-    """Stops a job that has not ended: nothing more of it is done, and what was done stands."""
+    """Stop a job that has not ended. What it has done stays."""
 
     def plan() -> Plan[None]:
         rows: list[Row] = yield Sql(
@@ -246,7 +249,7 @@ def _forget_links(account_id: str, job_id: str) -> Plan[None]:
 async def changes(
     store: Store, account_id: str, job_id: str, *, kind: str | None, after: tuple[str, str], limit: int
 ) -> list[Row]:
-    """What the job changed, by kind and subject, after that one."""
+    """Return what the job changed, by kind and subject, after that one."""
     where, values = "", {}
     if kind is not None:
         where, values = "AND kind = :kind ", {"kind": kind}
@@ -262,5 +265,5 @@ async def changes(
 
 
 def forget_orders(account_id: str) -> Plan[None]:
-    """Part of a plan: what jobs noted of orders is forgotten. Whoever erases a person leaves no copy of theirs in a diff."""
+    """Delete what jobs recorded about orders, as part of an erasure: no copy may stay in a diff."""
     yield Sql("DELETE FROM job_changes WHERE account_id = :account_id AND kind = 'order'", account_id=account_id)

@@ -1,4 +1,4 @@
-"""Leases: a row of a queue is one process's until a time, `claimed_until`; after that it is anybody's again."""
+"""Leases: a row of a queue belongs to one process until a time, `claimed_until`; then it is free again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,21 @@ from app.db.statements import AdvisoryLock, Plan, Row, Sql
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The leases on the rows of one table, whose primary key has these columns."""
+    """Takes and releases leases on the rows of one table, whose primary key has these columns."""
 
     table: str
     key: tuple[str, ...]
 
     @property
     def turn(self) -> AdvisoryLock:
-        """For the beginning of a plan: one process claims after the other, or each would have limits of its own."""
+        """Return the lock that a claiming plan begins with.
+
+        One process claims at a time, or each would have limits of its own.
+        """
         return AdvisoryLock([(self.table,)])
 
     def take(self, row: Row, until: int, **also: Any) -> Sql:
-        """For a plan: the row is this caller's until then, in microseconds; `also` are further columns to set."""
+        """Return the statement that leases a row until then, in microseconds; `also` are further columns to set."""
         sets = ", ".join(f"{name} = :new_{name}" for name in also)
         return Sql(
             f"UPDATE {self.table} SET claimed_until = :until{', ' if sets else ''}{sets} WHERE {self._where()}",
@@ -29,11 +32,11 @@ class Lease:
         )  # fmt: skip
 
     def give_back(self, row: Row) -> Sql:
-        """For a plan: the row is anybody's from now on."""
+        """Return the statement that releases a row."""
         return self.take(row, 0)
 
     async def release(self, store: Store, rows: Sequence[Row] | None = None) -> None:
-        """Gives these back, or every one: that only where one process uses the database, which held them before it ended.
+        """Release these rows; all of them if none are given: only where one process uses the database.
 
         Raises Unavailable.
         """

@@ -18,7 +18,7 @@ REFUND = BY_MEMBER  # the id under which a member's word on refunds stands among
 
 
 class BelowItemised(Exception):
-    """A member's total of refunds is below what the source has itemised; `minor` is that sum."""
+    """Raised when a member's total of refunds is below what the source has itemised; `minor` is that sum."""
 
     def __init__(self, minor: int) -> None:
         super().__init__(minor)
@@ -28,9 +28,11 @@ class BelowItemised(Exception):
 async def create(
     store: Store, account_id: str, *, origin: str, external_id: str, said: Mapping[str, Any], member_id: str
 ) -> tuple[str, bool]:
-    """The order of this origin and external id: (its id, whether it is new). One that is there is left as it is.
+    """Create the order with this origin and external id. Returns its id, and whether it is new.
 
-    Raises Gone, Unavailable, Rejected.
+    An existing one is unchanged.
+
+    Raises ContactGone, Unavailable, Rejected.
     """
 
     def plan() -> Plan[tuple[str, bool]]:
@@ -58,9 +60,9 @@ async def edit(
     refunded: tuple[int, str] | None,
     member_id: str,
 ) -> None:
-    """Adds what a member says of an order (a row as it was read). `refunded` is the total that went back.
+    """Add what a member says about an order (a row as it was read). `refunded` is the total that was refunded.
 
-    Raises Gone, Itemised, Unavailable, Rejected.
+    Raises ContactGone, BelowItemised, Unavailable, Rejected.
     """
     name = (account_id, order["scope"], order["external_id"])
 
@@ -92,7 +94,7 @@ def _statement(said: dict[str, Any], name: str) -> Statement:
 
 
 def _there(account_id: str, contact_id: str) -> Plan[str]:
-    """The contact, or the one it was merged into since it was looked up. Raises Gone."""
+    """Return the contact, or the one it was merged into since it was looked up. Raises ContactGone."""
     survivor = yield from contact_merges.survivor(account_id, contact_id)
     if survivor is None:
         raise ContactGone("contact")
@@ -100,7 +102,7 @@ def _there(account_id: str, contact_id: str) -> Plan[str]:
 
 
 def _rest(order: LoadedOrder, minor: int, currency: str) -> int:
-    """What a member's total leaves beside the refunds that the source itemised. Raises Itemised."""
+    """Return what a member's total leaves beside the refunds that the source itemised. Raises BelowItemised."""
     itemised: dict[str, int] = {}
     for key in sorted(order.heard):
         for refund, (amount, its_currency) in order.heard[key].entry.said.get("refunds", {}).items():

@@ -34,7 +34,7 @@ EntryKey = tuple[int, int, str]
 
 @dataclass(slots=True)
 class HistoryEntry:
-    """A history entry and who said it."""
+    """Holds a history entry and who said it."""
 
     entry: Entry
     delivery_id: str | None
@@ -44,7 +44,7 @@ class HistoryEntry:
 
 @dataclass(slots=True, eq=False)
 class LoadedOrder:
-    """An order while a transaction works on it."""
+    """Holds an order while a transaction works on it."""
 
     account_id: str
     id: str
@@ -63,12 +63,12 @@ class LoadedOrder:
 
     @property
     def described(self) -> bool:
-        """Whether anything has said what the order is; before that it is shown nowhere."""
+        """Return whether anything has described the order. Before that it is not shown."""
         return self.columns.get("value") is not None
 
 
 class OrderAggregates:
-    """The open orders of one transaction."""
+    """Holds the orders of one transaction."""
 
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], LoadedOrder] = {}
@@ -77,7 +77,7 @@ class OrderAggregates:
         self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
 
     def load(self, names: Iterable[tuple[str, str, str]], taken_back: Sequence[tuple[str, str]]) -> Plan[None]:
-        """Reads the orders of these names (account, scope, id), those that these deliveries told of, and their history."""
+        """Read the orders with these ids (account, scope, id), those of these deliveries, and their history."""
         wanted = sorted(set(names))
         rows: list[Row] = yield _BY_EXTERNAL_ID.many(wanted)
         # After the rows are locked: an order that was merged meanwhile is found under its new id.
@@ -116,7 +116,7 @@ class OrderAggregates:
             yield from self._follow_merges()
 
     def _follow_merges(self) -> Plan[None]:
-        """Reads whom the contacts that members named were merged into since."""
+        """Read which contacts the ones that members named were merged into."""
         named = {
             (order.account_id, heard.entry.said["contact_id"])
             for order in self._by_id.values()
@@ -133,7 +133,7 @@ class OrderAggregates:
             named = {(account_id, into) for (account_id, _), into in found.items()} - self._merged.keys()
 
     def _survivor(self, account_id: str, contact_id: str | None) -> str | None:
-        """The contact that a member named, or the one that it was merged into."""
+        """Return the contact that a member named, or the one it was merged into."""
         while contact_id and (into := self._merged.get((account_id, contact_id))):
             contact_id = into
         return contact_id
@@ -146,7 +146,7 @@ class OrderAggregates:
         self._by_name[order.account_id, order.scope, row["external_id"]] = order
 
     def identities(self) -> list[tuple[str, str, str]]:
-        """Every identity (account, kind, value) that the loaded histories name."""
+        """Return every identity (account, kind, value) in the loaded histories."""
         return [
             (order.account_id, kind, value)
             for order in self._by_id.values()
@@ -156,7 +156,7 @@ class OrderAggregates:
         ]
 
     def take_back(self, account_id: str, delivery_id: str) -> None:
-        """Forgets what a delivery said, before it is read anew."""
+        """Remove a delivery's statements, before it is read again."""
         for order in self._by_id.values():
             if order.account_id != account_id:
                 continue
@@ -168,7 +168,10 @@ class OrderAggregates:
     def apply(
         self, rec: Record, said: Statement, contacts: ContactResolution
     ) -> tuple[Outcome, LoadedOrder | None, str | None, list[str]]:
-        """Adds a delivery's statement to its order: what became of it, the order, the reason, and notes for the log."""
+        """Add a delivery's statement to its order.
+
+        Returns the outcome, the order, the reason, and notes for the log.
+        """
         keys = [(rec.account_id, rec.source_id, name) for name in said.names]
         if not self._gone.isdisjoint(keys) and not any(key in self._by_name for key in keys):
             return Outcome.IGNORED, None, PRUNED, []
@@ -211,7 +214,7 @@ class OrderAggregates:
         return (Outcome.UPDATED if changed else Outcome.UNCHANGED), order, None, notes
 
     def apply_member(self, order: LoadedOrder, said: Statement, member_id: str) -> None:
-        """Adds what a member says of an order; a member names the contact, nobody is looked for."""
+        """Add a member's statement. A member names the contact; no identities are resolved."""
         present = now()
         heard = Entry(at=said.at, digest=said.digest, recorded_at=present, said=said.said, by_member=True)
         order.heard[said.at, said.rank, said.digest] = HistoryEntry(heard, None, member_id, False)
@@ -221,7 +224,7 @@ class OrderAggregates:
         order.columns = _columns(order, order.folded, named or order.columns.get("contact_id"))
 
     def apply_import(self, order: LoadedOrder, entry: Entry, contacts: ContactResolution) -> tuple[Outcome, bool]:
-        """Adds what an imported row says. Returns what became of its order, and whether contacts conflict (`refold`)."""
+        """Add an imported row. Returns the order's outcome, and whether contacts conflict (see `refold`)."""
         key = (UNTIMED if entry.at is None else entry.at, entry.rank, entry.digest)
         order.heard[key] = HistoryEntry(entry, None, None, False)
         before, was_described = order.columns, order.described
@@ -236,11 +239,11 @@ class OrderAggregates:
         return Outcome.UPDATED, conflict
 
     def find(self, account_id: str, scope: str, name: str) -> LoadedOrder | None:
-        """The order of this name that was loaded, or made since."""
+        """Return the order with this id that was loaded or created."""
         return self._by_name.get((account_id, scope, name))
 
     def is_pruned(self, account_id: str, scope: str, name: str) -> bool:
-        """Whether the name is that of an order that was pruned."""
+        """Return whether the id is that of a pruned order."""
         key = (account_id, scope, name)
         return key in self._gone and key not in self._by_name
 
@@ -254,9 +257,9 @@ class OrderAggregates:
         *,
         new: str | None = None,
     ) -> LoadedOrder:
-        """The order of these names; several that turn out to be one sale become the oldest of them.
+        """Return the order with these ids. Several that are one sale become the oldest of them.
 
-        When there is none, it is made: under the id `new`, or one of its own.
+        If there is none, it is created with the id `new`, or one of its own.
         """
         keys = [(account_id, scope, name) for name in names]
         found = list({id(order): order for key in keys if (order := self._by_name.get(key))}.values())
@@ -299,7 +302,7 @@ class OrderAggregates:
         return contact_id, conflict
 
     def settle(self, contacts: ContactResolution) -> None:
-        """Folds anew the orders from which something was taken back and that nothing was told of since."""
+        """Fold orders that lost a statement and got no new one."""
         for order in self._by_id.values():
             if order.dropped and order.heard:
                 folded = fold(heard.entry for heard in order.heard.values())
@@ -314,9 +317,9 @@ class OrderAggregates:
                 )
 
     def refold(self, order: LoadedOrder, contacts: ContactResolution, *, hold: bool) -> bool:
-        """Folds an order anew whose history has changed. Returns whether its identities point to several contacts.
+        """Fold an order whose history has changed. Returns whether its identities belong to several contacts.
 
-        With `hold`, an order whose contact is not known yet makes none.
+        With `hold`, an order whose contact is unknown creates none.
         """
         folded = fold(heard.entry for heard in order.heard.values())
         contact_id, conflict = order.columns.get("contact_id"), False
@@ -327,7 +330,7 @@ class OrderAggregates:
         return conflict
 
     def save(self, unowned: Collection[str] = ()) -> Plan[None]:
-        """Writes every touched order, its history, and its further names; `unowned` are contacts that nobody owns yet."""
+        """Write every changed order, its history and ids. `unowned` are contacts without an owner."""
         orders: list[tuple[Any, ...]] = []
         history: list[tuple[Any, ...]] = []
         aliases: list[tuple[Any, ...]] = []
@@ -377,7 +380,7 @@ class OrderAggregates:
             yield _SAVE_ALIAS.many(list({row[:3]: row for row in aliases}.values()))
 
     def changed(self) -> Iterator[OrderChange]:
-        """What this transaction makes of orders, as they are shown."""
+        """Return what this transaction changes in orders, as they are shown."""
         for order in self._by_id.values():
             if order.touched:
                 yield OrderChange(
@@ -390,7 +393,7 @@ class OrderAggregates:
 
 
 def _described(row: Row | None) -> Row | None:
-    """The order, once something has described it."""
+    """Return the order if anything has described it."""
     return row if row is not None and row.get("value") is not None else None
 
 
@@ -405,7 +408,7 @@ def _differs(order: LoadedOrder) -> bool:
 
 
 def _columns(order: LoadedOrder, folded: Folded, contact_id: str | None) -> Row:
-    """The order's row as its history tells it."""
+    """Return the order's row, computed from its history."""
     present = now()
     row = order.row or {}
     return {
@@ -436,7 +439,7 @@ def _columns(order: LoadedOrder, folded: Folded, contact_id: str | None) -> Row:
 
 
 def _move(order: LoadedOrder, other: LoadedOrder) -> Plan[None]:
-    """Two orders turned out to be one sale: the other's history and names become this one's, and its id a name."""
+    """Move the other order's history and ids to this one: they are one sale. Its id becomes an id of this one."""
     names = {"account_id": order.account_id, "to_id": order.id, "from_id": other.id}
     yield Sql(
         "INSERT INTO history SELECT account_id, :to_id, at, rank, digest, recorded_at, delivery_id, member_id, said, "
@@ -459,7 +462,7 @@ def _move(order: LoadedOrder, other: LoadedOrder) -> Plan[None]:
 
 
 def _remove(order: LoadedOrder) -> Plan[None]:
-    """Nothing is said of the order any more: a delivery that was misread is now read as another order's."""
+    """Delete an order without any statement: a misread delivery now belongs to another order."""
     for table, column in (("aliases", "order_id"), ("orders", "id")):
         yield Sql(
             f"DELETE FROM {table} WHERE account_id = :account_id AND {column} = :id",

@@ -40,10 +40,9 @@ _SCOPES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilter:
-    """Which orders: every field that is set must hold. Times are microseconds, `until` is not included.
+    """Selects orders: every field that is set must match. Times are microseconds; `until` is exclusive.
 
-    `q` is what `search` is for, and `page` heeds it; no sum does. `wallet_of` is the member beyond whose own contacts and
-    deals nothing is seen.
+    `search` and `page` use `q`; sums ignore it. `wallet_of` is a member who sees only their own contacts and deals.
     """
 
     contact_id: str | None = None
@@ -59,9 +58,9 @@ class OrderFilter:
 
 
 def where_of(account_id: str, wanted: OrderFilter, *, indexed: bool = True) -> tuple[str, dict[str, Any]]:
-    """The condition that a filter means, and its values, for `orders` by its own name.
+    """Return a filter's condition, and its values, for the table `orders`.
 
-    Unless `indexed`, no index is chosen for the sake of a status, currency, origin or source: the list's own order decides.
+    Unless `indexed`, the list's own order decides the index, not a status, currency, origin or source.
     """
     clauses = ["account_id = :account_id", "value IS NOT NULL"]
     values: dict[str, Any] = {"account_id": account_id}
@@ -81,19 +80,13 @@ def where_of(account_id: str, wanted: OrderFilter, *, indexed: bool = True) -> t
 
 
 def scan_order(store: Store, wanted: OrderFilter, *, in_time: bool = False) -> str:
-    """What a sum over these orders is FROM, under the name `orders`: on SQLite by the index that leads to the fewest.
+    """What a sum over these orders is FROM, under the name `orders`: on SQLite by time, where time alone narrows them.
 
-    `in_time`: they are asked for by times beside the filter's own.
+    On SQLite that is the index that gives the fewest rows. `in_time`: the query has further conditions on time.
     """
-    if wanted.contact_id is not None:
-        return f"orders {store.by('orders_of_contact')}"
-    if wanted.deal_id is not None:
-        return f"orders {store.by('orders_of_deal')}"
-    if wanted.wallet_of is not None:
-        return "orders"  # both owners' indexes
-    if (in_time or wanted.since or wanted.until) and not any(_traits_of(wanted).values()):
-        return f"orders {store.by('orders_by_time')}"
-    return "orders"
+    timed = in_time or wanted.since or wanted.until
+    narrower = (wanted.contact_id, wanted.deal_id, wanted.wallet_of, *_traits_of(wanted).values())
+    return f"orders {store.by('orders_by_time')}" if timed and not any(narrower) else "orders"
 
 
 def _times(wanted: OrderFilter) -> tuple[list[str], dict[str, Any]]:
@@ -110,9 +103,9 @@ _TRAITS = ", ".join(TRAITS)
 
 
 def _next_run() -> str:
-    """The id of an order of the next run after that of order `c`: the nearest that differs in the last trait, or before it.
+    """Return the SQL for the first order of the next range after order `c`.
 
-    One comparison of all four at once would be the same, but SQLite seeks by the first of them only.
+    One comparison of all four columns would be the same, but SQLite seeks by the first of them only.
     """
     steps = []
     for last in reversed(range(len(TRAITS))):
@@ -140,10 +133,7 @@ SELECT {_TRAITS} FROM run JOIN orders ON account_id = :account_id AND orders.id 
 
 
 async def runs(store: Store, account_id: str, most: int, *, status: str | None = None) -> list[Row]:
-    """Every combination of status (or of this one), currency, origin and scope that the account's orders have.
-
-    At most so many.
-    """
+    """Return the combinations of status (or this one), currency, origin and scope of the account's orders; at most `most`."""
     if status is None:
         return await store.all(_RUNS.format(of=""), account_id=account_id, most=most)
     sql = _RUNS.format(of="AND o.status = :status")
@@ -151,12 +141,12 @@ async def runs(store: Store, account_id: str, most: int, *, status: str | None =
 
 
 def as_read(row: Row) -> Row:
-    """An order's row with its values as they are meant."""
+    """Return an order's row with its values decoded."""
     return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
 
 
 async def page(store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int) -> list[Row]:
-    """Orders, newest first, after the one that was ordered at this time under this id; however long it takes with `q`."""
+    """Return orders, newest first, after this key; with `q`, however long it takes."""
     if not wanted.q:
         return await _scan(store, account_id, wanted, after, limit, "*")
     found: list[str] = []
@@ -171,9 +161,9 @@ async def page(store: Store, account_id: str, wanted: OrderFilter, *, after: Key
 async def search(
     store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int
 ) -> tuple[list[Row], Key | None]:
-    """Orders whose id is `q`, then those whose title holds it, newest first; and where to go on, if there is more.
+    """Return orders with the id `q`, then those with it in their title, newest first; and the next key, if any.
 
-    Upper and lower case, and accents, make no difference in titles.
+    Case and accents in titles make no difference.
     """
     exact = await _of_id(store, account_id, replace(wanted, q=None), wanted.q or "")
     if exact and after is None:
@@ -192,10 +182,10 @@ async def search(
 async def scan(
     store: Store, account_id: str, wanted: OrderFilter, *, after: str, limit: int
 ) -> tuple[list[Row], str | None]:
-    """Orders by id, after this one, and where to go on, if there is more.
+    """Return orders by id, after this one, and where to continue, if there is more.
 
-    Whatever is written meanwhile, each order that stays is met once, because ids stay. Of so many that are looked at, those
-    are given that the filter means.
+    Whatever is written meanwhile, each order that stays is returned once, because ids stay. A bounded number of orders
+    is read, and those that match are returned.
     """
     where, values = where_of(account_id, wanted, indexed=False)
     # The plus keeps SQLite from the index of times, by which it would sort the whole range anew for each page.
@@ -222,7 +212,7 @@ async def _filter_scan(
     also: Container[str] = (),
     but: Container[str] = (),
 ) -> tuple[list[str], Key | None, bool]:
-    """The ids of the next titles that hold `q`, or that are wanted anyway; the last place looked at; whether there is more."""
+    """Return ids of orders that match `q` by title; the last key that was read; and whether there is more."""
     rows = await _scan(store, account_id, replace(wanted, q=None), after, size, _TITLES)
     sought, found = _plain(wanted.q or ""), list[str]()
     for row in rows:
@@ -235,14 +225,14 @@ async def _filter_scan(
 
 
 def _plain(text: str) -> str:
-    """Text without case and accents."""
+    """Return text without case and accents."""
     if text.isascii():
         return text.lower()
     return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
 async def _of_id(store: Store, account_id: str, wanted: OrderFilter, word: str) -> list[Row]:
-    """The orders of this id at their sources, or with it as a further name."""
+    """Return the orders with this id at their sources, or as a further id."""
     found = await store.all(
         f"SELECT id FROM orders WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND external_id = :word "
         f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word",
@@ -259,7 +249,7 @@ async def _of_id(store: Store, account_id: str, wanted: OrderFilter, word: str) 
 async def _scan(
     store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str
 ) -> list[Row]:
-    """The next orders of the filter, newest first, by the index that has them in this order."""
+    """Return the filter's next orders, newest first, by the index in that order."""
     if after is not None and wanted.until is not None and after[0] < wanted.until:
         wanted = replace(wanted, until=None)  # said already; and with two bounds an engine may begin at the wrong one
     keys: list[Row] | None = None
@@ -286,7 +276,7 @@ def _before(where: str, values: dict[str, Any], after: Key | None) -> tuple[str,
 
 
 async def _read(store: Store, account_id: str, ids: list[str]) -> list[Row]:
-    """These orders, in this order."""
+    """Return these orders, in this order."""
     if not ids:
         return []
     words, values = among("order", ids)
@@ -300,7 +290,7 @@ async def _read(store: Store, account_id: str, ids: list[str]) -> list[Row]:
 async def _of_runs(
     store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str
 ) -> list[Row] | None:
-    """Keys from the runs that match; None when there are too many runs."""
+    """Return keys from the matching ranges; None when there are too many ranges."""
     found = await runs(store, account_id, MOST_RUNS + 1, status=wanted.status)
     if len(found) > MOST_RUNS:
         return None
@@ -324,7 +314,7 @@ async def _of_runs(
 async def _of_wallet(
     store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str
 ) -> list[Row]:
-    """Keys of a rep's own orders: of the contacts that they own, and of the deals."""
+    """Return keys of a rep's own orders: those of contacts or deals they own."""
     clauses, values = ["account_id = :account_id"], {"account_id": account_id, "wallet_of": wanted.wallet_of}
     for name, given in _traits_of(wanted).items():
         if given is not None:
@@ -333,8 +323,7 @@ async def _of_wallet(
     times, bounds = _times(wanted)
     where, values = _before(" AND ".join(clauses + times), values | bounds, after)
     parts = [
-        f"SELECT * FROM (SELECT {columns} FROM orders {store.by(index)} "
-        f"WHERE {where} AND {name} = :wallet_of {_NEWEST_FIRST}) {index}"
+        f"SELECT * FROM (SELECT {columns} FROM orders WHERE {where} AND {name} = :wallet_of {_NEWEST_FIRST}) {index}"
         for name, index in _OWNERS.items()
     ]
     return await store.all(

@@ -19,11 +19,11 @@ Thing = tuple[str, str]  # account, and a contact's or a deal's id
 
 
 class SingleWriter(Exception):
-    """An owner changes: to be done again with ("people", account) held alone."""
+    """Raised when an owner changes: the plan must run again, holding ("people", account) alone."""
 
 
 async def commit(store: Store, plan: Callable[[bool], Plan[T]]) -> T:
-    """Runs a plan that is told whether it is alone; alone only when it says so by raising Alone. Raises what it raises."""
+    """Run a plan. It runs alone only if it asks for that by raising SingleWriter. Raises what it raises."""
     try:
         return await store.commit(lambda: plan(False))
     except SingleWriter:
@@ -33,7 +33,7 @@ async def commit(store: Store, plan: Callable[[bool], Plan[T]]) -> T:
 def owners(
     contacts: Collection[Thing], deals: Collection[Thing]
 ) -> Plan[tuple[dict[Thing, str | None], dict[Thing, str | None]]]:
-    """Who owns these contacts, and these deals."""
+    """Return the owners of these contacts, and of these deals."""
     of_contacts: dict[Thing, str | None] = {}
     of_deals: dict[Thing, str | None] = {}
     if contacts:
@@ -46,9 +46,9 @@ def owners(
 
 
 def copy_owners(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned: Collection[str] = ()) -> Plan[None]:
-    """Sets the owners in orders' columns, beside each its row as it was; `unowned` are contacts that nobody owns yet.
+    """Set the owners in orders' rows, given beside each row as it was. `unowned` are contacts without an owner.
 
-    An order that nothing has described is in nobody's wallet.
+    An order that nothing has described has no owner.
     """
     moved: list[Row] = []
     for columns, row in orders:
@@ -75,13 +75,13 @@ def copy_owners(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned:
 
 
 def contacts_changed(account_id: str, contact_ids: Iterable[str]) -> Plan[None]:
-    """The contacts' owners, or whose these orders are, have changed; ("people", account) is held alone."""
+    """Update the orders whose contact, or its owner, has changed. The caller holds ("people", account) alone."""
     for contact_id in contact_ids:
         yield _changed("owner_id", "contact_id", "contacts", "id", account_id, contact_id)
 
 
 def deal_changed(account_id: str, crm_id: str) -> Plan[None]:
-    """The same of a deal."""
+    """Do the same for a deal."""
     yield _changed("deal_owner_id", "deal_id", "deals", "crm_id", account_id, crm_id)
 
 

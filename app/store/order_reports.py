@@ -31,7 +31,7 @@ _LABELS = {
 
 @dataclass(slots=True)
 class Group:
-    """Orders that have something in common. `word` is what; empty: they have none of it. `sums`: a row per currency."""
+    """Holds a group of orders. `word` is what they share; empty: they have none. `sums` has one row per currency."""
 
     word: str
     sums: list[Row]
@@ -41,7 +41,7 @@ class Group:
 async def by(
     store: Store, account_id: str, wanted: OrderFilter, what: str, *, zone: tzinfo, after: str | None, limit: int
 ) -> list[Group]:
-    """The groups after this one, by their words; months begin where they do in the zone."""
+    """Return the groups after this one, in order of their words. Months begin as in the zone."""
     if what == "month":
         return await _by_month(store, account_id, wanted, zone, after, limit)
     if what == "deal":
@@ -73,7 +73,7 @@ async def _groups(store: Store, word: str, orders: str, where: str, values: dict
 
 
 async def _by_deal(store: Store, account_id: str, wanted: OrderFilter, after: str | None, limit: int) -> list[Group]:
-    """Only the deals of this page are summed up: there may be as many as there are orders."""
+    """Return sums of this page's deals only: there may be as many deals as orders."""
     where, values = counted(account_id, wanted)
     groups: list[Group] = []
     if after is None:
@@ -136,7 +136,7 @@ def _begins(month: tuple[int, int], zone: tzinfo) -> int:
 
 
 async def _label(store: Store, account_id: str, what: str, groups: Sequence[Group]) -> None:
-    """The names of what the words stand for."""
+    """Set the groups' names."""
     table, key, name = _LABELS[what]
     words, values = among("word", [group.word for group in groups])
     rows = await store.all(
@@ -149,13 +149,13 @@ async def _label(store: Store, account_id: str, what: str, groups: Sequence[Grou
 
 
 async def average(store: Store, account_id: str, wanted: OrderFilter) -> tuple[int, int]:
-    """What was paid in the filter's currency, and in how many orders."""
+    """Return what was paid in the filter's currency, and in how many orders."""
     rows = await orders.summary(store, account_id, wanted)
     return (rows[0]["gross"], rows[0]["paid_orders"]) if rows else (0, 0)
 
 
 async def buyers(store: Store, account_id: str, wanted: OrderFilter, *, after: str, limit: int) -> list[Row]:
-    """Contacts that paid for something in the filter's currency, by id, after this one: what `SUMS` says of each."""
+    """Return contacts that paid in the filter's currency, by id, after this one, with `SUMS` for each."""
     where, values = counted(account_id, wanted)
     where += f" AND {BOUGHT} AND contact_id > :after"
     if wanted.wallet_of is not None:  # an order on a rep's deal is in the wallet; somebody else's contact is not

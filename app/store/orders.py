@@ -29,7 +29,7 @@ __all__ = [
 
 
 async def find(store: Store, account_id: str, order_id: str, *, wallet_of: str | None = None) -> Row | None:
-    """One order; one that was merged into another answers as that one."""
+    """Return one order. An order that was merged gives the one it was merged into."""
     where, values = where_of(account_id, OrderFilter(wallet_of=wallet_of))
     for _ in range(2):
         row = await store.one(f"SELECT * FROM orders WHERE {where} AND id = :id", id=order_id, **values)
@@ -46,7 +46,7 @@ async def find(store: Store, account_id: str, order_id: str, *, wallet_of: str |
 
 
 async def these(store: Store, account_id: str, ids: Sequence[str]) -> dict[str, Row]:
-    """Those of these orders that are there, by the id that was asked for; one that was merged answers as `find` says."""
+    """Return those of these orders that exist, by the id that was asked for; merged ones as in `find`."""
     clause, values = among("order", ids)
     rows = await store.all(
         f"SELECT * FROM orders WHERE account_id = :account_id AND value IS NOT NULL AND id {clause}",
@@ -60,7 +60,7 @@ async def these(store: Store, account_id: str, ids: Sequence[str]) -> dict[str, 
 
 
 async def history(store: Store, account_id: str, order_id: str) -> list[Row]:
-    """What was said of an order, in the order in which it is folded."""
+    """Return an order's history, in the order in which it is folded."""
     rows = await store.all(
         "SELECT at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
         "WHERE account_id = :account_id AND order_id = :id "
@@ -75,7 +75,7 @@ _OPEN = "status IN ('pending', 'overdue')"
 
 
 def _sum(name: str, value: str, when: str) -> str:
-    """A sum in two parts: the whole of it could be more than 64 bits hold, and a stranger decides the summands."""
+    """Return a sum in two parts: its total may exceed 64 bits, and senders decide the summands."""
     parts = ((f"{name}_high", f"{value} / 1000000"), (f"{name}_low", f"{value} % 1000000"))
     return ", ".join(f"CAST(sum(CASE WHEN {when} THEN {part} ELSE 0 END) AS BIGINT) AS {word}" for word, part in parts)
 
@@ -91,19 +91,19 @@ SUMS = (
 
 
 def summed(row: Row) -> Row:
-    """A row of `SUMS` with its sums put together: gross, refunded, open, in minor units."""
+    """Return a row of `SUMS` with its sums put together: gross, refunded, open, in minor units."""
     parts = {name: row[f"{name}_high"] * 1_000_000 + row[f"{name}_low"] for name in ("gross", "refunded", "open")}
     return {name: value for name, value in row.items() if not name.endswith(("_high", "_low"))} | parts
 
 
 def counted(account_id: str, wanted: OrderFilter) -> tuple[str, dict[str, Any]]:
-    """The condition on orders that stand in sums, and its values: those of the filter, without test orders."""
+    """Return the condition for orders that count in sums, and its values: the filter's, without test orders."""
     where, values = where_of(account_id, wanted)
     return f"{where} AND test = :test", {**values, "test": False}
 
 
 async def summary(store: Store, account_id: str, wanted: OrderFilter) -> list[Row]:
-    """Per currency, computed from the orders; test orders stand in no sum."""
+    """Return totals per currency, computed from the orders, without test orders."""
     where, values = counted(account_id, wanted)
     rows = await store.all(
         f"SELECT currency, {SUMS} FROM {scan_order(store, wanted)} WHERE {where} GROUP BY currency ORDER BY currency",

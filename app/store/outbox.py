@@ -32,7 +32,7 @@ Wanting = dict[str, list[tuple[str, Collection[str]]]]  # by account: subscripti
 
 
 class Event(StrEnum):
-    """The types of events; the words are those that receivers are told."""
+    """Names the types of events, as receivers get them."""
 
     ORDER_CREATED = "order.created"
     ORDER_UPDATED = "order.updated"
@@ -42,7 +42,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderChange:
-    """An order as it was shown before a transaction and is after it; None: it was, or is, not there.
+    """Holds an order as it was shown before a transaction and after it; None if it did not, or does not, exist.
 
     `replaces` are the ids of orders that turned out to be the same sale.
     """
@@ -55,7 +55,7 @@ class OrderChange:
 
     @property
     def differs(self) -> bool:
-        """Whether anybody who looks at the order sees another than before."""
+        """Return whether the order looks different from outside."""
         before, after = self.before, self.after
         if before is None or after is None:
             return before is not after
@@ -66,7 +66,7 @@ class OrderChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HappenedEvent:
-    """Something to be told. `detail`: `old_status` and `new_status`; `replaces`; `merged`, each where the event has it."""
+    """Holds an event to publish. `detail` may have `old_status` and `new_status`, `replaces`, `merged`."""
 
     account_id: str
     event: Event
@@ -76,10 +76,12 @@ class HappenedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnded:
-    """How one attempt ended. `row` is the claimed event; times are microseconds. Without a `reason` it was taken.
+    """Holds the result of one attempt. `row` is the claimed event; times are microseconds.
 
-    `next_at` is when it is tried again; `rests_until` when the subscription may be told of anything at all. `off`: the
-    receiver wants nothing any more. `back`: it takes events again, after it took none for long.
+    Without `reason` it was accepted.
+
+    `next_at` is when it is tried again; `rests_until` is when the subscription may be sent anything. `off`: the
+    receiver wants nothing any more. `back`: it accepts events again, after a long time.
     """
 
     row: Row
@@ -97,7 +99,10 @@ class AttemptEnded:
 
 
 def publish_orders(account_ids: Iterable[str], changes: Iterable[OrderChange]) -> Plan[None]:
-    """Part of a plan: events for what orders of these accounts have become. `changes` are looked at if anybody wants them."""
+    """Publish events for what orders of these accounts became, as part of a plan.
+
+    `changes` is read only if somebody subscribed.
+    """
     wanting = yield from _wanting(account_ids)
     if not wanting:
         return
@@ -118,12 +123,12 @@ def publish_orders(account_ids: Iterable[str], changes: Iterable[OrderChange]) -
 
 
 def publish(happened: Sequence[HappenedEvent]) -> Plan[None]:
-    """Part of a plan: puts events in for every subscription that wants them."""
+    """Insert events for every subscription that wants them, as part of a plan."""
     yield from _put(happened, (yield from _wanting(one.account_id for one in happened)))
 
 
 def _wanting(account_ids: Iterable[str]) -> Plan[Wanting]:
-    """Who wants what, by account. Where nobody does, this look-up is all that telling costs."""
+    """Return who wants what, by account. If nobody does, this look-up is the only cost."""
     wanting: Wanting = {}
     for row in (yield _WANTED.many(sorted({(account_id,) for account_id in account_ids}))):
         if row["enabled"]:
@@ -157,7 +162,7 @@ _ENABLED = (
 
 
 async def standing(store: Store, present: int) -> list[Row]:
-    """The subscriptions that may be told of something now, and whether anything is `due`.
+    """Return the subscriptions that may be sent something now, and whether anything is `due`.
 
     Each row: account_id, id, url, failures, failing_since, due.
     """
@@ -174,10 +179,10 @@ def turn(
     at_once: int,
     tired: int,
 ) -> Plan[list[Row]]:
-    """Writes down how attempts ended, and claims what is due until that time: in one transaction, since each costs a sync.
+    """Record how attempts ended, and claim what is due until that time, in one transaction: each costs a sync.
 
     Of a subscription at most `at_once` are claimed over all processes, and one by one once it has failed `tired` times.
-    Each row given: the event's, with `url`, `failures` and `failing_since` of its subscription.
+    Each row returned is the event's, with `url`, `failures` and `failing_since` of its subscription.
     """
     yield LEASE.turn
     yield from settle(ended)
@@ -201,7 +206,7 @@ def turn(
 
 
 def settle(ended: Sequence[AttemptEnded]) -> Plan[None]:
-    """Part of a plan: what came of attempts, in the order in which they ended."""
+    """Record the results of attempts, in the order in which they ended, as part of a plan."""
     attempts: list[tuple[Any, ...]] = []
     for one in ended:
         key = _key(one.row)
@@ -223,7 +228,7 @@ def settle(ended: Sequence[AttemptEnded]) -> Plan[None]:
 
 
 def _mark(one: AttemptEnded) -> Plan[bool]:
-    """How the subscription stands after this; False when there is none any more."""
+    """Update the subscription's state. Returns False if it no longer exists."""
     names = {"account_id": one.row["account_id"], "id": one.row["subscription_id"], "at": one.at}
     where = "WHERE account_id = :account_id AND id = :id"
     found: list[Row]
@@ -251,7 +256,7 @@ def _mark(one: AttemptEnded) -> Plan[bool]:
 
 
 def hurry(account_id: str, subscription_id: str) -> Sql:
-    """For a plan: what was tried in vain, and waits, is tried again at once."""
+    """Return the statement that makes failed events due at once."""
     return Sql(
         "UPDATE outbox SET next_at = :present WHERE account_id = :account_id AND subscription_id = :id AND next_at > :present",
         account_id=account_id, id=subscription_id, present=now(),
@@ -278,7 +283,9 @@ def _order_of(row: Row) -> str | None:
 
 
 async def clear(store: Store, present: int) -> bool:
-    """Gives up the next few of what is too old, and drops the next few that nobody wants any more; whether that was all.
+    """Give up the next few events that are too old, and drop the next few that nobody wants.
+
+    Returns whether that was all.
 
     Raises Unavailable.
     """
@@ -321,7 +328,7 @@ async def clear(store: Store, present: int) -> bool:
 
 
 async def waiting_everywhere(store: Store) -> Row:
-    """How many events wait, when the oldest of them happened, and how many subscriptions fail."""
+    """Return how many events wait, when the oldest happened, and how many subscriptions are failing."""
     row = await store.one(
         "SELECT (SELECT count(*) FROM outbox) AS events, (SELECT min(occurred_at) FROM outbox) AS oldest_event_at, "
         "(SELECT count(*) FROM subscriptions WHERE enabled AND failing_since IS NOT NULL) AS failing"

@@ -20,7 +20,7 @@ _OUTCOMES = ("ignored", "unreadable", "unfetched", "fetching", "held", "unchange
 
 
 def pattern(words: Iterable[Word]) -> "re.Pattern[bytes] | None":
-    """What matches these e-mails, phones and documents in a body in lower case, as people and shops write them."""
+    """Return a pattern for these e-mails, phones and documents in a lower-case body, as people and shops write them."""
     found = [one for kind, value in sorted(words) if (one := _written(kind, value))]
     return re.compile("|".join(found).encode()) if found else None
 
@@ -47,7 +47,7 @@ def _apart(digits: str, *, last: bool = False) -> str:
 
 
 async def named_in(store: Store, account_id: str, words: set[Word], source_id: str | None = None) -> Mentions:
-    """Where these identities stand in the history of orders and in deliveries; of one source, or of all."""
+    """Return where these identities are in orders' histories and in deliveries, of one source or of all."""
     traces = Mentions()
     looked_for = pattern(words)
     if looked_for is not None:
@@ -101,7 +101,7 @@ async def _bodies(
 
 
 async def waiting(store: Store, account_id: str, words: Iterable[Word], source_id: str | None = None) -> set[str]:
-    """Held deliveries that wait for somebody with one of these identities."""
+    """Return deliveries on hold for somebody with one of these identities."""
     mine = "AND d.source_id = :source_id " if source_id else ""
     found: set[str] = set()
     for kind, value in words:
@@ -115,7 +115,7 @@ async def waiting(store: Store, account_id: str, words: Iterable[Word], source_i
 
 
 async def requests_about(store: Store, account_id: str, delivery_ids: Iterable[str]) -> list[Row]:
-    """The privacy requests among these deliveries."""
+    """Return the privacy requests among these deliveries."""
     clause, values = among("id", sorted(delivery_ids))
     return await store.all(
         f"SELECT * FROM privacy_requests WHERE account_id = :account_id AND id {clause} ORDER BY id",
@@ -124,7 +124,7 @@ async def requests_about(store: Store, account_id: str, delivery_ids: Iterable[s
 
 
 async def orders_named(store: Store, account_id: str, source_id: str, names: Iterable[str]) -> list[str]:
-    """The ids of a source's orders that are called so."""
+    """Return the ids of a source's orders with these names."""
     clause, values = among("name", sorted(set(names)))
     rows = await store.all(
         f"SELECT id FROM orders WHERE account_id = :account_id AND scope = :scope AND external_id {clause} "
@@ -135,7 +135,7 @@ async def orders_named(store: Store, account_id: str, source_id: str, names: Ite
 
 
 async def merges_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
-    """The contact's row and those of everybody who was merged into it, at any remove; each with the merge's time."""
+    """Return the rows of the contact and of everybody merged into it, directly or not, each with the merge's time."""
     found: list[Row] = []
     waiting_ids = [contact_id]
     for one in waiting_ids:
@@ -150,7 +150,7 @@ async def merges_of(store: Store, account_id: str, contact_id: str) -> list[Row]
 
 
 async def deals_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
-    """The contact's deals."""
+    """Return the contact's deals."""
     return await store.all(
         "SELECT * FROM deals WHERE account_id = :account_id AND contact_id = :id ORDER BY crm_id",
         account_id=account_id, id=contact_id,
@@ -158,7 +158,7 @@ async def deals_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
 
 
 async def histories(store: Store, account_id: str, order_ids: Iterable[str]) -> dict[str, list[Row]]:
-    """What was said of these orders, each in the order in which it is folded."""
+    """Return the histories of these orders, each in the order in which it is folded."""
     clause, values = among("id", list(order_ids))
     rows = await store.all(
         "SELECT order_id, at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
@@ -173,7 +173,7 @@ async def histories(store: Store, account_id: str, order_ids: Iterable[str]) -> 
 
 
 async def deliveries_whole(store: Store, account_id: str, ids: Iterable[str]) -> list[tuple[Row, bytes | None]]:
-    """These deliveries as the log has them, each with what is kept of its bytes."""
+    """Return these deliveries' log rows, each with its stored bytes."""
     clause, values = among("id", list(ids))
     rows = await store.all(
         f"SELECT * FROM deliveries WHERE account_id = :account_id AND id {clause} ORDER BY id",
@@ -192,7 +192,7 @@ _PROOF = Insert("proofs")
 
 
 async def page(store: Store, account_id: str, *, after: str | None, limit: int) -> list[Row]:
-    """The account's privacy requests, newest first, after (that is: older than) this id."""
+    """Return the account's privacy requests, newest first, before this id."""
     older = "" if after is None else "AND id < :after "
     return await store.all(
         f"SELECT * FROM privacy_requests WHERE account_id = :account_id {older}ORDER BY id DESC LIMIT :limit",
@@ -201,7 +201,7 @@ async def page(store: Store, account_id: str, *, after: str | None, limit: int) 
 
 
 async def find(store: Store, account_id: str, request_id: str) -> Row | None:
-    """One privacy request; its id is that of the delivery that brought it."""
+    """Return one privacy request. Its id is that of its delivery."""
     return await store.one(
         "SELECT * FROM privacy_requests WHERE account_id = :account_id AND id = :id",
         account_id=account_id, id=request_id,
@@ -209,7 +209,7 @@ async def find(store: Store, account_id: str, request_id: str) -> Row | None:
 
 
 async def proofs(store: Store, account_id: str, *, after: str | None, limit: int) -> list[Row]:
-    """The account's proofs, newest first, after (that is: older than) this id."""
+    """Return the account's proofs, newest first, before this id."""
     older = "" if after is None else "AND id < :after "
     rows = await store.all(
         f"SELECT * FROM proofs WHERE account_id = :account_id {older}ORDER BY id DESC LIMIT :limit",
@@ -219,12 +219,12 @@ async def proofs(store: Store, account_id: str, *, after: str | None, limit: int
 
 
 def serialize(row: Row) -> Row:
-    """A proof with its counts opened."""
+    """Return a proof with its counts decoded."""
     return {**row, "counts": json.loads(row["counts"])}
 
 
 async def proofs_of(store: Store, account_id: str, word: Word) -> list[Row]:
-    """The proofs of the erasures that this identity fell under; it is looked for by its hash."""
+    """Return the proofs of erasures that included this identity, found by its hash."""
     salt = await store.one("SELECT salt FROM salts WHERE account_id = :account_id", account_id=account_id)
     if salt is None:
         return []
@@ -237,7 +237,7 @@ async def proofs_of(store: Store, account_id: str, word: Word) -> list[Row]:
 
 
 async def handed_over(store: Store, proof: Row) -> None:
-    """That what is held on somebody was handed over; a privacy request that asked for it is done."""
+    """Record that a person's data was exported. A privacy request that asked for it is done."""
 
     def plan() -> Plan[None]:
         yield _PROOF.many([tuple(proof.values())])
@@ -251,7 +251,7 @@ async def handed_over(store: Store, proof: Row) -> None:
 
 
 async def proof_of_request(store: Store, account_id: str, request_id: str) -> Row | None:
-    """The proof that a privacy request was carried out, if it was."""
+    """Return the proof that a privacy request was carried out, if it was."""
     row = await store.one(
         "SELECT * FROM proofs WHERE account_id = :account_id AND request_id = :id ORDER BY id LIMIT 1",
         account_id=account_id, id=request_id,

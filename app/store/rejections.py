@@ -15,7 +15,7 @@ _SAVE = Insert("refusals", on_conflict="replace")
 
 @dataclass(slots=True)
 class Rejection:
-    """So many deliveries refused for one reason, since the last time this was written."""
+    """Holds how many deliveries were rejected for one reason since the last write."""
 
     account_id: str
     source_id: str
@@ -28,12 +28,12 @@ class Rejection:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What the counter is kept under."""
+        """Return the counter's key."""
         return self.account_id, self.source_id, self.outcome, self.reason
 
 
 async def add(store: Store, refusals: Sequence[Rejection]) -> None:
-    """Adds these counts; of the samples the newest are kept."""
+    """Add these counts. The newest samples are kept."""
 
     def plan() -> Plan[None]:
         yield AdvisoryLock([("refusal", *refusal.key) for refusal in refusals])
@@ -58,7 +58,7 @@ async def add(store: Store, refusals: Sequence[Rejection]) -> None:
 
 
 async def of_sources(store: Store, account_id: str, source_id: str | None = None) -> list[Row]:
-    """The counters of one source, or of all of the account's."""
+    """Return the counters of one source, or of all of the account's."""
     where = "account_id = :account_id" + (" AND source_id = :source_id" if source_id else "")
     values = {"account_id": account_id} | ({"source_id": source_id} if source_id else {})
     rows = await store.all(f"SELECT * FROM refusals WHERE {where} ORDER BY last_at DESC", **values)

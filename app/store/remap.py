@@ -46,7 +46,7 @@ TOLD = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 
 
 class MoreLocksNeeded(Exception):
-    """More hangs together than was locked: to be done again with these names locked as well."""
+    """Raised when more orders belong together than were locked: repeat with these names locked as well."""
 
     def __init__(self, names: frozenset[LockName]) -> None:
         super().__init__("more names are to be locked")
@@ -55,7 +55,7 @@ class MoreLocksNeeded(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemapResult:
-    """What became, or would become, of a batch. Orders as rows, before and after; None: not there."""
+    """Holds the result, or the would-be result, of a batch. Orders as rows, before and after; None: does not exist."""
 
     orders: list[tuple[str, Row | None, Row | None]]
     deliveries: dict[str, tuple[Record, Receipt]]
@@ -66,9 +66,9 @@ class RemapResult:
 
 
 def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
-    """Which deliveries of one source say something else than is recorded, and what each has to do with: a plan that reads.
+    """Return which deliveries of one source differ from their record, and what each concerns. A plan that only reads.
 
-    Each record comes with its log row; the answer has the orders' ids and names (as tokens) by the delivery's id.
+    Each record comes with its log row. The result has the orders' ids and names (as tokens) by delivery id.
     """
     records = [rec for rec, _ in batch]
     told: dict[str, list[Row]] = {rec.delivery_id: [] for rec in records}
@@ -160,14 +160,14 @@ def _identities(said: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def link(account_id: str, job_id: str, found: Mapping[str, set[str]]) -> Plan[None]:
-    """Part of a plan: notes what these deliveries have to do with."""
+    """Record what these deliveries concern, as part of a plan."""
     rows = [(account_id, job_id, token, delivery) for delivery, tokens in found.items() for token in sorted(tokens)]
     if rows:
         yield _LINK.many(rows)
 
 
 def unlink(account_id: str, job_id: str, delivery_ids: Sequence[str]) -> Plan[None]:
-    """Part of a plan: these deliveries are done with."""
+    """Mark these deliveries as done, as part of a plan."""
     for delivery_id in delivery_ids:
         yield Sql(
             "DELETE FROM remap_links WHERE account_id = :account_id AND job_id = :job_id AND delivery_id = :id",
@@ -176,9 +176,9 @@ def unlink(account_id: str, job_id: str, delivery_ids: Sequence[str]) -> Plan[No
 
 
 def together(account_id: str, job_id: str, *, seeds: int, enough: int, most: int) -> Plan[list[str]]:
-    """The next deliveries to be told anew, with all that have to do with the same orders: a plan that reads.
+    """Return the next deliveries to apply, with all others of the same orders. A plan that only reads.
 
-    No further one is begun with once there are `enough`, and none is followed beyond `most`. Empty: none is left.
+    No further group is begun once there are `enough`, and none is followed beyond `most`. Empty: none is left.
     """
     rows: list[Row] = yield Sql(
         "SELECT DISTINCT delivery_id FROM remap_links WHERE account_id = :account_id AND job_id = :job_id "
@@ -209,9 +209,9 @@ def together(account_id: str, job_id: str, *, seeds: int, enough: int, most: int
 def apply_again(
     batch: Sequence[Record], rows: Mapping[str, Row], locked: frozenset[LockName], *, for_real: bool
 ) -> Plan[RemapResult]:
-    """What deliveries of one source say now takes the place of what they said. `rows` are their log rows.
+    """Replace what deliveries of one source said with what they say now. `rows` are their log rows.
 
-    Without `for_real` it is a plan that reads. Raises Wider when more names than `locked` hang together with them.
+    Without `for_real` the plan only reads. Raises MoreLocksNeeded.
     """
     # A plan may be run again from its start: what it adds to a record must not stay.
     batch = sorted(
@@ -273,7 +273,7 @@ def apply_again(
 
 
 def _words(rec: Record, said: Statement) -> list[tuple[str, str]]:
-    """What a person who was erased would be known by."""
+    """Return what an erased person would be known by."""
     return [*_identities(said.said), *order_words(rec.source_id, said.names)]
 
 
@@ -300,7 +300,10 @@ def _became(
     contacts: IdentityRetraction,
     ends: Mapping[str, Ended],
 ) -> RemapResult:
-    """Orders before and after, and how each delivery ended. That an order is told anew does not unsay who created it."""
+    """Return orders before and after, and each delivery's outcome.
+
+    A delivery that created an order keeps that outcome.
+    """
     living = {id(order) for order in aggregates.orders()}
     orders = [
         (
@@ -345,7 +348,7 @@ def _became(
 
 
 def _described(row: Row | None) -> Row | None:
-    """The order, unless nothing has described it: then it is shown nowhere."""
+    """Return the order if anything has described it; else it is not shown."""
     if row is None or row["value"] is None:
         return None
     return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
@@ -358,7 +361,7 @@ def _alike(before: Row | None, after: Row | None) -> bool:
 
 
 def _name_orders(account_id: str, delivery_ids: Sequence[str]) -> Plan[None]:
-    """The log names the orders of a delivery; of these, some are others now."""
+    """Update the orders that the log names for these deliveries."""
     for delivery_id in delivery_ids:
         rows: list[Row] = yield Sql(
             "SELECT DISTINCT h.order_id FROM history h JOIN orders o ON o.account_id = h.account_id AND o.id = h.order_id "

@@ -27,7 +27,7 @@ _PEOPLE = Lookup("contacts", ("id", "crm_id", "name", "merged_into", "by_webhook
 
 @dataclass(slots=True)
 class DoubtedContact:
-    """A contact whose orders say something else of it now."""
+    """Holds a contact whose orders say something else about it now."""
 
     row: Row
     known: set[Identity] = field(default_factory=set)
@@ -36,7 +36,7 @@ class DoubtedContact:
 
 
 class IdentityRetraction(ContactResolution):
-    """The contacts that a remap meets."""
+    """Resolves the contacts of a remap."""
 
     def __init__(self, aggregates: Regrouping) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class IdentityRetraction(ContactResolution):
         self._doubted: dict[str, DoubtedContact] = {}
 
     def retract(self, batch: Iterable[Record]) -> Plan[None]:
-        """Lets go of what only the orders told that now say something else. After the aggregates was taken apart."""
+        """Retract identities that only the changed orders gave. Called after the orders were taken apart."""
         says: dict[int, set[Identity]] = {}
         for rec in batch:
             for said in rec.statements:
@@ -99,7 +99,7 @@ class IdentityRetraction(ContactResolution):
                 self._by_identity.pop((self._account, kind, value), None)
 
     def _keep(self, changed: list[tuple[OrderBefore, set[Identity]]], unchanged: dict[str, set[Identity]]) -> None:
-        """A contact that nobody else has stays that of the oldest of its orders, which nobody else is known to be."""
+        """Keep a contact without other evidence as that of the oldest of its orders, if nobody else matches."""
         for was, identities in changed:
             contact_id = _contact(was)
             doubted = self._doubted.get(contact_id)
@@ -112,7 +112,7 @@ class IdentityRetraction(ContactResolution):
                 self.teach(self._account, contact_id, wanted, self._source)
 
     def forget(self) -> Plan[None]:
-        """Takes away what is not known any more, before `save` writes what is."""
+        """Delete what is no longer known, before `save` writes what is."""
         for contact_id, doubted in self._doubted.items():
             for kind, value in sorted(doubted.doubtful):
                 key = (self._account, kind, value)
@@ -125,7 +125,10 @@ class IdentityRetraction(ContactResolution):
                 )  # fmt: skip
 
     def tidy(self) -> Plan[None]:
-        """Contacts that were made for nobody go; a name that only the misreading gave is corrected. After all is saved."""
+        """Delete contacts without a reason, and correct names that only the misreading gave.
+
+        Called after everything is saved.
+        """
         for contact_id in sorted({_contact(was) for was in self._ledger.was if _contact(was)}):
             orders = [one for one in self._ledger.orders() if one.heard and one.columns["contact_id"] == contact_id]
             if orders:

@@ -22,7 +22,7 @@ _NAMES_OF = Lookup("aliases", ("scope", "name", "order_id"), by=("account_id", "
 
 @dataclass(slots=True)
 class OrderBefore:
-    """An order as it stood before."""
+    """Holds an order as it was before."""
 
     order: LoadedOrder
     folded: Folded
@@ -31,7 +31,7 @@ class OrderBefore:
 
 
 class _SaleGroups:
-    """Names that belong to one sale, joined as they are found together."""
+    """Groups ids that belong to one sale, joined as they are found together."""
 
     def __init__(self) -> None:
         self._of: dict[str, str] = {}
@@ -42,7 +42,7 @@ class _SaleGroups:
             self._of[self.of(name)] = first
 
     def of(self, name: str) -> str:
-        """What all names of one sale have in common."""
+        """Return the representative of a sale's ids."""
         way = []
         above = self._of.setdefault(name, name)
         while above != name:
@@ -56,7 +56,7 @@ class _SaleGroups:
         return name in self._of
 
     def all(self) -> dict[str, list[str]]:
-        """The names of every sale."""
+        """Return the ids of every sale."""
         found: dict[str, list[str]] = {}
         for name in list(self._of):
             found.setdefault(self.of(name), []).append(name)
@@ -64,7 +64,7 @@ class _SaleGroups:
 
 
 class Regrouping(OrderAggregates):
-    """The open orders of one source while a remap's transaction works on them."""
+    """Holds one source's orders while a remap's transaction works on them."""
 
     def __init__(self, account_id: str, scope: str) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Regrouping(OrderAggregates):
         self.was: list[OrderBefore] = []
 
     def names(self) -> Plan[set[str]]:
-        """Every name of every open order. Only when all of them were loaded is the aggregates whole."""
+        """Return every id of every loaded order. The set is complete only when all of them were loaded."""
         found = {order.columns["external_id"] for order in self._by_id.values()}
         if self._by_id:
             rows: list[Row] = yield _NAMES_OF.many(sorted(self._by_id))
@@ -80,7 +80,7 @@ class Regrouping(OrderAggregates):
         return found
 
     def take_apart(self, batch: Sequence[Record]) -> None:
-        """Forgets names and what deliveries said; sorts what stays, and what the batch says, into sales; gives each its order."""
+        """Forget ids and statements, group what stays and the batch into sales, and give each sale its order."""
         again = {rec.delivery_id for rec in batch}
         for order in sorted(self._by_id.values(), key=lambda one: one.id):
             folded = fold(heard.entry for heard in order.heard.values())
@@ -114,7 +114,7 @@ class Regrouping(OrderAggregates):
     def _claim(
         self, sales: _SaleGroups, staying: list[tuple[OrderBefore, EntryKey, HistoryEntry]], batch: Sequence[Record]
     ) -> None:
-        """Each order goes on as the sale that most of it belongs to; several that are one sale become the oldest of them."""
+        """Give each sale the order that most of it comes from. Several orders of one sale become the oldest of them."""
         stays: dict[str, Counter[str]] = {was.order.id: Counter() for was in self.was}
         follows: dict[str, Counter[str]] = {was.order.id: Counter() for was in self.was}
         for was, _, heard in staying:
@@ -142,7 +142,7 @@ class Regrouping(OrderAggregates):
                     self._by_name[self.account_id, self.scope, name] = order
 
     def finish(self, like: Record, contacts: ContactResolution) -> None:
-        """Folds every order, and finds out what of the histories stays where it is."""
+        """Fold every order, and find which history entries stay where they are."""
         for was in self.was:
             for key, heard in was.entries.items():
                 now = was.home.heard.get(key)
@@ -157,7 +157,7 @@ class Regrouping(OrderAggregates):
             order.names = {name for heard in order.heard.values() for name in _names(heard)}
 
     def clear(self) -> Plan[None]:
-        """Takes away what is not where it was, before `save` writes the rest."""
+        """Delete what is no longer where it was, before `save` writes the rest."""
         for was in self.was:
             for key, heard in was.entries.items():
                 if was.home.heard.get(key) is not heard:
@@ -187,19 +187,19 @@ class Regrouping(OrderAggregates):
                 )  # fmt: skip
 
     def known(self, name: str) -> LoadedOrder | None:
-        """The order that goes on under this name, if there is one."""
+        """Return the order with this id, or None."""
         return self._by_name.get((self.account_id, self.scope, name))
 
     def order_of(self, name: str) -> LoadedOrder:
-        """The order that this name belongs to now. Raises KeyError."""
+        """Return the order that this id belongs to now. Raises KeyError."""
         return self._by_name[self.account_id, self.scope, name]
 
     def orders(self) -> list[LoadedOrder]:
-        """The orders as they are now."""
+        """Return the orders as they are now."""
         return sorted(self._by_id.values(), key=lambda one: one.id)
 
     def moved(self) -> set[str]:
-        """Deliveries, not among those told anew, whose words belong to another order now."""
+        """Return deliveries outside the batch whose statements belong to another order now."""
         return {
             heard.delivery_id
             for was in self.was

@@ -63,19 +63,19 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class PruneStep:
-    """What one step took, and where the next begins; None when nothing is left."""
+    """Holds what one step deleted, and where the next begins; None when nothing is left."""
 
     taken: int
     after: Any | None
 
 
 def due(retention: Mapping[str, str], present: int) -> dict[str, int]:
-    """Of each class that has an age, the time before which it is too old, in microseconds."""
+    """Return the time, in microseconds, before which each class with an age is too old."""
     return {name: present - int(retention[name].removesuffix("d")) * DAY for name in CLASSES if name in retention}
 
 
 async def count(store: Store, account_id: str, name: str, before: int) -> int:
-    """How much of a class is too old. Raises Unavailable."""
+    """Return how much of a class is too old. Raises Unavailable."""
     if name == "refusals":
         return sum(len(old) for _, old in await _old_samples(store, account_id, before))
     if name in ORDERS:
@@ -98,7 +98,7 @@ async def count(store: Store, account_id: str, name: str, before: int) -> int:
 
 
 async def step(store: Store, account_id: str, name: str, before: int, after: Any | None) -> PruneStep:
-    """Takes the next few of a class; the first step begins with `after` None. Raises Unavailable."""
+    """Delete the next few of a class. The first step begins with `after` None. Raises Unavailable."""
     if name == "bodies":
         return await _bodies(store, account_id, before, after or "")
     if name == "deliveries":
@@ -161,7 +161,7 @@ async def _deliveries(store: Store, account_id: str, before: int, after: str) ->
 
 
 async def _attempts(store: Store, account_id: str, before: int, after: str) -> PruneStep:
-    """When no delivery is left that is too old: the next step begins where this one did."""
+    """Delete attempts once no delivery is too old. The next step begins where this one did."""
     rows = await store.all(
         f"SELECT t.subscription_id, t.id {_ATTEMPT} LIMIT {STEP}", account_id=account_id, before=first_id("att", before)
     )
@@ -190,7 +190,7 @@ async def _old_samples(store: Store, account_id: str, before: int) -> list[tuple
 
 
 async def _refusals(store: Store, account_id: str, before: int) -> PruneStep:
-    """Samples go, the counters stay: few rows, all at once."""
+    """Delete samples of rejected deliveries, all at once: they are few. The counters stay."""
     old = await _old_samples(store, account_id, before)
     if not old:
         return PruneStep(0, None)
@@ -213,13 +213,13 @@ async def _refusals(store: Store, account_id: str, before: int) -> PruneStep:
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    """How far the orders of a class are walked through: one run of the index after the other, the oldest first."""
+    """Holds the progress through the orders of a class: one range of the index after the other, oldest first."""
 
     runs: tuple[tuple[str, dict[str, Any]], ...]  # conditions and their values
     place: tuple[int, str] | None = None  # ordered_at and id, within the first of `runs`
 
     def beyond(self, rows: Sequence[Row]) -> "_Scan | None":
-        """The rest, once these are dealt with."""
+        """Return the rest, once these are done."""
         if len(rows) == ORDERS_STEP:
             return _Scan(self.runs, (rows[-1]["ordered_at"], rows[-1]["id"]))
         return _Scan(self.runs[1:]) if len(self.runs) > 1 else None
@@ -254,7 +254,7 @@ async def _orders(store: Store, account_id: str, name: str, before: int, walk: _
 
 
 async def _names(store: Store, account_id: str, rows: Sequence[Row]) -> set[tuple[str, str, str]]:
-    """Every name (order's id, scope, name) of these orders."""
+    """Return every id (order's id, scope, name) of these orders."""
     words, values = among("order", [row["id"] for row in rows])
     aliases = await store.all(
         f"SELECT order_id, scope, name FROM aliases WHERE account_id = :account_id AND order_id {words}",
@@ -307,9 +307,10 @@ def _take_orders(
 
 
 async def turn(store: Store, present: int, every: int) -> bool:
-    """Whether it is this process's turn to prune: then nobody else's for `every` microseconds. Raises Unavailable.
+    """Return whether it is this process's turn to prune; then it is nobody else's for `every` microseconds.
 
-    The first turn comes when there has been a retention for that long: an age set by mistake can be taken back.
+    The first turn comes once there has been a retention for that long, so a mistake can be corrected. Raises
+    Unavailable.
     """
     if await store.one("SELECT 1 AS one FROM accounts WHERE retention <> '{}' LIMIT 1") is None:
         return False
@@ -326,7 +327,7 @@ async def turn(store: Store, present: int, every: int) -> bool:
 
 
 async def postpone(store: Store) -> None:
-    """An age has changed: nothing is pruned by itself before a whole turn has passed. Raises Unavailable."""
+    """Delay automatic pruning by a whole turn, because an age has changed. Raises Unavailable."""
 
     def plan() -> Plan[None]:
         yield Sql("DELETE FROM marks WHERE name = :name", name=MARK)

@@ -33,7 +33,7 @@ async def add(
     sealed_key: str | None,
     sealed_secret: str | None,
 ) -> str:
-    """A new source with its first secret; gives its id."""
+    """Add a source with its first secret. Returns its id."""
     source_id = new_id("src")
 
     def plan() -> Plan[None]:
@@ -49,7 +49,7 @@ async def add(
 
 
 async def for_door(store: Store, source_id: str) -> tuple[Row, list[Row]] | None:
-    """A source with its account's settings, and its secrets that are not revoked; whoever's it is."""
+    """Return a source of any account, with the account's settings and the secrets that are not revoked."""
     row = await store.one(_FOR_DOOR, id=source_id)
     if row is None:
         return None
@@ -62,7 +62,7 @@ async def for_door(store: Store, source_id: str) -> tuple[Row, list[Row]] | None
 
 
 async def find(store: Store, account_id: str, source_id: str) -> Row | None:
-    """One source of the account."""
+    """Return one source of the account."""
     row = await store.one(
         "SELECT * FROM sources WHERE account_id = :account_id AND id = :id AND deleted_at IS NULL",
         account_id=account_id, id=source_id,
@@ -71,13 +71,13 @@ async def find(store: Store, account_id: str, source_id: str) -> Row | None:
 
 
 async def account_of(store: Store, source_id: str) -> str | None:
-    """Whose source it is. For the operator's door, which knows sources by their id alone."""
+    """Return the account of a source. For the operator, who knows sources by id alone."""
     row = await store.one("SELECT account_id FROM sources WHERE id = :id", id=source_id)
     return row["account_id"] if row else None
 
 
 async def page(store: Store, account_id: str, *, after: str, limit: int) -> list[Row]:
-    """Sources by id, after that id."""
+    """Return sources by id, after that id."""
     rows = await store.all(
         "SELECT * FROM sources WHERE account_id = :account_id AND id > :after AND deleted_at IS NULL ORDER BY id LIMIT :limit",
         account_id=account_id, after=after, limit=limit,
@@ -86,7 +86,7 @@ async def page(store: Store, account_id: str, *, after: str, limit: int) -> list
 
 
 async def secrets_of(store: Store, account_id: str, source_ids: list[str]) -> list[Row]:
-    """The secrets of these sources, newest first, without what is sealed in them."""
+    """Return the secrets of these sources, newest first, without their encrypted content."""
     clause, values = among("source", source_ids)
     return await store.all(
         "SELECT id, source_id, created_at, expires_at, revoked_at FROM secrets "
@@ -96,7 +96,7 @@ async def secrets_of(store: Store, account_id: str, source_ids: list[str]) -> li
 
 
 async def sealed_of(store: Store, account_id: str) -> list[Row]:
-    """Every secret of the account with its source, sealed, newest first; what no longer counts, too."""
+    """Return every secret of the account with its source, encrypted, newest first, also those no longer valid."""
     return await store.all(
         "SELECT c.id, c.source_id, s.name, s.adapter, c.sealed, c.expires_at, c.revoked_at, s.deleted_at FROM secrets c "
         "JOIN sources s ON s.account_id = c.account_id AND s.id = c.source_id WHERE c.account_id = :account_id "
@@ -106,7 +106,7 @@ async def sealed_of(store: Store, account_id: str) -> list[Row]:
 
 
 async def last_seen(store: Store, account_id: str, source_ids: list[str]) -> dict[str, int]:
-    """When each source's newest recorded delivery came."""
+    """Return when each source's newest recorded delivery came."""
     seen: dict[str, int] = {}
     for source_id in source_ids:
         row = await store.one(
@@ -119,7 +119,7 @@ async def last_seen(store: Store, account_id: str, source_ids: list[str]) -> dic
 
 
 async def change(store: Store, account_id: str, source_id: str, changes: dict[str, Any]) -> None:
-    """Sets these columns of a source."""
+    """Set these columns of a source."""
     if not changes:
         return
     values = {name: json.dumps(value) if name == "options" else value for name, value in changes.items()}
@@ -135,7 +135,7 @@ async def change(store: Store, account_id: str, source_id: str, changes: dict[st
 
 
 async def add_secret(store: Store, account_id: str, source_id: str, sealed: str, *, older_end: int) -> str:
-    """A newer secret; the older ones end at `older_end` (those that end sooner keep their time)."""
+    """Add a secret. The old ones end at `older_end`, or sooner if they already do."""
     secret_id = new_id("sec")
 
     def plan() -> Plan[None]:
@@ -151,7 +151,7 @@ async def add_secret(store: Store, account_id: str, source_id: str, sealed: str,
 
 
 async def revoke_secret(store: Store, account_id: str, source_id: str, secret_id: str) -> bool:
-    """Revokes a secret at once; False when the source has no such secret."""
+    """Revoke a secret at once. Returns False if the source has no such secret."""
 
     def plan() -> Plan[bool]:
         found = yield Sql(
@@ -165,6 +165,6 @@ async def revoke_secret(store: Store, account_id: str, source_id: str, secret_id
 
 
 async def adapters_of(store: Store, account_id: str) -> dict[str, str]:
-    """The account's sources and their adapters, those that were deleted too: their orders are still there."""
+    """Return the account's sources and their adapters, also deleted ones: their orders remain."""
     rows = await store.all("SELECT id, adapter FROM sources WHERE account_id = :account_id", account_id=account_id)
     return {row["id"]: row["adapter"] for row in rows}

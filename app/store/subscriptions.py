@@ -41,7 +41,10 @@ def _read(row: Row) -> Row:
 
 
 async def add(store: Store, account_id: str, *, url: str, events: list[str], sealed_secret: str) -> str:
-    """A new subscription with its first secret; gives its id. Raises Taken when the account has as many as it may."""
+    """Add a subscription with its first secret. Returns its id.
+
+    Raises NameTaken when the account has as many as it may.
+    """
     subscription_id = new_id("sub")
 
     def plan() -> Plan[None]:
@@ -62,7 +65,7 @@ async def add(store: Store, account_id: str, *, url: str, events: list[str], sea
 
 
 async def find(store: Store, account_id: str, subscription_id: str) -> Row | None:
-    """One subscription of the account."""
+    """Return one subscription of the account."""
     row = await store.one(
         "SELECT * FROM subscriptions WHERE account_id = :account_id AND id = :id",
         account_id=account_id,
@@ -72,7 +75,7 @@ async def find(store: Store, account_id: str, subscription_id: str) -> Row | Non
 
 
 async def page(store: Store, account_id: str, *, after: str, limit: int) -> list[Row]:
-    """Subscriptions by id, after that id."""
+    """Return subscriptions by id, after that id."""
     rows = await store.all(
         "SELECT * FROM subscriptions WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit",
         account_id=account_id, after=after, limit=limit,
@@ -81,7 +84,7 @@ async def page(store: Store, account_id: str, *, after: str, limit: int) -> list
 
 
 async def change(store: Store, account_id: str, subscription_id: str, changes: dict[str, Any]) -> None:
-    """Sets these columns; what is changed is told at once, as if it had never failed."""
+    """Set these columns. Afterwards events are sent at once, as if it had never failed."""
     values = {name: json.dumps(value) if name == "events" else value for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in values)
 
@@ -97,7 +100,7 @@ async def change(store: Store, account_id: str, subscription_id: str, changes: d
 
 
 async def delete(store: Store, account_id: str, subscription_id: str) -> None:
-    """Takes a subscription away, with its secrets and attempts. Events that wait for it are dropped by whoever sends."""
+    """Delete a subscription, with its secrets and attempts. The sender drops its waiting events."""
 
     def some_attempts() -> Plan[int]:
         gone: list[Row] = yield Sql(
@@ -120,7 +123,7 @@ async def delete(store: Store, account_id: str, subscription_id: str) -> None:
 
 
 async def usable_secrets(store: Store, account_id: str, subscription_id: str, present: int) -> list[Row]:
-    """The secrets that count now (id, sealed), newest first."""
+    """Return the secrets that are valid now (id, sealed), newest first."""
     return await store.all(
         "SELECT id, sealed FROM secrets WHERE account_id = :account_id AND source_id = :id AND revoked_at IS NULL "
         "AND (expires_at IS NULL OR expires_at > :present) ORDER BY created_at DESC, id DESC",
@@ -129,7 +132,7 @@ async def usable_secrets(store: Store, account_id: str, subscription_id: str, pr
 
 
 async def waiting(store: Store, account_id: str, subscription_id: str) -> tuple[int, int | None]:
-    """How many events wait for it, at most MOST_COUNTED, and when the oldest of them happened."""
+    """Return how many of its events wait, at most MOST_COUNTED, and when the oldest happened."""
     row = await store.one(
         "SELECT count(*) AS many, min(occurred_at) AS oldest FROM (SELECT occurred_at FROM outbox "
         "WHERE account_id = :account_id AND subscription_id = :id ORDER BY id LIMIT :most) AS waiting",
@@ -139,7 +142,7 @@ async def waiting(store: Store, account_id: str, subscription_id: str) -> tuple[
 
 
 async def attempts(store: Store, account_id: str, subscription_id: str, *, before: str, limit: int) -> list[Row]:
-    """What came of telling, newest first, before that id (empty: from the newest)."""
+    """Return attempts, newest first, before that id (empty: from the newest)."""
     return await store.all(
         "SELECT * FROM attempts WHERE account_id = :account_id AND subscription_id = :subscription_id AND id < :before "
         "ORDER BY id DESC LIMIT :limit",
@@ -148,7 +151,7 @@ async def attempts(store: Store, account_id: str, subscription_id: str, *, befor
 
 
 async def failing(store: Store, account_id: str) -> list[Row]:
-    """Subscriptions whose last event was not taken, and those that their receiver switched off."""
+    """Return subscriptions whose last event was not accepted, and those that their receiver ended."""
     rows = await store.all(
         "SELECT * FROM subscriptions WHERE account_id = :account_id AND (failing_since IS NOT NULL OR off_reason IS NOT NULL) "
         "ORDER BY id",

@@ -34,22 +34,22 @@ Word = tuple[str, str]  # kind, value
 
 
 def hashed(salt: str, word: Word) -> str:
-    """What is kept of an identity. Without the account's salt it cannot be looked for."""
+    """Return the stored hash of an identity. It cannot be searched for without the account's salt."""
     return hmac.digest(bytes.fromhex(salt), "\0".join(word).encode(), "sha256").hex()[:40]
 
 
 def order_words(scope: str, names: Iterable[str]) -> list[Word]:
-    """What stands for an order; `scope` as in `schema.orders`."""
+    """Return the words that stand for an order; `scope` is as in `schema.orders`."""
     return [(ORDER, f"{scope}\0{name}") for name in names]
 
 
 def anonymised_order(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What remains of an entry of the history: nothing that a person could be known by."""
+    """Return a history entry without anything that could identify a person."""
     return {name: said[name] for name in KEPT_AS_STUB if name in said} | {"erased": True}
 
 
 def salt_of(account_id: str) -> Plan[str]:
-    """The account's salt, made when it has none yet."""
+    """Return the account's salt, created if it has none."""
     yield Sql(
         "INSERT INTO salts (account_id, salt) VALUES (:account_id, :salt) ON CONFLICT DO NOTHING",
         account_id=account_id, salt=secrets.token_hex(32),
@@ -60,13 +60,13 @@ def salt_of(account_id: str) -> Plan[str]:
 
 
 def keeps_anonymised_orders(account_id: str) -> Plan[bool]:
-    """Whether the account keeps what is no personal data of an erased person's orders: unless `orders_erased` is 0d."""
+    """Return whether the account keeps anonymised orders: true unless `orders_erased` is 0d."""
     rows: list[Row] = yield Sql("SELECT retention FROM accounts WHERE account_id = :account_id", account_id=account_id)
     return not rows or json.loads(rows[0]["retention"]).get("orders_erased") != "0d"
 
 
 def put(account_id: str, scope: str, words: Iterable[Word], proof_id: str) -> Plan[None]:
-    """Tombstones for these."""
+    """Write tombstones for these words."""
     salt = yield from salt_of(account_id)
     present = now()
     rows = [(account_id, hashed(salt, word), scope, proof_id, present) for word in dict.fromkeys(words)]
@@ -75,17 +75,17 @@ def put(account_id: str, scope: str, words: Iterable[Word], proof_id: str) -> Pl
 
 
 def anybody_erased(account_id: str) -> Plan[bool]:
-    """Whether the account has erased anybody at all."""
+    """Return whether the account has erased anybody."""
     return bool((yield _SALT.many([(account_id,)])))
 
 
 def matched(account_id: str, words: Sequence[Word], scope: str = "") -> Plan[str | None]:
-    """The proof of the erasure that one of these fell under, in the account or in this source; else None."""
+    """Return the proof of the erasure that matches one of these words, in the account or this source; else None."""
     return (yield from matched_each(account_id, [words], scope))[0]
 
 
 def matched_each(account_id: str, people: Sequence[Sequence[Word]], scope: str = "") -> Plan[list[str | None]]:
-    """The same for many at once, each known by several words: for whoever brings in rows by the thousand."""
+    """Return the same for many people, each with several words."""
     salts: list[Row] = yield _SALT.many([(account_id,)])
     if not salts:
         return [None] * len(people)
@@ -99,7 +99,7 @@ def matched_each(account_id: str, people: Sequence[Sequence[Word]], scope: str =
 
 
 def lift(account_id: str, words: Sequence[Word]) -> Plan[None]:
-    """Somebody who was erased is a contact again, and on purpose: their identities count as anybody's."""
+    """Remove the tombstones of a person who became a contact again on purpose."""
     salts: list[Row] = yield _SALT.many([(account_id,)])
     for word in dict.fromkeys(words) if salts else ():
         yield Sql(
@@ -109,10 +109,10 @@ def lift(account_id: str, words: Sequence[Word]) -> Plan[None]:
 
 
 def redact(records: Sequence[Record]) -> Plan[None]:
-    """Takes out of these what names an erased person, before anything of it is written: no body, only the stub.
+    """Remove what names an erased person from these records, before anything is written: no body, an anonymised order.
 
-    An account in which nobody was erased costs its part in one look-up. Where the account keeps no stubs, the delivery
-    ends as ignored.
+    An account without erasures costs one look-up. If the account keeps no anonymised orders, the delivery ends as
+    ignored.
     """
     salts = {
         row["account_id"]: row["salt"]
@@ -139,7 +139,7 @@ def redact(records: Sequence[Record]) -> Plan[None]:
 
 
 def _redact_unread(records: Sequence[Record], salts: Mapping[str, str]) -> Plan[None]:
-    """What is no word about an order (a cart, something unreadable) is looked through for whom it names."""
+    """Search deliveries that are not about an order (a cart, something unreadable) for erased people."""
     by_account: dict[str, list[Record]] = {}
     for rec in records:
         by_account.setdefault(rec.account_id, []).append(rec)
@@ -184,7 +184,7 @@ def _redact(
 
 
 def forget_body(rec: Record) -> Plan[None]:
-    """Nothing of the delivery's bytes is kept; its row in the log says why."""
+    """Drop the delivery's bytes. Its log row says why."""
     rec.content = b""
     if NOTE not in rec.notes:
         rec.notes.append(NOTE)

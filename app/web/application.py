@@ -42,12 +42,14 @@ from app.web.http import health, openapi, reference, serializers, static
 from app.web.http.errors import Problem, answer_problem
 
 
-def create_app(settings: Settings, *, group_commit: Callable[[Store], GroupCommit] = GroupCommit) -> "Application":
-    """The whole service as one ASGI application. `committer` is replaced by the benchmark that stores nothing.
+def create_app(
+    settings: Settings, *, group_commit: Callable[[Store], GroupCommit] = GroupCommit, background: bool = True
+) -> "Application":
+    """Return the whole service as one ASGI application. Raises BadSettings.
 
-    Raises BadSettings.
+    `group_commit` is replaced by the benchmark that stores nothing.
     """
-    service = Service(settings, shown=serializers.order, group_commit=group_commit)
+    service = Service(settings, shown=serializers.order, group_commit=group_commit, background=background)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -93,19 +95,15 @@ def create_app(settings: Settings, *, group_commit: Callable[[Store], GroupCommi
 
 
 class Application:
-    """The two doors: webhooks, which are plain ASGI, and everything else."""
+    """Dispatches to the webhook route, which is plain ASGI, or to everything else."""
 
     def __init__(self, service: Service, api: Starlette) -> None:
         self.service = service
         self._api: ASGIApp = api
         self._webhooks: ASGIApp = Webhooks(service)
-        if service.spans:
-            from app.web.http.tracing import traced
-
-            self._webhooks = traced(self._webhooks, service.spans)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the lifespan."""
+        """Handle one request, or the lifespan."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self._webhooks(scope, receive, send)
         else:
@@ -113,7 +111,7 @@ class Application:
 
 
 async def _http(request: Request, fault: Exception) -> Response:
-    """Starlette's own errors (no such route, wrong method) in our shape."""
+    """Return Starlette's own errors (no such route, wrong method) as problems."""
     if isinstance(fault, HTTPException) and fault.status_code == 405:
         return Problem("method_not_allowed", "see the documentation", headers=dict(fault.headers or {})).response()
     return Problem("not_found", "there is no such address").response()

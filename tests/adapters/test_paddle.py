@@ -9,7 +9,7 @@ import pytest
 
 from adapters.contract import UNKNOWN, Ignored, Status, Unreadable, Unverified
 from tests.outside import Payloads
-from tests.reading import OrderView, Source, arrived
+from tests.reading import OrderView, Source, arrived, folded
 
 VECTORS = Path(__file__).parent / "vectors"
 PADDLE, WIDER = Source("paddle"), Source("paddle", tolerance=60)
@@ -159,12 +159,13 @@ def test_paid_at_is_when_the_money_was_captured() -> None:
     ("action", "status", "refunds"),
     [
         ("refund", "approved", {"adj_1": "100.00 BRL"}),
-        ("refund", "rejected", {"adj_1": "0.00 BRL"}),
-        ("refund", "reversed", {"adj_1": "0.00 BRL"}),
-        ("chargeback", "approved", {"chargeback": "100.00 BRL"}),
-        ("chargeback", "reversed", {"chargeback": "0.00 BRL"}),
-        ("chargeback_reverse", "approved", {"chargeback": "0.00 BRL"}),
-        ("refund", "pending_approval", None),
+        ("refund", "rejected", {"adj_1": "100.00 BRL failed"}),
+        ("refund", "reversed", {"adj_1": "100.00 BRL reversed"}),
+        ("refund", "pending_approval", {"adj_1": "100.00 BRL pending"}),
+        ("chargeback", "approved", {"adj_1": "100.00 BRL"}),
+        ("chargeback", "reversed", {"adj_1": "100.00 BRL reversed"}),
+        ("chargeback_reverse", "approved", {None: "100.00 BRL reversed"}),
+        ("chargeback_reverse", "rejected", None),
         ("credit", "approved", None),
         ("chargeback_warning", "approved", None),
     ],
@@ -179,6 +180,35 @@ def test_adjustments(action: str, status: str, refunds: dict[str, str] | None) -
     assert (order.external_id, order.status, order.value) == ("txn_1", None, None)
 
 
+@pytest.mark.parametrize(
+    ("mode", "totals", "value", "credit"),
+    [
+        ("automatic", {"total": "10000", "credit": "2000", "grand_total": "8000"}, 10000, 2000),
+        (None, {"total": "10000", "credit": "2000", "grand_total": "8000"}, 10000, 2000),
+        ("manual", {"total": "10000", "credit": "2000", "grand_total": "8000"}, 8000, 0),
+        ("automatic", {"total": "10000", "credit": "10000", "grand_total": "0"}, 10000, 10000),
+    ],
+)
+@pytest.mark.parametrize("amount", [True, False])
+def test_credit_pays_or_lowers(mode: str | None, totals: dict[str, str], value: int, credit: int, amount: bool) -> None:
+    due = totals["grand_total"]
+    attempt = {"payment_attempt_id": "pay_1", "status": "captured", **({"amount": due} if amount else {})}
+    order = folded(said(transaction(collection_mode=mode, details={"totals": totals}, payments=[attempt])))
+    assert (order.status, order.value, order.paid_value) == (Status.PAID, value, value)
+    assert amount is False or sum(one["value"] for one in order.payments if one["id"] == "credit") == credit
+
+
+def test_an_invoice_that_was_credited_altogether_is_canceled() -> None:
+    totals = {"total": "10000", "credit": "10000", "grand_total": "0"}
+    order = folded(said(transaction(collection_mode="manual", details={"totals": totals})))
+    assert (order.status, order.value) == (Status.CANCELED, 0)
+
+
+def test_a_change_of_card_is_no_purchase() -> None:
+    with pytest.raises(Ignored, match="no purchase"):
+        said(transaction(amount="0", origin="subscription_payment_method_change"))
+
+
 # -- Documented bodies --------------------------------------------------------------------------------------------
 
 EXPECTED = {
@@ -186,7 +216,7 @@ EXPECTED = {
     "transaction.completed__1": (Status.PAID, "652.15 USD", "txn_01hv8wptq8987qeep44cyrewp9"),
     "transaction.paid__1": (Status.PAID, "652.15 USD", "txn_01hv8wptq8987qeep44cyrewp9"),
     "transaction.payment_failed__1": (Status.PENDING, "652.15 USD", "txn_01hv8wptq8987qeep44cyrewp9"),
-    "adjustment.created__1": None,  # a refund that waits for approval
+    "adjustment.created__1": (None, None, "txn_01hvcc93znj3mpqt1tenkjb04y"),  # a refund that waits for approval
     "customer.created__1": None,
     "transaction.revised__1": (Status.PAID, "652.15 USD", "txn_01hv8wptq8987qeep44cyrewp9"),
 }

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.contract import UNKNOWN, Ignored, Status, Strength, Unreadable, Unverified
 from tests.outside import Payloads
-from tests.reading import OrderView, Source, arrived
+from tests.reading import OrderView, Source, arrived, folded
 
 PAGARME = Source("pagarme")
 
@@ -75,10 +75,11 @@ def test_a_charge_that_only_names_its_order() -> None:
 def test_what_came_back_of_an_order_is_told_by_its_charges() -> None:
     paid = {"amount": 41990, "paid_at": "2026-11-20T13:00:05"}
     charges = [{"id": "ch_1", "status": "chargedback", **paid}, {"id": "ch_2", "status": "paid", **paid}]
-    assert said("order.updated", "paid", charges=charges).refunds == {"ch_1": "419.90 BRL"}
+    order = said("order.updated", "paid", amount=83980, charges=charges)
+    assert (folded(order).status, folded(order).refunded_value) == (Status.PAID, 41990)
     voided = {"paid_at": "2026-11-20T13:00:05", "canceled_amount": 41990}
-    assert said("charge.updated", "canceled", **voided).status is Status.REFUNDED
-    assert said("charge.updated", "canceled", canceled_amount=41990).status is Status.CANCELED
+    assert folded(said("charge.updated", "canceled", **voided)).status is Status.REFUNDED
+    assert folded(said("charge.updated", "canceled", canceled_amount=41990)).status == Status.CANCELED
 
 
 def test_one_of_two_cards_does_not_make_the_order_paid() -> None:
@@ -86,13 +87,26 @@ def test_one_of_two_cards_does_not_make_the_order_paid() -> None:
     order = said("charge.paid", "paid", order=parent, paid_at="2026-11-20T13:00:05")
     assert (order.status, order.value, order.paid_at) == (None, "839.80 BRL", None)
     assert said("charge.payment_failed", "failed", order={**parent, "status": "pending"}).status is Status.PENDING
-    assert said("charge.refunded", "canceled", order=parent, canceled_amount=41990).refunds == {"ch_1": "419.90 BRL"}
+    refunded = folded(order, said("charge.refunded", "canceled", order=parent, canceled_amount=41990))
+    assert (refunded.paid_value, refunded.refunded_value) == (41990, 41990)
 
 
 def test_refunds_go_by_the_charge() -> None:
-    assert said("charge.partial_canceled", "paid", canceled_amount=9950).refunds == {"ch_1": "99.50 BRL"}
-    assert said("charge.refunded", "canceled").refunds == {"ch_1": "419.90 BRL"}
-    assert said("charge.paid", "paid", canceled_amount=0).refunds == {}
+    assert folded(said("charge.partial_canceled", "paid", canceled_amount=9950)).refunded_value == 9950
+    assert folded(said("charge.refunded", "canceled")).refunded_value == 41990
+    assert folded(said("charge.paid", "paid", canceled_amount=0)).refunded_value == 0
+
+
+def test_a_chargeback_that_was_won_and_a_refund_that_failed_are_taken_back() -> None:
+    paid, lost = said("charge.paid", "paid"), said("charge.chargedback", "chargedback")
+    assert folded(paid, lost).status is Status.REFUNDED
+    won = said("charge.updated", "paid", paid_at="2026-11-20T13:00:05", updated_at="2026-12-24T13:00:05Z")
+    assert (folded(paid, lost, won).status, folded(paid, lost, won).refunded_value) == (Status.PAID, 0)
+
+
+def test_what_was_captured_of_a_part_is_all_that_comes() -> None:
+    order = folded(said("charge.paid", "paid", paid_amount=20000))
+    assert (order.status, order.value, order.notes) == (Status.PAID, 20000, ("captured_in_part",))
 
 
 def test_an_order_that_was_canceled_after_it_was_paid_is_refunded() -> None:
@@ -104,7 +118,7 @@ def test_an_order_that_was_canceled_after_it_was_paid_is_refunded() -> None:
         "canceled_amount": 41990,
     }
     order = said("order.canceled", "canceled", charges=[paid])
-    assert (order.status, order.refunds) == (Status.REFUNDED, {"ch_1": "419.90 BRL"})
+    assert (folded(order).status, folded(order).refunded_value) == (Status.REFUNDED, 41990)
     voided = {**paid, "paid_at": None}
     order = said("order.canceled", "canceled", charges=[voided])
     assert (order.status, order.refunds) == (Status.CANCELED, {})

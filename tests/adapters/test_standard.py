@@ -159,7 +159,6 @@ def test_status(kind: str, word: str | None, status: object) -> None:
         ("0.1", "brl", "0.10"),
         ("12345678901.23", "BRL", "12345678901.23"),
         ('"1500"', "JPY", "1500"),
-        ("0.30000000000000004", "BRL", "0.30"),  # what JavaScript makes of 0.1 + 0.2
         ('"1.005"', "KWD", "1.005"),
         ("0", "BRL", "0.00"),
     ],
@@ -167,6 +166,21 @@ def test_status(kind: str, word: str | None, status: object) -> None:
 def test_money(value: str, currency: str, text: str) -> None:
     body = f'{{"type":"order.paid","timestamp":"2026-11-20T13:00:05Z","data":{{"id":"1","value":{value},"currency":"{currency}"}}}}'
     assert STANDARD.order(body.encode()).value == f"{text} {currency.upper()}"
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "reason"),
+    [
+        ('"1.500"', "BRL", "1.500 has more decimals than BRL has"),  # perhaps 1,500 is meant
+        ("0.30000000000000004", "BRL", "more decimals"),  # what JavaScript makes of 0.1 + 0.2
+        ('"100.00"', "JPY", "more decimals"),
+        ('"100.00"', "XYZ", "XYZ is no currency"),
+    ],
+)
+def test_money_is_read_exactly_or_refused(value: str, currency: str, reason: str) -> None:
+    body = f'{{"type":"order.paid","timestamp":"2026-11-20T13:00:05Z","data":{{"id":"1","value":{value},"currency":"{currency}"}}}}'
+    with pytest.raises(Unreadable, match=reason):
+        STANDARD.order(body.encode())
 
 
 @pytest.mark.parametrize(

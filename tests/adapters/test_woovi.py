@@ -9,7 +9,7 @@ import pytest
 from adapters.contract import UNKNOWN, Ignored, Status, Strength, Unreadable, Unverified
 from adapters.woovi import RsaAndToken
 from tests.outside import Payloads
-from tests.reading import NOW, OrderView, Source, arrived
+from tests.reading import NOW, OrderView, Source, arrived, folded
 
 WOOVI = Source("woovi")
 
@@ -129,11 +129,9 @@ def test_what_says_nothing_is_unreadable(document: object) -> None:
     "event",
     [
         "OPENPIX:DISPUTE_CREATED",
-        "OPENPIX:DISPUTE_REJECTED",
         "OPENPIX:MOVEMENT_CONFIRMED",
         "BOLETO_SETTLED",
         "PIX_AUTOMATIC_APPROVED",
-        "PIX_TRANSACTION_REFUND_SENT_REJECTED",
     ],
 )
 def test_what_is_no_order_is_ignored(event: str) -> None:
@@ -190,15 +188,20 @@ def test_test_orders(word: str | None, test: bool | None) -> None:
 
 @pytest.mark.parametrize(("partial", "status"), [(False, Status.REFUNDED), (True, Status.PAID), (None, Status.PAID)])
 def test_a_refund_that_is_told_with_its_charge(partial: bool | None, status: Status) -> None:
-    pix = {"value": 9950, "endToEndId": "D1", "time": "2026-11-22T12:00:00Z", "partial": partial}
+    pix = {
+        "value": 39800 if partial is False else 9950,
+        "endToEndId": "D1",
+        "time": "2026-11-22T12:00:00Z",
+        "partial": partial,
+    }
     order = said("TRANSACTION_REFUND_RECEIVED", pix=pix, updatedAt="2026-11-20T13:00:00Z", transactionID="t1")
-    assert order.status is status
+    assert folded(order).status is status
     assert order.at == datetime(2026, 11, 22, 12, tzinfo=UTC)
-    assert order.refunds == {"D1": "99.50 BRL"}
+    assert order.refunds == {"D1": "398.00 BRL" if partial is False else "99.50 BRL"}
     assert order.aliases == ("t1",)  # the refund's own id is not the payment's
     del pix["value"]  # … nor where it says no amount
     nothing = said("TRANSACTION_REFUND_RECEIVED", pix=pix, transactionID="t1")
-    assert (nothing.aliases, nothing.refunds) == (("t1",), {})
+    assert (nothing.aliases, folded(nothing).status) == (("t1",), status)
 
 
 def test_a_refund_meets_its_charge_in_the_pix_that_paid_it() -> None:
@@ -209,12 +212,22 @@ def test_a_refund_meets_its_charge_in_the_pix_that_paid_it() -> None:
         "originalTransaction": {"value": 39800, "endToEndId": "E1", "payer": {"name": "Bruno"}},
     }
     sent = WOOVI.order({"event": "PIX_TRANSACTION_REFUND_SENT_CONFIRMED", **transactions})
-    assert (sent.external_id, sent.preference, sent.status, sent.value) == ("E1", 1, Status.REFUNDED, "398.00 BRL")
+    assert (sent.external_id, sent.preference, folded(sent).status, folded(sent).value) == (
+        "E1",
+        1,
+        Status.REFUNDED,
+        39800,
+    )
     assert sent.customer is None  # who paid need not be who bought
     received = WOOVI.order({"event": "PIX_TRANSACTION_REFUND_RECEIVED_CONFIRMED", **transactions})
-    assert (received.external_id, received.value, received.status) == ("E1", None, Status.REFUNDED)
+    assert (received.external_id, received.value, received.refunds) == ("E1", None, {"D1": "398.00 BRL"})
     taken = WOOVI.order({"event": "woovi:DISPUTE_ACCEPTED", "dispute": {"endToEndId": "E1", "status": "ACCEPTED"}})
-    assert (taken.external_id, taken.status, taken.refunds, taken.at) == ("E1", Status.REFUNDED, {}, None)
+    assert (taken.external_id, taken.at) == ("E1", None)
+    assert folded(paid, taken).status is Status.REFUNDED
+    given = WOOVI.order({"event": "woovi:DISPUTE_REJECTED", "dispute": {"endToEndId": "E1", "status": "REJECTED"}})
+    assert folded(paid, taken, given).status is Status.PAID
+    failed = WOOVI.order({"event": "PIX_TRANSACTION_REFUND_SENT_REJECTED", **transactions})
+    assert folded(paid, failed).status is Status.PAID
 
 
 # -- The manual's bodies ------------------------------------------------------------------------------------------
@@ -223,11 +236,13 @@ EXPECTED = {
     "CHARGE_COMPLETED_rsa_vector__1": (Status.PAID, "10.00 BRL", "417bae21-3d08-4cdb-9c2d-fee63c89e9e4"),
     "OPENPIX_CHARGE_COMPLETED__boleto1": (Status.PAID, "100.00 BRL", "seu-id-de-correlacao"),
     "OPENPIX_CHARGE_EXPIRED__1": (Status.CANCELED, "0.01 BRL", "4bfa04e1-b807-4833-b714-dfa7c8877f29"),
-    "OPENPIX_TRANSACTION_REFUND_RECEIVED__1": (Status.REFUNDED, "1.51 BRL", "5e1f0740-4a18-4030-a5a7-686d3d8ec419"),
-    "PIX_TRANSACTION_REFUND_SENT_CONFIRMED__1": (Status.REFUNDED, "100.01 BRL", "E31680151202508141543GVL7OCT44VU"),
+    "OPENPIX_TRANSACTION_REFUND_RECEIVED__1": (Status.PAID, "1.51 BRL", "5e1f0740-4a18-4030-a5a7-686d3d8ec419"),
+    "PIX_TRANSACTION_REFUND_SENT_CONFIRMED__1": (None, "100.01 BRL", "E31680151202508141543GVL7OCT44VU"),
 }
 
 
 def test_documented_bodies(payloads: Payloads) -> None:
     for path in payloads("woovi"):
         assert WOOVI.summary(path.read_bytes()) == EXPECTED[path.stem], path.stem
+        if "REFUND" in path.stem:
+            assert folded(WOOVI.order(path.read_bytes())).status is Status.REFUNDED

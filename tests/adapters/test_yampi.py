@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.contract import UNKNOWN, Ignored, Status, Unreadable
-from tests.reading import OrderView, Source, arrived
+from tests.reading import OrderView, Source, arrived, folded
 
 YAMPI = Source("yampi")
 
@@ -46,12 +46,12 @@ def test_signature_is_over_what_php_wrote() -> None:
         ("order.created", "waiting_payment", Status.PENDING),
         ("order.created", None, Status.PENDING),
         ("order.created", "authorized", Status.PENDING),
-        ("order.created", "reservado_na_loja", UNKNOWN),
+        ("order.created", "reservado_na_loja", Status.PENDING),
         ("order.paid", "paid", Status.PAID),
         ("order.paid", "waiting_payment", Status.PAID),
         ("order.paid", "separado_na_loja", Status.PAID),
         ("order.paid", None, Status.PAID),
-        ("order.paid", "cancelled", Status.CANCELED),
+        ("order.paid", "cancelled", Status.PAID),
         ("order.status.updated", "handling_products", Status.PAID),
         ("order.status.updated", "shipment_exception", Status.PAID),
         ("order.status.updated", "delivered", Status.PAID),
@@ -59,14 +59,23 @@ def test_signature_is_over_what_php_wrote() -> None:
         ("order.status.updated", "cancelled", Status.CANCELED),
         ("order.status.updated", "refunded", Status.REFUNDED),
         ("order.status.updated", "chargeback", Status.REFUNDED),
-        ("order.status.updated", "separado_na_loja", UNKNOWN),
-        ("order.status.updated", None, None),
-        ("order.updated", "", None),
+        ("order.status.updated", "separado_na_loja", Status.PENDING),
+        ("order.status.updated", None, Status.PENDING),
+        ("order.updated", "", Status.PENDING),
     ],
 )
 def test_status(event: str, alias: str | None, status: object) -> None:
     order = said(event, alias)
-    assert (order.status, order.source_status) == (status, alias or None)
+    assert (folded(order).status, order.source_status) == (status, alias or None)
+
+
+def test_a_word_of_the_shops_own_is_said_to_be_unknown() -> None:
+    assert said("order.status.updated", "separado_na_loja").status is UNKNOWN
+
+
+def test_what_was_paid_and_then_canceled_without_a_refund_is_noted() -> None:
+    order = folded(said("order.paid", "cancelled"))
+    assert (order.status, order.notes) == (Status.PAID, ("canceled_unrefunded",))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +110,8 @@ def test_paid_at_is_the_capture_or_the_event_of_it() -> None:
     assert said(transactions=captured).paid_at == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
     assert said("order.paid").paid_at == datetime(2026, 11, 20, 13, 0, 9, tzinfo=UTC)
     assert said(transactions={"data": []}).paid_at is None
-    assert said(alias="waiting_payment", transactions=captured).paid_at is None
+    late = said(alias="waiting_payment", transactions=captured)  # the money decides, not the word
+    assert (folded(late).status, late.paid_at) == (Status.PAID, datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC))
 
 
 def test_metadata_may_name_the_crms_ids() -> None:

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-import ulid
 
 import app.base.clock
+import app.base.ids
 from app.base.settings import Settings
 from tests.house import WHSEC, House, signed
 
@@ -78,12 +78,16 @@ class Clock:
 def turned_back() -> Iterator[Clock]:
     """Times and ids are the clock's until the end."""
     clock = Clock()
-    kept = app.base.clock.time, ulid.time
-    app.base.clock.time = ulid.time = SimpleNamespace(**{**vars(time), "time_ns": clock.time_ns, "time": clock.time})
+    turned = SimpleNamespace(**{**vars(time), "time_ns": clock.time_ns, "time": clock.time})
+    modules = (app.base.clock, app.base.ids)
+    for module in modules:
+        module.time = turned
+    app.base.ids._newest = 0  # else no id is older than the newest of before
     try:
         yield clock
     finally:
-        app.base.clock.time, ulid.time = kept
+        for module in modules:
+            module.time = time
 
 
 async def play(settings: Settings, *, days: float = 200.0, orders: int = 240, mischief: bool = True) -> Scene:

@@ -311,7 +311,7 @@ def test_a_fetched_document_takes_the_notices_place() -> None:
 
 def test_ids_are_bounded() -> None:
     assert told(b'{"type": "sale", "id": "%s"}' % (b"x" * 255))
-    for name in (b"", b"x" * 256):
+    for name in (b"", b"   ", "\u00a0".encode(), b"x" * 256):
         assert "id is empty or longer" in why(b'{"type": "sale", "id": "%s"}' % name)
 
 

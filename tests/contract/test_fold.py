@@ -458,6 +458,12 @@ def test_parts_add_up_and_a_whole_outranks_them() -> None:
     assert told(*parts, entry(0, bills=[bill(100, "sale")])).value == 100
 
 
+def test_of_several_wholes_the_one_that_was_told_last_decides() -> None:
+    order = told(entry(2, bills=[bill(100, "invoice")]), entry(1, bills=[bill(120, "session")]))
+    assert order.value == 100
+    assert told(entry(2, bills=[bill(100, "invoice")]), entry(3, bills=[bill(120, "session")])).value == 120
+
+
 @pytest.mark.parametrize(
     ("words", "status", "paid", "back"),
     [
@@ -734,6 +740,33 @@ def test_a_refund_without_an_id_is_named_by_payment_amount_and_time() -> None:
     step = [entry(None, refunds=[refund(None, 30, state=state)]) for state in ("pending", "done", "failed")]
     assert [told(history[0], *step[:number]).refunded_value for number in (1, 2, 3)] == [0, 30, 0]
     assert len(told(history[0], *step).refunds) == 1
+
+
+def test_a_chargeback_without_id_and_the_refund_by_which_it_was_given_back_are_one() -> None:
+    disputed = entry(2, refunds=[refund(None, 30, kind="chargeback", payment="p1")])
+    for name in ("r1", None):
+        back = entry(3, refunds=[refund(name, 30, payment="p1")])
+        earlier = entry(1, refunds=[refund(name, 30, payment="p1")])
+        sold = entry(0, payments=[payment("p1", 100, "taken")])
+        assert told(sold, disputed, back).refunded_value == told(sold, earlier, disputed).refunded_value == 30
+        if name:
+            assert told(sold, disputed, back, entry(4, refunds=[refund("r2", 30, payment="p1")])).refunded_value == 60
+        assert told(sold, disputed, entry(3, refunds=[refund(name, 20, payment="p1")])).refunded_value == 50
+    failed = entry(4, refunds=[refund("r1", 30, payment="p1", state="failed")])
+    assert told(sold, disputed, entry(3, refunds=[refund("r1", 30, payment="p1")]), failed).refunded_value == 0
+
+
+def test_a_reversal_without_id_takes_back_one_chargeback_of_its_amount() -> None:
+    taken = [
+        entry(0, payments=[payment("p1", 100, "taken")]),
+        *(entry(n, refunds=[refund(f"c{n}", 30, kind="chargeback", payment="p1")]) for n in (1, 2)),
+        entry(3, refunds=[refund("r1", 30, payment="p1")]),
+    ]
+    back = [entry(n, refunds=[refund(None, 30, kind="chargeback", payment="p1", state="reversed")]) for n in (4, 5)]
+    assert told(*taken).refunded_value == 90
+    once, twice = told(*taken, back[0]), told(*taken, *back)
+    assert (once.refunded_value, once.notes) == (60, ())
+    assert (twice.refunded_value, twice.notes) == (30, ())
 
 
 # -- Totals -------------------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ JUNK: tuple[Any, ...] = (
     "2026-13-01",
     "2026-02-30T00:00:00Z",
     "2026-11-20T25:00:00Z",
+    "2026-11-20T13:05:60Z",
+    "2026-11-20T13:59:61Z",
     "\0",
     "20/11/2026",
     [],
@@ -58,6 +60,21 @@ JUNK: tuple[Any, ...] = (
 )
 def test_iso_with_a_zone(text: str) -> None:
     assert ISO.validate_python(text) == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2016-12-31T23:59:60Z",
+        "2016-12-31T15:59:60-08:00",
+        "2017-01-01T05:29:60+05:30",
+        "20161231T235960Z",
+        "2016-12-31 23:59:60+0000",
+    ],
+)
+def test_a_leap_second_is_the_one_that_follows_it(text: str) -> None:
+    assert ISO.validate_python(text) == datetime(2017, 1, 1, tzinfo=UTC)
+    assert ISO.validate_python("2016-12-31T23:59:60.25Z").microsecond == 250_000
 
 
 def test_iso_keeps_fractions() -> None:

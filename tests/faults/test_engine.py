@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import asyncpg
 import pytest
@@ -311,14 +312,24 @@ async def test_a_file_that_is_deleted_while_it_is_open(sender: Sender, settings:
 
 @on_sqlite
 async def test_a_backup_that_is_moved_over_the_open_file(
-    sender: Sender, settings: Settings, capsys: pytest.CaptureFixture[str]
+    settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await sender.send("before") == (200, "created")
-    copy = settings.database_path.with_name("copy.db")
-    await maintenance.copy(settings.database_path, copy)
-    copy.replace(settings.database_path)
-    assert await sender.send("after") == (503, "busy")
-    assert "stop the server, restore the database" in capsys.readouterr().out
+    path = settings.database_path
+    copy, old = path.with_name("copy.db"), path.with_name("old.db")
+    async with sending(settings) as sender:
+        assert await sender.send("before") == (200, "created")
+        await maintenance.copy(path, copy)
+        assert await sender.send("since") == (200, "created")
+        old.hardlink_to(path)
+        copy.replace(path)
+        assert await sender.send("after") == (503, "busy")
+        assert "stop the server, restore the database" in capsys.readouterr().out
+    # The log of the one is not taken for the other's; both are whole.
+    for file, orders in ((path, ["before"]), (old, ["before", "since"])):
+        with closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            found = connection.execute("SELECT external_id FROM orders ORDER BY external_id").fetchall()
+            assert [name for (name,) in found] == orders
 
 
 @on_sqlite

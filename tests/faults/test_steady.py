@@ -29,8 +29,10 @@ from app.db.engine import Store, Unavailable
 from app.db.statements import Plan, Row, Sql
 from app.ingest import group_commit
 from app.observability import readiness
-from app.store import accounts, delivery_rollups, fetches, retention
+from app.store import accounts, delivery_rollups, fetches, jobs, retention
 from app.store import outbox as outbox_store
+from app.store.deliveries import DeliveryFilter
+from app.web.application import create_app
 from tests.faults.proxy import proxied
 from tests.faults.test_engine import altered
 from tests.house import House, eventually, order_event
@@ -223,6 +225,29 @@ async def test_a_server_whose_file_is_damaged_ends_when_it_is_told(settings: Set
         file.seek(4096)
         file.write(os.urandom(size - 4096))
     server.stop()  # exit code 0, or the test fails
+
+
+async def test_a_command_without_a_server_does_its_own_job_and_begins_no_loop(settings: Settings) -> None:
+    async with House(settings) as house:
+        await house.deliver(await house.source(), order_event())
+        await house.service.jobs.stop()
+        first = (await house.call("POST", "/v1/deliveries/retry", {"filter": {}})).json()["job_id"]
+        account = house.account_id
+    service = create_app(settings, background=False).service
+    await service.open()
+    try:
+        job = await service.jobs.begin(account, "retry", DeliveryFilter(), dry_run=False, member_id=None)
+
+        async def state() -> str:
+            found = await jobs.find(service.store, account, job["id"])
+            return str(found and found["state"])
+
+        await eventually(state, lambda said: said == "done")
+        other = await jobs.find(service.store, account, first)
+        assert other is not None and other["state"] == "waiting"
+        assert not any(loop.started for loop in service.loops)
+    finally:
+        await service.close()
 
 
 # -- Ready ------------------------------------------------------------------------------------------------------------

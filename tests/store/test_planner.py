@@ -22,6 +22,11 @@ LED = {
     "SELECT * FROM identities WHERE account_id = ? AND contact_id = ?": "identities_by_contact (account_id=? AND contact_id=?)",
     "SELECT * FROM deals WHERE account_id = ? AND contact_id = ? ORDER BY crm_id": "deals_of_contact (account_id=? AND contact_id=?)",
     "UPDATE orders SET owner_id = NULL WHERE account_id = ? AND contact_id = ?": "orders_of_contact (account_id=? AND contact_id=?)",
+    "SELECT count(*) FROM deliveries WHERE account_id = ? AND outcome = 'held'": "deliveries_by_outcome (account_id=? AND outcome=?)",
+    "SELECT reason FROM deliveries WHERE account_id = ? AND outcome = 'unfetched' ORDER BY id DESC LIMIT 200": "deliveries_by_outcome (account_id=? AND outcome=?)",
+    "SELECT id FROM orders WHERE account_id = ? AND value IS NOT NULL AND deal_owner_id = ? ORDER BY ordered_at DESC, id DESC": "orders_of_deal_owner (account_id=? AND deal_owner_id=?",
+    "SELECT sum(value) FROM orders WHERE account_id = ? AND contact_id = ? AND value IS NOT NULL AND ordered_at >= ?": "orders_of_contact (account_id=? AND contact_id=? AND ordered_at>?)",
+    "SELECT sum(value) FROM orders WHERE account_id = ? AND deal_id = ? AND value IS NOT NULL AND ordered_at < ?": "orders_of_deal (account_id=? AND deal_id=?",
     "DELETE FROM held WHERE account_id = ? AND delivery_id = ?": "held_of_delivery (account_id=? AND delivery_id=?)",
     "SELECT h.said FROM orders o JOIN history h ON h.account_id = o.account_id AND h.order_id = o.id WHERE o.account_id = ? AND o.contact_id = ?": "orders_of_contact (account_id=? AND contact_id=?)",
 }

@@ -93,13 +93,13 @@ def test_an_operation_tells_who_may_what_goes_in_and_what_comes_out(routes: list
     assert told["components"]["schemas"]["OrderBody"]["additionalProperties"] is False
     assert {one["name"] for one in orders["get"]["parameters"]} >= {"status", "limit", "cursor", "q"}
     assert orders["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith(
-        "/OrderShownList"
+        "/OrderResponseList"
     )
     assert told["paths"]["/healthz"]["get"]["security"] == []
     gone = told["paths"]["/v1/tokens/{token}"]["delete"]["responses"]
     assert "content" not in gone["204"] and "404" in gone
     # null is there for what can be emptied, and for nothing else
-    change = told["components"]["schemas"]["OrderChange"]["properties"]
+    change = told["components"]["schemas"]["OrderPatch"]["properties"]
     assert "anyOf" in change["paid_at"] and "anyOf" not in change["title"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.base import clock
 from app.base.ids import first_id
 from app.db import schema
-from app.db.statements import Insert, Plan
+from app.db.statements import Insert, Plan, Sql
 from app.store.delivery_search import LOOKED_THROUGH
 from tests.house import House, order_event, signed
 
@@ -58,6 +58,25 @@ async def walked(house: House, query: str, limit: int) -> list[str]:
         found += [row["id"] for row in page["data"]]
         following = page["next_cursor"]
     return found
+
+
+async def test_what_follows_the_log_is_given_what_was_committed_late(house: House) -> None:
+    def made(seconds: float) -> str:
+        return first_id("dlv", PRESENT + int(seconds * 1e6))
+
+    source = await house.source()
+    rows = (await filled(house, 10, [source]))[:4]
+    late, newest = made(11), made(20)
+
+    def plan() -> Plan[None]:
+        for row, delivery_id in zip(rows, (made(9), late, newest, made(30)), strict=True):
+            yield Sql("UPDATE deliveries SET id = :new WHERE id = :old", new=delivery_id, old=row["id"])
+
+    await house.service.store.commit(plan)
+    for query, wanted in (("", [made(30)]), ("&overlap=true", [late, newest, made(30)])):
+        found = await house.data(f"/v1/deliveries?newer_than={newest}{query}")
+        assert [row["id"] for row in found] == wanted
+    assert len(await house.data("/v1/deliveries?newer_than=dlv_&overlap=true")) == 10
 
 
 async def test_each_filter_gives_all_that_matches_newest_first_each_once(house: House) -> None:

@@ -20,7 +20,7 @@ from app.web.api import tail
 from app.web.application import create_app
 from app.web.http.authentication import Caller
 from app.web.http.request import ApiRequest
-from tests.house import House, Lifespan, order_event
+from tests.house import House, order_event
 from tests.server import Server
 
 pytestmark = pytest.mark.anyio
@@ -192,7 +192,8 @@ async def test_more_than_one_looks_at_is_told_as_a_gap(house: House, monkeypatch
     monkeypatch.setattr(app_tail, "EVERY", 0.05)
     source = await house.source()
     other = create_app(house.settings)
-    async with Lifespan(other):
+    await other.service.open()
+    try:
         watcher = other.service.tail.watch(house.account_id, DeliveryFilter())
         answers = await asyncio.gather(*(house.deliver(source, order_event(str(number))) for number in range(20)))
         known = {one.json()["delivery_id"] for one in answers}
@@ -204,3 +205,5 @@ async def test_more_than_one_looks_at_is_told_as_a_gap(house: House, monkeypatch
             assert lines or missed is None
         assert told < known
         other.service.tail.leave(watcher)
+    finally:
+        await other.service.close()

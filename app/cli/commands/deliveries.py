@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.filters import DELIVERIES, Where, account_of, filtered
 from app.cli.output import (
     Account,
     CommandFailed,
@@ -31,16 +32,6 @@ top = group("One delivery at a time.")
 Text = str | None
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id (src_…).")]
 Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id (dlv_…).")]
-SourceFilter = Annotated[Text, typer.Option("--source", help="Only of this source.")]
-OutcomeFilter = Annotated[Text, typer.Option("--outcome", help="Only with this outcome: created, unreadable, held …")]
-KindFilter = Annotated[Text, typer.Option("--kind", help="Only of this kind: orders/paid …")]
-ExternalFilter = Annotated[Text, typer.Option("--external-id", help="Only about the order with this id at the source.")]
-ContactFilter = Annotated[Text, typer.Option("--contact", help="Only about orders of this contact.")]
-SinceFilter = Annotated[
-    Text, typer.Option("--since", help="From this time on: ISO 8601, or 24h, 7d for that long ago.")
-]
-UntilFilter = Annotated[Text, typer.Option("--until", help="Before this time.")]
-WordFilter = Annotated[Text, typer.Option("--q", help="Only with this text in the reason.")]
 Headers = Annotated[
     Path, typer.Option("--headers", help="File with the headers: `Name: value` lines, or a JSON object.", exists=True)
 ]
@@ -51,7 +42,6 @@ BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact byte
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 PAGE = 200
-LATE = 10.0  # seconds by which a delivery may be committed after one that came later
 KNOWN = 20_000  # ids that the tail remembers, so as to show each delivery once
 COLUMNS = ("time", "outcome", "kind", "order", "delivery", "reason")
 
@@ -68,16 +58,11 @@ def _row(one: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @command(main, "list", "deliveries list --outcome unreadable --since 24h")
+@filtered(DELIVERIES)
 def list_(
     account: Account = None,
-    source: SourceFilter = None,
-    outcome: OutcomeFilter = None,
-    kind: KindFilter = None,
-    external_id: ExternalFilter = None,
-    contact: ContactFilter = None,
-    since: SinceFilter = None,
-    until: UntilFilter = None,
-    q: WordFilter = None,
+    *,
+    where: Where,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     cursor: Annotated[Text, typer.Option(help="Continue after a page: its next_cursor (see --json).")] = None,
     json: Json = False,
@@ -86,13 +71,11 @@ def list_(
     from app.cli.client import opened
 
     with opened("deliveries list") as door:
-        named = door.owner(source) if source and not account else door.account(account)
+        named = account_of(door, account, where)
         found: dict[str, Any] = {"data": [], "next_cursor": cursor}
         while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
-            page = door.get(
-                "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
-                contact=contact, since=since, until=until, q=q, limit=limit - len(found["data"]), cursor=found["next_cursor"],
-            )  # fmt: skip
+            paging = {"limit": limit - len(found["data"]), "cursor": found["next_cursor"]}
+            page = door.get("/v1/deliveries", account=named, **where, **paging)
             found = {"data": found["data"] + page["data"], "next_cursor": page["next_cursor"]}
             if found["next_cursor"] is None:
                 break
@@ -164,16 +147,11 @@ def changes(delivery: Delivery, json: Json = False) -> None:
 
 
 @command(main, "tail", "deliveries tail --source src_01J… --json", "deliveries tail --outcome unreadable --since 1h")
+@filtered(DELIVERIES)
 def tail(
     account: Account = None,
-    source: SourceFilter = None,
-    outcome: OutcomeFilter = None,
-    kind: KindFilter = None,
-    external_id: ExternalFilter = None,
-    contact: ContactFilter = None,
-    since: SinceFilter = None,
-    until: UntilFilter = None,
-    q: WordFilter = None,
+    *,
+    where: Where,
     json: Json = False,
 ) -> None:
     """Follow the log until Ctrl-C. With --since: first show what came since then. With --until: end then."""
@@ -184,30 +162,30 @@ def tail(
     from app.cli.client import opened
 
     try:  # a span counts back from now, not from each look
-        first = None if since is None else moment(since, now())
-        last = None if until is None else moment(until, now())
+        times = {name: moment(where[name], now()) for name in ("since", "until") if name in where}
     except ValueError as fault:
         raise Misuse(f"--since or --until {fault}") from None
+    where |= {name: iso(at) for name, at in times.items()}
+    last = times.get("until")
     with suppress(KeyboardInterrupt), opened("deliveries tail") as door:
         if door.settings.on_sqlite and not door.running:
             raise CommandFailed("no server is running, so no deliveries can arrive. Start one: orders-registry serve")
-        named = door.owner(source) if source and not account else door.account(account)
+        named = account_of(door, account, where)
 
         def newest() -> str:
             return next((one["id"] for one in door.get("/v1/deliveries", account=named, limit=1)["data"]), "dlv_")
 
-        history = since is None  # then what the first look finds came before we did
+        history = "since" not in where  # then what the first look finds came before we did
         upto = newest() if history else "dlv_"
         shown: dict[str, None] = {upto: None}
         while True:
             ended = last is not None and now() >= last
             # From where the whole log ended at the last look, so that what matches seldom is not looked for in all of it.
-            than, upto = _before(upto), newest()
+            than, upto, overlap = upto, newest(), True
             while True:
-                found = door.get(
-                    "/v1/deliveries", account=named, source_id=source, outcome=outcome, kind=kind, external_id=external_id,
-                    contact=contact, since=iso(first), until=iso(last), q=q, newer_than=than, limit=PAGE,
-                )["data"]  # fmt: skip
+                paging = {"newer_than": than, "overlap": overlap, "limit": PAGE}
+                found = door.get("/v1/deliveries", account=named, **where, **paging)["data"]
+                overlap = False
                 for one in found:
                     if (than := one["id"]) not in shown:
                         shown[than] = None
@@ -222,15 +200,6 @@ def tail(
             for old in list(shown)[:-KNOWN]:
                 del shown[old]
             time.sleep(0.5)
-
-
-def _before(delivery: str) -> str:
-    """The smallest id that a delivery shown late may have: ids are given at the door, and commits overtake each other."""
-    from ulid import ULID
-
-    if len(delivery) <= len("dlv_"):
-        return delivery
-    return f"dlv_{ULID.from_timestamp(max(0.0, ULID.from_str(delivery[4:]).timestamp - LATE))}"
 
 
 @command(top, "send", "send src_01J…", "send src_01J… --kind orders/paid --to http://127.0.0.1:8080/webhooks/src_01J…")

@@ -30,7 +30,7 @@ SECRETS = {
 
 @dataclass(frozen=True)
 class DemoStep:
-    """One delivery of the demonstration."""
+    """Holds one delivery of the demonstration."""
 
     adapter: str
     says: str
@@ -135,7 +135,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[Any, str]]:
-    """A server of the demonstration's own on a free port: (settings, address)."""
+    """Yield the settings and address of a server on a free port."""
     from app.cli.client import settings_of
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}

@@ -10,6 +10,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from app.cli.commands import contacts as people
+from app.cli.filters import ORDERS, Where, filtered
 from app.cli.output import Account, CommandFailed, Json, Misuse, command, facts, group, plain
 
 main = group("Files.")
@@ -89,20 +90,12 @@ def contacts_import(
     "export --account acme --format csv --since 2026-01-01 > orders.csv",
     "export --account acme --contacts --format jsonl > contacts.jsonl",
 )
+@filtered(ORDERS)
 def export(
     account: Account = None,
-    contact: Annotated[Text, typer.Option("--contact", help="Only of this contact: its id (cnt_…) or CRM id.")] = None,
     form: ExportForm = "csv",
-    deal: Annotated[Text, typer.Option("--deal", help="Only on this deal.")] = None,
-    status: Annotated[Text, typer.Option("--status")] = None,
-    origin: Annotated[Text, typer.Option("--origin")] = None,
-    source: Annotated[Text, typer.Option("--source", help="Only of this source.")] = None,
-    currency: Annotated[Text, typer.Option("--currency")] = None,
-    since: Annotated[
-        Text, typer.Option("--since", help="Ordered from this time on: ISO 8601, or 24h, 7d for that long ago.")
-    ] = None,
-    until: Annotated[Text, typer.Option("--until", help="Ordered before this time.")] = None,
-    q: Annotated[Text, typer.Option("--q", help="Only with this text in the title, or this external id.")] = None,
+    *,
+    where: Where,
     contacts: Annotated[
         bool, typer.Option("--contacts", help="Export contacts with their identities instead of orders.")
     ] = False,
@@ -111,12 +104,9 @@ def export(
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Export orders or contacts. The file can be imported again, here or in another registry."""
-    query = {
-        "contact": contact, "deal_id": deal, "status": status, "origin": origin, "source_id": source,
-        "currency": currency, "since": since, "until": until, "q": q, "excel": excel or None,
-    }  # fmt: skip
-    if contacts and any(value is not None for name, value in query.items() if name != "excel"):
+    if contacts and where:
         raise Misuse("--contacts exports all contacts: the filters are for orders only")
+    query = where | ({"excel": True} if excel else {})
     _export("contacts" if contacts else "orders", "jsonl" if json else form, account, query, output)
 
 
@@ -169,7 +159,7 @@ def _import(
 
 
 def _failed(why: Exception, file: str, encoding: str, position: "_Position") -> Exception:
-    """What the command says of a file that could not be read on."""
+    """Return the error for a file that could not be read to its end."""
     if isinstance(why, UnicodeDecodeError):
         return CommandFailed(
             f"{file}: near line {position.line + 1} the text is not {encoding}; "
@@ -179,14 +169,14 @@ def _failed(why: Exception, file: str, encoding: str, position: "_Position") -> 
 
 
 class _Position:
-    """How many lines of the file have been read."""
+    """Holds how many lines of the file have been read."""
 
     def __init__(self) -> None:
         self.line = 0
 
 
 class _Counts:
-    """What became of the lines, told as it becomes known: nothing of it is kept but the counts."""
+    """Reports what became of the lines as it becomes known; keeps only the counts."""
 
     def __init__(self, *, json: bool, dry_run: bool, done: Callable[[int], None]) -> None:
         self.counts = dict.fromkeys(COUNTS, 0)
@@ -196,7 +186,7 @@ class _Counts:
         self._notes = 0
 
     def add(self, answer: Mapping[str, Any], rows: int) -> None:
-        """A part's answer."""
+        """Report a part's answer."""
         import json
 
         for name in COUNTS:
@@ -215,7 +205,7 @@ class _Counts:
         self._done(self.rows)
 
     def end(self) -> None:
-        """The sums."""
+        """Report the totals."""
         import json
 
         if self._json:
@@ -252,7 +242,7 @@ def _form(file: str, raw: IO[bytes]) -> str:
 
 
 def _lines(raw: IO[bytes], encoding: str, position: _Position) -> Iterator[str]:
-    """The file's lines with their ends, a byte order mark taken off. Raises UnicodeDecodeError, Misuse."""
+    """Yield the file's lines with their ends, without a byte order mark. Raises UnicodeDecodeError, Misuse."""
     import io
 
     beginning: bytes = raw.peek(4) if hasattr(raw, "peek") else b""
@@ -274,7 +264,7 @@ def _lines(raw: IO[bytes], encoding: str, position: _Position) -> Iterator[str]:
 
 @contextmanager
 def _progress(raw: IO[bytes], file: str) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and time left, on a terminal; it is told how many rows are done."""
+    """Show a bar with rate and time left, on a terminal. The yielded function takes the number of rows done."""
     if not sys.stderr.isatty():
         yield lambda rows: None
         return
@@ -342,7 +332,7 @@ def _writing(output: Path | None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _counting(output: Path | None) -> Iterator[Callable[[int], None]]:
-    """How much is written, and how fast; on a terminal, when the result itself does not go there."""
+    """Show how much is written, and how fast, on a terminal, unless the result itself goes there."""
     if not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
         yield lambda size: None
         return

@@ -11,17 +11,7 @@ import typer
 
 from app.base.tabular import guarded
 from app.cli.commands import deliveries
-from app.cli.commands.deliveries import (
-    ContactFilter,
-    ExternalFilter,
-    KindFilter,
-    OutcomeFilter,
-    SinceFilter,
-    SourceFilter,
-    Text,
-    UntilFilter,
-    WordFilter,
-)
+from app.cli.filters import DELIVERIES, RECEIVED, Where, account_of, filtered
 from app.cli.output import (
     PROGRAM,
     Account,
@@ -59,7 +49,10 @@ BODY = ("headers", "query", "body", "body_encoding")
 
 
 def follow(door: "ApiClient", account: str, job_id: str) -> dict[str, Any]:
-    """The job at its end. On a terminal its progress is shown; Ctrl-C leaves the job as it is. Raises Refused."""
+    """Return the job at its end. On a terminal its progress is shown; Ctrl-C stops waiting, not the job.
+
+    Raises CommandFailed.
+    """
     try:
         with _progress() as show:
             while True:
@@ -76,7 +69,7 @@ def follow(door: "ApiClient", account: str, job_id: str) -> dict[str, Any]:
 
 @contextmanager
 def _progress() -> "Iterator[Any]":
-    """A bar with rate and time left for a person; nothing in a pipe."""
+    """Show a bar with rate and time left on a terminal; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield lambda job: None
         return
@@ -100,7 +93,7 @@ def _progress() -> "Iterator[Any]":
 
 
 def _ended(job: dict[str, Any]) -> None:
-    """What people read of a job that has ended. Raises Refused when it did not end well."""
+    """Print the failures of a job that has ended. Raises CommandFailed when it did not end well."""
     for failure in job["failures"]:
         note(f"{failure['count']} could not be retried: {failure['reason']}")
     if job["state"] != "done":
@@ -118,7 +111,7 @@ def _changes(door: "ApiClient", account: str, job_id: str, kind: str | None = No
 
 
 def _diff(door: "ApiClient", account: str, job_id: str) -> None:
-    """What changed, field by field, as tables."""
+    """Print what changed, field by field, as tables."""
     rows = [
         (one["external_id"], one["change"] if at == 0 else "", name, *_sides(values))
         for one in _changes(door, account, job_id, "order")
@@ -141,10 +134,11 @@ def _sides(values: dict[str, Any] | None) -> tuple[Any, Any]:
 
 
 @command(top, "remap", "remap --source src_01J… --dry-run", "remap --source src_01J… --since 7d")
+@filtered(RECEIVED)
 def remap(
     source: Annotated[str, typer.Option("--source", help="The source whose deliveries are read again.")],
-    since: SinceFilter = None,
-    until: UntilFilter = None,
+    *,
+    where: Where,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     no_wait: NoWait = False,
     json: Json = False,
@@ -155,7 +149,7 @@ def remap(
     """
     from app.cli.client import opened
 
-    body = {"source_id": source, "dry_run": dry_run} | _given({"since": since, "until": until})
+    body = {"source_id": source, "dry_run": dry_run} | where
     with opened("remap") as door:
         account = door.owner(source)
         begun = door.post("/v1/remap", body, account=account)
@@ -180,51 +174,40 @@ def remap(
 @command(
     deliveries.main, "retry", "deliveries retry dlv_01J…", "deliveries retry --outcome unreadable --since 7d --dry-run"
 )
+@filtered(DELIVERIES)
 def retry(
-    delivery: Annotated[Text, typer.Argument(metavar="[DELIVERY]", help="The id of one delivery (dlv_…).")] = None,
+    delivery: Annotated[
+        str | None, typer.Argument(metavar="[DELIVERY]", help="The id of one delivery (dlv_…).")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All deliveries of the account.")] = False,
     account: Account = None,
-    source: SourceFilter = None,
-    outcome: OutcomeFilter = None,
-    kind: KindFilter = None,
-    external_id: ExternalFilter = None,
-    contact: ContactFilter = None,
-    since: SinceFilter = None,
-    until: UntilFilter = None,
-    q: WordFilter = None,
+    *,
+    where: Where,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
     no_wait: NoWait = False,
     json: Json = False,
 ) -> None:
-    """Process recorded deliveries again with today's adapter: one, or all that match. Ctrl-C stops waiting, not the job."""
+    """Retry recorded deliveries with today's adapter: one, or all that match. Ctrl-C stops waiting, not the job."""
     from app.cli.client import opened
 
-    filter_ = _given({
-        "source_id": source, "outcome": outcome, "kind": kind, "external_id": external_id, "contact": contact,
-        "since": since, "until": until, "q": q,
-    })  # fmt: skip
     if delivery is not None:
-        if filter_ or everything or dry_run:
+        if where or everything or dry_run:
             raise Misuse("name one delivery, or use --all or filters, not both")
         with opened("deliveries retry") as door:
             found = door.post(f"/v1/deliveries/{delivery}/retry", account=door.owner(delivery))
         as_json(found) if json else facts(found)
         return
-    if not filter_ and not everything:
+    if not where and not everything:
         raise Misuse("name the deliveries: one id, filters such as --outcome unreadable, or --all")
     with opened("deliveries retry") as door:
-        named = door.owner(source) if source and not account else door.account(account)
-        begun = door.post("/v1/deliveries/retry", {"filter": filter_, "dry_run": dry_run}, account=named)
+        named = account_of(door, account, where)
+        begun = door.post("/v1/deliveries/retry", {"filter": where, "dry_run": dry_run}, account=named)
         if dry_run or no_wait:
             as_json(begun) if json else facts(begun)
             return
         job = follow(door, named, begun["job_id"])
     as_json(job) if json else facts({name: job[name] for name in ("id", "state", "total", "done", "changed", "failed")})
     _ended(job)
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 # -- Jobs -------------------------------------------------------------------------------------------------------------
@@ -296,16 +279,11 @@ def stop(job: Job, json: Json = False) -> None:
     "deliveries export --since 7d --format csv",
     "deliveries export --outcome unreadable --bodies",
 )
+@filtered(DELIVERIES)
 def export(
     account: Account = None,
-    source: SourceFilter = None,
-    outcome: OutcomeFilter = None,
-    kind: KindFilter = None,
-    external_id: ExternalFilter = None,
-    contact: ContactFilter = None,
-    since: SinceFilter = None,
-    until: UntilFilter = None,
-    q: WordFilter = None,
+    *,
+    where: Where,
     format_: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
     bodies: Annotated[
         bool, typer.Option("--bodies", help="Include headers and bodies. They contain personal data.")
@@ -317,19 +295,15 @@ def export(
 
     if format_ not in {"jsonl", "csv"} or (json and format_ == "csv"):
         raise Misuse("--format is jsonl or csv")
-    filter_ = {
-        "source_id": source, "outcome": outcome, "kind": kind, "external_id": external_id, "contact": contact,
-        "since": since, "until": until, "q": q,
-    }  # fmt: skip
     names = (*COLUMNS, *(BODY if bodies else ()))
     sheet = csv.writer(sys.stdout) if format_ == "csv" else None
     if sheet:
         sheet.writerow(names)
     with opened("deliveries export") as door:
-        named = door.owner(source) if source and not account else door.account(account)
+        named = account_of(door, account, where)
         cursor = None
         while True:
-            page = door.get("/v1/deliveries", account=named, limit=PAGE, cursor=cursor, **filter_)
+            page = door.get("/v1/deliveries", account=named, limit=PAGE, cursor=cursor, **where)
             for row in page["data"]:
                 one = door.get(f"/v1/deliveries/{row['id']}", account=named) if bodies else row
                 if sheet:
@@ -342,7 +316,7 @@ def export(
 
 
 def _cell(value: Any) -> str:
-    """A value for a spreadsheet, which must not take a stranger's text for a formula."""
+    """Return a value for a spreadsheet, guarded against formulas."""
     if value is None:
         return ""
     text = json_.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.filters import ORDERS, Where, filtered
 from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, table, when, word
 
 order = group("List, show, create and edit orders.")
@@ -42,19 +43,11 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 
 @command(order, "list", "order list --contact 42 --status paid")
+@filtered(ORDERS)
 def list_(
     account: Account = None,
-    contact: Contact = None,
-    deal_id: Deal = None,
-    status: Status = None,
-    origin: Annotated[Text, typer.Option("--origin")] = None,
-    source: Annotated[Text, typer.Option("--source", help="Only of this source.")] = None,
-    currency: Currency = None,
-    since: Annotated[
-        Text, typer.Option("--since", help="Ordered from this time on: ISO 8601, or 24h, 7d for that long ago.")
-    ] = None,
-    until: Annotated[Text, typer.Option("--until", help="Ordered before this time.")] = None,
-    q: Annotated[Text, typer.Option("--q", help="Only with this text in the title, or this external id.")] = None,
+    *,
+    where: Where,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     json: Json = False,
 ) -> None:
@@ -62,10 +55,7 @@ def list_(
     from app.cli.client import opened
 
     with opened("order list") as door:
-        found = door.get(
-            "/v1/orders", account=door.account(account), contact=contact, deal_id=deal_id, status=status, origin=origin,
-            source_id=source, currency=currency, since=since, until=until, q=q, limit=limit,
-        )  # fmt: skip
+        found = door.get("/v1/orders", account=door.account(account), **where, limit=limit)
     as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.commands.accounts import account as account_group
+from app.cli.filters import PURCHASES, REPORTED, Where, filtered
 from app.cli.output import (
     PROGRAM,
     Account,
@@ -98,7 +99,7 @@ def prune(
 
 
 def _pruned(door: Any, account: str, dry_run: bool) -> dict[str, Any]:
-    """One account's, whole: asked for until it is done."""
+    """Prune one account until it is done. Returns the sums."""
     whole: dict[str, Any] = {}
     while True:
         found = door.post("/v1/prune", {"dry_run": dry_run}, account=account)
@@ -113,17 +114,10 @@ def _pruned(door: Any, account: str, dry_run: bool) -> dict[str, Any]:
 
 
 report = group("Sums over orders. Test orders are never counted.")
-Since = Annotated[
-    str | None, typer.Option("--since", help="Ordered from this time on: ISO 8601, or 24h, 7d for that long ago.")
-]
-Until = Annotated[str | None, typer.Option("--until", help="Ordered before this time.")]
-Source = Annotated[str | None, typer.Option("--source", help="Only from this source (src_…).")]
-Origin = Annotated[str | None, typer.Option("--origin", help="manual, webhook, api, payments or commerce.")]
-Currency = Annotated[str | None, typer.Option("--currency", help="Only in this currency.")]
 
 
 def _all(door: Any, path: str, account: str, **query: Any) -> dict[str, Any]:
-    """Every page of a report as one."""
+    """Return every page of a report as one."""
     whole: dict[str, Any] = {}
     cursor = None
     while True:
@@ -135,19 +129,14 @@ def _all(door: Any, path: str, account: str, **query: Any) -> dict[str, Any]:
 
 
 @command(report, "orders", "report orders --group-by month", "report orders --group-by source --since 30d")
+@filtered(REPORTED)
 def report_orders(
     group_by: Annotated[
         str, typer.Option("--group-by", help="month, status, currency, origin, source, deal or owner.")
     ] = "month",
     account: Account = None,
-    since: Since = None,
-    until: Until = None,
-    status: Annotated[str | None, typer.Option("--status", help="Only with this status: paid, pending …")] = None,
-    currency: Currency = None,
-    origin: Origin = None,
-    source: Source = None,
-    contact: Annotated[str | None, typer.Option("--contact", help="Only of this contact.")] = None,
-    deal: Annotated[str | None, typer.Option("--deal", help="Only on this deal (its CRM id).")] = None,
+    *,
+    where: Where,
     zone: Annotated[str, typer.Option("--zone", help="Time zone of the months, such as America/Sao_Paulo.")] = "UTC",
     json: Json = False,
 ) -> None:
@@ -155,10 +144,8 @@ def report_orders(
     from app.cli.client import opened
 
     with opened("report orders") as door:
-        found = _all(
-            door, "/v1/reports/orders", door.account(account), group_by=group_by, since=since, until=until, status=status,
-            currency=currency, origin=origin, source_id=source, contact=contact, deal_id=deal, zone=zone,
-        )  # fmt: skip
+        named = door.account(account)
+        found = _all(door, "/v1/reports/orders", named, group_by=group_by, zone=zone, **where)
     if json:
         as_json(found)
         return
@@ -173,13 +160,11 @@ def report_orders(
 
 
 @command(report, "contacts", "report contacts --currency BRL", "report contacts --recency 30,60,90,180 --json")
+@filtered(PURCHASES)
 def report_contacts(
     account: Account = None,
-    currency: Currency = None,
-    since: Since = None,
-    until: Until = None,
-    origin: Origin = None,
-    source: Source = None,
+    *,
+    where: Where,
     recency: Annotated[
         str | None, typer.Option("--recency", help="Four limits in days, such as 30,90,180,365.")
     ] = None,
@@ -193,10 +178,8 @@ def report_contacts(
     from app.cli.client import opened
 
     with opened("report contacts") as door:
-        found = _all(
-            door, "/v1/reports/contacts", door.account(account), currency=currency, since=since, until=until, origin=origin,
-            source_id=source, recency=recency, frequency=frequency, money=money,
-        )  # fmt: skip
+        steps = {"recency": recency, "frequency": frequency, "money": money}
+        found = _all(door, "/v1/reports/contacts", door.account(account), **where, **steps)
     if json:
         as_json(found)
         return

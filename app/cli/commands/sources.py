@@ -265,7 +265,7 @@ def adapters_(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = No
 
 
 def _set_up(adapter: dict[str, Any]) -> None:
-    """How a source of this adapter is set up."""
+    """Print how to set up a source of this adapter."""
     theirs = adapter["secret_made_by"] == "theirs"  # noqa: S105 - says who makes it; it is none
     facts({
         "adapter": adapter["name"],

@@ -90,7 +90,7 @@ def edit(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Change a subscription. What is not given stays as it is. Events are sent again at once, also if it was failing."""
+    """Change a subscription. What is not given stays as it is. A failing one is tried again at once."""
     from app.cli.client import opened
 
     wanted = {"url": url, "events": event or None, "enabled": enable}

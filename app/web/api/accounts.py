@@ -1,4 +1,4 @@
-"""Routes for the account, members and tokens; creating accounts is the operator's."""
+"""The account, its members and their tokens. Only the operator creates accounts."""
 
 from typing import Annotated, Literal
 
@@ -55,12 +55,12 @@ Age = Annotated[
 
 
 class RetentionChange(Body):
-    """How long each class is kept, in days. What is not mentioned is left alone; null is: for ever.
+    """How long each class is kept, in days. A class that is not given stays as it is; null means for ever.
 
-    bodies: what deliveries held, byte by byte. deliveries: their rows in the log, and the bodies with them. refusals: the
-    samples of what was refused; the counters stay. orders_…: by status, counted from the last thing said of the order:
-    open (pending, overdue, partially_paid), closed (paid, refunded), canceled (canceled, failed); orders_erased: 0d keeps
-    nothing of the orders of a person who is erased, else their stubs stay.
+    bodies: the headers and exact bytes of deliveries. deliveries: their rows in the log, and their bodies. refusals:
+    samples of rejected deliveries; the counters stay. orders_…: orders by status, counted from their last change at the
+    source: open (pending, overdue, partially_paid), closed (paid, refunded), canceled (canceled, failed).
+    orders_erased: with 0d the orders of an erased person are deleted, else anonymised orders stay.
     """
 
     bodies: Age | None = None
@@ -73,7 +73,7 @@ class RetentionChange(Body):
 
 
 class AccountChange(PatchBody):
-    """What an admin may set."""
+    """What an admin may change."""
 
     model_config = ConfigDict(json_schema_extra=null_only_for())
 
@@ -88,7 +88,7 @@ class AccountChange(PatchBody):
 
 
 class MemberMade(Body):
-    """A new member; the CRM may give the id."""
+    """A new member. The CRM may give the id."""
 
     name: Name
     role: Role
@@ -103,7 +103,7 @@ class MemberMade(Body):
 
 
 class TokenMade(Body):
-    """A new token. Without `member_id` it gets a member of its own."""
+    """A new token. Without `member_id` it gets a new member."""
 
     role: Role
     member_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
@@ -125,20 +125,20 @@ def _account(row: Row) -> AccountResponse:
 
 
 async def make_account(asked: ApiRequest) -> Response:
-    """A new account, off unless it is enabled at once; its admin's token is shown this once."""
+    """Create an account. It is off unless enabled at once. The admin token is shown only once."""
     given = await asked.body(AccountMade)
     account_id, token = await accounts.create(asked.service.store, given.name, enable=given.enable)
     return answer({"account_id": account_id, "admin_token": token}, 201)
 
 
 async def list_accounts(asked: ApiRequest) -> Response:
-    """Every account of this installation."""
+    """List all accounts of this installation."""
     rows = await accounts.all_accounts(asked.service.store)
     return answer({"data": [_account(row) for row in rows], "next_cursor": None})
 
 
 async def show_account(asked: ApiRequest) -> Response:
-    """The account."""
+    """Show the account."""
     row = await accounts.find(asked.service.store, asked.account_id)
     if row is None:
         raise not_found("account")
@@ -146,7 +146,7 @@ async def show_account(asked: ApiRequest) -> Response:
 
 
 async def change_account(asked: ApiRequest) -> Response:
-    """Sets what is mentioned."""
+    """Change the account. Fields that are not given stay as they are."""
     given = await asked.body(AccountChange)
     changes = given.model_dump(exclude_unset=True)
     if "retention" in changes:
@@ -157,7 +157,7 @@ async def change_account(asked: ApiRequest) -> Response:
 
 
 async def _retention(asked: ApiRequest, given: dict[str, str | None]) -> dict[str, str]:
-    """The ages that hold from now on. Pruning by itself waits a whole turn: what was set by mistake can be taken back."""
+    """Return the new ages, and postpone automatic pruning by a whole turn: a mistake can be corrected."""
     row = await accounts.find(asked.service.store, asked.account_id)
     await pruning.postpone(asked.service.store)
     ages = (row["retention"] if row else {}) | given
@@ -169,14 +169,14 @@ def _member(row: Row) -> MemberResponse:
 
 
 async def make_member(asked: ApiRequest) -> Response:
-    """A new member."""
+    """Create a member."""
     given = await asked.body(MemberMade)
     row = await accounts.add_member(asked.service.store, asked.account_id, given.name, given.role, given.id)
     return answer(_member(row), 201)
 
 
 async def list_members(asked: ApiRequest) -> Response:
-    """The members."""
+    """List the members."""
     query = asked.query(Page)
     rows = await accounts.members(
         asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
@@ -192,7 +192,7 @@ def _token(row: Row) -> TokenResponse:
 
 
 async def make_token(asked: ApiRequest) -> Response:
-    """A new token; it is shown this once, and only its hash is kept."""
+    """Create a token. It is shown only once; only its hash is stored."""
     given = await asked.body(TokenMade)
     store, member_id = asked.service.store, given.member_id
     if member_id is None:
@@ -206,7 +206,7 @@ async def make_token(asked: ApiRequest) -> Response:
 
 
 async def list_tokens(asked: ApiRequest) -> Response:
-    """The tokens, without themselves."""
+    """List the tokens, without the tokens themselves."""
     query = asked.query(Page)
     rows = await accounts.tokens(
         asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
@@ -215,7 +215,7 @@ async def list_tokens(asked: ApiRequest) -> Response:
 
 
 async def revoke_token(asked: ApiRequest) -> Response:
-    """Revokes a token; it is refused within a second in every process."""
+    """Revoke a token. It stops working within a second in every process."""
     if not await accounts.revoke_token(asked.service.store, asked.account_id, asked.path("token")):
         raise not_found("token")
     asked.service.source_cache.forget()

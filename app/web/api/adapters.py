@@ -1,4 +1,4 @@
-"""Routes that list the adapters and how to set each platform up."""
+"""The supported platforms, and how to set each one up."""
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,7 +11,7 @@ from app.web.http.schemas import AdapterResponse, Listed
 
 
 async def list_adapters(asked: ApiRequest) -> Response:
-    """Every adapter: what it reads and how to set it up."""
+    """List the adapters: what each reads, and how to set it up."""
     asked.query(Query)
     return answer({"data": [described(adapters.load(name)) for name in adapters.names()], "next_cursor": None})
 

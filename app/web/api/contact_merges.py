@@ -1,4 +1,4 @@
-"""Routes to merge contacts, and to undo it."""
+"""Merging contacts, and undoing it."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class MergeBody(Body):
-    """The contact that remains: our id or the CRM's."""
+    """The contact that stays: its id (cnt_…) or CRM id."""
 
     into: Word = Field(description="the contact that remains: our id (cnt_…) or the CRM's")
 
@@ -44,7 +44,7 @@ async def _answer(asked: ApiRequest, contact_id: str, merged: MergeResult) -> Re
 
 
 async def merge(asked: ApiRequest) -> Response:
-    """Everything of the contact moves to another; its id, and the CRM's, answer as that one from then on."""
+    """Merge the contact into another. Its id and CRM id then lead to that one."""
     given = await asked.body(MergeBody)
     store, account_id = asked.service.store, asked.account_id
     contact_id = await _itself(asked)
@@ -64,7 +64,7 @@ async def merge(asked: ApiRequest) -> Response:
 
 
 async def unmerge(asked: ApiRequest) -> Response:
-    """Undoes the contact's merge: it has again what moved along. What came since stays with the survivor."""
+    """Undo the contact's merge. It gets back what moved; what came since then stays with the other contact."""
     await asked.body(Body)
     contact_id = await _itself(asked)
     try:

@@ -1,4 +1,4 @@
-"""Routes for contacts: found by any identity, upserted by CRM id, with their orders and totals."""
+"""Contacts: found by any identity, upserted by CRM id, with their orders and totals."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,9 +14,10 @@ from app.base.identity import document, email, identities, phone
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import accounts, contacts, orders
-from app.web.api.orders import OrderQuery, list_orders, wanted
+from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.filters import PurchaseFilters, order_filter
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor, route
 from app.web.http.schemas import (
     ConflictOfContact,
@@ -61,7 +62,7 @@ def _a_document(text: str) -> str:
 
 
 class ContactBody(Body):
-    """What the CRM says of a contact. What is not mentioned is left alone."""
+    """A contact of the CRM. Fields that are not given stay as they are."""
 
     name: Text | None = None
     emails: list[Annotated[Text, AfterValidator(_an_email)]] = Field(default=[], max_length=50)
@@ -72,13 +73,13 @@ class ContactBody(Body):
 
 
 async def region_of(asked: ApiRequest) -> str:
-    """Where numbers without a country code are."""
+    """Return the country of phone numbers without a country code."""
     account = await accounts.find(asked.service.store, asked.account_id)
     return account["default_region"] if account else "BR"
 
 
 async def visible(asked: ApiRequest, row: Row | None) -> Row:
-    """The contact, if the asker may see it. Raises Problem: outside a rep's wallet there is nothing."""
+    """Return the contact if the caller may see it. Raises Problem: what a rep may not see does not exist."""
     if row is None:
         raise not_found("contact")
     owner = await wallet_of(asked)
@@ -88,7 +89,7 @@ async def visible(asked: ApiRequest, row: Row | None) -> Row:
 
 
 async def serialize(asked: ApiRequest, row: Row) -> ContactWhole:
-    """A contact as it is answered."""
+    """Return a contact as a response."""
     store, account_id = asked.service.store, asked.account_id
     everything = await wallet_of(asked) is None
     return {
@@ -100,7 +101,7 @@ async def serialize(asked: ApiRequest, row: Row) -> ContactWhole:
 
 
 def conflict(row: Row, everything: bool = True) -> ConflictResponse:
-    """An identity that was told of one contact and belongs to another; whose it is only to who sees all contacts."""
+    """Return an identity conflict as a response; the other contact only to callers who see all contacts."""
     return {
         **serializers.identity(row["kind"], row["value"]),
         "belongs_to": row["other_id"] if everything else None,
@@ -110,7 +111,7 @@ def conflict(row: Row, everything: bool = True) -> ConflictResponse:
 
 
 async def one_identity(asked: ApiRequest, query: IdentityQuery) -> tuple[str, str]:
-    """The one identity that a query names, in its canonical form. Raises Problem."""
+    """Return the one identity of a query, canonical. Raises Problem."""
     given = {name: text for name in IdentityQuery.model_fields if (text := getattr(query, name))}
     if len(given) != 1:
         raise invalid("query", "name one of email, phone, document, crm_id")
@@ -130,7 +131,7 @@ async def one_identity(asked: ApiRequest, query: IdentityQuery) -> tuple[str, st
 
 
 async def look_up(asked: ApiRequest) -> Response:
-    """Exact look-up through one identity; an empty list when nobody is known by it."""
+    """Find a contact by exactly one identity. The list is empty if nobody has it."""
     kind, value = await one_identity(asked, asked.query(IdentityQuery))
     row = await contacts.by_identity(asked.service.store, asked.account_id, kind, value)
     owner = await wallet_of(asked)
@@ -139,7 +140,7 @@ async def look_up(asked: ApiRequest) -> Response:
 
 
 async def upsert(asked: ApiRequest) -> Response:
-    """The contact of the CRM's id, made or changed."""
+    """Create or change the contact with this CRM id."""
     crm_id = asked.path("contact")
     if _OURS.fullmatch(crm_id):
         raise invalid("contact", "is an id of ours; here stands what the CRM calls the contact")
@@ -171,7 +172,7 @@ async def upsert(asked: ApiRequest) -> Response:
 
 
 async def take_away(asked: ApiRequest) -> Response:
-    """The contact is not known by this identity any more: it was mistyped, or is somebody else's."""
+    """Remove an identity from the contact: it was mistyped, or belongs to somebody else."""
     store, account_id = asked.service.store, asked.account_id
     row = await contacts.find(store, account_id, asked.path("contact"))
     if row is None:
@@ -187,7 +188,10 @@ async def take_away(asked: ApiRequest) -> Response:
 
 
 async def conflicts(asked: ApiRequest) -> Response:
-    """Identities that were told of one contact and belong to another: merge the two, or take the identity from one."""
+    """List identities that a source gave to one contact but that belong to another.
+
+    Merge the two, or remove the identity from one.
+    """
     query = asked.query(Page)
     rows, following = await contacts.conflicts(
         asked.service.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
@@ -197,29 +201,28 @@ async def conflicts(asked: ApiRequest) -> Response:
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One contact."""
+    """Show one contact."""
     row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
     return answer(await serialize(asked, row))
 
 
 async def orders_of(asked: ApiRequest) -> Response:
-    """What the contact bought, newest first."""
+    """List the contact's orders, newest first."""
     row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
     return await list_orders(asked, contact_id=row["id"])
 
 
 async def summary(asked: ApiRequest) -> Response:
-    """Per currency, computed from the orders."""
+    """Show the contact's totals per currency, computed from the orders."""
     row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
     asked.query(Query)
-    rows = await orders.summary(
-        asked.service.store, asked.account_id, await wanted(asked, OrderQuery(), contact_id=row["id"])
-    )
+    filtered = await order_filter(asked, PurchaseFilters(), contact_id=row["id"])
+    rows = await orders.summary(asked.service.store, asked.account_id, filtered)
     return answer({"contact_id": row["id"], "currencies": [sums(one) for one in rows]})
 
 
 def sums(row: Row) -> SumsResponse:
-    """What orders in one currency sum up to."""
+    """Return the totals of orders in one currency as a response."""
     currency = row["currency"]
     average = (
         int((Decimal(row["gross"]) / row["paid_orders"]).quantize(Decimal(1), rounding=ROUND_HALF_UP))

@@ -1,4 +1,4 @@
-"""Routes for deals: upserted by CRM id, with their orders."""
+"""Deals of the CRM: upserted by CRM id, with their orders."""
 
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from app.web.http.visibility import wallet_of
 
 
 class DealBody(Body):
-    """What the CRM says of a deal. `orders` is asked for when the contact changes while orders hang on the deal."""
+    """A deal of the CRM. `orders` is required when the contact changes while the deal has orders."""
 
     contact: Word
     title: Title | None = None
@@ -41,7 +41,7 @@ async def _serialize(asked: ApiRequest, row: Row) -> DealResponse:
 
 
 async def _visible(asked: ApiRequest) -> Row:
-    """The deal, if the asker may see it. Raises Problem: outside a rep's wallet there is nothing."""
+    """Return the deal if the caller may see it. Raises Problem: what a rep may not see does not exist."""
     store = asked.service.store
     row = await deals.find(store, asked.account_id, asked.path("deal"))
     if row is None:
@@ -55,7 +55,7 @@ async def _visible(asked: ApiRequest) -> Row:
 
 
 async def upsert(asked: ApiRequest) -> Response:
-    """The deal of the CRM's id, made or changed; what is not mentioned is left alone."""
+    """Create or change the deal with this CRM id. Fields that are not given stay as they are."""
     crm_id = asked.path("deal")
     given = await asked.body(DealBody)
     store, account_id = asked.service.store, asked.account_id
@@ -82,7 +82,7 @@ async def upsert(asked: ApiRequest) -> Response:
 
 
 async def _others(asked: ApiRequest, crm_id: str, contact_id: str, before: Row | None, wish: str | None) -> list[Row]:
-    """The orders that are to move to the deal's new contact. Raises Problem when nobody said what becomes of them."""
+    """Return the orders that move to the deal's new contact. Raises Problem when `orders` does not say what to do."""
     if before is None or before["contact_id"] == contact_id:
         if wish == "move":
             return await deals.orders_of_others(asked.service.store, asked.account_id, crm_id, contact_id)
@@ -99,12 +99,12 @@ async def _others(asked: ApiRequest, crm_id: str, contact_id: str, before: Row |
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One deal."""
+    """Show one deal."""
     return answer(await _serialize(asked, await _visible(asked)))
 
 
 async def orders_of(asked: ApiRequest) -> Response:
-    """What was ordered on the deal, newest first."""
+    """List the deal's orders, newest first."""
     row = await _visible(asked)
     return await list_orders(asked, deal_id=row["crm_id"])
 

@@ -1,81 +1,49 @@
-"""Routes for the delivery log: list, show, body, changes, retry."""
+"""The delivery log: what came in, and what became of it."""
 
 import base64
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import Field
 from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
 from app.base.clock import iso
-from app.base.outcome import RECORDED, Outcome
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.ingest.reprocess import NotRecorded
 from app.observability.diff import FieldChange, changes
-from app.store import contacts, deliveries, orders, sources
+from app.store import deliveries, orders, sources
 from app.store.delivery_search import search
-from app.web.api.orders import Since, moment_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, not_found
+from app.web.http.filters import DeliveryFilters, delivery_filter
 from app.web.http.request import ApiRequest, Body, Page, Query, Stream, after, answer, cursor, page_of, route
 from app.web.http.schemas import DeliveryResponse, DeliveryWhole, Listed, Opened, RetriedResponse, SourceNamed
 
 
-def _recorded(outcome: Outcome) -> Outcome:
-    if outcome not in RECORDED:
-        raise ValueError(
-            "is not kept in the log (refused and repeated deliveries are only counted: GET /v1/stats, and the source)"
-        )
-    return outcome
-
-
-# What the log can be asked for: the outcomes that it keeps.
-Recorded = Annotated[
-    Outcome, AfterValidator(_recorded), WithJsonSchema({"type": "string", "enum": sorted(map(str, RECORDED))})
-]
-
-
-class DeliveryQuery(Page):
+class DeliveryQuery(Page, DeliveryFilters):
     """The filters of the log."""
 
-    source_id: str | None = Field(None, max_length=64)
-    outcome: Recorded | None = None
-    kind: str | None = Field(None, max_length=200)
-    external_id: str | None = Field(None, max_length=255)
-    contact: str | None = Field(None, max_length=255)
-    since: Since | None = None
-    until: Since | None = None
-    q: str | None = Field(None, max_length=200)
     newer_than: str | None = Field(None, max_length=64)
+    overlap: bool = False
 
 
 async def index(asked: ApiRequest) -> Response:
-    """The log, newest first; with `newer_than` (a delivery's id), what came after it, oldest first.
+    """List deliveries, newest first. With `newer_than` (a delivery's id): what came after it, oldest first.
 
-    What matches rarely is looked for so many rows at a time: a page may hold fewer than `limit`, even none, and still have
-    a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those whose reason holds it.
+    Deliveries that arrive together may be stored in another order. To poll for newer ones, add `overlap`: it starts some
+    seconds before `newer_than`. Skip the rows that you have seen.
+
+    Rare matches are searched a bounded number of rows at a time: a page may hold fewer rows than `limit`, even none,
+    and still have a `next_cursor`. With `q`, deliveries about exactly this external id come first, then those with the
+    text in their reason.
     """
     query = asked.query(DeliveryQuery)
-    store, contact_id = asked.service.store, None
-    if query.contact:
-        found = await contacts.find(store, asked.account_id, query.contact)
-        if found is None:
-            return answer({"data": [], "next_cursor": None})
-        contact_id = found["id"]
-    wanted = deliveries.DeliveryFilter(
-        source_id=query.source_id,
-        outcome=query.outcome,
-        kind=query.kind,
-        external_id=query.external_id,
-        contact_id=contact_id,
-        since=moment_of(query.since),
-        until=moment_of(query.until),
-        q=query.q,
-    )
+    store, wanted = asked.service.store, await delivery_filter(asked, query)
     if query.newer_than is not None:
-        rows = await deliveries.newer(store, asked.account_id, wanted, than=query.newer_than, limit=query.limit)
+        than = deliveries.before(query.newer_than) if query.overlap else query.newer_than
+        rows = await deliveries.newer(store, asked.account_id, wanted, than=than, limit=query.limit)
         return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": None})
     rows, place = await search(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
     following = None if place is None else cursor(place)
@@ -83,7 +51,7 @@ async def index(asked: ApiRequest) -> Response:
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One delivery; its body only for those who may see bodies."""
+    """Show one delivery. Its body is included for callers who may see bodies."""
     store = asked.service.store
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
     if row is None:
@@ -107,7 +75,7 @@ async def show(asked: ApiRequest) -> Response:
 
 
 def opened(body: bytes, envelope: Row) -> Opened:
-    """What a delivery held, as it is shown to those who may see it."""
+    """Return a delivery's headers and body as a response."""
     try:
         text, encoding = body.decode("utf-8"), "text"
     except UnicodeDecodeError:
@@ -121,7 +89,7 @@ def opened(body: bytes, envelope: Row) -> Opened:
 
 
 async def retry(asked: ApiRequest) -> Response:
-    """Takes one recorded delivery up again, with today's adapter."""
+    """Retry one recorded delivery with today's adapter."""
     await asked.body(Body)
     try:
         receipt = await asked.service.retry.retry(asked.account_id, asked.path("delivery"))
@@ -139,7 +107,7 @@ async def retry(asked: ApiRequest) -> Response:
 
 
 async def sources_of(asked: ApiRequest) -> Response:
-    """The account's sources as the log names them, for those who read it and keep no sources."""
+    """List the account's sources by name, for callers who read the log but do not manage sources."""
     query = asked.query(Page)
     rows = await sources.page(
         asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
@@ -171,7 +139,7 @@ _TIMES = frozenset({"ordered_at", "paid_at"})
 
 
 class ChangeResponse(TypedDict):
-    """A field before and after, in the shape in which an order shows it."""
+    """A field before and after, as an order shows it."""
 
     field: str
     before: Any
@@ -179,7 +147,7 @@ class ChangeResponse(TypedDict):
 
 
 class OrderChanged(TypedDict):
-    """What became of one order. `values` says whether the asker may see before and after, or the names of fields alone."""
+    """What changed in one order. `values` says whether the caller may see values, or only the names of fields."""
 
     order_id: str
     external_id: str
@@ -190,14 +158,14 @@ class OrderChanged(TypedDict):
 
 
 class ChangesResponse(TypedDict):
-    """Every order that the delivery told of."""
+    """Every order that the delivery concerns."""
 
     data: list[OrderChanged]
     next_cursor: None
 
 
 async def body(asked: ApiRequest) -> Response:
-    """The exact bytes that arrived, to keep as a file."""
+    """Download the exact bytes that arrived."""
     asked.query(Query)
     row = await deliveries.find(asked.service.store, asked.account_id, asked.path("delivery"))
     if row is None:
@@ -218,7 +186,7 @@ async def body(asked: ApiRequest) -> Response:
 
 
 async def changed(asked: ApiRequest) -> Response:
-    """What the delivery changed in its orders when it was taken up."""
+    """Show what the delivery changed in its orders when it was processed."""
     asked.query(Query)
     store = asked.service.store
     row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
@@ -234,7 +202,7 @@ async def changed(asked: ApiRequest) -> Response:
 
 
 def _sees_values(asked: ApiRequest) -> bool:
-    """An order's content is for those who read orders, or the bodies that it came in."""
+    """Return whether the caller may see orders' values: callers who read orders or bodies may."""
     return asked.caller.may(Permission.READ) or asked.caller.may(Permission.BODIES)
 
 

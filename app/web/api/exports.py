@@ -1,4 +1,4 @@
-"""Routes that export any number of orders or contacts, in order of id: no row is lost or repeated meanwhile."""
+"""Export of any number of orders or contacts, in order of id: no row is lost or repeated meanwhile."""
 
 import asyncio
 import csv
@@ -13,8 +13,8 @@ from app.base.roles import Permission
 from app.base.tabular import BETWEEN, CONTACT_COLUMNS, CSV, JSONL, MEDIA, ORDER_COLUMNS, guarded
 from app.db.statements import Row, to_json
 from app.store import contacts, orders
-from app.web.api.orders import AllOrdersFilters, wanted
 from app.web.http import serializers
+from app.web.http.filters import AllOrdersFilters, order_filter
 from app.web.http.request import ApiRequest, Query, Stream, route
 from app.web.http.visibility import wallet_of
 
@@ -34,7 +34,7 @@ Render = Callable[[list[Row]], Awaitable[Callable[[], list[Document]]]]
 
 
 class ExportQuery(Query):
-    """With `excel`, CSV as spreadsheets open it: with a byte order mark, and semicolons."""
+    """With `excel`: CSV for spreadsheets, with a byte order mark and semicolons."""
 
     excel: bool = False
 
@@ -44,29 +44,27 @@ class OrderExportQuery(ExportQuery, AllOrdersFilters):
 
 
 async def orders_csv(asked: ApiRequest) -> Response:
-    """Orders as CSV, by id."""
+    """Export orders as CSV, in order of id."""
     return await _orders(asked, CSV)
 
 
 async def orders_jsonl(asked: ApiRequest) -> Response:
-    """Orders as JSON lines, by id."""
+    """Export orders as JSON lines, in order of id."""
     return await _orders(asked, JSONL)
 
 
 async def _orders(asked: ApiRequest, form: str) -> Response:
     query = asked.query(OrderExportQuery)
     store, account_id = asked.service.store, asked.account_id
-    person = await contacts.find(store, account_id, query.contact) if query.contact else None
-    nobody, contact_id = bool(query.contact) and person is None, person["id"] if person else None
-    which = await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id, q=query.q)
+    wanted = await order_filter(asked, query)
 
     async def page(after: str) -> tuple[list[Row], str | None]:
-        return ([], None) if nobody else await orders.scan(store, account_id, which, after=after, limit=PAGE)
+        return await orders.scan(store, account_id, wanted, after=after, limit=PAGE)
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         ids = sorted({row["contact_id"] for row in rows if row["contact_id"]})
         people = {row["id"]: row for row in await contacts.among_ids(store, account_id, ids)}
-        owner = which.wallet_of
+        owner = wanted.wallet_of
         seen = [one for one in ids if owner is None or (one in people and people[one]["owner_id"] == owner)]
         known: dict[str, list[tuple[str, str]]] = {one: [] for one in seen}
         for row in await contacts.identities_of(store, account_id, seen):
@@ -77,7 +75,7 @@ async def _orders(asked: ApiRequest, form: str) -> Response:
 
 
 def _order(row: Row, person: Row | None, known: list[tuple[str, str]] | None) -> Document:
-    """The order as the API shows it, and beside it by what its contact is known, if the asker may see the contact."""
+    """Return the order as the API shows it, with its contact's identities if the caller may see the contact."""
     document: Document = {**serializers.order(row, person["crm_id"] if person else None)}
     if known is not None:
         prefix = f"{row['source_id']}:"
@@ -91,12 +89,12 @@ def _order(row: Row, person: Row | None, known: list[tuple[str, str]] | None) ->
 
 
 async def contacts_csv(asked: ApiRequest) -> Response:
-    """Contacts as CSV, by id."""
+    """Export contacts as CSV, in order of id."""
     return await _contacts(asked, CSV)
 
 
 async def contacts_jsonl(asked: ApiRequest) -> Response:
-    """Contacts as JSON lines, by id."""
+    """Export contacts as JSON lines, in order of id."""
     return await _contacts(asked, JSONL)
 
 

@@ -1,4 +1,4 @@
-"""Routes that import a part of a file of orders or contacts. The command line sends one part after another."""
+"""Import of a part of a file of orders or contacts. The command line sends one part after another."""
 
 from typing import Annotated
 
@@ -29,11 +29,10 @@ SourceId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class ImportQuery(Query):
-    """How a part of a file is to be read.
+    """How to read a part of a file.
 
-    `line` is that of its first row (without the header), for the messages. With `dry_run` nothing is written.
-    `ignore_unknown` passes over columns that are none of ours. `sources` says which source here stands for one of the
-    registry that the file comes from.
+    `line` is the number of its first row, without the header, for the messages. With `dry_run` nothing is written.
+    `ignore_unknown` skips unknown columns. `sources` replaces source ids of another registry.
     """
 
     dry_run: bool = False
@@ -45,14 +44,14 @@ class ImportQuery(Query):
 
 
 class OrderImportQuery(ImportQuery):
-    """For orders: what goes for rows that name no source or origin."""
+    """For orders: source and origin of rows that name none."""
 
     source_id: SourceId | None = None
     origin: Origin = Origin.MANUAL
 
 
 class RowProblem(TypedDict):
-    """Why a line is not imported, or what of it was left out."""
+    """Why a row was rejected, or what was left out of it."""
 
     line: int
     field: str | None
@@ -60,7 +59,7 @@ class RowProblem(TypedDict):
 
 
 class ImportAnswer(TypedDict):
-    """What became of the rows. `refused` counts lines; `errors` says why, for every wrong field of each."""
+    """What became of the rows. `refused` counts rejected rows; `errors` lists every wrong field."""
 
     created: int
     updated: int
@@ -72,7 +71,7 @@ class ImportAnswer(TypedDict):
 
 
 async def import_orders(asked: ApiRequest) -> Response:
-    """Takes a part of a file of orders in: CSV with its header, or JSON lines. The same rows again change nothing."""
+    """Import a part of a file of orders: CSV with its header, or JSON lines. The same rows again change nothing."""
     query = asked.query(OrderImportQuery)
     form, text = await part_of(asked)
     setting = await _setting(asked, query, query.source_id, query.origin)
@@ -87,7 +86,7 @@ async def import_orders(asked: ApiRequest) -> Response:
 
 
 async def import_contacts(asked: ApiRequest) -> Response:
-    """Takes a part of a file of contacts in. What a row does not mention is left alone."""
+    """Import a part of a file of contacts. Fields that a row does not have stay as they are."""
     query = asked.query(ImportQuery)
     form, text = await part_of(asked)
     setting = await _setting(asked, query, None, Origin.MANUAL)
@@ -105,7 +104,7 @@ def _first_line(form: str) -> int:
 
 
 async def part_of(asked: ApiRequest) -> tuple[str, str]:
-    """The request's body as text, and which kind of file it is. Raises Problem."""
+    """Return the request's body as text, and its format. Raises Problem."""
     kind = asked.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _FORMS:
         raise invalid("Content-Type", "must be text/csv or application/x-ndjson")
@@ -146,7 +145,7 @@ def _renamed(text: str | None) -> dict[str, str | None]:
 
 
 def _reported(asked: ApiRequest, report: ImportReport, *, dry_run: bool) -> Response:
-    """What became of a part, as the API tells it."""
+    """Return the result of a part as a response."""
     if report.made_contacts and not dry_run:
         asked.service.held.contact_appeared()
 

@@ -1,4 +1,4 @@
-"""Routes for bulk retries and remaps: start, follow, stop, and what they changed."""
+"""Jobs: bulk retries and remaps, which run in the background."""
 
 import asyncio
 from enum import StrEnum
@@ -16,10 +16,9 @@ from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, jobs
 from app.store.deliveries import DeliveryFilter
-from app.web.api.deliveries import Recorded
-from app.web.api.orders import Since, moment_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.filters import NOBODY, DeliveryFilters, Since, delivery_filter, moment_of
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of, route
 
 LOOK_AGAIN = 0.1  # seconds between two looks at a job that somebody waits for
@@ -33,7 +32,7 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     WAITING = jobs.WAITING
     RUNNING = jobs.RUNNING
@@ -45,28 +44,19 @@ class State(StrEnum):
 ENDED = frozenset({State.DONE, State.STOPPED, State.FAILED})
 
 
-class DeliveryFilterBody(Body):
-    """Which deliveries: the fields of `GET /v1/deliveries`. Every field that is given must hold."""
-
-    source_id: str | None = Field(None, max_length=64)
-    outcome: Recorded | None = None
-    kind: str | None = Field(None, max_length=200)
-    external_id: str | None = Field(None, max_length=255)
-    contact: str | None = Field(None, max_length=255)
-    since: Since | None = None
-    until: Since | None = None
-    q: str | None = Field(None, max_length=200)
+class DeliveryFilterBody(Body, DeliveryFilters):
+    """Which deliveries: the fields of `GET /v1/deliveries`. All given fields must match."""
 
 
 class RetryBody(Body):
-    """Which deliveries are retried. `{}` as the filter means all; it has to be said."""
+    """Which deliveries to retry. `{}` as the filter means all of them."""
 
     filter: DeliveryFilterBody
     dry_run: bool = False
 
 
 class RemapBody(Body):
-    """Which deliveries are remapped: those of one source, perhaps of a time only."""
+    """Which deliveries to remap: those of one source, optionally of a period."""
 
     source_id: str = Field(max_length=64)
     since: Since | None = None
@@ -82,7 +72,7 @@ class JobsQuery(Page):
 
 
 class JobQuery(Query):
-    """`wait`: seconds within which the answer may wait for the job's end."""
+    """`wait`: how many seconds the answer may wait for the job's end."""
 
     wait: float = Field(0.0, ge=0.0, le=30.0)
 
@@ -94,14 +84,14 @@ class ChangesQuery(Page):
 
 
 class FailureAnswer(TypedDict):
-    """Why deliveries could not be taken up, and how many."""
+    """Why deliveries could not be retried, and how many."""
 
     reason: str
     count: int
 
 
 class JobAnswer(TypedDict):
-    """A job. `total`, `done` and `failed` count deliveries; `changed` deliveries (retry) or orders (remap)."""
+    """A job. `total`, `done` and `failed` count deliveries; `changed` counts deliveries (retry) or orders (remap)."""
 
     id: str
     kind: str
@@ -128,7 +118,7 @@ class JobsAnswer(TypedDict):
 
 
 class BegunAnswer(TypedDict, total=False):
-    """A job that was begun (`job_id`), or with `dry_run` how many deliveries a retry would take up."""
+    """The job that was started (`job_id`), or with `dry_run` how many deliveries would be retried."""
 
     job_id: str
     count: int
@@ -138,8 +128,8 @@ class BegunAnswer(TypedDict, total=False):
 class ChangeAnswer(TypedDict):
     """One order or delivery that a job changed, or would change.
 
-    `change` says which: `created`, `changed`, `removed` (orders), or `changed`. `fields` has every field that differs,
-    `before` and `after`; null instead of values that the asker may not see. A contact that would be made is `new`.
+    `change` is `created`, `changed` or `removed` for orders, else `changed`. `fields` has every field that differs,
+    `before` and `after`; null instead of values that the caller may not see. A contact that would be created is `new`.
     """
 
     kind: str
@@ -150,39 +140,28 @@ class ChangeAnswer(TypedDict):
 
 
 class ChangesAnswer(TypedDict):
-    """A page of changes, orders after deliveries."""
+    """A page of changes: deliveries first, then orders."""
 
     data: list[ChangeAnswer]
     next_cursor: str | None
 
 
 async def retry(asked: ApiRequest) -> Response:
-    """Takes up again every delivery that the filter matches, in the background; with `dry_run` only counts them."""
+    """Retry all deliveries that match a filter, in the background. With `dry_run`: only count them."""
     body = await asked.body(RetryBody)
-    given = body.filter
-    contact_id = None
-    if given.contact is not None:
-        found = await contacts.find(asked.service.store, asked.account_id, given.contact)
-        if found is None:
-            raise invalid("filter.contact", "there is no such contact")
-        contact_id = found["id"]
-    wanted = DeliveryFilter(
-        source_id=given.source_id,
-        outcome=given.outcome,
-        kind=given.kind,
-        external_id=given.external_id,
-        contact_id=contact_id,
-        since=moment_of(given.since),
-        until=moment_of(given.until),
-        q=given.q,
-    )
+    wanted = await delivery_filter(asked, body.filter)
+    if wanted.contact_id == NOBODY:
+        raise invalid("filter.contact", "there is no such contact")
     if body.dry_run:
         return answer({"count": await asked.service.jobs.count(asked.account_id, wanted), "dry_run": True})
     return await _begun(asked, Kind.RETRY, wanted, dry_run=False)
 
 
 async def remap(asked: ApiRequest) -> Response:
-    """Reads a source's recorded deliveries with today's adapter, in the background; a dry run only says what would change."""
+    """Read a source's recorded deliveries again with today's adapter, in the background.
+
+    With `dry_run`: only show the changes.
+    """
     body = await asked.body(RemapBody)
     source = await asked.service.source_cache.source(body.source_id)
     if source is None or source.account_id != asked.account_id:
@@ -201,7 +180,7 @@ async def _begun(asked: ApiRequest, kind: Kind, wanted: DeliveryFilter, *, dry_r
 
 
 def shape(job: Row) -> dict[str, Any]:
-    """A job as the API shows it."""
+    """Return a job as a response."""
     filter_ = {"contact" if name == "contact_id" else name: value for name, value in job["filter"].items()}
     filter_ |= {name: iso(filter_[name]) for name in ("since", "until") if name in filter_}
     shown = {name: job[name] for name in ("id", "kind", "state", "reason", "dry_run")} | {"filter": filter_}
@@ -212,7 +191,7 @@ def shape(job: Row) -> dict[str, Any]:
 
 
 async def index(asked: ApiRequest) -> Response:
-    """The account's jobs, newest first."""
+    """List the account's jobs, newest first."""
     query = asked.query(JobsQuery)
     rows = await jobs.page(
         asked.service.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1,
@@ -229,7 +208,7 @@ async def _job(asked: ApiRequest) -> Row:
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One job; with `wait`, as soon as it has ended, or after so many seconds."""
+    """Show one job. With `wait`: once it has ended, or after so many seconds."""
     ends = monotonic() + asked.query(JobQuery).wait
     job = await _job(asked)
     while job["state"] not in ENDED and monotonic() < ends:
@@ -239,7 +218,7 @@ async def show(asked: ApiRequest) -> Response:
 
 
 async def stop(asked: ApiRequest) -> Response:
-    """Stops a job; what it has done stands. A remap is stopped by those who may begin one."""
+    """Stop a job. What it has done stays. A remap can be stopped by those who may start one."""
     await asked.body(Body)
     job = await _job(asked)
     if job["kind"] == Kind.REMAP and not asked.caller.may(Permission.SOURCES):
@@ -251,7 +230,7 @@ async def stop(asked: ApiRequest) -> Response:
 
 
 async def changes(asked: ApiRequest) -> Response:
-    """What a job changed, or would change. Values of orders are for those who may see bodies, where they come from."""
+    """List what a job changed, or would change. Values are shown to callers who may see bodies."""
     query = asked.query(ChangesQuery)
     job = await _job(asked)
     rows = await jobs.changes(

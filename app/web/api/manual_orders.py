@@ -1,4 +1,4 @@
-"""Routes to create and edit orders, with an error for each thing that can be wrong."""
+"""Orders that members create and edit, with an error for each thing that can be wrong."""
 
 import re
 from decimal import Decimal
@@ -95,7 +95,7 @@ class ItemBody(Body):
 
 
 class OrderBody(Body):
-    """A new order. The contact must exist; without `external_id` the order's own id stands for it."""
+    """A new order. The contact must exist. Without `external_id` the order's own id is used."""
 
     contact: Word
     title: Title
@@ -105,7 +105,7 @@ class OrderBody(Body):
     ordered_at: Moment | None = None
     paid_at: Moment | None = None
     deal_id: Word | None = None
-    external_id: Word | None = None
+    external_id: Annotated[Word, StringConstraints(pattern=r"\S")] | None = None
     origin: Literal[Origin.MANUAL, Origin.API, Origin.PAYMENTS] = Origin.MANUAL
     url: Url | None = None
     items: list[ItemBody] = Field(default=[], max_length=MAX_ITEMS)
@@ -113,7 +113,7 @@ class OrderBody(Body):
 
 
 class OrderPatch(PatchBody):
-    """What is to change. What is not mentioned is left alone; null empties what can be empty."""
+    """What to change. Fields that are not given stay as they are; null empties a field that may be empty."""
 
     may_be_empty = frozenset({"paid_at", "deal_id", "url", "items"})
     model_config = ConfigDict(json_schema_extra=null_only_for(*sorted(may_be_empty)))
@@ -139,7 +139,7 @@ class OrderPatch(PatchBody):
 
 
 def _minor(field: str, text: str, currency: str) -> int:
-    """The amount in the currency's smallest unit. Raises Problem."""
+    """Return the amount in the currency's smallest unit. Raises Problem."""
     try:
         return read_amount(text, currency)
     except ValueError as why:
@@ -160,7 +160,7 @@ def _items(lines: list[ItemBody], currency: str, wrong: ProblemGroup) -> list[di
 
 
 async def _contact(asked: ApiRequest, word: str) -> str:
-    """Our id of the contact. Raises Problem: it must exist."""
+    """Return the contact's id. Raises Problem if it does not exist."""
     row = await contacts.find(asked.service.store, asked.account_id, word)
     if row is None:
         raise no_contact(word)
@@ -169,7 +169,7 @@ async def _contact(asked: ApiRequest, word: str) -> str:
 
 
 def no_contact(word: str) -> Problem:
-    """There is no such contact, and what to do about it."""
+    """Return the problem for an unknown contact, with what to do about it."""
     return Problem(
         "contact_not_found",
         f"no contact is known as {quoted(word)}, by our id (cnt_…) or the CRM's; make it first: PUT /v1/contacts/{{the CRM's id}}",
@@ -178,7 +178,7 @@ def no_contact(word: str) -> Problem:
 
 
 async def check_deal(asked: ApiRequest, deal_id: str, contact_id: str | None, on_purpose: bool) -> None:
-    """Whether an order of this contact (None: it is not known whose) may hang on the deal. Raises Problem."""
+    """Raise Problem if an order of this contact (None: unknown) may not be on the deal."""
     deal = await deals.find(asked.service.store, asked.account_id, deal_id)
     if deal is None:
         raise invalid(
@@ -201,7 +201,7 @@ def _member(asked: ApiRequest) -> str:
 
 
 async def create(asked: ApiRequest) -> Response:
-    """A new order, written by hand or by another system; the same external id again gives the order that is there."""
+    """Create an order, by hand or from another system. The same external id again returns the existing order."""
     given = await asked.body(OrderBody)
     store, account_id = asked.service.store, asked.account_id
     account = await accounts.find(store, account_id)
@@ -245,7 +245,7 @@ async def create(asked: ApiRequest) -> Response:
 
 
 async def change(asked: ApiRequest) -> Response:
-    """Edits an order. Title, contact and deal stay as a member set them; other fields follow what is said later."""
+    """Edit an order. Title, contact and deal stay as a member set them; other fields follow later deliveries."""
     given = await asked.body(OrderPatch)
     store, account_id = asked.service.store, asked.account_id
     row = await orders.find(store, account_id, asked.path("order"))
@@ -266,7 +266,7 @@ async def change(asked: ApiRequest) -> Response:
 
 
 async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict[str, Any], tuple[int, str] | None]:
-    """What the member says, in the shape of the history, and the refunded total. Raises Problem."""
+    """Return what the member says, in the shape of the history, and the refunded total. Raises Problem."""
     mentioned = given.model_fields_set
     currency = given.currency or row["currency"]
     said: dict[str, Any] = {}

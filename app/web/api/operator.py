@@ -1,4 +1,4 @@
-"""Routes for the operator alone, on the Unix socket: ownership of ids, maintenance, signing."""
+"""What only the operator may do, on the Unix socket: look up owners, maintain, sign."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from app.web.http.request import ApiRequest, Body, Query, answer, route
 
 
 class OwnerQuery(Query):
-    """Of what."""
+    """The id to look up."""
 
     id: Annotated[str, StringConstraints(min_length=5, max_length=64)]
 
@@ -27,7 +27,7 @@ class BackupBody(Body):
 
 
 async def owner(asked: ApiRequest) -> Response:
-    """The account that a thing belongs to; the command line knows things by their id alone."""
+    """Return the account that owns an id. The command line needs it: users give it ids alone."""
     thing = asked.query(OwnerQuery).id
     account_id = await maintenance.owner(asked.service.store, thing)
     if account_id is None:
@@ -36,7 +36,7 @@ async def owner(asked: ApiRequest) -> Response:
 
 
 async def examine(asked: ApiRequest) -> Response:
-    """Whether this installation is sound."""
+    """Check the installation."""
     service = asked.service
     findings = await doctor.examine(
         service.store, service.vault, service.settings, service.readiness, service.clock_guard
@@ -45,7 +45,7 @@ async def examine(asked: ApiRequest) -> Response:
 
 
 async def back_up(asked: ApiRequest) -> Response:
-    """A consistent copy while the service goes on."""
+    """Write a consistent copy of the database while the service runs."""
     if not asked.service.settings.on_sqlite:
         raise Problem("conflict", "on PostgreSQL use its own tools: pg_dump, or base backups with WAL archiving")
     path = _free(Path((await asked.body(BackupBody)).path))
@@ -54,7 +54,7 @@ async def back_up(asked: ApiRequest) -> Response:
 
 
 def _free(path: Path) -> Path:
-    """The path, where a new file can be. Raises Problem."""
+    """Return the path if a new file can be created there. Raises Problem."""
     if not path.is_absolute():
         raise invalid("path", "must be absolute")
     if path.exists():
@@ -65,12 +65,12 @@ def _free(path: Path) -> Path:
 
 
 async def confirm_clock(asked: ApiRequest) -> Response:
-    """The operator says that the clock is right, after it was found to have jumped: what is too old is pruned again."""
+    """Confirm that the clock is right, after it was found to have jumped. Pruning then continues."""
     return answer({"clock": iso(await asked.service.clock_guard.confirm())})
 
 
 async def reseal(asked: ApiRequest) -> Response:
-    """Seals every secret and key with the newest master key."""
+    """Encrypt every secret and key again with the newest master key."""
     count = await maintenance.reseal(asked.service.store, asked.service.vault.reseal)
     asked.service.source_cache.forget()
     return answer({"resealed": count})

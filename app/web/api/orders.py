@@ -1,128 +1,38 @@
-"""Routes for orders: lists, one order, its history. What a rep may not see does not exist for them."""
+"""Orders: lists, one order, its history. What a rep may not see does not exist for them."""
 
-import re
-from typing import Annotated
-
-from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.contract import Origin, Status, currency_code
-from adapters.contract.errors import Unreadable
-from app.base import clock
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, orders
 from app.web.http import serializers
 from app.web.http.errors import not_found
-from app.web.http.request import ApiRequest, Page, Query, after, answer, cursor, page_of, route
+from app.web.http.filters import AllOrdersFilters, OrderFilters, order_filter
+from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of, route
 from app.web.http.schemas import EntryResponse, Listed, OrderResponse
 from app.web.http.visibility import wallet_of
 
 
-def _a_time(text: str) -> str:
-    text = re.sub(r"(T[0-9:.]+) ([0-9:]+)$", r"\1+\2", text)  # a plus that was not encoded arrives as a blank
-    clock.since(text, clock.now())
-    return text
-
-
-def _a_currency(text: str) -> str:
-    try:
-        return currency_code(text)
-    except Unreadable:
-        raise ValueError("is not an ISO 4217 code of three letters") from None
-
-
-# Sources may speak of currencies that are not in our table of them.
-Code = Annotated[str, AfterValidator(_a_currency)]
-# A text still: what it means depends on when it is asked (`moment_of`). The document says more of it than its type.
-Since = Annotated[
-    str,
-    AfterValidator(_a_time),
-    WithJsonSchema({
-        "description": "a time in ISO 8601 (UTC, when it names no zone), or a span back from now",
-        "anyOf": [
-            {"type": "string", "pattern": r"^\d{1,6}[smhdw]$", "examples": ["7d"]},
-            {"type": "string", "format": "date-time", "examples": ["2026-11-01T00:00:00Z"]},
-        ],
-    }),
-]  # fmt: skip
-
-
-class OrderFilters(Query):
-    """What every list of orders can be narrowed by."""
-
-    status: Status | None = None
-    origin: Origin | None = None
-    source_id: str | None = Field(None, max_length=64)
-    currency: Code | None = Field(None, json_schema_extra={"examples": ["BRL"]})
-    since: Since | None = None
-    until: Since | None = None
-
-
-class AllOrdersFilters(OrderFilters):
-    """What lists over all contacts can be narrowed by, too."""
-
-    contact: str | None = Field(None, max_length=255)
-    deal_id: str | None = Field(None, max_length=255)
-    q: str | None = Field(None, max_length=200)
-
-
 class OrderQuery(Page, OrderFilters):
-    """A page of one contact's, or one deal's, orders."""
+    """A page of the orders of one contact or deal."""
 
 
 class AllOrdersQuery(Page, AllOrdersFilters):
     """A page of orders."""
 
 
-def moment_of(text: Since | None) -> int | None:
-    """The time that a query means."""
-    return None if text is None else clock.since(text, clock.now())
-
-
-async def wanted(
-    asked: ApiRequest,
-    query: OrderFilters,
-    *,
-    contact_id: str | None = None,
-    deal_id: str | None = None,
-    q: str | None = None,
-) -> orders.OrderFilter:
-    """The filter that a query means."""
-    return orders.OrderFilter(
-        contact_id=contact_id,
-        deal_id=deal_id,
-        status=query.status,
-        origin=query.origin,
-        source_id=query.source_id,
-        currency=query.currency,
-        since=moment_of(query.since),
-        until=moment_of(query.until),
-        q=q,
-        wallet_of=await wallet_of(asked),
-    )
-
-
 async def list_orders(asked: ApiRequest, *, contact_id: str | None = None, deal_id: str | None = None) -> Response:
-    """A page of orders: of a contact, of a deal, or of all."""
+    """Return a page of orders: of a contact, of a deal, or of all."""
     query = asked.query(OrderQuery) if contact_id or deal_id else asked.query(AllOrdersQuery)
-    q = None
-    if isinstance(query, AllOrdersQuery):
-        deal_id, q = query.deal_id, query.q
-        if query.contact:
-            found = await contacts.find(asked.service.store, asked.account_id, query.contact)
-            if found is None:
-                return answer({"data": [], "next_cursor": None})
-            contact_id = found["id"]
+    wanted = await order_filter(asked, query, contact_id=contact_id, deal_id=deal_id)
     store, place = asked.service.store, after(query.cursor, int, str)
-    filtered = await wanted(asked, query, contact_id=contact_id, deal_id=deal_id, q=q)
-    if q:
-        rows, further = await orders.search(store, asked.account_id, filtered, after=place, limit=query.limit)
+    if wanted.q:
+        rows, further = await orders.search(store, asked.account_id, wanted, after=place, limit=query.limit)
         crm = await _crm_ids(asked, rows)
         data = [serializers.order(row, crm.get(row["contact_id"])) for row in rows]
         return answer({"data": data, "next_cursor": cursor(further) if further else None})
-    rows = await orders.page(store, asked.account_id, filtered, after=place, limit=query.limit + 1)
+    rows = await orders.page(store, asked.account_id, wanted, after=place, limit=query.limit + 1)
     crm = await _crm_ids(asked, rows)
     return answer(
         page_of(
@@ -141,7 +51,7 @@ async def _crm_ids(asked: ApiRequest, rows: list[Row]) -> dict[str, str | None]:
 
 
 async def index(asked: ApiRequest) -> Response:
-    """Every order of the account that the asker may see, newest first."""
+    """List all orders that the caller may see, newest first."""
     return await list_orders(asked)
 
 
@@ -155,17 +65,17 @@ async def _visible(asked: ApiRequest) -> Row:
 
 
 async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
-    """An order as it is answered."""
+    """Return an order as a response."""
     return serializers.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One order."""
+    """Show one order."""
     return answer(await serialize(asked, await _visible(asked)))
 
 
 async def history(asked: ApiRequest) -> Response:
-    """What was said of the order, in the source's time: by which delivery or member, and what."""
+    """List what each delivery or member said about the order, in the source's time."""
     row = await _visible(asked)
     entries = await orders.history(asked.service.store, asked.account_id, row["id"])
     return answer({"data": [serializers.entry(one) for one in entries], "next_cursor": None})

@@ -1,4 +1,4 @@
-"""Routes for privacy: export or erase a person, list and carry out privacy requests, proofs."""
+"""Privacy: export or erase a person, carry out privacy requests, look up proofs."""
 
 import json
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ from app.web.http.schemas import CarriedOut, Listed, PrivacyRequestResponse, Pro
 
 
 class ProofQuery(Page):
-    """The list of proofs, or those of one identity: was this person erased?"""
+    """All proofs, or those of one identity: was this person erased?"""
 
     email: str | None = Field(None, max_length=300)
     phone: str | None = Field(None, max_length=100)
@@ -63,7 +63,7 @@ def _proof(row: Row) -> ProofResponse:
 
 
 async def index(asked: ApiRequest) -> Response:
-    """The account's privacy requests, newest first; whom each is about stands in its delivery."""
+    """List the account's privacy requests, newest first. The delivery says whom a request concerns."""
     query = asked.query(Page)
     rows = await privacy.page(
         asked.service.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1
@@ -72,7 +72,7 @@ async def index(asked: ApiRequest) -> Response:
 
 
 async def proofs(asked: ApiRequest) -> Response:
-    """That people were erased or handed over their data, newest first; with an identity, only what it fell under."""
+    """List proofs that people were erased or got their data, newest first. With an identity: only its own."""
     query = asked.query(ProofQuery)
     store, account_id = asked.service.store, asked.account_id
     named = {name: text for name in ("email", "phone", "document", "crm_id") if (text := getattr(query, name))}
@@ -84,7 +84,7 @@ async def proofs(asked: ApiRequest) -> Response:
 
 
 def _word(named: dict[str, str], region: str) -> Word:
-    """The one identity that is asked for. Raises Problem."""
+    """Return the one identity that is asked for. Raises Problem."""
     if len(named) > 1:
         raise invalid("query", "name one of email, phone, document, crm_id")
     ((name, text),) = named.items()
@@ -108,7 +108,7 @@ async def _found(asked: ApiRequest) -> Row:
 
 
 async def export(asked: ApiRequest) -> Response:
-    """Everything held on the person, with where it came from and when."""
+    """Export everything that is stored about the person, with its source and time."""
     about = ExportSubject(contact=await _found(asked))
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -120,7 +120,7 @@ async def export(asked: ApiRequest) -> Response:
 
 
 async def erase(asked: ApiRequest) -> Response:
-    """Erases the person: what remains is stubs of orders, hashes by which they stay away, and this proof."""
+    """Erase the person. Anonymised orders, hashes that keep them from coming back, and this proof remain."""
     row = await _found(asked)
     try:
         proof = await asked.service.erasures.person(asked.account_id, row["id"], asked.caller.member_id)
@@ -143,9 +143,9 @@ def _handed_over(asked: ApiRequest, request: Row | None) -> Row:
 
 
 async def carry_out(asked: ApiRequest) -> Response:
-    """Does what a source asked, within what that source told: erases, or gives what is to be handed over.
+    """Carry out a privacy request, within what that source gave: erase the data, or return it for hand-over.
 
-    One that has erased already answers with its proof.
+    A request that has already erased returns its proof.
     """
     await asked.body(Body)
     store, account_id = asked.service.store, asked.account_id
@@ -201,7 +201,7 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSubject:
-    """Whose data, and of which source; `contact` is None when only orders or deliveries name the person."""
+    """Whose data, and of which source. `contact` is None when only orders or deliveries name the person."""
 
     contact: Row | None
     words: tuple[Word, ...] = ()
@@ -223,7 +223,7 @@ async def _list(name: str, items: AsyncIterator[Any]) -> AsyncIterator[bytes]:
 
 
 async def written(asked: ApiRequest, about: ExportSubject) -> AsyncIterator[bytes]:
-    """The document, in pieces: a JSON object."""
+    """Yield the document in pieces: one JSON object."""
     store, account_id = asked.service.store, asked.account_id
     rows = await contacts.identities_of(store, account_id, [about.contact["id"]]) if about.contact else []
     if about.source_id is not None:
@@ -280,7 +280,7 @@ async def _deals(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
 
 
 async def _orders(asked: ApiRequest, about: ExportSubject, told: set[str]) -> AsyncIterator[Any]:
-    """The orders, each with its history; `told` gets the deliveries that told of them."""
+    """Yield the orders, each with its history; collect the ids of their deliveries in `told`."""
     store, account_id = asked.service.store, asked.account_id
     seen: set[str] = set()
     if about.contact is not None:
@@ -302,7 +302,7 @@ async def _orders(asked: ApiRequest, about: ExportSubject, told: set[str]) -> As
 
 
 async def _told(asked: ApiRequest, rows: list[Row], crm_id: str | None, told: set[str]) -> list[dict[str, Any]]:
-    """Orders, each with its history."""
+    """Return orders, each with its history."""
     entries = await privacy.histories(asked.service.store, asked.account_id, [row["id"] for row in rows])
     told |= {entry["delivery_id"] for some in entries.values() for entry in some if entry["delivery_id"]}
     return [

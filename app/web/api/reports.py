@@ -1,9 +1,10 @@
-"""Routes for reports: orders by month, status, currency, origin, source, deal or owner; contacts by RFM.
+"""Reports: orders by month, status, currency, origin, source, deal or owner; contacts by RFM.
 
 With owner privacy, a rep's report covers what the rep owns and nothing else.
 """
 
 import re
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -14,16 +15,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from adapters.contract import Money, Origin, Unreadable
+from adapters.contract import Money, Unreadable
 from app.base import clock
 from app.base.clock import iso
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.store import accounts, contacts, order_reports
+from app.store import accounts, order_reports
 from app.web.api.contacts import sums
-from app.web.api.orders import Code, OrderQuery, Since, wanted
 from app.web.http import serializers
 from app.web.http.errors import invalid, not_found
+from app.web.http.filters import Code, PurchaseFilters, ReportFilters, order_filter
 from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of, route
 from app.web.http.schemas import SumsResponse
 
@@ -43,32 +44,26 @@ def _a_zone(name: str) -> str:
     return name
 
 
-class ReportQuery(OrderQuery):
-    """The filters of the orders' list, what to group by, and where months begin."""
+class ReportQuery(Page, ReportFilters):
+    """The filters of the list of orders, the grouping, and the time zone of months."""
 
     group_by: Literal["month", "status", "currency", "origin", "source", "deal", "owner"] = "month"
-    contact: str | None = Field(None, max_length=255)
-    deal_id: str | None = Field(None, max_length=255)
     zone: Annotated[str, AfterValidator(_a_zone)] = Field(
         "UTC", max_length=64, description="where months begin: UTC, or such as America/Sao_Paulo"
     )
 
 
-class BuyersQuery(Page):
-    """Which orders count, and four ascending steps for each score."""
+class BuyersQuery(Page, PurchaseFilters):
+    """Which orders count, and four ascending limits for each score."""
 
     currency: Code | None = Field(None, description="one currency at a time; the account's own when none is named")
-    origin: Origin | None = None
-    source_id: str | None = Field(None, max_length=64)
-    since: Since | None = None
-    until: Since | None = None
     recency: Steps = Field("30,90,180,365", description="days since the last purchase; fewer is better")
     frequency: Steps = Field("2,3,5,10", description="paid orders")
     money: Steps | None = Field(None, description="net sums; else 1, 2, 5 and 10 times the average order value")
 
 
 class GroupResponse(TypedDict):
-    """`group` is null for orders that have none (no deal, no owner, no source); `label` is its name, where it has one."""
+    """A group. `group` is null for orders that have none (no deal, owner or source); `label` is its name, if any."""
 
     group: str | None
     label: str | None
@@ -76,7 +71,7 @@ class GroupResponse(TypedDict):
 
 
 class OrdersReport(TypedDict):
-    """`zone` says where months begin."""
+    """`zone` is the time zone of months."""
 
     group_by: str
     zone: str
@@ -92,7 +87,7 @@ class Score(TypedDict):
 
 
 class Scores(TypedDict):
-    """The three of them."""
+    """The three scores."""
 
     recency: Score
     frequency: Score
@@ -100,7 +95,7 @@ class Scores(TypedDict):
 
 
 class Buyer(TypedDict):
-    """A contact that bought something: `frequency` paid orders, `money` net of what went back."""
+    """A contact that bought something: `frequency` is the number of paid orders, `money` what was paid less refunds."""
 
     contact_id: str
     crm_contact_id: str | None
@@ -116,7 +111,7 @@ class Buyer(TypedDict):
 
 
 class Rule(TypedDict):
-    """How the scores came about: the steps from 1 to 5, and what they are counted from."""
+    """How the scores were computed: the limits from 1 to 5, and what they refer to."""
 
     as_of: str
     currency: str
@@ -128,7 +123,7 @@ class Rule(TypedDict):
 
 
 class BuyersReport(TypedDict):
-    """Contacts by id; `rule` is the same on every page."""
+    """Contacts by id. `rule` is the same on every page."""
 
     rule: Rule
     data: list[Buyer]
@@ -136,24 +131,18 @@ class BuyersReport(TypedDict):
 
 
 async def of_orders(asked: ApiRequest) -> Response:
-    """Sums per group and currency, computed from the orders, a group after the other."""
+    """Show totals per group and currency, computed from the orders."""
     query = asked.query(ReportQuery)
     place = after(query.cursor, str)
     if place is not None and query.group_by == "month" and not re.fullmatch(r"(19|2[0-2])\d\d-(0[1-9]|1[0-2])", place):
         raise invalid("cursor", "is not one that this list gave")
     shown: dict[str, Any] = {"group_by": query.group_by, "zone": query.zone}
-    zone, contact_id = ZoneInfo(query.zone), None
-    if query.contact:
-        found = await contacts.find(asked.service.store, asked.account_id, query.contact)
-        if found is None:
-            return answer(shown | {"data": [], "next_cursor": None})
-        contact_id = found["id"]
     groups = await order_reports.by(
         asked.service.store,
         asked.account_id,
-        await wanted(asked, query, contact_id=contact_id, deal_id=query.deal_id),
+        await order_filter(asked, query),
         query.group_by,
-        zone=zone,
+        zone=ZoneInfo(query.zone),
         after=place,
         limit=query.limit + 1,
     )
@@ -166,7 +155,7 @@ async def of_orders(asked: ApiRequest) -> Response:
 
 
 def _steps(name: str, text: str) -> list[int]:
-    """Four ascending whole numbers. Raises Problem."""
+    """Return four ascending whole numbers. Raises Problem."""
     if not re.fullmatch(r"\d{1,6}(,\d{1,6}){3}", text.replace(" ", "")):
         raise invalid(name, "must be four whole numbers such as 30,90,180,365")
     steps = [int(one) for one in text.split(",")]
@@ -176,7 +165,7 @@ def _steps(name: str, text: str) -> list[int]:
 
 
 def _amounts(text: str, currency: str) -> list[int]:
-    """Four ascending sums in minor units. Raises Problem."""
+    """Return four ascending amounts in minor units. Raises Problem."""
     if not re.fullmatch(r"\d{1,13}(\.\d{1,4})?(,\d{1,13}(\.\d{1,4})?){3}", text.replace(" ", "")):
         raise invalid("money", "must be four sums such as 100,250.50,500,1000")
     try:
@@ -189,20 +178,13 @@ def _amounts(text: str, currency: str) -> list[int]:
 
 
 async def of_contacts(asked: ApiRequest) -> Response:
-    """Recency, frequency and money of everybody who bought, each score with its reason."""
+    """Score everybody who bought by recency, frequency and money, with the reason for each score."""
     query = asked.query(BuyersQuery)
     store, account = asked.service.store, await accounts.find(asked.service.store, asked.account_id)
     if account is None:
         raise not_found("account")
-    orders_query = OrderQuery(
-        currency=query.currency or account["default_currency"],
-        origin=query.origin,
-        source_id=query.source_id,
-        since=query.since,
-        until=query.until,
-    )
-    filtered = await wanted(asked, orders_query)
-    currency = filtered.currency or account["default_currency"]
+    currency = query.currency or account["default_currency"]
+    filtered = replace(await order_filter(asked, query), currency=currency)
     # The first page's moment and average hold for all pages, so that one rule does.
     place = after(query.cursor, str, int, int, int)
     if place is None:
@@ -218,7 +200,7 @@ async def of_contacts(asked: ApiRequest) -> Response:
 
 
 class _Rule:
-    """How scores are given."""
+    """Computes scores."""
 
     def __init__(self, query: BuyersQuery, currency: str, as_of: int, gross: int, paid: int) -> None:
         self._currency, self._as_of = currency, as_of
@@ -230,7 +212,7 @@ class _Rule:
         self._from = "the sums asked for" if query.money else "1, 2, 5 and 10 times the average order value"
 
     def as_response(self) -> dict[str, Any]:
-        """The rule, whole."""
+        """Return the rule as a response."""
         return {
             "as_of": iso(self._as_of),
             "currency": self._currency,
@@ -246,7 +228,7 @@ class _Rule:
         }
 
     def serialize(self, row: Row) -> dict[str, Any]:
-        """A contact with its scores, each with its reason."""
+        """Return a contact with its scores, each with its reason."""
         days = max(0, (self._as_of - row["last_at"]) // DAY)
         net = row["gross"] - row["refunded"]
         return {

@@ -1,4 +1,4 @@
-"""Routes for retention: count what an account no longer keeps, or prune it, many rows at a time."""
+"""Retention: count what an account no longer keeps, or prune it, many rows at a time."""
 
 from typing import Annotated, Any
 
@@ -16,14 +16,14 @@ from app.web.http.request import ApiRequest, Body, answer, route
 
 
 class Prune(Body):
-    """With `dry_run` nothing is taken, and everything is counted; else at most about `limit` rows are taken."""
+    """With `dry_run`: delete nothing and count everything. Else: delete at most about `limit` rows."""
 
     dry_run: bool = False
     limit: Annotated[int, Field(ge=1, le=100_000)] = AT_MOST
 
 
 class ClassResponse(TypedDict):
-    """One class: `count` of it was taken, or would be. `age` and `older_than` are null when it is kept for ever."""
+    """One class: `count` rows were deleted, or would be. `age` and `older_than` are null if it is kept for ever."""
 
     name: str
     age: str | None
@@ -32,7 +32,7 @@ class ClassResponse(TypedDict):
 
 
 class PruneResponse(TypedDict):
-    """What became of it. Ask again until `done`."""
+    """The result. Ask again until `done`."""
 
     account_id: str
     dry_run: bool
@@ -45,7 +45,7 @@ def _serialize(one: PruneResult) -> dict[str, Any]:
 
 
 async def prune(asked: ApiRequest) -> Response:
-    """Takes what is older than the account's retention says; with `dry_run`, counts it."""
+    """Delete what is older than the account's retention allows. With `dry_run`: count it."""
     given = await asked.body(Prune)
     account = await accounts.find(asked.service.store, asked.account_id)
     if account is None:

@@ -1,4 +1,4 @@
-"""Routes to sign in to the console: a token becomes a short session in a cookie that no script can read."""
+"""Signing in to the console: a token becomes a short session in a cookie that no script can read."""
 
 from typing import Annotated, Any
 
@@ -21,14 +21,14 @@ from app.web.http.request import ApiRequest, Body, Described, Description, Handl
 
 
 class SignIn(Body):
-    """A token; and, from the panel, the account whose panel it is."""
+    """A token and, from the panel, its account."""
 
     token: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     panel: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
 
 class AccountSeen(TypedDict):
-    """What everybody of an account may know of it."""
+    """What everybody of an account may know about it."""
 
     account_id: str
     name: str
@@ -39,7 +39,7 @@ class AccountSeen(TypedDict):
 
 
 class SessionResponse(TypedDict):
-    """Who asks, and what they may do. `expires_at` is null for a bearer of a token."""
+    """Who the caller is, and what they may do. `expires_at` is null for a bearer token."""
 
     account: AccountSeen
     member_id: str | None
@@ -70,7 +70,7 @@ async def _serialize(service: Service, caller: Caller, until: int | None) -> dic
 
 
 async def sign_in(asked: ApiRequest) -> Response:
-    """Opens a session for the bearer of a token."""
+    """Open a session for a token."""
     given = await asked.body(SignIn)
     service = asked.service
     bearer = await service.source_cache.bearer(given.token)
@@ -99,7 +99,7 @@ async def _check_panel(service: Service, named: str, account_id: str) -> None:
 
 
 async def show(asked: ApiRequest) -> Response:
-    """Who asks: the account, the role, and what it may do."""
+    """Show the caller's account, role and permissions."""
     service = asked.service
     session = None
     if "authorization" not in asked.request.headers and not asked.caller.operator:
@@ -110,7 +110,7 @@ async def show(asked: ApiRequest) -> Response:
 
 
 async def sign_out(asked: ApiRequest) -> Response:
-    """Ends the session in this browser."""
+    """End the session in this browser."""
     response = Response(status_code=204)
     authentication.take_away(response, asked.service.settings)
     return response
@@ -119,7 +119,7 @@ async def sign_out(asked: ApiRequest) -> Response:
 def _for_anybody(
     method: str, handler: Handler, *, takes: type[Body] | None, gives: Any, status: int, fails: tuple[str, ...]
 ) -> Route:
-    """A route at /v1/session that asks for no token: it is where one is shown, or let go of."""
+    """Return a route at /v1/session that requires no token: a token is given there, or a session ended."""
 
     async def endpoint(request: Request) -> Response:
         service: Service = request.app.state.service

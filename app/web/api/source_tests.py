@@ -1,4 +1,4 @@
-"""Routes to test a source: preview a delivery, explain a signature, send a signed sample."""
+"""Tests of a source: preview a delivery, explain a signature, send a signed sample."""
 
 import base64
 import binascii
@@ -29,7 +29,7 @@ from app.web.http.schemas import TestedResponse, TriedResponse
 
 
 class PreviewBody(Body):
-    """A delivery as somebody has it at hand."""
+    """A delivery to preview."""
 
     headers: dict[str, str] = {}
     body: str
@@ -44,7 +44,7 @@ class SampleBody(Body):
 
 
 class SignBody(Body):
-    """What to sign: a sample of this kind (or of this name), or this body (base64), these headers added to the usual."""
+    """What to sign: a sample of this kind or name, or this body (base64) with additional headers."""
 
     kind: Annotated[str, StringConstraints(max_length=200)] | None = None
     case: Annotated[str, StringConstraints(max_length=200)] | None = None
@@ -60,7 +60,7 @@ def _decoded(text: str) -> bytes:
 
 
 def _given_delivery(given: PreviewBody, source: Source) -> Delivery:
-    """The delivery that a request holds. Raises Problem."""
+    """Return the delivery in a request. Raises Problem."""
     body = given.body.encode()
     if given.body_encoding == "base64":
         body = _decoded(given.body)
@@ -74,7 +74,7 @@ def _given_delivery(given: PreviewBody, source: Source) -> Delivery:
 
 
 async def preview(asked: ApiRequest) -> Response:
-    """What would this delivery become? Stores nothing."""
+    """Show what a delivery would become. Nothing is stored."""
     source = await source_of(asked)
     tried = attempt(source, _given_delivery(await asked.body(PreviewBody), source))
     tried["orders"] = [_preview_order(one) for one in tried["orders"]]
@@ -82,7 +82,7 @@ async def preview(asked: ApiRequest) -> Response:
 
 
 async def verify(asked: ApiRequest) -> Response:
-    """Which part of a signature differs, and why."""
+    """Explain why a signature does not match."""
     source = await source_of(asked)
     delivery = _given_delivery(await asked.body(PreviewBody), source)
     rows = await sources.sealed_of(asked.service.store, asked.account_id)
@@ -91,7 +91,7 @@ async def verify(asked: ApiRequest) -> Response:
 
 
 def _known(vault: Vault, source: Source, row: Row) -> KnownSecret | None:
-    """A secret of the account; None when it cannot be opened any more."""
+    """Return a secret of the account; None if it cannot be decrypted."""
     try:
         secret = vault.open(row["sealed"])
     except Sealed:
@@ -119,7 +119,7 @@ def _preview_order(one: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test(asked: ApiRequest) -> Response:
-    """Signs a sample and sends it through the front door; gives the delivery that it became."""
+    """Sign a sample, send it through the front door, and return the delivery it became."""
     source = await source_of(asked)
     given = await asked.body(SampleBody)
     delivery = signed_sample(source, given.kind)
@@ -142,7 +142,7 @@ async def test(asked: ApiRequest) -> Response:
 
 
 def signed_sample(source: Source, kind: str | None, case: str | None = None) -> Delivery:
-    """A sample of the adapter's, as the source would send it now. Raises Problem."""
+    """Return a sample as the source would send it now. Raises Problem."""
     present = clock.moment(clock.now())
     try:
         return _proven(source, samples.delivery(source.adapter.name, kind, now=present, url=source.url, case=case))
@@ -151,7 +151,7 @@ def signed_sample(source: Source, kind: str | None, case: str | None = None) -> 
 
 
 def _proven(source: Source, delivery: Delivery) -> Delivery:
-    """The delivery, signed with the source's newest secret. Raises Problem."""
+    """Return the delivery signed with the source's newest secret. Raises Problem."""
     scheme = source.adapter.scheme(source.options)
     secrets = source.usable_secrets(clock.now())
     if not secrets and scheme.can_sign:
@@ -165,7 +165,7 @@ def _proven(source: Source, delivery: Delivery) -> Delivery:
 
 
 async def sign(asked: ApiRequest) -> Response:
-    """A signed sample or body, for `send`: the operator posts it to the address."""
+    """Return a signed sample or body for `send`, which posts it to the webhook URL."""
     source = await source_of(asked)
     given = await asked.body(SignBody)
     if given.body is None:
@@ -193,7 +193,7 @@ ROUTES: list[Route] = [
 
 
 class KeyChecked(TypedDict):
-    """Whether the source's API takes the key; `accepted` null: nobody can say, `words` tell why."""
+    """Whether the source's API accepts the key. `accepted` is null if nobody can say; `words` says why."""
 
     needed: bool
     set: bool
@@ -202,14 +202,14 @@ class KeyChecked(TypedDict):
 
 
 class SourceChecked(TypedDict):
-    """What a source proves itself with, and what we show to it."""
+    """The secrets that a source signs with, and the key for its API."""
 
     usable_secrets: int
     key: KeyChecked
 
 
 async def check(asked: ApiRequest) -> Response:
-    """How many secrets count now, and whether the source's API takes our key."""
+    """Check how many secrets are valid, and whether the source's API accepts the key."""
     await asked.body(Body)
     source, service = await source_of(asked), asked.service
     checked = await check_key(service.store, service.vault, service.retry, service.source_api, source)

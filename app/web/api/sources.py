@@ -1,4 +1,4 @@
-"""Routes for sources: add, list, change, delete, rotate and revoke secrets."""
+"""Sources: add, list, change and delete them, rotate and revoke their secrets."""
 
 from typing import Annotated, Any, Literal
 
@@ -52,7 +52,7 @@ class SourceMade(Body):
 
 
 class SourceChange(PatchBody):
-    """What may be changed; what is not mentioned is left alone."""
+    """What can be changed. Fields that are not given stay as they are."""
 
     model_config = ConfigDict(json_schema_extra=null_only_for())
 
@@ -64,7 +64,7 @@ class SourceChange(PatchBody):
 
 
 class SecretMade(Body):
-    """A newer secret. The older ones count for `overlap` more (`24h`; `0s`: not at all)."""
+    """A new secret. The old ones stay valid for `overlap` (`24h`; `0s`: not at all)."""
 
     secret: Secret | None = None
     overlap: str = Field("24h", json_schema_extra={"pattern": r"^\d{1,6}[smhdw]$"})
@@ -91,7 +91,7 @@ def _secret(adapter: Adapter[Any], options: Any, given: str | None) -> str:
 
 
 def _fetching(adapter: Adapter[Any]) -> None:
-    """Raises Problem when the adapter has no use for a key."""
+    """Raise Problem if the adapter has no use for a key."""
     if adapter.api is None:
         raise invalid("key", f"{adapter.title} sends whole orders; nothing is fetched, so no key is needed")
 
@@ -139,17 +139,16 @@ async def _row(asked: ApiRequest) -> Row:
 
 
 async def source_of(asked: ApiRequest) -> Source:
-    """The source as the door knows it, straight from the store."""
+    """Return the source as intake knows it, straight from the store."""
     await _row(asked)
-    asked.service.source_cache.forget()
-    source = await asked.service.source_cache.source(asked.path("source"))
+    source = await asked.service.source_cache.fresh(asked.path("source"))
     if source is None:
         raise not_found("source")
     return source
 
 
 async def make(asked: ApiRequest) -> Response:
-    """A new source. The secret is in the answer only when we made it, and only this once."""
+    """Add a source. The secret is in the answer only if it was generated, and only once."""
     given = await asked.body(SourceMade)
     adapter = adapters.load(given.adapter)
     # A platform that makes the secret itself often shows it only once it knows the URL, which this source gives.
@@ -176,7 +175,7 @@ async def make(asked: ApiRequest) -> Response:
         sealed_key=seal(given.key) if given.key else None,
         sealed_secret=seal(secret) if secret else None,
     )
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(source_id)
     row = await sources.find(asked.service.store, asked.account_id, source_id)
     (known,) = await _serialize(asked, [row] if row else [])
     shown: SourceMadeResponse = {
@@ -201,7 +200,7 @@ async def make(asked: ApiRequest) -> Response:
 
 
 async def index(asked: ApiRequest) -> Response:
-    """The account's sources."""
+    """List the account's sources."""
     query = asked.query(Page)
     rows = await sources.page(
         asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
@@ -211,7 +210,7 @@ async def index(asked: ApiRequest) -> Response:
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One source, with what was refused at its door."""
+    """Show one source, with its rejected deliveries."""
     row = await _row(asked)
     await asked.service.refused.flush()
     (known,) = await _serialize(asked, [row])
@@ -230,7 +229,7 @@ async def show(asked: ApiRequest) -> Response:
 
 
 async def change(asked: ApiRequest) -> Response:
-    """Sets what is mentioned."""
+    """Change a source. Fields that are not given stay as they are."""
     row = await _row(asked)
     given = await asked.body(SourceChange)
     changes: dict[str, Any] = given.model_dump(exclude_unset=True)
@@ -241,7 +240,7 @@ async def change(asked: ApiRequest) -> Response:
         changes["key"] = asked.service.vault.seal(changes["key"])
     store = asked.service.store
     await sources.change(store, asked.account_id, row["id"], changes)
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(row["id"])
     if "key" in changes:  # what the old key was refused for is asked again
         await fetches.new_key(store, asked.account_id, row["id"], clock.now(), THE_KEY)
         asked.service.group_commit.to_fetch.set()
@@ -249,15 +248,15 @@ async def change(asked: ApiRequest) -> Response:
 
 
 async def delete(asked: ApiRequest) -> Response:
-    """Takes the source away; its deliveries and orders stay."""
+    """Delete a source. Its deliveries and orders stay."""
     row = await _row(asked)
     await sources.change(asked.service.store, asked.account_id, row["id"], {"deleted_at": clock.now()})
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(row["id"])
     return Response(status_code=204)
 
 
 async def rotate(asked: ApiRequest) -> Response:
-    """A newer secret; the older ones count on during the overlap."""
+    """Add a new secret. The old ones stay valid during the overlap."""
     row = await _row(asked)
     given = await asked.body(SecretMade)
     overlap = overlap_of(given.overlap)
@@ -267,7 +266,7 @@ async def rotate(asked: ApiRequest) -> Response:
     secret_id = await sources.add_secret(
         asked.service.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
     )
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(row["id"])
     shown: SecretMadeResponse = {
         "id": secret_id,
         "secret": secret if given.secret is None else None,
@@ -278,7 +277,7 @@ async def rotate(asked: ApiRequest) -> Response:
 
 
 def overlap_of(text: str) -> int:
-    """How many seconds older secrets still count. Raises Problem."""
+    """Return how many seconds old secrets stay valid. Raises Problem."""
     try:
         overlap = clock.span(text)
     except ValueError as fault:
@@ -289,11 +288,11 @@ def overlap_of(text: str) -> int:
 
 
 async def revoke(asked: ApiRequest) -> Response:
-    """Revokes a secret at once."""
+    """Revoke a secret at once."""
     row = await _row(asked)
     if not await sources.revoke_secret(asked.service.store, asked.account_id, row["id"], asked.path("secret")):
         raise not_found("secret")
-    asked.service.source_cache.forget()
+    asked.service.source_cache.forget_source(row["id"])
     return Response(status_code=204)
 
 

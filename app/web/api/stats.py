@@ -1,4 +1,4 @@
-"""Routes for counts and alerts, and Prometheus' metrics."""
+"""Counts of deliveries, alerts, and Prometheus metrics."""
 
 from pydantic import Field
 from starlette.requests import Request
@@ -11,9 +11,9 @@ from app.db.engine import Unavailable
 from app.observability import alerts
 from app.service import Service
 from app.store import sources
-from app.web.api.orders import Since, moment_of
 from app.web.http.authentication import identify, is_operator
 from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.filters import Since, moment_of
 from app.web.http.request import ApiRequest, Query, Stream, answer, open_route, route
 from app.web.http.schemas import StatsResponse
 
@@ -21,7 +21,7 @@ LONGEST = 92 * 86400 * 1_000_000  # microseconds
 
 
 class StatsQuery(Query):
-    """The time that is looked at, and a source."""
+    """The period, and optionally a source."""
 
     since: Since = "24h"
     until: Since | None = None
@@ -29,7 +29,7 @@ class StatsQuery(Query):
 
 
 async def stats(asked: ApiRequest) -> Response:
-    """Counts per source, outcome and hour; last seen; how long acknowledging took; what somebody has to look at."""
+    """Show counts per source, outcome and hour, when each source was last seen, response times, and alerts."""
     query = asked.query(StatsQuery)
     present = clock.now()
     since = moment_of(query.since) or 0
@@ -64,7 +64,7 @@ TEXT = "text/plain; version=1.0.0; charset=utf-8"
 
 
 async def metrics(request: Request) -> Response:
-    """Counts, queues and times in Prometheus' text format; with a token for the log, also by the account's sources."""
+    """Return metrics in Prometheus' text format. With a token that may read the log: also per source of its account."""
     service: Service = request.app.state.service
     if is_operator(request, service):
         return Response(service.metrics.text(None, every_source=True), media_type=TEXT)

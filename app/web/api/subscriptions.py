@@ -1,4 +1,4 @@
-"""Routes for webhook subscriptions, their secrets and their attempts."""
+"""Webhook subscriptions, their secrets, and the attempts to deliver events."""
 
 from typing import Annotated, Any
 
@@ -52,7 +52,10 @@ class SubscriptionBody(Body):
 
 
 class SubscriptionChange(PatchBody):
-    """What may be changed; what is not mentioned is left alone. Whatever is changed, it is told at once again."""
+    """What can be changed. Fields that are not given stay as they are.
+
+    After a change, events are sent again at once.
+    """
 
     model_config = ConfigDict(json_schema_extra=null_only_for())
 
@@ -62,7 +65,7 @@ class SubscriptionChange(PatchBody):
 
 
 class SubscriptionSecretMade(Body):
-    """A newer secret. Until the older ones end, after `overlap` (`24h`; `0s`: at once), events are signed with all of them."""
+    """A new secret. For `overlap` (`24h`; `0s`: not at all) events are signed with the old ones too."""
 
     overlap: str = Field("24h", json_schema_extra={"pattern": r"^\d{1,6}[smhdw]$"})
 
@@ -119,7 +122,7 @@ async def _row(asked: ApiRequest) -> Row:
 
 
 async def make(asked: ApiRequest) -> Response:
-    """A new subscription. Its secret is made here, and is in the answer only this once."""
+    """Create a webhook subscription. Its secret is generated, and shown only once."""
     given = await asked.body(SubscriptionBody)
     secret = whsec()
     subscription_id = await subscriptions.add(
@@ -137,7 +140,7 @@ async def make(asked: ApiRequest) -> Response:
 
 
 async def index(asked: ApiRequest) -> Response:
-    """The account's subscriptions."""
+    """List the account's subscriptions."""
     query = asked.query(Page)
     rows = await subscriptions.page(
         asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
@@ -147,13 +150,13 @@ async def index(asked: ApiRequest) -> Response:
 
 
 async def show(asked: ApiRequest) -> Response:
-    """One subscription: whether it works, what waits for it, and since when and why it fails."""
+    """Show one subscription: its state, its backlog, and since when and why it is failing."""
     (shown,) = await _serialize(asked, [await _row(asked)])
     return answer(shown)
 
 
 async def change(asked: ApiRequest) -> Response:
-    """Sets what is mentioned. What waits for one that is switched off is dropped."""
+    """Change a subscription. Switching it off drops its waiting events."""
     row = await _row(asked)
     given = await asked.body(SubscriptionChange)
     changes: dict[str, Any] = given.model_dump(exclude_unset=True)
@@ -168,7 +171,7 @@ async def change(asked: ApiRequest) -> Response:
 
 
 async def delete(asked: ApiRequest) -> Response:
-    """Takes the subscription away, with its attempts; what waits for it is dropped."""
+    """Delete a subscription and its attempts. Waiting events are dropped."""
     row = await _row(asked)
     await subscriptions.delete(asked.service.store, asked.account_id, row["id"])
     asked.service.outbox.wake()
@@ -176,7 +179,7 @@ async def delete(asked: ApiRequest) -> Response:
 
 
 async def rotate(asked: ApiRequest) -> Response:
-    """A newer secret, in the answer only this once; events are signed with the older ones as well, during the overlap."""
+    """Generate a new secret, shown only once. During the overlap events are signed with the old ones too."""
     row = await _row(asked)
     given = await asked.body(SubscriptionSecretMade)
     secret, ends = whsec(), clock.now() + overlap_of(given.overlap) * 1_000_000
@@ -188,7 +191,7 @@ async def rotate(asked: ApiRequest) -> Response:
 
 
 async def revoke(asked: ApiRequest) -> Response:
-    """Nothing is signed with this secret any more. The last one that counts can only be rotated."""
+    """Revoke a secret at once. The last valid one can only be rotated."""
     row, store = await _row(asked), asked.service.store
     usable = await subscriptions.usable_secrets(store, asked.account_id, row["id"], clock.now())
     if [one["id"] for one in usable] == [asked.path("secret")]:
@@ -201,7 +204,7 @@ async def revoke(asked: ApiRequest) -> Response:
 
 
 async def attempts(asked: ApiRequest) -> Response:
-    """What came of telling, newest first: each try of each event, and what was given up."""
+    """List the attempts to deliver events, newest first, and events that were given up."""
     query = asked.query(Page)
     row = await _row(asked)
     rows = await subscriptions.attempts(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncGenerator
 
-from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -12,27 +11,21 @@ from app.db.statements import Row
 from app.observability.tail import TailRow, Watcher
 from app.store import deliveries
 from app.store.deliveries import DeliveryFilter
-from app.web.api.deliveries import Recorded
 from app.web.http import serializers
 from app.web.http.errors import invalid
+from app.web.http.filters import TailFilters
 from app.web.http.request import ApiRequest, Query, Stream, route
 
 HEARTBEAT = 15.0  # seconds; proxies close what is silent for long
 PAGE, MOST = 200, 2000  # what came since the last event that a watcher names is caught up with, up to so many
 
 
-class TailQuery(Query):
-    """Which deliveries; as in the list."""
-
-    source_id: str | None = Field(None, max_length=64)
-    outcome: Recorded | None = None
-    kind: str | None = Field(None, max_length=200)
-    external_id: str | None = Field(None, max_length=255)
-    q: str | None = Field(None, max_length=200)
+class TailQuery(Query, TailFilters):
+    """Which deliveries, as in the list."""
 
 
 async def tail(asked: ApiRequest) -> Response:
-    """The log as it grows: server-sent events `delivery`, each a row of the list; `Last-Event-ID` catches up."""
+    """Stream the log as server-sent events `delivery`, each a row of the list. `Last-Event-ID` catches up."""
     query = asked.query(TailQuery)
     last = asked.request.headers.get("last-event-id", "")
     if len(last) > 64 or (last and not last.startswith("dlv_")):

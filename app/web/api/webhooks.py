@@ -5,6 +5,7 @@ import json
 from starlette.types import Receive, Scope, Send
 
 from app.base.outcome import Outcome
+from app.base.spans import Span, span, trace
 from app.ingest.receive import WebhookAnswer
 from app.service import Service
 from app.web.http.errors import TITLES
@@ -36,39 +37,42 @@ _CLOSE: Header = (b"connection", b"close")
 
 
 class _Gone(Exception):
-    """The sender hung up before the body was whole."""
+    """Raised when the sender hangs up before the body is complete."""
 
 
 class Webhooks:
-    """POST /webhooks/{source_id}."""
+    """Handles POST /webhooks/{source_id}."""
 
     def __init__(self, service: Service) -> None:
         self._receiver = service.receiver
         self._most = service.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one delivery."""
-        if scope["method"] != "POST":
-            await _send(send, 405, _NOT_POST, _PROBLEM, (b"allow", b"POST"), _CLOSE)
-            return
-        source_id = scope["path"][len(PREFIX) :]
-        source = await self._receiver.admit(source_id)
-        if isinstance(source, WebhookAnswer):
-            await self._tell(send, source, unread=True)
-            return
-        headers: list[Header] = scope["headers"]
-        try:
-            body = await self._body(headers, receive)
-        except _Gone:
-            return
-        if body is None:
-            self._receiver.refuse(source, Outcome.OVERSIZED, "oversized")
-            await self._tell(send, WebhookAnswer(Outcome.OVERSIZED), unread=True)
-            return
-        await self._tell(send, await self._receiver.receive(source, headers, scope["query_string"], body))
+        """Answer one delivery."""
+        with trace("delivery", headers=scope["headers"]) as whole:
+            if scope["method"] != "POST":
+                whole.set(status_code=405)
+                await _send(send, 405, _NOT_POST, _PROBLEM, (b"allow", b"POST"), _CLOSE)
+                return
+            source = await self._receiver.admit(scope["path"][len(PREFIX) :])
+            if isinstance(source, WebhookAnswer):
+                await self._tell(send, whole, source, unread=True)
+                return
+            whole.set(source_id=source.id, adapter=source.adapter.name)
+            headers: list[Header] = scope["headers"]
+            try:
+                body = await self._body(headers, receive)
+            except _Gone:
+                return
+            if body is None:
+                await self._tell(
+                    send, whole, self._receiver.refuse(source, Outcome.OVERSIZED, "oversized"), unread=True
+                )
+                return
+            await self._tell(send, whole, await self._receiver.receive(source, headers, scope["query_string"], body))
 
     async def _body(self, headers: list[Header], receive: Receive) -> bytes | None:
-        """The exact bytes; None as soon as they are known to be too many. Raises _Gone."""
+        """Return the exact bytes; None as soon as they are known to be too many. Raises _Gone."""
         for name, value in headers:
             if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self._most):
                 return None
@@ -88,7 +92,14 @@ class Webhooks:
             chunks += message.get("body", b"")
         return bytes(chunks) if len(chunks) <= self._most else None
 
-    async def _tell(self, send: Send, answer: WebhookAnswer, *, unread: bool = False) -> None:
+    async def _tell(self, send: Send, whole: Span, answer: WebhookAnswer, *, unread: bool = False) -> None:
+        whole.set(
+            outcome=answer.outcome,
+            delivery_id=answer.delivery_id,
+            kind=answer.kind,
+            reason=answer.reason,
+            status_code=answer.status,
+        )
         refused = _REFUSED.get(answer.outcome)
         if refused is None:
             content = {"delivery_id": answer.delivery_id, "outcome": answer.outcome, "orders": answer.orders}
@@ -106,4 +117,5 @@ async def _send(send: Send, status: int, body: bytes, *headers: Header) -> None:
         "status": status,
         "headers": [*headers, (b"content-length", str(len(body)).encode())],
     })  # fmt: skip
-    await send({"type": "http.response.body", "body": body})
+    with span("delivery.answer"):
+        await send({"type": "http.response.body", "body": body})

@@ -20,7 +20,7 @@ PANEL = frozenset({Permission.READ})  # what a session in another page's frame i
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever asks, and as what. `account_id` is empty for an operator who named no account."""
+    """Holds who is calling, and with which role. `account_id` is empty for an operator who named no account."""
 
     account_id: str
     member_id: str | None
@@ -29,12 +29,12 @@ class Caller:
     panel: bool = False  # a session inside another page's frame: it reads, and nothing else
 
     def may(self, permission: Permission) -> bool:
-        """Whether the role grants this."""
+        """Return whether the role has this permission."""
         return permission in GRANTS[self.role] and (not self.panel or permission in PANEL)
 
 
 def is_operator(request: Request, service: Service) -> bool:
-    """Whether the request came through the operator's door, which no TCP connection can: its server has no port."""
+    """Return whether the request came through the operator's Unix socket: its server has no port, unlike TCP."""
     server = request.scope.get("server")
     if not server or server[1] is not None:
         return False
@@ -43,7 +43,7 @@ def is_operator(request: Request, service: Service) -> bool:
 
 
 async def identify(request: Request, service: Service) -> Caller:
-    """The caller. Raises Problem."""
+    """Return the caller. Raises Problem."""
     if is_operator(request, service):
         named = request.headers.get(ACCOUNT_HEADER)
         if not named:
@@ -70,7 +70,7 @@ async def identify(request: Request, service: Service) -> Caller:
 
 
 async def _signed_in(request: Request, service: Service) -> Caller | None:
-    """Whoever signed in to the console, while the token they did it with counts. Raises Problem."""
+    """Return the caller of a console session while its token is valid, else None. Raises Problem."""
     session = session_of(request, service.settings, service.vault, now())
     if session is None:
         return None
@@ -90,9 +90,9 @@ _LONGEST = 2000  # of a cookie that we have made
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who signed in: the token by its id, never the token. `until` is microseconds since 1970.
+    """Holds who signed in: the token's id, never the token. `until` is microseconds since 1970.
 
-    A `panel` session was opened inside another page's frame, and reads alone.
+    A `panel` session was opened inside another page's frame, and may only read.
     """
 
     account_id: str
@@ -102,19 +102,19 @@ class Session:
 
 
 def give(response: Response, settings: Settings, vault: Vault, session: Session, *, framed: bool) -> None:
-    """Sets the cookie. `framed`: the panel's frame stands in a page of another site."""
+    """Set the session's cookie. `framed`: the panel's frame is in a page of another site."""
     said = [_SEALED_FOR, session.account_id, session.token_id, session.until, session.panel]
     _set(response, settings, panel=session.panel, value=vault.seal(json.dumps(said)), lives=LIVES, framed=framed)
 
 
 def take_away(response: Response, settings: Settings) -> None:
-    """Ends the session in this browser, whichever it was."""
+    """End the session in this browser."""
     for panel in (False, True):
         _set(response, settings, panel=panel, value="", lives=0, framed=panel)
 
 
 def session_of(request: Request, settings: Settings, vault: Vault, present: int) -> Session | None:
-    """The session whose cookie came along, unless it is over. Raises Problem when another site may have sent the request."""
+    """Return the session of the request's cookie, or None. Raises Problem if another site may have sent the request."""
     for panel in (False, True):
         value = request.cookies.get(_name(settings, panel=panel))
         session = _opened(vault, value) if value and len(value) <= _LONGEST else None
@@ -125,10 +125,10 @@ def session_of(request: Request, settings: Settings, vault: Vault, present: int)
 
 
 def check_origin(request: Request, settings: Settings) -> None:
-    """Whether one of our own pages sent the request. Raises Problem.
+    """Raise Problem unless one of our own pages sent the request.
 
     Browsers say where a request comes from (`Sec-Fetch-Site`, `Origin`), and let no page of another origin send a
-    header of its own making unasked. What changes something must pass both.
+    custom header without asking. A request that changes something must pass both checks.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None and site not in ("same-origin", "none"):
@@ -148,7 +148,7 @@ def _origins(request: Request, settings: Settings) -> set[str]:
 
 
 def is_https(settings: Settings) -> bool:
-    """Whether people reach this service over https."""
+    """Return whether people reach this service by HTTPS."""
     return settings.webhooks_at.startswith("https://")
 
 

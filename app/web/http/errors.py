@@ -29,7 +29,7 @@ MOST_DIGITS = 8  # a phone number or a CPF has more
 
 
 class Problem(Exception):
-    """An error that its reader can act on. `errors` names every wrong field: [{"field", "message"}]."""
+    """Is an error that its reader can act on. `errors` names every wrong field: [{"field", "message"}]."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class Problem(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """Return the HTTP status."""
         return TITLES[self.code][0]
 
     def response(self) -> Response:
-        """The problem as an answer."""
+        """Return the problem as a response."""
         status, title = TITLES[self.code]
         body: dict[str, Any] = {
             "type": "about:blank",
@@ -68,37 +68,37 @@ class Problem(Exception):
 
 
 def quoted(word: str) -> str:
-    """A word that names something, as an error may repeat it: an id; never what could be an e-mail address, a phone or document."""
+    """Return a word as an error may repeat it: an id, but never what could be an e-mail, a phone or a document."""
     plain = all(char.isalnum() or char in "_-" for char in word) and sum(char.isdigit() for char in word) < MOST_DIGITS
     return repr(word) if word and len(word) <= 64 and (plain or word.startswith("cnt_")) else "what was given"
 
 
 def not_found(what: str) -> Problem:
-    """There is no such thing, or it is not the asker's to see: the same answer."""
+    """Return the problem for a thing that does not exist, or that the caller may not see: the same for both."""
     return Problem("not_found", f"there is no such {what}")
 
 
 def invalid(field: str, message: str) -> Problem:
-    """One wrong field."""
+    """Return the problem for one wrong field."""
     return Problem("invalid", f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
 class ProblemGroup:
-    """Problems that are met one after the other and told at once: who mends one wants to know of the others."""
+    """Collects several problems, to report them at once."""
 
     def __init__(self) -> None:
         self._met: list[Problem] = []
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """What is wrong in here is kept for later."""
+        """Keep a Problem that is raised inside for later."""
         try:
             yield
         except Problem as problem:
             self._met.append(problem)
 
     def raise_all(self) -> None:
-        """Raises Problem when any was met: the first one's code, and the wrong fields of all."""
+        """Raise one Problem if any was collected: the first one's code, and the wrong fields of all."""
         if self._met:
             first = self._met[0]
             errors = [error for one in self._met for error in one.errors or ()]
@@ -106,7 +106,7 @@ class ProblemGroup:
 
 
 def from_validation(fault: ValidationError, *, within: str = "") -> Problem:
-    """Every wrong field at once, without the values; `within` stands before each field's name."""
+    """Return the problem for a ValidationError: every wrong field, without values. `within` goes before field names."""
     errors = [
         {
             "field": within + ".".join(str(step) for step in error["loc"]) or "body",
@@ -118,7 +118,7 @@ def from_validation(fault: ValidationError, *, within: str = "") -> Problem:
 
 
 async def answer_problem(request: Request, problem: Exception) -> Response:
-    """For Starlette: a Problem as its response."""
+    """Return a Problem as a response, for Starlette."""
     if not isinstance(problem, Problem):
         problem = Problem("internal", "the fault is in the log")
     return problem.response()

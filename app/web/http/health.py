@@ -12,12 +12,12 @@ from app.web.http.schemas import HealthResponse, ReadyResponse
 
 
 async def healthz(request: Request) -> Response:
-    """The process answers."""
+    """Say that the process answers."""
     return answer({"status": "ok"})
 
 
 async def readyz(request: Request) -> Response:
-    """A delivery would be committed within five seconds; answered within two. Else what is not well; the log says why."""
+    """Say whether a delivery would be committed within five seconds, and what is wrong if not. Answers within two."""
     service: Service = request.app.state.service
     if faults := await service.readiness.look():
         return Problem("busy", "; ".join(WORDS[name] for name in faults), headers={"Retry-After": "5"}).response()

@@ -42,12 +42,12 @@ _DOOR = {
 
 
 def described(routes: Iterable[BaseRoute]) -> list[Described]:
-    """The routes that the document is about: all that say what they give, but for the operator's."""
+    """Return the routes to document: those that say what they return, except the operator's."""
     return [route for route in routes if isinstance(route, Described) and not route.description.operator]
 
 
 def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of these routes and of the webhooks' door."""
+    """Return the OpenAPI 3.1 document of these routes and of the webhook URL."""
     told = described(routes)
     schemas = SchemaCollection(told)
     paths: dict[str, dict[str, Any]] = {"/webhooks/{source_id}": {"post": _webhook(schemas)}}
@@ -81,19 +81,19 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
 
 
 def noun(path: str) -> str:
-    """What a path is about: `orders` of `/v1/orders/{order}/history`."""
+    """Return what a path is about: `orders` for `/v1/orders/{order}/history`."""
     steps = path.strip("/").split("/")
     return steps[1].partition(".")[0] if steps[0] == "v1" else "service"
 
 
 def roles(description: Description) -> list[Role]:
-    """Who may walk a route; every role when it asks for a token alone."""
+    """Return the roles that may call a route; all of them if it only requires a token."""
     wanted = description.any_of or ((description.permission,) if description.permission else ())
     return [role for role, granted in GRANTS.items() if not wanted or any(one in granted for one in wanted)]
 
 
 def codes(route: Described, method: str) -> list[str]:
-    """The codes of the problems that a route can answer with; a fault of ours is promised nowhere."""
+    """Return the codes of the problems that a route can answer with, except our own errors."""
     told = route.description
     if told.anybody and not told.takes:
         return sorted(told.fails)
@@ -112,7 +112,7 @@ def codes(route: Described, method: str) -> list[str]:
 
 
 class SchemaCollection:
-    """The models and types of all routes as JSON schemas, generated at once so that each has one name of its own."""
+    """Generates the JSON schemas of all routes at once, so that each has a unique name."""
 
     def __init__(self, routes: list[Described]) -> None:
         wanted: dict[Any, JsonSchemaMode] = {ProblemResponse: "serialization", AnsweredResponse: "serialization"}
@@ -134,11 +134,11 @@ class SchemaCollection:
         self.named: dict[str, Schema] = dict(sorted(named.items()))
 
     def of(self, one: Any) -> Schema:
-        """The schema of a model or type, mostly a reference."""
+        """Return the schema of a model or type, mostly a reference."""
         return self._of[one]
 
     def parameters(self, query: type[Query] | None) -> list[Schema]:
-        """A query's fields as parameters."""
+        """Return a query's fields as parameters."""
         if query is None:
             return []
         schema = self._queries.get(query, self._of[query])
@@ -149,7 +149,7 @@ class SchemaCollection:
 
 
 class _Untitled(GenerateJsonSchema):
-    """Without a title per field, which would only repeat its name."""
+    """Leaves out the title per field, which would only repeat its name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -160,7 +160,7 @@ def _name(reference: Mapping[str, Any]) -> str:
 
 
 def _renamed(named: dict[str, Schema], of: dict[Any, Schema]) -> tuple[dict[str, Schema], dict[Any, Schema]]:
-    """`Listed_OrderShown_`, as pydantic writes a generic, is called OrderResponseList; titles go, they say the same."""
+    """Rename generics from pydantic's `Listed_OrderResponse_` to OrderResponseList, and drop titles."""
     names = {name: re.sub(r"^Listed_(\w+)_$", r"\1List", name) for name in named}
 
     def over(value: Any, *, properties: bool = False) -> Any:
@@ -228,7 +228,7 @@ _IDEMPOTENCY: Schema = {
 
 
 def _parameter(name: str, where: str, schema: Schema, *, required: bool) -> Schema:
-    """A parameter. Absent is absent: a query has no null, so that it is taken out of the schema."""
+    """Return a parameter. A query has no null, so it is removed from the schema."""
     schema = {key: one for key, one in schema.items() if key != "default" or one is not None}
     if "anyOf" in schema:
         kinds = [one for one in schema["anyOf"] if one.get("type") != "null"]
@@ -264,7 +264,7 @@ def _request_body(takes: Any, schemas: SchemaCollection) -> Schema:
 
 
 def _well(gives: Any, status: int, schemas: SchemaCollection) -> Schema:
-    """How it ends well."""
+    """Return the successful response."""
     streams = _streams(gives)
     words = "; ".join(one.words for one in streams if one.words) or _WELL.get(status, "Done")
     return {"description": words} if gives is None else {"description": words, "content": _content(gives, schemas)}
@@ -274,7 +274,7 @@ _WELL = {201: "Made", 202: "Begun", 204: "Done; there is no body"}
 
 
 def _problem(status: int, several: list[str]) -> Schema:
-    """A problem with one of these codes."""
+    """Return the response for a problem with one of these codes."""
     words = "; or ".join(f"`{code}`: {_title(code)}" for code in several)
     answer: Schema = {"description": words}
     if status == 503:
@@ -297,7 +297,7 @@ def _title(code: str) -> str:
 
 
 def _webhook(schemas: SchemaCollection) -> Schema:
-    """The door that shops knock at, from the table of outcomes."""
+    """Return the webhook URL's operation, from the table of outcomes."""
     well = [outcome for outcome, status in ANSWERS.items() if status == 200]
     shape = {"properties": {"outcome": {"enum": well}}}
     answers: Schema = {
@@ -334,18 +334,18 @@ def _first_line(words: str | None) -> str:
 
 
 def _about(words: str | None) -> str:
-    """What a room says of itself, without that it does so over HTTP, which all of these do."""
+    """Return a module's own description as a tag's description."""
     said = re.sub(r"^[^:]* over HTTP: ", "", _first_line(words))
     return said[:1].upper() + said[1:]
 
 
 async def openapi(request: Request) -> Response:
-    """This document: every route, what it takes and gives, and who may walk it."""
+    """Return this document: every route, what it takes and returns, and who may call it."""
     return Response(await written(request), media_type=JSON, headers={"Cache-Control": "no-cache"})
 
 
 async def written(request: Request) -> bytes:
-    """The document of the application that was asked, made once."""
+    """Return the document of this application, generated once."""
     state = request.app.state
     if not hasattr(state, "openapi"):
         made = await asyncio.to_thread(document, request.app.routes)

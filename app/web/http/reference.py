@@ -27,7 +27,7 @@ _HEADERS = {
 
 
 async def page(request: Request) -> Response:
-    """The API for people: every route with what it takes and gives, who may walk it, and an example for curl."""
+    """Show the API's reference: every route, what it takes and returns, who may call it, and an example for curl."""
     state = request.app.state
     if not hasattr(state, "manual"):
         state.manual = written_out(json.loads(await written(request)), state.service.settings.webhooks_at)
@@ -35,7 +35,7 @@ async def page(request: Request) -> Response:
 
 
 async def file(request: Request) -> Response:
-    """What belongs to the page."""
+    """Return a file of the page."""
     name = request.path_params["name"]
     if name not in _FILES:
         raise Problem("not_found", "there is no such address")
@@ -43,12 +43,12 @@ async def file(request: Request) -> Response:
 
 
 def written_out(document: Schema, address: str) -> str:
-    """The page; `address` is where the examples go."""
+    """Return the page. `address` is where the examples send requests."""
     return ReferencePage(document, address).page()
 
 
 class ReferencePage:
-    """One document, written out as HTML. Every text of it is escaped where it is put in."""
+    """Writes one document as HTML. Every text is escaped where it is inserted."""
 
     def __init__(self, document: Schema, address: str) -> None:
         self._told, self._address = document, address
@@ -56,7 +56,7 @@ class ReferencePage:
         self._responses: dict[str, Schema] = document["components"]["responses"]
 
     def page(self) -> str:
-        """All of it."""
+        """Return the whole page."""
         info, tags = self._told["info"], self._told["tags"]
         places = "".join(
             f'<li><a href="#{escape(name)}">{escape(name)}</a></li>' for name in [*(t["name"] for t in tags), "types"]
@@ -162,7 +162,7 @@ class ReferencePage:
         return f"<tr><td><code>{escape(name)}</code>{mark}</td><td>{self._kind(schema)}{more}{told}</td></tr>"
 
     def _kind(self, schema: Schema) -> str:
-        """What a value is, in a few words."""
+        """Describe a value's type in a few words."""
         if "$ref" in schema:
             name = escape(schema["$ref"].rpartition("/")[2])
             return f'<a href="#{name}"><code>{name}</code></a>'
@@ -201,7 +201,7 @@ class ReferencePage:
         return " \\\n  ".join(lines)
 
     def _example(self, name: str, schema: Schema) -> Any:
-        """A value that would do, with what must be there; of a change, one thing."""
+        """Return a valid value with the required fields; for a change, with one field."""
         if "$ref" in schema:
             return self._example(name, self._schemas[schema["$ref"].rpartition("/")[2]])
         if "anyOf" in schema:
@@ -225,7 +225,7 @@ _BOUNDS = {
 
 
 def _words(text: str) -> str:
-    """Words for a page: paragraphs, and `code` between back-ticks."""
+    """Return text as HTML: paragraphs, and `code` between back-ticks."""
     told = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text.strip()))
     return told.replace("\n\n", "</p><p>")
 

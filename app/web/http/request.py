@@ -41,13 +41,16 @@ MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 
 class Body(BaseModel):
-    """A request's body. Unknown fields are an error: a misspelt one is not silently without effect."""
+    """Is the base of request bodies. Unknown fields are errors, so that a misspelt one is noticed."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
 class PatchBody(Body):
-    """What may be changed. Absent leaves a field alone, and null empties those that `may_be_empty`; of others it is an error."""
+    """Is the base of changes.
+
+    Absent fields stay as they are; null empties those in `may_be_empty`, else it is an error.
+    """
 
     may_be_empty: ClassVar[frozenset[str]] = frozenset()
 
@@ -61,7 +64,7 @@ class PatchBody(Body):
 
 @dataclass(frozen=True, slots=True)
 class TextPattern:
-    """A pattern for a text, and what is said of one that does not match: nobody should have to read the pattern."""
+    """Checks a text against a pattern, with a message that spares people the pattern."""
 
     pattern: str
     words: str
@@ -79,22 +82,22 @@ class TextPattern:
 
 
 class Query(BaseModel):
-    """A request's query; the same holds."""
+    """Is the base of query strings. Unknown parameters are errors."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
 class Page(Query):
-    """A list's query."""
+    """Is the base of a list's query."""
 
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=500)
 
 
 def null_only_for(*names: str) -> Callable[[dict[str, Any]], None]:
-    """For a change's `json_schema_extra`: absent leaves a field alone, so that null means something for these names only.
+    """Return a change's `json_schema_extra`, in which null is allowed for these names only.
 
-    pydantic has no word for "may be absent"; the default None, which says it, would stand in the document as a null.
+    pydantic cannot say "may be absent". Its default None would appear in the document as a null.
     """
 
     def over(schema: dict[str, Any]) -> None:
@@ -114,7 +117,7 @@ QueryT = TypeVar("QueryT", bound=Query)
 
 @dataclass(slots=True)
 class ApiRequest:
-    """One request, with who asks."""
+    """Holds one request with its caller."""
 
     request: Request
     service: Service
@@ -122,20 +125,20 @@ class ApiRequest:
     _raw: bytes | None = None
 
     async def read(self) -> bytes:
-        """The request's body, read once. Raises Problem when it is too large."""
+        """Return the request's body, read once. Raises Problem when it is too large."""
         if self._raw is None:
             self._raw = await read_limited(self.request)
         return self._raw
 
     @property
     def account_id(self) -> str:
-        """The account in question. Raises Problem when an operator named none."""
+        """Return the account concerned. Raises Problem when an operator named none."""
         if not self.caller.account_id:
             raise Problem("invalid", "name an account: --account, or the header Orders-Account")
         return self.caller.account_id
 
     def path(self, name: str) -> str:
-        """A part of the path. Raises Problem when it can name nothing."""
+        """Return a part of the path. Raises Problem when it cannot be an id."""
         value: str = self.request.path_params[name]
         if len(value) > 255 or "\0" in value or not value.strip():
             if self.request.method == "PUT":  # it would be made
@@ -144,7 +147,7 @@ class ApiRequest:
         return value
 
     async def body(self, model: type[BodyT], **known: Any) -> BodyT:
-        """The request's body, checked; `known` is what the model's own checks ask for. Raises Problem, naming every wrong field."""
+        """Return the validated body. `known` is context for the model. Raises Problem, naming every wrong field."""
         raw = await self.read()
         try:
             document = json_body(raw) if raw.strip() else {}
@@ -158,7 +161,7 @@ class ApiRequest:
             raise from_validation(fault) from None
 
     def query(self, model: type[QueryT]) -> QueryT:
-        """The request's query, checked. Raises Problem, naming every wrong field."""
+        """Return the validated query. Raises Problem, naming every wrong field."""
         given = self.request.query_params
         for name in given:
             if len(given.getlist(name)) > 1:
@@ -172,7 +175,7 @@ class ApiRequest:
 
 
 def _plain(value: Any) -> Any:
-    """The document without NUL, which PostgreSQL's text cannot hold. Raises Problem."""
+    """Return the document without NUL, which PostgreSQL's text cannot hold. Raises Problem."""
     if isinstance(value, str):
         if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
             raise Problem("invalid", "the body holds a NUL or half a character (a lone surrogate)")
@@ -185,7 +188,7 @@ def _plain(value: Any) -> Any:
 
 
 async def read_limited(request: Request) -> bytes:
-    """The body, up to a limit. Raises Problem."""
+    """Return the body, up to a limit. Raises Problem."""
     chunks = bytearray()
     async for chunk in request.stream():
         chunks += chunk
@@ -195,24 +198,24 @@ async def read_limited(request: Request) -> bytes:
 
 
 def answer(content: Mapping[str, Any], status: int = 200) -> Response:
-    """JSON."""
+    """Return a JSON response."""
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Response(body, status, media_type="application/json")
 
 
 def page_of(rows: list[Row], limit: int, shape: Callable[[Row], Any], key: Callable[[Row], Any]) -> dict[str, Any]:
-    """A list's answer; `rows` were asked for with one more than `limit`, which tells whether there is a next page."""
+    """Return a list's response. `rows` has one more than `limit` if there is a next page."""
     following = cursor(key(rows[limit - 1])) if len(rows) > limit else None
     return {"data": [shape(row) for row in rows[:limit]], "next_cursor": following}
 
 
 def cursor(key: Any) -> str:
-    """A key as an opaque word."""
+    """Return a key as an opaque cursor."""
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 
 def after(word: str | None, *kinds: type) -> Any:
-    """The key in a cursor: one value, or a tuple when several kinds are named. Raises Problem."""
+    """Return the key in a cursor: one value, or a tuple for several kinds. Raises Problem."""
     if word is None:
         return None
     try:
@@ -234,10 +237,11 @@ Handler = Callable[[ApiRequest], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A body or an answer that is not one JSON document: lines of CSV, events, a page, bytes.
+    """Describes a body or response that is not one JSON document: lines of CSV, events, a page, bytes.
 
-    It is declared where a model or a type is, also several at once: `gives=Stream("text/csv", "a line an order")`,
-    `takes=(Stream("text/csv"), Stream("application/x-ndjson"))`. `words` say what is in it; `binary`: no text at all.
+    It is declared where a model or a type is, also several at once: `gives=Stream("text/csv", "one line per order")`,
+    `takes=(Stream("text/csv"), Stream("application/x-ndjson"))`. `words` describe the content; `binary` means it is no
+    text.
     """
 
     media_type: str
@@ -250,7 +254,7 @@ Takes = type[Body] | Stream | tuple[Stream, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a route takes and gives, as its documentation tells it. `also` are further statuses of the same answer."""
+    """Holds what a route takes and returns, for its documentation. `also` are further statuses of the same response."""
 
     handler: Callable[..., Awaitable[Response]]
     permission: Permission | None
@@ -267,7 +271,7 @@ class Description:
 
 
 class Described(Route):
-    """A route that knows what it takes and gives."""
+    """Is a route with its description."""
 
     def __init__(self, path: str, endpoint: Any, *, methods: list[str], name: str, description: Description) -> None:
         super().__init__(path, endpoint, methods=methods, name=name)
@@ -290,16 +294,17 @@ def route(
     also: tuple[int, ...] = (),
     fails: tuple[str, ...] = (),
 ) -> Route:
-    """A route. Without the permission the answer is 403, and says which roles have it.
+    """Return a route. A caller without the permission gets 403, with the roles that have it.
 
-    `needs_registry` refuses while the account's registry is off; `operator` routes exist at the operator's door alone.
-    The rest describes the route for `/openapi.json`:
+    With `needs_registry` the route is refused while the account's registry is off. `operator` routes exist only on the
+    operator's Unix socket. The rest describes the route for `/openapi.json`:
 
-    `takes`: the body's model, or a Stream (or several) when it is no JSON document; `query`: the query's model, and a
-    route without one refuses every parameter. `gives`: the answer's type (a TypedDict of typing_extensions, a pydantic
-    model, a Stream or several), None together with `status=204`. `status`: how it ends well, and `also` further ones
-    with the same answer (201 made, 200 there already). `fails`: codes of problems (app/web/http/errors.py) beyond those that
-    follow from method, path, permission, body and query.
+    - `takes`: the body's model, or a Stream (or several) if it is no JSON document.
+    - `query`: the query's model. A route without one refuses every parameter.
+    - `gives`: the response's type (a TypedDict of typing_extensions, a pydantic model, a Stream or several); None for 204.
+    - `status`: the successful status; `also`: further ones with the same response (201 created, 200 exists already).
+    - `fails`: codes of problems (app/web/http/errors.py) beyond those that follow from method, path, permission, body and
+      query.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -346,7 +351,7 @@ def open_route(
     status: int = 200,
     fails: tuple[str, ...] = (),
 ) -> Route:
-    """A route that asks for no token (health, metrics, documents): nothing is checked, and the handler gets the request."""
+    """Return a route that requires no token (health, metrics, documents). The handler gets the plain request."""
     described = Description(handler, None, (), False, False, None, None, gives, status, anybody=True, fails=fails)
     return Described(path, handler, methods=[method], name=f"{method} {path}", description=described)
 
@@ -372,7 +377,7 @@ _running: dict[tuple[str, str], asyncio.Lock] = {}
 
 
 async def _once(asked: ApiRequest, key: str, handler: Handler) -> Response:
-    """The same key again gives the same answer, and nothing is done a second time."""
+    """Return the stored response if the idempotency key was used before, else run the handler once and store it."""
     if len(key) > 255:
         raise invalid("Idempotency-Key", "is longer than 255 characters")
     raw = await asked.read()

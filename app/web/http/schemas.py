@@ -24,14 +24,14 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["BRL"])]
 
 
 class Listed(TypedDict, Generic[T]):
-    """A page of a list. `next_cursor` asks for the next one; null: there is none."""
+    """A page of a list. `next_cursor` gets the next page; null: this is the last one."""
 
     data: list[T]
     next_cursor: str | None
 
 
 class ItemResponse(TypedDict):
-    """One line of an order. `quantity` is a text when it is no whole number."""
+    """One line of an order. `quantity` is a string if it is no whole number."""
 
     title: str
     quantity: int | str
@@ -65,7 +65,7 @@ class OrderResponse(TypedDict):
 
 
 class IdentityResponse(TypedDict):
-    """One way to know a contact. `source_id` is set for a shop's customer id, which counts within that shop alone."""
+    """One identity of a contact. `source_id` is set for a shop's customer id, which counts only within that shop."""
 
     kind: str
     value: str
@@ -73,29 +73,29 @@ class IdentityResponse(TypedDict):
 
 
 class KnownIdentity(IdentityResponse):
-    """An identity of a contact; `told_by` is the source that said so, null when a member or the CRM did."""
+    """An identity of a contact. `told_by` is the source it came from; null: a member or the CRM."""
 
     told_by: str | None
 
 
 class RefundSaid(TypedDict):
-    """One refund that a source told of."""
+    """One refund."""
 
     value: Amount
     currency: Currency
 
 
 class CustomerSaid(TypedDict):
-    """Who bought, as a source said it."""
+    """The buyer, as the source describes them."""
 
     name: str | None
     identities: list[IdentityResponse]
 
 
 class Said(TypedDict, total=False):
-    """What one delivery or member said of an order; what was not mentioned is not there.
+    """What one delivery or member said about an order. Fields that were not mentioned are absent.
 
-    `erased`: whom it was about has been erased since, and with them what was said of them.
+    `erased`: the person has been erased since, and their data with them.
     """
 
     external_id: str
@@ -128,7 +128,7 @@ class EntryResponse(TypedDict):
 
 
 class ContactResponse(TypedDict):
-    """The person an order belongs to. `crm_id` is null for one that a delivery made."""
+    """The person an order belongs to. `crm_id` is null for a contact that a delivery created."""
 
     id: Annotated[str, Field(examples=["cnt_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
     crm_id: str | None
@@ -140,26 +140,29 @@ class ContactResponse(TypedDict):
 
 
 class ConflictResponse(KnownIdentity):
-    """An identity that was told of one contact and belongs to another; whose it is only to who sees all contacts."""
+    """An identity that a source gave to one contact but that belongs to another.
+
+    The other is shown only to callers who see all contacts.
+    """
 
     belongs_to: str | None
     told_at: Time
 
 
 class ConflictOfContact(ConflictResponse):
-    """A conflict, with the contact that it was told of."""
+    """An identity conflict, with the contact that the source gave it to."""
 
     contact_id: str
 
 
 class ContactWhole(ContactResponse):
-    """The contact, with identities that were told of it and belong to another; they stay there."""
+    """A contact with its identities, and with those that a source gave it but that belong to another contact."""
 
     identity_conflicts: list[ConflictResponse]
 
 
 class SumsResponse(TypedDict):
-    """What orders in one currency sum up to; test orders stand in no sum. The average is null when nothing was paid."""
+    """Totals of orders in one currency, without test orders. The average is null if nothing was paid."""
 
     currency: Currency
     orders: int
@@ -175,14 +178,14 @@ class SumsResponse(TypedDict):
 
 
 class SummaryResponse(TypedDict):
-    """A contact's orders in sums, per currency and never converted."""
+    """The totals of a contact's orders, per currency and never converted."""
 
     contact_id: str
     currencies: list[SumsResponse]
 
 
 class DealResponse(TypedDict):
-    """A deal of the CRM's."""
+    """A deal of the CRM."""
 
     crm_id: str
     contact_id: str
@@ -194,7 +197,7 @@ class DealResponse(TypedDict):
 
 
 class DeliveryResponse(TypedDict):
-    """A row of the delivery log. `reason` says why an outcome is as it is, `notes` what ops should see besides."""
+    """A row of the delivery log. `reason` explains the outcome; `notes` is what operators should look at."""
 
     id: Annotated[str, Field(examples=["dlv_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
     source_id: str
@@ -211,7 +214,7 @@ class DeliveryResponse(TypedDict):
 
 
 class Opened(TypedDict):
-    """What a delivery held; `body_encoding` is `text`, or `base64` for bytes that are no text."""
+    """The content of a delivery. `body_encoding` is `text`, or `base64` for bytes that are no text."""
 
     headers: dict[str, str]
     query: dict[str, str]
@@ -220,7 +223,7 @@ class Opened(TypedDict):
 
 
 class SourceNamed(TypedDict):
-    """What whoever reads the log has to know of a source."""
+    """A source by name, for readers of the log."""
 
     id: str
     name: str
@@ -230,8 +233,11 @@ class SourceNamed(TypedDict):
 
 
 class DeliveryWhole(DeliveryResponse):
-    """A delivery with what arrived. Headers, query and body are null for those who may not see bodies, or when they are
-    not kept any more; `body_encoding` is `base64` for bytes that are no text. `source` is null once it was deleted."""
+    """A delivery with its content.
+
+    Headers, query and body are null for callers who may not see bodies, and once they are pruned. `body_encoding` is
+    `base64` for bytes that are no text. `source` is null once it was deleted.
+    """
 
     source: SourceNamed | None
     headers: dict[str, str] | None
@@ -242,7 +248,7 @@ class DeliveryWhole(DeliveryResponse):
 
 
 class RetriedResponse(TypedDict):
-    """What became of a delivery that was taken up again."""
+    """The result of a retry."""
 
     delivery_id: str
     outcome: Outcome
@@ -251,7 +257,10 @@ class RetriedResponse(TypedDict):
 
 
 class AnsweredResponse(TypedDict):
-    """What the sender of a delivery is told once it is on disk. `delivery_id` is null for a greeting: nothing of it is kept."""
+    """The answer to a sender, once the delivery is on disk.
+
+    `delivery_id` is null for a handshake, which stores nothing.
+    """
 
     delivery_id: str | None
     outcome: Outcome
@@ -259,7 +268,10 @@ class AnsweredResponse(TypedDict):
 
 
 class TestedResponse(AnsweredResponse, total=False):
-    """What the sender was told, and the delivery as the log has it (sent once more it is a `duplicate`); of a greeting nothing."""
+    """The answer to the sender, and the delivery as it is in the log. Null for a handshake.
+
+    The same again is a `duplicate`.
+    """
 
     id: str
     source_id: str
@@ -281,7 +293,7 @@ class AdapterLinks(TypedDict):
 
 
 class AdapterResponse(TypedDict):
-    """What is supported of one kind of source, and how it is set up. `options` are JSON schemas, by name."""
+    """An adapter: what it supports, and how to set it up. `options` are JSON schemas, by name."""
 
     name: str
     title: str
@@ -300,7 +312,7 @@ class AdapterResponse(TypedDict):
 
 
 class SecretResponse(TypedDict):
-    """A secret's life, without itself."""
+    """When a secret was created and ends, without the secret."""
 
     id: str
     created_at: Time
@@ -309,7 +321,10 @@ class SecretResponse(TypedDict):
 
 
 class SourceResponse(TypedDict):
-    """A source. `strength`: `mac` proves the body, `token` the sender, `fetched` is believed only because it is read back."""
+    """A source.
+
+    `strength`: `mac` proves the body, `token` the sender; `fetched` is believed only because it is read back.
+    """
 
     id: Annotated[str, Field(examples=["src_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
     adapter: str
@@ -327,14 +342,14 @@ class SourceResponse(TypedDict):
 
 
 class RefusedSample(TypedDict):
-    """What one refused delivery looked like, without its body."""
+    """A sample of a rejected delivery, without its body."""
 
     at: Time
     headers: dict[str, str]
 
 
 class RefusedResponse(TypedDict):
-    """How often a source's door refused for one reason, with the last few samples."""
+    """How often a source rejected deliveries for one reason, with the last few samples."""
 
     outcome: Outcome
     reason: str
@@ -345,13 +360,13 @@ class RefusedResponse(TypedDict):
 
 
 class SourceWhole(SourceResponse):
-    """A source, with what was refused at its door."""
+    """A source, with its rejected deliveries."""
 
     refused: list[RefusedResponse]
 
 
 class SourceMadeResponse(SourceResponse):
-    """A new source. `secret` is there only when we made it, and only this once."""
+    """A new source. `secret` is present only if it was generated, and only this once."""
 
     source_id: str
     secret: str | None
@@ -359,7 +374,7 @@ class SourceMadeResponse(SourceResponse):
 
 
 class SecretMadeResponse(TypedDict):
-    """A newer secret; itself only when we made it, and only this once."""
+    """A new secret. The secret itself is present only if it was generated, and only this once."""
 
     id: str
     secret: str | None
@@ -368,8 +383,11 @@ class SecretMadeResponse(TypedDict):
 
 
 class SubscriptionResponse(TypedDict):
-    """Who is told of what. `state`: `working`, `failing` when the last event was not taken, `off`; `off_reason` says why when
-    nobody here switched it off. `waiting` are events that are still to be told, counted up to 10,000."""
+    """A webhook subscription.
+
+    `state`: `working`, `failing` when the last event was not accepted, `off`. `off_reason` says why, unless somebody
+    here switched it off. `waiting` counts events still to be sent, up to 10,000.
+    """
 
     id: Annotated[str, Field(examples=["sub_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
     url: str
@@ -387,13 +405,13 @@ class SubscriptionResponse(TypedDict):
 
 
 class SubscriptionMadeResponse(SubscriptionResponse):
-    """A new subscription, with its secret, only this once."""
+    """A new subscription with its secret, which is shown only this once."""
 
     secret: str
 
 
 class SubscriptionSecretResponse(TypedDict):
-    """A newer secret, only this once."""
+    """A new secret, shown only this once."""
 
     id: str
     secret: str
@@ -401,8 +419,11 @@ class SubscriptionSecretResponse(TypedDict):
 
 
 class AttemptResponse(TypedDict):
-    """One try to tell a subscriber of an event. `status` is null when there was no answer; `took_ms` as well when the event was
-    given up. `order_id` is null for what is about a contact. `next_at`: when it is tried again."""
+    """One attempt to deliver an event.
+
+    `status` is null if there was no answer, `took_ms` also if the event was given up. `order_id` is null for events
+    about contacts. `next_at` is when it is tried again.
+    """
 
     id: str
     event_id: str
@@ -418,7 +439,7 @@ class AttemptResponse(TypedDict):
 
 
 class TriedOrder(TypedDict):
-    """What an order would look like if this delivery were all that is known of it."""
+    """What an order would be if this delivery were all that is known about it."""
 
     external_id: str | None
     title: str | None
@@ -439,7 +460,7 @@ class TriedOrder(TypedDict):
 
 
 class TriedResponse(TypedDict):
-    """What a delivery would become. `reason` says why it is not verified, or not read."""
+    """What a delivery would become. `reason` says why it is not verified or cannot be mapped."""
 
     verified: bool
     reason: str | None
@@ -473,7 +494,7 @@ class MemberResponse(TypedDict):
 
 
 class TokenResponse(TypedDict):
-    """A token, without itself."""
+    """A token, without the token itself."""
 
     id: str
     member_id: str
@@ -484,7 +505,7 @@ class TokenResponse(TypedDict):
 
 
 class TokenMadeResponse(TypedDict):
-    """A new token: shown this once, and only its hash is kept."""
+    """A new token. It is shown only this once; only its hash is stored."""
 
     token: str
     id: str
@@ -493,7 +514,7 @@ class TokenMadeResponse(TypedDict):
 
 
 class PrivacyRequestResponse(TypedDict):
-    """What a source told us that somebody's right to privacy asks for; whom it is about stands in the delivery."""
+    """A privacy request that a shop passed on. The delivery says whom it concerns."""
 
     id: str
     delivery_id: str
@@ -506,7 +527,7 @@ class PrivacyRequestResponse(TypedDict):
 
 
 class ProofResponse(TypedDict):
-    """That somebody was erased, or handed over their data: without any of it. `counts`: how much of what."""
+    """Proof that somebody was erased or got their data, without personal data. `counts`: how much of what."""
 
     id: str
     action: str
@@ -518,14 +539,14 @@ class ProofResponse(TypedDict):
 
 
 class CarriedOut(PrivacyRequestResponse):
-    """A privacy request that was done: with the proof, and for a request to hand over, what is held on the person."""
+    """A privacy request that was carried out: its proof and, for an export, the data."""
 
     proof: ProofResponse
     export: dict[str, Any] | None
 
 
 class MovedCounts(TypedDict):
-    """How much moved along."""
+    """How much moved."""
 
     orders: int
     identities: int
@@ -533,7 +554,7 @@ class MovedCounts(TypedDict):
 
 
 class MergedResponse(TypedDict):
-    """What a merge, or undoing one, did: `contact` is who answers under the id that was asked for."""
+    """The result of a merge or its undoing. `contact` is who the requested id leads to now."""
 
     contact: ContactWhole
     contact_id: str
@@ -542,7 +563,7 @@ class MergedResponse(TypedDict):
 
 
 class HourCount(TypedDict):
-    """How many of a source's deliveries ended so in one hour."""
+    """How many of a source's deliveries had this outcome in one hour."""
 
     hour: Time
     source_id: str
@@ -551,7 +572,7 @@ class HourCount(TypedDict):
 
 
 class RefusedCount(TypedDict):
-    """How often a source's door refused for one reason, since the source is there."""
+    """How often a source rejected deliveries for one reason, since it was added."""
 
     outcome: Outcome
     reason: str
@@ -568,7 +589,7 @@ class UnknownWord(TypedDict):
 
 
 class SourceStats(TypedDict):
-    """One source: what came and how it ended. `only_rejected_since` is set while nothing but refusals comes."""
+    """One source: its deliveries by outcome. `only_rejected_since` is set while it gets nothing but rejections."""
 
     source_id: str
     name: str
@@ -583,7 +604,7 @@ class SourceStats(TypedDict):
 
 
 class Acknowledgement(TypedDict):
-    """How long deliveries took from arrival to disk, in milliseconds; null when none came."""
+    """Time from arrival to disk, in milliseconds; null if there were no deliveries."""
 
     count: int
     p50_ms: float | None
@@ -591,7 +612,7 @@ class Acknowledgement(TypedDict):
 
 
 class WaitingResponse(TypedDict):
-    """What waits: deliveries for a commit, orders to be read from their source, held deliveries for their contact."""
+    """What is waiting: deliveries for a commit, orders to be fetched, deliveries on hold for their contact."""
 
     commit: int
     fetches: int
@@ -600,7 +621,7 @@ class WaitingResponse(TypedDict):
 
 
 class AlertResponse(TypedDict):
-    """Something that somebody has to look at: since when, what, and what to do."""
+    """Something that needs attention: since when, what, and what to do."""
 
     code: str
     source_id: str | None
@@ -610,7 +631,7 @@ class AlertResponse(TypedDict):
 
 
 class StatsResponse(TypedDict):
-    """Counts of a time, and what is wrong now."""
+    """Counts of a period, and current alerts."""
 
     since: Time
     until: Time
@@ -642,7 +663,7 @@ class WrongField(TypedDict):
 
 
 class ProblemResponse(TypedDict):
-    """An error, as RFC 9457 has it. Programs go by `code`, people by `detail`; `errors` names every wrong field at once."""
+    """An error (RFC 9457). Programs use `code`, people `detail`; `errors` names every wrong field."""
 
     type: str
     title: str

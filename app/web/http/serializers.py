@@ -22,12 +22,12 @@ def money(minor: int, currency: str) -> str: ...
 @overload
 def money(minor: int | None, currency: str | None) -> str | None: ...
 def money(minor: int | None, currency: str | None) -> str | None:
-    """A decimal string with the currency's own decimals."""
+    """Return an amount as a decimal string with the currency's own decimals."""
     return None if minor is None or currency is None else amount_text(int(minor), currency)
 
 
 def item(line: Mapping[str, Any]) -> ItemResponse:
-    """One line of an order."""
+    """Return one line of an order."""
     quantity = line.get("quantity", "1")
     shown: Any = int(quantity) if str(quantity).isdigit() else quantity
     unit = line.get("unit_value")
@@ -40,7 +40,7 @@ def item(line: Mapping[str, Any]) -> ItemResponse:
 
 
 def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
-    """An order, as the interface shows it."""
+    """Return an order."""
     return {
         "id": row["id"],
         "contact_id": row["contact_id"],
@@ -66,7 +66,7 @@ def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
 
 
 def statement(statement: Mapping[str, Any]) -> Said:
-    """A history entry's words in the shape of an order; only what was mentioned."""
+    """Return a history entry's content in the shape of an order; only what was mentioned."""
     shown: dict[str, Any] = {}
     currency = statement.get("currency")
     for name, value in statement.items():
@@ -86,7 +86,7 @@ def statement(statement: Mapping[str, Any]) -> Said:
 
 
 def entry(row: Row) -> EntryResponse:
-    """What was said of an order: when, by whom."""
+    """Return a history entry: what was said, when and by whom."""
     return {
         "at": iso(row["at"]) if row["at"] >= 0 else None,
         "recorded_at": iso(row["recorded_at"]),
@@ -97,7 +97,7 @@ def entry(row: Row) -> EntryResponse:
 
 
 def identity(kind: str, value: str) -> IdentityResponse:
-    """An identity; a shop's customer id is shown apart from the source it counts in."""
+    """Return an identity. A shop's customer id is shown apart from its source."""
     if kind == "source":
         source_id, _, customer_id = value.partition(":")
         return {"kind": kind, "value": customer_id, "source_id": source_id}
@@ -105,7 +105,7 @@ def identity(kind: str, value: str) -> IdentityResponse:
 
 
 def contact(row: Row, identities: list[Row]) -> ContactResponse:
-    """A contact with its identities."""
+    """Return a contact with its identities."""
     return {
         "id": row["id"],
         "crm_id": row["crm_id"],
@@ -122,7 +122,7 @@ def contact(row: Row, identities: list[Row]) -> ContactResponse:
 
 
 def delivery(row: Row) -> DeliveryResponse:
-    """A row of the delivery log."""
+    """Return a row of the delivery log."""
     return {
         "id": row["id"],
         "source_id": row["source_id"],

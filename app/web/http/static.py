@@ -1,26 +1,24 @@
 """Serves the console's static files, with headers that restrict them to this API."""
 
-import gzip
-import hashlib
-import mimetypes
 import re
-from dataclasses import dataclass
+from collections.abc import MutableMapping
 from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
+from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from app.db.engine import Unavailable
 from app.service import Service
 from app.store import accounts
 from app.web.http.errors import Problem
 
-_ASSETS = "assets/"
-_PAGE = "index.html"
 # Nothing but our own files, no inline code, no markup made from text, and no frame unless the account names the page.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -32,61 +30,46 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "vary": "accept-encoding",
 }
 _NOBODY = "'none'"
 _ACCOUNT_ID = re.compile(r"acc_[0-9A-Z]{26}")  # a stranger's other words need no look-up
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file as it travels."""
+class _Assets:
+    """Serves the files below `/console/assets`: Starlette's static files, compressed, with our headers."""
 
-    content: bytes
-    packed: bytes
-    media_type: str
-    etag: str
+    def __init__(self) -> None:
+        self._files = GZipMiddleware(
+            StaticFiles(packages=[("app.web", "console/assets")]), minimum_size=0, compresslevel=6
+        )
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def under_our_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                ours = {**_HEADERS, "cross-origin-resource-policy": "same-origin"}
+                message["headers"] = [*message["headers"], *((name.encode(), ours[name].encode()) for name in ours)]
+            await send(message)
 
-def _file(name: str, content: bytes) -> File:
-    media_type = "text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0]
-    etag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-    return File(content, gzip.compress(content, mtime=0), media_type or "application/octet-stream", etag)
+        await self._files(scope, receive, under_our_headers)
 
 
 @cache
-def _files(prefix: str) -> dict[str, File]:
-    """Every file of the console, read once; the page names the others below the public address's own path."""
-    found: dict[str, File] = {}
-
-    def gather(folder: Traversable, at: str) -> None:
-        for one in folder.iterdir():
-            if one.is_dir():
-                gather(one, f"{at}{one.name}/")
-            else:
-                found[at + one.name] = _file(one.name, one.read_bytes())
-
-    gather(files("app.web") / "console", "")
-    page = found[_PAGE].content.decode().replace('="/console/', f'="{prefix}/console/')
-    found[_PAGE] = _file(_PAGE, page.encode())
-    return found
+def _page(prefix: str) -> bytes:
+    """Return the console's page. It refers to its files below the public URL's path."""
+    page = (files("app.web") / "console" / "index.html").read_text()
+    return page.replace('="/console/', f'="{prefix}/console/').encode()
 
 
-async def serve(request: Request) -> Response:
-    """A file, or the page for every address that a person can be at."""
+async def page(request: Request) -> Response:
+    """Return the page, for every URL that a person can be at."""
     service: Service = request.app.state.service
-    path = request.path_params.get("path", "")
-    known = _files(urlsplit(service.settings.webhooks_at).path)
-    if path.startswith(_ASSETS):
-        if path not in known:
-            raise Problem("not_found", "there is no such file")
-        return _sent(request, known[path], {**_HEADERS, "cross-origin-resource-policy": "same-origin"})
-    ancestors = await _ancestors(request, service) if path == "panel" else _NOBODY
-    return _sent(request, known[_PAGE], {**_HEADERS, "content-security-policy": _POLICY.format(ancestors)})
+    ancestors = await _ancestors(request, service) if request.path_params.get("path") == "panel" else _NOBODY
+    headers = {**_HEADERS, "content-security-policy": _POLICY.format(ancestors)}
+    return Response(_page(urlsplit(service.settings.webhooks_at).path), headers=headers, media_type="text/html")
 
 
 async def _ancestors(request: Request, service: Service) -> str:
-    """Which pages may show this account's panel in a frame; nobody, unless the account names them."""
+    """Return which pages may show this account's panel in a frame; none unless the account names them."""
     named = request.query_params.get("account", "")
     if not _ACCOUNT_ID.fullmatch(named):
         return _NOBODY
@@ -97,13 +80,8 @@ async def _ancestors(request: Request, service: Service) -> str:
     return " ".join(account["panel_origins"]) if account and account["panel_origins"] else _NOBODY
 
 
-def _sent(request: Request, file: File, headers: dict[str, str]) -> Response:
-    headers = {**headers, "etag": file.etag}
-    if file.etag in (word.strip().removeprefix("W/") for word in request.headers.get("if-none-match", "").split(",")):
-        return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(file.packed, headers={**headers, "content-encoding": "gzip"}, media_type=file.media_type)
-    return Response(file.content, headers=headers, media_type=file.media_type)
-
-
-ROUTES = [Route("/console", serve), Route("/console/{path:path}", serve)]
+ROUTES: list[BaseRoute] = [
+    Mount("/console/assets", _Assets()),
+    Route("/console", page),
+    Route("/console/{path:path}", page),
+]

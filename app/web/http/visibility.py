@@ -6,7 +6,7 @@ from app.web.http.request import ApiRequest
 
 
 async def wallet_of(asked: ApiRequest) -> str | None:
-    """The member whose own contacts and deals alone may be seen; None: everything."""
+    """Return the member whose own contacts and deals are all the caller may see; None: no restriction."""
     if asked.caller.role is not Role.REP:
         return None
     account = await accounts.find(asked.service.store, asked.account_id)

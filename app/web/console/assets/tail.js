@@ -5,21 +5,8 @@ import { address, api } from "./api.js";
 const EVERY = 2000; // milliseconds between two questions, where there is no stream
 const PATIENCE = 8000; // milliseconds within which a stream must open
 const NOT_STREAMED = ["contact", "until"]; // filters that only the list knows
-
-const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; // of a ULID
-const LATE = 5000; // milliseconds: ids are given at the door, and commits overtake each other
-
-/** The smallest id that a delivery shown late may have. */
-function before(id) {
-  if (id.length < 14) return id;
-  let at = Math.max(0, [...id.slice(4, 14)].reduce((sum, digit) => sum * 32 + DIGITS.indexOf(digit), 0) - LATE);
-  let text = "";
-  for (let place = 0; place < 10; place += 1) {
-    text = DIGITS[at % 32] + text;
-    at = Math.floor(at / 32);
-  }
-  return `dlv_${text}${"0".repeat(16)}`;
-}
+const LIMIT = 200; // of one question
+const KNOWN = 5000; // ids that are remembered, so that each delivery is shown once
 
 /**
  * Calls `arrived(row)` for each delivery that the filter matches, from now on, until `stop()` (which it gives back).
@@ -31,21 +18,31 @@ export function follow(filter, arrived, state = () => {}, missed = () => {}) {
   let over = false;
   let timer = 0;
   let newest = null;
-  let seen = new Set();
+  const seen = new Set();
 
-  const later = (than) => api.get("/v1/deliveries", { ...wanted, newer_than: before(than), limit: 200 });
+  // Commits overtake each other: each time what is newer is asked for from a little before on.
+  const later = async (than) => {
+    const found = [];
+    for (let overlap = true; ; overlap = false) {
+      const { data } = await api.get("/v1/deliveries", { ...wanted, newer_than: than, overlap, limit: LIMIT });
+      found.push(...data);
+      if (data.length < LIMIT) return found;
+      than = data.at(-1).id;
+    }
+  };
   const ask = async () => {
     clearTimeout(timer);
     if (over) return;
     try {
       const first = newest === null;
       if (first) newest = (await api.get("/v1/deliveries", { limit: 1 })).data[0]?.id ?? "dlv_";
-      const rows = newest === "dlv_" && first ? [] : (await later(newest)).data;
+      const rows = newest === "dlv_" && first ? [] : await later(newest);
       for (const row of rows) {
         if (!over && !first && !seen.has(row.id)) arrived(row);
         if (row.id > newest) newest = row.id;
+        seen.add(row.id);
       }
-      seen = new Set([...seen].filter((id) => id > before(newest)).concat(rows.map((row) => row.id)));
+      for (const id of [...seen].slice(0, -KNOWN)) seen.delete(id);
       state("asking");
     } catch {
       state("waiting");
