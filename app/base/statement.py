@@ -29,6 +29,12 @@ class Statement:
     said: Mapping[str, Any]
 
 
+def identities_in(said: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the buyer's identities (kind, value) that an entry names, as it was made or as the history keeps it."""
+    customer = said.get("customer")
+    return [(kind, value) for kind, value in customer["identities"]] if customer else []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrmContact:
     """Holds what a CRM says about one of its contacts; identities as in `identity`, without the CRM's own id."""

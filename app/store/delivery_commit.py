@@ -5,7 +5,7 @@ from typing import Any
 
 from app.base.clock import now
 from app.base.outcome import Outcome, weightiest
-from app.base.statement import Statement
+from app.base.statement import identities_in
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Sql, to_json
 from app.store import contacts as people
 from app.store import outbox
@@ -51,7 +51,9 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
             [(rec.account_id, rec.source_id, name) for rec in saying for said in rec.statements for name in said.names],
             taken_back,
         )
-        wanted = [(rec.account_id, *one) for rec in saying for said in rec.statements for one in _identities(said)]
+        wanted = [
+            (rec.account_id, *one) for rec in saying for said in rec.statements for one in identities_in(said.said)
+        ]
         yield from contacts.load([*wanted, *aggregates.identities()])
     held: list[tuple[str, str, str, str]] = []
     for rec in fresh:
@@ -112,7 +114,7 @@ def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
         names.append(("delivery", rec.account_id, rec.source_id, rec.dedupe_key))
         for said in rec.statements:
             names += [("order", rec.account_id, rec.source_id, name) for name in said.names]
-            names += [("identity", rec.account_id, kind, value) for kind, value in _identities(said)]
+            names += [("identity", rec.account_id, kind, value) for kind, value in identities_in(said.said)]
         for one in rec.people:
             names += [
                 ("identity", rec.account_id, kind, value) for kind, value in (("crm", one.crm_id), *one.identities)
@@ -143,11 +145,6 @@ def _contacts_of_crm(rec: Record) -> Plan[Receipt]:
     return Receipt(rec.delivery_id, weightiest(became), ())
 
 
-def _identities(said: Statement) -> list[tuple[str, str]]:
-    customer = said.said.get("customer")
-    return customer["identities"] if customer else []
-
-
 def _takes_back(rec: Record) -> bool:
     """Return whether the delivery's old statements are removed first.
 
@@ -171,7 +168,7 @@ def _apply(
         reason = reason or why
         rec.notes += [note for note in notes if note not in rec.notes]
         if outcome is Outcome.HELD:
-            held += [(rec.account_id, kind, value, rec.delivery_id) for kind, value in _identities(said)]
+            held += [(rec.account_id, kind, value, rec.delivery_id) for kind, value in identities_in(said.said)]
         became.append((outcome, order))
     orders = tuple(dict.fromkeys(order.id for _, order in became if order is not None and order.described))
     return Receipt(rec.delivery_id, weightiest([outcome for outcome, _ in became]), orders, reason)

@@ -12,16 +12,16 @@ import pydantic_core
 from adapters.contract.cash import IMPORTED
 from adapters.contract.fold import Entry
 from app.base.outcome import Outcome
-from app.base.statement import UNTIMED, Statement
+from app.base.statement import UNTIMED, Statement, identities_in
 from app.base.tabular import Fault
 from app.db.statements import AdvisoryLock, Lookup, Plan
 from app.store.contact_resolution import ContactResolution, Identity
+from app.store.contacts import survivors
 from app.store.order_aggregate import MERGED, PRUNED, LoadedOrder, OrderAggregates
 from app.store.tombstones import SHOP, anybody_erased, matched_each, order_words
 
 _ORDER_BY_ID = Lookup("orders", ("id", "scope", "external_id"), by=("account_id", "id"))
 _MERGED_ORDER = Lookup("aliases", ("name",), by=("account_id", "scope", "name"))
-_CONTACT = Lookup("contacts", ("id", "merged_into"), by=("account_id", "id"))
 
 ERASED = "the person whom the row is about was erased"
 NO_ORDER = "is needed: there is no such order yet"
@@ -56,8 +56,7 @@ class OrderRow:
     @property
     def identities(self) -> list[Identity]:
         """Return the contact's identities in the row, strongest first."""
-        customer = self.statement.said.get("customer")
-        return customer["identities"] if customer else []
+        return identities_in(self.statement.said)
 
 
 @dataclass(slots=True)
@@ -150,7 +149,8 @@ class _Part:
                 self._ids[found["id"]] = (found["scope"], found["external_id"])
             for found in (yield _MERGED_ORDER.many([(account_id, MERGED, one) for one in ids])):
                 self._ids[found["name"]] = None
-        self._people = yield from survivors(account_id, {row.contact for row in rows if row.contact})
+        people = yield from survivors((account_id, row.contact) for row in rows if row.contact)
+        self._people = {contact: last for (_, contact), last in people.items()}
         known = [(account_id, *one) for row in rows for one in row.identities]
         yield from self._contacts.load([*known, *self._aggregates.identities()])
 
@@ -265,23 +265,6 @@ class _Part:
         self.report.made_contacts = bool(made)
         yield from self._contacts.save()
         yield from self._aggregates.save(made)
-
-
-def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
-    """Return those of these contacts that exist, each with its survivor if it was merged."""
-    into: dict[str, str | None] = {}
-    asked = set(wanted)
-    while asked:
-        found = yield _CONTACT.many(sorted((account_id, one) for one in asked))
-        into |= {row["id"]: row["merged_into"] for row in found}
-        asked = {row["merged_into"] for row in found if row["merged_into"]} - into.keys()
-
-    def last(contact_id: str) -> str:
-        while further := into.get(contact_id):
-            contact_id = further
-        return contact_id
-
-    return {one: last(one) for one in wanted if one in into}
 
 
 def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None) -> bool:

@@ -10,7 +10,7 @@ from app.base.ids import new_id
 from app.base.statement import Statement
 from app.db.engine import Store
 from app.db.statements import AdvisoryLock, Plan
-from app.store import contact_merges, outbox
+from app.store import contacts, outbox
 from app.store.contact_merges import ContactGone
 from app.store.order_aggregate import LoadedOrder, OrderAggregates
 
@@ -85,7 +85,7 @@ def _statement(said: dict[str, Any], name: str) -> Statement:
 
 def _there(account_id: str, contact_id: str) -> Plan[str]:
     """Return the contact, or the one it was merged into since it was looked up. Raises ContactGone."""
-    survivor = yield from contact_merges.survivor(account_id, contact_id)
+    survivor = yield from contacts.survivor(account_id, contact_id)
     if survivor is None:
         raise ContactGone("contact")
     return survivor

@@ -9,10 +9,11 @@ from adapters.contract.fold import Entry, Folded, fold
 from app.base.clock import now
 from app.base.ids import new_id
 from app.base.outcome import Outcome
-from app.base.statement import UNTIMED, Statement, entry_digest, entry_of
+from app.base.statement import UNTIMED, Statement, entry_digest, entry_of, identities_in
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import order_owners
 from app.store.contact_resolution import ContactResolution
+from app.store.contacts import survivors
 from app.store.delivery_record import Record
 from app.store.outbox import OrderChange
 
@@ -21,7 +22,6 @@ _BY_ID = Lookup("orders", by=("account_id", "id"), for_update=True)
 _ALIAS = Lookup("aliases", ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
 _HISTORY = Lookup("history", by=("account_id", "order_id"))
 _HISTORY_OF_DELIVERY = Lookup("history", ("account_id", "order_id"), by=("account_id", "delivery_id"))
-_MERGED = Lookup("contacts", ("account_id", "id", "merged_into"), by=("account_id", "id"))
 _SAVE_ORDER = Insert("orders", on_conflict="replace")
 _SAVE_HISTORY = Insert("history", on_conflict="skip")
 _SAVE_ALIAS = Insert("aliases", on_conflict="replace")
@@ -73,7 +73,7 @@ class OrderAggregates:
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], LoadedOrder] = {}
         self._by_name: dict[tuple[str, str, str], LoadedOrder] = {}
-        self._merged: dict[tuple[str, str], str] = {}
+        self._survivors: dict[tuple[str, str], str] = {}
         self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
 
     def load(self, names: Iterable[tuple[str, str, str]], taken_back: Sequence[tuple[str, str]]) -> Plan[None]:
@@ -114,20 +114,11 @@ class OrderAggregates:
             for heard in order.heard.values()
             if "contact_id" in heard.entry.said
         }
-        while named:
-            found = {
-                (row["account_id"], row["id"]): row["merged_into"]
-                for row in (yield _MERGED.many(sorted(named)))
-                if row["merged_into"]
-            }
-            self._merged |= found
-            named = {(account_id, into) for (account_id, _), into in found.items()} - self._merged.keys()
+        self._survivors |= yield from survivors(named)
 
     def _survivor(self, account_id: str, contact_id: str | None) -> str | None:
         """Return the contact that a member named, or the one it was merged into."""
-        while contact_id and (into := self._merged.get((account_id, contact_id))):
-            contact_id = into
-        return contact_id
+        return self._survivors.get((account_id, contact_id), contact_id) if contact_id else contact_id
 
     def _open(self, row: Row) -> None:
         order = LoadedOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
@@ -142,8 +133,7 @@ class OrderAggregates:
             (order.account_id, kind, value)
             for order in self._by_id.values()
             for heard in order.heard.values()
-            if (customer := heard.entry.said.get("customer"))
-            for kind, value in customer["identities"]
+            for kind, value in identities_in(heard.entry.said)
         ]
 
     def take_back(self, account_id: str, delivery_id: str) -> None:
@@ -299,12 +289,13 @@ class OrderAggregates:
     ) -> tuple[str | None, bool]:
         if folded.contact_id:
             return self._survivor(order.account_id, folded.contact_id), False
-        contact_id, conflict = contacts.find(order.account_id, folded.identities)
+        contact_id, conflict = contacts.find(order.account_id, folded.identities, folded.name)
         if contact_id is None and folded.identities and not hold:
             contact_id = contacts.make(order.account_id, folded.name, folded.identities)
         if contact_id is None:
             return order.columns.get("contact_id"), conflict
         contacts.teach(order.account_id, contact_id, folded.identities, order.source_id)
+        contacts.name(order.account_id, contact_id, folded.name)
         return contact_id, conflict
 
     def settle(self, contacts: ContactResolution) -> None:

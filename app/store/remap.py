@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.base.outcome import Outcome, weightiest
-from app.base.statement import Statement
+from app.base.statement import Statement, identities_in
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import outbox
 from app.store.delivery_commit import log_again, names_of
@@ -99,7 +99,7 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
     waiting = sorted({
         (rec.account_id, kind, value, rec.delivery_id)
         for rec, row in batch if row["outcome"] == Outcome.HELD
-        for said in rec.statements for kind, value in _identities(said.said)
+        for said in rec.statements for kind, value in identities_in(said.said)
     })  # fmt: skip
     held = {(row["delivery_id"], row["kind"], row["value"]) for row in (yield _HELD.many(waiting))}
     found: dict[str, set[str]] = {}
@@ -148,17 +148,12 @@ def _reads_the_same(
         said_here.add(key)
         by, words = entries.get(key, (None, None)) if key[0] is not None else (None, None)  # type: ignore[arg-type]  # not None
         if words is None:
-            waits = all((rec.delivery_id, kind, value) in held for kind, value in _identities(said.said))
+            waits = all((rec.delivery_id, kind, value) in held for kind, value in identities_in(said.said))
             if row["outcome"] != Outcome.HELD or not waits:
                 return False
         elif by == rec.delivery_id and words != json.loads(to_json(said.said)):
             return False
     return all((one["order_id"], one["at"], one["rank"], one["digest"]) in said_here for one in mine)
-
-
-def _identities(said: Mapping[str, Any]) -> list[tuple[str, str]]:
-    customer = said.get("customer")
-    return [(kind, value) for kind, value in customer["identities"]] if customer else []
 
 
 # -- What hangs together ----------------------------------------------------------------------------------------------
@@ -260,7 +255,7 @@ def apply_again(
         yield from contacts.tidy()
         for rec, receipt in remapped.deliveries.values():
             waits = (
-                [one for said in rec.statements for one in _identities(said.said)]
+                [one for said in rec.statements for one in identities_in(said.said)]
                 if receipt.outcome is Outcome.HELD
                 else []
             )
@@ -279,7 +274,7 @@ def apply_again(
 
 def _words(rec: Record, said: Statement) -> list[tuple[str, str]]:
     """Return what an erased person would be known by."""
-    return [*_identities(said.said), *order_words(rec.source_id, said.names)]
+    return [*identities_in(said.said), *order_words(rec.source_id, said.names)]
 
 
 Ended = list[
