@@ -1,13 +1,14 @@
 """Statements: what an adapter or a member says about an order, as canonical, bounded JSON for the history."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from adapters.contract import UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
-from adapters.contract.entry import money_said, rank_of
+from adapters.contract.entry import Entry, money_said, rank_of
 from app.base.clock import micros
 from app.base.identity import identities
 
@@ -26,6 +27,12 @@ class Statement:
     rank: int
     digest: str
     said: Mapping[str, Any]
+
+
+def identities_in(said: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the buyer's identities (kind, value) that an entry names, as it was made or as the history keeps it."""
+    customer = said.get("customer")
+    return [(kind, value) for kind, value in customer["identities"]] if customer else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,18 @@ def statement_of(order: Order, *, source_id: str | None, region: str, digest: st
         rank=rank_of(said),
         digest=entry_digest(digest, said["external_id"]),
         said=said,
+    )
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """Return a row of the history as the fold takes it. Its `said` may be text, as it is stored."""
+    said = row["said"]
+    return Entry(
+        at=None if row["at"] == UNTIMED else row["at"],
+        digest=row["digest"],
+        recorded_at=row["recorded_at"],
+        said=json.loads(said) if isinstance(said, str) else said,
+        by_member=row["member_id"] is not None,
     )
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unreadable
+from app.base import clock
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
@@ -13,6 +15,7 @@ from app.store.delivery_record import Record, packed
 
 # Never kept: they hold a credential of whoever sent them, and nothing reads them again.
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
+AHEAD = 300_000_000  # microseconds by which a source's clock may be ahead of ours
 BLANKED = "[not kept]"
 
 
@@ -85,12 +88,18 @@ def read(
 
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
-    """Put the orders' statements into the record."""
+    """Put the orders' statements into the record. A time ahead of our clock at first receipt is dropped, and noted."""
+    latest = clock.moment(rec.received_at + AHEAD)
+    if any(order.at is not None and order.at > latest for order in orders):
+        rec.notes.append("future_time")
+        orders = [replace(order, at=None) if order.at and order.at > latest else order for order in orders]
     rec.statements = [
         statement_of(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders
     ]
     if any(says_unknown_status(order) for order in orders):
         rec.notes.append("unknown_status")
+    for said in rec.statements:
+        rec.notes += [note for note in said.said.get("notes", ()) if note not in rec.notes]
 
 
 def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
