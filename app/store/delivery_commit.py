@@ -53,7 +53,12 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     contacts = ContactResolution()
     if saying or taken_back:
         yield from aggregates.load(
-            [(rec.account_id, rec.source_id, name) for rec in saying for said in rec.statements for name in said.names],
+            [
+                (rec.account_id, rec.source_id, name)
+                for rec in saying
+                for said in rec.statements
+                for name in said.all_names
+            ],
             taken_back,
         )
         wanted = [(rec.account_id, *one) for rec in saying for said in rec.statements for one in _identities(said)]
@@ -115,7 +120,7 @@ def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
     for rec in batch:
         names.append(("delivery", rec.account_id, rec.source_id, rec.dedupe_key))
         for said in rec.statements:
-            names += [("order", rec.account_id, rec.source_id, name) for name in said.names]
+            names += [("order", rec.account_id, rec.source_id, name) for name in said.all_names]
             names += [("identity", rec.account_id, kind, value) for kind, value in _identities(said)]
         for one in rec.people:
             names += [
