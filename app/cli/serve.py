@@ -52,7 +52,7 @@ def serve(
     settings = settings_of(serves=True, host=host, port=port)
     if workers > 1 and settings.on_sqlite:
         raise Misuse(
-            "--workers: SQLite allows one process. Several workers need PostgreSQL (ORDERS_DATABASE_URL=postgresql://…)"
+            "--workers: SQLite allows one worker. Several workers need PostgreSQL (ORDERS_DATABASE_URL=postgresql://…)"
         )
     set_up(as_json=settings.logs_json)
 

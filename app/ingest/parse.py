@@ -53,10 +53,14 @@ def read(
             rec.privacy = str(asked.request), received_at + asked.days * 86_400_000_000
             raise Ignored(f"a privacy request ({asked.request}): recorded, and due within {asked.days} days")
         event = adapter.read(delivery, rec.kind, source.options)
-        if rec.kind in adapter.fetches:
+        if rec.kind in adapter.fetches and not (adapter.fetch_adds and source.sealed_key is None):
             rec.path = adapter.path(event.payload, event)
+        if rec.path:
             if document is None:
                 rec.outcome = Outcome.FETCHING
+            elif isinstance(document, Unfetched) and adapter.fetch_adds:
+                rec.notes.append("customer_not_read")
+                rec.reason = document.reason
             elif isinstance(document, Unfetched):
                 rec.outcome, rec.reason = Outcome.UNFETCHED, document.reason
             else:
