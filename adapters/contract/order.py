@@ -251,7 +251,9 @@ class Order:
     where the source gives none, or only sometimes: then the time of first receipt counts. `sequence` is the source's
     own order among statements of one time, where it tells one. `external_id` is the source's id of the sale;
     `aliases` are further ids of it, and `preference` says how good `external_id` is as a name for it (0 is best; the
-    fold keeps the best).
+    fold keeps the best). `attempt_of` are names that attempts to pay one sale share and that the source does not keep
+    unique (the shop's own reference): what has such a name in common is one order, unless money was promised or taken
+    on both sides, or they name different people.
 
     Money is told by `bills`, `payments` and `refunds`; `status` is the source's own word, mapped by a table, and
     decides what the money does not (None leaves it alone). In a statement that tells payments and no bill, the word
@@ -279,6 +281,7 @@ class Order:
     test: bool | None = None
     deal_id: str | None = None
     aliases: tuple[str | None, ...] = field(default=())
+    attempt_of: tuple[str | None, ...] = ()
     preference: int = 0
     notes: tuple[str, ...] = ()
 

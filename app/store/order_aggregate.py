@@ -12,6 +12,7 @@ from app.base.outcome import Outcome
 from app.base.statement import UNTIMED, Statement, entry_digest, entry_of, identities_in
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import order_owners
+from app.store.attempts import are_two_sales
 from app.store.contact_resolution import ContactResolution
 from app.store.contacts import survivors
 from app.store.delivery_record import Record
@@ -154,6 +155,8 @@ class OrderAggregates:
         Returns the outcome, the order, the reason, and notes for the log.
         """
         keys = [(rec.account_id, rec.source_id, name) for name in said.names]
+        if said.attempt_of and not said.said.get("erased"):
+            said = said.joined_by(self._attempts(rec, said))
         if not self._gone.isdisjoint(keys) and not any(key in self._by_name for key in keys):
             return Outcome.IGNORED, None, PRUNED, []
         order = self.named(rec.account_id, rec.source_id, rec.source_id, rec.origin, said.names)
@@ -201,6 +204,7 @@ class OrderAggregates:
         changed = any(before.get(name) != value for name, value in order.columns.items())
         return (Outcome.UPDATED if changed else Outcome.UNCHANGED), order, None, notes
 
+<<<<<<< HEAD
     def _new_notes(self, order: LoadedOrder, folded: Folded, rec: Record, key: EntryKey) -> list[str]:
         """Return the order's notes that it has by what this delivery says."""
         if rec.again:
@@ -208,6 +212,24 @@ class OrderAggregates:
         else:
             without = json.loads(order.columns.get("notes", "[]"))
         return [note for note in folded.notes if note not in without]
+=======
+    def _attempts(self, rec: Record, said: Statement) -> tuple[str, ...]:
+        """Return those of the names shared by attempts to pay one sale that are ids of this statement's order."""
+        keys = [(rec.account_id, rec.source_id, name) for name in said.names]
+        own = [order for key in keys if (order := self._by_name.get(key))]
+        side = [said.said, *(heard.entry.said for order in own for heard in order.heard.values())]
+        joined: tuple[str, ...] = ()
+        for name in said.attempt_of:
+            other = self._by_name.get((rec.account_id, rec.source_id, name))
+            if other is not None and not any(other is one for one in own):
+                across = [heard.entry.said for heard in other.heard.values()]
+                if are_two_sales(side, across):
+                    continue
+                own.append(other)
+                side += across
+            joined += (name,)
+        return joined
+>>>>>>> ad2
 
     def apply_member(self, order: LoadedOrder, said: Statement, member_id: str) -> None:
         """Add a member's statement. A member names the contact; no identities are resolved."""

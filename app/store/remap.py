@@ -77,7 +77,7 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
     for row in (yield _TOLD.many([(rec.account_id, rec.delivery_id) for rec in records])):
         told[row["delivery_id"]].append(row)
     names = sorted(
-        {(rec.account_id, rec.source_id, name) for rec in records for said in rec.statements for name in said.names}
+        {(rec.account_id, rec.source_id, name) for rec in records for said in rec.statements for name in said.all_names}
     )
     orders: dict[str, str] = {row["external_id"]: row["id"] for row in (yield _ORDER.many(names))}
     aliases: list[Row] = yield _ALIAS.many(names)
@@ -107,8 +107,10 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
         mine = told[rec.delivery_id]
         if not _reads_the_same(rec, row, mine, orders, entries, held):
             tokens = {f"order {one['order_id']}" for one in mine}
-            tokens |= {f"name {name}" for said in rec.statements for name in said.names}
-            tokens |= {f"order {orders[name]}" for said in rec.statements for name in said.names if orders.get(name)}
+            tokens |= {f"name {name}" for said in rec.statements for name in said.all_names}
+            tokens |= {
+                f"order {orders[name]}" for said in rec.statements for name in said.all_names if orders.get(name)
+            }
             found[rec.delivery_id] = tokens or {f"delivery {rec.delivery_id}"}
     return found
 
@@ -151,11 +153,28 @@ def _reads_the_same(
             waits = all((rec.delivery_id, kind, value) in held for kind, value in identities_in(said.said))
             if row["outcome"] != Outcome.HELD or not waits:
                 return False
-        elif by == rec.delivery_id and words != json.loads(to_json(said.said)):
+        elif by == rec.delivery_id and _unjoined(words, said) != json.loads(to_json(said.said)):
             return False
     return all((one["order_id"], one["at"], one["rank"], one["digest"]) in said_here for one in mine)
 
 
+<<<<<<< HEAD
+=======
+def _unjoined(words: Mapping[str, Any], said: Statement) -> Mapping[str, Any]:
+    """Return what was recorded, without the names by which attempts were joined then."""
+    aliases = [name for name in words.get("aliases", ()) if name not in said.attempt_of]
+    if len(aliases) == len(words.get("aliases", ())):
+        return words
+    bare = {name: value for name, value in words.items() if name != "aliases"}
+    return {**bare, "aliases": aliases} if aliases else bare
+
+
+def _identities(said: Mapping[str, Any]) -> list[tuple[str, str]]:
+    customer = said.get("customer")
+    return [(kind, value) for kind, value in customer["identities"]] if customer else []
+
+
+>>>>>>> ad2
 # -- What hangs together ----------------------------------------------------------------------------------------------
 
 
