@@ -118,13 +118,8 @@ def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
     for rec in batch:
         names.append(("delivery", rec.account_id, rec.source_id, rec.dedupe_key))
         for said in rec.statements:
-<<<<<<< HEAD
-            names += [("order", rec.account_id, rec.source_id, name) for name in said.names]
-            names += [("identity", rec.account_id, kind, value) for kind, value in identities_in(said.said)]
-=======
             names += [("order", rec.account_id, rec.source_id, name) for name in said.all_names]
-            names += [("identity", rec.account_id, kind, value) for kind, value in _identities(said)]
->>>>>>> ad2
+            names += [("identity", rec.account_id, kind, value) for kind, value in identities_in(said.said)]
         for one in rec.people:
             names += [
                 ("identity", rec.account_id, kind, value) for kind, value in (("crm", one.crm_id), *one.identities)

@@ -204,7 +204,6 @@ class OrderAggregates:
         changed = any(before.get(name) != value for name, value in order.columns.items())
         return (Outcome.UPDATED if changed else Outcome.UNCHANGED), order, None, notes
 
-<<<<<<< HEAD
     def _new_notes(self, order: LoadedOrder, folded: Folded, rec: Record, key: EntryKey) -> list[str]:
         """Return the order's notes that it has by what this delivery says."""
         if rec.again:
@@ -212,7 +211,7 @@ class OrderAggregates:
         else:
             without = json.loads(order.columns.get("notes", "[]"))
         return [note for note in folded.notes if note not in without]
-=======
+
     def _attempts(self, rec: Record, said: Statement) -> tuple[str, ...]:
         """Return those of the names shared by attempts to pay one sale that are ids of this statement's order."""
         keys = [(rec.account_id, rec.source_id, name) for name in said.names]
@@ -229,7 +228,6 @@ class OrderAggregates:
                 side += across
             joined += (name,)
         return joined
->>>>>>> ad2
 
     def apply_member(self, order: LoadedOrder, said: Statement, member_id: str) -> None:
         """Add a member's statement. A member names the contact; no identities are resolved."""

@@ -158,8 +158,6 @@ def _reads_the_same(
     return all((one["order_id"], one["at"], one["rank"], one["digest"]) in said_here for one in mine)
 
 
-<<<<<<< HEAD
-=======
 def _unjoined(words: Mapping[str, Any], said: Statement) -> Mapping[str, Any]:
     """Return what was recorded, without the names by which attempts were joined then."""
     aliases = [name for name in words.get("aliases", ()) if name not in said.attempt_of]
@@ -174,7 +172,6 @@ def _identities(said: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(kind, value) for kind, value in customer["identities"]] if customer else []
 
 
->>>>>>> ad2
 # -- What hangs together ----------------------------------------------------------------------------------------------
 
 
