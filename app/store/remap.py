@@ -167,11 +167,6 @@ def _unjoined(words: Mapping[str, Any], said: Statement) -> Mapping[str, Any]:
     return {**bare, "aliases": aliases} if aliases else bare
 
 
-def _identities(said: Mapping[str, Any]) -> list[tuple[str, str]]:
-    customer = said.get("customer")
-    return [(kind, value) for kind, value in customer["identities"]] if customer else []
-
-
 # -- What hangs together ----------------------------------------------------------------------------------------------
 
 
