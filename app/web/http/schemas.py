@@ -83,8 +83,12 @@ class MoneyLine(TypedDict):
 
 
 class OrderWhole(OrderResponse):
-    """An order with its payments and refunds, each as it was told last, and `notes`: what does not fit, a word each."""
+    """An order with its payments and refunds, each as it was told last, and `notes`: what does not fit, a word each.
 
+    `buyer_name` is the buyer's name as the source tells it, also where no identity leads to a contact.
+    """
+
+    buyer_name: str | None
     payments: list[MoneyLine]
     refunds: list[MoneyLine]
     notes: list[str]

@@ -75,6 +75,7 @@ def order_whole(shown: OrderResponse, folded: Folded) -> OrderWhole:
     """Return an order with its payments and refunds, as its history tells them."""
     return {
         **shown,
+        "buyer_name": folded.name,
         "payments": [_line(one) for one in folded.payments],
         "refunds": [_line(one) for one in folded.refunds],
         "notes": list(folded.notes),
