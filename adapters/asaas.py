@@ -1,8 +1,10 @@
-"""Asaas: a charge and what became of it. The customer is only an id.
+"""Asaas: a charge and what became of it. The customer is only an id, and is read from the API where there is a key.
 
 - Token and delivery: https://docs.asaas.com/docs/receba-eventos-do-asaas-no-seu-endpoint-de-webhook
 - Events and payload: https://docs.asaas.com/docs/webhook-para-cobrancas
 - Refunds: https://docs.asaas.com/docs/refunds
+- Customers: https://docs.asaas.com/reference/recuperar-um-unico-cliente
+- Instalments: https://docs.asaas.com/docs/criando-cobrancas-parceladas
 
 Decided here, and why:
 
@@ -11,15 +13,23 @@ Decided here, and why:
 - Dates have no time and no zone: Brasília is meant. `paymentDate` is when Asaas was paid; the customer paid on
   `clientPaymentDate`, and that does not move when a card's money arrives a month later (CONFIRMED, then RECEIVED).
 - The body names no currency: Asaas charges in reais only.
+- The shop's own number (`externalReference`) stands in the title, by which orders are found. It is no name of the sale:
+  a shop may give several charges the same.
+- A charge of the sandbox is known by its invoice's address, and is a test.
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
 
 from adapters.contract import (
     BRASILIA,
     UNKNOWN,
     Adapter,
+    Api,
+    Bill,
     BodyField,
     Customer,
     Event,
@@ -27,41 +37,69 @@ from adapters.contract import (
     Links,
     ListOf,
     Money,
+    Options,
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
     Status,
     Token,
     order_title,
     path,
-    refund_total,
     status_map,
 )
 
 
-class Refund(Payload):
+class GivenBack(Payload):
     status: str | None = None
     value: Decimal | None = None
+    at: IsoOrBlank = path("effectiveDate", "dateCreated")
 
 
-class Payment(Payload):
+class Charge(Payload):
+    """A charge ("payment"); the instalments of one purchase are several, and name it."""
+
     id: str = path("payment.id", otherwise=...)
     status: str = path("payment.status", otherwise=...)
     value: Decimal = path("payment.value", otherwise=...)
-    customer: str | None = path("payment.customer")
+    # It becomes a part of a path: nothing in it may lead elsewhere.
+    customer: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = path("payment.customer")
+    installment: str | None = path("payment.installment")
     description: str | None = path("payment.description")
     invoiceNumber: str | None = path("payment.invoiceNumber")
     invoiceUrl: str | None = path("payment.invoiceUrl")
+    externalReference: str | None = path("payment.externalReference")
     ordered_at: IsoOrBlank = path("payment.dateCreated")
     confirmedDate: IsoOrBlank = path("payment.confirmedDate")
     clientPaymentDate: IsoOrBlank = path("payment.clientPaymentDate")
     paymentDate: IsoOrBlank = path("payment.paymentDate")
     deleted: bool | None = path("payment.deleted")
-    refunds: ListOf[Refund] = path("payment.refunds", otherwise=())
+    refunds: ListOf[GivenBack] = path("payment.refunds", otherwise=())
     dateCreated: IsoOrBlank = None  # of the event
 
 
-class Asaas(Adapter[Payment]):
+class Buyer(Payload):
+    """https://docs.asaas.com/reference/recuperar-um-unico-cliente"""
+
+    name: str | None = None
+    email: str | None = None
+    cpfCnpj: str | None = None
+    phone: str | None = None
+    mobilePhone: str | None = None
+
+
+SANDBOX = "https://sandbox.asaas.com/"
+
+
+class AsaasOptions(Options):
+    """`sandbox`: whether the key is one of Asaas's sandbox."""
+
+    sandbox: bool = False
+
+
+class Asaas(Adapter[Any]):
     name, title, origin = "asaas", "Asaas", Origin.PAYMENTS
     links = Links(
         signing="https://docs.asaas.com/docs/receba-eventos-do-asaas-no-seu-endpoint-de-webhook",
@@ -84,7 +122,16 @@ class Asaas(Adapter[Payment]):
         PAYMENT_DUNNING_RECEIVED PAYMENT_DUNNING_REQUESTED
         """.split()
     )
-    reads = dict.fromkeys(topics, Payment)
+    reads = {}
+    fetches = dict.fromkeys(topics, Charge)
+    fetch_adds = True  # a charge names its customer by an id alone
+    resource = Buyer
+    api = Api(
+        origin=lambda options: f"https://api{'-sandbox' if options.sandbox else ''}.asaas.com",
+        authorize=lambda key, options: {"access_token": key},
+        key_description="an API key of the account (Integrações → Chaves de API), by which the buyer of a charge is read",
+    )
+    options = AsaasOptions
     ignores = frozenset(
         """
         PAYMENT_BANK_SLIP_* PAYMENT_CHECKOUT_VIEWED PAYMENT_SPLIT_* SUBSCRIPTION_* CHECKOUT_* INVOICE_* TRANSFER_* BILL_*
@@ -110,22 +157,42 @@ class Asaas(Adapter[Payment]):
     )
     zone = BRASILIA
 
-    def orders(self, payload: Payment, event: Event[Payment]) -> Iterable[Order]:
-        status = self.status(payload.status)
+    def path(self, notice: Charge, event: Event[Any]) -> str:
+        return f"/v3/customers/{notice.customer}" if notice.customer else ""
+
+    def orders(self, payload: Charge | Buyer, event: Event[Any]) -> Iterable[Order]:
+        charge = payload if isinstance(payload, Charge) else event.notice
+        buyer = payload if isinstance(payload, Buyer) else Buyer()
+        status = self.status(charge.status)
         if status is not UNKNOWN:
-            status = self.told.get(event.kind, Status.CANCELED if payload.deleted else status)
-        done = [each.value for each in payload.refunds if each.value and each.status == "DONE"]
-        back = Money.total(Money.major(value, "BRL") for value in done)
+            status = self.told.get(event.kind, Status.CANCELED if charge.deleted else status)
+        value = Money.major(charge.value, "BRL")
+        paid_at = charge.clientPaymentDate or charge.confirmedDate or charge.paymentDate
+        done = [one.value for one in charge.refunds if one.value and one.status == "DONE"]
+        back = Money.total(Money.major(amount, "BRL") for amount in done)
         yield Order(
-            external_id=payload.id,
-            at=payload.dateCreated,
+            # The instalments of one purchase are one sale: each is a part of its bill.
+            external_id=charge.installment or charge.id,
+            aliases=(charge.id,),
+            at=charge.dateCreated,
             status=status,
-            source_status=payload.status,
-            title=order_title(payload.invoiceNumber, [payload.description]),
-            value=Money.major(payload.value, "BRL"),
-            refunds=refund_total(back),
-            ordered_at=payload.ordered_at,
-            paid_at=payload.clientPaymentDate or payload.confirmedDate or payload.paymentDate,
-            customer=Customer(id=payload.customer),
-            url=payload.invoiceUrl,
+            source_status=charge.status,
+            title=order_title(charge.externalReference or charge.invoiceNumber, [charge.description]),
+            bills=(Bill(id=charge.id if charge.installment else "", value=value, part=bool(charge.installment)),),
+            payments=(Payment(id=charge.id, value=value, state=PaymentState.TAKEN, at=paid_at),)
+            if status in (Status.PAID, Status.REFUNDED)
+            else (),
+            refunds=(Refund(value=back, total=True, payment=charge.id),) if back else (),
+            ordered_at=charge.ordered_at,
+            paid_at=paid_at,
+            customer=Customer(
+                id=charge.customer,
+                name=buyer.name,
+                emails=(buyer.email,),
+                phones=(buyer.mobilePhone, buyer.phone),
+                documents=(buyer.cpfCnpj,),
+                country="BR",
+            ),
+            url=charge.invoiceUrl,
+            test=True if (charge.invoiceUrl or "").startswith(SANDBOX) else None,
         )

@@ -11,8 +11,9 @@ Decided here, and why:
 - A seller's own checkout fields are merged into the same form and can take the place of what Gumroad says: do not name
   one `price`, `email`, `sale_id` …
 - `price` is in US cents whatever the product is listed in (`currency`).
-- Only the sale has a time. What is told later (refund, dispute won) comes without one and moves the order on.
-- `refunded` means all of it: a ping of a part of the money names no amount, and says nothing. An open dispute neither.
+- The only time is that of the sale (`sale_timestamp`), and no statement's own: pings stand as they were received.
+- `refunded` means all of it. A ping of a part of the money (`refund`, not `refunded`) names no amount: it is noted.
+- A dispute is open until it is won; no ping tells of one that was lost, nor of how much was disputed.
 - A test ping repeats the latest real sale, and would make a test of it; it alone does not say what happened.
 - The receiver's half of a gift repeats the giver's purchase, and is no sale.
 """
@@ -22,6 +23,7 @@ from typing import Any
 
 from adapters.contract import (
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -34,6 +36,11 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
     Status,
     Token,
     json_body,
@@ -96,16 +103,32 @@ class Gumroad(Adapter[Ping]):
         if payload.is_preorder_authorization and status is Status.PAID:
             status = Status.PENDING
         sold_at, goods, quantity = payload.sale_timestamp, payload.product_name, payload.quantity or 1
+        price, refunds = Money(payload.price, "USD"), []
+        if payload.refunded:
+            refunds.append(Refund(id="refund", all=True, payment=payload.sale_id))
+        elif event.kind == "refund":
+            refunds.append(Refund(id="part", payment=payload.sale_id))
+        if event.kind.startswith("dispute"):
+            state = RefundState.REVERSED if event.kind == "dispute_won" else RefundState.PENDING
+            refunds.append(Refund(id="dispute", state=state, kind=RefundKind.CHARGEBACK, payment=payload.sale_id))
         each = None if payload.price % quantity else Money(payload.price // quantity, "USD")
         yield Order(
             external_id=payload.sale_id,
-            at=sold_at if event.kind == "sale" else None,
+            at=None,
             status=status,
             source_status="refunded" if payload.refunded else event.kind,
             title=order_title(payload.order_number, [goods]),
-            value=Money(payload.price, "USD"),
+            bills=(Bill(id=payload.sale_id, value=price),),
+            payments=(
+                Payment(
+                    id=payload.sale_id,
+                    value=price,
+                    state=PaymentState.AUTHORIZED if payload.is_preorder_authorization else PaymentState.TAKEN,
+                    at=sold_at,
+                ),
+            ),
+            refunds=tuple(refunds),
             ordered_at=sold_at,
-            paid_at=sold_at if status is Status.PAID and event.kind == "sale" else None,
             customer=Customer(name=payload.full_name, id=payload.purchaser_id, emails=(payload.email,)),
             items=(Item(title=goods, quantity=quantity, unit_value=each),) if goods else None,
             test=payload.test,

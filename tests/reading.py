@@ -170,9 +170,11 @@ class Source:
             event = self._event(delivery, kind)
             if adapter.brings == "contacts":
                 return {"contacts": [_person(one) for one in adapter.people(event.payload, event)]}
-            if kind not in adapter.fetches:
+            if kind not in adapter.fetches or (adapter.fetch_adds and answer is None):
                 return [plain(order) for order in self._translated(event)]
             path = adapter.path(event.payload, event)
+            if adapter.fetch_adds and not path:
+                return [plain(order) for order in self._translated(event)]
             assert path.startswith("/") and not path.startswith("//") and path.isprintable(), path
             if answer is None:
                 return {"fetches": path}
@@ -233,6 +235,7 @@ def plain(order: Order) -> dict[str, Any]:
     mentioned = {
         "external_id": _text(order.external_id),
         "aliases": [_text(alias) for alias in order.aliases] or None,
+        "attempt_of": [_text(name) for name in order.attempt_of] or None,
         "preference": order.preference or None,
         "at": _time(order.at),
         "status": order.status.value if isinstance(order.status, Unknown) else _text(order.status),

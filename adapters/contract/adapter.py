@@ -216,6 +216,10 @@ class Adapter(Generic[PayloadT]):
     # Thin sources: the delivery is a notice, the order is read from the source's API after the answer.
     api: ClassVar[Api | None] = None
     fetches: ClassVar[Mapping[str, type[Payload]]] = {}  # the notice's slice, by kind
+    # Whether a delivery tells its order by itself, and what is fetched only adds to it (its customer). Then a source
+    # without a key, whose API gives nothing, or whose `path` is empty, is read from the delivery alone: `event.notice` is
+    # None, and the payload the delivery's.
+    fetch_adds: ClassVar[bool] = False
     resource: ClassVar[type[Payload]]  # the slice of what the API answers; `orders` gets it as its payload
 
     def path(self, notice: Any, event: Event[Any]) -> str:

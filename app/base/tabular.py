@@ -18,7 +18,7 @@ MEDIA = {CSV: "text/csv; charset=utf-8", JSONL: "application/x-ndjson"}
 # An order's identities of its contact stand beside what the API shows of an order; several are parted by BETWEEN.
 IDENTITY_COLUMNS = ("contact_name", "contact_email", "contact_phone", "contact_document", "contact_customer_id")
 ORDER_COLUMNS = (
-    "id", "external_id", "source_id", "origin", "status", "source_status", "title", "value", "refunded_value", "currency",
+    "id", "external_id", "source_id", "origin", "status", "source_status", "title", "value", "paid_value", "refunded_value", "currency",
     "ordered_at", "paid_at", "contact_id", "crm_contact_id", *IDENTITY_COLUMNS, "deal_id", "url", "test", "items",
     "created_at", "updated_at",
 )  # fmt: skip
@@ -68,7 +68,6 @@ class Part:
     text: str
     line: int
     rows: int
-    ends: int  # the line after the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +125,10 @@ def _jsonl_parts(lines: Iterable[str], rows: int) -> Iterator[Part]:
         kept.append(line)
         size += _bytes(line)
         if len(kept) == rows or size > PART_BYTES:
-            yield Part("".join(kept), first, len(kept), number + 1)
+            yield Part("".join(kept), first, len(kept))
             kept, size = [], 0
     if kept:
-        yield Part("".join(kept), first, len(kept), number + 1)
+        yield Part("".join(kept), first, len(kept))
 
 
 def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Part]:
@@ -168,12 +167,12 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
         begun = len(pulled)
         count += 1
         if count == rows or size > PART_BYTES:
-            yield Part(header + "".join(pulled), number, count, number + begun)
+            yield Part(header + "".join(pulled), number, count)
             number += begun
             pulled.clear()
             count = size = begun = 0
     if pulled:
-        yield Part(header + "".join(pulled), number, count, number + len(pulled))
+        yield Part(header + "".join(pulled), number, count)
 
 
 def _allow_long_fields() -> None:

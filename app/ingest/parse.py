@@ -2,17 +2,19 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unreadable
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
-from app.base.statement import clean, crm_contact, says_unknown_status, statement_of
+from app.base.statement import UNTIMED, clean, crm_contact, says_unknown_status, statement_of
 from app.ingest.source_cache import Source
 from app.store.delivery_record import Record, packed
 
 # Never kept: they hold a credential of whoever sent them, and nothing reads them again.
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
+AHEAD = 300_000_000  # microseconds by which a source's clock may be ahead of ours
 BLANKED = "[not kept]"
 
 
@@ -53,10 +55,14 @@ def read(
             rec.privacy = str(asked.request), received_at + asked.days * 86_400_000_000
             raise Ignored(f"a privacy request ({asked.request}): recorded, and due within {asked.days} days")
         event = adapter.read(delivery, rec.kind, source.options)
-        if rec.kind in adapter.fetches:
+        if rec.kind in adapter.fetches and not (adapter.fetch_adds and source.sealed_key is None):
             rec.path = adapter.path(event.payload, event)
+        if rec.path:
             if document is None:
                 rec.outcome = Outcome.FETCHING
+            elif isinstance(document, Unfetched) and adapter.fetch_adds:
+                rec.notes.append("customer_not_read")
+                rec.reason = document.reason
             elif isinstance(document, Unfetched):
                 rec.outcome, rec.reason = Outcome.UNFETCHED, document.reason
             else:
@@ -81,12 +87,19 @@ def read(
 
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
-    """Put the orders' statements into the record."""
-    rec.statements = [
+    """Put the orders' statements into the record. A time ahead of our clock at first receipt is dropped, and noted."""
+    rec.statements = statements = [
         statement_of(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders
     ]
     if any(says_unknown_status(order) for order in orders):
         rec.notes.append("unknown_status")
+    for place, said in enumerate(statements):
+        notes = said.said.get("notes", ())
+        if said.at > rec.received_at + AHEAD:
+            statements[place] = replace(said, at=UNTIMED)
+            notes = (*notes, "future_time")
+        if notes:
+            rec.notes += [note for note in notes if note not in rec.notes]
 
 
 def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:

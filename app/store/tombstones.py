@@ -22,8 +22,8 @@ from app.store.delivery_record import Record
 ORDER, SHOP = "order", "shop"  # kinds of tombstones beside those of identities
 NOTE = "erased"
 KEPT_AS_STUB = (
-    "external_id", "aliases", "preference", "status", "source_status", "value", "currency", "refunds", "ordered_at",
-    "paid_at", "test",
+    "external_id", "aliases", "preference", "sequence", "status", "source_status", "value", "currency", "bills", "payments",
+    "refunds", "notes", "ordered_at", "paid_at", "test",
 )  # fmt: skip
 
 _SALT = Lookup("salts", ("account_id", "salt"), by=("account_id",))

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.contract import Ignored, Status, Strength, Unreadable
 from tests.outside import Payloads
-from tests.reading import OrderView, Source, arrived
+from tests.reading import OrderView, Source, arrived, folded
 
 GUMROAD = Source("gumroad")
 
@@ -54,7 +54,25 @@ def test_the_secret_stands_in_the_address_and_proves_no_body() -> None:
 def test_status(resource: str, fields: dict[str, str], status: object) -> None:
     order = said(resource, **fields)
     assert order.status is status
-    assert order.at == (datetime(2026, 11, 20, 13, tzinfo=UTC) if resource == "sale" else None)
+    assert order.at is None, "the time of the sale is no statement's"
+
+
+@pytest.mark.parametrize(
+    ("resource", "fields", "status", "refunded", "notes"),
+    [
+        ("refund", {"refunded": "true"}, Status.REFUNDED, 3980, ()),
+        ("refund", {}, Status.PAID, 0, ("refund_without_amount",)),
+        ("dispute", {"disputed": "true"}, Status.PAID, 0, ()),
+        ("dispute_won", {"disputed": "true", "dispute_won": "true"}, Status.PAID, 0, ()),
+    ],
+)
+def test_what_comes_after_the_sale(
+    resource: str, fields: dict[str, str], status: Status, refunded: int, notes: tuple[str, ...]
+) -> None:
+    for told in ((said(), said(resource, **fields)), (said(resource, **fields), said())):
+        order = folded(*told)
+        assert (order.status, order.refunded_value, order.notes) == (status, refunded, notes)
+        assert order.paid_at == datetime(2026, 11, 20, 13, tzinfo=UTC).timestamp() * 1_000_000
 
 
 def test_price_is_in_us_cents_whatever_the_product_is_listed_in() -> None:
@@ -85,7 +103,7 @@ def test_json_is_read_as_well() -> None:
     assert (order.status, order.value) == (Status.PAID, "1.50 USD")
 
 
-@pytest.mark.parametrize("fields", [{"price": "x"}, {"price": ""}, {"sale_id": ""}, {"refunded": "maybe"}])
+@pytest.mark.parametrize("fields", [{"price": "x"}, {"price": ""}, {"sale_id": ""}])
 def test_what_cannot_be_read(fields: dict[str, str]) -> None:
     with pytest.raises(Unreadable):
         said(**fields)

@@ -378,6 +378,62 @@ def test_one_sale_is_one_order(names: list[str], status: str, value: int, refund
     assert one.title == title
 
 
+def test_a_dispute_in_another_currency_is_noted() -> None:
+    lost = {
+        "id": "du_1",
+        "charge": "ch_1",
+        "payment_intent": "pi_1",
+        "amount": 900,
+        "currency": "eur",
+        "status": "lost",
+    }
+    order = folded(said("charge.succeeded", charge()), said("charge.dispute.closed", lost))
+    assert (order.status, order.refunded_value, order.notes) == (Status.PAID, 0, ("other_currency",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "refunded"),
+    [
+        ("closed", {"status": "lost"}, 400),
+        ("closed", {"status": "won"}, 0),
+        ("closed", {"status": "warning_closed"}, 0),
+        ("closed", {"status": "prevented"}, 0),
+        ("closed", {"status": "prevented", "balance_transactions": [{"amount": -400}]}, 400),
+        ("closed", {"status": "prevented", "balance_transactions": [{"amount": -400}, {"amount": 400}]}, 0),
+        ("created", {"status": "needs_response"}, 0),
+        ("funds_reinstated", {"status": "lost"}, 0),
+    ],
+)
+def test_what_a_dispute_takes(kind: str, fields: dict, refunded: int) -> None:
+    dispute = {"id": "du_1", "charge": "ch_1", "payment_intent": "pi_1", "amount": 400, "currency": "brl", **fields}
+    order = folded(said("charge.succeeded", charge()), said(f"charge.dispute.{kind}", dispute))
+    assert (order.status, order.refunded_value) == (Status.PAID, refunded)
+
+
+@pytest.mark.parametrize(
+    ("fields", "back"),
+    [
+        ({"type": "post_payment", "amount": 400}, 400),  # before 2024
+        ({"post_payment_amount": 400, "amount": 900}, 400),
+        ({"post_payment_amount": 400, "amount": 400, "refunds": [{"refund": "re_1", "amount_refunded": 300}]}, 100),
+        ({"post_payment_amount": 400, "amount": 400, "refunds": [{"payment_record_refund": {}}]}, 400),
+    ],
+)
+def test_a_credit_note_gives_back_what_no_refund_carries(fields: dict, back: int) -> None:
+    note = said("credit_note.created", {"id": "cn_1", "invoice": "in_1", "currency": "brl", **fields})
+    order = folded(said("invoice.paid", invoice(status="paid", amount_due=1000, amount_paid=1000)), note)
+    assert (order.status, order.value, order.refunded_value) == (Status.PAID, 1000, back)
+
+
+def test_the_receiver_is_taken_where_nobody_else_is_named() -> None:
+    sent = {"name": "Rui", "phone": "+351910000000", "address": {"country": "PT"}}
+    alone = said("payment_intent.succeeded", intent(shipping=sent)).customer
+    assert alone and (alone.name, alone.phones, alone.country) == ("Rui", ("+351910000000",), "PT")
+    billed = {"name": "Ana", "phone": "11900000000", "address": {"country": "BR"}}
+    both = said("charge.succeeded", charge(billing_details=billed, shipping=sent)).customer
+    assert both and (both.name, both.phones, both.country) == ("Ana", ("11900000000",), "BR")
+
+
 # -- Contact, title, items ----------------------------------------------------------------------------------------
 
 

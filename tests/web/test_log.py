@@ -37,6 +37,7 @@ async def filled(house: House, many: int, sources: list[str], **last: str) -> li
             "external_id": f"ext-{dice.randrange(many // 10)}", "outcome": outcome,
             "reason": f"line_items.{number % 3}.price is missing" if outcome == "unreadable" else None,
             "notes": "[]", "strength": "mac", "orders": "[]", "received_at": at, "committed_at": at, "attempts": 1,
+            "repeats": 0, "last_repeated_at": None,
         }  # fmt: skip
         rows.append(row)
     rows[-1] |= last

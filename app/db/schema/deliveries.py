@@ -22,6 +22,8 @@ deliveries = Table(
     time_column("received_at"),
     time_column("committed_at"),
     Column("attempts", Integer, nullable=False),
+    Column("repeats", Integer, nullable=False, server_default="0"),  # duplicates of it that came since
+    time_column("last_repeated_at", null=True),
     Index("deliveries_once", "account_id", "source_id", "dedupe_key", unique=True),
     Index("deliveries_of_source", "account_id", "source_id", "id"),
     Index("deliveries_by_outcome", "account_id", "outcome", "id"),

@@ -1,6 +1,6 @@
 """Tables: orders and their history."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, SmallInteger, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, SmallInteger, Table, Text
 
 from app.db.schema.columns import key_column, metadata, partial_index, text_column, time_column
 
@@ -32,6 +32,8 @@ orders = Table(
     time_column("updated_at"),
     text_column("owner_id", null=True),  # its contact's and its deal's, carried along: wallets are paged by them
     text_column("deal_owner_id", null=True),
+    Column("paid_value", BigInteger, nullable=False, server_default="0"),
+    Column("notes", Text, nullable=False, server_default="[]"),  # a JSON list of words
     Index("orders_by_external_id", "account_id", "scope", "external_id", unique=True),
     Index("orders_of_contact", "account_id", "contact_id", "ordered_at", "id"),
     Index("orders_by_time", "account_id", "ordered_at", "id"),

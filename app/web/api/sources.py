@@ -189,7 +189,7 @@ async def make(asked: ApiRequest) -> Response:
         shown["warnings"] = warnings_of(adapter, options_of(adapter, options), secret)
     if adapter.api is not None and not given.key:
         shown["warnings"].append(
-            f"there is no key yet, so no order can be read; give it {adapter.api.key_description}: "
+            f"there is no key yet, so {'buyers cannot' if adapter.fetch_adds else 'no order can'} be read; give it {adapter.api.key_description}: "
             f"orders-registry source rotate {source_id} --key '…'"
         )
     return answer(shown, 201)

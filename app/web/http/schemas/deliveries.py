@@ -27,6 +27,8 @@ class DeliveryResponse(TypedDict):
     received_at: Time
     committed_at: Time
     attempts: int
+    repeats: int
+    last_repeated_at: Time | None
 
 
 class Opened(TypedDict):
@@ -99,6 +101,8 @@ class TestedResponse(AnsweredResponse, total=False):
     received_at: Time
     committed_at: Time
     attempts: int
+    repeats: int
+    last_repeated_at: Time | None
 
 
 class TriedOrder(TypedDict):
@@ -107,6 +111,7 @@ class TriedOrder(TypedDict):
     external_id: str | None
     title: str | None
     value: Amount | None
+    paid_value: Amount | None
     refunded_value: Amount | None
     currency: Currency | None
     status: Status
