@@ -23,13 +23,14 @@ STUMBLES = 5  # failures on end of a subscription that nobody need hear of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Says what needs attention: since when, what, and what to do."""
+    """Says what needs attention: since when, what, how many (where that is counted), and what to do."""
 
     code: str
     source_id: str | None
     since: str | None
     message: str
     advice: str
+    count: int | None = None
 
 
 async def stats(
@@ -224,7 +225,7 @@ def _backlog(queue: Row, present: int) -> list[Alert]:
     if oldest is None or present - oldest < LATE_FETCH:
         return []
     return [Alert(
-        code="fetch_backlog", source_id=None, since=iso(oldest),
+        code="fetch_backlog", source_id=None, since=iso(oldest), count=queue["fetches"],
         message=f"{queue['fetches']} orders wait to be read from their source, the oldest for {(present - oldest) // MINUTE} minutes",
         advice="the source's API may be slow or away; it is asked again for three days",
     )]  # fmt: skip

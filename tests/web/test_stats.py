@@ -8,6 +8,7 @@ import pytest
 from adapters.contract import Delivery
 from app.base import clock
 from app.db.statements import Plan, Sql
+from app.observability import alerts
 from app.store.delivery_rollups import FIRST, GROWTH, LAST, bucket_of, longest_of, percentile
 from tests.house import House, eventually, order_event, signed
 
@@ -128,3 +129,10 @@ def test_buckets_hold_what_they_say() -> None:
     assert percentile({0: 98, 10: 1, 20: 1}, 0.5) == 0.1
     assert percentile({0: 98, 10: 1, 20: 1}, 0.99) == round(FIRST * GROWTH**10 / 1000, 2)
     assert percentile({}, 0.5) is None
+
+
+def test_a_backlog_of_fetches_says_how_many_wait() -> None:
+    queue = {"fetches": 1234, "oldest_fetch_at": 0}
+    (alert,) = alerts._backlog(queue, alerts.LATE_FETCH)
+    assert (alert.code, alert.count) == ("fetch_backlog", 1234)
+    assert alerts._backlog(queue, alerts.LATE_FETCH - 1) == []

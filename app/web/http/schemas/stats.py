@@ -65,13 +65,14 @@ class WaitingResponse(TypedDict):
 
 
 class AlertResponse(TypedDict):
-    """Something that needs attention: since when, what, and what to do."""
+    """Something that needs attention: since when, what, how many (null: not counted), and what to do."""
 
     code: str
     source_id: str | None
     since: Time | None
     message: str
     advice: str
+    count: int | None
 
 
 class StatsResponse(TypedDict):

@@ -73,7 +73,7 @@ function message(one, source) {
     why: last ? reason(last.reason) : DASH,
     good: source?.last_good_at ? moment(source.last_good_at) : t("never"),
     words: (source?.unknown_status ?? []).slice(0, 5).map((known) => known.word).join(", "),
-    count: one.code === "fetch_backlog" ? one.message.split(" ")[0] : undefined,
+    count: one.count ?? undefined,
   });
 }
 

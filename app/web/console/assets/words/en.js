@@ -99,7 +99,7 @@ export default {
   "alert.unknown_status.do": "Orders keep the status they had. When a newer version knows the words, remap the source.",
   "alert.key_refused": "the key of the API is refused",
   "alert.key_refused.do": "Give another key; what ended for this reason is then taken up again.",
-  "alert.fetch_backlog": "{count} orders wait to be read from their source since {since}",
+  "alert.fetch_backlog": { one: "{count} order waits to be read from its source since {since}", other: "{count} orders wait to be read from their source since {since}" },
   "alert.fetch_backlog.do": "The source's API may be slow or away; it is asked again for three days.",
   "alert.open": "Open the source",
   "alert.log": "Its deliveries",

@@ -99,7 +99,7 @@ export default {
   "alert.unknown_status.do": "Os pedidos mantêm o status que tinham. Quando uma versão nova conhecer as palavras, remapeie a fonte.",
   "alert.key_refused": "a chave da API é recusada",
   "alert.key_refused.do": "Informe outra chave; o que parou por isso é retomado.",
-  "alert.fetch_backlog": "{count} pedidos esperam ser lidos na fonte desde {since}",
+  "alert.fetch_backlog": { one: "{count} pedido espera ser lido na fonte desde {since}", other: "{count} pedidos esperam ser lidos na fonte desde {since}" },
   "alert.fetch_backlog.do": "A API da fonte pode estar lenta ou fora; ela é consultada por três dias.",
   "alert.open": "Abrir a fonte",
   "alert.log": "Suas entregas",
