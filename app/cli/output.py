@@ -122,14 +122,15 @@ def plain(value: Any) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in str(value))
 
 
-STATUS_STYLES = {
-    "paid": "green", "pending": "yellow", "partially_paid": "yellow", "overdue": "magenta", "refunded": "cyan",
-    "canceled": "dim", "failed": "red",
-    "created": "green", "updated": "green", "unchanged": "dim", "duplicate": "dim", "ignored": "dim", "held": "yellow",
-    "fetching": "yellow", "unfetched": "red", "unreadable": "red", "unverified": "red", "oversized": "red",
-    "disabled": "red", "busy": "red",
-    "waiting": "yellow", "running": "yellow", "done": "green", "stopped": "dim",
-}  # fmt: skip
+_STYLES = {
+    "green": "paid created updated running done",
+    "yellow": "pending partially_paid held fetching waiting",
+    "magenta": "overdue",
+    "cyan": "refunded",
+    "dim": "canceled unchanged duplicate ignored stopped",
+    "red": "failed unfetched unreadable unverified oversized disabled busy",
+}
+STATUS_STYLES = {word: style for style, words in _STYLES.items() for word in words.split()}
 
 
 def word(text: str | None) -> Any:

@@ -125,6 +125,13 @@ class Insert:
         row = f"({', '.join('?' * len(self.columns))})"
         return f"{self.into}{', '.join([row] * rows)}{self.clause}"
 
+    def one(self, **values: Any) -> SqlStatement:
+        """Insert a row given by its columns. Those that are not named become null. Raises KeyError for an unknown one."""
+        row = [values.pop(name, None) for name in self.columns]
+        if values:
+            raise KeyError(*values)
+        return self.many([row])
+
     def many(self, rows: Sequence[Sequence[Any]]) -> SqlStatement:
         """Return the statement that inserts these rows. It gives nothing back."""
         return _InsertRows(self, rows)

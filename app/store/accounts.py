@@ -53,9 +53,15 @@ async def create(store: Store, name: str, *, enable: bool) -> tuple[str, str]:
         present = now()
         yield _ACCOUNT.many([(account_id, name, enable, False, "BRL", "BR", "{}", present, "[]")])
         yield _MEMBER.many([(account_id, member_id, "admin", str(Role.ADMIN), present)])
-        yield _TOKEN.many([
-            (account_id, new_id("tok"), hashed(token), member_id, str(Role.ADMIN), "made with the account", present, None)
-        ])  # fmt: skip
+        yield _TOKEN.one(
+            account_id=account_id,
+            id=new_id("tok"),
+            hash=hashed(token),
+            member_id=member_id,
+            role=str(Role.ADMIN),
+            name="made with the account",
+            created_at=present,
+        )
 
     await store.commit(plan)
     return account_id, token

@@ -71,10 +71,23 @@ async def add(
     job_id, present = new_id("job"), now()
 
     def plan() -> Plan[None]:
-        yield _JOB.many([(
-            account_id, job_id, kind, WAITING, dry_run, to_json(filter_), upto, "", "", total, 0, 0, 0, "{}", None,
-            member_id, present, present, None, None, 0,
-        )])  # fmt: skip
+        yield _JOB.one(
+            account_id=account_id,
+            id=job_id,
+            kind=kind,
+            state=WAITING,
+            dry_run=dry_run,
+            filter=to_json(filter_),
+            upto=upto,
+            phase="",
+            cursor="",
+            total=total,
+            **dict.fromkeys(("done", "changed", "failed", "claimed_until"), 0),
+            failures="{}",
+            member_id=member_id,
+            created_at=present,
+            updated_at=present,
+        )
 
     await store.commit(plan)
     found = await find(store, account_id, job_id)

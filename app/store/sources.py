@@ -38,9 +38,17 @@ async def add(
 
     def plan() -> Plan[None]:
         present = now()
-        yield _SOURCE.many([
-            (account_id, source_id, adapter, name, True, unknown_contacts, json.dumps(options), sealed_key, present, None)
-        ])  # fmt: skip
+        yield _SOURCE.one(
+            account_id=account_id,
+            id=source_id,
+            adapter=adapter,
+            name=name,
+            enabled=True,
+            unknown_contacts=unknown_contacts,
+            options=json.dumps(options),
+            key=sealed_key,
+            created_at=present,
+        )
         if sealed_secret:
             yield _SECRET.many([(account_id, new_id("sec"), source_id, sealed_secret, present, None, None)])
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Table, Text
 
-from app.db.schema.columns import key_column, metadata, text_column, time_column
+from app.db.schema.columns import key_column, metadata, text_column, bigint_column
 
 accounts = Table(
     "accounts",
@@ -14,7 +14,7 @@ accounts = Table(
     text_column("default_currency"),
     text_column("default_region"),
     text_column("retention"),
-    time_column("created_at"),
+    bigint_column("created_at"),
     Column(
         "panel_origins", Text, nullable=False, server_default="[]"
     ),  # who may show the panel in a frame: a JSON list
@@ -27,7 +27,7 @@ members = Table(
     key_column("id"),
     text_column("name"),
     text_column("role"),
-    time_column("created_at"),
+    bigint_column("created_at"),
 )
 
 tokens = Table(
@@ -39,8 +39,8 @@ tokens = Table(
     text_column("member_id"),
     text_column("role"),
     text_column("name"),
-    time_column("created_at"),
-    time_column("revoked_at", null=True),
+    bigint_column("created_at"),
+    bigint_column("revoked_at", null=True),
     Index("tokens_by_hash", "hash"),
 )
 
@@ -51,7 +51,7 @@ idempotency = Table(
     key_column("key"),
     text_column("request"),  # SHA-256 of method, path and body
     text_column("sealed"),  # the answer, encrypted: it may hold a token or a secret
-    time_column("created_at"),
+    bigint_column("created_at"),
 )
 
 # Identifies an installation's state for `doctor`; one row per word.

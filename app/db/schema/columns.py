@@ -10,8 +10,8 @@ def text_column(name: str, *, null: bool = False) -> Column[str]:
     return Column(name, Text, nullable=null)
 
 
-def time_column(name: str, *, null: bool = False) -> Column[int]:
-    """Return a column of a time (or a duration) in microseconds."""
+def bigint_column(name: str, *, null: bool = False) -> Column[int]:
+    """Return a column of 64-bit integers: times and durations in microseconds, amounts, counts."""
     return Column(name, BigInteger, nullable=null)
 
 

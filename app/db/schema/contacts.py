@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Table
 
-from app.db.schema.columns import key_column, metadata, partial_index, text_column, time_column
+from app.db.schema.columns import key_column, metadata, partial_index, text_column, bigint_column
 
 contacts = Table(
     "contacts",
@@ -14,8 +14,8 @@ contacts = Table(
     text_column("owner_id", null=True),
     text_column("merged_into", null=True),
     Column("by_webhook", Boolean, nullable=False),
-    time_column("created_at"),
-    time_column("updated_at"),
+    bigint_column("created_at"),
+    bigint_column("updated_at"),
     Index("contacts_by_crm_id", "account_id", "crm_id"),
     partial_index("contacts_of_owner", "account_id", "owner_id", "id", where="owner_id IS NOT NULL"),
 )
@@ -28,7 +28,7 @@ identities = Table(
     key_column("value"),
     text_column("contact_id"),
     text_column("source_id", null=True),  # which source told it; null: the CRM did
-    time_column("created_at"),
+    bigint_column("created_at"),
     Index("identities_by_contact", "account_id", "contact_id"),
 )
 
@@ -40,8 +40,8 @@ deals = Table(
     text_column("contact_id"),
     text_column("title", null=True),
     text_column("owner_id", null=True),
-    time_column("created_at"),
-    time_column("updated_at"),
+    bigint_column("created_at"),
+    bigint_column("updated_at"),
     Index("deals_of_contact", "account_id", "contact_id"),
     partial_index("deals_of_owner", "account_id", "owner_id", "crm_id", where="owner_id IS NOT NULL"),
 )
@@ -57,8 +57,8 @@ merges = Table(
     text_column("into_id"),
     text_column("taken"),
     text_column("member_id", null=True),
-    time_column("created_at"),
-    time_column("undone_at", null=True),
+    bigint_column("created_at"),
+    bigint_column("undone_at", null=True),
     Index("merges_of_contact", "account_id", "contact_id"),
     Index("merges_into_contact", "account_id", "into_id"),
 )
@@ -82,5 +82,5 @@ conflicts = Table(
     key_column("kind"),
     key_column("value"),
     text_column("source_id", null=True),  # who told it last; null: the CRM
-    time_column("told_at"),
+    bigint_column("told_at"),
 )

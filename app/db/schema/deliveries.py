@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, Table
 
-from app.db.schema.columns import key_column, metadata, text_column, time_column
+from app.db.schema.columns import key_column, metadata, text_column, bigint_column
 
 deliveries = Table(
     "deliveries",
@@ -19,11 +19,11 @@ deliveries = Table(
     text_column("notes"),
     text_column("strength"),
     text_column("orders"),
-    time_column("received_at"),
-    time_column("committed_at"),
+    bigint_column("received_at"),
+    bigint_column("committed_at"),
     Column("attempts", Integer, nullable=False),
     Column("repeats", Integer, nullable=False, server_default="0"),  # duplicates of it that came since
-    time_column("last_repeated_at", null=True),
+    bigint_column("last_repeated_at", null=True),
     Index("deliveries_once", "account_id", "source_id", "dedupe_key", unique=True),
     Index("deliveries_of_source", "account_id", "source_id", "id"),
     Index("deliveries_by_outcome", "account_id", "outcome", "id"),
@@ -58,8 +58,8 @@ fetches = Table(
     key_column("delivery_id"),
     text_column("source_id"),
     Column("attempts", Integer, nullable=False),
-    time_column("next_at"),
-    time_column("claimed_until"),
+    bigint_column("next_at"),
+    bigint_column("claimed_until"),
     Index("fetches_by_time", "next_at"),
     Index("fetches_of_source", "account_id", "source_id"),
 )
@@ -75,8 +75,8 @@ tallies = Table(
     key_column("outcome"),
     Column("shard", SmallInteger, primary_key=True, nullable=False),
     Column("count", BigInteger, nullable=False),
-    time_column("first_at"),
-    time_column("last_at"),
+    bigint_column("first_at"),
+    bigint_column("last_at"),
 )
 
 # How long the commits of an hour's deliveries took, from their arrival: see `store.tallies`.

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table
 
-from app.db.schema.columns import key_column, metadata, text_column, time_column
+from app.db.schema.columns import key_column, metadata, text_column, bigint_column
 
 # Who is told of what happens here. `failures` counts those since the last event that was taken; before `rests_until`
 # nothing is sent. The secrets stand with those of the sources.
@@ -16,11 +16,11 @@ subscriptions = Table(
     Column("enabled", Boolean, nullable=False),
     text_column("off_reason", null=True),  # why it is off; null: somebody switched it off
     Column("failures", Integer, nullable=False),
-    time_column("failing_since", null=True),
+    bigint_column("failing_since", null=True),
     text_column("failing_reason", null=True),
-    time_column("rests_until"),
-    time_column("last_sent_at", null=True),
-    time_column("created_at"),
+    bigint_column("rests_until"),
+    bigint_column("last_sent_at", null=True),
+    bigint_column("created_at"),
 )
 
 # Events that are still to be told, each written in the transaction of the change that it tells of. Ids alone: what an
@@ -34,10 +34,10 @@ outbox = Table(
     text_column("event"),
     text_column("subject"),  # the order's id, or the contact's
     text_column("detail", null=True),  # see `store.outbox.Happened`
-    time_column("occurred_at"),
+    bigint_column("occurred_at"),
     Column("attempts", Integer, nullable=False),
-    time_column("next_at"),
-    time_column("claimed_until"),
+    bigint_column("next_at"),
+    bigint_column("claimed_until"),
     Index("outbox_due", "account_id", "subscription_id", "next_at", "id"),
 )
 
@@ -52,9 +52,9 @@ attempts = Table(
     text_column("event"),
     text_column("order_id", null=True),  # null: it was about a contact, whom nothing here is to name any more
     Column("number", Integer, nullable=False),
-    time_column("at"),
-    time_column("took", null=True),  # microseconds
+    bigint_column("at"),
+    bigint_column("took", null=True),  # microseconds
     Column("status", Integer, nullable=True),  # HTTP; null: there was no answer
     text_column("reason", null=True),  # null: it was taken
-    time_column("next_at", null=True),
+    bigint_column("next_at", null=True),
 )

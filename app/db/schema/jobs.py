@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Table
 
-from app.db.schema.columns import key_column, metadata, text_column, time_column
+from app.db.schema.columns import key_column, metadata, text_column, bigint_column
 
 # Bulk retries and remaps. One row, one claim, as with fetches: `claim` names whoever works on it until `claimed_until`.
 jobs = Table(
@@ -17,18 +17,18 @@ jobs = Table(
     text_column("upto"),  # the greatest delivery id that is part of it: what came later is not
     text_column("phase"),
     text_column("cursor"),  # the last delivery that this phase has done with
-    time_column("total"),
-    time_column("done"),
-    time_column("changed"),
-    time_column("failed"),
+    bigint_column("total"),
+    bigint_column("done"),
+    bigint_column("changed"),
+    bigint_column("failed"),
     text_column("failures"),  # how many for which reason
     text_column("reason", null=True),  # why the job itself failed
     text_column("member_id", null=True),
-    time_column("created_at"),
-    time_column("updated_at"),
-    time_column("finished_at", null=True),
+    bigint_column("created_at"),
+    bigint_column("updated_at"),
+    bigint_column("finished_at", null=True),
     text_column("claim", null=True),
-    time_column("claimed_until"),
+    bigint_column("claimed_until"),
     Index("jobs_by_state", "state", "created_at"),
 )
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, SmallInteger, Table, Text
 
-from app.db.schema.columns import key_column, metadata, partial_index, text_column, time_column
+from app.db.schema.columns import key_column, metadata, partial_index, text_column, bigint_column
 
 _TRAITS = ("status", "currency", "origin", "scope")
 
@@ -18,18 +18,18 @@ orders = Table(
     text_column("contact_id", null=True),
     text_column("deal_id", null=True),
     text_column("title", null=True),
-    time_column("value", null=True),  # null: nothing has described the order yet, and it is shown nowhere
-    time_column("refunded_value"),
+    bigint_column("value", null=True),  # null: nothing has described the order yet, and it is shown nowhere
+    bigint_column("refunded_value"),
     text_column("currency", null=True),
     text_column("status"),
     text_column("source_status", null=True),
-    time_column("ordered_at", null=True),
-    time_column("paid_at", null=True),
+    bigint_column("ordered_at", null=True),
+    bigint_column("paid_at", null=True),
     text_column("url", null=True),
     Column("test", Boolean, nullable=False),
     text_column("items"),
-    time_column("created_at"),
-    time_column("updated_at"),
+    bigint_column("created_at"),
+    bigint_column("updated_at"),
     text_column("owner_id", null=True),  # its contact's and its deal's, carried along: wallets are paged by them
     text_column("deal_owner_id", null=True),
     Column("paid_value", BigInteger, nullable=False, server_default="0"),
@@ -81,7 +81,7 @@ history = Table(
     Column("at", BigInteger, primary_key=True, nullable=False),
     Column("rank", SmallInteger, primary_key=True, nullable=False),
     key_column("digest"),
-    time_column("recorded_at"),
+    bigint_column("recorded_at"),
     text_column("delivery_id", null=True),
     text_column("member_id", null=True),
     text_column("said"),

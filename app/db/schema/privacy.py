@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table
 
-from app.db.schema.columns import key_column, metadata, text_column, time_column
+from app.db.schema.columns import key_column, metadata, text_column, bigint_column
 
 # What sources told us that the law asks of us: a person's data to be handed over or erased, or a shop's.
 privacy_requests = Table(
@@ -13,9 +13,9 @@ privacy_requests = Table(
     text_column("source_id"),
     text_column("kind"),
     text_column("request"),  # see `adapters.contract.Request`
-    time_column("received_at"),
-    time_column("due_at"),
-    time_column("done_at", null=True),
+    bigint_column("received_at"),
+    bigint_column("due_at"),
+    bigint_column("done_at", null=True),
 )
 
 # What the tombstones of an account are hashed with; an account has it from its first erasure on.
@@ -30,7 +30,7 @@ tombstones = Table(
     key_column("hash"),
     key_column("scope"),
     text_column("proof_id"),
-    time_column("created_at"),
+    bigint_column("created_at"),
 )
 
 # That a person's data was erased or handed over, without saying whose.
@@ -44,5 +44,5 @@ proofs = Table(
     text_column("request_id", null=True),  # the privacy request's
     text_column("member_id", null=True),
     text_column("counts"),
-    time_column("done_at"),
+    bigint_column("done_at"),
 )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Table
 
-from app.db.schema.columns import key_column, metadata, text_column, time_column
+from app.db.schema.columns import key_column, metadata, text_column, bigint_column
 
 sources = Table(
     "sources",
@@ -15,8 +15,8 @@ sources = Table(
     text_column("unknown_contacts"),
     text_column("options"),
     text_column("key", null=True),  # sealed: what we show to the source's API
-    time_column("created_at"),
-    time_column("deleted_at", null=True),
+    bigint_column("created_at"),
+    bigint_column("deleted_at", null=True),
     Index("sources_by_id", "id"),
 )
 
@@ -27,9 +27,9 @@ secrets = Table(
     key_column("id"),
     text_column("source_id"),  # whose it is: a source's, or a subscription's, which signs with it
     text_column("sealed"),
-    time_column("created_at"),
-    time_column("expires_at", null=True),
-    time_column("revoked_at", null=True),
+    bigint_column("created_at"),
+    bigint_column("expires_at", null=True),
+    bigint_column("revoked_at", null=True),
     Index("secrets_by_source", "account_id", "source_id"),
 )
 
@@ -41,8 +41,8 @@ refusals = Table(
     key_column("outcome"),
     key_column("reason"),
     Column("count", BigInteger, nullable=False),
-    time_column("first_at"),
-    time_column("last_at"),
+    bigint_column("first_at"),
+    bigint_column("last_at"),
     text_column("samples"),
 )
 
@@ -54,5 +54,5 @@ unknown_words = Table(
     key_column("source_id"),
     key_column("word"),
     Column("count", BigInteger, nullable=False),
-    time_column("last_at"),
+    bigint_column("last_at"),
 )
