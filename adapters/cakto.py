@@ -87,17 +87,19 @@ class Cakto(Adapter[Notification]):
         signing="https://docs.cakto.com.br/conceitos/webhooks",
         payload="https://docs.cakto.com.br/conceitos/webhooks",
     )
-    signature = AnyOf((
-        Hmac(
-            header="x-cakto-signature",
-            encoding="hex",
-            prefix="v1=",
-            message=time_dot_body("x-cakto-timestamp"),
-            signed_words="time, dot and raw body",
-            time_header="x-cakto-timestamp",
-        ),
-        body_token("secret"),
-    ))  # fmt: skip
+    signature = AnyOf(
+        (
+            Hmac(
+                header="x-cakto-signature",
+                encoding="hex",
+                prefix="v1=",
+                message=time_dot_body("x-cakto-timestamp"),
+                signed_words="time, dot and raw body",
+                time_header="x-cakto-timestamp",
+            ),
+            body_token("secret"),
+        )
+    )
     kind = BodyField("event")
     statuses = status_map(  # the events
         pending="pix_gerado boleto_gerado picpay_gerado openfinance_nubank_gerado",

@@ -76,9 +76,17 @@ class Service:
         self.retention = Retention(self.store, self.clock_guard.doubt)
         self.jobs = Jobs(self.store, self.retry, self.group_commit)
         self.loops = [
-            self.refused.loop, self.metrics.loop, self.held.loop, self.fetch.loop, self.retention.loop, self.jobs.loop,
-            self.outbox.loop, self.tail.loop, self.readiness.loop, *([self.young.loop] if self.young else []),
-        ]  # fmt: skip
+            self.refused.loop,
+            self.metrics.loop,
+            self.held.loop,
+            self.fetch.loop,
+            self.retention.loop,
+            self.jobs.loop,
+            self.outbox.loop,
+            self.tail.loop,
+            self.readiness.loop,
+            *([self.young.loop] if self.young else []),
+        ]
         self.readiness.watch(self.loops)
         self.tracing = self._tracing()
 
@@ -117,9 +125,11 @@ class Service:
             self.readiness,
         )  # with more to end than a loop
         ends = {part.loop: part.stop for part in own}
-        await close_all([
-            [*((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
-            [("group commit", self.group_commit.stop)],
-            [("store", self.store.close)],
-            [("traces", self.tracing.stop)] if self.tracing else [],
-        ])  # fmt: skip
+        await close_all(
+            [
+                [*((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
+                [("group commit", self.group_commit.stop)],
+                [("store", self.store.close)],
+                [("traces", self.tracing.stop)] if self.tracing else [],
+            ]
+        )

@@ -64,9 +64,12 @@ def run(given: argparse.Namespace) -> int:
         outcomes = dict(zip(names, (alone, watched), strict=True))
         bar = Bar(left=names[1], right=names[0], factor=LEAST)
         conditions: dict[str, object] = {
-            "python": platform.python_version(), "seconds": given.seconds, "pairs": given.rounds,
-            "connections": given.connections, "fsync_ms": fsync_ms(given.dir),
-        }  # fmt: skip
+            "python": platform.python_version(),
+            "seconds": given.seconds,
+            "pairs": given.rounds,
+            "connections": given.connections,
+            "fsync_ms": fsync_ms(given.dir),
+        }
         intake.show(console, conditions, outcomes, [bar.judge(outcomes, intake.RATE)])
         if seen:
             _show_consoles(console, seen, given.consoles)
@@ -83,9 +86,14 @@ def _measure(
 
         def loaded() -> Figures:
             return intake.load(
-                url, secret, given.seconds, warmup=given.warmup, connections=given.connections, expect=contender.expect,
+                url,
+                secret,
+                given.seconds,
+                warmup=given.warmup,
+                connections=given.connections,
+                expect=contender.expect,
                 start=next(turns) * APART,
-            )  # fmt: skip
+            )
 
         def with_consoles() -> Figures:
             with watching(url, contender.told["token"], given.consoles, given.overview) as told:

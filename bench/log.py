@@ -141,10 +141,24 @@ def _deliveries(account: str, many: int) -> Iterator[tuple[Any, ...]]:
         reason = f"line_items.{number % 3}.price is missing" if outcome == "unreadable" else None
         order = f"ord_{number // 2:026d}" if number % _HISTORY == 0 or number % of_contact == 0 else None
         yield (
-            account, _id(at, number), f"src_{number % awake}", f"{dice.getrandbits(64):x}", "0" * 32,
-            "shop/redact" if number % 10_000 == 5_000 else dice.choice(_KINDS), f"ext-{number // 2}", outcome, reason,
-            "[]", "mac", f'["{order}"]' if order else "[]", at, at + 5_000, 1, 0, None,
-        )  # fmt: skip
+            account,
+            _id(at, number),
+            f"src_{number % awake}",
+            f"{dice.getrandbits(64):x}",
+            "0" * 32,
+            "shop/redact" if number % 10_000 == 5_000 else dice.choice(_KINDS),
+            f"ext-{number // 2}",
+            outcome,
+            reason,
+            "[]",
+            "mac",
+            f'["{order}"]' if order else "[]",
+            at,
+            at + 5_000,
+            1,
+            0,
+            None,
+        )
 
 
 def _id(at: int, number: int) -> str:
@@ -177,11 +191,26 @@ def _orders(account: str, many: int) -> Iterator[tuple[Any, ...]]:
     columns = [column.name for column in schema.orders.columns]
     for order, person in _whose(many).items():
         said = dict.fromkeys(columns) | {
-            "account_id": account, "id": f"ord_{order:026d}", "scope": f"src_{order % SOURCES}",
-            "external_id": f"ext-{order}", "source_id": f"src_{order % SOURCES}", "origin": "commerce",
-            "contact_id": f"cnt_{person}", "title": f"#{order}", "value": 100, "refunded_value": 0, "paid_value": 100, "notes": "[]", "currency": "BRL",
-            "status": "paid", "ordered_at": order, "test": False, "items": "[]", "created_at": 1, "updated_at": 1,
-        }  # fmt: skip
+            "account_id": account,
+            "id": f"ord_{order:026d}",
+            "scope": f"src_{order % SOURCES}",
+            "external_id": f"ext-{order}",
+            "source_id": f"src_{order % SOURCES}",
+            "origin": "commerce",
+            "contact_id": f"cnt_{person}",
+            "title": f"#{order}",
+            "value": 100,
+            "refunded_value": 0,
+            "paid_value": 100,
+            "notes": "[]",
+            "currency": "BRL",
+            "status": "paid",
+            "ordered_at": order,
+            "test": False,
+            "items": "[]",
+            "created_at": 1,
+            "updated_at": 1,
+        }
         yield tuple(said[name] for name in columns)
 
 
@@ -202,8 +231,13 @@ async def _fill(settings: Settings, account: str, many: int) -> None:
     )
     person = (account, "cnt_0", "crm-0", "Contact 0", None, None, False, 1, 1)
     rows: list[tuple[str, Any]] = [
-        ("sources", [(account, f"src_{number}", "standard", f"Shop {number}", True, "create", "{}", None, 1, None)
-                     for number in range(SOURCES)]),
+        (
+            "sources",
+            [
+                (account, f"src_{number}", "standard", f"Shop {number}", True, "create", "{}", None, 1, None)
+                for number in range(SOURCES)
+            ],
+        ),
         ("contacts", [person]),
         ("identities", [(account, "crm", "crm-0", "cnt_0", None, 1)]),
         ("deliveries", _deliveries(account, many)),
@@ -211,7 +245,7 @@ async def _fill(settings: Settings, account: str, many: int) -> None:
         ("history", _history(account, many)),
         ("tallies", _tallies(account, many)),
         ("latencies", latencies),
-    ]  # fmt: skip
+    ]
     await load(
         settings,
         [

@@ -150,9 +150,15 @@ async def _templates(registry: Service, account: str) -> AsyncIterator[tuple[Sou
 
 async def _source(registry: Service, account: str, adapter: Adapter[Any], options: dict[str, Any]) -> Source:
     source_id = await sources.add(
-        registry.store, account, adapter=adapter.name, name=adapter.name, unknown_contacts="create", options=options,
-        sealed_key=None, sealed_secret=registry.vault.seal(secret_for(adapter, SECRET)),
-    )  # fmt: skip
+        registry.store,
+        account,
+        adapter=adapter.name,
+        name=adapter.name,
+        unknown_contacts="create",
+        options=options,
+        sealed_key=None,
+        sealed_secret=registry.vault.seal(secret_for(adapter, SECRET)),
+    )
     found = await registry.source_cache.source(source_id)
     assert found is not None
     return found

@@ -305,14 +305,32 @@ def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
             number % (len(whose) // MANUAL) == 7
         )  # as many in both accounts, so that both have the same combinations
         said = {
-            "account_id": account, "id": f"ord_{number:026d}", "scope": "manual" if manual else source,
-            "external_id": f"ext-{number % SOURCES}-{number}", "source_id": None if manual else source,
-            "origin": "manual" if manual else "webhook", "contact_id": contact, "deal_id": deal,
-            "title": f"#{number} · {dice.choice(_TITLES)}", "value": dice.randrange(100, 100_000),
-            "refunded_value": 0, "paid_value": 0, "notes": "[]", "currency": currency, "status": status, "source_status": status, "ordered_at": at,
-            "paid_at": at if status == "paid" else None, "url": None, "test": False, "items": "[]",
-            "created_at": at, "updated_at": at, "owner_id": _owner(contact), "deal_owner_id": deal and _deal_owner(deal),
-        }  # fmt: skip
+            "account_id": account,
+            "id": f"ord_{number:026d}",
+            "scope": "manual" if manual else source,
+            "external_id": f"ext-{number % SOURCES}-{number}",
+            "source_id": None if manual else source,
+            "origin": "manual" if manual else "webhook",
+            "contact_id": contact,
+            "deal_id": deal,
+            "title": f"#{number} · {dice.choice(_TITLES)}",
+            "value": dice.randrange(100, 100_000),
+            "refunded_value": 0,
+            "paid_value": 0,
+            "notes": "[]",
+            "currency": currency,
+            "status": status,
+            "source_status": status,
+            "ordered_at": at,
+            "paid_at": at if status == "paid" else None,
+            "url": None,
+            "test": False,
+            "items": "[]",
+            "created_at": at,
+            "updated_at": at,
+            "owner_id": _owner(contact),
+            "deal_owner_id": deal and _deal_owner(deal),
+        }
         yield tuple(said[name] for name in COLUMNS)
 
 
@@ -336,15 +354,28 @@ async def _fill(settings: Settings, account: str, rows: int) -> None:
     tables: list[tuple[str, tuple[str, ...], Any]] = [
         ("orders", COLUMNS, _orders(account, rows)),
         ("contacts", tuple(column.name for column in schema.contacts.columns), people),
-        ("identities", tuple(column.name for column in schema.identities.columns),
-         [(account, "crm", row[2], row[1], None, 1) for row in people]),
-        ("deals", tuple(column.name for column in schema.deals.columns),
-         [(account, deal, "cnt_0", None, _deal_owner(deal), 1, 1)
-          for deal in (f"deal-{number}" for number in range(WALLET_DEALS + 1))]),
-        ("sources", tuple(column.name for column in schema.sources.columns),
-         [(account, f"src_{number}", "standard", f"Shop {number}", True, "create", json.dumps({}), None, 1, None)
-          for number in range(SOURCES)]),
-    ]  # fmt: skip
+        (
+            "identities",
+            tuple(column.name for column in schema.identities.columns),
+            [(account, "crm", row[2], row[1], None, 1) for row in people],
+        ),
+        (
+            "deals",
+            tuple(column.name for column in schema.deals.columns),
+            [
+                (account, deal, "cnt_0", None, _deal_owner(deal), 1, 1)
+                for deal in (f"deal-{number}" for number in range(WALLET_DEALS + 1))
+            ],
+        ),
+        (
+            "sources",
+            tuple(column.name for column in schema.sources.columns),
+            [
+                (account, f"src_{number}", "standard", f"Shop {number}", True, "create", json.dumps({}), None, 1, None)
+                for number in range(SOURCES)
+            ],
+        ),
+    ]
     await load(settings, tables)
 
 

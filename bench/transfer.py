@@ -84,10 +84,17 @@ def _measure(engine: str, url: str, file: Path, rows: int, place: Path) -> list[
         else:
             told = json.loads(said)
             assert told["created" if name == "import" else "unchanged"] == rows, told
-        found.append({
-            "engine": engine, "turn": name, "rows": rows, "seconds": round(seconds, 2),
-            "per_second": round(rows / seconds), "cpu_us": round(worked / rows * 1e6, 1), "megabytes": round(kilobytes / 1024),
-        })  # fmt: skip
+        found.append(
+            {
+                "engine": engine,
+                "turn": name,
+                "rows": rows,
+                "seconds": round(seconds, 2),
+                "per_second": round(rows / seconds),
+                "cpu_us": round(worked / rows * 1e6, 1),
+                "megabytes": round(kilobytes / 1024),
+            }
+        )
     return found
 
 
@@ -112,9 +119,14 @@ def _show(console: Console, found: list[dict[str, Any]]) -> None:
         table.add_column(heading, justify="right")
     for one in found:
         table.add_row(
-            one["engine"], one["turn"], f"{one['rows']:,}", f"{one['seconds']:.1f}", f"{one['per_second']:,}",
-            f"{one['cpu_us']}", f"{one['megabytes']:,}",
-        )  # fmt: skip
+            one["engine"],
+            one["turn"],
+            f"{one['rows']:,}",
+            f"{one['seconds']:.1f}",
+            f"{one['per_second']:,}",
+            f"{one['cpu_us']}",
+            f"{one['megabytes']:,}",
+        )
     console.print(table)
     costs = [one["cpu_us"] for one in found if one["engine"] == "sqlite" and one["turn"] == "import"]
     if costs:

@@ -24,10 +24,20 @@ BODY = '{"id": 1, "note": "São Paulo/SP", "total_price": "10.00"}'.encode()
 def source(adapter: str, options: Any = None) -> Source:
     loaded = adapters.load(adapter)
     return Source(
-        account_id="acc_1", id="src_1", name="", adapter=loaded, options=options or loaded.options(), enabled=True,
-        account_enabled=True, region="BR", currency="BRL", hold=False, url="https://r.example.com/webhooks/src_1",
-        secrets=(), sealed_key=None,
-    )  # fmt: skip
+        account_id="acc_1",
+        id="src_1",
+        name="",
+        adapter=loaded,
+        options=options or loaded.options(),
+        enabled=True,
+        account_enabled=True,
+        region="BR",
+        currency="BRL",
+        hold=False,
+        url="https://r.example.com/webhooks/src_1",
+        secrets=(),
+        sealed_key=None,
+    )
 
 
 def arrived(headers: dict[str, str], body: bytes = BODY, query: dict[str, str] | None = None) -> Delivery:
@@ -99,9 +109,12 @@ def test_without_a_secret_that_is_what_it_says() -> None:
         ({HEADER: base64.b64encode(shopify(BODY + b"\n")).decode()}, "lacks a line break at its end"),
         ({HEADER: base64.b64encode(shopify(json.dumps(json.loads(BODY)).encode())).decode()}, "JSON was written anew"),
         ({HEADER: base64.b64encode(shopify(BODY.replace(b"/", b"\\/"))).decode()}, "JSON was written anew"),
-        ({HEADER: base64.b64encode(shopify(secret=f"{SECRET}\n")).decode()}, "copy of the secret ends with a line break"),
+        (
+            {HEADER: base64.b64encode(shopify(secret=f"{SECRET}\n")).decode()},
+            "copy of the secret ends with a line break",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_usual_accidents_are_told_by_their_names(headers: dict[str, str], hint: str) -> None:
     found = told("shopify", arrived(headers), known(SECRET))
     assert found["verified"] is False

@@ -19,9 +19,15 @@ def written(area: str, local: str) -> list[str]:
     """A Brazilian number as people and shops write it."""
     head, tail = local[:-4], local[-4:]
     return [
-        f"+55{area}{local}", f"55{area}{local}", f"+55 ({area}) {head}-{tail}", f"({area}) {head}-{tail}",
-        f"{area}{local}", f"0{area} {head} {tail}", f"0055{area}{local}", f"+55 {area} {head}.{tail}",
-    ]  # fmt: skip
+        f"+55{area}{local}",
+        f"55{area}{local}",
+        f"+55 ({area}) {head}-{tail}",
+        f"({area}) {head}-{tail}",
+        f"{area}{local}",
+        f"0{area} {head} {tail}",
+        f"0055{area}{local}",
+        f"+55 {area} {head}.{tail}",
+    ]
 
 
 @given(area, st.sampled_from("6789"), eight)
@@ -130,8 +136,10 @@ def test_a_shops_customer_id_counts_within_its_source() -> None:
 
 
 @given(
-    st.lists(st.emails(), max_size=3), st.lists(st.text(DIGITS, max_size=13), max_size=3), st.lists(several.map(cpf), max_size=2)
-)  # fmt: skip
+    st.lists(st.emails(), max_size=3),
+    st.lists(st.text(DIGITS, max_size=13), max_size=3),
+    st.lists(several.map(cpf), max_size=2),
+)
 def test_identities_stand_in_the_order_of_belief_each_once(
     mails: list[str], phones: list[str], papers: list[str]
 ) -> None:
@@ -151,8 +159,10 @@ def test_identities_are_found_in_a_text_and_whatever_it_is_does_no_harm(
     mentioned(text)
     body = f'{{"email": "Ana.Souza@Example.com", "phone": "+55 ({where}) 8{rest[:3]}-{rest[3:]}", "cpf": "{paper}", "note": "x"}}'
     assert mentioned(body) == [
-        ("email", "ana.souza@example.com"), ("phone", f"+55{where}98{rest}"), ("document", paper),
-    ]  # fmt: skip
+        ("email", "ana.souza@example.com"),
+        ("phone", f"+55{where}98{rest}"),
+        ("document", paper),
+    ]
 
 
 def test_a_long_text_is_looked_through_no_further_than_a_bound() -> None:

@@ -26,24 +26,42 @@ TIMES = {"created_at", "updated_at", "recorded_at", "told_at"}
 
 EMAILS = st.sampled_from([f"{name}@example.com" for name in "abcdef"])
 ROWS = st.fixed_dictionaries(
-    {"external_id": st.sampled_from([*"123456789", "", "ä,\n\"'"]), "value": st.sampled_from(["1.00", "100", "7", "x", "1.005"])},
-    optional={
-        "currency": st.sampled_from(["BRL", "JPY", "KWD", "USD", "XX"]), "source_id": st.sampled_from(["src_1", "src_none"]),
-        "status": st.sampled_from(["paid", "pending", "refunded", "payed"]), "title": st.text(max_size=3),
-        "refunded_value": st.sampled_from(["1", "100", "0", "-1"]), "items": st.just([{"title": "x", "quantity": 2}]),
-        "ordered_at": st.sampled_from(["2026-01-01", "2026-01-02T10:00:00-03:00", "yesterday"]), "test": st.booleans(),
-        "paid_at": st.just("2026-01-03"), "updated_at": st.sampled_from(["2026-02-01", "2026-02-02"]), "deal_id": st.just("7"),
-        "contact_email": EMAILS | st.lists(EMAILS, max_size=3) | st.just("nobody"), "contact_name": st.just("Ana"),
-        "crm_contact_id": st.sampled_from(["41", "42", "43"]), "contact_document": st.sampled_from(["529.982.247-25", "1"]),
-        "contact_id": st.just("cnt_01ARZ3NDEKTSV4RRFFQ69G5FAV"), "id": st.just("ord_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+    {
+        "external_id": st.sampled_from([*"123456789", "", "ä,\n\"'"]),
+        "value": st.sampled_from(["1.00", "100", "7", "x", "1.005"]),
     },
-)  # fmt: skip
+    optional={
+        "currency": st.sampled_from(["BRL", "JPY", "KWD", "USD", "XX"]),
+        "source_id": st.sampled_from(["src_1", "src_none"]),
+        "status": st.sampled_from(["paid", "pending", "refunded", "payed"]),
+        "title": st.text(max_size=3),
+        "refunded_value": st.sampled_from(["1", "100", "0", "-1"]),
+        "items": st.just([{"title": "x", "quantity": 2}]),
+        "ordered_at": st.sampled_from(["2026-01-01", "2026-01-02T10:00:00-03:00", "yesterday"]),
+        "test": st.booleans(),
+        "paid_at": st.just("2026-01-03"),
+        "updated_at": st.sampled_from(["2026-02-01", "2026-02-02"]),
+        "deal_id": st.just("7"),
+        "contact_email": EMAILS | st.lists(EMAILS, max_size=3) | st.just("nobody"),
+        "contact_name": st.just("Ana"),
+        "crm_contact_id": st.sampled_from(["41", "42", "43"]),
+        "contact_document": st.sampled_from(["529.982.247-25", "1"]),
+        "contact_id": st.just("cnt_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+        "id": st.just("ord_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+    },
+)
 
 
 def setting() -> ImportSettings:
     return ImportSettings(
-        region="BR", currency="BRL", sources={"src_1": "commerce"}, renamed={}, source_id=None, origin="manual", present=now()
-    )  # fmt: skip
+        region="BR",
+        currency="BRL",
+        sources={"src_1": "commerce"},
+        renamed={},
+        source_id=None,
+        origin="manual",
+        present=now(),
+    )
 
 
 def files() -> list[str]:
@@ -141,10 +159,15 @@ async def test_every_order_that_was_imported_is_the_fold_of_its_history(house: H
     assert len(orders) > 10
     for row in orders:
         entries = [
-            Entry(at=None if one["at"] == UNTIMED else one["at"], digest=one["digest"], recorded_at=one["recorded_at"],
-                  said=json.loads(one["said"]))
-            for one in history if one["order_id"] == row["id"]
-        ]  # fmt: skip
+            Entry(
+                at=None if one["at"] == UNTIMED else one["at"],
+                digest=one["digest"],
+                recorded_at=one["recorded_at"],
+                said=json.loads(one["said"]),
+            )
+            for one in history
+            if one["order_id"] == row["id"]
+        ]
         order = LoadedOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
         assert row | {"test": bool(row["test"])} == _columns(order, fold(entries), row["contact_id"])
 

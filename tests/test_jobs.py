@@ -16,9 +16,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def delivered(house: House, source: str, count: int) -> None:
-    answers = await asyncio.gather(*(
-        house.deliver(source, order_event(f"{number}", delivery_id=f"m{number}")) for number in range(count)
-    ))  # fmt: skip
+    answers = await asyncio.gather(
+        *(house.deliver(source, order_event(f"{number}", delivery_id=f"m{number}")) for number in range(count))
+    )
     assert {answer.status_code for answer in answers} == {200}
 
 
@@ -197,10 +197,13 @@ async def test_a_storm_beside_it(settings: Settings, monkeypatch: pytest.MonkeyP
                 await begun(house, "/v1/remap", {"source_id": source}),
                 await begun(house, "/v1/deliveries/retry", {"filter": {}}),
             ]
-            answers = await asyncio.gather(*(
-                doors[(number + turn) % len(doors)].deliver(source, said(number, turn))
-                for turn in rounds[1:] for number in numbers
-            ))  # fmt: skip
+            answers = await asyncio.gather(
+                *(
+                    doors[(number + turn) % len(doors)].deliver(source, said(number, turn))
+                    for turn in rounds[1:]
+                    for number in numbers
+                )
+            )
             assert {answer.status_code for answer in answers} == {200}
             for job_id in jobs_:
                 job = await ended(house, job_id)

@@ -95,18 +95,27 @@ async def fetches(house: House) -> None:
     with respx.mock(assert_all_called=False) as api:
         source = await house.source("mercadopago", secret=secret_for(PAYMENT.adapter), key=KEY)
         ways: list[Any] = [
-            httpx.Response(500, text=about), httpx.ConnectError(f"no way to {EMAIL} with {KEY}"),
-            httpx.Response(200, text=about), httpx.Response(401, text=about),
-        ]  # fmt: skip
+            httpx.Response(500, text=about),
+            httpx.ConnectError(f"no way to {EMAIL} with {KEY}"),
+            httpx.Response(200, text=about),
+            httpx.Response(401, text=about),
+        ]
         for number, way in enumerate(ways):
             api.get(API + f"13000000000{number}").mock(side_effect=[way, way, *[httpx.Response(404, text=about)] * 9])
             notice = Delivery(
-                body=json.dumps({"action": "payment.updated", "data": {"id": f"13000000000{number}"}, "id": f"9{number}",
-                                 "date_created": "2026-11-20T13:00:06Z", "type": "payment"}).encode(),
+                body=json.dumps(
+                    {
+                        "action": "payment.updated",
+                        "data": {"id": f"13000000000{number}"},
+                        "id": f"9{number}",
+                        "date_created": "2026-11-20T13:00:06Z",
+                        "type": "payment",
+                    }
+                ).encode(),
                 headers={"x-request-id": f"request-{number}"},
                 query={"data.id": f"13000000000{number}", "type": "payment"},
                 received_at=clock.moment(clock.now()),
-            )  # fmt: skip
+            )
             sent = PAYMENT.scheme.sign(notice, secret_for(PAYMENT.adapter), notice.received_at)
             answer = await house.deliver(source, sent)
             assert answer.json()["outcome"] == "fetching", answer.text
@@ -139,8 +148,10 @@ async def wrong_calls(house: House, source: str) -> list[httpx.Response]:
     answers = [await house.call(method, path, body) for method, path, body in calls]
     answers.append(await house.call("GET", "/v1/account", token=TOKEN))
     answers.append(
-        await house.client.post("/v1/orders", content=f'{{"x": "{EMAIL}', headers={"authorization": f"Bearer {house.token}"})
-    )  # fmt: skip
+        await house.client.post(
+            "/v1/orders", content=f'{{"x": "{EMAIL}', headers={"authorization": f"Bearer {house.token}"}
+        )
+    )
     return answers
 
 

@@ -105,7 +105,8 @@ PEOPLE: dict[str, Change] = {
     "other people": lambda order, event: [
         replace(
             order,
-            customer=order.customer and Customer(
+            customer=order.customer
+            and Customer(
                 name=order.customer.name,
                 emails=({"ana@example.com": "bia@example.com"}.get(str(order.customer.emails[0]), "ana@example.com"),),
             ),
@@ -114,7 +115,7 @@ PEOPLE: dict[str, Change] = {
     "another name": lambda order, event: [
         replace(order, customer=order.customer and replace(order.customer, name="Mr Nobody"))
     ],
-}  # fmt: skip
+}
 
 ANA = {"name": "Ana", "email": "ana@example.com", "phone": "+55 11 98765-4321"}
 BIA = {"name": "Bia", "email": "bia@example.com", "phone": "+55 11 98765-1234"}
@@ -126,9 +127,16 @@ SAID: list[dict[str, Any]] = [
     {"external_id": "a-2", "status": None, "at": "2026-11-20T13:02:00Z", "contact": BIA, "refunded_value": "5.00"},
     {"external_id": "b-1", "status": "overdue", "at": "2026-11-20T13:00:00Z", "contact": BIA},
     {"external_id": "b-1", "status": "nonsense", "at": "2026-11-20T13:00:01Z", "contact": BIA, "value": "1.00"},
-    {"external_id": "c-1", "status": "refunded", "at": "2026-11-20T13:00:00Z", "value": None, "currency": None, "contact": None},
+    {
+        "external_id": "c-1",
+        "status": "refunded",
+        "at": "2026-11-20T13:00:00Z",
+        "value": None,
+        "currency": None,
+        "contact": None,
+    },
     {"external_id": "d-1", "status": "paid", "at": "2026-11-20T13:00:00Z", "contact": {"email": "cid@example.com"}},
-]  # fmt: skip
+]
 
 
 def deliveries() -> list[Delivery]:
@@ -177,8 +185,22 @@ async def all_rows(house: House, sql: str, **values: Any) -> list[dict[str, Any]
     return await house.service.store.commit(plan)
 
 
-ORDER = ("external_id", "origin", "deal_id", "title", "value", "refunded_value", "currency", "status", "source_status",
-         "ordered_at", "paid_at", "url", "test", "items")  # fmt: skip
+ORDER = (
+    "external_id",
+    "origin",
+    "deal_id",
+    "title",
+    "value",
+    "refunded_value",
+    "currency",
+    "status",
+    "source_status",
+    "ordered_at",
+    "paid_at",
+    "url",
+    "test",
+    "items",
+)
 HISTORY = ("at", "rank", "digest", "member_id", "said")
 
 
@@ -303,10 +325,17 @@ async def test_what_a_member_set_stays_also_when_the_order_gets_its_right_name(h
     [order] = await house.data("/v1/orders")
     said = json.dumps({"title": "What the member calls it", "deal_id": "deal-7"})
     entry = {
-        "account_id": house.account_id, "order_id": order["id"], "at": 1_900_000_000_000_000, "rank": -1, "digest": "by hand",
-        "recorded_at": 1_900_000_000_000_000, "delivery_id": None, "member_id": "mem_1", "said": said,
+        "account_id": house.account_id,
+        "order_id": order["id"],
+        "at": 1_900_000_000_000_000,
+        "rank": -1,
+        "digest": "by hand",
+        "recorded_at": 1_900_000_000_000_000,
+        "delivery_id": None,
+        "member_id": "mem_1",
+        "said": said,
         "contact_id": order["contact_id"],
-    }  # fmt: skip
+    }
     columns = ", ".join(entry)
     await all_rows(
         house, f"INSERT INTO history ({columns}) VALUES ({', '.join(f':{name}' for name in entry)})", **entry
@@ -424,8 +453,9 @@ async def test_what_arrives_meanwhile_is_not_lost(settings: Settings, monkeypatc
             source, names = await ingested(house, deliveries())
         fresh = [
             order_event(f"{letter}-{n}", at=f"2026-11-20T14:0{n}:00Z", value="77.00", delivery_id=f"{letter}{n}")
-            for letter in "abcd" for n in (1, 2)
-        ]  # fmt: skip
+            for letter in "abcd"
+            for n in (1, 2)
+        ]
         job_id = await begun(house, "/v1/remap", {"source_id": source})
         answers = await asyncio.gather(*(house.deliver(source, one) for one in fresh))
         assert {answer.status_code for answer in answers} == {200}

@@ -75,7 +75,18 @@ _NO_CASH: Final = Cash(None, {})  # of a history that itemises no money
 class Balance:
     """What a history tells of money, entry by entry."""
 
-    __slots__ = ("_attempts", "_bills", "_currency", "_forced", "_notes", "_paid_at", "_payments", "_rates", "_sale", "_told")  # fmt: skip
+    __slots__ = (
+        "_attempts",
+        "_bills",
+        "_currency",
+        "_forced",
+        "_notes",
+        "_paid_at",
+        "_payments",
+        "_rates",
+        "_sale",
+        "_told",
+    )
 
     def __init__(self) -> None:
         self._bills: dict[str, Bill] = {}

@@ -38,7 +38,9 @@ def subject_of(document: Any, source_id: str, region: str) -> Subject:
         identities=tuple(
             identities(
                 Customer(
-                    id=known["id"], emails=(known["email"],), phones=(known["phone"],),
+                    id=known["id"],
+                    emails=(known["email"],),
+                    phones=(known["phone"],),
                     documents=(known["identification"],),
                 ),
                 source_id,
@@ -46,7 +48,7 @@ def subject_of(document: Any, source_id: str, region: str) -> Subject:
             )
         ),
         orders=tuple(text for one in meant if (text := _text(one))) if isinstance(meant, list) else (),
-    )  # fmt: skip
+    )
 
 
 def _text(value: Any) -> str | None:
@@ -94,8 +96,12 @@ class ErasureService:
 
         def begun() -> Erasure:
             return Erasure(
-                account_id=account_id, action=row["request"], source_id=source_id, request_id=row["id"], member_id=member_id
-            )  # fmt: skip
+                account_id=account_id,
+                action=row["request"],
+                source_id=source_id,
+                request_id=row["id"],
+                member_id=member_id,
+            )
 
         if row["request"] == Request.ERASE_SHOP:
             return await self._shop(begun())

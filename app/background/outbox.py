@@ -133,10 +133,15 @@ class Outbox:
         try:
             rows = await self._store.commit(
                 lambda: outbox.turn(
-                    ended, due, present=present, until=present + int(CLAIM * 1e6), room=room,
-                    at_once=PER_SUBSCRIPTION, tired=TIRED,
+                    ended,
+                    due,
+                    present=present,
+                    until=present + int(CLAIM * 1e6),
+                    room=room,
+                    at_once=PER_SUBSCRIPTION,
+                    tired=TIRED,
                 )
-            )  # fmt: skip
+            )
         except BaseException:
             self._ended = ended + self._ended
             raise
@@ -270,6 +275,11 @@ def _ended(
     if retry_after is not None:
         wait, rest = max(wait, retry_after), max(rest, retry_after)
     return AttemptEnded(
-        row=row, at=at, took=took, status=status, reason=reason,
-        next_at=present + int(wait * 1e6), rests_until=present + int(rest * 1e6) if rest else 0,
-    )  # fmt: skip
+        row=row,
+        at=at,
+        took=took,
+        status=status,
+        reason=reason,
+        next_at=present + int(wait * 1e6),
+        rests_until=present + int(rest * 1e6) if rest else 0,
+    )

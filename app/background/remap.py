@@ -119,9 +119,15 @@ class RemapJob:
         return job
 
     async def _tell(
-        self, job: Row, ids: Sequence[str], batch: Sequence[Record], rows: dict[str, Row], failures: dict[str, int],
-        also: list[JobChange], until: int,
-    ) -> None:  # fmt: skip
+        self,
+        job: Row,
+        ids: Sequence[str],
+        batch: Sequence[Record],
+        rows: dict[str, Row],
+        failures: dict[str, int],
+        also: list[JobChange],
+        until: int,
+    ) -> None:
         def further(remapped: RemapResult | None) -> Plan[None]:
             changes = also + (_changes(remapped, rows, dry_run=job["dry_run"]) if remapped else [])
             step = JobStep(done=len(ids), failures=failures, changes=changes, counts="order")

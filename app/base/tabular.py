@@ -18,24 +18,66 @@ MEDIA = {CSV: "text/csv; charset=utf-8", JSONL: "application/x-ndjson"}
 # An order's identities of its contact stand beside what the API shows of an order; several are parted by BETWEEN.
 IDENTITY_COLUMNS = ("contact_name", "contact_email", "contact_phone", "contact_document", "contact_customer_id")
 ORDER_COLUMNS = (
-    "id", "external_id", "source_id", "origin", "status", "source_status", "title", "value", "paid_value", "refunded_value", "currency",
-    "ordered_at", "paid_at", "contact_id", "crm_contact_id", *IDENTITY_COLUMNS, "deal_id", "url", "test", "items",
-    "created_at", "updated_at",
-)  # fmt: skip
+    "id",
+    "external_id",
+    "source_id",
+    "origin",
+    "status",
+    "source_status",
+    "title",
+    "value",
+    "paid_value",
+    "refunded_value",
+    "currency",
+    "ordered_at",
+    "paid_at",
+    "contact_id",
+    "crm_contact_id",
+    *IDENTITY_COLUMNS,
+    "deal_id",
+    "url",
+    "test",
+    "items",
+    "created_at",
+    "updated_at",
+)
 CONTACT_COLUMNS = (
-    "id", "crm_id", "name", "owner_id", "emails", "phones", "documents", "customer_ids", "created_at", "updated_at"
-)  # fmt: skip
+    "id",
+    "crm_id",
+    "name",
+    "owner_id",
+    "emails",
+    "phones",
+    "documents",
+    "customer_ids",
+    "created_at",
+    "updated_at",
+)
 # What people call them.
 ORDER_ALIASES = {
-    "contact": "contact_id", "crm_id": "crm_contact_id", "name": "contact_name", "email": "contact_email",
-    "phone": "contact_phone", "document": "contact_document", "customer_id": "contact_customer_id", "source": "source_id",
+    "contact": "contact_id",
+    "crm_id": "crm_contact_id",
+    "name": "contact_name",
+    "email": "contact_email",
+    "phone": "contact_phone",
+    "document": "contact_document",
+    "customer_id": "contact_customer_id",
+    "source": "source_id",
     "deal": "deal_id",
-}  # fmt: skip
+}
 CONTACT_ALIASES = {
-    "contact_id": "id", "crm_contact_id": "crm_id", "contact_name": "name", "owner": "owner_id", "email": "emails",
-    "phone": "phones", "document": "documents", "customer_id": "customer_ids", "contact_email": "emails",
-    "contact_phone": "phones", "contact_document": "documents",
-}  # fmt: skip
+    "contact_id": "id",
+    "crm_contact_id": "crm_id",
+    "contact_name": "name",
+    "owner": "owner_id",
+    "email": "emails",
+    "phone": "phones",
+    "document": "documents",
+    "customer_id": "customer_ids",
+    "contact_email": "emails",
+    "contact_phone": "phones",
+    "contact_document": "documents",
+}
 BETWEEN = " | "  # neither an e-mail address, a phone number nor a document holds it
 
 ROWS = 5_000  # in a part: more takes more memory, and saves nothing
@@ -219,8 +261,12 @@ def _csv_rows(
     header, delimiter = _header(lines, columns)
     _allow_long_fields()
     try:
-        cells = next(csv.reader([header.splitlines()[-1] if header.startswith(("sep=", "\ufeffsep=")) else header],
-                                delimiter=delimiter), [])  # fmt: skip
+        cells = next(
+            csv.reader(
+                [header.splitlines()[-1] if header.startswith(("sep=", "\ufeffsep=")) else header], delimiter=delimiter
+            ),
+            [],
+        )
     except csv.Error as why:
         raise NoFile(f"the header cannot be read: {why}") from None
     names = _headings([cell.removeprefix("\ufeff") for cell in cells], columns, ignore_unknown)

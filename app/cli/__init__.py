@@ -21,8 +21,16 @@ from app.cli.output import PROGRAM, CommandFailed, Misuse, group, note
 
 app = group("Receives signed webhooks from shops and keeps one order per sale, on the right contact.")
 for part in (
-    demo.main, serve.main, maintenance.main, retention.main, sources.top, deliveries.top, stats.main, jobs.top, imports.main,
-):  # fmt: skip
+    demo.main,
+    serve.main,
+    maintenance.main,
+    retention.main,
+    sources.top,
+    deliveries.top,
+    stats.main,
+    jobs.top,
+    imports.main,
+):
     app.add_typer(part)  # without a name: its commands stand at the top
 app.add_typer(accounts.account, name="account")
 app.add_typer(accounts.token, name="token")

@@ -110,8 +110,10 @@ async def reseal(store: Store, again: Callable[[str], str]) -> int:
             for row in rows:
                 yield Sql(
                     f"UPDATE {table} SET {column} = :sealed WHERE account_id = :account_id AND id = :id",
-                    account_id=row["account_id"], id=row["id"], sealed=again(row["sealed"]),
-                )  # fmt: skip
+                    account_id=row["account_id"],
+                    id=row["id"],
+                    sealed=again(row["sealed"]),
+                )
                 count += 1
         return count
 

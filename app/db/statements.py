@@ -254,8 +254,9 @@ class AdvisoryLock(SqlStatement):
         await connection.execute(
             "SELECT CASE WHEN shared THEN pg_advisory_xact_lock_shared(k)::text ELSE pg_advisory_xact_lock(k)::text END "
             "FROM unnest($1::bigint[], $2::boolean[]) AS t(k, shared)",
-            numbers, [wanted[number] for number in numbers],
-        )  # fmt: skip
+            numbers,
+            [wanted[number] for number in numbers],
+        )
 
 
 def _number(name: tuple[str, ...]) -> int:

@@ -124,6 +124,9 @@ class FetchWorker:
         backoff = doubled(row["attempts"], FIRST_WAIT, LONGEST_WAIT)
         wait = max(backoff, why.retry_after or 0.0)
         await fetches.again(
-            self._store, row, at=clock.now() + int(wait * 1e6), reason=f"{why.reason}; it is asked again",
+            self._store,
+            row,
+            at=clock.now() + int(wait * 1e6),
+            reason=f"{why.reason}; it is asked again",
             whole_source=why.retry_after is not None,
-        )  # fmt: skip
+        )

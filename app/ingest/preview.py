@@ -36,8 +36,13 @@ def attempt(source: Source, delivery: Delivery) -> dict[str, Any]:
     present = clock.micros(delivery.received_at)
     scheme = source.adapter.scheme(source.options)
     answer: dict[str, Any] = {
-        "verified": True, "reason": None, "strength": str(scheme.strength), "kind": None, "outcome": None, "orders": [],
-    }  # fmt: skip
+        "verified": True,
+        "reason": None,
+        "strength": str(scheme.strength),
+        "kind": None,
+        "outcome": None,
+        "orders": [],
+    }
     greeting = source.adapter.handshake(delivery)
     if greeting is not None:
         return answer | {"verified": False, "reason": greeting, "outcome": str(Outcome.IGNORED)}
@@ -64,10 +69,24 @@ def _folded(said: Any, at: int, digest: str, present: int) -> dict[str, Any]:
     return {
         name: getattr(order, name)
         for name in (
-            "external_id", "title", "value", "paid_value", "refunded_value", "currency", "status", "source_status", "ordered_at", "paid_at",
-            "deal_id", "url", "test", "items", "name", "identities",
+            "external_id",
+            "title",
+            "value",
+            "paid_value",
+            "refunded_value",
+            "currency",
+            "status",
+            "source_status",
+            "ordered_at",
+            "paid_at",
+            "deal_id",
+            "url",
+            "test",
+            "items",
+            "name",
+            "identities",
         )
-    } | {"aliases": sorted(order.aliases)}  # fmt: skip
+    } | {"aliases": sorted(order.aliases)}
 
 
 LOOKED_AT = 20  # of the source's latest deliveries, for one that names a document

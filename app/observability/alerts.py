@@ -61,12 +61,14 @@ async def stats(
     )
     shown = [
         await _source(
-            store, row, [one for one in hours if one["source_id"] == row["id"]],
+            store,
+            row,
+            [one for one in hours if one["source_id"] == row["id"]],
             [one for one in counts if one["source_id"] == row["id"]],
             [one for one in words if one["source_id"] == row["id"]],
         )
         for row in mine
-    ]  # fmt: skip
+    ]
     alerts = [
         alert
         for row, one in zip(mine, shown, strict=True)
@@ -118,14 +120,17 @@ async def _source(store: Store, row: Row, hours: list[Row], counts: list[Row], w
         "last_refused_at": iso(refused),
         "by_outcome": delivery_rollups.total(hours),
         "refused": [
-            {**{name: one[name] for name in ("outcome", "reason", "count")}, "last_at": iso(one["last_at"])} for one in counts
+            {**{name: one[name] for name in ("outcome", "reason", "count")}, "last_at": iso(one["last_at"])}
+            for one in counts
         ],
-        "unknown_status": [{"word": one["word"], "count": one["count"], "last_at": iso(one["last_at"])} for one in words],
+        "unknown_status": [
+            {"word": one["word"], "count": one["count"], "last_at": iso(one["last_at"])} for one in words
+        ],
         "only_rejected_since": iso(only_rejected),
         "_good": good,
         "_refused": refused,
         "_reasons": [one["reason"] for one in counts],
-    }  # fmt: skip
+    }
 
 
 async def _alerts(store: Store, row: Row, one: dict[str, Any], present: int, webhooks_at: str) -> list[Alert]:
@@ -134,30 +139,42 @@ async def _alerts(store: Store, row: Row, one: dict[str, Any], present: int, web
     found: list[Alert] = []
     name = row["name"]
     if one["last_received_at"] is None:
-        found.append(Alert(
-            code="never_received", source_id=row["id"], since=iso(row["created_at"]),
-            message=f"{name}: never received anything",
-            advice=f"the shop must send its webhooks to {webhooks_at}/webhooks/{row['id']}; "
-            f"how to set it up: orders-registry adapters {row['adapter']}",
-        ))  # fmt: skip
+        found.append(
+            Alert(
+                code="never_received",
+                source_id=row["id"],
+                since=iso(row["created_at"]),
+                message=f"{name}: never received anything",
+                advice=f"the shop must send its webhooks to {webhooks_at}/webhooks/{row['id']}; "
+                f"how to set it up: orders-registry adapters {row['adapter']}",
+            )
+        )
     elif one["only_rejected_since"] is not None:
         last = f"last good {one['last_good_at']}" if one["last_good_at"] else "none was ever good"
         reason = next(iter(one["_reasons"]), "unknown")
         why, advice = _REASONS.get(reason, (reason.replace("_", " "), _UNKNOWN_REASON))
-        found.append(Alert(
-            code="only_rejected", source_id=row["id"], since=one["only_rejected_since"],
-            message=f"{name}: only rejected since {one['only_rejected_since']}: {why}; {last}",
-            advice=advice,
-        ))  # fmt: skip
+        found.append(
+            Alert(
+                code="only_rejected",
+                source_id=row["id"],
+                since=one["only_rejected_since"],
+                message=f"{name}: only rejected since {one['only_rejected_since']}: {why}; {last}",
+                advice=advice,
+            )
+        )
     elif one["_good"] is not None and (silence := await _silence(store, row, one["_good"], present)):
         found.append(silence)
     if one["unknown_status"]:
         words = ", ".join(repr(word["word"][:60]) for word in one["unknown_status"][:5])
-        found.append(Alert(
-            code="unknown_status", source_id=row["id"], since=one["unknown_status"][-1]["last_at"],
-            message=f"{name}: status words that its adapter does not know: {words}",
-            advice="orders keep the status they had; when a newer version knows the words, remap the source",
-        ))  # fmt: skip
+        found.append(
+            Alert(
+                code="unknown_status",
+                source_id=row["id"],
+                since=one["unknown_status"][-1]["last_at"],
+                message=f"{name}: status words that its adapter does not know: {words}",
+                advice="orders keep the status they had; when a newer version knows the words, remap the source",
+            )
+        )
     return found
 
 
@@ -192,40 +209,54 @@ async def _silence(store: Store, row: Row, good: int, present: int) -> Alert | N
     if silent <= 2 * longest + HOUR:
         return None
     return Alert(
-        code="silent", source_id=row["id"], since=iso(good),
+        code="silent",
+        source_id=row["id"],
+        since=iso(good),
         message=f"{row['name']}: silent for {silent // HOUR} h; in the two weeks before, the longest pause was {longest // HOUR} h",
         advice="see at the shop whether its webhook is still there and enabled: many shops drop one that failed for long",
-    )  # fmt: skip
+    )
 
 
 def _key_refused(row: Row) -> Alert:
     return Alert(
-        code="key_refused", source_id=row["source_id"], since=iso(row["at"]), message=str(row["reason"]),
+        code="key_refused",
+        source_id=row["source_id"],
+        since=iso(row["at"]),
+        message=str(row["reason"]),
         advice="set another key: orders-registry source rotate --key; what ended for this reason is then taken up again",
-    )  # fmt: skip
+    )
 
 
 def _not_told(row: Row) -> Alert:
     """Return the alert for a subscription that does not accept events, or that its receiver ended."""
     if not row["enabled"]:
         return Alert(
-            code="subscription_off", source_id=None, since=None,
+            code="subscription_off",
+            source_id=None,
+            since=None,
             message=f"{row['url']} is told of nothing any more: {row['off_reason']}",
             advice=f"where it was a mistake: orders-registry subscription edit {row['id']} --enable",
-        )  # fmt: skip
+        )
     return Alert(
-        code="subscription_failing", source_id=None, since=iso(row["failing_since"]),
+        code="subscription_failing",
+        source_id=None,
+        since=iso(row["failing_since"]),
         message=f"{row['url']} does not take its events since {iso(row['failing_since'])}: {row['failing_reason']}",
         advice=f"each is tried for three days; orders-registry subscription attempts {row['id']} shows what came of it",
-    )  # fmt: skip
+    )
 
 
 def _backlog(queue: Row, present: int) -> list[Alert]:
     oldest = queue["oldest_fetch_at"]
     if oldest is None or present - oldest < LATE_FETCH:
         return []
-    return [Alert(
-        code="fetch_backlog", source_id=None, since=iso(oldest), count=queue["fetches"],
-        message=f"{queue['fetches']} orders wait to be read from their source, the oldest for {(present - oldest) // MINUTE} minutes",
-        advice="the source's API may be slow or away; it is asked again for three days",
-    )]  # fmt: skip
+    return [
+        Alert(
+            code="fetch_backlog",
+            source_id=None,
+            since=iso(oldest),
+            count=queue["fetches"],
+            message=f"{queue['fetches']} orders wait to be read from their source, the oldest for {(present - oldest) // MINUTE} minutes",
+            advice="the source's API may be slow or away; it is asked again for three days",
+        )
+    ]

@@ -10,9 +10,22 @@ from app.db.statements import Row
 
 # In the order in which a person reads them. The contact is found by identities, so these stand for it.
 FIELDS = (
-    "status", "source_status", "title", "value", "currency", "paid_value", "refunded_value", "ordered_at", "paid_at", "deal_id", "url",
-    "test", "items", "name", "identities",
-)  # fmt: skip
+    "status",
+    "source_status",
+    "title",
+    "value",
+    "currency",
+    "paid_value",
+    "refunded_value",
+    "ordered_at",
+    "paid_at",
+    "deal_id",
+    "url",
+    "test",
+    "items",
+    "name",
+    "identities",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

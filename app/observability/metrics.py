@@ -42,9 +42,11 @@ class Metrics:
             "orders_commit_seconds", "How long a commit took, fsync included.", buckets=_SECONDS, registry=None
         )
         self._acknowledged = Histogram(
-            "orders_acknowledgement_seconds", "From a delivery's arrival until it was on disk.",
-            buckets=_SECONDS, registry=None,
-        )  # fmt: skip
+            "orders_acknowledgement_seconds",
+            "From a delivery's arrival until it was on disk.",
+            buckets=_SECONDS,
+            registry=None,
+        )
         self._told = {"delivered": 0, "failed": 0}
         self._up = self._fetches = self._held = self._events = self._failing = 0
         self._oldest_fetch_at: int | None = None
@@ -95,8 +97,10 @@ class Metrics:
             self._up = 1
             self._fetches, self._oldest_fetch_at, self._held = found["fetches"], found["oldest_fetch_at"], found["held"]
             self._events, self._oldest_event_at, self._failing = (
-                events["events"], events["oldest_event_at"], events["failing"]
-            )  # fmt: skip
+                events["events"],
+                events["oldest_event_at"],
+                events["failing"],
+            )
 
     # -- What is told -----------------------------------------------------------------------------------------------
 

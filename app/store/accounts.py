@@ -105,8 +105,9 @@ async def bearer_of(store: Store, account_id: str, token_id: str) -> Bearer | No
     row = await store.one(
         "SELECT account_id, member_id, role, id FROM tokens "
         "WHERE account_id = :account_id AND id = :id AND revoked_at IS NULL",
-        account_id=account_id, id=token_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=token_id,
+    )
     return Bearer(row["account_id"], row["member_id"], Role(row["role"]), row["id"]) if row else None
 
 
@@ -131,16 +132,19 @@ async def member(store: Store, account_id: str, member_id: str) -> Row | None:
     """Return one member."""
     return await store.one(
         "SELECT id, name, role, created_at FROM members WHERE account_id = :account_id AND id = :id",
-        account_id=account_id, id=member_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=member_id,
+    )
 
 
 async def members(store: Store, account_id: str, *, after: str, limit: int) -> list[Row]:
     """Return members by id, after that id."""
     return await store.all(
         "SELECT id, name, role, created_at FROM members WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit",
-        account_id=account_id, after=after, limit=limit,
-    )  # fmt: skip
+        account_id=account_id,
+        after=after,
+        limit=limit,
+    )
 
 
 async def add_token(store: Store, account_id: str, role: Role, member_id: str, name: str) -> tuple[str, str]:
@@ -159,8 +163,10 @@ async def tokens(store: Store, account_id: str, *, after: str, limit: int) -> li
     return await store.all(
         "SELECT id, member_id, role, name, created_at, revoked_at FROM tokens WHERE account_id = :account_id AND id > :after "
         "ORDER BY id LIMIT :limit",
-        account_id=account_id, after=after, limit=limit,
-    )  # fmt: skip
+        account_id=account_id,
+        after=after,
+        limit=limit,
+    )
 
 
 async def revoke_token(store: Store, account_id: str, token_id: str) -> bool:
@@ -169,8 +175,10 @@ async def revoke_token(store: Store, account_id: str, token_id: str) -> bool:
     def plan() -> Plan[bool]:
         found = yield Sql(
             "UPDATE tokens SET revoked_at = COALESCE(revoked_at, :at) WHERE account_id = :account_id AND id = :id RETURNING id",
-            account_id=account_id, id=token_id, at=now(),
-        )  # fmt: skip
+            account_id=account_id,
+            id=token_id,
+            at=now(),
+        )
         return bool(found)
 
     return await store.commit(plan)

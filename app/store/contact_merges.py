@@ -47,8 +47,9 @@ def family(account_id: str, contact_id: str) -> Plan[list[str]]:
         rows: list[Row] = yield Sql(
             "SELECT contact_id FROM merges WHERE account_id = :account_id AND into_id = :id AND undone_at IS NULL "
             "ORDER BY id",
-            account_id=account_id, id=one,
-        )  # fmt: skip
+            account_id=account_id,
+            id=one,
+        )
         found += [row["contact_id"] for row in rows if row["contact_id"] not in found]
     return found
 
@@ -61,8 +62,9 @@ async def itself(store: Store, account_id: str, word: str) -> str | None:
     row = await store.one(
         "SELECT id FROM contacts WHERE account_id = :account_id AND (id = :word OR crm_id = :word) "
         "ORDER BY CASE WHEN id = :word THEN 0 WHEN merged_into IS NOT NULL THEN 1 ELSE 2 END, id LIMIT 1",
-        account_id=account_id, word=word,
-    )  # fmt: skip
+        account_id=account_id,
+        word=word,
+    )
     return row["id"] if row else None
 
 
@@ -93,46 +95,55 @@ def _move(account_id: str, contact_id: str, target: str, member_id: str | None) 
     both = {"account_id": account_id, "from_id": contact_id}
     ours, theirs = (yield from _row(account_id, contact_id)), (yield from _row(account_id, target))
     taken = {name: ours[name] for name in _FIELDS if theirs[name] is None and ours[name] is not None}
-    yield _MERGE.many([
-        (account_id, merge_id, contact_id, target, json.dumps(taken), member_id, present, None)
-    ])  # fmt: skip
+    yield _MERGE.many([(account_id, merge_id, contact_id, target, json.dumps(taken), member_id, present, None)])
     counts: dict[str, int] = {}
     kept: list[Row] = yield Sql(
         "INSERT INTO moved (account_id, merge_id, what, name) SELECT account_id, :merge_id, kind, value FROM identities "
         "WHERE account_id = :account_id AND contact_id = :from_id RETURNING what",
-        **both, merge_id=merge_id,
-    )  # fmt: skip
+        **both,
+        merge_id=merge_id,
+    )
     counts["identities"] = len(kept)
     yield Sql(
         "UPDATE identities SET contact_id = :into WHERE account_id = :account_id AND contact_id = :from_id",
-        **both, into=target,
-    )  # fmt: skip
+        **both,
+        into=target,
+    )
     for table, what, key in _THINGS:
         kept = yield Sql(
             f"INSERT INTO moved (account_id, merge_id, what, name) SELECT account_id, :merge_id, '{what}', {key} "
             f"FROM {table} WHERE account_id = :account_id AND contact_id = :from_id RETURNING what",
-            **both, merge_id=merge_id,
-        )  # fmt: skip
+            **both,
+            merge_id=merge_id,
+        )
         counts[table] = len(kept)
         yield Sql(
             f"UPDATE {table} SET contact_id = :into, updated_at = :present "
             "WHERE account_id = :account_id AND contact_id = :from_id",
-            **both, into=target, present=present,
-        )  # fmt: skip
+            **both,
+            into=target,
+            present=present,
+        )
     yield from _carry_along(account_id, merge_id, target)
     for name, value in taken.items():
         yield Sql(
             f"UPDATE contacts SET {name} = :value WHERE account_id = :account_id AND id = :into",
-            account_id=account_id, into=target, value=value,
-        )  # fmt: skip
+            account_id=account_id,
+            into=target,
+            value=value,
+        )
     yield Sql(
         "UPDATE contacts SET merged_into = :into, updated_at = :present WHERE account_id = :account_id AND id = :from_id",
-        **both, into=target, present=present,
-    )  # fmt: skip
+        **both,
+        into=target,
+        present=present,
+    )
     yield Sql(
         "UPDATE contacts SET updated_at = :present WHERE account_id = :account_id AND id = :into",
-        account_id=account_id, into=target, present=present,
-    )  # fmt: skip
+        account_id=account_id,
+        into=target,
+        present=present,
+    )
     yield from order_owners.contacts_changed(account_id, [target])
     return MergeResult(contact_id=contact_id, survivor_id=target, **counts)
 
@@ -143,15 +154,18 @@ def _carry_along(account_id: str, merge_id: str, contact_id: str) -> Plan[None]:
         "UPDATE history SET contact_id = :id WHERE account_id = :account_id AND order_id IN (SELECT o.id FROM moved m "
         "JOIN orders o ON o.account_id = m.account_id AND o.id = m.name WHERE m.account_id = :account_id "
         "AND m.merge_id = :merge_id AND m.what = 'order' AND o.contact_id = :id)",
-        account_id=account_id, merge_id=merge_id, id=contact_id,
-    )  # fmt: skip
+        account_id=account_id,
+        merge_id=merge_id,
+        id=contact_id,
+    )
 
 
 def _row(account_id: str, contact_id: str) -> Plan[Row]:
     rows: list[Row] = yield Sql(
         "SELECT crm_id, name, owner_id FROM contacts WHERE account_id = :account_id AND id = :id",
-        account_id=account_id, id=contact_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=contact_id,
+    )
     return rows[0]
 
 
@@ -166,8 +180,9 @@ async def undo(store: Store, account_id: str, contact_id: str) -> MergeResult:
         rows: list[Row] = yield Sql(
             "SELECT id, into_id, taken, created_at FROM merges WHERE account_id = :account_id AND contact_id = :id "
             "AND undone_at IS NULL ORDER BY id DESC LIMIT 1",
-            account_id=account_id, id=contact_id,
-        )  # fmt: skip
+            account_id=account_id,
+            id=contact_id,
+        )
         if not rows:
             raise MergeRejected("it is not merged into another, so there is nothing to undo")
         made = rows[0]
@@ -199,23 +214,30 @@ def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan
         back = yield Sql(
             f"UPDATE {table} SET contact_id = :own, updated_at = :present WHERE account_id = :account_id "
             f"AND contact_id = :holder AND {key} IN {those} '{what}') {set_since if later else ''}RETURNING {key}",
-            **names, **later, present=present,
-        )  # fmt: skip
+            **names,
+            **later,
+            present=present,
+        )
         counts[table] = len(back)
     yield from _carry_along(account_id, made["id"], contact_id)
     yield from _give_back(account_id, made, present)
     yield Sql(
         "UPDATE contacts SET merged_into = NULL, updated_at = :present WHERE account_id = :account_id AND id = :own",
-        account_id=account_id, own=contact_id, present=present,
-    )  # fmt: skip
+        account_id=account_id,
+        own=contact_id,
+        present=present,
+    )
     yield Sql(
         "UPDATE merges SET undone_at = :present WHERE account_id = :account_id AND id = :merge_id",
-        account_id=account_id, merge_id=made["id"], present=present,
-    )  # fmt: skip
+        account_id=account_id,
+        merge_id=made["id"],
+        present=present,
+    )
     yield Sql(
         "DELETE FROM moved WHERE account_id = :account_id AND merge_id = :merge_id",
-        account_id=account_id, merge_id=made["id"],
-    )  # fmt: skip
+        account_id=account_id,
+        merge_id=made["id"],
+    )
     yield from order_owners.contacts_changed(account_id, [contact_id, holder])
     return MergeResult(contact_id=contact_id, survivor_id=holder, **counts)
 
@@ -232,13 +254,17 @@ def _give_back(account_id: str, made: Row, present: int) -> Plan[None]:
             yield Sql(
                 f"UPDATE contacts SET {name} = NULL, updated_at = :present "
                 f"WHERE account_id = :account_id AND id = :id AND {name} = :value",
-                account_id=account_id, id=by, value=value, present=present,
-            )  # fmt: skip
+                account_id=account_id,
+                id=by,
+                value=value,
+                present=present,
+            )
         rows: list[Row] = yield Sql(
             "SELECT id, into_id, taken FROM merges WHERE account_id = :account_id AND contact_id = :id "
             "AND undone_at IS NULL",
-            account_id=account_id, id=by,
-        )  # fmt: skip
+            account_id=account_id,
+            id=by,
+        )
         by = None
         for row in rows:
             passed_on = json.loads(row["taken"])
@@ -247,10 +273,14 @@ def _give_back(account_id: str, made: Row, present: int) -> Plan[None]:
             by = row["into_id"]
             yield Sql(
                 "UPDATE merges SET taken = :taken WHERE account_id = :account_id AND id = :id",
-                account_id=account_id, id=row["id"], taken=json.dumps(left),
-            )  # fmt: skip
+                account_id=account_id,
+                id=row["id"],
+                taken=json.dumps(left),
+            )
             yield Sql(
                 "DELETE FROM moved WHERE account_id = :account_id AND merge_id = :id AND EXISTS (SELECT 1 FROM moved m "
                 "WHERE m.account_id = :account_id AND m.merge_id = :made AND m.what = moved.what AND m.name = moved.name)",
-                account_id=account_id, id=row["id"], made=made["id"],
-            )  # fmt: skip
+                account_id=account_id,
+                id=row["id"],
+                made=made["id"],
+            )

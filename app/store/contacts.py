@@ -66,8 +66,10 @@ async def by_identity(store: Store, account_id: str, kind: str, value: str) -> R
     return await store.one(
         f"SELECT {columns} FROM identities i JOIN contacts c ON c.account_id = i.account_id AND c.id = i.contact_id "
         "WHERE i.account_id = :account_id AND i.kind = :kind AND i.value = :value",
-        account_id=account_id, kind=kind, value=value,
-    )  # fmt: skip
+        account_id=account_id,
+        kind=kind,
+        value=value,
+    )
 
 
 async def owner_of(store: Store, account_id: str, identities: Sequence[tuple[str, str]]) -> Row | None:
@@ -85,8 +87,9 @@ async def identities_of(store: Store, account_id: str, contact_ids: Sequence[str
     return await store.all(
         "SELECT contact_id, kind, value, source_id, created_at FROM identities "
         f"WHERE account_id = :account_id AND contact_id {clause} ORDER BY kind, value",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
 
 
 async def among_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -> list[Row]:
@@ -106,8 +109,11 @@ async def scan(store: Store, account_id: str, *, owner_id: str | None, after: st
     return await store.all(
         f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id > :after AND merged_into IS NULL {owned}"
         "ORDER BY id LIMIT :limit",
-        account_id=account_id, after=after, limit=limit, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        after=after,
+        limit=limit,
+        **values,
+    )
 
 
 _OPEN_CONFLICTS = (
@@ -126,14 +132,17 @@ async def conflicts_of(store: Store, account_id: str, contact_id: str) -> list[R
     for one in family:
         rows = await store.all(
             "SELECT contact_id FROM merges WHERE account_id = :account_id AND into_id = :id AND undone_at IS NULL",
-            account_id=account_id, id=one,
-        )  # fmt: skip
+            account_id=account_id,
+            id=one,
+        )
         family += [row["contact_id"] for row in rows if row["contact_id"] not in family]
     clause, values = among("contact", family)
     rows = await store.all(
         f"{_OPEN_CONFLICTS} AND x.contact_id {clause} AND i.contact_id <> :contact_id ORDER BY x.kind, x.value",
-        account_id=account_id, contact_id=contact_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        contact_id=contact_id,
+        **values,
+    )
     return list({(row["kind"], row["value"]): row for row in rows}.values())
 
 
@@ -150,8 +159,10 @@ async def conflicts(
         values = dict(zip(("contact", "kind", "value"), after, strict=True)) if after else {}
         rows = await store.all(
             f"{_OPEN_CONFLICTS} {further}AND i.contact_id <> x.contact_id ORDER BY x.contact_id, x.kind, x.value LIMIT :few",
-            account_id=account_id, few=limit + 1, **values,
-        )  # fmt: skip
+            account_id=account_id,
+            few=limit + 1,
+            **values,
+        )
         for row in rows[:limit]:
             after = (row["contact_id"], row["kind"], row["value"])
             today = await find(store, account_id, row["contact_id"])
@@ -171,8 +182,11 @@ async def take_away(store: Store, account_id: str, contact_id: str, kind: str, v
         gone: list[Row] = yield Sql(
             "DELETE FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value "
             "AND contact_id = :contact_id RETURNING kind",
-            account_id=account_id, kind=kind, value=value, contact_id=contact_id,
-        )  # fmt: skip
+            account_id=account_id,
+            kind=kind,
+            value=value,
+            contact_id=contact_id,
+        )
         return bool(gone)
 
     return await store.commit(plan)
@@ -221,10 +235,18 @@ async def upsert(
         people = ("people", account_id)
         names = [("identity", account_id, kind, value) for kind, value in [("crm", crm_id), *identities]]
         yield AdvisoryLock([*names, *([people] if alone else [])], shared=[people])
-        return (yield from apply(
-            account_id, crm_id, name=name, owner_id=owner_id, given=given, identities=identities,
-            after_erasure=after_erasure, alone=alone,
-        ))  # fmt: skip
+        return (
+            yield from apply(
+                account_id,
+                crm_id,
+                name=name,
+                owner_id=owner_id,
+                given=given,
+                identities=identities,
+                after_erasure=after_erasure,
+                alone=alone,
+            )
+        )
 
     return await order_owners.commit(store, plan)
 
@@ -252,10 +274,14 @@ def apply(
         return ContactChange(contact_id="", created=False, changed=False, conflicts=[], erased=True)
     owners: dict[tuple[str, str], str] = {}
     for kind, value in wanted:
-        for row in (yield Sql(
-            "SELECT contact_id FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value",
-            account_id=account_id, kind=kind, value=value,
-        )):  # fmt: skip
+        for row in (
+            yield Sql(
+                "SELECT contact_id FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value",
+                account_id=account_id,
+                kind=kind,
+                value=value,
+            )
+        ):
             owners[kind, value] = row["contact_id"]
     present = now()
     contact_id = owners.get(("crm", crm_id))
@@ -287,8 +313,9 @@ def apply(
 def _owner(account_id: str, contact_id: str) -> Plan[str | None]:
     rows: list[Row] = yield Sql(
         "SELECT owner_id FROM contacts WHERE account_id = :account_id AND id = :id",
-        account_id=account_id, id=contact_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=contact_id,
+    )
     return rows[0]["owner_id"] if rows else None
 
 
@@ -301,8 +328,11 @@ def _change(account_id: str, contact_id: str, changes: Mapping[str, Any], presen
     rows: list[Row] = yield Sql(
         f"UPDATE contacts SET {sets}, updated_at = :present WHERE account_id = :account_id AND id = :id AND ({differs}) "
         "RETURNING id",
-        account_id=account_id, id=contact_id, present=present, **changes,
-    )  # fmt: skip
+        account_id=account_id,
+        id=contact_id,
+        present=present,
+        **changes,
+    )
     return bool(rows)
 
 
@@ -311,8 +341,9 @@ def _without_crm_id(account_id: str, candidates: Sequence[str]) -> Plan[str | No
     for contact_id in candidates:
         rows = yield Sql(
             "SELECT id FROM contacts WHERE account_id = :account_id AND id = :id AND crm_id IS NULL",
-            account_id=account_id, id=contact_id,
-        )  # fmt: skip
+            account_id=account_id,
+            id=contact_id,
+        )
         if rows:
             return contact_id
     return None

@@ -15,8 +15,9 @@ async def find(store: Store, account_id: str, crm_id: str) -> Row | None:
     """Return the deal with this CRM id."""
     return await store.one(
         f"SELECT {_COLUMNS} FROM deals WHERE account_id = :account_id AND crm_id = :crm_id",
-        account_id=account_id, crm_id=crm_id,
-    )  # fmt: skip
+        account_id=account_id,
+        crm_id=crm_id,
+    )
 
 
 async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str, Any]) -> bool:
@@ -48,14 +49,18 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
             yield Sql(
                 f"UPDATE deals SET {sets}, updated_at = :present "
                 f"WHERE account_id = :account_id AND crm_id = :crm_id AND ({differs})",
-                **names, **changes, present=present,
-            )  # fmt: skip
+                **names,
+                **changes,
+                present=present,
+            )
         else:
             yield Sql(
                 "INSERT INTO deals (account_id, crm_id, contact_id, title, owner_id, created_at, updated_at) "
                 "VALUES (:account_id, :crm_id, :contact_id, :title, :owner_id, :present, :present)",
-                **names, **row, present=present,
-            )  # fmt: skip
+                **names,
+                **row,
+                present=present,
+            )
         if owned_anew:  # an order may name a deal that the registry hears of later
             yield from order_owners.deal_changed(account_id, crm_id)
         return not found
@@ -68,5 +73,7 @@ async def orders_of_others(store: Store, account_id: str, crm_id: str, contact_i
     return await store.all(
         "SELECT * FROM orders WHERE account_id = :account_id AND deal_id = :crm_id AND contact_id <> :contact_id "
         "ORDER BY id",
-        account_id=account_id, crm_id=crm_id, contact_id=contact_id,
-    )  # fmt: skip
+        account_id=account_id,
+        crm_id=crm_id,
+        contact_id=contact_id,
+    )

@@ -139,8 +139,10 @@ async def newest_ids(store: Store, account_id: str, *, than: str, limit: int) ->
     """Return the newest ids of the log after this one, newest first."""
     rows = await store.all(
         "SELECT id FROM deliveries WHERE account_id = :account_id AND id > :than ORDER BY id DESC LIMIT :limit",
-        account_id=account_id, than=than, limit=limit,
-    )  # fmt: skip
+        account_id=account_id,
+        than=than,
+        limit=limit,
+    )
     return [row["id"] for row in rows]
 
 
@@ -163,8 +165,9 @@ async def body(store: Store, account_id: str, delivery_id: str) -> tuple[bytes, 
     """Return a delivery's exact bytes, and {"headers", "query"}; None once they are pruned."""
     row = await store.one(
         "SELECT content FROM bodies WHERE account_id = :account_id AND delivery_id = :id",
-        account_id=account_id, id=delivery_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=delivery_id,
+    )
     if row is None:
         return None
     return unpacked(row["content"])
@@ -186,6 +189,7 @@ async def bodies(store: Store, account_id: str, delivery_ids: Sequence[str]) -> 
     clause, values = among("delivery", list(delivery_ids))
     rows = await store.all(
         f"SELECT delivery_id, content FROM bodies WHERE account_id = :account_id AND delivery_id {clause}",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     return {row["delivery_id"]: unpacked(row["content"]) for row in rows}

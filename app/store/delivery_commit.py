@@ -200,11 +200,26 @@ def _log(
         if rec.again:
             yield from _log_again(rec, ended)
             continue
-        rows.append((
-            rec.account_id, rec.delivery_id, rec.source_id, sorting.key_of(rec), rec.digest, rec.kind,
-            ended["external_id"], ended["outcome"], ended["reason"], ended["notes"], rec.strength, ended["orders"],
-            rec.received_at, committed_at, 1, *sorting.repeats_of(rec),
-        ))  # fmt: skip
+        rows.append(
+            (
+                rec.account_id,
+                rec.delivery_id,
+                rec.source_id,
+                sorting.key_of(rec),
+                rec.digest,
+                rec.kind,
+                ended["external_id"],
+                ended["outcome"],
+                ended["reason"],
+                ended["notes"],
+                rec.strength,
+                ended["orders"],
+                rec.received_at,
+                committed_at,
+                1,
+                *sorting.repeats_of(rec),
+            )
+        )
         if rec.content:  # empty: somebody was erased, and nothing that names them is kept
             bodies.append((rec.account_id, rec.delivery_id, rec.content))
     if rows:

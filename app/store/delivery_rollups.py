@@ -101,8 +101,13 @@ def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_
             "(SELECT count(*) FROM unknown_words WHERE account_id = :account_id AND source_id = :source_id) < :most "
             "ON CONFLICT (account_id, source_id, word) DO UPDATE SET "
             "count = unknown_words.count + excluded.count, last_at = excluded.last_at",
-            account_id=account_id, source_id=source_id, word=word, count=count, at=committed_at, most=MOST_WORDS,
-        )  # fmt: skip
+            account_id=account_id,
+            source_id=source_id,
+            word=word,
+            count=count,
+            at=committed_at,
+            most=MOST_WORDS,
+        )
 
 
 def move_counts(rows: Iterable[Row], was: str, to: str) -> Plan[None]:
@@ -125,8 +130,11 @@ async def hours(store: Store, account_id: str, since: int, until: int, source_id
         f"max(last_at) AS last_at FROM tallies WHERE account_id = :account_id AND source_id {clause} "
         "AND hour >= :since AND hour < :until GROUP BY source_id, hour, outcome HAVING sum(count) > 0 "
         "ORDER BY hour, source_id, outcome",
-        account_id=account_id, since=hour_of(since), until=until, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        since=hour_of(since),
+        until=until,
+        **values,
+    )
 
 
 async def last_of(store: Store, account_id: str, source_id: str) -> tuple[int | None, int | None]:
@@ -137,8 +145,11 @@ async def last_of(store: Store, account_id: str, source_id: str) -> tuple[int | 
         rows = await store.all(
             "SELECT last_at FROM tallies WHERE account_id = :account_id AND source_id = :source_id "
             f"AND count > 0 AND {which}outcome {refused} ORDER BY hour DESC LIMIT :most",
-            account_id=account_id, source_id=source_id, most=SHARDS * len(Outcome), **values,
-        )  # fmt: skip
+            account_id=account_id,
+            source_id=source_id,
+            most=SHARDS * len(Outcome),
+            **values,
+        )
         found.append(max((row["last_at"] for row in rows), default=None))
     return found[0], found[1]
 
@@ -149,8 +160,12 @@ async def refused_since(store: Store, account_id: str, source_id: str, at: int) 
     rows = await store.all(
         "SELECT min(first_at) AS first_at FROM tallies WHERE account_id = :account_id AND source_id = :source_id "
         f"AND outcome {refused} AND hour >= :hour AND last_at > :at",
-        account_id=account_id, source_id=source_id, hour=hour_of(at), at=at, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        source_id=source_id,
+        hour=hour_of(at),
+        at=at,
+        **values,
+    )
     first = rows[0]["first_at"] if rows else None
     return None if first is None else max(first, at)
 
@@ -160,8 +175,10 @@ async def acknowledgements(store: Store, account_id: str, since: int, until: int
     rows = await store.all(
         "SELECT bucket, CAST(sum(count) AS BIGINT) AS count FROM latencies WHERE account_id = :account_id "
         "AND hour >= :since AND hour < :until GROUP BY bucket",
-        account_id=account_id, since=hour_of(since), until=until,
-    )  # fmt: skip
+        account_id=account_id,
+        since=hour_of(since),
+        until=until,
+    )
     return {row["bucket"]: row["count"] for row in rows}
 
 
@@ -171,8 +188,10 @@ async def words(store: Store, account_id: str, source_ids: Sequence[str], since:
     return await store.all(
         f"SELECT source_id, word, count, last_at FROM unknown_words WHERE account_id = :account_id AND source_id {clause} "
         "AND last_at >= :since ORDER BY last_at DESC",
-        account_id=account_id, since=since, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        since=since,
+        **values,
+    )
 
 
 async def waiting(store: Store, account_id: str) -> Row:
@@ -207,8 +226,10 @@ async def refused_keys(store: Store, account_id: str, since: int, words_of: str)
         "FROM deliveries WHERE account_id = :account_id AND outcome = 'unfetched' "
         "ORDER BY id DESC LIMIT 200) AS newest "
         "WHERE received_at >= :since AND reason LIKE :words GROUP BY source_id",
-        account_id=account_id, since=since, words=f"{words_of}%",
-    )  # fmt: skip
+        account_id=account_id,
+        since=since,
+        words=f"{words_of}%",
+    )
 
 
 def percentile(buckets: dict[int, int], share: float) -> float | None:
@@ -249,8 +270,11 @@ async def differences(store: Store, since: int) -> list[Row]:
         f"SELECT account_id, source_id, hour, outcome, 0, count FROM tallies WHERE hour >= :since AND outcome {recorded}"
         ") AS either GROUP BY account_id, source_id, hour, outcome HAVING sum(logged) <> sum(counted) "
         "ORDER BY account_id, source_id, hour, outcome",
-        hour=HOUR, since=since, first=first_id("dlv", since - HOUR), **values,
-    )  # fmt: skip
+        hour=HOUR,
+        since=since,
+        first=first_id("dlv", since - HOUR),
+        **values,
+    )
     if not found:
         return []
     gone = await store.all(

@@ -123,7 +123,7 @@ async def _step(
         f"WITH {source} SELECT id, walked FROM (SELECT id, 0 AS walked FROM walked WHERE {rest} ORDER BY id DESC "
         f"LIMIT {limit}) found UNION ALL SELECT min(id) AS id, count(*) AS walked FROM mine",
         **values,
-    )  # fmt: skip
+    )
     end = next((row for row in rows if row["walked"]), None)
     ids = sorted((row["id"] for row in rows if not row["walked"] and row["id"] is not None), reverse=True)
     over = end is None or end["walked"] < chunk or end["id"] < values.get("since_id", "")
@@ -157,8 +157,10 @@ async def _rarest(store: Store, account_id: str, wanted: DeliveryFilter, after: 
         row = await store.one(
             f"SELECT min(id) AS id, count(*) AS many FROM (SELECT id FROM deliveries {store.by(_INDEXES[name])} "
             f"WHERE account_id = :account_id AND {name} = :value AND id < :after ORDER BY id DESC LIMIT {CHUNKS[0]}) newest",
-            account_id=account_id, value=getattr(wanted, name), after=after,
-        )  # fmt: skip
+            account_id=account_id,
+            value=getattr(wanted, name),
+            after=after,
+        )
         reach[name] = row["id"] if row and row["many"] == CHUNKS[0] else ""
     return min(names, key=lambda name: reach[name])
 
@@ -170,6 +172,7 @@ async def _read(store: Store, account_id: str, ids: list[str]) -> list[Row]:
     clause, values = among("delivery", ids)
     rows = await store.all(
         f"SELECT * FROM deliveries WHERE account_id = :account_id AND id {clause} ORDER BY id DESC",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     return [as_read(row) for row in rows]

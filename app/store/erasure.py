@@ -71,9 +71,15 @@ class Erasure:
     def proof(self) -> Row:
         """Return the proof's row."""
         return {
-            "account_id": self.account_id, "id": self.proof_id, "action": self.action, "source_id": self.source_id,
-            "request_id": self.request_id, "member_id": self.member_id, "counts": to_json(self.counts), "done_at": now(),
-        }  # fmt: skip
+            "account_id": self.account_id,
+            "id": self.proof_id,
+            "action": self.action,
+            "source_id": self.source_id,
+            "request_id": self.request_id,
+            "member_id": self.member_id,
+            "counts": to_json(self.counts),
+            "done_at": now(),
+        }
 
 
 def locked(account_id: str) -> AdvisoryLock:
@@ -95,8 +101,9 @@ def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
     for one in family:
         identities += yield Sql(
             "SELECT kind, value FROM identities WHERE account_id = :account_id AND contact_id = :id",
-            account_id=account_id, id=one,
-        )  # fmt: skip
+            account_id=account_id,
+            id=one,
+        )
         rows: list[Row] = yield Sql(
             "SELECT id FROM orders WHERE account_id = :account_id AND contact_id = :id", account_id=account_id, id=one
         )
@@ -123,8 +130,10 @@ def finish(erasure: Erasure) -> Plan[Row]:
     if erasure.request_id is not None:
         yield Sql(
             "UPDATE privacy_requests SET done_at = :at WHERE account_id = :account_id AND id = :id AND done_at IS NULL",
-            account_id=erasure.account_id, id=erasure.request_id, at=proof["done_at"],
-        )  # fmt: skip
+            account_id=erasure.account_id,
+            id=erasure.request_id,
+            at=proof["done_at"],
+        )
     return proof
 
 
@@ -139,8 +148,9 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     clause, values = among("id", list(ids))
     orders: list[Row] = yield Sql(
         f"SELECT id, scope, source_id, external_id, value FROM orders WHERE account_id = :account_id AND id {clause}",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     keys = [(account_id, row["id"]) for row in orders]
     entries: list[Row] = yield HISTORY.many(keys)
     aliases: list[Row] = yield _ALIAS.many(keys)
@@ -166,16 +176,24 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
         yield Sql(
             "UPDATE orders SET contact_id = NULL, deal_id = NULL, title = NULL, url = NULL, items = '[]', owner_id = NULL, "
             f"deal_owner_id = NULL, updated_at = :present WHERE account_id = :account_id AND id {clause}",
-            account_id=account_id, present=now(), **values,
-        )  # fmt: skip
+            account_id=account_id,
+            present=now(),
+            **values,
+        )
     else:
         for table, column in (("history", "order_id"), ("aliases", "order_id"), ("orders", "id")):
-            yield Sql(f"DELETE FROM {table} WHERE account_id = :account_id AND {column} {clause}",
-                      account_id=account_id, **values)  # fmt: skip
-    yield from outbox.publish([
-        HappenedEvent(account_id=account_id, event=Event.ORDER_UPDATED, subject=row["id"])
-        for row in orders if row["value"] is not None
-    ])  # fmt: skip
+            yield Sql(
+                f"DELETE FROM {table} WHERE account_id = :account_id AND {column} {clause}",
+                account_id=account_id,
+                **values,
+            )
+    yield from outbox.publish(
+        [
+            HappenedEvent(account_id=account_id, event=Event.ORDER_UPDATED, subject=row["id"])
+            for row in orders
+            if row["value"] is not None
+        ]
+    )
     yield from _diffs_gone(erasure, "order", ids)
     erasure.orders |= {row["id"] for row in orders}
     erasure.count("orders", len(orders))
@@ -216,26 +234,31 @@ def without_bodies(erasure: Erasure, ids: Sequence[str], what: str) -> Plan[None
         clause, values = among("id", some)
         gone: list[Row] = yield Sql(
             f"DELETE FROM bodies WHERE account_id = :account_id AND delivery_id {clause} RETURNING delivery_id",
-            account_id=erasure.account_id, **values,
-        )  # fmt: skip
+            account_id=erasure.account_id,
+            **values,
+        )
         erasure.count(what, len(gone))
         yield Sql(
             "UPDATE deliveries SET reason = :reason, notes = CASE WHEN notes = '[]' THEN '[\"erased\"]' "
             "WHEN notes LIKE '%\"erased\"%' THEN notes ELSE substr(notes, 1, length(notes) - 1) || ',\"erased\"]' END "
             f"WHERE account_id = :account_id AND id {clause}",
-            account_id=erasure.account_id, reason=_ERASED, **values,
-        )  # fmt: skip
+            account_id=erasure.account_id,
+            reason=_ERASED,
+            **values,
+        )
         yield Sql(
             f"DELETE FROM fetches WHERE account_id = :account_id AND delivery_id {clause}",
-            account_id=erasure.account_id, **values,
-        )  # fmt: skip
+            account_id=erasure.account_id,
+            **values,
+        )
         yield from _diffs_gone(erasure, "delivery", some)
         for waits in (Outcome.HELD, Outcome.FETCHING):  # for what will never be read again
             ended: list[Row] = yield Sql(
                 f"UPDATE deliveries SET outcome = 'ignored' WHERE account_id = :account_id AND outcome = '{waits}' "
                 f"AND id {clause} RETURNING {COUNTED_BY}",
-                account_id=erasure.account_id, **values,
-            )  # fmt: skip
+                account_id=erasure.account_id,
+                **values,
+            )
             yield from move_counts(ended, waits, Outcome.IGNORED)
 
 
@@ -244,8 +267,10 @@ def _diffs_gone(erasure: Erasure, kind: str, ids: Sequence[str]) -> Plan[None]:
     clause, values = among("id", list(ids))
     yield Sql(
         f"DELETE FROM job_changes WHERE account_id = :account_id AND kind = :kind AND subject {clause}",
-        account_id=erasure.account_id, kind=kind, **values,
-    )  # fmt: skip
+        account_id=erasure.account_id,
+        kind=kind,
+        **values,
+    )
 
 
 def delete_held(erasure: Erasure) -> Plan[None]:
@@ -257,14 +282,17 @@ def delete_held(erasure: Erasure) -> Plan[None]:
         if erasure.source_id is not None:
             mine: list[Row] = yield Sql(
                 f"SELECT id FROM deliveries WHERE account_id = :account_id AND source_id = :source_id AND id {clause}",
-                account_id=erasure.account_id, source_id=erasure.source_id, **values,
-            )  # fmt: skip
+                account_id=erasure.account_id,
+                source_id=erasure.source_id,
+                **values,
+            )
             clause, values = among("id", [row["id"] for row in mine])
         yield from without_bodies(erasure, list(values.values()), "held")
         yield Sql(
             f"DELETE FROM held WHERE account_id = :account_id AND delivery_id {clause}",
-            account_id=erasure.account_id, **values,
-        )  # fmt: skip
+            account_id=erasure.account_id,
+            **values,
+        )
 
 
 def _answered(erasure: Erasure, deliveries: Sequence[str]) -> Plan[None]:
@@ -273,8 +301,10 @@ def _answered(erasure: Erasure, deliveries: Sequence[str]) -> Plan[None]:
         clause, values = among("id", some)
         yield Sql(
             f"UPDATE privacy_requests SET done_at = :present WHERE account_id = :account_id AND done_at IS NULL AND id {clause}",
-            account_id=erasure.account_id, present=now(), **values,
-        )  # fmt: skip
+            account_id=erasure.account_id,
+            present=now(),
+            **values,
+        )
 
 
 def delete_contacts(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
@@ -287,16 +317,20 @@ def delete_contacts(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     for table, column in (("moved", "merge_id"), ("merges", "id")):
         yield Sql(
             f"DELETE FROM {table} WHERE account_id = :account_id AND {column} {merges}",
-            account_id=erasure.account_id, **merge_values,
-        )  # fmt: skip
+            account_id=erasure.account_id,
+            **merge_values,
+        )
     yield Sql(
         "UPDATE orders SET deal_owner_id = NULL WHERE account_id = :account_id AND deal_owner_id IS NOT NULL "
         f"AND deal_id IN (SELECT crm_id FROM deals WHERE account_id = :account_id AND contact_id {clause})",
         **names,
     )
     for table, column in (
-        ("identities", "contact_id"), ("deals", "contact_id"), ("conflicts", "contact_id"), ("contacts", "id"),
-    ):  # fmt: skip
+        ("identities", "contact_id"),
+        ("deals", "contact_id"),
+        ("conflicts", "contact_id"),
+        ("contacts", "id"),
+    ):
         gone: list[Row] = yield Sql(
             f"DELETE FROM {table} WHERE account_id = :account_id AND {column} {clause} RETURNING {column}", **names
         )
@@ -317,8 +351,10 @@ def _conflicts_gone(erasure: Erasure) -> Plan[None]:
     for kind, value in sorted(erasure.words):
         yield Sql(
             "DELETE FROM conflicts WHERE account_id = :account_id AND kind = :kind AND value = :value",
-            account_id=erasure.account_id, kind=kind, value=value,
-        )  # fmt: skip
+            account_id=erasure.account_id,
+            kind=kind,
+            value=value,
+        )
 
 
 def delete_samples(erasure: Erasure) -> Plan[None]:
@@ -335,6 +371,9 @@ def delete_samples(erasure: Erasure) -> Plan[None]:
             yield Sql(
                 "UPDATE refusals SET samples = :samples WHERE account_id = :account_id AND source_id = :source_id "
                 "AND outcome = :outcome AND reason = :reason",
-                account_id=erasure.account_id, source_id=row["source_id"], outcome=row["outcome"],
-                reason=row["reason"], samples=json.dumps(kept),
-            )  # fmt: skip
+                account_id=erasure.account_id,
+                source_id=row["source_id"],
+                outcome=row["outcome"],
+                reason=row["reason"],
+                samples=json.dumps(kept),
+            )

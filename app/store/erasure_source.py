@@ -52,8 +52,10 @@ def identities_from_source(
         erasure.contacts.add(owner)
         found = yield Sql(
             "SELECT id FROM orders WHERE account_id = :account_id AND contact_id = :id AND source_id = :source_id",
-            account_id=account_id, id=owner, source_id=source_id,
-        )  # fmt: skip
+            account_id=account_id,
+            id=owner,
+            source_id=source_id,
+        )
         orders |= {row["id"] for row in found}
     for some in parts(sorted(orders)):
         yield from orders_erased(erasure, some)
@@ -78,8 +80,9 @@ def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
     names = {"account_id": account_id, "id": contact_id}
     told: list[Row] = yield Sql(
         "SELECT kind, value FROM identities WHERE account_id = :account_id AND contact_id = :id AND source_id = :source_id",
-        **names, source_id=source_id,
-    )  # fmt: skip
+        **names,
+        source_id=source_id,
+    )
     by_others, name, orders = yield from _identities_from_others(account_id, contact_id, source_id)
     for row in told:
         word = (row["kind"], row["value"])
@@ -119,8 +122,10 @@ def _identities_from_others(
     orders: list[Row] = yield Sql(
         "SELECT id, source_id FROM orders WHERE account_id = :account_id AND contact_id = :id "
         "AND (source_id IS NULL OR source_id <> :source_id) ORDER BY id",
-        account_id=account_id, id=contact_id, source_id=source_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=contact_id,
+        source_id=source_id,
+    )
     whose = {row["id"]: row["source_id"] for row in orders}
     words: dict[Word, str] = {}
     name: tuple[int, str | None] = (-2, None)
@@ -147,8 +152,11 @@ def shop_orders(erasure: Erasure, after: str) -> Plan[str | None]:
     yield locked(erasure.account_id)
     rows: list[Row] = yield Sql(
         "SELECT id FROM orders WHERE account_id = :account_id AND source_id = :source_id AND id > :after ORDER BY id LIMIT :few",
-        account_id=erasure.account_id, source_id=erasure.scope, after=after, few=AT_ONCE,
-    )  # fmt: skip
+        account_id=erasure.account_id,
+        source_id=erasure.scope,
+        after=after,
+        few=AT_ONCE,
+    )
     if not rows:
         return None
     yield from orders_erased(erasure, [row["id"] for row in rows])
@@ -170,15 +178,21 @@ def shop_deliveries(erasure: Erasure, after: str) -> Plan[str | None]:
     rows: list[Row] = yield Sql(
         "SELECT id FROM deliveries WHERE account_id = :account_id AND source_id = :source_id AND id > :after "
         "ORDER BY id LIMIT :few",
-        account_id=erasure.account_id, source_id=erasure.scope, after=after, few=AT_ONCE,
-    )  # fmt: skip
+        account_id=erasure.account_id,
+        source_id=erasure.scope,
+        after=after,
+        few=AT_ONCE,
+    )
     if not rows:
         return None
     ids = [row["id"] for row in rows]
     yield from without_bodies(erasure, ids, "deliveries")
     clause, values = among("id", ids)
-    yield Sql(f"DELETE FROM held WHERE account_id = :account_id AND delivery_id {clause}",
-              account_id=erasure.account_id, **values)  # fmt: skip
+    yield Sql(
+        f"DELETE FROM held WHERE account_id = :account_id AND delivery_id {clause}",
+        account_id=erasure.account_id,
+        **values,
+    )
     last: str = rows[-1]["id"]
     return last
 
@@ -189,8 +203,11 @@ def shop_people(erasure: Erasure, after: str) -> Plan[str | None]:
     rows: list[Row] = yield Sql(
         "SELECT DISTINCT contact_id FROM identities WHERE account_id = :account_id AND source_id = :source_id "
         "AND contact_id > :after ORDER BY contact_id LIMIT :few",
-        account_id=erasure.account_id, source_id=erasure.scope, after=after, few=AT_ONCE,
-    )  # fmt: skip
+        account_id=erasure.account_id,
+        source_id=erasure.scope,
+        after=after,
+        few=AT_ONCE,
+    )
     for row in rows:
         yield from contact_without_source(erasure, row["contact_id"])
     _forget_words(erasure)

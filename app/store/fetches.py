@@ -50,19 +50,25 @@ async def again(store: Store, row: Row, *, at: int, reason: str, whole_source: b
         yield Sql(
             "UPDATE fetches SET attempts = attempts + 1, next_at = :at, claimed_until = 0 "
             "WHERE account_id = :account_id AND delivery_id = :id",
-            at=at, account_id=row["account_id"], id=row["delivery_id"],
-        )  # fmt: skip
+            at=at,
+            account_id=row["account_id"],
+            id=row["delivery_id"],
+        )
         yield Sql(
             "UPDATE deliveries SET attempts = attempts + 1, reason = :reason "
             "WHERE account_id = :account_id AND id = :id AND outcome = :fetching",
-            reason=reason, account_id=row["account_id"], id=row["delivery_id"],
+            reason=reason,
+            account_id=row["account_id"],
+            id=row["delivery_id"],
             fetching=str(Outcome.FETCHING),
-        )  # fmt: skip
+        )
         if whole_source:
             yield Sql(
                 "UPDATE fetches SET next_at = :at WHERE account_id = :account_id AND source_id = :source_id AND next_at < :at",
-                at=at, account_id=row["account_id"], source_id=row["source_id"],
-            )  # fmt: skip
+                at=at,
+                account_id=row["account_id"],
+                source_id=row["source_id"],
+            )
 
     await store.commit(plan)
 
@@ -73,14 +79,18 @@ async def give_up(store: Store, account_id: str, delivery_id: str, reason: str) 
     def plan() -> Plan[None]:
         yield Sql(
             "DELETE FROM fetches WHERE account_id = :account_id AND delivery_id = :id",
-            account_id=account_id, id=delivery_id,
-        )  # fmt: skip
+            account_id=account_id,
+            id=delivery_id,
+        )
         ended: list[Row] = yield Sql(
             "UPDATE deliveries SET outcome = :unfetched, reason = :reason "
             f"WHERE account_id = :account_id AND id = :id AND outcome = :fetching RETURNING {COUNTED_BY}",
-            account_id=account_id, id=delivery_id, reason=reason,
-            unfetched=str(Outcome.UNFETCHED), fetching=str(Outcome.FETCHING),
-        )  # fmt: skip
+            account_id=account_id,
+            id=delivery_id,
+            reason=reason,
+            unfetched=str(Outcome.UNFETCHED),
+            fetching=str(Outcome.FETCHING),
+        )
         yield from move_counts(ended, Outcome.FETCHING, Outcome.UNFETCHED)
 
     await store.commit(plan)
@@ -97,20 +107,28 @@ async def new_key(store: Store, account_id: str, source_id: str, present: int, r
             "INSERT INTO fetches (account_id, delivery_id, source_id, attempts, next_at, claimed_until) "
             "SELECT account_id, id, source_id, 0, :present, 0 FROM deliveries WHERE account_id = :account_id "
             "AND source_id = :source_id AND outcome = :unfetched AND reason LIKE :refused ON CONFLICT DO NOTHING",
-            present=present, account_id=account_id, source_id=source_id,
-            unfetched=str(Outcome.UNFETCHED), refused=f"{refused}%",
-        )  # fmt: skip
+            present=present,
+            account_id=account_id,
+            source_id=source_id,
+            unfetched=str(Outcome.UNFETCHED),
+            refused=f"{refused}%",
+        )
         waiting: list[Row] = yield Sql(
             "UPDATE deliveries SET outcome = :fetching WHERE account_id = :account_id AND source_id = :source_id "
             f"AND outcome = :unfetched AND reason LIKE :refused RETURNING {COUNTED_BY}",
-            fetching=str(Outcome.FETCHING), account_id=account_id, source_id=source_id,
-            unfetched=str(Outcome.UNFETCHED), refused=f"{refused}%",
-        )  # fmt: skip
+            fetching=str(Outcome.FETCHING),
+            account_id=account_id,
+            source_id=source_id,
+            unfetched=str(Outcome.UNFETCHED),
+            refused=f"{refused}%",
+        )
         yield from move_counts(waiting, Outcome.UNFETCHED, Outcome.FETCHING)
         yield Sql(
             "UPDATE fetches SET next_at = :present WHERE account_id = :account_id AND source_id = :source_id AND next_at > :present",
-            present=present, account_id=account_id, source_id=source_id,
-        )  # fmt: skip
+            present=present,
+            account_id=account_id,
+            source_id=source_id,
+        )
 
     await store.commit(plan)
 
@@ -125,6 +143,7 @@ async def waiting_of(store: Store, account_id: str, source_id: str) -> int:
     """Return how many fetches of one source wait."""
     row = await store.one(
         "SELECT COUNT(*) AS many FROM fetches WHERE account_id = :account_id AND source_id = :source_id",
-        account_id=account_id, source_id=source_id,
-    )  # fmt: skip
+        account_id=account_id,
+        source_id=source_id,
+    )
     return row["many"] if row else 0

@@ -10,9 +10,19 @@ PROBE_WITHIN = 5.0  # seconds that PostgreSQL has for a statement of the probe
 
 # What a delivery is written into. Each takes nothing in, and meets what a delivery would: a lock, a missing table or right.
 _DELIVERED_TO = (
-    "deliveries", "bodies", "orders", "history", "aliases", "contacts", "identities", "tallies", "latencies", "fetches",
-    "held", "outbox",
-)  # fmt: skip
+    "deliveries",
+    "bodies",
+    "orders",
+    "history",
+    "aliases",
+    "contacts",
+    "identities",
+    "tallies",
+    "latencies",
+    "fetches",
+    "held",
+    "outbox",
+)
 _SAVE = Insert("marks", on_conflict="replace")
 
 

@@ -17,13 +17,17 @@ async def begin(store: Store, account_id: str, key: str, request: str) -> Row | 
         yield Sql(
             "DELETE FROM idempotency WHERE account_id = :account_id AND (created_at < :old OR "
             "(key = :key AND sealed = '' AND created_at < :dead))",
-            **names, old=present - KEEP, dead=present - ABANDONED,
-        )  # fmt: skip
+            **names,
+            old=present - KEEP,
+            dead=present - ABANDONED,
+        )
         mine = yield Sql(
             "INSERT INTO idempotency (account_id, key, request, sealed, created_at) "
             "VALUES (:account_id, :key, :request, '', :present) ON CONFLICT DO NOTHING RETURNING key",
-            **names, request=request, present=present,
-        )  # fmt: skip
+            **names,
+            request=request,
+            present=present,
+        )
         if mine:
             return None
         rows: list[Row] = yield Sql(
@@ -40,8 +44,10 @@ async def keep(store: Store, account_id: str, key: str, sealed: str) -> None:
     def plan() -> Plan[None]:
         yield Sql(
             "UPDATE idempotency SET sealed = :sealed WHERE account_id = :account_id AND key = :key",
-            account_id=account_id, key=key, sealed=sealed,
-        )  # fmt: skip
+            account_id=account_id,
+            key=key,
+            sealed=sealed,
+        )
 
     await store.commit(plan)
 

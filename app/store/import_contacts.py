@@ -15,8 +15,16 @@ from app.store.import_orders import ERASED, DryRunDone, ImportReport
 from app.store.tombstones import matched_each
 
 _COLUMNS = (
-    "account_id", "id", "crm_id", "name", "owner_id", "merged_into", "by_webhook", "created_at", "updated_at",
-)  # fmt: skip
+    "account_id",
+    "id",
+    "crm_id",
+    "name",
+    "owner_id",
+    "merged_into",
+    "by_webhook",
+    "created_at",
+    "updated_at",
+)
 _CONTACT = Lookup("contacts", _COLUMNS, by=("account_id", "id"), for_update=True)
 _IDENTITY = Lookup("identities", ("kind", "value", "contact_id"), by=("account_id", "kind", "value"))
 _SAVE_CONTACT = Insert("contacts", on_conflict="replace", columns=_COLUMNS)
@@ -153,10 +161,16 @@ class _Part:
     def _make(self, row: ContactRow) -> dict[str, Any]:
         contact_id = row.id if row.id and row.id not in self._contacts else new_id("cnt")
         contact = {
-            "account_id": self._account_id, "id": contact_id, "crm_id": row.crm_id, "name": row.name,
-            "owner_id": row.owner_id, "merged_into": None, "by_webhook": False,
-            "created_at": row.created_at or self._present, "updated_at": row.updated_at or self._present,
-        }  # fmt: skip
+            "account_id": self._account_id,
+            "id": contact_id,
+            "crm_id": row.crm_id,
+            "name": row.name,
+            "owner_id": row.owner_id,
+            "merged_into": None,
+            "by_webhook": False,
+            "created_at": row.created_at or self._present,
+            "updated_at": row.updated_at or self._present,
+        }
         self._contacts[contact_id] = contact
         if row.id:
             self._survivors[row.id] = contact_id
@@ -180,10 +194,12 @@ class _Part:
     def save(self) -> Plan[None]:
         """Writes what is new or changed."""
         if self._changed:
-            yield _SAVE_CONTACT.many([
-                tuple(bool(one[name]) if name == "by_webhook" else one[name] for name in _COLUMNS)
-                for one in self._changed.values()
-            ])  # fmt: skip
+            yield _SAVE_CONTACT.many(
+                [
+                    tuple(bool(one[name]) if name == "by_webhook" else one[name] for name in _COLUMNS)
+                    for one in self._changed.values()
+                ]
+            )
         yield from order_owners.contacts_changed(self._account_id, sorted(self._owned_anew))
         if self._learnt:
             yield _INSERT_IDENTITY.many(self._learnt)

@@ -161,8 +161,10 @@ async def let_go(store: Store, job: Row) -> None:
     def plan() -> Plan[None]:
         yield Sql(
             "UPDATE jobs SET claimed_until = 0 WHERE account_id = :account_id AND id = :id AND claim = :claim",
-            account_id=job["account_id"], id=job["id"], claim=job["claim"],
-        )  # fmt: skip
+            account_id=job["account_id"],
+            id=job["id"],
+            claim=job["claim"],
+        )
 
     await store.commit(plan)
 
@@ -174,9 +176,16 @@ def advance(job: Row, step: JobStep, *, until: int) -> Plan[None]:
         "UPDATE jobs SET phase = COALESCE(:phase, phase), cursor = COALESCE(:cursor, cursor), done = done + :done, "
         "failed = failed + :failed, updated_at = :present, claimed_until = :until "
         f"WHERE account_id = :account_id AND id = :id AND state = '{RUNNING}' AND claim = :claim RETURNING failures",
-        account_id=job["account_id"], id=job["id"], claim=job["claim"], phase=step.phase, cursor=step.cursor, done=step.done,
-        failed=sum(failures.values()), present=now(), until=until,
-    )  # fmt: skip
+        account_id=job["account_id"],
+        id=job["id"],
+        claim=job["claim"],
+        phase=step.phase,
+        cursor=step.cursor,
+        done=step.done,
+        failed=sum(failures.values()),
+        present=now(),
+        until=until,
+    )
     if not rows:
         raise LeaseLost
     changed = 0
@@ -188,8 +197,11 @@ def advance(job: Row, step: JobStep, *, until: int) -> Plan[None]:
         counted = {reason: before.get(reason, 0) + count for reason, count in failures.items()}
         yield Sql(
             "UPDATE jobs SET changed = changed + :changed, failures = :failures WHERE account_id = :account_id AND id = :id",
-            changed=changed, failures=to_json(before | counted), account_id=job["account_id"], id=job["id"],
-        )  # fmt: skip
+            changed=changed,
+            failures=to_json(before | counted),
+            account_id=job["account_id"],
+            id=job["id"],
+        )
 
 
 def _save_change(job: Row, change: JobChange) -> Plan[int]:
@@ -227,8 +239,13 @@ async def finish(store: Store, job: Row, state: str, reason: str | None = None) 
         rows: list[Row] = yield Sql(
             "UPDATE jobs SET state = :state, reason = :reason, updated_at = :present, finished_at = :present, claimed_until = 0, "
             f"claim = NULL WHERE account_id = :account_id AND id = :id AND state = '{RUNNING}' AND claim = :claim RETURNING id",
-            account_id=job["account_id"], id=job["id"], claim=job["claim"], state=state, reason=reason, present=now(),
-        )  # fmt: skip
+            account_id=job["account_id"],
+            id=job["id"],
+            claim=job["claim"],
+            state=state,
+            reason=reason,
+            present=now(),
+        )
         if rows:
             yield from _forget_links(job["account_id"], job["id"])
 
@@ -242,8 +259,10 @@ async def stop(store: Store, account_id: str, job_id: str) -> Row | None:
         rows: list[Row] = yield Sql(
             f"UPDATE jobs SET state = '{STOPPED}', updated_at = :present, finished_at = :present, claimed_until = 0, claim = NULL "
             f"WHERE account_id = :account_id AND id = :id AND state IN ('{WAITING}', '{RUNNING}') RETURNING id",
-            account_id=account_id, id=job_id, present=now(),
-        )  # fmt: skip
+            account_id=account_id,
+            id=job_id,
+            present=now(),
+        )
         if rows:
             yield from _forget_links(account_id, job_id)
 
@@ -269,8 +288,13 @@ async def changes(
     rows = await store.all(
         "SELECT kind, subject, before, after FROM job_changes WHERE account_id = :account_id AND job_id = :job_id "
         f"{where}AND (kind, subject) > (:after_kind, :after_subject) ORDER BY kind, subject LIMIT :limit",
-        account_id=account_id, job_id=job_id, after_kind=after[0], after_subject=after[1], limit=limit, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        job_id=job_id,
+        after_kind=after[0],
+        after_subject=after[1],
+        limit=limit,
+        **values,
+    )
     return [
         {**row, **{name: json.loads(row[name]) if row[name] is not None else None for name in ("before", "after")}}
         for row in rows

@@ -28,8 +28,10 @@ class Lease:
         sets = ", ".join(f"{name} = :new_{name}" for name in also)
         return Sql(
             f"UPDATE {self.table} SET claimed_until = :until{', ' if sets else ''}{sets} WHERE {self._where()}",
-            until=until, **{f"new_{name}": value for name, value in also.items()}, **self._named(row),
-        )  # fmt: skip
+            until=until,
+            **{f"new_{name}": value for name, value in also.items()},
+            **self._named(row),
+        )
 
     def give_back(self, row: Row) -> Sql:
         """Return the statement that releases a row."""

@@ -366,24 +366,38 @@ class OrderAggregates:
                     yield Sql(
                         "DELETE FROM history WHERE account_id = :account_id AND order_id = :order_id AND at = :at "
                         "AND rank = :rank AND digest = :digest",
-                        account_id=order.account_id, order_id=order.id, at=at, rank=rank, digest=digest,
-                    )  # fmt: skip
+                        account_id=order.account_id,
+                        order_id=order.id,
+                        at=at,
+                        rank=rank,
+                        digest=digest,
+                    )
             if not order.heard:
                 yield from _remove(order)
                 continue
             if order.row is not None and order.columns["contact_id"] != order.row["contact_id"]:
                 yield Sql(
                     "UPDATE history SET contact_id = :contact_id WHERE account_id = :account_id AND order_id = :id",
-                    account_id=order.account_id, id=order.id, contact_id=order.columns["contact_id"],
-                )  # fmt: skip
+                    account_id=order.account_id,
+                    id=order.id,
+                    contact_id=order.columns["contact_id"],
+                )
             if _differs(order):
                 orders.append(tuple(order.columns[name] for name in _SAVE_ORDER.columns))
             history += [
-                (order.account_id, order.id, *key, heard.entry.recorded_at, heard.delivery_id, heard.member_id,
-                 to_json(heard.entry.said), order.columns["contact_id"])
+                (
+                    order.account_id,
+                    order.id,
+                    *key,
+                    heard.entry.recorded_at,
+                    heard.delivery_id,
+                    heard.member_id,
+                    to_json(heard.entry.said),
+                    order.columns["contact_id"],
+                )
                 for key, heard in order.heard.items()
                 if not heard.stored
-            ]  # fmt: skip
+            ]
             aliases += [
                 (order.account_id, order.scope, name, order.id)
                 for name in order.names
@@ -473,16 +487,18 @@ def _move(order: LoadedOrder, other: LoadedOrder) -> Plan[None]:
     )
     yield Sql(
         "DELETE FROM history WHERE account_id = :account_id AND order_id = :from_id",
-        account_id=order.account_id, from_id=other.id,
-    )  # fmt: skip
+        account_id=order.account_id,
+        from_id=other.id,
+    )
     yield Sql(
         "UPDATE aliases SET order_id = :to_id WHERE account_id = :account_id AND order_id = :from_id",
         **names,
     )
     yield Sql(
         "DELETE FROM orders WHERE account_id = :account_id AND id = :from_id",
-        account_id=order.account_id, from_id=other.id,
-    )  # fmt: skip
+        account_id=order.account_id,
+        from_id=other.id,
+    )
 
 
 def _remove(order: LoadedOrder) -> Plan[None]:
@@ -490,5 +506,6 @@ def _remove(order: LoadedOrder) -> Plan[None]:
     for table, column in (("aliases", "order_id"), ("orders", "id")):
         yield Sql(
             f"DELETE FROM {table} WHERE account_id = :account_id AND {column} = :id",
-            account_id=order.account_id, id=order.id,
-        )  # fmt: skip
+            account_id=order.account_id,
+            id=order.id,
+        )

@@ -199,8 +199,10 @@ async def scan(
     where = where.replace("ordered_at >=", "+ordered_at >=").replace("ordered_at <", "+ordered_at <")
     found = await store.all(
         f"SELECT * FROM orders WHERE {where} AND id > :after_id ORDER BY id LIMIT :limit",
-        after_id=after, limit=limit, **values,
-    )  # fmt: skip
+        after_id=after,
+        limit=limit,
+        **values,
+    )
     place = found[-1]["id"] if len(found) == limit else None
     if wanted.q:
         sought, exact = _plain(wanted.q), {row["id"] for row in await _of_id(store, account_id, wanted, wanted.q)}
@@ -243,8 +245,9 @@ async def _of_id(store: Store, account_id: str, wanted: OrderFilter, word: str) 
     found = await store.all(
         f"SELECT id FROM orders WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND external_id = :word "
         f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word",
-        account_id=account_id, word=word,
-    )  # fmt: skip
+        account_id=account_id,
+        word=word,
+    )
     if not found:
         return []
     where, values = where_of(account_id, wanted, indexed=False)

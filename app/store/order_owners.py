@@ -90,5 +90,6 @@ def _changed(carried: str, column: str, table: str, key: str, account_id: str, n
     return Sql(
         f"UPDATE orders SET {carried} = {owner} WHERE account_id = :account_id AND {column} = :name "
         f"AND value IS NOT NULL AND {carried} IS DISTINCT FROM {owner}",
-        account_id=account_id, name=name,
-    )  # fmt: skip
+        account_id=account_id,
+        name=name,
+    )

@@ -80,8 +80,10 @@ async def _by_deal(store: Store, account_id: str, wanted: OrderFilter, after: st
         groups = await _groups(store, "''", scan_order(store, wanted), f"{where} AND deal_id IS NULL", values)
     rows = await store.all(
         f"SELECT DISTINCT deal_id FROM orders WHERE {where} AND deal_id > :after ORDER BY deal_id LIMIT :limit",
-        after=after or "", limit=limit, **values,
-    )  # fmt: skip
+        after=after or "",
+        limit=limit,
+        **values,
+    )
     if rows:
         where += " AND deal_id > :after AND deal_id <= :last"
         ends = {"after": after or "", "last": rows[-1]["deal_id"]}
@@ -98,8 +100,9 @@ async def _by_month(
     while len(groups) < limit:
         first = await store.one(
             f"SELECT ordered_at FROM orders WHERE {where} AND ordered_at >= :at ORDER BY ordered_at LIMIT 1",
-            at=at, **values,
-        )  # fmt: skip
+            at=at,
+            **values,
+        )
         if first is None:
             break
         begun = moment(first["ordered_at"]).astimezone(zone)
@@ -141,8 +144,9 @@ async def _label(store: Store, account_id: str, what: str, groups: Sequence[Grou
     words, values = among("word", [group.word for group in groups])
     rows = await store.all(
         f"SELECT {key} AS word, {name} AS label FROM {table} WHERE account_id = :account_id AND {key} {words}",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     labels = {row["word"]: row["label"] for row in rows}
     for group in groups:
         group.label = labels.get(group.word)
@@ -162,20 +166,25 @@ async def buyers(store: Store, account_id: str, wanted: OrderFilter, *, after: s
         where += " AND contact_id IN (SELECT id FROM contacts WHERE account_id = :account_id AND owner_id = :wallet_of)"
     found = await store.all(
         f"SELECT DISTINCT contact_id FROM orders WHERE {where} ORDER BY contact_id LIMIT :limit",
-        after=after, limit=limit, **values,
-    )  # fmt: skip
+        after=after,
+        limit=limit,
+        **values,
+    )
     if not found:
         return []
     rows = await store.all(
         f"SELECT contact_id, max(COALESCE(paid_at, ordered_at)) AS last_at, {SUMS} FROM orders "
         f"WHERE {where} AND contact_id <= :last GROUP BY contact_id ORDER BY contact_id",
-        after=after, last=found[-1]["contact_id"], **values,
-    )  # fmt: skip
+        after=after,
+        last=found[-1]["contact_id"],
+        **values,
+    )
     words, named = among("contact", [row["contact_id"] for row in rows])
     people = await store.all(
         f"SELECT id, crm_id, name FROM contacts WHERE account_id = :account_id AND id {words}",
-        account_id=account_id, **named,
-    )  # fmt: skip
+        account_id=account_id,
+        **named,
+    )
     known = {row["id"]: row for row in people}
     nobody = {"crm_id": None, "name": None}
     return [summed(row) | {name: known.get(row["contact_id"], nobody)[name] for name in nobody} for row in rows]

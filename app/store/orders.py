@@ -41,8 +41,10 @@ async def find(store: Store, account_id: str, order_id: str, *, wallet_of: str |
             return as_read(row)
         survivor = await store.one(
             "SELECT order_id FROM aliases WHERE account_id = :account_id AND scope = :scope AND name = :name",
-            account_id=account_id, scope=MERGED, name=order_id,
-        )  # fmt: skip
+            account_id=account_id,
+            scope=MERGED,
+            name=order_id,
+        )
         if survivor is None:
             return None
         order_id = survivor["order_id"]
@@ -54,8 +56,9 @@ async def these(store: Store, account_id: str, ids: Sequence[str]) -> dict[str, 
     clause, values = among("order", ids)
     rows = await store.all(
         f"SELECT * FROM orders WHERE account_id = :account_id AND value IS NOT NULL AND id {clause}",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     found = {row["id"]: as_read(row) for row in rows}
     for order_id in ids:
         if order_id not in found and (survivor := await find(store, account_id, order_id)):
@@ -68,8 +71,9 @@ async def history(store: Store, account_id: str, order_id: str) -> list[Row]:
     rows = await store.all(
         "SELECT at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
         "WHERE account_id = :account_id AND order_id = :id",
-        account_id=account_id, id=order_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=order_id,
+    )
     entries = [{**row, "said": json.loads(row["said"])} for row in rows]
     return sorted(entries, key=lambda row: place(entry_of(row)))
 

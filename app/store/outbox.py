@@ -196,8 +196,11 @@ def turn(
         rows: list[Row] = yield Sql(
             "SELECT account_id, subscription_id, id, event, subject, detail, occurred_at, attempts, claimed_until FROM outbox "
             "WHERE account_id = :account_id AND subscription_id = :id AND next_at <= :present ORDER BY next_at, id LIMIT :few",
-            account_id=one["account_id"], id=one["id"], present=present, few=few,
-        )  # fmt: skip
+            account_id=one["account_id"],
+            id=one["id"],
+            present=present,
+            few=few,
+        )
         for row in rows:
             if row["claimed_until"] <= present:
                 claimed.append({**row, **{name: one[name] for name in ("url", "failures", "failing_since")}})
@@ -219,8 +222,9 @@ def settle(ended: Sequence[AttemptEnded]) -> Plan[None]:
             yield Sql(
                 "UPDATE outbox SET attempts = attempts + 1, next_at = :next_at, claimed_until = 0 "
                 "WHERE account_id = :account_id AND subscription_id = :subscription_id AND id = :id",
-                next_at=one.next_at, **key,
-            )  # fmt: skip
+                next_at=one.next_at,
+                **key,
+            )
         if (yield from _mark(one)):  # else it was deleted meanwhile
             attempts.append(_attempt(one))
     if attempts:
@@ -245,13 +249,18 @@ def _mark(one: AttemptEnded) -> Plan[bool]:
         "UPDATE subscriptions SET failures = failures + 1, failing_since = COALESCE(failing_since, :at), "
         "failing_reason = :reason, rests_until = CASE WHEN rests_until < :rests_until THEN :rests_until "
         f"ELSE rests_until END {where} RETURNING id",
-        **names, reason=one.reason, rests_until=one.rests_until,
-    )  # fmt: skip
+        **names,
+        reason=one.reason,
+        rests_until=one.rests_until,
+    )
     if one.off:
         yield Sql(
             f"UPDATE subscriptions SET enabled = :off, off_reason = :reason {where}",
-            account_id=names["account_id"], id=names["id"], off=False, reason=one.reason,
-        )  # fmt: skip
+            account_id=names["account_id"],
+            id=names["id"],
+            off=False,
+            reason=one.reason,
+        )
     return bool(found)
 
 
@@ -259,8 +268,10 @@ def hurry(account_id: str, subscription_id: str) -> Sql:
     """Return the statement that makes failed events due at once."""
     return Sql(
         "UPDATE outbox SET next_at = :present WHERE account_id = :account_id AND subscription_id = :id AND next_at > :present",
-        account_id=account_id, id=subscription_id, present=now(),
-    )  # fmt: skip
+        account_id=account_id,
+        id=subscription_id,
+        present=now(),
+    )
 
 
 def _key(row: Row) -> dict[str, Any]:
@@ -270,9 +281,19 @@ def _key(row: Row) -> dict[str, Any]:
 def _attempt(one: AttemptEnded) -> tuple[Any, ...]:
     row = one.row
     return (
-        row["account_id"], row["subscription_id"], new_id("att"), row["id"], row["event"], _order_of(row),
-        row["attempts"] + 1, one.at, one.took, one.status, one.reason, one.next_at,
-    )  # fmt: skip
+        row["account_id"],
+        row["subscription_id"],
+        new_id("att"),
+        row["id"],
+        row["event"],
+        _order_of(row),
+        row["attempts"] + 1,
+        one.at,
+        one.took,
+        one.status,
+        one.reason,
+        one.next_at,
+    )
 
 
 def _order_of(row: Row) -> str | None:
@@ -293,8 +314,10 @@ async def clear(store: Store, present: int) -> bool:
         "SELECT o.account_id, o.subscription_id, o.id, o.event, o.subject, o.attempts FROM subscriptions s JOIN outbox o "
         "ON o.account_id = s.account_id AND o.subscription_id = s.id AND o.id < :edge "
         "WHERE s.enabled AND o.claimed_until <= :present LIMIT :step",
-        edge=first_id("evt", present - LIFE), present=present, step=STEP,
-    )  # fmt: skip
+        edge=first_id("evt", present - LIFE),
+        present=present,
+        step=STEP,
+    )
     unwanted = await store.all(
         "SELECT o.account_id, o.subscription_id, o.id FROM outbox o WHERE NOT EXISTS (SELECT 1 FROM subscriptions s "
         "WHERE s.account_id = o.account_id AND s.id = o.subscription_id AND s.enabled) LIMIT :step",
@@ -313,10 +336,23 @@ async def clear(store: Store, present: int) -> bool:
             )
         there = {row["id"] for row in gone}
         given_up = [
-            (row["account_id"], row["subscription_id"], new_id("att"), row["id"], row["event"], _order_of(row),
-             row["attempts"], present, None, None, GIVEN_UP, None)
-            for row in old if row["id"] in there
-        ]  # fmt: skip
+            (
+                row["account_id"],
+                row["subscription_id"],
+                new_id("att"),
+                row["id"],
+                row["event"],
+                _order_of(row),
+                row["attempts"],
+                present,
+                None,
+                None,
+                GIVEN_UP,
+                None,
+            )
+            for row in old
+            if row["id"] in there
+        ]
         if given_up:
             yield _INSERT_ATTEMPT.many(given_up)
 

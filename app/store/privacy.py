@@ -70,8 +70,11 @@ async def _history(store: Store, account_id: str, words: set[Word], traces: Ment
         rows = await store.all(
             "SELECT DISTINCT order_id FROM history WHERE account_id = :account_id AND order_id > :after "
             f"AND ({likes}) ORDER BY order_id LIMIT :few",
-            account_id=account_id, after=after, few=PAGE, **values,
-        )  # fmt: skip
+            account_id=account_id,
+            after=after,
+            few=PAGE,
+            **values,
+        )
         traces.orders |= {row["order_id"] for row in rows}
         if len(rows) < PAGE:
             return
@@ -90,8 +93,12 @@ async def _bodies(
                 "SELECT d.id, b.content FROM deliveries d JOIN bodies b ON b.account_id = d.account_id "
                 "AND b.delivery_id = d.id WHERE d.account_id = :account_id AND d.outcome = :outcome "
                 f"AND d.id > :after {mine}ORDER BY d.id LIMIT :few",
-                account_id=account_id, outcome=outcome, after=after, few=PAGE, **values,
-            )  # fmt: skip
+                account_id=account_id,
+                outcome=outcome,
+                after=after,
+                few=PAGE,
+                **values,
+            )
             traces.deliveries |= {
                 row["id"] for row in rows if looked_for.search(zlib.decompress(row["content"]).lower())
             }
@@ -108,8 +115,11 @@ async def waiting(store: Store, account_id: str, words: Iterable[Word], source_i
         rows = await store.all(
             "SELECT h.delivery_id FROM held h JOIN deliveries d ON d.account_id = h.account_id AND d.id = h.delivery_id "
             f"WHERE h.account_id = :account_id AND h.kind = :kind AND h.value = :value {mine}",
-            account_id=account_id, kind=kind, value=value, **({"source_id": source_id} if source_id else {}),
-        )  # fmt: skip
+            account_id=account_id,
+            kind=kind,
+            value=value,
+            **({"source_id": source_id} if source_id else {}),
+        )
         found |= {row["delivery_id"] for row in rows}
     return found
 
@@ -119,8 +129,9 @@ async def requests_about(store: Store, account_id: str, delivery_ids: Iterable[s
     clause, values = among("id", sorted(delivery_ids))
     return await store.all(
         f"SELECT * FROM privacy_requests WHERE account_id = :account_id AND id {clause} ORDER BY id",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
 
 
 async def orders_named(store: Store, account_id: str, source_id: str, names: Iterable[str]) -> list[str]:
@@ -129,8 +140,10 @@ async def orders_named(store: Store, account_id: str, source_id: str, names: Ite
     rows = await store.all(
         f"SELECT id FROM orders WHERE account_id = :account_id AND scope = :scope AND external_id {clause} "
         f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope = :scope AND name {clause}",
-        account_id=account_id, scope=source_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        scope=source_id,
+        **values,
+    )
     return [row["id"] for row in rows]
 
 
@@ -142,8 +155,9 @@ async def merges_of(store: Store, account_id: str, contact_id: str) -> list[Row]
         rows = await store.all(
             "SELECT c.*, m.created_at AS merged_at FROM merges m JOIN contacts c ON c.account_id = m.account_id "
             "AND c.id = m.contact_id WHERE m.account_id = :account_id AND m.into_id = :id AND m.undone_at IS NULL ORDER BY m.id",
-            account_id=account_id, id=one,
-        )  # fmt: skip
+            account_id=account_id,
+            id=one,
+        )
         found += rows
         waiting_ids += [row["id"] for row in rows if row["id"] not in waiting_ids]
     return found
@@ -153,8 +167,9 @@ async def deals_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
     """Return the contact's deals."""
     return await store.all(
         "SELECT * FROM deals WHERE account_id = :account_id AND contact_id = :id ORDER BY crm_id",
-        account_id=account_id, id=contact_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=contact_id,
+    )
 
 
 async def histories(store: Store, account_id: str, order_ids: Iterable[str]) -> dict[str, list[Row]]:
@@ -164,8 +179,9 @@ async def histories(store: Store, account_id: str, order_ids: Iterable[str]) -> 
         "SELECT order_id, at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
         f"WHERE account_id = :account_id AND order_id {clause} "
         "ORDER BY order_id, CASE WHEN at < 0 THEN 1 ELSE 0 END, at, rank, digest",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row["order_id"], []).append({**row, "said": json.loads(row["said"])})
@@ -177,12 +193,14 @@ async def deliveries_whole(store: Store, account_id: str, ids: Iterable[str]) ->
     clause, values = among("id", list(ids))
     rows = await store.all(
         f"SELECT * FROM deliveries WHERE account_id = :account_id AND id {clause} ORDER BY id",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     bodies = await store.all(
         f"SELECT delivery_id, content FROM bodies WHERE account_id = :account_id AND delivery_id {clause}",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     contents = {row["delivery_id"]: row["content"] for row in bodies}
     opened = [{**row, "notes": json.loads(row["notes"]), "orders": json.loads(row["orders"])} for row in rows]
     return [(row, contents.get(row["id"])) for row in opened]
@@ -196,16 +214,19 @@ async def page(store: Store, account_id: str, *, after: str | None, limit: int) 
     older = "" if after is None else "AND id < :after "
     return await store.all(
         f"SELECT * FROM privacy_requests WHERE account_id = :account_id {older}ORDER BY id DESC LIMIT :limit",
-        account_id=account_id, limit=limit, **({} if after is None else {"after": after}),
-    )  # fmt: skip
+        account_id=account_id,
+        limit=limit,
+        **({} if after is None else {"after": after}),
+    )
 
 
 async def find(store: Store, account_id: str, request_id: str) -> Row | None:
     """Return one privacy request. Its id is that of its delivery."""
     return await store.one(
         "SELECT * FROM privacy_requests WHERE account_id = :account_id AND id = :id",
-        account_id=account_id, id=request_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=request_id,
+    )
 
 
 async def proofs(store: Store, account_id: str, *, after: str | None, limit: int) -> list[Row]:
@@ -213,8 +234,10 @@ async def proofs(store: Store, account_id: str, *, after: str | None, limit: int
     older = "" if after is None else "AND id < :after "
     rows = await store.all(
         f"SELECT * FROM proofs WHERE account_id = :account_id {older}ORDER BY id DESC LIMIT :limit",
-        account_id=account_id, limit=limit, **({} if after is None else {"after": after}),
-    )  # fmt: skip
+        account_id=account_id,
+        limit=limit,
+        **({} if after is None else {"after": after}),
+    )
     return [serialize(row) for row in rows]
 
 
@@ -231,8 +254,9 @@ async def proofs_of(store: Store, account_id: str, word: Word) -> list[Row]:
     rows = await store.all(
         "SELECT DISTINCT p.* FROM tombstones t JOIN proofs p ON p.account_id = t.account_id AND p.id = t.proof_id "
         "WHERE t.account_id = :account_id AND t.hash = :hash ORDER BY p.id DESC",
-        account_id=account_id, hash=tombstones.hashed(salt["salt"], word),
-    )  # fmt: skip
+        account_id=account_id,
+        hash=tombstones.hashed(salt["salt"], word),
+    )
     return [serialize(row) for row in rows]
 
 
@@ -244,8 +268,10 @@ async def handed_over(store: Store, proof: Row) -> None:
         if proof["request_id"] is not None:
             yield Sql(
                 "UPDATE privacy_requests SET done_at = :at WHERE account_id = :account_id AND id = :id AND done_at IS NULL",
-                account_id=proof["account_id"], id=proof["request_id"], at=proof["done_at"],
-            )  # fmt: skip
+                account_id=proof["account_id"],
+                id=proof["request_id"],
+                at=proof["done_at"],
+            )
 
     await store.commit(plan)
 
@@ -254,6 +280,7 @@ async def proof_of_request(store: Store, account_id: str, request_id: str) -> Ro
     """Return the proof that a privacy request was carried out, if it was."""
     row = await store.one(
         "SELECT * FROM proofs WHERE account_id = :account_id AND request_id = :id ORDER BY id LIMIT 1",
-        account_id=account_id, id=request_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=request_id,
+    )
     return serialize(row) if row else None

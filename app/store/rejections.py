@@ -43,8 +43,11 @@ async def add(store: Store, refusals: Sequence[Rejection]) -> None:
             found: list[Row] = yield Sql(
                 "SELECT count, first_at, samples FROM refusals WHERE account_id = :account_id AND source_id = :source_id "
                 "AND outcome = :outcome AND reason = :reason",
-                account_id=account_id, source_id=source_id, outcome=outcome, reason=reason,
-            )  # fmt: skip
+                account_id=account_id,
+                source_id=source_id,
+                outcome=outcome,
+                reason=reason,
+            )
             old: Row = found[0] if found else {"count": 0, "first_at": new.first_at, "samples": "[]"}
             samples = (json.loads(old["samples"]) + new.samples)[-SAMPLES:]
             rows.append((*new.key, old["count"] + new.count, old["first_at"], new.last_at, json.dumps(samples)))

@@ -96,11 +96,15 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
         (row["order_id"], row["at"], row["rank"], row["digest"]): (row["delivery_id"], json.loads(row["said"]))
         for row in (yield _ENTRY.many(sorted(keys)))
     }
-    waiting = sorted({
-        (rec.account_id, kind, value, rec.delivery_id)
-        for rec, row in batch if row["outcome"] == Outcome.HELD
-        for said in rec.statements for kind, value in identities_in(said.said)
-    })  # fmt: skip
+    waiting = sorted(
+        {
+            (rec.account_id, kind, value, rec.delivery_id)
+            for rec, row in batch
+            if row["outcome"] == Outcome.HELD
+            for said in rec.statements
+            for kind, value in identities_in(said.said)
+        }
+    )
     held = {(row["delivery_id"], row["kind"], row["value"]) for row in (yield _HELD.many(waiting))}
     found: dict[str, set[str]] = {}
     for rec, row in batch:
@@ -182,8 +186,10 @@ def unlink(account_id: str, job_id: str, delivery_ids: Sequence[str]) -> Plan[No
     for delivery_id in delivery_ids:
         yield Sql(
             "DELETE FROM remap_links WHERE account_id = :account_id AND job_id = :job_id AND delivery_id = :id",
-            account_id=account_id, job_id=job_id, id=delivery_id,
-        )  # fmt: skip
+            account_id=account_id,
+            job_id=job_id,
+            id=delivery_id,
+        )
 
 
 def together(account_id: str, job_id: str, *, seeds: int, enough: int, most: int) -> Plan[list[str]]:
@@ -194,8 +200,10 @@ def together(account_id: str, job_id: str, *, seeds: int, enough: int, most: int
     rows: list[Row] = yield Sql(
         "SELECT DISTINCT delivery_id FROM remap_links WHERE account_id = :account_id AND job_id = :job_id "
         "ORDER BY delivery_id LIMIT :seeds",
-        account_id=account_id, job_id=job_id, seeds=seeds,
-    )  # fmt: skip
+        account_id=account_id,
+        job_id=job_id,
+        seeds=seeds,
+    )
     deliveries: set[str] = set()
     tokens: set[str] = set()
     for row in rows:
@@ -377,9 +385,12 @@ def _name_orders(account_id: str, delivery_ids: Sequence[str]) -> Plan[None]:
         rows: list[Row] = yield Sql(
             "SELECT DISTINCT h.order_id FROM history h JOIN orders o ON o.account_id = h.account_id AND o.id = h.order_id "
             "WHERE h.account_id = :account_id AND h.delivery_id = :id AND o.value IS NOT NULL ORDER BY h.order_id",
-            account_id=account_id, id=delivery_id,
-        )  # fmt: skip
+            account_id=account_id,
+            id=delivery_id,
+        )
         yield Sql(
             "UPDATE deliveries SET orders = :orders WHERE account_id = :account_id AND id = :id",
-            account_id=account_id, id=delivery_id, orders=to_json([row["order_id"] for row in rows]),
-        )  # fmt: skip
+            account_id=account_id,
+            id=delivery_id,
+            orders=to_json([row["order_id"] for row in rows]),
+        )

@@ -88,8 +88,10 @@ class IdentityRetraction(ContactResolution):
             others: list[Row] = yield Sql(
                 "SELECT o.id, h.said FROM orders o JOIN history h ON h.account_id = o.account_id AND h.order_id = o.id "
                 "WHERE o.account_id = :account_id AND o.contact_id = :contact_id LIMIT :most",
-                account_id=self._account, contact_id=contact_id, most=MOST,
-            )  # fmt: skip
+                account_id=self._account,
+                contact_id=contact_id,
+                most=MOST,
+            )
             stays = set(unchanged.get(contact_id, ()))
             for row in others:
                 if row["id"] not in here:
@@ -122,8 +124,10 @@ class IdentityRetraction(ContactResolution):
                     continue
                 yield Sql(
                     "DELETE FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value",
-                    account_id=self._account, kind=kind, value=value,
-                )  # fmt: skip
+                    account_id=self._account,
+                    kind=kind,
+                    value=value,
+                )
 
     def tidy(self) -> Plan[None]:
         """Delete contacts without a reason, and correct names that only the misreading gave.
@@ -166,13 +170,18 @@ class IdentityRetraction(ContactResolution):
             others: list[Row] = yield Sql(
                 "SELECT h.said FROM orders o JOIN history h ON h.account_id = o.account_id AND h.order_id = o.id "
                 "WHERE o.account_id = :account_id AND o.contact_id = :contact_id LIMIT :most",
-                account_id=self._account, contact_id=contact_id, most=MOST,
-            )  # fmt: skip
+                account_id=self._account,
+                contact_id=contact_id,
+                most=MOST,
+            )
             if not any(name in _said_name(pydantic_core.from_json(other["said"])) for other in others):
                 yield Sql(
                     "UPDATE contacts SET name = :name, updated_at = :present WHERE account_id = :account_id AND id = :id",
-                    account_id=self._account, id=contact_id, name=names[0] if names else None, present=now(),
-                )  # fmt: skip
+                    account_id=self._account,
+                    id=contact_id,
+                    name=names[0] if names else None,
+                    present=now(),
+                )
 
 
 def _contact(was: OrderBefore) -> str:

@@ -164,15 +164,21 @@ class Regrouping(OrderAggregates):
                     yield Sql(
                         "DELETE FROM history WHERE account_id = :account_id AND order_id = :order_id AND at = :at "
                         "AND rank = :rank AND digest = :digest",
-                        account_id=self.account_id, order_id=was.order.id, at=key[0], rank=key[1], digest=key[2],
-                    )  # fmt: skip
+                        account_id=self.account_id,
+                        order_id=was.order.id,
+                        at=key[0],
+                        rank=key[1],
+                        digest=key[2],
+                    )
             home = was.home
             for name in sorted(was.order.stored_names):
                 if not home.heard or name not in home.names or name == home.columns["external_id"]:
                     yield Sql(
                         "DELETE FROM aliases WHERE account_id = :account_id AND scope = :scope AND name = :name",
-                        account_id=self.account_id, scope=self.scope, name=name,
-                    )  # fmt: skip
+                        account_id=self.account_id,
+                        scope=self.scope,
+                        name=name,
+                    )
                     home.stored_names.discard(name)
             if (
                 was.order.row
@@ -183,8 +189,10 @@ class Regrouping(OrderAggregates):
                 # Out of the way: two orders may have to change names with each other.
                 yield Sql(
                     "UPDATE orders SET external_id = :parked WHERE account_id = :account_id AND id = :id",
-                    account_id=self.account_id, id=home.id, parked=f"\u2026{home.id}",
-                )  # fmt: skip
+                    account_id=self.account_id,
+                    id=home.id,
+                    parked=f"\u2026{home.id}",
+                )
 
     def known(self, name: str) -> LoadedOrder | None:
         """Return the order with this id, or None."""
@@ -216,10 +224,11 @@ def _names(heard: HistoryEntry) -> tuple[str, ...]:
 
 
 def _same(one: HistoryEntry, other: HistoryEntry) -> bool:
-    return (
-        (one.delivery_id, one.member_id, one.entry.recorded_at) == (other.delivery_id, other.member_id, other.entry.recorded_at)
-        and to_json(one.entry.said) == to_json(other.entry.said)
-    )  # fmt: skip
+    return (one.delivery_id, one.member_id, one.entry.recorded_at) == (
+        other.delivery_id,
+        other.member_id,
+        other.entry.recorded_at,
+    ) and to_json(one.entry.said) == to_json(other.entry.said)
 
 
 def _statement(key: EntryKey, heard: HistoryEntry) -> Statement:

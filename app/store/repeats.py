@@ -53,8 +53,11 @@ class Sorting:
                 yield Sql(
                     "UPDATE deliveries SET repeats = repeats + :count, last_repeated_at = CASE WHEN last_repeated_at > "
                     ":last_at THEN last_repeated_at ELSE :last_at END WHERE account_id = :account_id AND id = :id",
-                    account_id=account_id, id=delivery_id, count=count, last_at=last_at,
-                )  # fmt: skip
+                    account_id=account_id,
+                    id=delivery_id,
+                    count=count,
+                    last_at=last_at,
+                )
 
     def _repeat(self, rec: Record, delivery_id: str) -> None:
         count, last_at = self._repeats.get((rec.account_id, delivery_id), (0, rec.received_at))
@@ -113,8 +116,10 @@ def sort_out(batch: Sequence[Record]) -> Plan[Sorting]:
             yield Sql(
                 f"UPDATE {table} SET dedupe_key = :left WHERE account_id = :account_id AND source_id = :source_id "
                 "AND dedupe_key = :dedupe_key",
-                **names, source_id=row["source_id"], dedupe_key=row["dedupe_key"],
-            )  # fmt: skip
+                **names,
+                source_id=row["source_id"],
+                dedupe_key=row["dedupe_key"],
+            )
     return sorting
 
 

@@ -88,7 +88,7 @@ async def count(store: Store, account_id: str, name: str, before: int) -> int:
         what = _BODY if name == "bodies" else _DELIVERY
         row = await store.one(
             f"SELECT COUNT(*) AS many {what}", account_id=account_id, after="", before=first_id("dlv", before)
-        )  # fmt: skip
+        )
         if name == "deliveries":
             told = await store.one(
                 f"SELECT COUNT(*) AS many {_ATTEMPT}", account_id=account_id, before=first_id("att", before)
@@ -153,8 +153,10 @@ async def _deliveries(store: Store, account_id: str, before: int, after: str) ->
             for table in tables:
                 yield Sql(
                     f"DELETE FROM {table} WHERE account_id = :account_id AND delivery_id > :after AND delivery_id <= :last {left}",
-                    account_id=account_id, after=after, last=last,
-                )  # fmt: skip
+                    account_id=account_id,
+                    after=after,
+                    last=last,
+                )
         return len(gone)
 
     return PruneStep(await store.commit(plan), last)
@@ -172,8 +174,9 @@ async def _attempts(store: Store, account_id: str, before: int, after: str) -> P
         for row in rows:
             yield Sql(
                 "DELETE FROM attempts WHERE account_id = :account_id AND subscription_id = :subscription_id AND id = :id",
-                account_id=account_id, **row,
-            )  # fmt: skip
+                account_id=account_id,
+                **row,
+            )
         return len(rows)
 
     return PruneStep(await store.commit(plan), after if len(rows) == STEP else None)
@@ -183,8 +186,9 @@ async def _old_samples(store: Store, account_id: str, before: int) -> list[tuple
     rows = await store.all(
         "SELECT source_id, outcome, reason, samples FROM refusals WHERE account_id = :account_id AND samples <> '[]' "
         "AND first_at < :before",
-        account_id=account_id, before=before,
-    )  # fmt: skip
+        account_id=account_id,
+        before=before,
+    )
     found = [(row, [one for one in json.loads(row["samples"]) if one["at"] < before]) for row in rows]
     return [(row, old) for row, old in found if old]
 
@@ -244,8 +248,9 @@ async def _orders(store: Store, account_id: str, name: str, before: int, walk: _
         keys |= {"after_at": walk.place[0], "after_id": walk.place[1]}
     rows = await store.all(
         f"SELECT id, scope, external_id, ordered_at FROM orders WHERE {where} ORDER BY ordered_at, id LIMIT {ORDERS_STEP}",
-        **keys, **values,
-    )  # fmt: skip
+        **keys,
+        **values,
+    )
     if not rows:
         return PruneStep(0, walk.beyond(rows))
     names = await _names(store, account_id, rows)
@@ -258,8 +263,9 @@ async def _names(store: Store, account_id: str, rows: Sequence[Row]) -> set[tupl
     words, values = among("order", [row["id"] for row in rows])
     aliases = await store.all(
         f"SELECT order_id, scope, name FROM aliases WHERE account_id = :account_id AND order_id {words}",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     return {(row["id"], row["scope"], row["external_id"]) for row in rows} | {
         (row["order_id"], row["scope"], row["name"]) for row in aliases
     }
@@ -275,12 +281,16 @@ def _take_orders(
     still: list[Row] = yield Sql(
         f"SELECT id, scope, external_id, source_id FROM orders WHERE account_id = :account_id AND id {words} "
         f"AND status {of_class} AND {_ORDER}",
-        account_id=account_id, before=before, **status, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        before=before,
+        **status,
+        **values,
+    )
     aliases: list[Row] = yield Sql(
         f"SELECT order_id, scope, name FROM aliases WHERE account_id = :account_id AND order_id {words}",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
     renamed = {row["order_id"] for row in aliases if (row["order_id"], row["scope"], row["name"]) not in names}
     renamed |= {row["id"] for row in still if (row["id"], row["scope"], row["external_id"]) not in names}
     gone = [row for row in still if row["id"] not in renamed]
@@ -294,15 +304,17 @@ def _take_orders(
     # Only a source can be late; what a member tells of an order of ours is whole, and makes it anew.
     yield Sql(
         f"DELETE FROM aliases WHERE account_id = :account_id AND order_id {words} AND scope = :merged",
-        account_id=account_id, merged=MERGED, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        merged=MERGED,
+        **values,
+    )
     ours, values = among("order", [row["id"] for row in gone if row["source_id"] is None])
     yield Sql(
         f"DELETE FROM aliases WHERE account_id = :account_id AND order_id {ours}", account_id=account_id, **values
     )
-    yield _NAME.many([
-        (account_id, row["scope"], row["external_id"], row["id"]) for row in gone if row["source_id"] is not None
-    ])  # fmt: skip
+    yield _NAME.many(
+        [(account_id, row["scope"], row["external_id"], row["id"]) for row in gone if row["source_id"] is not None]
+    )
     return len(gone)
 
 

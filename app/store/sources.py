@@ -64,8 +64,9 @@ async def for_door(store: Store, source_id: str) -> tuple[Row, list[Row]] | None
     secrets = await store.all(
         "SELECT id, sealed, expires_at FROM secrets WHERE account_id = :account_id AND source_id = :id AND revoked_at IS NULL "
         "ORDER BY created_at DESC, id DESC",
-        account_id=row["account_id"], id=source_id,
-    )  # fmt: skip
+        account_id=row["account_id"],
+        id=source_id,
+    )
     return {**_source(row), "orders_enabled": bool(row["orders_enabled"])}, secrets
 
 
@@ -73,8 +74,9 @@ async def find(store: Store, account_id: str, source_id: str) -> Row | None:
     """Return one source of the account."""
     row = await store.one(
         "SELECT * FROM sources WHERE account_id = :account_id AND id = :id AND deleted_at IS NULL",
-        account_id=account_id, id=source_id,
-    )  # fmt: skip
+        account_id=account_id,
+        id=source_id,
+    )
     return _source(row) if row else None
 
 
@@ -88,8 +90,10 @@ async def page(store: Store, account_id: str, *, after: str, limit: int) -> list
     """Return sources by id, after that id."""
     rows = await store.all(
         "SELECT * FROM sources WHERE account_id = :account_id AND id > :after AND deleted_at IS NULL ORDER BY id LIMIT :limit",
-        account_id=account_id, after=after, limit=limit,
-    )  # fmt: skip
+        account_id=account_id,
+        after=after,
+        limit=limit,
+    )
     return [_source(row) for row in rows]
 
 
@@ -99,8 +103,9 @@ async def secrets_of(store: Store, account_id: str, source_ids: list[str]) -> li
     return await store.all(
         "SELECT id, source_id, created_at, expires_at, revoked_at FROM secrets "
         f"WHERE account_id = :account_id AND source_id {clause} ORDER BY created_at DESC, id DESC",
-        account_id=account_id, **values,
-    )  # fmt: skip
+        account_id=account_id,
+        **values,
+    )
 
 
 async def sealed_of(store: Store, account_id: str) -> list[Row]:
@@ -110,7 +115,7 @@ async def sealed_of(store: Store, account_id: str) -> list[Row]:
         "JOIN sources s ON s.account_id = c.account_id AND s.id = c.source_id WHERE c.account_id = :account_id "
         "ORDER BY c.created_at DESC, c.id DESC LIMIT 500",
         account_id=account_id,
-    )  # fmt: skip
+    )
 
 
 async def last_seen(store: Store, account_id: str, source_ids: list[str]) -> dict[str, int]:
@@ -119,8 +124,9 @@ async def last_seen(store: Store, account_id: str, source_ids: list[str]) -> dic
     for source_id in source_ids:
         row = await store.one(
             "SELECT received_at FROM deliveries WHERE account_id = :account_id AND source_id = :source_id ORDER BY id DESC LIMIT 1",
-            account_id=account_id, source_id=source_id,
-        )  # fmt: skip
+            account_id=account_id,
+            source_id=source_id,
+        )
         if row:
             seen[source_id] = row["received_at"]
     return seen
@@ -136,8 +142,10 @@ async def change(store: Store, account_id: str, source_id: str, changes: dict[st
     def plan() -> Plan[None]:
         yield Sql(
             f"UPDATE sources SET {sets} WHERE account_id = :account_id AND id = :id",
-            account_id=account_id, id=source_id, **values,
-        )  # fmt: skip
+            account_id=account_id,
+            id=source_id,
+            **values,
+        )
 
     await store.commit(plan)
 
@@ -150,8 +158,10 @@ async def add_secret(store: Store, account_id: str, source_id: str, sealed: str,
         yield Sql(
             "UPDATE secrets SET expires_at = :ends WHERE account_id = :account_id AND source_id = :source_id "
             "AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :ends)",
-            account_id=account_id, source_id=source_id, ends=older_end,
-        )  # fmt: skip
+            account_id=account_id,
+            source_id=source_id,
+            ends=older_end,
+        )
         yield _SECRET.many([(account_id, secret_id, source_id, sealed, now(), None, None)])
 
     await store.commit(plan)
@@ -165,8 +175,11 @@ async def revoke_secret(store: Store, account_id: str, source_id: str, secret_id
         found = yield Sql(
             "UPDATE secrets SET revoked_at = COALESCE(revoked_at, :at) "
             "WHERE account_id = :account_id AND source_id = :source_id AND id = :id RETURNING id",
-            account_id=account_id, source_id=source_id, id=secret_id, at=now(),
-        )  # fmt: skip
+            account_id=account_id,
+            source_id=source_id,
+            id=secret_id,
+            at=now(),
+        )
         return bool(found)
 
     return await store.commit(plan)

@@ -55,9 +55,9 @@ async def add(store: Store, account_id: str, *, url: str, events: list[str], sea
         if found["many"] >= MOST:
             raise NameTaken(f"the account has {MOST} subscriptions already; delete one that is not used")
         present = now()
-        yield _SUBSCRIPTION.many([
-            (account_id, subscription_id, url, json.dumps(events), True, None, 0, None, None, 0, None, present)
-        ])  # fmt: skip
+        yield _SUBSCRIPTION.many(
+            [(account_id, subscription_id, url, json.dumps(events), True, None, 0, None, None, 0, None, present)]
+        )
         yield _SECRET.many([(account_id, new_id("sec"), subscription_id, sealed_secret, present, None, None)])
 
     await store.commit(plan)
@@ -78,8 +78,10 @@ async def page(store: Store, account_id: str, *, after: str, limit: int) -> list
     """Return subscriptions by id, after that id."""
     rows = await store.all(
         "SELECT * FROM subscriptions WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit",
-        account_id=account_id, after=after, limit=limit,
-    )  # fmt: skip
+        account_id=account_id,
+        after=after,
+        limit=limit,
+    )
     return [_read(row) for row in rows]
 
 
@@ -92,8 +94,10 @@ async def change(store: Store, account_id: str, subscription_id: str, changes: d
         yield Sql(
             f"UPDATE subscriptions SET {sets}, off_reason = NULL, failures = 0, failing_since = NULL, failing_reason = NULL, "
             "rests_until = 0 WHERE account_id = :account_id AND id = :id",
-            account_id=account_id, id=subscription_id, **values,
-        )  # fmt: skip
+            account_id=account_id,
+            id=subscription_id,
+            **values,
+        )
         yield hurry(account_id, subscription_id)
 
     await store.commit(plan)
@@ -106,16 +110,19 @@ async def delete(store: Store, account_id: str, subscription_id: str) -> None:
         gone: list[Row] = yield Sql(
             "DELETE FROM attempts WHERE account_id = :account_id AND subscription_id = :id AND id IN (SELECT id FROM attempts "
             "WHERE account_id = :account_id AND subscription_id = :id ORDER BY id LIMIT :step) RETURNING id",
-            account_id=account_id, id=subscription_id, step=STEP,
-        )  # fmt: skip
+            account_id=account_id,
+            id=subscription_id,
+            step=STEP,
+        )
         return len(gone)
 
     def plan() -> Plan[None]:
         for table, column in (("secrets", "source_id"), ("attempts", "subscription_id"), ("subscriptions", "id")):
             yield Sql(
                 f"DELETE FROM {table} WHERE account_id = :account_id AND {column} = :id",
-                account_id=account_id, id=subscription_id,
-            )  # fmt: skip
+                account_id=account_id,
+                id=subscription_id,
+            )
 
     while await store.commit(some_attempts) == STEP:  # there may be many, and whoever delivers waits meanwhile
         pass
@@ -127,8 +134,10 @@ async def usable_secrets(store: Store, account_id: str, subscription_id: str, pr
     return await store.all(
         "SELECT id, sealed FROM secrets WHERE account_id = :account_id AND source_id = :id AND revoked_at IS NULL "
         "AND (expires_at IS NULL OR expires_at > :present) ORDER BY created_at DESC, id DESC",
-        account_id=account_id, id=subscription_id, present=present,
-    )  # fmt: skip
+        account_id=account_id,
+        id=subscription_id,
+        present=present,
+    )
 
 
 async def waiting(store: Store, account_id: str, subscription_id: str) -> tuple[int, int | None]:
@@ -136,8 +145,10 @@ async def waiting(store: Store, account_id: str, subscription_id: str) -> tuple[
     row = await store.one(
         "SELECT count(*) AS many, min(occurred_at) AS oldest FROM (SELECT occurred_at FROM outbox "
         "WHERE account_id = :account_id AND subscription_id = :id ORDER BY id LIMIT :most) AS waiting",
-        account_id=account_id, id=subscription_id, most=MOST_COUNTED,
-    )  # fmt: skip
+        account_id=account_id,
+        id=subscription_id,
+        most=MOST_COUNTED,
+    )
     return (row["many"], row["oldest"]) if row else (0, None)
 
 
@@ -146,8 +157,11 @@ async def attempts(store: Store, account_id: str, subscription_id: str, *, befor
     return await store.all(
         "SELECT * FROM attempts WHERE account_id = :account_id AND subscription_id = :subscription_id AND id < :before "
         "ORDER BY id DESC LIMIT :limit",
-        account_id=account_id, subscription_id=subscription_id, before=before or LAST, limit=limit,
-    )  # fmt: skip
+        account_id=account_id,
+        subscription_id=subscription_id,
+        before=before or LAST,
+        limit=limit,
+    )
 
 
 async def failing(store: Store, account_id: str) -> list[Row]:

@@ -22,9 +22,22 @@ from app.store.delivery_record import Record
 ORDER, SHOP = "order", "shop"  # kinds of tombstones beside those of identities
 NOTE = "erased"
 KEPT_AS_STUB = (
-    "external_id", "aliases", "preference", "sequence", "status", "source_status", "value", "currency", "bills", "payments",
-    "refunds", "notes", "ordered_at", "paid_at", "test",
-)  # fmt: skip
+    "external_id",
+    "aliases",
+    "preference",
+    "sequence",
+    "status",
+    "source_status",
+    "value",
+    "currency",
+    "bills",
+    "payments",
+    "refunds",
+    "notes",
+    "ordered_at",
+    "paid_at",
+    "test",
+)
 
 _SALT = Lookup("salts", ("account_id", "salt"), by=("account_id",))
 _TOMBSTONE = Lookup("tombstones", ("account_id", "hash", "scope", "proof_id"), by=("account_id", "hash"))
@@ -52,8 +65,9 @@ def salt_of(account_id: str) -> Plan[str]:
     """Return the account's salt, created if it has none."""
     yield Sql(
         "INSERT INTO salts (account_id, salt) VALUES (:account_id, :salt) ON CONFLICT DO NOTHING",
-        account_id=account_id, salt=secrets.token_hex(32),
-    )  # fmt: skip
+        account_id=account_id,
+        salt=secrets.token_hex(32),
+    )
     rows: list[Row] = yield _SALT.many([(account_id,)])
     salt: str = rows[0]["salt"]
     return salt
@@ -104,8 +118,9 @@ def lift(account_id: str, words: Sequence[Word]) -> Plan[None]:
     for word in dict.fromkeys(words) if salts else ():
         yield Sql(
             "DELETE FROM tombstones WHERE account_id = :account_id AND hash = :hash",
-            account_id=account_id, hash=hashed(salts[0]["salt"], word),
-        )  # fmt: skip
+            account_id=account_id,
+            hash=hashed(salts[0]["salt"], word),
+        )
 
 
 def redact(records: Sequence[Record]) -> Plan[None]:
@@ -189,5 +204,6 @@ def forget_body(rec: Record) -> Plan[None]:
     if rec.again:
         yield Sql(
             "DELETE FROM bodies WHERE account_id = :account_id AND delivery_id = :id",
-            account_id=rec.account_id, id=rec.delivery_id,
-        )  # fmt: skip
+            account_id=rec.account_id,
+            id=rec.delivery_id,
+        )

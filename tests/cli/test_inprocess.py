@@ -16,10 +16,15 @@ pytestmark = pytest.mark.anyio
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with what it was asked, one byte at a time."""
     body = (await receive())["body"]
-    told = json.dumps({
-        "path": scope["path"], "raw": scope["raw_path"].decode(), "query": scope["query_string"].decode(), "body": body.decode(),
-        "headers": {name.decode(): value.decode() for name, value in scope["headers"]},
-    }).encode()  # fmt: skip
+    told = json.dumps(
+        {
+            "path": scope["path"],
+            "raw": scope["raw_path"].decode(),
+            "query": scope["query_string"].decode(),
+            "body": body.decode(),
+            "headers": {name.decode(): value.decode() for name, value in scope["headers"]},
+        }
+    ).encode()
     await send({"type": "http.response.start", "status": 201, "headers": []})
     for at in range(len(told)):
         await send({"type": "http.response.body", "body": told[at : at + 1], "more_body": True})
@@ -28,8 +33,12 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def test_what_is_asked_arrives_as_it_would_over_a_wire() -> None:
     answer = await InProcessClient(echo).ask(
-        "POST", "/v1/a%2Fb c?x=1#y", json={"ä": [None]}, params={"q": "ü &", "yes": True, "n": 5}, headers={"X-One": b"two"}
-    )  # fmt: skip
+        "POST",
+        "/v1/a%2Fb c?x=1#y",
+        json={"ä": [None]},
+        params={"q": "ü &", "yes": True, "n": 5},
+        headers={"X-One": b"two"},
+    )
     assert answer.status == 201 and answer.is_success
     said = answer.json()
     assert (said["path"], said["raw"]) == ("/v1/a/b c", "/v1/a%2Fb%20c")
@@ -37,8 +46,11 @@ async def test_what_is_asked_arrives_as_it_would_over_a_wire() -> None:
     assert json.loads(said["body"]) == {"ä": [None]}
     length = str(len(said["body"].encode()))
     assert said["headers"] == {
-        "host": "registry", "x-one": "two", "content-type": "application/json", "content-length": length,
-    }  # fmt: skip
+        "host": "registry",
+        "x-one": "two",
+        "content-type": "application/json",
+        "content-length": length,
+    }
 
 
 async def test_whoever_stops_reading_ends_the_answer() -> None:

@@ -36,9 +36,9 @@ def test_what_a_shop_asks_for_is_carried_out(here: Installation) -> None:
     source = here.json("source", "add", "shopify", "--secret", "a-made-up-secret-of-32-characters")["source_id"]
     here.serve()
     here.json("send", source, "--kind", "orders/paid")
-    customer = json.loads(
-        here.json("deliveries", "show", here.json("deliveries", "list")["data"][0]["id"])["body"]
-    )["customer"]  # fmt: skip
+    customer = json.loads(here.json("deliveries", "show", here.json("deliveries", "list")["data"][0]["id"])["body"])[
+        "customer"
+    ]
     (here.folder / "asked.json").write_text(json.dumps({"customer": {"id": customer["id"]}}))
     for kind in ("customers/data_request", "customers/redact"):
         here.json("send", source, "--kind", kind, "--file", "asked.json")

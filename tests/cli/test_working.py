@@ -15,9 +15,14 @@ from tests.cli.installation import PATIENCE, Installation, until
 from tests.cli.warm import Warm
 
 BODY = {
-    "id": 5000000009, "name": "#1009", "financial_status": "paid", "total_price": "10.00", "currency": "BRL",
-    "updated_at": "2026-11-20T13:00:00Z", "email": "ana@example.com",
-}  # fmt: skip
+    "id": 5000000009,
+    "name": "#1009",
+    "financial_status": "paid",
+    "total_price": "10.00",
+    "currency": "BRL",
+    "updated_at": "2026-11-20T13:00:00Z",
+    "email": "ana@example.com",
+}
 
 
 def test_a_shop_that_shows_its_secret_only_once_it_knows_the_address(here: Installation) -> None:
@@ -165,10 +170,16 @@ def test_the_tail_takes_every_filter_of_the_log(here: Installation) -> None:
     assert shown("--since", "1h") == both
     assert shown() == []  # what came before it began is history
     for words, found in (
-        (("--source", source), both), (("--source", other), []), (("--kind", "order.updated"), both[1:]),
-        (("--outcome", "created"), both[:1]), (("--external-id", external_id), both[:1]), (("--contact", contact), both[:1]),
-        (("--contact", "nobody"), []), (("--q", "timestamp"), both[1:]), (("--since", "0s"), []),
-    ):  # fmt: skip
+        (("--source", source), both),
+        (("--source", other), []),
+        (("--kind", "order.updated"), both[1:]),
+        (("--outcome", "created"), both[:1]),
+        (("--external-id", external_id), both[:1]),
+        (("--contact", contact), both[:1]),
+        (("--contact", "nobody"), []),
+        (("--q", "timestamp"), both[1:]),
+        (("--since", "0s"), []),
+    ):
         assert shown("--since", "1h", *words) == found, words
     assert "--since" in here.run("deliveries", "tail", "--since", "yesterday", code=2)
     page = here.json("deliveries", "list", "--limit", "1")

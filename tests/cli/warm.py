@@ -90,8 +90,11 @@ def _command(asked: Any) -> int:
     os.environ.clear()
     os.environ.update(asked["env"])
     os.chdir(asked["cwd"])
-    for path, flags, handle in ((os.devnull, os.O_RDONLY, 0), (asked["out"], os.O_WRONLY | os.O_CREAT, 1),
-                                (asked["err"], os.O_WRONLY | os.O_CREAT, 2)):  # fmt: skip
+    for path, flags, handle in (
+        (os.devnull, os.O_RDONLY, 0),
+        (asked["out"], os.O_WRONLY | os.O_CREAT, 1),
+        (asked["err"], os.O_WRONLY | os.O_CREAT, 2),
+    ):
         os.dup2(os.open(path, flags, 0o600), handle)
     sys.argv = ["orders-registry", *asked["words"]]
     try:

@@ -31,9 +31,13 @@ PEOPLE = [
     ("Fábio Nunes", "fabio.nunes@example.com", "+55 71 98123-9876"),
 ]
 GOODS = [
-    ("Running shoes", "199.00", "RS-1"), ("Trail jacket", "349.90", "TJ-4"), ("Merino socks", "39.90", "MS-2"),
-    ("Bottle 750 ml", "59.00", "BO-7"), ("Cap", "79.50", "CA-3"), ("Sports watch", "1299.00", "SW-9"),
-]  # fmt: skip
+    ("Running shoes", "199.00", "RS-1"),
+    ("Trail jacket", "349.90", "TJ-4"),
+    ("Merino socks", "39.90", "MS-2"),
+    ("Bottle 750 ml", "59.00", "BO-7"),
+    ("Cap", "79.50", "CA-3"),
+    ("Sports watch", "1299.00", "SW-9"),
+]
 HOUR = 3600
 
 
@@ -222,16 +226,29 @@ async def _oddities(house: House, scene: Scene, clock: Clock, *, mischief: bool)
 
 
 async def _standard(
-    house: House, scene: Scene, clock: Clock, number: str, status: str, person: tuple[str, str, str],
-    lines: list[tuple[str, str, str]], *, title: str | None = None, value: str | None = None, currency: str = "BRL",
+    house: House,
+    scene: Scene,
+    clock: Clock,
+    number: str,
+    status: str,
+    person: tuple[str, str, str],
+    lines: list[tuple[str, str, str]],
+    *,
+    title: str | None = None,
+    value: str | None = None,
+    currency: str = "BRL",
     source: str = "standard",
-) -> httpx.Response:  # fmt: skip
+) -> httpx.Response:
     name, mail, phone = person
     data = {
-        "id": number, "title": title or f"{number} · {lines[0][0]}", "value": value or _sum(lines), "currency": currency,
-        "status": status, "contact": {"name": name, "email": mail, "phone": phone},
+        "id": number,
+        "title": title or f"{number} · {lines[0][0]}",
+        "value": value or _sum(lines),
+        "currency": currency,
+        "status": status,
+        "contact": {"name": name, "email": mail, "phone": phone},
         "items": [{"title": one[0], "quantity": 1, "unit_value": one[1], "sku": one[2]} for one in lines],
-    }  # fmt: skip
+    }
     body = json.dumps({"type": "order.updated", "timestamp": clock.iso, "data": data}).encode()
     headers = {"webhook-id": f"msg-{number}-{status}", "content-type": "application/json"}
     return await house.deliver(scene.sources[source], signed("standard", body, headers, secret=WHSEC))
@@ -242,48 +259,94 @@ def _sum(lines: list[tuple[str, str, str]]) -> str:
 
 
 async def _shopify(
-    house: House, scene: Scene, clock: Clock, number: int, topic: str, status: str, person: tuple[str, str, str],
-    lines: list[tuple[str, str, str]], *, forged: bool = False, delivery: str | None = None,
-) -> httpx.Response:  # fmt: skip
+    house: House,
+    scene: Scene,
+    clock: Clock,
+    number: int,
+    topic: str,
+    status: str,
+    person: tuple[str, str, str],
+    lines: list[tuple[str, str, str]],
+    *,
+    forged: bool = False,
+    delivery: str | None = None,
+) -> httpx.Response:
     name, mail, phone = person
     first, _, last = name.partition(" ")
-    body = json.dumps({
-        "id": 5000000000 + number, "name": f"#{number}", "currency": "BRL", "total_price": _sum(lines),
-        "current_total_price": _sum(lines), "financial_status": status, "created_at": clock.iso,
-        "processed_at": clock.iso, "updated_at": clock.iso, "email": mail, "phone": phone, "refunds": [],
-        "order_status_url": f"https://aurora.example.com/orders/{number}",
-        "customer": {"id": 7000000000 + PEOPLE.index(person), "first_name": first, "last_name": last, "email": mail},
-        "line_items": [{"title": one[0], "quantity": 1, "price": one[1], "sku": one[2]} for one in lines],
-    }).encode()  # fmt: skip
+    body = json.dumps(
+        {
+            "id": 5000000000 + number,
+            "name": f"#{number}",
+            "currency": "BRL",
+            "total_price": _sum(lines),
+            "current_total_price": _sum(lines),
+            "financial_status": status,
+            "created_at": clock.iso,
+            "processed_at": clock.iso,
+            "updated_at": clock.iso,
+            "email": mail,
+            "phone": phone,
+            "refunds": [],
+            "order_status_url": f"https://aurora.example.com/orders/{number}",
+            "customer": {
+                "id": 7000000000 + PEOPLE.index(person),
+                "first_name": first,
+                "last_name": last,
+                "email": mail,
+            },
+            "line_items": [{"title": one[0], "quantity": 1, "price": one[1], "sku": one[2]} for one in lines],
+        }
+    ).encode()
     headers = {
-        "x-shopify-topic": topic, "x-shopify-webhook-id": delivery or f"{topic}-{number}-{clock.at}",
-        "content-type": "application/json", "x-shopify-shop-domain": "aurora.example.com", "user-agent": "Shopify-Captain-Hook",
-    }  # fmt: skip
+        "x-shopify-topic": topic,
+        "x-shopify-webhook-id": delivery or f"{topic}-{number}-{clock.at}",
+        "content-type": "application/json",
+        "x-shopify-shop-domain": "aurora.example.com",
+        "user-agent": "Shopify-Captain-Hook",
+    }
     secret = "another-secret-altogether-000" if forged else SECRETS["shopify"]
     return await house.deliver(scene.sources["shopify"], signed("shopify", body, headers, secret=secret))
 
 
 async def _woocommerce(
-    house: House, scene: Scene, clock: Clock, number: int, person: tuple[str, str, str],
-    lines: list[tuple[str, str, str]], *, forged: bool,
-) -> httpx.Response:  # fmt: skip
+    house: House,
+    scene: Scene,
+    clock: Clock,
+    number: int,
+    person: tuple[str, str, str],
+    lines: list[tuple[str, str, str]],
+    *,
+    forged: bool,
+) -> httpx.Response:
     name, mail, phone = person
     first, _, last = name.partition(" ")
     at = clock.iso.removesuffix("Z")
-    body = json.dumps({
-        "id": number, "number": str(number), "status": "processing", "currency": "BRL", "total": _sum(lines),
-        "date_created_gmt": at, "date_modified_gmt": at, "date_paid_gmt": at, "date_paid": at,
-        "customer_id": PEOPLE.index(person) + 1, "refunds": [],
-        "billing": {"first_name": first, "last_name": last, "email": mail, "phone": phone},
-        "line_items": [{"name": one[0], "quantity": 1, "subtotal": one[1], "total": one[1]} for one in lines],
-    }).encode()  # fmt: skip
+    body = json.dumps(
+        {
+            "id": number,
+            "number": str(number),
+            "status": "processing",
+            "currency": "BRL",
+            "total": _sum(lines),
+            "date_created_gmt": at,
+            "date_modified_gmt": at,
+            "date_paid_gmt": at,
+            "date_paid": at,
+            "customer_id": PEOPLE.index(person) + 1,
+            "refunds": [],
+            "billing": {"first_name": first, "last_name": last, "email": mail, "phone": phone},
+            "line_items": [{"name": one[0], "quantity": 1, "subtotal": one[1], "total": one[1]} for one in lines],
+        }
+    ).encode()
     secret = "another-secret-altogether-000" if forged else SECRETS["woocommerce"]
     digest = base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
     return await house.client.post(
         f"/webhooks/{scene.sources['woocommerce']}",
         content=body,
         headers={
-            "x-wc-webhook-topic": "order.updated", "x-wc-webhook-signature": digest, "content-type": "application/json",
+            "x-wc-webhook-topic": "order.updated",
+            "x-wc-webhook-signature": digest,
+            "content-type": "application/json",
             "x-wc-webhook-delivery-id": f"wc-{number}",
         },
-    )  # fmt: skip
+    )

@@ -11,11 +11,22 @@ from tests.console.test_log import settled
 
 GRAVE = {"serious", "critical"}
 PAGES = {
-    "overview": "", "deliveries": "deliveries", "nothing matches": "deliveries?q=no+such+words",
-    "delivery": "deliveries/{updated}", "new order's delivery": "deliveries/{mischief}", "sources": "sources", "source": "sources/{standard}",
-    "platforms": "sources/new", "add": "sources/new?adapter=mercadopago", "contacts": "contacts", "contact": "contacts/41",
-    "orders": "orders", "new order": "orders/new", "settings": "settings", "nowhere": "nowhere",
-}  # fmt: skip
+    "overview": "",
+    "deliveries": "deliveries",
+    "nothing matches": "deliveries?q=no+such+words",
+    "delivery": "deliveries/{updated}",
+    "new order's delivery": "deliveries/{mischief}",
+    "sources": "sources",
+    "source": "sources/{standard}",
+    "platforms": "sources/new",
+    "add": "sources/new?adapter=mercadopago",
+    "contacts": "contacts",
+    "contact": "contacts/41",
+    "orders": "orders",
+    "new order": "orders/new",
+    "settings": "settings",
+    "nowhere": "nowhere",
+}
 
 
 def faults(page: Page) -> list[str]:

@@ -10,10 +10,22 @@ from tests.house import order_event
 @pytest.mark.parametrize(
     ("locale", "title", "payment", "refund", "note"),
     [
-        ("en-GB", "Payments and refunds", "payment p-1 taken", "refund r-1 failed", "More was given back than the order is worth"),
-        ("pt-BR", "Pagamentos e reembolsos", "pagamento p-1 recebido", "reembolso r-1 falhou", "Foi reembolsado mais do que o pedido vale"),
+        (
+            "en-GB",
+            "Payments and refunds",
+            "payment p-1 taken",
+            "refund r-1 failed",
+            "More was given back than the order is worth",
+        ),
+        (
+            "pt-BR",
+            "Pagamentos e reembolsos",
+            "pagamento p-1 recebido",
+            "reembolso r-1 falhou",
+            "Foi reembolsado mais do que o pedido vale",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_order_shows_what_was_paid_and_given_back(
     opened: Opened, shop: Shop, locale: str, title: str, payment: str, refund: str, note: str
 ) -> None:

@@ -51,8 +51,10 @@ def test_the_overview_tells_what_came_and_what_is_wrong(opened: Opened, shop: Sh
 def test_each_filter_narrows_the_log_and_stands_in_the_address(opened: Opened, shop: Shop) -> None:
     page = settled(opened("ops", "deliveries"))
     for label, value, words in (
-        ("Source", "Store counter", "source_id="), ("Outcome", "unreadable", "outcome=unreadable"), ("Period", "24 hours", "since=24h"),
-    ):  # fmt: skip
+        ("Source", "Store counter", "source_id="),
+        ("Outcome", "unreadable", "outcome=unreadable"),
+        ("Period", "24 hours", "since=24h"),
+    ):
         page.get_by_label(label, exact=True).select_option(label=value)
         expect(page).to_have_url(re.compile(words))
         settled(page)
@@ -72,9 +74,13 @@ def test_each_filter_narrows_the_log_and_stands_in_the_address(opened: Opened, s
 
 @pytest.mark.parametrize(
     ("label", "value", "words"),
-    [("Kind", "orders/create", "kind="), ("External id", "5000009001", "external_id="), ("Contact", "41", "contact=41"),
-     ("Before", "2026-01-01", "until=")],
-)  # fmt: skip
+    [
+        ("Kind", "orders/create", "kind="),
+        ("External id", "5000009001", "external_id="),
+        ("Contact", "41", "contact=41"),
+        ("Before", "2026-01-01", "until="),
+    ],
+)
 def test_filters_that_are_written(label: str, value: str, words: str, opened: Opened) -> None:
     page = settled(opened("ops", "deliveries"))
     page.get_by_label(label, exact=True).fill(value)

@@ -108,8 +108,19 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(opened: Opened, shop: Shop)
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("link", name="Deliveries").click()
     ids = shop.scene
-    for path in ("", "deliveries", f"deliveries/{ids.deliveries['mischief']}", "sources", f"sources/{ids.sources['standard']}",
-                 "sources/new", "contacts", "contacts/41", "orders", "orders/new", "settings"):  # fmt: skip
+    for path in (
+        "",
+        "deliveries",
+        f"deliveries/{ids.deliveries['mischief']}",
+        "sources",
+        f"sources/{ids.sources['standard']}",
+        "sources/new",
+        "contacts",
+        "contacts/41",
+        "orders",
+        "orders/new",
+        "settings",
+    ):
         page.goto(f"{shop.address}/console/{path}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.locator("[aria-busy]")).to_have_count(0)

@@ -68,8 +68,17 @@ def test_a_depth_of_100_is_read() -> None:
 
 @pytest.mark.parametrize(
     "number",
-    ["1" * 5000, "-" + "1" * 5000, "0." + "1" * 5000, "1e400", "-1e400", "1e-400", "1e999999999", "1e-999999999999999999"],
-)  # fmt: skip
+    [
+        "1" * 5000,
+        "-" + "1" * 5000,
+        "0." + "1" * 5000,
+        "1e400",
+        "-1e400",
+        "1e-400",
+        "1e999999999",
+        "1e-999999999999999999",
+    ],
+)
 def test_numbers_are_bounded(number: str) -> None:
     assert "number" in why(json_body, f'{{"a": {number}}}'.encode())
 
@@ -99,9 +108,21 @@ _NUMBERS = st.sampled_from(
     ]
 )
 _TEXTS = st.sampled_from(
-    ['"x"', '"a:b"', r'"\u003a"', r'"\u003A:"', r'"\u0022:"', r'"\":"', r'"\ud800"', r'"\ud83d\ude00"', '"' + "7" * 50 + '"',
-     '"\t"', '"é"', r'"\u0000"']
-)  # fmt: skip
+    [
+        '"x"',
+        '"a:b"',
+        r'"\u003a"',
+        r'"\u003A:"',
+        r'"\u0022:"',
+        r'"\":"',
+        r'"\ud800"',
+        r'"\ud83d\ude00"',
+        '"' + "7" * 50 + '"',
+        '"\t"',
+        '"é"',
+        r'"\u0000"',
+    ]
+)
 _SPACES = st.sampled_from(["", " ", "\n", "\t ", "\x0c"])
 
 
@@ -113,10 +134,12 @@ _DOCUMENTS = st.recursive(
     _NUMBERS | _TEXTS | st.sampled_from(["true", "null", "", "{}", "[]"]),
     lambda inner: (
         st.lists(inner, max_size=3).map(lambda parts: f"[{','.join(parts)}]")
-        | st.lists(st.tuples(_NAMES.map(lambda name: json.dumps(name)[1:-1]) | st.just(r"\u0069d"), inner, _SPACES), max_size=4).map(_object)
+        | st.lists(
+            st.tuples(_NAMES.map(lambda name: json.dumps(name)[1:-1]) | st.just(r"\u0069d"), inner, _SPACES), max_size=4
+        ).map(_object)
     ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 def _read_by(parse: Any, body: bytes) -> Any:

@@ -49,7 +49,13 @@ def read(document: Any) -> Sale:
 
 
 def test_a_field_is_found_where_it_lies() -> None:
-    sale = read({"data": {"object": {"id": 5}}, "customer": {"email": "ana@example.com"}, "payments": [{"amount": {"value": Decimal("1.5")}}]})  # fmt: skip
+    sale = read(
+        {
+            "data": {"object": {"id": 5}},
+            "customer": {"email": "ana@example.com"},
+            "payments": [{"amount": {"value": Decimal("1.5")}}],
+        }
+    )
     assert (sale.id, sale.email, sale.amount) == ("5", "ana@example.com", Decimal("1.5"))
     assert read({"id": "x"}).id == "x"
     assert read({"id": "x", "data": {"object": {"id": "first"}}}).id == "first"
@@ -133,7 +139,11 @@ def test_money_that_may_be_missing() -> None:
     assert Money.of(150, "brl") == Money(150, "BRL")
     assert Money.total([Money(1, "BRL"), None, Money(2, "BRL")]) == Money(3, "BRL")
     assert Money.total([None]) is None
-    for wrong in (lambda: Money.major(1, None), lambda: Money.of(1, ""), lambda: Money.total([Money(1, "BRL"), Money(1, "USD")])):  # fmt: skip
+    for wrong in (
+        lambda: Money.major(1, None),
+        lambda: Money.of(1, ""),
+        lambda: Money.total([Money(1, "BRL"), Money(1, "USD")]),
+    ):
         with pytest.raises(Unreadable):
             wrong()
 

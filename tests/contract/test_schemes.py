@@ -359,7 +359,7 @@ def test_basic_is_rfc_7617() -> None:
         (FORM_TOKEN, b"id=1&account[token]=%s" % quote(SECRET).encode()),
     ],
     ids=["json", "form"],
-)  # fmt: skip
+)
 def test_a_token_in_the_body(scheme: Token, body: bytes) -> None:
     assert scheme.verify(arrived(body=body), [OTHER, SECRET], NOW) == SECRET
     assert why(scheme, arrived(body=body), OTHER) == Unverified.MISMATCH
@@ -370,11 +370,31 @@ def test_a_token_in_the_body(scheme: Token, body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"x", b"null", b"[]", b"{}", b'"x"', b"1", b'{"account": null}', b'{"account": []}', b'{"account": "token"}',
-     b'{"account": {}}', b'{"account": {"token": null}}', b'{"account": {"token": ""}}', b'{"account": {"token": 1}}',
-     b'{"account": {"token": ["a made-up secret"]}}', b'{"account": {"token": true}}', b'[{"account": {}}]',
-     b'{"account": {"token": "\\ud800"}}', b"[" * 100_000, b"account=1", b"account[token]", b"account[token][x]=1"],
-)  # fmt: skip
+    [
+        b"",
+        b"x",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"x"',
+        b"1",
+        b'{"account": null}',
+        b'{"account": []}',
+        b'{"account": "token"}',
+        b'{"account": {}}',
+        b'{"account": {"token": null}}',
+        b'{"account": {"token": ""}}',
+        b'{"account": {"token": 1}}',
+        b'{"account": {"token": ["a made-up secret"]}}',
+        b'{"account": {"token": true}}',
+        b'[{"account": {}}]',
+        b'{"account": {"token": "\\ud800"}}',
+        b"[" * 100_000,
+        b"account=1",
+        b"account[token]",
+        b"account[token][x]=1",
+    ],
+)
 def test_a_body_without_its_token(body: bytes) -> None:
     for scheme in (BODY_TOKEN, FORM_TOKEN):
         assert why(scheme, arrived(body=body)) in (Unverified.MISSING, Unverified.MALFORMED, Unverified.MISMATCH)

@@ -49,22 +49,37 @@ NASTY = st.text(
 )
 ROWS = st.fixed_dictionaries(
     {
-        "external_id": NASTY.filter(str.strip), "value": st.sampled_from(["0", "1.00", "100.5", "99999999.99", "-3.00"]),
+        "external_id": NASTY.filter(str.strip),
+        "value": st.sampled_from(["0", "1.00", "100.5", "99999999.99", "-3.00"]),
         "currency": st.sampled_from(["BRL", "JPY", "KWD"]),
     },
     optional={
-        "title": NASTY, "status": st.sampled_from(Status).map(str), "source_status": NASTY, "url": NASTY.map(lambda t: f"https://e/{t}"),
-        "refunded_value": st.sampled_from(["0", "1", "100", "200"]), "ordered_at": TIMES, "paid_at": TIMES,
-        "updated_at": st.none() | st.datetimes(min_value=datetime.datetime(1970, 1, 1),
-                                               max_value=datetime.datetime(2026, 1, 1)).map(lambda at: at.isoformat()),
-        "test": st.booleans(), "deal_id": NASTY, "source_id": st.just("src_1"), "contact_name": NASTY,
+        "title": NASTY,
+        "status": st.sampled_from(Status).map(str),
+        "source_status": NASTY,
+        "url": NASTY.map(lambda t: f"https://e/{t}"),
+        "refunded_value": st.sampled_from(["0", "1", "100", "200"]),
+        "ordered_at": TIMES,
+        "paid_at": TIMES,
+        "updated_at": st.none()
+        | st.datetimes(min_value=datetime.datetime(1970, 1, 1), max_value=datetime.datetime(2026, 1, 1)).map(
+            lambda at: at.isoformat()
+        ),
+        "test": st.booleans(),
+        "deal_id": NASTY,
+        "source_id": st.just("src_1"),
+        "contact_name": NASTY,
         "contact_email": st.sampled_from(["a@example.com", "b@example.com", "A@example.com | c@example.com"]),
-        "crm_contact_id": NASTY, "contact_customer_id": st.just("77"),
+        "crm_contact_id": NASTY,
+        "contact_customer_id": st.just("77"),
         "items": st.lists(
-            st.fixed_dictionaries({"title": NASTY}, optional={"quantity": st.sampled_from([1, "1.50", "2"]), "sku": NASTY}), max_size=3
+            st.fixed_dictionaries(
+                {"title": NASTY}, optional={"quantity": st.sampled_from([1, "1.50", "2"]), "sku": NASTY}
+            ),
+            max_size=3,
         ),
     },
-)  # fmt: skip
+)
 
 
 def amounts_fit(row: dict[str, Any]) -> dict[str, Any]:
@@ -89,9 +104,16 @@ def read_contacts(form: str, text: str, line: int) -> Batch[ContactRow]:
 
 @pytest.mark.parametrize(
     ("refunds", "back"),
-    [({"import": 50}, 50), ({"import": 50, "7": 50}, 50), ({"import": 50, "7": 50, "8": 10}, 60), ({"import": 50, "7": 20}, 50),
-     ({"7": 20, "8": 10}, 30), ({"import": 50, "7": 50, "member": 5}, 55), ({}, 0)],
-)  # fmt: skip
+    [
+        ({"import": 50}, 50),
+        ({"import": 50, "7": 50}, 50),
+        ({"import": 50, "7": 50, "8": 10}, 60),
+        ({"import": 50, "7": 20}, 50),
+        ({"7": 20, "8": 10}, 30),
+        ({"import": 50, "7": 50, "member": 5}, 55),
+        ({}, 0),
+    ],
+)
 def test_what_an_import_tells_as_given_back_is_not_added_to_what_the_source_itemises(
     refunds: dict[str, int], back: int
 ) -> None:
@@ -170,9 +192,13 @@ def test_a_stray_quote_costs_its_own_row_and_one_that_never_closes_is_named() ->
 
 def test_a_row_is_the_same_in_csv_and_in_json_lines() -> None:
     row = {
-        "external_id": "1", "value": "1.00", "test": "true", "items": '[{"title": "x", "quantity": 2}]',
-        "contact_email": "a@example.com | b@example.com", "deal_id": "7",
-    }  # fmt: skip
+        "external_id": "1",
+        "value": "1.00",
+        "test": "true",
+        "items": '[{"title": "x", "quantity": 2}]',
+        "contact_email": "a@example.com | b@example.com",
+        "deal_id": "7",
+    }
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(row)
@@ -189,11 +215,29 @@ def test_a_row_is_the_same_in_csv_and_in_json_lines() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["[]", "1", "null", "{", '{"external_id": NaN}', '{"external_id": 1e400}', '{"external_id": "\\ud800"}', '{"items": {}}',
-     '{"external_id": [1]}', '{"value": ' + "9" * 5000 + "}", '{"contact_email": {"a": 1}}', "[" * 5000, '{"items": "[1]"}',
-     '{"items": [{"title": "x", "quantity": 1e999}]}', '{"items": [{"title": "x", "unit_value": 1.5}]}', '{"deal": "1", "deal_id": "2"}',
-     '{"external_id": "\\u0000"}', '{"items": "[{\\"title\\": \\"\\\\u0000\\"}]"}', "\x00", '{"crm_contact_id": true, "external_id": {}}'],
-)  # fmt: skip
+    [
+        "[]",
+        "1",
+        "null",
+        "{",
+        '{"external_id": NaN}',
+        '{"external_id": 1e400}',
+        '{"external_id": "\\ud800"}',
+        '{"items": {}}',
+        '{"external_id": [1]}',
+        '{"value": ' + "9" * 5000 + "}",
+        '{"contact_email": {"a": 1}}',
+        "[" * 5000,
+        '{"items": "[1]"}',
+        '{"items": [{"title": "x", "quantity": 1e999}]}',
+        '{"items": [{"title": "x", "unit_value": 1.5}]}',
+        '{"deal": "1", "deal_id": "2"}',
+        '{"external_id": "\\u0000"}',
+        '{"items": "[{\\"title\\": \\"\\\\u0000\\"}]"}',
+        "\x00",
+        '{"crm_contact_id": true, "external_id": {}}',
+    ],
+)
 def test_a_strangers_line_is_a_fault_and_no_crash(line: str) -> None:
     assert read_orders(JSONL, line + "\n", 7).faults[0].line == 7
     for text in (f"external_id\n{line}\n", f"id,external_id,value\n,{line},\n"):
@@ -267,6 +311,25 @@ def examples() -> list[list[dict[str, Any]]]:
 
 
 def test_columns_are_what_the_interface_shows_of_an_order() -> None:
-    assert {"id", "contact_id", "crm_contact_id", "deal_id", "title", "value", "refunded_value", "currency", "status",
-            "source_status", "ordered_at", "paid_at", "origin", "source_id", "external_id", "url", "test", "items",
-            "created_at", "updated_at"} <= set(ORDER_COLUMNS)  # fmt: skip
+    assert {
+        "id",
+        "contact_id",
+        "crm_contact_id",
+        "deal_id",
+        "title",
+        "value",
+        "refunded_value",
+        "currency",
+        "status",
+        "source_status",
+        "ordered_at",
+        "paid_at",
+        "origin",
+        "source_id",
+        "external_id",
+        "url",
+        "test",
+        "items",
+        "created_at",
+        "updated_at",
+    } <= set(ORDER_COLUMNS)

@@ -70,9 +70,11 @@ async def test_every_index_has_its_figures_when_a_store_has_been_opened(
     await store.close()
     indexes = {
         (table, index)
-        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
+        for (table,) in database.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
         for _, index, *_ in database.execute(f"PRAGMA index_list({table})").fetchall()
-    }  # fmt: skip
+    }
     figures = database.execute("SELECT tbl, idx, stat FROM sqlite_stat1").fetchall()
     assert len(figures) == len(indexes) > 20
     assert all(int(each) >= 1 for _, _, stat in figures for each in stat.split())

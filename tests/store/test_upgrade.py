@@ -117,9 +117,12 @@ async def test_whose_contacts_and_deals_are_is_carried_to_their_orders(unmigrate
         f"items, created_at, updated_at) VALUES ('acc', '{order}', 's', '{order}', 'webhook', {contact}, {deal_id}, {value}, 0, 'paid', "
         "false, '[]', 1, 1)"
         for order, contact, deal_id, value in (
-            ("1", "'cnt_1'", "NULL", 5), ("2", "'cnt_2'", "'d'", 5), ("3", "'cnt_1'", "'d'", "NULL"), ("4", "NULL", "'gone'", 5),
+            ("1", "'cnt_1'", "NULL", 5),
+            ("2", "'cnt_2'", "'d'", 5),
+            ("3", "'cnt_1'", "'d'", "NULL"),
+            ("4", "NULL", "'gone'", 5),
         )
-    ]  # fmt: skip
+    ]
     await to_revision(unmigrated, "0008", *people, deal, *orders)
     await migrate(unmigrated)
     found = await rows(unmigrated, "SELECT id, owner_id, deal_owner_id FROM orders ORDER BY id")
@@ -135,12 +138,13 @@ CHANGES = {
     "DROP INDEX orders_of_contact": ["index orders_of_contact is missing"],
     "DROP TABLE held": ["index held_of_delivery is missing", "table held is missing"],
     "ALTER TABLE orders RENAME COLUMN title TO name": [
-        "column orders.name is unknown", "column orders.title is missing",
+        "column orders.name is unknown",
+        "column orders.title is missing",
     ],
     "ALTER TABLE orders ADD COLUMN more text": ["column orders.more is unknown"],
     "CREATE TABLE of_somebody_else (id text)": [],
     "CREATE INDEX of_somebody_else ON orders (account_id, title)": [],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -29,9 +29,15 @@ async def checked(house: House, source: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("answered", "accepted", "words"),
-    [(200, True, "taken"), (404, True, "sample"), (401, False, "refused"), (403, False, "refused"), (500, None, "HTTP 500"),
-     (302, None, "redirects")],
-)  # fmt: skip
+    [
+        (200, True, "taken"),
+        (404, True, "sample"),
+        (401, False, "refused"),
+        (403, False, "refused"),
+        (500, None, "HTTP 500"),
+        (302, None, "redirects"),
+    ],
+)
 async def test_what_the_source_answers(
     house: House, api: respx.MockRouter, answered: int, accepted: bool | None, words: str
 ) -> None:

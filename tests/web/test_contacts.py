@@ -56,8 +56,13 @@ async def test_summary_is_computed_per_currency_without_test_orders(house: House
     await house.deliver(source, order_event("5", value="999.00", test=True))
     brl, jpy = (await house.get("/v1/contacts/1/summary"))["currencies"]
     assert (brl["orders"], brl["paid_orders"], brl["gross"], brl["refunded"], brl["net"], brl["open"]) == (
-        3, 2, "150.00", "20.00", "130.00", "30.00",
-    )  # fmt: skip
+        3,
+        2,
+        "150.00",
+        "20.00",
+        "130.00",
+        "30.00",
+    )
     assert brl["average_order_value"] == "75.00"
     assert (jpy["gross"], jpy["net"]) == ("1500", "1500")
 
@@ -102,10 +107,28 @@ async def test_the_ids_of_one_sale_become_one_order_and_a_merged_id_answers_as_t
         said: dict[str, list[str]] = answer.json()
         return said
 
-    charge = {"id": "ch_1", "object": "charge", "amount": 2500, "amount_captured": 2500, "amount_refunded": 0, "captured": True,
-              "paid": True, "refunded": False, "status": "succeeded", "currency": "brl", "created": 1795366800}  # fmt: skip
-    intent = {"id": "pi_1", "object": "payment_intent", "amount": 2500, "amount_received": 2500, "currency": "brl",
-              "status": "succeeded", "created": 1795366790}  # fmt: skip
+    charge = {
+        "id": "ch_1",
+        "object": "charge",
+        "amount": 2500,
+        "amount_captured": 2500,
+        "amount_refunded": 0,
+        "captured": True,
+        "paid": True,
+        "refunded": False,
+        "status": "succeeded",
+        "currency": "brl",
+        "created": 1795366800,
+    }
+    intent = {
+        "id": "pi_1",
+        "object": "payment_intent",
+        "amount": 2500,
+        "amount_received": 2500,
+        "currency": "brl",
+        "status": "succeeded",
+        "created": 1795366790,
+    }
     first = await deliver(stripe("charge.succeeded", "evt_1", 1795366801, **charge))
     second = await deliver(stripe("payment_intent.succeeded", "evt_2", 1795366802, **intent))
     assert first["orders"] != second["orders"]  # nothing has said yet that they are one

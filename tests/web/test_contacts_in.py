@@ -77,8 +77,10 @@ async def test_privacy_requests_are_recorded_with_their_due_date(house: House) -
         await house.call("POST", f"/v1/deliveries/{said['delivery_id']}/retry", {})
     found = await house.data("/v1/privacy/requests")
     assert {(row["kind"], row["request"]) for row in found} == {
-        ("customers/redact", "erase"), ("customers/data_request", "export"), ("shop/redact", "erase_shop"),
-    }  # fmt: skip
+        ("customers/redact", "erase"),
+        ("customers/data_request", "export"),
+        ("shop/redact", "erase_shop"),
+    }
     assert len(found) == len(sent) == 3
     for row in found:
         received, due = (clock.since(row[name], 0) for name in ("received_at", "due_at"))

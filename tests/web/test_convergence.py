@@ -26,14 +26,25 @@ def shopify(kind: str, number: int, body: dict[str, Any]) -> Delivery:
 
 def shopify_order(status: str, at: str, **more: Any) -> dict[str, Any]:
     return {
-        "name": "#1001", "currency": "BRL", "total_price": "398.00", "financial_status": status,
-        "created_at": "2026-11-20T13:00:00Z", "updated_at": at, "email": "ana@example.com", "refunds": [],
-        "customer": {"id": 7, "first_name": "Ana", "email": "ana@example.com", "phone": "+5511987654321"}, **more,
-    }  # fmt: skip
+        "name": "#1001",
+        "currency": "BRL",
+        "total_price": "398.00",
+        "financial_status": status,
+        "created_at": "2026-11-20T13:00:00Z",
+        "updated_at": at,
+        "email": "ana@example.com",
+        "refunds": [],
+        "customer": {"id": 7, "first_name": "Ana", "email": "ana@example.com", "phone": "+5511987654321"},
+        **more,
+    }
 
 
-REFUND = {"id": 9, "order_id": 5000000001, "created_at": "2026-11-20T14:00:00Z",
-          "transactions": [{"kind": "refund", "status": "success", "amount": "98.00", "currency": "BRL"}]}  # fmt: skip
+REFUND = {
+    "id": 9,
+    "order_id": 5000000001,
+    "created_at": "2026-11-20T14:00:00Z",
+    "transactions": [{"kind": "refund", "status": "success", "amount": "98.00", "currency": "BRL"}],
+}
 
 
 def stripe(number: int, kind: str, at: int, **thing: Any) -> Delivery:
@@ -48,14 +59,44 @@ def stripe(number: int, kind: str, at: int, **thing: Any) -> Delivery:
     return signed("stripe", json.dumps(said).encode())
 
 
-CHARGE = {"object": "charge", "id": "ch_1", "payment_intent": "pi_1", "amount": 2500, "amount_captured": 2500, "amount_refunded": 0,
-          "captured": True, "paid": True, "refunded": False, "status": "succeeded", "currency": "brl", "created": 1795366800,
-          "billing_details": {"email": "ana@example.com", "name": "Ana"}}  # fmt: skip
-INTENT = {"object": "payment_intent", "id": "pi_1", "amount": 2500, "amount_received": 2500, "currency": "brl",
-          "status": "succeeded", "created": 1795366790, "receipt_email": "ana@example.com"}  # fmt: skip
-SESSION = {"object": "checkout.session", "id": "cs_1", "payment_intent": "pi_1", "mode": "payment", "status": "complete",
-           "payment_status": "paid", "amount_total": 2500, "currency": "brl", "created": 1795366780, "customer": "cus_1",
-           "customer_details": {"email": "ana@example.com", "name": "Ana Souza"}}  # fmt: skip
+CHARGE = {
+    "object": "charge",
+    "id": "ch_1",
+    "payment_intent": "pi_1",
+    "amount": 2500,
+    "amount_captured": 2500,
+    "amount_refunded": 0,
+    "captured": True,
+    "paid": True,
+    "refunded": False,
+    "status": "succeeded",
+    "currency": "brl",
+    "created": 1795366800,
+    "billing_details": {"email": "ana@example.com", "name": "Ana"},
+}
+INTENT = {
+    "object": "payment_intent",
+    "id": "pi_1",
+    "amount": 2500,
+    "amount_received": 2500,
+    "currency": "brl",
+    "status": "succeeded",
+    "created": 1795366790,
+    "receipt_email": "ana@example.com",
+}
+SESSION = {
+    "object": "checkout.session",
+    "id": "cs_1",
+    "payment_intent": "pi_1",
+    "mode": "payment",
+    "status": "complete",
+    "payment_status": "paid",
+    "amount_total": 2500,
+    "currency": "brl",
+    "created": 1795366780,
+    "customer": "cus_1",
+    "customer_details": {"email": "ana@example.com", "name": "Ana Souza"},
+}
 
 
 def of_shopify() -> list[Delivery]:

@@ -59,9 +59,7 @@ async def test_the_document_is_served_to_anybody_and_holds_every_route(house: Ho
 def test_every_reference_leads_somewhere_and_nothing_is_left_over(routes: list[Any]) -> None:
     told = document(routes)
     wanted = set(_references(told))
-    there = {
-        f"#/components/{kind}/{name}" for kind in ("schemas", "responses") for name in told["components"][kind]
-    }  # fmt: skip
+    there = {f"#/components/{kind}/{name}" for kind in ("schemas", "responses") for name in told["components"][kind]}
     assert wanted == there
     ids = [one["operationId"] for operations in told["paths"].values() for one in operations.values()]
     assert len(ids) == len(set(ids))

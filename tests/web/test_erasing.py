@@ -16,8 +16,13 @@ from tests.samples import samples
 
 pytestmark = pytest.mark.anyio
 
-ANA = {"name": "Zuleika Marca", "email": "zuleika.marca@example.com", "phone": "+55 11 98765-4321",
-       "document": "529.982.247-25", "id": "zk-77"}  # fmt: skip
+ANA = {
+    "name": "Zuleika Marca",
+    "email": "zuleika.marca@example.com",
+    "phone": "+55 11 98765-4321",
+    "document": "529.982.247-25",
+    "id": "zk-77",
+}
 MARKS = ("zuleika", "marca", "98765-4321", "987654321", "52998224725", "529.982.247-25", "zk-77", "presente-secreto")
 
 
@@ -87,15 +92,18 @@ async def test_nothing_is_left_but_stubs_and_hashes(house: House) -> None:
     )
     await house.call("PUT", "/v1/deals/D1", {"contact": "zk-77-crm", "title": "presente-secreto"})
     made = await house.call(
-        "POST", "/v1/orders", {"contact": "zk-77-crm", "title": "presente-secreto", "value": "5.00", "deal_id": "D1"},
+        "POST",
+        "/v1/orders",
+        {"contact": "zk-77-crm", "title": "presente-secreto", "value": "5.00", "deal_id": "D1"},
         **{"Idempotency-Key": "k"},
-    )  # fmt: skip
+    )
     assert made.status_code == 201
     held = (await house.deliver(holding, order_event("h", contact={"phone": "11 3333-4444", "name": "Zuleika"}))).json()
     assert held["outcome"] == "held"
     await house.call("PUT", "/v1/contacts/old-zk-77", {"name": "Marca, Zuleika", "phones": ["11 3333-4444"]})
-    cart = json.dumps({"type": "cart.updated", "timestamp": "2026-11-20T13:00:00Z",
-                       "data": {"email": "Zuleika.Marca@Example.com"}}).encode()  # fmt: skip
+    cart = json.dumps(
+        {"type": "cart.updated", "timestamp": "2026-11-20T13:00:00Z", "data": {"email": "Zuleika.Marca@Example.com"}}
+    ).encode()
     ignored = (await house.deliver(source, signed("standard", cart))).json()
     contact_id = await contact_of(house)
     await house.call("POST", "/v1/contacts/old-zk-77/merge", {"into": contact_id})
@@ -118,9 +126,11 @@ async def test_nothing_is_left_but_stubs_and_hashes(house: House) -> None:
     assert (row["body_kept"], row["notes"]) == (False, ["erased"])
     # The same request again is a new one, and there is no such contact.
     again = await house.call(
-        "POST", "/v1/orders", {"contact": "zk-77-crm", "title": "presente-secreto", "value": "5.00", "deal_id": "D1"},
+        "POST",
+        "/v1/orders",
+        {"contact": "zk-77-crm", "title": "presente-secreto", "value": "5.00", "deal_id": "D1"},
         **{"Idempotency-Key": "k"},
-    )  # fmt: skip
+    )
     assert (again.status_code, again.json()["code"]) == (422, "contact_not_found")
 
 
@@ -227,9 +237,15 @@ async def test_the_export_holds_everything_with_who_told_it(house: House) -> Non
 
 
 def shopify(kind: str, body: Any, number: int) -> Delivery:
-    return signed("shopify", json.dumps(body).encode(), {
-        "x-shopify-topic": kind, "x-shopify-webhook-id": f"w{number}", "content-type": "application/json",
-    })  # fmt: skip
+    return signed(
+        "shopify",
+        json.dumps(body).encode(),
+        {
+            "x-shopify-topic": kind,
+            "x-shopify-webhook-id": f"w{number}",
+            "content-type": "application/json",
+        },
+    )
 
 
 async def shopify_orders(house: House, source: str) -> dict[str, Any]:

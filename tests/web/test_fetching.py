@@ -43,10 +43,15 @@ def api() -> Iterator[respx.MockRouter]:
 
 
 def notice(payment: str) -> Delivery:
-    body = json.dumps({
-        "action": "payment.updated", "data": {"id": payment}, "date_created": "2026-11-20T13:00:06Z",
-        "id": f"9{payment}", "type": "payment",
-    }).encode()  # fmt: skip
+    body = json.dumps(
+        {
+            "action": "payment.updated",
+            "data": {"id": payment},
+            "date_created": "2026-11-20T13:00:06Z",
+            "id": f"9{payment}",
+            "type": "payment",
+        }
+    ).encode()
     unsigned = Delivery(
         body=body,
         headers={"x-request-id": f"request-{payment}"},
@@ -252,9 +257,9 @@ async def test_one_claim_per_delivery_and_few_at_a_time(settings: Settings, api:
         else:
             async with House(settings, "another") as other:
                 other.token = house.token
-                await asyncio.gather(*(
-                    told(one, source, number) for number, one in zip(numbers, [house, other] * 20, strict=True)
-                ))  # fmt: skip
+                await asyncio.gather(
+                    *(told(one, source, number) for number, one in zip(numbers, [house, other] * 20, strict=True))
+                )
                 await eventually(lambda: house.data("/v1/orders?limit=100"), lambda orders: len(orders) == 40)
     assert sorted(asked) == numbers
     assert 1 < most <= fetch.PER_SOURCE

@@ -16,8 +16,11 @@ async def test_a_conflict_stands_until_the_contacts_are_merged(house: House) -> 
     ana = await house.get("/v1/contacts/1")
     (conflict,) = ana["identity_conflicts"]
     assert (conflict["kind"], conflict["value"], conflict["belongs_to"], conflict["told_by"]) == (
-        "email", "bia@example.com", bia, source,
-    )  # fmt: skip
+        "email",
+        "bia@example.com",
+        bia,
+        source,
+    )
     (listed,) = await house.data("/v1/identity-conflicts")
     assert listed == {"contact_id": ana["id"], **conflict}
     await house.call("POST", "/v1/contacts/2/merge", {"into": "1"})

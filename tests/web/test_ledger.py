@@ -82,14 +82,18 @@ async def test_an_order_shows_its_payments_and_refunds_and_what_each_entry_said(
     await tell(house, source, 3, refunds=[{"id": "cb_1", "value": "2500", "kind": "chargeback"}])
     order = await house.get(f"/v1/orders/{order_id}")
     assert (order["value"], order["paid_value"], order["refunded_value"], order["status"]) == (
-        "100.00", "100.00", "25.00", "paid",
-    )  # fmt: skip
+        "100.00",
+        "100.00",
+        "25.00",
+        "paid",
+    )
     assert order["payments"] == [
         {"id": "pi_1", "kind": "payment", "value": "100.00", "currency": "BRL", "state": "taken", "at": None}
     ]
     assert [(one["id"], one["kind"], one["value"], one["state"]) for one in order["refunds"]] == [
-        ("re_1", "refund", "40.00", "failed"), ("cb_1", "chargeback", "25.00", "done"),
-    ]  # fmt: skip
+        ("re_1", "refund", "40.00", "failed"),
+        ("cb_1", "chargeback", "25.00", "done"),
+    ]
     assert order["notes"] == []
     words = [one["words"] for one in await house.data(f"/v1/orders/{order_id}/history")]
     assert "bill b of 100.00 BRL; payment pi_1 of 100.00 BRL taken" in words[0]
@@ -132,16 +136,23 @@ async def test_sums_count_what_was_paid_went_back_and_is_still_to_come(house: Ho
     await tell(house, source, 0, "canceled", "4", bills=BILL)
     shown = {one["external_id"]: one for one in await house.data("/v1/orders")}
     assert [(shown[one]["status"], shown[one]["paid_value"], shown[one]["refunded_value"]) for one in "1234"] == [
-        ("partially_paid", "40.00", "0.00"), ("pending", "0.00", "0.00"), ("paid", "200.00", "30.00"),
+        ("partially_paid", "40.00", "0.00"),
+        ("pending", "0.00", "0.00"),
+        ("paid", "200.00", "30.00"),
         ("canceled", "0.00", "0.00"),
-    ]  # fmt: skip
+    ]
     (contact,) = await house.data("/v1/contacts?email=ana@example.com")
     (summary,) = (await house.get(f"/v1/contacts/{contact['id']}/summary"))["currencies"]
     (group,) = (await house.get("/v1/reports/orders?group_by=currency"))["data"]
     for sums in (summary, group["currencies"][0]):
         assert {name: sums[name] for name in ("orders", "paid_orders", "gross", "refunded", "net", "open")} == {
-            "orders": 4, "paid_orders": 2, "gross": "140.00", "refunded": "30.00", "net": "110.00", "open": "160.00",
-        }  # fmt: skip
+            "orders": 4,
+            "paid_orders": 2,
+            "gross": "140.00",
+            "refunded": "30.00",
+            "net": "110.00",
+            "open": "160.00",
+        }
 
 
 STATES = strategies.lists(
@@ -150,15 +161,19 @@ STATES = strategies.lists(
         strategies.fixed_dictionaries({"bills": strategies.just(BILL)}),
         strategies.builds(
             lambda name, value, state: {"payments": [{"id": name, "value": str(value), "state": state}]},
-            strategies.sampled_from("pq"), strategies.sampled_from([4000, 6000, 10000]), strategies.sampled_from(["authorized", "taken", "failed"]),
+            strategies.sampled_from("pq"),
+            strategies.sampled_from([4000, 6000, 10000]),
+            strategies.sampled_from(["authorized", "taken", "failed"]),
         ),
         strategies.builds(
             lambda name, value, state: {"refunds": [{"id": name, "value": str(value), "state": state}]},
-            strategies.sampled_from("rs"), strategies.sampled_from([1000, 10000]), strategies.sampled_from(["pending", "done", "failed"]),
+            strategies.sampled_from("rs"),
+            strategies.sampled_from([1000, 10000]),
+            strategies.sampled_from(["pending", "done", "failed"]),
         ),
     ),
     max_size=5,
-)  # fmt: skip
+)
 
 
 async def _state(house: House, source: str) -> Any:

@@ -17,8 +17,12 @@ from tests.house import House, order_event, signed
 pytestmark = pytest.mark.anyio
 
 MINUTE = 60_000_000
-REFUND = {"id": 9, "order_id": 5000000001, "created_at": "2026-11-20T14:00:00Z",
-          "transactions": [{"kind": "refund", "status": "success", "amount": "98.00", "currency": "BRL"}]}  # fmt: skip
+REFUND = {
+    "id": 9,
+    "order_id": 5000000001,
+    "created_at": "2026-11-20T14:00:00Z",
+    "transactions": [{"kind": "refund", "status": "success", "amount": "98.00", "currency": "BRL"}],
+}
 PRESENT = clock.since("2026-11-24T00:00:00Z", 0)
 KINDS = ("orders/paid",) * 8 + ("orders/create", "app/uninstalled")
 OUTCOMES = ("created",) * 6 + ("updated",) * 3 + ("unreadable",)
@@ -32,13 +36,24 @@ async def filled(house: House, many: int, sources: list[str], **last: str) -> li
         at = PRESENT - number * MINUTE
         outcome = dice.choice(OUTCOMES)
         row: dict[str, Any] = {
-            "account_id": house.account_id, "id": f"{first_id('dlv', at + 1000)[:-5]}{number:05d}",
-            "source_id": dice.choice(sources), "dedupe_key": str(number), "digest": "", "kind": dice.choice(KINDS),
-            "external_id": f"ext-{dice.randrange(many // 10)}", "outcome": outcome,
+            "account_id": house.account_id,
+            "id": f"{first_id('dlv', at + 1000)[:-5]}{number:05d}",
+            "source_id": dice.choice(sources),
+            "dedupe_key": str(number),
+            "digest": "",
+            "kind": dice.choice(KINDS),
+            "external_id": f"ext-{dice.randrange(many // 10)}",
+            "outcome": outcome,
             "reason": f"line_items.{number % 3}.price is missing" if outcome == "unreadable" else None,
-            "notes": "[]", "strength": "mac", "orders": "[]", "received_at": at, "committed_at": at, "attempts": 1,
-            "repeats": 0, "last_repeated_at": None,
-        }  # fmt: skip
+            "notes": "[]",
+            "strength": "mac",
+            "orders": "[]",
+            "received_at": at,
+            "committed_at": at,
+            "attempts": 1,
+            "repeats": 0,
+            "last_repeated_at": None,
+        }
         rows.append(row)
     rows[-1] |= last
     columns = [column.name for column in schema.deliveries.columns]
@@ -196,9 +211,15 @@ async def test_a_refund_that_came_first_is_in_the_log_of_whose_the_order_turns_o
     )
     assert refund.json()["outcome"] == "ignored", refund.text
     paid = {
-        "id": 5000000001, "name": "#1001", "total_price": "398.00", "currency": "BRL", "financial_status": "paid",
-        "created_at": "2026-11-20T13:00:00Z", "updated_at": "2026-11-20T13:00:00Z", "email": "ana@example.com",
-    }  # fmt: skip
+        "id": 5000000001,
+        "name": "#1001",
+        "total_price": "398.00",
+        "currency": "BRL",
+        "financial_status": "paid",
+        "created_at": "2026-11-20T13:00:00Z",
+        "updated_at": "2026-11-20T13:00:00Z",
+        "email": "ana@example.com",
+    }
     order = await house.deliver(
         source, signed("shopify", json.dumps(paid).encode(), {"x-shopify-topic": "orders/paid"})
     )

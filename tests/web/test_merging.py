@@ -108,8 +108,9 @@ async def test_chains_merge_and_come_apart_in_any_order(house: House) -> None:
     for number, name in enumerate(("ana", "bia", "eva"), start=1):
         assert await orders_of(house, str(number)) == {name}
         assert [one["value"] for one in (await house.get(f"/v1/contacts/{number}"))["identities"]] == [
-            str(number), f"{name}@example.com",
-        ]  # fmt: skip
+            str(number),
+            f"{name}@example.com",
+        ]
 
 
 async def test_itself_and_rings_are_refused(house: House) -> None:

@@ -41,9 +41,14 @@ async def test_an_order_written_by_hand(house: House) -> None:
         for name in ("crm_contact_id", "value", "paid_value", "refunded_value", "currency", "status", "origin")
     }
     assert shown == {
-        "crm_contact_id": "42", "value": "1500.00", "paid_value": "1500.00", "refunded_value": "0.00", "currency": "BRL", "status": "paid",
+        "crm_contact_id": "42",
+        "value": "1500.00",
+        "paid_value": "1500.00",
+        "refunded_value": "0.00",
+        "currency": "BRL",
+        "status": "paid",
         "origin": "manual",
-    }  # fmt: skip
+    }
     assert (order["ordered_at"], order["paid_at"]) == ("2026-11-20T13:00:00Z", "2026-11-20T13:00:00Z")
     assert order["items"] == [{"title": "An hour", "quantity": "2.5", "unit_value": "600.00", "sku": "H"}]
     assert (order["source_id"], order["source_status"], order["test"]) == (None, None, False)
@@ -90,15 +95,24 @@ async def test_edits_are_in_the_history_with_who_made_them(house: House) -> None
         )
     ).json()
     assert {name: changed[name] for name in ("title", "status", "value", "url", "crm_contact_id")} == {
-        "title": "Training", "status": "paid", "value": "20.50", "url": None, "crm_contact_id": "43",
-    }  # fmt: skip
+        "title": "Training",
+        "status": "paid",
+        "value": "20.50",
+        "url": None,
+        "crm_contact_id": "43",
+    }
     assert changed["paid_at"] is not None
     history = (await house.get(f"{path}/history"))["data"]
     assert [entry["member_id"] for entry in history][1:] == [member]
     assert history[1]["said"] == {
-        "contact_id": changed["contact_id"], "title": "Training", "value": "20.50", "currency": "BRL", "status": "paid",
-        "paid_at": changed["paid_at"], "url": None,
-    }  # fmt: skip
+        "contact_id": changed["contact_id"],
+        "title": "Training",
+        "value": "20.50",
+        "currency": "BRL",
+        "status": "paid",
+        "paid_at": changed["paid_at"],
+        "url": None,
+    }
     back = (await house.call("PATCH", path, {"refunded_value": "5.00"})).json()
     assert (back["status"], back["refunded_value"]) == ("paid", "5.00")
     back = (await house.call("PATCH", path, {"refunded_value": "20.50"})).json()

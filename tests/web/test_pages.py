@@ -67,16 +67,31 @@ async def test_every_filter_alone_and_together(house: House, monkeypatch: pytest
     everything = await all_of(house, "", limit=200)
     assert len(everything) == 60 and [one["id"] for one in everything] == newest_first(everything)
     filters: list[list[tuple[str, Any]]] = [
-        [("", lambda one: True), *((f"&status={word}", lambda one, word=word: one["status"] == word) for word in STATUSES[:2]),
-         ("&status=overdue", lambda one: False)],
+        [
+            ("", lambda one: True),
+            *((f"&status={word}", lambda one, word=word: one["status"] == word) for word in STATUSES[:2]),
+            ("&status=overdue", lambda one: False),
+        ],
         [("", lambda one: True), ("&currency=BRL", lambda one: one["currency"] == "BRL")],
-        [("", lambda one: True), (f"&source_id={sources[0]}", lambda one: one["source_id"] == sources[0]),
-         ("&origin=webhook", lambda one: one["origin"] == "webhook"), ("&origin=manual", lambda one: False)],
-        [("", lambda one: True), ("&contact=5", lambda one: one["crm_contact_id"] == "5"),
-         ("&deal_id=d1", lambda one: one["deal_id"] == "d1")],
-        [("", lambda one: True),
-         ("&since=2026-03-01T00:00:00Z&until=2026-07-01T00:00:00Z", lambda one: "2026-03-01" <= one["ordered_at"] < "2026-07-01")],
-    ]  # fmt: skip
+        [
+            ("", lambda one: True),
+            (f"&source_id={sources[0]}", lambda one: one["source_id"] == sources[0]),
+            ("&origin=webhook", lambda one: one["origin"] == "webhook"),
+            ("&origin=manual", lambda one: False),
+        ],
+        [
+            ("", lambda one: True),
+            ("&contact=5", lambda one: one["crm_contact_id"] == "5"),
+            ("&deal_id=d1", lambda one: one["deal_id"] == "d1"),
+        ],
+        [
+            ("", lambda one: True),
+            (
+                "&since=2026-03-01T00:00:00Z&until=2026-07-01T00:00:00Z",
+                lambda one: "2026-03-01" <= one["ordered_at"] < "2026-07-01",
+            ),
+        ],
+    ]
     owned = {"0": "rep-0", "1": "rep-1", "2": "rep-2", "3": "rep-0"}
 
     def mine(one: dict[str, Any]) -> bool:
@@ -119,8 +134,11 @@ async def test_a_search_knows_neither_case_nor_accents_and_finds_an_id_at_once(
     assert nothing["data"] == [] and nothing["next_cursor"] is not None
     assert await all_of(house, "&q=no such title") == []
     both = await all_of(house, f"&q=shoes&status=paid&source_id={sources[1]}")
-    assert [one["id"] for one in both] == newest_first([
-        one for one in everything
-        if "shoes" in one["title"] and one["status"] == "paid" and one["source_id"] == sources[1]
-    ])  # fmt: skip
+    assert [one["id"] for one in both] == newest_first(
+        [
+            one
+            for one in everything
+            if "shoes" in one["title"] and one["status"] == "paid" and one["source_id"] == sources[1]
+        ]
+    )
     assert await all_of(house, f"&q={last['external_id']}&currency=JPY") == []

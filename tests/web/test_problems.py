@@ -8,6 +8,7 @@ from tests.house import House
 
 pytestmark = pytest.mark.anyio
 
+# Kept from the formatter: a request and its answer stand together on a screen here.
 WRONG: list[tuple[str, str, Any, dict[str, str]]] = [
     (
         "PATCH", "/v1/account", {"nope": 1, "owner_privacy": "perhaps", "default_currency": "ZZZ", "default_region": "Brazil"},

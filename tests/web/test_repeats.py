@@ -37,8 +37,12 @@ async def test_an_equal_body_is_a_repeat_only_while_it_is_the_last_thing_said(ho
     source = await house.source("generic", options=OPTIONS)
     paid, again, disputed, won, won_again = await told(house, source, "PAID", "PAID", "DISPUTED", "PAID", "PAID")
     assert [one[0] for one in (paid, again, disputed, won, won_again)] == [
-        "created", "duplicate", "updated", "updated", "duplicate",
-    ]  # fmt: skip
+        "created",
+        "duplicate",
+        "updated",
+        "updated",
+        "duplicate",
+    ]
     assert (again[1], won_again[1]) == (paid[1], won[1])
     assert won[1] != paid[1]
     (order,) = await house.data("/v1/orders")

@@ -155,11 +155,15 @@ async def test_a_request_prunes_a_part_and_says_that_there_is_more(house: House)
 @pytest.mark.parametrize(
     ("status", "name"),
     [
-        ("pending", "orders_open"), ("overdue", "orders_open"), ("partially_paid", "orders_open"),
-        ("paid", "orders_closed"), ("refunded", "orders_closed"),
-        ("canceled", "orders_canceled"), ("failed", "orders_canceled"),
+        ("pending", "orders_open"),
+        ("overdue", "orders_open"),
+        ("partially_paid", "orders_open"),
+        ("paid", "orders_closed"),
+        ("refunded", "orders_closed"),
+        ("canceled", "orders_canceled"),
+        ("failed", "orders_canceled"),
     ],
-)  # fmt: skip
+)
 async def test_a_late_delivery_does_not_bring_half_of_a_pruned_order_back(house: House, status: str, name: str) -> None:
     source = await house.source()
     said = (await house.deliver(source, order_event("1", at=OLD, status=status))).json()
@@ -247,8 +251,10 @@ async def test_an_open_privacy_request_keeps_its_delivery(house: House) -> None:
             yield Sql(
                 "INSERT INTO privacy_requests (account_id, id, source_id, kind, request, received_at, due_at, done_at) "
                 "VALUES (:account_id, :id, :source_id, 'k', 'erase', 1, 2, NULL)",
-                account_id=house.account_id, id=said["delivery_id"], source_id=source,
-            )  # fmt: skip
+                account_id=house.account_id,
+                id=said["delivery_id"],
+                source_id=source,
+            )
 
         await store.commit(plan)
         assert await pruned(house, 90, bodies="30d", deliveries="30d") == {}
@@ -269,8 +275,11 @@ async def test_a_delivery_that_is_still_asked_for_is_kept(house: House) -> None:
             yield Sql(
                 "INSERT INTO fetches (account_id, delivery_id, source_id, attempts, next_at, claimed_until) "
                 "VALUES (:account_id, :id, :source_id, 0, :never, 0)",
-                account_id=house.account_id, id=said["delivery_id"], source_id=source, never=2**62,
-            )  # fmt: skip
+                account_id=house.account_id,
+                id=said["delivery_id"],
+                source_id=source,
+                never=2**62,
+            )
 
         await store.commit(plan)
     assert await pruned(house, 90, bodies="30d", deliveries="30d") == {}

@@ -163,55 +163,61 @@ def config(address: str, token: str, known: dict[str, list[str]], *, less: bool 
         return known[name][0] if name.startswith("path.") else often(name)[name] | {"probability": 1.0}
 
     nothing_learned = {"responses": False}
-    return SchemathesisConfig.from_dict({
-        "base-url": address,
-        "seed": 1,
-        "headers": {"Authorization": f"Bearer {token}"},
-        "workers": 1,
-        "continue-on-failure": True,
-        "cache": {"enabled": False},
-        "checks": {"enabled": False} | {name: {"enabled": True} for name in CHECKS},
-        "dictionaries": {name.replace(".", "_"): {"values": values} for name, values in known.items()},
-        "parameters": {
-            name: always(name) if name.startswith(("path.", "body.")) else often(name)[name]
-            for name in known
-            if name.startswith(("path.", "query.", "body."))
-        },
-        "operations": [
-            # What is taken away is not what the other requests are about.
-            {
-                "include-name": "DELETE /v1/sources/{source}",
-                "parameters": {"path.source": known["doomed.source"][0]},
+    return SchemathesisConfig.from_dict(
+        {
+            "base-url": address,
+            "seed": 1,
+            "headers": {"Authorization": f"Bearer {token}"},
+            "workers": 1,
+            "continue-on-failure": True,
+            "cache": {"enabled": False},
+            "checks": {"enabled": False} | {name: {"enabled": True} for name in CHECKS},
+            "dictionaries": {name.replace(".", "_"): {"values": values} for name, values in known.items()},
+            "parameters": {
+                name: always(name) if name.startswith(("path.", "body.")) else often(name)[name]
+                for name in known
+                if name.startswith(("path.", "query.", "body."))
             },
-            {
-                "include-name": "DELETE /v1/sources/{source}/secrets/{secret}",
-                "parameters": {"path.source": known["doomed.source"][1], "path.secret": known["path.secret"][0]},
-            },
-            {
-                "include-name": "DELETE /v1/subscriptions/{subscription}",
-                "parameters": {"path.subscription": known["doomed.subscription"][0]},
-            },
-            {
-                "include-name": "DELETE /v1/subscriptions/{subscription}/secrets/{secret}",
-                "parameters": {
-                    "path.subscription": known["rotated.subscription"][0], "path.secret": known["rotated.secret"][0],
+            "operations": [
+                # What is taken away is not what the other requests are about.
+                {
+                    "include-name": "DELETE /v1/sources/{source}",
+                    "parameters": {"path.source": known["doomed.source"][0]},
                 },
+                {
+                    "include-name": "DELETE /v1/sources/{source}/secrets/{secret}",
+                    "parameters": {"path.source": known["doomed.source"][1], "path.secret": known["path.secret"][0]},
+                },
+                {
+                    "include-name": "DELETE /v1/subscriptions/{subscription}",
+                    "parameters": {"path.subscription": known["doomed.subscription"][0]},
+                },
+                {
+                    "include-name": "DELETE /v1/subscriptions/{subscription}/secrets/{secret}",
+                    "parameters": {
+                        "path.subscription": known["rotated.subscription"][0],
+                        "path.secret": known["rotated.secret"][0],
+                    },
+                },
+                {"include-name": "DELETE /v1/contacts/{contact}", "parameters": {"path.contact": "43"}},
+                {"include-name": "POST /v1/contacts/{contact}/merge", "parameters": {"path.contact": "44"}},
+                {"include-name": "POST /v1/contacts/{contact}/unmerge", "parameters": {"path.contact": "44"}},
+                {"include-path-regex": "orders$", "parameters": often("query.cursor", of="orders.cursor")},
+            ],
+            "phases": {
+                "examples": {"enabled": False},
+                "coverage": {"enabled": not less, "unexpected-methods": [], "extra-data-sources": nothing_learned},
+                "fuzzing": {"enabled": True, "extra-data-sources": nothing_learned},
+                "stateful": {"enabled": not less, "max-steps": 4},
             },
-            {"include-name": "DELETE /v1/contacts/{contact}", "parameters": {"path.contact": "43"}},
-            {"include-name": "POST /v1/contacts/{contact}/merge", "parameters": {"path.contact": "44"}},
-            {"include-name": "POST /v1/contacts/{contact}/unmerge", "parameters": {"path.contact": "44"}},
-            {"include-path-regex": "orders$", "parameters": often("query.cursor", of="orders.cursor")},
-        ],
-        "phases": {
-            "examples": {"enabled": False},
-            "coverage": {"enabled": not less, "unexpected-methods": [], "extra-data-sources": nothing_learned},
-            "fuzzing": {"enabled": True, "extra-data-sources": nothing_learned},
-            "stateful": {"enabled": not less, "max-steps": 4},
-        },
-        "generation": {
-            "max-examples": 4 if less else 6, "deterministic": True, "database": "none", "no-shrink": True,
-        },
-    })  # fmt: skip
+            "generation": {
+                "max-examples": 4 if less else 6,
+                "deterministic": True,
+                "database": "none",
+                "no-shrink": True,
+            },
+        }
+    )
 
 
 def faults(document: dict[str, Any], settings: SchemathesisConfig) -> tuple[list[str], dict[str, set[int]]]:

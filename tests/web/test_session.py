@@ -34,8 +34,12 @@ async def test_a_session_says_who_and_what_they_may(house: House) -> None:
     said = answer.json()
     assert said["account"]["account_id"] == house.account_id and said["account"]["orders_enabled"] is True
     assert (said["member_id"], said["member_name"], said["role"], said["permissions"], said["panel"]) == (
-        "m-1", "Oda", "ops", ["log"], False,
-    )  # fmt: skip
+        "m-1",
+        "Oda",
+        "ops",
+        ["log"],
+        False,
+    )
     assert clock.since(said["expires_at"], 0) - clock.now() > 7 * 3600 * 1_000_000
     set_cookie = answer.headers["set-cookie"]
     assert all(word in set_cookie for word in ("HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=28800"))
@@ -185,12 +189,21 @@ async def test_a_panels_session_only_reads(house: House) -> None:
 @pytest.mark.parametrize(
     ("origin", "good"),
     [
-        ("https://chat.example.com", True), ("https://chat.example.com:8443", True), ("http://localhost:3000", True),
-        ("http://chat.example.com", False), ("https://chat.example.com/", False), ("https://*.example.com", False),
-        ("https://a.example; script-src *", False), ("https://a.example 'self'", False), ("*", False), ("", False),
-        ("https://a.example\nhttps://b.example", False), ("https://A.example", False), ("data:", False),
+        ("https://chat.example.com", True),
+        ("https://chat.example.com:8443", True),
+        ("http://localhost:3000", True),
+        ("http://chat.example.com", False),
+        ("https://chat.example.com/", False),
+        ("https://*.example.com", False),
+        ("https://a.example; script-src *", False),
+        ("https://a.example 'self'", False),
+        ("*", False),
+        ("", False),
+        ("https://a.example\nhttps://b.example", False),
+        ("https://A.example", False),
+        ("data:", False),
     ],
-)  # fmt: skip
+)
 async def test_only_plain_origins_may_frame_the_panel(house: House, origin: str, good: bool) -> None:
     answer = await house.call("PATCH", "/v1/account", {"panel_origins": [origin]})
     assert (answer.status_code == 200) == good, answer.text

@@ -85,8 +85,11 @@ async def test_a_delivery_is_a_trace(server: Server, sources: list[str], collect
         "orders.outcome": "created",
         "http.response.status_code": 200,
     }
-    parts = [one for name in ("delivery.proof", "delivery.reading", "commit.wait", "delivery.answer")
-             for one in await came(collector, name)]  # fmt: skip
+    parts = [
+        one
+        for name in ("delivery.proof", "delivery.reading", "commit.wait", "delivery.answer")
+        for one in await came(collector, name)
+    ]
     assert {one.parent_span_id for one in parts} == {whole.span_id}
     times = [at for one in parts for at in (one.start_time_unix_nano, one.end_time_unix_nano)]
     assert [whole.start_time_unix_nano, *times, whole.end_time_unix_nano] == sorted(
@@ -179,10 +182,14 @@ async def test_a_collector_that_is_away_holds_nothing_up(
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is refused
         server = Server(
-            settings, tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"http://127.0.0.1:{nobody.getsockname()[1]}/v1/traces",
-            OTEL_BSP_SCHEDULE_DELAY="1", OTEL_EXPORTER_OTLP_TIMEOUT="1", OTEL_BSP_MAX_QUEUE_SIZE="16",
+            settings,
+            tmp_path,
+            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"http://127.0.0.1:{nobody.getsockname()[1]}/v1/traces",
+            OTEL_BSP_SCHEDULE_DELAY="1",
+            OTEL_EXPORTER_OTLP_TIMEOUT="1",
+            OTEL_BSP_MAX_QUEUE_SIZE="16",
             OTEL_BSP_MAX_EXPORT_BATCH_SIZE="16",
-        )  # fmt: skip
+        )
         try:
             await server.start()
             answers = await asyncio.gather(*(sent(server, sources[0], order_event(str(n))) for n in range(50)))
@@ -240,8 +247,12 @@ async def test_each_piece_of_a_job_is_a_trace(traced: House, collector: Collecto
         await traced.deliver(source, order_event(str(number)))
     job = await done(traced, "/v1/deliveries/retry", {"filter": {"source_id": source}, "dry_run": False})
     work, end = await came(collector, "job.piece", 2)
-    assert said(work) == {"orders.job_id": job["id"], "orders.job_kind": "retry",
-                          "orders.dry_run": False, "orders.ended": False}  # fmt: skip
+    assert said(work) == {
+        "orders.job_id": job["id"],
+        "orders.job_kind": "retry",
+        "orders.dry_run": False,
+        "orders.ended": False,
+    }
     assert said(end)["orders.ended"] is True
     assert len([one for one in collector.spans("commit.wait") if one.parent_span_id == work.span_id]) == 3
 
@@ -285,9 +296,12 @@ def test_what_is_wrong_is_named_among_the_settings_faults(monkeypatch: pytest.Mo
         read_settings(serves=True)
     lines = str(caught.value).splitlines()
     assert [line.partition(":")[0] for line in lines] == [
-        "ORDERS_PORT", "OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "ORDERS_PORT",
+        "OTEL_TRACES_EXPORTER",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
-    ]  # fmt: skip
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ]
     assert "opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http" in lines[-1]
     assert "pip install 'orders-registry[otel]'" in lines[-1]
 
@@ -299,6 +313,11 @@ def test_nothing_is_loaded_where_nobody_asked(tmp_path: Path) -> None:
     )
     ours = {"ORDERS_DATABASE_URL": f"sqlite:///{tmp_path}/orders.db", "OTEL_TRACES_EXPORTER": "none", **ENDPOINT}
     done = subprocess.run(
-        [sys.executable, "-c", script], env=ours, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
-    )  # fmt: skip
+        [sys.executable, "-c", script],
+        env=ours,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr

@@ -79,8 +79,10 @@ async def test_a_source_that_is_silent_for_longer_than_usual(house: House) -> No
                 yield Sql(
                     "INSERT INTO tallies (account_id, source_id, hour, outcome, shard, count, first_at, last_at) "
                     "VALUES (:account_id, :source_id, :at, 'created', 0, 1, :at, :at)",
-                    account_id=house.account_id, source_id=source, at=at,
-                )  # fmt: skip
+                    account_id=house.account_id,
+                    source_id=source,
+                    at=at,
+                )
 
         await house.service.store.commit(plan)
 
@@ -98,9 +100,13 @@ async def test_unknown_status_words_are_listed_and_bounded(house: House) -> None
     source = await house.source("woocommerce")
     for number in range(3):
         said = {
-            "id": number, "status": f"wc-magic-{number // 2}", "currency": "BRL", "total": "10.00",
-            "date_created_gmt": "2026-11-20T10:00:00", "date_modified_gmt": "2026-11-20T10:00:00",
-        }  # fmt: skip
+            "id": number,
+            "status": f"wc-magic-{number // 2}",
+            "currency": "BRL",
+            "total": "10.00",
+            "date_created_gmt": "2026-11-20T10:00:00",
+            "date_modified_gmt": "2026-11-20T10:00:00",
+        }
         body = json.dumps(said).encode()
         headers = {"x-wc-webhook-topic": "order.updated", "x-wc-webhook-delivery-id": str(number)}
         answer = await house.deliver(source, signed("woocommerce", body, headers))

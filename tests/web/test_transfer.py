@@ -17,11 +17,19 @@ from tests.web.test_retention import pruned
 pytestmark = pytest.mark.anyio
 
 ROW = {
-    "external_id": "A-1", "title": "Running shoes", "value": "199.90", "currency": "BRL", "status": "paid",
-    "ordered_at": "2026-01-02T10:00:00-03:00", "paid_at": "2026-01-02T13:00:05", "crm_contact_id": "42",
-    "contact_email": "Ana@Example.com", "contact_phone": "+55 11 98765-4321", "contact_name": "Ana Souza",
+    "external_id": "A-1",
+    "title": "Running shoes",
+    "value": "199.90",
+    "currency": "BRL",
+    "status": "paid",
+    "ordered_at": "2026-01-02T10:00:00-03:00",
+    "paid_at": "2026-01-02T13:00:05",
+    "crm_contact_id": "42",
+    "contact_email": "Ana@Example.com",
+    "contact_phone": "+55 11 98765-4321",
+    "contact_name": "Ana Souza",
     "items": [{"title": "Shoes", "quantity": 2, "unit_value": "99.95", "sku": "RS-1"}],
-}  # fmt: skip
+}
 COUNTS = ("created", "updated", "unchanged", "refused")
 
 
@@ -75,12 +83,28 @@ async def test_a_row_becomes_an_order_with_its_history_and_its_contact(house: Ho
     assert counts(await send(house, [ROW])) == (1, 0, 0, 0)
     (order,) = await house.data("/v1/contacts/42/orders")
     assert order | {"id": 0, "contact_id": 0, "created_at": 0, "updated_at": 0} == {
-        "id": 0, "contact_id": 0, "crm_contact_id": "42", "deal_id": None, "title": "Running shoes", "value": "199.90",
-        "paid_value": "199.90", "refunded_value": "0.00", "currency": "BRL", "status": "paid", "source_status": None,
-        "ordered_at": "2026-01-02T13:00:00Z", "paid_at": "2026-01-02T13:00:05Z", "origin": "manual", "source_id": None,
-        "external_id": "A-1", "url": None, "test": False,
-        "items": [{"title": "Shoes", "quantity": 2, "unit_value": "99.95", "sku": "RS-1"}], "created_at": 0, "updated_at": 0,
-    }  # fmt: skip
+        "id": 0,
+        "contact_id": 0,
+        "crm_contact_id": "42",
+        "deal_id": None,
+        "title": "Running shoes",
+        "value": "199.90",
+        "paid_value": "199.90",
+        "refunded_value": "0.00",
+        "currency": "BRL",
+        "status": "paid",
+        "source_status": None,
+        "ordered_at": "2026-01-02T13:00:00Z",
+        "paid_at": "2026-01-02T13:00:05Z",
+        "origin": "manual",
+        "source_id": None,
+        "external_id": "A-1",
+        "url": None,
+        "test": False,
+        "items": [{"title": "Shoes", "quantity": 2, "unit_value": "99.95", "sku": "RS-1"}],
+        "created_at": 0,
+        "updated_at": 0,
+    }
     (entry,) = await house.data(f"/v1/orders/{order['id']}/history")
     assert (entry["at"], entry["delivery_id"]) == ("2026-01-02T13:00:05Z", None)
     assert entry["said"]["imported"].startswith("mem_")
@@ -149,10 +173,14 @@ async def test_a_refund_told_by_the_file_and_by_the_shop_counts_once(house: Hous
     row = {**ROW, "external_id": "5000000009", "source_id": source, "refunded_value": "50.00"}
     await send(house, [row])
     body = {
-        "id": 5000000009, "name": "#1009", "financial_status": "partially_refunded", "total_price": "199.90",
-        "currency": "BRL", "updated_at": "2026-11-20T13:00:00Z",
+        "id": 5000000009,
+        "name": "#1009",
+        "financial_status": "partially_refunded",
+        "total_price": "199.90",
+        "currency": "BRL",
+        "updated_at": "2026-11-20T13:00:00Z",
         "refunds": [{"id": 7, "transactions": [{"id": 1, "kind": "refund", "status": "success", "amount": "50.00"}]}],
-    }  # fmt: skip
+    }
     sent = signed("shopify", json.dumps(body).encode(), {"X-Shopify-Topic": "orders/updated"})
     assert (await house.deliver(source, sent)).json()["outcome"] in {"updated", "unchanged"}
     (order,) = await house.data("/v1/orders")
@@ -166,8 +194,14 @@ async def test_every_wrong_field_of_every_bad_line_is_named_and_the_good_ones_ar
         {**ROW, "external_id": "3", "value": 1.5},
         {**ROW, "external_id": "4", "source_id": "src_none"},
         {**ROW, "external_id": "5", "value": None},
-        {**ROW, "external_id": "6", "contact_id": "cnt_01ARZ3NDEKTSV4RRFFQ69G5FAV", "crm_contact_id": None,
-         "contact_email": None, "contact_phone": None},
+        {
+            **ROW,
+            "external_id": "6",
+            "contact_id": "cnt_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "crm_contact_id": None,
+            "contact_email": None,
+            "contact_phone": None,
+        },
         {**ROW, "external_id": "7", "vlaue": "1"},
         {**ROW, "external_id": "8", "items": [{"quantity": 1}]},
         {**ROW, "external_id": "9", "items": [{"title": "x", "unit_value": "1.001"}]},
@@ -179,14 +213,31 @@ async def test_every_wrong_field_of_every_bad_line_is_named_and_the_good_ones_ar
         {**ROW, "external_id": "15", "title": "a\0b"},
         {**ROW, "external_id": "16", "origin": "heaven"},
         "no object",
-    ]  # fmt: skip
+    ]
     told = await send(house, [*bad, ROW])
     assert counts(told) == (1, 0, 0, len(bad))
     assert reasons(told) == [
-        (1, "external_id"), (1, "status"), (1, "currency"), (1, "ordered_at"), (2, "value"), (3, "value"), (4, "source_id"),
-        (5, "value"), (6, "contact_id"), (7, "vlaue"), (8, "items"), (9, "items"), (10, "test"), (11, "title"),
-        (12, "updated_at"), (13, "value"), (14, "contact_email"), (15, None), (16, "origin"), (17, None),
-    ]  # fmt: skip
+        (1, "external_id"),
+        (1, "status"),
+        (1, "currency"),
+        (1, "ordered_at"),
+        (2, "value"),
+        (3, "value"),
+        (4, "source_id"),
+        (5, "value"),
+        (6, "contact_id"),
+        (7, "vlaue"),
+        (8, "items"),
+        (9, "items"),
+        (10, "test"),
+        (11, "title"),
+        (12, "updated_at"),
+        (13, "value"),
+        (14, "contact_email"),
+        (15, None),
+        (16, "origin"),
+        (17, None),
+    ]
     assert [one["external_id"] for one in await house.data("/v1/orders")] == ["A-1"]
 
 
@@ -229,13 +280,20 @@ async def test_contacts_are_resolved_in_the_order_of_belief(house: House) -> Non
     told = await send(house, rows)
     assert counts(told) == (7, 0, 0, 0)
     assert [(one["line"], one["field"]) for one in told["notes"]] == [
-        (7, "contact_document"), (4, "contact"), (5, "contact_id")
-    ]  # fmt: skip
+        (7, "contact_document"),
+        (4, "contact"),
+        (5, "contact_id"),
+    ]
     found = {one["external_id"]: one["crm_contact_id"] for one in await house.data("/v1/orders")}
     assert found == {
-        "by-crm": "2", "by-id": "2", "by-phone": "2", "by-document": "1", "by-id-first": "2", "nobody": None,
+        "by-crm": "2",
+        "by-id": "2",
+        "by-phone": "2",
+        "by-document": "1",
+        "by-id-first": "2",
+        "nobody": None,
         "half-wrong": "2",
-    }  # fmt: skip
+    }
 
 
 async def test_a_contact_of_an_id_stays_whatever_a_webhook_says_of_the_buyer(house: House) -> None:
@@ -455,19 +513,39 @@ async def test_csv_is_for_spreadsheets_and_holds_no_formulas(house: House) -> No
 
 async def test_exports_take_the_lists_filters(house: House) -> None:
     rows = [
-        {**ROW, "external_id": str(number), "status": status, "ordered_at": f"2026-01-0{number}", "paid_at": None,
-         "crm_contact_id": str(number % 2), "contact_email": None, "contact_phone": None, "currency": currency,
-         "origin": origin, "deal_id": f"D-{number % 2}", "value": "5"}
+        {
+            **ROW,
+            "external_id": str(number),
+            "status": status,
+            "ordered_at": f"2026-01-0{number}",
+            "paid_at": None,
+            "crm_contact_id": str(number % 2),
+            "contact_email": None,
+            "contact_phone": None,
+            "currency": currency,
+            "origin": origin,
+            "deal_id": f"D-{number % 2}",
+            "value": "5",
+        }
         for number, (status, currency, origin) in enumerate(
-            [("paid", "BRL", "api"), ("pending", "USD", "api"), ("paid", "JPY", "manual"), ("failed", "BRL", "manual")], start=1
+            [("paid", "BRL", "api"), ("pending", "USD", "api"), ("paid", "JPY", "manual"), ("failed", "BRL", "manual")],
+            start=1,
         )
-    ]  # fmt: skip
+    ]
     rows = [row | {"items": None} for row in rows]
     assert counts(await send(house, rows)) == (4, 0, 0, 0)
     for query in (
-        "", "?status=paid", "?currency=brl", "?origin=api", "?contact=1", "?contact=nobody", "?deal_id=D-0",
-        "?since=2026-01-02&until=2026-01-04", "?q=2", "?source_id=none",
-    ):  # fmt: skip
+        "",
+        "?status=paid",
+        "?currency=brl",
+        "?origin=api",
+        "?contact=1",
+        "?contact=nobody",
+        "?deal_id=D-0",
+        "?since=2026-01-02&until=2026-01-04",
+        "?q=2",
+        "?source_id=none",
+    ):
         listed = sorted(one["id"] for one in await house.data(f"/v1/orders{query}"))
         lines = (await exported(house, f"orders.jsonl{query}")).splitlines()
         assert [json.loads(line)["id"] for line in lines] == listed
@@ -478,8 +556,17 @@ async def test_exports_take_the_lists_filters(house: House) -> None:
 
 
 async def test_a_reps_export_is_their_wallet(house: House) -> None:
-    rows = [{**ROW, "external_id": one, "crm_contact_id": one, "contact_email": f"{one}@example.com", "contact_phone": None,
-             "deal_id": "D-1" if one == "b" else None} for one in "abc"]  # fmt: skip
+    rows = [
+        {
+            **ROW,
+            "external_id": one,
+            "crm_contact_id": one,
+            "contact_email": f"{one}@example.com",
+            "contact_phone": None,
+            "deal_id": "D-1" if one == "b" else None,
+        }
+        for one in "abc"
+    ]
     await send(house, rows)
     await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "rep-1"})
     await house.call("PUT", "/v1/contacts/a", {"owner_id": "rep-1"})

@@ -48,10 +48,14 @@ async def made(house: House, dice: random.Random) -> tuple[list[Order], dict[str
         order = Order(number, contacts[contact], deals[deal] if deal else None, deal)
         order.value = Decimal(dice.randint(100, 99999)) / 100
         body = {
-            "contact": contact, "title": order.word, "external_id": order.word, "value": f"{order.value:.2f}",
-            "status": dice.choice(["paid", "pending", "canceled"]), "origin": dice.choice(["manual", "api"]),
+            "contact": contact,
+            "title": order.word,
+            "external_id": order.word,
+            "value": f"{order.value:.2f}",
+            "status": dice.choice(["paid", "pending", "canceled"]),
+            "origin": dice.choice(["manual", "api"]),
             "deal_of_another_contact": True,
-        } | ({"deal_id": deal} if deal else {})  # fmt: skip
+        } | ({"deal_id": deal} if deal else {})
         answer = await house.call("POST", "/v1/orders", body)
         assert answer.status_code == 201, answer.text
         order.id = answer.json()["id"]
@@ -179,9 +183,10 @@ async def test_a_wallet_follows_whose_contacts_and_deals_are(house: House) -> No
     assert await wallets() == (["c", "early"], ["a"])
     file = "crm_id,owner_id\n3,rep-2\n"
     taken = await house.client.post(
-        "/v1/contacts/import", content=file.encode(),
+        "/v1/contacts/import",
+        content=file.encode(),
         headers={"Authorization": f"Bearer {house.token}", "Content-Type": "text/csv"},
-    )  # fmt: skip
+    )
     assert taken.status_code == 200, taken.text
     assert await wallets() == (["early"], ["a", "c"])
     assert (await house.call("DELETE", "/v1/contacts/3")).status_code == 200

@@ -24,11 +24,13 @@ def _identities(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _tell(found: dict[str, Any], json: bool) -> None:
-    as_json(found) if json else facts({
-        **{name: found[name] for name in ("id", "crm_id", "name", "owner_id")},
-        "identities": _identities(found["identities"]),
-        "conflicts": _identities(found["identity_conflicts"]),
-    })  # fmt: skip
+    as_json(found) if json else facts(
+        {
+            **{name: found[name] for name in ("id", "crm_id", "name", "owner_id")},
+            "identities": _identities(found["identities"]),
+            "conflicts": _identities(found["identity_conflicts"]),
+        }
+    )
 
 
 @command(contacts, "show", "contacts show 42")
@@ -123,9 +125,16 @@ def conflicts(account: Account = None, json: Json = False) -> None:
         as_json(found)
         return
     rows = [
-        (one["contact_id"], one["kind"], one["value"], one["belongs_to"], one["told_by"] or "the CRM", when(one["told_at"]))
+        (
+            one["contact_id"],
+            one["kind"],
+            one["value"],
+            one["belongs_to"],
+            one["told_by"] or "the CRM",
+            when(one["told_at"]),
+        )
         for one in found["data"]
-    ]  # fmt: skip
+    ]
     table(None, ("told of", "identity", "value", "belongs to", "told by", "last told"), rows)
 
 

@@ -59,9 +59,12 @@ def import_(
     listed with their number and reason. The others are imported, and the exit code is 1.
     """
     query = {
-        "dry_run": dry_run or None, "source_id": source, "sources": ",".join(sources) if sources else None,
-        "origin": origin, "ignore_unknown": ignore_unknown or None,
-    }  # fmt: skip
+        "dry_run": dry_run or None,
+        "source_id": source,
+        "sources": ",".join(sources) if sources else None,
+        "origin": origin,
+        "ignore_unknown": ignore_unknown or None,
+    }
     _import("/v1/orders/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
 
 
@@ -78,9 +81,10 @@ def contacts_import(
 ) -> None:
     """Import contacts from CSV or JSON lines. They are matched by CRM id or by any other identity in the line."""
     query = {
-        "dry_run": dry_run or None, "ignore_unknown": ignore_unknown or None,
+        "dry_run": dry_run or None,
+        "ignore_unknown": ignore_unknown or None,
         "sources": ",".join(sources) if sources else None,
-    }  # fmt: skip
+    }
     _import("/v1/contacts/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
 
 
@@ -273,9 +277,15 @@ def _progress(raw: IO[bytes], file: str) -> Iterator[Callable[[int], None]]:
 
     total = Path(file).stat().st_size if file != "-" and Path(file).is_file() else None
     bar = Progress(
-        TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s"), BarColumn(), DownloadColumn(),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
-    )  # fmt: skip
+        TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
     with bar:
         task = bar.add_task("", total=total, rows=0, rate=0.0)
 

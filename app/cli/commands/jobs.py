@@ -40,8 +40,22 @@ NoWait = Annotated[bool, typer.Option("--no-wait", help="Start the job and retur
 
 ENDED = {"done", "stopped", "failed"}
 PAGE = 200
-COLUMNS = ("id", "source_id", "kind", "external_id", "outcome", "reason", "notes", "strength", "orders", "received_at",
-           "committed_at", "attempts", "repeats", "last_repeated_at")  # fmt: skip
+COLUMNS = (
+    "id",
+    "source_id",
+    "kind",
+    "external_id",
+    "outcome",
+    "reason",
+    "notes",
+    "strength",
+    "orders",
+    "received_at",
+    "committed_at",
+    "attempts",
+    "repeats",
+    "last_repeated_at",
+)
 BODY = ("headers", "query", "body", "body_encoding")
 
 
@@ -228,10 +242,18 @@ def list_(
         as_json(found)
         return
     rows = [
-        (when(one["created_at"]), one["id"], one["kind"], "dry run" if one["dry_run"] else "", word(one["state"]),
-         f"{one['done']}/{one['total']}", one["changed"], one["failed"])
+        (
+            when(one["created_at"]),
+            one["id"],
+            one["kind"],
+            "dry run" if one["dry_run"] else "",
+            word(one["state"]),
+            f"{one['done']}/{one['total']}",
+            one["changed"],
+            one["failed"],
+        )
         for one in found["data"]
-    ]  # fmt: skip
+    ]
     table(None, ("begun", "job", "kind", "", "state", ">done", ">changed", ">failed"), rows)
 
 

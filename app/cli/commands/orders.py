@@ -29,9 +29,14 @@ COLUMNS = ("ordered", "status", ">value", "title", "contact", "origin", "order")
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:
     return (
-        when(one["ordered_at"]), word(one["status"]), f"{one['value']} {one['currency']}", one["title"],
-        one["crm_contact_id"] or one["contact_id"], one["origin"], one["id"],
-    )  # fmt: skip
+        when(one["ordered_at"]),
+        word(one["status"]),
+        f"{one['value']} {one['currency']}",
+        one["title"],
+        one["crm_contact_id"] or one["contact_id"],
+        one["origin"],
+        one["id"],
+    )
 
 
 def _tell(found: dict[str, Any], json: bool) -> None:
@@ -108,10 +113,19 @@ def create(
     if not (contact and title and value):
         raise Misuse("an order needs --contact, --title and --value")
     body = _given(
-        contact=contact, title=title, value=value, currency=currency, status=status, ordered_at=ordered_at,
-        paid_at=paid_at, deal_id=deal_id, external_id=external_id, origin=origin, url=url,
+        contact=contact,
+        title=title,
+        value=value,
+        currency=currency,
+        status=status,
+        ordered_at=ordered_at,
+        paid_at=paid_at,
+        deal_id=deal_id,
+        external_id=external_id,
+        origin=origin,
+        url=url,
         deal_of_another_contact=deal_of_another_contact,
-    )  # fmt: skip
+    )
     with opened("order create") as door:
         made = door.post("/v1/orders", body, account=door.account(account))
     _tell(made, json)
@@ -137,9 +151,18 @@ def edit(
     from app.cli.client import opened
 
     body = _given(
-        contact=contact, title=title, value=value, currency=currency, status=status, refunded_value=refunded_value,
-        ordered_at=ordered_at, paid_at=paid_at, deal_id=deal_id, url=url, deal_of_another_contact=deal_of_another_contact,
-    )  # fmt: skip
+        contact=contact,
+        title=title,
+        value=value,
+        currency=currency,
+        status=status,
+        refunded_value=refunded_value,
+        ordered_at=ordered_at,
+        paid_at=paid_at,
+        deal_id=deal_id,
+        url=url,
+        deal_of_another_contact=deal_of_another_contact,
+    )
     with opened("order edit") as door:
         changed = door.ask("PATCH", f"/v1/orders/{order_id}", account=door.owner(order_id), body=body)
     _tell(changed, json)

@@ -186,18 +186,23 @@ def report_contacts(
     names = ("recency", "frequency", "money")
     rows = [
         (
-            one["name"] or one["crm_contact_id"] or one["contact_id"], when(one["last_bought_at"]), one["frequency"],
-            one["money"], "-".join(str(one["scores"][name]["score"]) for name in names),
+            one["name"] or one["crm_contact_id"] or one["contact_id"],
+            when(one["last_bought_at"]),
+            one["frequency"],
+            one["money"],
+            "-".join(str(one["scores"][name]["score"]) for name in names),
         )
         for one in found["data"]
-    ]  # fmt: skip
+    ]
     rule = found["rule"]
     table(None, ("contact", "last bought", ">paid orders", f">net {rule['currency']}", "scores"), rows)
     print()
-    facts({
-        "scores": "recency-frequency-money, as of " + when(rule["as_of"]),
-        "rule": rule["words"],
-        "days": rule["recency_days"],
-        "paid orders": rule["frequency"],
-        "money": rule["money"],
-    })  # fmt: skip
+    facts(
+        {
+            "scores": "recency-frequency-money, as of " + when(rule["as_of"]),
+            "rule": rule["words"],
+            "days": rule["recency_days"],
+            "paid orders": rule["frequency"],
+            "money": rule["money"],
+        }
+    )

@@ -267,16 +267,18 @@ def adapters_(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = No
 def _set_up(adapter: dict[str, Any]) -> None:
     """Print how to set up a source of this adapter."""
     theirs = adapter["secret_made_by"] == "theirs"  # noqa: S105 - says who makes it; it is none
-    facts({
-        "adapter": adapter["name"],
-        "title": adapter["title"],
-        "signature": adapter["signature"],
-        "secret": f"shown by {adapter['title']}" if theirs else "made here",
-        **({"key": adapter["key"]} if adapter["key"] else {}),
-        **({"options": ", ".join(adapter["options"])} if adapter["options"] else {}),
-        "kinds": ", ".join(adapter["kinds"]),
-        "manual": adapter["links"]["signing"],
-    })  # fmt: skip
+    facts(
+        {
+            "adapter": adapter["name"],
+            "title": adapter["title"],
+            "signature": adapter["signature"],
+            "secret": f"shown by {adapter['title']}" if theirs else "made here",
+            **({"key": adapter["key"]} if adapter["key"] else {}),
+            **({"options": ", ".join(adapter["options"])} if adapter["options"] else {}),
+            "kinds": ", ".join(adapter["kinds"]),
+            "manual": adapter["links"]["signing"],
+        }
+    )
     print("\nSet-up:")
     steps = [f"`{PROGRAM} source add {adapter['name']}` gives the WEBHOOK_URL below.", *adapter["setup"]]
     if theirs:

@@ -42,9 +42,11 @@ def stats(
     ]
     table(None, ("source", "deliveries", "last good", "last refused", "id"), rows)
     known, waits = found["acknowledgement"], found["waiting"]
-    facts({
-        "acknowledged": f"p50 {known['p50_ms']} ms, p99 {known['p99_ms']} ms" if known["count"] else None,
-        "waiting": f"{waits['commit']} to be committed, {waits['fetches']} to be fetched, {waits['held']} for their contact",
-    })  # fmt: skip
+    facts(
+        {
+            "acknowledged": f"p50 {known['p50_ms']} ms, p99 {known['p99_ms']} ms" if known["count"] else None,
+            "waiting": f"{waits['commit']} to be committed, {waits['fetches']} to be fetched, {waits['held']} for their contact",
+        }
+    )
     for alert in found["alerts"]:
         print(f"! {alert['message']}\n  {alert['advice']}")

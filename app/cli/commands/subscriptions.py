@@ -170,9 +170,18 @@ def attempts(
         as_json(found)
         return
     rows = [
-        (when(one["at"]), one["event_id"], one["type"], one["order_id"], one["number"], one["status"],
-         None if one["took_ms"] is None else f"{one['took_ms']:.0f}", one["reason"], when(one["next_at"]))
+        (
+            when(one["at"]),
+            one["event_id"],
+            one["type"],
+            one["order_id"],
+            one["number"],
+            one["status"],
+            None if one["took_ms"] is None else f"{one['took_ms']:.0f}",
+            one["reason"],
+            when(one["next_at"]),
+        )
         for one in found["data"]
-    ]  # fmt: skip
+    ]
     columns = ("at", "event", "type", "order", ">try", ">HTTP", ">ms", "why not", "next try")
     table(None, columns, rows, empty="no attempts yet")

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Table
 
-from app.db.schema.columns import key_column, metadata, partial_index, text_column, bigint_column
+from app.db.schema.columns import bigint_column, key_column, metadata, partial_index, text_column
 
 contacts = Table(
     "contacts",

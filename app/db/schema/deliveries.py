@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, Table
 
-from app.db.schema.columns import key_column, metadata, text_column, bigint_column
+from app.db.schema.columns import bigint_column, key_column, metadata, text_column
 
 deliveries = Table(
     "deliveries",

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table
 
-from app.db.schema.columns import key_column, metadata, text_column, bigint_column
+from app.db.schema.columns import bigint_column, key_column, metadata, text_column
 
 # Who is told of what happens here. `failures` counts those since the last event that was taken; before `rests_until`
 # nothing is sent. The secrets stand with those of the sources.

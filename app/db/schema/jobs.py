@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Table
 
-from app.db.schema.columns import key_column, metadata, text_column, bigint_column
+from app.db.schema.columns import bigint_column, key_column, metadata, text_column
 
 # Bulk retries and remaps. One row, one claim, as with fetches: `claim` names whoever works on it until `claimed_until`.
 jobs = Table(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, SmallInteger, Table, Text
 
-from app.db.schema.columns import key_column, metadata, partial_index, text_column, bigint_column
+from app.db.schema.columns import bigint_column, key_column, metadata, partial_index, text_column
 
 _TRAITS = ("status", "currency", "origin", "scope")
 

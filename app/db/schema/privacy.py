@@ -2,7 +2,7 @@
 
 from sqlalchemy import Table
 
-from app.db.schema.columns import key_column, metadata, text_column, bigint_column
+from app.db.schema.columns import bigint_column, key_column, metadata, text_column
 
 # What sources told us that the law asks of us: a person's data to be handed over or erased, or a shop's.
 privacy_requests = Table(

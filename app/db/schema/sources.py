@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Table
 
-from app.db.schema.columns import key_column, metadata, text_column, bigint_column
+from app.db.schema.columns import bigint_column, key_column, metadata, text_column
 
 sources = Table(
     "sources",

@@ -177,9 +177,13 @@ async def list_members(asked: ApiRequest) -> Response:
 
 def _token(row: Row) -> TokenResponse:
     return {
-        "id": row["id"], "member_id": row["member_id"], "role": row["role"], "name": row["name"],
-        "created_at": iso(row["created_at"]), "revoked_at": iso(row["revoked_at"]),
-    }  # fmt: skip
+        "id": row["id"],
+        "member_id": row["member_id"],
+        "role": row["role"],
+        "name": row["name"],
+        "created_at": iso(row["created_at"]),
+        "revoked_at": iso(row["revoked_at"]),
+    }
 
 
 async def make_token(asked: ApiRequest) -> Response:

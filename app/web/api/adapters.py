@@ -20,7 +20,11 @@ async def list_adapters(asked: ApiRequest) -> Response:
 
 ROUTES: list[Route] = [
     route(
-        "GET", "/v1/adapters", list_adapters, None,
-        any_of=(Permission.SOURCES, Permission.LOG, Permission.READ), gives=Listed[AdapterResponse],
+        "GET",
+        "/v1/adapters",
+        list_adapters,
+        None,
+        any_of=(Permission.SOURCES, Permission.LOG, Permission.READ),
+        gives=Listed[AdapterResponse],
     ),
-]  # fmt: skip
+]

@@ -77,11 +77,22 @@ async def unmerge(asked: ApiRequest) -> Response:
 
 ROUTES: list[Route] = [
     route(
-        "POST", "/v1/contacts/{contact}/merge", merge, Permission.MANAGE,
-        needs_registry=True, takes=MergeBody, gives=MergedResponse, fails=("contact_not_found",),
+        "POST",
+        "/v1/contacts/{contact}/merge",
+        merge,
+        Permission.MANAGE,
+        needs_registry=True,
+        takes=MergeBody,
+        gives=MergedResponse,
+        fails=("contact_not_found",),
     ),
     route(
-        "POST", "/v1/contacts/{contact}/unmerge", unmerge, Permission.MANAGE,
-        needs_registry=True, takes=Body, gives=MergedResponse,
+        "POST",
+        "/v1/contacts/{contact}/unmerge",
+        unmerge,
+        Permission.MANAGE,
+        needs_registry=True,
+        takes=Body,
+        gives=MergedResponse,
     ),
-]  # fmt: skip
+]

@@ -72,9 +72,13 @@ async def upsert(asked: ApiRequest) -> Response:
         new = await deals.upsert(store, account_id, crm_id, words)
         for order in others:
             await manual_orders.edit(
-                store, account_id, order, said={"contact_id": contact["id"]}, refunded=None,
+                store,
+                account_id,
+                order,
+                said={"contact_id": contact["id"]},
+                refunded=None,
                 member_id=asked.caller.member_id or OPERATOR,
-            )  # fmt: skip
+            )
     except ContactGone:  # erased meanwhile; the same request again moves what was not moved yet
         raise no_contact(given.contact) from None
     row = await deals.find(store, account_id, crm_id)
@@ -113,12 +117,25 @@ async def orders_of(asked: ApiRequest) -> Response:
 
 ROUTES: list[Route] = [
     route(
-        "PUT", "/v1/deals/{deal}", upsert, Permission.MANAGE,
-        needs_registry=True, takes=DealBody, gives=DealResponse, status=201, also=(200,), fails=("contact_not_found",),
+        "PUT",
+        "/v1/deals/{deal}",
+        upsert,
+        Permission.MANAGE,
+        needs_registry=True,
+        takes=DealBody,
+        gives=DealResponse,
+        status=201,
+        also=(200,),
+        fails=("contact_not_found",),
     ),
     route("GET", "/v1/deals/{deal}", show, Permission.READ, needs_registry=True, gives=DealResponse),
     route(
-        "GET", "/v1/deals/{deal}/orders", orders_of, Permission.READ,
-        needs_registry=True, query=OrderQuery, gives=Listed[OrderResponse],
+        "GET",
+        "/v1/deals/{deal}/orders",
+        orders_of,
+        Permission.READ,
+        needs_registry=True,
+        query=OrderQuery,
+        gives=Listed[OrderResponse],
     ),
-]  # fmt: skip
+]

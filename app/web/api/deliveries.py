@@ -243,8 +243,11 @@ def _value(field: str, value: Any, currency: str | None) -> Any:
 _ID = "/v1/deliveries/{delivery}"
 ROUTES += [
     route(
-        "GET", f"{_ID}/body", body, Permission.BODIES,
+        "GET",
+        f"{_ID}/body",
+        body,
+        Permission.BODIES,
         gives=Stream("application/octet-stream", "The exact bytes that arrived.", binary=True),
     ),
     route("GET", f"{_ID}/changes", changed, Permission.LOG, gives=ChangesResponse),
-]  # fmt: skip
+]

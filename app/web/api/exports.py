@@ -23,10 +23,25 @@ PAGE = 500
 BOM = "\ufeff"
 
 # Columns that hold numbers, times and words of ours: nothing in them can be taken for a formula.
-_PLAIN = frozenset({
-    "id", "value", "paid_value", "refunded_value", "currency", "status", "ordered_at", "paid_at", "origin", "source_id", "contact_id",
-    "test", "items", "created_at", "updated_at",
-})  # fmt: skip
+_PLAIN = frozenset(
+    {
+        "id",
+        "value",
+        "paid_value",
+        "refunded_value",
+        "currency",
+        "status",
+        "ordered_at",
+        "paid_at",
+        "origin",
+        "source_id",
+        "contact_id",
+        "test",
+        "items",
+        "created_at",
+        "updated_at",
+    }
+)
 
 Document = dict[str, Any]
 Page = Callable[[str], Awaitable[tuple[list[Row], str | None]]]  # rows after this id, and where to go on

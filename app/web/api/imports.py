@@ -20,9 +20,14 @@ from app.web.http.request import ApiRequest, Query, answer
 from app.web.http.routing import Stream, route
 
 _FORMS = {
-    "text/csv": CSV, "text/tab-separated-values": CSV, "application/csv": CSV,
-    "application/x-ndjson": JSONL, "application/ndjson": JSONL, "application/jsonl": JSONL, "application/x-jsonlines": JSONL,
-}  # fmt: skip
+    "text/csv": CSV,
+    "text/tab-separated-values": CSV,
+    "application/csv": CSV,
+    "application/x-ndjson": JSONL,
+    "application/ndjson": JSONL,
+    "application/jsonl": JSONL,
+    "application/x-jsonlines": JSONL,
+}
 OPERATOR = "operator"
 FILES = (Stream("text/csv", "a header, and a line each"), Stream("application/x-ndjson", "a JSON object a line"))
 
@@ -78,9 +83,14 @@ async def import_orders(asked: ApiRequest) -> Response:
     setting = await _setting(asked, query, query.source_id, query.origin)
     try:
         report = await asked.service.importer.orders(
-            asked.account_id, form, text, query.line or _first_line(form), setting,
-            by=asked.caller.member_id or OPERATOR, dry_run=query.dry_run,
-        )  # fmt: skip
+            asked.account_id,
+            form,
+            text,
+            query.line or _first_line(form),
+            setting,
+            by=asked.caller.member_id or OPERATOR,
+            dry_run=query.dry_run,
+        )
     except NoFile as why:
         raise Problem("invalid", str(why)) from None
     return _reported(asked, report, dry_run=query.dry_run)

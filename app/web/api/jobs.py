@@ -195,9 +195,13 @@ async def index(asked: ApiRequest) -> Response:
     """List the account's jobs, newest first."""
     query = asked.query(JobsQuery)
     rows = await jobs.page(
-        asked.service.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1,
-        kind=query.kind, state=query.state,
-    )  # fmt: skip
+        asked.service.store,
+        asked.account_id,
+        after=after(query.cursor, str),
+        limit=query.limit + 1,
+        kind=query.kind,
+        state=query.state,
+    )
     return answer(page_of(rows, query.limit, shape, lambda row: row["id"]))
 
 
@@ -235,9 +239,13 @@ async def changes(asked: ApiRequest) -> Response:
     query = asked.query(ChangesQuery)
     job = await _job(asked)
     rows = await jobs.changes(
-        asked.service.store, asked.account_id, job["id"],
-        kind=query.kind, after=after(query.cursor, str, str) or ("", ""), limit=query.limit + 1,
-    )  # fmt: skip
+        asked.service.store,
+        asked.account_id,
+        job["id"],
+        kind=query.kind,
+        after=after(query.cursor, str, str) or ("", ""),
+        limit=query.limit + 1,
+    )
     ids = {
         side["contact_id"] for row in rows if row["kind"] == "order" for side in (row["before"], row["after"]) if side
     }

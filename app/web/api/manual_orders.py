@@ -311,11 +311,25 @@ async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict
 
 ROUTES: list[Route] = [
     route(
-        "POST", "/v1/orders", create, Permission.MANAGE,
-        needs_registry=True, takes=OrderBody, gives=OrderResponse, status=201, also=(200,), fails=("contact_not_found",),
+        "POST",
+        "/v1/orders",
+        create,
+        Permission.MANAGE,
+        needs_registry=True,
+        takes=OrderBody,
+        gives=OrderResponse,
+        status=201,
+        also=(200,),
+        fails=("contact_not_found",),
     ),
     route(
-        "PATCH", "/v1/orders/{order}", change, Permission.MANAGE,
-        needs_registry=True, takes=OrderPatch, gives=OrderResponse, fails=("contact_not_found",),
+        "PATCH",
+        "/v1/orders/{order}",
+        change,
+        Permission.MANAGE,
+        needs_registry=True,
+        takes=OrderPatch,
+        gives=OrderResponse,
+        fails=("contact_not_found",),
     ),
-]  # fmt: skip
+]

@@ -87,12 +87,21 @@ async def history(asked: ApiRequest) -> Response:
 
 ROUTES: list[Route] = [
     route(
-        "GET", "/v1/orders", index, Permission.READ,
-        needs_registry=True, query=AllOrdersQuery, gives=Listed[OrderResponse],
+        "GET",
+        "/v1/orders",
+        index,
+        Permission.READ,
+        needs_registry=True,
+        query=AllOrdersQuery,
+        gives=Listed[OrderResponse],
     ),
     route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True, gives=OrderWhole),
     route(
-        "GET", "/v1/orders/{order}/history", history, Permission.READ,
-        needs_registry=True, gives=Listed[EntryResponse],
+        "GET",
+        "/v1/orders/{order}/history",
+        history,
+        Permission.READ,
+        needs_registry=True,
+        gives=Listed[EntryResponse],
     ),
-]  # fmt: skip
+]

@@ -170,9 +170,7 @@ async def carry_out(asked: ApiRequest) -> Response:
 async def _handing_over(asked: ApiRequest, row: Row) -> Response:
     kept, subject = await asked.service.erasures.request(row)
     owner = await contacts.owner_of(asked.service.store, asked.account_id, subject.identities)
-    about = ExportSubject(
-        contact=owner, words=subject.identities, orders=subject.orders, source_id=kept.source.id
-    )  # fmt: skip
+    about = ExportSubject(contact=owner, words=subject.identities, orders=subject.orders, source_id=kept.source.id)
 
     async def pieces() -> AsyncIterator[bytes]:
         yield b'{"export":'
@@ -191,11 +189,15 @@ ROUTES: list[Route] = [
     route("DELETE", "/v1/contacts/{contact}", erase, Permission.PERSON, gives=ProofResponse),
     route("GET", "/v1/privacy/requests", index, Permission.PERSON, query=Page, gives=Listed[PrivacyRequestResponse]),
     route(
-        "POST", "/v1/privacy/requests/{request}/carry-out", carry_out, Permission.PERSON,
-        takes=Body, gives=CarriedOut,
+        "POST",
+        "/v1/privacy/requests/{request}/carry-out",
+        carry_out,
+        Permission.PERSON,
+        takes=Body,
+        gives=CarriedOut,
     ),
     route("GET", "/v1/privacy/proofs", proofs, Permission.PERSON, query=ProofQuery, gives=Listed[ProofResponse]),
-]  # fmt: skip
+]
 
 
 PAGE = 50
@@ -326,6 +328,9 @@ async def _deliveries(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
 async def _requests(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
     for row in await privacy.requests_about(asked.service.store, asked.account_id, ids):
         yield {
-            "id": row["id"], "source_id": row["source_id"], "kind": row["kind"], "request": row["request"],
+            "id": row["id"],
+            "source_id": row["source_id"],
+            "kind": row["kind"],
+            "request": row["request"],
             **{name: iso(row[name]) for name in ("received_at", "due_at", "done_at")},
-        }  # fmt: skip
+        }

@@ -267,11 +267,21 @@ class _Rule:
 
 ROUTES: list[Route] = [
     route(
-        "GET", "/v1/reports/orders", of_orders, Permission.READ,
-        needs_registry=True, query=ReportQuery, gives=OrdersReport,
+        "GET",
+        "/v1/reports/orders",
+        of_orders,
+        Permission.READ,
+        needs_registry=True,
+        query=ReportQuery,
+        gives=OrdersReport,
     ),
     route(
-        "GET", "/v1/reports/contacts", of_contacts, Permission.READ,
-        needs_registry=True, query=BuyersQuery, gives=BuyersReport,
+        "GET",
+        "/v1/reports/contacts",
+        of_contacts,
+        Permission.READ,
+        needs_registry=True,
+        query=BuyersQuery,
+        gives=BuyersReport,
     ),
-]  # fmt: skip
+]

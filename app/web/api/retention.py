@@ -58,12 +58,14 @@ async def prune(asked: ApiRequest) -> Response:
             found, done = await asked.service.retention.prune(account, given.limit)
         except ClockDoubted as why:
             raise Problem("conflict", str(why)) from None
-    return answer({
-        "account_id": account["account_id"],
-        "dry_run": given.dry_run,
-        "done": done,
-        "classes": [_serialize(one) for one in found],
-    })  # fmt: skip
+    return answer(
+        {
+            "account_id": account["account_id"],
+            "dry_run": given.dry_run,
+            "done": done,
+            "classes": [_serialize(one) for one in found],
+        }
+    )
 
 
 ROUTES: list[Route] = [route("POST", "/v1/prune", prune, Permission.ACCOUNT, takes=Prune, gives=PruneResponse)]

@@ -135,12 +135,14 @@ async def test(asked: ApiRequest) -> Response:
     if result.outcome is Outcome.BUSY:
         raise Busy("the database cannot commit now; nothing of the test was kept")
     row = await deliveries.find(asked.service.store, asked.account_id, result.delivery_id or "")
-    return answer({
-        **(serializers.delivery(row) if row else {}),
-        "delivery_id": result.delivery_id,
-        "outcome": result.outcome,
-        "orders": list(result.orders),
-    })  # fmt: skip
+    return answer(
+        {
+            **(serializers.delivery(row) if row else {}),
+            "delivery_id": result.delivery_id,
+            "outcome": result.outcome,
+            "orders": list(result.orders),
+        }
+    )
 
 
 def signed_sample(source: Source, kind: str | None, case: str | None = None) -> Delivery:
@@ -177,12 +179,14 @@ async def sign(asked: ApiRequest) -> Response:
         body = _decoded(given.body)
         delivery = samples.around(body, source.adapter, given.kind, given.headers, now=present, url=source.url)
         delivery = _proven(source, delivery)
-    return answer({
-        "url": source.url,
-        "headers": dict(delivery.headers),
-        "query": dict(delivery.query),
-        "body": base64.b64encode(delivery.body).decode(),
-    })  # fmt: skip
+    return answer(
+        {
+            "url": source.url,
+            "headers": dict(delivery.headers),
+            "query": dict(delivery.query),
+            "body": base64.b64encode(delivery.body).decode(),
+        }
+    )
 
 
 _ID = "/v1/sources/{source}"
@@ -215,13 +219,17 @@ async def check(asked: ApiRequest) -> Response:
     await asked.body(Body)
     source, service = await source_of(asked), asked.service
     checked = await check_key(service.store, service.vault, service.retry, service.source_api, source)
-    return answer({
-        "usable_secrets": len(source.usable_secrets(clock.now())),
-        "key": {
-            "needed": source.adapter.api is not None, "set": source.sealed_key is not None,
-            "accepted": checked.accepted, "words": checked.words,
-        },
-    })  # fmt: skip
+    return answer(
+        {
+            "usable_secrets": len(source.usable_secrets(clock.now())),
+            "key": {
+                "needed": source.adapter.api is not None,
+                "set": source.sealed_key is not None,
+                "accepted": checked.accepted,
+                "words": checked.words,
+            },
+        }
+    )
 
 
 ROUTES += [

@@ -100,30 +100,32 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]
     for row in rows:
         adapter = adapters.load(row["adapter"])
         scheme = adapter.scheme(options_of(adapter, row["options"]) if row["options"] else adapter.options())
-        shown.append({
-            "id": row["id"],
-            "adapter": row["adapter"],
-            "name": row["name"],
-            "origin": adapter.origin,
-            "enabled": row["enabled"],
-            "unknown_contacts": row["unknown_contacts"],
-            "options": row["options"],
-            "has_key": row["key"] is not None,
-            "strength": str(scheme.strength),
-            "webhook_url": asked.service.source_cache.webhook_url(row["id"]),
-            "secrets": [
-                {
-                    "id": one["id"],
-                    "created_at": iso(one["created_at"]),
-                    "expires_at": iso(one["expires_at"]),
-                    "revoked_at": iso(one["revoked_at"]),
-                }
-                for one in secrets
-                if one["source_id"] == row["id"]
-            ],
-            "last_delivery_at": iso(seen.get(row["id"])),
-            "created_at": iso(row["created_at"]),
-        })  # fmt: skip
+        shown.append(
+            {
+                "id": row["id"],
+                "adapter": row["adapter"],
+                "name": row["name"],
+                "origin": adapter.origin,
+                "enabled": row["enabled"],
+                "unknown_contacts": row["unknown_contacts"],
+                "options": row["options"],
+                "has_key": row["key"] is not None,
+                "strength": str(scheme.strength),
+                "webhook_url": asked.service.source_cache.webhook_url(row["id"]),
+                "secrets": [
+                    {
+                        "id": one["id"],
+                        "created_at": iso(one["created_at"]),
+                        "expires_at": iso(one["expires_at"]),
+                        "revoked_at": iso(one["revoked_at"]),
+                    }
+                    for one in secrets
+                    if one["source_id"] == row["id"]
+                ],
+                "last_delivery_at": iso(seen.get(row["id"])),
+                "created_at": iso(row["created_at"]),
+            }
+        )
     return shown
 
 
@@ -214,13 +216,16 @@ async def show(asked: ApiRequest) -> Response:
         **known,
         "refused": [
             {
-                "outcome": one["outcome"], "reason": one["reason"], "count": one["count"],
-                "first_at": iso(one["first_at"]), "last_at": iso(one["last_at"]),
+                "outcome": one["outcome"],
+                "reason": one["reason"],
+                "count": one["count"],
+                "first_at": iso(one["first_at"]),
+                "last_at": iso(one["last_at"]),
                 "samples": [{"at": iso(sample["at"]), "headers": sample["headers"]} for sample in one["samples"]],
             }
             for one in await rejections.of_sources(asked.service.store, asked.account_id, row["id"])
         ],
-    }  # fmt: skip
+    }
     return answer(shown)
 
 
@@ -301,4 +306,4 @@ ROUTES: list[Route] = [
     route("DELETE", _ID, delete, Permission.SOURCES, status=204),
     route("POST", f"{_ID}/secrets", rotate, Permission.SOURCES, takes=SecretMade, gives=SecretMadeResponse, status=201),
     route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, Permission.SOURCES, status=204),
-]  # fmt: skip
+]

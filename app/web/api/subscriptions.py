@@ -77,30 +77,32 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SubscriptionRes
     shown: list[SubscriptionResponse] = []
     for row in rows:
         waiting, oldest = await subscriptions.waiting(store, asked.account_id, row["id"])
-        shown.append({
-            "id": row["id"],
-            "url": row["url"],
-            "events": row["events"],
-            "enabled": row["enabled"],
-            "state": "off" if not row["enabled"] else "failing" if row["failing_since"] else "working",
-            "off_reason": row["off_reason"],
-            "failing_since": iso(row["failing_since"]),
-            "failing_reason": row["failing_reason"],
-            "waiting": waiting,
-            "oldest_waiting_at": iso(oldest),
-            "last_sent_at": iso(row["last_sent_at"]),
-            "secrets": [
-                {
-                    "id": one["id"],
-                    "created_at": iso(one["created_at"]),
-                    "expires_at": iso(one["expires_at"]),
-                    "revoked_at": iso(one["revoked_at"]),
-                }
-                for one in secrets
-                if one["source_id"] == row["id"]
-            ],
-            "created_at": iso(row["created_at"]),
-        })  # fmt: skip
+        shown.append(
+            {
+                "id": row["id"],
+                "url": row["url"],
+                "events": row["events"],
+                "enabled": row["enabled"],
+                "state": "off" if not row["enabled"] else "failing" if row["failing_since"] else "working",
+                "off_reason": row["off_reason"],
+                "failing_since": iso(row["failing_since"]),
+                "failing_reason": row["failing_reason"],
+                "waiting": waiting,
+                "oldest_waiting_at": iso(oldest),
+                "last_sent_at": iso(row["last_sent_at"]),
+                "secrets": [
+                    {
+                        "id": one["id"],
+                        "created_at": iso(one["created_at"]),
+                        "expires_at": iso(one["expires_at"]),
+                        "revoked_at": iso(one["revoked_at"]),
+                    }
+                    for one in secrets
+                    if one["source_id"] == row["id"]
+                ],
+                "created_at": iso(row["created_at"]),
+            }
+        )
     return shown
 
 
@@ -222,16 +224,27 @@ def _attempt(row: Row) -> AttemptResponse:
 _ID, _MAY = "/v1/subscriptions/{subscription}", Permission.SUBSCRIPTIONS
 ROUTES: list[Route] = [
     route(
-        "POST", "/v1/subscriptions", make, _MAY, takes=SubscriptionBody, gives=SubscriptionMadeResponse, status=201,
+        "POST",
+        "/v1/subscriptions",
+        make,
+        _MAY,
+        takes=SubscriptionBody,
+        gives=SubscriptionMadeResponse,
+        status=201,
     ),
     route("GET", "/v1/subscriptions", index, None, any_of=READS, query=Page, gives=Listed[SubscriptionResponse]),
     route("GET", _ID, show, None, any_of=READS, gives=SubscriptionResponse),
     route("PATCH", _ID, change, _MAY, takes=SubscriptionChange, gives=SubscriptionResponse),
     route("DELETE", _ID, delete, _MAY, status=204),
     route(
-        "POST", f"{_ID}/secrets", rotate, _MAY,
-        takes=SubscriptionSecretMade, gives=SubscriptionSecretResponse, status=201,
+        "POST",
+        f"{_ID}/secrets",
+        rotate,
+        _MAY,
+        takes=SubscriptionSecretMade,
+        gives=SubscriptionSecretResponse,
+        status=201,
     ),
     route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, _MAY, status=204),
     route("GET", f"{_ID}/attempts", attempts, None, any_of=READS, query=Page, gives=Listed[AttemptResponse]),
-]  # fmt: skip
+]

@@ -112,10 +112,12 @@ class Webhooks:
 
 
 async def _send(send: Send, status: int, body: bytes, *headers: Header) -> None:
-    await send({
-        "type": "http.response.start",
-        "status": status,
-        "headers": [*headers, (b"content-length", str(len(body)).encode())],
-    })  # fmt: skip
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, (b"content-length", str(len(body)).encode())],
+        }
+    )
     with span("delivery.answer"):
         await send({"type": "http.response.body", "body": body})

@@ -38,14 +38,16 @@ Code = Annotated[str, AfterValidator(_a_currency)]
 Since = Annotated[
     str,
     AfterValidator(_a_time),
-    WithJsonSchema({
-        "description": "a time in ISO 8601 (UTC, when it names no zone), or a span back from now",
-        "anyOf": [
-            {"type": "string", "pattern": r"^\d{1,6}[smhdw]$", "examples": ["7d"]},
-            {"type": "string", "format": "date-time", "examples": ["2026-11-01T00:00:00Z"]},
-        ],
-    }),
-]  # fmt: skip
+    WithJsonSchema(
+        {
+            "description": "a time in ISO 8601 (UTC, when it names no zone), or a span back from now",
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d{1,6}[smhdw]$", "examples": ["7d"]},
+                {"type": "string", "format": "date-time", "examples": ["2026-11-01T00:00:00Z"]},
+            ],
+        }
+    ),
+]
 
 
 def moment_of(text: Since | None) -> int | None:

@@ -219,9 +219,14 @@ class ReferencePage:
 
 _PLAIN = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}
 _BOUNDS = {
-    "format": "{}", "minimum": "from {}", "maximum": "to {}", "exclusiveMinimum": "above {}",
-    "exclusiveMaximum": "below {}", "maxLength": "at most {} characters", "maxItems": "at most {} entries",
-}  # fmt: skip
+    "format": "{}",
+    "minimum": "from {}",
+    "maximum": "to {}",
+    "exclusiveMinimum": "above {}",
+    "exclusiveMaximum": "below {}",
+    "maxLength": "at most {} characters",
+    "maxItems": "at most {} entries",
+}
 
 
 def _words(text: str) -> str:

@@ -203,9 +203,16 @@ def sentence(said: Mapping[str, Any]) -> str:
 
 
 _FURTHER = {
-    "title": "title", "customer": "customer", "items": "items", "ordered_at": "time of the order", "paid_at": "time of payment",
-    "url": "address", "deal_id": "deal", "contact_id": "contact", "test": "test or not",
-}  # fmt: skip
+    "title": "title",
+    "customer": "customer",
+    "items": "items",
+    "ordered_at": "time of the order",
+    "paid_at": "time of payment",
+    "url": "address",
+    "deal_id": "deal",
+    "contact_id": "contact",
+    "test": "test or not",
+}
 
 
 def _amount(one: Mapping[str, Any]) -> str:
