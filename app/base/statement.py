@@ -1,13 +1,14 @@
 """Statements: what an adapter or a member says about an order, as canonical, bounded JSON for the history."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from adapters.contract import UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
-from adapters.contract.entry import money_said, rank_of
+from adapters.contract.entry import Entry, money_said, rank_of
 from app.base.clock import micros
 from app.base.identity import identities
 
@@ -42,6 +43,12 @@ class Statement:
             return self
         aliases = [*self.said.get("aliases", ()), *names]
         return replace(self, names=self.names + names, said={**self.said, "aliases": aliases})
+
+
+def identities_in(said: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the buyer's identities (kind, value) that an entry names, as it was made or as the history keeps it."""
+    customer = said.get("customer")
+    return [(kind, value) for kind, value in customer["identities"]] if customer else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +126,18 @@ def statement_of(order: Order, *, source_id: str | None, region: str, digest: st
         attempt_of=tuple(
             name for one in dict.fromkeys(order.attempt_of) if one and (name := clean(one, 255)) not in names
         ),
+    )
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """Return a row of the history as the fold takes it. Its `said` may be text, as it is stored."""
+    said = row["said"]
+    return Entry(
+        at=None if row["at"] == UNTIMED else row["at"],
+        digest=row["digest"],
+        recorded_at=row["recorded_at"],
+        said=json.loads(said) if isinstance(said, str) else said,
+        by_member=row["member_id"] is not None,
     )
 
 
