@@ -501,7 +501,21 @@ def _sequence(value: Any) -> int | str | None:
 
 
 Several = Annotated[tuple[str, ...], BeforeValidator(_each)]
-WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
+
+
+def _web_address(text: str) -> str:
+    if not text.startswith(("https://", "http://")) or len(text) > 2000:
+        raise ValueError("is no address of a page")
+    return text
+
+
+def _country(text: str) -> str:
+    if len(text) != 2 or not text.isascii() or not text.isalpha():
+        raise ValueError("is no country of two letters")
+    return text.upper()
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 Amount = Annotated[Decimal, Ge(0)]
 
 
@@ -525,7 +539,7 @@ class Found(Payload):
     email: Several = ()
     phone: Several = ()
     document: Several = ()
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$", to_upper=True)] | None = None
+    country: Annotated[str, AfterValidator(_country)] | None = None
     items: list[Any] | None = None
 
 
