@@ -1,0 +1,3 @@
+SCENARIOS = {}
+async def run(t): ...
+poison = twins = run
