@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.torture import backups, clients, clock, counts, disk, kills, postgresql, power
 from tests.torture.lib import Postgres, Trial, postgresql_programs
 
+SHOWN = 8  # of what a trial found broken
 BOTH, SQLITE, POSTGRESQL = ("sqlite", "postgresql"), ("sqlite",), ("postgresql",)
 LIBFAKETIME = any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")) or bool(ctypes.util.find_library("faketime"))
 # What a trial may need: is it there, and what to install.
@@ -107,8 +108,10 @@ def ran(trial: Trial, name: str) -> str:
     verdict = "BROKEN" if trial.broken else "held"
     figures = ", ".join(f"{what} {figure}" for what, figure in trial.figures.items())
     print(f"{verdict:8}  {name} {trial.engine}  {time.monotonic() - began:.0f} s  {figures}", flush=True)
-    for broken in trial.broken:
-        print(f"          {broken}", flush=True)
+    for broken in trial.broken[:SHOWN]:
+        print(f"          {broken:.600}", flush=True)
+    if len(trial.broken) > SHOWN:
+        print(f"          and {len(trial.broken) - SHOWN} more", flush=True)
     if not trial.broken:
         shutil.rmtree(trial.folder, ignore_errors=True)
     return verdict

@@ -140,9 +140,7 @@ def wrong(rows: Rows, acknowledged: Iterable[str], outcomes: set[str] | None = N
         if row["outcome"] not in UNLOGGED
     }
     if differ := {
-        key[1]: (counted.get(key, 0), logged[key])
-        for key in {*logged, *counted}
-        if counted.get(key, 0) != logged[key]
+        key[1]: (counted.get(key, 0), logged[key]) for key in {*logged, *counted} if counted.get(key, 0) != logged[key]
     }:
         found.append(f"counts differ from the log (counted, logged): {differ}")
     return found
@@ -332,8 +330,7 @@ class Server:
     def workers_running(self) -> list[int]:
         assert self.process is not None
         return [
-            int(word)
-            for word in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            int(word) for word in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         ]
 
     def said(self) -> str:
@@ -345,7 +342,12 @@ class Server:
         return rows_of_file(self.file)(sql)
 
     def http(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, timeout: float = 60
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float = 60,
     ) -> tuple[int, bytes]:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)) as connection:
             connection.request(method, path, body, headers or {})
