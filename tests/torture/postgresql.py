@@ -149,7 +149,7 @@ async def locked(stage: Stage, seconds: float) -> None:
     )
     holding = subprocess.Popen([*stage.postgresql.psql(), "-c", lock], stdout=subprocess.DEVNULL)
     trial, began = stage.trial, time.monotonic()
-    await asyncio.sleep(seconds - 1)
+    await asyncio.sleep(seconds - 3)  # an answer may take two
     trial.must(await ready(stage.server) == 503, "/readyz is not red while a table is locked")
     await do(holding.wait)
     trial.figures["refused"] = stage.load.between(began, time.monotonic())[503]
