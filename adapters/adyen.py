@@ -12,29 +12,34 @@ Decided here, and why:
   not `mac`. They are used: without them an order would have neither a person nor an order in time.
 - Every item must be proven, not just the first (Adyen's own helper looks at no other). No value is escaped: published
   signatures over `:` and `\\` hold without, and not with it.
-- An order is one payment, by its `pspReference`; what is done to it later names it as `originalReference`.
-  `merchantReference` need not be unique (split payments, links paid by many, a second try), so it is only the title.
-- With capture by hand (option `capture=manual`) an authorisation is pending until it is captured; else it is paid.
-- A capture of a part lets the rest go, so what was captured is then the value. (Several captures of one authorisation
-  are an extra of Adyen's; the last one tells.)
-- `success` false of a capture, cancellation or refund means that nothing has changed.
-- A refund that failed later counts as nothing. A chargeback takes the money until it is reversed; a notice or a request
-  for information is an open dispute.
+- One sale is one order: a payment by its `pspReference` (what is done to it later names it as `originalReference`), or the
+  order of several payments (gift card and card) by that of ORDER_CLOSED, which lists them.
+- `merchantReference` is the shop's own and need not be unique: payment links are paid by many. It joins attempts of one
+  shopper of which at most one was authorised; beyond that it is only the title.
+- With capture by hand (option `capture=manual`) an authorisation is a promise until it is captured; else it is money
+  taken, unless it is cancelled or lapses: only what was not captured can be.
+- Captures stand in place of their authorisation, each by its own reference. By default a capture of a part lets the
+  rest go, so what was captured is the value; several captures add up.
+- `success` false of a capture or cancellation means that nothing has changed; of a refund, that it failed; of
+  ORDER_CLOSED, that all of it was released or given back.
+- A dispute has one `pspReference` for all its events; each says how it stands. A notice or a request for information is
+  an open dispute.
+- Nothing in the messages that were seen says the shopper's country.
 - An authorisation of nothing checks a card, and is no order.
 """
 
 import base64
 import hmac
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field as Named
-
 from adapters.contract import (
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -43,12 +48,18 @@ from adapters.contract import (
     Ignored,
     IsoOrBlank,
     Links,
+    Metadata,
     Money,
     OptionalOf,
     Options,
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
     Signature,
     Status,
     Strength,
@@ -59,6 +70,7 @@ from adapters.contract import (
     hex_key,
     json_body,
     order_title,
+    path,
     status_map,
     usable,
 )
@@ -66,13 +78,34 @@ from adapters.contract import (
 # Where Adyen counts other decimals than ISO 4217 does (its list of currency codes, "differs from standard").
 DECIMALS = {"CLP": 2, "CVE": 0, "IDR": 0, "ISK": 2}
 
-# What tells of a refund, also that it came to nothing.
-REFUNDS = frozenset({"REFUND", "REFUND_FAILED", "REFUNDED_REVERSED"})
+# Of ORDER_CLOSED, the names of the payments that it lists.
+PART = re.compile(r"order-\d+-pspReference")
 
-# What tells of all of a payment; what is given back or disputed may be a part of it.
-WHOLE_AMOUNT = frozenset(
-    "PENDING AUTHORISATION CAPTURE CANCELLATION CANCEL_OR_REFUND TECHNICAL_CANCEL OFFER_CLOSED".split()
-)
+# How far a refund or a dispute is when the event succeeded.
+REFUNDS = {"REFUND": RefundState.DONE, "REFUND_FAILED": RefundState.FAILED, "REFUNDED_REVERSED": RefundState.REVERSED}
+DISPUTES = {
+    "CHARGEBACK": RefundState.DONE,
+    "CHARGEBACK_REVERSED": RefundState.REVERSED,
+    "SECOND_CHARGEBACK": RefundState.DONE,
+    "PREARBITRATION_LOST": RefundState.DONE,
+    "PREARBITRATION_WON": RefundState.REVERSED,
+    "SCHEME_ARBITRATION_LOST": RefundState.DONE,
+    "SCHEME_ARBITRATION_WON": RefundState.REVERSED,
+}
+
+# What an event that succeeded makes of a payment. What is captured by itself was not taken if it is released or lapses:
+# only what was not captured yet can be.
+BY_HAND = {
+    "AUTHORISATION": PaymentState.AUTHORIZED,
+    "CAPTURE": PaymentState.TAKEN,
+    "CAPTURE_FAILED": PaymentState.FAILED,
+    **dict.fromkeys(("CANCELLATION", "TECHNICAL_CANCEL", "EXPIRE"), PaymentState.CANCELED),
+}
+BY_ITSELF = {
+    **BY_HAND,
+    "AUTHORISATION": PaymentState.TAKEN,
+    **dict.fromkeys(("CANCELLATION", "TECHNICAL_CANCEL", "EXPIRE"), PaymentState.FAILED),
+}
 
 
 def _items(document: Any) -> list[dict[str, Any]]:
@@ -155,22 +188,15 @@ class Amount(Payload):
     currency: str
 
 
-class AdditionalData(Payload):
-    shopperReference: str | None = None
-    shopperEmail: str | None = None
-    shopperTelephone: str | None = None
-    action: str | None = Named(None, alias="modification.action")
-
-
 class Item(Payload):
     pspReference: str
     eventCode: str
     success: str | bool
-    amount: Amount | None = None
+    amount: OptionalOf[Amount] = None
     originalReference: str | None = None
     merchantReference: str | None = None
     eventDate: IsoOrBlank = None
-    additionalData: OptionalOf[AdditionalData] = None
+    additionalData: Metadata = path("additionalData", otherwise={})
 
 
 class Entry(Payload):
@@ -188,22 +214,25 @@ class Adyen(Adapter[Notification]):
         signing="https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
         payload="https://docs.adyen.com/development-resources/webhooks/webhook-types",
     )
-    topics = tuple(
-        "PENDING AUTHORISATION CAPTURE CAPTURE_FAILED CANCELLATION CANCEL_OR_REFUND REFUND REFUND_FAILED REFUNDED_REVERSED "
-        "CHARGEBACK SECOND_CHARGEBACK CHARGEBACK_REVERSED EXPIRE OFFER_CLOSED TECHNICAL_CANCEL".split()
+    topics = (
+        *"PENDING AUTHORISATION CAPTURE CAPTURE_FAILED CANCELLATION CANCEL_OR_REFUND TECHNICAL_CANCEL EXPIRE".split(),
+        *"OFFER_CLOSED ORDER_CLOSED".split(),
+        *REFUNDS,
+        *DISPUTES,
     )
     signature = ItemHmac()
     kind = BodyField("type")
     reads = dict.fromkeys(topics, Notification)
-    ignores = frozenset({"REPORT_AVAILABLE", "RECURRING_CONTRACT", "NOTIFICATION_OF_*", "REQUEST_FOR_*", "ORDER_*"})
+    ignores = frozenset(
+        {"REPORT_AVAILABLE", "RECURRING_CONTRACT", "NOTIFICATION_OF_*", "REQUEST_FOR_*", "ORDER_OPENED"}
+    )
     options = AdyenOptions
     statuses = status_map(  # event code: what it means when it succeeded
         pending="PENDING",
-        paid="AUTHORISATION CAPTURE CHARGEBACK_REVERSED",
+        paid="AUTHORISATION CAPTURE",
         failed="CAPTURE_FAILED",
         canceled="CANCELLATION TECHNICAL_CANCEL EXPIRE OFFER_CLOSED",
-        refunded="CHARGEBACK SECOND_CHARGEBACK",
-        nothing="CANCEL_OR_REFUND REFUND REFUND_FAILED REFUNDED_REVERSED",
+        nothing=("CANCEL_OR_REFUND", "ORDER_CLOSED", *REFUNDS, *DISPUTES),
     )
     answer = "[accepted]"
     retry_policy = (
@@ -226,44 +255,86 @@ class Adyen(Adapter[Notification]):
         orders: dict[tuple[object, ...], Order] = {}
         for entry in payload.notificationItems:
             item = entry.NotificationRequestItem
-            order = self._order(item, manual, str(payload.live).lower()) if item.eventCode in self.reads else None
+            order = self._order(item, manual) if item.eventCode in self.reads else None
             if order:
                 # Two refunds of one payment at one time are one statement about it.
                 statement = (order.external_id, order.at, order.status)
-                before = orders.get(statement, order).refunds or {}
-                orders[statement] = replace(order, refunds={**before, **(order.refunds or {})})  # type: ignore[dict-item]
+                before = orders.get(statement)
+                if before:
+                    refunds = (*(before.refunds or ()), *(order.refunds or ()))
+                    order = replace(order, payments=before.payments + order.payments, refunds=refunds)
+                test = {"true": False, "false": True}.get(str(payload.live).lower())
+                orders[statement] = replace(order, test=test)
         if not orders:
             raise Ignored("nothing came of it: what was asked for failed, or no money was asked for")
         yield from orders.values()
 
-    def _order(self, item: Item, manual: bool, live: str) -> Order | None:
-        code, done, more = item.eventCode, str(item.success).lower() == "true", item.additionalData or AdditionalData()
+    def _order(self, item: Item, manual: bool) -> Order | None:
+        code, done, more = item.eventCode, str(item.success).lower() == "true", item.additionalData
         if code == "CANCEL_OR_REFUND":
-            code = {"cancel": "CANCELLATION", "refund": "REFUND"}.get(more.action or "", code)
-        money, authorised = _money(item.amount) if item.amount else None, code == "AUTHORISATION"
-        status, refunds = self.status(code), None
+            code = {"cancel": "CANCELLATION", "refund": "REFUND"}.get(more.get("modification.action", ""), code)
+        money = _money(item.amount) if item.amount else None
+        authorised, known = code == "AUTHORISATION", done or code in ("AUTHORISATION", "ORDER_CLOSED", *REFUNDS)
+        if not known or (authorised and money and not money.minor):
+            return None
+        payment, status = item.originalReference or item.pspReference, self.status(code)
         if authorised and (manual or not done):
             status = Status.PENDING if done else Status.FAILED
-        if money and (code in REFUNDS or (done and "CHARGEBACK" in code)):
-            name = item.pspReference if code in REFUNDS else "chargeback"
-            gone = done and code in ("REFUND", "CHARGEBACK", "SECOND_CHARGEBACK")
-            refunds = {name: money if gone else Money(0, money.currency)}
-        takes_money = code == ("CAPTURE" if manual else "AUTHORISATION")
-        if (authorised and money and not money.minor) or not (done or authorised or refunds):
-            return None
-        return Order(
-            external_id=item.originalReference or item.pspReference,
+        order = Order(
+            external_id=payment,
+            attempt_of=() if item.originalReference else _shared_names(item),
+            preference=1 if done else 2,  # of attempts, the one that was paid has the best name
             at=item.eventDate,
             status=status,
             source_status=item.eventCode if done else f"{item.eventCode} (success: false)",
             title=order_title(item.merchantReference, []),
-            value=money if item.eventCode in WHOLE_AMOUNT and money and money.minor else None,
-            refunds=refunds,
             ordered_at=item.eventDate if authorised else None,
-            paid_at=item.eventDate if status is Status.PAID and takes_money else None,
-            customer=Customer(id=more.shopperReference, emails=(more.shopperEmail,), phones=(more.shopperTelephone,)),
-            test={"true": False, "false": True}.get(live),
+            customer=Customer(
+                id=more.get("shopperReference"),
+                emails=(more.get("shopperEmail"),),
+                phones=(more.get("shopperTelephone"),),
+            ),
         )
+        if code == "ORDER_CLOSED":
+            return _closed(order, more, money, done)
+        paid = Payment(id=payment, value=money, at=item.eventDate)
+        back = Refund(id=item.pspReference, value=money, at=item.eventDate, payment=payment)
+        if code in REFUNDS:
+            return replace(order, refunds=(replace(back, state=REFUNDS[code] if done else RefundState.FAILED),))
+        if code in DISPUTES:
+            return replace(order, refunds=(replace(back, state=DISPUTES[code], kind=RefundKind.CHARGEBACK),))
+        if code == "CANCEL_OR_REFUND":  # whichever it was, nothing of it is left
+            paid, back = replace(paid, state=PaymentState.CANCELED), replace(back, value=None, all=True)
+            return replace(order, payments=(paid,), refunds=(back,))
+        state = (BY_HAND if manual else BY_ITSELF).get(code) if done else PaymentState.FAILED
+        paid = replace(paid, state=state, value=None if code in ("EXPIRE", "CAPTURE_FAILED") else money)
+        if code not in ("CAPTURE", "CAPTURE_FAILED"):
+            return replace(order, payments=(paid,))
+        capture = Payment(id=item.pspReference, value=money, state=state, at=item.eventDate, captures=payment)
+        return replace(order, payments=(capture,) if code == "CAPTURE" else (paid, capture))
+
+
+def _shared_names(item: Item) -> tuple[str, ...]:
+    """The shop's reference, together with the shopper and by itself."""
+    shopper = item.additionalData.get("shopperReference") or item.additionalData.get("shopperEmail")
+    if not item.merchantReference:
+        return ()
+    return (f"{item.merchantReference} {shopper}",) * bool(shopper) + (item.merchantReference,)
+
+
+def _closed(order: Order, more: Mapping[str, str], money: Money | None, done: bool) -> Order:
+    """The order of several payments, once no more come: all of it is paid, or none of it is kept."""
+    listed = {name.removesuffix("-pspReference"): each for name, each in more.items() if PART.fullmatch(name)}
+    let_go = [each for part, each in listed.items() if not done and more.get(f"{part}-success", "true") != "false"]
+    return replace(
+        order,
+        preference=0,
+        attempt_of=(),
+        aliases=tuple(listed.values()),
+        status=None if done else Status.CANCELED,
+        bills=(Bill(value=money, given_up=not done),),
+        payments=tuple(Payment(id=each, state=PaymentState.CANCELED, at=order.at) for each in let_go),
+    )
 
 
 def _money(amount: Amount) -> Money:

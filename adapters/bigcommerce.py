@@ -7,10 +7,13 @@ Decided here, and why:
 
 - Signed as Standard Webhooks say, but the key is the bytes of the app's client secret as it stands, not base64 of them.
 - `total_inc_tax` is what the buyer pays, in `default_currency_code`: `currency_code` is only what was displayed.
-- Status 0 (Incomplete) is a checkout that never ended: it is ignored. Authorised and not captured (`payment_status`) is
-  pending, however far the shipping has come.
+- Status 0 (Incomplete) is a checkout that never ended: it is ignored.
+- `payment_status` says whether the money was taken, whatever the status says of the shipping; where it says nothing
+  (manual and offline ways of payment), the status decides. It knows no part of a payment.
 - A transaction is a notice of its order, too: no manual says that a capture also updates the order.
-- `refunded_amount` is a total; it counts under one fixed id. A dispute (13) is still open, and the money was paid.
+- `refunded_amount` is all that went back so far. A dispute (13) is still open, and the money was paid.
+- What was bought comes with the order when its consignments are asked for; they also name the recipient, who is taken
+  where the buyer is missing.
 """
 
 from collections.abc import Iterable
@@ -25,30 +28,42 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    Bill,
     BodyField,
     Customer,
     Event,
     Header,
     Ignored,
+    Item,
     Links,
+    ListOf,
     Money,
     Options,
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
     StandardWebhooks,
     Status,
     full_name,
     order_title,
     path,
-    refund_total,
+    refunded_so_far,
     status_map,
     text_key,
 )
 
 INCOMPLETE = "0"
 GUEST = "0"
-UNCAPTURED = frozenset({"authorized", "capture pending", "pending", "held for review"})
+# payment_status: how far the payment is, and what the order is then where its status sounds paid.
+PAYMENTS = {
+    **dict.fromkeys(("captured", "paid", "partially refunded", "refunded"), (PaymentState.TAKEN, None)),
+    **dict.fromkeys(("authorized", "capture pending"), (PaymentState.AUTHORIZED, Status.PENDING)),
+    **dict.fromkeys(("pending", "held for review", "void pending"), (None, Status.PENDING)),
+    "void": (PaymentState.CANCELED, Status.CANCELED),
+    "declined": (PaymentState.FAILED, Status.FAILED),
+}
 
 
 def _rfc_2822(value: Any) -> Any:
@@ -79,6 +94,23 @@ class TransactionNotice(Notice):
     order_id: OrderId = path("data.order_id", otherwise=...)  # its own id is another
 
 
+class Line(Payload):
+    name: str | None = None
+    sku: str | None = None
+    quantity: Decimal | None = None
+    price_inc_tax: Decimal | None = None
+
+
+class Consignment(Payload):
+    line_items: ListOf[Line] = ()
+
+
+class Consignments(Payload):
+    shipping: ListOf[Consignment] = ()
+    pickups: ListOf[Consignment] = ()
+    downloads: ListOf[Consignment] = ()
+
+
 class Sale(Payload):
     id: str
     customer_id: str | None = None
@@ -95,6 +127,12 @@ class Sale(Payload):
     last_name: str | None = path("billing_address.last_name")
     phone: str | None = path("billing_address.phone")
     email: str | None = path("billing_address.email")
+    country: str | None = path("billing_address.country_iso2")
+    recipients_first_name: str | None = path("consignments.0.shipping.0.first_name")
+    recipients_last_name: str | None = path("consignments.0.shipping.0.last_name")
+    recipients_phone: str | None = path("consignments.0.shipping.0.phone")
+    recipients_country: str | None = path("consignments.0.shipping.0.country_iso2")
+    consignments: ListOf[Consignments] = ()
 
 
 class Bigcommerce(Adapter[Sale]):
@@ -135,28 +173,52 @@ class Bigcommerce(Adapter[Sale]):
     resource = Sale
 
     def path(self, notice: Notice, event: Event[Any]) -> str:
-        return f"/stores/{event.options.store_hash}/v2/orders/{notice.order_id}"
+        order = f"/stores/{event.options.store_hash}/v2/orders/{notice.order_id}"
+        return f"{order}?include=consignments.line_items"
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.status_id == INCOMPLETE:
             raise Ignored("an incomplete order: a checkout that did not end")
+        currency = payload.default_currency_code or payload.currency_code
+        value, back = Money.major(payload.total_inc_tax, currency), Money.major(payload.refunded_amount, currency)
         status = self.status(payload.status_id)
-        if status is Status.PAID and payload.payment_status in UNCAPTURED:
-            status = Status.PENDING
-        back, currency = payload.refunded_amount, payload.default_currency_code or payload.currency_code
+        state, instead = PAYMENTS.get(payload.payment_status or "", (None, None))
+        if status is Status.PAID and instead:
+            status = instead
+        items = tuple(_item(line, currency) for line in _lines(payload))
         yield Order(
             external_id=payload.id,
             at=payload.date_modified,
             status=status,
             source_status=payload.status or payload.status_id,
-            title=order_title(payload.id, []),
-            value=Money.major(payload.total_inc_tax, currency),
-            refunds=refund_total(Money.major(back or None, currency)),
+            title=order_title(payload.id, items),
+            bills=(Bill(value=value),),
+            payments=(Payment(value=value, state=state),) if state else (),
+            refunds=refunded_so_far(back, status),
             ordered_at=payload.date_created,
-            customer=Customer(
-                name=full_name(payload.first_name, payload.last_name),
-                id=None if payload.customer_id == GUEST else payload.customer_id,
-                emails=(payload.email,),
-                phones=(payload.phone,),
-            ),
+            customer=_customer(payload),
+            items=items or None,
         )
+
+
+def _lines(sale: Sale) -> Iterable[Line]:
+    for all_of_them in sale.consignments:
+        for one in (*all_of_them.shipping, *all_of_them.pickups, *all_of_them.downloads):
+            yield from one.line_items
+
+
+def _item(line: Line, currency: str | None) -> Item:
+    price = Money.major(line.price_inc_tax, currency)
+    return Item(title=line.name, quantity=line.quantity, unit_value=price, sku=line.sku)
+
+
+def _customer(sale: Sale) -> Customer:
+    buyer = Customer(
+        name=full_name(sale.first_name, sale.last_name),
+        id=None if sale.customer_id == GUEST else sale.customer_id,
+        emails=(sale.email,),
+        phones=(sale.phone,),
+        country=sale.country,
+    )
+    recipient = full_name(sale.recipients_first_name, sale.recipients_last_name)
+    return buyer.or_recipient(recipient, sale.recipients_phone, sale.recipients_country)

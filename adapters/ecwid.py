@@ -10,8 +10,11 @@ Decided here, and why:
   order's id is taken from the body, and the order is read from this source's own store (the option `store_id`).
 - An order does not say its currency; the store's profile does. It is the option `currency`.
 - The manual says to use `data.orderId`; older notices have only `entityId`, the order's number, which then serves.
-- `refundedAmount` is the sum of all that was given back; it counts under one fixed id. The manual knows it for some ways
-  of payment alone: where it is 0, `REFUNDED` still gives back the whole value, and a part is not seen.
+- `paymentStatus` says that all of it was taken (PAID, and what follows it); Ecwid knows no part of a payment.
+- `refundedAmount` is the sum of all that was given back so far. The manual knows it for some ways of payment alone:
+  where it is 0, `REFUNDED` still gives back the whole value, and a part is not seen.
+- A shop's own words (CUSTOM_PAYMENT_STATUS_1 to 3) mean what the source is taught.
+- The recipient is taken where the buyer is missing.
 - A deleted order can no longer be read, and keeps what is known of it. Unfinished orders are carts.
 """
 
@@ -25,6 +28,7 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -36,22 +40,25 @@ from adapters.contract import (
     Links,
     ListOf,
     Money,
-    Options,
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Status,
+    TaughtOptions,
     Unreadable,
     Unverified,
     bearer,
     json_body,
     order_title,
     path,
-    refund_total,
+    refunded_so_far,
     status_map,
 )
 
 
-class EcwidOptions(Options):
+class EcwidOptions(TaughtOptions):
     """`store_id`: the number of the store; `currency`: what it sells in, as ISO 4217 writes it."""
 
     store_id: str = Constraint(pattern=r"^[0-9]{1,18}$")
@@ -95,6 +102,10 @@ class Sale(Payload):
     customerId: str | None = None
     name: str | None = path("billingPerson.name")
     phone: str | None = path("billingPerson.phone")
+    country: str | None = path("billingPerson.countryCode")
+    recipient: str | None = path("shippingPerson.name")
+    recipients_phone: str | None = path("shippingPerson.phone")
+    recipients_country: str | None = path("shippingPerson.countryCode")
     items: ListOf[Line] = ()
 
 
@@ -142,7 +153,10 @@ class Ecwid(Adapter[Sale]):
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.paymentStatus == "INCOMPLETE":
             raise Ignored("an order that is not finished: a cart")
-        currency = event.options.currency
+        currency, word = event.options.currency, payload.paymentStatus or ""
+        value, back = Money.major(payload.total, currency), Money.major(payload.refundedAmount, currency)
+        status = event.options.statuses.get(word) or self.status(word)
+        taken = Payment(value=value, state=PaymentState.TAKEN)
         items = tuple(
             Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
             for line in payload.items
@@ -150,14 +164,20 @@ class Ecwid(Adapter[Sale]):
         yield Order(
             external_id=payload.orderNumber,
             at=payload.updateDate,
-            status=self.status(payload.paymentStatus),
-            source_status=payload.paymentStatus,
+            status=status,
+            source_status=word,
             title=order_title(payload.vendorOrderNumber or payload.orderNumber, items),
-            value=Money.major(payload.total, currency),
-            refunds=refund_total(Money.major(payload.refundedAmount or None, currency)),
+            bills=(Bill(value=value),),
+            payments=(taken,) if status in (Status.PAID, Status.REFUNDED) else (),
+            refunds=refunded_so_far(back, status),
             ordered_at=payload.createDate,
             customer=Customer(
-                name=payload.name, id=payload.customerId, emails=(payload.email,), phones=(payload.phone,)
-            ),
+                name=payload.name,
+                id=payload.customerId,
+                emails=(payload.email,),
+                phones=(payload.phone,),
+                country=payload.country,
+            ).or_recipient(payload.recipient, payload.recipients_phone, payload.recipients_country),
             items=items or None,
+            notes=("refund_without_amount",) if word == "PARTIALLY_REFUNDED" and not payload.refundedAmount else (),
         )

@@ -629,9 +629,12 @@ def _found(model: type[Any], document: Any, options: GenericOptions, path: str =
     if options.money and options.money.decimal == ",":
         values.update({name: _with_point(values[name]) for name in AMOUNTS if isinstance(values.get(name), str)})
     try:
-        return validated(model, values)
+        found = validated(model, values)
     except Unreadable as why:
         raise Unreadable(f"{path}{why.reason}") from None
+    if found.left_out:  # the owner asked for each of these fields
+        raise Unreadable(f"{path}{found.left_out}")
+    return found
 
 
 def _with_point(amount: str) -> str:

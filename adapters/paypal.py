@@ -11,13 +11,19 @@ Decided here, and why:
   only, which anybody can make another body fit. So it is not used: a delivery is taken as a hint, of which nothing but
   an id is read, and the strength is `fetched`. Simulator events name things that do not exist, and stay unfetched.
 - The key is `client id:client secret`, changed for a token at PayPal as its manual of authentication says.
-- What is paid is told by an order's captures, not by its own status (`COMPLETED` also stands over a declined one).
-- An order goes by its id; captures, and refunds of them, name it or meet it as aliases.
-- A capture that is pending, and an approved order, are pending: no money has come.
+- The bill is the order, or what its units come to; authorisations and captures are payments. What is paid is told by the
+  captures, not by the order's own status (`COMPLETED` also stands over a declined one).
+- Nothing more comes once a capture is final (`final_capture`, https://developer.paypal.com/api/payments/v2), the order
+  was captured at once, or what was authorised is voided; then the order is worth what was captured.
+- An order goes by its id; captures, and refunds of them, name it or meet it as aliases. What version 1 tells of one
+  payment meets in `parent_payment`.
+- A capture that is refunded without a refund beside it was given back whole.
+- No event tells of a refund that fails: it is seen when its order is read again. A dispute that is lost gives the
+  capture back, and that has an event of its own; so disputes are not read.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -27,10 +33,10 @@ from adapters.contract import (
     UNKNOWN,
     Adapter,
     Api,
+    Bill,
     BodyField,
     Customer,
     Event,
-    Ignored,
     IsoOrBlank,
     Item,
     Links,
@@ -41,7 +47,13 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
     Status,
+    Unknown,
     Unreadable,
     Unsigned,
     bearer,
@@ -98,8 +110,10 @@ class Movement(Payload):
     id: str
     status: str | None = path("status", "state")
     amount: OptionalOf[Amount] = None
+    final: bool | None = path("final_capture", "is_final_capture")
     create_time: IsoOrBlank = None
     update_time: IsoOrBlank = None
+    links: ListOf[Link] = ()
 
 
 class Good(Payload):
@@ -113,6 +127,8 @@ class Unit(Payload):
     amount: OptionalOf[Amount] = None
     description: str | None = None
     invoice_id: str | None = None
+    receiver: str | None = path("shipping.name.full_name")
+    country: str | None = path("shipping.address.country_code")
     items: ListOf[Good] = ()
     authorizations: ListOf[Movement] = path("payments.authorizations", otherwise=())
     captures: ListOf[Movement] = path("payments.captures", otherwise=())
@@ -122,15 +138,19 @@ class Unit(Payload):
 class Document(Movement):
     """Whichever of them was asked for: an order has `purchase_units`."""
 
+    intent: str | None = None
     purchase_units: ListOf[Unit] = ()
-    payer_id: str | None = path("payer.payer_id")
-    email_address: str | None = path("payer.email_address")
-    given_name: str | None = path("payer.name.given_name")
-    surname: str | None = path("payer.name.surname")
-    national_number: str | None = path("payer.phone.phone_number.national_number")
+    payer_id: str | None = path("payer.payer_id", "payment_source.paypal.account_id")
+    email_address: str | None = path("payer.email_address", "payment_source.paypal.email_address")
+    given_name: str | None = path("payer.name.given_name", "payment_source.paypal.name.given_name")
+    surname: str | None = path("payer.name.surname", "payment_source.paypal.name.surname")
+    national_number: str | None = path(
+        "payer.phone.phone_number.national_number", "payment_source.paypal.phone_number.national_number"
+    )
+    country: str | None = path("payer.address.country_code", "payment_source.paypal.address.country_code")
     invoice_id: str | None = path("invoice_id", "invoice_number")
     order_id: str | None = path("supplementary_data.related_ids.order_id")
-    links: ListOf[Link] = ()
+    parent_payment: str | None = None
     sale_id: str | None = None
     capture_id: str | None = None
 
@@ -138,6 +158,23 @@ class Document(Movement):
 # Of captures (or authorisations) that stand differently, the first of these that there is decides: one that holds is
 # more than one that failed.
 DECISIVE = (UNKNOWN, Status.PAID, Status.REFUNDED, Status.PENDING, Status.CANCELED, Status.FAILED)
+
+# How far payments and refunds are; what is not here is under way.
+STATES = {
+    "authorization.CREATED": PaymentState.AUTHORIZED,
+    "authorization.AUTHORIZED": PaymentState.AUTHORIZED,
+    "authorization.CAPTURED": PaymentState.AUTHORIZED,
+    "authorization.PARTIALLY_CAPTURED": PaymentState.AUTHORIZED,
+} | {
+    status: state
+    for state, words in {
+        PaymentState.TAKEN: "capture.COMPLETED capture.PARTIALLY_REFUNDED capture.REFUNDED",
+        PaymentState.FAILED: "authorization.DENIED capture.DECLINED capture.FAILED capture.DENIED",
+        PaymentState.CANCELED: "authorization.VOIDED authorization.EXPIRED",
+    }.items()
+    for status in words.split()
+}
+REFUNDS = {"COMPLETED": RefundState.DONE, "FAILED": RefundState.FAILED, "CANCELLED": RefundState.FAILED}
 
 
 class Paypal(Adapter[Document]):
@@ -163,7 +200,7 @@ class Paypal(Adapter[Document]):
     reads = {}
     ignores = frozenset("BILLING.* CATALOG.* CUSTOMER.* IDENTITY.* INVOICING.* MERCHANT.* VAULT.*".split())
     options = PaypalOptions
-    statuses = (  # words in small letters are those of version 1
+    statuses = (  # version 1 writes them in small letters
         status_map(
             "order",
             pending="CREATED SAVED APPROVED PAYER_ACTION_REQUIRED",
@@ -172,19 +209,16 @@ class Paypal(Adapter[Document]):
         )
         | status_map(
             "authorization",
-            pending="CREATED PENDING CAPTURED PARTIALLY_CAPTURED authorized pending captured partially_captured",
+            pending="CREATED PENDING AUTHORIZED CAPTURED PARTIALLY_CAPTURED",
             failed="DENIED",
-            canceled="VOIDED voided expired",
+            canceled="VOIDED EXPIRED",
         )
         | status_map(
-            "capture",
-            pending="PENDING pending",
-            paid="COMPLETED PARTIALLY_REFUNDED completed partially_refunded",
-            failed="DECLINED FAILED",
-            refunded="REFUNDED refunded",
-        )
-        | status_map(
-            "sale", pending="pending", paid="completed partially_refunded", failed="denied", refunded="refunded"
+            "capture",  # or a sale
+            pending="PENDING",
+            paid="COMPLETED PARTIALLY_REFUNDED",
+            failed="DECLINED FAILED DENIED",
+            refunded="REFUNDED",
         )
     )
     api = Api(
@@ -214,9 +248,9 @@ class Paypal(Adapter[Document]):
             case "orders":
                 order = self._order(payload)
             case "refunds" | "refund":
-                order = _refund(payload)
+                order = _refund(payload, chargeback=event.kind.endswith(".REVERSED"))
             case what:
-                order = self._payment(payload, what.removesuffix("s"))
+                order = self._payment(payload, "authorization" if what.startswith("authorization") else "capture")
         yield replace(order, test=event.options.environment == "sandbox")
 
     def _order(self, order: Document) -> Order:
@@ -224,23 +258,20 @@ class Paypal(Adapter[Document]):
         authorized = [one for unit in units for one in unit.authorizations]
         captured = [one for unit in units for one in unit.captures]
         refunded = [one for unit in units for one in unit.refunds]
-        value, decisive = Money.total(_money(unit.amount) for unit in units), captured or authorized
-        status = self.status(f"order.{order.status}")
+        value = Money.total(_money(unit.amount) for unit in units)
+        decisive, name = (captured, "capture") if captured else (authorized, "authorization")
+        status = self.status(_word("order", order))
         if decisive:
-            found = [self.status(f"{'capture' if captured else 'authorization'}.{one.status}") for one in decisive]
+            found = [self._status(name, one) for one in decisive]
             status = next((each for each in DECISIVE if each in found), None)
-        paid = [one for one in captured if self.status(f"capture.{one.status}") in (Status.PAID, Status.REFUNDED)]
-        got = Money.total(_money(one.amount) for one in paid)
-        if status is Status.PAID and got and value and got.currency == value.currency and got.minor < value.minor:
-            status = Status.PARTIALLY_PAID
         items = tuple(
-            Item(title=good.name, quantity=good.quantity, unit_value=_money(good.unit_amount), sku=good.sku)
+            Item(title=good.name, quantity=good.quantity, unit_value=_known(good.unit_amount), sku=good.sku)
             for unit in units
             for good in unit.items
         )
         return Order(
             external_id=order.id,
-            aliases=tuple(one.id for one in captured),
+            aliases=tuple(one.id for one in (*captured, *authorized)),
             at=_latest(order, *authorized, *captured, *refunded),
             status=status,
             source_status=decisive[-1].status if decisive else order.status,
@@ -248,63 +279,97 @@ class Paypal(Adapter[Document]):
                 next((unit.invoice_id for unit in units if unit.invoice_id), None),
                 items or [unit.description for unit in units],
             ),
-            value=value,
-            refunds=_refunds(refunded),
+            bills=(Bill(value=value, closed=all(_closed(unit, order.intent) for unit in units)),) if value else (),
+            payments=tuple(payment for unit in units for payment in _payments(unit)),
+            refunds=tuple(_back(one, unit.captures) for unit in units for one in unit.refunds),
             ordered_at=order.create_time,
-            paid_at=paid[0].create_time if paid else None,
             customer=Customer(
-                name=full_name(order.given_name, order.surname),
+                name=full_name(order.given_name, order.surname)
+                or next((one.receiver for one in units if one.receiver), None),
                 id=order.payer_id,
                 emails=(order.email_address,),
                 phones=(order.national_number,),
+                country=order.country or next((one.country for one in units if one.country), None),
             ),
             items=items or None,
         )
 
     def _payment(self, payment: Document, name: str) -> Order:
-        """An authorisation, capture or sale by itself; where it belongs to an order, the order's value is not its."""
-        order_id, word = payment.order_id, payment.status
-        status = self.status(f"{name}.{word}") if word else None
+        """An authorisation, capture or sale by itself."""
+        up = _linked(payment.links, "up", "authorization")
+        of = up[2] if up and "authorization" in up[1] else None
         return Order(
-            external_id=order_id or payment.id,
-            preference=0 if order_id else 1,
-            aliases=(payment.id,),
+            external_id=payment.order_id or payment.id,
+            # A capture is a better name than what it captures.
+            preference=0 if payment.order_id else 2 if name == "authorization" else 1,
+            aliases=(payment.id, of, payment.parent_payment),
             at=_latest(payment),
-            status=status,
-            source_status=word,
+            status=self._status(name, payment) if payment.status else None,
+            source_status=payment.status,
             title=order_title(payment.invoice_id, []),
-            value=None if order_id else _money(payment.amount),
-            ordered_at=None if order_id else payment.create_time,
-            paid_at=payment.create_time if status is Status.PAID and name != "authorization" else None,
+            payments=(_paid(name, payment, of),),
+            ordered_at=None if payment.order_id else payment.create_time,
         )
 
+    def _status(self, name: str, one: Movement) -> Status | Unknown | None:
+        return self.status(_word(name, one))
 
-def _refund(refund: Document) -> Order:
+
+def _word(name: str, one: Movement) -> str:
+    return f"{name}.{(one.status or '').upper()}"
+
+
+def _payments(unit: Unit) -> Iterable[Payment]:
+    for one in unit.authorizations:
+        yield _paid("authorization", one, None)
+    only = unit.authorizations[0].id if len(unit.authorizations) == 1 else None
+    for one in unit.captures:
+        up = _linked(one.links, "up")
+        yield _paid("capture", one, up[2] if up and "authorization" in up[1] else only)
+        if _word("capture", one) == "capture.REFUNDED" and not unit.refunds:
+            yield Payment(id=one.id, state=PaymentState.CANCELED)
+
+
+def _paid(name: str, one: Movement, of: str | None) -> Payment:
+    state = STATES.get(_word(name, one))
+    at = one.create_time if state is PaymentState.TAKEN else None
+    return Payment(id=one.id, value=_money(one.amount), state=state, at=at, captures=of)
+
+
+def _closed(unit: Unit, intent: str | None) -> bool:
+    """Whether no more will come of this unit than was captured."""
+    if any(_word("capture", one) == "capture.PENDING" for one in unit.captures):
+        return False
+    taken = [one for one in unit.captures if STATES.get(_word("capture", one)) is PaymentState.TAKEN]
+    live = [one for one in unit.authorizations if STATES.get(_word("authorization", one)) != PaymentState.CANCELED]
+    at_once = intent == "CAPTURE" or bool(unit.authorizations and not live)
+    return bool(taken) and (at_once or any(one.final for one in taken))
+
+
+def _refund(refund: Document, *, chargeback: bool) -> Order:
     up = _linked(refund.links, "up")
     paid = refund.sale_id or refund.capture_id or (up and up[2])
     if not paid:
         raise Unreadable("sale_id, capture_id, links: a refund names what it gives back")
-    back = _refunds([refund])
-    if not back:
-        raise Ignored("a refund that is on its way")
-    return Order(external_id=paid, preference=1, at=_latest(refund), refunds=back)
+    back = replace(_back(refund, ()), payment=paid, kind=RefundKind.CHARGEBACK if chargeback else RefundKind.REFUND)
+    return Order(external_id=paid, preference=1, aliases=(refund.parent_payment,), at=_latest(refund), refunds=(back,))
 
 
-def _refunds(refunds: Iterable[Movement]) -> dict[str, Money]:
-    """What was given back by each; what came to nothing counts as nothing, and what is on its way not yet."""
-    found = {}
-    for refund in refunds:
-        word = (refund.status or "").upper()
-        money = _money(refund.amount) if word in ("COMPLETED", "CANCELLED", "FAILED") else None
-        if money:
-            # Version 1 writes what was given back as less than nothing.
-            found[refund.id] = Money(abs(money.minor) if word == "COMPLETED" else 0, money.currency)
-    return found
+def _back(refund: Movement, captures: Sequence[Movement]) -> Refund:
+    """A refund. Version 1 writes what was given back as less than nothing."""
+    up, money = _linked(refund.links, "up"), _known(refund.amount)
+    return Refund(
+        id=refund.id,
+        value=Money(abs(money.minor), money.currency) if money else None,
+        state=REFUNDS.get((refund.status or "").upper(), RefundState.PENDING),
+        at=_latest(refund),
+        payment=up[2] if up else captures[0].id if len(captures) == 1 else None,
+    )
 
 
-def _linked(links: Iterable[Link], rel: str) -> re.Match[str] | None:
-    """The thing that a link of this kind leads to."""
-    return next(filter(None, (THING.search(link.href or "") for link in links if link.rel == rel)), None)
+def _linked(links: Iterable[Link], *rels: str) -> re.Match[str] | None:
+    """The thing that a link of one of these kinds leads to."""
+    return next(filter(None, (THING.search(link.href or "") for link in links if link.rel in rels)), None)
 
 
 def _id(text: str) -> str:
@@ -317,6 +382,11 @@ def _money(amount: Amount | None) -> Money | None:
     if amount and (amount.value is None or not amount.currency):
         raise Unreadable("amount: value and currency_code, or total and currency")
     return Money.major(amount.value, amount.currency) if amount else None
+
+
+def _known(amount: Amount | None) -> Money | None:
+    """What a side field comes to; None where it does not say."""
+    return _money(amount) if amount and amount.value is not None and amount.currency else None
 
 
 def _latest(*things: Movement) -> datetime | None:

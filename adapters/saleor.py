@@ -13,7 +13,12 @@ Decided here, and why:
 - Saleor signs people's access tokens with the same key. They are no detached signatures (`b64` is not false), and are
   refused as such.
 - Where an order stands is what was charged; `status` says how far it was sent, and only cancels it.
-- The time is that of the event (`issuedAt`), which its body was made at.
+- `totalCharged` shrinks with every refund (manual, "Refunds"): what was taken is both together. So does
+  `captured_amount` of a payment in the older bodies, whose `total` is then what was taken.
+- `totalRefunded` is all that went back so far. A chargeback lowers what is charged, and nothing tells it apart.
+- The older notice of a refund (notify_user) has an amount, and neither id nor time. It tells what ORDER_REFUNDED does,
+  so the set-up asks for one of them.
+- The time is that of the event (`issuedAt`), which its body was made at. A payment's time is not the statement's.
 - Metadata is Saleor's own place for others' ids: `crm_contact_id`, `deal_id`. It may be written by buyers too.
 """
 
@@ -23,13 +28,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Field
 
 from adapters.contract import (
     LEAST_BITS,
     Adapter,
+    Bill,
     Customer,
     Delivery,
     Event,
@@ -46,6 +52,9 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
     Signature,
     Status,
     Strength,
@@ -59,7 +68,7 @@ from adapters.contract import (
     one_header,
     order_title,
     path,
-    refund_total,
+    refunded_so_far,
     rsa_signed,
     status_map,
     usable,
@@ -70,6 +79,8 @@ if TYPE_CHECKING:
 
 HEADERS = ("saleor-signature", "x-saleor-signature")
 SECRET_KEY = Hmac(header=HEADERS, encoding="hex")
+# How far a payment of the older bodies is when money was taken.
+MOVED = frozenset({"partially_charged", "fully_charged", "partially_refunded", "fully_refunded"})
 
 
 @lru_cache(maxsize=64)
@@ -134,22 +145,27 @@ def _is_public(secret: str) -> bool:
 # -- The order, in GraphQL's spelling or that of the older bodies -------------------------------------------------
 
 
+Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]
+
+
 class Gross(Payload):
-    amount: Decimal = path("gross.amount", otherwise=...)
-    currency: str = path("gross.currency", otherwise=...)
+    amount: Amount = path("gross.amount", "amount", otherwise=...)
+    currency: str = path("gross.currency", "currency", otherwise=...)
 
 
 class Line(Payload):
     name: str | None = path("productName", "product_name")
     sku: str | None = path("productSku", "product_sku")
-    quantity: Decimal | None = None
+    quantity: Amount | None = None
     price: OptionalOf[Gross] = path("undiscountedUnitPrice")
-    amount: Decimal | None = path("undiscounted_unit_price_gross_amount", "unit_price_gross_amount")
+    amount: Amount | None = path("undiscounted_unit_price_gross_amount", "unit_price_gross_amount")
 
 
-class Payment(Payload):
+class OlderPayment(Payload):
     charge_status: str | None = None
     is_active: bool | None = None
+    total: Amount | None = None
+    captured_amount: Amount | None = None
     currency: str | None = None
     modified: IsoOrBlank = None
 
@@ -159,7 +175,7 @@ class SaleorOrder(Payload):
     number: str | None = None
     status: str | None = None
     charge: str | None = path("paymentStatus", "chargeStatus")
-    payments: ListOf[Payment] = ()
+    payments: ListOf[OlderPayment] = ()
     created: IsoOrBlank = None
     updated_at: IsoOrBlank = path("updatedAt", "updated_at")
     told_at: IsoOrBlank = path("meta.issued_at")
@@ -171,12 +187,17 @@ class SaleorOrder(Payload):
     email: str | None = path("userEmail", "user_email", "email")
     users_email: str | None = path("user.email")
     phone: str | None = path("billingAddress.phone", "billing_address.phone")
+    country: str | None = path("billingAddress.country.code", "billing_address.country")
+    recipients_first_name: str | None = path("shippingAddress.firstName", "shipping_address.first_name")
+    recipients_last_name: str | None = path("shippingAddress.lastName", "shipping_address.last_name")
+    recipients_phone: str | None = path("shippingAddress.phone", "shipping_address.phone")
+    recipients_country: str | None = path("shippingAddress.country.code", "shipping_address.country")
     total: OptionalOf[Gross] = None
-    amount: Decimal | None = path("total_gross_amount")
+    amount: Amount | None = path("total_gross_amount")
     currency: str | None = None
     channels_currency: str | None = path("channel.currency_code")
-    refunded: Decimal | None = path("totalRefunded.amount")
-    refunded_currency: str | None = path("totalRefunded.currency")
+    charged: OptionalOf[Gross] = path("totalCharged")
+    refunded: OptionalOf[Gross] = path("totalRefunded")
     lines: ListOf[Line] = ()
     notes: Metadata = path("metadata", otherwise={})
 
@@ -185,19 +206,20 @@ class Notification(Payload):
     order: list[SaleorOrder]
     issued_at: IsoOrBlank = path("issuedAt")
     event: str | None = path("notify_event")
-    payment: OptionalOf[Payment] = path("payload.payment")
+    payment: OptionalOf[OlderPayment] = path("payload.payment")
+    amount: Amount | None = path("payload.amount")
+    currency: str | None = path("payload.currency")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _unwrapped(cls, document: Any) -> Any:
-        """One shape for the three: {"issuedAt", "order"}, [order], {"notify_event", "payload": {"order", "payment"}}."""
-        if isinstance(document, list):
-            return {"order": document}
-        if not isinstance(document, dict):
-            return document
-        if isinstance(inner := document.get("payload"), dict):
-            return {**document, "order": [inner["order"]] if "order" in inner else []}
-        return {**document, "order": [document["order"]]} if "order" in document else document
+
+def _one_shape(document: Any) -> Any:
+    """Of the three, [order] and {"notify_event", "payload": {"order", "payment"}} as {"issuedAt", "order": [order]}."""
+    if isinstance(document, list):
+        return {"order": document}
+    if not isinstance(document, dict):
+        return document
+    if isinstance(inner := document.get("payload"), dict):
+        return {**document, "order": [inner["order"]] if "order" in inner else []}
+    return {**document, "order": [document["order"]]} if "order" in document else document
 
 
 def _word(text: str) -> str:
@@ -230,8 +252,10 @@ class Saleor(Adapter[Notification]):
 fragment Sale on Order {
   id number status paymentStatus created updatedAt userEmail
   user { id email firstName lastName }
-  billingAddress { firstName lastName phone }
+  billingAddress { firstName lastName phone country { code } }
+  shippingAddress { firstName lastName phone country { code } }
   total { gross { amount currency } }
+  totalCharged { amount currency }
   totalRefunded { amount currency }
   lines { productName productSku quantity undiscountedUnitPrice { gross { amount currency } } }
   metadata { key value }
@@ -268,10 +292,15 @@ fragment Sale on Order {
     )
     retry_policy = "takes 2xx within 18 seconds; tries again 5 times, after 10 to 160 seconds"
 
+    def document_of(self, delivery: Delivery) -> Any:
+        return _one_shape(super().document_of(delivery))
+
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         return super().kind_of(delivery, options).lower()
 
     def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
+        if not payload.order and payload.left_out:
+            raise Unreadable(payload.left_out)
         if not payload.order:
             raise Ignored("a notice that holds no order")
         for order in payload.order:
@@ -280,40 +309,72 @@ fragment Sale on Order {
             yield self._order(order, payload, payload.event or event.kind)
 
     def _order(self, order: SaleorOrder, told: Notification, what: str) -> Order:
-        payments = [one for one in order.payments if one.is_active] or order.payments
-        payment = told.payment or (payments[-1] if payments else Payment())
+        older = (
+            [told.payment] if told.payment else [one for one in order.payments if one.is_active] or order.payments[-1:]
+        )
+        payment = older[-1] if older else OlderPayment()
         charge = order.charge or payment.charge_status
         standing = self.status(f"order.{_word(order.status)}") if order.status else None
-        status = self.status(_word(charge)) if charge else (standing or self.told.get(what))
+        word = status = self.status(_word(charge)) if charge else (standing or self.told.get(what))
         if standing is Status.CANCELED and status is not Status.REFUNDED:
             status, charge = standing, None
-        at = told.issued_at or order.updated_at or order.told_at or (told.payment.modified if told.payment else None)
+        at = told.issued_at or order.updated_at or order.told_at
         if what in ("order_created", "order_confirmation"):
             at = at or order.created
         value = _money(order.total, order.amount, order.currency or order.channels_currency or payment.currency)
+        taken, back = _moved(order, older, value if word in (Status.PAID, Status.REFUNDED) else None)
+        refunds = refunded_so_far(back, word)
+        if what == "order_refund_confirmation" and told.amount is not None:
+            refunds += (Refund(value=Money.major(told.amount, told.currency)),)
+        when = (at if what == "order_fully_paid" else None) or payment.modified
+        went_back = word is not Status.PAID or (back and back.minor > 0)  # a payment's time is then that of the refund
+        paid = Payment(value=taken, state=PaymentState.TAKEN, at=None if went_back else when)
         items = tuple(_item(line, value.currency if value else None) for line in order.lines)
-        back = Money.major(order.refunded, order.refunded_currency) if order.refunded else None
         return Order(
             external_id=order.id,
             at=at,
             status=status,
             source_status=charge or order.status,
             title=order_title(order.number, items),
-            value=value,
-            refunds=refund_total(back),
+            bills=(Bill(value=value),) if value else (),
+            payments=(paid,) if value and taken and taken.minor else (),
+            refunds=refunds,
             ordered_at=order.created,
-            paid_at=(at if what == "order_fully_paid" else payment.modified) if status is Status.PAID else None,
-            customer=Customer(
-                name=full_name(order.first_name, order.last_name)
-                or full_name(order.billing_first_name, order.billing_last_name),
-                id=order.user_id,
-                crm_id=order.notes.get("crm_contact_id"),
-                emails=(order.email, order.users_email),
-                phones=(order.phone,),
-            ),
+            customer=_customer(order),
             items=items or None,
             deal_id=order.notes.get("deal_id"),
         )
+
+
+def _moved(
+    order: SaleorOrder, older: Sequence[OlderPayment], all_of_it: Money | None
+) -> tuple[Money | None, Money | None]:
+    """What was taken and what went back of it, in all so far; `all_of_it` is taken where only a word says so."""
+    if order.charged or order.refunded:
+        charged, back = _money(order.charged), _money(order.refunded)
+        return (Money.total((charged, back)) if charged else all_of_it), back
+    moved = [one for one in older if one.captured_amount is not None and _word(one.charge_status or "") in MOVED]
+    if not moved:
+        return all_of_it, None
+    left = sum((one.captured_amount or Decimal(0) for one in moved), Decimal(0))
+    returned = [one for one in moved if "refunded" in (one.charge_status or "") and one.total is not None]
+    gone = sum((max((one.total or 0) - (one.captured_amount or 0), Decimal(0)) for one in returned), Decimal(0))
+    currency = moved[-1].currency or order.currency or order.channels_currency
+    return Money.major(left + gone, currency), Money.major(gone or None, currency)
+
+
+def _customer(order: SaleorOrder) -> Customer:
+    buyer = Customer(
+        name=full_name(order.first_name, order.last_name)
+        or full_name(order.billing_first_name, order.billing_last_name),
+        id=order.user_id,
+        crm_id=order.notes.get("crm_contact_id"),
+        emails=(order.email, order.users_email),
+        phones=(order.phone,),
+        country=order.country,
+    )
+    recipient = full_name(order.recipients_first_name, order.recipients_last_name)
+    return buyer.or_recipient(recipient, order.recipients_phone, order.recipients_country)
 
 
 def _item(line: Line, currency: str | None) -> Item:
@@ -321,7 +382,7 @@ def _item(line: Line, currency: str | None) -> Item:
     return Item(title=line.name, quantity=line.quantity, unit_value=price, sku=line.sku)
 
 
-def _money(gross: Gross | None, amount: Decimal | None, currency: str | None) -> Money | None:
+def _money(gross: Gross | None, amount: Decimal | None = None, currency: str | None = None) -> Money | None:
     if gross:
         return Money.major(gross.amount, gross.currency)
     return Money.major(amount, currency) if currency else None

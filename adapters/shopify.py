@@ -379,18 +379,16 @@ def _by_lines(refund: ListedRefund, value: Money) -> Money | None:
 
 
 def _customer(order: ShopifyOrder) -> Customer:
-    name = full_name(order.first_name, order.last_name) or order.billing_name or order.home_name
-    phones = (order.customer_phone, order.phone, order.billing_phone, order.home_phone)
-    if not any(phones) and name in (None, "", order.recipients_name):
-        phones = (order.recipients_phone, None, None, None)
-    return Customer(
-        name=name or order.recipients_name,
+    buyer = Customer(
+        name=full_name(order.first_name, order.last_name) or order.billing_name or order.home_name,
         id=order.customer_id,
         crm_id=order.notes.get("crm_contact_id"),
         emails=(order.customer_email, order.email, order.contact_email),
-        phones=phones,
-        country=order.billing_country or order.shipping_country or order.home_country,
+        phones=(order.customer_phone, order.phone, order.billing_phone, order.home_phone),
+        country=order.billing_country,
     )
+    country = order.shipping_country or order.home_country
+    return buyer.or_recipient(order.recipients_name, order.recipients_phone, country)
 
 
 def _item(line: Line, currency: str | None) -> Item:

@@ -1,4 +1,4 @@
-"""Square: a notice names the order, which is read from the Orders API; refunds and disputes come whole.
+"""Square: a notice names the order, which is read from the Orders API; refunds, disputes and customers come whole.
 
 - Signing: https://developer.squareup.com/docs/webhooks/step3validate
 - Orders: https://developer.squareup.com/reference/square/orders-api/retrieve-order
@@ -9,17 +9,20 @@ Decided here, and why:
 
 - The signature covers the address and the body. The address is the one that was given to Square: it must be the registry's
   own public URL (ORDERS_PUBLIC_URL), letter for letter.
-- What a payment comes to is not read: the order says whether anything is due, and a sale would count twice. A payment is
-  a notice of its order, and says what the order does not: the buyer's e-mail and name. Nor are invoices read.
-- A refund counts under its id, once it is COMPLETED. Its `order_id` is not the sale: Square makes an order of its own
-  for every return, without lines, which is ignored; Square's people say so in its forum,
+- The bill is the order's `total_money`, the payments are its tenders, under the payment's id: a tender's amount is the
+  payment's total (https://developer.squareup.com/reference/square/objects/Tender). Where no tender is listed, what is no
+  longer due is a payment under the order's own id, which tenders that are listed later replace. A payment's event is a
+  notice of its order, and says what the order does not: the buyer's e-mail and name. Invoices are not read.
+- A refund's `order_id` is not the sale: Square makes an order of its own for every return, without lines, which is
+  ignored; Square's people say so in its forum,
   https://developer.squareup.com/forums/t/both-charges-and-refunds-in-v2-orders/2584. The sale and its refund meet in
   the payment, which the order's tenders name: https://developer.squareup.com/docs/pos-api/payments-integration
 - An order's own `refunds` are not read: they are the older Refund with words of its own (APPROVED), and no manual says
   that its id is that of the refund which the webhook tells of; the money would count twice.
-- An open order with nothing left to pay is paid, with a part of it left partially_paid; a card that is only authorised
-  has paid nothing. A draft is a cart.
-- A dispute takes the money when it is lost or accepted; before that it only holds it.
+- An order of nothing is paid as soon as it is open (https://developer.squareup.com/docs/orders-api/pay-for-orders). A
+  completed order is fully paid (https://developer.squareup.com/reference/square/objects/OrderState). A draft is a cart.
+- A dispute takes the money when it is lost or accepted; before that it only holds it, and one that is won takes nothing.
+- The recipient of a fulfillment is taken for the buyer only where neither the order nor the payment names another.
 """
 
 from collections.abc import Iterable
@@ -31,6 +34,7 @@ from pydantic import Field as Constraint
 from adapters.contract import (
     Adapter,
     Api,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -42,10 +46,15 @@ from adapters.contract import (
     Links,
     ListOf,
     Money,
+    OptionalOf,
     Order,
     Origin,
     Payload,
-    Status,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundKind,
+    RefundState,
     Unreadable,
     bearer,
     full_name,
@@ -59,22 +68,15 @@ def _address_and_body(delivery: Delivery) -> bytes:
     return delivery.url.encode() + delivery.body
 
 
-class Refund(Payload):
-    id: str = path("data.object.refund.id", otherwise=...)
-    status: str | None = path("data.object.refund.status")
-    amount: int | None = path("data.object.refund.amount_money.amount")
-    currency: str = path("data.object.refund.amount_money.currency", otherwise=...)
-    payment_id: str | None = path("data.object.refund.payment_id")
-    updated_at: IsoOrBlank = path("data.object.refund.updated_at")
+class GivenBack(Payload):
+    """A refund, or a dispute: they have nearly the same fields."""
 
-
-class Dispute(Payload):
-    id: str = path("data.object.dispute.id", otherwise=...)
-    state: str | None = path("data.object.dispute.state")
-    amount: int | None = path("data.object.dispute.amount_money.amount")
-    currency: str = path("data.object.dispute.amount_money.currency", otherwise=...)
-    payment_id: str | None = path("data.object.dispute.disputed_payment.payment_id")
-    updated_at: IsoOrBlank = path("data.object.dispute.updated_at")
+    id: str = path("data.object.refund.id", "data.object.dispute.id", otherwise=...)
+    status: str | None = path("data.object.refund.status", "data.object.dispute.state")
+    amount: int | None = path("data.object.refund.amount_money.amount", "data.object.dispute.amount_money.amount")
+    currency: str | None = path("data.object.refund.amount_money.currency", "data.object.dispute.amount_money.currency")
+    payment_id: str | None = path("data.object.refund.payment_id", "data.object.dispute.disputed_payment.payment_id")
+    updated_at: IsoOrBlank = path("data.object.refund.updated_at", "data.object.dispute.updated_at")
 
 
 # It becomes a part of a path: nothing in it may lead elsewhere.
@@ -85,16 +87,19 @@ class Notice(Payload):
     order_id: OrderId = path("data.id", otherwise=...)
 
 
-class Payment(Payload):
+class Paid(Payload):
+    """What a payment says of its buyer."""
+
     order_id: OrderId | None = None
     customer_id: str | None = None
     buyer_email_address: str | None = None
     first_name: str | None = path("billing_address.first_name")
     last_name: str | None = path("billing_address.last_name")
+    country: str | None = path("billing_address.country")
 
 
 class PaymentTold(Payload):
-    payment: Payment = path("data.object.payment", otherwise=...)
+    payment: Paid = path("data.object.payment", otherwise=...)
 
 
 class Line(Payload):
@@ -105,14 +110,35 @@ class Line(Payload):
 
 
 class Tender(Payload):
-    id: str | None = None  # "the associated payment ID"
+    id: str = ""  # "the associated payment ID"
     payment_id: str | None = None  # only of payments made with the v2 Payments API
-    card_status: str | None = path("card_details.status")
+    amount: int | None = path("amount_money.amount")
+    status: str | None = path(
+        "card_details.status",
+        "square_account_details.status",
+        "buy_now_pay_later_details.status",
+        "bank_account_details.status",
+    )
+
+
+class Recipient(Payload):
+    customer_id: str | None = None
+    display_name: str | None = None
+    email_address: str | None = None
+    phone_number: str | None = None
+    country: str | None = path("address.country")
+
+
+class Fulfillment(Payload):
+    recipient: OptionalOf[Recipient] = path(
+        "shipment_details.recipient", "pickup_details.recipient", "delivery_details.recipient"
+    )
 
 
 class Sale(Payload):
     id: str = path("order.id", otherwise=...)
     state: str | None = path("order.state")
+    version: int | None = path("order.version")
     reference_id: str | None = path("order.reference_id")
     customer_id: str | None = path("order.customer_id")
     total: int | None = path("order.total_money.amount")
@@ -123,7 +149,25 @@ class Sale(Payload):
     closed_at: IsoOrBlank = path("order.closed_at")
     line_items: ListOf[Line] = path("order.line_items", otherwise=())
     tenders: ListOf[Tender] = path("order.tenders", otherwise=())
+    fulfillments: ListOf[Fulfillment] = path("order.fulfillments", otherwise=())
     returns: ListOf[Any] = path("order.returns", otherwise=())
+
+
+# Where tenders, refunds and disputes stand; what is not here is under way.
+STATES = {
+    "AUTHORIZED": PaymentState.AUTHORIZED,
+    "CAPTURED": PaymentState.TAKEN,
+    "COMPLETED": PaymentState.TAKEN,  # of a bank account
+    "VOIDED": PaymentState.CANCELED,
+    "FAILED": PaymentState.FAILED,
+}
+REFUNDS = {"COMPLETED": RefundState.DONE, "REJECTED": RefundState.FAILED, "FAILED": RefundState.FAILED}
+DISPUTES = {
+    "LOST": RefundState.DONE,
+    "ACCEPTED": RefundState.DONE,
+    "WON": RefundState.REVERSED,
+    "INQUIRY_CLOSED": RefundState.REVERSED,
+}
 
 
 class Square(Adapter[Any]):
@@ -144,7 +188,7 @@ class Square(Adapter[Any]):
     retry_policy = "takes 2xx; tries again for 24 hours"
     kind = BodyField("type")
     delivery_id = BodyField("event_id")
-    reads = {"refund.created": Refund, "refund.updated": Refund, "dispute.state.updated": Dispute}
+    reads = dict.fromkeys(("refund.created", "refund.updated", "dispute.state.updated"), GivenBack)
     ignores = frozenset(
         "webhooks.test_notification order.fulfillment.updated invoice.* customer.* catalog.* inventory.* dispute.* "
         "payout.* booking.* subscription.* loyalty.* gift_card* location.* team_member.* labor.* oauth.* card.* device.* "
@@ -170,64 +214,84 @@ class Square(Adapter[Any]):
             raise Ignored("a payment of no order")
         return f"/v2/orders/{order_id}"
 
-    def orders(self, payload: Sale | Refund | Dispute, event: Event[Any]) -> Iterable[Order]:
-        match payload:
-            case Refund():
-                yield _refunded(payload)
-            case Dispute():
-                yield _disputed(payload)
-            case _:
-                yield self._order(payload, event.notice.payment if isinstance(event.notice, PaymentTold) else Payment())
+    def orders(self, payload: Sale | GivenBack, event: Event[Any]) -> Iterable[Order]:
+        if isinstance(payload, GivenBack):
+            yield _given_back(payload, event.kind.startswith("dispute."))
+        else:
+            yield self._order(payload, event.notice.payment if isinstance(event.notice, PaymentTold) else Paid())
 
-    def _order(self, order: Sale, payment: Payment) -> Order:
+    def _order(self, order: Sale, paid: Paid) -> Order:
         if order.state == "DRAFT":
             raise Ignored("a draft: nothing was ordered yet")
         if order.returns and not order.line_items:
             raise Ignored("a return: its refund tells of it")
-        value, due = Money.of(order.total, order.currency), order.due
+        value = Money.of(order.total, order.currency)
         if value is None:
             raise Unreadable("order.total_money: an order has a total")
-        held = any(tender.card_status == "AUTHORIZED" for tender in order.tenders)
-        status = self.status(order.state)
-        if status is Status.PENDING and due is not None and due < value.minor and not held:
-            status = Status.PARTIALLY_PAID if due > 0 else Status.PAID
-        items = tuple(_item(line) for line in order.line_items)
+        items = tuple(
+            Item(title=line.name, quantity=line.quantity, unit_value=Money.of(line.price, line.currency))
+            for line in order.line_items
+        )
         return Order(
             external_id=order.id,
             aliases=tuple(given for tender in order.tenders for given in (tender.payment_id, tender.id)),
             at=order.updated_at,
-            status=status,
+            sequence=order.version,
+            status=self.status(order.state),
             source_status=order.state,
             title=order_title(order.reference_id, items),
-            value=value,
+            bills=(Bill(value=value),),
+            payments=_payments(order, value),
             ordered_at=order.created_at,
-            paid_at=order.closed_at if status is Status.PAID else None,
-            customer=Customer(
-                name=full_name(payment.first_name, payment.last_name),
-                id=order.customer_id or payment.customer_id,
-                emails=(payment.buyer_email_address,),
-            ),
+            paid_at=order.closed_at if order.state == "COMPLETED" else None,
+            customer=_buyer(order, paid),
             items=items or None,
         )
 
 
-def _item(line: Line) -> Item:
-    return Item(title=line.name, quantity=line.quantity, unit_value=Money.of(line.price, line.currency))
+def _payments(order: Sale, value: Money) -> tuple[Payment, ...]:
+    """The tenders; where none is listed, what is no longer due."""
+    due = 0 if order.state == "COMPLETED" else value.minor if order.due is None else order.due
+    paid = max(0, value.minor - due)
+    if order.tenders:
+        return tuple(
+            Payment(
+                id=tender.payment_id or tender.id,
+                value=Money.of(tender.amount, order.currency),
+                # Cash has no status of its own: it is there, or it is not.
+                state=STATES.get(tender.status) if tender.status else PaymentState.TAKEN if paid else None,
+                captures=order.id,
+            )
+            for tender in order.tenders
+        )
+    return (Payment(id=order.id, value=Money(paid, value.currency), state=PaymentState.TAKEN),) if paid else ()
 
 
-def _refunded(refund: Refund) -> Order:
-    if not refund.payment_id:
+def _buyer(order: Sale, paid: Paid) -> Customer:
+    customer_id = order.customer_id or paid.customer_id
+    name, email = full_name(paid.first_name, paid.last_name), paid.buyer_email_address
+    there = (each.recipient for each in order.fulfillments if each.recipient)
+    recipient = next((each for each in there if customer_id in (None, each.customer_id)), None)
+    if recipient is None or email:  # whoever gets the goods may be somebody else
+        recipient = Recipient()
+    return Customer(
+        name=name or recipient.display_name,
+        id=customer_id or recipient.customer_id,
+        emails=(email or recipient.email_address,),
+        phones=(recipient.phone_number,),
+        country=paid.country or recipient.country,
+    )
+
+
+def _given_back(back: GivenBack, dispute: bool) -> Order:
+    if not back.payment_id:
         raise Ignored("a refund of no payment")
-    back = Money.of(refund.amount, refund.currency) if refund.status == "COMPLETED" and refund.id else None
-    if back is None:
-        raise Ignored(f"a refund that has moved no money ({(refund.status or 'no status')[:40]})")
-    return Order(external_id=refund.payment_id, preference=1, at=refund.updated_at, refunds={refund.id: back})
-
-
-def _disputed(dispute: Dispute) -> Order:
-    over = dispute.state in ("LOST", "ACCEPTED") and dispute.id
-    lost = Money.of(dispute.amount, dispute.currency) if over else None
-    if lost is None or not dispute.payment_id:
-        raise Ignored(f"a dispute that is not lost ({(dispute.state or 'no state')[:40]})")
-    refunds = {f"dispute:{dispute.id}": lost}
-    return Order(external_id=dispute.payment_id, preference=1, at=dispute.updated_at, refunds=refunds)
+    refund = Refund(
+        id=f"dispute:{back.id}" if dispute else back.id,
+        value=Money.of(back.amount, back.currency),
+        state=(DISPUTES if dispute else REFUNDS).get(back.status or "", RefundState.PENDING),
+        kind=RefundKind.CHARGEBACK if dispute else RefundKind.REFUND,
+        at=back.updated_at,
+        payment=back.payment_id,
+    )
+    return Order(external_id=back.payment_id, preference=1, at=back.updated_at, refunds=(refund,))

@@ -37,7 +37,7 @@ from decimal import Decimal
 from html import unescape
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from adapters.contract import (
     Adapter,
@@ -133,20 +133,6 @@ class WooCommerceOrder(Payload):
     refunds: ListOf[RefundLine] | None = None
     notes: Metadata = path("meta_data", otherwise={})
 
-    @model_validator(mode="before")
-    @classmethod
-    def _unwrapped(cls, document: Any) -> Any:
-        if not isinstance(document, dict):
-            return document
-        code = document.get("code")
-        if "id" not in document and isinstance(code, str) and REFUSAL.fullmatch(code):
-            raise Unreadable(
-                f"the shop sent its own refusal ({code}) in place of the order: the webhook's user was deleted or may not "
-                "read orders; save the webhook again as a user who may"
-            )
-        wrapped = document.get("order")
-        return wrapped if isinstance(wrapped, dict) else document
-
     @property
     def was_paid(self) -> bool:
         return bool(self.date_paid_gmt or self.date_paid or self.paid)
@@ -193,6 +179,20 @@ class WooCommerce(Adapter[Payload]):
         """The ping when a webhook is saved: a form, neither signed nor named; only a plain 200 activates it."""
         signed = "x-wc-webhook-signature" in delivery.headers
         return "the ping of a new webhook" if not signed and PING.fullmatch(delivery.body) else None
+
+    def document_of(self, delivery: Delivery) -> Any:
+        """The order itself. Raises Unreadable, also for a refusal that the shop sent in its place."""
+        document = super().document_of(delivery)
+        if not isinstance(document, dict):
+            return document
+        code = document.get("code")
+        if "id" not in document and isinstance(code, str) and REFUSAL.fullmatch(code):
+            raise Unreadable(
+                f"the shop sent its own refusal ({code}) in place of the order: the webhook's user was deleted or may not "
+                "read orders; save the webhook again as a user who may"
+            )
+        wrapped = document.get("order")
+        return wrapped if isinstance(wrapped, dict) else document
 
     def orders(self, payload: Payload, event: Event[Payload]) -> Iterable[Order]:
         match payload:
@@ -248,18 +248,16 @@ def _refunds(order: WooCommerceOrder, status: Status | Unknown | None) -> tuple[
 
 
 def _customer(order: WooCommerceOrder, billing: Address, shipping: Address) -> Customer:
-    phones = (billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone)
-    if not any(phones) and billing.name in (None, shipping.name):
-        phones = (shipping.phone, None)
-    return Customer(
-        name=billing.name or billing.company or shipping.name,
+    buyer = Customer(
+        name=billing.name or billing.company,
         id=None if order.customer_id == "0" else order.customer_id,  # 0 is every guest
         crm_id=order.notes.get("crm_contact_id"),
         emails=(billing.email,),
-        phones=phones,
+        phones=(billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone),
         documents=(billing.cpf, billing.cnpj),
-        country=billing.country or shipping.country,
+        country=billing.country,
     )
+    return buyer.or_recipient(shipping.name, shipping.phone, shipping.country)
 
 
 def _item(line: Line, order: WooCommerceOrder) -> Item:

@@ -143,7 +143,7 @@ def _deliveries(account: str, many: int) -> Iterator[tuple[Any, ...]]:
         yield (
             account, _id(at, number), f"src_{number % awake}", f"{dice.getrandbits(64):x}", "0" * 32,
             "shop/redact" if number % 10_000 == 5_000 else dice.choice(_KINDS), f"ext-{number // 2}", outcome, reason,
-            "[]", "mac", f'["{order}"]' if order else "[]", at, at + 5_000, 1,
+            "[]", "mac", f'["{order}"]' if order else "[]", at, at + 5_000, 1, 0, None,
         )  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def _orders(account: str, many: int) -> Iterator[tuple[Any, ...]]:
         said = dict.fromkeys(columns) | {
             "account_id": account, "id": f"ord_{order:026d}", "scope": f"src_{order % SOURCES}",
             "external_id": f"ext-{order}", "source_id": f"src_{order % SOURCES}", "origin": "commerce",
-            "contact_id": f"cnt_{person}", "title": f"#{order}", "value": 100, "refunded_value": 0, "currency": "BRL",
+            "contact_id": f"cnt_{person}", "title": f"#{order}", "value": 100, "refunded_value": 0, "paid_value": 100, "notes": "[]", "currency": "BRL",
             "status": "paid", "ordered_at": order, "test": False, "items": "[]", "created_at": 1, "updated_at": 1,
         }  # fmt: skip
         yield tuple(said[name] for name in columns)

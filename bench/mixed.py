@@ -153,7 +153,7 @@ async def _source(registry: Service, account: str, adapter: Adapter[Any], option
         registry.store, account, adapter=adapter.name, name=adapter.name, unknown_contacts="create", options=options,
         sealed_key=None, sealed_secret=registry.vault.seal(secret_for(adapter, SECRET)),
     )  # fmt: skip
-    found = await registry.directory.source(source_id)
+    found = await registry.source_cache.source(source_id)
     assert found is not None
     return found
 

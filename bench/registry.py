@@ -308,7 +308,7 @@ def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
             "external_id": f"ext-{number % SOURCES}-{number}", "source_id": None if manual else source,
             "origin": "manual" if manual else "webhook", "contact_id": contact, "deal_id": deal,
             "title": f"#{number} · {dice.choice(_TITLES)}", "value": dice.randrange(100, 100_000),
-            "refunded_value": 0, "currency": currency, "status": status, "source_status": status, "ordered_at": at,
+            "refunded_value": 0, "paid_value": 0, "notes": "[]", "currency": currency, "status": status, "source_status": status, "ordered_at": at,
             "paid_at": at if status == "paid" else None, "url": None, "test": False, "items": "[]",
             "created_at": at, "updated_at": at, "owner_id": _owner(contact), "deal_owner_id": deal and _deal_owner(deal),
         }  # fmt: skip

@@ -235,6 +235,7 @@ def plain(order: Order) -> dict[str, Any]:
     mentioned = {
         "external_id": _text(order.external_id),
         "aliases": [_text(alias) for alias in order.aliases] or None,
+        "attempt_of": [_text(name) for name in order.attempt_of] or None,
         "preference": order.preference or None,
         "at": _time(order.at),
         "status": order.status.value if isinstance(order.status, Unknown) else _text(order.status),

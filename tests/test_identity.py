@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import Customer
-from app.base.identity import KINDS, document, email, identities, mentioned, phone
+from app.base.identity import KINDS, document, email, identities, mentioned, phone, precedence, same_name
 
 DIGITS = "0123456789"
 area = st.sampled_from(["11", "21", "31", "55", "61", "85", "99"])  # 55 is an area as well as the country
@@ -165,3 +165,33 @@ def test_a_phone_is_read_in_the_customers_own_country() -> None:
     assert identities(Customer(phones=("11 98765-4321",), country="Brasil"), None, "BR") == [
         ("phone", "+5511987654321")
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(11) 99999-9999", "1111111111", "99999999999", "+55 11 99999-9999", "12345678", "119****4321"],
+)
+def test_a_number_that_people_make_up_is_nobodys(text: str) -> None:
+    assert phone(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["noreply@shop.example", "nao-responda@loja.example", "do-not-reply@x.example", "a**@x.example"]
+)
+def test_an_address_that_machines_write_from_is_nobodys(text: str) -> None:
+    assert email(text) is None
+
+
+def test_a_cpf_that_counts_up_is_nobodys() -> None:
+    assert document("123.456.789-09") is None
+    assert document("529.982.247-25") == "52998224725"
+
+
+def test_a_cnpj_is_believed_after_a_phone() -> None:
+    known = [("document", "11222333000181"), ("phone", "+5511987654321"), ("document", "52998224725"), ("crm", "42")]
+    assert sorted(known, key=precedence) == [known[3], known[2], known[1], known[0]]
+
+
+def test_names_have_a_word_in_common() -> None:
+    assert same_name("Ana Souza", "SOUZA, Aná")
+    assert not same_name("Ana Souza", "Rui Lima")

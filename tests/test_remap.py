@@ -63,8 +63,13 @@ def _glued(order: Order, event: Event[Any]) -> Iterable[Order]:
 
 
 def _cents(order: Order, event: Event[Any]) -> Iterable[Order]:
-    value = order.value and Money(minor=order.value.minor * 100, currency=order.value.currency)
-    yield replace(order, value=value)
+    yield replace(
+        order,
+        bills=tuple(
+            replace(bill, value=bill.value and Money(minor=bill.value.minor * 100, currency=bill.value.currency))
+            for bill in order.bills
+        ),
+    )
 
 
 def _also_a_cart(order: Order, event: Event[Any]) -> Iterable[Order]:
@@ -140,9 +145,9 @@ def with_adapter(house: House, adapter: Adapter[Any]) -> Iterator[None]:
     load, service = adapters.load, house.service
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adapters, "load", lambda name: adapter if name == adapter.name else load(name))
-        service.directory.forget()
+        service.source_cache.forget()
         yield
-    service.directory.forget()
+    service.source_cache.forget()
 
 
 async def new_account(house: House) -> None:

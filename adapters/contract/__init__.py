@@ -40,6 +40,7 @@ from adapters.contract.order import (
     full_name,
     order_title,
     refund_total,
+    refunded_so_far,
     status_map,
 )
 from adapters.contract.payload import ListOf, Metadata, OptionalOf, Payload, path, validated
@@ -142,6 +143,7 @@ __all__ = [
     "order_title",
     "path",
     "refund_total",
+    "refunded_so_far",
     "rsa_signed",
     "status_map",
     "text_key",

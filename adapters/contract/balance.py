@@ -179,6 +179,8 @@ class Balance:
             order.currency, order.paid_value, order.refunded_value = None, 0, 0
         elif self._forced is not None:
             _force(order, self._forced)
+        if order.paid_value < 0 or order.refunded_value < 0:  # a file may tell a value below nothing
+            order.paid_value = order.refunded_value = 0
 
     def _one_bill(self) -> Bill | None:
         """The bill that decides: the whole that was told last, else all parts together."""

@@ -1,7 +1,7 @@
 """Payments and refunds of one order, each kept by its own id as it was told last."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from adapters.contract.entry import Entry
@@ -15,7 +15,8 @@ PENDING, DONE, REVERSED = str(RefundState.PENDING), str(RefundState.DONE), str(R
 REFUND: Final = str(RefundKind.REFUND)
 CHARGEBACK: Final = str(RefundKind.CHARGEBACK)
 EVERYTHING: Final = "everything"  # the kind of a total that counts refunds and chargebacks together
-IMPORTED: Final = "import"  # the id of the total that an import tells: the same money as what a source itemises
+# The id of the totals that an import tells, of what was paid and what went back: the same money as a source itemises.
+IMPORTED: Final = "import"
 NOT_TAKEN: Final = frozenset((AUTHORIZED, FAILED, CANCELED))
 
 OTHER_CURRENCY: Final = "other_currency"
@@ -264,9 +265,16 @@ class Cash:
     # -- What it comes to -------------------------------------------------------------------------------------------
 
     def taken(self) -> list[Paid]:
-        """The payments whose money was taken."""
+        """The payments whose money was taken. What an import tells beyond them is one more."""
         replaced = self._replaced()
-        return [one for one in self.payments.values() if one.state == TAKEN and one.id not in replaced]
+        found = [one for one in self.payments.values() if one.state == TAKEN and one.id not in replaced]
+        if IMPORTED in self.payments and len(found) > 1:
+            imported = self.payments[IMPORTED]
+            found = [one for one in found if one is not imported]
+            rest = (imported.value or 0) - self.amount(found)
+            if rest > 0:
+                found.append(replace(imported, value=rest))
+        return found
 
     def authorized(self) -> list[Paid]:
         """The payments that are promised, not taken and not released."""
@@ -355,10 +363,12 @@ class Cash:
     def shown_payments(self) -> list[dict[str, Any]]:
         """The payments as the API tells them. An authorisation that was captured is not shown, nor an attempt so far."""
         replaced = self._replaced()
+        shown = [one for one in self.payments.values() if one.state is not None and one.id not in replaced]
+        if IMPORTED in self.payments:
+            shown = [one for one in shown if one.id != IMPORTED] + [one for one in self.taken() if one.id == IMPORTED]
         return [
-            _line(one.id or None, "payment", one.value, one.currency, one.state, one.at)
-            for one in self.payments.values()
-            if one.state is not None and one.id not in replaced
+            _line(None if one.id in ("", IMPORTED) else one.id, "payment", one.value, one.currency, one.state, one.at)
+            for one in shown
         ]
 
     def shown_refunds(self) -> list[dict[str, Any]]:

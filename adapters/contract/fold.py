@@ -12,14 +12,10 @@ from typing import Any
 from adapters.contract.balance import Balance
 from adapters.contract.entry import Entry, Folded, Identity, place
 
-__all__ = ["BY_MEMBER", "SO_FAR", "STRONG", "Entry", "Folded", "Identity", "fold", "given_back"]
+__all__ = ["STRONG", "Entry", "Folded", "Identity", "fold"]
 
 # Identities by which a source knows one person for certain; the others (an e-mail, a phone) people change.
 STRONG = ("crm", "source", "document")
-
-# Ids of refunds that no source itemised: the total that an import tells, and what a member added by hand before totals.
-SO_FAR = "import"
-BY_MEMBER = "member"
 
 _PLAIN = ("title", "ordered_at", "url", "test", "items", "deal_id", "contact_id")
 _STICKY = frozenset(("title", "contact_id", "deal_id"))
@@ -73,13 +69,3 @@ def _meet(order: Folded, customer: Mapping[str, Any]) -> None:
     order.identities = identities + tuple(old for old in order.identities if old not in identities)
     if customer.get("name"):
         order.name = customer["name"]
-
-
-def given_back(refunds: Mapping[str, int]) -> int:
-    """The sum of these refunds of the first version (id: minor units).
-
-    What an import tells as the total so far is not added to what the source itemises, before or after: it is the same
-    money, so the greater of both counts. What a member adds comes on top.
-    """
-    itemised = sum(amount for refund, amount in refunds.items() if refund not in (SO_FAR, BY_MEMBER))
-    return max(refunds.get(SO_FAR, itemised), itemised) + refunds.get(BY_MEMBER, 0)

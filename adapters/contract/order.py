@@ -1,7 +1,7 @@
 """What an adapter says of an order: only what this delivery mentions; everything else stays None and is left alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
@@ -146,6 +146,15 @@ class Customer:
             name=name, id=own_id, crm_id=crm_id, emails=emails, phones=phones, documents=documents, country=self.country
         )
 
+    def or_recipient(self, name: str | None, phone: str | None, country: str | None) -> "Customer":
+        """The customer, with what is known of the recipient where the buyer's own is missing.
+
+        A recipient of another name is somebody else, whose phone is not taken.
+        """
+        same = not self.name or self.name == name
+        phones = self.phones if any(self.phones) or not same else (phone,)
+        return replace(self, name=self.name or name, phones=phones, country=self.country or country)
+
 
 # -- Money: the bill, the payments, the refunds -------------------------------------------------------------------
 
@@ -242,7 +251,9 @@ class Order:
     where the source gives none, or only sometimes: then the time of first receipt counts. `sequence` is the source's
     own order among statements of one time, where it tells one. `external_id` is the source's id of the sale;
     `aliases` are further ids of it, and `preference` says how good `external_id` is as a name for it (0 is best; the
-    fold keeps the best).
+    fold keeps the best). `attempt_of` are names that attempts to pay one sale share and that the source does not keep
+    unique (the shop's own reference): what has such a name in common is one order, unless money was promised or taken
+    on both sides, or they name different people.
 
     Money is told by `bills`, `payments` and `refunds`; `status` is the source's own word, mapped by a table, and
     decides what the money does not (None leaves it alone). In a statement that tells payments and no bill, the word
@@ -270,6 +281,7 @@ class Order:
     test: bool | None = None
     deal_id: str | None = None
     aliases: tuple[str | None, ...] = field(default=())
+    attempt_of: tuple[str | None, ...] = ()
     preference: int = 0
     notes: tuple[str, ...] = ()
 
@@ -284,6 +296,15 @@ def refund_total(back: Money | None) -> dict[str, Money] | None:
     Of the first version: new adapters say Refund(value=back, total=True).
     """
     return None if back is None else {TOTAL: back}
+
+
+def refunded_so_far(back: Money | None, status: Status | Unknown | None) -> tuple[Refund, ...]:
+    """The refunds of a source that tells only the sum of all that went back, also when that is nothing (any more).
+
+    A sum of nothing beside a word that says `refunded` is not known, rather than nothing.
+    """
+    known = back is not None and (back.minor > 0 or status is not Status.REFUNDED)
+    return (Refund(value=back, total=True),) if known else ()
 
 
 def order_title(number: str | None, items: Sequence["str | Item | None"]) -> str | None:

@@ -121,6 +121,9 @@ def _without_faults(document: Any, fault: ValidationError) -> Any:
     if fault.error_count() > MOST_BLANKS:
         return None
     errors = fault.errors(include_url=False, include_context=False, include_input=False)
+    # What has a pattern is an id that leads somewhere: another one in its place would lead somewhere else.
+    if any(error["type"] == "string_pattern_mismatch" for error in errors):
+        return None
     places = {_entry_of(error["loc"]) if error["type"] == "missing" else error["loc"] for error in errors} - {()}
     # Entries of lists last, and from behind, so that the numbers of the others stay right.
     for place in sorted(places, key=lambda place: (not _is_entry(place), [str(step).zfill(6) for step in place]))[::-1]:

@@ -1,13 +1,54 @@
 """Identities in canonical form, so that a person is found however a shop writes their e-mail, phone or document."""
 
 import re
+import unicodedata
 from functools import lru_cache
 from itertools import islice
 
 from adapters.contract import Customer
 
-# In the order in which they are believed.
+# In the order in which they are believed; a CNPJ is a company's, and stands last (`rank_of`).
 KINDS = ("crm", "source", "document", "email", "phone")
+_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
+CNPJ = len(KINDS)
+CPF_LENGTH = 11
+WEAK = frozenset((_RANKS["phone"], CNPJ))  # families and companies share them, and phones change hands
+
+
+def rank_of(identity: tuple[str, str]) -> int:
+    """Return how far down an identity stands in the order of belief; 0 is the strongest."""
+    kind, value = identity
+    return CNPJ if kind == "document" and len(value) != CPF_LENGTH else _RANKS[kind]
+
+
+def precedence(identity: tuple[str, str]) -> tuple[int, str]:
+    """Return a sort key: the strongest first."""
+    return rank_of(identity), identity[1]
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names have a word in common, whatever their accents and capitals."""
+    return bool(_words(one) & _words(other))
+
+
+def _words(name: str) -> set[str]:
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return set(re.findall(r"\w{2,}", "".join(letter for letter in plain if not unicodedata.combining(letter))))
+
+
+# What people and shops write who have none to give. With a reason each; nothing here can be anybody's.
+NOBODYS_DOCUMENTS = frozenset({"12345678909"})  # counts up, and its check digits hold
+NOBODYS_MAILBOXES = re.compile(
+    r"(no|nao|não|do[-_.]?not)[-_.]?(reply|responda|responder)[^@]*@"
+)  # machines write from them
+_COUNTING = "01234567890123456789"
+
+
+def is_made_up(digits: str) -> bool:
+    """Whether a phone's last eight digits are one digit repeated, or count up."""
+    tail = digits[-8:]
+    return len(set(tail)) == 1 or tail in _COUNTING
+
 
 # In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length.
 _MENTIONED = re.compile(
@@ -29,6 +70,8 @@ def phone(text: str, region: str = "BR") -> str | None:
     digit; old records still lack it. Landlines (first digit 2 to 5) have eight digits and are left alone.
     """
     compact = text.translate(_BETWEEN_DIGITS)
+    if is_made_up(compact) or "*" in text:
+        return None
     if compact.startswith("0055"):
         # What one dials from most of the world. In Brazil a carrier's number follows 00, as which 55 would be taken.
         text = compact = f"+{compact[2:]}"
@@ -75,7 +118,8 @@ def document(text: str) -> str | None:
         return None  # 111.111.111-11 satisfies the check digits, and is what people type who have none to give
     for known in (cpf, cnpj):
         try:
-            return str(known.validate(text[:40]))
+            found = str(known.validate(text[:40]))
+            return None if found in NOBODYS_DOCUMENTS else found
         except ValidationError:
             continue
     return None
@@ -86,6 +130,8 @@ def email(text: str) -> str | None:
     folded = text.strip().casefold()
     name, at, domain = folded.rpartition("@")
     if not (name and at and domain) or len(folded) > 254 or _NOT_IN_AN_ADDRESS.search(folded):
+        return None
+    if "*" in folded or NOBODYS_MAILBOXES.match(folded):
         return None
     return folded
 

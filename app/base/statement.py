@@ -1,13 +1,14 @@
 """Statements: what an adapter or a member says about an order, as canonical, bounded JSON for the history."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from adapters.contract import UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
-from adapters.contract.entry import money_said, rank_of
+from adapters.contract.entry import Entry, money_said, rank_of
 from app.base.clock import micros
 from app.base.identity import identities
 
@@ -19,13 +20,35 @@ UNTIMED = -1  # the history's column cannot be null: it is part of the key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """Holds one future entry of an order's history. `names` are the order's ids in it, the best first."""
+    """Holds one future entry of an order's history. `names` are the order's ids in it, the best first.
+
+    `attempt_of` are names that join attempts to pay one sale (see `Order`); those that joined become aliases in `said`.
+    """
 
     names: tuple[str, ...]
     at: int
     rank: int
     digest: str
     said: Mapping[str, Any]
+    attempt_of: tuple[str, ...] = ()
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Return every name by which this may belong to an order."""
+        return self.names + self.attempt_of
+
+    def joined_by(self, names: tuple[str, ...]) -> "Statement":
+        """Return the statement with these of its `attempt_of` as ids of the order."""
+        if not names:
+            return self
+        aliases = [*self.said.get("aliases", ()), *names]
+        return replace(self, names=self.names + names, said={**self.said, "aliases": aliases})
+
+
+def identities_in(said: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the buyer's identities (kind, value) that an entry names, as it was made or as the history keeps it."""
+    customer = said.get("customer")
+    return [(kind, value) for kind, value in customer["identities"]] if customer else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +123,21 @@ def statement_of(order: Order, *, source_id: str | None, region: str, digest: st
         rank=rank_of(said),
         digest=entry_digest(digest, said["external_id"]),
         said=said,
+        attempt_of=tuple(
+            name for one in dict.fromkeys(order.attempt_of) if one and (name := clean(one, 255)) not in names
+        ),
+    )
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """Return a row of the history as the fold takes it. Its `said` may be text, as it is stored."""
+    said = row["said"]
+    return Entry(
+        at=None if row["at"] == UNTIMED else row["at"],
+        digest=row["digest"],
+        recorded_at=row["recorded_at"],
+        said=json.loads(said) if isinstance(said, str) else said,
+        by_member=row["member_id"] is not None,
     )
 
 

@@ -18,7 +18,7 @@ MEDIA = {CSV: "text/csv; charset=utf-8", JSONL: "application/x-ndjson"}
 # An order's identities of its contact stand beside what the API shows of an order; several are parted by BETWEEN.
 IDENTITY_COLUMNS = ("contact_name", "contact_email", "contact_phone", "contact_document", "contact_customer_id")
 ORDER_COLUMNS = (
-    "id", "external_id", "source_id", "origin", "status", "source_status", "title", "value", "refunded_value", "currency",
+    "id", "external_id", "source_id", "origin", "status", "source_status", "title", "value", "paid_value", "refunded_value", "currency",
     "ordered_at", "paid_at", "contact_id", "crm_contact_id", *IDENTITY_COLUMNS, "deal_id", "url", "test", "items",
     "created_at", "updated_at",
 )  # fmt: skip

@@ -177,6 +177,8 @@ orders = Table(
     _at("updated_at"),
     _text("owner_id", null=True),  # its contact's and its deal's, carried along: wallets are paged by them
     _text("deal_owner_id", null=True),
+    Column("paid_value", BigInteger, nullable=False, server_default="0"),
+    Column("notes", Text, nullable=False, server_default="[]"),  # a JSON list of words
     Index("orders_by_external_id", "account_id", "scope", "external_id", unique=True),
     Index("orders_of_contact", "account_id", "contact_id", "ordered_at", "id"),
     Index("orders_by_time", "account_id", "ordered_at", "id"),
@@ -255,6 +257,8 @@ deliveries = Table(
     _at("received_at"),
     _at("committed_at"),
     Column("attempts", Integer, nullable=False),
+    Column("repeats", Integer, nullable=False, server_default="0"),  # duplicates of it that came since
+    _at("last_repeated_at", null=True),
     Index("deliveries_once", "account_id", "source_id", "dedupe_key", unique=True),
     Index("deliveries_of_source", "account_id", "source_id", "id"),
     Index("deliveries_by_outcome", "account_id", "outcome", "id"),

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from adapters.contract import RANK, Origin, currency_code
+from adapters.contract import RANK, Origin, Status, currency_code
+from adapters.contract.cash import IMPORTED, TAKEN
 from adapters.contract.errors import Unreadable
-from adapters.contract.fold import SO_FAR
 from app.base.amounts import read_amount
 from app.base.clock import read_time
 from app.base.identity import document, email, phone
@@ -264,16 +264,28 @@ class OrderReader(_Reader[OrderRow]):
                 said["currency"] = currency
             except ValueError as why:
                 self._wrong("value", str(why))
-        if (text := get("refunded_value")) is not None:
-            try:
-                back = read_amount(text.strip(), currency)
-                if back < 0:
-                    raise ValueError("is below 0")
-                if back:
-                    said["refunds"] = {SO_FAR: [back, currency]}
-            except ValueError as why:
-                self._wrong("refunded_value", str(why))
+        paid, back = self._total("paid_value", get, currency), self._total("refunded_value", get, currency)
+        value = said.get("value", 0)
+        # What the status and the refunds prove to have been paid is not told again.
+        if paid and paid != (value if said.get("status") in (Status.PAID, Status.REFUNDED) else back):
+            said["payments"] = [{"id": IMPORTED, "value": paid, "currency": currency, "state": TAKEN}]
+        if back:  # of what was paid above the value, `refunded_value` counts nothing
+            excess = max(0, paid - value) if "value" in said else 0
+            said["refunds"] = {IMPORTED: [back + excess, currency]}
         return currency
+
+    def _total(self, name: str, get: Callable[[str], Any], currency: str) -> int:
+        """An amount that is not below nothing; none is 0."""
+        if (text := get(name)) is None:
+            return 0
+        try:
+            total = read_amount(text.strip(), currency)
+            if total < 0:
+                raise ValueError("is below 0")
+        except ValueError as why:
+            self._wrong(name, str(why))
+            return 0
+        return total
 
     def _customer(self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None) -> str | None:
         """Set the contact's identities and name. Returns the contact's id, if the row names one."""

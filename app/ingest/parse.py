@@ -2,17 +2,19 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unreadable
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
-from app.base.statement import clean, crm_contact, says_unknown_status, statement_of
+from app.base.statement import UNTIMED, clean, crm_contact, says_unknown_status, statement_of
 from app.ingest.source_cache import Source
 from app.store.delivery_record import Record, packed
 
 # Never kept: they hold a credential of whoever sent them, and nothing reads them again.
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
+AHEAD = 300_000_000  # microseconds by which a source's clock may be ahead of ours
 BLANKED = "[not kept]"
 
 
@@ -85,12 +87,19 @@ def read(
 
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
-    """Put the orders' statements into the record."""
-    rec.statements = [
+    """Put the orders' statements into the record. A time ahead of our clock at first receipt is dropped, and noted."""
+    rec.statements = statements = [
         statement_of(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders
     ]
     if any(says_unknown_status(order) for order in orders):
         rec.notes.append("unknown_status")
+    for place, said in enumerate(statements):
+        notes = said.said.get("notes", ())
+        if said.at > rec.received_at + AHEAD:
+            statements[place] = replace(said, at=UNTIMED)
+            notes = (*notes, "future_time")
+        if notes:
+            rec.notes += [note for note in notes if note not in rec.notes]
 
 
 def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:

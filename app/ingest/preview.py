@@ -64,7 +64,7 @@ def _folded(said: Any, at: int, digest: str, present: int) -> dict[str, Any]:
     return {
         name: getattr(order, name)
         for name in (
-            "external_id", "title", "value", "refunded_value", "currency", "status", "source_status", "ordered_at", "paid_at",
+            "external_id", "title", "value", "paid_value", "refunded_value", "currency", "status", "source_status", "ordered_at", "paid_at",
             "deal_id", "url", "test", "items", "name", "identities",
         )
     } | {"aliases": sorted(order.aliases)}  # fmt: skip

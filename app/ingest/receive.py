@@ -13,6 +13,8 @@ from app.ingest.parse import read
 from app.ingest.rejections import RejectionCounter
 from app.ingest.source_cache import Source, SourceCache
 
+CLOCK_STEP = 1_000_000  # microseconds by which a clock may be set back unnoticed
+
 RawHeaders = list[tuple[bytes, bytes]]
 
 
@@ -41,6 +43,7 @@ class Receiver:
 
     def __init__(self, source_cache: SourceCache, group_commit: GroupCommit, refused: RejectionCounter) -> None:
         self._source_cache, self._group_commit, self._refused = source_cache, group_commit, refused
+        self._last_receipt = 0
 
     async def admit(self, source_id: str) -> Source | WebhookAnswer:
         """Return the source if it accepts deliveries, else the answer. Called before the body is read."""
@@ -56,7 +59,7 @@ class Receiver:
 
     async def receive(self, source: Source, headers: RawHeaders, query_string: bytes, body: bytes) -> WebhookAnswer:
         """Verify the delivery, read it, commit it, and return the answer."""
-        received_at = clock.now()
+        received_at = self._receipt_time()
         delivery = Delivery.arrived(
             headers, body, received_at=clock.moment(received_at), query_string=query_string, url=source.url
         )
@@ -76,6 +79,14 @@ class Receiver:
         except Busy:
             return WebhookAnswer(Outcome.BUSY, kind=rec.kind)
         return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer, rec.kind)
+
+    def _receipt_time(self) -> int:
+        """Return the time, later than that of any delivery before: where sources tell none, first receipt orders what they say."""
+        present = clock.now()
+        if self._last_receipt - CLOCK_STEP < present <= self._last_receipt:
+            present = self._last_receipt + 1
+        self._last_receipt = present
+        return present
 
     def prove(self, source: Source, delivery: Delivery, received_at: int) -> str:
         """Return the secret that the signature was made with. Raises Unverified."""

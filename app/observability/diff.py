@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract.fold import Entry, Folded, fold
-from app.base.statement import UNTIMED
+from adapters.contract.fold import Folded, fold
+from app.base.statement import entry_of
 from app.db.statements import Row
 
 # In the order in which a person reads them. The contact is found by identities, so these stand for it.
 FIELDS = (
-    "status", "source_status", "title", "value", "currency", "refunded_value", "ordered_at", "paid_at", "deal_id", "url",
+    "status", "source_status", "title", "value", "currency", "paid_value", "refunded_value", "ordered_at", "paid_at", "deal_id", "url",
     "test", "items", "name", "identities",
 )  # fmt: skip
 
@@ -37,8 +37,8 @@ def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[FieldC
         return False, []
     first = (mine[0]["recorded_at"], delivery_id)
     earlier = [row for row in rows if (row["recorded_at"], row["delivery_id"] or "") < first]
-    before = fold(_entry(row) for row in earlier)
-    after = fold(_entry(row) for row in (*earlier, *mine))
+    before = fold(entry_of(row) for row in earlier)
+    after = fold(entry_of(row) for row in (*earlier, *mine))
     new = before.value is None
     nothing = Folded(status="") if new else before
     return new, [
@@ -52,13 +52,3 @@ def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[FieldC
         for name in FIELDS
         if getattr(nothing, name) != getattr(after, name)
     ]
-
-
-def _entry(row: Row) -> Entry:
-    return Entry(
-        at=None if row["at"] == UNTIMED else row["at"],
-        digest=row["digest"],
-        recorded_at=row["recorded_at"],
-        said=row["said"],
-        by_member=row["member_id"] is not None,
-    )

@@ -218,5 +218,5 @@ def _row(rec: Record, receipt: Receipt, committed_at: int) -> Row:
         "account_id": rec.account_id, "id": rec.delivery_id, "source_id": rec.source_id, "kind": rec.kind,
         "external_id": named, "outcome": str(receipt.outcome), "reason": receipt.reason, "notes": rec.notes,
         "strength": rec.strength, "orders": list(receipt.orders), "received_at": rec.received_at,
-        "committed_at": committed_at, "attempts": 1,
+        "committed_at": committed_at, "attempts": 1, "repeats": 0, "last_repeated_at": None,
     }  # fmt: skip

@@ -14,6 +14,7 @@ from app.base.ids import new_id
 from app.db.engine import Store
 from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
 from app.store import order_owners
+from app.store.contacts import survivor
 
 _MERGE = Insert("merges")
 _FIELDS = ("crm_id", "name", "owner_id")  # what a survivor takes over when it has none
@@ -37,22 +38,6 @@ class MergeResult:
     orders: int = 0
     identities: int = 0
     deals: int = 0
-
-
-def survivor(account_id: str, contact_id: str) -> Plan[str | None]:
-    """Return the contact, or the one it was merged into; None if there is none."""
-    seen: set[str] = set()
-    while True:
-        rows: list[Row] = yield Sql(
-            "SELECT merged_into FROM contacts WHERE account_id = :account_id AND id = :id",
-            account_id=account_id, id=contact_id,
-        )  # fmt: skip
-        if not rows or contact_id in seen:
-            return None
-        if rows[0]["merged_into"] is None:
-            return contact_id
-        seen.add(contact_id)
-        contact_id = rows[0]["merged_into"]
 
 
 def family(account_id: str, contact_id: str) -> Plan[list[str]]:

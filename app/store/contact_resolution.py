@@ -1,27 +1,27 @@
 """Identity resolution: the contact an order belongs to is found through its identities, or created.
 
-Decided only here.
+Decided only here. A match is refused where something speaks against it (interface: "whose order it is"): different CRM
+ids or CPFs; and for a match by phone or CNPJ alone also different customer ids of one source, different e-mails, or,
+where one side has no e-mail, names without a word in common. Then the next identity is tried, and at last the order
+gets a contact of its own.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.base.clock import now
-from app.base.identity import KINDS
+from app.base.identity import CPF_LENGTH, WEAK, precedence, rank_of, same_name
 from app.base.ids import new_id
-from app.db.statements import Insert, Lookup, Plan
+from app.db.statements import Insert, Lookup, Plan, Sql
 
 _IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
+_HELD = Lookup("identities", ("account_id", "contact_id", "kind", "value"), by=("account_id", "contact_id"))
+_NAMED = Lookup("contacts", ("account_id", "id", "name"), by=("account_id", "id"))
 _INSERT_CONTACT = Insert("contacts")
 _INSERT_IDENTITY = Insert("identities", on_conflict="skip")
 _CONFLICT = Insert("conflicts", on_conflict="replace")
 
 Identity = tuple[str, str]
-_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
-
-
-def _precedence(one: Identity) -> int:
-    return _RANKS[one[0]]
 
 
 class ContactResolution:
@@ -33,30 +33,69 @@ class ContactResolution:
         self._crm_ids: dict[str, str | None] = {}  # of the contacts that are being made
         self._learnt: dict[tuple[str, str, str], tuple[Any, ...]] = {}
         self._conflicts: dict[tuple[str, str, str, str], tuple[object, ...]] = {}
+        self._held: dict[tuple[str, str], set[Identity]] = {}  # what each contact is known by
+        self._names: dict[tuple[str, str], str | None] = {}
+        self._named: dict[tuple[str, str], str] = {}  # names that were missing
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
         """Read which contacts these identities (account, kind, value) belong to."""
         for row in (yield _IDENTITY.many(sorted(set(wanted)))):
             self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
+        contacts = sorted({(key[0], contact_id) for key, contact_id in self._by_identity.items()} - self._held.keys())
+        if not contacts:
+            return
+        for row in (yield _HELD.many(contacts)):
+            self._held.setdefault((row["account_id"], row["contact_id"]), set()).add((row["kind"], row["value"]))
+        for row in (yield _NAMED.many(contacts)):
+            self._names[row["account_id"], row["id"]] = row["name"]
 
-    def find(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool]:
-        """Return the contact of the strongest identity, and whether another identity belongs to somebody else."""
-        found, conflict, _ = self.match(account_id, sorted(identities, key=_precedence))
+    def find(self, account_id: str, identities: Sequence[Identity], name: str | None = None) -> tuple[str | None, bool]:
+        """Return the contact of the strongest identity that nothing speaks against, and whether there is a conflict:
+        a refused match, or another identity that belongs to somebody else.
+        """
+        found, conflict, _ = self.match(account_id, identities, name)
         return found, conflict
 
-    def match(self, account_id: str, identities: Sequence[Identity]) -> tuple[str | None, bool, bool]:
-        """Return the same for identities in order of strength, and whether any of them is unknown."""
+    def match(
+        self, account_id: str, identities: Sequence[Identity], name: str | None = None
+    ) -> tuple[str | None, bool, bool]:
+        """Return the same, and whether any identity is unknown."""
         found: str | None = None
         conflict = news = False
-        for kind, value in identities:
-            contact_id = self._by_identity.get((account_id, kind, value))
+        for one in sorted(identities, key=precedence):
+            contact_id = self._by_identity.get((account_id, *one))
             if contact_id is None:
                 news = True
-            elif found is None:
-                found = contact_id
-            elif contact_id != found:
+            elif contact_id == found:
+                continue
+            elif found is not None or self._contradicts(account_id, contact_id, identities, one, name):
                 conflict = True
+            else:
+                found = contact_id
         return found, conflict, news
+
+    def _contradicts(
+        self, account_id: str, contact_id: str, identities: Sequence[Identity], by: Identity, name: str | None
+    ) -> bool:
+        """Whether something speaks against the contact that was matched `by` this identity."""
+        theirs, ours = self._held.get((account_id, contact_id), set()), set(identities)
+        if _differ(theirs, ours, "crm") or _differ(theirs, ours, "cpf"):
+            return True
+        if rank_of(by) not in WEAK:
+            return False
+        if _differ(theirs, ours, "source"):
+            return True
+        mails = [{value for kind, value in side if kind == "email"} for side in (theirs, ours)]
+        if all(mails):
+            return not mails[0] & mails[1]
+        their_name = self._names.get((account_id, contact_id))
+        return bool(name and their_name and not same_name(name, their_name))
+
+    def name(self, account_id: str, contact_id: str, name: str | None) -> None:
+        """Fill in a name that is missing."""
+        key = (account_id, contact_id)
+        if name and key in self._names and not self._names[key]:
+            self._names[key] = self._named[key] = name
 
     def make(
         self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None
@@ -70,6 +109,7 @@ class ContactResolution:
                 crm_id = value
                 break
         self._crm_ids[contact_id] = crm_id
+        self._held[account_id, contact_id], self._names[account_id, contact_id] = set(), name
         self._made.append((account_id, contact_id, crm_id, name, None, None, True, present, present))
         return contact_id
 
@@ -82,6 +122,7 @@ class ContactResolution:
             if whose is None:
                 if kind != "crm" or self._is_being_made(contact_id, value):
                     self._by_identity[key] = contact_id
+                    self._held.setdefault((account_id, contact_id), set()).add((kind, value))
                     self._learnt[key] = (account_id, kind, value, contact_id, source_id, present)
             elif whose != contact_id:
                 place = (account_id, contact_id, kind, value)
@@ -103,3 +144,26 @@ class ContactResolution:
             yield _INSERT_IDENTITY.many(list(self._learnt.values()))
         if self._conflicts:
             yield _CONFLICT.many(list(self._conflicts.values()))
+        for (account_id, contact_id), name in self._named.items():
+            yield Sql(
+                "UPDATE contacts SET name = :name, updated_at = :present WHERE account_id = :account_id AND id = :id",
+                account_id=account_id,
+                id=contact_id,
+                name=name,
+                present=now(),
+            )
+
+
+def _differ(theirs: set[Identity], ours: set[Identity], what: str) -> bool:
+    """Whether both sides have identities of this sort and none is shared: `crm`, `cpf`, or the ids of one `source`."""
+    sides = [{group: value for group, value in map(_grouped, side) if group[0] == what} for side in (theirs, ours)]
+    common = sides[0].keys() & sides[1].keys()
+    return bool(common) and not any(one in ours for one in theirs if _grouped(one)[0] in common)
+
+
+def _grouped(one: Identity) -> tuple[tuple[str, str], str]:
+    """Return what an identity may be compared with: its sort and, of a customer id, its source."""
+    kind, value = one
+    if kind == "source":
+        return (kind, value.partition(":")[0]), value
+    return ("cpf" if kind == "document" and len(value) == CPF_LENGTH else kind, ""), value

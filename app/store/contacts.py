@@ -1,6 +1,6 @@
 """SQL about contacts and their identities, outside the group commit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,11 @@ from app.base.clock import now
 from app.base.identity import KINDS
 from app.base.ids import new_id
 from app.db.engine import Store, among, among_many
-from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
+from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql
 from app.store import order_owners, tombstones
 
 _CONTACT = Insert("contacts")
+_MERGED = Lookup("contacts", ("account_id", "id", "merged_into"), by=("account_id", "id"))
 _IDENTITY = Insert("identities", on_conflict="skip")
 
 _CONFLICT = Insert("conflicts", on_conflict="replace")
@@ -29,14 +30,34 @@ async def find(store: Store, account_id: str, word: str) -> Row | None:
     )
     if row is None:
         return await by_identity(store, account_id, "crm", word)
-    for _ in range(50):
-        if row is None or row["merged_into"] is None:
-            return row
-        row = await store.one(
-            f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND id = :id",
-            account_id=account_id, id=row["merged_into"],
-        )  # fmt: skip
+    if row["merged_into"]:
+        last = await store.read(lambda: survivor(account_id, word))
+        return await find(store, account_id, last) if last else None
     return row
+
+
+def survivors(keys: Iterable[tuple[str, str]]) -> Plan[dict[tuple[str, str], str]]:
+    """Return those of these contacts (account, id) that exist, each with the one that it was merged into, or its own id."""
+    wanted = set(keys)
+    into: dict[tuple[str, str], str | None] = {}
+    asked = wanted
+    while asked:
+        found = yield _MERGED.many(sorted(asked))
+        into |= {(row["account_id"], row["id"]): row["merged_into"] for row in found}
+        asked = {(row["account_id"], row["merged_into"]) for row in found if row["merged_into"]} - into.keys()
+    last: dict[tuple[str, str], str] = {}
+    for account_id, contact_id in wanted:
+        end = contact_id
+        while further := into.get((account_id, end)):
+            end = further
+        if (account_id, end) in into:
+            last[account_id, contact_id] = end
+    return last
+
+
+def survivor(account_id: str, contact_id: str) -> Plan[str | None]:
+    """Return the contact, or the one it was merged into; None if there is none."""
+    return (yield from survivors([(account_id, contact_id)])).get((account_id, contact_id))
 
 
 async def by_identity(store: Store, account_id: str, kind: str, value: str) -> Row | None:

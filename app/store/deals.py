@@ -6,7 +6,7 @@ from typing import Any
 from app.base.clock import now
 from app.db.engine import Store
 from app.db.statements import AdvisoryLock, Plan, Row, Sql
-from app.store import contact_merges, order_owners
+from app.store import contact_merges, contacts, order_owners
 
 _COLUMNS = "crm_id, contact_id, title, owner_id, created_at, updated_at"
 
@@ -30,7 +30,7 @@ async def upsert(store: Store, account_id: str, crm_id: str, given: Mapping[str,
         present = now()
         people = ("people", account_id)
         yield AdvisoryLock([("deal", account_id, crm_id), *([people] if alone else [])], shared=[people])
-        survivor = yield from contact_merges.survivor(account_id, given["contact_id"])
+        survivor = yield from contacts.survivor(account_id, given["contact_id"])
         if survivor is None:
             raise contact_merges.ContactGone("contact")
         row = {"title": None, "owner_id": None, **given, "contact_id": survivor}

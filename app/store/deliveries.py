@@ -7,7 +7,7 @@ from typing import Any
 
 from app.base.ids import first_id, made_at
 from app.db.engine import Store, among
-from app.db.statements import Row
+from app.db.statements import Row, to_json
 from app.store.delivery_record import unpacked
 
 # Microseconds between a delivery's arrival, its id and its commit, at most; a clock that is set included. Its id is given on
@@ -29,6 +29,7 @@ class DeliveryFilter:
     since: int | None = None
     until: int | None = None
     q: str | None = None
+    note: str | None = None
 
 
 def _where(account_id: str, wanted: DeliveryFilter) -> tuple[str, dict[str, Any]]:
@@ -58,13 +59,19 @@ def matches(row: Row, wanted: DeliveryFilter) -> bool:
         return False
     if wanted.until is not None and row["received_at"] >= wanted.until:
         return False
+    if wanted.note is not None and wanted.note not in row["notes"]:
+        return False
     return not wanted.q or wanted.q == row["external_id"] or wanted.q.lower() in (row["reason"] or "").lower()
 
 
 def columns_of(wanted: DeliveryFilter) -> tuple[list[str], dict[str, Any]]:
     """Return the conditions on single columns, and their values."""
     values = {name: given for name in COLUMNS if (given := getattr(wanted, name)) is not None}
-    return [f"{name} = :{name}" for name in values], values
+    clauses = [f"{name} = :{name}" for name in values]
+    if wanted.note is not None:
+        clauses.append(HAS_NOTE)
+        values["note"] = noted(wanted.note)
+    return clauses, values
 
 
 def times_of(wanted: DeliveryFilter) -> tuple[list[str], dict[str, Any]]:
@@ -77,6 +84,14 @@ def times_of(wanted: DeliveryFilter) -> tuple[list[str], dict[str, Any]]:
         clauses += ["received_at < :until", "id < :until_id"]
         values |= {"until": wanted.until, "until_id": first_id("dlv", wanted.until + SLACK)}
     return clauses, values
+
+
+HAS_NOTE = "notes LIKE :note ESCAPE '!'"
+
+
+def noted(note: str) -> str:
+    """Return what `HAS_NOTE` takes for rows that have this note; their notes are a JSON list."""
+    return pattern_of(to_json(note))
 
 
 def pattern_of(words: str) -> str:

@@ -1,12 +1,11 @@
 """The group commit's transaction: a batch of verified deliveries, their orders and their contacts."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from app.base.clock import now
 from app.base.outcome import Outcome, weightiest
-from app.base.statement import Statement
+from app.base.statement import identities_in
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Sql, to_json
 from app.store import contacts as people
 from app.store import outbox
@@ -14,14 +13,9 @@ from app.store.contact_resolution import ContactResolution
 from app.store.delivery_record import Receipt, Record
 from app.store.delivery_rollups import add_counts
 from app.store.order_aggregate import LoadedOrder, OrderAggregates
+from app.store.repeats import Sorting, sort_out
 from app.store.tombstones import forget_body, redact
 
-_DELIVERY = Lookup(
-    "deliveries",
-    ("account_id", "source_id", "dedupe_key", "id", "outcome", "orders"),
-    by=("account_id", "source_id", "dedupe_key"),
-    also=("pruned_deliveries", {"outcome": "'pruned'", "orders": "'[]'"}),
-)
 _RECORDED = Lookup("deliveries", ("account_id", "id", "outcome"), by=("account_id", "id"), for_update=True)
 _INSERT_DELIVERY = Insert("deliveries")
 _INSERT_BODY = Insert("bodies")
@@ -35,11 +29,12 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     """Commit the batch. The receipts are in its order."""
     yield AdvisoryLock(names_of(batch), shared={("people", rec.account_id) for rec in batch})
     yield from _as_recorded(batch)
-    receipts, fresh, twins = yield from _sort_out(batch)
-    repeats = [rec for rec in batch if rec.repeats_are_news and not rec.again and id(rec) in receipts]
-    if repeats:
-        yield from redact(repeats)
-    for rec in repeats:
+    sorting = yield from sort_out(batch)
+    receipts, fresh, twins = sorting.receipts, sorting.fresh, sorting.twins
+    asked_anew = [rec for rec in batch if rec.repeats_are_news and not rec.again and id(rec) in receipts]
+    if asked_anew:
+        yield from redact(asked_anew)
+    for rec in asked_anew:
         yield _ask_again(rec.account_id, rec.source_id, receipts[id(rec)].delivery_id)
         if rec.content:  # it may have been pruned meanwhile, and what is asked is read from it
             yield _KEEP_BODY.many([(rec.account_id, receipts[id(rec)].delivery_id, rec.content)])
@@ -53,10 +48,17 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     contacts = ContactResolution()
     if saying or taken_back:
         yield from aggregates.load(
-            [(rec.account_id, rec.source_id, name) for rec in saying for said in rec.statements for name in said.names],
+            [
+                (rec.account_id, rec.source_id, name)
+                for rec in saying
+                for said in rec.statements
+                for name in said.all_names
+            ],
             taken_back,
         )
-        wanted = [(rec.account_id, *one) for rec in saying for said in rec.statements for one in _identities(said)]
+        wanted = [
+            (rec.account_id, *one) for rec in saying for said in rec.statements for one in identities_in(said.said)
+        ]
         yield from contacts.load([*wanted, *aggregates.identities()])
     held: list[tuple[str, str, str, str]] = []
     for rec in fresh:
@@ -68,7 +70,8 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
         yield from aggregates.save(contacts.made())
         yield from outbox.publish_orders({rec.account_id for rec in fresh}, aggregates.changed())
     committed_at = now()
-    yield from _log(fresh, receipts, held, committed_at)
+    yield from _log(fresh, receipts, held, committed_at, sorting)
+    yield from sorting.count_repeats()
     once = {id(rec) for rec in batch}
     for twin, first in twins:
         if twin.again:  # asked for twice at the same moment, done once
@@ -115,8 +118,8 @@ def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
     for rec in batch:
         names.append(("delivery", rec.account_id, rec.source_id, rec.dedupe_key))
         for said in rec.statements:
-            names += [("order", rec.account_id, rec.source_id, name) for name in said.names]
-            names += [("identity", rec.account_id, kind, value) for kind, value in _identities(said)]
+            names += [("order", rec.account_id, rec.source_id, name) for name in said.all_names]
+            names += [("identity", rec.account_id, kind, value) for kind, value in identities_in(said.said)]
         for one in rec.people:
             names += [
                 ("identity", rec.account_id, kind, value) for kind, value in (("crm", one.crm_id), *one.identities)
@@ -147,40 +150,6 @@ def _contacts_of_crm(rec: Record) -> Plan[Receipt]:
     return Receipt(rec.delivery_id, weightiest(became), ())
 
 
-def _identities(said: Statement) -> list[tuple[str, str]]:
-    customer = said.said.get("customer")
-    return customer["identities"] if customer else []
-
-
-def _sort_out(
-    batch: Sequence[Record],
-) -> Plan[tuple[dict[int, Receipt], list[Record], list[tuple[Record, Record]]]]:
-    """Return receipts for deliveries seen before, the others, and pairs of in-batch duplicates."""
-    found = yield _DELIVERY.many([(rec.account_id, rec.source_id, rec.dedupe_key) for rec in batch if not rec.again])
-    # A notice that says only "look again" has nothing to look with once it is pruned: then it is news like the first.
-    seen: dict[tuple[str, str, str], Receipt] = {}
-    pruned: set[tuple[str, str, str]] = set()
-    for row in sorted(found, key=lambda row: row["outcome"] == "pruned"):
-        key = (row["account_id"], row["source_id"], row["dedupe_key"])
-        if key in seen:
-            continue
-        seen[key] = Receipt(row["id"], Outcome.DUPLICATE, tuple(json.loads(row["orders"])))
-        if row["outcome"] == "pruned":
-            pruned.add(key)
-    receipts: dict[int, Receipt] = {}
-    fresh: dict[tuple[str, str, str], Record] = {}
-    twins: list[tuple[Record, Record]] = []
-    for rec in batch:
-        key = (rec.account_id, rec.source_id, rec.dedupe_key)
-        if not rec.again and key in seen and not (rec.repeats_are_news and key in pruned):
-            receipts[id(rec)] = seen[key]
-        elif key in fresh:
-            twins.append((rec, fresh[key]))
-        else:
-            fresh[key] = rec
-    return receipts, list(fresh.values()), twins
-
-
 def _takes_back(rec: Record) -> bool:
     """Return whether the delivery's old statements are removed first.
 
@@ -204,14 +173,18 @@ def _apply(
         reason = reason or why
         rec.notes += [note for note in notes if note not in rec.notes]
         if outcome is Outcome.HELD:
-            held += [(rec.account_id, kind, value, rec.delivery_id) for kind, value in _identities(said)]
+            held += [(rec.account_id, kind, value, rec.delivery_id) for kind, value in identities_in(said.said)]
         became.append((outcome, order))
     orders = tuple(dict.fromkeys(order.id for _, order in became if order is not None and order.described))
     return Receipt(rec.delivery_id, weightiest([outcome for outcome, _ in became]), orders, reason)
 
 
 def _log(
-    fresh: list[Record], receipts: dict[int, Receipt], held: list[tuple[str, str, str, str]], committed_at: int
+    fresh: list[Record],
+    receipts: dict[int, Receipt],
+    held: list[tuple[str, str, str, str]],
+    committed_at: int,
+    sorting: Sorting,
 ) -> Plan[None]:
     rows: list[tuple[Any, ...]] = []
     bodies: list[tuple[Any, ...]] = []
@@ -228,9 +201,9 @@ def _log(
             yield from _log_again(rec, ended)
             continue
         rows.append((
-            rec.account_id, rec.delivery_id, rec.source_id, rec.dedupe_key, rec.digest, rec.kind,
+            rec.account_id, rec.delivery_id, rec.source_id, sorting.key_of(rec), rec.digest, rec.kind,
             ended["external_id"], ended["outcome"], ended["reason"], ended["notes"], rec.strength, ended["orders"],
-            rec.received_at, committed_at, 1,
+            rec.received_at, committed_at, 1, *sorting.repeats_of(rec),
         ))  # fmt: skip
         if rec.content:  # empty: somebody was erased, and nothing that names them is kept
             bodies.append((rec.account_id, rec.delivery_id, rec.content))
@@ -309,5 +282,5 @@ def log_again(rec: Record, receipt: Receipt, waits_for: Sequence[tuple[str, str]
     )
     held = [(rec.account_id, kind, value, rec.delivery_id) for kind, value in waits_for]
     committed_at = now()
-    yield from _log([rec], {id(rec): receipt}, held, committed_at)
+    yield from _log([rec], {id(rec): receipt}, held, committed_at, Sorting())
     yield from add_counts([rec], {id(rec): receipt}, committed_at)

@@ -27,7 +27,7 @@ _INDEXES = {
     "outcome": "deliveries_by_outcome",
     "external_id": "deliveries_by_external_id",
 }
-_SEEN = "id, source_id, outcome, kind, external_id, reason, received_at"
+_SEEN = "id, source_id, outcome, kind, external_id, reason, notes, received_at"
 # A delivery of several orders may be there several times.
 _OF_CONTACT = """
     mine AS MATERIALIZED (
@@ -74,7 +74,7 @@ async def _scan(
 ) -> tuple[list[Row], str | None]:
     """Return the filter's next rows by one index, reading at most LOOKED_THROUGH rows."""
     along = await _rarest(store, account_id, wanted, after)
-    plain = not wanted.q and all(getattr(wanted, name) is None for name in COLUMNS if name != along)
+    plain = not (wanted.q or wanted.note) and all(getattr(wanted, name) is None for name in COLUMNS if name != along)
     found: list[str] = []
     place: str | None = after
     chunks = CHUNKS[:1] if along == "contact_id" else CHUNKS

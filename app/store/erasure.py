@@ -12,9 +12,10 @@ from app.base.clock import now
 from app.base.identity import KINDS
 from app.base.ids import new_id
 from app.base.outcome import Outcome
+from app.base.statement import identities_in
 from app.db.engine import among
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_json
-from app.store import contact_merges, jobs, outbox, tombstones
+from app.store import contact_merges, contacts, jobs, outbox, tombstones
 from app.store.contact_merges import ContactGone
 from app.store.delivery_rollups import COUNTED_BY, move_counts
 from app.store.outbox import Event, HappenedEvent
@@ -87,7 +88,7 @@ def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
     """Erase a contact with everybody merged into it. Returns the proof. Raises ContactGone."""
     account_id = erasure.account_id
     yield locked(account_id)
-    survivor = yield from contact_merges.survivor(account_id, contact_id)
+    survivor = yield from contacts.survivor(account_id, contact_id)
     if survivor is None:
         raise ContactGone("contact")
     family = yield from contact_merges.family(account_id, survivor)
@@ -186,12 +187,7 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
 
 def _other_people(erasure: Erasure, entries: Sequence[Row]) -> Plan[None]:
     """Write tombstones for identities that the orders name and that belong to no other contact."""
-    named = {
-        (kind, value)
-        for row in entries
-        if (customer := json.loads(row["said"]).get("customer"))
-        for kind, value in customer["identities"]
-    } - erasure.words
+    named = {one for row in entries for one in identities_in(json.loads(row["said"]))} - erasure.words
     owned = {
         (row["kind"], row["value"])
         for row in (yield _IDENTITY.many([(erasure.account_id, *one) for one in sorted(named)]))
@@ -207,8 +203,7 @@ def _named_in_orders_of_others(erasure: Erasure, ids: set[str]) -> Plan[None]:
         rows, told = [], set()
         for row in entries:
             said = json.loads(row["said"])
-            customer = said.get("customer", {"identities": []})
-            if {(kind, value) for kind, value in customer["identities"]} & erasure.words:
+            if erasure.words.intersection(identities_in(said)):
                 del said["customer"]
                 rows.append({**row, "said": to_json({**said, "erased": True})})
                 told |= {row["delivery_id"]} - {None}
@@ -443,9 +438,10 @@ def _identities_from_others(
     for some in _parts(list(whose)):
         entries: list[Row] = yield _HISTORY.many([(account_id, one) for one in some])
         for row in entries:
-            customer = json.loads(row["said"]).get("customer")
+            said = json.loads(row["said"])
+            customer = said.get("customer")
             if customer and whose[row["order_id"]]:
-                words |= {(kind, value): whose[row["order_id"]] for kind, value in customer["identities"]}
+                words |= dict.fromkeys(identities_in(said), whose[row["order_id"]])
                 if customer.get("name") and row["at"] > name[0]:
                     name = (row["at"], customer["name"])
     return words, name[1], len(orders)

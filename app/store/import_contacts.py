@@ -10,7 +10,8 @@ from app.base.outcome import Outcome
 from app.base.tabular import Fault
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan
 from app.store import order_owners
-from app.store.import_orders import ERASED, DryRunDone, ImportReport, survivors
+from app.store.contacts import survivors
+from app.store.import_orders import ERASED, DryRunDone, ImportReport
 from app.store.tombstones import matched_each
 
 _COLUMNS = (
@@ -89,7 +90,8 @@ class _Part:
 
     def load(self, rows: Sequence[ContactRow]) -> Plan[None]:
         """Read whom these rows may concern."""
-        self._survivors = yield from survivors(self._account_id, {row.id for row in rows if row.id})
+        here = yield from survivors((self._account_id, row.id) for row in rows if row.id)
+        self._survivors = {contact: last for (_, contact), last in here.items()}
         keys = sorted({(self._account_id, *one) for row in rows for one in row.all_identities})
         for found in (yield _IDENTITY.many(keys)):
             self._owners[found["kind"], found["value"]] = found["contact_id"]

@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 
 import pydantic_core
 
-from adapters.contract.fold import SO_FAR, Entry
+from adapters.contract.cash import IMPORTED
+from adapters.contract.fold import Entry
 from app.base.outcome import Outcome
-from app.base.statement import UNTIMED, Statement
+from app.base.statement import UNTIMED, Statement, identities_in
 from app.base.tabular import Fault
 from app.db.statements import AdvisoryLock, Lookup, Plan
 from app.store.contact_resolution import ContactResolution, Identity
+from app.store.contacts import survivors
 from app.store.order_aggregate import MERGED, PRUNED, LoadedOrder, OrderAggregates
 from app.store.tombstones import SHOP, anybody_erased, matched_each, order_words
 
 _ORDER_BY_ID = Lookup("orders", ("id", "scope", "external_id"), by=("account_id", "id"))
 _MERGED_ORDER = Lookup("aliases", ("name",), by=("account_id", "scope", "name"))
-_CONTACT = Lookup("contacts", ("id", "merged_into"), by=("account_id", "id"))
 
 ERASED = "the person whom the row is about was erased"
 NO_ORDER = "is needed: there is no such order yet"
@@ -55,8 +56,7 @@ class OrderRow:
     @property
     def identities(self) -> list[Identity]:
         """Return the contact's identities in the row, strongest first."""
-        customer = self.statement.said.get("customer")
-        return customer["identities"] if customer else []
+        return identities_in(self.statement.said)
 
 
 @dataclass(slots=True)
@@ -149,7 +149,8 @@ class _Part:
                 self._ids[found["id"]] = (found["scope"], found["external_id"])
             for found in (yield _MERGED_ORDER.many([(account_id, MERGED, one) for one in ids])):
                 self._ids[found["name"]] = None
-        self._people = yield from survivors(account_id, {row.contact for row in rows if row.contact})
+        people = yield from survivors((account_id, row.contact) for row in rows if row.contact)
+        self._people = {contact: last for (_, contact), last in people.items()}
         known = [(account_id, *one) for row in rows for one in row.identities]
         yield from self._contacts.load([*known, *self._aggregates.identities()])
 
@@ -202,7 +203,9 @@ class _Part:
         if named and named != contact_id:
             said["contact_id"] = named
         order = order or self._make(row)
-        entry = Entry(at=_moment(order, row), digest=statement.digest, recorded_at=self._present, said=said)
+        entry = Entry(
+            at=_moment(order, row), digest=statement.digest, recorded_at=_receipt(order, self._present), said=said
+        )
         outcome, conflict = self._aggregates.apply_import(order, entry, self._contacts)
         if conflict and not named:
             self._note(row, "contact", "identities point to several contacts; the most believed one counts")
@@ -264,23 +267,6 @@ class _Part:
         yield from self._aggregates.save(made)
 
 
-def survivors(account_id: str, wanted: set[str]) -> Plan[dict[str, str]]:
-    """Return those of these contacts that exist, each with its survivor if it was merged."""
-    into: dict[str, str | None] = {}
-    asked = set(wanted)
-    while asked:
-        found = yield _CONTACT.many(sorted((account_id, one) for one in asked))
-        into |= {row["id"]: row["merged_into"] for row in found}
-        asked = {row["merged_into"] for row in found if row["merged_into"]} - into.keys()
-
-    def last(contact_id: str) -> str:
-        while further := into.get(contact_id):
-            contact_id = further
-        return contact_id
-
-    return {one: last(one) for one in wanted if one in into}
-
-
 def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None) -> bool:
     """Return whether the order already is what the row says, as after an export from here."""
     said, columns = row.statement.said, order.columns
@@ -288,8 +274,12 @@ def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None)
         return False
     if contact_id is not None and contact_id != columns.get("contact_id"):
         return False
-    if "refunds" in said and said["refunds"][SO_FAR][0] != columns["refunded_value"]:
+    if "payments" in said and said["payments"][0]["value"] != columns["paid_value"]:
         return False
+    if "refunds" in said:
+        excess = max(0, columns["paid_value"] - columns["value"])
+        if said["refunds"][IMPORTED][0] != columns["refunded_value"] + excess:
+            return False
     if "items" in said:
         items = columns["items"]
         kept = pydantic_core.from_json(items) if isinstance(items, str) else items
@@ -298,13 +288,19 @@ def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None)
 
 
 def _moment(order: LoadedOrder, row: OrderRow) -> int | None:
-    """Return when the row was true. A corrected file comes after the file before it, even without a later time."""
+    """Return when the row was true; None if it does not say. A corrected file comes after the file before it."""
     said_at = row.statement.at
-    earlier = [at for (at, _, _), heard in order.heard.items() if "imported" in heard.entry.said]
-    if row.updated_at is not None:
-        earlier = [at for at in earlier if said_at <= at < said_at + CORRECTION]
-    if not earlier:
-        return None if said_at == UNTIMED else said_at
-    # Entries without a time come after all others, and override nothing: a correction of one needs some time.
-    floor = order.columns.get("ordered_at") or 0 if said_at == UNTIMED else said_at - 1
-    return max(floor, *earlier) + 1
+    if said_at == UNTIMED:
+        return None
+    imported = [heard.entry for heard in order.heard.values() if "imported" in heard.entry.said]
+    earlier = [
+        entry.time
+        for entry in imported
+        if row.updated_at is None or entry.at is None or said_at <= entry.at < said_at + CORRECTION
+    ]
+    return max(said_at - 1, *earlier) + 1 if earlier else said_at
+
+
+def _receipt(order: LoadedOrder, present: int) -> int:
+    """Return the time of first receipt: later than that of all that was told before, rows of the same part included."""
+    return max([present, *(heard.entry.recorded_at + 1 for heard in order.heard.values())])

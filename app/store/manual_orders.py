@@ -4,25 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.contract import RANK, Status
-from adapters.contract.fold import BY_MEMBER, given_back
+from adapters.contract.cash import EVERYTHING
 from app.base.clock import now
 from app.base.ids import new_id
 from app.base.statement import Statement
 from app.db.engine import Store
 from app.db.statements import AdvisoryLock, Plan
-from app.store import contact_merges, outbox
+from app.store import contacts, outbox
 from app.store.contact_merges import ContactGone
 from app.store.order_aggregate import LoadedOrder, OrderAggregates
-
-REFUND = BY_MEMBER  # the id under which a member's word on refunds stands among those that the source itemised
-
-
-class BelowItemised(Exception):
-    """Raised when a member's total of refunds is below what the source has itemised; `minor` is that sum."""
-
-    def __init__(self, minor: int) -> None:
-        super().__init__(minor)
-        self.minor = minor
 
 
 async def create(
@@ -62,7 +52,7 @@ async def edit(
 ) -> None:
     """Add what a member says about an order (a row as it was read). `refunded` is the total that was refunded.
 
-    Raises ContactGone, BelowItemised, Unavailable, Rejected.
+    Raises ContactGone, Unavailable, Rejected.
     """
     name = (account_id, order["scope"], order["external_id"])
 
@@ -79,7 +69,7 @@ async def edit(
         if "contact_id" in said:
             words["contact_id"] = yield from _there(account_id, said["contact_id"])
         if refunded is not None:
-            words["refunds"] = {REFUND: [_rest(found, *refunded), refunded[1]]}
+            words["refunds"] = [_checkpoint(found, *refunded)]
         aggregates.apply_member(found, _statement(words, found.id), member_id)
         yield from aggregates.save()
         yield from outbox.publish_orders([account_id], aggregates.changed())
@@ -95,20 +85,16 @@ def _statement(said: dict[str, Any], name: str) -> Statement:
 
 def _there(account_id: str, contact_id: str) -> Plan[str]:
     """Return the contact, or the one it was merged into since it was looked up. Raises ContactGone."""
-    survivor = yield from contact_merges.survivor(account_id, contact_id)
+    survivor = yield from contacts.survivor(account_id, contact_id)
     if survivor is None:
         raise ContactGone("contact")
     return survivor
 
 
-def _rest(order: LoadedOrder, minor: int, currency: str) -> int:
-    """Return what a member's total leaves beside the refunds that the source itemised. Raises BelowItemised."""
-    itemised: dict[str, int] = {}
-    for key in sorted(order.heard):
-        for refund, (amount, its_currency) in order.heard[key].entry.said.get("refunds", {}).items():
-            if refund != REFUND and its_currency == currency:
-                itemised[refund] = amount
-    known = given_back(itemised)
-    if minor < known:
-        raise BelowItemised(known)
-    return minor - known
+def _checkpoint(order: LoadedOrder, minor: int, currency: str) -> dict[str, Any]:
+    """Return a member's total as a checkpoint: so much went back in all by now. What a source itemises later is added to it or taken from it.
+
+    Money that was paid above the value and went back counts in no order's `refunded_value`, and comes on top.
+    """
+    excess = max(0, order.columns["paid_value"] - order.columns["value"])
+    return {"value": minor + excess, "currency": currency, "total": True, "kind": EVERYTHING}

@@ -9,10 +9,12 @@ from adapters.contract.fold import Entry, Folded, fold
 from app.base.clock import now
 from app.base.ids import new_id
 from app.base.outcome import Outcome
-from app.base.statement import UNTIMED, Statement
+from app.base.statement import UNTIMED, Statement, entry_digest, entry_of, identities_in
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import order_owners
+from app.store.attempts import are_two_sales
 from app.store.contact_resolution import ContactResolution
+from app.store.contacts import survivors
 from app.store.delivery_record import Record
 from app.store.outbox import OrderChange
 
@@ -21,7 +23,6 @@ _BY_ID = Lookup("orders", by=("account_id", "id"), for_update=True)
 _ALIAS = Lookup("aliases", ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
 _HISTORY = Lookup("history", by=("account_id", "order_id"))
 _HISTORY_OF_DELIVERY = Lookup("history", ("account_id", "order_id"), by=("account_id", "delivery_id"))
-_MERGED = Lookup("contacts", ("account_id", "id", "merged_into"), by=("account_id", "id"))
 _SAVE_ORDER = Insert("orders", on_conflict="replace")
 _SAVE_HISTORY = Insert("history", on_conflict="skip")
 _SAVE_ALIAS = Insert("aliases", on_conflict="replace")
@@ -73,7 +74,7 @@ class OrderAggregates:
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], LoadedOrder] = {}
         self._by_name: dict[tuple[str, str, str], LoadedOrder] = {}
-        self._merged: dict[tuple[str, str], str] = {}
+        self._survivors: dict[tuple[str, str], str] = {}
         self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
 
     def load(self, names: Iterable[tuple[str, str, str]], taken_back: Sequence[tuple[str, str]]) -> Plan[None]:
@@ -102,16 +103,7 @@ class OrderAggregates:
             for row in (yield _HISTORY.many(sorted(self._by_id))):
                 order = self._by_id[row["account_id"], row["order_id"]]
                 order.heard[row["at"], row["rank"], row["digest"]] = HistoryEntry(
-                    Entry(
-                        at=None if row["at"] == UNTIMED else row["at"],
-                        digest=row["digest"],
-                        recorded_at=row["recorded_at"],
-                        said=json.loads(row["said"]),
-                        by_member=row["member_id"] is not None,
-                    ),
-                    row["delivery_id"],
-                    row["member_id"],
-                    True,
+                    entry_of(row), row["delivery_id"], row["member_id"], True
                 )
             yield from self._follow_merges()
 
@@ -123,20 +115,11 @@ class OrderAggregates:
             for heard in order.heard.values()
             if "contact_id" in heard.entry.said
         }
-        while named:
-            found = {
-                (row["account_id"], row["id"]): row["merged_into"]
-                for row in (yield _MERGED.many(sorted(named)))
-                if row["merged_into"]
-            }
-            self._merged |= found
-            named = {(account_id, into) for (account_id, _), into in found.items()} - self._merged.keys()
+        self._survivors |= yield from survivors(named)
 
     def _survivor(self, account_id: str, contact_id: str | None) -> str | None:
         """Return the contact that a member named, or the one it was merged into."""
-        while contact_id and (into := self._merged.get((account_id, contact_id))):
-            contact_id = into
-        return contact_id
+        return self._survivors.get((account_id, contact_id), contact_id) if contact_id else contact_id
 
     def _open(self, row: Row) -> None:
         order = LoadedOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
@@ -151,8 +134,7 @@ class OrderAggregates:
             (order.account_id, kind, value)
             for order in self._by_id.values()
             for heard in order.heard.values()
-            if (customer := heard.entry.said.get("customer"))
-            for kind, value in customer["identities"]
+            for kind, value in identities_in(heard.entry.said)
         ]
 
     def take_back(self, account_id: str, delivery_id: str) -> None:
@@ -173,16 +155,25 @@ class OrderAggregates:
         Returns the outcome, the order, the reason, and notes for the log.
         """
         keys = [(rec.account_id, rec.source_id, name) for name in said.names]
+        if said.attempt_of and not said.said.get("erased"):
+            said = said.joined_by(self._attempts(rec, said))
         if not self._gone.isdisjoint(keys) and not any(key in self._by_name for key in keys):
             return Outcome.IGNORED, None, PRUNED, []
         order = self.named(rec.account_id, rec.source_id, rec.source_id, rec.origin, said.names)
         key = (said.at, said.rank, said.digest)
+        there = order.heard.get(key)
+        if (
+            there is not None
+            and there.delivery_id != rec.delivery_id
+            and (said.at == UNTIMED or to_json(there.entry.said) != to_json(said.said))
+        ):  # a state that came back, or was read anew
+            key = apart(said, rec.delivery_id)
         known = key in order.heard
         if not known:
             order.heard[key] = HistoryEntry(
                 Entry(
                     at=None if said.at == UNTIMED else said.at,
-                    digest=said.digest,
+                    digest=key[2],
                     recorded_at=rec.received_at,
                     said=said.said,
                 ),
@@ -191,7 +182,7 @@ class OrderAggregates:
                 False,
             )
         folded = fold(heard.entry for heard in order.heard.values())
-        notes: list[str] = []
+        notes = self._new_notes(order, folded, rec, key) if folded.notes else []
         if folded.value is None:
             order.folded, order.touched = folded, True
             order.columns = _columns(order, folded, None)
@@ -212,6 +203,31 @@ class OrderAggregates:
             return Outcome.CREATED, order, None, notes
         changed = any(before.get(name) != value for name, value in order.columns.items())
         return (Outcome.UPDATED if changed else Outcome.UNCHANGED), order, None, notes
+
+    def _new_notes(self, order: LoadedOrder, folded: Folded, rec: Record, key: EntryKey) -> list[str]:
+        """Return the order's notes that it has by what this delivery says."""
+        if rec.again:
+            without = fold(heard.entry for its, heard in order.heard.items() if its != key).notes
+        else:
+            without = json.loads(order.columns.get("notes", "[]"))
+        return [note for note in folded.notes if note not in without]
+
+    def _attempts(self, rec: Record, said: Statement) -> tuple[str, ...]:
+        """Return those of the names shared by attempts to pay one sale that are ids of this statement's order."""
+        keys = [(rec.account_id, rec.source_id, name) for name in said.names]
+        own = [order for key in keys if (order := self._by_name.get(key))]
+        side = [said.said, *(heard.entry.said for order in own for heard in order.heard.values())]
+        joined: tuple[str, ...] = ()
+        for name in said.attempt_of:
+            other = self._by_name.get((rec.account_id, rec.source_id, name))
+            if other is not None and not any(other is one for one in own):
+                across = [heard.entry.said for heard in other.heard.values()]
+                if are_two_sales(side, across):
+                    continue
+                own.append(other)
+                side += across
+            joined += (name,)
+        return joined
 
     def apply_member(self, order: LoadedOrder, said: Statement, member_id: str) -> None:
         """Add a member's statement. A member names the contact; no identities are resolved."""
@@ -293,12 +309,13 @@ class OrderAggregates:
     ) -> tuple[str | None, bool]:
         if folded.contact_id:
             return self._survivor(order.account_id, folded.contact_id), False
-        contact_id, conflict = contacts.find(order.account_id, folded.identities)
+        contact_id, conflict = contacts.find(order.account_id, folded.identities, folded.name)
         if contact_id is None and folded.identities and not hold:
             contact_id = contacts.make(order.account_id, folded.name, folded.identities)
         if contact_id is None:
             return order.columns.get("contact_id"), conflict
         contacts.teach(order.account_id, contact_id, folded.identities, order.source_id)
+        contacts.name(order.account_id, contact_id, folded.name)
         return contact_id, conflict
 
     def settle(self, contacts: ContactResolution) -> None:
@@ -392,6 +409,11 @@ class OrderAggregates:
                 )
 
 
+def apart(said: Statement, delivery_id: str) -> EntryKey:
+    """Return the key of a statement whose own is taken by another delivery."""
+    return said.at, said.rank, entry_digest(said.digest, delivery_id)
+
+
 def _described(row: Row | None) -> Row | None:
     """Return the order if anything has described it."""
     return row if row is not None and row.get("value") is not None else None
@@ -422,6 +444,7 @@ def _columns(order: LoadedOrder, folded: Folded, contact_id: str | None) -> Row:
         "deal_id": folded.deal_id,
         "title": folded.title,
         "value": folded.value,
+        "paid_value": folded.paid_value,
         "refunded_value": folded.refunded_value,
         "currency": folded.currency,
         "status": str(folded.status),
@@ -431,6 +454,7 @@ def _columns(order: LoadedOrder, folded: Folded, contact_id: str | None) -> Row:
         "url": folded.url,
         "test": folded.test,
         "items": to_json(folded.items) if folded.items else "[]",
+        "notes": to_json(folded.notes) if folded.notes else "[]",
         "created_at": row.get("created_at") or order.columns.get("created_at") or present,
         "updated_at": row.get("updated_at") or order.columns.get("updated_at") or present,
         "owner_id": row.get("owner_id"),

@@ -17,6 +17,7 @@ from typing import Any
 
 from app.db.engine import Store, among
 from app.db.statements import Row, to_json
+from app.store.deliveries import HAS_NOTE, noted
 
 MOST_RUNS = 200  # beyond it, which takes a hostile shop, the list is walked as a whole
 LOOKED_THROUGH = 5_000  # titles for one page of a search
@@ -54,6 +55,7 @@ class OrderFilter:
     since: int | None = None
     until: int | None = None
     q: str | None = None
+    note: str | None = None
     wallet_of: str | None = None
 
 
@@ -69,7 +71,7 @@ def where_of(account_id: str, wanted: OrderFilter, *, indexed: bool = True) -> t
             plain = indexed or name in ("contact_id", "deal_id")
             clauses.append(f"{name} = :{name}" if plain else f"({name} || '') = :{name}")
             values[name] = given
-    times, bounds = _times(wanted)
+    times, bounds = _further(wanted)
     clauses += times
     values |= bounds
     if wanted.wallet_of is not None:  # see `owning`: the one thing that decides whose an order is
@@ -89,9 +91,14 @@ def scan_order(store: Store, wanted: OrderFilter, *, in_time: bool = False) -> s
     return f"orders {store.by('orders_by_time')}" if timed and not any(narrower) else "orders"
 
 
-def _times(wanted: OrderFilter) -> tuple[list[str], dict[str, Any]]:
-    bounds = {name: at for name in ("since", "until") if (at := getattr(wanted, name)) is not None}
-    return [f"ordered_at {'>=' if name == 'since' else '<'} :{name}" for name in bounds], bounds
+def _further(wanted: OrderFilter) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions that choose no index, on time and notes, and their values."""
+    bounds: dict[str, Any] = {name: at for name in ("since", "until") if (at := getattr(wanted, name)) is not None}
+    clauses = [f"ordered_at {'>=' if name == 'since' else '<'} :{name}" for name in bounds]
+    if wanted.note is not None:
+        clauses.append(HAS_NOTE)
+        bounds["note"] = noted(wanted.note)
+    return clauses, bounds
 
 
 def _traits_of(wanted: OrderFilter) -> dict[str, str | None]:
@@ -142,7 +149,7 @@ async def runs(store: Store, account_id: str, most: int, *, status: str | None =
 
 def as_read(row: Row) -> Row:
     """Return an order's row with its values decoded."""
-    return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
+    return {**row, "test": bool(row["test"]), "items": json.loads(row["items"]), "notes": json.loads(row["notes"])}
 
 
 async def page(store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int) -> list[Row]:
@@ -298,7 +305,7 @@ async def _of_runs(
     matching = [run for run in found if all(value is None or run[name] == value for name, value in asked)]
     if not matching:
         return []
-    times = OrderFilter(since=wanted.since, until=wanted.until)
+    times = OrderFilter(since=wanted.since, until=wanted.until, note=wanted.note)
     where, values = _before(*where_of(account_id, times, indexed=True), after)
     parts, cells = [], [run[name] for run in matching for name in TRAITS]
     if store.on_sqlite:  # one value for all runs: to hand over hundreds took longer than the runs themselves
@@ -320,7 +327,7 @@ async def _of_wallet(
         if given is not None:
             clauses.append(f"{name} = :{name}")
             values[name] = given
-    times, bounds = _times(wanted)
+    times, bounds = _further(wanted)
     where, values = _before(" AND ".join(clauses + times), values | bounds, after)
     parts = [
         f"SELECT * FROM (SELECT {columns} FROM orders WHERE {where} AND {name} = :wallet_of {_NEWEST_FIRST}) {index}"

@@ -4,6 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from adapters.contract.entry import Folded, place
+from adapters.contract.fold import fold
+from app.base.statement import entry_of
 from app.db.engine import Store, among
 from app.db.statements import Row
 from app.store.order_aggregate import MERGED
@@ -16,6 +19,7 @@ __all__ = [
     "OrderFilter",
     "counted",
     "find",
+    "folded",
     "history",
     "page",
     "runs",
@@ -63,29 +67,34 @@ async def history(store: Store, account_id: str, order_id: str) -> list[Row]:
     """Return an order's history, in the order in which it is folded."""
     rows = await store.all(
         "SELECT at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
-        "WHERE account_id = :account_id AND order_id = :id "
-        "ORDER BY CASE WHEN at < 0 THEN 1 ELSE 0 END, at, rank, digest",
+        "WHERE account_id = :account_id AND order_id = :id",
         account_id=account_id, id=order_id,
     )  # fmt: skip
-    return [{**row, "said": json.loads(row["said"])} for row in rows]
+    entries = [{**row, "said": json.loads(row["said"])} for row in rows]
+    return sorted(entries, key=lambda row: place(entry_of(row)))
 
 
-BOUGHT = "status IN ('paid', 'partially_paid', 'refunded')"
-_OPEN = "status IN ('pending', 'overdue')"
+async def folded(store: Store, account_id: str, order_id: str) -> Folded:
+    """Return an order as its history tells it, with the payments and refunds that its row has only the sums of."""
+    return fold(entry_of(row) for row in await history(store, account_id, order_id))
 
 
-def _sum(name: str, value: str, when: str) -> str:
-    """Return a sum in two parts: its total may exceed 64 bits, and senders decide the summands."""
-    parts = ((f"{name}_high", f"{value} / 1000000"), (f"{name}_low", f"{value} % 1000000"))
-    return ", ".join(f"CAST(sum(CASE WHEN {when} THEN {part} ELSE 0 END) AS BIGINT) AS {word}" for word, part in parts)
+BOUGHT = "(paid_value > 0 OR status IN ('paid', 'partially_paid', 'refunded'))"
+# Above the value it was paid by mistake; of a value below nothing, which only a file tells, nothing is paid.
+_PAID = "CASE WHEN paid_value < value OR value < 0 THEN paid_value ELSE value END"
+_COMING = "CASE WHEN status IN ('pending', 'overdue', 'partially_paid') AND value > paid_value THEN value - paid_value ELSE 0 END"
 
 
-# gross: what was paid (partially paid and refunded orders included); refunded: what of it went back; open: what is still
-# expected (pending, overdue).
+def _sum(name: str, value: str) -> str:
+    """A sum in two parts: the whole of it could be more than 64 bits hold, and a stranger decides the summands."""
+    parts = ((f"{name}_high", "/"), (f"{name}_low", "%"))
+    return ", ".join(f"CAST(sum(({value}) {how} 1000000) AS BIGINT) AS {word}" for word, how in parts)
+
+
+# gross: what was paid, at most the value; refunded: what of it went back; open: what is still to come.
 SUMS = (
     f"count(*) AS orders, sum(CASE WHEN {BOUGHT} THEN 1 ELSE 0 END) AS paid_orders, "
-    f"{_sum('gross', 'value', BOUGHT)}, {_sum('refunded', 'refunded_value', BOUGHT)}, "
-    f"{_sum('open', 'value', _OPEN)}, "
+    f"{_sum('gross', _PAID)}, {_sum('refunded', 'refunded_value')}, {_sum('open', _COMING)}, "
     "min(ordered_at) AS first_ordered_at, max(ordered_at) AS last_ordered_at, max(paid_at) AS last_paid_at"
 )
 

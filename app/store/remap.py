@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.base.outcome import Outcome, weightiest
-from app.base.statement import Statement
+from app.base.statement import Statement, identities_in
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import outbox
 from app.store.delivery_commit import log_again, names_of
 from app.store.delivery_record import Receipt, Record
+from app.store.order_aggregate import apart
+from app.store.order_list import as_read
 from app.store.outbox import OrderChange
 from app.store.remap_contacts import IdentityRetraction
 from app.store.remap_orders import Regrouping
@@ -75,7 +77,7 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
     for row in (yield _TOLD.many([(rec.account_id, rec.delivery_id) for rec in records])):
         told[row["delivery_id"]].append(row)
     names = sorted(
-        {(rec.account_id, rec.source_id, name) for rec in records for said in rec.statements for name in said.names}
+        {(rec.account_id, rec.source_id, name) for rec in records for said in rec.statements for name in said.all_names}
     )
     orders: dict[str, str] = {row["external_id"]: row["id"] for row in (yield _ORDER.many(names))}
     aliases: list[Row] = yield _ALIAS.many(names)
@@ -84,10 +86,11 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
     for row in aliases:
         orders.setdefault(row["name"], row["order_id"] if row["order_id"] in there else PRUNED)
     keys = {
-        (rec.account_id, orders[said.names[0]], said.at, said.rank, said.digest)
+        (rec.account_id, orders[said.names[0]], *key)
         for rec in records
         for said in rec.statements
         if len({orders.get(name) for name in said.names}) == 1 and said.names[0] in orders
+        for key in ((said.at, said.rank, said.digest), apart(said, rec.delivery_id))
     }
     entries = {
         (row["order_id"], row["at"], row["rank"], row["digest"]): (row["delivery_id"], json.loads(row["said"]))
@@ -96,7 +99,7 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
     waiting = sorted({
         (rec.account_id, kind, value, rec.delivery_id)
         for rec, row in batch if row["outcome"] == Outcome.HELD
-        for said in rec.statements for kind, value in _identities(said.said)
+        for said in rec.statements for kind, value in identities_in(said.said)
     })  # fmt: skip
     held = {(row["delivery_id"], row["kind"], row["value"]) for row in (yield _HELD.many(waiting))}
     found: dict[str, set[str]] = {}
@@ -104,8 +107,10 @@ def differing(batch: Sequence[tuple[Record, Row]]) -> Plan[dict[str, set[str]]]:
         mine = told[rec.delivery_id]
         if not _reads_the_same(rec, row, mine, orders, entries, held):
             tokens = {f"order {one['order_id']}" for one in mine}
-            tokens |= {f"name {name}" for said in rec.statements for name in said.names}
-            tokens |= {f"order {orders[name]}" for said in rec.statements for name in said.names if orders.get(name)}
+            tokens |= {f"name {name}" for said in rec.statements for name in said.all_names}
+            tokens |= {
+                f"order {orders[name]}" for said in rec.statements for name in said.all_names if orders.get(name)
+            }
             found[rec.delivery_id] = tokens or {f"delivery {rec.delivery_id}"}
     return found
 
@@ -137,23 +142,29 @@ def _reads_the_same(
         homes = {orders.get(name) for name in said.names}
         if PRUNED in homes and homes <= {PRUNED, None}:
             continue  # nothing of it is brought back, whatever it says
-        key = (homes.pop() if len(homes) == 1 else None, said.at, said.rank, said.digest)
+        home = homes.pop() if len(homes) == 1 else None
+        own = (home, *apart(said, rec.delivery_id))
+        key = own if own in entries else (home, said.at, said.rank, said.digest)
         if key in said_here:  # twice the same: the first counts
             continue
         said_here.add(key)
         by, words = entries.get(key, (None, None)) if key[0] is not None else (None, None)  # type: ignore[arg-type]  # not None
         if words is None:
-            waits = all((rec.delivery_id, kind, value) in held for kind, value in _identities(said.said))
+            waits = all((rec.delivery_id, kind, value) in held for kind, value in identities_in(said.said))
             if row["outcome"] != Outcome.HELD or not waits:
                 return False
-        elif by == rec.delivery_id and words != json.loads(to_json(said.said)):
+        elif by == rec.delivery_id and _unjoined(words, said) != json.loads(to_json(said.said)):
             return False
     return all((one["order_id"], one["at"], one["rank"], one["digest"]) in said_here for one in mine)
 
 
-def _identities(said: Mapping[str, Any]) -> list[tuple[str, str]]:
-    customer = said.get("customer")
-    return [(kind, value) for kind, value in customer["identities"]] if customer else []
+def _unjoined(words: Mapping[str, Any], said: Statement) -> Mapping[str, Any]:
+    """Return what was recorded, without the names by which attempts were joined then."""
+    aliases = [name for name in words.get("aliases", ()) if name not in said.attempt_of]
+    if len(aliases) == len(words.get("aliases", ())):
+        return words
+    bare = {name: value for name, value in words.items() if name != "aliases"}
+    return {**bare, "aliases": aliases} if aliases else bare
 
 
 # -- What hangs together ----------------------------------------------------------------------------------------------
@@ -255,7 +266,7 @@ def apply_again(
         yield from contacts.tidy()
         for rec, receipt in remapped.deliveries.values():
             waits = (
-                [one for said in rec.statements for one in _identities(said.said)]
+                [one for said in rec.statements for one in identities_in(said.said)]
                 if receipt.outcome is Outcome.HELD
                 else []
             )
@@ -274,7 +285,7 @@ def apply_again(
 
 def _words(rec: Record, said: Statement) -> list[tuple[str, str]]:
     """Return what an erased person would be known by."""
-    return [*_identities(said.said), *order_words(rec.source_id, said.names)]
+    return [*identities_in(said.said), *order_words(rec.source_id, said.names)]
 
 
 Ended = list[
@@ -351,7 +362,7 @@ def _described(row: Row | None) -> Row | None:
     """Return the order if anything has described it; else it is not shown."""
     if row is None or row["value"] is None:
         return None
-    return {**row, "test": bool(row["test"]), "items": json.loads(row["items"])}
+    return as_read(row)
 
 
 def _alike(before: Row | None, after: Row | None) -> bool:

@@ -13,6 +13,7 @@ import pydantic_core
 
 from app.base.clock import now
 from app.base.identity import KINDS
+from app.base.statement import identities_in
 from app.db.statements import Lookup, Plan, Row, Sql
 from app.store.contact_resolution import ContactResolution, Identity
 from app.store.delivery_record import Record
@@ -49,7 +50,7 @@ class IdentityRetraction(ContactResolution):
         for rec in batch:
             for said in rec.statements:
                 if order := self._ledger.known(said.names[0]):
-                    says.setdefault(id(order), set()).update(_identities(said.said))
+                    says.setdefault(id(order), set()).update(identities_in(said.said))
         changed: list[tuple[OrderBefore, set[Identity]]] = []
         unchanged: dict[str, set[Identity]] = {}
         for was in self._ledger.was:
@@ -93,7 +94,7 @@ class IdentityRetraction(ContactResolution):
             for row in others:
                 if row["id"] not in here:
                     doubted.elsewhere = True
-                    stays |= _identities(pydantic_core.from_json(row["said"]))
+                    stays.update(identities_in(pydantic_core.from_json(row["said"])))
             doubted.doubtful = (told[contact_id] & mine.get(contact_id, set())) - stays
             for kind, value in doubted.doubtful:
                 self._by_identity.pop((self._account, kind, value), None)
@@ -183,12 +184,7 @@ def _arrival(heard: HistoryEntry) -> tuple[int, str]:
 
 
 def _named(entries: Iterable[HistoryEntry]) -> set[Identity]:
-    return {identity for heard in entries for identity in _identities(heard.entry.said)}
-
-
-def _identities(said: Mapping[str, Any]) -> set[Identity]:
-    customer = said.get("customer")
-    return {(kind, value) for kind, value in customer["identities"]} if customer else set()
+    return {identity for heard in entries for identity in identities_in(heard.entry.said)}
 
 
 def _said_name(said: Mapping[str, Any]) -> set[str]:

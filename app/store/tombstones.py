@@ -15,15 +15,15 @@ from typing import Any
 from app.base.clock import now
 from app.base.identity import mentioned
 from app.base.outcome import Outcome
-from app.base.statement import Statement
+from app.base.statement import Statement, identities_in
 from app.db.statements import Insert, Lookup, Plan, Row, Sql
 from app.store.delivery_record import Record
 
 ORDER, SHOP = "order", "shop"  # kinds of tombstones beside those of identities
 NOTE = "erased"
 KEPT_AS_STUB = (
-    "external_id", "aliases", "preference", "status", "source_status", "value", "currency", "refunds", "ordered_at",
-    "paid_at", "test",
+    "external_id", "aliases", "preference", "sequence", "status", "source_status", "value", "currency", "bills", "payments",
+    "refunds", "notes", "ordered_at", "paid_at", "test",
 )  # fmt: skip
 
 _SALT = Lookup("salts", ("account_id", "salt"), by=("account_id",))
@@ -153,9 +153,7 @@ def _redact_unread(records: Sequence[Record], salts: Mapping[str, str]) -> Plan[
 
 
 def _words(rec: Record, said: Statement) -> list[Word]:
-    customer = said.said.get("customer")
-    identities = [(kind, value) for kind, value in customer["identities"]] if customer else []
-    return [*identities, *order_words(rec.source_id, said.names), (SHOP, rec.source_id)]
+    return [*identities_in(said.said), *order_words(rec.source_id, said.names), (SHOP, rec.source_id)]
 
 
 def _redact(

@@ -146,7 +146,10 @@ def test_a_charge_without_the_needed_is_unreadable(payment: object) -> None:
         ASAAS.orders({"event": "PAYMENT_CREATED", "payment": payment})
 
 
-EXPECTED = {"PAYMENT_RECEIVED__1": (Status.PAID, "100.00 BRL", "2765d086-c7c5-5cca-898a-4262d212587c"), "SUBSCRIPTION_CREATED__1": None}
+EXPECTED = {
+    "PAYMENT_RECEIVED__1": (Status.PAID, "100.00 BRL", "2765d086-c7c5-5cca-898a-4262d212587c"),
+    "SUBSCRIPTION_CREATED__1": None,
+}
 
 
 def test_documented_bodies(payloads: Payloads) -> None:

@@ -626,7 +626,6 @@ def test_a_form() -> None:
         ({"currency": "c", "value": "v"}, {"v": 1, "c": "real"}, "currency"),
         ({"at": "t"}, {"t": "yesterday"}, "at: is not a time"),
         ({"paid_at": "t"}, {"t": {"a": 1}}, "paid_at: is not a time"),
-        ({"at": "t"}, {"t": "1969-01-01T00:00:00Z"}, "before 1970"),
         ({"url": "u"}, {"u": "javascript:alert(1)"}, "url"),
         ({"test": "t"}, {"t": "perhaps"}, "test"),
         ({"email": "e"}, {"e": [{"a": 1}]}, "email"),

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Ignored, Status, Strength, Unreadable
+from adapters.contract import UNKNOWN, Status, Strength, Unreadable
 from tests.outside import Payloads
-from tests.reading import OrderView, Source
+from tests.reading import OrderView, Source, folded, lines
 
 PAYPAL, SANDBOX = Source("paypal"), Source("paypal", environment="sandbox")
 HOST = "https://api.paypal.com"
@@ -140,7 +140,7 @@ def test_the_two_worlds_of_paypal() -> None:
         ("COMPLETED", [one("DECLINED"), one("COMPLETED", name="C2")], [], Status.PAID),
         ("COMPLETED", [one("COMPLETED", "60.00"), one("COMPLETED", "40.00", "C2")], [], Status.PAID),
         ("COMPLETED", [one("REFUNDED", "60.00"), one("COMPLETED", "40.00", "C2")], [], Status.PAID),
-        ("COMPLETED", [one("COMPLETED", "60.00")], [one("PARTIALLY_CAPTURED")], Status.PARTIALLY_PAID),
+        ("COMPLETED", [one("COMPLETED", "60.00")], [one("PARTIALLY_CAPTURED", name="A1")], Status.PAID),
         ("COMPLETED", [one("IN_REVIEW"), one("COMPLETED", name="C2")], [], UNKNOWN),
         ("COMPLETED", [], [one("CREATED")], Status.PENDING),
         ("COMPLETED", [], [one("DENIED")], Status.FAILED),
@@ -150,20 +150,91 @@ def test_the_two_worlds_of_paypal() -> None:
 def test_status_of_an_order(word: str, captures: list, authorizations: list, status: object) -> None:
     told = order(word, captures=captures, authorizations=authorizations)
     assert told.status is status
-    assert told.aliases == tuple(dict.fromkeys(capture["id"] for capture in captures))
+    assert told.aliases == tuple(dict.fromkeys(each["id"] for each in captures + authorizations))
+
+
+A1 = one("CAPTURED", name="A1")
+PART = one("PARTIALLY_CAPTURED", name="A1")
+
+
+@pytest.mark.parametrize(
+    ("captures", "authorizations", "status", "value", "paid"),
+    [
+        ([one("COMPLETED")], [], "paid", 10000, 10000),
+        # A part: more may come, unless the capture is final or the rest is released.
+        ([one("COMPLETED", "60.00")], [PART], "partially_paid", 10000, 6000),
+        ([one("COMPLETED", "60.00", final_capture=False)], [PART], "partially_paid", 10000, 6000),
+        ([one("COMPLETED", "60.00", final_capture=True)], [PART], "paid", 6000, 6000),
+        ([one("COMPLETED", "60.00")], [one("VOIDED", name="A1")], "paid", 6000, 6000),
+        ([one("COMPLETED", "60.00"), one("COMPLETED", "40.00", "C2")], [A1], "paid", 10000, 10000),
+        (
+            [one("COMPLETED", "60.00"), one("PENDING", "40.00", "C2", final_capture=True)],
+            [A1],
+            "partially_paid",
+            10000,
+            6000,
+        ),
+        ([one("DECLINED", final_capture=True)], [A1], "failed", 10000, 0),
+        ([one("REFUNDED")], [], "refunded", 10000, 10000),
+        ([], [A1], "pending", 10000, 0),
+    ],
+)
+def test_what_was_taken(captures: list, authorizations: list, status: str, value: int, paid: int) -> None:
+    found = folded(order(captures=captures, authorizations=authorizations))
+    assert (found.status, found.value, found.paid_value) == (status, value, paid)
+
+
+def test_one_of_two_captures_that_was_given_back_without_a_refund_beside_it() -> None:
+    found = folded(order(captures=[one("REFUNDED", "60.00"), one("COMPLETED", "40.00", "C2")]))
+    assert (found.status, found.value, found.refunded_value) == ("paid", 10000, 6000)
 
 
 def test_refunds_of_an_order() -> None:
     refunds = [one("COMPLETED", "30.00", "R1"), one("PENDING", "20.00", "R2"), one("CANCELLED", "10.00", "R3")]
-    told = order(captures=[one("PARTIALLY_REFUNDED")], refunds=refunds)
-    assert told.refunds == {"R1": "30.00 BRL", "R3": "0.00 BRL"}
+    told = order(captures=[one("PARTIALLY_REFUNDED")], refunds=[*refunds, one("COMPLETED", None, "R4")])
+    assert told.refunds == {"R1": "30.00 BRL", "R2": "20.00 BRL pending", "R3": "10.00 BRL failed", "R4": ""}
+    found = folded(told)
+    assert (found.status, found.refunded_value, found.notes) == ("paid", 3000, ("refund_without_amount",))
+
+
+def test_a_refund_that_fails_is_taken_back() -> None:
+    refund = one("COMPLETED", "100.00", "R1", update_time="2026-11-21T09:00:00Z")
+    failed = one("FAILED", "100.00", "R1", update_time="2026-11-22T09:00:00Z")
+    back = order(captures=[one("REFUNDED")], refunds=[refund])
+    assert folded(back).status == "refunded"
+    found = folded(back, order(captures=[one("COMPLETED")], refunds=[failed]))
+    assert (found.status, found.refunded_value) == ("paid", 0)
+
+
+def test_an_authorisation_that_was_voided_and_another_that_was_captured() -> None:
+    voided = order(authorizations=[one("VOIDED", name="A1")])
+    assert folded(voided).status == "canceled"
+    more = [one("VOIDED", name="A1"), one("CAPTURED", name="A2", create_time="2026-11-23T09:00:00Z")]
+    up = [{"rel": "up", "href": f"{HOST}/v2/payments/authorizations/A2"}]
+    captures = [one("COMPLETED", create_time="2026-11-23T09:00:00Z", links=up)]
+    found = folded(voided, order(authorizations=more, captures=captures))
+    assert (found.status, found.value) == ("paid", 10000)
+    assert lines(found.payments) == {"A1": "canceled 10000 BRL", "C1": "taken 10000 BRL"}
+
+
+def test_the_buyer_and_where_goods_go() -> None:
+    unit = {"amount": amount("1.00"), "shipping": {"name": {"full_name": "Jo Doe"}, "address": {"country_code": "US"}}}
+    document = {"id": "O1", "status": "APPROVED", "purchase_units": [unit]}
+    who = answered("/v2/checkout/orders/O1", document).customer
+    assert who
+    assert (who.name, who.country) == ("Jo Doe", "US")
+    paypal = {"account_id": "P1", "email_address": "ana@example.com", "name": {"given_name": "Ana", "surname": "Souza"}}
+    document["payment_source"] = {"paypal": paypal | {"address": {"country_code": "BR"}}}
+    who = answered("/v2/checkout/orders/O1", document).customer
+    assert who
+    assert (who.id, who.name, who.emails, who.country) == ("P1", "Ana Souza", ("ana@example.com",), "BR")
 
 
 def test_the_time_is_that_of_its_last_change() -> None:
     refund = one("COMPLETED", "1.00", "R1", create_time="2026-11-22T09:00:00-03:00", update_time="2026-11-22T13:00:00")
     told = order(captures=[one("PARTIALLY_REFUNDED", update_time="2026-11-21T00:00:00Z")], refunds=[refund])
     assert told.at == datetime(2026, 11, 22, 13, tzinfo=UTC)
-    assert told.paid_at == datetime(2026, 11, 20, 13, tzinfo=UTC)
+    assert [payment.at for payment in told.order.payments] == [datetime(2026, 11, 20, 13, tzinfo=UTC)]
     assert told.ordered_at == datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -184,18 +255,35 @@ def test_a_capture_without_an_order_is_one() -> None:
     assert (told.external_id, told.preference, told.value, told.status) == ("C1", 1, "100.00 BRL", Status.PAID)
     named = {**one("COMPLETED"), "supplementary_data": {"related_ids": {"order_id": "O1"}}}
     told = answered("/v2/payments/captures/C1", named)
-    assert (told.external_id, told.aliases, told.preference, told.value) == ("O1", ("C1",), 0, None)
+    assert (told.external_id, told.aliases, told.preference, told.value) == ("O1", ("C1",), 0, "100.00 BRL")
+    # The order that it belongs to says what the sale comes to.
+    assert folded(told, order("APPROVED", value="250.00")).value == 25000
 
 
-@pytest.mark.parametrize(("word", "back"), [("COMPLETED", "30.00"), ("FAILED", "0.00"), ("CANCELLED", "0.00")])
-def test_a_refund_names_the_capture(word: str, back: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "state"), [("COMPLETED", ""), ("FAILED", " failed"), ("CANCELLED", " failed"), ("PENDING", " pending")]
+)
+def test_a_refund_names_the_capture(word: str, state: str) -> None:
     up = {"rel": "up", "href": f"{HOST}/v2/payments/captures/C1"}
     told = answered("/v2/payments/refunds/R1", {**one(word, "30.00", "R1"), "links": [up]})
-    assert (told.external_id, told.status, told.refunds) == ("C1", None, {"R1": f"{back} BRL"})
+    assert (told.external_id, told.status, told.refunds) == ("C1", None, {"R1": f"30.00 BRL{state}"})
     with pytest.raises(Unreadable):
         answered("/v2/payments/refunds/R1", one(word, "30.00", "R1"))
-    with pytest.raises(Ignored):
-        answered("/v2/payments/refunds/R1", {**one("PENDING", "30.00", "R1"), "links": [up]})
+
+
+def test_what_version_1_tells_of_one_payment_is_one_order() -> None:
+    def told(path: str, state: str, at: str, total: str = "7.47", **more: Any) -> OrderView:
+        document = {"state": state, "amount": {"total": total, "currency": "USD"}, "create_time": at}
+        return answered(path, document | {"id": path.rpartition("/")[2], "parent_payment": "PAY-1"} | more)
+
+    held = told("/v1/payments/authorization/A1", "authorized", "2026-11-20T09:00:00Z")
+    link = {"rel": "authorization", "href": f"{HOST}/v1/payments/authorization/A1"}
+    got = told("/v1/payments/capture/C1", "completed", "2026-11-21T09:00:00Z", "5.00", links=[link])
+    back = told("/v1/payments/refund/R1", "completed", "2026-11-22T09:00:00Z", "-2.00", capture_id="C1")
+    assert all("PAY-1" in each.aliases for each in (held, got, back))
+    assert (folded(held).status, folded(held).value) == ("pending", 747)
+    found = folded(held, got, back)
+    assert (found.external_id, found.status, found.value, found.refunded_value) == ("C1", "paid", 500, 200)
 
 
 def test_a_refund_of_version_1_is_less_than_nothing() -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.contract import UNKNOWN, Ignored, Status, Unreadable, Unverified
 from tests.outside import Payloads
-from tests.reading import OrderView, Source, arrived
+from tests.reading import OrderView, Source, arrived, folded
 
 SALEOR = Source("saleor")
 
@@ -199,10 +199,105 @@ def test_drafts_are_carts() -> None:
         said(status="DRAFT")
 
 
+GROSS = {"gross": {"amount": 408.9, "currency": "BRL"}}
+
+
+def brl(amount: float) -> dict:
+    return {"amount": amount, "currency": "BRL"}
+
+
+@pytest.mark.parametrize(
+    ("charge", "fields", "status", "paid", "back"),
+    [
+        ("NOT_CHARGED", {}, "pending", 0, 0),
+        ("FULLY_CHARGED", {}, "paid", 40890, 0),  # an older query
+        ("FULLY_CHARGED", {"totalCharged": brl(408.9), "totalRefunded": brl(0)}, "paid", 40890, 0),
+        ("PARTIALLY_CHARGED", {"totalCharged": brl(100), "totalRefunded": brl(0)}, "partially_paid", 10000, 0),
+        ("PARTIALLY_CHARGED", {}, "partially_paid", 0, 0),
+        ("PARTIALLY_REFUNDED", {"totalCharged": brl(308.9), "totalRefunded": brl(100)}, "paid", 40890, 10000),
+        ("PARTIALLY_REFUNDED", {"totalRefunded": brl(100)}, "paid", 40890, 10000),
+        ("PARTIALLY_CHARGED", {"totalCharged": brl(50), "totalRefunded": brl(50)}, "partially_paid", 10000, 5000),
+        ("FULLY_REFUNDED", {"totalCharged": brl(0), "totalRefunded": brl(408.9)}, "refunded", 40890, 40890),
+        ("FULLY_REFUNDED", {"totalCharged": brl(0), "totalRefunded": brl(0)}, "refunded", 40890, 40890),
+        ("NONE", {"totalCharged": brl(0), "totalRefunded": brl(408.9)}, "refunded", 40890, 40890),  # chargeStatus
+        ("OVERCHARGED", {"totalCharged": brl(500), "totalRefunded": brl(0)}, "paid", 50000, 0),
+    ],
+)
+def test_what_was_taken(charge: str, fields: dict, status: str, paid: int, back: int) -> None:
+    result = folded(said(charge=charge, total=GROSS, **fields))
+    assert (result.status, result.value, result.paid_value, result.refunded_value) == (status, 40890, paid, back)
+
+
+def test_a_paid_order_that_is_cancelled_keeps_its_money() -> None:
+    result = folded(said("order_cancelled", "CANCELED", "FULLY_CHARGED", total=GROSS))
+    assert (result.status, result.notes) == ("paid", ("canceled_unrefunded",))
+    assert folded(said("order_cancelled", "CANCELED", "NOT_CHARGED", total=GROSS)).status == "canceled"
+
+
+def older(charge: str, captured: str | None, total: str = "100.00", **fields: object) -> dict:
+    return {"charge_status": charge, "captured_amount": captured, "total": total, "currency": "USD", **fields}
+
+
+@pytest.mark.parametrize(
+    ("payments", "status", "paid", "back"),
+    [
+        ([older("fully-charged", "100.00")], "paid", 10000, 0),
+        ([older("partially-charged", "40.00")], "partially_paid", 4000, 0),
+        ([older("partially-refunded", "40.00")], "paid", 10000, 6000),
+        ([older("fully-refunded", "0.00", is_active=False)], "refunded", 10000, 10000),
+        ([older("not-charged", "0.00")], "pending", 0, 0),
+        (
+            [older("refused", "0.00", is_active=False), older("fully-charged", "100.00", is_active=True)],
+            "paid",
+            10000,
+            0,
+        ),
+        ([older("fully-charged", None)], "paid", 10000, 0),
+    ],
+)
+def test_payments_of_the_older_bodies(payments: list, status: str, paid: int, back: int) -> None:
+    result = folded(read([{"id": "T1", "total_gross_amount": "100.00", "currency": "USD", "payments": payments}]))
+    assert (result.status, result.value, result.paid_value, result.refunded_value) == (status, 10000, paid, back)
+
+
+def test_a_refund_that_was_reversed_is_none() -> None:
+    paid = said("order_fully_paid", charge="FULLY_CHARGED", total=GROSS)
+    order = {"id": "T1", "status": "UNFULFILLED", "paymentStatus": "FULLY_CHARGED", "total": GROSS}
+    back = read({"issuedAt": "2026-11-21T13:00:00Z", "order": {**order, "totalRefunded": brl(100)}})
+    gone = read({"issuedAt": "2026-11-22T13:00:00Z", "order": {**order, "totalRefunded": brl(0)}})
+    assert [folded(paid, back).refunded_value, folded(paid, back, gone).refunded_value] == [10000, 0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "phones", "country"),
+    [
+        ({"shippingAddress": {"firstName": "Bia", "phone": "+1", "country": {"code": "US"}}}, "Bia", ("+1",), "US"),
+        (
+            {
+                "billingAddress": {"firstName": "Ana", "country": {"code": "BR"}},
+                "shippingAddress": {"firstName": "Bia", "phone": "+1"},
+            },
+            "Ana",
+            (),
+            "BR",
+        ),
+        ({"billing_address": {"first_name": "Ana", "country": "BR", "phone": "+2"}}, "Ana", ("+2",), "BR"),
+    ],
+)
+def test_who_bought(fields: dict, name: str, phones: tuple, country: str) -> None:
+    customer = said(**fields).customer
+    assert customer
+    assert (customer.name, customer.phones, customer.country) == (name, phones, country)
+
+
+def test_what_an_order_can_be_without_is_left_out() -> None:
+    result = folded(said(charge="FULLY_CHARGED", total=GROSS, created="0001-01-01T00:00:00", lines=[{"quantity": "x"}]))
+    assert (result.status, result.value, result.notes) == ("paid", 40890, ("field_left_out",))
+
+
 def test_money_in_both_spellings() -> None:
-    gross = {"gross": {"amount": 408.9, "currency": "BRL"}}
-    assert said(total=gross, totalRefunded={"amount": 0, "currency": "BRL"}).value == "408.90 BRL"
-    assert said(total=gross, totalRefunded={"amount": 100.5, "currency": "BRL"}).refunds == {"total": "100.50 BRL"}
+    assert said(total=GROSS, totalRefunded={"amount": 0, "currency": "BRL"}).value == "408.90 BRL"
+    assert said(total=GROSS, totalRefunded={"amount": 100.5, "currency": "BRL"}).refunds == {"total": "100.50 BRL"}
     old = {"id": "T1", "status": "unfulfilled", "total_gross_amount": "408.900"}
     assert read([{**old, "channel": {"currency_code": "BRL"}}]).value == "408.90 BRL"
     assert read([{**old, "currency": "JPY"}]).value == "409 JPY"
@@ -212,7 +307,8 @@ def test_money_in_both_spellings() -> None:
 def test_times() -> None:
     issued, made = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC), "2026-11-20 13:00:00.121991+00:00"
     assert said(updatedAt=made, created=made).at == issued
-    assert said("order_fully_paid", charge="FULLY_CHARGED").paid_at == issued
+    paid = said("order_fully_paid", charge="FULLY_CHARGED", total=GROSS)
+    assert [payment.at for payment in paid.order.payments] == [issued]
     order = {"id": "T1", "status": "unfulfilled", "created": made}
     assert read([order], "order_created").at == datetime(2026, 11, 20, 13, 0, 0, 121991, tzinfo=UTC)
     assert read([order], "order_updated").at is None
@@ -241,7 +337,15 @@ def test_a_list_of_none_holds_no_order() -> None:
 
 
 def test_the_query_asks_for_what_is_read() -> None:
-    for field in ("issuedAt", "paymentStatus", "totalRefunded", "userEmail", "undiscountedUnitPrice", "metadata"):
+    for field in (
+        "issuedAt",
+        "paymentStatus",
+        "totalCharged",
+        "totalRefunded",
+        "userEmail",
+        "undiscountedUnitPrice",
+        "metadata",
+    ):
         assert field in SALEOR.adapter.paste
     for topic in SALEOR.adapter.topics:
         assert f"... on {''.join(word.title() for word in topic.split('_'))} " in SALEOR.adapter.paste

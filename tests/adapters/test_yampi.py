@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Ignored, Status, Unreadable
+from adapters.contract import UNKNOWN, Ignored, Status
 from tests.reading import OrderView, Source, arrived, folded
 
 YAMPI = Source("yampi")
@@ -94,9 +94,10 @@ def test_times(given: object, at: str) -> None:
 
 
 @pytest.mark.parametrize("given", [moment("x"), {"date": 5}, {"date": 5, "timezone": "UTC"}, [7], 5])
-def test_times_that_are_none(given: object) -> None:
-    with pytest.raises(Unreadable):
-        said(updated_at=given)
+def test_times_that_are_none_are_left_out(given: object) -> None:
+    order = said(updated_at=given)
+    assert order.notes == ("field_left_out",)
+    assert order.at == said(updated_at=None).at
 
 
 def test_money_is_exact() -> None:

@@ -164,5 +164,5 @@ def test_orders_and_deals_by_hand(here: Installation) -> None:
     assert (changed["status"], changed["deal_id"]) == ("paid", "D-7")
     assert [one["id"] for one in here.json("order", "list", "--contact", "42")["data"]] == [made["id"]]
     assert here.json("deal", "orders", "D-7")["data"] == [changed]
-    assert here.json("order", "show", made["id"]) == changed
+    assert changed.items() <= here.json("order", "show", made["id"]).items()
     assert [one["member_id"] for one in here.json("order", "history", made["id"])["data"]] == ["operator"] * 2

@@ -23,6 +23,7 @@ from adapters.contract import (
     order_title,
     path,
     refund_total,
+    refunded_so_far,
     status_map,
     validated,
 )
@@ -187,3 +188,26 @@ def test_what_a_model_can_be_without_is_left_out_when_it_cannot_be_read(fault: d
 def test_what_a_model_needs_is_not_left_out(fault: dict[str, object]) -> None:
     with pytest.raises(Unreadable):
         validated(Sold, {"id": "1", "total": 5, **fault})
+
+
+def test_the_sum_of_all_that_went_back() -> None:
+    nothing, some = Money(0, "BRL"), Money(5, "BRL")
+    assert [refund.value for refund in refunded_so_far(some, Status.REFUNDED)] == [some]
+    assert [(refund.value, refund.total) for refund in refunded_so_far(nothing, Status.PAID)] == [(nothing, True)]
+    assert refunded_so_far(nothing, Status.REFUNDED) == () == refunded_so_far(None, Status.PAID)
+
+
+@pytest.mark.parametrize(
+    ("buyer", "name", "phones", "country"),
+    [
+        (Customer(), "Bia", ("2",), "US"),
+        (Customer(name="Bia", phones=(None, "")), "Bia", ("2",), "US"),
+        (Customer(name="Ana", country="BR"), "Ana", (), "BR"),
+        (Customer(phones=("1",)), "Bia", ("1",), "US"),
+    ],
+)
+def test_the_recipient_stands_in_for_the_buyer(
+    buyer: Customer, name: str, phones: tuple[str, ...], country: str
+) -> None:
+    found = buyer.or_recipient("Bia", "2", "US")
+    assert (found.name, found.phones, found.country) == (name, phones, country)

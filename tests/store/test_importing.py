@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from adapters.contract import Status
-from adapters.contract.fold import given_back
+from adapters.contract.fold import Entry, fold
 from app.base.settings import Settings, read_settings
 from app.base.tabular import CSV, JSONL, ORDER_COLUMNS, ORDERS, Fault, NoFile, guarded, parts, rows_of, unguarded
 from app.db.migrate import migrate
@@ -95,7 +95,11 @@ def read_contacts(form: str, text: str, line: int) -> Batch[ContactRow]:
 def test_what_an_import_tells_as_given_back_is_not_added_to_what_the_source_itemises(
     refunds: dict[str, int], back: int
 ) -> None:
-    assert given_back(refunds) == back
+    said = {"external_id": "1", "status": "paid", "value": 1000, "currency": "BRL"}
+    told = [said] + [{"external_id": "1", "refunds": {name: [amount, "BRL"]}} for name, amount in refunds.items()]
+    entries = [Entry(at=at, digest="d", recorded_at=at, said=one) for at, one in enumerate(told)]
+    for history in (entries, entries[::-1]):
+        assert fold(history).refunded_value == back
 
 
 @given(NASTY | st.text())

@@ -62,7 +62,7 @@ def of_shopify() -> list[Delivery]:
     return [
         shopify("orders/create", 1, shopify_order("pending", "2026-11-20T13:00:00Z")),
         shopify("orders/paid", 2, shopify_order("paid", "2026-11-20T13:00:05Z")),
-        shopify("orders/updated", 3, shopify_order("paid", "2026-11-20T13:00:05Z", total_price="408.00")),
+        shopify("orders/updated", 3, shopify_order("paid", "2026-11-20T13:00:06Z", total_price="408.00")),
         shopify("refunds/create", 4, REFUND),
         shopify("orders/updated", 5, shopify_order("partially_refunded", "2026-11-20T14:00:01Z", refunds=[REFUND])),
         shopify("orders/delete", 6, {}),
@@ -72,7 +72,7 @@ def of_shopify() -> list[Delivery]:
 def of_stripe() -> list[Delivery]:
     return [
         stripe(1, "payment_intent.succeeded", 1795366801, **INTENT),
-        stripe(2, "charge.succeeded", 1795366801, **CHARGE),
+        stripe(2, "charge.succeeded", 1795366800, **CHARGE),
         stripe(3, "checkout.session.completed", 1795366802, **SESSION),
         stripe(4, "charge.refunded", 1795366900, **{**CHARGE, "amount_refunded": 500}),
         stripe(5, "charge.refunded", 1795367000, **{**CHARGE, "amount_refunded": 2500, "refunded": True}),
@@ -85,7 +85,7 @@ def of_standard() -> list[Delivery]:
         order_event(at="2026-11-20T13:00:00Z", status="paid", delivery_id="m2", title="second"),
         order_event(at="2026-11-20T13:00:01Z", status=None, delivery_id="m3", title=None, value="400.00"),
         order_event(at="2026-11-20T13:00:02Z", status="canceled", delivery_id="m4", title=None),
-        order_event(at="2026-11-20T13:00:02Z", status="canceled", delivery_id="m5", title="the same time again"),
+        order_event(at="2026-11-20T13:00:03Z", status="canceled", delivery_id="m5", title="a second later"),
     ]
 
 

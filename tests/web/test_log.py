@@ -10,6 +10,7 @@ from app.base import clock
 from app.base.ids import first_id
 from app.db import schema
 from app.db.statements import Insert, Plan, Sql
+from app.store.delivery_rollups import RollupCounts
 from app.store.delivery_search import LOOKED_THROUGH
 from tests.house import House, order_event, signed
 
@@ -36,6 +37,7 @@ async def filled(house: House, many: int, sources: list[str], **last: str) -> li
             "external_id": f"ext-{dice.randrange(many // 10)}", "outcome": outcome,
             "reason": f"line_items.{number % 3}.price is missing" if outcome == "unreadable" else None,
             "notes": "[]", "strength": "mac", "orders": "[]", "received_at": at, "committed_at": at, "attempts": 1,
+            "repeats": 0, "last_repeated_at": None,
         }  # fmt: skip
         rows.append(row)
     rows[-1] |= last
@@ -43,6 +45,10 @@ async def filled(house: House, many: int, sources: list[str], **last: str) -> li
 
     def plan() -> Plan[None]:
         yield Insert("deliveries").many([[row[name] for name in columns] for row in rows])
+        counts = RollupCounts()
+        for row in rows:
+            counts.add(row["account_id"], row["source_id"], row["outcome"], row["received_at"])
+        yield from counts.save()
 
     await house.service.store.commit(plan)
     return rows

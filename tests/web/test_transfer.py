@@ -76,7 +76,7 @@ async def test_a_row_becomes_an_order_with_its_history_and_its_contact(house: Ho
     (order,) = await house.data("/v1/contacts/42/orders")
     assert order | {"id": 0, "contact_id": 0, "created_at": 0, "updated_at": 0} == {
         "id": 0, "contact_id": 0, "crm_contact_id": "42", "deal_id": None, "title": "Running shoes", "value": "199.90",
-        "refunded_value": "0.00", "currency": "BRL", "status": "paid", "source_status": None,
+        "paid_value": "199.90", "refunded_value": "0.00", "currency": "BRL", "status": "paid", "source_status": None,
         "ordered_at": "2026-01-02T13:00:00Z", "paid_at": "2026-01-02T13:00:05Z", "origin": "manual", "source_id": None,
         "external_id": "A-1", "url": None, "test": False,
         "items": [{"title": "Shoes", "quantity": 2, "unit_value": "99.95", "sku": "RS-1"}], "created_at": 0, "updated_at": 0,

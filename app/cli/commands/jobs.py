@@ -41,7 +41,7 @@ NoWait = Annotated[bool, typer.Option("--no-wait", help="Start the job and retur
 ENDED = {"done", "stopped", "failed"}
 PAGE = 200
 COLUMNS = ("id", "source_id", "kind", "external_id", "outcome", "reason", "notes", "strength", "orders", "received_at",
-           "committed_at", "attempts")  # fmt: skip
+           "committed_at", "attempts", "repeats", "last_repeated_at")  # fmt: skip
 BODY = ("headers", "query", "body", "body_encoding")
 
 

@@ -134,7 +134,7 @@ ROUTES: list[Route] = [
 ]
 
 
-_MONEY = frozenset({"value", "refunded_value"})
+_MONEY = frozenset({"value", "paid_value", "refunded_value"})
 _TIMES = frozenset({"ordered_at", "paid_at"})
 
 

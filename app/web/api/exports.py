@@ -23,7 +23,7 @@ BOM = "\ufeff"
 
 # Columns that hold numbers, times and words of ours: nothing in them can be taken for a formula.
 _PLAIN = frozenset({
-    "id", "value", "refunded_value", "currency", "status", "ordered_at", "paid_at", "origin", "source_id", "contact_id",
+    "id", "value", "paid_value", "refunded_value", "currency", "status", "ordered_at", "paid_at", "origin", "source_id", "contact_id",
     "test", "items", "created_at", "updated_at",
 })  # fmt: skip
 

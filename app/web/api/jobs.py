@@ -270,7 +270,8 @@ def _change(row: Row, crm: dict[str, str | None], seen: bool) -> dict[str, Any]:
 def _side(kind: str, side: Row | None, crm: dict[str, str | None]) -> dict[str, Any] | None:
     if side is None or kind != "order":
         return side
-    return {**serializers.order(side, crm.get(side["contact_id"] or ""))}
+    # A diff that was stored before orders had a `paid_value` does not say it.
+    return {**serializers.order({"paid_value": None, **side}, crm.get(side["contact_id"] or ""))}
 
 
 ROUTES: list[Route] = [

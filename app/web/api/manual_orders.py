@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, With
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.contract import CODES, Money, Origin, Status
+from adapters.contract import CODES, Origin, Status
 from app.base.amounts import AMOUNT, read_amount
 from app.base.clock import now, read_time
 from app.base.ids import new_id
@@ -256,9 +256,6 @@ async def change(asked: ApiRequest) -> Response:
         await manual_orders.edit(store, account_id, row, said=said, refunded=refunded, member_id=_member(asked))
     except ContactGone as what:
         raise (not_found("order") if str(what) == "order" else no_contact(given.contact or "")) from None
-    except manual_orders.BelowItemised as itemised:
-        known = Money(itemised.minor, refunded[1] if refunded else row["currency"])
-        raise invalid("refunded_value", f"the source has itemised refunds of {known} already") from None
     row = await orders.find(store, account_id, row["id"])
     if row is None:
         raise not_found("order")

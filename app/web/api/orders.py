@@ -10,7 +10,7 @@ from app.web.http import serializers
 from app.web.http.errors import not_found
 from app.web.http.filters import AllOrdersFilters, OrderFilters, order_filter
 from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of, route
-from app.web.http.schemas import EntryResponse, Listed, OrderResponse
+from app.web.http.schemas import EntryResponse, Listed, OrderResponse, OrderWhole
 from app.web.http.visibility import wallet_of
 
 
@@ -70,8 +70,10 @@ async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
 
 
 async def show(asked: ApiRequest) -> Response:
-    """Show one order."""
-    return answer(await serialize(asked, await _visible(asked)))
+    """Show one order, with its payments and refunds."""
+    row = await _visible(asked)
+    folded = await orders.folded(asked.service.store, asked.account_id, row["id"])
+    return answer(serializers.order_whole(await serialize(asked, row), folded))
 
 
 async def history(asked: ApiRequest) -> Response:
@@ -86,7 +88,7 @@ ROUTES: list[Route] = [
         "GET", "/v1/orders", index, Permission.READ,
         needs_registry=True, query=AllOrdersQuery, gives=Listed[OrderResponse],
     ),
-    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True, gives=OrderResponse),
+    route("GET", "/v1/orders/{order}", show, Permission.READ, needs_registry=True, gives=OrderWhole),
     route(
         "GET", "/v1/orders/{order}/history", history, Permission.READ,
         needs_registry=True, gives=Listed[EntryResponse],

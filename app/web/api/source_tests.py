@@ -110,6 +110,7 @@ def _preview_order(one: dict[str, Any]) -> dict[str, Any]:
     currency = one["currency"]
     return one | {
         "value": serializers.money(one["value"], currency),
+        "paid_value": serializers.money(one["paid_value"], currency),
         "refunded_value": serializers.money(one["refunded_value"], currency),
         "ordered_at": iso(one["ordered_at"]),
         "paid_at": iso(one["paid_at"]),

@@ -81,6 +81,7 @@ class OrderFilters(PurchaseFilters):
     """The filters of every list of orders."""
 
     status: Status | None = None
+    note: str | None = Field(None, max_length=100)
 
 
 class ReportFilters(OrderFilters):
@@ -111,7 +112,7 @@ async def order_filter(
         wallet_of=await wallet_of(asked),
     )
     if isinstance(query, OrderFilters):
-        wanted = replace(wanted, status=query.status)
+        wanted = replace(wanted, status=query.status, note=query.note)
     if isinstance(query, ReportFilters):
         wanted = replace(wanted, contact_id=await _contact_id(asked, query.contact), deal_id=query.deal_id)
     return replace(wanted, q=query.q) if isinstance(query, AllOrdersFilters) else wanted
@@ -150,6 +151,7 @@ class DeliveryFilters(TailFilters):
     contact: str | None = Field(None, max_length=255)
     since: Since | None = None
     until: Since | None = None
+    note: str | None = Field(None, max_length=100)
 
 
 async def delivery_filter(asked: ApiRequest, given: DeliveryFilters) -> DeliveryFilter:
@@ -163,4 +165,5 @@ async def delivery_filter(asked: ApiRequest, given: DeliveryFilters) -> Delivery
         since=moment_of(given.since),
         until=moment_of(given.until),
         q=given.q,
+        note=given.note,
     )

@@ -48,6 +48,7 @@ class OrderResponse(TypedDict):
     deal_id: str | None
     title: str | None
     value: Amount
+    paid_value: Amount
     refunded_value: Amount
     currency: Currency
     status: Status
@@ -64,6 +65,35 @@ class OrderResponse(TypedDict):
     updated_at: Time
 
 
+class MoneyLine(TypedDict):
+    """A payment, a refund or a chargeback. Without `id`, its source gave none; without `value`, no amount was told.
+
+    A payment is `authorized`, `taken`, `failed` or `canceled`; the others `pending`, `done`, `failed` or `reversed`.
+    """
+
+    id: str | None
+    kind: Annotated[str, Field(json_schema_extra={"enum": ["payment", "refund", "chargeback"]})]
+    value: Amount | None
+    currency: Currency | None
+    state: Annotated[
+        str,
+        Field(json_schema_extra={"enum": ["authorized", "taken", "failed", "canceled", "pending", "done", "reversed"]}),
+    ]
+    at: Time | None
+
+
+class OrderWhole(OrderResponse):
+    """An order with its payments and refunds, each as it was told last, and `notes`: what does not fit, a word each.
+
+    `buyer_name` is the buyer's name as the source tells it, also where no identity leads to a contact.
+    """
+
+    buyer_name: str | None
+    payments: list[MoneyLine]
+    refunds: list[MoneyLine]
+    notes: list[str]
+
+
 class IdentityResponse(TypedDict):
     """One identity of a contact. `source_id` is set for a shop's customer id, which counts only within that shop."""
 
@@ -78,11 +108,41 @@ class KnownIdentity(IdentityResponse):
     told_by: str | None
 
 
-class RefundSaid(TypedDict):
-    """One refund."""
+class BillSaid(TypedDict, total=False):
+    """What the sale comes to, as a source said it; `also` is the same total in the buyer's currency."""
 
+    id: str
     value: Amount
     currency: Currency
+    part: bool
+    also: str
+    closed: bool
+    given_up: bool
+
+
+class PaymentSaid(TypedDict, total=False):
+    """One payment that a source told of; `captures` is the authorisation that it takes."""
+
+    id: str
+    value: Amount
+    currency: Currency
+    state: str
+    at: Time
+    captures: str
+
+
+class RefundSaid(TypedDict, total=False):
+    """One refund or chargeback that was told of; without `state` it is done. `total`: so much in all until then."""
+
+    id: str
+    value: Amount
+    currency: Currency
+    state: str
+    kind: str
+    at: Time
+    payment: str
+    all: bool
+    total: bool
 
 
 class CustomerSaid(TypedDict):
@@ -105,7 +165,11 @@ class Said(TypedDict, total=False):
     title: str
     value: Amount | None
     currency: Currency
-    refunds: dict[str, RefundSaid]
+    bills: list[BillSaid]
+    payments: list[PaymentSaid]
+    refunds: list[RefundSaid]
+    notes: list[str]
+    sequence: int | str
     ordered_at: Time | None
     paid_at: Time | None
     customer: CustomerSaid
@@ -118,12 +182,16 @@ class Said(TypedDict, total=False):
 
 
 class EntryResponse(TypedDict):
-    """One entry of an order's history. `at` is the source's own time; null: it gave none."""
+    """One entry of an order's history. `at` is the source's own time; null: it gave none, and `recorded_at` counts.
+
+    `words` is what was said, in a sentence.
+    """
 
     at: Time | None
     recorded_at: Time
     delivery_id: str | None
     member_id: str | None
+    words: str
     said: Said
 
 
@@ -211,6 +279,8 @@ class DeliveryResponse(TypedDict):
     received_at: Time
     committed_at: Time
     attempts: int
+    repeats: int
+    last_repeated_at: Time | None
 
 
 class Opened(TypedDict):
@@ -283,6 +353,8 @@ class TestedResponse(AnsweredResponse, total=False):
     received_at: Time
     committed_at: Time
     attempts: int
+    repeats: int
+    last_repeated_at: Time | None
 
 
 class AdapterLinks(TypedDict):
@@ -444,6 +516,7 @@ class TriedOrder(TypedDict):
     external_id: str | None
     title: str | None
     value: Amount | None
+    paid_value: Amount | None
     refunded_value: Amount | None
     currency: Currency | None
     status: Status

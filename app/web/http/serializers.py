@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any, cast, overload
 
 from adapters.contract import amount_text
+from adapters.contract.cash import IMPORTED
+from adapters.contract.entry import Folded
+from adapters.contract.order import TOTAL
 from app.base.clock import iso
 from app.db.statements import Row
 from app.web.http.schemas import (
@@ -12,7 +15,9 @@ from app.web.http.schemas import (
     EntryResponse,
     IdentityResponse,
     ItemResponse,
+    MoneyLine,
     OrderResponse,
+    OrderWhole,
     Said,
 )
 
@@ -48,6 +53,7 @@ def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
         "deal_id": row["deal_id"],
         "title": row["title"],
         "value": money(row["value"], row["currency"]),
+        "paid_value": money(row["paid_value"], row["currency"]),
         "refunded_value": money(row["refunded_value"], row["currency"]),
         "currency": row["currency"],
         "status": row["status"],
@@ -65,9 +71,34 @@ def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
     }
 
 
+def order_whole(shown: OrderResponse, folded: Folded) -> OrderWhole:
+    """Return an order with its payments and refunds, as its history tells them."""
+    return {
+        **shown,
+        "buyer_name": folded.name,
+        "payments": [_line(one) for one in folded.payments],
+        "refunds": [_line(one) for one in folded.refunds],
+        "notes": list(folded.notes),
+    }
+
+
+def _line(one: Mapping[str, Any]) -> MoneyLine:
+    return {
+        "id": one["id"],
+        "kind": one["kind"],
+        "value": money(one["value"], one["currency"]),
+        "currency": one["currency"],
+        "state": one["state"],
+        "at": iso(one["at"]),
+    }
+
+
 def statement(statement: Mapping[str, Any]) -> Said:
     """Return a history entry's content in the shape of an order; only what was mentioned."""
     shown: dict[str, Any] = {}
+    bills = [one for one in statement.get("bills", ()) if "value" in one]
+    if len(bills) == 1 and not bills[0].get("part"):  # as an order shows it
+        statement = {"value": bills[0]["value"], "currency": bills[0]["currency"], **statement}
     currency = statement.get("currency")
     for name, value in statement.items():
         if name == "value":
@@ -76,13 +107,32 @@ def statement(statement: Mapping[str, Any]) -> Said:
             shown[name] = iso(value)
         elif name == "items":
             shown[name] = [item(line) for line in value]
-        elif name == "refunds":
-            shown[name] = {key: {"value": money(*amount), "currency": amount[1]} for key, amount in value.items()}
+        elif name in {"bills", "payments", "refunds"}:
+            shown[name] = [_told(one) for one in money_lines(statement, name)]
         elif name == "customer":
             shown[name] = {"name": value.get("name"), "identities": [identity(*one) for one in value["identities"]]}
         elif name != "preference":
             shown[name] = value
     return cast(Said, shown)  # words of many shapes: that they are these, the conformance test holds
+
+
+def money_lines(statement: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return the bills, payments or refunds of a statement. Of the first version, refunds are amounts by their ids."""
+    told = statement.get(name, [])
+    if isinstance(told, Mapping):
+        return [{"id": key, "value": amount[0], "currency": amount[1]} for key, amount in told.items()]
+    return list(told)
+
+
+def _told(one: Mapping[str, Any]) -> dict[str, Any]:
+    shown = dict(one)
+    if "value" in one:
+        shown["value"] = money(one["value"], one["currency"])
+    if "also" in one:
+        shown["also"] = f"{money(*one['also'])} {one['also'][1]}"
+    if "at" in one:
+        shown["at"] = iso(one["at"])
+    return shown
 
 
 def entry(row: Row) -> EntryResponse:
@@ -92,6 +142,7 @@ def entry(row: Row) -> EntryResponse:
         "recorded_at": iso(row["recorded_at"]),
         "delivery_id": row["delivery_id"],
         "member_id": row["member_id"],
+        "words": sentence(row["said"]),
         "said": statement(row["said"]),
     }
 
@@ -136,4 +187,59 @@ def delivery(row: Row) -> DeliveryResponse:
         "received_at": iso(row["received_at"]),
         "committed_at": iso(row["committed_at"]),
         "attempts": row["attempts"],
+        "repeats": row["repeats"],
+        "last_repeated_at": iso(row["last_repeated_at"]),
     }
+
+
+def sentence(said: Mapping[str, Any]) -> str:
+    """Return what an entry of the history said, in words: "status paid; payment pi_1 of 100.00 BRL taken"."""
+    parts: list[str] = []
+    if "status" in said:
+        parts.append(f"status {said['status'].replace('_', ' ')}")
+    if "source_status" in said:
+        parts.append(f"in the source's word {said['source_status']}")
+    if "value" in said:
+        parts.append(f"value {_amount(said)}")
+    parts += [_bill(one) for one in money_lines(said, "bills")]
+    parts += [f"{_named('payment', one)} {one.get('state', 'tried')}" for one in money_lines(said, "payments")]
+    parts += [_refund(one) for one in money_lines(said, "refunds")]
+    further = [word for name, word in _FURTHER.items() if name in said]
+    if further:
+        parts.append(", ".join(further))
+    return "; ".join(parts)
+
+
+_FURTHER = {
+    "title": "title", "customer": "customer", "items": "items", "ordered_at": "time of the order", "paid_at": "time of payment",
+    "url": "address", "deal_id": "deal", "contact_id": "contact", "test": "test or not",
+}  # fmt: skip
+
+
+def _amount(one: Mapping[str, Any]) -> str:
+    return f"{money(one['value'], one['currency'])} {one['currency']}"
+
+
+def _named(kind: str, one: Mapping[str, Any]) -> str:
+    name = f"{kind} {one['id']}" if one.get("id") else kind
+    return f"{name} of {_amount(one)}" if "value" in one else name
+
+
+def _bill(one: Mapping[str, Any]) -> str:
+    words = [_named("bill", one)]
+    if "also" in one:
+        words.append(f"(also {money(*one['also'])} {one['also'][1]})")
+    words += [
+        word for name, word in (("part", "as a part"), ("closed", "closed"), ("given_up", "given up")) if one.get(name)
+    ]
+    return " ".join(words)
+
+
+def _refund(one: Mapping[str, Any]) -> str:
+    of = f" of payment {one['payment']}" if one.get("payment") else ""
+    if (one.get("total") or one.get("id") in (TOTAL, IMPORTED)) and "value" in one:
+        what = "charged back" if one.get("kind") == "chargeback" else "given back"
+        return f"{_amount(one)}{of} {what} in all so far"
+    if "value" not in one and one.get("all"):
+        of = f" of all{of}"
+    return f"{_named(one.get('kind', 'refund'), one)}{of} {one.get('state', 'done')}"

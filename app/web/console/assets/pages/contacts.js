@@ -146,7 +146,7 @@ function drawn(rows, currency) {
     const slot = months.get(key(new Date(row.ordered_at)));
     if (!slot) continue;
     slot.values.refunded += minor(row.refunded_value);
-    slot.values.net += minor(row.value) - minor(row.refunded_value);
+    slot.values.net += Math.min(minor(row.paid_value), minor(row.value)) - minor(row.refunded_value);
   }
   const bars = [...months.values()].map((slot) => ({ ...slot,
     label: date(slot.month.toISOString(), { month: "short" }), full: date(slot.month.toISOString(), { month: "long", year: "numeric" }) }));

@@ -113,7 +113,7 @@ function differences(one) {
 export function shown(name, value, currency) {
   if (value === null || value === undefined || value === "") return DASH;
   if (name === "status") return badge("status", value);
-  if (name === "value" || name === "refunded_value") return currency ? money(value, currency) : value;
+  if (["value", "paid_value", "refunded_value"].includes(name)) return currency ? money(value, currency) : value;
   if (name === "ordered_at" || name === "paid_at") return time(value, moment);
   if (name === "test") return t(value ? "yes" : "no");
   if (name === "items") return value.map((one) => `${one.quantity} × ${one.title}`).join(", ") || DASH;

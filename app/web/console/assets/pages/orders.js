@@ -87,12 +87,14 @@ export async function order(place) {
     h("div", { class: "pair wide-left" },
       h("div", {},
         section(t("items"), items(row)),
+        section(t("ledger"), ledger(row)),
         section(t("history"), past)),
       h("aside", { class: "side-facts" }, section(t("facts"), facts([
         [t("order"), copyable(row.id)],
         [t("contact"), who(row)],
         [t("deal"), row.deal_id && code(row.deal_id)],
         [t("value"), money(row.value, row.currency)],
+        [t("paid.value"), money(row.paid_value, row.currency)],
         [t("refunded"), given(row)],
         [t("status"), badge("status", row.status)],
         [t("source.status"), row.source_status && code(row.source_status)],
@@ -118,7 +120,28 @@ function items(row) {
   ], row.items, { caption: t("items") });
 }
 
-const SKIPPED = new Set(["external_id", "aliases", "currency", "customer", "refunds"]);
+/** What was paid and given back, each as it was told last, and what does not fit. */
+function ledger(row) {
+  const lines = [...row.payments, ...row.refunds];
+  return [
+    row.notes.map((one) => h("p", {}, h("span", { class: "tag" }, word("note", one)), " ", word("note", `${one}.text`))),
+    lines.length ? table([
+      { name: t("kind"), cell: (one) => [word("money", one.kind), " ", one.id && code(one.id)] },
+      { name: t("state"), cell: (one) => word("state", one.state) },
+      { name: t("amount"), right: true, class: "nowrap", cell: (one) => money(one.value, one.currency) },
+      { name: t("when"), class: "nowrap", cell: (one) => (one.at ? time(one.at) : DASH) },
+    ], lines, { caption: t("ledger") }) : h("p", { class: "quiet" }, t("ledger.none")),
+  ];
+}
+
+const MONEY = { bills: "bill", payments: "payment", refunds: "refund" };
+
+/** The bills, payments and refunds that an entry of the history told of. */
+const told = (said) => Object.entries(MONEY).flatMap(([name, kind]) => (said[name] ?? []).map((one) =>
+  h("li", {}, h("span", { class: "quiet" }, word("money", one.kind ?? kind)), " ", one.id && code(one.id), " ", money(one.value, one.currency), " ",
+    one.total ? t("in.all") : one.state ? word("state", one.state) : null)));
+
+const SKIPPED = new Set(["external_id", "aliases", "currency", "customer", "preference", "sequence", "notes", ...Object.keys(MONEY)]);
 
 /** What was said of an order, the latest first. */
 export function history(entries, place) {
@@ -127,7 +150,7 @@ export function history(entries, place) {
     h("p", { class: "when" }, one.at ? time(one.at, moment) : h("span", { title: t("untimed.text") }, t("untimed")), " · ", by(one, place)),
     h("ul", { class: "said" }, Object.entries(one.said).filter(([name]) => !SKIPPED.has(name)).map(([name, value]) =>
       h("li", {}, h("span", { class: "quiet" }, word("field", name)), " ", shown(name, value, one.said.currency))),
-    Object.values(one.said.refunds ?? {}).map((refund) => h("li", {}, h("span", { class: "quiet" }, t("refund")), " ", money(refund.value, refund.currency))),
+    told(one.said),
     one.said.customer && h("li", {}, h("span", { class: "quiet" }, t("contact")), " ",
       [one.said.customer.name, ...one.said.customer.identities.map((known) => known.value)].filter(Boolean).join(", "))))));
 }
