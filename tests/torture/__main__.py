@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import ctypes.util
 import os
 import shutil
 import signal
@@ -15,16 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.torture import backups, clients, clock, counts, disk, kills, postgresql, power
-from tests.torture.lib import Postgres, Trial, postgresql_programs
+from tests.torture.lib import Postgres, Trial, libfaketime, postgresql_programs
 
 SHOWN = 8  # of what a trial found broken
 BOTH, SQLITE, POSTGRESQL = ("sqlite", "postgresql"), ("sqlite",), ("postgresql",)
-LIBFAKETIME = any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")) or bool(ctypes.util.find_library("faketime"))
 # What a trial may need: is it there, and what to install.
 NEEDS: dict[str, tuple[bool, str]] = {
     "postgresql": (postgresql_programs() is not None, "Debian's postgresql (or PGBIN, the folder of its programs)"),
     "cc": (shutil.which("cc") is not None, "a C compiler"),
-    "faketime": (LIBFAKETIME, "libfaketime"),
+    "faketime": (libfaketime() is not None, "libfaketime"),
     "root": (os.geteuid() == 0, "root, to mount a small tmpfs"),
 }
 

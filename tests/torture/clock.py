@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 
-from tests.torture.lib import AT, Line, Outside, Trial, do, event, until
+from tests.torture.lib import AT, Line, Outside, Trial, do, event, libfaketime, until
 
 DAY = 86_400
 
@@ -20,7 +20,7 @@ async def run(trial: Trial) -> None:
 
     await step(0)
     faked = {
-        "LD_PRELOAD": "libfaketime.so.1",
+        "LD_PRELOAD": str(libfaketime()),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",

@@ -168,6 +168,11 @@ def postgresql_programs() -> Path | None:
     return next((folder for folder in reversed(folders) if (folder / "initdb").exists()), None)
 
 
+def libfaketime() -> Path | None:
+    """Return the library that lies about the clock; None where it is not installed."""
+    return next(Path("/usr").glob("lib*/**/faketime/libfaketime.so.1"), None)
+
+
 class Postgres:
     """A server on a free port; started as root it runs as Debian's user postgres."""
 
