@@ -7,6 +7,7 @@ import pytest
 
 from adapters.contract import Delivery
 from tests.house import House, signed
+from tests.jobs import done
 
 pytestmark = pytest.mark.anyio
 
@@ -72,3 +73,13 @@ async def test_a_customer_who_was_erased_does_not_come_back(house: House) -> Non
         row = await house.get(f"/v1/deliveries/{delivery['delivery_id']}")
         assert (row["body_kept"], row["notes"]) == (False, ["erased"])
     assert await house.data("/v1/contacts?email=amy.ray@example.com") == []
+
+
+async def test_a_remap_leaves_what_was_told_of_customers(house: House) -> None:
+    source = await house.source("paddle")
+    await house.deliver(source, customer("a"))
+    await house.deliver(source, sale())
+    job = await done(house, "/v1/remap", {"source_id": source})
+    assert (job["done"], job["changed"], job["failed"]) == (2, 0, 0)
+    [contact] = await house.data("/v1/contacts?email=amy.ray@example.com")
+    assert len(await house.data(f"/v1/contacts/{contact['id']}/orders")) == 1
