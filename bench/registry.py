@@ -25,13 +25,11 @@ import asyncpg
 import httpx
 from rich.console import Console
 from rich.table import Table
-from starlette.types import ASGIApp
 
 from app.base import clock
 from app.base.roles import ACCOUNT_HEADER, IN_PROCESS
 from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
-from app.cli.client import Lifespan
 from app.db import schema
 from app.db.migrate import migrate
 from app.web.application import create_app
@@ -256,20 +254,23 @@ async def _settings(engine: str, directory: Path, address: str, name: str, key: 
 @asynccontextmanager
 async def _running(settings: Settings, account: str | None) -> AsyncIterator[House]:
     """A running registry with an account that is on; a new one unless it is named."""
-    app: ASGIApp = create_app(settings)
+    app = create_app(settings)
+    await app.service.open()
 
     async def door(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
-    async with (
-        Lifespan(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry") as client,
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://registry") as stranger,
-    ):
-        if account is None:
-            made = await client.post("/operator/accounts", json={"name": "bench", "enable": True})
-            account = made.json()["account_id"]
-        yield House(client, stranger, account)
+    try:
+        async with (
+            httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://registry") as client,
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://registry") as stranger,
+        ):
+            if account is None:
+                made = await client.post("/operator/accounts", json={"name": "bench", "enable": True})
+                account = made.json()["account_id"]
+            yield House(client, stranger, account)
+    finally:
+        await app.service.close()
 
 
 async def _rep(house: House) -> str:

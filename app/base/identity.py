@@ -45,9 +45,8 @@ _COUNTING = "01234567890123456789"
 
 
 def is_made_up(digits: str) -> bool:
-    """Whether a phone's last eight digits are one digit repeated, or count up."""
-    tail = digits[-8:]
-    return len(set(tail)) == 1 or tail in _COUNTING
+    """Whether a phone's last eight digits are one digit repeated, or the whole number counts up."""
+    return len(set(digits[-8:])) == 1 or digits in _COUNTING
 
 
 # In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length.

@@ -41,7 +41,7 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
     public_url: str = Field("", description="what webhook URLs start with")
-    max_body_bytes: int = Field(1048576, ge=1024, le=64 * 1048576, description="larger bodies are answered 413")
+    max_body_bytes: int = Field(4 * 1048576, ge=1024, le=64 * 1048576, description="larger bodies are answered 413")
     private_receivers: str = Field(
         "", description="networks such as 10.1.0.0/16 that events may be sent to beside the internet, also by http"
     )

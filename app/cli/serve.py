@@ -24,7 +24,7 @@ ORDERS_MASTER_KEY      encrypts secrets at rest; comma-separated, newest first
 ORDERS_HOST            address to listen on (default: 127.0.0.1)
 ORDERS_PORT            port to listen on; 0 takes a free one (default: 8080)
 ORDERS_PUBLIC_URL      what webhook URLs start with (default: http://HOST:PORT)
-ORDERS_MAX_BODY_BYTES  larger bodies are answered 413 (default: 1048576)
+ORDERS_MAX_BODY_BYTES  larger bodies are answered 413 (default: 4194304)
 ORDERS_PRIVATE_RECEIVERS
                        private networks that events may be sent to, also by
                        http, such as 10.1.0.0/16 (default: none)
