@@ -5,6 +5,11 @@
 
 There is no default for the signature: a source whose options leave it out cannot be saved. Every expression is compiled
 when the options are validated, and every wrong option is named; one that fails on a delivery makes it unreadable.
+
+Amounts are exact: more decimals than the currency has, and a currency that is none of ISO 4217's, are unreadable, for
+nobody knows what was meant. Prices of items are rounded: fuel and screws have three decimals.
+
+This is longer than 400 lines: options are a language, and every wrong word of it is named where it is saved.
 """
 
 import re
@@ -30,8 +35,11 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from adapters.contract import (
-    TOTAL,
+    CODES,
+    FIELD_LEFT_OUT,
+    UNKNOWN,
     Adapter,
+    Bill,
     BodyField,
     Constant,
     Customer,
@@ -49,7 +57,12 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
     Query,
+    Refund,
+    RefundKind,
+    RefundState,
     Seconds,
     Signature,
     StandardWebhooks,
@@ -276,6 +289,8 @@ HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_compilable)]
 # Our words for where an order stands; with `none`, a word of theirs that says nothing about it.
 Word = Literal["pending", "overdue", "failed", "partially_paid", "paid", "canceled", "refunded", "none"]
+PaymentWord = Literal["authorized", "taken", "failed", "canceled", "none"]
+RefundWord = Literal["pending", "done", "failed", "reversed"]
 Patterns = Annotated[tuple[Name, ...], BeforeValidator(_several)]
 
 # What each scheme may say, beside its name.
@@ -329,28 +344,63 @@ class Signing(Options):
         return self
 
 
+NAMED = re.compile(r"(?:([1-9]\d{0,8}) )?([A-Z]{3})")
+
+
+def _currency(code: str) -> str:
+    if code not in CODES:
+        raise ValueError("is no currency of ISO 4217")
+    return code
+
+
+def _named(text: str) -> str:
+    """What a word for a currency stands for: "BRL", or "10000 IRR" for a unit of its own."""
+    match = NAMED.fullmatch(text)
+    if not match or match[2] not in CODES:
+        raise ValueError('is written BRL, or "10000 IRR": how many units of which currency of ISO 4217 one is')
+    return text
+
+
 class MoneyOptions(Options):
-    """What an amount counts: units (major), the currency's smallest unit (minor), or 10**-n units (n, for every one)."""
+    """What an amount counts: units (major), the currency's smallest unit (minor), or 10**-n units (n, for every one).
+
+    `currencies` says what the source's own words for currencies stand for: {"IRHT": "10000 IRR", "R$": "BRL"}.
+    """
 
     unit: Annotated[str, BeforeValidator(_digit), StringConstraints(pattern=r"^(major|minor|[0-8])$")]
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$", to_upper=True)] | None = None
+    currency: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$", to_upper=True), AfterValidator(_currency)] | None
+    ) = None
+    currencies: Annotated[dict[Name, Annotated[str, AfterValidator(_named)]], BeforeValidator(_group)] = {}
     decimal: Literal[".", ","] = "."  # with a comma, "R$ 1.234,50" is read as well
 
 
 class Fields(Options):
     """Where each field of an order stands. `orders` gives a list of orders; the others then start from each of them,
-    and those of an item from each of `items`."""
+    and those of an item, a payment, a refund from each of `items`, `payments`, `refunds`."""
 
     external_id: Expression
     orders: Expression | None = None
     status: Expression | None = None
     at: Expression | None = None
+    sequence: Expression | None = None
     number: Expression | None = None
     title: Expression | None = None
     value: Expression | None = None
     currency: Expression | None = None
+    payments: Expression | None = None
+    payment_id: Expression | None = None
+    payment_value: Expression | None = None
+    payment_state: Expression | None = None
+    payment_at: Expression | None = None
     refunded_value: Expression | None = None
+    refunds: Expression | None = None
     refund_id: Expression | None = None
+    refund_value: Expression | None = None
+    refund_state: Expression | None = None
+    refund_at: Expression | None = None
+    refund_payment: Expression | None = None
+    refund_chargeback: Expression | None = None
     ordered_at: Expression | None = None
     paid_at: Expression | None = None
     url: Expression | None = None
@@ -362,6 +412,7 @@ class Fields(Options):
     email: Expression | None = None
     phone: Expression | None = None
     document: Expression | None = None
+    country: Expression | None = None
     items: Expression | None = None
     item_title: Expression | None = None
     item_quantity: Expression | None = None
@@ -374,8 +425,17 @@ class Fields(Options):
         faults = [(name, "is searched in each of `items`, which is missing") for name in parts if not self.items]
         if self.items and not self.item_title:
             faults.append(("item_title", "is needed: an item has a title"))
-        if self.refund_id and not self.refunded_value:
-            faults.append(("refunded_value", "is needed: `refund_id` says which amount it is"))
+        if any(getattr(self, name) for name in ("payments", *OF_A_PAYMENT)):
+            faults += [
+                (name, "is needed: a payment has an amount and a state")
+                for name in ("payment_value", "payment_state")
+                if not getattr(self, name)
+            ]
+        itemised = any(getattr(self, name) for name in ("refunds", *OF_A_REFUND))
+        if itemised and not self.refund_value and (self.refunds or not self.refunded_value):
+            faults.append(("refund_value", "is needed: a refund has an amount"))
+        if self.refunded_value and self.refund_value:
+            faults.append(("refunded_value", "tells the same money as `refund_value`: choose one"))
         _wrong(*faults)
         return self
 
@@ -391,6 +451,8 @@ class GenericOptions(Options):
     ignores: Patterns = ()
     fields: Annotated[Fields, BeforeValidator(_group)]
     statuses: Annotated[dict[Name, Word], MinLen(1), BeforeValidator(_group)]
+    payment_states: Annotated[dict[Name, PaymentWord], BeforeValidator(_group)] = {}
+    refund_states: Annotated[dict[Name, RefundWord], BeforeValidator(_group)] = {}
     money: Annotated[MoneyOptions, BeforeValidator(_group)] | None = None
     times: Annotated[str, StringConstraints(max_length=50), AfterValidator(_times)] = "iso"
     zone: Annotated[str, StringConstraints(max_length=100), AfterValidator(_zone_name)] = "UTC"
@@ -401,7 +463,7 @@ class GenericOptions(Options):
         """From the command line the parts of a group come one by one: signature.header, statuses.order.paid."""
         if not isinstance(given, dict):
             return given
-        groups = ("signature", "fields", "statuses", "money")
+        groups = ("signature", "fields", "statuses", "payment_states", "refund_states", "money")
         plain = {name: value for name, value in given.items() if str(name).partition(".")[0] not in groups}
         for group in groups:
             parts = {name.removeprefix(f"{group}."): given[name] for name in given if str(name).startswith(f"{group}.")}
@@ -413,7 +475,10 @@ class GenericOptions(Options):
 
     @model_validator(mode="after")
     def _coherent(self) -> "GenericOptions":
-        amounts = [name for name in ("value", "refunded_value", "item_unit_value") if getattr(self.fields, name)]
+        for thing in ("payment", "refund"):
+            if getattr(self.fields, f"{thing}_state") and not getattr(self, f"{thing}_states"):
+                _wrong((f"{thing}_states", f"is needed: what the words that fields.{thing}_state finds mean"))
+        amounts = [name for name in AMOUNTS if getattr(self.fields, name)]
         if amounts and self.money is None:
             _wrong(("money", f"is needed: fields.{amounts[0]} is an amount"))
         if amounts and self.money and not (self.money.currency or self.fields.currency):
@@ -429,20 +494,42 @@ def _each(value: Any) -> Any:
     return tuple(one for one in (value if isinstance(value, list) else [value]) if one not in (None, ""))
 
 
+def _sequence(value: Any) -> int | str | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | str)):
+        raise ValueError("Input should be a number or a text")
+    return value
+
+
 Several = Annotated[tuple[str, ...], BeforeValidator(_each)]
-WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
+
+
+def _web_address(text: str) -> str:
+    if not text.startswith(("https://", "http://")) or len(text) > 2000:
+        raise ValueError("is no address of a page")
+    return text
+
+
+def _country(text: str) -> str:
+    if len(text) != 2 or not text.isascii() or not text.isalpha():
+        raise ValueError("is no country of two letters")
+    return text.upper()
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 Amount = Annotated[Decimal, Ge(0)]
 
 
 class Found(Payload):
     external_id: str
+    sequence: Annotated[Any, BeforeValidator(_sequence)] = None
     status: str | None = None
     number: str | None = None
     title: str | None = None
     value: Amount | None = None
     currency: str | None = None
+    payments: list[Any] | None = None
     refunded_value: Amount | None = None
-    refund_id: str | None = None
+    refunds: list[Any] | None = None
     url: WebAddress | None = None
     test: bool | None = None
     deal_id: str | None = None
@@ -452,6 +539,7 @@ class Found(Payload):
     email: Several = ()
     phone: Several = ()
     document: Several = ()
+    country: Annotated[str, AfterValidator(_country)] | None = None
     items: list[Any] | None = None
 
 
@@ -462,6 +550,20 @@ class FoundItem(Payload):
     item_sku: str | None = None
 
 
+class FoundPayment(Payload):
+    payment_id: str | None = None
+    payment_value: Amount | None = None
+    payment_state: str | None = None
+
+
+class FoundRefund(Payload):
+    refund_id: str | None = None
+    refund_value: Amount | None = None
+    refund_state: str | None = None
+    refund_payment: str | None = None
+    refund_chargeback: bool | None = None
+
+
 class Document(Payload):
     """The whole parsed body."""
 
@@ -469,7 +571,14 @@ class Document(Payload):
 
 
 FOUND_IN_ITEM = tuple(FoundItem.model_fields)
-AMOUNTS = ("value", "refunded_value", "item_unit_value")
+OF_A_PAYMENT = (*FoundPayment.model_fields, "payment_at")
+OF_A_REFUND = (*FoundRefund.model_fields, "refund_at")
+AMOUNTS = ("value", "payment_value", "refunded_value", "refund_value", "item_unit_value")
+# What an order cannot be without: where it is told and cannot be read, the delivery is unreadable.
+NEEDED = frozenset(AMOUNTS) - {"item_unit_value"} | {
+    *("external_id", "status", "currency", "payments", "refunds"),
+    *("payment_id", "payment_state", "refund_id", "refund_state"),
+}
 READ_TIME = {"iso": TypeAdapter(Iso), "seconds": TypeAdapter(Seconds), "milliseconds": TypeAdapter(Milliseconds)}
 
 
@@ -523,41 +632,7 @@ class Generic(Adapter[Document]):
             yield self._order(each, event)
 
     def _order(self, document: Any, event: Event[Document]) -> Order:
-        options: GenericOptions = event.options
-        found = _found(Found, document, options)
-        word = event.kind if options.fields.status is None else found.status
-        ours = options.statuses.get(word or "")
-        status = self.status(word) if ours is None else None if ours == "none" else Status(ours)
-        items = (
-            None
-            if found.items is None
-            else [_found(FoundItem, one, options, f"items.{at}.") for at, one in enumerate(found.items)]
-        )
-        back = _money(found.refunded_value, found.currency, options)
-        people = Customer(
-            crm_id=found.crm_id,
-            id=found.customer_id,
-            name=found.name,
-            emails=found.email,
-            phones=found.phone,
-            documents=found.document,
-        )
-        return Order(
-            external_id=found.external_id,
-            status=status,
-            source_status=word,
-            title=found.title or order_title(found.number, [item.item_title for item in items or []]),
-            value=_money(found.value, found.currency, options),
-            refunds={found.refund_id or TOTAL: back} if back else None,
-            customer=people,
-            items=None if items is None else tuple(_item(item, found.currency, options) for item in items),
-            url=found.url,
-            test=found.test,
-            deal_id=found.deal_id,
-            at=_time("at", document, options),
-            ordered_at=_time("ordered_at", document, options),
-            paid_at=_time("paid_at", document, options),
-        )
+        return _Reading(event.options, document).order(event.kind)
 
 
 def _settled(options: Any) -> GenericOptions:
@@ -623,57 +698,165 @@ def _message(signing: Signing) -> Callable[[Delivery], bytes]:
     return message
 
 
-def _found(model: type[Any], document: Any, options: GenericOptions, path: str = "") -> Any:
-    """What the expressions of this model's fields find in the document. Raises Unreadable, naming every wrong one."""
-    values = {name: search(path + name, getattr(options.fields, name), document) for name in model.model_fields}
-    if options.money and options.money.decimal == ",":
-        values.update({name: _with_point(values[name]) for name in AMOUNTS if isinstance(values.get(name), str)})
-    try:
-        found = validated(model, values)
-    except Unreadable as why:
-        raise Unreadable(f"{path}{why.reason}") from None
-    if found.left_out:  # the owner asked for each of these fields
-        raise Unreadable(f"{path}{found.left_out}")
-    return found
-
-
 def _with_point(amount: str) -> str:
     """R$ 1.234,50 → 1234.50"""
     return re.sub(r"[^\d,-]", "", amount).replace(",", ".")
 
 
-def _money(amount: Decimal | None, currency: str | None, options: GenericOptions) -> Money | None:
-    if amount is None or options.money is None:
-        return None
-    code = currency or options.money.currency
-    if code is None:
-        raise Unreadable("currency: is needed wherever an amount is given")
-    match options.money.unit:
-        case "major":
-            return Money.major(amount, code)
-        case "minor":
-            if amount != amount.to_integral_value():
-                raise Unreadable("an amount is no whole number of the currency's smallest unit (option money.unit)")
-            return Money.scaled(amount, decimals(code.strip().upper()), code)
-    return Money.scaled(amount, int(options.money.unit), code)
+class _FieldUnreadable(Unreadable):
+    """Raised where a thing lacks what it needs: an order its id, an item its title."""
 
 
-def _time(name: str, document: Any, options: GenericOptions) -> datetime | None:
-    found = search(name, getattr(options.fields, name), document)
-    if found is None or found == "":
-        return None
-    try:
-        reader = READ_TIME.get(options.times)
-        moment = reader.validate_python(found) if reader else datetime.strptime(str(found), options.times)
-    except ValueError:
-        raise Unreadable(f"{name}: is not a time as the option times says ({options.times})") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=_zone(options.zone))
+class _Reading:
+    """One order of a delivery, as the options say where it stands. `notes` are what was left out or not known."""
 
+    def __init__(self, options: GenericOptions, document: Any) -> None:
+        self.options, self.document = options, document
+        self.notes: list[str] = []
+        self.found: Found = self._found(Found, document)
 
-def _item(item: FoundItem, currency: str | None, options: GenericOptions) -> Item:
-    return Item(
-        title=item.item_title,
-        quantity=Decimal(1) if item.item_quantity is None else item.item_quantity,
-        unit_value=_money(item.item_unit_value, currency, options),
-        sku=item.item_sku,
-    )
+    def order(self, kind: str) -> Order:
+        found, options = self.found, self.options
+        word = kind if options.fields.status is None else found.status
+        ours = options.statuses.get(word or "")
+        items = None if found.items is None else tuple(self._items(found.items))
+        value = self._money(found.value)
+        return Order(
+            external_id=found.external_id,
+            status=(UNKNOWN if word else None) if ours is None else None if ours == "none" else Status(ours),
+            source_status=word,
+            title=found.title or order_title(found.number, items or ()),
+            bills=() if value is None else (Bill(value=value),),
+            payments=tuple(self._payments()),
+            refunds=tuple(self._refunds()),
+            customer=Customer(
+                crm_id=found.crm_id,
+                id=found.customer_id,
+                name=found.name,
+                emails=found.email,
+                phones=found.phone,
+                documents=found.document,
+                country=found.country,
+            ),
+            items=items,
+            url=found.url,
+            test=found.test,
+            deal_id=found.deal_id,
+            at=self._time("at", self.document),
+            sequence=found.sequence,
+            ordered_at=self._time("ordered_at", self.document),
+            paid_at=self._time("paid_at", self.document),
+            notes=tuple(dict.fromkeys(self.notes)),
+        )
+
+    def _payments(self) -> Iterable[Payment]:
+        for place, one in self._each("payment", self.found.payments):
+            told = self._found(FoundPayment, one, place)
+            word = self._word(told.payment_state, self.options.payment_states)
+            value = self._money(told.payment_value)
+            if value is not None or word is not None:
+                yield Payment(
+                    id=told.payment_id or "",
+                    value=value,
+                    state=None if word in (None, "none") else PaymentState(word),
+                    at=self._time("payment_at", one, place),
+                )
+
+    def _refunds(self) -> Iterable[Refund]:
+        fields = self.options.fields
+        if fields.refund_value is None:
+            back = self._money(self.found.refunded_value)
+            name = self._found(FoundRefund, self.document).refund_id if fields.refund_id else None
+            if back:
+                yield Refund(id=name, value=back, total=name is None)
+            return
+        for place, one in self._each("refund", self.found.refunds):
+            told = self._found(FoundRefund, one, place)
+            value = self._money(told.refund_value)
+            if fields.refunds is None and value is None and not told.refund_id:
+                continue  # this delivery tells of none
+            word = "done" if fields.refund_state is None else self._word(told.refund_state, self.options.refund_states)
+            yield Refund(
+                id=told.refund_id,
+                value=value,
+                state=RefundState(word or "pending"),
+                kind=RefundKind.CHARGEBACK if told.refund_chargeback else RefundKind.REFUND,
+                at=self._time("refund_at", one, place),
+                payment=told.refund_payment,
+            )
+
+    def _each(self, thing: str, listed: list[Any] | None) -> Iterable[tuple[str, Any]]:
+        """The things of a list, each with its place; the order itself, where the options name no list."""
+        if getattr(self.options.fields, f"{thing}s"):
+            yield from ((f"{thing}s.{at}.", one) for at, one in enumerate(listed or ()))
+        elif getattr(self.options.fields, f"{thing}_value"):
+            yield "", self.document
+
+    def _word(self, word: str | None, words: Mapping[str, str]) -> str | None:
+        """Our word for theirs; None, with a note, for one that is not in the table."""
+        if word and word not in words:
+            self.notes.append("unknown_status")
+        return words.get(word or "")
+
+    def _items(self, listed: list[Any]) -> Iterable[Item]:
+        for at, one in enumerate(listed):
+            try:
+                told = self._found(FoundItem, one, f"items.{at}.")
+                quantity = Decimal(1) if told.item_quantity is None else told.item_quantity
+                price = self._money(told.item_unit_value, exact=False)
+                yield Item(title=told.item_title, quantity=quantity, unit_value=price, sku=told.item_sku)
+            except _FieldUnreadable:
+                self.notes.append(FIELD_LEFT_OUT)
+
+    def _found(self, model: type[Any], document: Any, place: str = "") -> Any:
+        """What the expressions of this model's fields find. Raises Unreadable, naming every wrong one that is needed."""
+        fields, money = self.options.fields, self.options.money
+        values = {name: search(place + name, getattr(fields, name), document) for name in model.model_fields}
+        if money and money.decimal == ",":
+            values.update({name: _with_point(values[name]) for name in AMOUNTS if isinstance(values.get(name), str)})
+        try:
+            found = validated(model, values)
+        except Unreadable as why:
+            raise _FieldUnreadable(f"{place}{why.reason}") from None
+        if found.left_out:
+            if any(values[name] is not None and getattr(found, name) in (None, "") for name in NEEDED & values.keys()):
+                raise Unreadable(f"{place}{found.left_out}")
+            self.notes.append(FIELD_LEFT_OUT)
+        return found
+
+    def _money(self, amount: Decimal | None, *, exact: bool = True) -> Money | None:
+        """The amount in the order's currency. Raises Unreadable for one that is not exact, or of no currency."""
+        money = self.options.money
+        if amount is None or money is None:
+            return None
+        word = self.found.currency or money.currency
+        if word is None:
+            raise Unreadable("currency: is needed wherever an amount is given")
+        named = NAMED.fullmatch(money.currencies.get(word, word.strip().upper()))
+        if named is None or named[2] not in CODES:
+            raise Unreadable("currency: is none of ISO 4217 (option money.currencies names a source's own)")
+        code, times = named[2], int(named[1] or 1)
+        if money.unit == "minor" and amount != amount.to_integral_value():
+            raise Unreadable("an amount is no whole number of the currency's smallest unit (option money.unit)")
+        steps = {"major": 0, "minor": decimals(code)}.get(money.unit)
+        steps = int(money.unit) if steps is None else steps
+        if amount.adjusted() > 20:
+            raise Unreadable("the amount is too large to be an order's")
+        if not exact:
+            return Money.scaled(amount * times, steps, code)
+        if steps or times > 1:  # counted in steps, a zero at the end says nothing
+            amount = (amount * times).scaleb(-steps).normalize()
+        return Money.exact(amount, code)
+
+    def _time(self, name: str, document: Any, place: str = "") -> datetime | None:
+        """The time; None, with a note, for one that is there and cannot be read."""
+        found = search(place + name, getattr(self.options.fields, name), document)
+        if found is None:
+            return None
+        try:
+            reader = READ_TIME.get(self.options.times)
+            moment = reader.validate_python(found) if reader else datetime.strptime(str(found), self.options.times)
+        except ValueError:
+            self.notes.append(FIELD_LEFT_OUT)
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=_zone(self.options.zone))

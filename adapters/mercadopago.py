@@ -11,10 +11,14 @@ Decided here, and why:
   believed, and a repeated notice can only make us read the same payment again. So its age does not matter (and both
   seconds and milliseconds are documented for it).
 - `data.id` is signed as it came (the SDKs, mercadopago 3.6.0 `webhook/validator.py`) or in lower case (the manual).
-- Merchant orders are not read: their payments are told one by one, and would count twice.
+- The sale is the merchant order (`order.id` of a payment): attempts and two cards of one checkout name the same one.
+  Merchant orders themselves are not read: their payments are told one by one, and would count twice.
 - Where a shop's `notification_url` asks for no one format, each change is told as IPN as well (`topic` in place of `type`):
   it says nothing new.
 - An order does not say when it was paid: it is as long `accredited` as nothing else has happened to it since.
+- A payment that was captured in part says the smaller `transaction_amount` from then on.
+- A test user's payment has `is_test`, and `live_mode` all the same.
+- An account is of one country, whose currency it takes: there the phones are read.
 - A chargeback in process is an open dispute. Once decided, the manuals of payments and of orders use `reimbursed` for
   opposite outcomes; each is read as its own manual says.
 """
@@ -23,7 +27,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -31,6 +35,7 @@ from typing import Any
 from adapters.contract import (
     Adapter,
     Api,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -43,8 +48,11 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    RefundKind,
+    RefundState,
     Signature,
-    Status,
     Strength,
     Unreadable,
     Unverified,
@@ -53,15 +61,34 @@ from adapters.contract import (
     one_header,
     order_title,
     path,
-    refund_total,
     status_map,
     text_key,
     usable,
 )
+from adapters.contract import Refund as Told
 
 # Orders name their country, and not always their currency.
 CURRENCIES = {"BR": "BRL", "AR": "ARS", "MX": "MXN", "CL": "CLP", "CO": "COP", "PE": "PEN", "UY": "UYU"}
+COUNTRIES = {currency: country for country, currency in CURRENCIES.items()}
 CURRENCIES |= {"BRA": "BRL", "ARG": "ARS", "MEX": "MXN", "CHL": "CLP", "COL": "COP", "PER": "PEN", "URY": "UYU"}
+
+# How far a payment is, a payment's words first, those of an order's payments after them.
+STATES = {
+    **dict.fromkeys("approved in_mediation charged_back refunded processed".split(), PaymentState.TAKEN),
+    **dict.fromkeys("authorized waiting_capture".split(), PaymentState.AUTHORIZED),
+    **dict.fromkeys("rejected failed".split(), PaymentState.FAILED),
+    **dict.fromkeys("cancelled canceled".split(), PaymentState.CANCELED),
+}
+# How far a refund is; what is not here is under way.
+REFUNDS = {
+    **dict.fromkeys("approved processed".split(), RefundState.DONE),
+    **dict.fromkeys("rejected failed cancelled canceled".split(), RefundState.FAILED),
+}
+# How a chargeback ended: the manuals of payments and of orders use opposite words. Without one the money is gone.
+CHARGEBACKS = {
+    "payment": {"in_process": RefundState.PENDING, "reimbursed": RefundState.REVERSED},
+    "order": {"in_process": RefundState.PENDING, "settled": RefundState.REVERSED},
+}
 
 BRAZILIAN = frozenset({"CPF", "CNPJ"})
 
@@ -125,8 +152,20 @@ class Line(Payload):
 
 
 class Refund(Payload):
+    id: str | None = None
     amount: Decimal | None = None
+    status: str = "processed"
+    payment_id: str | None = path("transaction_id")
+    created: IsoOrBlank = path("date_created")
+
+
+class Attempt(Payload):
+    """A payment of an order."""
+
+    id: str
+    amount: Decimal | None = path("paid_amount", "amount")
     status: str | None = None
+    status_detail: str | None = None
 
 
 class Sale(Payload):
@@ -139,7 +178,9 @@ class Sale(Payload):
     currency: str | None = path("currency_id", "currency")
     country_code: str | None = None
     transaction_amount_refunded: Decimal | None = None
-    refunds: ListOf[Refund] = path("transactions.refunds", otherwise=())
+    merchant_order: str | None = path("order.id")
+    attempts: ListOf[Attempt] = path("transactions.payments", otherwise=())
+    refunds: ListOf[Refund] = path("refunds", "transactions.refunds", otherwise=())
     created: IsoOrBlank = path("date_created", "created_date")
     updated: IsoOrBlank = path("date_last_updated", "last_updated_date")
     date_approved: IsoOrBlank = None
@@ -147,6 +188,7 @@ class Sale(Payload):
     description: str | None = None
     items: ListOf[Line] = path("additional_info.items", "items", otherwise=())
     live_mode: bool | None = None
+    is_test: bool | None = None
     customer_id: str | None = path("payer.customer_id")
     payer_id: str | None = path("payer.id")
     email: str | None = path("payer.email")
@@ -230,39 +272,71 @@ class MercadoPago(Adapter[Sale]):
         if payload.amount is None or not currency:
             raise Unreadable(NEEDED[event.kind])
         word = f"{event.kind}.{payload.status}"
-        status = self.status(f"{word}.{payload.status_detail}", word)
-        at, paid_at, refunded = payload.updated, payload.date_approved, payload.transaction_amount_refunded
-        if event.kind == "order":
-            paid_at = payload.updated if payload.status_detail == "accredited" else None
-        elif status is Status.PENDING:  # what is only authorized has a date as well
-            paid_at = None
-        elif status is Status.PAID and not refunded:
-            # What was approved and never touched since may be told without the time of its last change.
-            at = at or paid_at
-        given = [each.amount for each in payload.refunds if each.status in (None, "processed")]
-        back = Money.total(Money.major(amount, currency) for amount in given or [refunded] if amount)
+        value, kind = Money.major(payload.amount, currency), event.kind
         items = tuple(
             Item(title=line.title, quantity=line.quantity, unit_value=Money.major(line.unit_price, currency))
             for line in payload.items
         )
-        yield Order(
-            external_id=payload.id,
-            at=at,
-            status=status,
+        payment = Payment(id=payload.id, value=value, state=STATES.get(payload.status), at=payload.date_approved)
+        order = Order(
+            external_id=payload.merchant_order or payload.id,
+            aliases=(payload.id,),
+            at=payload.updated,
+            status=self.status(f"{word}.{payload.status_detail}", word),
             source_status=payload.status,
             title=order_title(payload.external_reference, items or [payload.description]),
-            value=Money.major(payload.amount, currency),
-            refunds=refund_total(back),
+            payments=(payment,),
+            refunds=_refunds(payload, currency, kind),
             ordered_at=payload.created,
-            paid_at=paid_at,
-            customer=_customer(payload),
+            customer=_customer(payload, COUNTRIES.get(currency)),
             items=items or None,
-            test=None if payload.live_mode is None else not payload.live_mode,
+            test=None if (payload.live_mode, payload.is_test) == (None, None) else _is_test(payload),
             deal_id=payload.deal_id,
         )
+        if kind == "order":
+            paid_at = payload.updated if payload.status_detail == "accredited" else None
+            payments = tuple(_attempt(each, currency) for each in payload.attempts)
+            order = replace(order, bills=(Bill(value=value),), payments=payments, paid_at=paid_at)
+        yield order
 
 
-def _customer(sale: Sale) -> Customer:
+def _attempt(attempt: Attempt, currency: str) -> Payment:
+    state = STATES.get(attempt.status_detail or "") or STATES.get(attempt.status or "")
+    return Payment(id=attempt.id, value=Money.major(attempt.amount, currency), state=state)
+
+
+def _refunds(sale: Sale, currency: str, kind: str) -> tuple[Told, ...]:
+    """The refunds by their ids; of a payment also how much was given back so far. A chargeback takes the rest."""
+    payment = sale.id if kind == "payment" else None
+    told = [
+        Told(
+            id=refund.id,
+            value=Money.major(refund.amount, currency),
+            state=REFUNDS.get(refund.status, RefundState.PENDING),
+            at=refund.created,
+            payment=refund.payment_id or payment,
+        )
+        for refund in sale.refunds
+    ]
+    so_far = Money.major(sale.transaction_amount_refunded, currency)
+    if so_far and (so_far.minor or sale.status != "refunded"):
+        told.append(Told(value=so_far, total=True, payment=payment))
+    if sale.status == "charged_back":
+        given = so_far or Money.total(one.value for one in told if one.state is RefundState.DONE)
+        rest = Money.major(sale.amount, currency)
+        if rest and given:
+            rest = Money(max(rest.minor - given.minor, 0), rest.currency)
+        ended = CHARGEBACKS[kind].get(sale.status_detail or "", RefundState.DONE)
+        name = f"chargeback-{sale.id}"
+        told.append(Told(id=name, value=rest, state=ended, kind=RefundKind.CHARGEBACK, payment=payment))
+    return tuple(told)
+
+
+def _is_test(sale: Sale) -> bool:
+    return bool(sale.is_test) or sale.live_mode is False
+
+
+def _customer(sale: Sale, country: str | None) -> Customer:
     """The payer; for privacy, much of it is null, and what the shop itself sent along helps out."""
     phones = [(sale.area_code, sale.number), (sale.sent_area_code, sale.sent_number)]
     return Customer(
@@ -272,4 +346,5 @@ def _customer(sale: Sale) -> Customer:
         emails=(sale.email,),
         phones=tuple(f"{area or ''}{number}" for area, number in phones if number),
         documents=(sale.document,) if sale.document_type in BRAZILIAN else (),
+        country=country,
     )

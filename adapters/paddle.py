@@ -8,7 +8,7 @@ Decided here, and why:
 
 - Paddle's own SDKs take a signature that is at most 5 seconds old, and so do we; a machine whose clock is off may be
   given more (`tolerance`). The same event twice is one in any case.
-- The customer is only an id (`ctm_…`); customer.created tells of a person and of no order.
+- A transaction names its customer by id alone (`ctm_…`); `customer.created` and `customer.updated` tell who that is.
 - A failed payment is one try: its transaction stays `ready` (pending) or becomes `past_due`.
 - The bill is `grand_total`, what is due after credit. Credit lowers a manual invoice (an adjustment of what was billed,
   https://developer.paddle.com/api-reference/adjustments/create-adjustment); with automatic collection it is the
@@ -85,6 +85,12 @@ class Line(Payload):
     price: str | None = path("unit_totals.subtotal")
 
 
+class Person(Payload):
+    id: str = path("data.id", otherwise=...)
+    name: str | None = path("data.name")
+    email: str | None = path("data.email")
+
+
 class Attempt(Payload):
     id: str | None = path("payment_attempt_id")
     status: str | None = None
@@ -133,14 +139,15 @@ class Paddle(Adapter[Any]):
     topics = tuple(
         "transaction.ready transaction.billed transaction.updated transaction.paid transaction.completed "
         "transaction.past_due transaction.payment_failed transaction.canceled "
-        "adjustment.created adjustment.updated".split()
+        "adjustment.created adjustment.updated customer.created customer.updated".split()
     )
+    customer_kinds = frozenset(("customer.created", "customer.updated"))
     reads = {
         kind: Adjustment if kind.startswith("adjustment.") else Transaction
         for kind in ("transaction.created", "transaction.revised", *topics)
-    }
+    } | dict.fromkeys(customer_kinds, Person)
     ignores = frozenset(
-        "customer.* address.* business.* subscription.* product.* price.* discount*.* payout.* "
+        "customer.imported address.* business.* subscription.* product.* price.* discount*.* payout.* "
         "payment_method.* report.* api_key*.* client_token.*".split()
     )
     options = PaddleOptions
@@ -149,6 +156,9 @@ class Paddle(Adapter[Any]):
 
     def scheme(self, options: Any) -> Signature:
         return replace(self.signature, tolerance=options.tolerance)
+
+    def people(self, payload: Person, event: Event[Any]) -> Iterable[Customer]:
+        yield Customer(id=payload.id, name=payload.name, emails=(payload.email,))
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
         yield self._transaction(payload) if isinstance(payload, Transaction) else _adjustment(payload)

@@ -22,6 +22,7 @@ Decided here, and why:
 - An order of nothing is paid as soon as it is open (https://developer.squareup.com/docs/orders-api/pay-for-orders). A
   completed order is fully paid (https://developer.squareup.com/reference/square/objects/OrderState). A draft is a cart.
 - A dispute takes the money when it is lost or accepted; before that it only holds it, and one that is won takes nothing.
+- An order names its customer by id alone; `customer.created` and `customer.updated` tell who that is.
 - The recipient of a fulfillment is taken for the buyer only where neither the order nor the payment names another.
 """
 
@@ -102,6 +103,15 @@ class PaymentTold(Payload):
     payment: Paid = path("data.object.payment", otherwise=...)
 
 
+class Person(Payload):
+    id: str = path("data.object.customer.id", otherwise=...)
+    given_name: str | None = path("data.object.customer.given_name")
+    family_name: str | None = path("data.object.customer.family_name")
+    email_address: str | None = path("data.object.customer.email_address")
+    phone_number: str | None = path("data.object.customer.phone_number")
+    country: str | None = path("data.object.customer.address.country")
+
+
 class Line(Payload):
     name: str | None = None
     quantity: Decimal | None = None
@@ -177,7 +187,8 @@ class Square(Adapter[Any]):
         payload="https://developer.squareup.com/reference/square/orders-api/retrieve-order",
     )
     topics = tuple(
-        "order.created order.updated payment.updated refund.created refund.updated dispute.state.updated".split()
+        "order.created order.updated payment.updated refund.created refund.updated dispute.state.updated "
+        "customer.created customer.updated".split()
     )
     signature = Hmac(
         header="x-square-hmacsha256-signature",
@@ -188,9 +199,13 @@ class Square(Adapter[Any]):
     retry_policy = "takes 2xx; tries again for 24 hours"
     kind = BodyField("type")
     delivery_id = BodyField("event_id")
-    reads = dict.fromkeys(("refund.created", "refund.updated", "dispute.state.updated"), GivenBack)
+    customer_kinds = frozenset(("customer.created", "customer.updated"))
+    reads = {
+        **dict.fromkeys(("refund.created", "refund.updated", "dispute.state.updated"), GivenBack),
+        **dict.fromkeys(customer_kinds, Person),
+    }
     ignores = frozenset(
-        "webhooks.test_notification order.fulfillment.updated invoice.* customer.* catalog.* inventory.* dispute.* "
+        "webhooks.test_notification order.fulfillment.updated invoice.* customer.deleted customer.custom_attribute* catalog.* inventory.* dispute.* "
         "payout.* booking.* subscription.* loyalty.* gift_card* location.* team_member.* labor.* oauth.* card.* device.* "
         "terminal.* vendor.* job.* bank_account.* online_checkout.*".split()
     )
@@ -213,6 +228,15 @@ class Square(Adapter[Any]):
         if not order_id:
             raise Ignored("a payment of no order")
         return f"/v2/orders/{order_id}"
+
+    def people(self, payload: Person, event: Event[Any]) -> Iterable[Customer]:
+        yield Customer(
+            name=full_name(payload.given_name, payload.family_name),
+            id=payload.id,
+            emails=(payload.email_address,),
+            phones=(payload.phone_number,),
+            country=payload.country,
+        )
 
     def orders(self, payload: Sale | GivenBack, event: Event[Any]) -> Iterable[Order]:
         if isinstance(payload, GivenBack):

@@ -1,25 +1,35 @@
-"""Xendit: payments and refunds of the Payments API v3 and v2, and the e-wallet charges and invoices before them.
+"""Xendit: payments and refunds of the Payments API v3 and v2, and the e-wallets, invoices, codes and accounts before them.
 
 - Verification: https://docs.xendit.co/docs/handling-webhooks
 - Payments: https://docs.xendit.co/docs/payments-api-webhooks and
   https://docs.xendit.co/apidocs/payment-status-callback-webhook
 - Refunds: https://docs.xendit.co/apidocs/refund-webhook-notification
+- Voids and refunds of e-wallets: https://docs.xendit.co/ewallet/payment-flows/void-and-refund
+- Fixed virtual accounts: https://docs.xendit.co/apidocs/fva-payment-callback
+- Retail outlets: https://docs.xendit.co/apidocs/retail-outlet-payment-callback
 
 Decided here, and why:
 
-- One order is one payment; a second try at the same payment request is the same order. A reusable payment code (a static
-  virtual account or QR code) takes many payments for one request: there each stands alone.
+- The sale is the invoice, else the payment request or the QR code: attempts at it are one order. What is paid by many
+  (a reusable payment code, a static QR code, a fixed virtual account, an outlet's code) makes a sale of each payment.
+- An invoice names the payment that paid it (`payment_id`), so the payment's own callback joins it. Of a payment code or
+  virtual account that an invoice made for itself nothing says so: choose invoices or those callbacks, not both.
 - What counts is what was captured; what was asked for is only until then.
 - Version 2 names its events otherwise (payment.succeeded …) and its fields more shortly (`id`, `amount`).
+- Callbacks of invoices, accounts and outlets name no event. Where they name no currency it is that of the option
+  `currency`, else that of the country which the channel or outlet is in; QR codes of that version are QRIS, so rupiah.
+- Only what was paid can be voided, and only whole.
 - An expired payment request has no payment that could be cancelled, and tokens are no orders.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from adapters.contract import (
     Adapter,
+    Bill,
     BodyField,
     Customer,
     Delivery,
@@ -30,16 +40,46 @@ from adapters.contract import (
     Links,
     ListOf,
     Money,
+    Options,
     Order,
     Origin,
     Payload,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundState,
     Status,
     Token,
+    Unreadable,
     full_name,
     order_title,
     path,
     status_map,
 )
+
+CURRENCIES = {"ID": "IDR", "PH": "PHP", "VN": "VND", "TH": "THB", "MY": "MYR"}  # by country, as channel codes begin
+COUNTRIES = {currency: country for country, currency in CURRENCIES.items()}
+OUTLETS = {"ALFAMART": "IDR", "INDOMARET": "IDR"}  # chains in whose shops codes are paid
+QR = "qr.payment"
+ACCOUNT, OUTLET = "virtual_account_payment", "retail_outlet_payment"
+
+STATES = {
+    **dict.fromkeys("SUCCEEDED COMPLETED VOIDED REFUNDED".split(), PaymentState.TAKEN),
+    **dict.fromkeys("AUTHORIZED AWAITING_CAPTURE".split(), PaymentState.AUTHORIZED),
+    **dict.fromkeys("EXPIRED CANCELED".split(), PaymentState.CANCELED),
+    "FAILED": PaymentState.FAILED,
+}
+# How far a refund is; what is not here is under way.
+REFUNDS = {
+    "SUCCEEDED": RefundState.DONE,
+    **dict.fromkeys("FAILED CANCELLED CANCELED".split(), RefundState.FAILED),
+}
+
+
+class XenditOptions(Options):
+    """`currency`: that of callbacks which name none."""
+
+    currency: str | None = None
 
 
 class Capture(Payload):
@@ -47,36 +87,51 @@ class Capture(Payload):
     capture_timestamp: IsoOrBlank = None
 
 
-class Payment(Payload):
-    """Names of version 3 first, those of version 2 after them."""
+class Paid(Payload):
+    """A payment: names of version 3 first, those of version 2 after them, those of callbacks without `data` last."""
 
-    id: str = path("data.payment_id", "data.id", otherwise=...)
-    request_id: str | None = path("data.payment_request_id")
-    reference_id: str | None = path("data.reference_id")
-    type: str | None = path("data.type")
-    status: str = path("data.status", otherwise=...)
-    currency: str = path("data.currency", otherwise=...)
-    asked: Decimal | None = path("data.request_amount", "data.amount", "data.capture_amount", "data.charge_amount")
+    id: str = path("data.payment_id", "data.id", "fixed_payment_code_payment_id", "payment_id", "id", otherwise=...)
+    sale_id: str | None = path("data.payment_request_id", "data.qr_id", "qr_code.id")
+    reference_id: str | None = path("data.reference_id", "qr_code.external_id", "external_id")
+    type: str | None = path("data.type", "qr_code.type")
+    status: str | None = path("data.status", "status")
+    currency: str | None = path("data.currency", "currency")
+    country: str | None = path("data.country", "country")
+    channel: str | None = path("data.channel_code", "retail_outlet_name")
+    asked: Decimal | None = path(
+        "data.request_amount", "data.amount", "data.capture_amount", "data.charge_amount", "amount"
+    )
     description: str | None = path("data.description")
     customer_id: str | None = path("data.customer_id")
-    payer_name: str | None = path("data.payment_details.payer_name")
+    payer_name: str | None = path(
+        "data.payment_details.payer_name",
+        "data.payment_detail.name",
+        "payment_detail.sender_name",
+        "sender_name",
+        "name",
+    )
+    phone: str | None = path("data.channel_properties.mobile_number")
     captures: ListOf[Capture] = path("data.captures", otherwise=())
+    void_status: str | None = path("data.void_status")
     crm_contact_id: str | None = path("data.metadata.crm_contact_id")
     deal_id: str | None = path("data.metadata.deal_id")
-    ordered_at: IsoOrBlank = path("data.created")
-    updated: IsoOrBlank = path("data.updated")
+    ordered_at: IsoOrBlank = path("data.created", "created")
+    updated: IsoOrBlank = path("data.updated", "updated", "transaction_timestamp")
+    paid_at: IsoOrBlank = path("transaction_timestamp")
+    voided_at: IsoOrBlank = path("data.voided_at")
     created: IsoOrBlank = None
 
 
-class Refund(Payload):
-    """The manual's sample has the envelope twice."""
+class GivenBack(Payload):
+    """A refund, also of an e-wallet's charge. The manual's sample has the envelope twice."""
 
     id: str = path("data.id", "data.data.id", otherwise=...)
     invoice_id: str | None = path("data.invoice_id", "data.data.invoice_id")
-    payment_id: str | None = path("data.payment_id", "data.data.payment_id")
+    payment_id: str | None = path("data.payment_id", "data.data.payment_id", "data.charge_id")
     status: str = path("data.status", "data.data.status", otherwise=...)
-    amount: Decimal = path("data.amount", "data.data.amount", otherwise=...)
-    currency: str = path("data.currency", "data.data.currency", otherwise=...)
+    amount: Decimal | None = path("data.amount", "data.data.amount", "data.refund_amount")
+    currency: str | None = path("data.currency", "data.data.currency")
+    channel: str | None = path("data.channel_code")
     updated: IsoOrBlank = path("data.updated", "data.data.updated")
     created: IsoOrBlank = None
 
@@ -86,6 +141,8 @@ class Invoice(Payload):
     external_id: str | None = None
     status: str
     amount: Decimal
+    paid_amount: Decimal | None = None
+    payment_id: str | None = None
     currency: str | None = None  # the oldest callbacks name none
     description: str | None = None
     payer_email: str | None = None
@@ -101,9 +158,10 @@ class Invoice(Payload):
     paid_at: IsoOrBlank = None
 
 
-# What is no invoice either, by a field that only it has.
+# What comes without an event and is no invoice either, by a field that only it has.
 EVENTLESS = {
-    "callback_virtual_account_id": "virtual_account",
+    "callback_virtual_account_id": ACCOUNT,
+    "fixed_payment_code_id": OUTLET,
     "account_number": "virtual_account",
     "disbursement_description": "disbursement",
 }
@@ -120,23 +178,24 @@ class Xendit(Adapter[Any]):
     kind = BodyField("event")
     delivery_id = Header("webhook-id")
     reads = {
-        **dict.fromkeys("payment.authorization payment.capture payment.failure payment.expiry".split(), Payment),
+        **dict.fromkeys("payment.authorization payment.capture payment.failure payment.expiry".split(), Paid),
         # Of version 2:
-        **dict.fromkeys("payment.succeeded payment.pending payment.awaiting_capture payment.failed".split(), Payment),
-        "ewallet.capture": Payment,
-        "refund.succeeded": Refund,
-        "refund.failed": Refund,
+        **dict.fromkeys("payment.succeeded payment.pending payment.awaiting_capture payment.failed".split(), Paid),
+        **dict.fromkeys(("ewallet.capture", "ewallet.void", QR, ACCOUNT, OUTLET), Paid),
+        **dict.fromkeys("refund.succeeded refund.failed ewallet.refund".split(), GivenBack),
         "invoice": Invoice,
     }
     topics = tuple(reads)
     ignores = frozenset(
-        {"payment_request.*", "payment_token.*", "payment_session.*", "split.*", "payout.*", *EVENTLESS.values()}
+        "payment_request.* payment_token.* payment_session.* split.* payout.* virtual_account disbursement".split()
     )
+    options = XenditOptions
     statuses = status_map(
         pending="AUTHORIZED AWAITING_CAPTURE PENDING",
-        paid="SUCCEEDED PAID SETTLED",  # the last two of invoices
+        paid="SUCCEEDED COMPLETED PAID SETTLED",  # the last two of invoices
         failed="FAILED",
         canceled="EXPIRED CANCELED",
+        refunded="VOIDED REFUNDED",
     )
 
     def kind_of(self, delivery: Delivery, options: object) -> str:
@@ -151,55 +210,97 @@ class Xendit(Adapter[Any]):
         return super().kind_of(delivery, options)
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
-        if isinstance(payload, Refund):
-            yield _refund(payload)
-        else:
-            yield self._payment(payload) if isinstance(payload, Payment) else self._invoice(payload)
+        usual = (event.options or XenditOptions()).currency
+        match payload:
+            case GivenBack():
+                yield _refund(payload, payload.currency or usual)
+            case Invoice():
+                yield self._invoice(payload, payload.currency or usual)
+            case _:
+                yield self._paid(payload, event.kind, payload.currency or usual)
 
-    def _payment(self, payment: Payment) -> Order:
-        status, at, captures = self.status(payment.status), payment.updated or payment.created, payment.captures
-        taken = Money.total(Money.major(capture.capture_amount, payment.currency) for capture in captures)
-        return Order(
-            external_id=payment.id,
-            aliases=() if payment.type == "REUSABLE_PAYMENT_CODE" else (payment.request_id,),
+    def _paid(self, paid: Paid, kind: str, currency: str | None) -> Order:
+        currency = currency or _currency(paid.channel) or ("IDR" if kind == QR else None)
+        if currency is None:
+            raise Unreadable("currency: the callback names none; set the source's option `currency`")
+        word = paid.status or ("SUCCEEDED" if kind == ACCOUNT else "")
+        at, captures = paid.updated or paid.created, paid.captures
+        captured = Money.total(Money.major(capture.capture_amount, currency) for capture in captures)
+        value, state = captured or Money.major(paid.asked, currency), STATES.get(word)
+        taken_at = (captures[-1].capture_timestamp if captures else None) or paid.paid_at or at
+        payment = Payment(id=paid.id, value=value, state=state, at=taken_at if state is PaymentState.TAKEN else at)
+        many = paid.type in ("REUSABLE_PAYMENT_CODE", "STATIC")
+        order = Order(
+            external_id=paid.id if many else paid.sale_id or paid.id,
+            aliases=(paid.id,),
+            preference=1,  # an invoice that it pays has the better name
             at=at,
-            status=status,
-            source_status=payment.status,
-            title=order_title(payment.reference_id, [payment.description]),
-            value=taken or Money.major(payment.asked, payment.currency),
-            ordered_at=payment.ordered_at,
-            paid_at=((captures[-1].capture_timestamp if captures else None) or at) if status is Status.PAID else None,
-            customer=Customer(name=payment.payer_name, id=payment.customer_id, crm_id=payment.crm_contact_id),
-            deal_id=payment.deal_id,
+            status=self.status(word),
+            source_status=paid.status,
+            title=order_title(paid.reference_id, [paid.description]),
+            payments=(payment,),
+            ordered_at=paid.ordered_at or paid.created,
+            customer=Customer(
+                name=paid.payer_name,
+                id=paid.customer_id,
+                crm_id=paid.crm_contact_id,
+                phones=(paid.phone,),
+                country=paid.country or COUNTRIES.get(currency),
+            ),
+            deal_id=paid.deal_id,
         )
+        if kind != "ewallet.void":
+            return order
+        ended = REFUNDS.get(paid.void_status or "SUCCEEDED", RefundState.PENDING)
+        back = Refund(id=f"void-{paid.id}", value=value, state=ended, at=paid.voided_at or at, payment=paid.id)
+        taken = replace(payment, state=PaymentState.TAKEN, at=None)
+        return replace(order, status=None, payments=(taken,), refunds=(back,))
 
-    def _invoice(self, invoice: Invoice) -> Order:
+    def _invoice(self, invoice: Invoice, currency: str | None) -> Order:
         status = self.status(invoice.status)
+        value = Money.major(invoice.amount, currency) if currency else None
+        taken = Money.major(invoice.paid_amount, currency) if currency else None
+        payment = Payment(
+            id=invoice.payment_id or invoice.id, value=taken or value, state=PaymentState.TAKEN, at=invoice.paid_at
+        )
+        paid = status is Status.PAID
         return Order(
             external_id=invoice.id,
-            at=invoice.updated or invoice.paid_at,
+            aliases=(invoice.payment_id,),
+            at=invoice.updated,
             status=status,
             source_status=invoice.status,
             title=order_title(invoice.external_id, [invoice.description]),
-            value=Money.major(invoice.amount, invoice.currency) if invoice.currency else None,
+            bills=(Bill(value=value, closed=True if paid else None),) if value is not None else (),
+            payments=(payment,) if value is not None and paid else (),
             ordered_at=invoice.created,
-            paid_at=invoice.paid_at if status is Status.PAID else None,
             customer=Customer(
                 name=full_name(invoice.given_names, invoice.surname),
                 id=invoice.customer_id,
                 crm_id=invoice.crm_contact_id,
                 emails=(invoice.email, invoice.payer_email),
                 phones=(invoice.mobile_number,),
+                country=COUNTRIES.get(currency or ""),
             ),
             deal_id=invoice.deal_id,
         )
 
 
-def _refund(refund: Refund) -> Order:
-    sale_id = refund.invoice_id or refund.payment_id
+def _currency(channel: str | None) -> str | None:
+    """That of an outlet, or of the country with which a channel's code begins: ID_DANA."""
+    return OUTLETS.get(channel or "") or CURRENCIES.get((channel or "").partition("_")[0])
+
+
+def _refund(back: GivenBack, currency: str | None) -> Order:
+    sale_id, currency = back.invoice_id or back.payment_id, currency or _currency(back.channel)
     if not sale_id:
         raise Ignored("a refund that names neither a payment nor an invoice")
-    if refund.status not in ("SUCCEEDED", "FAILED", "CANCELLED"):
-        raise Ignored("a refund that is under way says nothing of the order yet")
-    back = Money.major(refund.amount if refund.status == "SUCCEEDED" else 0, refund.currency)
-    return Order(external_id=sale_id, at=refund.updated or refund.created, refunds={refund.id: back})
+    at = back.updated or back.created
+    refund = Refund(
+        id=back.id,
+        value=Money.major(back.amount, currency) if currency else None,
+        state=REFUNDS.get(back.status, RefundState.PENDING),
+        at=at,
+        payment=back.payment_id,
+    )
+    return Order(external_id=sale_id, aliases=(back.payment_id,), preference=2, at=at, refunds=(refund,))

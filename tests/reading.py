@@ -168,7 +168,7 @@ class Source:
             if kind in adapter.privacy:
                 return {"privacy": str(adapter.privacy[kind].request)}
             event = self._event(delivery, kind)
-            if adapter.brings == "contacts":
+            if adapter.brings == "contacts" or kind in adapter.customer_kinds:
                 return {"contacts": [_person(one) for one in adapter.people(event.payload, event)]}
             if kind not in adapter.fetches or (adapter.fetch_adds and answer is None):
                 return [plain(order) for order in self._translated(event)]

@@ -12,7 +12,18 @@ from hypothesis import given, strategies
 from hypothesis import settings as examples
 
 import adapters
-from adapters.contract import Adapter, Customer, Delivery, Event, Money, Order, Status, Unreadable
+from adapters.contract import (
+    Adapter,
+    Customer,
+    Delivery,
+    Event,
+    Money,
+    Order,
+    Payment,
+    PaymentState,
+    Status,
+    Unreadable,
+)
 from adapters.standard import Standard
 from app.background import remap
 from app.base.settings import Settings
@@ -484,6 +495,47 @@ async def test_orders_that_are_one_sale_answer_under_each_of_their_ids(house: Ho
     assert len(torn) == 2
     await done(house, "/v1/remap", {"source_id": source})
     assert [(await house.get(f"/v1/orders/{one}"))["id"] for one in torn] == [torn[0], torn[0]]
+
+
+def _attempts(order: Order, event: Event[Any]) -> Iterable[Order]:
+    state = PaymentState.TAKEN if order.status is Status.PAID else PaymentState.FAILED
+    value = order.bills[0].value if order.bills else order.value
+    paid = Payment(id=order.external_id, value=value, state=state)
+    yield replace(order, attempt_of=("PED-1",), payments=(paid,), bills=(), value=None)
+
+
+@pytest.mark.anyio
+async def test_attempts_that_share_the_shops_reference_are_one_sale_and_stay_it(house: House) -> None:
+    """One that brought no money joins; a second one that did, and another person's, are orders of their own."""
+    said: list[tuple[str, str, dict[str, Any]]] = [
+        ("x-1", "failed", ANA),
+        ("x-2", "paid", ANA),
+        ("x-3", "paid", ANA),
+        ("x-4", "failed", BIA),
+    ]
+
+    def told() -> list[Delivery]:
+        return [
+            order_event(name, status=word, contact=who, at=f"2026-11-20T13:0{number}:00Z", delivery_id=f"t{number}")
+            for number, (name, word, who) in enumerate(said)
+        ]
+
+    async def found() -> list[tuple[str, str]]:
+        return sorted((order["external_id"], order["status"]) for order in await house.data("/v1/orders"))
+
+    with with_adapter(house, broken(_attempts)):
+        source, _ = await ingested(house, told())
+        joined = await found()
+        assert len(joined) == 3
+        assert [word for _, word in joined] == ["paid", "paid", "failed"]
+        again = await done(house, "/v1/remap", {"source_id": source})
+        assert (again["changed"], await changes(house, again)) == (0, [])
+        assert await found() == joined
+    await done(house, "/v1/remap", {"source_id": source})
+    assert len(await found()) == 4
+    with with_adapter(house, broken(_attempts)):
+        await done(house, "/v1/remap", {"source_id": source})
+        assert await found() == joined
 
 
 @pytest.mark.anyio

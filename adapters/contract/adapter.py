@@ -208,9 +208,11 @@ class Adapter(Generic[PayloadT]):
 
     # A CRM tells of contacts rather than of orders: it writes `people` instead of `orders`.
     brings: ClassVar[Literal["orders", "contacts"]] = "orders"
+    # A shop whose orders name a customer by id alone tells of that customer by these kinds: `people` reads them.
+    customer_kinds: ClassVar[frozenset[str]] = frozenset()
 
     def people(self, payload: PayloadT, event: Event[PayloadT]) -> Iterable[Customer]:
-        """The contacts that the payload tells of, each with the CRM's id. Raises Ignored or Unreadable."""
+        """The contacts that the payload tells of, each with the CRM's or the shop's id. Raises Ignored or Unreadable."""
         raise NotImplementedError
 
     # Thin sources: the delivery is a notice, the order is read from the source's API after the answer.
@@ -284,6 +286,8 @@ class Adapter(Generic[PayloadT]):
 
     def translate(self, event: Event[PayloadT]) -> list[Order]:
         """The event's orders, times in UTC, ids checked. Raises Ignored, Unreadable."""
+        if event.kind in self.customer_kinds:
+            raise Ignored("it tells of a customer, and of no order")
         left_out = event.payload.left_out
         orders = [self._settled(order, left_out) for order in self.orders(event.payload, event)]
         if left_out and not all(map(_tells_money, orders or (None,))):

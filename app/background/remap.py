@@ -63,7 +63,8 @@ class RemapJob:
             return await self._on(job, JobStep(phase=APPLY, cursor=""), until)
         read, failures = await self._records(job, rows)
         asked = [(rec, row) for rec, row in read if rec.outcome is Outcome.FETCHING]
-        whole = [(rec, row) for rec, row in read if rec.outcome is not Outcome.FETCHING]
+        # What a shop says of a customer is not kept as history either.
+        whole = [(rec, row) for rec, row in read if rec.outcome is not Outcome.FETCHING and not rec.customers]
         found = await self._store.read(lambda: remap.differing(whole)) if whole else {}
         changes = await self._ask_again(job, [(rec, row) for rec, row in asked if row["outcome"] != Outcome.FETCHING])
         step = JobStep(

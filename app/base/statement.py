@@ -60,6 +60,23 @@ class CrmContact:
     identities: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopCustomer:
+    """Holds what a shop says about one of its customers, apart from any order; identities as in `identity`."""
+
+    name: str | None
+    identities: tuple[tuple[str, str], ...]
+
+
+def shop_customer(customer: Customer, source_id: str, region: str) -> ShopCustomer:
+    """Convert a shop's customer to the form in which it is matched. Raises Unreadable for one without an id."""
+    if not customer.id:
+        raise Unreadable("the customer's id is missing")
+    name = clean((customer.name or "").strip(), TITLE_LENGTH) or None
+    known = [(kind, clean(value, 512)) for kind, value in identities(customer, source_id, region)]
+    return ShopCustomer(name=name, identities=tuple(known))
+
+
 def crm_contact(customer: Customer, region: str) -> CrmContact:
     """Convert a CRM's contact to the form in which it is stored. Raises Unreadable."""
     crm_id = clean(customer.crm_id or "", 255)

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from adapters.contract import Delivery, Ignored, Order, Strength, Unfetched, Unreadable
+from adapters.contract import FIELD_LEFT_OUT, Delivery, Ignored, Order, Strength, Unfetched, Unreadable
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
-from app.base.statement import UNTIMED, clean, crm_contact, says_unknown_status, statement_of
+from app.base.statement import UNTIMED, clean, crm_contact, says_unknown_status, shop_customer, statement_of
 from app.ingest.source_cache import Source
 from app.store.delivery_record import Record, packed
 
@@ -69,6 +69,11 @@ def read(
                 event = adapter.fetched(event, document)
         if rec.outcome is None and adapter.brings == "contacts":
             rec.people = [crm_contact(one, source.region) for one in adapter.people(event.payload, event)]
+        elif rec.outcome is None and rec.kind in adapter.customer_kinds:
+            people = adapter.people(event.payload, event)
+            rec.customers = [shop_customer(one, source.id, source.region) for one in people]
+            if event.payload.left_out:
+                rec.notes.append(FIELD_LEFT_OUT)
         elif rec.outcome is None:
             orders = adapter.translate(event)
     except Ignored as why:

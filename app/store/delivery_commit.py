@@ -14,7 +14,7 @@ from app.store.delivery_record import Receipt, Record
 from app.store.delivery_rollups import add_counts
 from app.store.order_aggregate import LoadedOrder, OrderAggregates
 from app.store.repeats import Sorting, sort_out
-from app.store.tombstones import forget_body, redact
+from app.store.tombstones import forget_body, matched_each, redact
 
 _RECORDED = Lookup("deliveries", ("account_id", "id", "outcome"), by=("account_id", "id"), for_update=True)
 _INSERT_DELIVERY = Insert("deliveries")
@@ -44,6 +44,7 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
             receipts[id(rec)] = yield from _contacts_of_crm(rec)
     taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if _takes_back(rec)]
     yield from redact(fresh)
+    yield from _without_erased_customers(fresh)
     saying = [rec for rec in fresh if rec.statements]
     contacts = ContactResolution()
     if saying or taken_back:
@@ -60,13 +61,20 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
             (rec.account_id, *one) for rec in saying for said in rec.statements for one in identities_in(said.said)
         ]
         yield from contacts.load([*wanted, *aggregates.identities()])
+    told = [(rec.account_id, *identity) for rec in fresh for one in rec.customers for identity in one.identities]
+    if told:
+        yield from contacts.load(told)
     held: list[tuple[str, str, str, str]] = []
     for rec in fresh:
-        if not rec.people:
+        if rec.customers:
+            receipts[id(rec)] = _customers_of_shop(rec, contacts)
+        elif not rec.people:
             receipts[id(rec)] = _apply(rec, aggregates, contacts, held)
     if saying or taken_back:
         aggregates.settle(contacts)
+    if saying or taken_back or told:
         yield from contacts.save()
+    if saying or taken_back:
         yield from aggregates.save(contacts.made())
         yield from outbox.publish_orders({rec.account_id for rec in fresh}, aggregates.changed())
     committed_at = now()
@@ -124,6 +132,8 @@ def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
             names += [
                 ("identity", rec.account_id, kind, value) for kind, value in (("crm", one.crm_id), *one.identities)
             ]
+        for customer in rec.customers:
+            names += [("identity", rec.account_id, kind, value) for kind, value in customer.identities]
     return names
 
 
@@ -156,6 +166,34 @@ def _takes_back(rec: Record) -> bool:
     Those of a thin one stay while nothing new is known.
     """
     return rec.again and rec.outcome not in (Outcome.FETCHING, Outcome.UNFETCHED)
+
+
+def _without_erased_customers(fresh: Sequence[Record]) -> Plan[None]:
+    """Forget what is told of customers who were erased."""
+    for rec in fresh:
+        if rec.customers:
+            people = [list(one.identities) for one in rec.customers]
+            if any((yield from matched_each(rec.account_id, people, rec.source_id))):
+                yield from forget_body(rec)
+                rec.customers, rec.outcome = (), Outcome.IGNORED
+
+
+def _customers_of_shop(rec: Record, contacts: ContactResolution) -> Receipt:
+    """Create the contacts of a shop's customers, or add what is told of them, in memory, by the rule for orders."""
+    became: list[Outcome] = []
+    for one in rec.customers:
+        contact_id, conflict, news = contacts.match(rec.account_id, one.identities, one.name)
+        if conflict and "identity_conflict" not in rec.notes:
+            rec.notes.append("identity_conflict")
+        if contact_id is None and rec.hold:
+            rec.reason = "no contact is known by it, and this source makes none"
+            became.append(Outcome.IGNORED)
+            continue
+        became.append(Outcome.CREATED if contact_id is None else Outcome.UPDATED if news else Outcome.UNCHANGED)
+        contact_id = contact_id or contacts.make(rec.account_id, one.name, one.identities)
+        contacts.teach(rec.account_id, contact_id, one.identities, rec.source_id)
+        contacts.name(rec.account_id, contact_id, one.name)
+    return Receipt(rec.delivery_id, weightiest(became), (), rec.reason)
 
 
 def _apply(

@@ -13,7 +13,7 @@ except ImportError:  # pragma: no cover - a machine for which it is not built
     import zlib as deflate  # type: ignore[no-redef]
 
 from app.base.outcome import Outcome
-from app.base.statement import CrmContact, Statement
+from app.base.statement import CrmContact, ShopCustomer, Statement
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class Record:
     content: bytes = b""  # `packed`
     external_id: str | None = None
     people: Sequence[CrmContact] = ()  # what a CRM says of its contacts
+    customers: Sequence[ShopCustomer] = ()  # what a shop says of its customers, apart from any order
     privacy: tuple[str, int] | None = None  # a privacy request, and when it is due
     path: str = ""  # where a thin delivery's order is read
     asked_at: int | None = None  # when its source began to be asked; what came since is asked for again

@@ -17,6 +17,11 @@ from app.store.tombstones import Word
 PAGE = 1_000
 # Deliveries that are linked to no order, or told it nothing new; the others are found through the order.
 _OUTCOMES = ("ignored", "unreadable", "unfetched", "fetching", "held", "unchanged")
+# Those that told of a customer or of a CRM's contact name no order at all.
+_LOOKED_THROUGH = (
+    *(f"d.outcome = '{outcome}'" for outcome in _OUTCOMES),
+    "d.external_id IS NULL AND d.outcome IN ('created', 'updated')",
+)
 
 
 def pattern(words: Iterable[Word]) -> "re.Pattern[bytes] | None":
@@ -86,15 +91,14 @@ async def _bodies(
 ) -> None:
     mine = "AND d.source_id = :source_id " if source_id else ""
     values = {"source_id": source_id} if source_id else {}
-    for outcome in _OUTCOMES:
+    for which in _LOOKED_THROUGH:
         after = ""
         while True:
             rows: list[Row] = await store.all(
                 "SELECT d.id, b.content FROM deliveries d JOIN bodies b ON b.account_id = d.account_id "
-                "AND b.delivery_id = d.id WHERE d.account_id = :account_id AND d.outcome = :outcome "
+                f"AND b.delivery_id = d.id WHERE d.account_id = :account_id AND {which} "
                 f"AND d.id > :after {mine}ORDER BY d.id LIMIT :few",
                 account_id=account_id,
-                outcome=outcome,
                 after=after,
                 few=PAGE,
                 **values,

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.contract import UNKNOWN, Delivery, Ignored, Status, Strength, Unreadable, Unverified
 from tests.outside import Payloads
-from tests.reading import NOW, OrderView, Source, arrived
+from tests.reading import NOW, OrderView, Source, arrived, folded
 
 MERCADO_PAGO = Source("mercadopago")
 
@@ -177,23 +177,108 @@ def test_payment_money(amount: object, currency: str, value: str) -> None:
     assert became(payment(transaction_amount=amount, currency_id=currency)).value == f"{value} {currency}"
 
 
-def test_payment_refunds_are_the_total_so_far() -> None:
+def test_payment_refunds() -> None:
     assert became(payment()).refunds == {}
-    assert became(payment(transaction_amount_refunded=0)).refunds == {}
+    assert became(payment(transaction_amount_refunded=0)).refunds == {"total": "0.00 BRL"}
     assert became(payment(transaction_amount_refunded="99.5")).refunds == {"total": "99.50 BRL"}
+    listed = [{"id": 7, "payment_id": 1, "amount": 99.5, "status": "approved"}]
+    assert became(payment(refunds=listed, transaction_amount_refunded="99.5")).refunds == {
+        "7": "99.50 BRL",
+        "total": "99.50 BRL",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "refunded"),
+    [
+        ({}, "paid", 0),
+        ({"transaction_amount_refunded": 98}, "paid", 9800),
+        ({"status": "refunded", "transaction_amount_refunded": 398}, "refunded", 39800),
+        ({"status": "refunded", "transaction_amount_refunded": 0}, "refunded", 39800),
+        ({"refunds": [{"id": 7, "amount": 98, "status": "approved"}]}, "paid", 9800),
+        ({"refunds": [{"id": 7, "amount": 98, "status": "in_process"}]}, "paid", 0),
+        ({"refunds": [{"id": 7, "amount": 98, "status": "rejected"}], "transaction_amount_refunded": 0}, "paid", 0),
+        ({"status": "charged_back", "status_detail": "in_process"}, "paid", 0),
+        ({"status": "charged_back", "status_detail": "reimbursed"}, "paid", 0),
+        ({"status": "charged_back", "status_detail": "settled"}, "refunded", 39800),
+        ({"status": "charged_back", "status_detail": "settled", "transaction_amount_refunded": 98}, "refunded", 39800),
+        ({"status": "cancelled"}, "refunded", 39800),
+    ],
+)
+def test_what_a_payment_comes_to_later(fields: dict[str, object], status: str, refunded: int) -> None:
+    at = {"date_last_updated": "2026-11-20T10:00:05.000-03:00", "date_approved": "2026-11-20T10:00:05.000-03:00"}
+    later = {**at, "date_last_updated": "2026-11-29T10:00:05.000-03:00"}
+    order = folded(became(payment(**at)), became(payment(**{**later, **fields})))
+    assert (order.status, order.value, order.refunded_value) == (status, 39800, refunded)
+
+
+def test_what_was_given_back_can_be_taken_back() -> None:
+    listed = {"id": 7, "amount": 98, "status": "approved"}
+    days = [f"2026-11-{day}T10:00:05.000-03:00" for day in (20, 21, 25)]
+    told = [
+        became(payment(date_last_updated=days[0])),
+        became(payment(date_last_updated=days[1], refunds=[listed], transaction_amount_refunded=98)),
+        became(
+            payment(
+                date_last_updated=days[2], refunds=[{**listed, "status": "rejected"}], transaction_amount_refunded=0
+            )
+        ),
+    ]
+    assert folded(*told[:2]).refunded_value == 9800
+    assert folded(*told).refunded_value == 0
+    without_ids = [
+        became(payment(date_last_updated=days[0], transaction_amount_refunded=98)),
+        became(payment(date_last_updated=days[1], transaction_amount_refunded=0)),
+    ]
+    assert folded(*without_ids).refunded_value == 0
+    charged = {"status": "charged_back", "status_detail": "settled"}
+    won = [told[0], became(payment(date_last_updated=days[1], **charged))]
+    won.append(became(payment(date_last_updated=days[2], status="charged_back", status_detail="reimbursed")))
+    assert (folded(*won[:2]).status, folded(*won).status) == ("refunded", "paid")
+
+
+def test_attempts_and_cards_of_one_checkout_name_its_merchant_order() -> None:
+    one = became(payment(order={"id": 777, "type": "mercadopago"}))
+    assert (one.external_id, one.aliases) == ("777", ("1",))
+    for none in ({}, {"id": None}, None, []):
+        assert became(payment(order=none)).external_id == "1"
+    two = became(
+        payment(id=2, order={"id": 777}, transaction_amount=102, date_last_updated="2026-11-20T10:00:05.000-03:00")
+    )
+    both = folded(one, two)
+    assert (both.status, both.value, both.paid_value) == ("paid", 50000, 50000)
 
 
 def test_payment_times() -> None:
     times = {"date_created": "2026-11-20T10:00:00.000-03:00", "date_approved": "2026-11-20T10:00:05.000-03:00"}
     read = became(payment(**times, date_last_updated="2026-11-22T09:00:00.000-03:00"))
     assert read.at == datetime(2026, 11, 22, 12, tzinfo=UTC)
-    assert read.paid_at == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
+    assert folded(read).paid_at == datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC).timestamp() * 1_000_000
     assert read.ordered_at == datetime(2026, 11, 20, 13, tzinfo=UTC)
-    assert became(payment(**times)).at == read.paid_at
-    assert became(payment(**times, status="authorized")).paid_at is None
-    # Refunded since, and it does not say when.
-    assert became(payment(**times, transaction_amount_refunded=1)).at is None
-    assert became(payment(**times, status="refunded")).at is None
+    assert became(payment(**times)).at is None, "when it was approved is not when this was said"
+    assert folded(became(payment(**times, status="authorized"))).paid_at is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "test"),
+    [
+        ({}, None),
+        ({"live_mode": True}, False),
+        ({"live_mode": False}, True),
+        ({"live_mode": True, "is_test": True}, True),
+        ({"live_mode": True, "is_test": False}, False),
+        ({"is_test": True}, True),
+    ],
+)
+def test_live_and_test(fields: dict[str, object], test: bool | None) -> None:
+    assert became(payment(**fields)).test is test
+
+
+@pytest.mark.parametrize(("currency", "country"), [("BRL", "BR"), ("MXN", "MX"), ("USD", None)])
+def test_phones_are_read_in_the_accounts_country(currency: str, country: str | None) -> None:
+    customer = became(payment(currency_id=currency, payer={"email": "ana@example.com"})).customer
+    assert customer
+    assert customer.country == country
 
 
 def test_the_payer_with_what_privacy_leaves() -> None:
@@ -257,10 +342,50 @@ def test_an_order_without_money_is_unreadable(fields: dict[str, object]) -> None
         became(order(**fields), "order")
 
 
-def test_order_refunds_add_up_and_failed_ones_do_not_count() -> None:
-    refunds = [{"amount": "9.50", "status": "processed"}, {"amount": "1.00"}, {"amount": "5", "status": "failed"}]
-    refunds.append({"amount": "7", "status": "processing"})
-    assert became(order(transactions={"refunds": refunds}), "order").refunds == {"total": "10.50 BRL"}
+def test_order_refunds_are_told_by_their_ids() -> None:
+    states = [("processed", "9.50"), (None, "1.00"), ("failed", "5"), ("processing", "7")]
+    refunds = [
+        {"id": f"R{number}", "transaction_id": "P1", "amount": amount, "status": status}
+        for number, (status, amount) in enumerate(states)
+    ]
+    read = became(order(transactions={"refunds": refunds}), "order")
+    assert read.refunds == {
+        "R0": "9.50 BRL",
+        "R1": "1.00 BRL",
+        "R2": "5.00 BRL failed",
+        "R3": "7.00 BRL pending",
+    }
+    assert {refund.payment for refund in read.order.refunds or ()} == {"P1"}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("payments", "fields", "status", "refunded"),
+    [
+        ([], {}, "paid", 0),
+        ([("processed", "accredited", "398.00")], {}, "paid", 0),
+        ([("processed", "accredited", "298.00"), ("processed", "accredited", "100.00")], {}, "paid", 0),
+        ([("processed", "accredited", "298.00")], {"status": "processing"}, "partially_paid", 0),
+        ([("failed", "high_risk", "398.00"), ("processed", "accredited", "398.00")], {}, "paid", 0),
+        ([("action_required", "waiting_capture", "398.00")], {"status": "action_required"}, "pending", 0),
+        ([("refunded", "refunded", "398.00")], {"status": "refunded"}, "refunded", 39800),
+        (
+            [("charged_back", "reimbursed", "398.00")],
+            {"status": "charged_back", "status_detail": "reimbursed"},
+            "refunded",
+            39800,
+        ),
+        ([("charged_back", "settled", "398.00")], {"status": "charged_back", "status_detail": "settled"}, "paid", 0),
+    ],
+)
+def test_an_order_is_the_bill_of_its_payments(
+    payments: list[tuple[str, str, str]], fields: dict[str, object], status: str, refunded: int
+) -> None:
+    listed = [
+        {"id": f"P{number}", "status": word, "status_detail": detail, "paid_amount": amount}
+        for number, (word, detail, amount) in enumerate(payments)
+    ]
+    read = folded(became(order(transactions={"payments": listed}, **fields), "order"))
+    assert (read.status, read.value, read.refunded_value) == (status, 39800, refunded)
 
 
 def test_when_an_order_was_paid() -> None:
