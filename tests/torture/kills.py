@@ -27,6 +27,7 @@ from tests.torture.lib import (
 
 CLIENTS = 16
 IMPORTED = 60  # rows in one import
+CLAIMED = 60  # seconds until a job of a killed process is taken over
 HELD_BY_LOG = {"created", "updated", "unchanged", "ignored", "fetching", "unfetched"}
 
 
@@ -384,7 +385,7 @@ async def at_rest(trial: Trial, server: Server) -> None:
             left[table] = server.rows(f"SELECT count(*) AS n FROM {table} {which}")[0]["n"]
         return not any(left.values())
 
-    trial.must(await until(done, 90 * trial.patience), f"work is left: {left}")
+    trial.must(await until(done, CLAIMED * 2 + 30 * trial.patience), f"work is left: {left}")
 
 
 async def events(trial: Trial, ledger: Ledger, server: Server, outside: Outside) -> None:
