@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.torture.lib import (
+    AT,
     EPOCH,
     GONE,
     Line,
@@ -196,7 +197,7 @@ class Client:
         first = self._ledger.next()
         self._ledger.number += IMPORTED
         rows = (
-            f"imp-{number},{number % 90 + 10}.50,BRL,paid,{'2019-01-02' if number % 2 else '2026-11-01'}T00:00:00Z,"
+            f"imp-{number},{number % 90 + 10}.50,BRL,paid,{'2019-01-02T00:00:00Z' if number % 2 else AT},"
             f"imp{number % 500}@example.com,Old {number}\n"
             for number in range(first, first + IMPORTED)
         )

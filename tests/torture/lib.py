@@ -30,8 +30,8 @@ HERE = Path(__file__).parent
 PROGRAM = [sys.executable, "-m", "tests.torture.program"]
 KEY, OTHER_KEY = (base64.urlsafe_b64encode(letter * 32).decode() for letter in (b"k", b"n"))
 PAYMENTS_SECRET = "a-secret-of-the-payments-1"
-EPOCH = 1_795_000_000  # the time of the first order: order n is of n seconds later
-AT = "2026-11-20T13:00:00Z"
+EPOCH = int(time.time()) - 200 * 86_400  # order n is of n seconds later: a time that is to come would count as none
+AT = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(EPOCH))
 SHELL_NAMES = ("orders.db", "orders.db-wal", "orders.db-shm")
 GONE = (OSError, EOFError, TimeoutError, ValueError, IndexError)  # no whole answer came
 
