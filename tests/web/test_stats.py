@@ -94,6 +94,7 @@ async def test_a_source_that_is_silent_for_longer_than_usual(house: House) -> No
     assert (await house.get("/v1/stats"))["alerts"] == []
     await came([30, 24])  # nothing is usual yet
     assert (await house.get("/v1/stats"))["alerts"] == []
+    await came([])  # the counts agree with the log again
 
 
 async def test_unknown_status_words_are_listed_and_bounded(house: House) -> None:
