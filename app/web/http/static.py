@@ -39,9 +39,8 @@ class _Assets:
     """Serves the files below `/console/assets`: Starlette's static files, compressed, with our headers."""
 
     def __init__(self) -> None:
-        self._files = GZipMiddleware(
-            StaticFiles(packages=[("app.web", "console/assets")]), minimum_size=0, compresslevel=6
-        )
+        # Small files stay as they are; so does the empty body of a 304, which must not become one of 20 bytes.
+        self._files = GZipMiddleware(StaticFiles(packages=[("app.web", "console/assets")]), minimum_size=500)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def under_our_headers(message: MutableMapping[str, Any]) -> None:
