@@ -101,3 +101,10 @@ def test_every_room_says_what_it_is_for() -> None:
 
 def test_no_room_has_a_name_that_says_nothing() -> None:
     assert not {path.stem for path in FILES} & {"utils", "helpers", "common", "core", "manager"}
+
+
+def test_a_long_module_says_why() -> None:
+    for path in FILES:
+        text = path.read_text()
+        if len(text.splitlines()) > 400 and "versions" not in path.parts:
+            assert "longer than 400 lines:" in (ast.get_docstring(ast.parse(text)) or ""), module_of(path)

@@ -1,4 +1,7 @@
-"""The orders of one transaction: reads their history, adds statements, folds, and writes them back."""
+"""The orders of one transaction: reads their history, adds statements, folds, and writes them back.
+
+This is longer than 400 lines: what is read, changed and written back is one state, and each step needs all of it.
+"""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence

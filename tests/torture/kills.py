@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from app.ingest.fetch import CLAIM
 from tests.torture.lib import (
     AT,
     EPOCH,
@@ -372,7 +373,7 @@ async def port_is_free(server: Server) -> bool:
 
 
 async def at_rest(trial: Trial, server: Server) -> None:
-    """Everything in the background comes to its end by itself."""
+    """Everything in the background comes to its end by itself, once the claims of killed processes have run out."""
     left: dict[str, int] = {}
 
     async def done() -> bool:
@@ -384,7 +385,7 @@ async def at_rest(trial: Trial, server: Server) -> None:
             left[table] = server.rows(f"SELECT count(*) AS n FROM {table} {which}")[0]["n"]
         return not any(left.values())
 
-    trial.must(await until(done, 90 * trial.patience), f"work is left: {left}")
+    trial.must(await until(done, CLAIM + 60 * trial.patience), f"work is left: {left}")
 
 
 async def events(trial: Trial, ledger: Ledger, server: Server, outside: Outside) -> None:

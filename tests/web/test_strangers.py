@@ -42,16 +42,22 @@ class Wire:
         else:
             lines.append(b"Content-Length: %d" % len(body))
             payload = body
+        answer = bytearray()
+
+        async def read() -> None:
+            with suppress(ConnectionError):
+                while piece := await reader.read(65536):
+                    answer.extend(piece)
+
         writer.write(b"\r\n".join(lines) + b"\r\n\r\n")
-        with suppress(ConnectionError):  # the server may answer and hang up before it has read everything
-            writer.write(payload)
-            await writer.drain()
-        answer = b""
+        reading = asyncio.create_task(read())  # the server may answer and hang up before it has read everything
         with suppress(ConnectionError):
-            while piece := await reader.read(65536):
-                answer += piece
+            for at in range(0, len(payload), 65536):
+                writer.write(payload[at : at + 65536])
+                await writer.drain()
+        await reading
         writer.close()
-        head, _, content = answer.partition(b"\r\n\r\n")
+        head, _, content = bytes(answer).partition(b"\r\n\r\n")
         return int(head.split(b" ")[1]), json.loads(content)
 
 
