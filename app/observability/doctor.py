@@ -1,5 +1,6 @@
 """The checks of `doctor`: what each found, whether it is well, and what to do if not."""
 
+import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,7 @@ from app.observability.readiness import ADVICE, DATABASE, WORDS, Readiness
 from app.store import delivery_rollups
 
 LEAST_FREE = 1 << 30  # bytes
+EACH = 6  # seconds for a check
 COMPARED = 24  # hours of which the counts are compared with the log
 
 
@@ -48,7 +50,10 @@ async def examine(
     )
     for check, examined in checks:
         try:
-            findings += await examined()
+            async with asyncio.timeout(EACH):  # somebody may hold a lock on what is looked at
+                findings += await examined()
+        except TimeoutError:
+            findings.append(Finding(check, False, f"no answer within {EACH} s", ADVICE[DATABASE]))
         except Unavailable as fault:
             findings.append(Finding(check, False, str(fault)[:300], ADVICE[DATABASE]))
     return findings
