@@ -45,7 +45,7 @@ async def test_what_each_delivery_changed_as_things_stood_when_it_came(house: Ho
     assert second["made"] is False
     assert fields(second) == {"ordered_at": ("2026-11-20T13:00:05Z", "2026-11-20T13:00:00Z")}
     (third,) = await house.data(f"/v1/deliveries/{dearer}/changes")
-    assert fields(third) == {"value": ("398.00", "400.00")}
+    assert fields(third) == {"value": ("398.00", "400.00"), "paid_value": ("398.00", "400.00")}
 
 
 async def test_whoever_reads_neither_orders_nor_bodies_sees_names_of_fields_alone(house: House) -> None:
