@@ -261,8 +261,8 @@ class Adyen(Adapter[Notification]):
                 statement = (order.external_id, order.at, order.status)
                 before = orders.get(statement)
                 if before:
-                    refunds = (*(before.refunds or ()), *(order.refunds or ()))
-                    order = replace(order, payments=before.payments + order.payments, refunds=refunds)
+                    payments, refunds = before.payments + order.payments, before.refunds + order.refunds
+                    order = replace(order, payments=payments, refunds=refunds)
                 test = {"true": False, "false": True}.get(str(payload.live).lower())
                 orders[statement] = replace(order, test=test)
         if not orders:

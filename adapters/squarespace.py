@@ -33,12 +33,12 @@ from adapters.contract import (
     Order,
     Origin,
     Payload,
-    Refund,
     bearer,
     full_name,
     hex_key,
     order_title,
     path,
+    refunded_so_far,
     status_map,
 )
 
@@ -105,6 +105,7 @@ class Squarespace(Adapter[Sale]):
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         back = Money.major(payload.refunded, payload.refunded_currency)
+        recipient = full_name(payload.recipient_first_name, payload.recipient_last_name)
         items = tuple(_item(line) for line in payload.lineItems)
         yield Order(
             external_id=payload.id,
@@ -113,15 +114,14 @@ class Squarespace(Adapter[Sale]):
             source_status=payload.fulfillmentStatus,
             title=order_title(payload.orderNumber, items),
             bills=(Bill(value=Money.major(payload.total, payload.currency)),),
-            refunds=(Refund(value=back, total=True),) if back is not None else None,
+            refunds=refunded_so_far(back, self.status(payload.fulfillmentStatus)),
             ordered_at=payload.createdOn,
             customer=Customer(
-                name=full_name(payload.first_name, payload.last_name)
-                or full_name(payload.recipient_first_name, payload.recipient_last_name),
+                name=full_name(payload.first_name, payload.last_name),
                 emails=(payload.customerEmail,),
-                phones=(payload.phone or payload.recipient_phone,),
+                phones=(payload.phone,),
                 country=payload.country,
-            ),
+            ).or_recipient(recipient, payload.recipient_phone, None),
             items=items or None,
             test=payload.testmode,
         )

@@ -41,7 +41,6 @@ from adapters.contract import (
     Payload,
     Payment,
     PaymentState,
-    Refund,
     Signature,
     Status,
     Strength,
@@ -54,6 +53,7 @@ from adapters.contract import (
     jws_parts,
     order_title,
     path,
+    refunded_so_far,
     rsa_signed,
     status_map,
     usable,
@@ -246,9 +246,6 @@ class Wix(Adapter[Notice]):
         if sale.status in ENDED and status is not Status.REFUNDED:
             status, word = Status.CANCELED, sale.status
         back = Money.major(sale.refunded, sale.currency)
-        if status is Status.REFUNDED and not sale.refunded:
-            back = None  # the word says that all was given back, and no amount says otherwise
-        nobody = not (sale.first_name or sale.last_name or sale.phone)
         recipient = full_name(sale.recipient_first_name, sale.recipient_last_name)
         items = tuple(_item(line, sale.currency) for line in sale.lineItems or () if line.name)
         yield Order(
@@ -259,16 +256,16 @@ class Wix(Adapter[Notice]):
             title=order_title(sale.number, items),
             bills=(Bill(value=total),),
             payments=(Payment(value=taken, state=PaymentState.TAKEN, at=paid_at),) if taken else (),
-            refunds=(Refund(value=back, total=True),) if back is not None else None,
+            refunds=refunded_so_far(back, self.status(sale.paymentStatus)),
             ordered_at=sale.createdDate,
             paid_at=paid_at,
             customer=Customer(
-                name=full_name(sale.first_name, sale.last_name) or (recipient if nobody else None),
+                name=full_name(sale.first_name, sale.last_name),
                 id=sale.contact_id,
                 emails=(sale.email,),
-                phones=(sale.phone or (sale.recipient_phone if nobody else None),),
+                phones=(sale.phone,),
                 country=sale.country,
-            ),
+            ).or_recipient(recipient, sale.recipient_phone, None),
             items=None if sale.lineItems is None else items,
         )
 

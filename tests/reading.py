@@ -70,7 +70,7 @@ class OrderView:
     def value(self) -> str | None:
         """What the sale comes to: the bill, or the bills that add up; without a bill, the payments."""
         order = self.order
-        billed = order.value or Money.total(bill.value for bill in order.bills)
+        billed = Money.total(bill.value for bill in order.bills)
         return _money(billed or Money.total(payment.value for payment in order.payments))
 
     @property
@@ -79,10 +79,7 @@ class OrderView:
 
         What isn't done says so, as in "10.00 BRL pending".
         """
-        told = self.order.refunds or {}
-        if isinstance(told, Mapping):
-            return {name: _money(back) for name, back in told.items()}
-        return {"total" if one.total else one.id: _refund_text(one) for one in told}
+        return {"total" if one.total else one.id: _refund_text(one) for one in self.order.refunds}
 
     @property
     def payments(self) -> dict[str, str]:
@@ -241,11 +238,10 @@ def plain(order: Order) -> dict[str, Any]:
         "status": order.status.value if isinstance(order.status, Unknown) else _text(order.status),
         "source_status": _text(order.source_status),
         "title": _text(order.title),
-        "value": _money(order.value),
         "sequence": order.sequence,
         "bills": [_bill(bill) for bill in order.bills] or None,
         "payments": [_payment(payment) for payment in order.payments] or None,
-        "refunds": None if order.refunds is None else _refunds(order.refunds),
+        "refunds": _refunds(order.refunds) or None,
         "ordered_at": _time(order.ordered_at),
         "paid_at": _time(order.paid_at),
         "customer": None if customer is None else _person(customer),
@@ -333,9 +329,7 @@ def _payment(payment: Payment) -> dict[str, Any]:
     )
 
 
-def _refunds(refunds: tuple[Refund, ...] | Mapping[str, Money]) -> Any:
-    if isinstance(refunds, Mapping):
-        return {_text(key): _money(back) for key, back in refunds.items()}
+def _refunds(refunds: tuple[Refund, ...]) -> Any:
     return [
         _mentioned(
             {

@@ -22,7 +22,6 @@ from adapters.contract.errors import Ignored, Unfetched, Unreadable, Unverified
 from adapters.contract.money import CODES, Money, amount_text, currency_code, decimals
 from adapters.contract.order import (
     RANK,
-    TOTAL,
     UNKNOWN,
     Bill,
     Customer,
@@ -39,7 +38,6 @@ from adapters.contract.order import (
     distinct,
     full_name,
     order_title,
-    refund_total,
     refunded_so_far,
     status_map,
 )
@@ -74,7 +72,6 @@ __all__ = [
     "FIELD_LEFT_OUT",
     "LEAST_BITS",
     "RANK",
-    "TOTAL",
     "UNKNOWN",
     "Adapter",
     "AnyOf",
@@ -142,7 +139,6 @@ __all__ = [
     "one_header",
     "order_title",
     "path",
-    "refund_total",
     "refunded_so_far",
     "rsa_signed",
     "status_map",

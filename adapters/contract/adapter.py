@@ -300,8 +300,6 @@ class Adapter(Generic[PayloadT]):
         names = distinct((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
         if not order.external_id.strip() or max(map(len, names)) > 255:
             raise Unreadable("the order's id is empty or longer than 255 characters")
-        if order.value and order.value.minor < 0:
-            raise Unreadable("the order's value is less than nothing")
         for bill in order.bills:
             _check_money("bill", bill.id, bill.value)
             _check_money("bill", bill.id, bill.also)
@@ -315,7 +313,7 @@ class Adapter(Generic[PayloadT]):
             "source_status": order.source_status or None,
             "customer": order.customer.settled() if order.customer else None,
             "payments": tuple(self._dated(payment) for payment in order.payments) if order.payments else order.payments,
-            "refunds": self._settled_refunds(order.refunds) if order.refunds else None,
+            "refunds": self._settled_refunds(order.refunds) if order.refunds else order.refunds,
             "sequence": None if order.sequence == "" else order.sequence,
             "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
             "deal_id": order.deal_id or None,
@@ -327,13 +325,7 @@ class Adapter(Generic[PayloadT]):
             return replace(found, notes=(*order.notes, FIELD_LEFT_OUT))
         return found
 
-    def _settled_refunds(
-        self, refunds: tuple[Refund, ...] | Mapping[str, Money]
-    ) -> tuple[Refund, ...] | Mapping[str, Money]:
-        if isinstance(refunds, Mapping):
-            for name, money in refunds.items():
-                _check_money("refund", name, money)
-            return refunds
+    def _settled_refunds(self, refunds: tuple[Refund, ...]) -> tuple[Refund, ...]:
         for refund in refunds:
             _check_money("refund", refund.id, refund.value)
             _check_money("refund", refund.id, refund.also)
@@ -360,19 +352,18 @@ def _tells_money(order: Order | None) -> bool:
     """Whether an order tells an amount or money given back."""
     if order is None:
         return False
-    told = (order.value, *(bill.value for bill in order.bills), *(payment.value for payment in order.payments))
+    told = (*(bill.value for bill in order.bills), *(payment.value for payment in order.payments))
     return bool(order.refunds) or any(value is not None for value in told)
 
 
 def _times(order: Order) -> int:
     """How many times an order tells."""
-    refunds = () if isinstance(order.refunds, Mapping) else order.refunds or ()
     told = (
         order.at,
         order.ordered_at,
         order.paid_at,
         *(one.at for one in order.payments),
-        *(one.at for one in refunds),
+        *(one.at for one in order.refunds),
     )
     return sum(time is not None for time in told)
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from adapters.contract.entry import Entry
-from adapters.contract.order import TOTAL, PaymentState, RefundKind, RefundState, Status
+from adapters.contract.order import PaymentState, RefundKind, RefundState, Status
+
+TOTAL: Final = "total"  # the id of all that went back so far, in entries that were recorded before refunds had totals
 
 # Amounts in minor units, by currency.
 Vector = dict[str, int]

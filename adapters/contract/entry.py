@@ -121,15 +121,11 @@ def money_said(order: Order, clean: Callable[[str, int], str] = _unchanged) -> d
     [minor units, currency]). `clean` makes a text fit to be stored, in at most so many characters.
     """
     said: dict[str, Any] = {}
-    if order.value is not None:
-        said["value"], said["currency"] = order.value.minor, order.value.currency
     if order.bills:
         said["bills"] = [_bill(bill, clean) for bill in order.bills]
     if order.payments:
         said["payments"] = [_payment(payment, clean) for payment in order.payments]
-    if isinstance(order.refunds, Mapping):
-        said["refunds"] = {clean(key, 255): [money.minor, money.currency] for key, money in order.refunds.items()}
-    elif order.refunds:
+    if order.refunds:
         said["refunds"] = [_refund(refund, clean) for refund in order.refunds]
     if order.sequence is not None:
         said["sequence"] = order.sequence if isinstance(order.sequence, int) else clean(order.sequence, 64)

@@ -1,6 +1,6 @@
 """What an adapter says of an order: only what this delivery mentions; everything else stays None and is left alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -259,8 +259,6 @@ class Order:
     decides what the money does not (None leaves it alone). In a statement that tells payments and no bill, the word
     is that of an attempt to pay, and yields to a bill's. `notes` are what ops should see, a word each: a side field
     that could not be read.
-
-    `value`, and `refunds` as a mapping, are the first version of this contract: a bill, and refunds that are done.
     """
 
     external_id: str
@@ -271,8 +269,7 @@ class Order:
     title: str | None = None
     bills: tuple[Bill, ...] = ()
     payments: tuple[Payment, ...] = ()
-    refunds: tuple[Refund, ...] | Mapping[str, Money] | None = None
-    value: Money | None = None
+    refunds: tuple[Refund, ...] = ()
     ordered_at: datetime | None = None
     paid_at: datetime | None = None
     customer: Customer | None = None
@@ -284,18 +281,6 @@ class Order:
     attempt_of: tuple[str | None, ...] = ()
     preference: int = 0
     notes: tuple[str, ...] = ()
-
-
-# The one id of all that was given back so far, where a source of the first version knows only the total.
-TOTAL: Final = "total"
-
-
-def refund_total(back: Money | None) -> dict[str, Money] | None:
-    """`refunds` of a source that tells only what was given back in all; nothing where it does not say.
-
-    Of the first version: new adapters say Refund(value=back, total=True).
-    """
-    return None if back is None else {TOTAL: back}
 
 
 def refunded_so_far(back: Money | None, status: Status | Unknown | None) -> tuple[Refund, ...]:

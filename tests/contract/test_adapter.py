@@ -13,6 +13,7 @@ from adapters.contract import (
     UNKNOWN,
     Adapter,
     Api,
+    Bill,
     BodyField,
     Constant,
     Delivery,
@@ -26,6 +27,7 @@ from adapters.contract import (
     Order,
     Payload,
     Query,
+    Refund,
     Status,
     TaughtOptions,
     Unreadable,
@@ -66,8 +68,8 @@ class Shop(Adapter[Sale]):
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         if payload.id != "none":
-            value = None if payload.total is None else Money.major(payload.total, "BRL")
-            yield Order(external_id=payload.id, at=None, status=self.status(payload.status), value=value)
+            bills = () if payload.total is None else (Bill(value=Money.major(payload.total, "BRL")),)
+            yield Order(external_id=payload.id, at=None, status=self.status(payload.status), bills=bills)
 
 
 SHOP = Shop()
@@ -299,7 +301,7 @@ def test_a_fetched_document_takes_the_notices_place() -> None:
     event = SHOP.read(arrived(b'{"id": "1"}'), "changed", None)
     fetched = SHOP.fetched(event, b'{"id": "1", "total": 5}')
     assert (fetched.notice, fetched.payload) == (Notice(id="1"), Sale(id="1", total=Decimal(5)))
-    assert SHOP.translate(fetched)[0].value == Money(500, "BRL")
+    assert SHOP.translate(fetched)[0].bills == (Bill(value=Money(500, "BRL")),)
     for answer in (b"", b"<html>", b"[]", b"{}"):
         with pytest.raises(Unreadable):
             SHOP.fetched(event, answer)
@@ -316,12 +318,12 @@ def test_ids_are_bounded() -> None:
 
 
 def test_amounts_less_than_nothing_are_unreadable() -> None:
-    assert told(b'{"type": "sale", "id": "1", "total": 0}')[0].value == Money(0, "BRL")
+    assert told(b'{"type": "sale", "id": "1", "total": 0}')[0].bills == (Bill(value=Money(0, "BRL")),)
     assert "less than nothing" in why(b'{"type": "sale", "id": "1", "total": -0.01}')
 
     class GivesBack(Shop):
         def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-            yield Order(external_id="1", at=None, refunds={"a": Money(5, "BRL"), "b": Money(-1, "BRL")})
+            yield Order(external_id="1", at=None, refunds=(Refund(id="a", value=Money(-1, "BRL")),))
 
     with pytest.raises(Unreadable):
         GivesBack().translate(SHOP.read(arrived(b'{"id": "1"}'), "sale", None))

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from adapters.contract import (
-    TOTAL,
     Customer,
     Iso,
     Item,
@@ -22,7 +21,6 @@ from adapters.contract import (
     latest,
     order_title,
     path,
-    refund_total,
     refunded_so_far,
     status_map,
     validated,
@@ -146,12 +144,6 @@ def test_money_that_may_be_missing() -> None:
     ):
         with pytest.raises(Unreadable):
             wrong()
-
-
-def test_a_total_of_refunds_counts_once() -> None:
-    assert refund_total(None) is None
-    assert refund_total(Money(5, "BRL")) == {TOTAL: Money(5, "BRL")}
-    assert refund_total(Money(0, "BRL")) == {TOTAL: Money(0, "BRL")}  # nothing any more: a refund that was taken back
 
 
 # -- What an order can be without ---------------------------------------------------------------------------------

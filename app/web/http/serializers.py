@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, cast, overload
 
 from adapters.contract import amount_text
-from adapters.contract.cash import IMPORTED
+from adapters.contract.cash import IMPORTED, TOTAL
 from adapters.contract.entry import Folded
-from adapters.contract.order import TOTAL
 from app.base.clock import iso
 from app.db.statements import Row
 from app.web.http.schemas.contacts import ContactResponse, IdentityResponse
@@ -109,7 +108,7 @@ def statement(statement: Mapping[str, Any]) -> Said:
 
 
 def money_lines(statement: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """Return the bills, payments or refunds of a statement. Of the first version, refunds are amounts by their ids."""
+    """Return the bills, payments or refunds of a statement. In older entries, refunds are amounts by their ids."""
     told = statement.get(name, [])
     if isinstance(told, Mapping):
         return [{"id": key, "value": amount[0], "currency": amount[1]} for key, amount in told.items()]
