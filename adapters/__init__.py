@@ -14,9 +14,7 @@ from adapters.contract import Adapter
 def names() -> tuple[str, ...]:
     """The names of all adapters, sorted. Imports none of them."""
     return tuple(
-        sorted(
-            module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg and module.name != "__main__"
-        )
+        sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in ("__main__", "contract"))
     )
 
 
@@ -32,7 +30,7 @@ def load(name: str) -> Adapter[Any]:
         if isinstance(thing, type) and issubclass(thing, Adapter) and thing.__module__ == module.__name__
     ]
     if len(found) != 1:
-        raise TypeError(f"adapters/{name}.py holds {len(found)} adapters; one file is one adapter")
+        raise TypeError(f"adapters/{name} holds {len(found)} adapters; one module is one adapter")
     adapter: Adapter[Any] = found[0]()
     return adapter
 

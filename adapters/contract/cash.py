@@ -8,9 +8,7 @@ from adapters.contract.entry import Entry
 from adapters.contract.order import PaymentState, RefundKind, RefundState, Status
 
 TOTAL: Final = "total"  # the id of all that went back so far, in entries that were recorded before refunds had totals
-
-# Amounts in minor units, by currency.
-Vector = dict[str, int]
+Vector = dict[str, int]  # amounts in minor units, by currency
 
 AUTHORIZED, TAKEN, FAILED, CANCELED = map(str, PaymentState)
 PENDING, DONE, REVERSED = str(RefundState.PENDING), str(RefundState.DONE), str(RefundState.REVERSED)

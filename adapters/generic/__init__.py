@@ -1,0 +1,108 @@
+"""Any shop or platform, without code: its options say how it signs and where in its body an order stands.
+
+- How to: docs/generic.md, with an example that a test runs
+- Expressions: https://jmespath.org/specification.html
+
+There is no default for the signature: a source whose options leave it out cannot be saved. Every expression is compiled
+when the options are validated, and every wrong option is named; one that fails on a delivery makes it unreadable.
+
+Amounts are exact: more decimals than the currency has, and a currency that is none of ISO 4217's, are unreadable, for
+nobody knows what was meant. Prices of items are rounded: fuel and screws have three decimals.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import ValidationError
+
+from adapters.contract import (
+    Adapter,
+    Delivery,
+    Event,
+    Ignored,
+    Links,
+    Order,
+    Origin,
+    Payload,
+    Signature,
+    Unreadable,
+    Unverified,
+    form_body,
+    json_body,
+)
+from adapters.generic.expressions import search
+from adapters.generic.options import Fields, GenericOptions, place_of
+from adapters.generic.reading import Reading
+from adapters.generic.signing import Signing, scheme_of
+
+PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
+
+
+class Document(Payload):
+    """The whole parsed body."""
+
+    document: Any
+
+
+class Generic(Adapter[Document]):
+    name, title, origin = "generic", "Any signed webhook", Origin.WEBHOOK
+    links = Links(signing="docs/generic.md", payload="docs/generic.md")
+    secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
+    options = GenericOptions
+    reads = {}  # the options say which
+
+    def scheme(self, options: Any) -> Signature:
+        settled = _settled(options)
+        return scheme_of(settled.signature, settled.body)
+
+    def document_of(self, delivery: Delivery) -> Any:
+        form = delivery.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        return delivery.document(PARSE["form" if form else "json"])
+
+    def kind_of(self, delivery: Delivery, options: Any) -> str:
+        place = place_of(options.kind)
+        kind = place.read(delivery, lambda: delivery.document(PARSE[options.body]))
+        if kind is None:
+            raise Unreadable(f"the delivery does not say what happened: {options.kind} (option kind) is missing")
+        return kind
+
+    def delivery_id_of(self, delivery: Delivery, options: Any) -> str | None:
+        if options.delivery_id is None:
+            return None
+        try:
+            return place_of(options.delivery_id).read(delivery, lambda: delivery.document(PARSE[options.body]))
+        except Unreadable:
+            return None
+
+    def read(self, delivery: Delivery, kind: str, options: Any) -> Event[Document]:
+        if any(fnmatchcase(kind, pattern) for pattern in options.ignores):
+            raise Ignored(f"{kind[:100]} is among the kinds that the options ignore")
+        if not any(fnmatchcase(kind, pattern) for pattern in options.reads):
+            raise Ignored(f"{kind[:100]} is not among the kinds that the options read")
+        document = delivery.document(PARSE[options.body])
+        return Event(kind=kind, payload=Document(document=document), delivery=delivery, options=options)
+
+    def orders(self, payload: Document, event: Event[Document]) -> Iterable[Order]:
+        fields: Fields = event.options.fields
+        if fields.orders is None:
+            yield self._order(payload.document, event)
+            return
+        found = search("orders", fields.orders, payload.document)
+        if not isinstance(found, list | None):
+            raise Unreadable("orders: is not a list")
+        for each in found or []:
+            yield self._order(each, event)
+
+    def _order(self, document: Any, event: Event[Document]) -> Order:
+        return Reading(event.options, document).order(event.kind)
+
+
+def _settled(options: Any) -> GenericOptions:
+    """The options, validated: they are read from the store as they were saved. Raises Unverified when they no longer are."""
+    if isinstance(options, GenericOptions) and isinstance(getattr(options, "signature", None), Signing):
+        return options
+    try:
+        return GenericOptions.model_validate(dict(getattr(options, "__dict__", {})))
+    except ValidationError:
+        raise Unverified(Unverified.NO_SECRET) from None
