@@ -1,4 +1,4 @@
-"""The adapters: one file a source. The folder is the registry: a file here is an adapter, and there is no list."""
+"""The adapters: one module a source. The folder is the registry: a file (or a folder) here is an adapter, and there is no list."""
 
 import pkgutil
 import tomllib
