@@ -16,6 +16,7 @@ from app.db.statements import Row
 from app.ingest.source_api import THE_KEY
 from app.ingest.source_cache import Source, options_of
 from app.store import fetches, rejections, sources
+from app.web.http import serializers
 from app.web.http.errors import ProblemGroup, from_validation, invalid, not_found
 from app.web.http.request import ApiRequest, Body, Page, PatchBody, after, answer, null_only_for, page_of
 from app.web.http.routing import route
@@ -112,16 +113,7 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]
                 "has_key": row["key"] is not None,
                 "strength": str(scheme.strength),
                 "webhook_url": asked.service.source_cache.webhook_url(row["id"]),
-                "secrets": [
-                    {
-                        "id": one["id"],
-                        "created_at": iso(one["created_at"]),
-                        "expires_at": iso(one["expires_at"]),
-                        "revoked_at": iso(one["revoked_at"]),
-                    }
-                    for one in secrets
-                    if one["source_id"] == row["id"]
-                ],
+                "secrets": [serializers.secret(one) for one in secrets if one["source_id"] == row["id"]],
                 "last_delivery_at": iso(seen.get(row["id"])),
                 "created_at": iso(row["created_at"]),
             }

@@ -15,6 +15,7 @@ from app.db.statements import Row
 from app.store import subscriptions
 from app.store.outbox import Event
 from app.web.api.sources import overlap_of
+from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.request import ApiRequest, Body, Page, PatchBody, TextPattern, after, answer, null_only_for, page_of
 from app.web.http.routing import route
@@ -90,16 +91,7 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SubscriptionRes
                 "waiting": waiting,
                 "oldest_waiting_at": iso(oldest),
                 "last_sent_at": iso(row["last_sent_at"]),
-                "secrets": [
-                    {
-                        "id": one["id"],
-                        "created_at": iso(one["created_at"]),
-                        "expires_at": iso(one["expires_at"]),
-                        "revoked_at": iso(one["revoked_at"]),
-                    }
-                    for one in secrets
-                    if one["source_id"] == row["id"]
-                ],
+                "secrets": [serializers.secret(one) for one in secrets if one["source_id"] == row["id"]],
                 "created_at": iso(row["created_at"]),
             }
         )

@@ -11,6 +11,7 @@ from app.db.statements import Row
 from app.web.http.schemas.contacts import ContactResponse, IdentityResponse
 from app.web.http.schemas.deliveries import DeliveryResponse
 from app.web.http.schemas.orders import EntryResponse, ItemResponse, MoneyLine, OrderResponse, OrderWhole, Said
+from app.web.http.schemas.sources import SecretResponse
 
 
 @overload
@@ -144,6 +145,16 @@ def identity(kind: str, value: str) -> IdentityResponse:
         source_id, _, customer_id = value.partition(":")
         return {"kind": kind, "value": customer_id, "source_id": source_id}
     return {"kind": kind, "value": value, "source_id": None}
+
+
+def secret(row: Row) -> SecretResponse:
+    """Return what is told of a secret: never the secret itself."""
+    return {
+        "id": row["id"],
+        "created_at": iso(row["created_at"]),
+        "expires_at": iso(row["expires_at"]),
+        "revoked_at": iso(row["revoked_at"]),
+    }
 
 
 def contact(row: Row, identities: list[Row]) -> ContactResponse:
