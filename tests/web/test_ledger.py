@@ -27,7 +27,6 @@ class Itemising(Standard):
             yield replace(
                 order,
                 title="#1001",
-                value=None,
                 bills=tuple(Bill(**{**one, "value": _money(one)}) for one in told.get("bills", ())),
                 payments=tuple(
                     Payment(**{**one, "value": _money(one), "state": PaymentState(one["state"])})
