@@ -95,6 +95,9 @@ _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_
 
 # The note on an order whose source told something that cannot be read and that the order can be without.
 FIELD_LEFT_OUT: Final = "field_left_out"
+_TIMES: Final = frozenset(
+    ("at", "ordered_at", "paid_at", "payments", "refunds")
+)  # the fields of an order that hold any
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
@@ -305,15 +308,18 @@ class Adapter(Generic[PayloadT]):
             _check_money("bill", bill.id, bill.also)
         for payment in order.payments:
             _check_money("payment", payment.id, payment.value)
+        for refund in order.refunds:
+            _check_money("refund", refund.id, refund.value)
+            _check_money("refund", refund.id, refund.also)
         settled = {
             "aliases": order.aliases if names[1:] == order.aliases else names[1:],
             "at": self._utc(order.at),
             "ordered_at": self._utc(order.ordered_at),
             "paid_at": self._utc(order.paid_at),
             "source_status": order.source_status or None,
-            "customer": order.customer.settled() if order.customer else None,
-            "payments": tuple(self._dated(payment) for payment in order.payments) if order.payments else order.payments,
-            "refunds": self._settled_refunds(order.refunds) if order.refunds else order.refunds,
+            "customer": None if order.customer is None or order.customer.tells_nothing else order.customer,
+            "payments": self._dated(order.payments),
+            "refunds": self._dated(order.refunds),
             "sequence": None if order.sequence == "" else order.sequence,
             "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
             "deal_id": order.deal_id or None,
@@ -321,19 +327,15 @@ class Adapter(Generic[PayloadT]):
         # A new order takes longer than all the looking; most have nothing to settle.
         changed = {name: value for name, value in settled.items() if value is not getattr(order, name)}
         found = replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
-        if left_out or (changed and _times(found) < _times(order)):
+        if left_out or (not _TIMES.isdisjoint(changed) and _times(found) < _times(order)):
             return replace(found, notes=(*order.notes, FIELD_LEFT_OUT))
         return found
 
-    def _settled_refunds(self, refunds: tuple[Refund, ...]) -> tuple[Refund, ...]:
-        for refund in refunds:
-            _check_money("refund", refund.id, refund.value)
-            _check_money("refund", refund.id, refund.also)
-        return tuple(self._dated(refund) for refund in refunds)
-
-    def _dated(self, told: PaymentOrRefund) -> PaymentOrRefund:
-        at = self._utc(told.at)
-        return told if at is told.at else replace(told, at=at)
+    def _dated(self, told: tuple[PaymentOrRefund, ...]) -> tuple[PaymentOrRefund, ...]:
+        times = [self._utc(one.at) for one in told]
+        if all(at is one.at for at, one in zip(times, told, strict=True)):
+            return told
+        return tuple(replace(one, at=at) for at, one in zip(times, told, strict=True))
 
     def _utc(self, moment: datetime | None) -> datetime | None:
         """The moment in UTC; None for one that cannot be (the year 1, a date of zeros)."""
