@@ -4,7 +4,7 @@ import asyncio
 import resource
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from app.base.settings import Settings
 from app.cli import protocol
 from app.cli.protocol import Connections
 from app.cli.server import ACCEPTED_AT_ONCE, prepared
+from app.db.statements import Plan, Sql
 from app.ingest import admission
 from app.ingest.admission import Admission
 from app.ingest.group_commit import MOST_AT_ONCE, MOST_WAITING
@@ -298,6 +299,30 @@ async def test_where_all_connections_are_at_work_a_new_one_is_refused(monkeypatc
         with capture_logs() as lines:
             state.sweep()
         assert lines[0]["refused"] == 1
+
+
+async def test_whoever_writes_all_the_time_does_not_keep_the_others_waiting(house: House) -> None:
+    """As the group commit does under load: its next transaction is ready when the last one ends."""
+    store, many = house.service.store, 0
+
+    def plan() -> Plan[None]:
+        yield Sql("SELECT 1 AS one")
+
+    async def again_and_again() -> None:
+        nonlocal many
+        while True:
+            await store.commit(plan)
+            many += 1
+
+    busy = asyncio.create_task(again_and_again())
+    await eventually(lambda: asyncio.sleep(0, many), lambda count: count > 3)
+    before = many
+    async with asyncio.timeout(20):
+        await store.commit(plan)
+    assert many - before < 10
+    busy.cancel()
+    with suppress(asyncio.CancelledError):
+        await busy
 
 
 # -- Handles and accepting ------------------------------------------------------------------------------------------------
