@@ -40,6 +40,7 @@ from app.web.api import (
 from app.web.api.webhooks import PREFIX, Webhooks
 from app.web.http import health, openapi, reference, serializers, static
 from app.web.http.errors import Problem, answer_problem
+from app.web.http.limits import Limits
 
 
 def create_app(
@@ -90,7 +91,7 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: _http, ClientDisconnect: _gone, Exception: _fault},
     )
-    api.state.service = service
+    api.state.service, api.state.limits = service, Limits()
     return Application(service, api)
 
 
