@@ -15,6 +15,7 @@ from app.base.supervisor import close_all
 from app.base.vault import Vault, open_vault
 from app.db.engine import Store, Unavailable
 from app.imports.importer import Importer
+from app.ingest.admission import Admission
 from app.ingest.fetch import FetchWorker
 from app.ingest.group_commit import GroupCommit
 from app.ingest.held import OnHoldWorker
@@ -47,8 +48,14 @@ class Service:
         self.store = Store(settings)
         self.source_cache = SourceCache(self.store, self.vault, settings)
         self.group_commit = group_commit(self.store)
+        self.admission = Admission()
         self.readiness = Readiness(self.store, self.vault, self.group_commit)
-        self.metrics = Metrics(self.store, lambda: self.group_commit.waiting, lambda: self.readiness.faults)
+        self.metrics = Metrics(
+            self.store,
+            lambda: self.group_commit.waiting,
+            lambda: self.readiness.faults,
+            lambda: self.admission.shed,
+        )
         self.refused = RejectionCounter(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
         self.clock_guard = ClockGuard(self.store)
@@ -62,7 +69,12 @@ class Service:
             busy=lambda: self.group_commit.waiting > 0,
             doubt=self.clock_guard.doubt,
         )
-        self.group_commit.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
+        self.group_commit.observers += [
+            self.admission.committed,
+            self.tail.committed,
+            self.metrics.committed,
+            self.outbox.committed,
+        ]
         self.young = None if self.store.on_sqlite else GrowingTables(self.store)
         if self.young:
             self.group_commit.observers.append(self.young.committed)
