@@ -25,6 +25,7 @@ TITLES = {
     "internal": (500, "A fault of ours"),
 }
 
+MOST_ERRORS = 100  # that one answer names
 MOST_DIGITS = 8  # a phone number or a CPF has more
 
 
@@ -112,7 +113,7 @@ def from_validation(fault: ValidationError, *, within: str = "") -> Problem:
             "field": within + ".".join(str(step) for step in error["loc"]) or "body",
             "message": in_words(error),
         }
-        for error in fault.errors(include_url=False, include_input=False)
+        for error in fault.errors(include_url=False, include_input=False)[:MOST_ERRORS]
     ]
     return Problem("invalid", "; ".join(f"{error['field']}: {error['message']}" for error in errors), errors=errors)
 

@@ -20,7 +20,7 @@ from app.store import accounts, idempotency
 from app.store.accounts import NameTaken
 from app.web.http.authentication import Caller, identify
 from app.web.http.errors import Problem, invalid
-from app.web.http.request import ApiRequest, Body, Query
+from app.web.http.request import MAX_REQUEST_BYTES, ApiRequest, Body, Query
 
 Handler = Callable[[ApiRequest], Awaitable[Response]]
 
@@ -101,7 +101,7 @@ def route(
         service: Service = request.app.state.service
         try:
             caller = await identify(request, service)
-            asked = ApiRequest(request, service, caller)
+            asked = ApiRequest(request, service, caller, most_bytes(takes))
             if operator and not caller.operator:
                 raise Problem("not_found", "there is no such address")
             _check(caller, permission, any_of)
@@ -130,6 +130,13 @@ def route(
             handler, permission, any_of, needs_registry, operator, takes, query, gives, status, also, fails=fails
         ),
     )
+
+
+def most_bytes(takes: Takes) -> int:
+    """Return how many bytes the body of a route may have."""
+    if takes is None:
+        return Body.most_bytes
+    return takes.most_bytes if isinstance(takes, type) else MAX_REQUEST_BYTES
 
 
 def open_route(
