@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -98,6 +99,8 @@ FIELD_LEFT_OUT: Final = "field_left_out"
 _TIMES: Final = frozenset(
     ("at", "ordered_at", "paid_at", "payments", "refunds")
 )  # the fields of an order that hold any
+
+MOST_ORDERS = 500  # of one delivery; all of them are committed together, and others wait meanwhile
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
@@ -194,6 +197,9 @@ class Adapter(Generic[PayloadT]):
     options: ClassVar[type[Options]] = Options
     statuses: ClassVar[Mapping[str, Status | None]] = {}  # None: known, and says nothing about where the order stands
     zone: ClassVar[tzinfo] = UTC  # of times that the source writes without one
+
+    # Whether a small body is read on the event loop. Not where that runs expressions of the source's owner.
+    inline: ClassVar[bool] = True
 
     answer: ClassVar[str | None] = None  # the body of the 200, where a source insists on one
     retry_policy: ClassVar[str] = ""  # which answers it takes for a yes, and what it does after another; in words
@@ -292,7 +298,11 @@ class Adapter(Generic[PayloadT]):
         if event.kind in self.customer_kinds:
             raise Ignored("it tells of a customer, and of no order")
         left_out = event.payload.left_out
-        orders = [self._settled(order, left_out) for order in self.orders(event.payload, event)]
+        orders = [
+            self._settled(order, left_out) for order in islice(self.orders(event.payload, event), MOST_ORDERS + 1)
+        ]
+        if len(orders) > MOST_ORDERS:
+            raise Unreadable(f"the delivery tells of more than {MOST_ORDERS} orders")
         if left_out and not all(map(_tells_money, orders or (None,))):
             raise Unreadable(left_out)  # what could not be read may be what the order comes to
         if not orders:
