@@ -48,7 +48,7 @@ def test_an_order_is_written_and_edited_and_its_history_tells_who(opened: Opened
     page.get_by_role("link", name="New order").click()
     page.get_by_label("Title").fill("By hand")
     page.get_by_label("Contact").fill("no such contact")
-    page.get_by_label("Value").fill("1250,50")
+    page.get_by_label("Value").fill("1,250.50")
     page.get_by_label("Status").select_option("pending")
     page.get_by_role("button", name="Add an item").click()
     page.get_by_label("Item", exact=True).fill("A thing")

@@ -27,7 +27,7 @@ OPERATOR = "operator"  # who is named in the history when the operator's door wa
 
 
 def _amount(text: Any) -> Any:
-    if not isinstance(text, str) or not AMOUNT.fullmatch(text) or text[0] == "-":
+    if not isinstance(text, str) or not AMOUNT.fullmatch(text):
         raise ValueError('must be a decimal number in a string, such as "199.90"')
     return text
 
@@ -56,7 +56,7 @@ def _currency(text: Any) -> Any:
 Amount = Annotated[
     str,
     BeforeValidator(_amount),
-    WithJsonSchema({"type": "string", "pattern": f"^{AMOUNT.pattern.removeprefix('-?')}$", "examples": ["199.90"]}),
+    WithJsonSchema({"type": "string", "pattern": f"^{AMOUNT.pattern}$", "examples": ["199.90"]}),
 ]
 Moment = Annotated[  # in microseconds since 1970
     int,

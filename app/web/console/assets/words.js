@@ -4,6 +4,14 @@ import en from "./words/en.js";
 import pt from "./words/pt-BR.js";
 import { recall, remember } from "./memory.js";
 
+/** Something that a person wrote and that cannot be read, and in which field of the form. */
+export class Wrong extends Error {
+  constructor(name, message) {
+    super(message);
+    this.fields = { [name]: message };
+  }
+}
+
 const KNOWN = { en, "pt-BR": pt };
 
 function first() {
@@ -63,6 +71,43 @@ export function money(value, currency) {
   } catch {
     return `${currency} ${value}`;
   }
+}
+
+/** The mark before the decimals in this language: `,` in Portuguese. */
+const decimalMark = () => new Intl.NumberFormat(region()).formatToParts(1.5).find((one) => one.type === "decimal").value;
+
+const blanks = (text) => text.replace(/\s/g, " ");
+
+/** The API's decimal string, the way this language writes it in a field: 1500.00 is 1.500,00. */
+export function written(value) {
+  if (value === null || value === undefined || value === "") return "";
+  return new Intl.NumberFormat(region(), { minimumFractionDigits: decimals(value), maximumFractionDigits: 20 }).format(value);
+}
+
+/** A number that a person wrote in this language, as the API takes it: 1.500,00 is 1500.00. Throws Wrong for anything else. */
+export function read(text, name) {
+  const [whole, rest, ...more] = blanks(text).trim().split(decimalMark());
+  const digits = whole.replace(/[^0-9]/g, "");
+  // Marks between thousands stand where this language puts them, or not at all: 1.50 is neither 1,50 nor 150.
+  const grouped = digits && blanks(new Intl.NumberFormat(region(), { useGrouping: "always" }).format(BigInt(digits)));
+  const well = digits && (whole === digits || whole === grouped) && (rest === undefined || /^[0-9]+$/.test(rest)) && !more.length;
+  if (!well) throw new Wrong(name, t("amount.wrong", { example: written("1500.00") }));
+  return rest === undefined ? digits : `${digits}.${rest}`;
+}
+
+/** An amount that a person wrote in this language, with the currency beside it or not: R$ 1.500,00 is 1500.00. */
+export function readMoney(text, currency, name) {
+  const marks = ["symbol", "narrowSymbol", "code"].map((currencyDisplay) => {
+    try {
+      return new Intl.NumberFormat(region(), { style: "currency", currency, currencyDisplay }).formatToParts(1).find((one) => one.type === "currency").value;
+    } catch {
+      return currency; // no currency's code: the API says so
+    }
+  });
+  let bare = blanks(text).trim();
+  const mark = marks.find((one) => one && (bare.startsWith(one) || bare.endsWith(one)));
+  if (mark) bare = bare.startsWith(mark) ? bare.slice(mark.length) : bare.slice(0, -mark.length);
+  return read(bare, name);
 }
 
 /** A round amount, as short as it goes: for an axis. */

@@ -58,6 +58,7 @@ export default {
   time: "Time",
   name: "Name",
   title: "Title",
+  "amount.wrong": "Is no amount as it is written here, such as {example}.",
   state: "State",
   count: "Count",
   first: "First",

@@ -58,6 +58,7 @@ export default {
   time: "Horário",
   name: "Nome",
   title: "Título",
+  "amount.wrong": "Não é um valor como se escreve aqui, por exemplo {example}.",
   state: "Estado",
   count: "Total",
   first: "Primeira",
