@@ -25,6 +25,7 @@ from app.ingest.source_api import SourceApi
 from app.ingest.source_cache import SourceCache
 from app.observability.metrics import Metrics
 from app.observability.readiness import Readiness
+from app.observability.source_health import SourceHealth
 from app.observability.tail import Tail
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Service:
             busy=lambda: self.group_commit.waiting > 0,
             doubt=self.clock_guard.doubt,
         )
+        self.source_health = SourceHealth(self.store, self.outbox.wake)
         self.group_commit.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
         self.young = None if self.store.on_sqlite else GrowingTables(self.store)
         if self.young:
@@ -85,6 +87,7 @@ class Service:
             self.outbox.loop,
             self.tail.loop,
             self.readiness.loop,
+            self.source_health.loop,
             *([self.young.loop] if self.young else []),
         ]
         self.readiness.watch(self.loops)

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from app.base import clock
 from app.base.roles import Permission
 from app.db.engine import Unavailable
-from app.observability import alerts
+from app.observability.stats import stats as overview
 from app.service import Service
 from app.store import sources
 from app.web.http.authentication import identify, is_operator
@@ -43,7 +43,7 @@ async def stats(asked: ApiRequest) -> Response:
     if query.source_id and await sources.find(service.store, asked.account_id, query.source_id) is None:
         raise not_found("source")
     return answer(
-        await alerts.stats(
+        await overview(
             service.store,
             asked.account_id,
             since=since,

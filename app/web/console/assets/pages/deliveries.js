@@ -1,6 +1,6 @@
 // Deliveries: the log, filtered, page by page, or as it grows.
 
-import { api } from "../api.js";
+import { api, sourcesByName } from "../api.js";
 import { fill, h } from "../dom.js";
 import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, time, took } from "../parts.js";
 import { DASH, clock, span, t, word } from "../words.js";
@@ -13,7 +13,7 @@ const SPANS = ["1h", "24h", "7d", "30d"];
 const MOST_LIVE = 200; // rows on the page while it grows
 
 export async function deliveries(place) {
-  const known = (await api.get("/v1/deliveries/sources", { limit: 200 }, { signal: place.signal })).data;
+  const known = await sourcesByName(place.signal);
   const names = new Map(known.map((one) => [one.id, one.name]));
   const columns = columnsOf(names);
   const query = place.query;

@@ -1,6 +1,6 @@
 // Orders: searched, made, edited; and one with its history.
 
-import { api, part } from "../api.js";
+import { api, part, sourcesByName } from "../api.js";
 import { h, safeAddress } from "../dom.js";
 import { badge, code, copyable, empty, facts, field, filter, filters, form, head, into, link, pager, section, sourceLink, table, tell, time } from "../parts.js";
 import { DASH, date, money, moment, number, read, readMoney, t, word, written } from "../words.js";
@@ -12,7 +12,7 @@ const FIELDS = ["q", "status", "origin", "source_id", "currency", "since", "unti
 
 export async function orders(place) {
   const query = place.query;
-  const known = place.may("log") ? (await api.get("/v1/deliveries/sources", { limit: 200 }, { signal: place.signal })).data : [];
+  const known = place.may("log") ? await sourcesByName(place.signal) : [];
   const chosen = () => Object.fromEntries(FIELDS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
   const list = h("div", { class: "list" });
 

@@ -2,7 +2,7 @@
 
 import { CONSOLE, api } from "../api.js";
 import { h } from "../dom.js";
-import { copyable, field, form, head, section, tell } from "../parts.js";
+import { confirm, copyable, field, form, head, section, tell } from "../parts.js";
 import { t } from "../words.js";
 
 export async function settings(place) {
@@ -15,10 +15,14 @@ export async function settings(place) {
       field({ name: "default_currency", label: t("currency"), value: account.default_currency, maxlength: 3, required: true }),
       field({ name: "default_region", label: t("region"), value: account.default_region, maxlength: 2, required: true, hint: t("region.hint") }),
     ], { submit: t("save"), onsubmit: async (given) => {
-      await api.patch("/v1/account", { ...given, default_currency: given.default_currency.toUpperCase(), default_region: given.default_region.toUpperCase() });
-      place.session.account.orders_enabled = given.orders_enabled;
-      tell(t("saved"));
-      place.redraw();
+      const save = async () => {
+        await api.patch("/v1/account", { ...given, default_currency: given.default_currency.toUpperCase(), default_region: given.default_region.toUpperCase() });
+        place.session.account.orders_enabled = given.orders_enabled;
+        tell(t("saved"));
+        place.redraw();
+      };
+      if (account.orders_enabled && !given.orders_enabled) confirm(t("registry.turn.off"), t("registry.turn.off.text"), t("registry.turn.off"), save);
+      else await save();
     } })),
     section(t("panel"), h("p", { class: "quiet" }, t("panel.text")),
       form([field({ name: "panel_origins", label: t("panel.origins"), type: "area", value: account.panel_origins.join("\n"), wide: true, hint: t("panel.origins.hint"), spellcheck: "false" })],
