@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any, Generic, TypeVar
 
 from adapters.contract import RANK, Origin, Status, currency_code
@@ -36,7 +37,7 @@ class ImportSettings:
     """Holds what a file's rows are read with: the account's settings, and defaults for rows that do not say.
 
     `sources` are the account's (id: origin). `renamed` maps source ids of another registry to ours; None: no source
-    here. `present` is in microseconds. `decimal` is the mark of amounts that people wrote; None: they are as ours.
+    here. `present` is in microseconds. `zone` is that of times that name none. `decimal` is the mark of amounts that people wrote; None: they are as ours.
     """
 
     region: str
@@ -47,6 +48,7 @@ class ImportSettings:
     origin: str
     present: int
     ignore_unknown: bool = False
+    zone: tzinfo = UTC
     decimal: str | None = None
 
 
@@ -134,7 +136,7 @@ class _Reader(Generic[RowT]):
 
     def _time(self, name: str, text: str) -> int | None:
         try:
-            return read_time(text.strip())
+            return read_time(text.strip(), self.setting.zone)
         except ValueError as why:
             self._wrong(name, str(why))
             return None

@@ -66,3 +66,31 @@ def test_an_order_is_written_in_the_language_that_is_shown(
     with shop.api() as api:
         (order,) = api.get("/v1/orders", params={"q": f"In {language}"}).json()["data"]
     assert order["value"] == "1500.00"
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "shown"),
+    [
+        ("en", "30 Nov 2026, 23:30, by the clock of", "30 Nov 2026"),
+        ("pt-BR", "30 de nov. de 2026, 23:30, no horário de", "30 de nov. de 2026"),
+    ],
+)
+def test_times_are_the_accounts_whatever_the_browsers_zone(
+    opened: Opened, shop: Shop, language: str, said: str, shown: str
+) -> None:
+    with shop.api() as api:
+        api.patch("/v1/account", json={"timezone": "America/Sao_Paulo"})
+        order = {"contact": "42", "title": f"Late {language}", "value": "10.00", "ordered_at": "2026-12-01T02:30:00Z"}
+        made = api.post("/v1/orders", json=order).json()
+    page = speaking(opened("manager", f"orders/{made['id']}", timezone_id="Asia/Tokyo"), language)
+    expect(page.locator(".side-facts")).to_contain_text(shown)
+    page.goto(f"{shop.address}/console/orders/{made['id']}/edit")
+    field = page.locator("input[name=ordered_at]")
+    expect(field).to_have_value("2026-11-30T23:30")
+    expect(page.locator("[data-field=ordered_at]")).to_contain_text(said)
+    field.fill("2026-11-30T22:00")
+    page.locator("form.form button[type=submit]").click()
+    expect(page.locator(".side-facts")).to_be_visible()
+    with shop.api() as api:
+        assert api.get(f"/v1/orders/{made['id']}").json()["ordered_at"] == "2026-12-01T01:00:00Z"
+        api.patch("/v1/account", json={"timezone": "UTC"})

@@ -135,6 +135,7 @@ def test_the_accounts_settings(opened: Opened, shop: Shop, watch: Watch) -> None
     expect(page.locator(".copied").last).to_contain_text(f"/console/panel?account={shop.scene.account_id}")
     page.get_by_label("The registry is on").uncheck()
     page.get_by_role("button", name="Save").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Turn the registry off").click()
     expect(page.get_by_text("The registry is off for this account").first).to_be_visible()
     page.get_by_label("The registry is on").check()
     page.get_by_role("button", name="Save").first.click()

@@ -177,6 +177,7 @@ LANDED = {
     "0011_held.py": "e23f477ce2ec0de468ef3b62619b777a86ecc6117b534196d6c0d4abc3c734e1",
     "0012_money.py": "ee79e8a2f17e09828ac3d30670c83c6bb6b351464c98b266231f0415ff4620b5",
     "0014_health.py": "c808a904b4f41c1ddf8f4d9c37e4431a03ab1cbfcc3cac426c06eed39f1c369f",
+    "0015_timezone.py": "d6b32dadeda28bd60a2d47d709f3e31461d1981d6e6c6ee5a5746ed0e82aa8f8",
 }
 
 

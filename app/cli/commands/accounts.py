@@ -75,7 +75,12 @@ def account_disable(
     note(OFF)
 
 
-@command(account, "set", "account set acme --owner-privacy", "account set acme --currency USD --region US")
+@command(
+    account,
+    "set",
+    "account set acme --owner-privacy",
+    "account set acme --currency USD --region US --timezone America/New_York",
+)
 def account_set(
     named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
     owner_privacy: Annotated[
@@ -86,6 +91,9 @@ def account_set(
     region: Annotated[
         str | None, typer.Option(help="Country of phone numbers without a country code, such as BR.")
     ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Zone of months, days, and times that name none, such as America/Sao_Paulo.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show or change the settings of an account."""
@@ -95,6 +103,7 @@ def account_set(
         "owner_privacy": owner_privacy,
         "default_currency": currency.upper() if currency else None,
         "default_region": region.upper() if region else None,
+        "timezone": timezone,
     }
     body = {name: value for name, value in wanted.items() if value is not None}
     with opened("account set") as door:

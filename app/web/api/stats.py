@@ -33,8 +33,8 @@ async def stats(asked: ApiRequest) -> Response:
     """Show counts per source, outcome and hour, when each source was last seen, response times, and alerts."""
     query = asked.query(StatsQuery)
     present = clock.now()
-    since = moment_of(query.since) or 0
-    until = moment_of(query.until) or present
+    since = await moment_of(asked, query.since) or 0
+    until = await moment_of(asked, query.until) or present
     if since >= until:
         raise invalid("since", "is not before `until`")
     if until - since > LONGEST:

@@ -1,7 +1,6 @@
 """Owner privacy: decides, in one place, whose contacts and deals the caller may see."""
 
 from app.base.roles import Role
-from app.store import accounts
 from app.web.http.request import ApiRequest
 
 
@@ -9,5 +8,4 @@ async def wallet_of(asked: ApiRequest) -> str | None:
     """Return the member whose own contacts and deals are all the caller may see; None: no restriction."""
     if asked.caller.role is not Role.REP:
         return None
-    account = await accounts.find(asked.service.store, asked.account_id)
-    return asked.caller.member_id if account is None or account["owner_privacy"] else None
+    return asked.caller.member_id if (await asked.account())["owner_privacy"] else None

@@ -115,8 +115,26 @@ export const roughly = (value, currency) => new Intl.NumberFormat(region(), { st
 
 export const decimals = (value) => (String(value).split(".")[1] ?? "").length;
 
+let zone; // the account's; before anybody has signed in, the browser's
+
+/** Times are shown, and read, in this time zone from now on. */
+export function inZone(name) {
+  zone = name;
+}
+
 export function date(iso, style = { dateStyle: "medium" }) {
-  return iso ? new Intl.DateTimeFormat(region(), style).format(new Date(iso)) : DASH;
+  return iso ? new Intl.DateTimeFormat(region(), { timeZone: zone, ...style }).format(new Date(iso)) : DASH;
+}
+
+export const zoneName = () => zone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** A time that names no zone (2026-11-20T13:00), in this language. */
+export const spokenTime = (text) => new Intl.DateTimeFormat(region(), { timeZone: "UTC", dateStyle: "medium", timeStyle: "short" }).format(new Date(`${text}Z`));
+
+/** A time by the account's clock, without a zone, as a form's field and the API have it: 2026-11-20T13:00. */
+export function local(iso) {
+  if (!iso) return "";
+  return new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "short" }).format(new Date(iso)).replace(" ", "T");
 }
 
 export const moment = (iso) => date(iso, { dateStyle: "medium", timeStyle: "short" });

@@ -3,7 +3,7 @@
 import { api, sourcesByName } from "../api.js";
 import { fill, h } from "../dom.js";
 import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, time, took } from "../parts.js";
-import { DASH, clock, span, t, word } from "../words.js";
+import { DASH, clock, exactly, span, t, word } from "../words.js";
 import { follow as followed } from "../tail.js";
 import { retryAll } from "./jobs.js";
 
@@ -139,6 +139,7 @@ export function columnsOf(names) {
 
 function why(row) {
   const notes = (row.notes ?? []).map((one) => h("span", { class: "tag" }, word("note", one)));
+  if (row.repeats) notes.push(h("span", { class: "tag", title: exactly(row.last_repeated_at) }, t("repeats.times", { count: row.repeats })));
   if (!row.reason && !notes.length) return DASH;
   return [row.reason, notes.length ? " " : null, notes];
 }

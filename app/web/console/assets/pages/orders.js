@@ -3,7 +3,7 @@
 import { api, part, sourcesByName } from "../api.js";
 import { h, safeAddress } from "../dom.js";
 import { badge, code, copyable, empty, facts, field, filter, filters, form, head, into, link, pager, section, sourceLink, table, tell, time } from "../parts.js";
-import { DASH, date, money, moment, number, read, readMoney, t, word, written } from "../words.js";
+import { DASH, date, local, money, moment, number, read, readMoney, spokenTime, t, word, written, zoneName } from "../words.js";
 import { shown } from "./delivery.js";
 
 export const STATUSES = ["pending", "paid", "partially_paid", "overdue", "refunded", "canceled", "failed"];
@@ -163,16 +163,6 @@ function by(one, place) {
 
 // -- made and edited ----------------------------------------------------------------------------------------------
 
-/** A time of the form's, as the API takes it: with the zone that the person is in. */
-const instant = (local) => (local ? new Date(local).toISOString() : null);
-
-function local(iso) {
-  if (!iso) return "";
-  const at = new Date(iso);
-  at.setMinutes(at.getMinutes() - at.getTimezoneOffset());
-  return at.toISOString().slice(0, 16);
-}
-
 /** The lines of an order, each with its fields; `said(currency)` gives them as the API takes them. */
 function itemsEditor(items) {
   const rows = h("div", { class: "items-editor", role: "group", "aria-label": t("items") });
@@ -196,6 +186,16 @@ function itemsEditor(items) {
   return { box, said };
 }
 
+/** A time's field: in the account's time zone, said again in the language that is shown, as the browser's own field may speak another. */
+function timeField(name, label, value) {
+  const box = field({ name, label, value: local(value), type: "datetime-local", hint: " " });
+  const input = box.querySelector("input");
+  const say = () => { box.querySelector(".hint").textContent = input.value ? t("time.said", { time: spokenTime(input.value), zone: zoneName() }) : t("time.zone", { zone: zoneName() }); };
+  input.addEventListener("input", say);
+  say();
+  return box;
+}
+
 function fieldsOf(row, fallback) {
   return [
     field({ name: "title", label: t("title"), value: row.title, required: true, maxlength: 300, wide: true }),
@@ -203,8 +203,8 @@ function fieldsOf(row, fallback) {
     field({ name: "value", label: t("value"), value: written(row.value), required: true, inputmode: "decimal", placeholder: written("199.90") }),
     field({ name: "currency", label: t("currency"), value: row.currency ?? fallback, required: true, maxlength: 3 }),
     field({ name: "status", label: t("status"), value: row.status ?? "pending", options: STATUSES.map((one) => [one, word("status", one)]) }),
-    field({ name: "ordered_at", label: t("ordered"), value: local(row.ordered_at), type: "datetime-local" }),
-    field({ name: "paid_at", label: t("paid"), value: local(row.paid_at), type: "datetime-local" }),
+    timeField("ordered_at", t("ordered"), row.ordered_at),
+    timeField("paid_at", t("paid"), row.paid_at),
     field({ name: "deal_id", label: t("deal"), value: row.deal_id }),
     field({ name: "url", label: t("address"), value: row.url, type: "url", placeholder: "https://" }),
   ];
@@ -229,7 +229,7 @@ export async function orderNew(place) {
         const said = spoken(given);
         const body = { contact: said.contact, title: said.title, value: said.value, currency: said.currency, status: said.status };
         for (const name of ["deal_id", "url", "external_id"]) if (said[name]) body[name] = said[name];
-        for (const name of ["ordered_at", "paid_at"]) if (said[name]) body[name] = instant(said[name]);
+        for (const name of ["ordered_at", "paid_at"]) if (said[name]) body[name] = said[name];
         const lines = items.said(said.currency);
         if (lines.length) body.items = lines;
         const made = await api.post("/v1/orders", body);
@@ -273,7 +273,7 @@ function differing(row, said) {
   if (said.refunded_value && said.refunded_value !== row.refunded_value) body.refunded_value = said.refunded_value;
   for (const name of ["deal_id", "url"]) if (said[name] !== (row[name] ?? "")) body[name] = said[name] || null;
   for (const name of ["ordered_at", "paid_at"]) {
-    if (said[name] !== local(row[name]) && (said[name] || name === "paid_at")) body[name] = instant(said[name]);
+    if (said[name] !== local(row[name]) && (said[name] || name === "paid_at")) body[name] = said[name] || null;
   }
   return body;
 }

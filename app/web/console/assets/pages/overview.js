@@ -4,7 +4,7 @@ import { api, sourcesByName } from "../api.js";
 import { stacked } from "../chart.js";
 import { fill, h } from "../dom.js";
 import { badge, choices, code, copyable, empty, head, link, section, since, sourceLink, table } from "../parts.js";
-import { DASH, date, has, moment, number, span, t, word } from "../words.js";
+import { DASH, date, has, local, moment, number, span, t, word } from "../words.js";
 
 const RANGES = { "24h": [24, 1], "7d": [168, 6], "30d": [720, 24] };
 // From the bottom of a bar upwards: what went well, what waits, what went wrong.
@@ -121,12 +121,10 @@ function chart(stats, range) {
     every: { "24h": 3, "7d": 4, "30d": 5 }[range] });
 }
 
-/** The beginning of the hour, or of the local span of hours, in which a moment lies. */
+/** The beginning of the hour, or of the account's span of hours, in which a moment lies. */
 function floorHour(at, step) {
-  const moment = new Date(at);
-  moment.setMinutes(0, 0, 0);
-  moment.setHours(moment.getHours() - (moment.getHours() % step));
-  return moment.getTime();
+  const hour = Math.floor(at / 3600_000) * 3600_000;
+  return hour - (Number(local(new Date(hour).toISOString()).slice(11, 13)) % step) * 3600_000;
 }
 
 const MOST_SHOWN = 50; // sources at first; those with alerts come first
