@@ -27,6 +27,7 @@ from app.ingest.source_api import SourceApi
 from app.ingest.source_cache import SourceCache
 from app.observability.metrics import Metrics
 from app.observability.readiness import Readiness
+from app.observability.source_health import SourceHealth
 from app.observability.tail import Tail
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Service:
             busy=lambda: self.group_commit.waiting > 0,
             doubt=self.clock_guard.doubt,
         )
+        self.source_health = SourceHealth(self.store, self.outbox.wake)
         self.group_commit.observers += [
             self.admission.committed,
             self.tail.committed,
@@ -99,6 +101,7 @@ class Service:
             self.outbox.loop,
             self.tail.loop,
             self.readiness.loop,
+            self.source_health.loop,
             *([self.young.loop] if self.young else []),
         ]
         self.readiness.watch(self.loops)
