@@ -55,9 +55,7 @@ def fold(entries: Iterable[Entry]) -> Folded:
 
 def _meet(order: Folded, customer: Mapping[str, Any]) -> None:
     """Brings an entry's customer in: more about the same person, or (a shop corrected the order) another person."""
-    identities: tuple[Identity, ...] = tuple(
-        dict.fromkeys((kind, value) for kind, value in customer.get("identities", ()))
-    )
+    identities: tuple[Identity, ...] = tuple({(kind, value): None for kind, value in customer.get("identities", ())})
     if order.identities:
         known = {kind for kind, _ in order.identities}
         shared = [kind for kind, _ in identities if kind in known]
@@ -66,6 +64,7 @@ def _meet(order: Folded, customer: Mapping[str, Any]) -> None:
         if shared and not (same & set(strong) or (same and not strong)):  # another person
             order.identities, order.name = identities, customer.get("name")
             return
-    order.identities = identities + tuple(old for old in order.identities if old not in identities)
+        identities += tuple(old for old in order.identities if old not in identities)
+    order.identities = identities
     if customer.get("name"):
         order.name = customer["name"]
