@@ -102,6 +102,8 @@ _TIMES: Final = frozenset(
 
 MOST_ORDERS = 500  # of one delivery; all of them are committed together, and others wait meanwhile
 
+_TEXTS: Final = ("source_status", "sequence", "deal_id", "url")  # where an empty text is none
+
 PayloadT = TypeVar("PayloadT", bound=Payload)
 PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
 
@@ -321,22 +323,26 @@ class Adapter(Generic[PayloadT]):
         for refund in order.refunds:
             _check_money("refund", refund.id, refund.value)
             _check_money("refund", refund.id, refund.also)
-        settled = {
-            "aliases": order.aliases if names[1:] == order.aliases else names[1:],
-            "at": self._utc(order.at),
-            "ordered_at": self._utc(order.ordered_at),
-            "paid_at": self._utc(order.paid_at),
-            "source_status": order.source_status or None,
-            "customer": None if order.customer is None or order.customer.tells_nothing else order.customer,
-            "payments": self._dated(order.payments),
-            "refunds": self._dated(order.refunds),
-            "sequence": None if order.sequence == "" else order.sequence,
-            "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
-            "deal_id": order.deal_id or None,
-        }
-        # A new order takes longer than all the looking; most have nothing to settle.
-        changed = {name: value for name, value in settled.items() if value is not getattr(order, name)}
-        found = replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
+        changed: dict[str, Any] = {}  # a new order takes longer than all the looking; most have nothing to settle
+        if names[1:] != order.aliases:
+            changed["aliases"] = names[1:]
+        if (at := self._utc(order.at)) is not order.at:
+            changed["at"] = at
+        if (at := self._utc(order.ordered_at)) is not order.ordered_at:
+            changed["ordered_at"] = at
+        if (at := self._utc(order.paid_at)) is not order.paid_at:
+            changed["paid_at"] = at
+        if (payments := self._dated(order.payments)) is not order.payments:
+            changed["payments"] = payments
+        if (refunds := self._dated(order.refunds)) is not order.refunds:
+            changed["refunds"] = refunds
+        if order.customer is not None and order.customer.tells_nothing:
+            changed["customer"] = None
+        if order.url and not order.url.startswith(("https://", "http://")):
+            changed["url"] = None
+        if "" in (order.source_status, order.sequence, order.deal_id, order.url):
+            changed |= {name: None for name in _TEXTS if getattr(order, name) == ""}
+        found = replace(order, **changed) if changed else order
         if left_out or (not _TIMES.isdisjoint(changed) and _times(found) < _times(order)):
             return replace(found, notes=(*order.notes, FIELD_LEFT_OUT))
         return found

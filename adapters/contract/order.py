@@ -76,9 +76,7 @@ def status_map(
 
 def distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
     """Those that say something, each once."""
-    if not texts:
-        return ()
-    return tuple(dict.fromkeys(text for text in texts if text))
+    return tuple(dict.fromkeys(filter(None, texts))) if texts else ()
 
 
 class Origin(StrEnum):
@@ -135,10 +133,12 @@ class Customer:
 
     def __post_init__(self) -> None:
         """Drop what says nothing and what is said twice."""
-        for name in ("emails", "phones", "documents"):
-            given = getattr(self, name)
-            if given and (settled := distinct(given)) != given:
-                object.__setattr__(self, name, settled)
+        if (emails := distinct(self.emails)) != self.emails:
+            object.__setattr__(self, "emails", emails)
+        if (phones := distinct(self.phones)) != self.phones:
+            object.__setattr__(self, "phones", phones)
+        if (documents := distinct(self.documents)) != self.documents:
+            object.__setattr__(self, "documents", documents)
         for name in ("name", "id", "crm_id"):
             if getattr(self, name) == "":
                 object.__setattr__(self, name, None)
