@@ -112,7 +112,7 @@ def commits(gate: Admission, time: Time, seconds: float, times: int = 1) -> None
 async def test_deliveries_are_shed_when_the_wait_would_be_long(monkeypatch: pytest.MonkeyPatch) -> None:
     time = Time(monkeypatch)
     gate = Admission()
-    with gate.admitted():
+    async with gate.admitted():
         commits(gate, time, 0.1)
         gate.inside = int(MOST_AT_ONCE * 10 * admission.WAITS_AT_MOST) - 1
         assert not gate.full
@@ -134,10 +134,34 @@ async def test_a_pause_is_not_taken_for_slowness(monkeypatch: pytest.MonkeyPatch
     gate = Admission()
     for _ in range(3):
         time.now += 3600.0
-        with gate.admitted():
+        async with gate.admitted():
             commits(gate, time, 0.1)
     gate.inside = MOST_AT_ONCE * 2
     assert gate.wait == pytest.approx(0.2)
+
+
+async def test_few_are_read_in_one_turn_of_the_loop_and_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "READ_AT_ONCE", 2)
+    gate, turn, read = Admission(), 0, list[tuple[int, int]]()
+
+    async def deliver(number: int) -> None:
+        async with gate.admitted():
+            read.append((turn, number))
+
+    deliveries = [asyncio.create_task(deliver(number)) for number in range(7)]
+    while len(read) < 6:
+        turn += 1
+        await asyncio.sleep(0)
+        assert sum(at == turn for at, _ in read) <= 2
+        if turn == 1:
+            assert gate.inside == 5  # two are done, and the others counted
+            deliveries[3].cancel()  # it hung up
+        assert turn < 100
+    await asyncio.gather(*deliveries, return_exceptions=True)
+    assert [number for _, number in read] == [0, 1, 2, 4, 5, 6]
+    assert gate.inside == 0
+    await deliver(7)  # nothing is in the way of the next one
+    assert read[-1][1] == 7
 
 
 async def test_a_delivery_that_is_shed_is_answered_busy_and_logged(
