@@ -337,12 +337,23 @@ class Registry:
         found = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
         return [line for line in found if line["event"] == event]
 
-    def held(self) -> dict[str, int]:
-        """Memory and handles of all its processes."""
+    def _pids(self) -> list[int]:
         if self._process is None:
             raise AssertionError("not started")
         pid = self._process.pid
-        pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+    def cpu(self) -> float:
+        """Seconds of CPU that its processes have used."""
+        ticks = 0
+        for one in self._pids():
+            said = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(said[11]) + int(said[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def held(self) -> dict[str, int]:
+        """Memory and handles of all its processes."""
+        pids = self._pids()
         pages = sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in pids)
         return {
             "rss_mb": pages * resource.getpagesize() >> 20,
@@ -426,12 +437,17 @@ async def _measured(
     def bar(words: str, value: float, good: bool) -> None:
         bars.append((words, f"{value:.2f}", good))
 
+    spent = registry.cpu()
+
     def note(name: str, answers: Answers) -> Answers:
-        phases[name] = answers.figures()
+        nonlocal spent
+        before, spent = spent, registry.cpu()
+        each = (spent - before) / max(1, len(answers.waits))
+        phases[name] = {**answers.figures(), "cpu_ms_each": round(1000 * each, 2)}
         progress.print(f"{name}: {phases[name]}", highlight=False)
         return answers
 
-    await client.closed(CONNECTIONS, 2.0)
+    note("warm-up", await client.closed(CONNECTIONS, 2.0))
     first = note("64 connections", await client.closed(CONNECTIONS, seconds))
     many = note("1,000 connections", await client.closed(MANY, seconds))
     await client.close()

@@ -92,9 +92,13 @@ class Admission:
             self._logged_at, self._logged = present, self.shed
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """Measure: a batch was committed."""
+        """Measure: a batch was committed.
+
+        Only while more are inside: small batches take much longer for each delivery, and say nothing of large ones.
+        """
         present = monotonic()
-        each = (present - self._since) / len(records)
-        share = len(records) / (len(records) + SETTLES) if self._each else 1.0
-        self._each += share * (each - self._each)
+        if self.inside - len(records) >= READ_AT_ONCE:
+            each = (present - self._since) / len(records)
+            share = len(records) / (len(records) + SETTLES) if self._each else 1.0
+            self._each += share * (each - self._each)
         self._since = present
