@@ -11,7 +11,7 @@ from app.ingest.group_commit import MOST_AT_ONCE, MOST_WAITING
 from app.store.delivery_record import Receipt, Record
 
 WAITS_AT_MOST = 1.25  # seconds; platforms wait from 5 for an answer, and it takes as long again where the rate halves
-SETTLES = 64  # deliveries; a batch of so many counts as much as everything that was measured before
+SETTLES = 256  # deliveries; a batch of so many counts as much as everything that was measured before
 # Deliveries that are verified and read in one turn of the event loop. With hundreds of them a turn took a second, in which
 # no commit was met with the next one, and nobody else was answered.
 READ_AT_ONCE = 32
