@@ -19,6 +19,7 @@ from app.ingest.admission import Admission
 from app.ingest.fetch import FetchWorker
 from app.ingest.group_commit import GroupCommit
 from app.ingest.held import OnHoldWorker
+from app.ingest.offload import Offload
 from app.ingest.receive import Receiver
 from app.ingest.rejections import RejectionCounter
 from app.ingest.reprocess import Reprocessor
@@ -26,6 +27,7 @@ from app.ingest.source_api import SourceApi
 from app.ingest.source_cache import SourceCache
 from app.observability.metrics import Metrics
 from app.observability.readiness import Readiness
+from app.observability.source_health import SourceHealth
 from app.observability.tail import Tail
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Service:
             busy=lambda: self.group_commit.waiting > 0,
             doubt=self.clock_guard.doubt,
         )
+        self.source_health = SourceHealth(self.store, self.outbox.wake)
         self.group_commit.observers += [
             self.admission.committed,
             self.tail.committed,
@@ -79,8 +82,9 @@ class Service:
         if self.young:
             self.group_commit.observers.append(self.young.committed)
             self.importer.observers.append(self.young.grown)
-        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused)
-        self.retry = Reprocessor(self.store, self.source_cache, self.group_commit)
+        self.offload = Offload()
+        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused, self.offload)
+        self.retry = Reprocessor(self.store, self.source_cache, self.group_commit, self.offload)
         self.erasures = ErasureService(self.store, self.vault, self.retry)
         self.held = OnHoldWorker(self.store, self.retry)
         self.source_api = SourceApi()
@@ -97,6 +101,7 @@ class Service:
             self.outbox.loop,
             self.tail.loop,
             self.readiness.loop,
+            self.source_health.loop,
             *([self.young.loop] if self.young else []),
         ]
         self.readiness.watch(self.loops)
@@ -140,7 +145,7 @@ class Service:
         await close_all(
             [
                 [*((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
-                [("group commit", self.group_commit.stop)],
+                [("group commit", self.group_commit.stop), ("offload", self.offload.stop)],
                 [("store", self.store.close)],
                 [("traces", self.tracing.stop)] if self.tracing else [],
             ]

@@ -196,7 +196,7 @@ class Jobs:
         wait = TRY_AGAIN
         for attempt in range(TRIES):
             try:
-                return await self._retry.commit(kept.read())
+                return await self._retry.commit(await self._retry.read(kept))
             except Busy as why:  # too many wait, or this very delivery cannot be stored
                 if self.loop.ending:
                     raise

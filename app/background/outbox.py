@@ -181,7 +181,7 @@ class Outbox:
         letters: list[_PendingEvent] = []
         for account_id in {row["account_id"] for row in rows}:
             mine = [row for row in rows if row["account_id"] == account_id]
-            about = {row["subject"] for row in mine if row["event"] != Event.CONTACT_ERASED}
+            about = {row["subject"] for row in mine if Event(row["event"]).about_order}
             found = await orders.these(self._store, account_id, sorted(about))
             whose = {row["contact_id"] for row in found.values() if row["contact_id"]}
             crm = await contacts.crm_ids(self._store, account_id, sorted(whose))
@@ -251,8 +251,10 @@ def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
     data: dict[str, Any]
     if row["event"] == Event.CONTACT_ERASED:
         data = {"contact_id": row["subject"], "merged": [], **detail}
-    else:
+    elif Event(row["event"]).about_order:
         data = {"order_id": row["subject"], "order": order, **detail}
+    else:
+        data = {"source_id": row["subject"], **detail}
     said = {"id": row["id"], "type": row["event"], "occurred_at": clock.iso(row["occurred_at"]), "data": data}
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 

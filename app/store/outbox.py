@@ -39,6 +39,13 @@ class Event(StrEnum):
     ORDER_UPDATED = "order.updated"
     ORDER_STATUS_CHANGED = "order.status_changed"
     CONTACT_ERASED = "contact.erased"
+    SOURCE_FAILING = "source.failing"
+    SOURCE_RECOVERED = "source.recovered"
+
+    @property
+    def about_order(self) -> bool:
+        """Return whether its subject is an order."""
+        return self.value.startswith("order.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,7 @@ class OrderChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HappenedEvent:
-    """Holds an event to publish. `detail` may have `old_status` and `new_status`, `replaces`, `merged`."""
+    """Holds an event to publish. `detail` may have `old_status` and `new_status`, `replaces`, `merged`; of a source, all."""
 
     account_id: str
     event: Event
@@ -298,7 +305,7 @@ def _attempt(one: AttemptEnded) -> tuple[Any, ...]:
 
 
 def _order_of(row: Row) -> str | None:
-    return row["subject"] if row["event"] != Event.CONTACT_ERASED else None
+    return row["subject"] if Event(row["event"]).about_order else None
 
 
 # -- Cleared up -------------------------------------------------------------------------------------------------------

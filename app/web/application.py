@@ -1,7 +1,7 @@
 """Builds the HTTP application from all routes. Nothing connects before its lifespan begins."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -106,10 +106,13 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or the lifespan."""
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+        if scope["type"] != "http":
+            await self._api(scope, receive, send)
+        elif scope["path"].startswith(PREFIX):
             await self._webhooks(scope, receive, send)
         else:
-            await self._api(scope, receive, send)
+            with suppress(Exception):  # `_fault` has logged and answered it; the server would log it a second time
+                await self._api(scope, receive, send)
 
 
 async def _http(request: Request, fault: Exception) -> Response:

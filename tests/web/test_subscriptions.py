@@ -25,6 +25,7 @@ from app.base.settings import Settings
 from app.base.ssrf_guard import networks
 from app.db.statements import Plan, Sql
 from app.store import outbox as events
+from app.store import source_health
 from app.store.outbox import AttemptEnded
 from tests.house import House, eventually, order_event
 from tests.jobs import done
@@ -184,6 +185,47 @@ async def test_test_orders_are_told_and_say_so(house: House, receiver: Receiver)
     await silent(house)
     [told] = receiver.events()
     assert told["data"]["order"]["test"] is True
+
+
+async def test_a_source_that_fails_and_recovers_is_told_once(house: House, receiver: Receiver) -> None:
+    source, off = await house.source(name="Shop"), await house.source(name="Off")
+    good, forged = order_event("1"), order_event("2").changed(headers={"webhook-signature": "v1,x"})
+    await house.deliver(source, good)
+    for one in (source, off):
+        await house.deliver(one, forged)
+    await house.service.refused.flush()
+    health = house.service.source_health
+    await health._turn()  # nobody asked to be told
+    await subscribed(house, receiver, "source.failing", "source.recovered")
+    for _ in range(2):
+        await health.look(house.account_id)
+    await silent(house)
+    failing = {one["data"]["source_id"]: one["data"] for one in receiver.events("source.failing")}
+    assert failing.keys() == {source, off} and len(receiver.told) == 2
+    assert (failing[source]["name"], failing[source]["adapter"], failing[source]["code"]) == (
+        "Shop",
+        "standard",
+        "only_rejected",
+    )
+    assert failing[source]["since"] > failing[source]["last_good_at"] and failing[off]["last_good_at"] is None
+    assert "the secret does not match" in failing[source]["message"]
+    await house.deliver(source, order_event("3"))
+    await house.call("PATCH", f"/v1/sources/{off}", {"enabled": False})  # that is no recovery
+    for _ in range(2):
+        await health.look(house.account_id)
+    await silent(house)
+    [recovered] = receiver.events("source.recovered")
+    assert (recovered["data"]["source_id"], recovered["data"]["code"]) == (source, "only_rejected")
+    assert "order" not in recovered["data"] and len(receiver.told) == 3
+    assert await rows(house, "SELECT * FROM failing_sources") == []
+
+
+async def test_one_process_looks_after_the_sources_at_a_time(house: House) -> None:
+    store, present = house.service.store, clock.now() + 3_600_000_000
+    assert await source_health.turn(store, present, 1_000)
+    assert not await source_health.turn(store, present, 1_000)
+    assert await source_health.turn(store, present + 1_001, 1_000)
+    assert await source_health.turn(store, present - 10**9, 1_000)  # the clock was set back
 
 
 async def test_an_import_tells_nobody(house: House, receiver: Receiver) -> None:

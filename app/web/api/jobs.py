@@ -170,7 +170,9 @@ async def remap(asked: ApiRequest) -> Response:
         raise not_found("source")
     if why := refusal(source.adapter):
         raise invalid("source_id", why)
-    wanted = DeliveryFilter(source_id=source.id, since=moment_of(body.since), until=moment_of(body.until))
+    wanted = DeliveryFilter(
+        source_id=source.id, since=await moment_of(asked, body.since), until=await moment_of(asked, body.until)
+    )
     return await _begun(asked, Kind.REMAP, wanted, dry_run=body.dry_run)
 
 

@@ -26,6 +26,7 @@ TITLES = {
     "internal": (500, "A fault of ours"),
 }
 
+MOST_ERRORS = 100  # that one answer names
 MOST_DIGITS = 8  # a phone number or a CPF has more
 
 
@@ -113,7 +114,7 @@ def from_validation(fault: ValidationError, *, within: str = "") -> Problem:
             "field": within + ".".join(str(step) for step in error["loc"]) or "body",
             "message": in_words(error),
         }
-        for error in fault.errors(include_url=False, include_input=False)
+        for error in fault.errors(include_url=False, include_input=False)[:MOST_ERRORS]
     ]
     return Problem("invalid", "; ".join(f"{error['field']}: {error['message']}" for error in errors), errors=errors)
 

@@ -23,7 +23,7 @@ from app.store.accounts import NameTaken
 from app.web.http.authentication import Caller, identify
 from app.web.http.errors import Problem, invalid
 from app.web.http.limits import Limit, Limits
-from app.web.http.request import ApiRequest, Body, Query
+from app.web.http.request import MAX_REQUEST_BYTES, ApiRequest, Body, Query
 
 Handler = Callable[[ApiRequest], Awaitable[Response]]
 
@@ -105,7 +105,7 @@ def route(
         service: Service = request.app.state.service
         try:
             caller = await identify(request, service)
-            asked = ApiRequest(request, service, caller)
+            asked = ApiRequest(request, service, caller, most_bytes(takes))
             if operator and not caller.operator:
                 raise Problem("not_found", "there is no such address")
             _check(caller, permission, any_of)
@@ -146,6 +146,13 @@ def route(
             fails=(*fails, *(("too_many",) if limit else ())),
         ),
     )
+
+
+def most_bytes(takes: Takes) -> int:
+    """Return how many bytes the body of a route may have."""
+    if takes is None:
+        return Body.most_bytes
+    return takes.most_bytes if isinstance(takes, type) else MAX_REQUEST_BYTES
 
 
 def open_route(
