@@ -34,8 +34,12 @@ check: .venv/.project .venv/.dev  ## format, lint, types, import arrows
 	$(BIN)/mypy app adapters migrations
 	$(BIN)/python -m pytest tests/test_house.py
 
-bench: .venv/.project .venv/.dev  ## measure the intake against other receivers
-	$(BIN)/python -m bench $(ARGS)
+bench: .venv/.project .venv/.dev  ## measure the intake against other receivers (make bench load: what becomes of it when too much comes)
+	$(BIN)/python -m bench $(filter-out bench,$(MAKECMDGOALS)) $(ARGS)
+
+ifeq (bench,$(firstword $(MAKECMDGOALS)))  # the words after it name a bench
+$(filter-out bench,$(MAKECMDGOALS)): bench ; @:
+endif
 
 venv: .venv/.project .venv/.dev  ## only set up .venv, with everything in it
 

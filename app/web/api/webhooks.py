@@ -83,7 +83,7 @@ class Webhooks:
                 self._admission.count_shed()
                 await self._tell(send, whole, WebhookAnswer(Outcome.BUSY))
                 return
-            with self._admission.admitted():
+            async with self._admission.admitted():
                 answer = await self._receiver.receive(source, headers, scope["query_string"], body)
             await self._tell(send, whole, answer)
 

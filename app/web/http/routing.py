@@ -91,7 +91,8 @@ def route(
     """Return a route. A caller without the permission gets 403, with the roles that have it.
 
     With `needs_registry` the route is refused while the account's registry is off. `operator` routes exist only on the
-    operator's Unix socket. `limit` says how much of it may go on at once, until the end of the response. The rest describes the route for `/openapi.json`:
+    operator's Unix socket. `limit` says how much of it may go on at once, until the end of the response. The rest
+    describes the route for `/openapi.json`:
 
     - `takes`: the body's model, or a Stream (or several) if it is no JSON document.
     - `query`: the query's model. A route without one refuses every parameter.
