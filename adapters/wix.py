@@ -92,6 +92,7 @@ class SignedBody(Signature):
     """The body is a JSON Web Token (RFC 7519), RS256, proven with the sender's public key."""
 
     strength = Strength.MAC
+    covers = frozenset({"time"})
 
     def signs_with(self, secret: str) -> bool:
         return "PRIVATE" in secret

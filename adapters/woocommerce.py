@@ -45,6 +45,7 @@ from adapters.contract import (
     Customer,
     Delivery,
     Event,
+    Exact,
     Header,
     Hmac,
     Ignored,
@@ -146,7 +147,7 @@ class WooCommerceOrder(Payload):
         return self.parent_id not in (None, "", "0") and made_by_vendors
 
 
-class DeletedOrder(Payload):
+class DeletedOrder(Exact):
     id: str
 
 

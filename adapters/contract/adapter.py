@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
@@ -15,8 +14,10 @@ from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.money import Money
 from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
 from adapters.contract.payload import Payload, validated
-from adapters.contract.signature import Signature
+from adapters.contract.privacy import Privacy
+from adapters.contract.signature import Proof, Signature, Strength
 from adapters.contract.times import EARLIEST, LATEST
+from adapters.contract.where import BodyField, Where, describe
 
 # Brasília time: UTC-3 all year since Brazil gave up summer time in 2019 (Decree 9.772).
 BRASILIA = timezone(timedelta(hours=-3))
@@ -28,69 +29,6 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-# -- Where the kind and the delivery's id stand -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A header; several names are spellings of the same one, the first that came counts."""
-
-    names: tuple[str, ...]
-
-    def __init__(self, *names: str) -> None:
-        object.__setattr__(self, "names", names)
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        for name in self.names:
-            value = delivery.headers.get(name)
-            if value:
-                return value
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query parameter of the webhook's address."""
-
-    name: str
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        return delivery.query.get(self.name) or None
-
-
-@dataclass(frozen=True, slots=True)
-class BodyField:
-    """A field of the parsed body, by dotted path: Field("data.object.id"). Several fields are joined with `:`."""
-
-    paths: tuple[str, ...]
-
-    def __init__(self, *paths: str) -> None:
-        object.__setattr__(self, "paths", paths)
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        found = []
-        for path in self.paths:
-            value: Any = document()
-            for step in path.split("."):
-                value = value.get(step) if isinstance(value, dict) else None
-            if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-                return None
-            found.append(str(value))
-        return ":".join(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A source that sends one kind of thing and does not name it."""
-
-    word: str
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        return self.word
-
-
-Where = Header | Query | BodyField | Constant
 
 _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
 
@@ -154,22 +92,6 @@ class Api:
 def bearer(key: str, options: Any) -> Mapping[str, str]:
     """For `Api.authorize`: the key travels as a bearer token (RFC 6750 §2.1)."""
     return {"authorization": f"Bearer {key}"}
-
-
-class Request(StrEnum):
-    """What a source tells us that somebody's right to privacy asks for, within that source's data alone."""
-
-    EXPORT = "export"  # hand over what is held on a person
-    ERASE = "erase"  # erase a person
-    ERASE_SHOP = "erase_shop"  # erase everything that came from this shop
-
-
-@dataclass(frozen=True, slots=True)
-class Privacy:
-    """A kind that is a privacy request, and how many days there are to fulfil it."""
-
-    request: Request
-    days: int
 
 
 class Adapter(Generic[PayloadT]):
@@ -255,6 +177,21 @@ class Adapter(Generic[PayloadT]):
     def scheme(self, options: Any) -> Signature:
         """How a source with these options signs."""
         return self.signature
+
+    def places(self, options: Any) -> tuple[Where, Where | None]:
+        """Where the kind and the delivery's id stand, for a source with these options."""
+        return self.kind, self.delivery_id
+
+    def proof(self, options: Any) -> Proof:
+        """What the signature of a source with these options proves."""
+        scheme = self.scheme(options)
+        kind, name = self.places(options)
+        body = scheme.strength is Strength.MAC
+
+        def proven(where: Where) -> bool:
+            return (body and isinstance(where, BodyField)) or scheme.covers.issuperset(where.parts)
+
+        return Proof(body=body, kind=proven(kind), time="time" in scheme.covers, id=name is not None and proven(name))
 
     def document_of(self, delivery: Delivery) -> Any:
         """The parsed body. Raises Unreadable."""
@@ -391,16 +328,3 @@ def _check_money(what: str, name: str | None, value: Money | None) -> None:
         raise Unreadable(f"the id of a {what} is longer than 255 characters")
     if value is not None and value.minor < 0:
         raise Unreadable(f"the value of a {what} is less than nothing")
-
-
-def describe(where: Where) -> str:
-    """Where something is looked for, in words."""
-    match where:
-        case Header(names=names):
-            return f"the header {names[0]}"
-        case Query(name=name):
-            return f"the query parameter {name}"
-        case BodyField(paths=paths):
-            return f"the field {' and '.join(paths)}"
-        case Constant(word=word):
-            return word

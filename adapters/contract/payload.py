@@ -34,6 +34,16 @@ class Payload(BaseModel):
     left_out: ClassVar[str] = ""
 
 
+class Exact(Payload):
+    """A body that is this and nothing else: a field beside these makes it something else, and unreadable.
+
+    For kinds that take away (a deletion, somebody's erasure): where no signature covers the kind, only the shape of the
+    body says that it is one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+
 def path(*paths: str, otherwise: Any = None) -> Any:
     """A field that lies deeper in the body, by dotted path: path("customer.email"), path("payments.0.id").
 
@@ -97,6 +107,8 @@ def validated(model: type[Payload], document: Any) -> Payload:
     try:
         return model.model_validate(document)
     except ValidationError as fault:
+        if issubclass(model, Exact):
+            raise Unreadable(reason_of(fault)) from None
         reason, bare = reason_of(fault), _without_blanks(document, fault)
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None

@@ -4,7 +4,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from adapters.contract import FIELD_LEFT_OUT, Delivery, Ignored, Order, Strength, Unfetched, Unreadable
+from adapters.contract import (
+    FIELD_LEFT_OUT,
+    BodyField,
+    Delivery,
+    Ignored,
+    Order,
+    Proof,
+    Strength,
+    Unfetched,
+    Unreadable,
+    validated,
+)
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
@@ -52,6 +63,7 @@ def read(
     try:
         rec.kind = clean(adapter.kind_of(delivery, source.options), 200)
         if asked := adapter.privacy.get(rec.kind):
+            validated(asked.body, adapter.document_of(delivery))
             rec.privacy = str(asked.request), received_at + asked.days * 86_400_000_000
             raise Ignored(f"a privacy request ({asked.request}): recorded, and due within {asked.days} days")
         event = adapter.read(delivery, rec.kind, source.options)
@@ -85,12 +97,21 @@ def read(
     ) as fault:  # a fault of the adapter's: the delivery is genuine, and is kept until the adapter is mended
         log.error("an adapter failed", adapter=adapter.name, delivery_id=rec.delivery_id, fault=type(fault).__name__)
         rec.outcome, rec.reason = Outcome.UNREADABLE, f"a fault of the adapter {adapter.name} ({type(fault).__name__})"
-    rec.digest = hashlib.sha256(rec.kind.encode() + b"\n" + delivery.body).hexdigest()
-    rec.dedupe_key = dedupe_key(source, delivery, rec.digest)
+    rec.digest = _digest(rec.kind, delivery.body)
+    proof = adapter.proof(source.options)
+    says_when = all(order.at is not None and not order.unsigned_at for order in orders)
     say(rec, orders, source)
+    rec.dedupe_key = _dedupe_key(rec, source, delivery, proof, says_when=says_when)
+    if proof.body and not proof.kind:
+        of_body = _digest("", delivery.body)[:32]
+        rec.statements = [replace(one, said={**one.said, "bytes": of_body}) for one in rec.statements]
     if source.anybody_erased and rec.content and not rec.statements and not rec.privacy:
         rec.search()
     return rec
+
+
+def _digest(kind: str, body: bytes) -> str:
+    return hashlib.sha256(kind.encode() + b"\n" + body).hexdigest()
 
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
@@ -109,19 +130,25 @@ def say(rec: Record, orders: list[Order], source: Source) -> None:
             rec.notes += [note for note in notes if note not in rec.notes]
 
 
-def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
-    """Return the key that identifies a repeated delivery: the source's delivery id, else a digest of its content."""
+def _dedupe_key(rec: Record, source: Source, delivery: Delivery, proof: Proof, *, says_when: bool) -> str:
+    """Return the key that identifies a repeated delivery: the source's delivery id, else a digest of kind and body.
+
+    An id that no signature covers counts together with the bytes: with another body it is another delivery. Where the
+    signed body says itself when all of it was true, the bytes alone count: under a new id they are still a repeat. And
+    under a kind that is not read they are one whatever that kind is called, where no signature covers the kind.
+    """
+    adapter = source.adapter
     try:
-        given = source.adapter.delivery_id_of(delivery, source.options)
+        given = adapter.delivery_id_of(delivery, source.options)
     except Exception:  # as in `read`: an adapter's fault loses no delivery
         given = None
-    if not given:
-        return f"digest:{digest}"
-    return (
-        f"id:{clean(given, 255)}"
-        if len(given) <= 200
-        else f"id:{hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}"
-    )
+    if given and (proof.id or isinstance(adapter.places(source.options)[1], BodyField)):
+        return f"id:{clean(given, 255)}" if len(given) <= 200 else f"id:{_digest(given, b'')}"
+    if proof.body and not proof.kind and rec.outcome is Outcome.IGNORED and rec.privacy is None:
+        return f"bytes:{_digest('', delivery.body)}"
+    if given and proof.body and rec.statements and says_when:
+        return f"bytes:{rec.digest}"
+    return f"id:{_digest(given, rec.digest.encode())}" if given else f"digest:{rec.digest}"
 
 
 def _kept_body(body: bytes, strength: Strength, secret: str) -> bytes:
