@@ -10,7 +10,7 @@ from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.statement import UNTIMED, clean, crm_contact, says_unknown_status, shop_customer, statement_of
 from app.ingest.source_cache import Source
-from app.store.delivery_record import Record, packed
+from app.store.delivery_record import Record, packed, source_key
 
 # Never kept: they hold a credential of whoever sent them, and nothing reads them again.
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
@@ -115,11 +115,7 @@ def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
         given = None
     if not given:
         return f"digest:{digest}"
-    return (
-        f"id:{clean(given, 255)}"
-        if len(given) <= 200
-        else f"id:{hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}"
-    )
+    return source_key(given)
 
 
 def _kept_body(body: bytes, strength: Strength, secret: str) -> bytes:

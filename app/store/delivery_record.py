@@ -1,5 +1,6 @@
 """What goes into the group commit (a verified delivery with its statements), and what comes out (a receipt)."""
 
+import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ except ImportError:  # pragma: no cover - a machine for which it is not built
     import zlib as deflate  # type: ignore[no-redef]
 
 from app.base.outcome import Outcome
-from app.base.statement import CrmContact, ShopCustomer, Statement
+from app.base.statement import CrmContact, ShopCustomer, Statement, clean
+
+BY_SOURCE = "id:"  # begins a dedupe key that the source's own id makes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +55,18 @@ class Record:
     def repeats_are_news(self) -> bool:
         """Return whether the same bytes may mean another change: true for a thin delivery without an id of its own."""
         return self.outcome is Outcome.FETCHING and self.dedupe_key.startswith("digest:")
+
+
+def source_key(given: str) -> str:
+    """Return the dedupe key of a delivery for which the source gives this id."""
+    if len(given) > 200:
+        given = hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()
+    return f"{BY_SOURCE}{clean(given, 255)}"
+
+
+def source_delivery_id(dedupe_key: str) -> str | None:
+    """Return the source's id in a dedupe key; None if it gave none."""
+    return dedupe_key.removeprefix(BY_SOURCE) if dedupe_key.startswith(BY_SOURCE) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class TextPattern:
 
 
 class Query(BaseModel):
-    """Is the base of query strings. Unknown parameters are errors."""
+    """Is the base of query strings. Unknown parameters are errors; those that a model names as `several` may be repeated."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
@@ -170,13 +170,17 @@ class ApiRequest:
     def query(self, model: type[QueryT]) -> QueryT:
         """Return the validated query. Raises Problem, naming every wrong field."""
         given = self.request.query_params
+        said: dict[str, Any] = {}
         for name in given:
-            if len(given.getlist(name)) > 1:
+            values = given.getlist(name)
+            several = name in getattr(model, "several", ())
+            if len(values) > 1 and not several:
                 raise invalid(name, "is given more than once")
-            if "\0" in given[name]:
+            if any("\0" in value for value in values):
                 raise invalid(name, "holds a NUL")
+            said[name] = values if several else values[0]
         try:
-            return model.model_validate(dict(given))
+            return model.model_validate(said)
         except ValidationError as fault:
             raise from_validation(fault) from None
 

@@ -8,6 +8,7 @@ from adapters.contract.cash import IMPORTED, TOTAL
 from adapters.contract.entry import Folded
 from app.base.clock import iso
 from app.db.statements import Row
+from app.store.delivery_record import source_delivery_id
 from app.web.http.schemas.contacts import ContactResponse, IdentityResponse
 from app.web.http.schemas.deliveries import DeliveryResponse
 from app.web.http.schemas.orders import EntryResponse, ItemResponse, MoneyLine, OrderResponse, OrderWhole, Said
@@ -179,6 +180,7 @@ def delivery(row: Row) -> DeliveryResponse:
     return {
         "id": row["id"],
         "source_id": row["source_id"],
+        "source_delivery_id": source_delivery_id(row["dedupe_key"]),
         "kind": row["kind"],
         "external_id": row["external_id"],
         "outcome": row["outcome"],
