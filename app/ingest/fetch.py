@@ -100,15 +100,15 @@ class FetchWorker:
             await fetches.give_up(self._store, account_id, delivery_id, "")
             return Outcome.UNFETCHED
         asked_at = clock.now()
-        rec = kept.read()
+        rec = await self._retry.read(kept)
         if rec.outcome is Outcome.FETCHING:  # today's adapter may read it otherwise
             try:
-                rec = kept.read(await self._document(kept.source, rec.path))
+                rec = await self._retry.read(kept, await self._document(kept.source, rec.path))
             except Unfetched as why:
                 if not why.final and row["attempts"] + 1 < MOST_ATTEMPTS:
                     await self._again(row, why)
                     return Outcome.FETCHING
-                rec = kept.read(why)
+                rec = await self._retry.read(kept, why)
         rec.asked_at = asked_at
         return (await self._retry.commit(rec)).outcome
 

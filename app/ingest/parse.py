@@ -88,6 +88,8 @@ def read(
     rec.digest = hashlib.sha256(rec.kind.encode() + b"\n" + delivery.body).hexdigest()
     rec.dedupe_key = dedupe_key(source, delivery, rec.digest)
     say(rec, orders, source)
+    if source.anybody_erased and rec.content and not rec.statements and not rec.privacy:
+        rec.search()
     return rec
 
 

@@ -29,9 +29,13 @@ class Metrics:
     """Counts for one process."""
 
     def __init__(
-        self, store: Store, waiting: Callable[[], int], not_ready: Callable[[], Collection[str]] = tuple
+        self,
+        store: Store,
+        waiting: Callable[[], int],
+        not_ready: Callable[[], Collection[str]] = tuple,
+        shed: Callable[[], int] = int,
     ) -> None:
-        self._store, self._waiting, self._not_ready = store, waiting, not_ready
+        self._store, self._waiting, self._not_ready, self._shed = store, waiting, not_ready, shed
         self._deliveries: dict[tuple[str, str, str], int] = {}  # account, source, outcome
         self._refused: dict[tuple[str, str], int] = {}  # outcome, reason
         self._sources: set[tuple[str, str]] = set()
@@ -154,6 +158,9 @@ class Metrics:
         for reason, count in sorted(self._refused.items()):
             refused.add_metric(list(reason), count)
         yield refused
+        yield CounterMetricFamily(
+            "orders_shed", "Deliveries that were answered 503 because too many waited.", value=self._shed()
+        )
         for histogram in (self._batch, self._commit, self._acknowledged):
             yield from histogram.collect()
         told = CounterMetricFamily(

@@ -91,11 +91,11 @@ async def change(store: Store, account_id: str, changes: dict[str, Any]) -> None
     await store.commit(plan)
 
 
-async def bearer(store: Store, token: str) -> Bearer | None:
-    """Return who holds this token, unless it is revoked."""
+async def bearer(store: Store, hash_: str) -> Bearer | None:
+    """Return who holds the token with this hash (`hashed`), unless it is revoked."""
     row = await store.one(
         "SELECT account_id, member_id, role, id FROM tokens WHERE hash = :hash AND revoked_at IS NULL",
-        hash=hashed(token),
+        hash=hash_,
     )
     return Bearer(row["account_id"], row["member_id"], Role(row["role"]), row["id"]) if row else None
 

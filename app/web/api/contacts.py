@@ -84,22 +84,21 @@ async def visible(asked: ApiRequest, row: Row | None) -> Row:
 
 
 async def serialize(asked: ApiRequest, row: Row) -> ContactWhole:
-    """Return a contact as a response."""
+    """Return a contact as a response. Identities of other people are for callers who see all contacts."""
     store, account_id = asked.service.store, asked.account_id
     everything = await wallet_of(asked) is None
+    conflicts = await contacts.conflicts_of(store, account_id, row["id"]) if everything else []
     return {
         **serializers.contact(row, await contacts.identities_of(store, account_id, [row["id"]])),
-        "identity_conflicts": [
-            conflict(one, everything) for one in await contacts.conflicts_of(store, account_id, row["id"])
-        ],
+        "identity_conflicts": [conflict(one) for one in conflicts],
     }
 
 
-def conflict(row: Row, everything: bool = True) -> ConflictResponse:
-    """Return an identity conflict as a response; the other contact only to callers who see all contacts."""
+def conflict(row: Row) -> ConflictResponse:
+    """Return an identity conflict as a response."""
     return {
         **serializers.identity(row["kind"], row["value"]),
-        "belongs_to": row["other_id"] if everything else None,
+        "belongs_to": row["other_id"],
         "told_by": row["source_id"],
         "told_at": iso(row["told_at"]),
     }

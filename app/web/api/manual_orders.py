@@ -111,6 +111,7 @@ class ItemBody(Body):
 class OrderBody(Body):
     """A new order. The contact must exist. Without `external_id` the order's own id is used."""
 
+    most_bytes = 2 * 1024 * 1024  # of 500 lines
     contact: Word
     title: Title
     value: Amount
@@ -129,6 +130,7 @@ class OrderBody(Body):
 class OrderPatch(PatchBody):
     """What to change. Fields that are not given stay as they are; null empties a field that may be empty."""
 
+    most_bytes = OrderBody.most_bytes
     may_be_empty = frozenset({"paid_at", "deal_id", "url", "items"})
     model_config = ConfigDict(json_schema_extra=null_only_for(*sorted(may_be_empty)))
 

@@ -23,6 +23,7 @@ from app.web.api.contacts import sums
 from app.web.http import serializers
 from app.web.http.errors import invalid, not_found
 from app.web.http.filters import Code, PurchaseFilters, ReportFilters, ZoneName, order_filter
+from app.web.http.limits import REPORTS
 from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.orders import SumsResponse
@@ -260,6 +261,7 @@ ROUTES: list[Route] = [
         needs_registry=True,
         query=ReportQuery,
         gives=OrdersReport,
+        limit=REPORTS,
     ),
     route(
         "GET",
@@ -269,5 +271,6 @@ ROUTES: list[Route] = [
         needs_registry=True,
         query=BuyersQuery,
         gives=BuyersReport,
+        limit=REPORTS,
     ),
 ]

@@ -38,6 +38,7 @@ def _an_adapter(name: str) -> str:
 class SourceMade(Body):
     """A new source."""
 
+    most_bytes = 512 * 1024  # its options may hold 40 expressions, and tables of a shop's words
     adapter: Annotated[str, AfterValidator(_an_adapter)] = Field(
         json_schema_extra=lambda schema: schema.update(enum=list(adapters.names()))
     )
@@ -51,6 +52,7 @@ class SourceMade(Body):
 class SourceChange(PatchBody):
     """What can be changed. Fields that are not given stay as they are."""
 
+    most_bytes = SourceMade.most_bytes
     model_config = ConfigDict(json_schema_extra=null_only_for())
 
     name: Name | None = None

@@ -32,10 +32,17 @@ from app.web.http.authentication import Caller
 from app.web.http.errors import Problem, from_validation, invalid
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MOST_PARAMETERS = 100  # of a query
+_NOT_A_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class Body(BaseModel):
-    """Is the base of request bodies. Unknown fields are errors, so that a misspelt one is noticed."""
+    """Is the base of request bodies. Unknown fields are errors, so that a misspelt one is noticed.
+
+    `most_bytes` is what the largest request may have: somewhat more than all fields together can hold.
+    """
+
+    most_bytes: ClassVar[int] = 64 * 1024
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
@@ -116,13 +123,14 @@ class ApiRequest:
     request: Request
     service: Service
     caller: Caller
+    most_bytes: int = MAX_REQUEST_BYTES
     _raw: bytes | None = None
     _account: Row | None = None
 
     async def read(self) -> bytes:
         """Return the request's body, read once. Raises Problem when it is too large."""
         if self._raw is None:
-            self._raw = await read_limited(self.request)
+            self._raw = await read_limited(self.request, self.most_bytes)
         return self._raw
 
     @property
@@ -156,39 +164,48 @@ class ApiRequest:
     async def body(self, model: type[BodyT], **known: Any) -> BodyT:
         """Return the validated body. `known` is context for the model. Raises Problem, naming every wrong field."""
         raw = await self.read()
-        try:
-            document = json_body(raw) if raw.strip() else {}
-        except Unreadable as why:
-            raise Problem("invalid", why.reason) from None
-        if not isinstance(document, dict):
-            raise Problem("invalid", "the body must be a JSON object")
-        try:
-            return model.model_validate(_plain(document), context=known)
-        except ValidationError as fault:
-            raise from_validation(fault) from None
+        return await self.service.offload.run(len(raw), lambda: _read(raw, model, known))
 
     def query(self, model: type[QueryT]) -> QueryT:
         """Return the validated query. Raises Problem, naming every wrong field."""
-        given = self.request.query_params
-        said: dict[str, Any] = {}
-        for name in given:
-            values = given.getlist(name)
-            several = name in getattr(model, "several", ())
-            if len(values) > 1 and not several:
-                raise invalid(name, "is given more than once")
-            if any("\0" in value for value in values):
+        given = self.request.query_params.multi_items()
+        if len(given) > MOST_PARAMETERS:
+            raise invalid("query", f"holds more than {MOST_PARAMETERS} parameters")
+        several = getattr(model, "several", ())
+        values: dict[str, Any] = {}
+        for name, value in given:
+            if "\0" in value:
                 raise invalid(name, "holds a NUL")
-            said[name] = values if several else values[0]
+            if name in several:
+                values.setdefault(name, []).append(value)
+            elif name in values:
+                raise invalid(name, "is given more than once")
+            else:
+                values[name] = value
         try:
-            return model.model_validate(said)
+            return model.model_validate(values)
         except ValidationError as fault:
             raise from_validation(fault) from None
+
+
+def _read(raw: bytes, model: type[BodyT], known: dict[str, Any]) -> BodyT:
+    """Return the validated body. Raises Problem."""
+    try:
+        document = json_body(raw) if raw.strip() else {}
+    except Unreadable as why:
+        raise Problem("invalid", why.reason) from None
+    if not isinstance(document, dict):
+        raise Problem("invalid", "the body must be a JSON object")
+    try:
+        return model.model_validate(_plain(document), context=known)
+    except ValidationError as fault:
+        raise from_validation(fault) from None
 
 
 def _plain(value: Any) -> Any:
     """Return the document without NUL, which PostgreSQL's text cannot hold. Raises Problem."""
     if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        if _NOT_A_TEXT.search(value):
             raise Problem("invalid", "the body holds a NUL or half a character (a lone surrogate)")
         return value
     if isinstance(value, dict):
@@ -198,13 +215,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-async def read_limited(request: Request) -> bytes:
+async def read_limited(request: Request, most_bytes: int) -> bytes:
     """Return the body, up to a limit. Raises Problem."""
     chunks = bytearray()
     async for chunk in request.stream():
         chunks += chunk
-        if len(chunks) > MAX_REQUEST_BYTES:
-            raise Problem("too_large", f"a request may have {MAX_REQUEST_BYTES} bytes", headers={"Connection": "close"})
+        if len(chunks) > most_bytes:
+            raise Problem("too_large", f"this request may have {most_bytes} bytes", headers={"Connection": "close"})
     return bytes(chunks)
 
 
