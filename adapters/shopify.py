@@ -4,6 +4,8 @@
 - Topics and bodies: https://shopify.dev/docs/api/webhooks, headers: /docs/apps/build/webhooks/delivery-structure
 - Order, Refund, Transaction, Dispute: https://shopify.dev/docs/api/admin-rest/latest/resources/order (…/refund, …)
 
+This is longer than 400 lines: an order, its refunds and its disputes come in bodies of their own, in two currencies.
+
 Decided here, and why:
 
 - The delivery's id is X-Shopify-Webhook-Id, which a retry repeats ("ignore duplicate deliveries using

@@ -26,6 +26,7 @@ from app.store.delivery_record import Record, packed
 # Never kept: they hold a credential of whoever sent them, and nothing reads them again.
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
 AHEAD = 300_000_000  # microseconds by which a source's clock may be ahead of ours
+MOST_ID = 1000  # characters of a source's own id of a delivery
 BLANKED = "[not kept]"
 
 
@@ -101,6 +102,7 @@ def read(
     proof = adapter.proof(source.options)
     says_when = all(order.at is not None and not order.unsigned_at for order in orders)
     say(rec, orders, source)
+    rec.source_delivery_id = _source_delivery_id(source, delivery)
     rec.dedupe_key = _dedupe_key(rec, source, delivery, proof, says_when=says_when)
     if proof.body and not proof.kind:
         of_body = _digest("", delivery.body)[:32]
@@ -130,6 +132,15 @@ def say(rec: Record, orders: list[Order], source: Source) -> None:
             rec.notes += [note for note in notes if note not in rec.notes]
 
 
+def _source_delivery_id(source: Source, delivery: Delivery) -> str | None:
+    """Return the source's own id of the delivery."""
+    try:
+        given = source.adapter.delivery_id_of(delivery, source.options)
+    except Exception:  # as in `read`: an adapter's fault loses no delivery
+        return None
+    return clean(given, MOST_ID) if given else None
+
+
 def _dedupe_key(rec: Record, source: Source, delivery: Delivery, proof: Proof, *, says_when: bool) -> str:
     """Return the key that identifies a repeated delivery: the source's delivery id, else a digest of kind and body.
 
@@ -137,13 +148,9 @@ def _dedupe_key(rec: Record, source: Source, delivery: Delivery, proof: Proof, *
     signed body says itself when all of it was true, the bytes alone count: under a new id they are still a repeat. And
     under a kind that is not read they are one whatever that kind is called, where no signature covers the kind.
     """
-    adapter = source.adapter
-    try:
-        given = adapter.delivery_id_of(delivery, source.options)
-    except Exception:  # as in `read`: an adapter's fault loses no delivery
-        given = None
+    adapter, given = source.adapter, rec.source_delivery_id
     if given and (proof.id or isinstance(adapter.places(source.options)[1], BodyField)):
-        return f"id:{clean(given, 255)}" if len(given) <= 200 else f"id:{_digest(given, b'')}"
+        return f"id:{given}" if len(given) <= 200 else f"id:{_digest(given, b'')}"
     if proof.body and not proof.kind and rec.outcome is Outcome.IGNORED and rec.privacy is None:
         return f"bytes:{_digest('', delivery.body)}"
     if given and proof.body and rec.statements and says_when:

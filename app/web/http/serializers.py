@@ -179,6 +179,7 @@ def delivery(row: Row) -> DeliveryResponse:
     return {
         "id": row["id"],
         "source_id": row["source_id"],
+        "source_delivery_id": row["source_delivery_id"],
         "kind": row["kind"],
         "external_id": row["external_id"],
         "outcome": row["outcome"],
