@@ -228,6 +228,10 @@ class Paypal(Adapter[Document]):
         token_path="/v1/oauth2/token",  # noqa: S106 - where tokens are given, not one
     )
     fetches = dict.fromkeys(topics, Notice)
+    notice_paths = (
+        *("id", "event_type", "resource_type", "resource.id", "resource.order_id"),
+        *("resource.supplementary_data.related_ids.order_id", "resource.links[].rel", "resource.links[].href"),
+    )
     resource = Document
     retry_policy = "takes 2xx; tries again 25 times in 3 days"
 

@@ -41,7 +41,7 @@ from adapters.contract.order import (
     refunded_so_far,
     status_map,
 )
-from adapters.contract.payload import ListOf, Metadata, OptionalOf, Payload, path, validated
+from adapters.contract.payload import ListOf, Metadata, OptionalOf, Payload, excerpt, path, validated
 from adapters.contract.rsa import LEAST_BITS, base64url, from_base64url, jws, jws_parts, rsa_signed
 from adapters.contract.schemes import (
     AnyOf,
@@ -128,6 +128,7 @@ __all__ = [
     "currency_code",
     "decimals",
     "distinct",
+    "excerpt",
     "form_body",
     "from_base64url",
     "full_name",

@@ -1,6 +1,6 @@
 """The base of every adapter: declarations, and one pure function that turns a payload into orders."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.money import Money
-from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
+from adapters.contract.order import UNKNOWN, Bill, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
 from adapters.contract.payload import Payload, validated
 from adapters.contract.signature import Signature
 from adapters.contract.times import EARLIEST, LATEST
@@ -98,6 +98,7 @@ _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_
 FIELD_LEFT_OUT: Final = "field_left_out"
 
 MOST_ORDERS = 500  # of one delivery; all of them are committed together, and others wait meanwhile
+MOST_OF_A_KIND = 1_000  # bills, payments or refunds of one order, which is folded anew with each delivery
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
@@ -228,6 +229,8 @@ class Adapter(Generic[PayloadT]):
     # without a key, whose API gives nothing, or whose `path` is empty, is read from the delivery alone: `event.notice` is
     # None, and the payload the delivery's.
     fetch_adds: ClassVar[bool] = False
+    # Of a notice that nobody signs, where what the fetch needs stands (as in `excerpt`): all else of it is not kept.
+    notice_paths: ClassVar[tuple[str, ...]] = ()
     resource: ClassVar[type[Payload]]  # the slice of what the API answers; `orders` gets it as its payload
 
     def path(self, notice: Any, event: Event[Any]) -> str:
@@ -254,6 +257,10 @@ class Adapter(Generic[PayloadT]):
     def document_of(self, delivery: Delivery) -> Any:
         """The parsed body. Raises Unreadable."""
         return delivery.document(_PARSE[self.body])
+
+    def document_for(self, delivery: Delivery, options: Any) -> Any:
+        """The parsed body, as a source with these options writes it. Raises Unreadable."""
+        return self.document_of(delivery)
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         """What happened, in the source's word. Raises Unreadable when the delivery does not say."""
@@ -308,13 +315,10 @@ class Adapter(Generic[PayloadT]):
 
     def _settled(self, order: Order, left_out: str = "") -> Order:
         names = distinct((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
-        if not order.external_id.strip() or max(map(len, names)) > 255:
-            raise Unreadable("the order's id is empty or longer than 255 characters")
-        for bill in order.bills:
-            _check_money("bill", bill.id, bill.value)
-            _check_money("bill", bill.id, bill.also)
-        for payment in order.payments:
-            _check_money("payment", payment.id, payment.value)
+        if not order.external_id.strip() or max(map(len, names)) > 255 or len(names) > MOST_OF_A_KIND:
+            raise Unreadable("the order's id is empty or longer than 255 characters, or it has too many ids")
+        for what, told in (("bill", order.bills), ("payment", order.payments), ("refund", order.refunds)):
+            _check_money(what, told)
         settled = {
             "aliases": order.aliases if names[1:] == order.aliases else names[1:],
             "at": self._utc(order.at),
@@ -323,7 +327,7 @@ class Adapter(Generic[PayloadT]):
             "source_status": order.source_status or None,
             "customer": order.customer.settled() if order.customer else None,
             "payments": tuple(self._dated(payment) for payment in order.payments) if order.payments else order.payments,
-            "refunds": self._settled_refunds(order.refunds) if order.refunds else order.refunds,
+            "refunds": tuple(self._dated(refund) for refund in order.refunds) if order.refunds else order.refunds,
             "sequence": None if order.sequence == "" else order.sequence,
             "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
             "deal_id": order.deal_id or None,
@@ -334,12 +338,6 @@ class Adapter(Generic[PayloadT]):
         if left_out or (changed and _times(found) < _times(order)):
             return replace(found, notes=(*order.notes, FIELD_LEFT_OUT))
         return found
-
-    def _settled_refunds(self, refunds: tuple[Refund, ...]) -> tuple[Refund, ...]:
-        for refund in refunds:
-            _check_money("refund", refund.id, refund.value)
-            _check_money("refund", refund.id, refund.also)
-        return tuple(self._dated(refund) for refund in refunds)
 
     def _dated(self, told: PaymentOrRefund) -> PaymentOrRefund:
         at = self._utc(told.at)
@@ -378,11 +376,15 @@ def _times(order: Order) -> int:
     return sum(time is not None for time in told)
 
 
-def _check_money(what: str, name: str | None, value: Money | None) -> None:
-    if name and len(name) > 255:
-        raise Unreadable(f"the id of a {what} is longer than 255 characters")
-    if value is not None and value.minor < 0:
-        raise Unreadable(f"the value of a {what} is less than nothing")
+def _check_money(what: str, told: Sequence[Bill | Payment | Refund]) -> None:
+    if len(told) > MOST_OF_A_KIND:
+        raise Unreadable(f"the order has more than {MOST_OF_A_KIND} {what}s")
+    for one in told:
+        if one.id and len(one.id) > 255:
+            raise Unreadable(f"the id of a {what} is longer than 255 characters")
+        values: tuple[Money | None, ...] = (one.value, None if isinstance(one, Payment) else one.also)
+        if any(value is not None and value.minor < 0 for value in values):
+            raise Unreadable(f"the value of a {what} is less than nothing")
 
 
 def describe(where: Where) -> str:

@@ -1,6 +1,6 @@
 """The slice of a body that an adapter reads: models whose fields may lie deep in it, and what says nothing is missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -50,6 +50,32 @@ def path(*paths: str, otherwise: Any = None) -> Any:
 def _steps(path: str) -> AliasPath:
     first, *rest = path.split(".")
     return AliasPath(first, *(int(step) if step.isdecimal() else step for step in rest))
+
+
+MOST_ENTRIES, LONGEST_TEXT = 20, 300  # of a list, of a text that an excerpt takes over
+
+
+def excerpt(document: Any, paths: Iterable[str]) -> dict[str, Any]:
+    """The parts of a document at these dotted paths; `links[].href` is that of every entry of a list.
+
+    It is small whatever the document: texts and numbers that are short, and the first entries of a list.
+    """
+    deeper: dict[str, list[str]] = {}
+    for path in paths:
+        step, _, rest = path.partition(".")
+        deeper.setdefault(step, []).append(rest)
+    found: dict[str, Any] = {}
+    for step, rests in deeper.items() if isinstance(document, dict) else ():
+        name = step.removesuffix("[]")
+        value = document.get(name)
+        if name != step:
+            listed = value[:MOST_ENTRIES] if isinstance(value, list) else []
+            found[name] = [excerpt(one, rests) for one in listed]
+        elif rests != [""]:
+            found[name] = excerpt(value, rests)
+        elif isinstance(value, str | int) and len(str(value)) <= LONGEST_TEXT:
+            found[name] = value
+    return found
 
 
 def _object_or_none(value: Any) -> Any:
