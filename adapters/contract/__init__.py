@@ -5,16 +5,11 @@ from adapters.contract.adapter import (
     FIELD_LEFT_OUT,
     Adapter,
     Api,
-    BodyField,
-    Constant,
     Event,
-    Header,
     Links,
     Options,
     Privacy,
-    Query,
     Request,
-    Where,
     bearer,
 )
 from adapters.contract.delivery import Delivery, form_body, json_body
@@ -65,6 +60,7 @@ from adapters.contract.signature import (
 )
 from adapters.contract.taught import TaughtOptions
 from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, latest
+from adapters.contract.where import BodyField, Constant, Header, Query, Where
 
 __all__ = [
     "BRASILIA",

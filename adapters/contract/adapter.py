@@ -1,6 +1,6 @@
 """The base of every adapter: declarations, and one pure function that turns a payload into orders."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.money import Money
-from adapters.contract.order import UNKNOWN, Bill, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
+from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
 from adapters.contract.payload import Payload, validated
 from adapters.contract.signature import Signature
 from adapters.contract.times import EARLIEST, LATEST
+from adapters.contract.where import Where, describe
 
 # Brasília time: UTC-3 all year since Brazil gave up summer time in 2019 (Decree 9.772).
 BRASILIA = timezone(timedelta(hours=-3))
@@ -29,76 +30,14 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# -- Where the kind and the delivery's id stand -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A header; several names are spellings of the same one, the first that came counts."""
-
-    names: tuple[str, ...]
-
-    def __init__(self, *names: str) -> None:
-        object.__setattr__(self, "names", names)
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        for name in self.names:
-            value = delivery.headers.get(name)
-            if value:
-                return value
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query parameter of the webhook's address."""
-
-    name: str
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        return delivery.query.get(self.name) or None
-
-
-@dataclass(frozen=True, slots=True)
-class BodyField:
-    """A field of the parsed body, by dotted path: Field("data.object.id"). Several fields are joined with `:`."""
-
-    paths: tuple[str, ...]
-
-    def __init__(self, *paths: str) -> None:
-        object.__setattr__(self, "paths", paths)
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        found = []
-        for path in self.paths:
-            value: Any = document()
-            for step in path.split("."):
-                value = value.get(step) if isinstance(value, dict) else None
-            if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-                return None
-            found.append(str(value))
-        return ":".join(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A source that sends one kind of thing and does not name it."""
-
-    word: str
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        return self.word
-
-
-Where = Header | Query | BodyField | Constant
-
 _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
 
 # The note on an order whose source told something that cannot be read and that the order can be without.
 FIELD_LEFT_OUT: Final = "field_left_out"
+_TIMES: Final = frozenset(("at", "ordered_at", "paid_at", "payments", "refunds"))  # of an order's fields
 
 MOST_ORDERS = 500  # of one delivery; all of them are committed together, and others wait meanwhile
-MOST_OF_A_KIND = 1_000  # bills, payments or refunds of one order, which is folded anew with each delivery
+MOST_OF_A_KIND = 1_000  # ids, bills, payments or refunds of one order, which is folded anew with each delivery
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
@@ -317,17 +256,25 @@ class Adapter(Generic[PayloadT]):
         names = distinct((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
         if not order.external_id.strip() or max(map(len, names)) > 255 or len(names) > MOST_OF_A_KIND:
             raise Unreadable("the order's id is empty or longer than 255 characters, or it has too many ids")
-        for what, told in (("bill", order.bills), ("payment", order.payments), ("refund", order.refunds)):
-            _check_money(what, told)
+        if max(len(order.bills), len(order.payments), len(order.refunds)) > MOST_OF_A_KIND:
+            raise Unreadable(f"the order has more than {MOST_OF_A_KIND} bills, payments or refunds")
+        for bill in order.bills:
+            _check_money("bill", bill.id, bill.value)
+            _check_money("bill", bill.id, bill.also)
+        for payment in order.payments:
+            _check_money("payment", payment.id, payment.value)
+        for refund in order.refunds:
+            _check_money("refund", refund.id, refund.value)
+            _check_money("refund", refund.id, refund.also)
         settled = {
             "aliases": order.aliases if names[1:] == order.aliases else names[1:],
             "at": self._utc(order.at),
             "ordered_at": self._utc(order.ordered_at),
             "paid_at": self._utc(order.paid_at),
             "source_status": order.source_status or None,
-            "customer": order.customer.settled() if order.customer else None,
-            "payments": tuple(self._dated(payment) for payment in order.payments) if order.payments else order.payments,
-            "refunds": tuple(self._dated(refund) for refund in order.refunds) if order.refunds else order.refunds,
+            "customer": None if order.customer is None or order.customer.tells_nothing else order.customer,
+            "payments": self._dated(order.payments),
+            "refunds": self._dated(order.refunds),
             "sequence": None if order.sequence == "" else order.sequence,
             "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
             "deal_id": order.deal_id or None,
@@ -335,13 +282,15 @@ class Adapter(Generic[PayloadT]):
         # A new order takes longer than all the looking; most have nothing to settle.
         changed = {name: value for name, value in settled.items() if value is not getattr(order, name)}
         found = replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
-        if left_out or (changed and _times(found) < _times(order)):
+        if left_out or (not _TIMES.isdisjoint(changed) and _times(found) < _times(order)):
             return replace(found, notes=(*order.notes, FIELD_LEFT_OUT))
         return found
 
-    def _dated(self, told: PaymentOrRefund) -> PaymentOrRefund:
-        at = self._utc(told.at)
-        return told if at is told.at else replace(told, at=at)
+    def _dated(self, told: tuple[PaymentOrRefund, ...]) -> tuple[PaymentOrRefund, ...]:
+        times = [self._utc(one.at) for one in told]
+        if all(at is one.at for at, one in zip(times, told, strict=True)):
+            return told
+        return tuple(replace(one, at=at) for at, one in zip(times, told, strict=True))
 
     def _utc(self, moment: datetime | None) -> datetime | None:
         """The moment in UTC; None for one that cannot be (the year 1, a date of zeros)."""
@@ -376,25 +325,8 @@ def _times(order: Order) -> int:
     return sum(time is not None for time in told)
 
 
-def _check_money(what: str, told: Sequence[Bill | Payment | Refund]) -> None:
-    if len(told) > MOST_OF_A_KIND:
-        raise Unreadable(f"the order has more than {MOST_OF_A_KIND} {what}s")
-    for one in told:
-        if one.id and len(one.id) > 255:
-            raise Unreadable(f"the id of a {what} is longer than 255 characters")
-        values: tuple[Money | None, ...] = (one.value, None if isinstance(one, Payment) else one.also)
-        if any(value is not None and value.minor < 0 for value in values):
-            raise Unreadable(f"the value of a {what} is less than nothing")
-
-
-def describe(where: Where) -> str:
-    """Where something is looked for, in words."""
-    match where:
-        case Header(names=names):
-            return f"the header {names[0]}"
-        case Query(name=name):
-            return f"the query parameter {name}"
-        case BodyField(paths=paths):
-            return f"the field {' and '.join(paths)}"
-        case Constant(word=word):
-            return word
+def _check_money(what: str, name: str | None, value: Money | None) -> None:
+    if name and len(name) > 255:
+        raise Unreadable(f"the id of a {what} is longer than 255 characters")
+    if value is not None and value.minor < 0:
+        raise Unreadable(f"the value of a {what} is less than nothing")
