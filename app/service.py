@@ -15,6 +15,7 @@ from app.base.supervisor import close_all
 from app.base.vault import Vault, open_vault
 from app.db.engine import Store, Unavailable
 from app.imports.importer import Importer
+from app.ingest.admission import Admission
 from app.ingest.fetch import FetchWorker
 from app.ingest.group_commit import GroupCommit
 from app.ingest.held import OnHoldWorker
@@ -26,6 +27,7 @@ from app.ingest.source_api import SourceApi
 from app.ingest.source_cache import SourceCache
 from app.observability.metrics import Metrics
 from app.observability.readiness import Readiness
+from app.observability.source_health import SourceHealth
 from app.observability.tail import Tail
 
 if TYPE_CHECKING:
@@ -48,8 +50,14 @@ class Service:
         self.store = Store(settings)
         self.source_cache = SourceCache(self.store, self.vault, settings)
         self.group_commit = group_commit(self.store)
+        self.admission = Admission()
         self.readiness = Readiness(self.store, self.vault, self.group_commit)
-        self.metrics = Metrics(self.store, lambda: self.group_commit.waiting, lambda: self.readiness.faults)
+        self.metrics = Metrics(
+            self.store,
+            lambda: self.group_commit.waiting,
+            lambda: self.readiness.faults,
+            lambda: self.admission.shed,
+        )
         self.refused = RejectionCounter(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
         self.clock_guard = ClockGuard(self.store)
@@ -63,7 +71,13 @@ class Service:
             busy=lambda: self.group_commit.waiting > 0,
             doubt=self.clock_guard.doubt,
         )
-        self.group_commit.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
+        self.source_health = SourceHealth(self.store, self.outbox.wake)
+        self.group_commit.observers += [
+            self.admission.committed,
+            self.tail.committed,
+            self.metrics.committed,
+            self.outbox.committed,
+        ]
         self.young = None if self.store.on_sqlite else GrowingTables(self.store)
         if self.young:
             self.group_commit.observers.append(self.young.committed)
@@ -87,6 +101,7 @@ class Service:
             self.outbox.loop,
             self.tail.loop,
             self.readiness.loop,
+            self.source_health.loop,
             *([self.young.loop] if self.young else []),
         ]
         self.readiness.watch(self.loops)

@@ -57,7 +57,9 @@ def within(sample: bytes, size: int) -> Iterator[tuple[str, bytes]]:
             yield f"{path}: text", _with(document, path, json.dumps("9" * size))
 
 
-def _places(value: object, depth: int, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], object]]:
+def _places(
+    value: object, depth: int, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], object]]:
     if isinstance(value, dict | list) and depth:
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value[:1]):
             yield (*path, key), inner

@@ -17,7 +17,7 @@ from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.ingest.group_commit import Busy
 from app.ingest.reprocess import NotRecorded, Reprocessor
-from app.ingest.source_api import NO_SUCH_ORDER, THE_KEY, SourceApi
+from app.ingest.source_api import NO_KEY, NO_SUCH_ORDER, SourceApi
 from app.ingest.source_cache import Source
 from app.store import fetches
 
@@ -143,7 +143,7 @@ class FetchWorker:
         if api is None:
             raise Unfetched("the adapter does not say where the order is read", final=True)
         if source.sealed_key is None:
-            raise Unfetched(f"{THE_KEY}missing; give the source {api.key_description}", final=True)
+            raise Unfetched(f"{NO_KEY}; give the source {api.key_description}", final=True)
         return await self._api.read(api, source.options, self._vault.open(source.sealed_key), path)
 
     async def _again(self, row: Row, why: Unfetched) -> None:

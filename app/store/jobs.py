@@ -8,7 +8,7 @@ from typing import Any
 from app.base.clock import now
 from app.base.ids import new_id
 from app.db.engine import Store
-from app.db.statements import Insert, Plan, Row, Sql, to_json
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql, to_json
 from app.store.lease import Lease
 
 RETRY, REMAP = "retry", "remap"
@@ -21,9 +21,16 @@ ENDS_THE_PROCESS = (
 )
 KEPT = 30 * 86_400_000_000  # microseconds that a finished job's changes are kept: they tell what orders said
 
+MOST = 20  # jobs of an account that have not ended; one of them runs at a time
+_UNFINISHED = f"state IN ('{WAITING}', '{RUNNING}')"
+
 LEASE = Lease("jobs", ("account_id", "id"))
 _JOB = Insert("jobs")
 _CHANGE = Insert("job_changes")
+
+
+class TooManyJobs(Exception):
+    """Raised when an account has as many jobs that have not ended as it may."""
 
 
 class LeaseLost(Exception):
@@ -72,10 +79,16 @@ async def add(
     total: int,
     member_id: str | None,
 ) -> Row:
-    """Create a job, waiting to start. `upto` is the greatest delivery id that is part of it."""
+    """Create a job, waiting to start. `upto` is the greatest delivery id that is part of it. Raises TooManyJobs."""
     job_id, present = new_id("job"), now()
 
     def plan() -> Plan[None]:
+        yield AdvisoryLock([("jobs", account_id)])
+        (found,) = yield Sql(
+            f"SELECT count(*) AS many FROM jobs WHERE account_id = :account_id AND {_UNFINISHED}", account_id=account_id
+        )
+        if found["many"] >= MOST:
+            raise TooManyJobs(f"the account has {MOST} jobs that have not ended; wait for one, or stop one")
         yield _JOB.one(
             account_id=account_id,
             id=job_id,
@@ -130,19 +143,25 @@ async def claim(
 ) -> list[Row]:
     """Claim jobs that nobody works on, oldest first, until that time. `claim` is the caller's name for them.
 
-    A job whose next piece was begun too often is ended instead. `only` names the one that is wanted. Raises Unavailable.
+    Of each account only the oldest one that has not ended. `only` names the one that is wanted, whatever else there is.
+    A job whose next piece was begun too often is ended instead. Raises Unavailable.
     """
-    idle = f"state IN ('{WAITING}', '{RUNNING}') AND claimed_until <= :present"
+    idle = f"j.{_UNFINISHED} AND j.claimed_until <= :present"
     values: dict[str, Any] = {"present": present}
     if only is not None:
-        idle, values["only"] = f"{idle} AND id = :only", only
-    if await store.one(f"SELECT 1 AS one FROM jobs WHERE {idle} LIMIT 1", **values) is None:
+        idle, values["only"] = f"{idle} AND j.id = :only", only
+    else:
+        older = "(o.created_at < j.created_at OR (o.created_at = j.created_at AND o.id < j.id))"
+        idle += (
+            f" AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.account_id = j.account_id AND o.{_UNFINISHED} AND {older})"
+        )
+    if await store.one(f"SELECT 1 AS one FROM jobs j WHERE {idle} LIMIT 1", **values) is None:
         return []  # most of the time; the writing connection need not hear of it
 
     def plan() -> Plan[list[Row]]:
         yield LEASE.turn
         rows: list[Row] = yield Sql(
-            f"SELECT * FROM jobs WHERE {idle} ORDER BY created_at, id LIMIT :limit", limit=limit, **values
+            f"SELECT j.* FROM jobs j WHERE {idle} ORDER BY j.created_at, j.id LIMIT :limit", limit=limit, **values
         )
         claimed: list[Row] = []
         for row in rows:

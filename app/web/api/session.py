@@ -38,6 +38,7 @@ class AccountSeen(TypedDict):
     owner_privacy: bool
     default_currency: str
     default_region: str
+    timezone: str
 
 
 class SessionResponse(TypedDict):
@@ -60,7 +61,15 @@ async def _serialize(service: Service, caller: Caller, until: int | None) -> dic
     return {
         "account": {
             name: account[name]
-            for name in ("account_id", "name", "orders_enabled", "owner_privacy", "default_currency", "default_region")
+            for name in (
+                "account_id",
+                "name",
+                "orders_enabled",
+                "owner_privacy",
+                "default_currency",
+                "default_region",
+                "timezone",
+            )
         },
         "member_id": caller.member_id,
         "member_name": member["name"] if member else None,

@@ -169,6 +169,7 @@ async def make(asked: ApiRequest) -> Response:
     )
     asked.service.source_cache.forget_source(source_id)
     row = await sources.find(asked.service.store, asked.account_id, source_id)
+    asked.service.metrics.source_added(asked.account_id, source_id, row["created_at"] if row else clock.now())
     (known,) = await _serialize(asked, [row] if row else [])
     shown: SourceMadeResponse = {
         **known,
@@ -217,7 +218,7 @@ async def show(asked: ApiRequest) -> Response:
                 "last_at": iso(one["last_at"]),
                 "samples": [{"at": iso(sample["at"]), "headers": sample["headers"]} for sample in one["samples"]],
             }
-            for one in await rejections.of_sources(asked.service.store, asked.account_id, row["id"])
+            for one in await rejections.of_source(asked.service.store, asked.account_id, row["id"])
         ],
     }
     return answer(shown)

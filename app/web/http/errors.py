@@ -21,6 +21,7 @@ TITLES = {
     "too_large": (413, "The request is too large"),
     "invalid": (422, "Something in the request is wrong"),
     "contact_not_found": (422, "There is no such contact"),
+    "too_many": (429, "Too much at once"),
     "busy": (503, "The service cannot answer now"),
     "internal": (500, "A fault of ours"),
 }

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import (
@@ -23,8 +24,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from adapters.contract import Unreadable, json_body
+from app.base.clock import zone_named
 from app.db.statements import Row
 from app.service import Service
+from app.store import accounts
 from app.web.http.authentication import Caller
 from app.web.http.errors import Problem, from_validation, invalid
 
@@ -122,6 +125,7 @@ class ApiRequest:
     caller: Caller
     most_bytes: int = MAX_REQUEST_BYTES
     _raw: bytes | None = None
+    _account: Row | None = None
 
     async def read(self) -> bytes:
         """Return the request's body, read once. Raises Problem when it is too large."""
@@ -135,6 +139,18 @@ class ApiRequest:
         if not self.caller.account_id:
             raise Problem("invalid", "name an account: --account, or the header Orders-Account")
         return self.caller.account_id
+
+    async def account(self) -> Row:
+        """Return the account's row, read once. Raises Problem when there is none."""
+        if self._account is None:
+            self._account = await accounts.find(self.service.store, self.account_id)
+        if self._account is None:
+            raise Problem("not_found", "there is no such account")
+        return self._account
+
+    async def zone(self) -> tzinfo:
+        """Return the account's time zone: of its months and days, and of times that name none. Raises Problem."""
+        return zone_named((await self.account())["timezone"])
 
     def path(self, name: str) -> str:
         """Return a part of the path. Raises Problem when it cannot be an id."""
