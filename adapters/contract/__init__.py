@@ -36,7 +36,7 @@ from adapters.contract.order import (
     refunded_so_far,
     status_map,
 )
-from adapters.contract.payload import ListOf, Metadata, OptionalOf, Payload, excerpt, path, validated
+from adapters.contract.payload import Entries, ListOf, Metadata, OptionalOf, Payload, excerpt, path, validated
 from adapters.contract.rsa import LEAST_BITS, base64url, from_base64url, jws, jws_parts, rsa_signed
 from adapters.contract.schemes import (
     AnyOf,
@@ -77,6 +77,7 @@ __all__ = [
     "Constant",
     "Customer",
     "Delivery",
+    "Entries",
     "Event",
     "Header",
     "Hmac",

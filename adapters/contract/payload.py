@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
+from annotated_types import MaxLen
 from pydantic import (
     AliasChoices,
     AliasPath,
@@ -18,6 +19,8 @@ from adapters.contract.errors import Unreadable
 
 # With more faults than this a body is something else altogether, and no blank is to blame.
 MOST_BLANKS = 100
+# No order has as many items or payments; each that is no such thing would be a fault of its own.
+MOST_LISTED = 2_000
 
 T = TypeVar("T")
 
@@ -83,12 +86,17 @@ def _list_or_nothing(value: Any) -> Any:
         return ()
     if not isinstance(value, list | tuple):
         raise ValueError("Input should be a valid list")  # pydantic would ask for a tuple, which no source knows
+    if len(value) > MOST_LISTED:
+        raise ValueError(f"List should have at most {MOST_LISTED} entries")
     return value
 
 
 # An object, or None where there is [], "", 0 or something else in its place, when there is nothing to say (Razorpay's
 # notes, Paystack's metadata): `notes: Maybe[Notes] = None`.
 OptionalOf = Annotated[T | None, BeforeValidator(_object_or_none)]
+
+# A list where an empty one says something else than none: `items: Entries[Line] | None = None`.
+Entries = Annotated[list[T], MaxLen(MOST_LISTED)]
 
 # A list, empty where there is none: `items: Many[Good] = ()`.
 ListOf = Annotated[tuple[T, ...], BeforeValidator(_list_or_nothing)]

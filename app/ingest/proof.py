@@ -56,14 +56,15 @@ def without_credentials(
     body, secrets = delivery.body, [secret for secret in secrets if secret] if scheme.shows_secret else []
     if secrets:
         body = _blank(body, secrets)
-    kept = {"headers": _blanked(delivery.headers, {*_CREDENTIALS, *scheme.shown_in}, secrets)}
+    kept = {"headers": _blanked(delivery.headers, _CREDENTIALS | scheme.shown_in, secrets)}
     if delivery.query:
         kept["query"] = _blanked(delivery.query, scheme.shown_in, secrets)
     return body, kept
 
 
-def _blanked(values: Mapping[str, str], names: set[str] | frozenset[str], secrets: Sequence[str]) -> Mapping[str, str]:
-    found = [name for name, value in values.items() if name in names or any(secret in value for secret in secrets)]
+def _blanked(values: Mapping[str, str], names: frozenset[str], secrets: Sequence[str]) -> Mapping[str, str]:
+    found = [name for name in values if name in names]
+    found += [name for name, value in values.items() for secret in secrets if secret in value]
     return {**values, **dict.fromkeys(found, BLANKED)} if found else values
 
 
