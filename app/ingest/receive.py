@@ -99,7 +99,7 @@ class Receiver:
     def _leads_nowhere(self, source: Source, rec: Record, delivery: Delivery) -> WebhookAnswer:
         """Count what nobody signed and what names nothing that could be fetched; it is not stored."""
         if rec.outcome is Outcome.IGNORED:  # of a kind that is not about an order: the platform need not send it again
-            self.refuse(source, Outcome.IGNORED, "not_about_an_order", delivery)
+            self.refuse(source, Outcome.UNVERIFIED, "not_about_an_order", delivery)
             return WebhookAnswer(Outcome.IGNORED, body=source.adapter.answer, kind=rec.kind)
         return self.refuse(source, Outcome.UNVERIFIED, Unverified.NO_DOCUMENT, delivery)
 

@@ -179,7 +179,7 @@ async def forget_unfetched(store: Store, account_id: str, source_id: str, reason
 
     def plan() -> Plan[None]:
         rows: list[Row] = yield Sql(
-            "SELECT id FROM deliveries WHERE account_id = :account_id AND source_id = :source_id AND outcome = :unfetched "
+            f"SELECT id, {COUNTED_BY} FROM deliveries WHERE account_id = :account_id AND source_id = :source_id AND outcome = :unfetched "
             "AND reason LIKE :reason ORDER BY id DESC LIMIT 100 OFFSET :keep",
             account_id=account_id,
             source_id=source_id,
@@ -194,5 +194,6 @@ async def forget_unfetched(store: Store, account_id: str, source_id: str, reason
                     account_id=account_id,
                     id=row["id"],
                 )
+        yield from move_counts(rows, Outcome.UNFETCHED, Outcome.UNVERIFIED)
 
     await store.commit(plan)
