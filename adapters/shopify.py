@@ -46,6 +46,7 @@ from adapters.contract import (
     Bill,
     BuyersRequest,
     Customer,
+    Entries,
     Event,
     Exact,
     Header,
@@ -151,7 +152,7 @@ class ShopifyOrder(Payload):
     current_currency: str | None = path("current_total_price_set.presentment_money.currency_code")
     total_outstanding: Amount | None = None  # below zero: the buyer has paid more than the order comes to now
     rounding: Amount | None = path("total_cash_rounding_payment_adjustment_set.shop_money.amount")
-    refunds: list[ListedRefund] | None = None
+    refunds: Entries[ListedRefund] | None = None
     customer_id: str | None = path("customer.id")
     first_name: str | None = path("customer.first_name")
     last_name: str | None = path("customer.last_name")
@@ -169,7 +170,7 @@ class ShopifyOrder(Payload):
     billing_country: str | None = path("billing_address.country_code")
     shipping_country: str | None = path("shipping_address.country_code")
     home_country: str | None = path("customer.default_address.country_code")
-    line_items: list[Line] | None = None
+    line_items: Entries[Line] | None = None
     notes: Metadata = path("note_attributes", otherwise={})
 
 

@@ -30,6 +30,7 @@ from adapters.contract import (
     BodyField,
     Customer,
     Delivery,
+    Entries,
     Event,
     IsoOrBlank,
     Item,
@@ -194,7 +195,7 @@ class Sale(Payload):
     recipient_last_name: str | None = path("recipientInfo.contactDetails.lastName")
     recipient_phone: str | None = path("recipientInfo.contactDetails.phone")
     paid: Decimal | None = path("balanceSummary.paid.amount")
-    lineItems: tuple[Line, ...] | None = None
+    lineItems: Entries[Line] | None = None
 
 
 class Notice(Payload):

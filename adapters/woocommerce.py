@@ -44,6 +44,7 @@ from adapters.contract import (
     Bill,
     Customer,
     Delivery,
+    Entries,
     Event,
     Exact,
     Header,
@@ -130,7 +131,7 @@ class WooCommerceOrder(Payload):
     customer_id: str | None = None
     billing: OptionalOf[Address] = path("billing", "billing_address")
     shipping: OptionalOf[Address] = path("shipping", "shipping_address")
-    line_items: list[Line] | None = None
+    line_items: Entries[Line] | None = None
     refunds: ListOf[RefundLine] | None = None
     notes: Metadata = path("meta_data", otherwise={})
 

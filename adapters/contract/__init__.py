@@ -34,7 +34,7 @@ from adapters.contract.order import (
     refunded_so_far,
     status_map,
 )
-from adapters.contract.payload import Exact, ListOf, Metadata, OptionalOf, Payload, path, validated
+from adapters.contract.payload import Entries, Exact, ListOf, Metadata, OptionalOf, Payload, excerpt, path, validated
 from adapters.contract.privacy import Buyer, BuyersRequest, Privacy, Request, ShopRequest
 from adapters.contract.rsa import LEAST_BITS, base64url, from_base64url, jws, jws_parts, rsa_signed
 from adapters.contract.schemes import (
@@ -79,6 +79,7 @@ __all__ = [
     "Constant",
     "Customer",
     "Delivery",
+    "Entries",
     "Event",
     "Exact",
     "Header",
@@ -129,6 +130,7 @@ __all__ = [
     "currency_code",
     "decimals",
     "distinct",
+    "excerpt",
     "form_body",
     "from_base64url",
     "full_name",

@@ -34,11 +34,10 @@ _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_
 
 # The note on an order whose source told something that cannot be read and that the order can be without.
 FIELD_LEFT_OUT: Final = "field_left_out"
-_TIMES: Final = frozenset(
-    ("at", "ordered_at", "paid_at", "payments", "refunds")
-)  # the fields of an order that hold any
+_TIMES: Final = frozenset(("at", "ordered_at", "paid_at", "payments", "refunds"))  # of an order's fields
 
 MOST_ORDERS = 500  # of one delivery; all of them are committed together, and others wait meanwhile
+MOST_OF_A_KIND = 1_000  # ids, bills, payments or refunds of one order, which is folded anew with each delivery
 
 _TEXTS: Final = ("source_status", "sequence", "deal_id", "url")  # where an empty text is none
 
@@ -155,6 +154,8 @@ class Adapter(Generic[PayloadT]):
     # without a key, whose API gives nothing, or whose `path` is empty, is read from the delivery alone: `event.notice` is
     # None, and the payload the delivery's.
     fetch_adds: ClassVar[bool] = False
+    # Of a notice that nobody signs, where what the fetch needs stands (as in `excerpt`): all else of it is not kept.
+    notice_paths: ClassVar[tuple[str, ...]] = ()
     resource: ClassVar[type[Payload]]  # the slice of what the API answers; `orders` gets it as its payload
 
     def path(self, notice: Any, event: Event[Any]) -> str:
@@ -196,6 +197,10 @@ class Adapter(Generic[PayloadT]):
     def document_of(self, delivery: Delivery) -> Any:
         """The parsed body. Raises Unreadable."""
         return delivery.document(_PARSE[self.body])
+
+    def document_for(self, delivery: Delivery, options: Any) -> Any:
+        """The parsed body, as a source with these options writes it. Raises Unreadable."""
+        return self.document_of(delivery)
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         """What happened, in the source's word. Raises Unreadable when the delivery does not say."""
@@ -250,8 +255,10 @@ class Adapter(Generic[PayloadT]):
 
     def _settled(self, order: Order, left_out: str = "") -> Order:
         names = distinct((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
-        if not order.external_id.strip() or max(map(len, names)) > 255:
-            raise Unreadable("the order's id is empty or longer than 255 characters")
+        if not order.external_id.strip() or max(map(len, names)) > 255 or len(names) > MOST_OF_A_KIND:
+            raise Unreadable("the order's id is empty or longer than 255 characters, or it has too many ids")
+        if max(len(order.bills), len(order.payments), len(order.refunds)) > MOST_OF_A_KIND:
+            raise Unreadable(f"the order has more than {MOST_OF_A_KIND} bills, payments or refunds")
         for bill in order.bills:
             _check_money("bill", bill.id, bill.value)
             _check_money("bill", bill.id, bill.also)

@@ -238,6 +238,11 @@ class Token(Signature):
     prefix: str = ""
     basic: bool = False
     strength = Strength.TOKEN
+    shows_secret = True
+
+    @property
+    def shown_in(self) -> frozenset[str]:  # type: ignore[override]  # a property fulfils the attribute
+        return frozenset(filter(None, (self.header, self.query)))
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.header, self.query, self.field))) != 1:
@@ -337,6 +342,14 @@ class AnyOf(Signature):
     @property
     def covers(self) -> frozenset[str]:  # type: ignore[override]  # a property fulfils the attribute
         return frozenset.intersection(*(scheme.covers for scheme in self.schemes))
+
+    @property
+    def shows_secret(self) -> bool:  # type: ignore[override]
+        return any(scheme.shows_secret for scheme in self.schemes)
+
+    @property
+    def shown_in(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset(name for scheme in self.schemes for name in scheme.shown_in)
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         refused: Unverified | None = None

@@ -52,6 +52,9 @@ class Signature(ABC):
     covers: frozenset[str] = frozenset()
     # False: only the source has the key, and `sign` gives everything but the signature.
     can_sign: bool = True
+    # Whether the secret itself travels with each delivery, and the headers and query parameters in which it does.
+    shows_secret: bool = False
+    shown_in: frozenset[str] = frozenset()
 
     def signs_with(self, secret: str) -> bool:
         """Whether this secret can sign as well as prove: the public key of a pair cannot."""

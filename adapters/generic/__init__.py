@@ -65,6 +65,9 @@ class Generic(Adapter[Document]):
         form = delivery.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         return delivery.document(PARSE["form" if form else "json"])
 
+    def document_for(self, delivery: Delivery, options: Any) -> Any:
+        return delivery.document(PARSE[_settled(options).body])
+
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         kind = self.places(options)[0].read(delivery, lambda: delivery.document(PARSE[options.body]))
         if kind is None:

@@ -1,7 +1,6 @@
 """Reads a verified delivery with its source's adapter, into what the group commit takes."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 
 from adapters.contract import (
@@ -11,7 +10,6 @@ from adapters.contract import (
     Ignored,
     Order,
     Proof,
-    Strength,
     Unfetched,
     Unreadable,
     validated,
@@ -20,14 +18,12 @@ from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.statement import UNTIMED, clean, crm_contact, says_unknown_status, shop_customer, statement_of
+from app.ingest.proof import without_credentials
 from app.ingest.source_cache import Source
 from app.store.delivery_record import Record, packed
 
-# Never kept: they hold a credential of whoever sent them, and nothing reads them again.
-_CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
 AHEAD = 300_000_000  # microseconds by which a source's clock may be ahead of ours
 MOST_ID = 1000  # characters of a source's own id of a delivery
-BLANKED = "[not kept]"
 
 
 def read(
@@ -35,17 +31,16 @@ def read(
     delivery: Delivery,
     received_at: int,
     *,
-    proven_by: str = "",
     again: str | None = None,
     document: bytes | Unfetched | None = None,
 ) -> Record:
     """Return the record of a delivery, whatever it contains. Raises nothing.
 
-    `proven_by` is the secret that verified it (to keep it out of the log), `again` the id under which it is already
-    recorded, `document` what the source's API answered about a thin delivery, or why it did not.
+    `again` is the id under which it is already recorded, `document` what the source's API answered about a thin
+    delivery, or why it did not.
     """
     adapter = source.adapter
-    strength = adapter.scheme(source.options).strength
+    scheme = adapter.scheme(source.options)
     rec = Record(
         account_id=source.account_id,
         source_id=source.id,
@@ -55,9 +50,9 @@ def read(
         dedupe_key="",
         digest="",
         kind="",
-        strength=str(strength),
+        strength=str(scheme.strength),
         received_at=received_at,
-        content=b"" if again else packed(_kept_body(delivery.body, strength, proven_by), _kept(delivery, proven_by)),
+        content=b"" if again else packed(*without_credentials(delivery, scheme, source.usable_secrets(received_at))),
         again=again is not None,
     )
     orders: list[Order] = []
@@ -156,22 +151,3 @@ def _dedupe_key(rec: Record, source: Source, delivery: Delivery, proof: Proof, *
     if given and proof.body and rec.statements and says_when:
         return f"bytes:{rec.digest}"
     return f"id:{_digest(given, rec.digest.encode())}" if given else f"digest:{rec.digest}"
-
-
-def _kept_body(body: bytes, strength: Strength, secret: str) -> bytes:
-    """Return the exact bytes. Only a shared token in the body is blanked: it is a secret."""
-    if strength is Strength.TOKEN and secret:
-        return body.replace(secret.encode(), BLANKED.encode())
-    return body
-
-
-def _kept(delivery: Delivery, secret: str) -> dict[str, Mapping[str, str]]:
-    kept = {"headers": _blanked(delivery.headers, secret)}
-    if delivery.query:
-        kept["query"] = _blanked(delivery.query, secret)
-    return kept
-
-
-def _blanked(values: Mapping[str, str], secret: str) -> Mapping[str, str]:
-    told = [name for name, value in values.items() if name in _CREDENTIALS or (secret and secret in value)]
-    return {**values, **dict.fromkeys(told, BLANKED)} if told else values
