@@ -11,7 +11,7 @@ import typer
 
 from app.cli.commands import contacts as people
 from app.cli.filters import ORDERS, Where, filtered
-from app.cli.output import Account, CommandFailed, Json, Misuse, command, facts, group, plain
+from app.cli.output import Account, CommandFailed, Json, Misuse, command, facts, group, on_this, plain, standard_output
 
 main = group("Files.")
 
@@ -199,7 +199,7 @@ class _Counts:
         self._notes += len(answer["notes"])
         for one in answer["errors"]:
             if self._json:
-                print(self._before, json.dumps(one, ensure_ascii=False), sep="\n", end="")
+                print(self._before, on_this(json.dumps(one, ensure_ascii=False)), sep="\n", end="")
                 self._before = ","
             else:
                 _say(one)
@@ -328,7 +328,7 @@ def _export(what: str, form: str, account: str | None, query: Mapping[str, Any],
 @contextmanager
 def _writing(output: Path | None) -> Iterator[IO[bytes]]:
     if output is None:
-        yield sys.stdout.buffer
+        yield standard_output()
         return
     try:
         file = output.open("xb")
