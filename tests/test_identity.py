@@ -2,13 +2,26 @@
 
 import re
 import string
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import Customer
-from app.base.identity import KINDS, document, email, identities, mentioned, phone, precedence, same_name
+from app.base.identity import (
+    KINDS,
+    MOST_MENTIONED,
+    MOST_OF_A_KIND,
+    document,
+    email,
+    identities,
+    mentioned,
+    phone,
+    precedence,
+    same_name,
+)
+from tests.cpu import cpu, grows
 
 DIGITS = "0123456789"
 area = st.sampled_from(["11", "21", "31", "55", "61", "85", "99"])  # 55 is an area as well as the country
@@ -166,7 +179,49 @@ def test_identities_are_found_in_a_text_and_whatever_it_is_does_no_harm(
 
 
 def test_a_long_text_is_looked_through_no_further_than_a_bound() -> None:
-    assert len(mentioned(" ".join(f"a{number}@example.com" for number in range(1000)))) == 200
+    def named(people: int) -> list[tuple[str, str]] | None:
+        return mentioned(" ".join(f"a{number}@example.com" for number in range(people)))
+
+    assert len(named(MOST_MENTIONED) or ()) == MOST_MENTIONED
+    assert named(MOST_MENTIONED + 1) is None
+
+
+@pytest.mark.parametrize(
+    "worst",
+    [
+        lambda many: "%40" * many,
+        lambda many: "a" * 64 + "@" + "b" * 3 * many,
+        lambda many: ("a" * 64 + "@b ") * (many // 20),
+        lambda many: "a@" + "b." * many,
+        lambda many: "+1         " * (many // 3),
+        lambda many: "12345678901 " * (many // 3),
+        lambda many: "+12025550143 " * (many // 3),
+        lambda many: "a.a@b" * (many // 2),
+    ],
+)
+def test_a_text_four_times_as_long_is_looked_through_in_no_more_than_six_times_the_time(
+    worst: Callable[[int], str],
+) -> None:
+    """A pattern that gives back what it took needed 64 times the work for one long word."""
+
+    def looking(many: int) -> Callable[[], object]:
+        text = worst(many)
+        return lambda: mentioned(text)
+
+    assert grows(looking, 100_000) <= 6
+    assert cpu(looking(300_000)) < 1
+
+
+def test_what_is_remembered_of_a_phone_or_a_document_is_short() -> None:
+    assert phone("+55 11 98765-4321" + " " * 1_000_000) == "+5511987654321"
+    assert document("529.982.247-25" + " " * 1_000_000) == "52998224725"
+    for text in ("1" * 1_000_000, "x" * 1_000_000):
+        assert phone(text) is None and document(text) is None
+
+
+def test_of_a_customers_e_mails_phones_and_documents_a_few_count() -> None:
+    customer = Customer(emails=(None, *(f"a{number}@example.com" for number in range(20_000))))
+    assert len(identities(customer, None, "BR")) == MOST_OF_A_KIND
 
 
 def test_a_phone_is_read_in_the_customers_own_country() -> None:

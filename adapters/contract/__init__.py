@@ -11,7 +11,7 @@ from adapters.contract.adapter import (
     bearer,
 )
 from adapters.contract.delivery import Delivery, form_body, json_body
-from adapters.contract.errors import Ignored, Unfetched, Unreadable, Unverified
+from adapters.contract.errors import Ignored, NoDocument, Unfetched, Unreadable, Unverified
 from adapters.contract.money import CODES, Money, amount_text, currency_code, decimals
 from adapters.contract.order import (
     RANK,
@@ -92,6 +92,7 @@ __all__ = [
     "Metadata",
     "Milliseconds",
     "Money",
+    "NoDocument",
     "OptionalOf",
     "Options",
     "Order",

@@ -105,6 +105,8 @@ def read(
     if proof.body and not proof.kind:
         of_body = _digest("", delivery.body)[:32]
         rec.statements = [replace(one, said={**one.said, "bytes": of_body}) for one in rec.statements]
+    if source.anybody_erased and rec.content and not rec.statements and not rec.privacy:
+        rec.search()
     return rec
 
 

@@ -60,6 +60,9 @@ class ContactResolution:
         self, account_id: str, identities: Sequence[Identity], name: str | None = None
     ) -> tuple[str | None, bool, bool]:
         """Return the same, and whether any identity is unknown."""
+        owners = self._by_identity
+        if not any((account_id, *one) in owners for one in identities):
+            return None, False, bool(identities)
         found: str | None = None
         conflict = news = False
         for one in sorted(identities, key=precedence):

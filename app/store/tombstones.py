@@ -7,13 +7,11 @@ tombstones too, so that a late delivery is matched even if it names nobody; so h
 import hmac
 import json
 import secrets
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from app.base.clock import now
-from app.base.identity import mentioned
 from app.base.outcome import Outcome
 from app.base.statement import Statement, identities_in
 from app.db.statements import Insert, Lookup, Plan, Row, Sql
@@ -159,9 +157,10 @@ def _redact_unread(records: Sequence[Record], salts: Mapping[str, str]) -> Plan[
     for rec in records:
         by_account.setdefault(rec.account_id, []).append(rec)
     for account_id, recs in by_account.items():
-        words = [
-            [*mentioned(zlib.decompress(rec.content).decode(errors="replace")), (SHOP, rec.source_id)] for rec in recs
-        ]
+        for rec in recs:
+            if rec.mentioned is None:  # nobody was erased yet when it arrived
+                rec.search()
+        words = [[*(rec.mentioned or ()), (SHOP, rec.source_id)] for rec in recs]
         for rec, proof in zip(recs, (yield from matched_each(account_id, words)), strict=True):
             if proof is not None:
                 yield from forget_body(rec)

@@ -49,4 +49,6 @@ def stats(
         }
     )
     for alert in found["alerts"]:
-        print(f"! {plain(alert['message'])}\n  {plain(alert['advice'])}")
+        print(
+            f"{'!!' if alert['severity'] == 'critical' else '!'} {plain(alert['message'])}\n  {plain(alert['advice'])}"
+        )

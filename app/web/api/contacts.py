@@ -13,7 +13,7 @@ from app.base.clock import iso
 from app.base.identity import document, email, identities, phone
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.store import accounts, contacts, orders
+from app.store import contacts, orders
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
@@ -69,8 +69,8 @@ class ContactBody(Body):
 
 async def region_of(asked: ApiRequest) -> str:
     """Return the country of phone numbers without a country code."""
-    account = await accounts.find(asked.service.store, asked.account_id)
-    return account["default_region"] if account else "BR"
+    region: str = (await asked.account())["default_region"]
+    return region
 
 
 async def visible(asked: ApiRequest, row: Row | None) -> Row:

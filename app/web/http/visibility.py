@@ -3,7 +3,7 @@
 from app.base.roles import Role
 from app.base.statement import identities_in
 from app.db.statements import Row
-from app.store import accounts, contacts, orders
+from app.store import contacts, orders
 from app.web.http.request import ApiRequest
 
 
@@ -11,8 +11,7 @@ async def wallet_of(asked: ApiRequest) -> str | None:
     """Return the member whose own contacts and deals are all the caller may see; None: no restriction."""
     if asked.caller.role is not Role.REP:
         return None
-    account = await accounts.find(asked.service.store, asked.account_id)
-    return asked.caller.member_id if account is None or account["owner_privacy"] else None
+    return asked.caller.member_id if (await asked.account())["owner_privacy"] else None
 
 
 async def history_of(asked: ApiRequest, order: Row) -> list[Row]:

@@ -15,6 +15,7 @@ class AccountResponse(TypedDict):
     owner_privacy: bool
     default_currency: Currency
     default_region: str
+    timezone: str
     retention: dict[str, str]
     panel_origins: list[str]
     created_at: Time
