@@ -141,6 +141,7 @@ class ItemHmac(Signature):
     """
 
     strength = Strength.TOKEN
+    key = staticmethod(hex_key)
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)

@@ -348,8 +348,7 @@ def _payments(order: ShopifyOrder, value: Money, kind: str) -> tuple[Payment, ..
         return (Payment(value=value, state=PaymentState.AUTHORIZED),)
     if order.financial_status in TAKEN:
         if order.rounding:
-            rounding = Money.major(order.rounding, order.currency).minor
-            value = Money(max(value.minor + rounding, 0), value.currency)
+            value = Money(max(value.minor + Money.major(order.rounding, order.currency).minor, 0), value.currency)
         when = order.updated_at if kind == "orders/paid" else (order.processed_at or order.created_at)
         told = order.financial_status == "paid" and kind in ("orders/paid", "orders/create")
         return (Payment(value=value, state=PaymentState.TAKEN, at=when if told else None),)

@@ -221,6 +221,7 @@ class Stripe(Adapter[Envelope]):
     signature = TimestampedHmac(
         header="stripe-signature", time_name="t", mac_name="v1", between=",", joined_by=".", tolerance=300
     )
+    secret_prefix = "whsec_"  # noqa: S105 - what every such secret starts with; an API key (sk_…) signs nothing
     kind = BodyField("type")
     # The id alone would do for real events; Stripe's own sample events all carry evt_00000000000000, and would be
     # taken for one another.

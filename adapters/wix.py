@@ -132,15 +132,17 @@ class SignedBody(Signature):
 
 
 def _check_time(claims: bytes, now: float) -> None:
-    """Refuses a token from the future, or long past its end."""
+    """Refuses a token from the future, one long past its end, and one that does not say when: it could be sent for ever."""
     try:
         told = json_body(claims)
     except Unreadable:
         raise Unverified(Unverified.MALFORMED) from None
     issued, ends = (told.get(name) if isinstance(told, dict) else None for name in ("iat", "exp"))
-    if isinstance(issued, int | Decimal) and issued > now + AHEAD:
+    if not isinstance(issued, int | Decimal) or not isinstance(ends, int | Decimal):
+        raise Unverified(Unverified.MALFORMED)
+    if issued > now + AHEAD:
         raise Unverified(Unverified.TOO_NEW)
-    if isinstance(ends, int | Decimal) and ends + LATE < now:
+    if ends + LATE < now:
         raise Unverified(Unverified.TOO_OLD)
 
 

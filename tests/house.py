@@ -85,8 +85,7 @@ class House:
 
     async def source(self, adapter: str = "standard", **given: Any) -> str:
         """A new source; gives its id."""
-        secret = WHSEC if adapter == "standard" else SECRET
-        made = await self.call("POST", "/v1/sources", {"adapter": adapter, "secret": secret, **given})
+        made = await self.call("POST", "/v1/sources", {"adapter": adapter, "secret": secret_of(adapter), **given})
         assert made.status_code == 201, made.text
         source_id: str = made.json()["source_id"]
         return source_id
@@ -107,12 +106,18 @@ class House:
         )
 
 
+def secret_of(adapter: str) -> str:
+    """A secret of the form that the adapter's platform shows."""
+    prefix = adapters.load(adapter).secret_prefix
+    return WHSEC if prefix == "whsec_" else prefix + SECRET
+
+
 def signed(adapter: str, body: bytes, headers: dict[str, str] | None = None, *, secret: str | None = None) -> Delivery:
     """A delivery as its source would send it now."""
     loaded = adapters.load(adapter)
     now = clock.moment(clock.now())
     delivery = Delivery(body=body, headers=headers or {}, received_at=now, url="")
-    return loaded.scheme(loaded.options()).sign(delivery, secret or (WHSEC if adapter == "standard" else SECRET), now)
+    return loaded.scheme(loaded.options()).sign(delivery, secret or secret_of(adapter), now)
 
 
 def order_event(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import Adapter, AnyOf, Delivery, Hmac, Signature, StandardWebhooks, Strength, Unverified
+from adapters.contract import Adapter, AnyOf, Delivery, Signature, Strength, Token, Unverified
 from app.base.settings import BadSettings, Settings
 
 
@@ -114,6 +114,21 @@ def whsec() -> str:
     return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
+# What comes along when a secret is copied from a page, and that nobody sees.
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb")
+
+
+def pasted(given: str) -> tuple[str, list[str]]:
+    """Return a secret without what was copied along with it, and a warning that says what was taken off."""
+    seen = given.translate(_UNSEEN).strip()
+    bare = seen
+    if len(seen) > 2 and seen[0] + seen[-1] in _QUOTES:
+        bare = seen[1:-1].strip()
+    off = [word for word, there in (("invisible characters", seen != given.strip()), ("quotes", bare != seen)) if there]
+    return bare, [f"{' and '.join(off)} around or in the secret were taken off"] if off else []
+
+
 def checked_secret(adapter: Adapter[Any], options: Any, given: str) -> str:
     """Return the secret if it can sign. Raises ValueError, without repeating it."""
     if not given.strip():
@@ -121,6 +136,11 @@ def checked_secret(adapter: Adapter[Any], options: Any, given: str) -> str:
     if given != given.strip():
         raise ValueError("begins or ends with blanks; copy it without them")
     scheme = adapter.scheme(options)
+    prefix = adapter.secret_prefix if adapter.secret_made_by == "theirs" else ""  # noqa: S105 - says who makes it
+    if not given.startswith(prefix):
+        raise ValueError(f"does not begin with {prefix}, as {adapter.title} shows it; its other keys sign nothing here")
+    if isinstance(scheme, Token) and scheme.basic and not all(given.partition(":")):
+        raise ValueError("is written user:password, both of them")
     if _keyed_with(scheme, given) < SHORTEST and scheme.strength is not Strength.FETCHED:
         raise ValueError(f"is shorter than {SHORTEST} characters, which anybody could guess")
     present = datetime.now(UTC)
@@ -145,7 +165,7 @@ def _keyed_with(scheme: Signature, secret: str) -> int:
     """Return how many bytes a secret is worth: base64 and hexadecimal count as what they stand for."""
     lengths = [len(secret)]
     for one in scheme.schemes if isinstance(scheme, AnyOf) else (scheme,):
-        if isinstance(one, Hmac | StandardWebhooks):
+        if key := getattr(one, "key", None):
             with suppress(Unverified):
-                lengths.append(len(one.key(secret)))
+                lengths.append(len(key(secret)))
     return min(lengths)

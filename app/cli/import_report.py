@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.cli.output import facts, plain, table, when
+from app.cli.output import facts, on_this, plain, table, when
 
 COUNTS = ("created", "updated", "unchanged", "refused")
 
@@ -31,7 +31,7 @@ class ImportCounts:
             self._preview = answer["preview"]
         for one in answer["errors"]:
             if self._json:
-                print(self._before, json.dumps(one, ensure_ascii=False), sep="\n", end="")
+                print(self._before, on_this(json.dumps(one, ensure_ascii=False)), sep="\n", end="")
                 self._before = ","
             else:
                 _say(one)

@@ -1,9 +1,10 @@
 """The output of the command line: tables for people, JSON for programs, one line for an error."""
 
+import codecs
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -54,12 +55,55 @@ def on_terminal() -> bool:
 
 def as_json(document: Any) -> None:
     """Print the document as indented JSON."""
-    print(json.dumps(document, ensure_ascii=False, indent=2))
+    print(on_this(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 def as_json_line(document: Any) -> None:
     """Print the document as one line of JSON, and flush it: readers of a log read line by line."""
-    print(json.dumps(document, ensure_ascii=False), flush=True)
+    print(on_this(json.dumps(document, ensure_ascii=False)), flush=True)
+
+
+class _Terminal:
+    """Writes bytes or text that came from elsewhere (a body, a file) to a terminal, as `seen` shows them."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, piece: bytes | str) -> int:
+        """Write a piece; a character may end in the next one."""
+        sys.stdout.write(seen(piece if isinstance(piece, str) else self._decoder.decode(piece)))
+        return len(piece)
+
+    def flush(self) -> None:
+        """Flush standard output."""
+        sys.stdout.flush()
+
+
+def standard_output() -> IO[bytes]:
+    """Return standard output for bytes that came from elsewhere: as they are in a pipe, without controls on a terminal."""
+    return cast(IO[bytes], _Terminal()) if on_terminal() else sys.stdout.buffer
+
+
+def terminal_or_stdout() -> IO[str]:
+    """Return standard output for text that came from elsewhere, as in `standard_output`."""
+    return cast(IO[str], _Terminal()) if on_terminal() else sys.stdout
+
+
+def on_this(document: str) -> str:
+    r"""Return JSON for standard output: on a terminal what could move the cursor or turn the text is written \uXXXX."""
+    if not on_terminal():
+        return document
+    return "".join(char if _shows(char) else json.dumps(char)[1:-1] for char in document)
+
+
+def seen(text: str) -> str:
+    """Return text for a terminal: lines and tabs stay, every other character that shows nothing becomes U+FFFD."""
+    return "".join(char if _shows(char) or char == "\t" else "\ufffd" for char in text)
+
+
+def _shows(char: str) -> bool:
+    """Return whether a character only shows itself: no control (C0, C1), no mark that turns the text around or is unseen."""
+    return char.isprintable() or char == "\n"
 
 
 def note(text: str) -> None:
@@ -118,7 +162,7 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(plain(one) for one in value) or "–"
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False) if value else "–"
+        return plain(json.dumps(value, ensure_ascii=False)) if value else "–"
     return "".join(char if char.isprintable() else "\ufffd" for char in str(value))
 
 
@@ -137,7 +181,7 @@ def word(text: str | None) -> Any:
     """Return a status or an outcome, coloured on a terminal."""
     from rich.text import Text
 
-    return Text(text or "–", style=STATUS_STYLES.get(text or "", ""))
+    return Text(plain(text or None), style=STATUS_STYLES.get(text or "", ""))
 
 
 def when(iso: str | None) -> str:

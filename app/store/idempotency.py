@@ -38,6 +38,14 @@ async def begin(store: Store, account_id: str, key: str, request: str) -> Row | 
     return await store.commit(plan)
 
 
+async def is_used(store: Store, account_id: str, key: str) -> bool:
+    """Return whether the key was reserved within the last day."""
+    found = await store.one(
+        "SELECT key FROM idempotency WHERE account_id = :account_id AND key = :key", account_id=account_id, key=key
+    )
+    return found is not None
+
+
 async def keep(store: Store, account_id: str, key: str, sealed: str) -> None:
     """Store the answer."""
 

@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.base.log import log
 from app.base.settings import Settings
@@ -113,7 +113,23 @@ class Application:
             await self._webhooks(scope, receive, send)
         else:
             with suppress(Exception):  # `_fault` has logged and answered it; the server would log it a second time
-                await self._api(scope, receive, send)
+                await self._api(scope, receive, under_headers(send))
+
+
+# What an answer says of itself unless its route says otherwise: it is nobody's to keep, and is what it says it is.
+_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
+def under_headers(send: Send) -> Send:
+    """Return `send` with these headers on every response that has none of their names."""
+
+    async def under(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            named = {name.lower() for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(one for one in _HEADERS if one[0] not in named)]
+        await send(message)
+
+    return under
 
 
 def _is_plain(scope: Scope) -> bool:

@@ -51,3 +51,27 @@ async def test_a_webhooks_address_is_spelt_in_one_way(house: House, spelt: str) 
     assert answer.status_code == 404
     assert await house.data("/v1/deliveries") == []
     assert (await house.deliver(source, delivery)).status_code == 200
+
+
+async def test_no_answer_of_the_api_is_kept_or_taken_for_something_else(house: House) -> None:
+    source = await house.source()
+    answers = [
+        await house.call("GET", address)
+        for method, path in await every_route(house)
+        if method == "GET"
+        for address in filled(path, IDS)
+    ]
+    answers += [
+        await house.deliver(source, order_event()),
+        await house.client.post(f"/webhooks/{source}", content=b"{}"),
+    ]
+    answers += [
+        await house.client.get("/v1/orders"),
+        await house.client.post("/webhooks/none"),
+        await house.call("GET", "/none"),
+    ]
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff", answer.url
+        assert answer.headers["cache-control"] == "no-store" or answer.url.path in ("/docs", "/openapi.json"), (
+            answer.url
+        )

@@ -80,6 +80,20 @@ async def test_it_ends_by_itself(house: House, monkeypatch: pytest.MonkeyPatch) 
     assert (await house.client.get("/v1/account")).status_code == 401
 
 
+async def test_signing_out_ends_the_session_for_whoever_has_its_cookie(house: House) -> None:
+    answer = await signed_in(house, house.token)
+    cookie = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    house.client.cookies.clear()
+    again = await signed_in(house, house.token)  # another session of the same token
+    other = {"Cookie": again.headers["set-cookie"].partition(";")[0]}
+    house.client.cookies.clear()
+    assert (await house.client.get("/v1/session", headers=cookie)).status_code == 200
+    assert (await house.client.delete("/v1/session", headers={**OURS, **cookie})).status_code == 204
+    assert (await house.client.get("/v1/session", headers=cookie)).status_code == 401
+    assert (await house.client.get("/v1/orders", headers=cookie)).status_code == 401
+    assert (await house.client.get("/v1/session", headers=other)).status_code == 200
+
+
 async def test_signing_out_takes_the_cookie_away(house: House) -> None:
     await signed_in(house, house.token)
     answer = await house.client.delete("/v1/session", headers=OURS)

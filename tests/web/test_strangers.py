@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 
 from app.base.settings import Settings
-from tests.house import SECRET, House, order_event
+from tests.house import SECRET, WHSEC, House, order_event
 
 pytestmark = pytest.mark.anyio
 
@@ -120,7 +120,7 @@ async def test_what_is_not_proven_is_told_one_word(wire: Wire, headers: list[tup
 async def test_hex_in_capitals_is_refused_where_hex_is_the_way(wire: Wire) -> None:
     source = await wire.house.source("stripe")
     now = str(int(time.time()))
-    right = hmac.digest(SECRET.encode(), f"{now}.".encode() + b"{}", "sha256").hex()
+    right = hmac.digest(WHSEC.encode(), f"{now}.".encode() + b"{}", "sha256").hex()
     status, _ = await wire.send(source, b"{}", [("stripe-signature", f"t={now},v1={right.upper()}".encode())])
     assert status == 401
     status, _ = await wire.send(source, b"{}", [("stripe-signature", f"t={now},v1={right}".encode())])
@@ -131,7 +131,7 @@ async def test_hex_in_capitals_is_refused_where_hex_is_the_way(wire: Wire) -> No
 async def test_too_old_and_too_new(wire: Wire, seconds: int, reason: str) -> None:
     source = await wire.house.source("stripe")
     at = int(time.time()) + seconds
-    right = hmac.digest(SECRET.encode(), f"{at}.".encode() + b"{}", "sha256").hex()
+    right = hmac.digest(WHSEC.encode(), f"{at}.".encode() + b"{}", "sha256").hex()
     status, answer = await wire.send(source, b"{}", [("stripe-signature", f"t={at},v1={right}".encode())])
     assert (status, answer["outcome"]) == (401, "unverified")
     shown = await wire.house.get(f"/v1/sources/{source}")

@@ -20,6 +20,7 @@ from app.cli.output import (
     facts,
     group,
     plain,
+    standard_output,
     table,
     when,
     word,
@@ -110,8 +111,6 @@ def body(
     json: Json = False,
 ) -> None:
     """Print the exact bytes of a delivery's body. With --json: as text, or in base64 if they are not text."""
-    import sys
-
     from app.cli.client import opened
 
     with opened("deliveries body") as door:
@@ -123,7 +122,7 @@ def body(
         if output is None:
             return
     if output is None:
-        sys.stdout.buffer.write(content)
+        standard_output().write(content)
         return
     try:
         output.write_bytes(content)

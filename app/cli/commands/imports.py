@@ -12,7 +12,7 @@ import typer
 from app.cli.commands import contacts as people
 from app.cli.filters import ORDERS, Where, filtered
 from app.cli.import_report import ImportCounts
-from app.cli.output import Account, CommandFailed, Json, Misuse, command, group
+from app.cli.output import Account, CommandFailed, Json, Misuse, command, group, standard_output
 
 main = group("Files.")
 
@@ -335,7 +335,7 @@ def _export(what: str, form: str, account: str | None, query: Mapping[str, Any],
 @contextmanager
 def _writing(output: Path | None) -> Iterator[IO[bytes]]:
     if output is None:
-        yield sys.stdout.buffer
+        yield standard_output()
         return
     try:
         file = output.open("xb")

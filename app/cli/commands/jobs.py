@@ -25,6 +25,7 @@ from app.cli.output import (
     group,
     note,
     table,
+    terminal_or_stdout,
     when,
     word,
 )
@@ -318,7 +319,7 @@ def export(
     if format_ not in {"jsonl", "csv"} or (json and format_ == "csv"):
         raise Misuse("--format is jsonl or csv")
     names = (*COLUMNS, *(BODY if bodies else ()))
-    sheet = csv.writer(sys.stdout) if format_ == "csv" else None
+    sheet = csv.writer(terminal_or_stdout()) if format_ == "csv" else None
     if sheet:
         sheet.writerow(names)
     with opened("deliveries export") as door:

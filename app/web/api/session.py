@@ -13,7 +13,7 @@ from app.base.clock import iso
 from app.base.roles import GRANTS, Permission, Role
 from app.db.engine import Unavailable
 from app.service import Service
-from app.store import accounts
+from app.store import accounts, idempotency
 from app.web.http import authentication
 from app.web.http.authentication import PANEL, Caller, Session
 from app.web.http.errors import Problem, invalid, not_found
@@ -121,7 +121,10 @@ async def show(asked: ApiRequest) -> Response:
 
 
 async def sign_out(asked: ApiRequest) -> Response:
-    """End the session in this browser."""
+    """End the session: in this browser, and for whoever else has its cookie."""
+    service = asked.service
+    for session in authentication.sessions_of(asked.request, service.settings, service.vault, clock.now()):
+        await idempotency.begin(service.store, session.account_id, session.ending, "ended")
     response = Response(status_code=204)
     authentication.take_away(response, asked.service.settings)
     return response

@@ -11,7 +11,7 @@ from adapters.contract import Adapter
 from app.base import clock
 from app.base.clock import iso
 from app.base.roles import Permission
-from app.base.vault import checked_secret, made_secret, warnings_of
+from app.base.vault import checked_secret, made_secret, pasted, warnings_of
 from app.db.statements import Row
 from app.ingest.source_api import THE_KEY
 from app.ingest.source_cache import Source, options_of
@@ -76,17 +76,20 @@ def _checked_options(adapter: Adapter[Any], given: dict[str, Any]) -> dict[str, 
         raise from_validation(fault, within="options.") from None
 
 
-def _secret(adapter: Adapter[Any], options: Any, given: str | None) -> str:
+def _secret(adapter: Adapter[Any], options: Any, given: str | None) -> tuple[str, list[str]]:
+    """Return the secret and what is to be said of it. Raises Problem."""
     if given is not None:
+        bare, words = pasted(given)
         try:
-            return checked_secret(adapter, options, given)
+            secret = checked_secret(adapter, options, bare)
+            return secret, words + warnings_of(adapter, options, secret)
         except ValueError as fault:
             raise invalid("secret", str(fault)) from None
     if adapter.secret_made_by == "theirs":  # noqa: S105 - says who makes it; it is none
         raise invalid(
             "secret", f"is shown by {adapter.title}; give it here (see `orders-registry adapters {adapter.name}`)"
         )
-    return made_secret(adapter)
+    return made_secret(adapter), []
 
 
 def _fetching(adapter: Adapter[Any]) -> None:
@@ -147,11 +150,12 @@ async def make(asked: ApiRequest) -> Response:
     theirs = adapter.secret_made_by == "theirs" and given.secret is None  # noqa: S105 - says who makes it; it is none
     options: dict[str, Any] = {}
     secret, wrong = None, ProblemGroup()
+    words: list[str] = []
     with wrong.collect():
         options = _checked_options(adapter, given.options)
         if not theirs:
             with wrong.collect():  # only with good options: they may say how it signs
-                secret = _secret(adapter, options_of(adapter, options), given.secret)
+                secret, words = _secret(adapter, options_of(adapter, options), given.secret)
     if given.key:
         with wrong.collect():
             _fetching(adapter)
@@ -175,15 +179,13 @@ async def make(asked: ApiRequest) -> Response:
         **known,
         "source_id": source_id,
         "secret": secret if given.secret is None else None,
-        "warnings": [],
+        "warnings": words,
     }
     if secret is None:
         shown["warnings"] = [
             f"there is no secret yet, so every delivery is refused; give it the one that {adapter.title} shows: "
             f"orders-registry source rotate {source_id} --secret '…'"
         ]
-    else:
-        shown["warnings"] = warnings_of(adapter, options_of(adapter, options), secret)
     if adapter.api is not None and not given.key:
         shown["warnings"].append(
             f"there is no key yet, so {'buyers cannot' if adapter.fetch_adds else 'no order can'} be read; give it {adapter.api.key_description}: "
@@ -257,7 +259,7 @@ async def rotate(asked: ApiRequest) -> Response:
     given = await asked.body(SecretMade)
     overlap = overlap_of(given.overlap)
     adapter = adapters.load(row["adapter"])
-    secret = _secret(adapter, options_of(adapter, row["options"]), given.secret)
+    secret, words = _secret(adapter, options_of(adapter, row["options"]), given.secret)
     ends = clock.now() + overlap * 1_000_000
     secret_id = await sources.add_secret(
         asked.service.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
@@ -267,7 +269,7 @@ async def rotate(asked: ApiRequest) -> Response:
         "id": secret_id,
         "secret": secret if given.secret is None else None,
         "older_secrets_end_at": iso(ends),
-        "warnings": warnings_of(adapter, options_of(adapter, row["options"]), secret),
+        "warnings": words,
     }
     return answer(shown, 201)
 

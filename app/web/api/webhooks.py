@@ -33,6 +33,7 @@ _JSON: Header = (b"content-type", b"application/json")
 _PROBLEM: Header = (b"content-type", b"application/problem+json")
 _RETRY: Header = (b"retry-after", b"5")
 _CLOSE: Header = (b"connection", b"close")
+_ALWAYS: tuple[Header, ...] = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _WEBHOOKS = PREFIX.encode()
 _BUSY_HEAD = b"HTTP/1.1 503 Service Unavailable\r\n" + b"".join(
     b"%s: %s\r\n" % header for header in (_PROBLEM, _RETRY, (b"content-length", b"%d" % len(_REFUSED[Outcome.BUSY])))
@@ -132,7 +133,7 @@ async def _send(send: Send, status: int, body: bytes, *headers: Header) -> None:
         {
             "type": "http.response.start",
             "status": status,
-            "headers": [*headers, (b"content-length", str(len(body)).encode())],
+            "headers": [*headers, *_ALWAYS, (b"content-length", str(len(body)).encode())],
         }
     )
     with span("delivery.answer"):

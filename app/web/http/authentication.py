@@ -1,7 +1,9 @@
 """Authentication: a bearer token, a console session, or the operator's Unix socket. No token and no role: refused."""
 
 import json
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -12,7 +14,7 @@ from app.base.roles import ACCOUNT_HEADER, GRANTS, IN_PROCESS, Permission, Role
 from app.base.settings import Settings
 from app.base.vault import Sealed, Vault
 from app.service import Service
-from app.store import accounts
+from app.store import accounts, idempotency
 from app.web.http.errors import Problem
 
 PANEL = frozenset({Permission.READ})  # what a session in another page's frame is for
@@ -25,9 +27,9 @@ class Caller:
     account_id: str
     member_id: str | None
     role: Role
-    token_id: str | None = None  # the token, also of a session; None for the operator
     operator: bool = False
     panel: bool = False  # a session inside another page's frame: it reads, and nothing else
+    token_id: str | None = None  # the token, also of a session; None for the operator
 
     def may(self, permission: Permission) -> bool:
         """Return whether the role has this permission."""
@@ -67,18 +69,18 @@ async def identify(request: Request, service: Service) -> Caller:
     bearer = await service.source_cache.bearer(token.strip())
     if bearer is None:
         raise Problem("unauthenticated", "this token is unknown or revoked", headers={"WWW-Authenticate": "Bearer"})
-    return Caller(bearer.account_id, bearer.member_id, bearer.role, bearer.token_id)
+    return Caller(bearer.account_id, bearer.member_id, bearer.role, token_id=bearer.token_id)
 
 
 async def _signed_in(request: Request, service: Service) -> Caller | None:
     """Return the caller of a console session while its token is valid, else None. Raises Problem."""
     session = session_of(request, service.settings, service.vault, now())
-    if session is None:
+    if session is None or await idempotency.is_used(service.store, session.account_id, session.ending):
         return None
     bearer = await service.source_cache.bearer_of(session.account_id, session.token_id)
     if bearer is None:
         return None
-    return Caller(bearer.account_id, bearer.member_id, bearer.role, bearer.token_id, panel=session.panel)
+    return Caller(bearer.account_id, bearer.member_id, bearer.role, panel=session.panel, token_id=bearer.token_id)
 
 
 LIVES = 8 * 3600  # seconds; nobody stays signed in overnight
@@ -102,11 +104,17 @@ class Session:
     token_id: str
     until: int
     panel: bool
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+
+    @property
+    def ending(self) -> str:
+        """Return the key that is used up when the session ends, among the account's idempotency keys: a day is longer than it lives."""
+        return f"session {self.id}"
 
 
 def give(response: Response, settings: Settings, vault: Vault, session: Session, *, framed: bool) -> None:
     """Set the session's cookie. `framed`: the panel's frame is in a page of another site."""
-    said = [_SEALED_FOR, session.account_id, session.token_id, session.until, session.panel]
+    said = [_SEALED_FOR, session.account_id, session.token_id, session.until, session.panel, session.id]
     _set(response, settings, panel=session.panel, value=vault.seal(json.dumps(said)), lives=LIVES, framed=framed)
 
 
@@ -118,13 +126,17 @@ def take_away(response: Response, settings: Settings) -> None:
 
 def session_of(request: Request, settings: Settings, vault: Vault, present: int) -> Session | None:
     """Return the session of the request's cookie, or None. Raises Problem if another site may have sent the request."""
+    return next(sessions_of(request, settings, vault, present), None)
+
+
+def sessions_of(request: Request, settings: Settings, vault: Vault, present: int) -> Iterator[Session]:
+    """Yield the sessions of the request's cookies: the console's and the panel's. Raises Problem as `session_of` does."""
     for panel in (False, True):
         value = request.cookies.get(_name(settings, panel=panel))
         session = _opened(vault, value) if value and len(value) <= _LONGEST else None
         if session is not None and session.panel == panel and session.until > present:
             check_origin(request, settings)
-            return session
-    return None
+            yield session
 
 
 def check_origin(request: Request, settings: Settings) -> None:
@@ -175,6 +187,6 @@ def _opened(vault: Vault, value: str) -> Session | None:
         said = json.loads(vault.open(value))
     except (Sealed, ValueError):
         return None
-    if not isinstance(said, list) or len(said) != 5 or said[0] != _SEALED_FOR:
+    if not isinstance(said, list) or len(said) != 6 or said[0] != _SEALED_FOR:
         return None
     return Session(*said[1:])
