@@ -6,9 +6,12 @@ An event holds ids only. Its content is read when it is sent, so that an erased 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
+from adapters.contract.money import decimals
 from app.base.clock import now
 from app.base.ids import first_id, new_id
 from app.db.engine import Store, among
@@ -24,12 +27,13 @@ GIVEN_UP = "given up: nobody took it within three days"
 # What an order is shown without: changes of these alone are told to nobody.
 _UNSHOWN = frozenset({"account_id", "scope", "created_at", "updated_at", "owner_id", "deal_owner_id"})
 
-_WANTED = Lookup("subscriptions", ("account_id", "id", "events", "enabled"), by=("account_id",))
+_WANTED = Lookup("subscriptions", ("account_id", "id", "events", "enabled", "filter"), by=("account_id",))
 LEASE = Lease("outbox", ("account_id", "subscription_id", "id"))
 _INSERT = Insert("outbox")
 _INSERT_ATTEMPT = Insert("attempts")
 
-Wanting = dict[str, list[tuple[str, Collection[str]]]]  # by account: subscriptions, and the events that each wants
+# By account: subscriptions, the events that each wants, and of which orders and sources.
+Wanting = dict[str, list[tuple[str, Collection[str], Mapping[str, Any]]]]
 
 
 class Event(StrEnum):
@@ -80,6 +84,7 @@ class HappenedEvent:
     event: Event
     subject: str
     detail: Mapping[str, Any] | None = None
+    order: Mapping[str, Any] | None = None  # the row that a filter looks at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +123,11 @@ def publish_orders(account_ids: Iterable[str], changes: Iterable[OrderChange]) -
     for one in changes:
         if one.account_id not in wanting or not one.differs:
             continue
-        names = {"account_id": one.account_id, "subject": one.order_id}
+        names: dict[str, Any] = {
+            "account_id": one.account_id,
+            "subject": one.order_id,
+            "order": one.after or one.before,
+        }
         replaces = {"replaces": list(one.replaces)} if one.replaces else None
         if one.before is None:
             happened.append(HappenedEvent(event=Event.ORDER_CREATED, detail=replaces, **names))
@@ -140,8 +149,29 @@ def _wanting(account_ids: Iterable[str]) -> Plan[Wanting]:
     wanting: Wanting = {}
     for row in (yield _WANTED.many(sorted({(account_id,) for account_id in account_ids}))):
         if row["enabled"]:
-            wanting.setdefault(row["account_id"], []).append((row["id"], json.loads(row["events"])))
+            wanting.setdefault(row["account_id"], []).append(
+                (row["id"], json.loads(row["events"]), json.loads(row["filter"]))
+            )
     return wanting
+
+
+def _passes(one: HappenedEvent, only: Mapping[str, Any]) -> bool:
+    """Return whether a subscription's filter lets an event through. That a person was erased passes every filter."""
+    if one.event is Event.CONTACT_ERASED or not only:
+        return True
+    if not one.event.about_order:
+        return one.subject in only.get("source_id", (one.subject,))
+    return one.order is not None and matches(one.order, only)
+
+
+def matches(order: Mapping[str, Any], only: Mapping[str, Any]) -> bool:
+    """Return whether an order's row passes a subscription's filter."""
+    if any(order[name] not in only[name] for name in ("status", "source_id", "currency") if name in only):
+        return False
+    if order["test"] and not only.get("include_test", True):
+        return False
+    least = only.get("minimum_value")
+    return least is None or (order["value"] or 0) >= Decimal(least).scaleb(decimals(order["currency"] or ""))
 
 
 def _put(happened: Sequence[HappenedEvent], wanting: Wanting) -> Plan[None]:
@@ -152,8 +182,8 @@ def _put(happened: Sequence[HappenedEvent], wanting: Wanting) -> Plan[None]:
         detail = to_json(one.detail) if one.detail else None
         rows += [
             (one.account_id, subscription_id, event_id, str(one.event), one.subject, detail, present, 0, present, 0)
-            for subscription_id, events in wanting.get(one.account_id, ())
-            if one.event in events
+            for subscription_id, events, only in wanting.get(one.account_id, ())
+            if one.event in events and _passes(one, only)
         ]
     if rows:
         yield _INSERT.many(rows)
@@ -162,7 +192,7 @@ def _put(happened: Sequence[HappenedEvent], wanting: Wanting) -> Plan[None]:
 # -- Claimed and settled ----------------------------------------------------------------------------------------------
 
 _ENABLED = (
-    "SELECT s.account_id, s.id, s.url, s.failures, s.failing_since, CASE WHEN EXISTS (SELECT 1 FROM outbox o "
+    "SELECT s.account_id, s.id, s.url, s.headers, s.failures, s.failing_since, CASE WHEN EXISTS (SELECT 1 FROM outbox o "
     "WHERE o.account_id = s.account_id AND o.subscription_id = s.id AND o.next_at <= :present "
     "AND o.claimed_until <= :present) THEN 1 ELSE 0 END AS due FROM subscriptions s "
     "JOIN accounts a ON a.account_id = s.account_id WHERE s.enabled AND a.orders_enabled AND s.rests_until <= :present"
@@ -172,7 +202,7 @@ _ENABLED = (
 async def standing(store: Store, present: int) -> list[Row]:
     """Return the subscriptions that may be sent something now, and whether anything is `due`.
 
-    Each row: account_id, id, url, failures, failing_since, due.
+    Each row: account_id, id, url, headers, failures, failing_since, due.
     """
     return await store.all(_ENABLED, present=present)
 
@@ -208,9 +238,56 @@ def turn(
             few=few,
         )
         if free := [row for row in rows if row["claimed_until"] <= present]:
-            claimed += ({**row, **{name: one[name] for name in ("url", "failures", "failing_since")}} for row in free)
+            claimed += (
+                {**row, **{name: one[name] for name in ("url", "headers", "failures", "failing_since")}} for row in free
+            )
             yield LEASE.take_all(free, until)
     return claimed
+
+
+def record(one: AttemptEnded) -> Plan[None]:
+    """Record a single attempt, as part of a plan. It says nothing of how the subscription stands."""
+    yield _INSERT_ATTEMPT.many([_attempt(one)])
+
+
+async def resend(store: Store, row: Row, since: int, until: int) -> int:
+    """Publish again, to one subscription, the orders that changed in this time, as they stand. Returns how many."""
+    wanted = [event for event in (Event.ORDER_CREATED, *_CHANGES) if event in row["events"]]
+    if not wanted:
+        return 0
+    after, many = "", 0
+    while True:
+        rows = await store.all(
+            "SELECT id, status, source_id, currency, value, test, created_at FROM orders WHERE account_id = :account_id "
+            "AND id > :after AND updated_at >= :since AND updated_at < :until ORDER BY id LIMIT :step",
+            account_id=row["account_id"],
+            after=after,
+            since=since,
+            until=until,
+            step=STEP,
+        )
+        present = now()
+        events: list[tuple[Any, ...]] = []
+        for one in rows:
+            new = one["created_at"] >= since and Event.ORDER_CREATED in wanted
+            event = Event.ORDER_CREATED if new else next((each for each in _CHANGES if each in wanted), None)
+            if event is not None and matches(one, row["filter"]):
+                events.append(
+                    (row["account_id"], row["id"], new_id("evt"), str(event), one["id"], None, present, 0, present, 0)
+                )
+        if events:
+            await store.commit(partial(_insert, events))
+            many += len(events)
+        if len(rows) < STEP:
+            return many
+        after = rows[-1]["id"]
+
+
+_CHANGES = (Event.ORDER_UPDATED, Event.ORDER_STATUS_CHANGED)
+
+
+def _insert(events: Sequence[tuple[Any, ...]]) -> Plan[None]:
+    yield _INSERT.many(events)
 
 
 def settle(ended: Sequence[AttemptEnded]) -> Plan[None]:
