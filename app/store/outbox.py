@@ -6,16 +6,14 @@ An event holds ids only. Its content is read when it is sent, so that an erased 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
-from adapters.contract.money import decimals
 from app.base.clock import now
 from app.base.ids import first_id, new_id
 from app.db.engine import Store, among
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
+from app.store.event_filter import passes
 from app.store.lease import Lease
 
 LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
@@ -155,25 +153,6 @@ def _wanting(account_ids: Iterable[str]) -> Plan[Wanting]:
     return wanting
 
 
-def _passes(one: HappenedEvent, only: Mapping[str, Any]) -> bool:
-    """Return whether a subscription's filter lets an event through. That a person was erased passes every filter."""
-    if one.event is Event.CONTACT_ERASED or not only:
-        return True
-    if not one.event.about_order:
-        return one.subject in only.get("source_id", (one.subject,))
-    return one.order is not None and matches(one.order, only)
-
-
-def matches(order: Mapping[str, Any], only: Mapping[str, Any]) -> bool:
-    """Return whether an order's row passes a subscription's filter."""
-    if any(order[name] not in only[name] for name in ("status", "source_id", "currency") if name in only):
-        return False
-    if order["test"] and not only.get("include_test", True):
-        return False
-    least = only.get("minimum_value")
-    return least is None or (order["value"] or 0) >= Decimal(least).scaleb(decimals(order["currency"] or ""))
-
-
 def _put(happened: Sequence[HappenedEvent], wanting: Wanting) -> Plan[None]:
     present = now()
     rows: list[tuple[Any, ...]] = []
@@ -183,7 +162,7 @@ def _put(happened: Sequence[HappenedEvent], wanting: Wanting) -> Plan[None]:
         rows += [
             (one.account_id, subscription_id, event_id, str(one.event), one.subject, detail, present, 0, present, 0)
             for subscription_id, events, only in wanting.get(one.account_id, ())
-            if one.event in events and _passes(one, only)
+            if one.event in events and passes(one.event, one.subject, one.order, only)
         ]
     if rows:
         yield _INSERT.many(rows)
@@ -248,46 +227,6 @@ def turn(
 def record(one: AttemptEnded) -> Plan[None]:
     """Record a single attempt, as part of a plan. It says nothing of how the subscription stands."""
     yield _INSERT_ATTEMPT.many([_attempt(one)])
-
-
-async def resend(store: Store, row: Row, since: int, until: int) -> int:
-    """Publish again, to one subscription, the orders that changed in this time, as they stand. Returns how many."""
-    wanted = [event for event in (Event.ORDER_CREATED, *_CHANGES) if event in row["events"]]
-    if not wanted:
-        return 0
-    after, many = "", 0
-    while True:
-        rows = await store.all(
-            "SELECT id, status, source_id, currency, value, test, created_at FROM orders WHERE account_id = :account_id "
-            "AND id > :after AND updated_at >= :since AND updated_at < :until ORDER BY id LIMIT :step",
-            account_id=row["account_id"],
-            after=after,
-            since=since,
-            until=until,
-            step=STEP,
-        )
-        present = now()
-        events: list[tuple[Any, ...]] = []
-        for one in rows:
-            new = one["created_at"] >= since and Event.ORDER_CREATED in wanted
-            event = Event.ORDER_CREATED if new else next((each for each in _CHANGES if each in wanted), None)
-            if event is not None and matches(one, row["filter"]):
-                events.append(
-                    (row["account_id"], row["id"], new_id("evt"), str(event), one["id"], None, present, 0, present, 0)
-                )
-        if events:
-            await store.commit(partial(_insert, events))
-            many += len(events)
-        if len(rows) < STEP:
-            return many
-        after = rows[-1]["id"]
-
-
-_CHANGES = (Event.ORDER_UPDATED, Event.ORDER_STATUS_CHANGED)
-
-
-def _insert(events: Sequence[tuple[Any, ...]]) -> Plan[None]:
-    yield _INSERT.many(events)
 
 
 def settle(ended: Sequence[AttemptEnded]) -> Plan[None]:

@@ -15,7 +15,8 @@ from app.base.roles import Permission
 from app.base.ssrf_guard import URL, URL_WORDS, checked_url
 from app.base.vault import Sealed, whsec
 from app.db.statements import Row
-from app.store import outbox, sources, subscriptions
+from app.store import resend as resending
+from app.store import sources, subscriptions
 from app.store.outbox import Event
 from app.web.api.manual_orders import Amount, Currency
 from app.web.api.sources import overlap_of
@@ -307,7 +308,7 @@ async def resend(asked: ApiRequest) -> Response:
     until = await moment_of(asked, given.until) or clock.now()
     if since >= until:
         raise invalid("since", "is not before `until`")
-    many = await outbox.resend(asked.service.store, row, since, until)
+    many = await resending.resend(asked.service.store, row, since, until)
     asked.service.outbox.wake()
     return answer({"events": many}, 202)
 
