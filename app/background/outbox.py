@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.contract import StandardWebhooks
 from app.base import clock
+from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.retry_delay import doubled
@@ -16,7 +17,7 @@ from app.base.ssrf_guard import Network
 from app.base.supervisor import Loop
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
-from app.db.statements import Plan, Row
+from app.db.statements import Plan, Row, to_json
 from app.store import contacts, orders, outbox, subscriptions
 from app.store.delivery_record import Receipt, Record
 from app.store.outbox import AttemptEnded, Event
@@ -237,12 +238,66 @@ class Outbox:
         shown = self._shown(letter.order, letter.crm_contact_id) if letter.order else None
         body = body_of(letter.row, shown)
         try:
-            answer = await self._receivers.post(
-                letter.row["url"], headers_of(letter.row["id"], body, letter.secrets), body
-            )
+            own = json.loads(self._vault.open(letter.row["headers"])) if letter.row["headers"] else {}
+            headers = own | headers_of(letter.row["id"], body, letter.secrets)
+            answer = await self._receivers.post(letter.row["url"], headers, body)
+        except Sealed:
+            return None, None, "its own headers cannot be opened with today's master key"
         except Unreachable as why:
             return None, None, str(why)
         return answer.status, answer.retry_after, _judged(answer.status)
+
+    async def try_out(self, subscription: Row) -> AttemptEnded:
+        """Send a sample of the first event that a subscription wants, now and once. Returns how that ended.
+
+        The attempt is recorded, and changes nothing in how the subscription stands. Raises Unavailable.
+        """
+        if self._receivers is None:
+            self._receivers = await asyncio.to_thread(self._client)
+        at, began = clock.now(), monotonic()
+        row = {
+            **{name: subscription[name] for name in ("account_id", "url", "headers", "failures", "failing_since")},
+            "subscription_id": subscription["id"],
+            "id": new_id("evt"),
+            "event": subscription["events"][0],
+            "subject": SAMPLE["id"],
+            "detail": to_json(
+                {"test": True} | ({"order": SAMPLE} if Event(subscription["events"][0]).about_order else {})
+            ),
+            "occurred_at": at,
+            "attempts": 0,
+        }
+        secrets = await self._secrets(subscription["account_id"], subscription["id"])
+        status, _, reason = await self._sent(_PendingEvent(row, None, None, secrets))
+        ended = AttemptEnded(row=row, at=at, took=int((monotonic() - began) * 1e6), status=status, reason=reason)
+        await self._store.commit(lambda: outbox.record(ended))
+        return ended
+
+
+# What a test of a subscription sends: no order of anybody's.
+SAMPLE: Mapping[str, Any] = {
+    "id": "ord_00000000000000000000000000",
+    "contact_id": None,
+    "crm_contact_id": None,
+    "deal_id": None,
+    "title": "#1001 · Sample",
+    "value": "398.00",
+    "paid_value": "398.00",
+    "refunded_value": "0.00",
+    "currency": "BRL",
+    "status": "paid",
+    "source_status": "paid",
+    "ordered_at": "2026-11-20T13:00:00Z",
+    "paid_at": "2026-11-20T13:00:05Z",
+    "origin": "commerce",
+    "source_id": None,
+    "external_id": "sample",
+    "url": None,
+    "test": True,
+    "items": [{"title": "Sample", "quantity": 2, "unit_value": "199.00", "sku": None}],
+    "created_at": "2026-11-20T13:00:00Z",
+    "updated_at": "2026-11-20T13:00:05Z",
+}
 
 
 def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
@@ -255,7 +310,7 @@ def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
         data = {"order_id": row["subject"], "order": order, **detail}
     else:
         data = {"source_id": row["subject"], **detail}
-    said = {"id": row["id"], "type": row["event"], "occurred_at": clock.iso(row["occurred_at"]), "data": data}
+    said = {"id": row["id"], "type": row["event"], "timestamp": clock.iso(row["occurred_at"]), "data": data}
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -148,10 +149,12 @@ def read_settings(*, serves: bool = False, **given: object) -> Settings:
     OpenTelemetry's variables are read only if `serves`.
     """
     ours = Settings.model_fields.keys() - {"traces"}
+    unknown = _unknown({PREFIX + name.upper() for name in ours} | _CLIENTS)
     found: dict[str, object] = {
         name: os.environ[PREFIX + name.upper()] for name in ours if PREFIX + name.upper() in os.environ
     }
     found["traces"], lines = _traces(os.environ) if serves else (False, list[str]())
+    lines += unknown
     try:
         settings = Settings.model_validate(found | {name: value for name, value in given.items() if value is not None})
     except ValidationError as fault:
@@ -161,6 +164,20 @@ def read_settings(*, serves: bool = False, **given: object) -> Settings:
         if not lines:
             return settings
     raise BadSettings("\n".join(lines))
+
+
+_CLIENTS = frozenset({"ORDERS_URL", "ORDERS_TOKEN", "ORDERS_ACCOUNT"})  # of the command line
+_TESTS = "ORDERS_TEST_"  # what a developer's own machine sets for the tests
+
+
+def _unknown(known: set[str]) -> list[str]:
+    """Return a line for each variable that begins as ours do and is none."""
+    lines = []
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(_TESTS):
+            meant = get_close_matches(name, sorted(known), 1)
+            lines.append(f"{name}: there is no such setting" + (f"; is {meant[0]} meant?" if meant else ""))
+    return lines
 
 
 def _traces(environment: Mapping[str, str]) -> tuple[bool, list[str]]:

@@ -91,7 +91,8 @@ async def sealed(store: Store) -> list[Row]:
     """Return everything that is encrypted with the master key: (table, account_id, id, sealed)."""
     rows = await store.all("SELECT 'secrets' AS place, account_id, id, sealed FROM secrets")
     rows += await store.all(
-        "SELECT 'sources' AS place, account_id, id, key AS sealed FROM sources WHERE key IS NOT NULL"
+        "SELECT 'sources' AS place, account_id, id, key AS sealed FROM sources WHERE key IS NOT NULL UNION ALL "
+        "SELECT 'subscriptions' AS place, account_id, id, headers AS sealed FROM subscriptions WHERE headers IS NOT NULL"
     )
     return rows
 
@@ -103,7 +104,7 @@ async def reseal(store: Store, again: Callable[[str], str]) -> int:
         # Kept answers are only remembered for a day, and are not worth a second way to lose a key.
         yield Sql("DELETE FROM idempotency")
         count = 0
-        for table, column in (("secrets", "sealed"), ("sources", "key")):
+        for table, column in (("secrets", "sealed"), ("sources", "key"), ("subscriptions", "headers")):
             rows: list[Row] = yield Sql(
                 f"SELECT account_id, id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL"
             )

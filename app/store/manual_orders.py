@@ -9,10 +9,13 @@ from app.base.clock import now
 from app.base.ids import new_id
 from app.base.statement import Statement
 from app.db.engine import Store
-from app.db.statements import AdvisoryLock, Plan
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
 from app.store import contacts, outbox
 from app.store.contact_merges import ContactGone
-from app.store.order_aggregate import LoadedOrder, OrderAggregates
+from app.store.order_aggregate import MERGED, LoadedOrder, OrderAggregates
+from app.store.outbox import Event, HappenedEvent
+
+_NAME = Insert("aliases", on_conflict="replace")  # as retention leaves one: who is late is told that it is gone
 
 
 async def create(
@@ -39,6 +42,44 @@ async def create(
         return order.id, True
 
     return await store.commit(plan)
+
+
+class OfASource(Exception):
+    """Raised for an order that may not be deleted: a source tells of it, and it is no test."""
+
+
+async def delete(store: Store, account_id: str, order: Mapping[str, Any]) -> None:
+    """Delete a test order, or one that no source tells of (a row as it was read), with its history.
+
+    A source's test order is not brought back by its deliveries. Raises OfASource, ContactGone, Unavailable.
+    """
+    name = (account_id, order["scope"], order["external_id"])
+    keys = {"account_id": account_id, "id": order["id"]}
+
+    def plan() -> Plan[None]:
+        yield AdvisoryLock([("order", *name)])
+        found: list[Row] = yield Sql("SELECT * FROM orders WHERE account_id = :account_id AND id = :id", **keys)
+        if not found:
+            raise ContactGone("order")
+        row = found[0]
+        if row["source_id"] is not None and not row["test"]:
+            raise OfASource
+        yield Sql("DELETE FROM history WHERE account_id = :account_id AND order_id = :id", **keys)
+        yield Sql("DELETE FROM orders WHERE account_id = :account_id AND id = :id", **keys)
+        ours = "" if row["source_id"] is None else " AND scope = :merged"
+        gone = {} if row["source_id"] is None else {"merged": MERGED}
+        yield Sql(f"DELETE FROM aliases WHERE account_id = :account_id AND order_id = :id{ours}", **keys, **gone)
+        if row["source_id"] is not None:
+            yield _NAME.many([(account_id, row["scope"], row["external_id"], row["id"])])
+        happened = HappenedEvent(
+            account_id=account_id,
+            event=Event.ORDER_UPDATED,
+            subject=row["id"],
+            order={**row, "test": bool(row["test"])},
+        )
+        yield from outbox.publish([happened])
+
+    await store.commit(plan)
 
 
 async def edit(

@@ -13,6 +13,7 @@ from app.base.clock import now
 from app.base.ids import first_id, new_id
 from app.db.engine import Store, among
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
+from app.store.event_filter import passes
 from app.store.lease import Lease
 
 LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
@@ -24,12 +25,13 @@ GIVEN_UP = "given up: nobody took it within three days"
 # What an order is shown without: changes of these alone are told to nobody.
 _UNSHOWN = frozenset({"account_id", "scope", "created_at", "updated_at", "owner_id", "deal_owner_id"})
 
-_WANTED = Lookup("subscriptions", ("account_id", "id", "events", "enabled"), by=("account_id",))
+_WANTED = Lookup("subscriptions", ("account_id", "id", "events", "enabled", "filter"), by=("account_id",))
 LEASE = Lease("outbox", ("account_id", "subscription_id", "id"))
 _INSERT = Insert("outbox")
 _INSERT_ATTEMPT = Insert("attempts")
 
-Wanting = dict[str, list[tuple[str, Collection[str]]]]  # by account: subscriptions, and the events that each wants
+# By account: subscriptions, the events that each wants, and of which orders and sources.
+Wanting = dict[str, list[tuple[str, Collection[str], Mapping[str, Any]]]]
 
 
 class Event(StrEnum):
@@ -80,6 +82,7 @@ class HappenedEvent:
     event: Event
     subject: str
     detail: Mapping[str, Any] | None = None
+    order: Mapping[str, Any] | None = None  # the row that a filter looks at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +121,11 @@ def publish_orders(account_ids: Iterable[str], changes: Iterable[OrderChange]) -
     for one in changes:
         if one.account_id not in wanting or not one.differs:
             continue
-        names = {"account_id": one.account_id, "subject": one.order_id}
+        names: dict[str, Any] = {
+            "account_id": one.account_id,
+            "subject": one.order_id,
+            "order": one.after or one.before,
+        }
         replaces = {"replaces": list(one.replaces)} if one.replaces else None
         if one.before is None:
             happened.append(HappenedEvent(event=Event.ORDER_CREATED, detail=replaces, **names))
@@ -140,7 +147,9 @@ def _wanting(account_ids: Iterable[str]) -> Plan[Wanting]:
     wanting: Wanting = {}
     for row in (yield _WANTED.many(sorted({(account_id,) for account_id in account_ids}))):
         if row["enabled"]:
-            wanting.setdefault(row["account_id"], []).append((row["id"], json.loads(row["events"])))
+            wanting.setdefault(row["account_id"], []).append(
+                (row["id"], json.loads(row["events"]), json.loads(row["filter"]))
+            )
     return wanting
 
 
@@ -152,8 +161,8 @@ def _put(happened: Sequence[HappenedEvent], wanting: Wanting) -> Plan[None]:
         detail = to_json(one.detail) if one.detail else None
         rows += [
             (one.account_id, subscription_id, event_id, str(one.event), one.subject, detail, present, 0, present, 0)
-            for subscription_id, events in wanting.get(one.account_id, ())
-            if one.event in events
+            for subscription_id, events, only in wanting.get(one.account_id, ())
+            if one.event in events and passes(one.event, one.subject, one.order, only)
         ]
     if rows:
         yield _INSERT.many(rows)
@@ -162,7 +171,7 @@ def _put(happened: Sequence[HappenedEvent], wanting: Wanting) -> Plan[None]:
 # -- Claimed and settled ----------------------------------------------------------------------------------------------
 
 _ENABLED = (
-    "SELECT s.account_id, s.id, s.url, s.failures, s.failing_since, CASE WHEN EXISTS (SELECT 1 FROM outbox o "
+    "SELECT s.account_id, s.id, s.url, s.headers, s.failures, s.failing_since, CASE WHEN EXISTS (SELECT 1 FROM outbox o "
     "WHERE o.account_id = s.account_id AND o.subscription_id = s.id AND o.next_at <= :present "
     "AND o.claimed_until <= :present) THEN 1 ELSE 0 END AS due FROM subscriptions s "
     "JOIN accounts a ON a.account_id = s.account_id WHERE s.enabled AND a.orders_enabled AND s.rests_until <= :present"
@@ -172,7 +181,7 @@ _ENABLED = (
 async def standing(store: Store, present: int) -> list[Row]:
     """Return the subscriptions that may be sent something now, and whether anything is `due`.
 
-    Each row: account_id, id, url, failures, failing_since, due.
+    Each row: account_id, id, url, headers, failures, failing_since, due.
     """
     return await store.all(_ENABLED, present=present)
 
@@ -208,9 +217,16 @@ def turn(
             few=few,
         )
         if free := [row for row in rows if row["claimed_until"] <= present]:
-            claimed += ({**row, **{name: one[name] for name in ("url", "failures", "failing_since")}} for row in free)
+            claimed += (
+                {**row, **{name: one[name] for name in ("url", "headers", "failures", "failing_since")}} for row in free
+            )
             yield LEASE.take_all(free, until)
     return claimed
+
+
+def record(one: AttemptEnded) -> Plan[None]:
+    """Record a single attempt, as part of a plan. It says nothing of how the subscription stands."""
+    yield _INSERT_ATTEMPT.many([_attempt(one)])
 
 
 def settle(ended: Sequence[AttemptEnded]) -> Plan[None]:

@@ -32,15 +32,25 @@ STEP = 500  # attempts that are taken away in one transaction
 LAST = "att_~"  # sorts after every attempt
 MOST_COUNTED = 10_000  # events that wait; beyond, a count takes long and says no more
 
+_JSON = ("events", "filter")
 _SUBSCRIPTION = Insert("subscriptions")
 _SECRET = Insert("secrets")
 
 
 def _read(row: Row) -> Row:
-    return {**row, "enabled": bool(row["enabled"]), "events": json.loads(row["events"])}
+    return {**row, "enabled": bool(row["enabled"]), **{name: json.loads(row[name]) for name in _JSON}}
 
 
-async def add(store: Store, account_id: str, *, url: str, events: list[str], sealed_secret: str) -> str:
+async def add(
+    store: Store,
+    account_id: str,
+    *,
+    url: str,
+    events: list[str],
+    filter_: dict[str, Any],
+    sealed_headers: str | None,
+    sealed_secret: str,
+) -> str:
     """Add a subscription with its first secret. Returns its id.
 
     Raises NameTaken when the account has as many as it may.
@@ -55,8 +65,17 @@ async def add(store: Store, account_id: str, *, url: str, events: list[str], sea
         if found["many"] >= MOST:
             raise NameTaken(f"the account has {MOST} subscriptions already; delete one that is not used")
         present = now()
-        yield _SUBSCRIPTION.many(
-            [(account_id, subscription_id, url, json.dumps(events), True, None, 0, None, None, 0, None, present)]
+        yield _SUBSCRIPTION.one(
+            account_id=account_id,
+            id=subscription_id,
+            url=url,
+            events=json.dumps(events),
+            enabled=True,
+            failures=0,
+            rests_until=0,
+            created_at=present,
+            filter=json.dumps(filter_),
+            headers=sealed_headers,
         )
         yield _SECRET.many([(account_id, new_id("sec"), subscription_id, sealed_secret, present, None, None)])
 
@@ -87,7 +106,7 @@ async def page(store: Store, account_id: str, *, after: str, limit: int) -> list
 
 async def change(store: Store, account_id: str, subscription_id: str, changes: dict[str, Any]) -> None:
     """Set these columns. Afterwards events are sent at once, as if it had never failed."""
-    values = {name: json.dumps(value) if name == "events" else value for name, value in changes.items()}
+    values = {name: json.dumps(value) if name in _JSON else value for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in values)
 
     def plan() -> Plan[None]:

@@ -1,5 +1,7 @@
 """Where is my customer's order? Asked of the command line."""
 
+from pathlib import Path
+
 from tests.cli.installation import Installation
 from tests.web.test_files import NUVEMSHOP
 
@@ -38,3 +40,32 @@ def test_a_platforms_own_export_is_shown_before_it_is_imported(here: Installatio
     assert told["preview"][0]["value"] == "1500.00"
     assert told["preview"][0]["ordered_at"] == "2026-11-20T00:00:00Z"
     assert "HEADING=COLUMN" in here.run("import", "mine.csv", "--map", "Valor", code=2)
+
+
+def test_a_misspelt_setting_is_refused_before_anything_is_done(here: Installation) -> None:
+    here.environment["ORDERS_PUBLIC_ULR"] = "https://orders.example.com"
+    assert "ORDERS_PUBLIC_ULR: there is no such setting; is ORDERS_PUBLIC_URL meant?" in here.run("migrate", code=2)
+    del here.environment["ORDERS_PUBLIC_ULR"]
+
+
+def test_an_order_by_hand_is_deleted_and_a_subscription_is_tried(here: Installation) -> None:
+    here.run("account", "create", "acme", "--enable")
+    here.run("import", str(_file(here)), "--origin", "manual")
+    (order,) = here.json("order", "list")["data"]
+    assert "confirm with --yes" in here.run("order", "delete", order["id"], code=2)
+    here.run("order", "delete", order["id"], "--yes")
+    assert here.json("order", "list")["data"] == []
+    made = here.json(
+        *("subscription", "add", "https://receiver.example.com/x", "--event", "order.created", "--status", "paid"),
+        *("--no-test", "--minimum-value", "10.00", "--header", "X-Key: k"),
+    )
+    assert made["filter"] == {"status": ["paid"], "minimum_value": "10.00", "include_test": False}
+    assert made["headers"] == ["x-key"]
+    assert "it was not taken" in here.run("subscription", "test", made["id"], code=1)
+    assert here.json("subscription", "resend", made["id"], "--since", "24h") == {"events": 0}
+
+
+def _file(here: Installation) -> Path:
+    path = here.folder / "one.csv"
+    path.write_text("external_id,title,value\n1,Shoes,5.00\n")
+    return path

@@ -60,8 +60,26 @@ async def test_an_order_written_by_hand(house: House) -> None:
 async def test_the_same_external_id_is_the_same_order(house: House) -> None:
     await ana(house)
     order = await made(house, external_id="P-1", origin="payments")
-    again = await house.call("POST", "/v1/orders", ORDER | {"external_id": "P-1", "origin": "payments", "title": "X"})
+    same = ORDER | {"external_id": "P-1", "origin": "payments"}
+    again = await house.call("POST", "/v1/orders", same)
     assert (again.status_code, again.json()) == (200, order)
+    for otherwise, fields in (
+        ({"title": "X"}, ["title"]),
+        ({"value": "1.00", "status": "canceled"}, ["status", "value"]),
+        ({"currency": "USD"}, ["currency"]),
+        ({"items": [{"title": "Y"}]}, ["items"]),
+        ({"ordered_at": "2020-01-01"}, ["ordered_at"]),
+    ):
+        answer = await house.call("POST", "/v1/orders", same | otherwise)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (409, "conflict"), otherwise
+        assert [one["field"] for one in problem["errors"]] == fields, problem
+    await house.call("PUT", "/v1/contacts/43", {"name": "Bia"})
+    answer = await house.call("POST", "/v1/orders", same | {"contact": "43"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (409, "contact")
+    await house.call("PATCH", f"/v1/orders/{order['id']}", {"title": "Edited", "status": "canceled"})
+    for said in (same, same | {"title": "Edited", "status": "canceled"}):  # the first request again, and as it is now
+        assert (await house.call("POST", "/v1/orders", said)).status_code == 200, said
     other = await made(house, external_id="P-1", origin="api")
     assert other["id"] != order["id"]
     many = await asyncio.gather(
@@ -251,3 +269,25 @@ async def test_a_deal_and_its_order_differ_in_their_contact_only_on_purpose(hous
     await house.call("PUT", "/v1/deals/D1", {"contact": "42"})
     await house.call("PUT", "/v1/deals/D1", {"contact": "43", "orders": "move"})
     assert (await house.get(path))["crm_contact_id"] == "43"
+
+
+async def test_test_orders_and_those_written_by_hand_can_be_deleted(house: House) -> None:
+    await ana(house)
+    order = await made(house, external_id="P-1")
+    source = await house.source()
+    real = (await house.deliver(source, order_event("1"))).json()["orders"][0]
+    tried = (await house.deliver(source, order_event("2", test=True))).json()
+    rep = await house.token_of("rep")
+    assert (await house.call("DELETE", f"/v1/orders/{order['id']}", token=rep)).status_code == 403
+    refused = await house.call("DELETE", f"/v1/orders/{real}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    for one in (order["id"], tried["orders"][0]):
+        assert (await house.call("DELETE", f"/v1/orders/{one}")).status_code == 204
+        assert (await house.call("GET", f"/v1/orders/{one}")).status_code == 404
+        assert (await house.call("DELETE", f"/v1/orders/{one}")).status_code == 404
+    assert [one["id"] for one in await house.data("/v1/orders")] == [real]
+    again = await made(house, external_id="P-1")  # the id is free again
+    assert again["id"] != order["id"]
+    await house.call("POST", f"/v1/deliveries/{tried['delivery_id']}/retry", {})
+    assert {one["id"] for one in await house.data("/v1/orders")} == {real, again["id"]}
+    assert (await house.get(f"/v1/deliveries/{tried['delivery_id']}"))["id"] == tried["delivery_id"]

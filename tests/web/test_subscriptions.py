@@ -106,7 +106,7 @@ async def test_an_order_made_changed_and_erased(house: House, receiver: Receiver
     assert created.said["type"] == "order.created"
     assert created.said["data"] == {"order_id": order, "order": shown}
     assert created.headers["webhook-id"] == created.said["id"]
-    assert before <= clock.since(created.said["occurred_at"], 0) <= clock.now()
+    assert before <= clock.since(created.said["timestamp"], 0) <= clock.now()
 
     await house.deliver(source, order_event(status="paid", at="2026-11-20T14:00:00Z"))
     await silent(house)
@@ -866,3 +866,132 @@ async def test_attempts_are_paged(house: House, receiver: Receiver) -> None:
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert found == sorted(found, reverse=True) and len(found) == 5
+
+
+# -- Filters, own headers, test, resend -------------------------------------------------------------------------------
+
+
+async def filtered(house: House, receiver: Receiver, **given: Any) -> dict[str, Any]:
+    body = {"url": receiver.url, "events": ["order.created", "order.status_changed"], **given}
+    made = await house.call("POST", "/v1/subscriptions", body)
+    assert made.status_code == 201, made.text
+    return dict(made.json())
+
+
+@pytest.mark.parametrize(
+    ("only", "told"),
+    [
+        ({"status": ["paid", "refunded"]}, "13"),
+        ({"currency": ["USD"]}, "3"),
+        ({"minimum_value": "100.00"}, "12"),
+        ({"include_test": False}, "123"),
+        ({"include_test": True, "status": ["pending"]}, "2T"),
+        ({"status": ["paid"], "currency": ["BRL"], "minimum_value": "398.00"}, "1"),
+        ({}, "123T"),
+    ],
+)
+async def test_a_filter_says_which_orders(house: House, receiver: Receiver, only: dict[str, Any], told: str) -> None:
+    source = await house.source()
+    made = await filtered(house, receiver, filter=only)
+    assert made["filter"] == only
+    for number, given in (
+        ("1", {"status": "paid", "value": "398.00"}),
+        ("2", {"status": "pending", "value": "100.00"}),
+        ("3", {"status": "paid", "value": "99.99", "currency": "USD"}),
+        ("T", {"status": "pending", "value": "1.00", "test": True}),
+    ):
+        await house.deliver(source, order_event(number, **given))
+    await silent(house)
+    assert {one["data"]["order"]["external_id"] for one in receiver.events("order.created")} == set(told)
+
+
+async def test_a_filter_looks_at_what_the_order_becomes(house: House, receiver: Receiver) -> None:
+    source, other = await house.source(), await house.source()
+    await filtered(house, receiver, filter={"status": ["paid"], "source_id": [source]}, events=["order.status_changed"])
+    for one in (source, other):
+        await house.deliver(one, order_event("1", status="pending"))
+        await house.deliver(one, order_event("1", status="paid", at="2026-11-20T14:00:00Z"))
+        await house.deliver(one, order_event("1", status="refunded", at="2026-11-20T15:00:00Z"))
+    await silent(house)
+    (event,) = receiver.events()
+    assert (event["data"]["new_status"], event["data"]["order"]["source_id"]) == ("paid", source)
+
+
+async def test_own_headers_are_sent_and_never_shown(house: House, receiver: Receiver) -> None:
+    made = await filtered(house, receiver, headers={"X-Key": "k-very-secret", "authorization": "Bearer abc"})
+    assert made["headers"] == ["authorization", "x-key"]
+    await house.deliver(await house.source(), order_event("1"))
+    await silent(house)
+    (told,) = receiver.told
+    assert (told.headers["x-key"], told.headers["authorization"]) == ("k-very-secret", "Bearer abc")
+    assert not isinstance(STANDARD.verify(told.delivery, [made["secret"]], told.delivery.received_at), Unverified)
+    path = f"/v1/subscriptions/{made['id']}"
+    for answer in (await house.call("GET", path), await house.call("GET", "/v1/subscriptions")):
+        assert "k-very-secret" not in answer.text
+    (row,) = await rows(house, "SELECT headers FROM subscriptions")
+    assert "k-very-secret" not in row["headers"]
+    await house.operator.post("/operator/rotate-master-key")
+    for headers, names in (({"x-other": "2"}, ["x-other"]), ({}, [])):
+        changed = await house.call("PATCH", path, {"headers": headers})
+        assert (changed.json()["headers"], changed.json()["filter"]) == (names, {})
+    for wrong in ({"host": "x"}, {"Webhook-Id": "x"}, {"a b": "x"}, {"x": "a\nb"}, {"x": "é"}, {"Content-Length": "0"}):
+        refused = await house.call("PATCH", path, {"headers": wrong})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "headers"), wrong
+        assert "a\\nb" not in refused.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"status": ["payed"]}, "filter.status.0"),
+        ({"source_id": ["src_none"]}, "filter.source_id"),
+        ({"currency": ["X"]}, "filter.currency.0"),
+        ({"minimum_value": "-1"}, "filter.minimum_value"),
+        ({"colour": "red"}, "filter.colour"),
+    ],
+)
+async def test_what_is_no_filter(house: House, receiver: Receiver, wrong: dict[str, Any], field: str) -> None:
+    body = {"url": receiver.url, "events": ALL, "filter": wrong}
+    answer = await house.call("POST", "/v1/subscriptions", body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field), answer.text
+
+
+async def test_a_test_says_what_came_of_it(house: House, receiver: Receiver) -> None:
+    made = await filtered(house, receiver, headers={"x-key": "k"})
+    path = f"/v1/subscriptions/{made['id']}"
+    told = (await house.call("POST", f"{path}/test", {})).json()
+    assert (told["delivered"], told["status"], told["type"], told["reason"]) == (True, 200, "order.created", None)
+    (sent,) = receiver.told
+    assert sent.said["data"]["test"] is True and sent.said["data"]["order"]["test"] is True
+    assert sent.said["id"] == told["event_id"] and sent.headers["x-key"] == "k" and "timestamp" in sent.said
+    assert not isinstance(STANDARD.verify(sent.delivery, [made["secret"]], sent.delivery.received_at), Unverified)
+    receiver.answer = (500, {}, b"")
+    told = (await house.call("POST", f"{path}/test", {})).json()
+    assert (told["delivered"], told["status"]) == (False, 500) and "HTTP 500" in told["reason"]
+    assert (await house.get(path))["state"] == "working"  # a test says nothing of it
+    assert [one["delivered"] for one in await attempts_of(house, made)] == [False, True]
+    assert await house.data("/v1/orders") == []
+
+
+async def test_what_changed_is_sent_again_from_a_time_on(house: House, receiver: Receiver) -> None:
+    source = await house.source()
+    await house.deliver(source, order_event("before", status="paid"))
+    since = clock.iso(clock.now())
+    for number, status in (("1", "paid"), ("2", "pending")):
+        await house.deliver(source, order_event(number, status=status))
+    await house.deliver(source, order_event("before", status="refunded", at="2026-11-21T00:00:00Z"))
+    made = await filtered(
+        house, receiver, events=["order.created", "order.updated"], filter={"status": ["paid", "refunded"]}
+    )
+    path = f"/v1/subscriptions/{made['id']}"
+    told = await house.call("POST", f"{path}/resend", {"since": since})
+    assert (told.status_code, told.json()) == (202, {"events": 2})
+    await silent(house)
+    found = {one["data"]["order"]["external_id"]: one["type"] for one in receiver.events()}
+    assert found == {"1": "order.created", "before": "order.updated"}
+    assert (await house.call("POST", f"{path}/resend", {"since": since, "until": since})).status_code == 422
+    assert (await house.call("POST", f"{path}/resend", {"since": "2020", "until": since})).status_code == 422
+    none = await house.call("POST", f"{path}/resend", {"since": "2020-01-01", "until": "2020-01-02"})
+    assert none.json() == {"events": 0}
+    await house.call("PATCH", path, {"enabled": False})
+    assert (await house.call("POST", f"{path}/resend", {"since": since})).json()["code"] == "conflict"

@@ -4,7 +4,19 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, on_terminal, table, when
+from app.cli.output import (
+    Account,
+    CommandFailed,
+    Json,
+    Misuse,
+    as_json,
+    command,
+    facts,
+    group,
+    on_terminal,
+    table,
+    when,
+)
 
 main = group(
     "Manage outgoing webhooks: signed events about orders, erased contacts and failing sources, sent to your URLs."
@@ -16,14 +28,56 @@ WORDS = ", ".join(
 )
 
 
+Statuses = Annotated[list[str] | None, typer.Option("--status", help="Only orders with this status; may be repeated.")]
+Sources = Annotated[list[str] | None, typer.Option("--source", help="Only of this source (src_…); may be repeated.")]
+Currencies = Annotated[list[str] | None, typer.Option("--currency", help="Only in this currency; may be repeated.")]
+Least = Annotated[str | None, typer.Option("--minimum-value", help="Only orders of at least this value.")]
+Tests = Annotated[bool | None, typer.Option("--test/--no-test", help="Whether to send events about test orders.")]
+OwnHeaders = Annotated[
+    list[str] | None,
+    typer.Option("--header", help="Sent along with every event, 'Name: value'; kept encrypted. May be repeated."),
+]
+
+
+def _given(
+    statuses: list[str] | None,
+    sources: list[str] | None,
+    currencies: list[str] | None,
+    least: str | None,
+    tests: bool | None,
+    headers: list[str] | None,
+) -> dict[str, Any]:
+    """Return the filter and the headers that were given. Raises Misuse."""
+    only = {
+        "status": statuses or None,
+        "source_id": sources or None,
+        "currency": currencies or None,
+        "minimum_value": least,
+        "include_test": tests,
+    }
+    found = {name: value for name, value in only.items() if value is not None}
+    pairs = [one.partition(":") for one in headers or ()]
+    if any(not colon for _, colon, _ in pairs):
+        raise Misuse("--header is 'Name: value'")
+    body: dict[str, Any] = {"filter": found} if found else {}
+    return body | ({"headers": {name.strip(): value.strip() for name, _, value in pairs}} if pairs else {})
+
+
 @command(
     main,
     "add",
     "subscription add https://example.com/orders --account acme --event order.created --event order.status_changed",
+    "subscription add https://example.com/orders --event order.updated --status paid --no-test --header 'X-Key: k-1'",
 )
 def add(
     url: Annotated[str, typer.Argument(metavar="URL", help="The URL that events are POSTed to.")],
     event: Annotated[list[str], typer.Option("--event", help=f"One of {WORDS}; may be repeated.")],
+    statuses: Statuses = None,
+    sources: Sources = None,
+    currencies: Currencies = None,
+    least: Least = None,
+    tests: Tests = None,
+    headers: OwnHeaders = None,
     account: Account = None,
     json: Json = False,
 ) -> None:
@@ -31,7 +85,8 @@ def add(
     from app.cli.client import opened
 
     with opened("subscription add") as door:
-        made = door.post("/v1/subscriptions", {"url": url, "events": event}, account=door.account(account))
+        body = {"url": url, "events": event} | _given(statuses, sources, currencies, least, tests, headers)
+        made = door.post("/v1/subscriptions", body, account=door.account(account))
     shown = {"subscription": made["id"], "url": made["url"], "events": made["events"], "secret": made["secret"]}
     as_json(made) if json else facts(shown)
 
@@ -89,22 +144,60 @@ def edit(
     event: Annotated[
         list[str] | None, typer.Option("--event", help=f"One of {WORDS}; may be repeated, replaces all that were.")
     ] = None,
+    statuses: Statuses = None,
+    sources: Sources = None,
+    currencies: Currencies = None,
+    least: Least = None,
+    tests: Tests = None,
+    headers: OwnHeaders = None,
     enable: Annotated[
         bool | None, typer.Option("--enable/--disable", help="Send events, or stop sending them.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Change a subscription. What is not given stays as it is. A failing one is tried again at once."""
+    """Change a subscription. A filter and headers take the place of the old ones; what is not given stays as it is.
+
+    A failing one is tried again at once.
+    """
     from app.cli.client import opened
 
     wanted = {"url": url, "events": event or None, "enabled": enable}
     body = {word: value for word, value in wanted.items() if value is not None}
+    body |= _given(statuses, sources, currencies, least, tests, headers)
     if not body:
-        raise Misuse("nothing to change: give --url, --event, --enable or --disable")
+        raise Misuse("nothing to change: give --url, --event, a filter, --header, --enable or --disable")
     with opened("subscription edit") as door:
         found = door.ask("PATCH", f"/v1/subscriptions/{subscription}", account=door.owner(subscription), body=body)
     shown = {"subscription": subscription, **{word: found[word] for word in wanted}}
     as_json(found) if json else facts(shown)
+
+
+@command(main, "test", "subscription test sub_01J…")
+def test(subscription: Subscription, json: Json = False) -> None:
+    """Send a sample event now, signed, and show how it ended."""
+    from app.cli.client import opened
+
+    with opened("subscription test") as door:
+        told = door.post(f"/v1/subscriptions/{subscription}/test", {}, account=door.owner(subscription))
+    as_json(told) if json else facts(told)
+    if not told["delivered"]:
+        raise CommandFailed(f"it was not taken: {told['reason']}")
+
+
+@command(main, "resend", "subscription resend sub_01J… --since 24h")
+def resend(
+    subscription: Subscription,
+    since: Annotated[str, typer.Option("--since", help="Orders that changed from this time on: ISO 8601, or 24h, 7d.")],
+    until: Annotated[str | None, typer.Option("--until", help="And before this time.")] = None,
+    json: Json = False,
+) -> None:
+    """Send again every order that changed in a time, as it stands now, to this subscription alone."""
+    from app.cli.client import opened
+
+    body = {"since": since} | ({"until": until} if until else {})
+    with opened("subscription resend") as door:
+        told = door.post(f"/v1/subscriptions/{subscription}/resend", body, account=door.owner(subscription))
+    as_json(told) if json else facts(told)
 
 
 @command(main, "rotate", "subscription rotate sub_01J… --overlap 24h")

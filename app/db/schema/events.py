@@ -1,6 +1,6 @@
 """Tables: subscriptions, events, attempts to deliver them."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
 from app.db.schema.columns import bigint_column, key_column, metadata, text_column
 
@@ -21,6 +21,8 @@ subscriptions = Table(
     bigint_column("rests_until"),
     bigint_column("last_sent_at", null=True),
     bigint_column("created_at"),
+    Column("filter", Text, nullable=False, server_default="{}"),  # which events, a JSON object
+    text_column("headers", null=True),  # sealed: what is sent along, a JSON object
 )
 
 # Events that are still to be told, each written in the transaction of the change that it tells of. Ids alone: what an

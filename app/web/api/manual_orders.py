@@ -1,5 +1,6 @@
 """Orders that members create and edit, with an error for each thing that can be wrong."""
 
+import json
 import re
 from datetime import UTC
 from decimal import Decimal
@@ -256,7 +257,47 @@ async def create(asked: ApiRequest) -> Response:
     row = await orders.find(store, account_id, order_id)
     if row is None:
         raise not_found("order")
+    if not new:
+        await _check_same(asked, given, said, row)
     return answer(await serialize(asked, row), 201 if new else 200)
+
+
+async def _check_same(asked: ApiRequest, given: OrderBody, said: dict[str, Any], row: Row) -> None:
+    """Raise Problem if the body says otherwise of an order that is there than it was made with, and than it is now."""
+    history = await orders.history(asked.service.store, asked.account_id, row["id"])
+    first = min(history, key=lambda one: one["recorded_at"])["said"] if history else {}
+    named = {"contact_id" if name == "contact" else name for name in given.model_fields_set} & said.keys()
+    items = json.loads(row["items"]) if isinstance(row["items"], str) else row["items"]
+    now_ = {**row, "items": items}
+    wrong = sorted(name for name in named if said[name] not in (now_.get(name), first.get(name)))
+    if "value" in named and said["currency"] not in (row["currency"], first.get("currency")):
+        wrong = sorted({*wrong, "currency"})
+    if wrong:
+        fields = ["contact" if name == "contact_id" else name for name in wrong]
+        raise Problem(
+            "conflict",
+            f"there is an order {quoted(row['external_id'])} already, which says otherwise: {', '.join(fields)}; "
+            f"to change it: PATCH /v1/orders/{row['id']}",
+            errors=[{"field": name, "message": "differs from the order that is there"} for name in fields],
+        )
+
+
+async def delete(asked: ApiRequest) -> Response:
+    """Delete a test order, or one written by hand. An order of a source stays: the source would tell of it again."""
+    store, account_id = asked.service.store, asked.account_id
+    row = await orders.find(store, account_id, asked.path("order"))
+    if row is None:
+        raise not_found("order")
+    try:
+        await manual_orders.delete(store, account_id, row)
+    except ContactGone:
+        raise not_found("order") from None
+    except manual_orders.OfASource:
+        raise Problem(
+            "conflict", "a source tells of this order, and it is no test; a member may set its status to canceled"
+        ) from None
+    asked.service.outbox.wake()
+    return Response(status_code=204)
 
 
 async def change(asked: ApiRequest) -> Response:
@@ -336,6 +377,7 @@ ROUTES: list[Route] = [
         also=(200,),
         fails=("contact_not_found",),
     ),
+    route("DELETE", "/v1/orders/{order}", delete, Permission.MANAGE, needs_registry=True, status=204),
     route(
         "PATCH",
         "/v1/orders/{order}",

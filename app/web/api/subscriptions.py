@@ -1,30 +1,38 @@
 """Webhook subscriptions, their secrets, and the attempts to deliver events."""
 
+import json
+import re
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters.contract import Status
 from app.base import clock
 from app.base.clock import iso
 from app.base.roles import Permission
 from app.base.ssrf_guard import URL, URL_WORDS, checked_url
-from app.base.vault import whsec
+from app.base.vault import Sealed, whsec
 from app.db.statements import Row
-from app.store import subscriptions
+from app.store import resend as resending
+from app.store import sources, subscriptions
 from app.store.outbox import Event
+from app.web.api.manual_orders import Amount, Currency
 from app.web.api.sources import overlap_of
 from app.web.http import serializers
-from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.errors import Problem, invalid, not_found, quoted
+from app.web.http.filters import Since, moment_of
 from app.web.http.request import ApiRequest, Body, Page, PatchBody, TextPattern, after, answer, null_only_for, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.subscriptions import (
     AttemptResponse,
+    ResentResponse,
     SubscriptionMadeResponse,
     SubscriptionResponse,
     SubscriptionSecretResponse,
+    TriedResponse,
 )
 
 # What proves us is the signature: who reads the log may read the URL, too.
@@ -35,11 +43,66 @@ Events = Annotated[list[Event], Field(min_length=1, max_length=20)]
 READS = (Permission.SUBSCRIPTIONS, Permission.LOG)
 
 
+class EventFilter(Body):
+    """Which orders events are sent about: all that is given must hold. `source_id` holds for sources' events too."""
+
+    status: list[Status] | None = Field(None, min_length=1, max_length=len(Status))
+    source_id: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] | None = Field(
+        None, min_length=1, max_length=200
+    )
+    currency: list[Currency] | None = Field(None, min_length=1, max_length=50)
+    minimum_value: Amount | None = Field(None, description="in the order's own currency")
+    include_test: bool | None = Field(None, description="false: nothing about test orders")
+
+
+def _headers(given: dict[str, str]) -> dict[str, str]:
+    for name, value in given.items():
+        if not _HEADER.fullmatch(name) or name.lower() in _OURS or name.lower().startswith("webhook-"):
+            raise ValueError(f"{quoted(name)} is no header that may be set; content-type, host and webhook-… are ours")
+        if not value.isascii() or not value.isprintable() or len(value) > 2000:
+            raise ValueError(f"{quoted(name)} must have at most 2,000 printable ASCII characters")
+    return {name.lower(): value for name, value in given.items()}
+
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_OURS = frozenset(
+    [
+        "host",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "transfer-encoding",
+        "connection",
+        "expect",
+        "upgrade",
+        "te",
+        "trailer",
+        "user-agent",
+        "keep-alive",
+        "proxy-connection",
+    ]
+)
+Headers = Annotated[
+    dict[str, str],
+    Field(max_length=20, description="sent along with every event; kept encrypted, and never shown again"),
+    AfterValidator(_headers),
+]
+
+
 class SubscriptionBody(Body):
     """A new subscription."""
 
     url: Url
     events: Events
+    filter: EventFilter | None = None
+    headers: Headers | None = None
+
+
+class ResendBody(Body):
+    """From when on orders are sent again, and until when."""
+
+    since: Since
+    until: Since | None = None
 
 
 class SubscriptionChange(PatchBody):
@@ -52,6 +115,8 @@ class SubscriptionChange(PatchBody):
 
     url: Url | None = None
     events: Events | None = None
+    filter: EventFilter | None = Field(None, description="takes the place of the old one; {}: all orders")
+    headers: Headers | None = Field(None, description="take the place of the old ones; {}: none")
     enabled: bool | None = None
 
 
@@ -83,6 +148,8 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SubscriptionRes
                 "id": row["id"],
                 "url": row["url"],
                 "events": row["events"],
+                "filter": row["filter"],
+                "headers": _names_of(asked, row),
                 "enabled": row["enabled"],
                 "state": "off" if not row["enabled"] else "failing" if row["failing_since"] else "working",
                 "off_reason": row["off_reason"],
@@ -96,6 +163,28 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SubscriptionRes
             }
         )
     return shown
+
+
+def _names_of(asked: ApiRequest, row: Row) -> list[str] | None:
+    """Return the names of the headers; None where they cannot be opened."""
+    try:
+        return sorted(json.loads(asked.service.vault.open(row["headers"]))) if row["headers"] else []
+    except Sealed:
+        return None
+
+
+def _sealed(asked: ApiRequest, headers: dict[str, str] | None) -> str | None:
+    return asked.service.vault.seal(json.dumps(headers)) if headers else None
+
+
+async def _kept(asked: ApiRequest, given: EventFilter | None) -> dict[str, Any]:
+    """Return a filter as it is stored. Raises Problem for a source that there is not."""
+    if given is None:
+        return {}
+    there = await sources.adapters_of(asked.service.store, asked.account_id) if given.source_id else {}
+    if unknown := next((one for one in given.source_id or () if one not in there), None):
+        raise invalid("filter.source_id", f"there is no source {quoted(unknown)}")
+    return given.model_dump(mode="json", exclude_none=True)
 
 
 async def _row(asked: ApiRequest) -> Row:
@@ -114,6 +203,8 @@ async def make(asked: ApiRequest) -> Response:
         asked.account_id,
         url=_checked(asked, given.url),
         events=_once_each(given.events),
+        filter_=await _kept(asked, given.filter),
+        sealed_headers=_sealed(asked, given.headers),
         sealed_secret=asked.service.vault.seal(secret),
     )
     asked.service.outbox.wake()
@@ -148,6 +239,10 @@ async def change(asked: ApiRequest) -> Response:
         changes["url"] = _checked(asked, given.url)
     if given.events is not None:
         changes["events"] = _once_each(given.events)
+    if given.filter is not None:
+        changes["filter"] = await _kept(asked, given.filter)
+    if given.headers is not None:
+        changes["headers"] = _sealed(asked, given.headers)
     if changes:
         await subscriptions.change(asked.service.store, asked.account_id, row["id"], changes)
         asked.service.outbox.wake()
@@ -185,6 +280,37 @@ async def revoke(asked: ApiRequest) -> Response:
     if not await subscriptions.revoke_secret(store, asked.account_id, row["id"], asked.path("secret")):
         raise not_found("secret")
     return Response(status_code=204)
+
+
+async def test(asked: ApiRequest) -> Response:
+    """Send a sample event now, signed, and show how it ended. It is tried once."""
+    row = await _row(asked)
+    await asked.body(Body)
+    ended = await asked.service.outbox.try_out(row)
+    shown: TriedResponse = {
+        "event_id": ended.row["id"],
+        "type": ended.row["event"],
+        "delivered": ended.reason is None,
+        "status": ended.status,
+        "reason": ended.reason,
+        "took_ms": ended.took / 1000,
+    }
+    return answer(shown)
+
+
+async def resend(asked: ApiRequest) -> Response:
+    """Send again every order that changed in a time, as it stands now, to this subscription alone."""
+    row = await _row(asked)
+    given = await asked.body(ResendBody)
+    if not row["enabled"]:
+        raise Problem("conflict", "the subscription is off; enable it first")
+    since = await moment_of(asked, given.since) or 0
+    until = await moment_of(asked, given.until) or clock.now()
+    if since >= until:
+        raise invalid("since", "is not before `until`")
+    many = await resending.resend(asked.service.store, row, since, until)
+    asked.service.outbox.wake()
+    return answer({"events": many}, 202)
 
 
 async def attempts(asked: ApiRequest) -> Response:
@@ -238,5 +364,7 @@ ROUTES: list[Route] = [
         status=201,
     ),
     route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, _MAY, status=204),
+    route("POST", f"{_ID}/test", test, _MAY, takes=Body, gives=TriedResponse),
+    route("POST", f"{_ID}/resend", resend, _MAY, takes=ResendBody, gives=ResentResponse, status=202),
     route("GET", f"{_ID}/attempts", attempts, None, any_of=READS, query=Page, gives=Listed[AttemptResponse]),
 ]

@@ -1,6 +1,6 @@
 """Response schemas: subscriptions and attempts to deliver events."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -14,12 +14,14 @@ class SubscriptionResponse(TypedDict):
     """A webhook subscription.
 
     `state`: `working`, `failing` when the last event was not accepted, `off`. `off_reason` says why, unless somebody
-    here switched it off. `waiting` counts events still to be sent, up to 10,000.
+    here switched it off. `headers` are the names of its own ones; their values are never shown. `waiting` counts events still to be sent, up to 10,000.
     """
 
     id: Annotated[str, Field(examples=["sub_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
     url: str
     events: list[Event]
+    filter: dict[str, Any]
+    headers: list[str] | None
     enabled: bool
     state: Literal["working", "failing", "off"]
     off_reason: str | None
@@ -44,6 +46,23 @@ class SubscriptionSecretResponse(TypedDict):
     id: str
     secret: str | None
     older_secrets_end_at: Time
+
+
+class TriedResponse(TypedDict):
+    """How a test of a subscription ended. `status` is null when there was no answer."""
+
+    event_id: str
+    type: Event
+    delivered: bool
+    status: int | None
+    reason: str | None
+    took_ms: float
+
+
+class ResentResponse(TypedDict):
+    """How many events were put in line."""
+
+    events: int
 
 
 class AttemptResponse(TypedDict):

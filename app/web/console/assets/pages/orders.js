@@ -2,7 +2,7 @@
 
 import { api, part, sourcesByName } from "../api.js";
 import { h, safeAddress } from "../dom.js";
-import { badge, code, copyable, empty, facts, field, filter, filters, form, head, into, link, pager, section, sourceLink, table, tell, time } from "../parts.js";
+import { badge, code, confirm, copyable, empty, facts, field, filter, filters, form, head, into, link, pager, section, sourceLink, table, tell, time } from "../parts.js";
 import { DASH, date, local, money, moment, number, read, readMoney, spokenTime, t, word, written, zoneName } from "../words.js";
 import { shown } from "./delivery.js";
 
@@ -74,6 +74,8 @@ export const given = (row) => (/[1-9]/.test(row.refunded_value ?? "") ? money(ro
 
 const who = (row) => (row.contact_id ? link(`contacts/${part(row.contact_id)}`, row.crm_contact_id ? `#${row.crm_contact_id}` : t("see")) : DASH);
 
+const deletable = (row) => row.test || !row.source_id;
+
 export async function order(place) {
   const id = part(place.params.id);
   const row = await api.get(`/v1/orders/${id}`, {}, { signal: place.signal });
@@ -83,7 +85,10 @@ export async function order(place) {
   return [
     head(h("span", {}, row.title ?? row.external_id, " ", badge("status", row.status), row.test && h("span", { class: "tag" }, t("test"))), {
       back: ["orders", t("orders")], lead: [money(row.value, row.currency), " · ", time(row.ordered_at)],
-      actions: place.may("manage") ? [link(`orders/${id}/edit`, t("edit"), { class: "button primary" })] : [],
+      actions: place.may("manage") ? [deletable(row) && h("button", { type: "button", class: "grave", onclick: () => confirm(t("order.delete"), t("order.delete.text"), t("order.delete"), async () => {
+        await api.delete(`/v1/orders/${id}`);
+        place.go("orders");
+      }) }, t("order.delete")), link(`orders/${id}/edit`, t("edit"), { class: "button primary" })] : [],
     }),
     h("div", { class: "pair wide-left" },
       h("div", {},
