@@ -38,6 +38,7 @@ from adapters.contract import (
     Bill,
     Customer,
     Delivery,
+    Entries,
     Event,
     Header,
     Hmac,
@@ -203,7 +204,7 @@ class SaleorOrder(Payload):
 
 
 class Notification(Payload):
-    order: list[SaleorOrder]
+    order: Entries[SaleorOrder]
     issued_at: IsoOrBlank = path("issuedAt")
     event: str | None = path("notify_event")
     payment: OptionalOf[OlderPayment] = path("payload.payment")

@@ -1,6 +1,5 @@
 """What goes into the group commit (a verified delivery with its statements), and what comes out (a receipt)."""
 
-import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +14,7 @@ except ImportError:  # pragma: no cover - a machine for which it is not built
 
 from app.base.identity import mentioned
 from app.base.outcome import Outcome
-from app.base.statement import CrmContact, ShopCustomer, Statement, clean
-
-BY_SOURCE = "id:"  # begins a dedupe key that the source's own id makes
+from app.base.statement import CrmContact, ShopCustomer, Statement
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +37,7 @@ class Record:
     received_at: int
     content: bytes = b""  # `packed`
     mentioned: Sequence[tuple[str, str]] | None = None  # whom `content` names; None: it was not searched yet
+    source_delivery_id: str | None = None  # the source's own id of it
     external_id: str | None = None
     people: Sequence[CrmContact] = ()  # what a CRM says of its contacts
     customers: Sequence[ShopCustomer] = ()  # what a shop says of its customers, apart from any order
@@ -68,18 +66,6 @@ class Record:
     def repeats_are_news(self) -> bool:
         """Return whether the same bytes may mean another change: true for a thin delivery without an id of its own."""
         return self.outcome is Outcome.FETCHING and self.dedupe_key.startswith("digest:")
-
-
-def source_key(given: str) -> str:
-    """Return the dedupe key of a delivery for which the source gives this id."""
-    if len(given) > 200:
-        given = hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()
-    return f"{BY_SOURCE}{clean(given, 255)}"
-
-
-def source_delivery_id(dedupe_key: str) -> str | None:
-    """Return the source's id in a dedupe key; None if it gave none."""
-    return dedupe_key.removeprefix(BY_SOURCE) if dedupe_key.startswith(BY_SOURCE) else None
 
 
 @dataclass(frozen=True, slots=True)

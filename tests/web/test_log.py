@@ -53,6 +53,7 @@ async def filled(house: House, many: int, sources: list[str], **last: str) -> li
             "attempts": 1,
             "repeats": 0,
             "last_repeated_at": None,
+            "source_delivery_id": None,
         }
         rows.append(row)
     rows[-1] |= last

@@ -368,7 +368,8 @@ def privacy_list(account: Account = None, json: Json = False) -> None:
             one["delivery_id"],
             when(one["received_at"]),
             when(one["due_at"]),
+            ", ".join(f"{its['kind']} {its['value']}" for its in (one["concerns"] or {"identities": []})["identities"]),
         )
         for one in found["data"]
     ]
-    table(None, ("request", "kind", "source", "delivery", "came", "due"), rows)
+    table(None, ("request", "kind", "source", "delivery", "came", "due", "concerns"), rows)
