@@ -1,6 +1,9 @@
 """The command line: a client of the API. Heavy imports are inside the commands, so that --help is quick."""
 
 import sys
+from typing import Annotated
+
+import typer
 
 from app.cli import serve
 from app.cli.commands import (
@@ -45,8 +48,20 @@ app.add_typer(orders.deal, name="deal")
 app.add_typer(retention.report, name="report")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version(PROGRAM))
+        raise typer.Exit
+
+
 @app.callback()
-def _begin() -> None:
+def _begin(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
     """Receives signed webhooks from shops and keeps one order per sale, on the right contact."""
 
 

@@ -114,6 +114,23 @@ class ApiClient:
         only: str = found[0]["account_id"]
         return only
 
+    def source(self, named: str, account: str | None = None) -> tuple[str, str]:
+        """Return a source's id and account: named by its id, its name, or its adapter where that is one.
+
+        Raises Misuse when it could be several, CommandFailed.
+        """
+        if named.startswith("src_"):
+            return named, account or self.owner(named)
+        accounts = [account] if account else [one["account_id"] for one in self.get("/operator/accounts")["data"]]
+        there = [(one, its) for its in accounts for one in self.all_of("/v1/sources", account=its)["data"]]
+        for what in ("name", "adapter"):
+            found = [(one["id"], its) for one, its in there if one[what] == named]
+            if len(found) > 1:
+                raise Misuse(f"{named} could be {', '.join(one for one, _ in found[:10])}: name one by its id")
+            if found:
+                return found[0]
+        raise CommandFailed(f"there is no source {named[:100]}. To see them: {PROGRAM} source list")
+
     def owner(self, thing: str) -> str:
         """Return the account that a source, delivery or token belongs to. Raises CommandFailed."""
         account_id: str = self.get("/operator/owner", id=thing)["account_id"]

@@ -23,7 +23,7 @@ def _option(*names: str, help_: str) -> Any:
 TIME = "from this time on: ISO 8601 (the account's zone if it names none), or 24h, 7d for that long ago."
 # By the API's name for each.
 DELIVERIES: dict[str, Any] = {
-    "source_id": _option("--source", help_="Only of this source (src_…)."),
+    "source_id": _option("--source", help_="Only of this source: its id, name or adapter."),
     "outcome": Annotated[
         list[str] | None,
         typer.Option("--outcome", help="Only with this outcome: created, unreadable, held … Can be repeated."),
@@ -40,7 +40,7 @@ DELIVERIES: dict[str, Any] = {
 RECEIVED = {name: DELIVERIES[name] for name in ("since", "until")}
 PURCHASES: dict[str, Any] = {
     "origin": _option("--origin", help_="Only from manual, webhook, api, payments or commerce."),
-    "source_id": _option("--source", help_="Only of this source (src_…)."),
+    "source_id": _option("--source", help_="Only of this source: its id, name or adapter."),
     "currency": _option("--currency", help_="Only in this currency (ISO 4217 code)."),
     "since": _option("--since", help_=f"Ordered {TIME}"),
     "until": _option("--until", help_="Ordered before this time."),
@@ -59,8 +59,9 @@ Where = dict[str, Any]
 
 def account_of(door: "ApiClient", account: str | None, where: Where) -> str:
     """Return the account: the one named, or that of the source in the filter, or the only one."""
-    source = where.get("source_id")
-    return door.owner(source) if source and not account else door.account(account)
+    if source := where.get("source_id"):
+        where["source_id"], account = door.source(source, account)
+    return door.account(account)
 
 
 def filtered(options: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

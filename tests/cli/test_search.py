@@ -1,5 +1,6 @@
 """Where is my customer's order? Asked of the command line."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 from tests.cli.installation import Installation
@@ -40,6 +41,25 @@ def test_a_platforms_own_export_is_shown_before_it_is_imported(here: Installatio
     assert told["preview"][0]["value"] == "1500.00"
     assert told["preview"][0]["ordered_at"] == "2026-11-20T00:00:00Z"
     assert "HEADING=COLUMN" in here.run("import", "mine.csv", "--map", "Valor", code=2)
+
+
+def test_a_source_is_named_by_id_name_or_adapter(here: Installation) -> None:
+    here.run("account", "create", "acme", "--enable")
+    shop = here.json("source", "add", "standard", "--name", "My shop")["source_id"]
+    other = here.json("source", "add", "shopify", "--secret", "a-made-up-secret-of-32-characters")["source_id"]
+    for word, found in ((shop, shop), ("My shop", shop), ("standard", shop), ("shopify", other), ("Shopify", other)):
+        assert here.json("source", "show", word)["id"] == found, word
+    assert here.json("source", "disable", "My shop")["enabled"] is False
+    assert here.json("deliveries", "list", "--source", "My shop")["data"] == []
+    assert [one["source_id"] for one in here.json("stats", "--source", "shopify")["sources"]] == [other]
+    third = here.json("source", "add", "standard", "--name", "Second")["source_id"]
+    said = here.run("source", "show", "standard", code=2)
+    assert "name one by its id" in said and shop in said and third in said
+    assert "there is no source nowhere" in here.run("source", "show", "nowhere", code=1)
+
+
+def test_the_version_is_said(here: Installation) -> None:
+    assert here.run("--version").strip() == version("orders-registry")
 
 
 def test_a_misspelt_setting_is_refused_before_anything_is_done(here: Installation) -> None:

@@ -31,7 +31,10 @@ privacy = group("Carry out the privacy requests that shops pass on. The delivery
 top = group("One delivery at a time.")
 
 Text = str | None
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id (src_…).")]
+Source = Annotated[
+    str,
+    typer.Argument(metavar="SOURCE", help="The source: its id (src_…), its name, or its adapter where that is one."),
+]
 Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id (dlv_…).")]
 Headers = Annotated[
     Path, typer.Option("--headers", help="File with the headers: `Name: value` lines, or a JSON object.", exists=True)
@@ -223,7 +226,8 @@ def send(
     if file is not None:
         body |= {"body": base64.b64encode(_bytes(file)).decode(), "headers": _headers("\n".join(header or []))}
     with opened("send") as door:
-        signed = door.post(f"/operator/sources/{source}/sign", body, account=door.owner(source))
+        source, owner = door.source(source)
+        signed = door.post(f"/operator/sources/{source}/sign", body, account=owner)
         url = to or signed["url"]
         if door.settings.on_sqlite and not door.running and to is None:
             raise CommandFailed("no server is running to send it to. Start one: orders-registry serve")
@@ -292,9 +296,8 @@ def verify(source: Source, headers: Headers, body: BodyFile, query: Queries = No
     from app.cli.client import opened
 
     with opened("verify") as door:
-        found = door.post(
-            f"/operator/sources/{source}/verify", _given(headers, body, query), account=door.owner(source)
-        )
+        source, owner = door.source(source)
+        found = door.post(f"/operator/sources/{source}/verify", _given(headers, body, query), account=owner)
     if json:
         as_json(found)
     else:
@@ -316,7 +319,8 @@ def try_(source: Source, headers: Headers, body: BodyFile, query: Queries = None
     from app.cli.client import opened
 
     with opened("try") as door:
-        found = door.post(f"/v1/sources/{source}/try", _given(headers, body, query), account=door.owner(source))
+        source, owner = door.source(source)
+        found = door.post(f"/v1/sources/{source}/try", _given(headers, body, query), account=owner)
     _tried(found, json)
 
 

@@ -179,6 +179,8 @@ def _import(
     encoding = encoding or kind.encoding
     with _reading(file) as raw, opened("import") as door:
         named = door.account(account)
+        if query.get("source_id"):
+            query = {**query, "source_id": door.source(query["source_id"], named)[0]}
         form = form or _form(file, raw)
         if form not in MEDIA:
             raise Misuse("--format is csv or jsonl")

@@ -164,9 +164,9 @@ def remap(
     """
     from app.cli.client import opened
 
-    body = {"source_id": source, "dry_run": dry_run} | where
     with opened("remap") as door:
-        account = door.owner(source)
+        source, account = door.source(source)
+        body = {"source_id": source, "dry_run": dry_run} | where
         begun = door.post("/v1/remap", body, account=account)
         if no_wait:
             as_json(begun) if json else facts(begun)

@@ -23,7 +23,10 @@ from app.cli.output import (
 main = group("Manage sources: the systems that send webhooks, with their secrets.")
 top = group("What is supported.")
 
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The source's id (src_…).")]
+Source = Annotated[
+    str,
+    typer.Argument(metavar="SOURCE", help="The source: its id (src_…), its name, or its adapter where that is one."),
+]
 
 
 def options_of(pairs: list[str]) -> dict[str, Any]:
@@ -109,7 +112,8 @@ def show(source: Source, json: Json = False) -> None:
     from app.cli.client import opened
 
     with opened("source show") as door:
-        found = door.get(f"/v1/sources/{source}", account=door.owner(source))
+        source, owner = door.source(source)
+        found = door.get(f"/v1/sources/{source}", account=owner)
     if json:
         as_json(found)
         return
@@ -127,7 +131,8 @@ def _switch(source: str, on: bool, json: bool) -> None:
     from app.cli.client import opened
 
     with opened("source") as door:
-        found = door.ask("PATCH", f"/v1/sources/{source}", account=door.owner(source), body={"enabled": on})
+        source, owner = door.source(source)
+        found = door.ask("PATCH", f"/v1/sources/{source}", account=owner, body={"enabled": on})
     as_json(found) if json else facts({"source": source, "enabled": found["enabled"]})
 
 
@@ -164,7 +169,8 @@ def edit(
     if not body:
         raise Misuse("nothing to change: give --name, --unknown-contacts or --option")
     with opened("source edit") as door:
-        found = door.ask("PATCH", f"/v1/sources/{source}", account=door.owner(source), body=body)
+        source, owner = door.source(source)
+        found = door.ask("PATCH", f"/v1/sources/{source}", account=owner, body=body)
     as_json(found) if json else facts({"source": source, **{word: found[word] for word in wanted}})
 
 
@@ -183,7 +189,8 @@ def delete(
         if not typer.confirm(f"Delete {source}?"):
             raise Misuse("nothing was deleted")
     with opened("source delete") as door:
-        door.ask("DELETE", f"/v1/sources/{source}", account=door.owner(source))
+        source, owner = door.source(source)
+        door.ask("DELETE", f"/v1/sources/{source}", account=owner)
     as_json({"id": source, "deleted": True}) if json else facts({"deleted": source})
 
 
@@ -211,12 +218,14 @@ def rotate(
         if secret is not None:
             raise Misuse("--secret and --key cannot be changed together")
         with opened("source rotate") as door:
-            changed = door.ask("PATCH", f"/v1/sources/{source}", account=door.owner(source), body={"key": key})
+            source, owner = door.source(source)
+            changed = door.ask("PATCH", f"/v1/sources/{source}", account=owner, body={"key": key})
         as_json(changed) if json else facts({"source": source, "has key": changed["has_key"]})
         return
     body = {"overlap": overlap} | ({"secret": secret} if secret is not None else {})
     with opened("source rotate") as door:
-        made = door.post(f"/v1/sources/{source}/secrets", body, account=door.owner(source))
+        source, owner = door.source(source)
+        made = door.post(f"/v1/sources/{source}/secrets", body, account=owner)
     _warned(made)
     shown = {word: made[word] for word in ("id", "secret", "older_secrets_end_at")}
     as_json(made) if json else facts(shown)
@@ -228,7 +237,8 @@ def check(source: Source, json: Json = False) -> None:
     from app.cli.client import opened
 
     with opened("source check") as door:
-        found = door.post(f"/v1/sources/{source}/check", {}, account=door.owner(source))
+        source, owner = door.source(source)
+        found = door.post(f"/v1/sources/{source}/check", {}, account=owner)
     key = found["key"]
     word = {True: "taken", False: "not taken", None: "not known"}[key["accepted"]]
     shown = {"usable secrets": found["usable_secrets"], "key": word, "": key["words"]}
@@ -241,7 +251,8 @@ def revoke(source: Source, secret_id: Annotated[str, typer.Argument(metavar="SEC
     from app.cli.client import opened
 
     with opened("source revoke") as door:
-        door.ask("DELETE", f"/v1/sources/{source}/secrets/{secret_id}", account=door.owner(source))
+        source, owner = door.source(source)
+        door.ask("DELETE", f"/v1/sources/{source}/secrets/{secret_id}", account=owner)
     as_json({"id": secret_id, "revoked": True}) if json else facts({"revoked": secret_id})
 
 

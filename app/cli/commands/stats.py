@@ -25,7 +25,10 @@ def stats(
     from app.cli.client import opened
 
     with opened("stats") as door:
-        named = door.owner(source) if source and not account else door.account(account)
+        if source:
+            source, named = door.source(source, account)
+        else:
+            named = door.account(account)
         found = door.get("/v1/stats", account=named, since=since, until=until, source_id=source)
     if json:
         as_json(found)
