@@ -21,6 +21,17 @@ def rank_of(identity: tuple[str, str]) -> int:
     return CNPJ if kind == "document" and len(value) != CPF_LENGTH else _RANKS[kind]
 
 
+def sort_of(identity: tuple[str, str]) -> str:
+    """Return its kind, with `cpf` and `cnpj` for the two documents."""
+    kind, value = identity
+    return kind if kind != "document" else "cpf" if len(value) == CPF_LENGTH else "cnpj"
+
+
+def is_weak(identity: tuple[str, str]) -> bool:
+    """Return whether it names nobody by itself once something speaks against it: a phone or a CNPJ."""
+    return rank_of(identity) in WEAK
+
+
 def precedence(identity: tuple[str, str]) -> tuple[int, str]:
     """Return a sort key: the strongest first."""
     return rank_of(identity), identity[1]

@@ -90,11 +90,15 @@ class _Part:
 
     def living(self, rows: Sequence[ContactRow]) -> Plan[list[ContactRow]]:
         """Return the rows without those of erased people."""
-        proofs = yield from matched_each(self._account_id, [row.all_identities for row in rows])
-        for row, proof in zip(rows, proofs, strict=True):
-            if proof is not None:
+        living: list[ContactRow] = []
+        found = yield from matched_each(self._account_id, [row.all_identities for row in rows])
+        for row, erased in zip(rows, found, strict=True):
+            if erased.proof_id is not None:
                 self._say(self._report.faults, row, "", f"{ERASED}; nothing is brought back")
-        return [row for row, proof in zip(rows, proofs, strict=True) if proof is None]
+                continue
+            row.identities = [one for one in row.identities if one not in erased.to_blank]
+            living.append(row)
+        return living
 
     def load(self, rows: Sequence[ContactRow]) -> Plan[None]:
         """Read whom these rows may concern."""

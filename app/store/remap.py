@@ -247,8 +247,8 @@ def apply_again(
         yield from redact(batch)
     else:
         words = [[word for said in rec.statements for word in _words(rec, said)] for rec in batch]
-        proofs: list[str | None] = yield from matched_each(account_id, words, source_id)
-        batch = [rec for rec, erased in zip(batch, proofs, strict=True) if erased is None]
+        found = yield from matched_each(account_id, words, source_id)
+        batch = [rec for rec, erased in zip(batch, found, strict=True) if erased.proof_id is None]
     if not batch:
         return RemapResult(orders=[], deliveries={}, made=frozenset())
     aggregates = Regrouping(account_id, source_id)

@@ -13,7 +13,7 @@ from app.base.clock import iso
 from app.base.identity import document, email, identities, phone
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.store import accounts, contacts, orders
+from app.store import accounts, contacts, crm_contacts, orders
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
@@ -126,11 +126,11 @@ async def one_identity(asked: ApiRequest, query: IdentityQuery) -> tuple[str, st
 
 
 async def look_up(asked: ApiRequest) -> Response:
-    """Find a contact by exactly one identity. The list is empty if nobody has it."""
+    """Find contacts by exactly one identity; several may share a phone or CNPJ. The list is empty if nobody has it."""
     kind, value = await one_identity(asked, asked.query(IdentityQuery))
-    row = await contacts.by_identity(asked.service.store, asked.account_id, kind, value)
+    rows = await contacts.by_identity(asked.service.store, asked.account_id, kind, value)
     owner = await wallet_of(asked)
-    found = [row] if row is not None and (owner is None or row["owner_id"] == owner) else []
+    found = [row for row in rows if owner is None or row["owner_id"] == owner]
     return answer({"data": [await serialize(asked, one) for one in found], "next_cursor": None})
 
 
@@ -142,7 +142,7 @@ async def upsert(asked: ApiRequest) -> Response:
     region = await region_of(asked)
     given = await asked.body(ContactBody, region=region)
     customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
-    told = await contacts.upsert(
+    told = await crm_contacts.upsert(
         asked.service.store,
         asked.account_id,
         crm_id,

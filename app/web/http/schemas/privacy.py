@@ -5,6 +5,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from app.web.http.schemas.base import Time
+from app.web.http.schemas.contacts import IdentityResponse
 
 
 class PrivacyRequestResponse(TypedDict):
@@ -30,6 +31,20 @@ class ProofResponse(TypedDict):
     member_id: str | None
     counts: dict[str, int]
     done_at: Time
+
+
+class SharedIdentity(IdentityResponse):
+    """An identity of somebody who may be erased. `shared_with`: contacts that have it too, or are told to have it."""
+
+    shared_with: list[str]
+
+
+class ErasurePreview(TypedDict):
+    """What erasing somebody would take. `counts` as in the proof; `blanked` deliveries keep what they say of others."""
+
+    dry_run: bool
+    counts: dict[str, int]
+    identities: list[SharedIdentity]
 
 
 class CarriedOut(PrivacyRequestResponse):
