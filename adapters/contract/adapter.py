@@ -28,6 +28,16 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class BuyersIdsOptions(Options):
+    """`buyers_ids`: whether `crm_contact_id` and `deal_id` count, although buyers can write where they stand.
+
+    Off unless it is said: a buyer could put an order on anybody's contact. On, a CRM id still loses against an identity
+    that says otherwise, and teaches nothing.
+    """
+
+    buyers_ids: bool = False
+
+
 # -- Where the kind and the delivery's id stand -------------------------------------------------------------------
 
 

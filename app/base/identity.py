@@ -9,8 +9,10 @@ from adapters.contract import Customer
 
 # In the order in which they are believed; a CNPJ is a company's, and stands last (`rank_of`).
 KINDS = ("crm", "source", "document", "email", "phone")
-_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
-CNPJ = len(KINDS)
+CLAIM = "crm_claim"  # a CRM id where buyers can write: it loses against all others, and teaches nothing
+_RANKS = {kind: rank for rank, kind in enumerate((*KINDS, "cnpj", CLAIM))}
+CNPJ = _RANKS["cnpj"]
+MOST_OF_A_KIND = 5  # identities that one delivery may tell of a person
 CPF_LENGTH = 11
 WEAK = frozenset((_RANKS["phone"], CNPJ))  # families and companies share them, and phones change hands
 
@@ -147,23 +149,38 @@ def email(text: str) -> str | None:
 
 
 def identities(customer: Customer, source_id: str | None, region: str) -> list[tuple[str, str]]:
-    """Return a customer's identities as (kind, canonical value), strongest first, each once.
+    """Return a customer's identities as (kind, canonical value), each once; see `identities_told`."""
+    return identities_told(customer, source_id, region)[0]
+
+
+def identities_told(
+    customer: Customer, source_id: str | None, region: str, *, claimed: bool = False, most: int | None = None
+) -> tuple[list[tuple[str, str]], bool]:
+    """Return a customer's identities as (kind, canonical value), each once, and whether something given was left out.
 
     A shop's customer id counts only within its source. Phones are read in the customer's own country, else in `region`.
-    Invalid identities are left out: a mistyped phone number must not cost the order.
+    Invalid identities are left out, and those beyond `most` of a kind: a mistyped phone must not cost the order.
+    `claimed`: the CRM id stands where buyers can write.
     """
     country = (customer.country or "").strip().upper()
     if len(country) == 2 and country.isascii() and country.isalpha():
         region = country
     found: list[tuple[str, str]] = []
     if customer.crm_id:
-        found.append(("crm", customer.crm_id[:255]))
+        found.append((CLAIM if claimed else "crm", customer.crm_id[:255]))
     if customer.id and source_id:
         found.append(("source", f"{source_id}:{customer.id[:200]}"))
-    found += [("document", value) for text in customer.documents if text and (value := document(text))]
-    found += [("email", value) for text in customer.emails if text and (value := email(text))]
-    found += [("phone", value) for text in customer.phones if text and (value := phone(text, region))]
-    return list(dict.fromkeys(found))
+    left_out = False
+    for kind, texts, read in (
+        ("document", customer.documents, document),
+        ("email", customer.emails, email),
+        ("phone", customer.phones, lambda text: phone(text, region)),
+    ):
+        given = [text for text in texts if text and text.strip()]
+        values = dict.fromkeys(read(text) for text in given[:most])
+        left_out = left_out or None in values or len(given) > len(given[:most])
+        found += [(kind, value) for value in values if value is not None]
+    return list(dict.fromkeys(found)), left_out
 
 
 def mentioned(text: str) -> list[tuple[str, str]]:

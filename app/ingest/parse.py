@@ -4,7 +4,16 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from adapters.contract import FIELD_LEFT_OUT, Delivery, Ignored, Order, Strength, Unfetched, Unreadable
+from adapters.contract import (
+    FIELD_LEFT_OUT,
+    BuyersIdsOptions,
+    Delivery,
+    Ignored,
+    Order,
+    Strength,
+    Unfetched,
+    Unreadable,
+)
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
@@ -16,6 +25,8 @@ from app.store.delivery_record import Record, packed
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
 AHEAD = 300_000_000  # microseconds by which a source's clock may be ahead of ours
 BLANKED = "[not kept]"
+LEFT_OUT = "identity_left_out"
+BUYERS_ID = "buyers_id_not_used"
 
 
 def read(
@@ -93,9 +104,15 @@ def read(
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
     """Put the orders' statements into the record. A time ahead of our clock at first receipt is dropped, and noted."""
+    claimed = isinstance(source.options, BuyersIdsOptions)
+    if claimed and not source.options.buyers_ids:
+        orders = [_without_ids(order, rec) for order in orders]
     rec.statements = statements = [
-        statement_of(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders
+        statement_of(order, source_id=source.id, region=source.region, digest=rec.digest, claimed=claimed)
+        for order in orders
     ]
+    if any(one.left_out for some in (statements, rec.people, rec.customers) for one in some):
+        rec.notes.append(LEFT_OUT)
     if any(says_unknown_status(order) for order in orders):
         rec.notes.append("unknown_status")
     for place, said in enumerate(statements):
@@ -105,6 +122,16 @@ def say(rec: Record, orders: list[Order], source: Source) -> None:
             notes = (*notes, "future_time")
         if notes:
             rec.notes += [note for note in notes if note not in rec.notes]
+
+
+def _without_ids(order: Order, rec: Record) -> Order:
+    """Return the order without the ids that stand where buyers can write, and note it."""
+    buyer = order.customer
+    if not order.deal_id and not (buyer and buyer.crm_id):
+        return order
+    if BUYERS_ID not in rec.notes:
+        rec.notes.append(BUYERS_ID)
+    return replace(order, deal_id=None, customer=replace(buyer, crm_id=None).settled() if buyer else None)
 
 
 def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:

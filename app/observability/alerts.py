@@ -9,6 +9,7 @@ from app.base.clock import iso
 from app.base.outcome import REFUSED
 from app.db.engine import Store
 from app.db.statements import Row
+from app.ingest.parse import BUYERS_ID
 from app.ingest.source_api import THE_KEY
 from app.store import delivery_rollups, rejections, sources, subscriptions
 from app.store.delivery_rollups import HOUR
@@ -173,6 +174,17 @@ async def _alerts(store: Store, row: Row, one: dict[str, Any], present: int, web
                 since=one["unknown_status"][-1]["last_at"],
                 message=f"{name}: status words that its adapter does not know: {words}",
                 advice="orders keep the status they had; when a newer version knows the words, remap the source",
+            )
+        )
+    if noted := await delivery_rollups.newest_note(store, row["account_id"], row["id"], BUYERS_ID, present - SETTLED):
+        found.append(
+            Alert(
+                code="buyers_id_not_used",
+                source_id=row["id"],
+                since=iso(noted),
+                message=f"{name}: its orders name CRM ids in a field that buyers can write: they do not count",
+                advice="if only your own shop writes there: "
+                f"orders-registry source edit {row['id']} --option buyers_ids=true (name its other options as well)",
             )
         )
     return found

@@ -8,14 +8,14 @@ delivery's identities lead to two contacts and nothing speaks against it, they a
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import pydantic_core
 
 from app.base.clock import now
-from app.base.identity import is_weak, precedence, same_name, sort_of
+from app.base.identity import CLAIM, is_weak, precedence, same_name, sort_of
 from app.base.ids import new_id
 from app.db.statements import Insert, Lookup, Plan, Sql
 from app.store import contact_merges, order_owners
@@ -38,7 +38,7 @@ class Match:
     """Holds whom identities lead to. `same` are further contacts, which nothing says are somebody else.
 
     `refused` are matches that something speaks against. `news`: an identity is unknown. `nobodys`: one was passed over,
-    because too many contacts have it.
+    because too many contacts have it. `claimed`: by a CRM id that the buyer could have written.
     """
 
     contact_id: str | None
@@ -46,6 +46,7 @@ class Match:
     refused: tuple[tuple[Identity, str], ...] = ()
     news: bool = False
     nobodys: bool = False
+    claimed: bool = False
 
     @property
     def conflict(self) -> bool:
@@ -74,7 +75,8 @@ class ContactResolution:
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
         """Read which contacts these identities (account, kind, value) belong to."""
-        for row in (yield _IDENTITY.many(sorted(set(wanted)))):
+        keys = {(account_id, "crm" if kind == CLAIM else kind, value) for account_id, kind, value in wanted}
+        for row in (yield _IDENTITY.many(sorted(keys))):
             holders = self._holders.setdefault((row["account_id"], row["kind"], row["value"]), [])
             if row["contact_id"] not in holders:
                 holders.append(row["contact_id"])
@@ -92,9 +94,9 @@ class ContactResolution:
             whose = row["account_id"], row["id"]
             self._names[whose], self._apart[whose] = row["name"], set(pydantic_core.from_json(row["apart"]))
 
-    def match(self, account_id: str, identities: Iterable[Identity], name: str | None = None) -> Match:
+    def match(self, account_id: str, identities: Collection[Identity], name: str | None = None) -> Match:
         """Return the contact of the strongest identity that nothing speaks against, and what else there is to say."""
-        known = set(identities)
+        known = {one for one in identities if one[0] != CLAIM}
         found: list[str] = []
         refused: list[tuple[Identity, str]] = []
         news = nobodys = False
@@ -124,13 +126,25 @@ class ContactResolution:
                     found.append(other)
                     known |= self._held.get((account_id, other), set())
                     name = name or self._names.get((account_id, other))
+        claimed = None if found else self._claimed(account_id, identities)
         return Match(
-            contact_id=found[0] if found else None,
+            contact_id=found[0] if found else claimed,
             same=tuple(found[1:]),
             refused=tuple(refused),
             news=news,
             nobodys=nobodys,
+            claimed=claimed is not None,
         )
+
+    def _claimed(self, account_id: str, identities: Collection[Identity]) -> str | None:
+        """Return the contact of a CRM id that a buyer could have written, if nothing speaks against it."""
+        for kind, value in identities:
+            crm = ("crm", value)
+            if kind == CLAIM:
+                for contact_id in self._holders.get((account_id, *crm), ()):
+                    if not self._contradicts(account_id, contact_id, [crm, *identities], crm, None):
+                        return contact_id
+        return None
 
     def _disagree(self, account_id: str, contacts: Sequence[str], by: Identity) -> bool:
         return any(
@@ -168,6 +182,9 @@ class ContactResolution:
         """Find the contact of these identities, or make it, and teach it what is said. With `hold` none is made."""
         match = self.match(account_id, identities, name)
         contact_id = match.contact_id
+        identities = [one for one in identities if one[0] != CLAIM]
+        if match.claimed:
+            return match
         if contact_id is None:
             if hold or not identities:
                 return match
@@ -179,9 +196,7 @@ class ContactResolution:
             place = (account_id, contact_id, kind, value)
             self._conflicts[place] = (*place, source_id, now())
         self.name(account_id, contact_id, name)
-        return Match(
-            contact_id=contact_id, same=match.same, refused=match.refused, news=match.news, nobodys=match.nobodys
-        )
+        return replace(match, contact_id=contact_id)
 
     def name(self, account_id: str, contact_id: str, name: str | None) -> None:
         """Fill in a name that is missing."""

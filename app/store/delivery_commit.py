@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.base.clock import now
+from app.base.identity import CLAIM
 from app.base.outcome import Outcome, weightiest
 from app.base.statement import identities_in
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Sql, to_json
@@ -225,7 +226,10 @@ def _apply(
         reason = reason or why
         rec.notes += [note for note in notes if note not in rec.notes]
         if outcome is Outcome.HELD:
-            held += [(rec.account_id, kind, value, rec.delivery_id) for kind, value in identities_in(said.said)]
+            held += [
+                (rec.account_id, "crm" if kind == CLAIM else kind, value, rec.delivery_id)
+                for kind, value in identities_in(said.said)
+            ]
         became.append((outcome, order))
     orders = tuple(dict.fromkeys(order.id for _, order in became if order is not None and order.described))
     return Receipt(rec.delivery_id, weightiest([outcome for outcome, _ in became]), orders, reason)

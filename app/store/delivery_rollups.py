@@ -194,6 +194,20 @@ async def words(store: Store, account_id: str, source_ids: Sequence[str], since:
     )
 
 
+async def newest_note(store: Store, account_id: str, source_id: str, note: str, since: int) -> int | None:
+    """Return when the newest delivery with this note came since then, among the source's last 500; else None."""
+    row = await store.one(
+        "SELECT max(received_at) AS at FROM (SELECT notes, received_at FROM deliveries WHERE account_id = :account_id "
+        "AND source_id = :source_id ORDER BY id DESC LIMIT 500) AS newest "
+        "WHERE notes LIKE :word AND received_at >= :since",
+        account_id=account_id,
+        source_id=source_id,
+        word=f'%"{note}"%',
+        since=since,
+    )
+    return row["at"] if row else None
+
+
 async def waiting(store: Store, account_id: str) -> Row:
     """Return how many fetches wait, since when the oldest does, and how many deliveries are on hold."""
     row = await store.one(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base.identity import KINDS
+from app.base.identity import precedence
 from app.base.ids import new_id
 from app.base.outcome import Outcome
 from app.base.tabular import Fault
@@ -49,7 +49,7 @@ class ContactRow:
     @property
     def all_identities(self) -> list[Identity]:
         """Return the identities with the CRM id, strongest first."""
-        known = sorted(self.identities, key=lambda one: KINDS.index(one[0]))
+        known = sorted(self.identities, key=precedence)
         return [("crm", self.crm_id), *known] if self.crm_id else known
 
 

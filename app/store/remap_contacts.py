@@ -12,7 +12,7 @@ from typing import Any
 import pydantic_core
 
 from app.base.clock import now
-from app.base.identity import KINDS
+from app.base.identity import precedence
 from app.base.statement import identities_in
 from app.db.statements import Lookup, Plan, Row, Sql
 from app.store.contact_resolution import ContactResolution, Identity
@@ -113,7 +113,7 @@ class IdentityRetraction(ContactResolution):
                 continue
             if any(contact_id in holders for holders in self._holders.values()):
                 continue  # taken by one that is older
-            wanted = sorted(identities, key=lambda one: KINDS.index(one[0]))
+            wanted = sorted(identities, key=precedence)
             if wanted and wanted[0][0] != "crm" and self.match(self._account, wanted).contact_id is None:
                 self.teach(self._account, contact_id, wanted, self._source)
 
