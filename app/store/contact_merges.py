@@ -40,6 +40,23 @@ class MergeResult:
     deals: int = 0
 
 
+def keep_apart(account_id: str, one: str, other: str) -> Plan[None]:
+    """Write down that two contacts are two people: no evidence merges them."""
+    for contact_id, foreign in ((one, other), (other, one)):
+        rows: list[Row] = yield Sql(
+            "SELECT apart FROM contacts WHERE account_id = :account_id AND id = :id",
+            account_id=account_id,
+            id=contact_id,
+        )
+        apart = sorted({*json.loads(rows[0]["apart"]), foreign})
+        yield Sql(
+            "UPDATE contacts SET apart = :apart WHERE account_id = :account_id AND id = :id",
+            account_id=account_id,
+            id=contact_id,
+            apart=json.dumps(apart),
+        )
+
+
 def family(account_id: str, contact_id: str) -> Plan[list[str]]:
     """Return the contact and every contact that was merged into it."""
     found = [contact_id]
@@ -191,7 +208,7 @@ async def undo(store: Store, account_id: str, contact_id: str) -> MergeResult:
     def plan() -> Plan[MergeResult]:
         yield AdvisoryLock([("people", account_id)])
         rows: list[Row] = yield Sql(
-            "SELECT id, into_id, taken, created_at FROM merges WHERE account_id = :account_id AND contact_id = :id "
+            "SELECT id, into_id, taken, member_id, created_at FROM merges WHERE account_id = :account_id AND contact_id = :id "
             "AND undone_at IS NULL ORDER BY id DESC LIMIT 1",
             account_id=account_id,
             id=contact_id,
@@ -202,7 +219,10 @@ async def undo(store: Store, account_id: str, contact_id: str) -> MergeResult:
         holder = yield from survivor(account_id, made["into_id"])
         if holder is None:
             raise MergeRejected("whom it was merged into is not there any more")
-        return (yield from _move_back(account_id, contact_id, holder, made))
+        result = yield from _move_back(account_id, contact_id, holder, made)
+        if made["member_id"] is None:  # what joined them would join them again
+            yield from keep_apart(account_id, contact_id, holder)
+        return result
 
     return await store.commit(plan)
 

@@ -59,8 +59,9 @@ class ContactResolution:
 
     joins = True
 
-    def __init__(self, *, alone: bool = False) -> None:
-        self._alone = alone
+    def __init__(self, *, alone: bool = False, writes_columns: bool = True) -> None:
+        """Without `writes_columns` the caller writes contacts' names and CRM ids itself."""
+        self._alone, self._writes_columns = alone, writes_columns
         self._holders: dict[tuple[str, str, str], list[str]] = {}  # the contacts with an identity, the oldest first
         self._held: dict[Whose, set[Identity]] = {}  # what each contact is known by
         self._names: dict[Whose, str | None] = {}
@@ -93,6 +94,14 @@ class ContactResolution:
         for row in (yield _NAMED.many(contacts)):
             whose = row["account_id"], row["id"]
             self._names[whose], self._apart[whose] = row["name"], set(pydantic_core.from_json(row["apart"]))
+
+    def loaded(self) -> set[str]:
+        """Return the ids of the contacts that were loaded."""
+        return {contact_id for _, contact_id in self._held}
+
+    def known_by(self, account_id: str, contact_id: str) -> frozenset[Identity]:
+        """Return the identities of a contact."""
+        return frozenset(self._held.get((account_id, contact_id), ()))
 
     def match(self, account_id: str, identities: Collection[Identity], name: str | None = None) -> Match:
         """Return the contact of the strongest identity that nothing speaks against, and what else there is to say."""
@@ -234,7 +243,10 @@ class ContactResolution:
             if one[0] == "crm":
                 if any(kind == "crm" for kind, _ in held):
                     continue
-                self._taken_over[account_id, contact_id] = one[1]
+                if (made := self._made.get((account_id, contact_id))) is not None:
+                    self._made[account_id, contact_id] = (*made[:2], one[1], *made[3:])
+                else:
+                    self._taken_over[account_id, contact_id] = one[1]
             holders.append(contact_id)
             held.add(one)
             self._learnt[account_id, *one, contact_id] = (account_id, *one, contact_id, source_id, present)
@@ -261,7 +273,8 @@ class ContactResolution:
         self._apart.setdefault(into, set()).update(self._apart.get(gone, ()))
         for rows in (self._learnt, self._conflicts):
             _now_of(rows, account_id, goes, stays)
-        if taken := self._taken_over.pop(gone, None):
+        taken = self._taken_over.pop(gone, None) or self._made.get(gone, (None, None, None))[2]
+        if taken:
             self._taken_over[into] = taken
         name = self._names.pop(gone, None)
         self._named.pop(gone, None)
@@ -296,7 +309,7 @@ class ContactResolution:
             yield _CONFLICT.many(list(self._conflicts.values()))
         for account_id, goes, stays in self._merges:
             yield from contact_merges.move(account_id, goes, stays, None)
-        for column, changes in (("name", self._named), ("crm_id", self._taken_over)):
+        for column, changes in (("name", self._named), ("crm_id", self._taken_over)) if self._writes_columns else ():
             for (account_id, contact_id), value in changes.items():
                 yield Sql(
                     f"UPDATE contacts SET {column} = :value, updated_at = :present "
@@ -327,6 +340,14 @@ def evidence_against(theirs: Collection[Identity], ours: Collection[Identity], b
     for kind in ("crm", "cpf", "source", "email") if is_weak(by) else ("crm", "cpf"):
         if _differ(theirs, ours, kind):
             yield kind
+
+
+def speaks_against(
+    theirs: Collection[Identity], ours: Collection[Identity], their_name: str | None, name: str | None
+) -> list[str]:
+    """Return what speaks against two contacts being one person, if they were matched by a phone alone."""
+    found = list(evidence_against(theirs, ours, ("phone", "")))
+    return [*found, "name"] if names_differ(theirs, ours, their_name, name) else found
 
 
 def names_differ(

@@ -1,14 +1,16 @@
 """SQL about contacts and their identities, outside the group commit."""
 
+import json
 from collections.abc import Iterable, Sequence
 
 from app.db.engine import Store, among, among_many
 from app.db.statements import AdvisoryLock, Lookup, Plan, Row, Sql
+from app.store.deliveries import pattern_of
 
 _MERGED = Lookup("contacts", ("account_id", "id", "merged_into"), by=("account_id", "id"))
 FEW = 50  # ids that are parameters of their own
 
-_COLUMNS = "id, crm_id, name, owner_id, merged_into, created_at, updated_at"
+_COLUMNS = "id, crm_id, name, owner_id, merged_into, created_at, updated_at, apart"
 
 
 async def find(store: Store, account_id: str, word: str) -> Row | None:
@@ -84,6 +86,19 @@ async def among_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -
     )
 
 
+async def named_like(store: Store, account_id: str, text: str, *, owner_id: str | None, limit: int) -> list[Row]:
+    """Return contacts whose name has this text in it, whatever its capitals, without merged ones."""
+    owned = "" if owner_id is None else "AND owner_id = :owner_id "
+    return await store.all(
+        f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND merged_into IS NULL {owned}"
+        "AND lower(name) LIKE :text ESCAPE '!' ORDER BY name, id LIMIT :limit",
+        account_id=account_id,
+        text=pattern_of(text),
+        limit=limit,
+        **({} if owner_id is None else {"owner_id": owner_id}),
+    )
+
+
 async def scan(store: Store, account_id: str, *, owner_id: str | None, after: str, limit: int) -> list[Row]:
     """Return contacts by id, after this one, without merged ones."""
     owned = "" if owner_id is None else "AND owner_id = :owner_id "
@@ -98,11 +113,16 @@ async def scan(store: Store, account_id: str, *, owner_id: str | None, after: st
     )
 
 
+# Of two that were told of each other's identity one pair.
 _OPEN_CONFLICTS = (
     "SELECT x.contact_id, x.kind, x.value, x.source_id, x.told_at, i.contact_id AS other_id FROM conflicts x "
     "JOIN identities i ON i.account_id = x.account_id AND i.kind = x.kind AND i.value = x.value "
     "WHERE x.account_id = :account_id "
+    "AND NOT (i.contact_id < x.contact_id AND EXISTS (SELECT 1 FROM conflicts y WHERE y.account_id = x.account_id "
+    "AND y.contact_id = i.contact_id AND y.kind = x.kind AND y.value = x.value)) "
 )
+
+_PLACE = "(x.contact_id, x.kind, x.value, i.contact_id)"
 
 
 async def conflicts_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
@@ -125,30 +145,35 @@ async def conflicts_of(store: Store, account_id: str, contact_id: str) -> list[R
         contact_id=contact_id,
         **values,
     )
-    return list({(row["kind"], row["value"]): row for row in rows}.values())
+    own = await find(store, account_id, contact_id)
+    apart = json.loads(own["apart"]) if own else []
+    return list(
+        {(row["kind"], row["value"], row["other_id"]): row for row in rows if row["other_id"] not in apart}.values()
+    )
 
 
 async def conflicts(
-    store: Store, account_id: str, *, after: tuple[str, str, str] | None, limit: int
-) -> tuple[list[Row], tuple[str, str, str] | None]:
-    """Return the account's open conflicts after this one (contact, kind, value), and where the next page begins.
+    store: Store, account_id: str, *, after: tuple[str, str, str, str] | None, limit: int
+) -> tuple[list[Row], tuple[str, str, str, str] | None]:
+    """Return the account's open conflicts, without those of contacts that a member keeps apart, after this one (contact, kind, value, other), and where the next page begins.
 
     `contact_id` is today's contact, also after a merge.
     """
     found: list[Row] = []
     while True:
-        further = "" if after is None else "AND (x.contact_id, x.kind, x.value) > (:contact, :kind, :value) "
-        values = dict(zip(("contact", "kind", "value"), after, strict=True)) if after else {}
+        names = ("contact", "kind", "value", "other")
+        further = "" if after is None else f"AND {_PLACE} > (:contact, :kind, :value, :other) "
+        values = dict(zip(names, after, strict=True)) if after else {}
         rows = await store.all(
-            f"{_OPEN_CONFLICTS} {further}AND i.contact_id <> x.contact_id ORDER BY x.contact_id, x.kind, x.value LIMIT :few",
+            f"{_OPEN_CONFLICTS} {further}AND i.contact_id <> x.contact_id ORDER BY {_PLACE[1:-1]} LIMIT :few",
             account_id=account_id,
             few=limit + 1,
             **values,
         )
         for row in rows[:limit]:
-            after = (row["contact_id"], row["kind"], row["value"])
+            after = (row["contact_id"], row["kind"], row["value"], row["other_id"])
             today = await find(store, account_id, row["contact_id"])
-            if today is not None and today["id"] != row["other_id"]:
+            if today is not None and row["other_id"] not in (today["id"], *json.loads(today["apart"])):
                 found.append({**row, "contact_id": today["id"]})
             if len(found) == limit:
                 return found, after

@@ -25,6 +25,7 @@ from app.web.http.schemas.contacts import ConflictOfContact, ConflictResponse, C
 from app.web.http.schemas.orders import OrderResponse, SummaryResponse, SumsResponse
 from app.web.http.visibility import wallet_of
 
+MOST_FOUND = 50
 _OURS = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
@@ -36,6 +37,12 @@ class IdentityQuery(Query):
     phone: str | None = None
     document: str | None = None
     crm_id: str | None = None
+
+
+class LookUpQuery(IdentityQuery):
+    """The identity to look up, or a part of the name."""
+
+    q: str | None = Field(None, min_length=2, max_length=100, description="a part of the name")
 
 
 def _an_email(text: str) -> str:
@@ -126,11 +133,18 @@ async def one_identity(asked: ApiRequest, query: IdentityQuery) -> tuple[str, st
 
 
 async def look_up(asked: ApiRequest) -> Response:
-    """Find contacts by exactly one identity; several may share a phone or CNPJ. The list is empty if nobody has it."""
-    kind, value = await one_identity(asked, asked.query(IdentityQuery))
-    rows = await contacts.by_identity(asked.service.store, asked.account_id, kind, value)
-    owner = await wallet_of(asked)
-    found = [row for row in rows if owner is None or row["owner_id"] == owner]
+    """Find contacts by exactly one identity (several may share a phone or CNPJ), or by a part of their name (`q`).
+
+    The list is empty if nobody is known so.
+    """
+    query, owner = asked.query(LookUpQuery), await wallet_of(asked)
+    store, account_id = asked.service.store, asked.account_id
+    if query.q is not None:
+        found = await contacts.named_like(store, account_id, query.q, owner_id=owner, limit=MOST_FOUND)
+    else:
+        kind, value = await one_identity(asked, query)
+        rows = await contacts.by_identity(store, account_id, kind, value)
+        found = [row for row in rows if owner is None or row["owner_id"] == owner]
     return answer({"data": [await serialize(asked, one) for one in found], "next_cursor": None})
 
 
@@ -189,7 +203,7 @@ async def conflicts(asked: ApiRequest) -> Response:
     """
     query = asked.query(Page)
     rows, following = await contacts.conflicts(
-        asked.service.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
+        asked.service.store, asked.account_id, after=after(query.cursor, str, str, str, str), limit=query.limit
     )
     serialize: list[ConflictOfContact] = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
     return answer({"data": serialize, "next_cursor": cursor(following) if following else None})
@@ -246,7 +260,7 @@ ROUTES: list[Route] = [
         look_up,
         Permission.READ,
         needs_registry=True,
-        query=IdentityQuery,
+        query=LookUpQuery,
         gives=Listed[ContactWhole],
     ),
     route(
