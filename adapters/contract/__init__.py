@@ -6,12 +6,10 @@ from adapters.contract.adapter import (
     Adapter,
     Api,
     BodyField,
-    BuyersIdsOptions,
     Constant,
     Event,
     Header,
     Links,
-    Options,
     Privacy,
     Query,
     Request,
@@ -21,6 +19,7 @@ from adapters.contract.adapter import (
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, Unfetched, Unreadable, Unverified
 from adapters.contract.money import CODES, Money, amount_text, currency_code, decimals
+from adapters.contract.options import BuyersIdsOptions, OptionGroup, Options
 from adapters.contract.order import (
     RANK,
     UNKNOWN,
@@ -95,6 +94,7 @@ __all__ = [
     "Metadata",
     "Milliseconds",
     "Money",
+    "OptionGroup",
     "OptionalOf",
     "Options",
     "Order",

@@ -7,11 +7,10 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.money import Money
+from adapters.contract.options import Options
 from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
 from adapters.contract.payload import Payload, validated
 from adapters.contract.signature import Signature
@@ -19,23 +18,6 @@ from adapters.contract.times import EARLIEST, LATEST
 
 # Brasília time: UTC-3 all year since Brazil gave up summer time in 2019 (Decree 9.772).
 BRASILIA = timezone(timedelta(hours=-3))
-
-
-class Options(BaseModel):
-    """What a source's owner may set beyond secret and key; an adapter with options subclasses it. Unknown names are
-    an error, so that a misspelt one is not silently without effect."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class BuyersIdsOptions(Options):
-    """`buyers_ids`: whether `crm_contact_id` and `deal_id` count, although buyers can write where they stand.
-
-    Off unless it is said: a buyer could put an order on anybody's contact. On, a CRM id still loses against an identity
-    that says otherwise, and teaches nothing.
-    """
-
-    buyers_ids: bool = False
 
 
 # -- Where the kind and the delivery's id stand -------------------------------------------------------------------

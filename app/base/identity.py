@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import lru_cache
 from itertools import islice
 
 from adapters.contract import Customer
+from app.base.nobodys import NOBODYS_DOCUMENTS, NOBODYS_MAILBOXES, is_made_up
 
 # In the order in which they are believed; a CNPJ is a company's, and stands last (`rank_of`).
 KINDS = ("crm", "source", "document", "email", "phone")
@@ -49,19 +51,6 @@ def _words(name: str) -> set[str]:
     return set(re.findall(r"\w{2,}", "".join(letter for letter in plain if not unicodedata.combining(letter))))
 
 
-# What people and shops write who have none to give. With a reason each; nothing here can be anybody's.
-NOBODYS_DOCUMENTS = frozenset({"12345678909"})  # counts up, and its check digits hold
-NOBODYS_MAILBOXES = re.compile(
-    r"(no|nao|não|do[-_.]?not)[-_.]?(reply|responda|responder)[^@]*@"
-)  # machines write from them
-_COUNTING = "01234567890123456789"
-
-
-def is_made_up(digits: str) -> bool:
-    """Whether a phone's last eight digits are one digit repeated, or the whole number counts up."""
-    return len(set(digits[-8:])) == 1 or digits in _COUNTING
-
-
 # In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length.
 _MENTIONED = re.compile(
     r"[\w.+%-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+|\+[0-9][0-9 ().-]{7,18}[0-9]|[0-9A-Za-z./-]{11,18}"
@@ -74,12 +63,16 @@ _NOT_IN_AN_ADDRESS = re.compile(r"[\s\0]")
 _BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
 
 
+_DROPPED = {52: "1", 54: "9"}  # by country code: a first digit that a mobile may have or lack
+
+
 @lru_cache(maxsize=4096)
 def phone(text: str, region: str = "BR") -> str | None:
-    """Return a phone number in E.164, Brazilian mobiles always with the ninth digit; None if it is no number.
+    """Return a phone number in E.164, in the one form in which it is compared; None if it is no number, or nobody's.
 
-    `region` is the country of a number without a country code. Anatel's Resolution 553/2010 gave mobiles the ninth
-    digit; old records still lack it. Landlines (first digit 2 to 5) have eight digits and are left alone.
+    `region` is the country of a number without a country code. Brazilian mobiles have the ninth digit, which Anatel's
+    Resolution 553/2010 gave them and old records lack; landlines (first digit 2 to 5) are left alone. Mexican numbers
+    lack the 1 behind +52 (given up in 2019), Argentine ones the 9 behind +54: with it and without it they are the same.
     """
     compact = text.translate(_BETWEEN_DIGITS)
     if is_made_up(compact) or "*" in text:
@@ -88,18 +81,23 @@ def phone(text: str, region: str = "BR") -> str | None:
         # What one dials from most of the world. In Brazil a carrier's number follows 00, as which 55 would be taken.
         text = compact = f"+{compact[2:]}"
     if (found := _BRAZILIAN.fullmatch(compact)) and (region == "BR" or compact.startswith("+")):
-        return f"+55{found[1]}{found[2]}"
+        return None if is_made_up(f"{found[1]}{found[2]}") else f"+55{found[1]}{found[2]}"
     import phonenumbers  # loaded with the first number that needs it: most processes start without one
 
     try:
         number = phonenumbers.parse(text[:40], region)
     except phonenumbers.NumberParseException:
         return None
+    national = phonenumbers.national_significant_number(number)
+    if is_made_up(national):
+        return None
     if number.country_code == 55:
-        national = phonenumbers.national_significant_number(number)
         if len(national) == 10 and national[2] in "6789":
             national = f"{national[:2]}9{national[2:]}"
         return f"+55{national}" if len(national) in {10, 11} and national[0] != "0" else None
+    dropped = _DROPPED.get(number.country_code or 0)
+    if dropped and len(national) == 11 and national.startswith(dropped):
+        return f"+{number.country_code}{national[1:]}"
     if not phonenumbers.is_possible_number(number):
         return None
     e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
@@ -154,13 +152,19 @@ def identities(customer: Customer, source_id: str | None, region: str) -> list[t
 
 
 def identities_told(
-    customer: Customer, source_id: str | None, region: str, *, claimed: bool = False, most: int | None = None
+    customer: Customer,
+    source_id: str | None,
+    region: str,
+    *,
+    claimed: bool = False,
+    most: int | None = None,
+    nobodys: Collection[str] = (),
 ) -> tuple[list[tuple[str, str]], bool]:
     """Return a customer's identities as (kind, canonical value), each once, and whether something given was left out.
 
     A shop's customer id counts only within its source. Phones are read in the customer's own country, else in `region`.
     Invalid identities are left out, and those beyond `most` of a kind: a mistyped phone must not cost the order.
-    `claimed`: the CRM id stands where buyers can write.
+    `claimed`: the CRM id stands where buyers can write. `nobodys`: values that the account says are nobody's.
     """
     country = (customer.country or "").strip().upper()
     if len(country) == 2 and country.isascii() and country.isalpha():
@@ -178,8 +182,8 @@ def identities_told(
     ):
         given = [text for text in texts if text and text.strip()]
         values = dict.fromkeys(read(text) for text in given[:most])
-        left_out = left_out or None in values or len(given) > len(given[:most])
-        found += [(kind, value) for value in values if value is not None]
+        found += [(kind, value) for value in values if value is not None and value not in nobodys]
+        left_out = left_out or not values.keys().isdisjoint([None, *nobodys]) or len(given) > len(given[:most])
     return list(dict.fromkeys(found)), left_out
 
 

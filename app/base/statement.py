@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,30 +73,32 @@ class ShopCustomer:
     left_out: bool = False
 
 
-def shop_customer(customer: Customer, source_id: str, region: str) -> ShopCustomer:
+def shop_customer(customer: Customer, source_id: str, region: str, nobodys: Collection[str] = ()) -> ShopCustomer:
     """Convert a shop's customer to the form in which it is matched. Raises Unreadable for one without an id."""
     if not customer.id:
         raise Unreadable("the customer's id is missing")
     name = clean((customer.name or "").strip(), TITLE_LENGTH) or None
-    known, left_out = _known(customer, source_id, region)
+    known, left_out = _known(customer, source_id, region, nobodys)
     return ShopCustomer(name=name, identities=tuple(known), left_out=left_out)
 
 
-def crm_contact(customer: Customer, region: str) -> CrmContact:
+def crm_contact(customer: Customer, region: str, nobodys: Collection[str] = ()) -> CrmContact:
     """Convert a CRM's contact to the form in which it is stored. Raises Unreadable."""
     crm_id = clean(customer.crm_id or "", 255)
     if not crm_id:
         raise Unreadable("the contact's id is missing")
     name = clean((customer.name or "").strip(), TITLE_LENGTH) or None
-    known, left_out = _known(customer, None, region)
+    known, left_out = _known(customer, None, region, nobodys)
     others = tuple(one for one in known if one[0] != "crm")
     return CrmContact(crm_id=crm_id, name=name, identities=others, left_out=left_out)
 
 
 def _known(
-    customer: Customer, source_id: str | None, region: str, claimed: bool = False
+    customer: Customer, source_id: str | None, region: str, nobodys: Collection[str], claimed: bool = False
 ) -> tuple[list[tuple[str, str]], bool]:
-    known, left_out = identities_told(customer, source_id, region, claimed=claimed, most=MOST_OF_A_KIND)
+    known, left_out = identities_told(
+        customer, source_id, region, claimed=claimed, most=MOST_OF_A_KIND, nobodys=nobodys
+    )
     return [(kind, clean(value, 512)) for kind, value in known], left_out
 
 
@@ -112,10 +114,18 @@ def clean(text: str, length: int = TEXT_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def statement_of(order: Order, *, source_id: str | None, region: str, digest: str, claimed: bool = False) -> Statement:
+def statement_of(
+    order: Order,
+    *,
+    source_id: str | None,
+    region: str,
+    digest: str,
+    claimed: bool = False,
+    nobodys: Collection[str] = (),
+) -> Statement:
     """Convert one order of a delivery to a statement. `digest` is that of the delivery's kind and body.
 
-    `claimed`: its CRM id stands where buyers can write.
+    `claimed`: its CRM id stands where buyers can write. `nobodys`: values that the account says are nobody's.
     """
     left_out = False
     said: dict[str, Any] = {"external_id": clean(order.external_id, 255)}
@@ -136,7 +146,7 @@ def statement_of(order: Order, *, source_id: str | None, region: str, digest: st
     if order.paid_at is not None:
         said["paid_at"] = micros(order.paid_at)
     if order.customer is not None:
-        known, left_out = _known(order.customer, source_id, region, claimed)
+        known, left_out = _known(order.customer, source_id, region, nobodys, claimed)
         customer: dict[str, Any] = {"identities": known}
         if order.customer.name and order.customer.name.strip():
             customer["name"] = clean(order.customer.name.strip(), TITLE_LENGTH)

@@ -79,10 +79,12 @@ def read(
             else:
                 event = adapter.fetched(event, document)
         if rec.outcome is None and adapter.brings == "contacts":
-            rec.people = [crm_contact(one, source.region) for one in adapter.people(event.payload, event)]
+            rec.people = [
+                crm_contact(one, source.region, source.nobodys) for one in adapter.people(event.payload, event)
+            ]
         elif rec.outcome is None and rec.kind in adapter.customer_kinds:
             people = adapter.people(event.payload, event)
-            rec.customers = [shop_customer(one, source.id, source.region) for one in people]
+            rec.customers = [shop_customer(one, source.id, source.region, source.nobodys) for one in people]
             if event.payload.left_out:
                 rec.notes.append(FIELD_LEFT_OUT)
         elif rec.outcome is None:
@@ -108,7 +110,14 @@ def say(rec: Record, orders: list[Order], source: Source) -> None:
     if claimed and not source.options.buyers_ids:
         orders = [_without_ids(order, rec) for order in orders]
     rec.statements = statements = [
-        statement_of(order, source_id=source.id, region=source.region, digest=rec.digest, claimed=claimed)
+        statement_of(
+            order,
+            source_id=source.id,
+            region=source.region,
+            digest=rec.digest,
+            claimed=claimed,
+            nobodys=source.nobodys,
+        )
         for order in orders
     ]
     if any(one.left_out for some in (statements, rec.people, rec.customers) for one in some):

@@ -17,6 +17,7 @@ import pydantic_core
 from app.base.clock import now
 from app.base.identity import CLAIM, is_weak, precedence, same_name, sort_of
 from app.base.ids import new_id
+from app.base.nobodys import is_relay
 from app.db.statements import Insert, Lookup, Plan, Sql
 from app.store import contact_merges, order_owners
 
@@ -354,7 +355,7 @@ def names_differ(
     theirs: Collection[Identity], ours: Collection[Identity], their_name: str | None, name: str | None
 ) -> bool:
     """Whether two names speak against a match by phone: only where one side has no e-mail."""
-    if all(any(kind == "email" for kind, _ in side) for side in (theirs, ours)):
+    if all(any(_group(one)[0] == "email" for one in side) for side in (theirs, ours)):
         return False
     return bool(name and their_name and not same_name(name, their_name))
 
@@ -371,4 +372,6 @@ def _group(one: Identity) -> Identity:
     kind, value = one
     if kind == "source":
         return kind, value.partition(":")[0]
+    if kind == "email" and is_relay(value):
+        return "relay", value  # speaks against nothing
     return sort_of(one), ""

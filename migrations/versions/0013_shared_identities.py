@@ -30,6 +30,7 @@ def upgrade() -> None:
     op.rename_table("identities_shared", "identities")
     op.create_index("identities_by_contact", "identities", ["account_id", "contact_id"], unique=False)
     op.add_column("contacts", sa.Column("apart", sa.Text(), nullable=False, server_default="[]"))
+    op.add_column("accounts", sa.Column("not_identities", sa.Text(), nullable=False, server_default="[]"))
     op.add_column("moved", sa.Column("shared", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("tombstones", sa.Column("kind", sa.Text(), nullable=True))
     op.create_index("tombstones_of_proof", "tombstones", ["account_id", "proof_id"], unique=False)

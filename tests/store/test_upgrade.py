@@ -176,7 +176,7 @@ LANDED = {
     "0010_subscriptions.py": "90a8efce8112e7ffa5b2ce3cf8a077f9dbf8e7a83bf1ec2ff672644f761c05ac",
     "0011_held.py": "e23f477ce2ec0de468ef3b62619b777a86ecc6117b534196d6c0d4abc3c734e1",
     "0012_money.py": "ee79e8a2f17e09828ac3d30670c83c6bb6b351464c98b266231f0415ff4620b5",
-    "0013_shared_identities.py": "ed97f1a611e3358beab10d5b032e2bafb8421b50c84449618b7f64a35483f2c4",
+    "0013_shared_identities.py": "d5e42773ccfc27ca9e35b24d220de72f49a8b80aac087d58219069c443c2db32",
 }
 
 
