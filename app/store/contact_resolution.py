@@ -104,6 +104,11 @@ class ContactResolution:
         """Return the identities of a contact."""
         return frozenset(self._held.get((account_id, contact_id), ()))
 
+    def nobodys_yet(self, account_id: str, identities: Iterable[Identity]) -> list[Identity]:
+        """Return those of these identities that no contact has: what a delivery on hold waits for."""
+        plain = [("crm", value) if kind == CLAIM else (kind, value) for kind, value in identities]
+        return [one for one in plain if not self._holders.get((account_id, *one))]
+
     def match(self, account_id: str, identities: Collection[Identity], name: str | None = None) -> Match:
         """Return the contact of the strongest identity that nothing speaks against, and what else there is to say."""
         known = {one for one in identities if one[0] != CLAIM}

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from app.base.clock import now
-from app.base.identity import CLAIM
 from app.base.outcome import Outcome, weightiest
 from app.base.statement import identities_in
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Sql, to_json
@@ -226,9 +225,10 @@ def _apply(
         reason = reason or why
         rec.notes += [note for note in notes if note not in rec.notes]
         if outcome is Outcome.HELD:
+            # What somebody has already was refused: to wait for it would be to try again for ever.
             held += [
-                (rec.account_id, "crm" if kind == CLAIM else kind, value, rec.delivery_id)
-                for kind, value in identities_in(said.said)
+                (rec.account_id, *one, rec.delivery_id)
+                for one in contacts.nobodys_yet(rec.account_id, identities_in(said.said))
             ]
         became.append((outcome, order))
     orders = tuple(dict.fromkeys(order.id for _, order in became if order is not None and order.described))
@@ -335,22 +335,16 @@ def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
             account_id=rec.account_id,
             id=rec.delivery_id,
         )
-    if ended["outcome"] != Outcome.HELD:
-        yield Sql(
-            "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
-            account_id=rec.account_id,
-            id=rec.delivery_id,
-        )
+    yield Sql(  # one that waits on has its rows written anew
+        "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
+        account_id=rec.account_id,
+        id=rec.delivery_id,
+    )
 
 
 def log_again(rec: Record, receipt: Receipt, waits_for: Sequence[tuple[str, str]]) -> Plan[None]:
     """Update the log for a delivery that another plan has read again."""
     yield from _as_recorded([rec])
-    yield Sql(
-        "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
-        account_id=rec.account_id,
-        id=rec.delivery_id,
-    )
     held = [(rec.account_id, kind, value, rec.delivery_id) for kind, value in waits_for]
     committed_at = now()
     yield from _log([rec], {id(rec): receipt}, held, committed_at, Sorting())

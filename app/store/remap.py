@@ -274,7 +274,7 @@ def apply_again(
         yield from contacts.tidy()
         for rec, receipt in remapped.deliveries.values():
             waits = (
-                [one for said in rec.statements for one in identities_in(said.said)]
+                [one for said in rec.statements for one in contacts.nobodys_yet(account_id, identities_in(said.said))]
                 if receipt.outcome is Outcome.HELD
                 else []
             )
