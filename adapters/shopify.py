@@ -342,11 +342,12 @@ def _payments(order: ShopifyOrder, value: Money, kind: str, at: datetime | None)
     if order.financial_status == "authorized":
         return (Payment(value=value, state=PaymentState.AUTHORIZED),)
     if order.financial_status in TAKEN:
-        rounding = Money.major(order.rounding or 0, order.currency).minor
+        if order.rounding:
+            rounding = Money.major(order.rounding, order.currency).minor
+            value = Money(max(value.minor + rounding, 0), value.currency)
         when = at if kind == "orders/paid" else (order.processed_at or order.created_at)
         told = order.financial_status == "paid" and kind in ("orders/paid", "orders/create")
-        taken = Money(max(value.minor + rounding, 0), value.currency)
-        return (Payment(value=taken, state=PaymentState.TAKEN, at=when if told else None),)
+        return (Payment(value=value, state=PaymentState.TAKEN, at=when if told else None),)
     open_ = Money.major(order.total_outstanding, order.currency)
     if order.financial_status == "partially_paid" and open_ and 0 < open_.minor < value.minor:
         return (Payment(value=Money(value.minor - open_.minor, value.currency), state=PaymentState.TAKEN),)

@@ -15,9 +15,11 @@ from app.base.supervisor import close_all
 from app.base.vault import Vault, open_vault
 from app.db.engine import Store, Unavailable
 from app.imports.importer import Importer
+from app.ingest.admission import Admission
 from app.ingest.fetch import FetchWorker
 from app.ingest.group_commit import GroupCommit
 from app.ingest.held import OnHoldWorker
+from app.ingest.offload import Offload
 from app.ingest.receive import Receiver
 from app.ingest.rejections import RejectionCounter
 from app.ingest.reprocess import Reprocessor
@@ -25,6 +27,7 @@ from app.ingest.source_api import SourceApi
 from app.ingest.source_cache import SourceCache
 from app.observability.metrics import Metrics
 from app.observability.readiness import Readiness
+from app.observability.source_health import SourceHealth
 from app.observability.tail import Tail
 
 if TYPE_CHECKING:
@@ -47,8 +50,14 @@ class Service:
         self.store = Store(settings)
         self.source_cache = SourceCache(self.store, self.vault, settings)
         self.group_commit = group_commit(self.store)
+        self.admission = Admission()
         self.readiness = Readiness(self.store, self.vault, self.group_commit)
-        self.metrics = Metrics(self.store, lambda: self.group_commit.waiting, lambda: self.readiness.faults)
+        self.metrics = Metrics(
+            self.store,
+            lambda: self.group_commit.waiting,
+            lambda: self.readiness.faults,
+            lambda: self.admission.shed,
+        )
         self.refused = RejectionCounter(self.store, self.metrics.refused)
         self.importer = Importer(self.store)
         self.clock_guard = ClockGuard(self.store)
@@ -62,13 +71,20 @@ class Service:
             busy=lambda: self.group_commit.waiting > 0,
             doubt=self.clock_guard.doubt,
         )
-        self.group_commit.observers += [self.tail.committed, self.metrics.committed, self.outbox.committed]
+        self.source_health = SourceHealth(self.store, self.outbox.wake)
+        self.group_commit.observers += [
+            self.admission.committed,
+            self.tail.committed,
+            self.metrics.committed,
+            self.outbox.committed,
+        ]
         self.young = None if self.store.on_sqlite else GrowingTables(self.store)
         if self.young:
             self.group_commit.observers.append(self.young.committed)
             self.importer.observers.append(self.young.grown)
-        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused)
-        self.retry = Reprocessor(self.store, self.source_cache, self.group_commit)
+        self.offload = Offload()
+        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused, self.offload)
+        self.retry = Reprocessor(self.store, self.source_cache, self.group_commit, self.offload)
         self.erasures = ErasureService(self.store, self.vault, self.retry)
         self.held = OnHoldWorker(self.store, self.retry)
         self.source_api = SourceApi()
@@ -85,6 +101,7 @@ class Service:
             self.outbox.loop,
             self.tail.loop,
             self.readiness.loop,
+            self.source_health.loop,
             *([self.young.loop] if self.young else []),
         ]
         self.readiness.watch(self.loops)
@@ -128,7 +145,7 @@ class Service:
         await close_all(
             [
                 [*((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
-                [("group commit", self.group_commit.stop)],
+                [("group commit", self.group_commit.stop), ("offload", self.offload.stop)],
                 [("store", self.store.close)],
                 [("traces", self.tracing.stop)] if self.tracing else [],
             ]

@@ -4,6 +4,7 @@ import pytest
 
 from app.base.amounts import read_amount
 from app.base.clock import read_time
+from tests.amounts import READ, REFUSED
 
 
 @pytest.mark.parametrize(
@@ -11,11 +12,8 @@ from app.base.clock import read_time
     [
         ("199.90", "BRL", 19990),
         ("199.9", "BRL", 19990),
-        ("199.900000", "BRL", 19990),
         ("7", "BRL", 700),
-        ("-3.00", "BRL", -300),
         ("1500", "JPY", 1500),
-        ("1500.0", "JPY", 1500),
         ("1.234", "KWD", 1234),
         ("1.2", "CLF", 12000),
         ("0", "BRL", 0),
@@ -29,7 +27,12 @@ def test_an_amount_is_exact(text: str, currency: str, minor: int) -> None:
     ("text", "currency", "why"),
     [
         ("1.999", "BRL", "more decimals than BRL has"),
+        ("1.500", "BRL", "more decimals than BRL has"),
+        ("199.900000", "BRL", "more decimals than BRL has"),
         ("1.5", "JPY", "more decimals than JPY has"),
+        ("1500.0", "JPY", "more decimals than JPY has"),
+        ("-3.00", "BRL", "is below 0"),
+        ("-0.00", "BRL", "is below 0"),
         ("1,50", "BRL", "must be a decimal"),
         ("1.234,50", "BRL", "must be a decimal"),
         ("１.00", "BRL", "must be a decimal"),
@@ -45,6 +48,25 @@ def test_an_amount_is_exact(text: str, currency: str, minor: int) -> None:
 def test_what_is_no_exact_amount_is_refused(text: str, currency: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         read_amount(text, currency)
+
+
+@pytest.mark.parametrize(("decimal", "text", "currency", "meant"), READ)
+def test_what_people_write_is_read_with_the_mark_that_is_named(
+    decimal: str, text: str, currency: str, meant: str
+) -> None:
+    assert read_amount(text, currency, decimal=decimal) == read_amount(meant, currency)
+
+
+@pytest.mark.parametrize(("decimal", "text", "currency"), REFUSED)
+def test_what_people_write_with_another_mark_is_refused(decimal: str, text: str, currency: str) -> None:
+    with pytest.raises(ValueError, match="must be an amount with a"):
+        read_amount(text, currency, decimal=decimal)
+
+
+@pytest.mark.parametrize(("decimal", "text"), [(",", "-1,50"), (",", "R$ -1,50"), (".", "-1,500.00")])
+def test_an_amount_below_nothing_is_refused(decimal: str, text: str) -> None:
+    with pytest.raises(ValueError, match="below 0"):
+        read_amount(text, "BRL", decimal=decimal)
 
 
 @pytest.mark.parametrize(

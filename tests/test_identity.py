@@ -2,14 +2,27 @@
 
 import re
 import string
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.contract import Customer
-from app.base.identity import KINDS, document, email, identities, mentioned, phone, precedence, same_name
+from app.base.identity import (
+    KINDS,
+    MOST_MENTIONED,
+    MOST_OF_A_KIND,
+    document,
+    email,
+    identities,
+    mentioned,
+    phone,
+    precedence,
+    same_name,
+)
 from app.base.nobodys import is_relay
+from tests.cpu import cpu, grows
 
 DIGITS = "0123456789"
 area = st.sampled_from(["11", "21", "31", "55", "61", "85", "99"])  # 55 is an area as well as the country
@@ -167,7 +180,49 @@ def test_identities_are_found_in_a_text_and_whatever_it_is_does_no_harm(
 
 
 def test_a_long_text_is_looked_through_no_further_than_a_bound() -> None:
-    assert len(mentioned(" ".join(f"a{number}@example.com" for number in range(1000)))) == 200
+    def named(people: int) -> list[tuple[str, str]] | None:
+        return mentioned(" ".join(f"a{number}@example.com" for number in range(people)))
+
+    assert len(named(MOST_MENTIONED) or ()) == MOST_MENTIONED
+    assert named(MOST_MENTIONED + 1) is None
+
+
+@pytest.mark.parametrize(
+    "worst",
+    [
+        lambda many: "%40" * many,
+        lambda many: "a" * 64 + "@" + "b" * 3 * many,
+        lambda many: ("a" * 64 + "@b ") * (many // 20),
+        lambda many: "a@" + "b." * many,
+        lambda many: "+1         " * (many // 3),
+        lambda many: "12345678901 " * (many // 3),
+        lambda many: "+12025550143 " * (many // 3),
+        lambda many: "a.a@b" * (many // 2),
+    ],
+)
+def test_a_text_four_times_as_long_is_looked_through_in_no_more_than_six_times_the_time(
+    worst: Callable[[int], str],
+) -> None:
+    """A pattern that gives back what it took needed 64 times the work for one long word."""
+
+    def looking(many: int) -> Callable[[], object]:
+        text = worst(many)
+        return lambda: mentioned(text)
+
+    assert grows(looking, 100_000) <= 6
+    assert cpu(looking(300_000)) < 1
+
+
+def test_what_is_remembered_of_a_phone_or_a_document_is_short() -> None:
+    assert phone("+55 11 98765-4321" + " " * 1_000_000) == "+5511987654321"
+    assert document("529.982.247-25" + " " * 1_000_000) == "52998224725"
+    for text in ("1" * 1_000_000, "x" * 1_000_000):
+        assert phone(text) is None and document(text) is None
+
+
+def test_of_a_customers_e_mails_phones_and_documents_a_few_count() -> None:
+    customer = Customer(emails=(None, *(f"a{number}@example.com" for number in range(20_000))))
+    assert len(identities(customer, None, "BR")) == MOST_OF_A_KIND
 
 
 def test_a_phone_is_read_in_the_customers_own_country() -> None:
@@ -231,3 +286,9 @@ def test_what_people_type_who_have_no_phone_is_nobodys() -> None:
 def test_a_marketplaces_alias_is_told_from_an_address() -> None:
     assert is_relay("ff2e6348a53a4d44@ct.vtex.com.br") and is_relay("ana@example.com-2077b.ct.vtex.com.br")
     assert is_relay("x1@marketplace.amazon.com.br") and not is_relay("ana@amazon.com")
+
+
+def test_a_family_name_alone_is_no_common_name() -> None:
+    assert not same_name("Ana Prado", "Bruno Prado")
+    assert same_name("Ana Prado", "Ana Lima") and same_name("Maria Ana Prado", "Ana Prado")
+    assert same_name("Ana", "Ana Prado") and same_name("A. Prado", "Ana Prado")

@@ -46,7 +46,7 @@ def test_a_clock_that_was_put_back_makes_no_older_ids(monkeypatch):
 def test_every_part_of_the_number_is_written(monkeypatch):
     bits = int.from_bytes(bytes(range(1, 17)), "big")
     monkeypatch.setattr(ids.time, "time_ns", lambda: (bits >> 80) * 1_000_000)
-    monkeypatch.setattr(ids.secrets, "randbits", lambda _bits: bits & (1 << 80) - 1)
+    monkeypatch.setattr(ids.os, "urandom", lambda _count: (bits & (1 << 80) - 1).to_bytes(10))
     monkeypatch.setattr(ids, "_newest", 0)
     assert number(ids.new_id("x")) == bits
 

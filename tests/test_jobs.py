@@ -155,6 +155,35 @@ async def test_it_goes_on_after_a_restart(settings: Settings, monkeypatch: pytes
         assert set(await attempts(house)) == {2}  # none twice: the house was left in order
 
 
+async def test_a_piece_that_ends_the_process_three_times_ends_the_job(house: House) -> None:
+    """Else every start would begin with what ended the last one, for ever."""
+    await delivered(house, await house.source(), 1)
+    service = house.service
+    await service.jobs.stop()
+    job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
+    store = service.store
+    for at in (1, 3):  # the process ends; its claim runs out
+        [mine] = await jobs.claim(store, claim="mine", present=at, until=at + 1, limit=5)
+    await store.commit(lambda: jobs.advance(mine, jobs.JobStep(done=1), until=6))  # the next piece is another one
+    for at in (7, 9):
+        assert len(await jobs.claim(store, claim="mine", present=at, until=at + 1, limit=5)) == 1
+    assert (await house.get(f"/v1/jobs/{job_id}"))["state"] == "running"
+    assert await jobs.claim(store, claim="mine", present=11, until=12, limit=5) == []
+    job = await house.get(f"/v1/jobs/{job_id}")
+    assert (job["state"], job["done"]) == ("failed", 1)
+    assert "begun 3 times" in job["reason"]
+
+
+async def test_a_job_that_is_let_go_of_has_lost_no_try(house: House) -> None:
+    await delivered(house, await house.source(), 1)
+    service = house.service
+    await service.jobs.stop()
+    await begun(house, "/v1/deliveries/retry", {"filter": {}})
+    for at in range(5):
+        [mine] = await jobs.claim(service.store, claim="mine", present=at + 1, until=99, limit=5)
+        await jobs.let_go(service.store, mine)
+
+
 async def test_a_claim_that_ran_out_is_anothers(house: House) -> None:
     """A process that was away for too long finds that it has lost the job, and writes nothing."""
     await delivered(house, await house.source(), 1)

@@ -17,7 +17,7 @@ from adapters.contract.adapter import (
     bearer,
 )
 from adapters.contract.delivery import Delivery, form_body, json_body
-from adapters.contract.errors import Ignored, Unfetched, Unreadable, Unverified
+from adapters.contract.errors import Ignored, NoDocument, Unfetched, Unreadable, Unverified
 from adapters.contract.money import CODES, Money, amount_text, currency_code, decimals
 from adapters.contract.options import BuyersIdsOptions, OptionGroup, Options
 from adapters.contract.order import (
@@ -94,6 +94,7 @@ __all__ = [
     "Metadata",
     "Milliseconds",
     "Money",
+    "NoDocument",
     "OptionGroup",
     "OptionalOf",
     "Options",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
@@ -87,6 +88,11 @@ _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_
 
 # The note on an order whose source told something that cannot be read and that the order can be without.
 FIELD_LEFT_OUT: Final = "field_left_out"
+_TIMES: Final = frozenset(
+    ("at", "ordered_at", "paid_at", "payments", "refunds")
+)  # the fields of an order that hold any
+
+MOST_ORDERS = 500  # of one delivery; all of them are committed together, and others wait meanwhile
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
@@ -183,6 +189,9 @@ class Adapter(Generic[PayloadT]):
     options: ClassVar[type[Options]] = Options
     statuses: ClassVar[Mapping[str, Status | None]] = {}  # None: known, and says nothing about where the order stands
     zone: ClassVar[tzinfo] = UTC  # of times that the source writes without one
+
+    # Whether a small body is read on the event loop. Not where that runs expressions of the source's owner.
+    inline: ClassVar[bool] = True
 
     answer: ClassVar[str | None] = None  # the body of the 200, where a source insists on one
     retry_policy: ClassVar[str] = ""  # which answers it takes for a yes, and what it does after another; in words
@@ -281,7 +290,11 @@ class Adapter(Generic[PayloadT]):
         if event.kind in self.customer_kinds:
             raise Ignored("it tells of a customer, and of no order")
         left_out = event.payload.left_out
-        orders = [self._settled(order, left_out) for order in self.orders(event.payload, event)]
+        orders = [
+            self._settled(order, left_out) for order in islice(self.orders(event.payload, event), MOST_ORDERS + 1)
+        ]
+        if len(orders) > MOST_ORDERS:
+            raise Unreadable(f"the delivery tells of more than {MOST_ORDERS} orders")
         if left_out and not all(map(_tells_money, orders or (None,))):
             raise Unreadable(left_out)  # what could not be read may be what the order comes to
         if not orders:
@@ -297,15 +310,18 @@ class Adapter(Generic[PayloadT]):
             _check_money("bill", bill.id, bill.also)
         for payment in order.payments:
             _check_money("payment", payment.id, payment.value)
+        for refund in order.refunds:
+            _check_money("refund", refund.id, refund.value)
+            _check_money("refund", refund.id, refund.also)
         settled = {
             "aliases": order.aliases if names[1:] == order.aliases else names[1:],
             "at": self._utc(order.at),
             "ordered_at": self._utc(order.ordered_at),
             "paid_at": self._utc(order.paid_at),
             "source_status": order.source_status or None,
-            "customer": order.customer.settled() if order.customer else None,
-            "payments": tuple(self._dated(payment) for payment in order.payments) if order.payments else order.payments,
-            "refunds": self._settled_refunds(order.refunds) if order.refunds else order.refunds,
+            "customer": None if order.customer is None or order.customer.tells_nothing else order.customer,
+            "payments": self._dated(order.payments),
+            "refunds": self._dated(order.refunds),
             "sequence": None if order.sequence == "" else order.sequence,
             "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
             "deal_id": order.deal_id or None,
@@ -313,19 +329,15 @@ class Adapter(Generic[PayloadT]):
         # A new order takes longer than all the looking; most have nothing to settle.
         changed = {name: value for name, value in settled.items() if value is not getattr(order, name)}
         found = replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
-        if left_out or (changed and _times(found) < _times(order)):
+        if left_out or (not _TIMES.isdisjoint(changed) and _times(found) < _times(order)):
             return replace(found, notes=(*order.notes, FIELD_LEFT_OUT))
         return found
 
-    def _settled_refunds(self, refunds: tuple[Refund, ...]) -> tuple[Refund, ...]:
-        for refund in refunds:
-            _check_money("refund", refund.id, refund.value)
-            _check_money("refund", refund.id, refund.also)
-        return tuple(self._dated(refund) for refund in refunds)
-
-    def _dated(self, told: PaymentOrRefund) -> PaymentOrRefund:
-        at = self._utc(told.at)
-        return told if at is told.at else replace(told, at=at)
+    def _dated(self, told: tuple[PaymentOrRefund, ...]) -> tuple[PaymentOrRefund, ...]:
+        times = [self._utc(one.at) for one in told]
+        if all(at is one.at for at, one in zip(times, told, strict=True)):
+            return told
+        return tuple(replace(one, at=at) for at, one in zip(times, told, strict=True))
 
     def _utc(self, moment: datetime | None) -> datetime | None:
         """The moment in UTC; None for one that cannot be (the year 1, a date of zeros)."""

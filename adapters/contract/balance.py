@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.contract.cash import AUTHORIZED, CANCELED, FAILED, Cash, Paid
+from adapters.contract.cash import AUTHORIZED, CANCELED, FAILED, Cash
 from adapters.contract.entry import Entry, Folded
+from adapters.contract.movement import Paid
 from adapters.contract.order import RANK, Status
 
 REFUND_EXCEEDS_VALUE: Final = "refund_exceeds_value"
@@ -182,7 +183,7 @@ class Balance:
         else:
             self._by_word(order, cash, bill, word)
         if self._told:
-            order.payments, order.refunds = cash.shown_payments(), cash.shown_refunds()
+            order.itemised = cash
             self._notes |= cash.notes
         if self._notes:
             order.notes = tuple(sorted(self._notes))
@@ -350,6 +351,9 @@ def _tried(cash: Cash, authorized: list[Paid]) -> int | None:
 
 def _covered_at(taken: list[Paid], cash: Cash, value: int, told: int | None) -> int | None:
     """When payments first came to the value; where they do not say when, what the source says, else when it said so."""
+    if len(taken) == 1:
+        first = taken[0].since
+        return first if first is not None else told if told is not None else taken[0].said_at
     for times in ([payment.since for payment in taken], [payment.said_at for payment in taken]):
         if any(time is None for time in times):
             if told is not None:

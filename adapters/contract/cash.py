@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from adapters.contract.entry import Entry
+from adapters.contract.entry import Entry, Line
+from adapters.contract.movement import EVERYTHING, PENDING, REFUND, Back, Paid, Total, Vector
 from adapters.contract.order import PaymentState, RefundKind, RefundState, Status
 
 TOTAL: Final = "total"  # the id of all that went back so far, in entries that were recorded before refunds had totals
-Vector = dict[str, int]  # amounts in minor units, by currency
 
 AUTHORIZED, TAKEN, FAILED, CANCELED = map(str, PaymentState)
-PENDING, DONE, REVERSED = str(RefundState.PENDING), str(RefundState.DONE), str(RefundState.REVERSED)
-REFUND: Final = str(RefundKind.REFUND)
+DONE, REVERSED = str(RefundState.DONE), str(RefundState.REVERSED)
 CHARGEBACK: Final = str(RefundKind.CHARGEBACK)
-EVERYTHING: Final = "everything"  # the kind of a total that counts refunds and chargebacks together
 # The id of the totals that an import tells, of what was paid and what went back: the same money as a source itemises.
 IMPORTED: Final = "import"
 NOT_TAKEN: Final = frozenset((AUTHORIZED, FAILED, CANCELED))
@@ -22,57 +20,6 @@ NOT_TAKEN: Final = frozenset((AUTHORIZED, FAILED, CANCELED))
 OTHER_CURRENCY: Final = "other_currency"
 WITHOUT_ID: Final = "refund_without_id"
 WITHOUT_AMOUNT: Final = "refund_without_amount"
-
-
-@dataclass(slots=True)
-class Paid:
-    """A payment as it was told last. `place` is where in the history, `taken_at` where it was first taken (-1: never)."""
-
-    id: str
-    place: int
-    value: int | None = None
-    currency: str = ""
-    state: str | None = None
-    at: int | None = None
-    since: int | None = None  # when it was taken, if the payment itself says so
-    said_at: int | None = None  # the source's time of the statement that it was taken
-    captures: str | None = None
-    taken_at: int = -1
-    void: bool = False  # taken, and all of it given back
-    void_at: int | None = None
-    states: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Back:
-    """A refund or chargeback as it was told last."""
-
-    id: str | None
-    place: int
-    times: tuple[int, ...] = ()  # by which a refund without id is recognised
-    value: int | None = None
-    currency: str = ""
-    state: str = PENDING
-    kind: str = REFUND
-    at: int | None = None
-    payment: str | None = None
-    all: bool = False
-    also: tuple[int, str] | None = None  # the same amount in another currency
-
-
-@dataclass(slots=True)
-class Total:
-    """A running total: `rest` is what it counts beyond the refunds that are known by themselves."""
-
-    payment: str | None
-    kind: str
-    time: int
-    at: int | None
-    rest: Vector
-
-    def covers(self, refund: Back) -> bool:
-        """Whether this total is about such refunds."""
-        return self.kind in (EVERYTHING, refund.kind) and self.payment in (None, refund.payment)
 
 
 @dataclass(slots=True)
@@ -266,8 +213,11 @@ class Cash:
 
     def taken(self) -> list[Paid]:
         """The payments whose money was taken. What an import tells beyond them is one more."""
+        found = [one for one in self.payments.values() if one.state == TAKEN]
+        if len(found) < 2:  # one that captures another has it beside it
+            return found
         replaced = self._replaced()
-        found = [one for one in self.payments.values() if one.state == TAKEN and one.id not in replaced]
+        found = [one for one in found if one.id not in replaced]
         if IMPORTED in self.payments and len(found) > 1:
             imported = self.payments[IMPORTED]
             found = [one for one in found if one is not imported]
@@ -296,6 +246,8 @@ class Cash:
 
     def amount(self, payments: list[Paid]) -> int:
         """What these payments come to, in the order's currency."""
+        if len(payments) == 1 and payments[0].currency == self.currency:
+            return payments[0].value or 0
         sums: Vector = {}
         for one in payments:
             if one.value is not None:
@@ -304,6 +256,8 @@ class Cash:
 
     def given_back(self) -> tuple[int, bool]:
         """What was given back of money that was taken, in the order's currency, and whether that is said to be all."""
+        if self._nothing_back():
+            return 0, False
         sums: Vector = {}
         named: dict[str, Vector] = {}
         rest_of: list[str] = []
@@ -337,6 +291,11 @@ class Cash:
                     _add(sums, currency, rest)
         return max(self._sum(sums), self._sum(self.imported), 0), everything
 
+    def _nothing_back(self) -> bool:
+        """Whether nothing is told that may have been given back, as of most orders."""
+        void = any(one.void for one in self.payments.values())
+        return not (self.refunds or self.totals or self.imported or void)
+
     def _taken_of(self, name: str) -> list[Paid]:
         return [one for one in self.taken() if name in (one.id, one.captures)]
 
@@ -360,10 +319,12 @@ class Cash:
 
     # -- How it is shown --------------------------------------------------------------------------------------------
 
-    def shown_payments(self) -> list[dict[str, Any]]:
+    def shown_payments(self) -> list[Line]:
         """The payments as the API tells them. An authorisation that was captured is not shown, nor an attempt so far."""
-        replaced = self._replaced()
-        shown = [one for one in self.payments.values() if one.state is not None and one.id not in replaced]
+        shown = [one for one in self.payments.values() if one.state is not None]
+        if len(shown) > 1:
+            replaced = self._replaced()
+            shown = [one for one in shown if one.id not in replaced]
         if IMPORTED in self.payments:
             shown = [one for one in shown if one.id != IMPORTED] + [one for one in self.taken() if one.id == IMPORTED]
         return [
@@ -371,8 +332,10 @@ class Cash:
             for one in shown
         ]
 
-    def shown_refunds(self) -> list[dict[str, Any]]:
+    def shown_refunds(self) -> list[Line]:
         """The refunds and chargebacks as the API tells them; what a running total counts beside them has no id."""
+        if self._nothing_back():
+            return []
         lines = [_line(one.id, one.kind, one.value, one.currency, one.state, one.at) for one in self.refunds.values()]
         named = {one.payment for one in self.refunds.values()}
         lines += [
@@ -394,7 +357,5 @@ def _add(sums: Vector, currency: str, minor: int) -> None:
     sums[currency] = sums.get(currency, 0) + minor
 
 
-def _line(
-    name: str | None, kind: str, value: int | None, currency: str, state: str | None, at: int | None
-) -> dict[str, Any]:
+def _line(name: str | None, kind: str, value: int | None, currency: str, state: str | None, at: int | None) -> Line:
     return {"id": name, "kind": kind, "value": value, "currency": currency or None, "state": state, "at": at}

@@ -9,11 +9,14 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from adapters.contract.errors import Unreadable
+from adapters.contract.errors import NoDocument, Unreadable
 
 # A number with more digits than this is no amount, id or time of anybody's; Decimal would keep it, and turning
 # 1e999999999 into an integer would take the machine with it.
 MAX_NUMBER_DIGITS = 40
+# The work budget of a JSON body. An order of 500 lines has about 50,000 values, eight levels deep.
+MAX_VALUES = 100_000
+MAX_DEPTH = 64
 
 
 class Delivery:
@@ -24,7 +27,7 @@ class Delivery:
     is our clock, UTC.
     """
 
-    __slots__ = ("_document", "body", "headers", "query", "received_at", "repeated", "url")
+    __slots__ = ("_documents", "body", "headers", "query", "received_at", "repeated", "url")
 
     def __init__(
         self,
@@ -42,7 +45,7 @@ class Delivery:
         self.url = url
         self.received_at = received_at
         self.repeated = repeated
-        self._document: tuple[Callable[[bytes], Any], Any] | None = None
+        self._documents: dict[Callable[[bytes], Any], Any] = {}
 
     @classmethod
     def arrived(
@@ -90,10 +93,16 @@ class Delivery:
         )
 
     def document(self, parse: Callable[[bytes], Any]) -> Any:
-        """The parsed body; parsed once however often it is asked for. Raises Unreadable."""
-        if self._document is None or self._document[0] is not parse:
-            self._document = (parse, parse(self.body))
-        return self._document[1]
+        """The parsed body; parsed once however often it is asked for, also where that fails. Raises Unreadable."""
+        if parse not in self._documents:
+            try:
+                self._documents[parse] = parse(self.body)
+            except Unreadable as why:
+                self._documents[parse] = why
+        found = self._documents[parse]
+        if isinstance(found, Unreadable):
+            raise type(found)(found.reason)
+        return found
 
 
 def _refuse_constant(word: str) -> NoReturn:
@@ -118,8 +127,8 @@ def _integer(digits: str) -> int:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise Unreadable(f"the body names {twice[:60]!r} twice in one object; which one is meant is anyone's guess")
     return members
 
@@ -137,17 +146,19 @@ _TOO_MANY_DIGITS = b"0" * (MAX_NUMBER_DIGITS + 1)
 
 
 def json_body(body: bytes) -> Any:
-    """Strict JSON (RFC 8259): exact decimals, no NaN, no name twice, bounded numbers and depth. Raises Unreadable.
+    """Strict JSON (RFC 8259): exact decimals, no NaN, no name twice; bounded numbers, values and depth.
 
-    A byte order mark is skipped, which RFC 8259 §8.1 allows a parser to do.
+    A byte order mark is skipped, which RFC 8259 §8.1 allows a parser to do. Raises Unreadable; NoDocument for what is no
+    JSON at all.
     """
+    _check_values(body)
     try:
         document = _quick.decode(body)
         # A member that was dropped, because its name stands twice, takes its colon along; that of no other is lost, and
         # none is won as long as no text spells one as \u003a.
         whole = msgspec.json.encode(document).count(b":") == body.count(b":") and b"\\u003" not in body
         if whole and _TOO_MANY_DIGITS not in body.translate(_DIGITS):
-            return document
+            return _not_too_deep(body, document)
     except (ValueError, RecursionError, msgspec.MsgspecError, Unreadable):
         pass  # the strict one says why
     return _strictly(body)
@@ -158,7 +169,35 @@ def json_answer(body: bytes) -> Any:
 
     Such answers stand in a manual (Nuvemshop's orders name their `number` twice), and nobody signs them. Raises Unreadable.
     """
+    _check_values(body)
     return _strictly(body, _easy)
+
+
+def _check_values(body: bytes) -> None:
+    """Raise NoDocument for more values than any order has. In front of each stands one of these signs, or nothing."""
+    if len(body) <= MAX_VALUES or sum(map(body.count, (b",", b"[", b"{"))) <= MAX_VALUES:
+        return
+    opened, closed = (sum(body.count(sign, 0, MAX_VALUES) for sign in signs) for signs in ((b"[", b"{"), (b"]", b"}")))
+    if opened - closed > MAX_DEPTH:
+        raise NoDocument("the body is nested too deeply")
+    raise NoDocument(f"the body holds more than {MAX_VALUES} values")
+
+
+def _not_too_deep(body: bytes, document: Any) -> Any:
+    """Return the document. Raises Unreadable when it is deeper than whoever walks through it can go."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return document
+    level = [document]
+    for _ in range(MAX_DEPTH + 1):
+        if not level:
+            return document
+        level = [
+            inner
+            for value in level
+            if (kind := type(value)) is dict or kind is list
+            for inner in (value.values() if kind is dict else value)
+        ]
+    raise Unreadable("the body is nested too deeply")
 
 
 def _strictly(body: bytes, decoder: json.JSONDecoder = _strict) -> Any:
@@ -166,16 +205,16 @@ def _strictly(body: bytes, decoder: json.JSONDecoder = _strict) -> Any:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         if body[:2] == b"\x1f\x8b":
-            raise Unreadable("the body is compressed (gzip); send it without Content-Encoding") from None
-        raise Unreadable(f"the body is not UTF-8 (byte {fault.start})") from None
+            raise NoDocument("the body is compressed (gzip); send it without Content-Encoding") from None
+        raise NoDocument(f"the body is not UTF-8 (byte {fault.start})") from None
     if not text or text.isspace():
-        raise Unreadable("the body is empty")
+        raise NoDocument("the body is empty")
     try:
-        return decoder.decode(text)
+        return _not_too_deep(body, decoder.decode(text))
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None
     except json.JSONDecodeError as fault:
-        raise Unreadable(f"the body is not JSON: {fault.msg} at character {fault.pos}") from None
+        raise NoDocument(f"the body is not JSON: {fault.msg} at character {fault.pos}") from None
     except (ValueError, InvalidOperation):
         raise Unreadable("the body holds a number that cannot be read") from None
 
@@ -183,17 +222,18 @@ def _strictly(body: bytes, decoder: json.JSONDecoder = _strict) -> Any:
 def form_body(body: bytes) -> dict[str, Any]:
     """An HTML form (application/x-www-form-urlencoded), PHP's brackets read as nesting: a[b]=1 is {"a": {"b": "1"}}.
 
-    The last value of a repeated plain name counts, as in PHP. Raises Unreadable.
+    The last value of a repeated plain name counts, as in PHP. Raises Unreadable; NoDocument for what is no form at all.
     """
     if not body:
-        raise Unreadable("the body is empty")
+        raise NoDocument("the body is empty")
     try:
         pairs = parse_qsl(
             body.decode("utf-8-sig"), keep_blank_values=True, strict_parsing=True, max_num_fields=2000, errors="strict"
         )
     except ValueError:
-        raise Unreadable("the body is not a form (application/x-www-form-urlencoded, UTF-8)") from None
+        raise NoDocument("the body is not a form (application/x-www-form-urlencoded, UTF-8)") from None
     form: dict[str, Any] = {}
+    lengths: dict[int, int] = {}  # of groups that are numbered, by their id: the next number
     for name, value in pairs:
         steps = name.replace("]", "").split("[")
         if len(steps) > 10:
@@ -208,9 +248,10 @@ def form_body(body: bytes) -> dict[str, Any]:
             place = nested
         last = steps[-1]
         if not last:
-            index = len(place)
+            index = lengths.get(id(place), len(place))
             while str(index) in place:
                 index += 1
+            lengths[id(place)] = index
             last = str(index)
         if isinstance(place.get(last), dict):
             raise Unreadable("the form uses one name both as a value and as a group")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from adapters.contract.money import Money
 from adapters.contract.order import RANK, Bill, Order, Payment, PaymentState, Refund, RefundKind, RefundState, Status
@@ -48,6 +48,17 @@ class Entry:
 
 
 Identity = tuple[str, str]  # kind, normalised value
+Line = dict[str, Any]  # id, kind (payment, refund, chargeback), value, currency, state, at
+
+
+class Itemised(Protocol):
+    """The payments and refunds of an order."""
+
+    def shown_payments(self) -> list[Line]:
+        """The payments as the API tells them."""
+
+    def shown_refunds(self) -> list[Line]:
+        """The refunds and chargebacks as the API tells them."""
 
 
 @dataclass(slots=True)
@@ -55,8 +66,8 @@ class Folded:
     """The order as its history tells it. Money in minor units, times in microseconds since 1970.
 
     `value` None means that no entry has described the order yet (only a refund or a deletion came): it is kept, and
-    shown once one does. `payments` and `refunds` are lines: id, kind (payment, refund, chargeback), value, currency,
-    state, at. `notes` are words of what does not fit, sorted.
+    shown once one does. `notes` are words of what does not fit, sorted. `itemised` has the lines of `payments` and
+    `refunds`; they are written only when they are asked for, since a delivery needs none.
     """
 
     external_id: str | None = None
@@ -70,8 +81,6 @@ class Folded:
     currency: str | None = None
     ordered_at: int | None = None
     paid_at: int | None = None
-    payments: list[dict[str, Any]] = field(default_factory=list)
-    refunds: list[dict[str, Any]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     name: str | None = None
     identities: tuple[Identity, ...] = ()
@@ -80,6 +89,17 @@ class Folded:
     items: list[dict[str, Any]] = field(default_factory=list)
     url: str | None = None
     test: bool = False
+    itemised: Itemised | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def payments(self) -> list[Line]:
+        """The payments."""
+        return self.itemised.shown_payments() if self.itemised is not None else []
+
+    @property
+    def refunds(self) -> list[Line]:
+        """The refunds and chargebacks."""
+        return self.itemised.shown_refunds() if self.itemised is not None else []
 
 
 def rank_of(said: Mapping[str, Any]) -> int:
@@ -135,7 +155,7 @@ def money_said(order: Order, clean: Callable[[str, int], str] = _unchanged) -> d
 
 
 def _bill(bill: Bill, clean: Callable[[str, int], str]) -> dict[str, Any]:
-    told = _named(bill.id, clean) | _amount(bill.value)
+    told = _named(bill.id, bill.value, clean)
     if bill.part:
         told["part"] = True
     if bill.also is not None:
@@ -148,7 +168,7 @@ def _bill(bill: Bill, clean: Callable[[str, int], str]) -> dict[str, Any]:
 
 
 def _payment(payment: Payment, clean: Callable[[str, int], str]) -> dict[str, Any]:
-    told = _named(payment.id, clean) | _amount(payment.value)
+    told = _named(payment.id, payment.value, clean)
     if payment.state is not None:
         told["state"] = str(payment.state)
     if payment.at is not None:
@@ -159,10 +179,10 @@ def _payment(payment: Payment, clean: Callable[[str, int], str]) -> dict[str, An
 
 
 def _refund(refund: Refund, clean: Callable[[str, int], str]) -> dict[str, Any]:
-    told = _named(refund.id or "", clean) | _amount(refund.value)
-    if refund.state != RefundState.DONE:
+    told = _named(refund.id, refund.value, clean)
+    if refund.state is not RefundState.DONE:
         told["state"] = str(refund.state)
-    if refund.kind != RefundKind.REFUND:
+    if refund.kind is not RefundKind.REFUND:
         told["kind"] = str(refund.kind)
     if refund.at is not None:
         told["at"] = _micros(refund.at)
@@ -177,12 +197,11 @@ def _refund(refund: Refund, clean: Callable[[str, int], str]) -> dict[str, Any]:
     return told
 
 
-def _named(name: str, clean: Callable[[str, int], str]) -> dict[str, Any]:
-    return {"id": clean(name, 255)} if name else {}
-
-
-def _amount(value: Money | None) -> dict[str, Any]:
-    return {} if value is None else {"value": value.minor, "currency": value.currency}
+def _named(name: str | None, value: Money | None, clean: Callable[[str, int], str]) -> dict[str, Any]:
+    told: dict[str, Any] = {"id": clean(name, 255)} if name else {}
+    if value is not None:
+        told["value"], told["currency"] = value.minor, value.currency
+    return told
 
 
 def _micros(moment: datetime) -> int:

@@ -15,6 +15,7 @@ class Unverified(Exception):
     MISMATCH = "signature_mismatch"
     TOO_OLD = "timestamp_too_old"
     TOO_NEW = "timestamp_too_new"
+    NO_DOCUMENT = "not_in_its_form"
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -27,6 +28,10 @@ class Unreadable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class NoDocument(Unreadable):
+    """The body is not in the adapter's form (JSON, or a form) at all, or too much to look: other faults are in what it says."""
 
 
 class Ignored(Exception):

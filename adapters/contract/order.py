@@ -133,18 +133,20 @@ class Customer:
     documents: tuple[str | None, ...] = ()
     country: str | None = None
 
-    def settled(self) -> "Customer | None":
-        """Without what says nothing and what is said twice; None when nothing is left."""
-        given = (self.emails, self.phones, self.documents)
-        emails, phones, documents = settled = (distinct(self.emails), distinct(self.phones), distinct(self.documents))
-        name, own_id, crm_id = self.name or None, self.id or None, self.crm_id or None
-        if not (name or own_id or crm_id or emails or phones or documents):
-            return None
-        if settled == given and name is self.name and own_id is self.id and crm_id is self.crm_id:
-            return self
-        return Customer(
-            name=name, id=own_id, crm_id=crm_id, emails=emails, phones=phones, documents=documents, country=self.country
-        )
+    def __post_init__(self) -> None:
+        """Drop what says nothing and what is said twice."""
+        for name in ("emails", "phones", "documents"):
+            given = getattr(self, name)
+            if given and (settled := distinct(given)) != given:
+                object.__setattr__(self, name, settled)
+        for name in ("name", "id", "crm_id"):
+            if getattr(self, name) == "":
+                object.__setattr__(self, name, None)
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether nothing is told of whoever bought."""
+        return not (self.name or self.id or self.crm_id or self.emails or self.phones or self.documents)
 
     def or_recipient(self, name: str | None, phone: str | None, country: str | None) -> "Customer":
         """The customer, with what is known of the recipient where the buyer's own is missing.
@@ -152,7 +154,9 @@ class Customer:
         A recipient of another name is somebody else, whose phone is not taken.
         """
         same = not self.name or self.name == name
-        phones = self.phones if any(self.phones) or not same else (phone,)
+        phones = self.phones if self.phones or not same or not phone else (phone,)
+        if phones is self.phones and (self.name or not name) and (self.country or not country):
+            return self
         return replace(self, name=self.name or name, phones=phones, country=self.country or country)
 
 

@@ -1,7 +1,7 @@
 """The slice of a body that an adapter reads: models whose fields may lie deep in it, and what says nothing is missing."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -10,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     PlainValidator,
-    PrivateAttr,
     ValidationError,
 )
 from pydantic import Field as Written
@@ -30,12 +29,9 @@ class Payload(BaseModel):
     """
 
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, defer_build=True)
-    _left_out: str = PrivateAttr(default="")
-
-    @property
-    def left_out(self) -> str:
-        """The fields that could not be read and that the model can be without, and why; "" where all was read."""
-        return self._left_out
+    # The fields that could not be read and that the model can be without, and why; "" where all was read. `validated`
+    # sets it on the instance: a private attribute of pydantic costs every model of a body 2 µs, with or without a fault.
+    left_out: ClassVar[str] = ""
 
 
 def path(*paths: str, otherwise: Any = None) -> Any:
@@ -112,7 +108,7 @@ def validated(model: type[Payload], document: Any) -> Payload:
         found = model.model_validate(rest)
     except ValidationError:
         raise Unreadable(reason) from None
-    found._left_out = reason
+    found.__dict__["left_out"] = reason
     return found
 
 

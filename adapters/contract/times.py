@@ -22,7 +22,7 @@ def _iso(value: Any) -> Any:
     try:
         text = value.strip()
         # Python has no second 60; Unix time counts a leap second as the one that follows it.
-        leap = _LEAP.sub(r"\g<1>59", text)
+        leap = _LEAP.sub(r"\g<1>59", text) if "60" in text else text
         moment = datetime.fromisoformat(leap)
         if leap != text:
             moment += timedelta(seconds=1)

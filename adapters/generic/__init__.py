@@ -31,7 +31,7 @@ from adapters.contract import (
     form_body,
     json_body,
 )
-from adapters.generic.expressions import search
+from adapters.generic.expressions import Search
 from adapters.generic.options import Fields, GenericOptions, place_of
 from adapters.generic.reading import Reading
 from adapters.generic.signing import Signing, scheme_of
@@ -50,6 +50,7 @@ class Generic(Adapter[Document]):
     links = Links(signing="docs/generic.md", payload="docs/generic.md")
     secret_made_by = "ours"  # noqa: S105 - says who makes it; it is none
     options = GenericOptions
+    inline = False
     reads = {}  # the options say which
 
     def scheme(self, options: Any) -> Signature:
@@ -85,17 +86,15 @@ class Generic(Adapter[Document]):
 
     def orders(self, payload: Document, event: Event[Document]) -> Iterable[Order]:
         fields: Fields = event.options.fields
+        search = Search()
         if fields.orders is None:
-            yield self._order(payload.document, event)
+            yield Reading(event.options, search, payload.document).order(event.kind)
             return
         found = search("orders", fields.orders, payload.document)
         if not isinstance(found, list | None):
             raise Unreadable("orders: is not a list")
         for each in found or []:
-            yield self._order(each, event)
-
-    def _order(self, document: Any, event: Event[Document]) -> Order:
-        return Reading(event.options, document).order(event.kind)
+            yield Reading(event.options, search, each).order(event.kind)
 
 
 def _settled(options: Any) -> GenericOptions:

@@ -33,7 +33,7 @@ from adapters.contract import (
     order_title,
     validated,
 )
-from adapters.generic.expressions import search
+from adapters.generic.expressions import Search
 from adapters.generic.found import AMOUNTS, NEEDED, Found, FoundItem, FoundPayment, FoundRefund
 from adapters.generic.options import NAMED, GenericOptions, zone_of
 
@@ -52,8 +52,8 @@ class _FieldUnreadable(Unreadable):
 class Reading:
     """One order of a delivery, as the options say where it stands. `notes` are what was left out or not known."""
 
-    def __init__(self, options: GenericOptions, document: Any) -> None:
-        self.options, self.document = options, document
+    def __init__(self, options: GenericOptions, search: Search, document: Any) -> None:
+        self.options, self.search, self.document = options, search, document
         self.notes: list[str] = []
         self.found: Found = self._found(Found, document)
 
@@ -153,7 +153,7 @@ class Reading:
     def _found(self, model: type[Any], document: Any, place: str = "") -> Any:
         """What the expressions of this model's fields find. Raises Unreadable, naming every wrong one that is needed."""
         fields, money = self.options.fields, self.options.money
-        values = {name: search(place + name, getattr(fields, name), document) for name in model.model_fields}
+        values = {name: self.search(place + name, getattr(fields, name), document) for name in model.model_fields}
         if money and money.decimal == ",":
             values.update({name: _with_point(values[name]) for name in AMOUNTS if isinstance(values.get(name), str)})
         try:
@@ -192,12 +192,14 @@ class Reading:
 
     def _time(self, name: str, document: Any, place: str = "") -> datetime | None:
         """The time; None, with a note, for one that is there and cannot be read."""
-        found = search(place + name, getattr(self.options.fields, name), document)
+        found = self.search(place + name, getattr(self.options.fields, name), document)
         if found is None:
             return None
         try:
             reader = READ_TIME.get(self.options.times)
-            moment = reader.validate_python(found) if reader else datetime.strptime(str(found), self.options.times)
+            moment = (
+                reader.validate_python(found) if reader else datetime.strptime(str(found)[:100], self.options.times)
+            )
         except ValueError:
             self.notes.append(FIELD_LEFT_OUT)
             return None

@@ -63,7 +63,7 @@ class Jobs:
     async def begin(
         self, account_id: str, kind: str, wanted: DeliveryFilter, *, dry_run: bool, member_id: str | None
     ) -> Row:
-        """Start a job over what matches now; what arrives later is not part of it. Raises Unavailable."""
+        """Start a job over what matches now; what arrives later is not part of it. Raises TooManyJobs, Unavailable."""
         upto = new_id("dlv")  # sorts after every delivery so far
         total = await deliveries.count(self._store, account_id, wanted, upto=upto)
         filter_ = {name: value for name, value in asdict(wanted).items() if value is not None}
@@ -196,7 +196,7 @@ class Jobs:
         wait = TRY_AGAIN
         for attempt in range(TRIES):
             try:
-                return await self._retry.commit(kept.read())
+                return await self._retry.commit(await self._retry.read(kept))
             except Busy as why:  # too many wait, or this very delivery cannot be stored
                 if self.loop.ending:
                     raise

@@ -16,7 +16,7 @@ from app.base.ssrf_guard import Network
 from app.base.supervisor import Loop
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
-from app.db.statements import Row
+from app.db.statements import Plan, Row
 from app.store import contacts, orders, outbox, subscriptions
 from app.store.delivery_record import Receipt, Record
 from app.store.outbox import AttemptEnded, Event
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from app.background.http_client import EventHttpClient
 
 EVERY = 1.0  # seconds between two looks; what this process recorded itself is met at once
-PER_SUBSCRIPTION = 8  # attempts at a time, over all processes
-AT_ONCE = 64  # attempts of one process at a time
-PAUSE, PAUSE_UNDER_LOAD = 0.02, 0.2  # seconds between two turns: whoever delivers waits for an answer, and goes first
+# Attempts at a time to one subscription, over all processes: it begins with the first, each event that is taken allows
+# one more, and each that is not, half as many.
+FIRST_AT_ONCE, PER_SUBSCRIPTION = 8, 64
+AT_ONCE = 256  # attempts of one process at a time
+PAUSE = 0.02  # seconds between two turns, so that each has many attempts to record
 CLAIM = 60.0  # seconds; longer than an attempt can take, and short enough for another process to take over
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before an event is tried a second time; at most between two
 TIRED = 5  # failures on end after which a receiver is asked one by one
@@ -76,6 +78,9 @@ class Outbox:
         self._ended: list[AttemptEnded] = []
         self._late: list[Row] = []  # claimed, and not answered when this ended
         self._cleared_at = 0.0
+        self._under_way = 0  # attempts
+        self._allowed: dict[str, int] = {}  # attempts at a time, by subscription; FIRST_AT_ONCE where it is not said
+        self._cost = 0.0  # seconds for which the last turn had the database
         self._somebody = False  # whether anybody subscribed, as of the last look
         first = self._release if store.on_sqlite else None
         self.loop = Loop("outbox", self._next, EVERY, known=(Unavailable,), first=first)
@@ -115,7 +120,8 @@ class Outbox:
             self._cleared_at = 0.0 if worked else monotonic()
         if not (await self._turn() or worked):
             return None
-        await self.loop.rest(PAUSE_UNDER_LOAD if self._busy() else PAUSE)
+        # While deliveries wait for the database, it is theirs for as long as this turn had it.
+        await self.loop.rest(max(PAUSE, self._cost) if self._busy() else PAUSE)
         return 0.0
 
     async def _turn(self) -> bool:
@@ -123,36 +129,50 @@ class Outbox:
         present = clock.now()
         standing = await outbox.standing(self._store, present)
         self._somebody = bool(standing)
-        room = AT_ONCE - self.loop.working
+        room = AT_ONCE - self._under_way
         due = [row for row in standing if row["due"]] if room > 0 else []
         if not due and not self._ended:
             return False
         if due and self._receivers is None:  # its weight is for those who have subscribers, and apart from the loop
             self._receivers = await asyncio.to_thread(self._client)
         ended, self._ended = self._ended, []
+        until = present + int(CLAIM * 1e6)
+
+        def plan() -> Plan[list[Row]]:
+            began = monotonic()
+            rows = yield from outbox.turn(ended, due, present=present, until=until, room=room, at_once=self._at_once)
+            self._cost = monotonic() - began
+            return rows
+
         try:
-            rows = await self._store.commit(
-                lambda: outbox.turn(
-                    ended,
-                    due,
-                    present=present,
-                    until=present + int(CLAIM * 1e6),
-                    room=room,
-                    at_once=PER_SUBSCRIPTION,
-                    tired=TIRED,
-                )
-            )
+            rows = await self._store.commit(plan)
         except BaseException:
             self._ended = ended + self._ended
             raise
-        for letter in await self._letters(rows):
-            self.loop.spawn(self._one(letter), f"event {letter.row['id']}")
+        if rows:
+            self._under_way += len(rows)
+            self.loop.spawn(self._send(rows), "events")
         return bool(ended or rows)
+
+    def _at_once(self, subscription: Row) -> int:
+        """Return how many attempts may be under way to it. One that fails is asked one by one."""
+        return 1 if subscription["failures"] >= TIRED else self._allowed.get(subscription["id"], FIRST_AT_ONCE)
 
     def _client(self) -> "EventHttpClient":
         from app.background.http_client import EventHttpClient
 
         return EventHttpClient(self._named)
+
+    async def _send(self, rows: Sequence[Row]) -> None:
+        """Send claimed events, each beside the others."""
+        try:
+            letters = await self._letters(rows)
+        except BaseException:  # their claims run out, or are given back at the end
+            self._under_way -= len(rows)
+            self._late += rows
+            raise
+        for letter in letters:
+            self.loop.spawn(self._one(letter), f"event {letter.row['id']}")
 
     # -- What is sent -----------------------------------------------------------------------------------------------
 
@@ -161,7 +181,7 @@ class Outbox:
         letters: list[_PendingEvent] = []
         for account_id in {row["account_id"] for row in rows}:
             mine = [row for row in rows if row["account_id"] == account_id]
-            about = {row["subject"] for row in mine if row["event"] != Event.CONTACT_ERASED}
+            about = {row["subject"] for row in mine if Event(row["event"]).about_order}
             found = await orders.these(self._store, account_id, sorted(about))
             whose = {row["contact_id"] for row in found.values() if row["contact_id"]}
             crm = await contacts.crm_ids(self._store, account_id, sorted(whose))
@@ -197,6 +217,12 @@ class Outbox:
                 "an event could not be sent", event_id=letter.row["id"], fault=type(fault).__name__, exc_info=fault
             )
             status, retry_after, reason = None, None, f"a fault of ours ({type(fault).__name__}); it is in the log"
+        finally:
+            self._under_way -= 1
+        allowed = self._allowed.get(letter.row["subscription_id"], FIRST_AT_ONCE)
+        self._allowed[letter.row["subscription_id"]] = (
+            min(allowed + 1, PER_SUBSCRIPTION) if reason is None else max(allowed // 2, 1)
+        )
         self._ended.append(_ended(letter.row, at, int((monotonic() - began) * 1e6), status, reason, retry_after))
         self._counts("delivered" if reason is None else "failed")
 
@@ -225,8 +251,10 @@ def body_of(row: Row, order: Mapping[str, Any] | None) -> bytes:
     data: dict[str, Any]
     if row["event"] == Event.CONTACT_ERASED:
         data = {"contact_id": row["subject"], "merged": [], **detail}
-    else:
+    elif Event(row["event"]).about_order:
         data = {"order_id": row["subject"], "order": order, **detail}
+    else:
+        data = {"source_id": row["subject"], **detail}
     said = {"id": row["id"], "type": row["event"], "occurred_at": clock.iso(row["occurred_at"]), "data": data}
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 

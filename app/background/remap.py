@@ -84,7 +84,7 @@ class RemapJob:
         read: list[tuple[Record, Row]] = []
         for at, kept in enumerate(await self._retry.kept_all(job["account_id"], rows)):
             if isinstance(kept, RecordedDelivery):
-                read.append((kept.read(), kept.row))
+                read.append((await self._retry.read(kept), kept.row))
             elif isinstance(kept, NotRecorded):
                 failures[str(kept)] = failures.get(str(kept), 0) + 1
             if at % BREATH == BREATH - 1:

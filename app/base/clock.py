@@ -2,8 +2,10 @@
 
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import overload
+from zoneinfo import ZoneInfo, available_timezones
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -27,18 +29,30 @@ def moment(at: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at)
 
 
-def _parsed(text: str) -> int:
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def zone_named(name: str) -> tzinfo:
+    """Return the time zone with this name of the IANA database. Raises ValueError."""
+    if name not in _zones():
+        raise ValueError("is not a time zone such as UTC or America/Sao_Paulo")
+    return ZoneInfo(name)
+
+
+def _parsed(text: str, zone: tzinfo) -> int:
     at = datetime.fromisoformat(text)
-    return micros(at if at.tzinfo else at.replace(tzinfo=UTC))
+    return micros(at if at.tzinfo else at.replace(tzinfo=zone))
 
 
-def read_time(text: str) -> int:
-    """Reads a time in ISO 8601 (UTC when it names no zone), in microseconds since 1970.
+def read_time(text: str, zone: tzinfo = UTC) -> int:
+    """Reads a time in ISO 8601 (in `zone` when it names none), in microseconds since 1970.
 
     Raises ValueError for what is no such time, and for one outside of 1970 to 2200.
     """
     try:
-        at = _parsed(text)
+        at = _parsed(text, zone)
     except (TypeError, ValueError, OverflowError):
         raise ValueError("must be a time in ISO 8601, such as 2026-11-20T13:00:00Z") from None
     if not 0 <= at < _END:
@@ -67,14 +81,14 @@ def span(text: str) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
-def since(text: str, present: int) -> int:
-    """Parse a time into microseconds since 1970: ISO 8601 (UTC if it names no zone), or a duration before `present`.
+def since(text: str, present: int, zone: tzinfo = UTC) -> int:
+    """Parse a time into microseconds since 1970: ISO 8601 (in `zone` if it names none), or a duration before `present`.
 
     Raises ValueError.
     """
     if _SPAN.fullmatch(text.strip()):
         return present - span(text) * 1_000_000
     try:
-        return _parsed(text.strip())
+        return _parsed(text.strip(), zone)
     except (ValueError, OverflowError):
         raise ValueError("is neither a time in ISO 8601 nor a span such as 24h or 7d") from None

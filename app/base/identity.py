@@ -2,9 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import lru_cache
-from itertools import islice
 
 from adapters.contract import Customer
 from app.base.nobodys import NOBODYS_DOCUMENTS, NOBODYS_MAILBOXES, is_made_up
@@ -14,8 +13,7 @@ KINDS = ("crm", "source", "document", "email", "phone")
 CLAIM = "crm_claim"  # a CRM id where buyers can write: it loses against all others, and teaches nothing
 _RANKS = {kind: rank for rank, kind in enumerate((*KINDS, "cnpj", CLAIM))}
 CNPJ = _RANKS["cnpj"]
-MOST_OF_A_KIND = 5  # identities that one delivery may tell of a person
-CPF_LENGTH = 11
+CPF_LENGTH, CNPJ_LENGTH = 11, 14
 WEAK = frozenset((_RANKS["phone"], CNPJ))  # families and companies share them, and phones change hands
 
 
@@ -42,20 +40,31 @@ def precedence(identity: tuple[str, str]) -> tuple[int, str]:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names have a word in common, whatever their accents and capitals."""
-    return bool(_words(one) & _words(other))
+    """Whether two names may be one person's, whatever their accents and capitals: they have a word in common.
+
+    Where both have several, one's first word is among the other's: a family has the rest in common.
+    """
+    ours, theirs = _words(one), _words(other)
+    if len(ours) > 1 and len(theirs) > 1:
+        return ours[0] in theirs or theirs[0] in ours
+    return not set(ours).isdisjoint(theirs)
 
 
-def _words(name: str) -> set[str]:
+def _words(name: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", name.casefold())
-    return set(re.findall(r"\w{2,}", "".join(letter for letter in plain if not unicodedata.combining(letter))))
+    return re.findall(r"\w{2,}", "".join(letter for letter in plain if not unicodedata.combining(letter)))
 
 
-# In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length.
-_MENTIONED = re.compile(
-    r"[\w.+%-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+|\+[0-9][0-9 ().-]{7,18}[0-9]|[0-9A-Za-z./-]{11,18}"
-)
-MOST_MENTIONED = 200
+# In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length. No
+# character is looked at more often than a few times, whatever the text (possessive: nothing is given back).
+_DOMAIN = re.compile(r"(?:@|%40)[\w-]++(?:\.[\w-]++)++")
+_BEFORE_AT = re.compile(r"[\w.+%-]{1,64}")  # in a text that is read backwards
+_WITH_PLUS = re.compile(r"\+[0-9][0-9 ().-]{7,18}[0-9]")
+_WORD = re.compile(r"[0-9A-Za-z./-]{11,18}+")
+_NOT_IN_A_DOCUMENT = re.compile(r"[./-]")
+MOST_MENTIONED = 2_000  # in one text; each costs up to 0.1 ms, and is looked for among those who were erased
+LONGEST_READ = 100  # characters of what shall be a phone or a document: what is remembered must not be a whole body
+MOST_OF_A_KIND = 5  # e-mails, phones or documents of one customer
 
 # What people put between digits: blanks of all kinds, and ( ) . -
 _BETWEEN_DIGITS = dict.fromkeys([*(ord(one) for one in "().-"), *(n for n in range(0x3001) if chr(n).isspace())])
@@ -66,7 +75,6 @@ _BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
 _DROPPED = {52: "1", 54: "9"}  # by country code: a first digit that a mobile may have or lack
 
 
-@lru_cache(maxsize=4096)
 def phone(text: str, region: str = "BR") -> str | None:
     """Return a phone number in E.164, in the one form in which it is compared; None if it is no number, or nobody's.
 
@@ -74,6 +82,11 @@ def phone(text: str, region: str = "BR") -> str | None:
     Resolution 553/2010 gave them and old records lack; landlines (first digit 2 to 5) are left alone. Mexican numbers
     lack the 1 behind +52 (given up in 2019), Argentine ones the 9 behind +54: with it and without it they are the same.
     """
+    return _phone(text[:LONGEST_READ], region)
+
+
+@lru_cache(maxsize=4096)
+def _phone(text: str, region: str) -> str | None:
     compact = text.translate(_BETWEEN_DIGITS)
     if is_made_up(compact) or "*" in text:
         return None
@@ -115,12 +128,16 @@ def _reads_the_same(e164: str) -> bool:
     return bool(phonenumbers.format_number(again, phonenumbers.PhoneNumberFormat.E164) == e164)
 
 
-@lru_cache(maxsize=4096)
 def document(text: str) -> str | None:
     """Return a CPF or CNPJ without punctuation; None if its check digits are wrong.
 
     A CNPJ may have capitals since 2026.
     """
+    return _document(text[:LONGEST_READ])
+
+
+@lru_cache(maxsize=4096)
+def _document(text: str) -> str | None:
     from stdnum.br import cnpj, cpf
     from stdnum.exceptions import ValidationError
 
@@ -147,8 +164,8 @@ def email(text: str) -> str | None:
 
 
 def identities(customer: Customer, source_id: str | None, region: str) -> list[tuple[str, str]]:
-    """Return a customer's identities as (kind, canonical value), each once; see `identities_told`."""
-    return identities_told(customer, source_id, region)[0]
+    """Return a customer's identities as (kind, canonical value), each once, a few of a kind; see `identities_told`."""
+    return identities_told(customer, source_id, region, most=MOST_OF_A_KIND)[0]
 
 
 def identities_told(
@@ -187,20 +204,37 @@ def identities_told(
     return list(dict.fromkeys(found)), left_out
 
 
-def mentioned(text: str) -> list[tuple[str, str]]:
-    """Find the identities in a text, as (kind, canonical value).
+def mentioned(text: str) -> list[tuple[str, str]] | None:
+    """Find the identities in a text, as (kind, canonical value); None when there are too many.
 
     They are told from other words and digits as far as possible.
     """
-    found: list[tuple[str, str]] = []
-    for match in islice(_MENTIONED.finditer(text), MOST_MENTIONED):
-        word = match[0]
-        if "@" in word or "%40" in word:
-            kind, value = "email", email(word.replace("%40", "@"))
-        elif word.startswith("+"):
-            kind, value = "phone", phone(word)
-        else:
-            kind, value = "document", document(word) if sum(map(str.isdigit, word)) >= 2 else None
-        if value is not None:
-            found.append((kind, value))
-    return list(dict.fromkeys(found))
+    found: dict[tuple[str, str], None] = {}
+    for looked_at, identity in enumerate(_mentions(text)):
+        if looked_at >= MOST_MENTIONED:
+            return None
+        if identity[1] is not None:
+            found[identity[0], identity[1]] = None
+    return list(found)
+
+
+def _mentions(text: str) -> Iterator[tuple[str, str | None]]:
+    for match in _DOMAIN.finditer(text):
+        at = match.start()
+        if before := _BEFORE_AT.match(text[max(0, at - 64) : at][::-1]):
+            yield "email", email(f"{before[0][::-1]}{match[0]}".replace("%40", "@"))
+    for match in _WITH_PLUS.finditer(text):
+        yield "phone", phone(match[0])
+    for match in _WORD.finditer(text):
+        if _may_be_a_document(word := _NOT_IN_A_DOCUMENT.sub("", match[0])):
+            yield "document", document(word)
+
+
+def _may_be_a_document(word: str) -> bool:
+    """Whether the first check digit is right; what it is made of has the length of a CPF or a CNPJ."""
+    if len(word) not in (CPF_LENGTH, CNPJ_LENGTH) or not word[-2:].isdigit():
+        return False
+    values = [ord(sign) - ord("0") for sign in word.upper()[:-1]]
+    weights = 9 if len(word) == CPF_LENGTH else 8  # from the right: 2 to 10, or 2 to 9 and from 2 again
+    rest = sum(value * (2 + place % weights) for place, value in enumerate(values[-2::-1])) % 11
+    return values[-1] == (0 if rest < 2 else 11 - rest)

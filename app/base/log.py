@@ -6,7 +6,7 @@ import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
-MOST_CAUSES = 8  # of one fault
+MOST_CAUSES, MOST_FRAMES = 8, 20  # of one fault; of each cause, the innermost
 
 
 class Log:
@@ -33,13 +33,22 @@ def without_words(logger: Any, method: str, event: MutableMapping[str, Any]) -> 
         given = given[1]
     lines: list[str] = []
     while isinstance(given, BaseException) and len(lines) < MOST_CAUSES:
-        frames = traceback.extract_tb(given.__traceback__)
+        frames = traceback.extract_tb(given.__traceback__, limit=-MOST_FRAMES)
         places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
         lines.append(" > ".join([*places, type(given).__qualname__]))
         given = given.__cause__ or (None if given.__suppress_context__ else given.__context__)
     if lines:
         event["exception"] = "\nfrom ".join(lines)
     return event
+
+
+class _Libraries(logging.Handler):
+    """Writes what libraries log as our own lines. Of their words only the first line of the template: no value."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        words = str(record.msg).strip().partition("\n")[0][:200]
+        getattr(log, level)(words, logger=record.name, exc_info=record.exc_info)
 
 
 def set_up(*, as_json: bool, least: int = logging.INFO) -> None:
@@ -61,6 +70,4 @@ def set_up(*, as_json: bool, least: int = logging.INFO) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", force=True
-    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)

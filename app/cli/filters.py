@@ -20,7 +20,7 @@ def _option(*names: str, help_: str) -> Any:
     return Annotated[Text, typer.Option(*names, help=help_)]
 
 
-TIME = "from this time on: ISO 8601, or 24h, 7d for that long ago."
+TIME = "from this time on: ISO 8601 (the account's zone if it names none), or 24h, 7d for that long ago."
 # By the API's name for each.
 DELIVERIES: dict[str, Any] = {
     "source_id": _option("--source", help_="Only of this source (src_…)."),

@@ -1,66 +1,180 @@
-"""uvicorn's HTTP/1.1 protocol with limits on what may come before a request, and on silence."""
+"""uvicorn's HTTP/1.1 protocol with limits: on how many connections there are, how slow they are, and what is worth reading."""
 
 import asyncio
+import resource
+from collections import Counter
+from collections.abc import Callable
+from time import monotonic
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from app.base.log import log
 
 MOST_HEAD = 64 * 1024  # bytes of a request line with its headers; a shop sends one or two thousand
-HEAD_WITHIN, REQUEST_WITHIN = 30.0, 90.0  # seconds for these, and for all of a request; a shop takes less than one
+HEAD_WITHIN, BODY_WITHIN = 10.0, 30.0  # seconds for these, and for the body; a shop takes less than one
+RATE_AFTER, LEAST_RATE = 10.0, 500  # seconds after which a body must have come at so many bytes a second
+TAKEN_WITHIN = 60.0  # seconds in which whoever asked must take something of the answer
+DISCARDED = 256 * 1024  # bytes of a body that is not wanted; what is longer costs its sender the connection
+MOST_CONNECTIONS = 8192  # of one process; fewer where the system gives fewer file handles
+OTHER_FILES = 192  # handles that are kept for the database, for receivers, and for sources
+LOG_EVERY = 10.0  # seconds between two lines that say which connections were ended
+
+# The answer to a request of this URL whose body is not worth reading, as header lines and body; None: read it.
+Shed = Callable[[bytes], tuple[bytes, bytes] | None]
+
+
+def raise_handles() -> int:
+    """Raise the soft limit of file handles as far as it helps. Returns how many connections there is room for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + OTHER_FILES
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        soft = limit
+    return (
+        MOST_CONNECTIONS
+        if soft == resource.RLIM_INFINITY
+        else min(MOST_CONNECTIONS, max(soft - OTHER_FILES, soft // 2))
+    )
+
+
+class Connections(ServerState):
+    """Holds all connections of a server, ends those that are too slow, and makes room where there are too many."""
+
+    def __init__(self, most: int = MOST_CONNECTIONS, shed: Shed = lambda url: None) -> None:
+        super().__init__()
+        self.most, self.shed = most, shed
+        self._ended: Counter[str] = Counter()
+        self._logged_at = -LOG_EVERY
+
+    def sweep(self) -> None:
+        """End what is too slow. Called once a second: a timer for each request would cost more."""
+        present = monotonic()
+        for one in [*self.connections]:
+            if isinstance(one, Protocol) and (why := one.too_slow(present)):
+                self._end(one, why)
+        if self._ended and present - self._logged_at >= LOG_EVERY:
+            log.warning("connections were ended", **self._ended, open=len(self.connections))
+            self._ended.clear()
+            self._logged_at = present
+
+    def make_room(self, new: "Protocol") -> bool:
+        """End the oldest connections that wait for a request, or for the rest of one. Returns whether there were any."""
+        waiting = [one for one in self.connections if isinstance(one, Protocol) and one is not new and one.waits]
+        waiting.sort(key=lambda one: one.since)
+        for one in waiting[: max(1, self.most // 16)]:
+            self._end(one, "no_room")
+        if not waiting:
+            self._ended["refused"] += 1
+        return bool(waiting)
+
+    def _end(self, one: "Protocol", why: str) -> None:
+        self._ended[why] += 1
+        self.connections.discard(one)
+        one.transport.abort()
 
 
 class Protocol(HttpToolsProtocol):
     """Handles one connection."""
 
-    _in_head = False
-    _head = 0
-    _late: asyncio.TimerHandle | None = None
+    server_state: Connections
+    since = 0.0  # when what is awaited began: a request, the rest of its head or of its body
+    _in_head = _in_body = _discards = False
+    _size = 0  # bytes of the head or the body so far
+    _unsent: tuple[float, int] | None = None  # what waits to be sent, as of then
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Do as uvicorn, but do not wait for a first request for ever."""
+        """Do as uvicorn, but do not wait for a first request for ever, and not for too many."""
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timers: the connection is closed."""
-        self._within(None)
-        super().connection_lost(exc)
+        self.since = monotonic()
+        state = self.server_state
+        if len(state.connections) > state.most and not state.make_room(self):
+            transport.abort()
+            return
+        self._await_request()
 
     def data_received(self, data: bytes) -> None:
         """Do as uvicorn, but do not collect headers without end."""
+        if self.transport.is_closing():
+            return
         super().data_received(data)
         if self._in_head:
-            self._head += len(data)
-            if self._head > MOST_HEAD and not self.transport.is_closing():
+            self._size += len(data)
+            if self._size > MOST_HEAD and not self.transport.is_closing():
                 self.send_400_response("The request's headers are too large.")
 
     def on_message_begin(self) -> None:
         """Note that a request begins."""
-        self._in_head, self._head = True, 0
-        self._within(HEAD_WITHIN)
+        self._in_head, self._size, self.since = True, 0, monotonic()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Note that the headers are complete.
+        """Note that the headers are complete, and shed the request where its body is not worth reading.
 
         Raises ValueError, which is answered 400, where HTTP/1.1 requires another Host (RFC 9112, section 3.2).
         """
-        self._in_head = False
-        self._within(REQUEST_WITHIN - HEAD_WITHIN)
+        self._in_head, self._in_body, self._size = False, True, 0
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise ValueError("a request of HTTP/1.1 names one host")
-        super().on_headers_complete()
+        if self._answered and (answer := self.server_state.shed(self.url)) is not None:
+            self._shed(*answer)
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Do as uvicorn, but drop what is not wanted."""
+        self._size += len(body)
+        if not self._discards:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note that the request is complete."""
-        self._within(None)
-        super().on_message_complete()
+        self._in_body = False
+        if not self._discards:
+            super().on_message_complete()
+            return
+        self._discards = False
+        if not self.transport.is_closing():
+            self._await_request()
 
-    def _within(self, seconds: float | None) -> None:
-        """Close the connection unless what is awaited comes within this many seconds.
+    def _shed(self, head: bytes, body: bytes) -> None:
+        """Answer at once. What is left of the request is read and dropped, so that the connection can be used again."""
+        self._discards = True
+        size = next((value for name, value in self.headers if name == b"content-length"), b"")
+        stays = size.isdigit() and len(size) < 9 and int(size) <= DISCARDED and self.parser.should_keep_alive()
+        self.transport.write(head + (b"\r\n" if stays else b"connection: close\r\n\r\n") + body)
+        if not stays:
+            self.transport.close()
 
-        Byte by byte it could take for ever.
-        """
-        if self._late is not None:
-            self._late.cancel()
-        self._late = None if seconds is None else self.loop.call_later(seconds, self.transport.close)
+    def _await_request(self) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    @property
+    def waits(self) -> bool:
+        """Return whether it waits for a request or the rest of one, so that nobody here works for it."""
+        return self._answered or (self._in_body and not self.pipeline)
+
+    @property
+    def _answered(self) -> bool:
+        return bool(getattr(self.cycle, "response_complete", True))  # there is none before the first request
+
+    def too_slow(self, present: float) -> str | None:
+        """Return what is too slow about it: `head`, `body`, or `answer` (whoever asked takes nothing of it)."""
+        if self._in_head:
+            return "head" if present - self.since > HEAD_WITHIN else None
+        if self._in_body:
+            if self.flow.read_paused:  # we are slow ourselves
+                self.since = present
+            waited = present - self.since
+            if waited > BODY_WITHIN or (waited > RATE_AFTER and self._size < waited * LEAST_RATE):
+                return "body"
+        if not self.flow.write_paused:
+            self._unsent = None
+            return None
+        left = self.transport.get_write_buffer_size()
+        if self._unsent is None or self._unsent[1] != left:
+            self._unsent = present, left
+        return "answer" if present - self._unsent[0] > TAKEN_WITHIN else None

@@ -76,7 +76,7 @@ def serve(
                 )
 
         if workers > 1:
-            Workers(settings, sockets[0], workers).serve(ready)
+            Workers(settings, sockets, workers).serve(ready)
         else:
             server(settings, lambda: ready([os.getpid()])).listen(sockets)
     leave()

@@ -20,7 +20,7 @@ from app.base.roles import socket_address
 from app.base.settings import BadSettings, Settings
 from app.cli.client import answers, application
 from app.cli.output import CommandFailed, Misuse
-from app.cli.protocol import Protocol
+from app.cli.protocol import Connections, Protocol, raise_handles
 from app.db.engine import Unavailable
 from app.db.migrate import Newer, migrate
 
@@ -47,6 +47,9 @@ def end_on(handler: Callable[[int, FrameType | None], None]) -> None:
 
 
 BACKLOG = 2048  # connections that the kernel keeps while we are busy
+# Connections that are accepted in one turn of the event loop. libuv accepts one for each listening handle, and a turn
+# under load takes tens of milliseconds: with one handle new connections were let in too late, or never.
+ACCEPTED_AT_ONCE = 32
 
 
 def leave() -> None:
@@ -81,6 +84,7 @@ class Server(uvicorn.Server):
             )
         )
         self._ready = ready
+        self.server_state = self._connections = Connections(raise_handles(), self._application.shed)
 
     def listen(self, sockets: list[socket.socket], *, watched: int | None = None) -> None:
         """Serve until a signal, `should_exit`, or the end of the pipe `watched`.
@@ -116,6 +120,12 @@ class Server(uvicorn.Server):
             gc.freeze()
             self._ready()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Do as uvicorn, and once a second look for connections that are too slow."""
+        if counter % 10 == 0:
+            self._connections.sweep()
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Do as uvicorn, but first end answers that would go on for ever: uvicorn waits for all of them.
 
@@ -142,7 +152,7 @@ def prepared(settings: Settings, what: str) -> Iterator[tuple[Settings, list[soc
             stack.enter_context(_locked(settings, what))
         tcp = stack.enter_context(_bound(settings.host, settings.port))
         settings = settings.model_copy(update={"port": tcp.getsockname()[1]})
-        sockets = [tcp]
+        sockets = [tcp, *(stack.enter_context(tcp.dup()) for _ in range(ACCEPTED_AT_ONCE - 1))]
         try:
             asyncio.run(migrate(settings))
         except (Newer, Unavailable) as why:

@@ -26,8 +26,8 @@ class Workers:
     end cleanly.
     """
 
-    def __init__(self, settings: Settings, listener: socket.socket, count: int) -> None:
-        self._settings, self._listener, self._count = settings, listener, count
+    def __init__(self, settings: Settings, listeners: list[socket.socket], count: int) -> None:
+        self._settings, self._listeners, self._count = settings, listeners, count
         self._alive = os.pipe()  # nobody writes; its end tells the workers that the parent is gone
         self._begun = os.pipe()  # a byte from each worker that listens
         self._pids: set[int] = set()
@@ -88,7 +88,7 @@ class Workers:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
             os.close(self._alive[1])
-            server(self._settings, self._tell).listen([self._listener], watched=self._alive[0])
+            server(self._settings, self._tell).listen(self._listeners, watched=self._alive[0])
             code = 0
         except (CommandFailed, Misuse) as why:
             note(str(why))

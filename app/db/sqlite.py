@@ -92,14 +92,23 @@ class SQLiteBackend(DatabaseBackend):
         self._size = size
         self._pragmas = pragmas
         self._all: list[Connection] = []
-        self._free: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()  # None: one that is to be opened
+        self._forget_free()
         self.dialect = SQLiteDialect_pysqlite(paramstyle="named")
+
+    def _forget_free(self) -> None:
+        self._free: list[Connection | None] = []  # None: one that is to be opened
+        # First come, first served: else the group commit, which comes again at once, would keep everybody else waiting.
+        self._room = asyncio.Semaphore(0)
+
+    def _let(self, connection: Connection | None) -> None:
+        self._free.append(connection)
+        self._room.release()
 
     async def connect(self) -> None:
         """Open every connection."""
         try:
             for _ in range(self._size):
-                self._free.put_nowait(await self._open())
+                self._let(await self._open())
         except BaseException:
             await self.disconnect()
             raise
@@ -124,17 +133,18 @@ class SQLiteBackend(DatabaseBackend):
     async def disconnect(self) -> None:
         """Close every connection, after the work their threads still have."""
         connections, self._all = self._all, []
-        self._free = asyncio.LifoQueue()
+        self._forget_free()
         for connection in connections:
             await connection.close()
 
     async def take(self) -> Connection:
         """Return a free connection, once there is one. Raises sqlite3.Error."""
-        connection = await self._free.get()
+        await self._room.acquire()
+        connection = self._free.pop()
         try:
             return connection or await self._open()
         except BaseException:
-            self._free.put_nowait(None)
+            self._let(None)
             raise
 
     async def give_back(self, connection: Connection, *, in_doubt: bool = False) -> None:
@@ -147,7 +157,7 @@ class SQLiteBackend(DatabaseBackend):
             # Asked in the connection's own thread: whatever still runs there, for somebody who has gone, ends first.
             stuck = in_doubt and await connection.run(lambda raw: raw.in_transaction)
         finally:
-            self._free.put_nowait(None if stuck else connection)
+            self._let(None if stuck else connection)
         if stuck and connection in self._all:
             self._all.remove(connection)
             await connection.close()

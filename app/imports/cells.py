@@ -60,8 +60,10 @@ def _item(at: int, given: Any, currency: str) -> dict[str, Any]:
             or (isinstance(unit, int) and abs(unit) > MAX_MINOR)
         ):
             raise ValueError(f'line {at}: unit_value must be text, such as "199.00"')
-        try:
-            kept["unit_value"] = [read_amount(str(unit).strip(), currency), currency]
+        text = str(unit).strip()
+        try:  # a line of a source's order may be a discount: what was exported comes in again
+            minor = read_amount(text.removeprefix("-"), currency)
+            kept["unit_value"] = [-minor if text.startswith("-") else minor, currency]
         except ValueError as why:
             raise ValueError(f"line {at}: unit_value {why}") from None
     if (sku := given.get("sku")) is not None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any, Generic, TypeVar
 
 from adapters.contract import RANK, Origin, Status, currency_code
@@ -36,7 +37,7 @@ class ImportSettings:
     """Holds what a file's rows are read with: the account's settings, and defaults for rows that do not say.
 
     `sources` are the account's (id: origin). `renamed` maps source ids of another registry to ours; None: no source
-    here. `present` is in microseconds.
+    here. `present` is in microseconds. `zone` is that of times that name none. `decimal` is the mark of amounts that people wrote; None: they are as ours.
     """
 
     region: str
@@ -47,6 +48,8 @@ class ImportSettings:
     origin: str
     present: int
     ignore_unknown: bool = False
+    zone: tzinfo = UTC
+    decimal: str | None = None
 
 
 RowT = TypeVar("RowT", OrderRow, ContactRow)
@@ -133,7 +136,7 @@ class _Reader(Generic[RowT]):
 
     def _time(self, name: str, text: str) -> int | None:
         try:
-            return read_time(text.strip())
+            return read_time(text.strip(), self.setting.zone)
         except ValueError as why:
             self._wrong(name, str(why))
             return None
@@ -259,12 +262,12 @@ class OrderReader(_Reader[OrderRow]):
                 self._wrong("currency", "is not an ISO 4217 code of three letters, such as BRL")
                 return currency
         if (text := get("value")) is not None:
-            try:
-                said["value"] = read_amount(text.strip(), currency)
-                said["currency"] = currency
-            except ValueError as why:
-                self._wrong("value", str(why))
-        paid, back = self._total("paid_value", get, currency), self._total("refunded_value", get, currency)
+            said["value"] = self._amount("value", text, currency)
+            said["currency"] = currency
+        paid, back = (
+            0 if (text := get(name)) is None else self._amount(name, text, currency)
+            for name in ("paid_value", "refunded_value")
+        )
         value = said.get("value", 0)
         # What the status and the refunds prove to have been paid is not told again.
         if paid and paid != (value if said.get("status") in (Status.PAID, Status.REFUNDED) else back):
@@ -274,18 +277,13 @@ class OrderReader(_Reader[OrderRow]):
             said["refunds"] = {IMPORTED: [back + excess, currency]}
         return currency
 
-    def _total(self, name: str, get: Callable[[str], Any], currency: str) -> int:
-        """An amount that is not below nothing; none is 0."""
-        if (text := get(name)) is None:
-            return 0
+    def _amount(self, name: str, text: str, currency: str) -> int:
+        """Return an amount in the smallest unit; 0 when it is wrong, and the row is refused."""
         try:
-            total = read_amount(text.strip(), currency)
-            if total < 0:
-                raise ValueError("is below 0")
+            return read_amount(text.strip(), currency, decimal=self.setting.decimal)
         except ValueError as why:
             self._wrong(name, str(why))
             return 0
-        return total
 
     def _customer(self, said: dict[str, Any], get: Callable[[str], Any], source_id: str | None) -> str | None:
         """Set the contact's identities and name. Returns the contact's id, if the row names one."""

@@ -16,7 +16,7 @@ from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.ingest.group_commit import Busy
 from app.ingest.reprocess import NotRecorded, Reprocessor
-from app.ingest.source_api import THE_KEY, SourceApi
+from app.ingest.source_api import NO_KEY, SourceApi
 from app.ingest.source_cache import Source
 from app.store import fetches
 
@@ -100,15 +100,15 @@ class FetchWorker:
             await fetches.give_up(self._store, account_id, delivery_id, "")
             return Outcome.UNFETCHED
         asked_at = clock.now()
-        rec = kept.read()
+        rec = await self._retry.read(kept)
         if rec.outcome is Outcome.FETCHING:  # today's adapter may read it otherwise
             try:
-                rec = kept.read(await self._document(kept.source, rec.path))
+                rec = await self._retry.read(kept, await self._document(kept.source, rec.path))
             except Unfetched as why:
                 if not why.final and row["attempts"] + 1 < MOST_ATTEMPTS:
                     await self._again(row, why)
                     return Outcome.FETCHING
-                rec = kept.read(why)
+                rec = await self._retry.read(kept, why)
         rec.asked_at = asked_at
         return (await self._retry.commit(rec)).outcome
 
@@ -117,7 +117,7 @@ class FetchWorker:
         if api is None:
             raise Unfetched("the adapter does not say where the order is read", final=True)
         if source.sealed_key is None:
-            raise Unfetched(f"{THE_KEY}missing; give the source {api.key_description}", final=True)
+            raise Unfetched(f"{NO_KEY}; give the source {api.key_description}", final=True)
         return await self._api.read(api, source.options, self._vault.open(source.sealed_key), path)
 
     async def _again(self, row: Row, why: Unfetched) -> None:

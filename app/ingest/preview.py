@@ -28,6 +28,7 @@ REASONS = {
     Unverified.MISMATCH: "the signature is not what this secret gives: another secret, or a body that was changed on its way",
     Unverified.TOO_OLD: "the signature is right, but its time is too long ago; check the clocks, or sign anew",
     Unverified.TOO_NEW: "the signature is right, but its time lies in the future; check the clocks",
+    Unverified.NO_DOCUMENT: "the body is not in the form that the platform sends, and its signature does not cover the body",
 }
 
 
@@ -134,7 +135,7 @@ async def _recorded(store: Store, retry: Reprocessor, source: Source) -> str | N
                 kept = await retry.kept(source.account_id, row["id"])
             except NotRecorded:
                 continue
-            rec = kept.read() if kept else None
+            rec = await retry.read(kept) if kept else None
             if rec is not None and rec.outcome is Outcome.FETCHING:
                 return rec.path
     return None

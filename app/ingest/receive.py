@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
-from adapters.contract import Delivery, Unverified
+from adapters.contract import Delivery, NoDocument, Strength, Unreadable, Unverified
 from app.base import clock
 from app.base.outcome import ANSWERS, Outcome
 from app.base.spans import span
 from app.base.vault import Sealed
 from app.db.engine import Unavailable
 from app.ingest.group_commit import Busy, GroupCommit
+from app.ingest.offload import Offload
 from app.ingest.parse import read
 from app.ingest.rejections import RejectionCounter
 from app.ingest.source_cache import Source, SourceCache
+from app.store.delivery_record import Record
 
 CLOCK_STEP = 1_000_000  # microseconds by which a clock may be set back unnoticed
 
@@ -41,8 +43,11 @@ class WebhookAnswer:
 class Receiver:
     """Takes one delivery from its bytes to its answer."""
 
-    def __init__(self, source_cache: SourceCache, group_commit: GroupCommit, refused: RejectionCounter) -> None:
+    def __init__(
+        self, source_cache: SourceCache, group_commit: GroupCommit, refused: RejectionCounter, offload: Offload
+    ) -> None:
         self._source_cache, self._group_commit, self._refused = source_cache, group_commit, refused
+        self._offload = offload
         self._last_receipt = 0
 
     async def admit(self, source_id: str) -> Source | WebhookAnswer:
@@ -63,22 +68,28 @@ class Receiver:
         delivery = Delivery.arrived(
             headers, body, received_at=clock.moment(received_at), query_string=query_string, url=source.url
         )
-        if source.adapter.handshake(delivery) is not None:
-            return WebhookAnswer(
-                Outcome.IGNORED, body=source.adapter.answer
-            )  # unsigned, so nothing of it is believed or kept
+        rec: Record | None = None
         try:
-            with span("delivery.proof"):
-                proven_by = self.prove(source, delivery, received_at)
+            rec = await self._offload.run(
+                len(body), lambda: self._read(source, delivery, received_at), inline=source.adapter.inline
+            )
+            if rec is None:  # a greeting is unsigned, so nothing of it is believed or kept
+                return WebhookAnswer(Outcome.IGNORED, body=source.adapter.answer)
+            receipt = await self._group_commit.commit(rec)
         except Unverified as why:
             return self.refuse(source, Outcome.UNVERIFIED, why.reason, delivery)
-        with span("delivery.reading"):
-            rec = read(source, delivery, received_at, proven_by=proven_by)
-        try:
-            receipt = await self._group_commit.commit(rec)
         except Busy:
-            return WebhookAnswer(Outcome.BUSY, kind=rec.kind)
+            return WebhookAnswer(Outcome.BUSY, kind=rec.kind if rec else None)
         return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer, rec.kind)
+
+    def _read(self, source: Source, delivery: Delivery, received_at: int) -> Record | None:
+        """Return the record of a proven delivery, None for a greeting. Raises Unverified."""
+        if source.adapter.handshake(delivery) is not None:
+            return None
+        with span("delivery.proof"):
+            self.prove(source, delivery, received_at)
+        with span("delivery.reading"):
+            return read(source, delivery, received_at)
 
     def _receipt_time(self) -> int:
         """Return the time, later than that of any delivery before: where sources tell none, first receipt orders what they say."""
@@ -88,11 +99,21 @@ class Receiver:
         self._last_receipt = present
         return present
 
-    def prove(self, source: Source, delivery: Delivery, received_at: int) -> str:
-        """Return the secret that the signature was made with. Raises Unverified."""
-        return source.adapter.scheme(source.options).verify(
-            delivery, source.usable_secrets(received_at), delivery.received_at
-        )
+    def prove(self, source: Source, delivery: Delivery, received_at: int) -> None:
+        """Raise Unverified unless the delivery is proven.
+
+        Where a scheme is no MAC of the body, whoever has seen one delivery can sign others: what is not even in the
+        adapter's form is refused.
+        """
+        scheme = source.adapter.scheme(source.options)
+        scheme.verify(delivery, source.usable_secrets(received_at), delivery.received_at)
+        if scheme.strength is not Strength.MAC:
+            try:
+                source.adapter.document_of(delivery)
+            except NoDocument:
+                raise Unverified(Unverified.NO_DOCUMENT) from None
+            except Unreadable:
+                pass  # it is kept, with the reason
 
     def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> WebhookAnswer:
         """Count a rejected delivery and return the answer."""

@@ -9,6 +9,7 @@ from app.base.statement import entry_digest
 from app.db.engine import Store
 from app.db.statements import Row
 from app.ingest.group_commit import GroupCommit
+from app.ingest.offload import Offload
 from app.ingest.parse import read
 from app.ingest.source_cache import Source, SourceCache
 from app.store import deliveries
@@ -44,8 +45,9 @@ class RecordedDelivery:
 class Reprocessor:
     """Retries deliveries."""
 
-    def __init__(self, store: Store, source_cache: SourceCache, group_commit: GroupCommit) -> None:
+    def __init__(self, store: Store, source_cache: SourceCache, group_commit: GroupCommit, offload: Offload) -> None:
         self._store, self._source_cache, self._group_commit = store, source_cache, group_commit
+        self._offload = offload
 
     async def kept(self, account_id: str, delivery_id: str) -> RecordedDelivery | None:
         """Return a recorded delivery; None if there is no such delivery. Raises NotRecorded, Unavailable."""
@@ -82,6 +84,11 @@ class Reprocessor:
                 found.append(RecordedDelivery(row=row, source=source, delivery=delivery))
         return found
 
+    async def read(self, kept: RecordedDelivery, document: bytes | Unfetched | None = None) -> Record:
+        """Read it with today's adapter. `document` is as in `parse.read`. Raises Busy."""
+        size = len(kept.delivery.body) + (len(document) if isinstance(document, bytes) else 0)
+        return await self._offload.run(size, lambda: kept.read(document), inline=kept.source.adapter.inline)
+
     async def commit(self, rec: Record) -> Receipt:
         """Commit the new reading. Raises Busy."""
         return await self._group_commit.commit(rec)
@@ -92,4 +99,4 @@ class Reprocessor:
         Raises NotRecorded, Busy, Unavailable.
         """
         kept = await self.kept(account_id, delivery_id)
-        return await self.commit(kept.read()) if kept else None
+        return await self.commit(await self.read(kept)) if kept else None

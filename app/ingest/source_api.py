@@ -23,6 +23,7 @@ TIMEOUT, CONNECT = 10.0, 5.0  # seconds
 
 # How the reason begins that a new key puts an end to.
 THE_KEY = "the key is "
+NO_KEY = f"{THE_KEY}missing"  # it was never given, so nobody refused it
 
 
 class SourceApi:

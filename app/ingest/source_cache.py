@@ -23,9 +23,11 @@ from app.store.accounts import Bearer
 
 REMEMBER = 0.5  # seconds
 LOOK_UP = 2.0  # seconds; a sender waits, and whoever asks later waits for the same look-up
-MOST = 20_000  # entries; a stranger can ask for as many unknown sources as they like
+MOST = 20_000  # entries of at most 100 characters; a stranger can ask for as many unknown sources as they like
+SWEEP = 1.0  # seconds between two looks for entries whose time is over
 
 _SOURCE_ID = re.compile(r"src_[0-9A-Z]{26}")  # a stranger's other words need no look-up
+LONGEST_TOKEN = 200  # characters; ours have fewer
 
 T = TypeVar("T")
 
@@ -41,6 +43,7 @@ class Source:
     options: Any
     enabled: bool
     account_enabled: bool
+    anybody_erased: bool  # in the account
     region: str  # where a phone without a country code is read
     currency: str
     hold: bool
@@ -61,6 +64,7 @@ class _Cached(Generic[T]):
         self._look_up = look_up
         self._known: dict[str, tuple[float, T]] = {}
         self._asking: dict[str, asyncio.Task[T]] = {}
+        self._swept_at = 0.0
 
     def known(self, word: str) -> tuple[float, T] | None:
         """Return what is cached, with the time until which it is valid."""
@@ -85,8 +89,7 @@ class _Cached(Generic[T]):
             async with asyncio.timeout(LOOK_UP):
                 answer = await self._look_up(word)
             if self._asking.get(word) is mine:
-                if len(self._known) >= MOST:
-                    self._known.clear()
+                self._make_room(asked_at)
                 self._known[word] = (asked_at + REMEMBER, answer)
             return answer
         except TimeoutError as fault:
@@ -94,6 +97,13 @@ class _Cached(Generic[T]):
         finally:
             if self._asking.get(word) is mine:
                 del self._asking[word]
+
+    def _make_room(self, present: float) -> None:
+        if present - self._swept_at > SWEEP:
+            self._swept_at = present
+            self._known = {word: found for word, found in self._known.items() if found[0] > present}
+        if len(self._known) >= MOST:
+            self._known.clear()
 
     def forget(self, word: str | None = None) -> None:
         """Drop one result, or everything; also look-ups that are running."""
@@ -110,12 +120,12 @@ class SourceCache:
     def __init__(self, store: Store, vault: Vault, settings: Settings) -> None:
         self._store, self._vault, self._settings = store, vault, settings
         self._sources: _Cached[Source | None] = _Cached(self._find_source)
-        self._bearers: _Cached[Bearer | None] = _Cached(lambda token: accounts.bearer(store, token))
+        self._bearers: _Cached[Bearer | None] = _Cached(lambda hash_: accounts.bearer(store, hash_))
         self._sessions: _Cached[Bearer | None] = _Cached(self._find_bearer)
 
     async def source(self, source_id: str) -> Source | None:
         """Return the source with this id, of any account. Raises Unavailable, Sealed."""
-        return await self._sources.get(source_id)
+        return await self._sources.get(source_id) if _SOURCE_ID.fullmatch(source_id) else None
 
     def source_at_once(self, source_id: str) -> Source | None:
         """Return the source if it is cached. None says nothing."""
@@ -123,8 +133,10 @@ class SourceCache:
         return found[1] if found else None
 
     async def bearer(self, token: str) -> Bearer | None:
-        """Return who holds this token. Raises Unavailable."""
-        return await self._bearers.get(token)
+        """Return who holds this token. A token is remembered by its hash, a wrong one too. Raises Unavailable."""
+        if len(token) > LONGEST_TOKEN:
+            return None
+        return await self._bearers.get(accounts.hashed(token))
 
     async def bearer_of(self, account_id: str, token_id: str) -> Bearer | None:
         """Return who holds the token with this id, for a console session. Raises Unavailable."""
@@ -154,8 +166,6 @@ class SourceCache:
         return f"{self._settings.webhooks_at}/webhooks/{source_id}"
 
     async def _find_source(self, source_id: str) -> Source | None:
-        if not _SOURCE_ID.fullmatch(source_id):
-            return None
         found = await sources.for_door(self._store, source_id)
         if found is None:
             return None
@@ -170,6 +180,7 @@ class SourceCache:
             options=options,
             enabled=row["enabled"],
             account_enabled=row["orders_enabled"],
+            anybody_erased=row["anybody_erased"],
             region=options.region or row["default_region"],
             nobodys=frozenset(json.loads(row["not_identities"])),
             currency=row["default_currency"],

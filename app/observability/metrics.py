@@ -14,7 +14,7 @@ from app.base.outcome import Outcome
 from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
 from app.observability.readiness import WORDS
-from app.store import delivery_rollups, outbox
+from app.store import delivery_rollups, outbox, source_health
 from app.store.delivery_record import Receipt, Record
 
 EVERY = 15.0  # seconds between two looks at the engine and at what waits
@@ -29,9 +29,13 @@ class Metrics:
     """Counts for one process."""
 
     def __init__(
-        self, store: Store, waiting: Callable[[], int], not_ready: Callable[[], Collection[str]] = tuple
+        self,
+        store: Store,
+        waiting: Callable[[], int],
+        not_ready: Callable[[], Collection[str]] = tuple,
+        shed: Callable[[], int] = int,
     ) -> None:
-        self._store, self._waiting, self._not_ready = store, waiting, not_ready
+        self._store, self._waiting, self._not_ready, self._shed = store, waiting, not_ready, shed
         self._deliveries: dict[tuple[str, str, str], int] = {}  # account, source, outcome
         self._refused: dict[tuple[str, str], int] = {}  # outcome, reason
         self._sources: set[tuple[str, str]] = set()
@@ -47,6 +51,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=None,
         )
+        self._last_good: dict[tuple[str, str], int] = {}  # account, source; one that was never good: when it was made
         self._told = {"delivered": 0, "failed": 0}
         self._up = self._fetches = self._held = self._events = self._failing = 0
         self._oldest_fetch_at: int | None = None
@@ -63,7 +68,16 @@ class Metrics:
         for rec, receipt in zip(records, receipts, strict=True):
             if not rec.again:
                 self._count(rec.account_id, rec.source_id, receipt.outcome)
+                self._good(rec.account_id, rec.source_id, rec.received_at)
                 self._acknowledged.observe(max(0, present - rec.received_at) / 1e6)
+
+    def source_added(self, account_id: str, source_id: str, at: int) -> None:
+        """Show a new source at once."""
+        self._good(account_id, source_id, at)
+
+    def _good(self, account_id: str, source_id: str, at: int) -> None:
+        key = (account_id, source_id)
+        self._last_good[key] = max(self._last_good.get(key, 0), at)
 
     def refused(self, account_id: str, source_id: str, outcome: Outcome, reason: str) -> None:
         """Count a rejected delivery."""
@@ -91,10 +105,17 @@ class Metrics:
         try:
             found = await delivery_rollups.waiting_everywhere(self._store)
             events = await outbox.waiting_everywhere(self._store)
+            seen = await source_health.seen(self._store)
         except Unavailable:
             self._up = 0
         else:
             self._up = 1
+            # One that is off receives nothing on purpose.
+            self._last_good = {
+                key: max(row["good"] or row["created_at"], self._last_good.get(key, 0))
+                for row in seen
+                if row["enabled"] and (key := (row["account_id"], row["id"]))
+            }
             self._fetches, self._oldest_fetch_at, self._held = found["fetches"], found["oldest_fetch_at"], found["held"]
             self._events, self._oldest_event_at, self._failing = (
                 events["events"],
@@ -123,10 +144,23 @@ class Metrics:
         for key, count in sorted(sums.items()):
             counted.add_metric(list(key), count)
         yield counted
+        if by_source:
+            last_good = GaugeMetricFamily(
+                "orders_source_last_good_timestamp_seconds",
+                "When a source that is on last got a genuine delivery; before the first, when it was added.",
+                labels=["source"],
+            )
+            for (owner, source), at in sorted(self._last_good.items()):
+                if every_source or owner == account_id:
+                    last_good.add_metric([source], at / 1e6)
+            yield last_good
         refused = CounterMetricFamily("orders_refused", "Deliveries refused, by reason.", labels=["outcome", "reason"])
         for reason, count in sorted(self._refused.items()):
             refused.add_metric(list(reason), count)
         yield refused
+        yield CounterMetricFamily(
+            "orders_shed", "Deliveries that were answered 503 because too many waited.", value=self._shed()
+        )
         for histogram in (self._batch, self._commit, self._acknowledged):
             yield from histogram.collect()
         told = CounterMetricFamily(

@@ -51,7 +51,7 @@ async def create(store: Store, name: str, *, enable: bool) -> tuple[str, str]:
         if (yield Sql("SELECT account_id FROM accounts WHERE name = :name OR account_id = :name", name=name)):
             raise NameTaken(f"there is an account named {name!r} already")
         present = now()
-        yield _ACCOUNT.many([(account_id, name, enable, False, "BRL", "BR", "{}", present, "[]", "[]")])
+        yield _ACCOUNT.many([(account_id, name, enable, False, "BRL", "BR", "{}", present, "[]", "UTC", "[]")])
         yield _MEMBER.many([(account_id, member_id, "admin", str(Role.ADMIN), present)])
         yield _TOKEN.one(
             account_id=account_id,
@@ -91,11 +91,11 @@ async def change(store: Store, account_id: str, changes: dict[str, Any]) -> None
     await store.commit(plan)
 
 
-async def bearer(store: Store, token: str) -> Bearer | None:
-    """Return who holds this token, unless it is revoked."""
+async def bearer(store: Store, hash_: str) -> Bearer | None:
+    """Return who holds the token with this hash (`hashed`), unless it is revoked."""
     row = await store.one(
         "SELECT account_id, member_id, role, id FROM tokens WHERE hash = :hash AND revoked_at IS NULL",
-        hash=hashed(token),
+        hash=hash_,
     )
     return Bearer(row["account_id"], row["member_id"], Role(row["role"]), row["id"]) if row else None
 

@@ -13,6 +13,7 @@ except ImportError:  # pragma: no cover - a machine for which it is not built
     import zlib as deflate  # type: ignore[no-redef]
 
 from app.base.blanking import blanked
+from app.base.identity import mentioned
 from app.base.outcome import Outcome
 from app.base.statement import CrmContact, ShopCustomer, Statement
 
@@ -36,6 +37,7 @@ class Record:
     strength: str
     received_at: int
     content: bytes = b""  # `packed`
+    mentioned: Sequence[tuple[str, str]] | None = None  # whom `content` names; None: it was not searched yet
     external_id: str | None = None
     people: Sequence[CrmContact] = ()  # what a CRM says of its contacts
     customers: Sequence[ShopCustomer] = ()  # what a shop says of its customers, apart from any order
@@ -48,6 +50,17 @@ class Record:
     notes: list[str] = field(default_factory=list)
     again: bool = False
     was: str | None = None  # how it ended the last time, when it is taken up again; the commit looks that up itself
+
+    def search(self) -> None:
+        """Find out whom the delivery names. It takes a while with a large one, and has no place in a transaction.
+
+        What names more people than can be looked for is not kept: an erased one may be among them.
+        """
+        found = mentioned(zlib.decompress(self.content).decode(errors="replace"))
+        if found is None:
+            self.content = b""
+            self.reason = f"{self.reason or ''}; its body names too many people to be kept".removeprefix("; ")
+        self.mentioned = found or ()
 
     @property
     def repeats_are_news(self) -> bool:

@@ -13,6 +13,7 @@ from app.store.delivery_record import Receipt, Record
 HOUR, MINUTE = 3_600_000_000, 60_000_000  # microseconds
 SHARDS = 8  # rows a process may be spread over; processes that share one wait for each other's commit
 MOST_WORDS = 100  # unknown status words a source
+MOST_UNREAD = 10_000  # unfetched deliveries that are looked through for sources with a bad key
 
 # Bucket n counts what took at most FIRST x GROWTH**n microseconds: percentiles to within a quarter, from 0.1 ms to 65 s.
 FIRST, GROWTH, LAST = 100, 1.25, 60
@@ -122,12 +123,12 @@ def move_counts(rows: Iterable[Row], was: str, to: str) -> Plan[None]:
 # -- Reading ------------------------------------------------------------------------------------------------------
 
 
-async def hours(store: Store, account_id: str, since: int, until: int, source_ids: Sequence[str]) -> list[Row]:
+async def hours(store: Store, account_id: str, since: int, until: int, source_id: str | None = None) -> list[Row]:
     """Return count, first_at and last_at per hour, source and outcome, for hours that began before `until`."""
-    clause, values = among("source", list(source_ids))
+    one, values = ("AND source_id = :source_id ", {"source_id": source_id}) if source_id else ("", {})
     return await store.all(
         "SELECT source_id, hour, outcome, CAST(sum(count) AS BIGINT) AS count, min(first_at) AS first_at, "
-        f"max(last_at) AS last_at FROM tallies WHERE account_id = :account_id AND source_id {clause} "
+        f"max(last_at) AS last_at FROM tallies WHERE account_id = :account_id {one}"
         "AND hour >= :since AND hour < :until GROUP BY source_id, hour, outcome HAVING sum(count) > 0 "
         "ORDER BY hour, source_id, outcome",
         account_id=account_id,
@@ -135,23 +136,6 @@ async def hours(store: Store, account_id: str, since: int, until: int, source_id
         until=until,
         **values,
     )
-
-
-async def last_of(store: Store, account_id: str, source_id: str) -> tuple[int | None, int | None]:
-    """Return when the source's last genuine delivery came, and its last rejected one."""
-    refused, values = among("refused", sorted(REFUSED))
-    found: list[int | None] = []
-    for which in ("NOT ", ""):
-        rows = await store.all(
-            "SELECT last_at FROM tallies WHERE account_id = :account_id AND source_id = :source_id "
-            f"AND count > 0 AND {which}outcome {refused} ORDER BY hour DESC LIMIT :most",
-            account_id=account_id,
-            source_id=source_id,
-            most=SHARDS * len(Outcome),
-            **values,
-        )
-        found.append(max((row["last_at"] for row in rows), default=None))
-    return found[0], found[1]
 
 
 async def refused_since(store: Store, account_id: str, source_id: str, at: int) -> int | None:
@@ -182,30 +166,26 @@ async def acknowledgements(store: Store, account_id: str, since: int, until: int
     return {row["bucket"]: row["count"] for row in rows}
 
 
-async def words(store: Store, account_id: str, source_ids: Sequence[str], since: int) -> list[Row]:
+async def words(store: Store, account_id: str, since: int) -> list[Row]:
     """Return unknown status words that were last seen since then."""
-    clause, values = among("source", list(source_ids))
     return await store.all(
-        f"SELECT source_id, word, count, last_at FROM unknown_words WHERE account_id = :account_id AND source_id {clause} "
+        "SELECT source_id, word, count, last_at FROM unknown_words WHERE account_id = :account_id "
         "AND last_at >= :since ORDER BY last_at DESC",
         account_id=account_id,
         since=since,
-        **values,
     )
 
 
-async def newest_note(store: Store, account_id: str, source_id: str, note: str, since: int) -> int | None:
-    """Return when the newest delivery with this note came since then, among the source's last 500; else None."""
-    row = await store.one(
-        "SELECT max(received_at) AS at FROM (SELECT notes, received_at FROM deliveries WHERE account_id = :account_id "
-        "AND source_id = :source_id ORDER BY id DESC LIMIT 500) AS newest "
-        "WHERE notes LIKE :word AND received_at >= :since",
+async def newest_noted(store: Store, account_id: str, note: str, since: int) -> list[Row]:
+    """Return sources with deliveries that have this note, among the account's last 2,000, and when the newest came."""
+    return await store.all(
+        "SELECT source_id, max(received_at) AS at FROM (SELECT source_id, notes, received_at FROM deliveries "
+        "WHERE account_id = :account_id ORDER BY id DESC LIMIT 2000) AS newest "
+        "WHERE notes LIKE :word AND received_at >= :since GROUP BY source_id",
         account_id=account_id,
-        source_id=source_id,
         word=f'%"{note}"%',
         since=since,
     )
-    return row["at"] if row else None
 
 
 async def waiting(store: Store, account_id: str) -> Row:
@@ -230,20 +210,32 @@ async def waiting_everywhere(store: Store) -> Row:
     return row or {"fetches": 0, "oldest_fetch_at": None, "held": 0}
 
 
-async def refused_keys(store: Store, account_id: str, since: int, words_of: str) -> list[Row]:
-    """Return sources whose key was rejected since then: (source_id, reason, since when).
-
-    They are found by the newest unfetched deliveries.
-    """
+async def waiting_by_source(store: Store, account_id: str) -> list[Row]:
+    """Return for each source with waiting fetches: source_id, fetches, oldest_fetch_at."""
     return await store.all(
-        "SELECT source_id, max(reason) AS reason, min(received_at) AS at FROM (SELECT source_id, reason, received_at "
-        "FROM deliveries WHERE account_id = :account_id AND outcome = 'unfetched' "
-        "ORDER BY id DESC LIMIT 200) AS newest "
-        "WHERE received_at >= :since AND reason LIKE :words GROUP BY source_id",
+        "SELECT f.source_id, count(*) AS fetches, min(d.received_at) AS oldest_fetch_at FROM fetches f "
+        "JOIN deliveries d ON d.account_id = f.account_id AND d.id = f.delivery_id "
+        "WHERE f.account_id = :account_id GROUP BY f.source_id ORDER BY f.source_id",
+        account_id=account_id,
+    )
+
+
+async def unread_for_key(store: Store, account_id: str, since: int, words_of: str) -> list[Row]:
+    """Return sources whose orders could not be read for their key, since then: source_id, reason, at (the first time).
+
+    `words_of` is how such a reason begins. They are found by the newest unfetched deliveries.
+    """
+    rows = await store.all(
+        "SELECT source_id, reason, min(received_at) AS at, max(received_at) AS latest FROM (SELECT source_id, reason, "
+        "received_at FROM deliveries WHERE account_id = :account_id AND outcome = 'unfetched' "
+        "ORDER BY id DESC LIMIT :most) AS newest WHERE received_at >= :since AND reason LIKE :words "
+        "GROUP BY source_id, reason ORDER BY max(received_at)",
         account_id=account_id,
         since=since,
         words=f"{words_of}%",
+        most=MOST_UNREAD,
     )
+    return list({row["source_id"]: row for row in rows}.values())  # of several reasons the latest
 
 
 def percentile(buckets: dict[int, int], share: float) -> float | None:

@@ -8,17 +8,29 @@ from typing import Any
 from app.base.clock import now
 from app.base.ids import new_id
 from app.db.engine import Store
-from app.db.statements import Insert, Plan, Row, Sql, to_json
+from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql, to_json
 from app.store.lease import Lease
 
 RETRY, REMAP = "retry", "remap"
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
 
+MOST_TRIES = 3  # of one piece
+ENDS_THE_PROCESS = (
+    f"its next piece was begun {MOST_TRIES} times and never ended: each time the process that did it ended first; "
+    "the deliveries after its cursor are to be looked at one by one"
+)
 KEPT = 30 * 86_400_000_000  # microseconds that a finished job's changes are kept: they tell what orders said
+
+MOST = 20  # jobs of an account that have not ended; one of them runs at a time
+_UNFINISHED = f"state IN ('{WAITING}', '{RUNNING}')"
 
 LEASE = Lease("jobs", ("account_id", "id"))
 _JOB = Insert("jobs")
 _CHANGE = Insert("job_changes")
+
+
+class TooManyJobs(Exception):
+    """Raised when an account has as many jobs that have not ended as it may."""
 
 
 class LeaseLost(Exception):
@@ -67,10 +79,16 @@ async def add(
     total: int,
     member_id: str | None,
 ) -> Row:
-    """Create a job, waiting to start. `upto` is the greatest delivery id that is part of it."""
+    """Create a job, waiting to start. `upto` is the greatest delivery id that is part of it. Raises TooManyJobs."""
     job_id, present = new_id("job"), now()
 
     def plan() -> Plan[None]:
+        yield AdvisoryLock([("jobs", account_id)])
+        (found,) = yield Sql(
+            f"SELECT count(*) AS many FROM jobs WHERE account_id = :account_id AND {_UNFINISHED}", account_id=account_id
+        )
+        if found["many"] >= MOST:
+            raise TooManyJobs(f"the account has {MOST} jobs that have not ended; wait for one, or stop one")
         yield _JOB.one(
             account_id=account_id,
             id=job_id,
@@ -82,7 +100,7 @@ async def add(
             phase="",
             cursor="",
             total=total,
-            **dict.fromkeys(("done", "changed", "failed", "claimed_until"), 0),
+            **dict.fromkeys(("done", "changed", "failed", "claimed_until", "tries"), 0),
             failures="{}",
             member_id=member_id,
             created_at=present,
@@ -125,24 +143,35 @@ async def claim(
 ) -> list[Row]:
     """Claim jobs that nobody works on, oldest first, until that time. `claim` is the caller's name for them.
 
-    `only` names the one that is wanted. Raises Unavailable.
+    Of each account only the oldest one that has not ended. `only` names the one that is wanted, whatever else there is.
+    A job whose next piece was begun too often is ended instead. Raises Unavailable.
     """
-    idle = f"state IN ('{WAITING}', '{RUNNING}') AND claimed_until <= :present"
+    idle = f"j.{_UNFINISHED} AND j.claimed_until <= :present"
     values: dict[str, Any] = {"present": present}
     if only is not None:
-        idle, values["only"] = f"{idle} AND id = :only", only
-    if await store.one(f"SELECT 1 AS one FROM jobs WHERE {idle} LIMIT 1", **values) is None:
+        idle, values["only"] = f"{idle} AND j.id = :only", only
+    else:
+        older = "(o.created_at < j.created_at OR (o.created_at = j.created_at AND o.id < j.id))"
+        idle += (
+            f" AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.account_id = j.account_id AND o.{_UNFINISHED} AND {older})"
+        )
+    if await store.one(f"SELECT 1 AS one FROM jobs j WHERE {idle} LIMIT 1", **values) is None:
         return []  # most of the time; the writing connection need not hear of it
 
     def plan() -> Plan[list[Row]]:
         yield LEASE.turn
         rows: list[Row] = yield Sql(
-            f"SELECT * FROM jobs WHERE {idle} ORDER BY created_at, id LIMIT :limit", limit=limit, **values
+            f"SELECT j.* FROM jobs j WHERE {idle} ORDER BY j.created_at, j.id LIMIT :limit", limit=limit, **values
         )
+        claimed: list[Row] = []
         for row in rows:
-            yield LEASE.take(row, until, state=RUNNING, claim=claim)
+            if row["tries"] < MOST_TRIES:
+                yield LEASE.take(row, until, state=RUNNING, claim=claim, tries=row["tries"] + 1)
+                claimed.append(_job({**row, "state": RUNNING, "claim": claim}))
+            else:
+                yield from _end(row, FAILED, ENDS_THE_PROCESS)
         yield from _forget_old(present)
-        return [_job({**row, "state": RUNNING, "claim": claim}) for row in rows]
+        return claimed
 
     return await store.commit(plan)
 
@@ -160,7 +189,7 @@ async def let_go(store: Store, job: Row) -> None:
 
     def plan() -> Plan[None]:
         yield Sql(
-            "UPDATE jobs SET claimed_until = 0 WHERE account_id = :account_id AND id = :id AND claim = :claim",
+            "UPDATE jobs SET claimed_until = 0, tries = 0 WHERE account_id = :account_id AND id = :id AND claim = :claim",
             account_id=job["account_id"],
             id=job["id"],
             claim=job["claim"],
@@ -174,7 +203,7 @@ def advance(job: Row, step: JobStep, *, until: int) -> Plan[None]:
     failures = dict(step.failures or {})
     rows: list[Row] = yield Sql(
         "UPDATE jobs SET phase = COALESCE(:phase, phase), cursor = COALESCE(:cursor, cursor), done = done + :done, "
-        "failed = failed + :failed, updated_at = :present, claimed_until = :until "
+        "failed = failed + :failed, updated_at = :present, claimed_until = :until, tries = 1 "
         f"WHERE account_id = :account_id AND id = :id AND state = '{RUNNING}' AND claim = :claim RETURNING failures",
         account_id=job["account_id"],
         id=job["id"],
@@ -234,22 +263,22 @@ def _same(before: str | None, after: str | None) -> bool:
 
 async def finish(store: Store, job: Row, state: str, reason: str | None = None) -> None:
     """End the job, unless it has ended or is another's. `reason` says why it failed."""
+    await store.commit(lambda: _end(job, state, reason))
 
-    def plan() -> Plan[None]:
-        rows: list[Row] = yield Sql(
-            "UPDATE jobs SET state = :state, reason = :reason, updated_at = :present, finished_at = :present, claimed_until = 0, "
-            f"claim = NULL WHERE account_id = :account_id AND id = :id AND state = '{RUNNING}' AND claim = :claim RETURNING id",
-            account_id=job["account_id"],
-            id=job["id"],
-            claim=job["claim"],
-            state=state,
-            reason=reason,
-            present=now(),
-        )
-        if rows:
-            yield from _forget_links(job["account_id"], job["id"])
 
-    await store.commit(plan)
+def _end(job: Row, state: str, reason: str | None) -> Plan[None]:
+    rows: list[Row] = yield Sql(
+        "UPDATE jobs SET state = :state, reason = :reason, updated_at = :present, finished_at = :present, claimed_until = 0, "
+        f"claim = NULL WHERE account_id = :account_id AND id = :id AND state = '{RUNNING}' AND claim = :claim RETURNING id",
+        account_id=job["account_id"],
+        id=job["id"],
+        claim=job["claim"],
+        state=state,
+        reason=reason,
+        present=now(),
+    )
+    if rows:
+        yield from _forget_links(job["account_id"], job["id"])
 
 
 async def stop(store: Store, account_id: str, job_id: str) -> Row | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.db.engine import Store
+from app.db.engine import Store, among
 from app.db.statements import AdvisoryLock, Plan, Row, Sql
 
 
@@ -31,6 +31,18 @@ class Lease:
             until=until,
             **{f"new_{name}": value for name, value in also.items()},
             **self._named(row),
+        )
+
+    def take_all(self, rows: Sequence[Row], until: int) -> Sql:
+        """Return the statement that leases these rows, which differ in the last column of their key alone."""
+        *same, last = self.key
+        some, values = among(last, [row[last] for row in rows])
+        where = " AND ".join([*(f"{name} = :{name}" for name in same), f"{last} {some}"])
+        return Sql(
+            f"UPDATE {self.table} SET claimed_until = :until WHERE {where}",
+            until=until,
+            **{name: rows[0][name] for name in same},
+            **values,
         )
 
     def give_back(self, row: Row) -> Sql:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.contract import RANK, Status
-from adapters.contract.cash import EVERYTHING
+from adapters.contract.movement import EVERYTHING
 from app.base.clock import now
 from app.base.ids import new_id
 from app.base.statement import Statement

@@ -4,8 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.contract.entry import Folded, place
-from adapters.contract.fold import fold
+from adapters.contract.entry import place
 from app.base.statement import entry_of
 from app.db.engine import Store, among
 from app.db.statements import Row
@@ -19,7 +18,6 @@ __all__ = [
     "OrderFilter",
     "counted",
     "find",
-    "folded",
     "history",
     "page",
     "runs",
@@ -76,11 +74,6 @@ async def history(store: Store, account_id: str, order_id: str) -> list[Row]:
     )
     entries = [{**row, "said": json.loads(row["said"])} for row in rows]
     return sorted(entries, key=lambda row: place(entry_of(row)))
-
-
-async def folded(store: Store, account_id: str, order_id: str) -> Folded:
-    """Return an order as its history tells it, with the payments and refunds that its row has only the sums of."""
-    return fold(entry_of(row) for row in await history(store, account_id, order_id))
 
 
 BOUGHT = "(paid_value > 0 OR status IN ('paid', 'partially_paid', 'refunded'))"

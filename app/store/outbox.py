@@ -4,18 +4,19 @@ An event holds ids only. Its content is read when it is sent, so that an erased 
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from app.base.clock import now
 from app.base.ids import first_id, new_id
-from app.db.engine import Store
+from app.db.engine import Store, among
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
 from app.store.lease import Lease
 
 LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
+LEAST_TRIES = 10  # before it is given up, however old it is: about half an hour
 STEP = 500  # rows of a transaction that clears up
 
 GIVEN_UP = "given up: nobody took it within three days"
@@ -38,6 +39,13 @@ class Event(StrEnum):
     ORDER_UPDATED = "order.updated"
     ORDER_STATUS_CHANGED = "order.status_changed"
     CONTACT_ERASED = "contact.erased"
+    SOURCE_FAILING = "source.failing"
+    SOURCE_RECOVERED = "source.recovered"
+
+    @property
+    def about_order(self) -> bool:
+        """Return whether its subject is an order."""
+        return self.value.startswith("order.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +74,7 @@ class OrderChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HappenedEvent:
-    """Holds an event to publish. `detail` may have `old_status` and `new_status`, `replaces`, `merged`."""
+    """Holds an event to publish. `detail` may have `old_status` and `new_status`, `replaces`, `merged`; of a source, all."""
 
     account_id: str
     event: Event
@@ -176,20 +184,18 @@ def turn(
     present: int,
     until: int,
     room: int,
-    at_once: int,
-    tired: int,
+    at_once: Callable[[Row], int],
 ) -> Plan[list[Row]]:
     """Record how attempts ended, and claim what is due until that time, in one transaction: each costs a sync.
 
-    Of a subscription at most `at_once` are claimed over all processes, and one by one once it has failed `tired` times.
-    Each row returned is the event's, with `url`, `failures` and `failing_since` of its subscription.
+    Of a subscription at most `at_once` of its row are claimed over all processes. Each row returned is the event's, with `url`, `failures` and `failing_since` of its subscription.
     """
     yield LEASE.turn
     yield from settle(ended)
     failed = {(one.row["account_id"], one.row["subscription_id"]) for one in ended if one.reason is not None}
     claimed: list[Row] = []
     for one in subscriptions:
-        few = min(room - len(claimed), 1 if one["failures"] >= tired else at_once)
+        few = min(room - len(claimed), at_once(one))
         if few <= 0 or (one["account_id"], one["id"]) in failed:  # it may have to rest now
             continue
         # Those that others hold are among the first that were due, and count.
@@ -201,66 +207,68 @@ def turn(
             present=present,
             few=few,
         )
-        for row in rows:
-            if row["claimed_until"] <= present:
-                claimed.append({**row, **{name: one[name] for name in ("url", "failures", "failing_since")}})
-                yield LEASE.take(row, until)
+        if free := [row for row in rows if row["claimed_until"] <= present]:
+            claimed += ({**row, **{name: one[name] for name in ("url", "failures", "failing_since")}} for row in free)
+            yield LEASE.take_all(free, until)
     return claimed
 
 
 def settle(ended: Sequence[AttemptEnded]) -> Plan[None]:
     """Record the results of attempts, in the order in which they ended, as part of a plan."""
-    attempts: list[tuple[Any, ...]] = []
+    by_subscription: dict[tuple[str, str], list[AttemptEnded]] = {}
     for one in ended:
-        key = _key(one.row)
-        if one.reason is None or one.off:
-            yield Sql(
-                "DELETE FROM outbox WHERE account_id = :account_id AND subscription_id = :subscription_id AND id = :id",
-                **key,
-            )
-        else:
-            yield Sql(
-                "UPDATE outbox SET attempts = attempts + 1, next_at = :next_at, claimed_until = 0 "
-                "WHERE account_id = :account_id AND subscription_id = :subscription_id AND id = :id",
-                next_at=one.next_at,
-                **key,
-            )
-        if (yield from _mark(one)):  # else it was deleted meanwhile
-            attempts.append(_attempt(one))
+        by_subscription.setdefault((one.row["account_id"], one.row["subscription_id"]), []).append(one)
+    attempts: list[tuple[Any, ...]] = []
+    for (account_id, subscription_id), its in by_subscription.items():
+        done, values = among("id", [one.row["id"] for one in its if one.reason is None or one.off])
+        yield Sql(
+            f"DELETE FROM outbox WHERE account_id = :account_id AND subscription_id = :subscription_id AND id {done}",
+            account_id=account_id,
+            subscription_id=subscription_id,
+            **values,
+        )
+        for one in its:
+            if one.next_at is not None:
+                yield LEASE.take(one.row, 0, next_at=one.next_at, attempts=one.row["attempts"] + 1)
+        if (yield from _mark(account_id, subscription_id, its)):  # else it was deleted meanwhile
+            attempts += map(_attempt, its)
     if attempts:
         yield _INSERT_ATTEMPT.many(attempts)
 
 
-def _mark(one: AttemptEnded) -> Plan[bool]:
+def _mark(account_id: str, subscription_id: str, ended: Sequence[AttemptEnded]) -> Plan[bool]:
     """Update the subscription's state. Returns False if it no longer exists."""
-    names = {"account_id": one.row["account_id"], "id": one.row["subscription_id"], "at": one.at}
+    names = {"account_id": account_id, "id": subscription_id}
     where = "WHERE account_id = :account_id AND id = :id"
-    found: list[Row]
-    if one.reason is None:
+    found: list[Row] = []
+    taken = [at for at, one in enumerate(ended) if one.reason is None]
+    if taken:  # what failed before the last that was taken says nothing any more
         found = yield Sql(
             "UPDATE subscriptions SET failures = 0, failing_since = NULL, failing_reason = NULL, rests_until = 0, "
             f"last_sent_at = :at {where} RETURNING id",
+            at=max(ended[at].at for at in taken),
             **names,
         )
-        if one.back:
-            yield hurry(one.row["account_id"], one.row["subscription_id"])
-        return bool(found)
-    found = yield Sql(
-        "UPDATE subscriptions SET failures = failures + 1, failing_since = COALESCE(failing_since, :at), "
-        "failing_reason = :reason, rests_until = CASE WHEN rests_until < :rests_until THEN :rests_until "
-        f"ELSE rests_until END {where} RETURNING id",
-        **names,
-        reason=one.reason,
-        rests_until=one.rests_until,
-    )
-    if one.off:
-        yield Sql(
-            f"UPDATE subscriptions SET enabled = :off, off_reason = :reason {where}",
-            account_id=names["account_id"],
-            id=names["id"],
-            off=False,
+        if any(ended[at].back for at in taken):
+            yield hurry(account_id, subscription_id)
+    for one in ended[taken[-1] + 1 if taken else 0 :]:
+        found = yield Sql(
+            "UPDATE subscriptions SET failures = failures + 1, failing_since = COALESCE(failing_since, :at), "
+            "failing_reason = :reason, rests_until = CASE WHEN rests_until < :rests_until THEN :rests_until "
+            f"ELSE rests_until END {where} RETURNING id",
+            at=one.at,
             reason=one.reason,
+            rests_until=one.rests_until,
+            **names,
         )
+    for one in ended:
+        if one.off:
+            yield Sql(
+                f"UPDATE subscriptions SET enabled = :off, off_reason = :reason {where}",
+                reason=one.reason,
+                off=False,
+                **names,
+            )
     return bool(found)
 
 
@@ -297,14 +305,14 @@ def _attempt(one: AttemptEnded) -> tuple[Any, ...]:
 
 
 def _order_of(row: Row) -> str | None:
-    return row["subject"] if row["event"] != Event.CONTACT_ERASED else None
+    return row["subject"] if Event(row["event"]).about_order else None
 
 
 # -- Cleared up -------------------------------------------------------------------------------------------------------
 
 
 async def clear(store: Store, present: int) -> bool:
-    """Give up the next few events that are too old, and drop the next few that nobody wants.
+    """Give up the next few events that are too old and were tried often enough, and drop the next few that nobody wants.
 
     Returns whether that was all.
 
@@ -313,7 +321,8 @@ async def clear(store: Store, present: int) -> bool:
     old = await store.all(
         "SELECT o.account_id, o.subscription_id, o.id, o.event, o.subject, o.attempts FROM subscriptions s JOIN outbox o "
         "ON o.account_id = s.account_id AND o.subscription_id = s.id AND o.id < :edge "
-        "WHERE s.enabled AND o.claimed_until <= :present LIMIT :step",
+        "WHERE s.enabled AND o.claimed_until <= :present AND o.attempts >= :tries LIMIT :step",
+        tries=LEAST_TRIES,
         edge=first_id("evt", present - LIFE),
         present=present,
         step=STEP,

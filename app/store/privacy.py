@@ -104,8 +104,10 @@ async def _bodies(
 def _is_about(text: bytes, words: set[Word]) -> bool:
     """Whether a body names this person by more than a phone or CNPJ, and nobody else."""
     strong = pattern(word for word in words if not is_weak(word))
-    others = (one for one in mentioned(text.decode(errors="replace")) if not is_weak(one) and one not in words)
-    return strong is not None and strong.search(text) is not None and next(others, None) is None
+    named = mentioned(text.decode(errors="replace"))
+    if strong is None or named is None or strong.search(text) is None:
+        return False
+    return all(is_weak(one) or one in words for one in named)
 
 
 async def waiting(store: Store, account_id: str, words: Iterable[Word], source_id: str | None = None) -> set[str]:

@@ -13,7 +13,8 @@ _SECRET = Insert("secrets")
 
 # What a source may be asked for by the door: the account's switch travels along.
 _FOR_DOOR = (
-    "SELECT s.*, a.orders_enabled, a.default_region, a.default_currency, a.not_identities FROM sources s "
+    "SELECT s.*, a.orders_enabled, a.default_region, a.default_currency, a.not_identities, "
+    "EXISTS (SELECT 1 FROM salts t WHERE t.account_id = s.account_id) AS anybody_erased FROM sources s "
     "JOIN accounts a ON a.account_id = s.account_id WHERE s.id = :id AND s.deleted_at IS NULL"
 )
 
@@ -67,7 +68,8 @@ async def for_door(store: Store, source_id: str) -> tuple[Row, list[Row]] | None
         account_id=row["account_id"],
         id=source_id,
     )
-    return {**_source(row), "orders_enabled": bool(row["orders_enabled"])}, secrets
+    flags = {name: bool(row[name]) for name in ("orders_enabled", "anybody_erased")}
+    return {**_source(row), **flags}, secrets
 
 
 async def find(store: Store, account_id: str, source_id: str) -> Row | None:

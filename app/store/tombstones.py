@@ -7,13 +7,12 @@ tombstones too, so that a late delivery is matched even if it names nobody; so h
 import hmac
 import json
 import secrets
-import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.base.clock import now
-from app.base.identity import KINDS, is_weak, mentioned, sort_of
+from app.base.identity import KINDS, is_weak, sort_of
 from app.base.outcome import Outcome
 from app.base.statement import Statement, identities_in
 from app.db.statements import Insert, Lookup, Plan, Row, Sql
@@ -209,8 +208,9 @@ def redact(records: Sequence[Record]) -> Plan[None]:
             for said in rec.statements
         ]
         if not rec.statements and rec.content and not rec.privacy:  # a cart, something unreadable
-            text = zlib.decompress(rec.content).decode(errors="replace")
-            asked.append((rec, None, [*mentioned(text), (SHOP, rec.source_id)]))
+            if rec.mentioned is None:  # nobody was erased yet when it arrived
+                rec.search()
+            asked.append((rec, None, [*(rec.mentioned or ()), (SHOP, rec.source_id)]))
     if not asked:
         return
     found = yield from _erased(salts, [(rec.account_id, rec.source_id, words) for rec, _, words in asked])

@@ -1,11 +1,11 @@
 """Builds the HTTP application from all routes. Nothing connects before its lifespan begins."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -41,6 +41,7 @@ from app.web.api import (
 from app.web.api.webhooks import PREFIX, Webhooks
 from app.web.http import health, openapi, reference, serializers, static
 from app.web.http.errors import Problem, answer_problem
+from app.web.http.limits import Limits
 
 
 def create_app(
@@ -90,9 +91,9 @@ def create_app(
             *reference.ROUTES,
         ],
         lifespan=lifespan,
-        exception_handlers={Problem: answer_problem, HTTPException: _http, Exception: _fault},
+        exception_handlers={Problem: answer_problem, HTTPException: _http, ClientDisconnect: _gone, Exception: _fault},
     )
-    api.state.service = service
+    api.state.service, api.state.limits = service, Limits()
     return Application(service, api)
 
 
@@ -102,14 +103,18 @@ class Application:
     def __init__(self, service: Service, api: Starlette) -> None:
         self.service = service
         self._api: ASGIApp = api
-        self._webhooks: ASGIApp = Webhooks(service)
+        self._webhooks = Webhooks(service)
+        self.shed = self._webhooks.shed  # what the server need not read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or the lifespan."""
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+        if scope["type"] != "http":
+            await self._api(scope, receive, send)
+        elif scope["path"].startswith(PREFIX):
             await self._webhooks(scope, receive, send)
         else:
-            await self._api(scope, receive, send)
+            with suppress(Exception):  # `_fault` has logged and answered it; the server would log it a second time
+                await self._api(scope, receive, send)
 
 
 async def _http(request: Request, fault: Exception) -> Response:
@@ -117,6 +122,11 @@ async def _http(request: Request, fault: Exception) -> Response:
     if isinstance(fault, HTTPException) and fault.status_code == 405:
         return Problem("method_not_allowed", "see the documentation", headers=dict(fault.headers or {})).response()
     return Problem("not_found", "there is no such address").response()
+
+
+async def _gone(request: Request, fault: Exception) -> Response:
+    """Return what nobody will read: who asked hung up, or was too slow, and that is no fault."""
+    return Response(status_code=400)
 
 
 async def _fault(request: Request, fault: Exception) -> Response:

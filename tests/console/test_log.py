@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.console.conftest import Opened, Shop, Watch
 from tests.console.scene import MISCHIEF
+from tests.console.test_amounts import speaking
 from tests.house import WHSEC, order_event, signed
 
 
@@ -255,3 +256,23 @@ def test_where_nothing_streams_the_log_is_asked_for(opened: Opened, shop: Shop, 
         path = f"/webhooks/{shop.scene.sources['standard']}"
         said = api.post(path, content=delivery.body, headers=dict(delivery.headers)).json()
     expect(page.locator(".list tbody tr").first).to_have_attribute("data-key", said["delivery_id"], timeout=15_000)
+
+
+@pytest.mark.parametrize(
+    ("language", "in_the_log", "on_it"),
+    [("en", "came again 2 times", "Came again"), ("pt-BR", "veio de novo 2 vezes", "Veio de novo")],
+)
+def test_a_delivery_shows_how_often_it_came_again(
+    opened: Opened, shop: Shop, language: str, in_the_log: str, on_it: str
+) -> None:
+    delivery = order_event(f"AGAIN-{language}", delivery_id=f"again-{language}")
+    path = f"/webhooks/{shop.scene.sources['standard']}"
+    with shop.api() as api:
+        said = [api.post(path, content=delivery.body, headers=dict(delivery.headers)).json() for _ in range(3)]
+    assert [one["outcome"] for one in said] == ["created", "duplicate", "duplicate"]
+    page = speaking(settled(opened("ops", f"deliveries?external_id=AGAIN-{language}")), language)
+    expect(page.locator(".list tbody tr")).to_contain_text(in_the_log)
+    page.goto(f"{shop.address}/console/deliveries/{said[0]['delivery_id']}")
+    fact = page.locator(".side-facts .facts > div", has_text=on_it)
+    expect(fact).to_contain_text("2")
+    expect(fact.locator("time")).to_be_visible()

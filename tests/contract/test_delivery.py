@@ -2,6 +2,8 @@
 
 import gzip
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.contract import Delivery, Unreadable, form_body, json_body
-from adapters.contract.delivery import MAX_NUMBER_DIGITS, _strictly, json_answer
+from adapters.contract import Delivery, NoDocument, Unreadable, form_body, json_body
+from adapters.contract.delivery import MAX_DEPTH, MAX_NUMBER_DIGITS, MAX_VALUES, _strictly, json_answer
+from tests.cpu import grows
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -57,13 +60,65 @@ def test_a_name_twice_in_one_object_is_refused_and_named() -> None:
 @pytest.mark.parametrize("opened", [b"[", b'{"a":', b'[{"a":'])
 def test_depth_is_bounded(opened: bytes) -> None:
     assert why(json_body, opened * 100_000) == "the body is nested too deeply"
+    assert why(json_answer, opened * 100_000) == "the body is nested too deeply"
 
 
-def test_a_depth_of_100_is_read() -> None:
-    read = json_body(b"[" * 100 + b"]" * 100)
-    for _ in range(99):
+@pytest.mark.parametrize("parse", [json_body, json_answer])
+def test_64_levels_are_read_and_65_are_not(parse: Any) -> None:
+    read = parse(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+    for _ in range(MAX_DEPTH - 1):
         [read] = read
     assert read == []
+    assert why(parse, b"[" * 65 + b"]" * 65) == "the body is nested too deeply"
+    assert why(parse, b'{"a":[{"a":' * 30 + b"[[[[[0]]]]]" + b"}]}" * 30) == "the body is nested too deeply"
+    assert parse(b"[" + b'{"a":[0]},' * 500 + b"0]")  # many are not deep
+
+
+@pytest.mark.parametrize("parse", [json_body, json_answer])
+def test_the_values_of_a_body_are_counted_before_they_are_made(parse: Any) -> None:
+    assert len(parse(b"[" + b"0," * (MAX_VALUES - 2) + b"0]")) == MAX_VALUES - 1
+    for many in (b"[" + b"0," * MAX_VALUES + b"0]", b"[" + b"{}," * MAX_VALUES + b"0]"):
+        assert why(parse, many) == "the body holds more than 100000 values"
+
+
+@pytest.mark.parametrize(
+    "worst",
+    [
+        lambda many: b"{" + b",".join(b'"%d":0' % number for number in range(many)) + b',"z":0,"z":0}',
+        lambda many: b"{" + b",".join(b'"%d":0' % number for number in range(many)) + b',"0":0}',
+        lambda many: b"[" + b'{"a":0},' * many + b'{"a":0,"a":0}]',
+        lambda many: b"[" * many,
+        lambda many: b"[" + b"{}," * many + b'"\\u003a"]',
+        lambda many: b"[" + b"1.5," * many + b"x]",
+    ],
+)
+def test_a_body_four_times_as_long_costs_no_more_than_six_times(worst: Callable[[int], bytes]) -> None:
+    def reading(many: int) -> Callable[[], None]:
+        body = worst(many)
+
+        def read() -> None:
+            with suppress(Unreadable):
+                json_body(body)
+
+        return read
+
+    assert grows(reading, 5_000) <= 6
+
+
+def test_a_body_that_cannot_be_read_is_tried_once() -> None:
+    tried: list[bytes] = []
+
+    def parse(body: bytes) -> Any:
+        tried.append(body)
+        raise NoDocument("no")
+
+    delivery = Delivery(body=b"x", headers={}, received_at=NOW)
+    for _ in range(3):
+        with pytest.raises(NoDocument, match=r"^no$"):
+            delivery.document(parse)
+        with pytest.raises(Unreadable):
+            delivery.document(form_body)
+    assert tried == [b"x"]
 
 
 @pytest.mark.parametrize(

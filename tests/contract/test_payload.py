@@ -116,8 +116,8 @@ def test_a_table_of_statuses() -> None:
 
 
 def test_what_says_nothing_leaves_a_customer() -> None:
-    assert Customer(name="", id="", emails=(None, ""), phones=(), documents=(None,)).settled() is None
-    known = Customer(name="Ana", crm_id="", emails=("a@example.com", None, "a@example.com")).settled()
+    assert Customer(name="", id="", emails=(None, ""), phones=(), documents=(None,)).tells_nothing
+    known = Customer(name="Ana", crm_id="", emails=("a@example.com", None, "a@example.com"))
     assert known == Customer(name="Ana", emails=("a@example.com",))
 
 

@@ -11,10 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-import uvicorn
-from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
-from uvicorn.server import ServerState
 
 from app.background import clock_guard
 from app.background.clock_guard import ClockGuard
@@ -24,7 +21,6 @@ from app.base.outcome import Outcome
 from app.base.settings import Settings
 from app.base.supervisor import Loop, close_all, faults
 from app.base.vault import make_key
-from app.cli import protocol
 from app.db.engine import Store, Unavailable
 from app.db.statements import Plan, Row, Sql
 from app.ingest import group_commit
@@ -574,28 +570,3 @@ async def test_http_1_1_names_one_host(settings: Settings, tmp_path: Path) -> No
     finally:
         server.stop()
     assert "Traceback" not in server.said()
-
-
-async def test_a_request_that_trickles_in_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_WITHIN", 0.05)
-    monkeypatch.setattr(protocol, "REQUEST_WITHIN", 0.1)
-
-    async def answers(scope: Scope, receive: Receive, send: Send) -> None:
-        message = await receive()
-        while message.get("more_body"):
-            message = await receive()
-
-    config = uvicorn.Config(answers, http=protocol.Protocol, lifespan="off", log_config=None, ws="none")
-    config.load()
-    state = ServerState()
-    listening = await asyncio.get_running_loop().create_server(
-        lambda: protocol.Protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
-    port = listening.sockets[0].getsockname()[1]
-    for begun in (b"GET / HTTP/1.1\r\nhost: ", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nab"):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(begun)
-        assert await asyncio.wait_for(reader.read(), 20) == b""
-        writer.close()
-    listening.close()
-    await listening.wait_closed()

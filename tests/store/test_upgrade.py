@@ -176,7 +176,10 @@ LANDED = {
     "0010_subscriptions.py": "90a8efce8112e7ffa5b2ce3cf8a077f9dbf8e7a83bf1ec2ff672644f761c05ac",
     "0011_held.py": "e23f477ce2ec0de468ef3b62619b777a86ecc6117b534196d6c0d4abc3c734e1",
     "0012_money.py": "ee79e8a2f17e09828ac3d30670c83c6bb6b351464c98b266231f0415ff4620b5",
-    "0013_shared_identities.py": "d5e42773ccfc27ca9e35b24d220de72f49a8b80aac087d58219069c443c2db32",
+    "0013_tries.py": "fc3bd275f2e3f7bdaf96e0241abc3516ccb8f99b8a8448d20d5e25ee7f4a2df8",
+    "0014_health.py": "1ea886abb70ad06dc6b9ac75bb27fa4d10944cb12991c3d9e955720e73b7616c",
+    "0015_timezone.py": "d6b32dadeda28bd60a2d47d709f3e31461d1981d6e6c6ee5a5746ed0e82aa8f8",
+    "0016_shared_identities.py": "5b89da6aa60888d5f52b08da472f9bcf5e6d7842afee73d539b494891e51b99f",
 }
 
 

@@ -48,7 +48,7 @@ async def test_an_identity_is_taken_away_and_the_other_contact_may_have_it(house
         assert (await house.call("DELETE", path)).status_code == status, path
 
 
-async def test_conflicts_are_paged_and_a_rep_is_not_told_whose_it_is(house: House) -> None:
+async def test_conflicts_are_paged_and_a_rep_does_not_see_them(house: House) -> None:
     await house.call("PUT", "/v1/contacts/0", {"emails": [f"p{number}@example.com" for number in range(5)]})
     for number in range(5):
         await house.call("PUT", f"/v1/contacts/c{number}", {"emails": [f"p{number}@example.com"], "owner_id": "rep"})
@@ -63,7 +63,7 @@ async def test_conflicts_are_paged_and_a_rep_is_not_told_whose_it_is(house: Hous
     await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "rep"})
     await house.call("PATCH", "/v1/account", {"owner_privacy": True})
     mine = await house.get("/v1/contacts/c1", token=await house.token_of("rep", "rep"))
-    assert [one["belongs_to"] for one in mine["identity_conflicts"]] == [None]
+    assert mine["identity_conflicts"] == []  # the e-mail is that of a contact outside the wallet
 
 
 async def test_a_plus_that_was_not_encoded_is_a_plus(house: House) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.base import clock
 from app.base.outcome import Outcome
 from app.db.engine import Store
 from app.observability.metrics import MOST_SOURCES, OTHER, Metrics
@@ -52,6 +53,27 @@ async def test_sums_for_everybody_and_sources_for_their_account(house: House) ->
     assert wrong.status_code == 401
 
 
+async def test_a_source_shows_when_it_was_last_good_from_the_start(house: House) -> None:
+    name = "orders_source_last_good_timestamp_seconds"
+    fresh, source = await house.source(), await house.source()
+    made = {one["id"]: clock.since(one["created_at"], 0) / 1e6 for one in await house.data("/v1/sources")}
+    assert {one: (await samples(house, house.token))[name, one] for one in made} == pytest.approx(made)
+    await house.deliver(source, order_event("1").changed(headers={"webhook-signature": "v1,x"}))
+    assert (await samples(house, house.token))[name, source] == pytest.approx(made[source])
+    await house.deliver(source, order_event("1"))
+    for _ in range(2):  # counted here, then read as another process would
+        told = await samples(house, house.token)
+        (row,) = await house.data("/v1/deliveries")
+        assert told[name, source] == pytest.approx(clock.since(row["received_at"], 0) / 1e6)
+        assert told[name, fresh] == pytest.approx(made[fresh])
+        house.service.metrics._last_good.clear()
+        await house.service.metrics.poll()
+    assert name not in (await house.client.get("/metrics")).text
+    await house.call("PATCH", f"/v1/sources/{fresh}", {"enabled": False})
+    await house.service.metrics.poll()
+    assert (name, fresh) not in await samples(house, house.token)
+
+
 async def test_what_waits_and_whether_the_engine_answers(house: House) -> None:
     source = await house.source(unknown_contacts="hold")
     await house.deliver(source, order_event("1"))
@@ -79,7 +101,7 @@ async def test_series_are_bounded(house: House) -> None:
 
 async def test_rules_and_dashboard_name_metrics_that_there_are(house: House) -> None:
     await house.deliver(await house.source(), order_event("1"))
-    text = (await house.client.get("/metrics")).text
+    text = (await house.client.get("/metrics", headers={"Authorization": f"Bearer {house.token}"})).text
     exist = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
     exist |= {"orders_refused_total"}  # nothing was refused yet
     folder = Path(__file__).parents[2] / "docs" / "operations"

@@ -169,6 +169,9 @@ WRONG = [
     ({"url": "javascript:alert(1)"}, "invalid", "url"),
     ({"items": [{"title": "x", "quantity": 0}]}, "invalid", "items.0.quantity"),
     ({"items": [{"title": "x", "unit_value": "1.234"}]}, "invalid", "items.0.unit_value"),
+    ({"value": "1.500"}, "invalid", "value"),
+    ({"value": "-1.50"}, "invalid", "value"),
+    ({"value": "1.500,00"}, "invalid", "value"),
     ({"title": " "}, "invalid", "title"),
     ({"titel": "x"}, "invalid", "titel"),
 ]

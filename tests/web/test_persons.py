@@ -144,7 +144,7 @@ async def test_a_held_delivery_of_somebody_elses_stays(house: House) -> None:
     await house.service.held.sweep()  # the phone alone is refused, and is not tried again and again
     row = await house.get(f"/v1/deliveries/{held['delivery_id']}")
     await house.service.held.sweep()
-    assert (await house.get(f"/v1/deliveries/{held['delivery_id']}"))["attempts"] == row["attempts"] <= 2
+    assert (await house.get(f"/v1/deliveries/{held['delivery_id']}"))["attempts"] == row["attempts"]
     await house.call("DELETE", "/v1/contacts/1")
     await house.call("PUT", "/v1/contacts/2", {"documents": [BRUNO["document"]]})
     await house.service.held.sweep()

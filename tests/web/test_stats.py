@@ -7,6 +7,7 @@ import pytest
 
 from adapters.contract import Delivery
 from app.base import clock
+from app.base.ids import new_id
 from app.db.statements import Plan, Sql
 from app.observability import alerts
 from app.store.delivery_rollups import FIRST, GROWTH, LAST, bucket_of, longest_of, percentile
@@ -138,8 +139,65 @@ def test_buckets_hold_what_they_say() -> None:
     assert percentile({}, 0.5) is None
 
 
-def test_a_backlog_of_fetches_says_how_many_wait() -> None:
-    queue = {"fetches": 1234, "oldest_fetch_at": 0}
-    (alert,) = alerts._backlog(queue, alerts.LATE_FETCH)
-    assert (alert.code, alert.count) == ("fetch_backlog", 1234)
-    assert alerts._backlog(queue, alerts.LATE_FETCH - 1) == []
+def test_a_backlog_of_fetches_names_its_source_and_says_how_many_wait() -> None:
+    queue = {"source_id": "src_1", "fetches": 1234, "oldest_fetch_at": 0}
+    alert = alerts._backlog({"id": "src_1", "name": "Shop"}, queue, alerts.LATE_FETCH)
+    assert (alert.code, alert.count) == ("fetch_backlog", 1234) and alert.message.startswith("Shop: ")
+    assert alerts.late(queue, alerts.LATE_FETCH) and not alerts.late(queue, alerts.LATE_FETCH - 1)
+
+
+async def test_more_than_200_sources_are_all_there_and_their_alerts_are_folded(house: House) -> None:
+    def plan() -> Plan[None]:
+        for number in range(250):
+            yield Sql(
+                "INSERT INTO sources (account_id, id, adapter, name, enabled, unknown_contacts, options, created_at) "
+                "VALUES (:account_id, :id, 'standard', :name, :on, 'create', '{}', :at)",
+                account_id=house.account_id,
+                id=new_id("src"),
+                name=f"Shop {number}",
+                on=True,
+                at=number,
+            )
+
+    await house.service.store.commit(plan)
+    last = await house.source(name="Last")
+    await house.deliver(last, order_event("1").changed(headers={"webhook-signature": "v1,x"}))
+    await house.service.refused.flush()
+    told = await house.get("/v1/stats")
+    assert len(told["sources"]) == 251
+    assert {one["source_id"]: one["by_outcome"] for one in told["sources"]}[last] == {"unverified": 1}
+    worst, folded = told["alerts"]
+    assert (worst["code"], worst["severity"], worst["source_id"], worst["source_name"]) == (
+        "only_rejected",
+        "critical",
+        last,
+        "Last",
+    )
+    assert (folded["code"], folded["severity"], folded["source_id"], folded["count"]) == (
+        "never_received",
+        "warning",
+        None,
+        250,
+    )
+    assert folded["message"] == "250 sources have never received anything"
+    assert len({one["id"] for one in folded["sources"]}) == 250 and folded["since"] == "1970-01-01T00:00:00Z"
+
+
+async def test_rejections_are_counted_within_the_period(house: House) -> None:
+    source = await house.source()
+    await house.deliver(source, order_event("1").changed(headers={"webhook-signature": "v1,x"}))
+    await house.service.refused.flush()
+    assert [one["count"] for one in (await of(house, source))["refused"]] == [1]
+    assert (await of(house, source, since="2020-01-01", until="2020-01-02"))["refused"] == []
+    (whole,) = (await house.get(f"/v1/sources/{source}"))["refused"]
+    assert (whole["reason"], whole["count"]) == ("signature_mismatch", 1)
+
+
+async def test_a_key_that_was_never_given_was_not_refused(house: House) -> None:
+    source = await house.source("nuvemshop", name="Loja")
+    body = b'{"store_id":1,"event":"order/paid","id":7}'
+    await house.deliver(source, signed("nuvemshop", body))
+    await eventually(lambda: of(house, source), lambda one: one["by_outcome"] == {"unfetched": 1})
+    (alert,) = (await house.get("/v1/stats"))["alerts"]
+    assert (alert["code"], alert["severity"], alert["source_name"]) == ("key_missing", "warning", "Loja")
+    assert alert["message"].startswith("Loja: the key is missing")

@@ -25,6 +25,8 @@ from app.base.settings import Settings
 from app.base.ssrf_guard import networks
 from app.db.statements import Plan, Sql
 from app.store import outbox as events
+from app.store import source_health
+from app.store.outbox import AttemptEnded
 from tests.house import House, eventually, order_event
 from tests.jobs import done
 from tests.receiver import Receiver, receiving
@@ -183,6 +185,47 @@ async def test_test_orders_are_told_and_say_so(house: House, receiver: Receiver)
     await silent(house)
     [told] = receiver.events()
     assert told["data"]["order"]["test"] is True
+
+
+async def test_a_source_that_fails_and_recovers_is_told_once(house: House, receiver: Receiver) -> None:
+    source, off = await house.source(name="Shop"), await house.source(name="Off")
+    good, forged = order_event("1"), order_event("2").changed(headers={"webhook-signature": "v1,x"})
+    await house.deliver(source, good)
+    for one in (source, off):
+        await house.deliver(one, forged)
+    await house.service.refused.flush()
+    health = house.service.source_health
+    await health._turn()  # nobody asked to be told
+    await subscribed(house, receiver, "source.failing", "source.recovered")
+    for _ in range(2):
+        await health.look(house.account_id)
+    await silent(house)
+    failing = {one["data"]["source_id"]: one["data"] for one in receiver.events("source.failing")}
+    assert failing.keys() == {source, off} and len(receiver.told) == 2
+    assert (failing[source]["name"], failing[source]["adapter"], failing[source]["code"]) == (
+        "Shop",
+        "standard",
+        "only_rejected",
+    )
+    assert failing[source]["since"] > failing[source]["last_good_at"] and failing[off]["last_good_at"] is None
+    assert "the secret does not match" in failing[source]["message"]
+    await house.deliver(source, order_event("3"))
+    await house.call("PATCH", f"/v1/sources/{off}", {"enabled": False})  # that is no recovery
+    for _ in range(2):
+        await health.look(house.account_id)
+    await silent(house)
+    [recovered] = receiver.events("source.recovered")
+    assert (recovered["data"]["source_id"], recovered["data"]["code"]) == (source, "only_rejected")
+    assert "order" not in recovered["data"] and len(receiver.told) == 3
+    assert await rows(house, "SELECT * FROM failing_sources") == []
+
+
+async def test_one_process_looks_after_the_sources_at_a_time(house: House) -> None:
+    store, present = house.service.store, clock.now() + 3_600_000_000
+    assert await source_health.turn(store, present, 1_000)
+    assert not await source_health.turn(store, present, 1_000)
+    assert await source_health.turn(store, present + 1_001, 1_000)
+    assert await source_health.turn(store, present - 10**9, 1_000)  # the clock was set back
 
 
 async def test_an_import_tells_nobody(house: House, receiver: Receiver) -> None:
@@ -492,10 +535,72 @@ async def test_after_three_days_an_event_is_given_up_and_it_says_so(
     await house.deliver(source, order_event())
     await attempted(house, made, 1)
     monkeypatch.setattr(events, "LIFE", 0)
+    monkeypatch.setattr(events, "LEAST_TRIES", 3)
     await silent(house)
-    [newest, *_] = await attempts_of(house, made)
+    [newest, *tried] = await attempts_of(house, made)
     assert (newest["reason"], newest["next_at"], newest["delivered"]) == (events.GIVEN_UP, None, False)
     assert newest["took_ms"] is None and newest["status"] is None
+    assert len(tried) >= 3
+
+
+async def test_an_event_that_was_never_tried_is_never_given_up(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "CLEARS", 0.0)
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    receiver.answer = (503, {"retry-after": "86400"}, b"")
+    await house.deliver(source, order_event("1", delivery_id="1"))
+    await attempted(house, made, 1)
+    await house.deliver(source, order_event("2", delivery_id="2"))  # behind one that rests
+    monkeypatch.setattr(events, "LIFE", 0)
+    monkeypatch.setattr(events, "LEAST_TRIES", 1)
+    receiver.answer = (200, {}, b"")
+    house.service.outbox.wake()
+    assert {one["reason"] for one in await attempted(house, made, 2)} >= {events.GIVEN_UP}  # the first
+    for _ in range(3):
+        await events.clear(house.service.store, clock.now())
+    await house.call("PATCH", f"/v1/subscriptions/{made['id']}", {"enabled": True})
+    await silent(house)
+    assert [one["data"]["order"]["external_id"] for one in receiver.events()] == ["1", "2"]
+
+
+async def test_what_ended_together_is_recorded_together(house: House, receiver: Receiver) -> None:
+    """In their order: a failure before one that was taken says nothing any more, one after it does; a 410 always."""
+    await house.service.outbox.loop.stop()  # it is done by hand
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    for name in "abcde":
+        await house.deliver(source, order_event(name, delivery_id=name))
+    store = house.service.store
+    claim = {"present": clock.now(), "until": clock.now() + 60_000_000, "room": 9, "at_once": lambda _: 9}
+
+    async def claimed(*ended: AttemptEnded) -> list[Any]:
+        standing = await events.standing(store, claim["present"])
+        return await store.commit(lambda: events.turn(ended, standing, **claim))
+
+    def ended(row: Any, at: int, **more: Any) -> AttemptEnded:
+        return AttemptEnded(row=row, at=at, took=1, status=200, **more)
+
+    first, second, third, fourth, fifth = await claimed()
+    later = clock.now() + 3_600_000_000
+    await claimed(
+        ended(first, 1, reason="early", next_at=later),
+        ended(second, 2),
+        ended(third, 3),
+        ended(fourth, 4, reason="late", next_at=later, rests_until=later),
+    )
+    [shown] = await rows(house, "SELECT * FROM subscriptions")
+    assert (shown["failures"], shown["failing_since"], shown["failing_reason"]) == (1, 4, "late")
+    assert (shown["last_sent_at"], shown["rests_until"]) == (3, later)
+    waiting = await rows(house, "SELECT id, attempts, next_at, claimed_until FROM outbox ORDER BY id")
+    assert [one["id"] for one in waiting] == [first["id"], fourth["id"], fifth["id"]]
+    assert [(one["attempts"], one["next_at"] == later) for one in waiting] == [(1, True), (1, True), (0, False)]
+    assert [bool(one["claimed_until"]) for one in waiting] == [False, False, True]
+    await claimed(ended(fifth, 5, reason="gone", off=True), ended(first, 6, back=True))
+    [shown] = await rows(house, "SELECT * FROM subscriptions")
+    assert (bool(shown["enabled"]), shown["off_reason"], shown["failures"]) == (False, "gone", 0)
+    [waits] = await rows(house, "SELECT id, next_at FROM outbox")
+    assert waits["id"] == fourth["id"] and waits["next_at"] <= clock.now()  # it is back
+    assert len(await attempts_of(house, made)) == 6
 
 
 async def test_what_was_committed_is_told_after_a_restart(settings: Settings, receiver: Receiver) -> None:
@@ -636,6 +741,21 @@ async def test_one_claim_per_event_and_few_at_a_time(settings: Settings, receive
         attempts = await house.data(f"/v1/subscriptions/{made['id']}/attempts?limit=200")
     assert len(receiver.told) == len({one.said["id"] for one in receiver.told}) == len(attempts) == 60
     assert 1 < most <= outbox.PER_SUBSCRIPTION
+
+
+async def test_more_are_sent_at_a_time_to_a_receiver_that_takes_them(house: House, receiver: Receiver) -> None:
+    source, made = await house.source(), await subscribed(house, receiver, "order.created")
+    allowed, asked = house.service.outbox._at_once, {"id": made["id"], "failures": 0}
+    assert allowed(asked) == outbox.FIRST_AT_ONCE
+    for number in range(3):
+        await house.deliver(source, order_event(f"o{number}", delivery_id=f"d{number}"))
+    await attempted(house, made, 3)
+    assert allowed(asked) == outbox.FIRST_AT_ONCE + 3
+    receiver.answers = [(500, {}, b"")]
+    await house.deliver(source, order_event("o4", delivery_id="d4"))
+    await attempted(house, made, 5)
+    assert allowed(asked) == (outbox.FIRST_AT_ONCE + 3) // 2 + 1
+    assert allowed(asked | {"failures": outbox.TIRED}) == 1
 
 
 async def test_nothing_is_told_while_the_registry_is_off(house: House, receiver: Receiver) -> None:

@@ -241,6 +241,26 @@ async def test_every_wrong_field_of_every_bad_line_is_named_and_the_good_ones_ar
     assert [one["external_id"] for one in await house.data("/v1/orders")] == ["A-1"]
 
 
+async def test_amounts_are_read_exactly_or_refused(house: House) -> None:
+    rows = [
+        ROW | {"value": "1.500"},
+        ROW | {"value": "-5"},
+        ROW | {"value": "5", "refunded_value": "-0.01"},
+        ROW | {"value": "1.500,00"},
+    ]
+    told = await send(house, rows)
+    assert counts(told) == (0, 0, 0, 4)
+    assert [(one["field"], one["message"].split(",")[0]) for one in told["errors"]] == [
+        ("value", "has more decimals than BRL has (2)"),
+        ("value", "is below 0"),
+        ("refunded_value", "is below 0"),
+        ("value", "must be a decimal number with a point and no thousands' marks"),
+    ]
+    discount = [{"title": "Discount", "unit_value": "-10.00"}]
+    assert counts(await send(house, [ROW | {"items": discount}])) == (1, 0, 0, 0)
+    assert counts(await send_text(house, await exported(house), "application/x-ndjson")) == (0, 0, 1, 0)
+
+
 async def test_a_dry_run_tells_the_same_and_writes_nothing(house: House) -> None:
     await send(house, [ROW])
     before = await state(house)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.house import House, order_event
+from tests.routes import every_route, filled
 
 pytestmark = pytest.mark.anyio
 
@@ -128,6 +129,78 @@ async def test_a_rep_sees_the_own_wallet_and_nothing_else_on_any_path(house: Hou
 
         # Nothing can be written, and nothing that is the others' is even named.
         assert (await house.call("PATCH", f"/v1/orders/{orders[0].id}", {"title": "x"}, token=token)).status_code == 403
+
+
+# By the CRM's id: what each is known by, and who owns the contact.
+PEOPLE: dict[str, tuple[dict[str, str], str | None]] = {
+    crm_id: (
+        {"name": name, "email": f"{crm_id}@example.com", "phone": f"+55119876500{crm_id[-2:]}", "document": cpf},
+        owner,
+    )
+    for crm_id, name, cpf, owner in (
+        ("own-11", "Ana Owned", "11144477735", "rep-1"),
+        ("other-22", "Bia Other", "52998224725", "rep-2"),
+        ("nobodys-33", "Eva Free", "39053344705", None),
+    )
+}
+
+
+async def test_a_rep_reads_no_data_of_anybody_outside_the_wallet_on_any_route(house: House) -> None:
+    """Orders from webhooks, in the wallet by their contact, by their deal, and by having been somebody else's before."""
+    source = await house.source()
+
+    async def deliver(name: str, who: str, at: str = "2026-11-20T13:00:00Z", **further: str) -> str:
+        answered = await house.deliver(source, order_event(name, at=at, contact=PEOPLE[who][0] | further))
+        return str(answered.json()["orders"][0])
+
+    for crm_id, (person, owner) in PEOPLE.items():
+        known = {"name": person["name"]} | {f"{kind}s": [person[kind]] for kind in ("email", "phone", "document")}
+        assert (await house.call("PUT", f"/v1/contacts/{crm_id}", known | {"owner_id": owner})).status_code == 201
+    await house.call("PUT", "/v1/deals/D1", {"contact": "own-11", "owner_id": "rep-1"})
+    mine = await deliver("mine", "own-11")
+    on_my_deal = [await deliver("deal-1", "other-22"), await deliver("deal-2", "nobodys-33")]
+    for order_id in on_my_deal:
+        change = {"deal_id": "D1", "deal_of_another_contact": True}
+        assert (await house.call("PATCH", f"/v1/orders/{order_id}", change)).status_code == 200
+    moved = await deliver("moved", "other-22")
+    assert (await house.call("PATCH", f"/v1/orders/{moved}", {"contact": "own-11"})).status_code == 200
+    renamed = await deliver("renamed", "other-22", at="2026-11-19T13:00:00Z")
+    assert await deliver("renamed", "own-11") == renamed
+    mixed = await deliver("mixed", "own-11", email=PEOPLE["other-22"][0]["email"])
+    await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "rep-1"})
+    await house.call("PATCH", "/v1/account", {"owner_privacy": True})
+    token = await house.token_of("rep", "rep-1")
+    seen = {order["id"] for order in (await house.get("/v1/orders", token=token))["data"]}
+    assert {mine, *on_my_deal, moved, renamed} <= seen
+
+    ids = {
+        "order": [mine, *on_my_deal, moved, renamed, mixed],
+        "contact": [*PEOPLE, *{one["contact_id"] for one in await house.data("/v1/orders")}],
+        "deal": ["D1"],
+        "source": [source],
+        "delivery": [one["id"] for one in await house.data("/v1/deliveries")],
+    }
+    ids |= {name: ["none"] for name in ("job", "subscription", "name")}
+    answered = 0
+    for method, path in await every_route(house):
+        if method != "GET":
+            continue
+        for address in filled(path, ids):
+            answer = await house.call("GET", address, token=token)
+            answered += answer.status_code == 200
+            for person, owner in PEOPLE.values():
+                for word in person.values():
+                    assert owner == "rep-1" or word.lower() not in answer.text.lower(), (address, word)
+    assert answered > 20
+    for asked in ("email", "phone", "document"):
+        assert (await house.get(f"/v1/contacts?{asked}={PEOPLE['other-22'][0][asked]}", token=token))["data"] == []
+
+    own = PEOPLE["own-11"][0]
+    assert (await house.get(f"/v1/orders/{mine}", token=token))["buyer_name"] == own["name"]
+    (entry,) = (await house.get(f"/v1/orders/{mine}/history", token=token))["data"]
+    assert {one["value"] for one in entry["said"]["customer"]["identities"]} == set(own.values()) - {own["name"]}
+    early, late = (await house.get(f"/v1/orders/{renamed}/history", token=token))["data"]
+    assert "customer" not in early["said"] and late["said"]["customer"]["name"] == own["name"]
 
 
 async def test_a_wallet_follows_whose_contacts_and_deals_are(house: House) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, table, when
+from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, note, on_terminal, table, when
 
 account = group(
     "Manage accounts. Each has its own sources, contacts and orders. An account's registry is off until you enable it."
@@ -50,19 +50,37 @@ def _switch(named: str, on: bool, json: bool) -> None:
     as_json(found) if json else facts({"account": found["name"], "enabled": found["orders_enabled"]})
 
 
+Named = Annotated[str, typer.Argument(metavar="ACCOUNT")]
+OFF = (
+    "every webhook of its sources is then refused: shops are answered HTTP 403 (disabled), and may drop their webhooks"
+)
+
+
 @command(account, "enable", "account enable acme")
-def account_enable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], json: Json = False) -> None:
+def account_enable(named: Named, json: Json = False) -> None:
     """Enable an account's registry."""
     _switch(named, True, json)
 
 
 @command(account, "disable", "account disable acme")
-def account_disable(named: Annotated[str, typer.Argument(metavar="ACCOUNT")], json: Json = False) -> None:
-    """Disable an account's registry. Deliveries are then rejected with 403."""
+def account_disable(
+    named: Named,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    json: Json = False,
+) -> None:
+    """Disable an account's registry. Shops are then answered 403, and nobody sees orders. Asks on a terminal."""
+    if on_terminal() and not yes and not typer.confirm(f"Disable {named}? {OFF[0].upper()}{OFF[1:]}."):
+        raise Misuse("nothing was changed")
     _switch(named, False, json)
+    note(OFF)
 
 
-@command(account, "set", "account set acme --owner-privacy", "account set acme --currency USD --region US")
+@command(
+    account,
+    "set",
+    "account set acme --owner-privacy",
+    "account set acme --currency USD --region US --timezone America/New_York",
+)
 def account_set(
     named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
     owner_privacy: Annotated[
@@ -73,6 +91,9 @@ def account_set(
     region: Annotated[
         str | None, typer.Option(help="Country of phone numbers without a country code, such as BR.")
     ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Zone of months, days, and times that name none, such as America/Sao_Paulo.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show or change the settings of an account."""
@@ -82,6 +103,7 @@ def account_set(
         "owner_privacy": owner_privacy,
         "default_currency": currency.upper() if currency else None,
         "default_region": region.upper() if region else None,
+        "timezone": timezone,
     }
     body = {name: value for name, value in wanted.items() if value is not None}
     with opened("account set") as door:

@@ -43,7 +43,7 @@ BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact byte
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 PAGE = 200
 KNOWN = 20_000  # ids that the tail remembers, so as to show each delivery once
-COLUMNS = ("time", "outcome", "kind", "order", "delivery", "reason")
+COLUMNS = ("time", "outcome", "kind", "order", "delivery", ">repeats", "reason")
 
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:
@@ -53,6 +53,7 @@ def _row(one: dict[str, Any]) -> tuple[Any, ...]:
         one["kind"],
         one["external_id"],
         one["id"],
+        one["repeats"] or "",
         one["reason"] or "",
     )
 

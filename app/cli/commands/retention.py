@@ -137,7 +137,7 @@ def report_orders(
     account: Account = None,
     *,
     where: Where,
-    zone: Annotated[str, typer.Option("--zone", help="Time zone of the months, such as America/Sao_Paulo.")] = "UTC",
+    zone: Annotated[str | None, typer.Option("--zone", help="Time zone of the months. Default: the account's.")] = None,
     json: Json = False,
 ) -> None:
     """Show totals per group and currency."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import Account, Json, as_json, command, facts, group, table, when
+from app.cli.output import Account, Json, as_json, command, facts, group, plain, table, when
 
 main = group("Counts.")
 
@@ -49,4 +49,6 @@ def stats(
         }
     )
     for alert in found["alerts"]:
-        print(f"! {alert['message']}\n  {alert['advice']}")
+        print(
+            f"{'!!' if alert['severity'] == 'critical' else '!'} {plain(alert['message'])}\n  {plain(alert['advice'])}"
+        )

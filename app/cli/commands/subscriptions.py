@@ -6,10 +6,14 @@ import typer
 
 from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, on_terminal, table, when
 
-main = group("Manage outgoing webhooks: signed events about orders and erased contacts, sent to your URLs.")
+main = group(
+    "Manage outgoing webhooks: signed events about orders, erased contacts and failing sources, sent to your URLs."
+)
 
 Subscription = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="The subscription's id (sub_…).")]
-WORDS = "order.created, order.updated, order.status_changed, contact.erased"
+WORDS = ", ".join(
+    ("order.created", "order.updated", "order.status_changed", "contact.erased", "source.failing", "source.recovered")
+)
 
 
 @command(

@@ -12,7 +12,7 @@ from app.db.schema.events import attempts, outbox, subscriptions
 from app.db.schema.jobs import job_changes, jobs, remap_links
 from app.db.schema.orders import aliases, history, orders
 from app.db.schema.privacy import privacy_requests, proofs, salts, tombstones
-from app.db.schema.sources import refusals, secrets, sources, unknown_words
+from app.db.schema.sources import failing_sources, refusal_hours, refusals, secrets, sources, unknown_words
 
 __all__ = [
     "accounts",
@@ -23,6 +23,7 @@ __all__ = [
     "contacts",
     "deals",
     "deliveries",
+    "failing_sources",
     "fetches",
     "held",
     "history",
@@ -41,6 +42,7 @@ __all__ = [
     "privacy_requests",
     "proofs",
     "pruned_deliveries",
+    "refusal_hours",
     "refusals",
     "remap_links",
     "salts",

@@ -29,6 +29,7 @@ jobs = Table(
     bigint_column("finished_at", null=True),
     text_column("claim", null=True),
     bigint_column("claimed_until"),
+    bigint_column("tries"),  # of its next piece: more than a few, and the piece is what ends the process
     Index("jobs_by_state", "state", "created_at"),
 )
 

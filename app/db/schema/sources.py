@@ -46,6 +46,29 @@ refusals = Table(
     text_column("samples"),
 )
 
+# The same by hour, for counts of a period; without samples.
+refusal_hours = Table(
+    "refusal_hours",
+    metadata,
+    key_column("account_id"),
+    key_column("source_id"),
+    Column("hour", BigInteger, primary_key=True, nullable=False),
+    key_column("outcome"),
+    key_column("reason"),
+    Column("count", BigInteger, nullable=False),
+    bigint_column("last_at"),
+)
+
+# Sources that subscribers were told are failing, so that they are told once, and of the recovery.
+failing_sources = Table(
+    "failing_sources",
+    metadata,
+    key_column("account_id"),
+    key_column("source_id"),
+    text_column("code"),  # the alert's
+    bigint_column("since"),
+)
+
 # Status words that an adapter does not know; bounded per source.
 unknown_words = Table(
     "unknown_words",

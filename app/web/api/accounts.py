@@ -15,6 +15,7 @@ from app.store import retention as pruning
 from app.web.api.contacts import region_of
 from app.web.api.manual_orders import Currency
 from app.web.http.errors import invalid, not_found
+from app.web.http.filters import ZoneName
 from app.web.http.request import ApiRequest, Body, Page, PatchBody, TextPattern, after, answer, null_only_for, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.accounts import AccountResponse, MemberResponse, TokenMadeResponse, TokenResponse
@@ -80,6 +81,7 @@ class AccountChange(PatchBody):
     default_region: (
         Annotated[str, TextPattern(r"^[A-Z]{2}$", "must be two capital letters of ISO 3166, such as BR")] | None
     ) = None
+    timezone: ZoneName | None = None
     retention: RetentionChange | None = None
     panel_origins: Annotated[list[Origin], Field(max_length=20)] | None = None
     not_identities: Annotated[list[NotIdentity], Field(max_length=200)] | None = None
@@ -116,6 +118,7 @@ def _account(row: Row) -> AccountResponse:
         "owner_privacy": row["owner_privacy"],
         "default_currency": row["default_currency"],
         "default_region": row["default_region"],
+        "timezone": row["timezone"],
         "retention": row["retention"],
         "panel_origins": row["panel_origins"],
         "not_identities": row["not_identities"],

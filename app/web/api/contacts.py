@@ -10,10 +10,10 @@ from starlette.routing import Route
 
 from adapters.contract import Customer
 from app.base.clock import iso
-from app.base.identity import document, email, identities, phone
+from app.base.identity import document, email, identities_told, phone
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.store import accounts, contacts, crm_contacts, orders
+from app.store import contacts, crm_contacts, orders
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
@@ -76,8 +76,8 @@ class ContactBody(Body):
 
 async def region_of(asked: ApiRequest) -> str:
     """Return the country of phone numbers without a country code."""
-    account = await accounts.find(asked.service.store, asked.account_id)
-    return account["default_region"] if account else "BR"
+    region: str = (await asked.account())["default_region"]
+    return region
 
 
 async def visible(asked: ApiRequest, row: Row | None) -> Row:
@@ -91,22 +91,21 @@ async def visible(asked: ApiRequest, row: Row | None) -> Row:
 
 
 async def serialize(asked: ApiRequest, row: Row) -> ContactWhole:
-    """Return a contact as a response."""
+    """Return a contact as a response. Identities of other people are for callers who see all contacts."""
     store, account_id = asked.service.store, asked.account_id
     everything = await wallet_of(asked) is None
+    conflicts = await contacts.conflicts_of(store, account_id, row["id"]) if everything else []
     return {
         **serializers.contact(row, await contacts.identities_of(store, account_id, [row["id"]])),
-        "identity_conflicts": [
-            conflict(one, everything) for one in await contacts.conflicts_of(store, account_id, row["id"])
-        ],
+        "identity_conflicts": [conflict(one) for one in conflicts],
     }
 
 
-def conflict(row: Row, everything: bool = True) -> ConflictResponse:
-    """Return an identity conflict as a response; the other contact only to callers who see all contacts."""
+def conflict(row: Row) -> ConflictResponse:
+    """Return an identity conflict as a response."""
     return {
         **serializers.identity(row["kind"], row["value"]),
-        "belongs_to": row["other_id"] if everything else None,
+        "belongs_to": row["other_id"],
         "told_by": row["source_id"],
         "told_at": iso(row["told_at"]),
     }
@@ -163,7 +162,7 @@ async def upsert(asked: ApiRequest) -> Response:
         name=given.name,
         owner_id=given.owner_id,
         given=frozenset(given.model_fields_set),
-        identities=identities(customer, None, region),
+        identities=identities_told(customer, None, region)[0],  # a member may list many
         after_erasure=given.after_erasure,
     )
     if told.erased:

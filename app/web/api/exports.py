@@ -15,6 +15,7 @@ from app.db.statements import Row, to_json
 from app.store import contacts, orders
 from app.web.http import serializers
 from app.web.http.filters import AllOrdersFilters, order_filter
+from app.web.http.limits import EXPORTS
 from app.web.http.request import ApiRequest, Query
 from app.web.http.routing import Stream, route
 from app.web.http.visibility import wallet_of
@@ -189,6 +190,7 @@ ROUTES: list[Route] = [
         needs_registry=True,
         query=query,
         gives=Stream(MEDIA[form].partition(";")[0], f"{what}, a line each"),
+        limit=EXPORTS,
     )
     for what, form, handler, query in (
         ("orders", CSV, orders_csv, OrderExportQuery),

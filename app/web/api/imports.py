@@ -13,7 +13,7 @@ from app.base.clock import now
 from app.base.roles import Permission
 from app.base.tabular import CSV, JSONL, Fault, NoFile
 from app.imports.rows import ImportSettings
-from app.store import accounts, sources
+from app.store import sources
 from app.store.import_orders import ImportReport
 from app.web.http.errors import Problem, invalid
 from app.web.http.request import ApiRequest, Query, answer
@@ -127,9 +127,7 @@ async def part_of(asked: ApiRequest) -> tuple[str, str]:
 
 async def _setting(asked: ApiRequest, query: ImportQuery, source_id: str | None, origin: Origin) -> ImportSettings:
     store, account_id = asked.service.store, asked.account_id
-    account = await accounts.find(store, account_id)
-    if account is None:
-        raise Problem("not_found", "there is no such account")
+    account = await asked.account()
     there = (await sources.adapters_of(store, account_id)).items()
     known = {one: str(adapters.load(name).origin) for one, name in there if name in adapters.names()}
     renamed = _renamed(query.sources)
@@ -145,6 +143,7 @@ async def _setting(asked: ApiRequest, query: ImportQuery, source_id: str | None,
         origin=str(origin),
         present=now(),
         ignore_unknown=query.ignore_unknown,
+        zone=await asked.zone(),
     )
 
 

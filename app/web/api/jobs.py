@@ -19,6 +19,7 @@ from app.store.deliveries import DeliveryFilter
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.filters import NOBODY, DeliveryFilters, Since, delivery_filter, moment_of
+from app.web.http.limits import RETRY_AFTER
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of
 from app.web.http.routing import route
 
@@ -169,14 +170,19 @@ async def remap(asked: ApiRequest) -> Response:
         raise not_found("source")
     if why := refusal(source.adapter):
         raise invalid("source_id", why)
-    wanted = DeliveryFilter(source_id=source.id, since=moment_of(body.since), until=moment_of(body.until))
+    wanted = DeliveryFilter(
+        source_id=source.id, since=await moment_of(asked, body.since), until=await moment_of(asked, body.until)
+    )
     return await _begun(asked, Kind.REMAP, wanted, dry_run=body.dry_run)
 
 
 async def _begun(asked: ApiRequest, kind: Kind, wanted: DeliveryFilter, *, dry_run: bool) -> Response:
-    job = await asked.service.jobs.begin(
-        asked.account_id, kind, wanted, dry_run=dry_run, member_id=asked.caller.member_id
-    )
+    try:
+        job = await asked.service.jobs.begin(
+            asked.account_id, kind, wanted, dry_run=dry_run, member_id=asked.caller.member_id
+        )
+    except jobs.TooManyJobs as why:
+        raise Problem("too_many", str(why), headers={"Retry-After": RETRY_AFTER}) from None
     return answer({"job_id": job["id"], "count": job["total"]} | ({"dry_run": True} if dry_run else {}), 202)
 
 
@@ -293,6 +299,7 @@ ROUTES: list[Route] = [
         gives=BegunAnswer,
         status=202,
         also=(200,),
+        fails=("too_many",),
     ),
     route(
         "POST",
@@ -303,7 +310,7 @@ ROUTES: list[Route] = [
         gives=BegunAnswer,
         status=202,
         also=(200,),
-        fails=("not_found",),
+        fails=("not_found", "too_many"),
     ),
     route("GET", "/v1/jobs", index, Permission.LOG, query=JobsQuery, gives=JobsAnswer),
     route("GET", "/v1/jobs/{job}", show, Permission.LOG, query=JobQuery, gives=JobAnswer),

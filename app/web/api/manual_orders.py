@@ -1,10 +1,19 @@
 """Orders that members create and edit, with an error for each thing that can be wrong."""
 
 import re
+from datetime import UTC
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,7 +24,7 @@ from app.base.ids import new_id
 from app.base.roles import Permission
 from app.base.statement import MAX_ITEMS, TITLE_LENGTH
 from app.db.statements import Row
-from app.store import accounts, contacts, deals, manual_orders, orders
+from app.store import contacts, deals, manual_orders, orders
 from app.store.contact_merges import ContactGone
 from app.web.api.orders import serialize
 from app.web.http.errors import Problem, ProblemGroup, invalid, not_found, quoted
@@ -27,9 +36,13 @@ OPERATOR = "operator"  # who is named in the history when the operator's door wa
 
 
 def _amount(text: Any) -> Any:
-    if not isinstance(text, str) or not AMOUNT.fullmatch(text) or text[0] == "-":
+    if not isinstance(text, str) or not AMOUNT.fullmatch(text):
         raise ValueError('must be a decimal number in a string, such as "199.90"')
     return text
+
+
+def _moment(text: Any, info: ValidationInfo) -> int:
+    return read_time(text, (info.context or {}).get("zone", UTC))
 
 
 def _url(text: Any) -> Any:
@@ -56,11 +69,11 @@ def _currency(text: Any) -> Any:
 Amount = Annotated[
     str,
     BeforeValidator(_amount),
-    WithJsonSchema({"type": "string", "pattern": f"^{AMOUNT.pattern.removeprefix('-?')}$", "examples": ["199.90"]}),
+    WithJsonSchema({"type": "string", "pattern": f"^{AMOUNT.pattern}$", "examples": ["199.90"]}),
 ]
 Moment = Annotated[  # in microseconds since 1970
     int,
-    BeforeValidator(read_time),
+    BeforeValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T13:00:00Z"]}),
 ]
 Currency = Annotated[
@@ -98,6 +111,7 @@ class ItemBody(Body):
 class OrderBody(Body):
     """A new order. The contact must exist. Without `external_id` the order's own id is used."""
 
+    most_bytes = 2 * 1024 * 1024  # of 500 lines
     contact: Word
     title: Title
     value: Amount
@@ -116,6 +130,7 @@ class OrderBody(Body):
 class OrderPatch(PatchBody):
     """What to change. Fields that are not given stay as they are; null empties a field that may be empty."""
 
+    most_bytes = OrderBody.most_bytes
     may_be_empty = frozenset({"paid_at", "deal_id", "url", "items"})
     model_config = ConfigDict(json_schema_extra=null_only_for(*sorted(may_be_empty)))
 
@@ -203,10 +218,9 @@ def _member(asked: ApiRequest) -> str:
 
 async def create(asked: ApiRequest) -> Response:
     """Create an order, by hand or from another system. The same external id again returns the existing order."""
-    given = await asked.body(OrderBody)
+    given = await asked.body(OrderBody, zone=await asked.zone())
     store, account_id = asked.service.store, asked.account_id
-    account = await accounts.find(store, account_id)
-    currency = given.currency or (account["default_currency"] if account else "BRL")
+    currency = given.currency or (await asked.account())["default_currency"]
     contact_id, wrong = None, ProblemGroup()
     with wrong.collect():
         contact_id = await _contact(asked, given.contact)
@@ -247,7 +261,7 @@ async def create(asked: ApiRequest) -> Response:
 
 async def change(asked: ApiRequest) -> Response:
     """Edit an order. Title, contact and deal stay as a member set them; other fields follow later deliveries."""
-    given = await asked.body(OrderPatch)
+    given = await asked.body(OrderPatch, zone=await asked.zone())
     store, account_id = asked.service.store, asked.account_id
     row = await orders.find(store, account_id, asked.path("order"))
     if row is None:

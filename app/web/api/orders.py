@@ -3,7 +3,9 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters.contract.fold import fold
 from app.base.roles import Permission
+from app.base.statement import entry_of
 from app.db.statements import Row
 from app.store import contacts, orders
 from app.web.http import serializers
@@ -13,7 +15,7 @@ from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_o
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.orders import EntryResponse, OrderResponse, OrderWhole
-from app.web.http.visibility import wallet_of
+from app.web.http.visibility import history_of, wallet_of
 
 
 class OrderQuery(Page, OrderFilters):
@@ -74,15 +76,14 @@ async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
 async def show(asked: ApiRequest) -> Response:
     """Show one order, with its payments and refunds."""
     row = await _visible(asked)
-    folded = await orders.folded(asked.service.store, asked.account_id, row["id"])
+    folded = fold(entry_of(one) for one in await history_of(asked, row))
     return answer(serializers.order_whole(await serialize(asked, row), folded))
 
 
 async def history(asked: ApiRequest) -> Response:
     """List what each delivery or member said about the order, in the source's time."""
     row = await _visible(asked)
-    entries = await orders.history(asked.service.store, asked.account_id, row["id"])
-    return answer({"data": [serializers.entry(one) for one in entries], "next_cursor": None})
+    return answer({"data": [serializers.entry(one) for one in await history_of(asked, row)], "next_cursor": None})
 
 
 ROUTES: list[Route] = [

@@ -6,25 +6,24 @@ With owner privacy, a rep's report covers what the rep owns and nothing else.
 import re
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
 from adapters.contract import Money, Unreadable
 from app.base import clock
-from app.base.clock import iso
+from app.base.clock import iso, zone_named
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import accounts, order_reports
 from app.web.api.contacts import sums
 from app.web.http import serializers
 from app.web.http.errors import invalid, not_found
-from app.web.http.filters import Code, PurchaseFilters, ReportFilters, order_filter
+from app.web.http.filters import Code, PurchaseFilters, ReportFilters, ZoneName, order_filter
+from app.web.http.limits import REPORTS
 from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.orders import SumsResponse
@@ -34,24 +33,11 @@ TIMES = (1, 2, 5, 10)  # the average order value, when the caller names no sums
 Steps = Annotated[str, StringConstraints(max_length=200)]
 
 
-@lru_cache(maxsize=1)
-def _zones() -> set[str]:
-    return available_timezones()
-
-
-def _a_zone(name: str) -> str:
-    if name not in _zones():
-        raise ValueError("is not a time zone such as UTC or America/Sao_Paulo")
-    return name
-
-
 class ReportQuery(Page, ReportFilters):
     """The filters of the list of orders, the grouping, and the time zone of months."""
 
     group_by: Literal["month", "status", "currency", "origin", "source", "deal", "owner"] = "month"
-    zone: Annotated[str, AfterValidator(_a_zone)] = Field(
-        "UTC", max_length=64, description="where months begin: UTC, or such as America/Sao_Paulo"
-    )
+    zone: ZoneName | None = Field(None, description="where months begin; the account's own when none is named")
 
 
 class BuyersQuery(Page, PurchaseFilters):
@@ -137,13 +123,14 @@ async def of_orders(asked: ApiRequest) -> Response:
     place = after(query.cursor, str)
     if place is not None and query.group_by == "month" and not re.fullmatch(r"(19|2[0-2])\d\d-(0[1-9]|1[0-2])", place):
         raise invalid("cursor", "is not one that this list gave")
-    shown: dict[str, Any] = {"group_by": query.group_by, "zone": query.zone}
+    zone = query.zone or (await asked.account())["timezone"]
+    shown: dict[str, Any] = {"group_by": query.group_by, "zone": zone}
     groups = await order_reports.by(
         asked.service.store,
         asked.account_id,
         await order_filter(asked, query),
         query.group_by,
-        zone=ZoneInfo(query.zone),
+        zone=zone_named(zone),
         after=place,
         limit=query.limit + 1,
     )
@@ -274,6 +261,7 @@ ROUTES: list[Route] = [
         needs_registry=True,
         query=ReportQuery,
         gives=OrdersReport,
+        limit=REPORTS,
     ),
     route(
         "GET",
@@ -283,5 +271,6 @@ ROUTES: list[Route] = [
         needs_registry=True,
         query=BuyersQuery,
         gives=BuyersReport,
+        limit=REPORTS,
     ),
 ]

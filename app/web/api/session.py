@@ -18,12 +18,13 @@ from app.web.http import authentication
 from app.web.http.authentication import PANEL, Caller, Session
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.request import ApiRequest, Body, answer
-from app.web.http.routing import Described, Description, Handler, route
+from app.web.http.routing import Described, Description, Handler, most_bytes, route
 
 
 class SignIn(Body):
     """A token and, from the panel, its account."""
 
+    most_bytes = 4 * 1024
     token: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     panel: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
@@ -37,6 +38,7 @@ class AccountSeen(TypedDict):
     owner_privacy: bool
     default_currency: str
     default_region: str
+    timezone: str
 
 
 class SessionResponse(TypedDict):
@@ -59,7 +61,15 @@ async def _serialize(service: Service, caller: Caller, until: int | None) -> dic
     return {
         "account": {
             name: account[name]
-            for name in ("account_id", "name", "orders_enabled", "owner_privacy", "default_currency", "default_region")
+            for name in (
+                "account_id",
+                "name",
+                "orders_enabled",
+                "owner_privacy",
+                "default_currency",
+                "default_region",
+                "timezone",
+            )
         },
         "member_id": caller.member_id,
         "member_name": member["name"] if member else None,
@@ -126,7 +136,7 @@ def _for_anybody(
         service: Service = request.app.state.service
         authentication.check_origin(request, service.settings)
         try:
-            return await handler(ApiRequest(request, service, _NOBODY))
+            return await handler(ApiRequest(request, service, _NOBODY, most_bytes(takes)))
         except Unavailable as why:
             raise Problem("busy", str(why)[:300], headers={"Retry-After": "5"}) from None
 

@@ -24,7 +24,7 @@ from app.store import deliveries, sources
 from app.web.api.sources import source_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid
-from app.web.http.request import ApiRequest, Body, answer
+from app.web.http.request import MAX_REQUEST_BYTES, ApiRequest, Body, answer
 from app.web.http.routing import route
 from app.web.http.schemas.deliveries import TestedResponse, TriedResponse
 
@@ -32,6 +32,7 @@ from app.web.http.schemas.deliveries import TestedResponse, TriedResponse
 class PreviewBody(Body):
     """A delivery to preview."""
 
+    most_bytes = MAX_REQUEST_BYTES
     headers: dict[str, str] = {}
     body: str
     query: dict[str, str] = {}
@@ -47,6 +48,7 @@ class SampleBody(Body):
 class SignBody(Body):
     """What to sign: a sample of this kind or name, or this body (base64) with additional headers."""
 
+    most_bytes = MAX_REQUEST_BYTES
     kind: Annotated[str, StringConstraints(max_length=200)] | None = None
     case: Annotated[str, StringConstraints(max_length=200)] | None = None
     body: str | None = None
@@ -77,7 +79,10 @@ def _given_delivery(given: PreviewBody, source: Source) -> Delivery:
 async def preview(asked: ApiRequest) -> Response:
     """Show what a delivery would become. Nothing is stored."""
     source = await source_of(asked)
-    tried = attempt(source, _given_delivery(await asked.body(PreviewBody), source))
+    delivery = _given_delivery(await asked.body(PreviewBody), source)
+    tried = await asked.service.offload.run(
+        len(delivery.body), lambda: attempt(source, delivery), inline=source.adapter.inline
+    )
     tried["orders"] = [_preview_order(one) for one in tried["orders"]]
     return answer(tried)
 
@@ -88,7 +93,7 @@ async def verify(asked: ApiRequest) -> Response:
     delivery = _given_delivery(await asked.body(PreviewBody), source)
     rows = await sources.sealed_of(asked.service.store, asked.account_id)
     known = [one for row in rows if (one := _known(asked.service.vault, source, row)) is not None]
-    return answer(examine(source, delivery, known))
+    return answer(await asked.service.offload.run(len(delivery.body), lambda: examine(source, delivery, known)))
 
 
 def _known(vault: Vault, source: Source, row: Row) -> KnownSecret | None:
@@ -193,8 +198,8 @@ _ID = "/v1/sources/{source}"
 ROUTES: list[Route] = [
     route("POST", f"{_ID}/test", test, Permission.SOURCES, takes=SampleBody, gives=TestedResponse),
     route("POST", f"{_ID}/try", preview, Permission.SOURCES, takes=PreviewBody, gives=TriedResponse),
-    route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True),
-    route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True),
+    route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True, takes=PreviewBody),
+    route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True, takes=SignBody),
 ]
 
 

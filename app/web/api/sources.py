@@ -38,6 +38,7 @@ def _an_adapter(name: str) -> str:
 class SourceMade(Body):
     """A new source."""
 
+    most_bytes = 512 * 1024  # its options may hold 40 expressions, and tables of a shop's words
     adapter: Annotated[str, AfterValidator(_an_adapter)] = Field(
         json_schema_extra=lambda schema: schema.update(enum=list(adapters.names()))
     )
@@ -51,6 +52,7 @@ class SourceMade(Body):
 class SourceChange(PatchBody):
     """What can be changed. Fields that are not given stay as they are."""
 
+    most_bytes = SourceMade.most_bytes
     model_config = ConfigDict(json_schema_extra=null_only_for())
 
     name: Name | None = None
@@ -167,6 +169,7 @@ async def make(asked: ApiRequest) -> Response:
     )
     asked.service.source_cache.forget_source(source_id)
     row = await sources.find(asked.service.store, asked.account_id, source_id)
+    asked.service.metrics.source_added(asked.account_id, source_id, row["created_at"] if row else clock.now())
     (known,) = await _serialize(asked, [row] if row else [])
     shown: SourceMadeResponse = {
         **known,
@@ -215,7 +218,7 @@ async def show(asked: ApiRequest) -> Response:
                 "last_at": iso(one["last_at"]),
                 "samples": [{"at": iso(sample["at"]), "headers": sample["headers"]} for sample in one["samples"]],
             }
-            for one in await rejections.of_sources(asked.service.store, asked.account_id, row["id"])
+            for one in await rejections.of_source(asked.service.store, asked.account_id, row["id"])
         ],
     }
     return answer(shown)

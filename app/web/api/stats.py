@@ -8,7 +8,7 @@ from starlette.routing import Route
 from app.base import clock
 from app.base.roles import Permission
 from app.db.engine import Unavailable
-from app.observability import alerts
+from app.observability.stats import stats as overview
 from app.service import Service
 from app.store import sources
 from app.web.http.authentication import identify, is_operator
@@ -33,8 +33,8 @@ async def stats(asked: ApiRequest) -> Response:
     """Show counts per source, outcome and hour, when each source was last seen, response times, and alerts."""
     query = asked.query(StatsQuery)
     present = clock.now()
-    since = moment_of(query.since) or 0
-    until = moment_of(query.until) or present
+    since = await moment_of(asked, query.since) or 0
+    until = await moment_of(asked, query.until) or present
     if since >= until:
         raise invalid("since", "is not before `until`")
     if until - since > LONGEST:
@@ -43,7 +43,7 @@ async def stats(asked: ApiRequest) -> Response:
     if query.source_id and await sources.find(service.store, asked.account_id, query.source_id) is None:
         raise not_found("source")
     return answer(
-        await alerts.stats(
+        await overview(
             service.store,
             asked.account_id,
             since=since,

@@ -14,6 +14,7 @@ from app.store.deliveries import DeliveryFilter
 from app.web.http import serializers
 from app.web.http.errors import invalid
 from app.web.http.filters import TailFilters
+from app.web.http.limits import LIVE_LOGS
 from app.web.http.request import ApiRequest, Query
 from app.web.http.routing import Stream, route
 
@@ -80,4 +81,6 @@ EVENTS = Stream(
     "an event `delivery` for each row of the log, and `missed` with their `count` (null: not known) where a reader is too "
     "slow, or more comes than anybody could read",
 )
-ROUTES: list[Route] = [route("GET", "/v1/deliveries/tail", tail, Permission.LOG, query=TailQuery, gives=EVENTS)]
+ROUTES: list[Route] = [
+    route("GET", "/v1/deliveries/tail", tail, Permission.LOG, query=TailQuery, gives=EVENTS, limit=LIVE_LOGS)
+]

@@ -34,6 +34,10 @@ _JSON: Header = (b"content-type", b"application/json")
 _PROBLEM: Header = (b"content-type", b"application/problem+json")
 _RETRY: Header = (b"retry-after", b"5")
 _CLOSE: Header = (b"connection", b"close")
+_WEBHOOKS = PREFIX.encode()
+_BUSY_HEAD = b"HTTP/1.1 503 Service Unavailable\r\n" + b"".join(
+    b"%s: %s\r\n" % header for header in (_PROBLEM, _RETRY, (b"content-length", b"%d" % len(_REFUSED[Outcome.BUSY])))
+)
 
 
 class _Gone(Exception):
@@ -44,8 +48,15 @@ class Webhooks:
     """Handles POST /webhooks/{source_id}."""
 
     def __init__(self, service: Service) -> None:
-        self._receiver = service.receiver
+        self._receiver, self._admission = service.receiver, service.admission
         self._most = service.settings.max_body_bytes
+
+    def shed(self, url: bytes) -> tuple[bytes, bytes] | None:
+        """Return the answer, as header lines and body, to a delivery that is shed before its body is read."""
+        if not self._admission.full or not url.startswith(_WEBHOOKS):
+            return None
+        self._admission.count_shed()
+        return _BUSY_HEAD, _REFUSED[Outcome.BUSY]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one delivery."""
@@ -69,7 +80,13 @@ class Webhooks:
                     send, whole, self._receiver.refuse(source, Outcome.OVERSIZED, "oversized"), unread=True
                 )
                 return
-            await self._tell(send, whole, await self._receiver.receive(source, headers, scope["query_string"], body))
+            if self._admission.full:
+                self._admission.count_shed()
+                await self._tell(send, whole, WebhookAnswer(Outcome.BUSY))
+                return
+            with self._admission.admitted():
+                answer = await self._receiver.receive(source, headers, scope["query_string"], body)
+            await self._tell(send, whole, answer)
 
     async def _body(self, headers: list[Header], receive: Receive) -> bytes | None:
         """Return the exact bytes; None as soon as they are known to be too many. Raises _Gone."""

@@ -21,10 +21,12 @@ TITLES = {
     "too_large": (413, "The request is too large"),
     "invalid": (422, "Something in the request is wrong"),
     "contact_not_found": (422, "There is no such contact"),
+    "too_many": (429, "Too much at once"),
     "busy": (503, "The service cannot answer now"),
     "internal": (500, "A fault of ours"),
 }
 
+MOST_ERRORS = 100  # that one answer names
 MOST_DIGITS = 8  # a phone number or a CPF has more
 
 
@@ -112,7 +114,7 @@ def from_validation(fault: ValidationError, *, within: str = "") -> Problem:
             "field": within + ".".join(str(step) for step in error["loc"]) or "body",
             "message": in_words(error),
         }
-        for error in fault.errors(include_url=False, include_input=False)
+        for error in fault.errors(include_url=False, include_input=False)[:MOST_ERRORS]
     ]
     return Problem("invalid", "; ".join(f"{error['field']}: {error['message']}" for error in errors), errors=errors)
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema
 
 from adapters.contract import Origin, Status, currency_code
 from adapters.contract.errors import Unreadable
@@ -32,6 +32,14 @@ def _a_currency(text: str) -> str:
         raise ValueError("is not an ISO 4217 code of three letters") from None
 
 
+def _a_zone(name: str) -> str:
+    clock.zone_named(name)
+    return name
+
+
+ZoneName = Annotated[
+    str, StringConstraints(max_length=64), AfterValidator(_a_zone), Field(examples=["America/Sao_Paulo"])
+]
 # Sources may speak of currencies that are not in our table of them.
 Code = Annotated[str, AfterValidator(_a_currency)]
 # A text still: what it means depends on when it is asked (`moment_of`). The document says more of it than its type.
@@ -40,7 +48,7 @@ Since = Annotated[
     AfterValidator(_a_time),
     WithJsonSchema(
         {
-            "description": "a time in ISO 8601 (UTC, when it names no zone), or a span back from now",
+            "description": "a time in ISO 8601 (the account's, when it names no zone), or a span back from now",
             "anyOf": [
                 {"type": "string", "pattern": r"^\d{1,6}[smhdw]$", "examples": ["7d"]},
                 {"type": "string", "format": "date-time", "examples": ["2026-11-01T00:00:00Z"]},
@@ -50,9 +58,9 @@ Since = Annotated[
 ]
 
 
-def moment_of(text: Since | None) -> int | None:
+async def moment_of(asked: ApiRequest, text: Since | None) -> int | None:
     """Return a query's time in microseconds since 1970, or None."""
-    return None if text is None else clock.since(text, clock.now())
+    return None if text is None else clock.since(text, clock.now(), await asked.zone())
 
 
 NOBODY = ""  # the id of no contact
@@ -109,8 +117,8 @@ async def order_filter(
         origin=query.origin,
         source_id=query.source_id,
         currency=query.currency,
-        since=moment_of(query.since),
-        until=moment_of(query.until),
+        since=await moment_of(asked, query.since),
+        until=await moment_of(asked, query.until),
         wallet_of=await wallet_of(asked),
     )
     if isinstance(query, OrderFilters):
@@ -164,8 +172,8 @@ async def delivery_filter(asked: ApiRequest, given: DeliveryFilters) -> Delivery
         kind=given.kind,
         external_id=given.external_id,
         contact_id=await _contact_id(asked, given.contact),
-        since=moment_of(given.since),
-        until=moment_of(given.until),
+        since=await moment_of(asked, given.since),
+        until=await moment_of(asked, given.until),
         q=given.q,
         note=given.note,
     )

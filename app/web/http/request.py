@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import (
@@ -23,16 +24,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from adapters.contract import Unreadable, json_body
+from app.base.clock import zone_named
 from app.db.statements import Row
 from app.service import Service
+from app.store import accounts
 from app.web.http.authentication import Caller
 from app.web.http.errors import Problem, from_validation, invalid
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MOST_PARAMETERS = 100  # of a query
+_NOT_A_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class Body(BaseModel):
-    """Is the base of request bodies. Unknown fields are errors, so that a misspelt one is noticed."""
+    """Is the base of request bodies. Unknown fields are errors, so that a misspelt one is noticed.
+
+    `most_bytes` is what the largest request may have: somewhat more than all fields together can hold.
+    """
+
+    most_bytes: ClassVar[int] = 64 * 1024
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
@@ -113,12 +123,14 @@ class ApiRequest:
     request: Request
     service: Service
     caller: Caller
+    most_bytes: int = MAX_REQUEST_BYTES
     _raw: bytes | None = None
+    _account: Row | None = None
 
     async def read(self) -> bytes:
         """Return the request's body, read once. Raises Problem when it is too large."""
         if self._raw is None:
-            self._raw = await read_limited(self.request)
+            self._raw = await read_limited(self.request, self.most_bytes)
         return self._raw
 
     @property
@@ -127,6 +139,18 @@ class ApiRequest:
         if not self.caller.account_id:
             raise Problem("invalid", "name an account: --account, or the header Orders-Account")
         return self.caller.account_id
+
+    async def account(self) -> Row:
+        """Return the account's row, read once. Raises Problem when there is none."""
+        if self._account is None:
+            self._account = await accounts.find(self.service.store, self.account_id)
+        if self._account is None:
+            raise Problem("not_found", "there is no such account")
+        return self._account
+
+    async def zone(self) -> tzinfo:
+        """Return the account's time zone: of its months and days, and of times that name none. Raises Problem."""
+        return zone_named((await self.account())["timezone"])
 
     def path(self, name: str) -> str:
         """Return a part of the path. Raises Problem when it cannot be an id."""
@@ -140,35 +164,44 @@ class ApiRequest:
     async def body(self, model: type[BodyT], **known: Any) -> BodyT:
         """Return the validated body. `known` is context for the model. Raises Problem, naming every wrong field."""
         raw = await self.read()
-        try:
-            document = json_body(raw) if raw.strip() else {}
-        except Unreadable as why:
-            raise Problem("invalid", why.reason) from None
-        if not isinstance(document, dict):
-            raise Problem("invalid", "the body must be a JSON object")
-        try:
-            return model.model_validate(_plain(document), context=known)
-        except ValidationError as fault:
-            raise from_validation(fault) from None
+        return await self.service.offload.run(len(raw), lambda: _read(raw, model, known))
 
     def query(self, model: type[QueryT]) -> QueryT:
         """Return the validated query. Raises Problem, naming every wrong field."""
-        given = self.request.query_params
-        for name in given:
-            if len(given.getlist(name)) > 1:
+        given = self.request.query_params.multi_items()
+        if len(given) > MOST_PARAMETERS:
+            raise invalid("query", f"holds more than {MOST_PARAMETERS} parameters")
+        values: dict[str, str] = {}
+        for name, value in given:
+            if name in values:
                 raise invalid(name, "is given more than once")
-            if "\0" in given[name]:
+            if "\0" in value:
                 raise invalid(name, "holds a NUL")
+            values[name] = value
         try:
-            return model.model_validate(dict(given))
+            return model.model_validate(values)
         except ValidationError as fault:
             raise from_validation(fault) from None
+
+
+def _read(raw: bytes, model: type[BodyT], known: dict[str, Any]) -> BodyT:
+    """Return the validated body. Raises Problem."""
+    try:
+        document = json_body(raw) if raw.strip() else {}
+    except Unreadable as why:
+        raise Problem("invalid", why.reason) from None
+    if not isinstance(document, dict):
+        raise Problem("invalid", "the body must be a JSON object")
+    try:
+        return model.model_validate(_plain(document), context=known)
+    except ValidationError as fault:
+        raise from_validation(fault) from None
 
 
 def _plain(value: Any) -> Any:
     """Return the document without NUL, which PostgreSQL's text cannot hold. Raises Problem."""
     if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        if _NOT_A_TEXT.search(value):
             raise Problem("invalid", "the body holds a NUL or half a character (a lone surrogate)")
         return value
     if isinstance(value, dict):
@@ -178,13 +211,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-async def read_limited(request: Request) -> bytes:
+async def read_limited(request: Request, most_bytes: int) -> bytes:
     """Return the body, up to a limit. Raises Problem."""
     chunks = bytearray()
     async for chunk in request.stream():
         chunks += chunk
-        if len(chunks) > MAX_REQUEST_BYTES:
-            raise Problem("too_large", f"a request may have {MAX_REQUEST_BYTES} bytes", headers={"Connection": "close"})
+        if len(chunks) > most_bytes:
+            raise Problem("too_large", f"this request may have {most_bytes} bytes", headers={"Connection": "close"})
     return bytes(chunks)
 
 

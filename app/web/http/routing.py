@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from app.base.roles import GRANTS, Permission
 from app.base.vault import Sealed
@@ -20,7 +22,8 @@ from app.store import accounts, idempotency
 from app.store.accounts import NameTaken
 from app.web.http.authentication import Caller, identify
 from app.web.http.errors import Problem, invalid
-from app.web.http.request import ApiRequest, Body, Query
+from app.web.http.limits import Limit, Limits
+from app.web.http.request import MAX_REQUEST_BYTES, ApiRequest, Body, Query
 
 Handler = Callable[[ApiRequest], Awaitable[Response]]
 
@@ -83,11 +86,12 @@ def route(
     status: int = 200,
     also: tuple[int, ...] = (),
     fails: tuple[str, ...] = (),
+    limit: Limit | None = None,
 ) -> Route:
     """Return a route. A caller without the permission gets 403, with the roles that have it.
 
     With `needs_registry` the route is refused while the account's registry is off. `operator` routes exist only on the
-    operator's Unix socket. The rest describes the route for `/openapi.json`:
+    operator's Unix socket. `limit` says how much of it may go on at once, until the end of the response. The rest describes the route for `/openapi.json`:
 
     - `takes`: the body's model, or a Stream (or several) if it is no JSON document.
     - `query`: the query's model. A route without one refuses every parameter.
@@ -101,7 +105,7 @@ def route(
         service: Service = request.app.state.service
         try:
             caller = await identify(request, service)
-            asked = ApiRequest(request, service, caller)
+            asked = ApiRequest(request, service, caller, most_bytes(takes))
             if operator and not caller.operator:
                 raise Problem("not_found", "there is no such address")
             _check(caller, permission, any_of)
@@ -111,6 +115,8 @@ def route(
                 asked.query(Query)  # unknown ones are an error here, too
             if method == "POST" and (key := request.headers.get("idempotency-key")):
                 return await _once(asked, key, handler)
+            if limit is not None:
+                return await _limited(asked, limit, handler)
             return await handler(asked)
         except NameTaken as why:
             raise Problem("conflict", str(why)) from None
@@ -127,9 +133,26 @@ def route(
         methods=[method],
         name=f"{method} {path}",
         description=Description(
-            handler, permission, any_of, needs_registry, operator, takes, query, gives, status, also, fails=fails
+            handler,
+            permission,
+            any_of,
+            needs_registry,
+            operator,
+            takes,
+            query,
+            gives,
+            status,
+            also,
+            fails=(*fails, *(("too_many",) if limit else ())),
         ),
     )
+
+
+def most_bytes(takes: Takes) -> int:
+    """Return how many bytes the body of a route may have."""
+    if takes is None:
+        return Body.most_bytes
+    return takes.most_bytes if isinstance(takes, type) else MAX_REQUEST_BYTES
 
 
 def open_route(
@@ -161,6 +184,27 @@ async def _check_enabled(asked: ApiRequest) -> None:
             "registry_disabled",
             'an admin of the account turns it on: PATCH /v1/account {"orders_enabled": true}',
         )
+
+
+class _Held(Response):
+    """Is a streamed response that gives back its place once it has ended, however it ends."""
+
+    def __init__(self, response: Response, place: AsyncExitStack) -> None:
+        self._response, self._place = response, place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        async with self._place:
+            await self._response(scope, receive, send)
+
+
+async def _limited(asked: ApiRequest, limit: Limit, handler: Handler) -> Response:
+    limits: Limits = asked.request.app.state.limits
+    async with AsyncExitStack() as place:
+        await place.enter_async_context(limits.within(limit, asked.caller))
+        response = await handler(asked)
+        return _Held(response, place.pop_all()) if isinstance(response, StreamingResponse) else response
+    raise AssertionError("unreachable")
 
 
 _running: dict[tuple[str, str], asyncio.Lock] = {}

@@ -4,7 +4,7 @@ import { CONSOLE, api, whenSignedOut } from "./api.js";
 import { fill, h } from "./dom.js";
 import { recall, remember } from "./memory.js";
 import { alone, failure, icon, link, toast, waiting } from "./parts.js";
-import { language, languages, speak, t } from "./words.js";
+import { inZone, language, languages, speak, t } from "./words.js";
 import { contact, contacts } from "./pages/contacts.js";
 import { deliveries } from "./pages/deliveries.js";
 import { delivery } from "./pages/delivery.js";
@@ -108,7 +108,12 @@ async function draw({ focus = true } = {}) {
 function drawSignIn() {
   document.title = `${t("sign.in")} · ${t("product")}`;
   document.body.className = "signing";
-  dress(h("main", { id: "main" }, signIn({ done: (opened) => { session = opened; draw(); } }), toggles()));
+  dress(h("main", { id: "main" }, signIn({ done: (opened) => { enter(opened); draw(); } }), toggles()));
+}
+
+function enter(opened) {
+  session = opened;
+  inZone(opened.account.timezone);
 }
 
 function frame(entry, main) {
@@ -197,7 +202,7 @@ async function begin() {
   });
   if (here() !== "panel" && recall("signed-in")) {
     try {
-      session = await api.get("/v1/session", {}, { quiet: true });
+      enter(await api.get("/v1/session", {}, { quiet: true }));
     } catch (error) {
       if (error.status !== 401) return dress(h("main", { id: "main" }, failure(error, () => location.reload())));
       remember("signed-in", null);

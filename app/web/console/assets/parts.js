@@ -1,7 +1,7 @@
 // What pages are made of: badges, times, tables, empty states, dialogs, forms.
 
 import { fill, h, put } from "./dom.js";
-import { DASH, ago, exactly, moment, t, word } from "./words.js";
+import { DASH, Wrong, ago, exactly, moment, t, word } from "./words.js";
 import { CONSOLE, Refused } from "./api.js";
 
 /** A link inside the console. */
@@ -204,7 +204,7 @@ export function form(fields, { submit, onsubmit, oncancel, before = null, after 
     try {
       await onsubmit(values(element), element);
     } catch (error) {
-      if (!(error instanceof Refused) && !(error instanceof TypeError)) console.error(error);
+      if (![Refused, TypeError, Wrong].some((one) => error instanceof one)) console.error(error);
       mark(element, error.fields ?? {});
       fill(told, failure(error));
     } finally {

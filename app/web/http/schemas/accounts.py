@@ -18,6 +18,7 @@ class AccountResponse(TypedDict):
     owner_privacy: bool
     default_currency: Currency
     default_region: str
+    timezone: str
     retention: dict[str, str]
     panel_origins: list[str]
     not_identities: list[str]

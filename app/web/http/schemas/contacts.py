@@ -35,12 +35,9 @@ class ContactResponse(TypedDict):
 
 
 class ConflictResponse(KnownIdentity):
-    """An identity that a source gave to one contact but that belongs to another.
+    """An identity that a source gave to one contact but that belongs to another."""
 
-    The other is shown only to callers who see all contacts.
-    """
-
-    belongs_to: str | None
+    belongs_to: str
     told_at: Time
 
 
@@ -51,7 +48,10 @@ class ConflictOfContact(ConflictResponse):
 
 
 class ContactWhole(ContactResponse):
-    """A contact with its identities, and with those that a source gave it but that belong to another contact."""
+    """A contact with its identities, and with those that a source gave it but that belong to another contact.
+
+    The latter are empty for a rep with a wallet: they are other people's.
+    """
 
     identity_conflicts: list[ConflictResponse]
 

@@ -65,7 +65,8 @@ class MoneyLine(TypedDict):
 class OrderWhole(OrderResponse):
     """An order with its payments and refunds, each as it was told last, and `notes`: what does not fit, a word each.
 
-    `buyer_name` is the buyer's name as the source tells it, also where no identity leads to a contact.
+    `buyer_name` is the buyer's name as the source tells it, also where no identity leads to a contact. A rep with a wallet
+    sees the buyers whose identities are all the contact's, if that is theirs.
     """
 
     buyer_name: str | None
@@ -150,7 +151,7 @@ class Said(TypedDict, total=False):
 class EntryResponse(TypedDict):
     """One entry of an order's history. `at` is the source's own time; null: it gave none, and `recorded_at` counts.
 
-    `words` is what was said, in a sentence.
+    `words` is what was said, in a sentence. Buyers are shown as in `OrderWhole`.
     """
 
     at: Time | None

@@ -1,5 +1,7 @@
 """Response schemas: counts of deliveries, alerts, health."""
 
+from typing import Literal
+
 from typing_extensions import TypedDict
 
 from app.base.outcome import Outcome
@@ -16,7 +18,7 @@ class HourCount(TypedDict):
 
 
 class RefusedCount(TypedDict):
-    """How often a source rejected deliveries for one reason, since it was added."""
+    """How often a source rejected deliveries for one reason, in the period."""
 
     outcome: Outcome
     reason: str
@@ -64,19 +66,33 @@ class WaitingResponse(TypedDict):
     held: int
 
 
+class AlertSource(TypedDict):
+    """A source that an alert is about."""
+
+    id: str
+    name: str
+
+
 class AlertResponse(TypedDict):
-    """Something that needs attention: since when, what, how many (null: not counted), and what to do."""
+    """Something that needs attention: how grave, since when, what, how many (null: not counted), and what to do.
+
+    `reason` is the word of the latest rejection, where it is about that. Alerts of one code are folded into one when there are many: `count` says how many, and `sources` names their sources.
+    """
 
     code: str
+    severity: Literal["critical", "warning"]
     source_id: str | None
+    source_name: str | None
     since: Time | None
     message: str
     advice: str
     count: int | None
+    reason: str | None
+    sources: list[AlertSource]
 
 
 class StatsResponse(TypedDict):
-    """Counts of a period, and current alerts."""
+    """Counts of a period, and current alerts, the worst first."""
 
     since: Time
     until: Time

@@ -4,7 +4,7 @@ import { api, everything, part } from "../api.js";
 import { stacked } from "../chart.js";
 import { fill, h, safeAddress } from "../dom.js";
 import { badge, choices, copyable, empty, facts, field, filters, head, into, link, notice, section, time } from "../parts.js";
-import { DASH, date, decimals, money, number, roughly, t, word } from "../words.js";
+import { DASH, date, decimals, local, money, number, roughly, t, word } from "../words.js";
 import { given, history } from "./orders.js";
 
 const KINDS = ["email", "phone", "document", "crm_id"];
@@ -137,25 +137,26 @@ function drawn(rows, currency) {
   const places = Math.max(...rows.map((row) => decimals(row.value)));
   const minor = (text) => Number(text.replace(".", "")); // a sum of a person's orders is far below 2^53
   const months = new Map();
-  const latest = new Date(Math.max(...rows.map((row) => new Date(row.ordered_at).getTime())));
+  const [year, number] = rows.map((row) => key(row.ordered_at)).sort().at(-1).split("-").map(Number);
   for (let back = MONTHS - 1; back >= 0; back -= 1) {
-    const month = new Date(latest.getFullYear(), latest.getMonth() - back, 1);
-    months.set(key(month), { month, values: { net: 0, refunded: 0 } });
+    const month = new Date(Date.UTC(year, number - 1 - back, 1)).toISOString();
+    months.set(month.slice(0, 7), { month, values: { net: 0, refunded: 0 } });
   }
   for (const row of rows) {
-    const slot = months.get(key(new Date(row.ordered_at)));
+    const slot = months.get(key(row.ordered_at));
     if (!slot) continue;
     slot.values.refunded += minor(row.refunded_value);
     slot.values.net += Math.min(minor(row.paid_value), minor(row.value)) - minor(row.refunded_value);
   }
   const bars = [...months.values()].map((slot) => ({ ...slot,
-    label: date(slot.month.toISOString(), { month: "short" }), full: date(slot.month.toISOString(), { month: "long", year: "numeric" }) }));
+    label: date(slot.month, { month: "short", timeZone: "UTC" }), full: date(slot.month, { month: "long", year: "numeric", timeZone: "UTC" }) }));
   const tell = (value) => money((value / 10 ** places).toFixed(places), currency);
   return stacked({ bars, parts: [["net", t("net")], ["refunded", t("refunded")]], title: t("over.time"), kind: "sum", tell, width: 600, height: 190,
     tick: (value) => roughly(value / 10 ** places, currency) });
 }
 
-const key = (moment) => `${moment.getFullYear()}-${moment.getMonth()}`;
+/** The month of the account's calendar: 2026-11. */
+const key = (iso) => local(iso).slice(0, 7);
 
 /** The purchases by month; the latest at first, all of them when asked. */
 function timeline(rows, place, panel) {

@@ -1,9 +1,9 @@
 // Deliveries: the log, filtered, page by page, or as it grows.
 
-import { api } from "../api.js";
+import { api, sourcesByName } from "../api.js";
 import { fill, h } from "../dom.js";
 import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, time, took } from "../parts.js";
-import { DASH, clock, span, t, word } from "../words.js";
+import { DASH, clock, exactly, span, t, word } from "../words.js";
 import { follow as followed } from "../tail.js";
 import { retryAll } from "./jobs.js";
 
@@ -13,7 +13,7 @@ const SPANS = ["1h", "24h", "7d", "30d"];
 const MOST_LIVE = 200; // rows on the page while it grows
 
 export async function deliveries(place) {
-  const known = (await api.get("/v1/deliveries/sources", { limit: 200 }, { signal: place.signal })).data;
+  const known = await sourcesByName(place.signal);
   const names = new Map(known.map((one) => [one.id, one.name]));
   const columns = columnsOf(names);
   const query = place.query;
@@ -139,6 +139,7 @@ export function columnsOf(names) {
 
 function why(row) {
   const notes = (row.notes ?? []).map((one) => h("span", { class: "tag" }, word("note", one)));
+  if (row.repeats) notes.push(h("span", { class: "tag", title: exactly(row.last_repeated_at) }, t("repeats.times", { count: row.repeats })));
   if (!row.reason && !notes.length) return DASH;
   return [row.reason, notes.length ? " " : null, notes];
 }

@@ -4,7 +4,7 @@ import { address, api, part } from "../api.js";
 import { fill, h } from "../dom.js";
 import { formLines, pieces, pretty, quoted } from "../json.js";
 import { badge, code, copyable, dash, empty, explain, facts, head, into, link, notice, section, sourceLink, table, tell, time, took } from "../parts.js";
-import { DASH, exactly, has, money, moment, span, t, word } from "../words.js";
+import { DASH, exactly, has, money, moment, number, span, t, word } from "../words.js";
 
 const INLINE = 4000; // characters of a body that still stand in a command line
 
@@ -55,6 +55,7 @@ export async function delivery(place) {
         [t("committed"), time(row.committed_at, exactly)],
         [t("took"), span(took(row))],
         [t("attempts"), dash(row.attempts)],
+        [t("repeats"), row.repeats ? [number(row.repeats), " ", t("repeats.last"), " ", time(row.last_repeated_at)] : t("repeats.none")],
       ])))),
   ];
 }

@@ -1,9 +1,9 @@
 // Orders: searched, made, edited; and one with its history.
 
-import { api, part } from "../api.js";
+import { api, part, sourcesByName } from "../api.js";
 import { h, safeAddress } from "../dom.js";
 import { badge, code, copyable, empty, facts, field, filter, filters, form, head, into, link, pager, section, sourceLink, table, tell, time } from "../parts.js";
-import { DASH, date, money, moment, number, t, word } from "../words.js";
+import { DASH, date, local, money, moment, number, read, readMoney, spokenTime, t, word, written, zoneName } from "../words.js";
 import { shown } from "./delivery.js";
 
 export const STATUSES = ["pending", "paid", "partially_paid", "overdue", "refunded", "canceled", "failed"];
@@ -12,7 +12,7 @@ const FIELDS = ["q", "status", "origin", "source_id", "currency", "since", "unti
 
 export async function orders(place) {
   const query = place.query;
-  const known = place.may("log") ? (await api.get("/v1/deliveries/sources", { limit: 200 }, { signal: place.signal })).data : [];
+  const known = place.may("log") ? await sourcesByName(place.signal) : [];
   const chosen = () => Object.fromEntries(FIELDS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
   const list = h("div", { class: "list" });
 
@@ -163,52 +163,59 @@ function by(one, place) {
 
 // -- made and edited ----------------------------------------------------------------------------------------------
 
-/** A time of the form's, as the API takes it: with the zone that the person is in. */
-const instant = (local) => (local ? new Date(local).toISOString() : null);
-
-function local(iso) {
-  if (!iso) return "";
-  const at = new Date(iso);
-  at.setMinutes(at.getMinutes() - at.getTimezoneOffset());
-  return at.toISOString().slice(0, 16);
-}
-
-/** The lines of an order, each with its fields; `said()` gives them as the API takes them. */
+/** The lines of an order, each with its fields; `said(currency)` gives them as the API takes them. */
 function itemsEditor(items) {
   const rows = h("div", { class: "items-editor", role: "group", "aria-label": t("items") });
   const input = (name, value, given = {}) => h("input", { "data-item": name, value: value ?? "", placeholder: t(`item.${name}`), "aria-label": t(`item.${name}`), ...given });
   const add = (one = {}) => {
-    const row = h("div", { class: "item-row" }, input("title", one.title, { maxlength: 300 }), input("quantity", one.quantity ?? "1", { inputmode: "decimal" }),
-      input("unit_value", one.unit_value, { inputmode: "decimal" }), input("sku", one.sku, { maxlength: 255 }),
+    const row = h("div", { class: "item-row" }, input("title", one.title, { maxlength: 300 }), input("quantity", written(one.quantity ?? "1"), { inputmode: "decimal" }),
+      input("unit_value", written(one.unit_value), { inputmode: "decimal" }), input("sku", one.sku, { maxlength: 255 }),
       h("button", { type: "button", class: "plain", "aria-label": t("item.remove"), onclick: () => row.remove() }, "×"));
     rows.append(row);
     return row;
   };
   (items ?? []).forEach(add);
-  const said = () => [...rows.children].map((row) => {
+  const said = (currency) => [...rows.children].map((row) => {
     const of = (name) => row.querySelector(`[data-item="${name}"]`).value.trim();
-    return { title: of("title"), quantity: of("quantity").replace(",", ".") || "1", ...(of("unit_value") ? { unit_value: of("unit_value").replace(",", ".") } : {}), ...(of("sku") ? { sku: of("sku") } : {}) };
-  }).filter((one) => one.title);
+    if (!of("title")) return null;
+    return { title: of("title"), quantity: of("quantity") ? read(of("quantity"), "items") : "1",
+      ...(of("unit_value") ? { unit_value: readMoney(of("unit_value"), currency, "items") } : {}), ...(of("sku") ? { sku: of("sku") } : {}) };
+  }).filter(Boolean);
   const box = h("div", { class: "field wide", "data-field": "items" }, h("span", { class: "label" }, t("items")), rows,
     h("div", {}, h("button", { type: "button", class: "small", onclick: () => add().querySelector("input").focus() }, t("item.add"))), h("p", { class: "wrong", hidden: true }));
   return { box, said };
+}
+
+/** A time's field: in the account's time zone, said again in the language that is shown, as the browser's own field may speak another. */
+function timeField(name, label, value) {
+  const box = field({ name, label, value: local(value), type: "datetime-local", hint: " " });
+  const input = box.querySelector("input");
+  const say = () => { box.querySelector(".hint").textContent = input.value ? t("time.said", { time: spokenTime(input.value), zone: zoneName() }) : t("time.zone", { zone: zoneName() }); };
+  input.addEventListener("input", say);
+  say();
+  return box;
 }
 
 function fieldsOf(row, fallback) {
   return [
     field({ name: "title", label: t("title"), value: row.title, required: true, maxlength: 300, wide: true }),
     field({ name: "contact", label: t("contact"), value: row.crm_contact_id ?? row.contact_id, required: true, hint: t("contact.hint") }),
-    field({ name: "value", label: t("value"), value: row.value, required: true, inputmode: "decimal", placeholder: "199.90", pattern: "\\d{1,15}([.,]\\d{1,4})?" }),
+    field({ name: "value", label: t("value"), value: written(row.value), required: true, inputmode: "decimal", placeholder: written("199.90") }),
     field({ name: "currency", label: t("currency"), value: row.currency ?? fallback, required: true, maxlength: 3 }),
     field({ name: "status", label: t("status"), value: row.status ?? "pending", options: STATUSES.map((one) => [one, word("status", one)]) }),
-    field({ name: "ordered_at", label: t("ordered"), value: local(row.ordered_at), type: "datetime-local" }),
-    field({ name: "paid_at", label: t("paid"), value: local(row.paid_at), type: "datetime-local" }),
+    timeField("ordered_at", t("ordered"), row.ordered_at),
+    timeField("paid_at", t("paid"), row.paid_at),
     field({ name: "deal_id", label: t("deal"), value: row.deal_id }),
     field({ name: "url", label: t("address"), value: row.url, type: "url", placeholder: "https://" }),
   ];
 }
 
-const spoken = (given) => ({ ...given, value: given.value.replace(",", "."), currency: given.currency.toUpperCase() });
+/** What a form says, with its amounts as the API takes them. Throws Wrong. */
+function spoken(given) {
+  const currency = given.currency.toUpperCase();
+  const amounts = ["value", "refunded_value"].filter((name) => given[name]).map((name) => [name, readMoney(given[name], currency, name)]);
+  return { ...given, currency, ...Object.fromEntries(amounts) };
+}
 
 export async function orderNew(place) {
   const contact = place.query.get("contact");
@@ -222,8 +229,9 @@ export async function orderNew(place) {
         const said = spoken(given);
         const body = { contact: said.contact, title: said.title, value: said.value, currency: said.currency, status: said.status };
         for (const name of ["deal_id", "url", "external_id"]) if (said[name]) body[name] = said[name];
-        for (const name of ["ordered_at", "paid_at"]) if (said[name]) body[name] = instant(said[name]);
-        if (items.said().length) body.items = items.said();
+        for (const name of ["ordered_at", "paid_at"]) if (said[name]) body[name] = said[name];
+        const lines = items.said(said.currency);
+        if (lines.length) body.items = lines;
         const made = await api.post("/v1/orders", body);
         tell(t("order.made"));
         place.go(`orders/${made.id}`);
@@ -235,15 +243,17 @@ export async function orderNew(place) {
 export async function orderEdit(place) {
   const id = part(place.params.id);
   const row = await api.get(`/v1/orders/${id}`, {}, { signal: place.signal });
-  const refunded = field({ name: "refunded_value", label: t("refunded"), value: row.refunded_value, inputmode: "decimal" });
+  const refunded = field({ name: "refunded_value", label: t("refunded"), value: written(row.refunded_value), inputmode: "decimal" });
   const items = itemsEditor(row.items);
-  const before = JSON.stringify(items.said());
+  const before = JSON.stringify(items.said(row.currency));
   return [
     head(t("order.edit"), { back: [`orders/${id}`, row.title ?? row.external_id], lead: row.source_id ? t("order.edit.text") : null }),
     form([...fieldsOf(row, row.currency), refunded, items.box], {
       submit: t("save"), oncancel: () => place.go(`orders/${id}`), onsubmit: async (given) => {
-        const body = differing(row, spoken(given));
-        if (JSON.stringify(items.said()) !== before) body.items = items.said();
+        const said = spoken(given);
+        const body = differing(row, said);
+        const lines = items.said(said.currency);
+        if (JSON.stringify(lines) !== before) body.items = lines;
         if (Object.keys(body).length) {
           await api.patch(`/v1/orders/${id}`, body);
           tell(t("saved"));
@@ -260,11 +270,10 @@ function differing(row, said) {
   if (said.contact !== (row.crm_contact_id ?? row.contact_id ?? "")) body.contact = said.contact;
   for (const name of ["title", "value", "currency", "status"]) if (said[name] !== row[name]) body[name] = said[name];
   if (body.currency) body.value = said.value;
-  const back = said.refunded_value.replace(",", ".");
-  if (back && back !== row.refunded_value) body.refunded_value = back;
+  if (said.refunded_value && said.refunded_value !== row.refunded_value) body.refunded_value = said.refunded_value;
   for (const name of ["deal_id", "url"]) if (said[name] !== (row[name] ?? "")) body[name] = said[name] || null;
   for (const name of ["ordered_at", "paid_at"]) {
-    if (said[name] !== local(row[name]) && (said[name] || name === "paid_at")) body[name] = instant(said[name]);
+    if (said[name] !== local(row[name]) && (said[name] || name === "paid_at")) body[name] = said[name] || null;
   }
   return body;
 }

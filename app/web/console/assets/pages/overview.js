@@ -1,10 +1,10 @@
 // Overview: what came, what became of it, what is wrong, and what to press.
 
-import { api } from "../api.js";
+import { api, sourcesByName } from "../api.js";
 import { stacked } from "../chart.js";
-import { h } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { badge, choices, code, copyable, empty, head, link, section, since, sourceLink, table } from "../parts.js";
-import { DASH, date, has, moment, number, span, t, word } from "../words.js";
+import { DASH, date, has, local, moment, number, span, t, word } from "../words.js";
 
 const RANGES = { "24h": [24, 1], "7d": [168, 6], "30d": [720, 24] };
 // From the bottom of a bar upwards: what went well, what waits, what went wrong.
@@ -16,7 +16,7 @@ export async function overview(place) {
   const range = place.query.get("range") in RANGES ? place.query.get("range") : "24h";
   const [stats, known] = await Promise.all([
     api.get("/v1/stats", { since: range }, { signal: place.signal }),
-    api.get("/v1/deliveries/sources", { limit: 200 }, { signal: place.signal }),
+    sourcesByName(place.signal),
   ]);
   const pick = choices(t("range"), Object.keys(RANGES).map((one) => [one, t(`range.${one}`)]), range, (chosen) => {
     place.setQuery(chosen === "24h" ? {} : { range: chosen });
@@ -28,10 +28,10 @@ export async function overview(place) {
   }
   return [
     head(t("overview"), { lead: t("overview.lead", { since: moment(stats.since) }), actions: [pick] }),
-    alerts(stats, known.data, place),
+    alerts(stats, known, place),
     figures(stats),
     section(t("deliveries.by.hour"), chart(stats, range)),
-    section(t("sources"), sources(stats.sources, place)),
+    section(t("sources"), sources(stats, place)),
     h("div", { class: "pair" },
       section(t("refused.by.reason"), refused(stats.sources, place)),
       section(t("unknown.status"), unknown(stats.sources, place))),
@@ -45,32 +45,32 @@ function alerts(stats, known, place) {
   return h("section", { class: "section", "aria-label": t("alerts") }, h("h2", {}, t("alerts")),
     h("ul", { class: "alerts" }, stats.alerts.map((one) => {
       const source = sources.get(one.source_id);
-      return h("li", { class: `notice ${GRAVE[one.code] ?? "bad"}`, "data-code": one.code },
+      return h("li", { class: `notice ${one.severity === "critical" ? "bad" : "warn"}`, "data-code": one.code },
         h("div", {},
           h("p", { class: "what" }, source && [h("strong", {}, sourceLink(place, source.source_id, source.name)), ": "], message(one, source)),
-          h("p", { class: "advice" }, advice(one, source)),
+          one.sources.length > 1 && h("details", {}, h("summary", {}, t("alert.which")), h("ul", {}, one.sources.map((each) => h("li", {}, sourceLink(place, each.id, each.name))))),
+          h("p", { class: "advice" }, advice(one)),
           one.code === "never_received" && urls.has(one.source_id) && copyable(urls.get(one.source_id))),
         action(one, place));
     })));
 }
 
 /** What to do; a refusal for another reason than the secret has advice of its own. */
-function advice(one, source) {
-  const known = `alert.${one.code}.do`;
-  return has(known) && (one.code !== "only_rejected" || latest(source)?.reason === "signature_mismatch") ? t(known) : one.advice;
+function advice(one) {
+  const known = `alert.${one.code}${folded(one) ? ".many" : ""}.do`;
+  return has(known) && (folded(one) || one.code !== "only_rejected" || one.reason === "signature_mismatch") ? t(known) : one.advice;
 }
 
-const latest = (source) => [...(source?.refused ?? [])].sort((a, b) => b.last_at.localeCompare(a.last_at))[0];
-
-const GRAVE = { never_received: "warn", silent: "warn", unknown_status: "warn", fetch_backlog: "warn" };
+/** Whether it stands for several alerts of one code. */
+const folded = (one) => one.count !== null && one.source_id === null;
 
 /** What is wrong, in this language where its code is known; else as the API says it. */
 function message(one, source) {
+  if (folded(one)) return has(`alert.${one.code}.many`) ? t(`alert.${one.code}.many`, { count: one.count }) : one.message;
   if (!has(`alert.${one.code}`)) return one.message;
-  const last = latest(source);
   return t(`alert.${one.code}`, {
     since: moment(one.since),
-    why: last ? reason(last.reason) : DASH,
+    why: one.reason ? reason(one.reason) : DASH,
     good: source?.last_good_at ? moment(source.last_good_at) : t("never"),
     words: (source?.unknown_status ?? []).slice(0, 5).map((known) => known.word).join(", "),
     count: one.count ?? undefined,
@@ -121,15 +121,24 @@ function chart(stats, range) {
     every: { "24h": 3, "7d": 4, "30d": 5 }[range] });
 }
 
-/** The beginning of the hour, or of the local span of hours, in which a moment lies. */
+/** The beginning of the hour, or of the account's span of hours, in which a moment lies. */
 function floorHour(at, step) {
-  const moment = new Date(at);
-  moment.setMinutes(0, 0, 0);
-  moment.setHours(moment.getHours() - (moment.getHours() % step));
-  return moment.getTime();
+  const hour = Math.floor(at / 3600_000) * 3600_000;
+  return hour - (Number(local(new Date(hour).toISOString()).slice(11, 13)) % step) * 3600_000;
 }
 
-function sources(list, place) {
+const MOST_SHOWN = 50; // sources at first; those with alerts come first
+
+function sources(stats, place) {
+  const alerted = new Set(stats.alerts.flatMap((one) => one.sources.map((each) => each.id)));
+  const list = [...stats.sources].sort((a, b) => alerted.has(b.source_id) - alerted.has(a.source_id));
+  const box = h("div", {}, sourceTable(list.slice(0, MOST_SHOWN), place));
+  if (list.length <= MOST_SHOWN) return box;
+  const all = h("button", { type: "button", onclick: () => { fill(box, sourceTable(list, place)); all.remove(); } }, t("sources.all", { count: list.length }));
+  return [box, all];
+}
+
+function sourceTable(list, place) {
   return table([
     { name: t("source"), cell: (one) => [sourceLink(place, one.source_id, one.name, { class: "strong" }), h("span", { class: "sub" }, one.adapter)] },
     { name: t("last.received"), cell: (one) => (one.last_received_at ? since(one.last_received_at) : h("span", { class: "quiet" }, t("never"))) },

@@ -4,7 +4,7 @@ import { Refused, api, part } from "../api.js";
 import { fill, h } from "../dom.js";
 import { recall, remember } from "../memory.js";
 import { empty, failure, waiting } from "../parts.js";
-import { t } from "../words.js";
+import { inZone, t } from "../words.js";
 import { page } from "./contacts.js";
 import { signIn } from "./signin.js";
 
@@ -60,6 +60,7 @@ export function panel({ query, signal, toggles }) {
 
   function opened(made) {
     session = made;
+    inZone(made.account.timezone);
     if (!session.permissions.includes("read")) fill(box, empty(t("forbidden.title"), t("forbidden.text", { role: session.role })));
     else if (account && session.account.account_id !== account) fill(box, empty(t("panel.other"), t("panel.other.text")));
     else {

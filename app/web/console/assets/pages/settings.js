@@ -2,8 +2,8 @@
 
 import { CONSOLE, api } from "../api.js";
 import { h } from "../dom.js";
-import { copyable, field, form, head, section, tell } from "../parts.js";
-import { t } from "../words.js";
+import { confirm, copyable, field, form, head, section, tell } from "../parts.js";
+import { inZone, t } from "../words.js";
 
 export async function settings(place) {
   const account = await api.get("/v1/account", {}, { signal: place.signal });
@@ -13,12 +13,19 @@ export async function settings(place) {
       field({ name: "orders_enabled", label: t("registry.enabled"), type: "check", value: account.orders_enabled, wide: true }),
       field({ name: "owner_privacy", label: t("owner.privacy"), type: "check", value: account.owner_privacy, hint: t("owner.privacy.hint"), wide: true }),
       field({ name: "default_currency", label: t("currency"), value: account.default_currency, maxlength: 3, required: true }),
+      field({ name: "timezone", label: t("timezone"), value: account.timezone, required: true, list: "zones", hint: t("timezone.hint") }),
+      h("datalist", { id: "zones" }, Intl.supportedValuesOf("timeZone").map((one) => h("option", { value: one }))),
       field({ name: "default_region", label: t("region"), value: account.default_region, maxlength: 2, required: true, hint: t("region.hint") }),
     ], { submit: t("save"), onsubmit: async (given) => {
-      await api.patch("/v1/account", { ...given, default_currency: given.default_currency.toUpperCase(), default_region: given.default_region.toUpperCase() });
-      place.session.account.orders_enabled = given.orders_enabled;
-      tell(t("saved"));
-      place.redraw();
+      const save = async () => {
+        await api.patch("/v1/account", { ...given, default_currency: given.default_currency.toUpperCase(), default_region: given.default_region.toUpperCase() });
+        place.session.account.orders_enabled = given.orders_enabled;
+        inZone(given.timezone);
+        tell(t("saved"));
+        place.redraw();
+      };
+      if (account.orders_enabled && !given.orders_enabled) confirm(t("registry.turn.off"), t("registry.turn.off.text"), t("registry.turn.off"), save);
+      else await save();
     } })),
     section(t("panel"), h("p", { class: "quiet" }, t("panel.text")),
       form([field({ name: "panel_origins", label: t("panel.origins"), type: "area", value: account.panel_origins.join("\n"), wide: true, hint: t("panel.origins.hint"), spellcheck: "false" })],

@@ -2,7 +2,7 @@
 
 import { api, part } from "../api.js";
 import { fill, h, safeAddress } from "../dom.js";
-import { badge, code, confirm, copyable, dialog, empty, explain, facts, field, form, head, link, notice, prose, section, since, table, tell, time } from "../parts.js";
+import { badge, code, confirm, copyable, dialog, empty, explain, facts, field, form, head, link, notice, pager, prose, section, since, table, tell, time } from "../parts.js";
 import { moment, number, t, word } from "../words.js";
 import { follow } from "../tail.js";
 import { remap } from "./jobs.js";
@@ -11,7 +11,8 @@ import { reason } from "./overview.js";
 const OVERLAPS = ["0s", "1h", "24h", "7d", "30d"];
 
 export async function sources(place) {
-  const list = (await api.get("/v1/sources", { limit: 200 }, { signal: place.signal })).data;
+  const page = await api.get("/v1/sources", { limit: 100, cursor: place.query.get("cursor") }, { signal: place.signal });
+  const list = page.data;
   const add = link("sources/new", t("source.add"), { class: "button primary" });
   return [
     head(t("sources"), { actions: [add] }),
@@ -22,6 +23,10 @@ export async function sources(place) {
       { name: t("secrets"), cell: (one) => secretsInWords(one) },
       { name: t("last.received"), cell: (one) => (one.last_delivery_at ? since(one.last_delivery_at) : h("span", { class: "quiet" }, t("never"))) },
     ], list, { caption: t("sources"), key: (one) => one.id }) : empty(t("sources.none"), t("sources.none.text"), add),
+    pager(page.next_cursor, place.query, (cursor) => {
+      place.setQuery(cursor ? { cursor } : {});
+      place.redraw();
+    }),
   ];
 }
 

@@ -1,0 +1,63 @@
+"""What a history tells of one payment, one refund, or a running total of refunds: as it was told last."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from adapters.contract.order import RefundKind, RefundState
+
+Vector = dict[str, int]  # amounts in minor units, by currency
+
+PENDING: Final = str(RefundState.PENDING)
+REFUND: Final = str(RefundKind.REFUND)
+EVERYTHING: Final = "everything"  # the kind of a total that counts refunds and chargebacks together
+
+
+@dataclass(slots=True)
+class Paid:
+    """A payment as it was told last. `place` is where in the history, `taken_at` where it was first taken (-1: never)."""
+
+    id: str
+    place: int
+    value: int | None = None
+    currency: str = ""
+    state: str | None = None
+    at: int | None = None
+    since: int | None = None  # when it was taken, if the payment itself says so
+    said_at: int | None = None  # the source's time of the statement that it was taken
+    captures: str | None = None
+    taken_at: int = -1
+    void: bool = False  # taken, and all of it given back
+    void_at: int | None = None
+    states: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Back:
+    """A refund or chargeback as it was told last."""
+
+    id: str | None
+    place: int
+    times: tuple[int, ...] = ()  # by which a refund without id is recognised
+    value: int | None = None
+    currency: str = ""
+    state: str = PENDING
+    kind: str = REFUND
+    at: int | None = None
+    payment: str | None = None
+    all: bool = False
+    also: tuple[int, str] | None = None  # the same amount in another currency
+
+
+@dataclass(slots=True)
+class Total:
+    """A running total: `rest` is what it counts beyond the refunds that are known by themselves."""
+
+    payment: str | None
+    kind: str
+    time: int
+    at: int | None
+    rest: Vector
+
+    def covers(self, refund: Back) -> bool:
+        """Whether this total is about such refunds."""
+        return self.kind in (EVERYTHING, refund.kind) and self.payment in (None, refund.payment)
