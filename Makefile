@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test torture serve check bench lock venv clean
+.PHONY: help demo test fuzz torture serve check bench lock venv clean
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
@@ -22,6 +22,9 @@ demo: .venv/.project  ## show it at work: shops' signed deliveries become a cont
 test: .venv/.project .venv/.dev  ## every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
+fuzz: .venv/.project .venv/.dev  ## hostile deliveries for every adapter, an hour (ARGS="--seconds 600" for less)
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 torture: .venv/.project .venv/.dev  ## kill, cut off, fill up and lie to real servers (docs/reliability.md; up to 40 min)
 	$(BIN)/python -m tests.torture $(ARGS)
 
@@ -34,8 +37,12 @@ check: .venv/.project .venv/.dev  ## format, lint, types, import arrows
 	$(BIN)/mypy app adapters migrations
 	$(BIN)/python -m pytest tests/test_house.py
 
-bench: .venv/.project .venv/.dev  ## measure the intake against other receivers
-	$(BIN)/python -m bench $(ARGS)
+bench: .venv/.project .venv/.dev  ## measure the intake against other receivers (make bench load: what becomes of it when too much comes)
+	$(BIN)/python -m bench $(filter-out bench,$(MAKECMDGOALS)) $(ARGS)
+
+ifeq (bench,$(firstword $(MAKECMDGOALS)))  # the words after it name a bench
+$(filter-out bench,$(MAKECMDGOALS)): bench ; @:
+endif
 
 venv: .venv/.project .venv/.dev  ## only set up .venv, with everything in it
 

@@ -16,7 +16,7 @@ from typing import Any
 import adapters
 from adapters.contract import Adapter, Origin, Signature, Strength
 
-COLUMNS = ("name", "title", "how a delivery is proven", "strength", "secret made by", "kinds")
+COLUMNS = ("name", "title", "how a delivery is proven", "strength", "what it proves", "secret made by", "kinds")
 BY_OPTIONS = "as its options say"
 MADE_BY = {"theirs": "the source", "ours": "the registry"}
 GROUPS = {Origin.COMMERCE: "Shops", Origin.PAYMENTS: "Payments", Origin.WEBHOOK: "Others"}
@@ -80,7 +80,12 @@ def _row(adapter: Adapter[Any]) -> Iterator[str]:
     yield adapter.title
     yield signature.description if signature else BY_OPTIONS
     yield f"`{signature.strength}`" if signature else BY_OPTIONS
-    if signature and signature.strength is Strength.FETCHED:
+    fetched = signature is not None and signature.strength is Strength.FETCHED
+    if signature is None:
+        yield BY_OPTIONS
+    else:
+        yield "nothing" if fetched else str(adapter.proof(adapter.options.model_construct()))
+    if fetched:
         yield "–"
     else:
         yield MADE_BY[adapter.secret_made_by]

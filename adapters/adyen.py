@@ -43,6 +43,7 @@ from adapters.contract import (
     BodyField,
     Customer,
     Delivery,
+    Entries,
     Event,
     Hmac,
     Ignored,
@@ -205,7 +206,7 @@ class Entry(Payload):
 
 class Notification(Payload):
     live: str | bool | None = None
-    notificationItems: list[Entry]
+    notificationItems: Entries[Entry]
 
 
 class Adyen(Adapter[Notification]):

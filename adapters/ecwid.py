@@ -121,6 +121,7 @@ class Ecwid(Adapter[Sale]):
         encoding="base64",
         message=_signed,
         proves_body=False,
+        also=frozenset({"field:eventCreated", "field:eventId"}),
         signed_words="eventCreated and eventId of the body",
     )
     retry_policy = "takes 200 alone; tries again every 15 minutes, then hourly, for 24 hours"

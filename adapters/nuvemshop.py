@@ -26,6 +26,7 @@ from adapters.contract import (
     Api,
     Bill,
     BodyField,
+    BuyersRequest,
     Customer,
     Delivery,
     Event,
@@ -42,6 +43,7 @@ from adapters.contract import (
     PaymentState,
     Privacy,
     Request,
+    ShopRequest,
     Status,
     Unreadable,
     order_title,
@@ -103,9 +105,9 @@ class Nuvemshop(Adapter[Sale]):
         "theme/* page/* abandoned_checkout/*".split()
     )
     privacy = {
-        "customers/data_request": Privacy(Request.EXPORT, 15),
-        "customers/redact": Privacy(Request.ERASE, 15),
-        "store/redact": Privacy(Request.ERASE_SHOP, 15),
+        "customers/data_request": Privacy(Request.EXPORT, 15, BuyersRequest),
+        "customers/redact": Privacy(Request.ERASE, 15, BuyersRequest),
+        "store/redact": Privacy(Request.ERASE_SHOP, 15, ShopRequest),
     }
     statuses = status_map(
         pending="authorized pending pending_confirmation unpaid",  # the last is a draft's word

@@ -15,6 +15,7 @@ Decided here, and why:
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +33,7 @@ from adapters.contract import (
     Links,
     ListOf,
     Money,
+    NoDocument,
     Order,
     Origin,
     Payload,
@@ -40,6 +42,9 @@ from adapters.contract import (
     Refund,
     Status,
     Unknown,
+    Unreadable,
+    Unverified,
+    json_body,
     latest,
     order_title,
     path,
@@ -52,8 +57,18 @@ from adapters.contract import (
 class TokenDigest(Hmac):
     """SHA-256, hex, of the account's token, a hyphen and the raw body: keyed like a MAC, without HMAC's construction.
 
-    SHA-256 alone lets one who holds a signed body add to its end; what can be added is never JSON.
+    SHA-256 alone lets one who holds a signed body add to its end. What can be added is never JSON, and is refused.
     """
+
+    def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
+        secret = Hmac.verify(self, delivery, secrets, now)
+        try:
+            delivery.document(json_body)
+        except NoDocument:
+            raise Unverified(Unverified.NO_DOCUMENT) from None
+        except Unreadable:
+            pass  # JSON, and nothing was added
+        return secret
 
     def expected(self, delivery: Delivery, secret: str) -> bytes:
         return hashlib.sha256(text_key(secret) + b"-" + delivery.body).hexdigest().encode()

@@ -10,6 +10,7 @@ Decided here, and why:
 - PayPal's signature needs a certificate that each delivery names by its address, and ties the body to it by a CRC-32
   only, which anybody can make another body fit. So it is not used: a delivery is taken as a hint, of which nothing but
   an id is read, and the strength is `fetched`. Simulator events name things that do not exist, and stay unfetched.
+  Only the ids of a notice are kept, and of those that name no order the last thousand.
 - The key is `client id:client secret`, changed for a token at PayPal as its manual of authentication says.
 - The bill is the order, or what its units come to; authorisations and captures are payments. What is paid is told by the
   captures, not by the order's own status (`COMPLETED` also stands over a declined one).
@@ -228,6 +229,10 @@ class Paypal(Adapter[Document]):
         token_path="/v1/oauth2/token",  # noqa: S106 - where tokens are given, not one
     )
     fetches = dict.fromkeys(topics, Notice)
+    notice_paths = (
+        *("id", "event_type", "resource_type", "resource.id", "resource.order_id"),
+        *("resource.supplementary_data.related_ids.order_id", "resource.links[].rel", "resource.links[].href"),
+    )
     resource = Document
     retry_policy = "takes 2xx; tries again 25 times in 3 days"
 

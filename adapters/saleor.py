@@ -40,6 +40,7 @@ from adapters.contract import (
     BuyersIdsOptions,
     Customer,
     Delivery,
+    Entries,
     Event,
     Header,
     Hmac,
@@ -205,7 +206,7 @@ class SaleorOrder(Payload):
 
 
 class Notification(Payload):
-    order: list[SaleorOrder]
+    order: Entries[SaleorOrder]
     issued_at: IsoOrBlank = path("issuedAt")
     event: str | None = path("notify_event")
     payment: OptionalOf[OlderPayment] = path("payload.payment")

@@ -19,6 +19,7 @@ from adapters.contract import (
     Bill,
     BodyField,
     Customer,
+    Entries,
     Event,
     Header,
     Iso,
@@ -92,14 +93,14 @@ class Told(Payload):
     value: Amount | None = path("data.value")
     currency: str | None = path("data.currency")
     payments: ListOf[Paid] = path("data.payments", otherwise=())
-    refunds: tuple[GivenBack, ...] | None = path("data.refunds")
+    refunds: Entries[GivenBack] | None = path("data.refunds")
     refunded_value: Amount | None = path("data.refunded_value")
     ordered_at: Iso | None = path("data.ordered_at")
     paid_at: Iso | None = path("data.paid_at")
     url: WebAddress | None = path("data.url")
     test: bool | None = path("data.test")
     deal_id: str | None = path("data.deal_id")
-    items: tuple[Line, ...] | None = path("data.items")  # () says that there are none
+    items: Entries[Line] | None = path("data.items")  # () says that there are none
     contact: Contact | None = path("data.contact")
 
 

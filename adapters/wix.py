@@ -30,6 +30,7 @@ from adapters.contract import (
     BodyField,
     Customer,
     Delivery,
+    Entries,
     Event,
     IsoOrBlank,
     Item,
@@ -92,6 +93,7 @@ class SignedBody(Signature):
     """The body is a JSON Web Token (RFC 7519), RS256, proven with the sender's public key."""
 
     strength = Strength.MAC
+    covers = frozenset({"time"})
 
     def signs_with(self, secret: str) -> bool:
         return "PRIVATE" in secret
@@ -193,7 +195,7 @@ class Sale(Payload):
     recipient_last_name: str | None = path("recipientInfo.contactDetails.lastName")
     recipient_phone: str | None = path("recipientInfo.contactDetails.phone")
     paid: Decimal | None = path("balanceSummary.paid.amount")
-    lineItems: tuple[Line, ...] | None = None
+    lineItems: Entries[Line] | None = None
 
 
 class Notice(Payload):

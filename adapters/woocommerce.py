@@ -44,7 +44,9 @@ from adapters.contract import (
     Bill,
     Customer,
     Delivery,
+    Entries,
     Event,
+    Exact,
     Header,
     Hmac,
     Ignored,
@@ -129,7 +131,7 @@ class WooCommerceOrder(Payload):
     customer_id: str | None = None
     billing: OptionalOf[Address] = path("billing", "billing_address")
     shipping: OptionalOf[Address] = path("shipping", "shipping_address")
-    line_items: list[Line] | None = None
+    line_items: Entries[Line] | None = None
     refunds: ListOf[RefundLine] | None = None
     notes: Metadata = path("meta_data", otherwise={})
 
@@ -146,7 +148,7 @@ class WooCommerceOrder(Payload):
         return self.parent_id not in (None, "", "0") and made_by_vendors
 
 
-class DeletedOrder(Payload):
+class DeletedOrder(Exact):
     id: str
 
 

@@ -92,6 +92,8 @@ class RsaAndToken(Signature):
 
     strength = Strength.MAC
     can_sign = False
+    shows_secret = True
+    shown_in = frozenset(("x-openpix-authorization", "authorization"))
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)

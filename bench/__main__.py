@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import Protocol
 
-from bench import consoles, intake, log, mixed, registry, startup, transfer
+from bench import consoles, intake, log, mixed, overload, registry, startup, transfer
 
 
 class Bench(Protocol):
@@ -27,6 +27,7 @@ class Bench(Protocol):
 BENCHES: dict[str, Bench] = {
     "consoles": consoles,
     "intake": intake,
+    "load": overload,
     "log": log,
     "mixed": mixed,
     "registry": registry,

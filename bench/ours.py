@@ -25,7 +25,7 @@ from app.base.outcome import Outcome
 from app.base.roles import IN_PROCESS
 from app.base.settings import Settings, read_settings
 from app.base.vault import make_key
-from app.cli.server import Server
+from app.cli.server import Server, handles
 from app.db.migrate import migrate
 from app.ingest.group_commit import GroupCommit
 from app.store.delivery_record import Receipt, Record
@@ -90,7 +90,7 @@ async def serve(settings: Settings, listener: socket.socket, *, storage: bool) -
             await super().startup(sockets)
             say(settings.port, *await registered(app))
 
-    await Announced(settings, lambda: None, app).serve(sockets=[listener])
+    await Announced(settings, lambda: None, app).serve(sockets=handles(listener))
 
 
 def main() -> None:

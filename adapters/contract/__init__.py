@@ -5,15 +5,8 @@ from adapters.contract.adapter import (
     FIELD_LEFT_OUT,
     Adapter,
     Api,
-    BodyField,
-    Constant,
     Event,
-    Header,
     Links,
-    Privacy,
-    Query,
-    Request,
-    Where,
     bearer,
 )
 from adapters.contract.delivery import Delivery, form_body, json_body
@@ -41,7 +34,8 @@ from adapters.contract.order import (
     refunded_so_far,
     status_map,
 )
-from adapters.contract.payload import ListOf, Metadata, OptionalOf, Payload, path, validated
+from adapters.contract.payload import Entries, Exact, ListOf, Metadata, OptionalOf, Payload, excerpt, path, validated
+from adapters.contract.privacy import Buyer, BuyersRequest, Privacy, Request, ShopRequest
 from adapters.contract.rsa import LEAST_BITS, base64url, from_base64url, jws, jws_parts, rsa_signed
 from adapters.contract.schemes import (
     AnyOf,
@@ -53,6 +47,7 @@ from adapters.contract.schemes import (
     body_token,
 )
 from adapters.contract.signature import (
+    Proof,
     Signature,
     Strength,
     hex_key,
@@ -65,6 +60,7 @@ from adapters.contract.signature import (
 )
 from adapters.contract.taught import TaughtOptions
 from adapters.contract.times import Iso, IsoOrBlank, Milliseconds, Seconds, latest
+from adapters.contract.where import BodyField, Constant, Header, Query, Where
 
 __all__ = [
     "BRASILIA",
@@ -78,11 +74,15 @@ __all__ = [
     "Api",
     "Bill",
     "BodyField",
+    "Buyer",
     "BuyersIdsOptions",
+    "BuyersRequest",
     "Constant",
     "Customer",
     "Delivery",
+    "Entries",
     "Event",
+    "Exact",
     "Header",
     "Hmac",
     "Ignored",
@@ -104,12 +104,14 @@ __all__ = [
     "Payment",
     "PaymentState",
     "Privacy",
+    "Proof",
     "Query",
     "Refund",
     "RefundKind",
     "RefundState",
     "Request",
     "Seconds",
+    "ShopRequest",
     "Signature",
     "StandardWebhooks",
     "Status",
@@ -130,6 +132,7 @@ __all__ = [
     "currency_code",
     "decimals",
     "distinct",
+    "excerpt",
     "form_body",
     "from_base64url",
     "full_name",

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
@@ -14,85 +13,25 @@ from adapters.contract.money import Money
 from adapters.contract.options import Options
 from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
 from adapters.contract.payload import Payload, validated
-from adapters.contract.signature import Signature
+from adapters.contract.privacy import Privacy
+from adapters.contract.signature import Proof, Signature, Strength
 from adapters.contract.times import EARLIEST, LATEST
+from adapters.contract.where import BodyField, Where, describe
 
 # Brasília time: UTC-3 all year since Brazil gave up summer time in 2019 (Decree 9.772).
 BRASILIA = timezone(timedelta(hours=-3))
 
 
-# -- Where the kind and the delivery's id stand -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A header; several names are spellings of the same one, the first that came counts."""
-
-    names: tuple[str, ...]
-
-    def __init__(self, *names: str) -> None:
-        object.__setattr__(self, "names", names)
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        for name in self.names:
-            value = delivery.headers.get(name)
-            if value:
-                return value
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query parameter of the webhook's address."""
-
-    name: str
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        return delivery.query.get(self.name) or None
-
-
-@dataclass(frozen=True, slots=True)
-class BodyField:
-    """A field of the parsed body, by dotted path: Field("data.object.id"). Several fields are joined with `:`."""
-
-    paths: tuple[str, ...]
-
-    def __init__(self, *paths: str) -> None:
-        object.__setattr__(self, "paths", paths)
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        found = []
-        for path in self.paths:
-            value: Any = document()
-            for step in path.split("."):
-                value = value.get(step) if isinstance(value, dict) else None
-            if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-                return None
-            found.append(str(value))
-        return ":".join(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A source that sends one kind of thing and does not name it."""
-
-    word: str
-
-    def read(self, delivery: Delivery, document: Callable[[], Any]) -> str | None:
-        return self.word
-
-
-Where = Header | Query | BodyField | Constant
-
 _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}
 
 # The note on an order whose source told something that cannot be read and that the order can be without.
 FIELD_LEFT_OUT: Final = "field_left_out"
-_TIMES: Final = frozenset(
-    ("at", "ordered_at", "paid_at", "payments", "refunds")
-)  # the fields of an order that hold any
+_TIMES: Final = frozenset(("at", "ordered_at", "paid_at", "payments", "refunds"))  # of an order's fields
 
 MOST_ORDERS = 500  # of one delivery; all of them are committed together, and others wait meanwhile
+MOST_OF_A_KIND = 1_000  # ids, bills, payments or refunds of one order, which is folded anew with each delivery
+
+_TEXTS: Final = ("source_status", "sequence", "deal_id", "url")  # where an empty text is none
 
 PayloadT = TypeVar("PayloadT", bound=Payload)
 PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
@@ -144,22 +83,6 @@ class Api:
 def bearer(key: str, options: Any) -> Mapping[str, str]:
     """For `Api.authorize`: the key travels as a bearer token (RFC 6750 §2.1)."""
     return {"authorization": f"Bearer {key}"}
-
-
-class Request(StrEnum):
-    """What a source tells us that somebody's right to privacy asks for, within that source's data alone."""
-
-    EXPORT = "export"  # hand over what is held on a person
-    ERASE = "erase"  # erase a person
-    ERASE_SHOP = "erase_shop"  # erase everything that came from this shop
-
-
-@dataclass(frozen=True, slots=True)
-class Privacy:
-    """A kind that is a privacy request, and how many days there are to fulfil it."""
-
-    request: Request
-    days: int
 
 
 class Adapter(Generic[PayloadT]):
@@ -223,6 +146,8 @@ class Adapter(Generic[PayloadT]):
     # without a key, whose API gives nothing, or whose `path` is empty, is read from the delivery alone: `event.notice` is
     # None, and the payload the delivery's.
     fetch_adds: ClassVar[bool] = False
+    # Of a notice that nobody signs, where what the fetch needs stands (as in `excerpt`): all else of it is not kept.
+    notice_paths: ClassVar[tuple[str, ...]] = ()
     resource: ClassVar[type[Payload]]  # the slice of what the API answers; `orders` gets it as its payload
 
     def path(self, notice: Any, event: Event[Any]) -> str:
@@ -246,9 +171,28 @@ class Adapter(Generic[PayloadT]):
         """How a source with these options signs."""
         return self.signature
 
+    def places(self, options: Any) -> tuple[Where, Where | None]:
+        """Where the kind and the delivery's id stand, for a source with these options."""
+        return self.kind, self.delivery_id
+
+    def proof(self, options: Any) -> Proof:
+        """What the signature of a source with these options proves."""
+        scheme = self.scheme(options)
+        kind, name = self.places(options)
+        body = scheme.strength is Strength.MAC
+
+        def proven(where: Where) -> bool:
+            return (body and isinstance(where, BodyField)) or scheme.covers.issuperset(where.parts)
+
+        return Proof(body=body, kind=proven(kind), time="time" in scheme.covers, id=name is not None and proven(name))
+
     def document_of(self, delivery: Delivery) -> Any:
         """The parsed body. Raises Unreadable."""
         return delivery.document(_PARSE[self.body])
+
+    def document_for(self, delivery: Delivery, options: Any) -> Any:
+        """The parsed body, as a source with these options writes it. Raises Unreadable."""
+        return self.document_of(delivery)
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         """What happened, in the source's word. Raises Unreadable when the delivery does not say."""
@@ -303,8 +247,10 @@ class Adapter(Generic[PayloadT]):
 
     def _settled(self, order: Order, left_out: str = "") -> Order:
         names = distinct((order.external_id, *order.aliases)) if order.aliases else (order.external_id,)
-        if not order.external_id.strip() or max(map(len, names)) > 255:
-            raise Unreadable("the order's id is empty or longer than 255 characters")
+        if not order.external_id.strip() or max(map(len, names)) > 255 or len(names) > MOST_OF_A_KIND:
+            raise Unreadable("the order's id is empty or longer than 255 characters, or it has too many ids")
+        if max(len(order.bills), len(order.payments), len(order.refunds)) > MOST_OF_A_KIND:
+            raise Unreadable(f"the order has more than {MOST_OF_A_KIND} bills, payments or refunds")
         for bill in order.bills:
             _check_money("bill", bill.id, bill.value)
             _check_money("bill", bill.id, bill.also)
@@ -313,22 +259,26 @@ class Adapter(Generic[PayloadT]):
         for refund in order.refunds:
             _check_money("refund", refund.id, refund.value)
             _check_money("refund", refund.id, refund.also)
-        settled = {
-            "aliases": order.aliases if names[1:] == order.aliases else names[1:],
-            "at": self._utc(order.at),
-            "ordered_at": self._utc(order.ordered_at),
-            "paid_at": self._utc(order.paid_at),
-            "source_status": order.source_status or None,
-            "customer": None if order.customer is None or order.customer.tells_nothing else order.customer,
-            "payments": self._dated(order.payments),
-            "refunds": self._dated(order.refunds),
-            "sequence": None if order.sequence == "" else order.sequence,
-            "url": order.url if order.url and order.url.startswith(("https://", "http://")) else None,
-            "deal_id": order.deal_id or None,
-        }
-        # A new order takes longer than all the looking; most have nothing to settle.
-        changed = {name: value for name, value in settled.items() if value is not getattr(order, name)}
-        found = replace(order, **changed) if changed else order  # type: ignore[arg-type]  # each of its own type
+        changed: dict[str, Any] = {}  # a new order takes longer than all the looking; most have nothing to settle
+        if names[1:] != order.aliases:
+            changed["aliases"] = names[1:]
+        if (at := self._utc(order.at)) is not order.at:
+            changed["at"] = at
+        if (at := self._utc(order.ordered_at)) is not order.ordered_at:
+            changed["ordered_at"] = at
+        if (at := self._utc(order.paid_at)) is not order.paid_at:
+            changed["paid_at"] = at
+        if (payments := self._dated(order.payments)) is not order.payments:
+            changed["payments"] = payments
+        if (refunds := self._dated(order.refunds)) is not order.refunds:
+            changed["refunds"] = refunds
+        if order.customer is not None and order.customer.tells_nothing:
+            changed["customer"] = None
+        if order.url and not order.url.startswith(("https://", "http://")):
+            changed["url"] = None
+        if "" in (order.source_status, order.sequence, order.deal_id, order.url):
+            changed |= {name: None for name in _TEXTS if getattr(order, name) == ""}
+        found = replace(order, **changed) if changed else order
         if left_out or (not _TIMES.isdisjoint(changed) and _times(found) < _times(order)):
             return replace(found, notes=(*order.notes, FIELD_LEFT_OUT))
         return found
@@ -377,16 +327,3 @@ def _check_money(what: str, name: str | None, value: Money | None) -> None:
         raise Unreadable(f"the id of a {what} is longer than 255 characters")
     if value is not None and value.minor < 0:
         raise Unreadable(f"the value of a {what} is less than nothing")
-
-
-def describe(where: Where) -> str:
-    """Where something is looked for, in words."""
-    match where:
-        case Header(names=names):
-            return f"the header {names[0]}"
-        case Query(name=name):
-            return f"the query parameter {name}"
-        case BodyField(paths=paths):
-            return f"the field {' and '.join(paths)}"
-        case Constant(word=word):
-            return word

@@ -76,9 +76,7 @@ def status_map(
 
 def distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
     """Those that say something, each once."""
-    if not texts:
-        return ()
-    return tuple(dict.fromkeys(text for text in texts if text))
+    return tuple(dict.fromkeys(filter(None, texts))) if texts else ()
 
 
 class Origin(StrEnum):
@@ -135,10 +133,12 @@ class Customer:
 
     def __post_init__(self) -> None:
         """Drop what says nothing and what is said twice."""
-        for name in ("emails", "phones", "documents"):
-            given = getattr(self, name)
-            if given and (settled := distinct(given)) != given:
-                object.__setattr__(self, name, settled)
+        if (emails := distinct(self.emails)) != self.emails:
+            object.__setattr__(self, "emails", emails)
+        if (phones := distinct(self.phones)) != self.phones:
+            object.__setattr__(self, "phones", phones)
+        if (documents := distinct(self.documents)) != self.documents:
+            object.__setattr__(self, "documents", documents)
         for name in ("name", "id", "crm_id"):
             if getattr(self, name) == "":
                 object.__setattr__(self, name, None)
@@ -253,7 +253,8 @@ class Order:
 
     `at` is the source's own time of this statement (a datetime without zone is in the adapter's `zone`). It is None
     where the source gives none, or only sometimes: then the time of first receipt counts. `sequence` is the source's
-    own order among statements of one time, where it tells one. `external_id` is the source's id of the sale;
+    own order among statements of one time, where it tells one. `unsigned_at`: that time stands in a header which no
+    signature covers; the adapter has made sure that it is no later than the receipt. `external_id` is the source's id of the sale;
     `aliases` are further ids of it, and `preference` says how good `external_id` is as a name for it (0 is best; the
     fold keeps the best). `attempt_of` are names that attempts to pay one sale share and that the source does not keep
     unique (the shop's own reference): what has such a name in common is one order, unless money was promised or taken
@@ -267,6 +268,7 @@ class Order:
 
     external_id: str
     at: datetime | None
+    unsigned_at: bool = False
     sequence: int | str | None = None
     status: Status | Unknown | None = None
     source_status: str | None = None

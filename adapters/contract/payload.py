@@ -1,8 +1,9 @@
 """The slice of a body that an adapter reads: models whose fields may lie deep in it, and what says nothing is missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
+from annotated_types import MaxLen
 from pydantic import (
     AliasChoices,
     AliasPath,
@@ -18,6 +19,8 @@ from adapters.contract.errors import Unreadable
 
 # With more faults than this a body is something else altogether, and no blank is to blame.
 MOST_BLANKS = 100
+# No order has as many items or payments; each that is no such thing would be a fault of its own.
+MOST_LISTED = 2_000
 
 T = TypeVar("T")
 
@@ -34,6 +37,16 @@ class Payload(BaseModel):
     left_out: ClassVar[str] = ""
 
 
+class Exact(Payload):
+    """A body that is this and nothing else: a field beside these makes it something else, and unreadable.
+
+    For kinds that take away (a deletion, somebody's erasure): where no signature covers the kind, only the shape of the
+    body says that it is one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+
 def path(*paths: str, otherwise: Any = None) -> Any:
     """A field that lies deeper in the body, by dotted path: path("customer.email"), path("payments.0.id").
 
@@ -48,6 +61,32 @@ def _steps(path: str) -> AliasPath:
     return AliasPath(first, *(int(step) if step.isdecimal() else step for step in rest))
 
 
+MOST_ENTRIES, LONGEST_TEXT = 20, 300  # of a list, of a text that an excerpt takes over
+
+
+def excerpt(document: Any, paths: Iterable[str]) -> dict[str, Any]:
+    """The parts of a document at these dotted paths; `links[].href` is that of every entry of a list.
+
+    It is small whatever the document: texts and numbers that are short, and the first entries of a list.
+    """
+    deeper: dict[str, list[str]] = {}
+    for path in paths:
+        step, _, rest = path.partition(".")
+        deeper.setdefault(step, []).append(rest)
+    found: dict[str, Any] = {}
+    for step, rests in deeper.items() if isinstance(document, dict) else ():
+        name = step.removesuffix("[]")
+        value = document.get(name)
+        if name != step:
+            listed = value[:MOST_ENTRIES] if isinstance(value, list) else []
+            found[name] = [excerpt(one, rests) for one in listed]
+        elif rests != [""]:
+            found[name] = excerpt(value, rests)
+        elif isinstance(value, str | int) and len(str(value)) <= LONGEST_TEXT:
+            found[name] = value
+    return found
+
+
 def _object_or_none(value: Any) -> Any:
     return value if isinstance(value, dict) else None
 
@@ -57,12 +96,17 @@ def _list_or_nothing(value: Any) -> Any:
         return ()
     if not isinstance(value, list | tuple):
         raise ValueError("Input should be a valid list")  # pydantic would ask for a tuple, which no source knows
+    if len(value) > MOST_LISTED:
+        raise ValueError(f"List should have at most {MOST_LISTED} entries")
     return value
 
 
 # An object, or None where there is [], "", 0 or something else in its place, when there is nothing to say (Razorpay's
 # notes, Paystack's metadata): `notes: Maybe[Notes] = None`.
 OptionalOf = Annotated[T | None, BeforeValidator(_object_or_none)]
+
+# A list where an empty one says something else than none: `items: Entries[Line] | None = None`.
+Entries = Annotated[list[T], MaxLen(MOST_LISTED)]
 
 # A list, empty where there is none: `items: Many[Good] = ()`.
 ListOf = Annotated[tuple[T, ...], BeforeValidator(_list_or_nothing)]
@@ -97,6 +141,8 @@ def validated(model: type[Payload], document: Any) -> Payload:
     try:
         return model.model_validate(document)
     except ValidationError as fault:
+        if issubclass(model, Exact):
+            raise Unreadable(reason_of(fault)) from None
         reason, bare = reason_of(fault), _without_blanks(document, fault)
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None

@@ -58,6 +58,7 @@ class Hmac(Signature):
     time_header: str | None = None
     time_unit: int = 1
     tolerance: int = 300
+    also: frozenset[str] = frozenset()  # what else `message` takes in, as in `covers`
 
     def __post_init__(self) -> None:
         if bool(self.header) == bool(self.query):
@@ -66,6 +67,10 @@ class Hmac(Signature):
     @property
     def strength(self) -> Strength:  # type: ignore[override]  # a property fulfils the attribute
         return Strength.MAC if self.proves_body else Strength.TOKEN
+
+    @property
+    def covers(self) -> frozenset[str]:  # type: ignore[override]  # a property fulfils the attribute
+        return self.also | ({"time", f"header:{self.time_header}"} if self.time_header else set())
 
     def expected(self, delivery: Delivery, secret: str) -> bytes:
         """The value that this secret gives, as it would stand in the header."""
@@ -119,6 +124,7 @@ class TimestampedHmac(Signature):
     encoding: Encoding = "hex"
     algorithm: Algorithm = "sha256"
     strength = Strength.MAC
+    covers = frozenset({"time"})
 
     def expected(self, sent_at: str, body: bytes, secret: str) -> bytes:
         """The value that this secret gives for a body sent at `sent_at`."""
@@ -171,6 +177,12 @@ class StandardWebhooks(Signature):
     families: tuple[str, ...] = ("webhook-", "svix-")
     tolerance: int = 300
     strength = Strength.MAC
+
+    @property
+    def covers(self) -> frozenset[str]:  # type: ignore[override]  # a property fulfils the attribute
+        return frozenset(
+            {"time", *(f"header:{family}{part}" for family in self.families for part in ("id", "timestamp"))}
+        )
 
     def expected(self, delivery_id: str, sent_at: str, body: bytes, secret: str) -> bytes:
         """The list entry that this secret gives."""
@@ -226,6 +238,11 @@ class Token(Signature):
     prefix: str = ""
     basic: bool = False
     strength = Strength.TOKEN
+    shows_secret = True
+
+    @property
+    def shown_in(self) -> frozenset[str]:  # type: ignore[override]  # a property fulfils the attribute
+        return frozenset(filter(None, (self.header, self.query)))
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.header, self.query, self.field))) != 1:
@@ -321,6 +338,18 @@ class AnyOf(Signature):
     def strength(self) -> Strength:  # type: ignore[override]  # a property fulfils the attribute
         weakest = [Strength.FETCHED, Strength.TOKEN, Strength.MAC]
         return min((scheme.strength for scheme in self.schemes), key=weakest.index)
+
+    @property
+    def covers(self) -> frozenset[str]:  # type: ignore[override]  # a property fulfils the attribute
+        return frozenset.intersection(*(scheme.covers for scheme in self.schemes))
+
+    @property
+    def shows_secret(self) -> bool:  # type: ignore[override]
+        return any(scheme.shows_secret for scheme in self.schemes)
+
+    @property
+    def shown_in(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset(name for scheme in self.schemes for name in scheme.shown_in)
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         refused: Unverified | None = None

@@ -6,6 +6,7 @@ The schemes themselves are in `schemes.py`; an adapter whose source signs like n
 import base64
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -15,19 +16,45 @@ from adapters.contract.errors import Unverified
 
 
 class Strength(StrEnum):
-    """What a signature proves: `mac` the body, `token` the sender but not the body, `fetched` nothing by itself."""
+    """What a signature proves: `mac` the body, `token` the sender but not the body, `fetched` nothing by itself.
+
+    Whether it proves the kind, the time and the id as well depends on where those stand: see `Adapter.proof`.
+    """
 
     MAC = "mac"
     TOKEN = "token"  # noqa: S105 - a word, not a credential
     FETCHED = "fetched"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the signature of a source proves beside who sent it: the body, the kind, the time of sending, the delivery's id.
+
+    With `time`, a delivery that was captured is refused once it is too old. Where the body is proven and the kind is not,
+    the same bytes can be sent again under another kind; see `fold.heard`.
+    """
+
+    body: bool
+    kind: bool
+    time: bool
+    id: bool
+
+    def __str__(self) -> str:
+        """Return what is proven, in words."""
+        return ", ".join(name for name in self.__slots__ if getattr(self, name)) or "the sender alone"
+
+
 class Signature(ABC):
     """How a source proves a delivery. Frozen; one scheme serves every source that signs alike."""
 
     strength: Strength
+    # What is signed beside the whole body (or, of a `token`, in its place): "time", "header:webhook-id", "field:eventId".
+    covers: frozenset[str] = frozenset()
     # False: only the source has the key, and `sign` gives everything but the signature.
     can_sign: bool = True
+    # Whether the secret itself travels with each delivery, and the headers and query parameters in which it does.
+    shows_secret: bool = False
+    shown_in: frozenset[str] = frozenset()
 
     def signs_with(self, secret: str) -> bool:
         """Whether this secret can sign as well as prove: the public key of a pair cannot."""

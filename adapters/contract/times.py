@@ -26,10 +26,11 @@ def _iso(value: Any) -> Any:
         moment = datetime.fromisoformat(leap)
         if leap != text:
             moment += timedelta(seconds=1)
-        moment = moment if moment.tzinfo is None or moment.tzinfo is UTC else moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is not a time in ISO 8601") from None
-    if not EARLIEST.year <= moment.year < LATEST.year:
+    if not 1970 <= moment.year < 2200:
         raise ValueError("lies before 1970 or after 2199")  # 0001-01-01 stands for none in many languages
     return moment
 

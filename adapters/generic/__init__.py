@@ -28,6 +28,7 @@ from adapters.contract import (
     Signature,
     Unreadable,
     Unverified,
+    Where,
     form_body,
     json_body,
 )
@@ -57,22 +58,28 @@ class Generic(Adapter[Document]):
         settled = _settled(options)
         return scheme_of(settled.signature, settled.body)
 
+    def places(self, options: Any) -> tuple[Where, Where | None]:
+        return place_of(options.kind), place_of(options.delivery_id) if options.delivery_id else None
+
     def document_of(self, delivery: Delivery) -> Any:
         form = delivery.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         return delivery.document(PARSE["form" if form else "json"])
 
+    def document_for(self, delivery: Delivery, options: Any) -> Any:
+        return delivery.document(PARSE[_settled(options).body])
+
     def kind_of(self, delivery: Delivery, options: Any) -> str:
-        place = place_of(options.kind)
-        kind = place.read(delivery, lambda: delivery.document(PARSE[options.body]))
+        kind = self.places(options)[0].read(delivery, lambda: delivery.document(PARSE[options.body]))
         if kind is None:
             raise Unreadable(f"the delivery does not say what happened: {options.kind} (option kind) is missing")
         return kind
 
     def delivery_id_of(self, delivery: Delivery, options: Any) -> str | None:
-        if options.delivery_id is None:
+        place = self.places(options)[1]
+        if place is None:
             return None
         try:
-            return place_of(options.delivery_id).read(delivery, lambda: delivery.document(PARSE[options.body]))
+            return place.read(delivery, lambda: delivery.document(PARSE[options.body]))
         except Unreadable:
             return None
 

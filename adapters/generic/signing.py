@@ -135,6 +135,7 @@ def scheme_of(signing: Signing, body: Literal["json", "form"]) -> Signature:
         time_header=signing.timestamp,
         time_unit=1000 if signing.timestamp_unit == "milliseconds" else 1,
         tolerance=signing.tolerance,
+        also=frozenset(part.lower() if part.startswith("header:") else part for part in PART.findall(signing.signed)),
     )
 
 

@@ -1,11 +1,10 @@
 """Erases a person, and carries out privacy requests within the source that asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from adapters.contract import Request, Unreadable
+from adapters.contract import BuyersRequest, Request, Unreadable, validated
 from adapters.contract.order import Customer
 from app.base.identity import identities
 from app.base.log import log
@@ -27,32 +26,22 @@ class Subject:
     orders: tuple[str, ...]
 
 
-def subject_of(document: Any, source_id: str, region: str) -> Subject:
-    """Return whom a request names. Shopify and Nuvemshop have the same form: `customer`, and the orders concerned."""
-    said = document if isinstance(document, dict) else {}
-    customer = said.get("customer")
-    customer = customer if isinstance(customer, dict) else {}
-    known = {name: _text(customer.get(name)) for name in ("id", "email", "phone", "identification")}
-    meant = said.get("orders_to_redact") or said.get("orders_requested") or []
+def _subject(kept: RecordedDelivery, request: Row) -> Subject:
+    """Return whom a request names. Raises NotRecorded."""
+    adapter, source = kept.source.adapter, kept.source
+    body = adapter.privacy[request["kind"]].body if request["kind"] in adapter.privacy else None
+    try:
+        asked = validated(body, adapter.document_of(kept.delivery)) if body else None
+    except Unreadable as why:
+        raise NotRecorded(f"its delivery is no such request: {why.reason}") from None
+    if not isinstance(asked, BuyersRequest):
+        raise NotRecorded("its delivery names nobody")
+    one = asked.customer
+    known = Customer(id=one.id, emails=(one.email,), phones=(one.phone,), documents=(one.document,))
     return Subject(
-        identities=tuple(
-            identities(
-                Customer(
-                    id=known["id"],
-                    emails=(known["email"],),
-                    phones=(known["phone"],),
-                    documents=(known["identification"],),
-                ),
-                source_id,
-                region,
-            )
-        ),
-        orders=tuple(text for one in meant if (text := _text(one))) if isinstance(meant, list) else (),
+        identities=tuple(identities(known, source.id, source.region)),
+        orders=tuple(dict.fromkeys(filter(None, asked.orders))),
     )
-
-
-def _text(value: Any) -> str | None:
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
 
 
 class ErasureService:
@@ -96,11 +85,17 @@ class ErasureService:
         kept = await self._retry.kept(row["account_id"], row["id"])
         if kept is None:
             raise NotRecorded("its delivery is not kept any more")
-        try:
-            document = kept.source.adapter.document_of(kept.delivery)
-        except Unreadable as why:
-            raise NotRecorded(f"its delivery cannot be read: {why.reason}") from None
-        return kept, subject_of(document, row["source_id"], kept.source.region)
+        return kept, _subject(kept, row)
+
+    async def subjects(self, account_id: str, rows: Sequence[Row]) -> list[Subject | None]:
+        """Return whom these privacy requests concern; None: a whole shop, or nobody can tell any more. Raises Unavailable."""
+        found: list[Subject | None] = []
+        for row, kept in zip(rows, await self._retry.kept_all(account_id, rows), strict=True):
+            try:
+                found.append(None if isinstance(kept, NotRecorded) else _subject(kept, row))
+            except NotRecorded:
+                found.append(None)
+        return found
 
     async def carry_out(self, row: Row, member_id: str | None) -> Row:
         """Erase what a privacy request asks to erase, and return the proof. Again, it erases what came since.

@@ -66,7 +66,7 @@ class Jobs:
         """Start a job over what matches now; what arrives later is not part of it. Raises TooManyJobs, Unavailable."""
         upto = new_id("dlv")  # sorts after every delivery so far
         total = await deliveries.count(self._store, account_id, wanted, upto=upto)
-        filter_ = {name: value for name, value in asdict(wanted).items() if value is not None}
+        filter_ = {name: value for name, value in asdict(wanted).items() if value not in (None, (), [])}
         job = await jobs.add(
             self._store,
             account_id,

@@ -51,7 +51,7 @@ class Statement:
 def identities_in(said: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the buyer's identities (kind, value) that an entry names, as it was made or as the history keeps it."""
     customer = said.get("customer")
-    return [(kind, value) for kind, value in customer["identities"]] if customer else []
+    return list(map(tuple, customer["identities"])) if customer else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,9 @@ ORDER_COLUMNS = (
     "created_at",
     "updated_at",
 )
+# What only files say: a row for each line of an order, when it was canceled, a name in two parts.
+ITEM_COLUMNS = ("item_title", "item_quantity", "item_unit_value", "item_sku")
+FILE_COLUMNS = (*ITEM_COLUMNS, "canceled_at", "contact_last_name")
 CONTACT_COLUMNS = (
     "id",
     "crm_id",
@@ -114,19 +117,34 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Holds the column names that a file may use."""
+    """Holds the column names that a file may use, and other headings for them. `strict`: only those headings."""
 
     names: tuple[str, ...]
     aliases: Mapping[str, str]
+    strict: bool = False
 
     def of(self, word: str) -> str | None:
         """Return the column that a heading or a field means, or None."""
-        name = word.strip().lower().replace(" ", "_")
-        name = self.aliases.get(name, name)
+        heading = _heading(word)
+        name = self.aliases.get(heading, "" if self.strict else heading)
         return name if name in self.names else None
 
+    def also(self, headings: Mapping[str, str]) -> "Columns":
+        """Return the columns with these further headings, each with the column that it means."""
+        taken = set(headings.values()) if self.strict else set()
+        kept = {word: name for word, name in self.aliases.items() if name not in taken}
+        return Columns(self.names, kept | {_heading(word): name for word, name in headings.items()}, self.strict)
 
-ORDERS = Columns(ORDER_COLUMNS, ORDER_ALIASES)
+    def only(self, headings: Mapping[str, str]) -> "Columns":
+        """Return the columns under these headings alone."""
+        return Columns(self.names, {}, strict=True).also(headings)
+
+
+def _heading(word: str) -> str:
+    return word.strip().lower().replace(" ", "_")
+
+
+ORDERS = Columns((*ORDER_COLUMNS, *FILE_COLUMNS), ORDER_ALIASES)
 CONTACTS = Columns(CONTACT_COLUMNS, CONTACT_ALIASES)
 
 
@@ -177,8 +195,11 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
     source = iter(lines)
     header, delimiter = _header(source, columns)
     number = header.count("\n") + 1  # of the row that comes next
+    # Rows of one order stay together: each tells of one line of it.
+    together = any(columns.of(cell.strip(' "\r\n\ufeff')) in ITEM_COLUMNS for cell in header.split(delimiter))
     pulled: list[str] = []
     size = begun = 0  # bytes of the part; its lines before the row
+    last: str | None = None  # the first cell of the row before
 
     def watched(line: str) -> Iterator[str]:
         """Return a row's first line and those that follow: a cell may contain line ends."""
@@ -201,18 +222,21 @@ def _csv_parts(lines: Iterable[str], columns: Columns, rows: int) -> Iterator[Pa
     for line in source:
         if len(line) > ROW_CHARACTERS:
             raise NoFile(too_long())
-        size += _bytes(line)
-        pulled.append(line)
-        if '"' in line:  # without a quote, a line is a row
-            with suppress(csv.Error):  # whoever reads the part finds it again, and says so
-                next(csv.reader(watched(line), delimiter=delimiter))
-        begun = len(pulled)
-        count += 1
-        if count == rows or size > PART_BYTES:
+        first = line.partition(delimiter)[0]
+        goes_on = together and first == last and size < 3 * PART_BYTES
+        last = first
+        if (count >= rows or size > PART_BYTES) and not goes_on:
             yield Part(header + "".join(pulled), number, count)
             number += begun
             pulled.clear()
             count = size = begun = 0
+        size += _bytes(line)
+        pulled.append(line)
+        if '"' in line:  # without a quote, a line is a row
+            with suppress(csv.Error):  # whoever reads the part finds it again, and says so
+                next(csv.reader(watched(line), delimiter=delimiter, strict=True))
+        begun = len(pulled)
+        count += 1
     if pulled:
         yield Part(header + "".join(pulled), number, count)
 
@@ -228,6 +252,8 @@ def _header(lines: Iterator[str], columns: Columns) -> tuple[str, str]:
     header = next(lines, "")
     if not header:
         raise NoFile("the file is empty; its first line names the columns")
+    if "\r" in header.rstrip("\r\n"):
+        raise NoFile("its lines end in CR alone, as on old Macintoshes, so it is one line; save it with LF or CRLF")
     if header.removeprefix("\ufeff").startswith("sep=") and len(header.strip()) == len("sep=") + 1:
         return header + next(lines, ""), header.removeprefix("\ufeff")[4]  # Excel's own way to name it
 
@@ -270,7 +296,7 @@ def _csv_rows(
     except csv.Error as why:
         raise NoFile(f"the header cannot be read: {why}") from None
     names = _headings([cell.removeprefix("\ufeff") for cell in cells], columns, ignore_unknown)
-    reader = csv.reader(lines, delimiter=delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     width, nul = len(names), "\0" in text
     at = first
     while True:
@@ -288,12 +314,24 @@ def _csv_rows(
                     for name, cell in zip(names, row, strict=False)
                     if cell and name
                 }
-                if given:
+                if at - begins > 1 and (name := _goes_on(given, delimiter)):
+                    faults.append(Fault(begins, name, f"goes on over lines {begins} to {at - 1}; is a quote open?"))
+                elif given:
                     yield begins, given
             return
         except csv.Error as why:
-            faults.append(Fault(at, "", f"is no row of CSV: {why}"))
-            at = first + reader.line_num
+            begins, at = at, first + reader.line_num
+            lines_ = f"; lines {begins} to {at - 1} were read as one: is a quote open?" if at - begins > 1 else ""
+            faults.append(Fault(begins, "", f"is no row of CSV: {why}{lines_}"))
+
+
+def _goes_on(given: Given, delimiter: str) -> str | None:
+    """Return the field that may have swallowed the next row: it holds further cells before and behind a line end."""
+    for name, cell in given.items():
+        before, _, behind = cell.partition("\n")
+        if name != "items" and delimiter in before and delimiter in behind:
+            return name
+    return None
 
 
 def _headings(cells: Sequence[str], columns: Columns, ignore_unknown: bool) -> list[str | None]:

@@ -24,13 +24,18 @@ TIME = "from this time on: ISO 8601 (the account's zone if it names none), or 24
 # By the API's name for each.
 DELIVERIES: dict[str, Any] = {
     "source_id": _option("--source", help_="Only of this source (src_…)."),
-    "outcome": _option("--outcome", help_="Only with this outcome: created, unreadable, held …"),
+    "outcome": Annotated[
+        list[str] | None,
+        typer.Option("--outcome", help="Only with this outcome: created, unreadable, held … Can be repeated."),
+    ],
     "kind": _option("--kind", help_="Only of this kind: orders/paid …"),
     "external_id": _option("--external-id", help_="Only about the order with this id at the source."),
-    "contact": _option("--contact", help_="Only about orders of this contact."),
+    "contact": _option("--contact", help_="Only of this contact: an id, or an e-mail, phone or document in full."),
     "since": _option("--since", help_=f"Received {TIME}"),
     "until": _option("--until", help_="Received before this time."),
     "q": _option("--q", help_="Only with this text in the reason."),
+    "note": _option("--note", help_="Only with this note: unknown_status, identity_conflict …"),
+    "source_delivery_id": _option("--source-delivery-id", help_="Only the one with this id at the source."),
 }
 RECEIVED = {name: DELIVERIES[name] for name in ("since", "until")}
 PURCHASES: dict[str, Any] = {
@@ -41,14 +46,15 @@ PURCHASES: dict[str, Any] = {
     "until": _option("--until", help_="Ordered before this time."),
 }
 REPORTED: dict[str, Any] = PURCHASES | {
+    "note": _option("--note", help_="Only with this note: refund_exceeds_value, other_currency …"),
     "status": _option("--status", help_="Only pending, paid, partially_paid, overdue, refunded, canceled or failed."),
-    "contact": _option("--contact", help_="Only of this contact: its id (cnt_…) or CRM id."),
+    "contact": _option("--contact", help_="Only of this contact: an id, or an e-mail, phone or document in full."),
     "deal_id": _option("--deal", help_="Only on this deal (its CRM id)."),
 }
 ORDERS: dict[str, Any] = REPORTED | {
     "q": _option("--q", help_="Only with this text in the title, or this external id."),
 }
-Where = dict[str, str]
+Where = dict[str, Any]
 
 
 def account_of(door: "ApiClient", account: str | None, where: Where) -> str:

@@ -17,7 +17,7 @@ RATE_AFTER, LEAST_RATE = 10.0, 500  # seconds after which a body must have come 
 TAKEN_WITHIN = 60.0  # seconds in which whoever asked must take something of the answer
 DISCARDED = 256 * 1024  # bytes of a body that is not wanted; what is longer costs its sender the connection
 MOST_CONNECTIONS = 8192  # of one process; fewer where the system gives fewer file handles
-OTHER_FILES = 192  # handles that are kept for the database, for receivers, and for sources
+OTHER_FILES = 512  # handles that are kept for the database, for events and their receivers, and for sources
 LOG_EVERY = 10.0  # seconds between two lines that say which connections were ended
 
 # The answer to a request of this URL whose body is not worth reading, as header lines and body; None: read it.
@@ -52,8 +52,12 @@ class Connections(ServerState):
         """End what is too slow. Called once a second: a timer for each request would cost more."""
         present = monotonic()
         for one in [*self.connections]:
-            if isinstance(one, Protocol) and (why := one.too_slow(present)):
+            if not isinstance(one, Protocol):
+                continue
+            if why := one.too_slow(present):
                 self._end(one, why)
+            elif one.idle(present):
+                one.transport.close()
         if self._ended and present - self._logged_at >= LOG_EVERY:
             log.warning("connections were ended", **self._ended, open=len(self.connections))
             self._ended.clear()
@@ -79,20 +83,18 @@ class Protocol(HttpToolsProtocol):
     """Handles one connection."""
 
     server_state: Connections
-    since = 0.0  # when what is awaited began: a request, the rest of its head or of its body
+    since = 0.0  # when this began: to wait for a request, for the rest of its head or its body; or to answer
     _in_head = _in_body = _discards = False
     _size = 0  # bytes of the head or the body so far
     _unsent: tuple[float, int] | None = None  # what waits to be sent, as of then
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Do as uvicorn, but do not wait for a first request for ever, and not for too many."""
+        """Do as uvicorn, but not for too many."""
         super().connection_made(transport)
         self.since = monotonic()
         state = self.server_state
         if len(state.connections) > state.most and not state.make_room(self):
             transport.abort()
-            return
-        self._await_request()
 
     def data_received(self, data: bytes) -> None:
         """Do as uvicorn, but do not collect headers without end."""
@@ -132,25 +134,26 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that the request is complete."""
         self._in_body = False
-        if not self._discards:
+        if self._discards:
+            self._discards, self.since = False, monotonic()
+        else:
             super().on_message_complete()
-            return
-        self._discards = False
-        if not self.transport.is_closing():
-            self._await_request()
+
+    def on_response_complete(self) -> None:
+        """Note that the response is complete."""
+        self.since = monotonic()
+        super().on_response_complete()
 
     def _shed(self, head: bytes, body: bytes) -> None:
         """Answer at once. What is left of the request is read and dropped, so that the connection can be used again."""
         self._discards = True
         size = next((value for name, value in self.headers if name == b"content-length"), b"")
-        stays = size.isdigit() and len(size) < 9 and int(size) <= DISCARDED and self.parser.should_keep_alive()
+        stays = size.isdigit() and len(size) < 9 and int(size) <= DISCARDED
+        # Whoever waits for leave to send the body may send the next request instead.
+        stays = stays and self.parser.should_keep_alive() and not self.expect_100_continue
         self.transport.write(head + (b"\r\n" if stays else b"connection: close\r\n\r\n") + body)
         if not stays:
             self.transport.close()
-
-    def _await_request(self) -> None:
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     @property
     def waits(self) -> bool:
@@ -160,6 +163,11 @@ class Protocol(HttpToolsProtocol):
     @property
     def _answered(self) -> bool:
         return bool(getattr(self.cycle, "response_complete", True))  # there is none before the first request
+
+    def idle(self, present: float) -> bool:
+        """Return whether it has waited for a request for too long; blank lines, which may precede one, are none."""
+        waits = self._answered and not self._in_head and not self._in_body
+        return waits and present - self.since > self.timeout_keep_alive
 
     def too_slow(self, present: float) -> str | None:
         """Return what is too slow about it: `head`, `body`, or `answer` (whoever asked takes nothing of it)."""
@@ -171,10 +179,10 @@ class Protocol(HttpToolsProtocol):
             waited = present - self.since
             if waited > BODY_WITHIN or (waited > RATE_AFTER and self._size < waited * LEAST_RATE):
                 return "body"
-        if not self.flow.write_paused:
+        left = self.transport.get_write_buffer_size()
+        if not left:
             self._unsent = None
             return None
-        left = self.transport.get_write_buffer_size()
         if self._unsent is None or self._unsent[1] != left:
             self._unsent = present, left
         return "answer" if present - self._unsent[0] > TAKEN_WITHIN else None

@@ -141,6 +141,11 @@ class Server(uvicorn.Server):
         self._captured_signals.clear()
 
 
+def handles(listener: socket.socket) -> list[socket.socket]:
+    """Return the listening socket with further handles on it, so that many connections are accepted in one turn."""
+    return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
+
+
 @contextmanager
 def prepared(settings: Settings, what: str) -> Iterator[tuple[Settings, list[socket.socket]]]:
     """Yield the settings with the real port, and bound sockets, once the database is migrated and locked.
@@ -152,7 +157,7 @@ def prepared(settings: Settings, what: str) -> Iterator[tuple[Settings, list[soc
             stack.enter_context(_locked(settings, what))
         tcp = stack.enter_context(_bound(settings.host, settings.port))
         settings = settings.model_copy(update={"port": tcp.getsockname()[1]})
-        sockets = [tcp, *(stack.enter_context(tcp.dup()) for _ in range(ACCEPTED_AT_ONCE - 1))]
+        sockets = [stack.enter_context(one) for one in handles(tcp)]
         try:
             asyncio.run(migrate(settings))
         except (Newer, Unavailable) as why:

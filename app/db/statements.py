@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from hashlib import blake2b
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -147,7 +148,7 @@ class _InsertRows(SqlStatement):
         done, left = 0, len(self._rows)
         while left:
             size = min(1 << (left.bit_length() - 1), self._insert.at_once)
-            values = [value for row in self._rows[done : done + size] for value in row]
+            values = list(chain.from_iterable(self._rows[done : done + size]))
             connection.execute(self._insert.on_sqlite(size), values)
             done, left = done + size, left - size
 

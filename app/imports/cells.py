@@ -1,5 +1,7 @@
 """Parses the cells of a file: amounts, times, items, several values. Nothing is guessed."""
 
+import re
+from datetime import tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -7,6 +9,7 @@ from pydantic_core import from_json
 
 from adapters.contract.money import MAX_MINOR
 from app.base.amounts import read_amount
+from app.base.clock import read_time
 from app.base.statement import MAX_ITEMS, TITLE_LENGTH
 from app.base.tabular import BETWEEN
 
@@ -27,8 +30,45 @@ def several(cell: Any) -> list[str]:
     return [one for text in found if (one := text.strip())]
 
 
-def items_of(given: Any, currency: str) -> list[dict[str, Any]]:
-    """Return an order's lines as the history stores them, from a list or its JSON. Raises ValueError."""
+SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{1,2}")
+LOST = "was shortened by a spreadsheet, and its digits are lost; make the column text there, and export it again"
+_NUMBERS = re.compile(
+    r"(?P<a>\d{1,4})(?P<mark>[/.-])(?P<b>\d{1,2})(?P=mark)(?P<c>\d{1,4})"
+    r"(?:[T ,]+(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)\s*(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?"
+)
+
+
+def time_of(text: str, zone: tzinfo, dates: str) -> int:
+    """Return a time in microseconds since 1970: ISO 8601, or numbers in the order that `dates` names (ymd, dmy, mdy).
+
+    What names no zone is in `zone`. Raises ValueError.
+    """
+    text = text.strip()
+    if not (found := _NUMBERS.fullmatch(text)):
+        return read_time(text, zone)
+    numbers = dict(zip(dates, (found["a"], found["b"], found["c"]), strict=True))
+    if len(numbers["y"]) != 4:
+        raise ValueError(f"is no date of the form {dates}, such as {_EXAMPLES[dates]}")
+    day = f"{numbers['y']}-{numbers['m']:0>2}-{numbers['d']:0>2}"
+    offset = {None: "", "UTC": "Z"}.get(found["zone"], found["zone"])
+    hour, colon, rest = (found["clock"] or "").partition(":")
+    clock = f"T{hour:0>2}:{rest}{offset}" if colon else ""
+    try:
+        return read_time(day + clock, zone)
+    except ValueError as why:
+        if "outside" in str(why):
+            raise
+        raise ValueError(f"is no date of the form {dates}, such as {_EXAMPLES[dates]}") from None
+
+
+_EXAMPLES = {"ymd": "2026-11-20 13:00", "dmy": "20/11/2026 13:00", "mdy": "11/20/2026 13:00"}
+
+
+def items_of(given: Any, currency: str, decimal: str | None = None) -> list[dict[str, Any]]:
+    """Return an order's lines as the history stores them, from a list or its JSON. Raises ValueError.
+
+    `decimal` is the mark of amounts that people wrote.
+    """
     if isinstance(given, str):
         try:
             given = from_json(given, allow_inf_nan=False)
@@ -40,10 +80,10 @@ def items_of(given: Any, currency: str) -> list[dict[str, Any]]:
         raise ValueError("is no list")
     if len(given) > MAX_ITEMS:
         raise ValueError(f"has more than {MAX_ITEMS} lines")
-    return [_item(at, one, currency) for at, one in enumerate(given, start=1)]
+    return [_item(at, one, currency, decimal) for at, one in enumerate(given, start=1)]
 
 
-def _item(at: int, given: Any, currency: str) -> dict[str, Any]:
+def _item(at: int, given: Any, currency: str, decimal: str | None) -> dict[str, Any]:
     if not isinstance(given, dict) or not isinstance(given.get("title"), str):
         raise ValueError(f"line {at} has no title")
     if unknown := given.keys() - _ITEM:
@@ -62,7 +102,7 @@ def _item(at: int, given: Any, currency: str) -> dict[str, Any]:
             raise ValueError(f'line {at}: unit_value must be text, such as "199.00"')
         text = str(unit).strip()
         try:  # a line of a source's order may be a discount: what was exported comes in again
-            minor = read_amount(text.removeprefix("-"), currency)
+            minor = read_amount(text.removeprefix("-"), currency, decimal=decimal)
             kept["unit_value"] = [-minor if text.startswith("-") else minor, currency]
         except ValueError as why:
             raise ValueError(f"line {at}: unit_value {why}") from None

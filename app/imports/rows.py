@@ -1,4 +1,7 @@
-"""Validates the rows of a file: every wrong field is reported at once; money and times are never guessed."""
+"""Validates the rows of a file: every wrong field is reported at once; money and times are never guessed.
+
+This is longer than 400 lines: a reader for each kind of file, beside what both share.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,12 +13,12 @@ from adapters.contract import RANK, Origin, Status, currency_code
 from adapters.contract.cash import IMPORTED, TAKEN
 from adapters.contract.errors import Unreadable
 from app.base.amounts import read_amount
-from app.base.clock import read_time
 from app.base.identity import document, email, phone
 from app.base.statement import TITLE_LENGTH, UNTIMED, Statement, entry_digest
-from app.base.tabular import CONTACTS, CSV, ORDERS, Columns, Fault, Given, rows_of
+from app.base.tabular import CONTACTS, CSV, ITEM_COLUMNS, Columns, Fault, Given, rows_of
 from app.db.statements import to_json
-from app.imports.cells import LONGEST_NUMBER, items_of, several
+from app.imports.cells import LONGEST_NUMBER, LOST, SHORTENED, items_of, several, time_of
+from app.imports.presets import OURS, FileForm
 from app.store.import_contacts import ContactRow
 from app.store.import_orders import OrderRow
 
@@ -37,7 +40,7 @@ class ImportSettings:
     """Holds what a file's rows are read with: the account's settings, and defaults for rows that do not say.
 
     `sources` are the account's (id: origin). `renamed` maps source ids of another registry to ours; None: no source
-    here. `present` is in microseconds. `zone` is that of times that name none. `decimal` is the mark of amounts that people wrote; None: they are as ours.
+    here. `present` is in microseconds. `zone` is that of times that name none. `form` is how the file writes things.
     """
 
     region: str
@@ -49,7 +52,7 @@ class ImportSettings:
     present: int
     ignore_unknown: bool = False
     zone: tzinfo = UTC
-    decimal: str | None = None
+    form: FileForm = OURS
 
 
 RowT = TypeVar("RowT", OrderRow, ContactRow)
@@ -67,7 +70,6 @@ class Batch(Generic[RowT]):
 class _Reader(Generic[RowT]):
     """Reads one row after another. Wrong fields are collected, so that a row reports all of them at once."""
 
-    columns: Columns
     shaped: frozenset[str]  # columns that are no plain text, and may be a list or a number in JSON
 
     def __init__(self, setting: ImportSettings) -> None:
@@ -75,11 +77,21 @@ class _Reader(Generic[RowT]):
         self.faults: list[Fault] = []
         self.notes: list[Fault] = []
         self.line = 0
+        self.columns = self.of(setting)
         self._latest = setting.present + _DAY
+        self._people: dict[Any, tuple[int, dict[str, set[str]]]] = {}  # by id: the line, and identities by kind
+
+    def of(self, setting: ImportSettings) -> Columns:
+        """Return the columns of the file."""
+        raise NotImplementedError
 
     def read(self, given: Given) -> RowT | None:
         """Return the row, or None when something in it is wrong."""
         raise NotImplementedError
+
+    def grouped(self, rows: Iterator[tuple[int, Given]]) -> Iterator[tuple[int, Given]]:
+        """Yield the rows; those of a kind whose rows may belong together, together."""
+        return rows
 
     def batches(self, form: str, text: str, line: int) -> Iterator[Batch[RowT]]:
         """Yield the rows of a part of a file; `line` is that of its first row.
@@ -89,7 +101,8 @@ class _Reader(Generic[RowT]):
         rows: list[RowT] = []
         names = 0
         given_rows = rows_of(form, text, line, self.columns, self.faults, ignore_unknown=self.setting.ignore_unknown)
-        for self.line, given in given_rows:
+        for number, given in self.grouped(given_rows):
+            self.line = number
             row = self.read(given) if form == CSV or self._plain(given) else None
             if row is None:
                 continue
@@ -136,7 +149,7 @@ class _Reader(Generic[RowT]):
 
     def _time(self, name: str, text: str) -> int | None:
         try:
-            return read_time(text.strip(), self.setting.zone)
+            return time_of(text, self.setting.zone, self.setting.form.dates)
         except ValueError as why:
             self._wrong(name, str(why))
             return None
@@ -147,6 +160,23 @@ class _Reader(Generic[RowT]):
             self._wrong(name, "lies in the future")
         return moment
 
+    def _id(self, name: str, text: str) -> str:
+        """Return an id, unless a spreadsheet took it for a number."""
+        if SHORTENED.fullmatch(text):
+            self._wrong(name, LOST)
+        return self._short(name, text, 255)
+
+    def _same_person(self, key: Any, name: str, known: Sequence[tuple[str, str]]) -> None:
+        """Note an id that stood in an earlier row, with another person's identities."""
+        mine: dict[str, set[str]] = {}
+        for kind, value in known:
+            mine.setdefault(kind, set()).add(value)
+        line, theirs = self._people.setdefault(key, (self.line, mine))
+        if line != self.line and any(not theirs[kind] & mine[kind] for kind in theirs.keys() & mine.keys()):
+            self._note(
+                name, f"stands in line {line} as well, with somebody else's identities; is it one id of two people?"
+            )
+
     def _several(self, name: str, cell: Any) -> list[str]:
         try:
             return several(cell)
@@ -155,11 +185,41 @@ class _Reader(Generic[RowT]):
             return []
 
 
+LINES = "lines"  # of an order, each from a row of its own
+
+
+def _goes_on(order: Given, row: Given) -> bool:
+    """Return whether a row tells of a further line of the order: it names the same, and no other."""
+    names = [name for name in ("external_id", "title", "source_id") if name in row]
+    return LINES in order and bool(names) and all(row[name] == order.get(name) for name in names)
+
+
 class OrderReader(_Reader[OrderRow]):
     """Reads orders."""
 
-    columns = ORDERS
-    shaped = frozenset({"items", "contact_email", "contact_phone", "contact_document", "contact_customer_id"})
+    shaped = frozenset({"items", LINES, "contact_email", "contact_phone", "contact_document", "contact_customer_id"})
+
+    def of(self, setting: ImportSettings) -> Columns:
+        """Return the columns of the file."""
+        return setting.form.columns
+
+    def grouped(self, rows: Iterator[tuple[int, Given]]) -> Iterator[tuple[int, Given]]:
+        """Yield the rows; rows that each tell of one line of the same order as one, with the number of the first."""
+        held: tuple[int, Given] | None = None
+        for line, given in rows:
+            item = {name.removeprefix("item_"): given.pop(name) for name in ITEM_COLUMNS if name in given}
+            if held and item and _goes_on(held[1], given):
+                held[1][LINES].append(item)
+                self.line = line
+                for name in given:
+                    if given[name] != held[1].get(name):
+                        self._note(name, f"says something else than line {held[0]} of the same order, which counts")
+                continue
+            if held:
+                yield held
+            held = (line, {**given, LINES: [item]} if item else given)
+        if held:
+            yield held
 
     def read(self, given: Given) -> OrderRow | None:
         """Return the row, or None when something in it is wrong."""
@@ -170,10 +230,10 @@ class OrderReader(_Reader[OrderRow]):
         if external_id is None or not external_id.strip():
             self._wrong("external_id", "is needed: by it the same order is known again")
             external_id = ""
-        elif len(external_id) > 255:
-            self._wrong("external_id", "is longer than 255 characters")
+        else:
+            self._id("external_id", external_id)
         said: dict[str, Any] = {"external_id": external_id}
-        rank = self._status(said, get("status"))
+        rank = self._status(said, get("status"), get("canceled_at"))
         if (text := get("source_status")) is not None:
             said["source_status"] = self._short("source_status", text, 200)
         if (text := get("title")) is not None and (text := text.strip()):
@@ -186,9 +246,9 @@ class OrderReader(_Reader[OrderRow]):
                 if at < moment <= self._latest:
                     at = moment
         contact = self._customer(said, get, source_id)
-        if (items := get("items")) is not None:
+        if (items := given.get(LINES) or get("items")) is not None:
             try:
-                said["items"] = items_of(items, currency)
+                said["items"] = items_of(items, currency, self.setting.form.decimal if LINES in given else None)
             except ValueError as why:
                 self._wrong("items", str(why))
         if (text := get("url")) is not None:
@@ -202,7 +262,7 @@ class OrderReader(_Reader[OrderRow]):
                 self._wrong("test", "is neither true nor false")
             said["test"] = truth
         if (text := get("deal_id")) is not None and (text := text.strip()):
-            said["deal_id"] = self._short("deal_id", text, 255)
+            said["deal_id"] = self._id("deal_id", text)
         created_at = self._past("created_at", get("created_at"))
         updated_at = self._past("updated_at", get("updated_at"))
         if len(self.faults) > before:
@@ -240,8 +300,16 @@ class OrderReader(_Reader[OrderRow]):
             self._wrong("origin", f"orders of this source are {its}")
         return source_id, its
 
-    def _status(self, said: dict[str, Any], word: str | None) -> int:
-        """Set our status. Returns its rank."""
+    def _status(self, said: dict[str, Any], word: str | None, canceled_at: str | None) -> int:
+        """Set our status. Returns its rank. A platform's word that is not known never becomes `paid`."""
+        known = self.setting.form.statuses
+        if known is not None and word is not None:
+            said["source_status"] = self._short("source_status", word.strip(), 200)
+            word = known.get(word.strip().lower())
+            if word is None:
+                self._note("status", f"{said['source_status'][:60]!r} is not known; the order keeps its status")
+        if canceled_at is not None and word in (None, Status.PENDING, Status.OVERDUE):
+            word = Status.CANCELED
         if word is None:
             return -1
         word = word.strip().lower()
@@ -280,7 +348,7 @@ class OrderReader(_Reader[OrderRow]):
     def _amount(self, name: str, text: str, currency: str) -> int:
         """Return an amount in the smallest unit; 0 when it is wrong, and the row is refused."""
         try:
-            return read_amount(text.strip(), currency, decimal=self.setting.decimal)
+            return read_amount(text.strip(), currency, decimal=self.setting.form.decimal)
         except ValueError as why:
             self._wrong(name, str(why))
             return 0
@@ -293,9 +361,10 @@ class OrderReader(_Reader[OrderRow]):
             contact, crm_id = None, crm_id or contact  # people write the CRM's id there: the API takes either, too
         known: list[tuple[str, str]] = []
         if crm_id is not None and (crm_id := crm_id.strip()):
-            known.append(("crm", self._short("crm_contact_id", crm_id, 255)))
+            known.append(("crm", self._id("crm_contact_id", crm_id)))
         if source_id is not None and (cell := get("contact_customer_id")) is not None:
-            known += [("source", f"{source_id}:{one[:200]}") for one in self._several("contact_customer_id", cell)]
+            its = [self._id("contact_customer_id", one) for one in self._several("contact_customer_id", cell)]
+            known += [("source", f"{source_id}:{one[:200]}") for one in its]
         invalid: list[str] = []
         if (cell := get("contact_document")) is not None:
             for one in self._several("contact_document", cell):
@@ -313,9 +382,10 @@ class OrderReader(_Reader[OrderRow]):
                 self._note(name, f"was left out: it {what}")
             else:
                 self._wrong(name, f"{what}, and the row names its contact by nothing else")
-        called: str | None = get("contact_name")
+        called: str | None = " ".join(filter(None, (get("contact_name"), get("contact_last_name")))) or None
         called = (called and self._short("contact_name", called.strip(), TITLE_LENGTH)) or None
         known = list(dict.fromkeys(known))
+        self._same_person((source_id, get("origin"), said["external_id"]), "external_id", known)
         if known or called:
             said["customer"] = {"identities": known, "name": called} if called else {"identities": known}
         return contact
@@ -324,8 +394,11 @@ class OrderReader(_Reader[OrderRow]):
 class ContactReader(_Reader[ContactRow]):
     """Reads contacts."""
 
-    columns = CONTACTS
     shaped = frozenset({"emails", "phones", "documents", "customer_ids"})
+
+    def of(self, setting: ImportSettings) -> Columns:
+        """Return the columns of the file."""
+        return setting.form.columns if setting.form is not OURS else CONTACTS
 
     def read(self, given: Given) -> ContactRow | None:
         """Return the row, or None when something in it is wrong."""
@@ -335,10 +408,11 @@ class ContactReader(_Reader[ContactRow]):
         if contact_id is not None and not CONTACT_ID.fullmatch(contact_id):
             self._wrong("id", "is no id of a contact of ours, cnt_…; the CRM's id goes into crm_id")
         known: list[tuple[str, str]] = []
-        crm_id = self._short("crm_id", (get("crm_id") or "").strip(), 255) or None
+        crm_id = self._id("crm_id", (get("crm_id") or "").strip()) or None
         for one in self._cells(get, "customer_ids"):
             source_id, _, customer_id = one.partition(":")
             source_id = self.setting.renamed.get(source_id, source_id) or ""
+            self._id("customer_ids", customer_id)
             if customer_id and source_id in self.setting.sources:
                 known.append(("source", f"{source_id}:{customer_id[:200]}"))
             elif source_id:
@@ -357,6 +431,8 @@ class ContactReader(_Reader[ContactRow]):
             self._wrong("", "names nobody: a contact needs a crm_id, an e-mail, a phone or a document")
         if len(self.faults) > before:
             return None
+        if crm_id is not None:
+            self._same_person(crm_id, "crm_id", known)
         return ContactRow(
             self.line, contact_id, crm_id, name, owner_id, list(dict.fromkeys(known)), created_at, updated_at
         )

@@ -1,15 +1,20 @@
 """Admission control: estimates how long a delivery that comes now would wait, and sheds it when that is too long."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from time import monotonic
 
 from app.base.log import log
 from app.ingest.group_commit import MOST_AT_ONCE, MOST_WAITING
 from app.store.delivery_record import Receipt, Record
 
-WAITS_AT_MOST = 1.5  # seconds; platforms wait from 5 for an answer, and an estimate may be wrong by half
-SETTLES = 64  # deliveries; a batch of so many counts as much as everything that was measured before
+WAITS_AT_MOST = 1.25  # seconds; platforms wait from 5 for an answer, and it takes as long again where the rate halves
+SETTLES = 256  # deliveries; a batch of so many counts as much as everything that was measured before
+# Deliveries that are verified and read in one turn of the event loop. With hundreds of them a turn took a second, in which
+# no commit was met with the next one, and nobody else was answered.
+READ_AT_ONCE = 32
 LOG_EVERY = 10.0  # seconds between two lines that say that deliveries are shed
 
 
@@ -24,6 +29,8 @@ class Admission:
         self.shed = 0  # since the start
         self._each = 0.0  # seconds from one delivery's commit to the next one's, while there is work
         self._since = monotonic()  # the last commit, or when there was work again
+        self._waiting: deque[asyncio.Future[None]] = deque()  # for their turn
+        self._turns_left, self._turning = READ_AT_ONCE, False
         self._logged_at, self._logged = -LOG_EVERY, 0
 
     @property
@@ -36,16 +43,39 @@ class Admission:
         """Return whether a delivery that comes now is to be shed. What fits into one batch never is."""
         return self.inside > MOST_AT_ONCE and (self.wait > WAITS_AT_MOST or self.inside >= MOST_WAITING)
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Count a delivery while it is inside."""
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """Count a delivery while it is inside. It goes on once it is its turn."""
         if not self.inside:
             self._since = monotonic()
         self.inside += 1
         try:
+            if self._turns_left and not self._waiting:
+                self._turns_left -= 1
+                self._turn_soon()
+            else:
+                turn = asyncio.get_running_loop().create_future()
+                self._waiting.append(turn)
+                await turn
             yield
         finally:
             self.inside -= 1
+
+    def _turn_soon(self) -> None:
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Let the next ones go on, in a new turn of the event loop."""
+        self._turning, self._turns_left = False, READ_AT_ONCE
+        while self._waiting and self._turns_left:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                self._turns_left -= 1
+        if self._turns_left < READ_AT_ONCE:
+            self._turn_soon()
 
     def count_shed(self) -> None:
         """Count a delivery that is shed, and log it now and then."""
@@ -62,9 +92,13 @@ class Admission:
             self._logged_at, self._logged = present, self.shed
 
     def committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
-        """Measure: a batch was committed."""
+        """Measure: a batch was committed.
+
+        Only while more are inside: small batches take much longer for each delivery, and say nothing of large ones.
+        """
         present = monotonic()
-        each = (present - self._since) / len(records)
-        share = len(records) / (len(records) + SETTLES) if self._each else 1.0
-        self._each += share * (each - self._each)
+        if self.inside - len(records) >= READ_AT_ONCE:
+            each = (present - self._since) / len(records)
+            share = len(records) / (len(records) + SETTLES) if self._each else 1.0
+            self._each += share * (each - self._each)
         self._since = present

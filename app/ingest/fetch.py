@@ -1,10 +1,11 @@
 """Thin deliveries: the order they name is read from the source's API after the answer, with retries."""
 
 import asyncio
+from collections import deque
 from itertools import count
 from time import monotonic
 
-from adapters.contract import Unfetched
+from adapters.contract import Strength, Unfetched
 from app.base import clock
 from app.base.log import log
 from app.base.outcome import Outcome
@@ -16,17 +17,20 @@ from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.ingest.group_commit import Busy
 from app.ingest.reprocess import NotRecorded, Reprocessor
-from app.ingest.source_api import NO_KEY, SourceApi
+from app.ingest.source_api import NO_KEY, NO_SUCH_ORDER, SourceApi
 from app.ingest.source_cache import Source
 from app.store import fetches
 
 EVERY = 1.0  # seconds between two looks; what this process recorded itself is met at once
 PER_SOURCE = 4  # fetches of one source at a time, over all processes
+A_MINUTE = 600  # fetches of one source that one process begins in a minute; more wait
 AT_ONCE = 32  # fetches of one process at a time
 CLAIM = 120.0  # seconds; longer than a fetch can take, and short enough for another process to take over
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before the second attempt; at most between two
 ENDS_WITHIN = 5.0  # seconds that a stop waits for sources to answer
 MOST_ATTEMPTS = 80  # about three days
+# Deliveries that nobody signed and that name no order: these many of a source are kept, the newest.
+KEPT_OF_THE_UNPROVEN = 1_000
 
 
 class FetchWorker:
@@ -34,6 +38,7 @@ class FetchWorker:
 
     def __init__(self, store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, came: asyncio.Event) -> None:
         self._store, self._vault, self._retry, self._api = store, vault, retry, api
+        self._begun: dict[str, deque[float]] = {}  # when fetches of a source were begun, in the last minute
         first = self._release if store.on_sqlite else None
         self.loop = Loop("fetch", self._turn, EVERY, known=(Unavailable,), first=first, woken=came)
 
@@ -59,11 +64,27 @@ class FetchWorker:
             return 0
         present = clock.now()
         rows = await fetches.claim(
-            self._store, present=present, until=present + int(CLAIM * 1e6), per_source=PER_SOURCE, limit=room
+            self._store,
+            present=present,
+            until=present + int(CLAIM * 1e6),
+            per_source=PER_SOURCE,
+            limit=room,
+            resting=self._resting(),
         )
         for row in rows:
+            self._begun.setdefault(row["source_id"], deque()).append(monotonic())
             self.loop.spawn(self._one(row), f"fetch {row['delivery_id']}")
         return len(rows)
+
+    def _resting(self) -> list[str]:
+        """Return the sources that have had their fetches of this minute."""
+        since = monotonic() - 60
+        for source_id, times in list(self._begun.items()):
+            while times and times[0] < since:
+                times.popleft()
+            if not times:
+                del self._begun[source_id]
+        return [source_id for source_id, times in self._begun.items() if len(times) >= A_MINUTE]
 
     async def _one(self, row: Row) -> None:
         """Run one fetch, from the claim to its outcome. If it fails, the claim expires, and it is fetched again."""
@@ -110,7 +131,12 @@ class FetchWorker:
                     return Outcome.FETCHING
                 rec = await self._retry.read(kept, why)
         rec.asked_at = asked_at
-        return (await self._retry.commit(rec)).outcome
+        ended = (await self._retry.commit(rec)).outcome
+        if ended is Outcome.UNFETCHED and rec.strength == Strength.FETCHED:
+            await fetches.forget_unfetched(
+                self._store, account_id, row["source_id"], NO_SUCH_ORDER, KEPT_OF_THE_UNPROVEN
+            )
+        return ended
 
     async def _document(self, source: Source, path: str) -> bytes:
         api = source.adapter.api

@@ -1,30 +1,30 @@
 """Reads a verified delivery with its source's adapter, into what the group commit takes."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 
 from adapters.contract import (
     FIELD_LEFT_OUT,
+    BodyField,
     BuyersIdsOptions,
     Delivery,
     Ignored,
     Order,
-    Strength,
+    Proof,
     Unfetched,
     Unreadable,
+    validated,
 )
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.statement import UNTIMED, clean, crm_contact, says_unknown_status, shop_customer, statement_of
+from app.ingest.proof import without_credentials
 from app.ingest.source_cache import Source
 from app.store.delivery_record import Record, packed
 
-# Never kept: they hold a credential of whoever sent them, and nothing reads them again.
-_CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
 AHEAD = 300_000_000  # microseconds by which a source's clock may be ahead of ours
-BLANKED = "[not kept]"
+MOST_ID = 1000  # characters of a source's own id of a delivery
 LEFT_OUT = "identity_left_out"
 BUYERS_ID = "buyers_id_not_used"
 
@@ -34,17 +34,16 @@ def read(
     delivery: Delivery,
     received_at: int,
     *,
-    proven_by: str = "",
     again: str | None = None,
     document: bytes | Unfetched | None = None,
 ) -> Record:
     """Return the record of a delivery, whatever it contains. Raises nothing.
 
-    `proven_by` is the secret that verified it (to keep it out of the log), `again` the id under which it is already
-    recorded, `document` what the source's API answered about a thin delivery, or why it did not.
+    `again` is the id under which it is already recorded, `document` what the source's API answered about a thin
+    delivery, or why it did not.
     """
     adapter = source.adapter
-    strength = adapter.scheme(source.options).strength
+    scheme = adapter.scheme(source.options)
     rec = Record(
         account_id=source.account_id,
         source_id=source.id,
@@ -54,15 +53,16 @@ def read(
         dedupe_key="",
         digest="",
         kind="",
-        strength=str(strength),
+        strength=str(scheme.strength),
         received_at=received_at,
-        content=b"" if again else packed(_kept_body(delivery.body, strength, proven_by), _kept(delivery, proven_by)),
+        content=b"" if again else packed(*without_credentials(delivery, scheme, source.usable_secrets(received_at))),
         again=again is not None,
     )
     orders: list[Order] = []
     try:
         rec.kind = clean(adapter.kind_of(delivery, source.options), 200)
         if asked := adapter.privacy.get(rec.kind):
+            validated(asked.body, adapter.document_of(delivery))
             rec.privacy = str(asked.request), received_at + asked.days * 86_400_000_000
             raise Ignored(f"a privacy request ({asked.request}): recorded, and due within {asked.days} days")
         event = adapter.read(delivery, rec.kind, source.options)
@@ -98,12 +98,22 @@ def read(
     ) as fault:  # a fault of the adapter's: the delivery is genuine, and is kept until the adapter is mended
         log.error("an adapter failed", adapter=adapter.name, delivery_id=rec.delivery_id, fault=type(fault).__name__)
         rec.outcome, rec.reason = Outcome.UNREADABLE, f"a fault of the adapter {adapter.name} ({type(fault).__name__})"
-    rec.digest = hashlib.sha256(rec.kind.encode() + b"\n" + delivery.body).hexdigest()
-    rec.dedupe_key = dedupe_key(source, delivery, rec.digest)
+    rec.digest = _digest(rec.kind, delivery.body)
+    proof = adapter.proof(source.options)
+    says_when = all(order.at is not None and not order.unsigned_at for order in orders)
     say(rec, orders, source)
+    rec.source_delivery_id = _source_delivery_id(source, delivery)
+    rec.dedupe_key = _dedupe_key(rec, source, delivery, proof, says_when=says_when)
+    if proof.body and not proof.kind:
+        of_body = _digest("", delivery.body)[:32]
+        rec.statements = [replace(one, said={**one.said, "bytes": of_body}) for one in rec.statements]
     if source.anybody_erased and rec.content and not rec.statements and not rec.privacy:
         rec.search()
     return rec
+
+
+def _digest(kind: str, body: bytes) -> str:
+    return hashlib.sha256(kind.encode() + b"\n" + body).hexdigest()
 
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
@@ -145,35 +155,27 @@ def _without_ids(order: Order, rec: Record) -> Order:
     return replace(order, deal_id=None, customer=replace(buyer, crm_id=None) if buyer else None)
 
 
-def dedupe_key(source: Source, delivery: Delivery, digest: str) -> str:
-    """Return the key that identifies a repeated delivery: the source's delivery id, else a digest of its content."""
+def _source_delivery_id(source: Source, delivery: Delivery) -> str | None:
+    """Return the source's own id of the delivery."""
     try:
         given = source.adapter.delivery_id_of(delivery, source.options)
     except Exception:  # as in `read`: an adapter's fault loses no delivery
-        given = None
-    if not given:
-        return f"digest:{digest}"
-    return (
-        f"id:{clean(given, 255)}"
-        if len(given) <= 200
-        else f"id:{hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}"
-    )
+        return None
+    return clean(given, MOST_ID) if given else None
 
 
-def _kept_body(body: bytes, strength: Strength, secret: str) -> bytes:
-    """Return the exact bytes. Only a shared token in the body is blanked: it is a secret."""
-    if strength is Strength.TOKEN and secret:
-        return body.replace(secret.encode(), BLANKED.encode())
-    return body
+def _dedupe_key(rec: Record, source: Source, delivery: Delivery, proof: Proof, *, says_when: bool) -> str:
+    """Return the key that identifies a repeated delivery: the source's delivery id, else a digest of kind and body.
 
-
-def _kept(delivery: Delivery, secret: str) -> dict[str, Mapping[str, str]]:
-    kept = {"headers": _blanked(delivery.headers, secret)}
-    if delivery.query:
-        kept["query"] = _blanked(delivery.query, secret)
-    return kept
-
-
-def _blanked(values: Mapping[str, str], secret: str) -> Mapping[str, str]:
-    told = [name for name, value in values.items() if name in _CREDENTIALS or (secret and secret in value)]
-    return {**values, **dict.fromkeys(told, BLANKED)} if told else values
+    An id that no signature covers counts together with the bytes: with another body it is another delivery. Where the
+    signed body says itself when all of it was true, the bytes alone count: under a new id they are still a repeat. And
+    under a kind that is not read they are one whatever that kind is called, where no signature covers the kind.
+    """
+    adapter, given = source.adapter, rec.source_delivery_id
+    if given and (proof.id or isinstance(adapter.places(source.options)[1], BodyField)):
+        return f"id:{given}" if len(given) <= 200 else f"id:{_digest(given, b'')}"
+    if proof.body and not proof.kind and rec.outcome is Outcome.IGNORED and rec.privacy is None:
+        return f"bytes:{_digest('', delivery.body)}"
+    if given and proof.body and rec.statements and says_when:
+        return f"bytes:{rec.digest}"
+    return f"id:{_digest(given, rec.digest.encode())}" if given else f"digest:{rec.digest}"

@@ -14,6 +14,7 @@ from app.base.statement import UNTIMED
 from app.base.vault import Vault
 from app.db.engine import Store
 from app.ingest.parse import read
+from app.ingest.proof import proven
 from app.ingest.reprocess import NotRecorded, Reprocessor
 from app.ingest.source_api import THE_KEY, SourceApi
 from app.ingest.source_cache import Source
@@ -48,7 +49,7 @@ def attempt(source: Source, delivery: Delivery) -> dict[str, Any]:
     if greeting is not None:
         return answer | {"verified": False, "reason": greeting, "outcome": str(Outcome.IGNORED)}
     try:
-        scheme.verify(delivery, source.usable_secrets(present), delivery.received_at)
+        delivery = proven(source, delivery, present)
     except Unverified as why:
         answer |= {
             "verified": False,

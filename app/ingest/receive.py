@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from adapters.contract import Delivery, NoDocument, Strength, Unreadable, Unverified
+from adapters.contract import Delivery, Strength, Unverified
 from app.base import clock
 from app.base.outcome import ANSWERS, Outcome
 from app.base.spans import span
@@ -11,6 +11,7 @@ from app.db.engine import Unavailable
 from app.ingest.group_commit import Busy, GroupCommit
 from app.ingest.offload import Offload
 from app.ingest.parse import read
+from app.ingest.proof import proven
 from app.ingest.rejections import RejectionCounter
 from app.ingest.source_cache import Source, SourceCache
 from app.store.delivery_record import Record
@@ -75,21 +76,32 @@ class Receiver:
             )
             if rec is None:  # a greeting is unsigned, so nothing of it is believed or kept
                 return WebhookAnswer(Outcome.IGNORED, body=source.adapter.answer)
+            if rec.strength == Strength.FETCHED and rec.outcome is not Outcome.FETCHING:
+                return self._leads_nowhere(source, rec, delivery)
+            if rec.strength == Strength.FETCHED and await self._source_cache.crowded(source):
+                return WebhookAnswer(Outcome.BUSY, kind=rec.kind)
             receipt = await self._group_commit.commit(rec)
         except Unverified as why:
             return self.refuse(source, Outcome.UNVERIFIED, why.reason, delivery)
-        except Busy:
+        except (Busy, Unavailable):
             return WebhookAnswer(Outcome.BUSY, kind=rec.kind if rec else None)
         return WebhookAnswer(receipt.outcome, receipt.delivery_id, receipt.orders, source.adapter.answer, rec.kind)
 
     def _read(self, source: Source, delivery: Delivery, received_at: int) -> Record | None:
-        """Return the record of a proven delivery, None for a greeting. Raises Unverified."""
+        """Return the record of a proven delivery; None for a greeting, which proves nothing. Raises Unverified."""
         if source.adapter.handshake(delivery) is not None:
             return None
         with span("delivery.proof"):
-            self.prove(source, delivery, received_at)
+            delivery = proven(source, delivery, received_at)
         with span("delivery.reading"):
             return read(source, delivery, received_at)
+
+    def _leads_nowhere(self, source: Source, rec: Record, delivery: Delivery) -> WebhookAnswer:
+        """Count what nobody signed and what names nothing that could be fetched; it is not stored."""
+        if rec.outcome is Outcome.IGNORED:  # of a kind that is not about an order: the platform need not send it again
+            self.refuse(source, Outcome.UNVERIFIED, "not_about_an_order", delivery)
+            return WebhookAnswer(Outcome.IGNORED, body=source.adapter.answer, kind=rec.kind)
+        return self.refuse(source, Outcome.UNVERIFIED, Unverified.NO_DOCUMENT, delivery)
 
     def _receipt_time(self) -> int:
         """Return the time, later than that of any delivery before: where sources tell none, first receipt orders what they say."""
@@ -98,22 +110,6 @@ class Receiver:
             present = self._last_receipt + 1
         self._last_receipt = present
         return present
-
-    def prove(self, source: Source, delivery: Delivery, received_at: int) -> None:
-        """Raise Unverified unless the delivery is proven.
-
-        Where a scheme is no MAC of the body, whoever has seen one delivery can sign others: what is not even in the
-        adapter's form is refused.
-        """
-        scheme = source.adapter.scheme(source.options)
-        scheme.verify(delivery, source.usable_secrets(received_at), delivery.received_at)
-        if scheme.strength is not Strength.MAC:
-            try:
-                source.adapter.document_of(delivery)
-            except NoDocument:
-                raise Unverified(Unverified.NO_DOCUMENT) from None
-            except Unreadable:
-                pass  # it is kept, with the reason
 
     def refuse(self, source: Source, outcome: Outcome, reason: str, delivery: Delivery | None = None) -> WebhookAnswer:
         """Count a rejected delivery and return the answer."""

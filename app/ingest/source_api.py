@@ -24,6 +24,7 @@ TIMEOUT, CONNECT = 10.0, 5.0  # seconds
 # How the reason begins that a new key puts an end to.
 THE_KEY = "the key is "
 NO_KEY = f"{THE_KEY}missing"  # it was never given, so nobody refused it
+NO_SUCH_ORDER = "the source says that there is no such order"
 
 
 class SourceApi:
@@ -146,7 +147,7 @@ def _judge(response: "httpx.Response") -> None:
     if status in (401, 403):
         raise _KeyRejected(f"{THE_KEY}refused by the source (HTTP {status}); give the source another key", final=True)
     if status in (404, 410):
-        raise Unfetched(f"the source says that there is no such order (HTTP {status})", final=True)
+        raise Unfetched(f"{NO_SUCH_ORDER} (HTTP {status})", final=True)
     if 300 <= status < 400:
         raise Unfetched(f"the source sends us elsewhere (HTTP {status}); redirects are not followed", final=True)
     if status == 429 or status >= 500 or status in (408, 409, 423, 425):

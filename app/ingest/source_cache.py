@@ -18,7 +18,7 @@ from adapters.contract import Adapter
 from app.base.settings import Settings
 from app.base.vault import Vault
 from app.db.engine import Store, Unavailable
-from app.store import accounts, sources
+from app.store import accounts, fetches, sources
 from app.store.accounts import Bearer
 
 REMEMBER = 0.5  # seconds
@@ -27,6 +27,7 @@ MOST = 20_000  # entries of at most 100 characters; a stranger can ask for as ma
 SWEEP = 1.0  # seconds between two looks for entries whose time is over
 
 _SOURCE_ID = re.compile(r"src_[0-9A-Z]{26}")  # a stranger's other words need no look-up
+MOST_UNPROVEN = 10_000  # deliveries of one source that nobody signed and whose order was not fetched
 LONGEST_TOKEN = 200  # characters; ours have fewer
 
 T = TypeVar("T")
@@ -122,6 +123,7 @@ class SourceCache:
         self._sources: _Cached[Source | None] = _Cached(self._find_source)
         self._bearers: _Cached[Bearer | None] = _Cached(lambda hash_: accounts.bearer(store, hash_))
         self._sessions: _Cached[Bearer | None] = _Cached(self._find_bearer)
+        self._crowded: _Cached[bool] = _Cached(self._find_crowded)
 
     async def source(self, source_id: str) -> Source | None:
         """Return the source with this id, of any account. Raises Unavailable, Sealed."""
@@ -145,6 +147,14 @@ class SourceCache:
     async def _find_bearer(self, word: str) -> Bearer | None:
         account_id, _, token_id = word.partition("/")
         return await accounts.bearer_of(self._store, account_id, token_id)
+
+    async def crowded(self, source: Source) -> bool:
+        """Return whether so much that nobody signed waits for its order that no more is taken. Raises Unavailable."""
+        return await self._crowded.get(f"{source.account_id}/{source.id}")
+
+    async def _find_crowded(self, word: str) -> bool:
+        account_id, _, source_id = word.partition("/")
+        return await fetches.crowded(self._store, account_id, source_id, MOST_UNPROVEN)
 
     async def fresh(self, source_id: str) -> Source | None:
         """Return the source as it is in the store now. Raises Unavailable, Sealed."""

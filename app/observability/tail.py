@@ -218,6 +218,7 @@ def _row(rec: Record, receipt: Receipt, committed_at: int) -> Row:
         "account_id": rec.account_id,
         "id": rec.delivery_id,
         "source_id": rec.source_id,
+        "source_delivery_id": rec.source_delivery_id,
         "kind": rec.kind,
         "external_id": named,
         "outcome": str(receipt.outcome),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.base.ids import first_id, made_at
@@ -19,10 +19,14 @@ COLUMNS = ("source_id", "outcome", "kind", "external_id")  # that a filter may a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFilter:
-    """Selects deliveries: every field that is set must match. Times are microseconds; `until` is exclusive."""
+    """Selects deliveries: every field that is set must match. Times are microseconds; `until` is exclusive.
+
+    `outcomes`: any of these. `ids`: only these. `named`: these count as the contact's, beside those of its orders.
+    """
 
     source_id: str | None = None
     outcome: str | None = None
+    outcomes: Sequence[str] = ()
     kind: str | None = None
     external_id: str | None = None
     contact_id: str | None = None
@@ -30,18 +34,39 @@ class DeliveryFilter:
     until: int | None = None
     q: str | None = None
     note: str | None = None
+    ids: Sequence[str] | None = None
+    named: Sequence[str] = ()
+
+    def alternatives(self) -> "list[DeliveryFilter]":
+        """Return filters of one outcome and one way to belong to the contact, which together select the same."""
+        ways = [replace(self, named=())] if self.contact_id is not None or not self.named else []
+        if self.named:
+            both = self.named if self.ids is None else [one for one in self.named if one in set(self.ids)]
+            ways.append(replace(self, contact_id=None, named=(), ids=both))
+        if not self.outcomes:
+            return ways
+        return [replace(one, outcome=outcome, outcomes=()) for one in ways for outcome in self.outcomes]
 
 
 def _where(account_id: str, wanted: DeliveryFilter) -> tuple[str, dict[str, Any]]:
     clauses, values = columns_of(wanted)
     clauses.append("account_id = :account_id")
     values["account_id"] = account_id
+    whose: list[str] = []
     if wanted.contact_id is not None:
-        clauses.append(
+        whose.append(
             "id IN (SELECT h.delivery_id FROM history h WHERE h.account_id = :account_id AND h.contact_id = :contact_id "
             "AND h.delivery_id IS NOT NULL)"
         )
         values["contact_id"] = wanted.contact_id
+    for name, ids in (("named", wanted.named), ("only", wanted.ids)):
+        if not ids and (name == "named" or ids is None):
+            continue
+        clause, given = among(name, list(ids))
+        values |= given
+        (whose if name == "named" else clauses).append(f"id {clause}")
+    if whose:
+        clauses.append(f"({' OR '.join(whose)})")
     times, bounds = times_of(wanted)
     clauses += times
     values |= bounds
@@ -55,6 +80,8 @@ def matches(row: Row, wanted: DeliveryFilter) -> bool:
     """Return whether a row of `page` matches. The filter's contact is not checked: the row does not have it."""
     if any((given := getattr(wanted, name)) is not None and row[name] != given for name in COLUMNS):
         return False
+    if wanted.outcomes and row["outcome"] not in wanted.outcomes:
+        return False
     if wanted.since is not None and row["received_at"] < wanted.since:
         return False
     if wanted.until is not None and row["received_at"] >= wanted.until:
@@ -64,10 +91,14 @@ def matches(row: Row, wanted: DeliveryFilter) -> bool:
     return not wanted.q or wanted.q == row["external_id"] or wanted.q.lower() in (row["reason"] or "").lower()
 
 
-def columns_of(wanted: DeliveryFilter) -> tuple[list[str], dict[str, Any]]:
-    """Return the conditions on single columns, and their values."""
-    values = {name: given for name in COLUMNS if (given := getattr(wanted, name)) is not None}
+def columns_of(wanted: DeliveryFilter, but: str | None = None) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions on single columns but one, and their values."""
+    values = {name: given for name in COLUMNS if name != but and (given := getattr(wanted, name)) is not None}
     clauses = [f"{name} = :{name}" for name in values]
+    if wanted.outcomes:
+        clause, outcomes = among("outcome", list(wanted.outcomes))
+        clauses.append(f"outcome {clause}")
+        values |= outcomes
     if wanted.note is not None:
         clauses.append(HAS_NOTE)
         values["note"] = noted(wanted.note)
@@ -171,6 +202,16 @@ async def body(store: Store, account_id: str, delivery_id: str) -> tuple[bytes, 
     if row is None:
         return None
     return unpacked(row["content"])
+
+
+async def with_source_id(store: Store, account_id: str, given: str) -> list[str]:
+    """Return the deliveries for which their source gave this id, of all sources, also deleted ones."""
+    rows = await store.all(
+        "SELECT id FROM deliveries WHERE account_id = :account_id AND source_delivery_id = :given ORDER BY id DESC LIMIT 500",
+        account_id=account_id,
+        given=given,
+    )
+    return [row["id"] for row in rows]
 
 
 async def find_all(store: Store, account_id: str, delivery_ids: Sequence[str]) -> list[Row]:

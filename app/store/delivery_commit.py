@@ -274,6 +274,7 @@ def _log(
                 committed_at,
                 1,
                 *sorting.repeats_of(rec),
+                rec.source_delivery_id,
             )
         )
         if rec.content:  # empty: somebody was erased, and nothing that names them is kept

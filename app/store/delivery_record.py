@@ -38,6 +38,7 @@ class Record:
     received_at: int
     content: bytes = b""  # `packed`
     mentioned: Sequence[tuple[str, str]] | None = None  # whom `content` names; None: it was not searched yet
+    source_delivery_id: str | None = None  # the source's own id of it
     external_id: str | None = None
     people: Sequence[CrmContact] = ()  # what a CRM says of its contacts
     customers: Sequence[ShopCustomer] = ()  # what a shop says of its customers, apart from any order

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.db.engine import Store, among
 from app.db.statements import Row
-from app.store.deliveries import COLUMNS, DeliveryFilter, as_read, columns_of, pattern_of, times_of
+from app.store.deliveries import COLUMNS, DeliveryFilter, as_read, columns_of, page, pattern_of, times_of
 
 LOOKED_THROUGH = 10_000  # rows for one page
 CHUNKS = (250, 2_000, LOOKED_THROUGH - 2_250)  # the page is often full after the first few
@@ -53,20 +53,45 @@ async def search(
     """Return the log, newest first, after this cursor, and the next cursor; None at the end. Without bodies."""
     word = wanted.q
     if not word:
-        return await _scan(store, account_id, wanted, after or BEGINNING, limit)
+        return await _any(store, account_id, wanted, after or BEGINNING, limit)
     rows: list[Row] = []
     if after is None or after.startswith(EXACT):
         if wanted.external_id in (None, word):
             exact = replace(wanted, q=None, external_id=word)
             place = after.removeprefix(EXACT) if after else BEGINNING
-            rows, following = await _scan(store, account_id, exact, place, limit)
+            rows, following = await _any(store, account_id, exact, place, limit)
             if following is not None:
                 return rows, EXACT + following
             if len(rows) == limit:
                 return rows, BEGINNING
         after = BEGINNING
-    more, following = await _scan(store, account_id, wanted, after, limit - len(rows))
+    more, following = await _any(store, account_id, wanted, after, limit - len(rows))
     return rows + more, following
+
+
+async def _any(
+    store: Store, account_id: str, wanted: DeliveryFilter, after: str, limit: int
+) -> tuple[list[Row], str | None]:
+    """Return the filter's next rows, merged from the scans of its alternatives."""
+    found: dict[str, Row] = {}
+    places: list[str] = []
+    for one in wanted.alternatives():
+        if one.ids is None:
+            rows, place = await _scan(store, account_id, one, after, limit)
+        else:
+            rows = await page(store, account_id, one, after=after, limit=limit + 1)
+            place = rows[limit - 1]["id"] if len(rows) > limit else None
+            rows = rows[:limit]
+        found |= {row["id"]: row for row in rows}
+        if place is not None:
+            places.append(place)
+    # Below the place where one scan stopped, there may be rows that it has not seen yet.
+    end = max(places, default="")
+    ids = sorted((one for one in found if one >= end), reverse=True)
+    if len(ids) > limit:
+        ids = ids[:limit]
+        end = ids[-1]
+    return [found[one] for one in ids], end or None
 
 
 async def _scan(
@@ -132,7 +157,7 @@ async def _step(
 
 def _rest(wanted: DeliveryFilter, along: str | None) -> tuple[str, dict[str, Any]]:
     """Return the conditions that the scanned index does not cover."""
-    clauses, values = columns_of(replace(wanted, **{along: None}) if along in COLUMNS else wanted)
+    clauses, values = columns_of(wanted, along)
     clauses.append("1 = 1")
     times, bounds = times_of(wanted)
     clauses += times

@@ -1,7 +1,9 @@
 """The queue of orders to be read from sources' APIs: claimed, tried again, given up."""
 
+from collections.abc import Sequence
+
 from app.base.outcome import Outcome
-from app.db.engine import Store
+from app.db.engine import Store, among
 from app.db.statements import Plan, Row, Sql
 from app.store.delivery_rollups import COUNTED_BY, move_counts
 from app.store.lease import Lease
@@ -14,7 +16,7 @@ WITH busy AS (
 ), due AS (
     SELECT account_id, delivery_id, source_id, attempts, next_at,
         ROW_NUMBER() OVER (PARTITION BY account_id, source_id ORDER BY next_at, delivery_id) AS place
-    FROM fetches WHERE next_at <= :present AND claimed_until <= :present
+    FROM fetches WHERE next_at <= :present AND claimed_until <= :present AND (source_id {resting}) IS NOT TRUE
 )
 SELECT d.account_id, d.delivery_id, d.source_id, d.attempts FROM due d
 LEFT JOIN busy b ON b.account_id = d.account_id AND b.source_id = d.source_id
@@ -22,20 +24,29 @@ WHERE d.place + COALESCE(b.claims, 0) <= :per_source ORDER BY d.next_at, d.deliv
 """
 
 
-async def claim(store: Store, *, present: int, until: int, per_source: int, limit: int) -> list[Row]:
+async def claim(
+    store: Store, *, present: int, until: int, per_source: int, limit: int, resting: Sequence[str] = ()
+) -> list[Row]:
     """Claim fetches that are due, until that time; at most `per_source` of a source over all processes.
 
+    Those of `resting` sources wait.
     Each row: account_id, delivery_id, source_id, attempts (made before this one).
     """
+    clause, values = among("resting", resting)
     waiting = await store.one(
-        "SELECT 1 AS one FROM fetches WHERE next_at <= :present AND claimed_until <= :present LIMIT 1", present=present
+        "SELECT 1 AS one FROM fetches WHERE next_at <= :present AND claimed_until <= :present "
+        f"AND (source_id {clause}) IS NOT TRUE LIMIT 1",
+        present=present,
+        **values,
     )
     if waiting is None:  # most of the time; the writing connection need not hear of it
         return []
 
     def plan() -> Plan[list[Row]]:
         yield LEASE.turn
-        rows: list[Row] = yield Sql(_DUE, present=present, per_source=per_source, limit=limit)
+        rows: list[Row] = yield Sql(
+            _DUE.format(resting=clause), present=present, per_source=per_source, limit=limit, **values
+        )
         for row in rows:
             yield LEASE.take(row, until)
         return rows
@@ -147,3 +158,42 @@ async def waiting_of(store: Store, account_id: str, source_id: str) -> int:
         source_id=source_id,
     )
     return row["many"] if row else 0
+
+
+async def crowded(store: Store, account_id: str, source_id: str, most: int) -> bool:
+    """Return whether so many deliveries of a source name an order that was not fetched, or not yet."""
+    row = await store.one(
+        "SELECT COUNT(*) AS many FROM (SELECT 1 FROM deliveries WHERE account_id = :account_id AND source_id = :source_id "
+        "AND outcome IN (:fetching, :unfetched) LIMIT :most) AS counted",
+        account_id=account_id,
+        source_id=source_id,
+        fetching=str(Outcome.FETCHING),
+        unfetched=str(Outcome.UNFETCHED),
+        most=most,
+    )
+    return row is not None and row["many"] >= most
+
+
+async def forget_unfetched(store: Store, account_id: str, source_id: str, reason: str, keep: int) -> None:
+    """Delete the oldest deliveries of a source that ended unfetched with a reason that begins so; the newest are kept."""
+
+    def plan() -> Plan[None]:
+        rows: list[Row] = yield Sql(
+            f"SELECT id, {COUNTED_BY} FROM deliveries WHERE account_id = :account_id AND source_id = :source_id AND outcome = :unfetched "
+            "AND reason LIKE :reason ORDER BY id DESC LIMIT 100 OFFSET :keep",
+            account_id=account_id,
+            source_id=source_id,
+            unfetched=str(Outcome.UNFETCHED),
+            reason=f"{reason}%",
+            keep=keep,
+        )
+        for row in rows:
+            for table, column in (("bodies", "delivery_id"), ("deliveries", "id")):
+                yield Sql(
+                    f"DELETE FROM {table} WHERE account_id = :account_id AND {column} = :id",
+                    account_id=account_id,
+                    id=row["id"],
+                )
+        yield from move_counts(rows, Outcome.UNFETCHED, Outcome.UNVERIFIED)
+
+    await store.commit(plan)

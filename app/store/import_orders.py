@@ -24,6 +24,7 @@ _ORDER_BY_ID = Lookup("orders", ("id", "scope", "external_id"), by=("account_id"
 _MERGED_ORDER = Lookup("aliases", ("name",), by=("account_id", "scope", "name"))
 
 ERASED = "the person whom the row is about was erased"
+PREVIEWED = 5  # rows that a dry run shows as orders
 NO_ORDER = "is needed: there is no such order yet"
 # Microseconds within which two imports' words on one order are taken in the order of their coming.
 CORRECTION = 1_000_000
@@ -75,6 +76,7 @@ class ImportReport:
     faults: list[Fault] = field(default_factory=list)
     notes: list[Fault] = field(default_factory=list)
     made_contacts: bool = False
+    preview: list[OrderRow] = field(default_factory=list)  # the first rows that are well
 
     def count(self, outcome: Outcome) -> None:
         """Count one row."""
@@ -93,6 +95,7 @@ class ImportReport:
         self.faults += other.faults
         self.notes += other.notes
         self.made_contacts = self.made_contacts or other.made_contacts
+        self.preview = (self.preview + other.preview)[:PREVIEWED]
 
 
 class DryRunDone(Exception):
@@ -134,6 +137,7 @@ def import_orders(
         part.apply(row)
     yield from part.save()
     if dry_run:
+        part.report.preview = list(rows[:PREVIEWED])
         raise DryRunDone(part.report)
     return part.report
 
@@ -221,6 +225,16 @@ class _Part:
         said = {**statement.said, "imported": self._by}
         if named and named != contact_id:
             said["contact_id"] = named
+        if (
+            order is not None
+            and row.identities
+            and not named
+            and contact_id != (was := order.columns["contact_id"])
+            and was
+        ):
+            self._note(
+                row, "contact", f"the order was another contact's ({was}); is it one id on orders of two people?"
+            )
         order = order or self._make(row)
         entry = Entry(
             at=_moment(order, row), digest=statement.digest, recorded_at=_receipt(order, self._present), said=said

@@ -6,6 +6,7 @@ This is longer than 400 lines: what is read, changed and written back is one sta
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from adapters.contract.fold import Entry, Folded, fold
@@ -351,6 +352,7 @@ class OrderAggregates:
 
     def save(self, unowned: Collection[str] = ()) -> Plan[None]:
         """Write every changed order, its history and ids. `unowned` are contacts without an owner."""
+        in_order = itemgetter(*_SAVE_ORDER.columns)
         orders: list[tuple[Any, ...]] = []
         history: list[tuple[Any, ...]] = []
         aliases: list[tuple[Any, ...]] = []
@@ -386,7 +388,7 @@ class OrderAggregates:
                     contact_id=order.columns["contact_id"],
                 )
             if _differs(order):
-                orders.append(tuple(order.columns[name] for name in _SAVE_ORDER.columns))
+                orders.append(in_order(order.columns))
             history += [
                 (
                     order.account_id,

@@ -3,6 +3,7 @@
 It reads through texts page by page and blocks nobody. An erasure is rare, and may take a while.
 """
 
+import asyncio
 import json
 import re
 import zlib
@@ -114,6 +115,27 @@ async def waiting(store: Store, account_id: str, words: Iterable[Word], source_i
     """Return deliveries on hold for somebody with one of these identities."""
     theirs, _ = await store.read(lambda: held_for(account_id, set(words), source_id))
     return theirs
+
+
+MOST_UNREAD = 2_000  # unreadable deliveries whose bodies are looked through for an identity
+
+
+async def unassigned(store: Store, account_id: str, words: Iterable[Word]) -> list[str]:
+    """Return deliveries on hold for somebody with one of these identities, and the newest unreadable ones that name it."""
+    words = set(words)
+    found = await waiting(store, account_id, words)
+    if looked_for := pattern(words):
+        rows = await store.all(
+            "SELECT d.id, b.content FROM (SELECT id FROM deliveries WHERE account_id = :account_id "
+            "AND outcome = 'unreadable' ORDER BY id DESC LIMIT :most) AS d JOIN bodies b "
+            "ON b.account_id = :account_id AND b.delivery_id = d.id",
+            account_id=account_id,
+            most=MOST_UNREAD,
+        )
+        found |= await asyncio.to_thread(
+            lambda: {row["id"] for row in rows if looked_for.search(zlib.decompress(row["content"]).lower())}
+        )
+    return sorted(found, reverse=True)
 
 
 async def requests_about(store: Store, account_id: str, delivery_ids: Iterable[str]) -> list[Row]:

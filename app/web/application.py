@@ -94,6 +94,7 @@ def create_app(
         exception_handlers={Problem: answer_problem, HTTPException: _http, ClientDisconnect: _gone, Exception: _fault},
     )
     api.state.service, api.state.limits = service, Limits()
+    api.router.redirect_slashes = False  # it would send people to whatever address stands in the Host header
     return Application(service, api)
 
 
@@ -110,11 +111,17 @@ class Application:
         """Handle one request, or the lifespan."""
         if scope["type"] != "http":
             await self._api(scope, receive, send)
-        elif scope["path"].startswith(PREFIX):
+        elif scope["path"].startswith(PREFIX) and _is_plain(scope):
             await self._webhooks(scope, receive, send)
         else:
             with suppress(Exception):  # `_fault` has logged and answered it; the server would log it a second time
                 await self._api(scope, receive, send)
+
+
+def _is_plain(scope: Scope) -> bool:
+    """Return whether the path came as it reads: `/webhooks%2f…` passes by the rules of a proxy in front, and is no address."""
+    path: str = scope["path"]
+    return scope.get("raw_path") in (None, path.encode())
 
 
 async def _http(request: Request, fault: Exception) -> Response:
@@ -130,7 +137,7 @@ async def _gone(request: Request, fault: Exception) -> Response:
 
 
 async def _fault(request: Request, fault: Exception) -> Response:
-    path = request.url.path
+    path = request.scope["path"]
     for name, value in request.path_params.items():  # a contact may be named by an e-mail address
         path = path.replace(str(value), f"{{{name}}}") if value else path
     log.error("a request failed", method=request.method, path=path, fault=type(fault).__name__, exc_info=fault)

@@ -110,7 +110,7 @@ def test_one_action_of_the_merchant_is_several_deliveries() -> None:
         ("orders/cancelled", "paid", True, Status.CANCELED),
         ("orders/cancelled", "partially_refunded", True, Status.CANCELED),
         ("orders/cancelled", "refunded", True, Status.REFUNDED),
-        ("orders/cancelled", "paid", False, Status.CANCELED),  # a trimmed body
+        ("orders/cancelled", "paid", False, Status.PAID),  # the body says that it is not, and is what is signed
         ("orders/paid", "voided", True, Status.CANCELED),  # as in the test notification
         ("orders/paid", None, False, Status.PAID),
         ("orders/updated", None, False, None),
@@ -123,6 +123,10 @@ def test_status(kind: str, word: str | None, cancelled: bool, status: object) ->
     read = said(kind, order(financial_status=word, cancelled_at="2026-11-20T10:00:01-03:00" if cancelled else None))
     assert read.status is status
     assert read.source_status == (word or None)
+
+
+def test_a_body_that_leaves_out_whether_it_is_cancelled_is_what_its_topic_says() -> None:
+    assert said("orders/cancelled", {"id": 1, "financial_status": "paid"}).status is Status.CANCELED
 
 
 MADE, CHANGED = datetime(2026, 11, 20, 13, 0, tzinfo=UTC), datetime(2026, 11, 20, 13, 0, 1, tzinfo=UTC)
@@ -573,7 +577,8 @@ def test_items() -> None:
     [
         ({"test": False}, {}, False),
         ({"test": True}, {}, True),
-        ({"test": False}, {"x_shopify_test": "true"}, True),
+        ({"test": False}, {"x_shopify_test": "true"}, False),  # which no signature covers
+        ({}, {"x_shopify_test": "true"}, None),
         ({"test": False}, {"x_shopify_test": "false"}, False),
         ({}, {}, None),
     ],

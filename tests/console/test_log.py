@@ -276,3 +276,20 @@ def test_a_delivery_shows_how_often_it_came_again(
     fact = page.locator(".side-facts .facts > div", has_text=on_it)
     expect(fact).to_contain_text("2")
     expect(fact.locator("time")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "contact", "nobody"), [("en", "Contact", "nobody is known"), ("pt-BR", "Contato", "nobody is known")]
+)
+def test_ops_find_deliveries_by_an_identity_typed_in_full(
+    opened: Opened, shop: Shop, watch: Watch, language: str, contact: str, nobody: str
+) -> None:
+    watch.expected.append("/v1/deliveries")
+    page = speaking(settled(opened("ops", "deliveries?since=30d")), language)
+    page.get_by_label(contact, exact=True).fill("gil.teles@example.com")  # on hold: no contact has it
+    page.keyboard.press("Enter")
+    expect(page.locator(".list tbody tr")).to_have_count(1)
+    assert rows(page) == [shop.scene.deliveries["held"]]
+    page.get_by_label(contact, exact=True).fill("nobody@example.com")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text(nobody)

@@ -34,7 +34,7 @@ from adapters.contract import (
     json_body,
     validated,
 )
-from adapters.contract.adapter import Where, describe
+from adapters.contract.where import Where, describe
 from tests.samples import RECEIVED_AT
 
 

@@ -180,12 +180,15 @@ def test_a_part_is_never_larger_than_a_request_may_be(form: str, word: str) -> N
 
 def test_a_stray_quote_costs_its_own_row_and_one_that_never_closes_is_named() -> None:
     text = 'external_id,title\n1,Monitor 5" wide\n2,b\n3,"open\n4,d\n'
+    faults: list[Fault] = []
     found = [
         row
         for part in parts(CSV, io.StringIO(text, newline="\n"), ORDERS, 1)
-        for row in rows_of(CSV, part.text, part.line, ORDERS, [])
+        for row in rows_of(CSV, part.text, part.line, ORDERS, faults)
     ]
-    assert [(line, row["external_id"]) for line, row in found] == [(2, "1"), (3, "2"), (4, "3")]
+    assert [(line, row["external_id"]) for line, row in found] == [(2, "1"), (3, "2")]
+    (fault,) = faults
+    assert fault.line == 4 and "lines 4 to 5 were read as one: is a quote open?" in fault.message
     with pytest.raises(NoFile, match="line 2: a row is longer"):
         list(parts(CSV, ["external_id\n", '"', *["x" * 1000] * 1001], ORDERS))
 

@@ -179,7 +179,8 @@ LANDED = {
     "0013_tries.py": "fc3bd275f2e3f7bdaf96e0241abc3516ccb8f99b8a8448d20d5e25ee7f4a2df8",
     "0014_health.py": "1ea886abb70ad06dc6b9ac75bb27fa4d10944cb12991c3d9e955720e73b7616c",
     "0015_timezone.py": "d6b32dadeda28bd60a2d47d709f3e31461d1981d6e6c6ee5a5746ed0e82aa8f8",
-    "0016_shared_identities.py": "5b89da6aa60888d5f52b08da472f9bcf5e6d7842afee73d539b494891e51b99f",
+    "0016_source_delivery_id.py": "a4b6262621c9ba30d353129213f797ced8ecb1bc8d968338a078cac8014d4606",
+    "0017_shared_identities.py": "e4a979f677f7980396cd58447d36e462cb9af612889f419f1c1d2fe234b8a022",
 }
 
 

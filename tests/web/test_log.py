@@ -53,6 +53,7 @@ async def filled(house: House, many: int, sources: list[str], **last: str) -> li
             "attempts": 1,
             "repeats": 0,
             "last_repeated_at": None,
+            "source_delivery_id": None,
         }
         rows.append(row)
     rows[-1] |= last
@@ -226,3 +227,93 @@ async def test_a_refund_that_came_first_is_in_the_log_of_whose_the_order_turns_o
     assert order.json()["outcome"] == "created", order.text
     contact = (await house.get("/v1/contacts?email=ana@example.com"))["data"][0]["id"]
     assert await walked(house, f"contact={contact}", 1) == [order.json()["delivery_id"], refund.json()["delivery_id"]]
+
+
+async def test_several_outcomes_at_once(house: House) -> None:
+    sources = [await house.source(name=name) for name in ("A", "B")]
+    rows = await filled(house, 1_000, sources)
+    for outcomes in (("unreadable", "ignored"), ("created", "unreadable"), ("held", "unreadable")):
+        query = "&".join(f"outcome={one}" for one in outcomes)
+        wanted = [row["id"] for row in rows if row["outcome"] in outcomes]
+        for limit in (7, 200):
+            assert await walked(house, query, limit) == wanted, (query, limit)
+        mine = [row["id"] for row in rows if row["outcome"] in outcomes and row["source_id"] == sources[0]]
+        assert await walked(house, f"{query}&source_id={sources[0]}", 50) == mine
+    refused = await house.call("GET", "/v1/deliveries?outcome=created&outcome=unverified")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+    twice = await house.call("GET", "/v1/deliveries?kind=a&kind=b")
+    assert "kind: is given more than once" in twice.json()["detail"]
+    counted = await house.call(
+        "POST", "/v1/deliveries/retry", {"filter": {"outcome": ["unreadable", "ignored"]}, "dry_run": True}
+    )
+    assert counted.json()["count"] == sum(row["outcome"] in ("unreadable", "ignored") for row in rows)
+
+
+async def test_a_contact_is_named_by_any_identity(house: House) -> None:
+    who = {"email": "ana@example.com", "phone": "+55 11 98765-4321", "document": "529.982.247-25", "name": "Ana"}
+    source, holding = await house.source(), await house.source(unknown_contacts="hold")
+    made = (await house.deliver(source, order_event("1", contact=who))).json()["delivery_id"]
+    late = (await house.deliver(holding, order_event("2", contact={"email": "late@example.com"}))).json()["delivery_id"]
+    wrong = order_event("3", contact={"email": "unread@example.com"}, value="a lot")
+    unread = (await house.deliver(source, wrong)).json()["delivery_id"]
+    for role in ("admin", "manager", "ops"):
+        token = await house.token_of(role)
+        for word, found in (
+            ("ANA@example.com", [made]),
+            ("529.982.247-25", [made]),
+            ("11 98765-4321", [made]),
+            ("%2B5511987654321", [made]),
+            ("+5511987654321", [made]),
+            ("late@example.com", [late]),
+            ("unread@example.com", [unread]),
+        ):
+            told = await house.get(f"/v1/deliveries?contact={word}", token=token)
+            assert [one["id"] for one in told["data"]] == found, (role, word)
+        for word in ("nobody@example.com", "no-address@", "935.411.347-80", "+55 11 91111-2222"):
+            answer = await house.call("GET", f"/v1/deliveries?contact={word}", token=token)
+            assert (answer.status_code, answer.json()["code"]) == (422, "contact_not_found"), (role, word)
+    await house.call("PUT", "/v1/contacts/7", {"emails": ["unread@example.com"]})
+    assert await walked(house, "contact=unread@example.com", 1) == [unread]
+    assert await walked(house, "contact=unread@example.com&outcome=held", 1) == []
+    assert await walked(house, "contact=unread@example.com&outcome=held&outcome=unreadable", 1) == [unread]
+    (order,) = await house.data("/v1/orders?contact=ana@example.com")
+    assert order["external_id"] == "1"
+    for path in ("/v1/orders", "/v1/orders.csv", "/v1/reports/orders"):
+        answer = await house.call("GET", f"{path}?contact=nobody@example.com")
+        assert (answer.status_code, answer.json()["code"]) == (422, "contact_not_found"), path
+
+
+async def test_an_identity_outside_the_wallet_is_nobodys(house: House) -> None:
+    await house.call("PATCH", "/v1/account", {"owner_privacy": True})
+    rep = await house.token_of("rep")
+    me = (await house.get("/v1/session", token=rep))["member_id"]
+    await house.call("PUT", "/v1/contacts/1", {"emails": ["mine@example.com"], "owner_id": me})
+    await house.call("PUT", "/v1/contacts/2", {"emails": ["theirs@example.com"], "owner_id": "else"})
+    assert await house.get("/v1/orders?contact=mine@example.com", token=rep) == {"data": [], "next_cursor": None}
+    answers = [
+        (await house.call("GET", f"/v1/orders?contact={one}@example.com", token=rep)).json()
+        for one in ("theirs", "nobody")
+    ]
+    for one in answers:
+        one["detail"] = one["detail"].replace("theirs", "nobody")
+    assert answers[0]["code"] == "contact_not_found" and answers[0] == answers[1]
+    await house.call("PUT", "/v1/deals/D", {"contact": "2", "owner_id": me})
+    order = {"contact": "2", "title": "Shoes", "value": "1.00", "deal_id": "D"}
+    await house.call("POST", "/v1/orders", order)
+    assert len((await house.get("/v1/orders?contact=theirs@example.com", token=rep))["data"]) == 1
+
+
+async def test_a_delivery_is_found_by_the_platforms_own_id(house: House) -> None:
+    one, other = await house.source(), await house.source()
+    long = "x" * 300
+    ids = [
+        (await house.deliver(source, order_event(number, delivery_id=given))).json()["delivery_id"]
+        for source, number, given in ((one, "1", "msg_1"), (other, "2", "msg_1"), (one, "3", long))
+    ]
+    assert await walked(house, "source_delivery_id=msg_1", 1) == ids[1::-1]
+    assert await walked(house, f"source_delivery_id=msg_1&source_id={one}", 5) == ids[:1]
+    assert await walked(house, f"source_delivery_id={long}", 5) == ids[2:]
+    assert await walked(house, "source_delivery_id=msg_2", 5) == []
+    assert (await house.get(f"/v1/deliveries/{ids[0]}"))["source_delivery_id"] == "msg_1"
+    await house.call("DELETE", f"/v1/sources/{one}")
+    assert await walked(house, "source_delivery_id=msg_1", 5) == ids[1::-1]

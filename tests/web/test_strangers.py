@@ -65,7 +65,9 @@ class Wire:
 async def listening(house: House) -> AsyncIterator[Wire]:
     """The house's application behind uvicorn on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(house.app, lifespan="off", log_level="error", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(house.app, lifespan="off", log_config=None, log_level="error", access_log=False)
+    )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield Wire(house, listener.getsockname()[1])

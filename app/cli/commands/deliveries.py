@@ -158,20 +158,21 @@ def tail(
     """Follow the log until Ctrl-C. With --since: first show what came since then. With --until: end then."""
     import time
 
-    from app.base.clock import iso, now
+    from app.base.clock import iso, now, zone_named
     from app.base.clock import since as moment
     from app.cli.client import opened
 
-    try:  # a span counts back from now, not from each look
-        times = {name: moment(where[name], now()) for name in ("since", "until") if name in where}
-    except ValueError as fault:
-        raise Misuse(f"--since or --until {fault}") from None
-    where |= {name: iso(at) for name, at in times.items()}
-    last = times.get("until")
     with suppress(KeyboardInterrupt), opened("deliveries tail") as door:
         if door.settings.on_sqlite and not door.running:
             raise CommandFailed("no server is running, so no deliveries can arrive. Start one: orders-registry serve")
         named = account_of(door, account, where)
+        zone = zone_named(door.get("/v1/account", account=named)["timezone"])
+        try:  # a span counts back from now, not from each look
+            times = {name: moment(where[name], now(), zone) for name in ("since", "until") if name in where}
+        except ValueError as fault:
+            raise Misuse(f"--since or --until {fault}") from None
+        where |= {name: iso(at) for name, at in times.items()}
+        last = times.get("until")
 
         def newest() -> str:
             return next((one["id"] for one in door.get("/v1/deliveries", account=named, limit=1)["data"]), "dlv_")
@@ -363,7 +364,8 @@ def privacy_list(account: Account = None, json: Json = False) -> None:
             one["delivery_id"],
             when(one["received_at"]),
             when(one["due_at"]),
+            ", ".join(f"{its['kind']} {its['value']}" for its in (one["concerns"] or {"identities": []})["identities"]),
         )
         for one in found["data"]
     ]
-    table(None, ("request", "kind", "source", "delivery", "came", "due"), rows)
+    table(None, ("request", "kind", "source", "delivery", "came", "due", "concerns"), rows)

@@ -11,7 +11,8 @@ import typer
 
 from app.cli.commands import contacts as people
 from app.cli.filters import ORDERS, Where, filtered
-from app.cli.output import Account, CommandFailed, Json, Misuse, command, facts, group, plain
+from app.cli.import_report import ImportCounts
+from app.cli.output import Account, CommandFailed, Json, Misuse, command, group
 
 main = group("Files.")
 
@@ -20,7 +21,7 @@ File = Annotated[str, typer.Argument(metavar="FILE", help="A .csv or .jsonl file
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every line and write nothing.")]
 Form = Annotated[Text, typer.Option("--format", help="csv or jsonl. Default: from the file's name or its beginning.")]
 Encoding = Annotated[
-    str, typer.Option("--encoding", help="The file's encoding, such as cp1252 for an old spreadsheet.")
+    Text, typer.Option("--encoding", help="The file's encoding, such as cp1252 for an old spreadsheet.")
 ]
 Unknown = Annotated[bool, typer.Option("--ignore-unknown", help="Skip unknown columns.")]
 MapSource = Annotated[
@@ -30,15 +31,31 @@ MapSource = Annotated[
     ),
 ]
 ExportForm = Annotated[str, typer.Option("--format", help="csv or jsonl.")]
+Preset = Annotated[Text, typer.Option("--preset", help="A platform's own export: shopify, woocommerce, nuvemshop.")]
+Decimal = Annotated[
+    Text, typer.Option("--decimal", help="Mark before the decimals of amounts that people wrote: , (1.500,00) or .")
+]
+Dates = Annotated[Text, typer.Option("--dates", help="Order of a date's numbers: dmy (20/11/2026), mdy or ymd.")]
+Zone = Annotated[Text, typer.Option("--zone", help="Zone of times that name none. Default: the account's.")]
+Headings = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="HEADING=COLUMN", help='What a heading means: "Valor=value". Can be repeated.'),
+]
 Output = Annotated[Path | None, typer.Option("--output", help="Write to this new file instead of standard output.")]
 Excel = Annotated[bool, typer.Option("--excel", help="CSV for spreadsheets: with a byte order mark and semicolons.")]
 
 _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
-COUNTS = ("created", "updated", "unchanged", "refused")
 PIECE = 1 << 16
 
 
-@command(main, "import", "import orders.csv --account acme --dry-run", "import - --account acme < orders.jsonl")
+@command(
+    main,
+    "import",
+    "import orders.csv --account acme --dry-run",
+    "import vendas.csv --preset nuvemshop --source src_01J… --dry-run",
+    'import vendas.csv --map "Valor=value" --map "Pedido=external_id" --decimal , --dates dmy',
+    "import - --account acme < orders.jsonl",
+)
 def import_(
     file: File,
     account: Account = None,
@@ -49,20 +66,31 @@ def import_(
     origin: Annotated[
         str, typer.Option("--origin", help="Origin of orders that name neither origin nor source.")
     ] = "manual",
-    encoding: Encoding = "utf-8",
+    preset: Preset = None,
+    decimal: Decimal = None,
+    dates: Dates = None,
+    zone: Zone = None,
+    headings: Headings = None,
+    encoding: Encoding = None,
     ignore_unknown: Unknown = False,
     json: Json = False,
 ) -> None:
     """Import orders from CSV or JSON lines. No events are sent.
 
     Importing the same file again changes nothing, so an interrupted import can simply be repeated. Wrong lines are
-    listed with their number and reason. The others are imported, and the exit code is 1.
+    listed with their number and reason. The others are imported, and the exit code is 1. --dry-run shows the first rows
+    as orders.
     """
     query = {
         "dry_run": dry_run or None,
         "source_id": source,
         "sources": ",".join(sources) if sources else None,
         "origin": origin,
+        "preset": preset,
+        "decimal": decimal,
+        "dates": dates,
+        "zone": zone,
+        "map": headings,
         "ignore_unknown": ignore_unknown or None,
     }
     _import("/v1/orders/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
@@ -75,7 +103,10 @@ def contacts_import(
     dry_run: DryRun = False,
     form: Form = None,
     sources: MapSource = None,
-    encoding: Encoding = "utf-8",
+    headings: Headings = None,
+    dates: Dates = None,
+    zone: Zone = None,
+    encoding: Encoding = None,
     ignore_unknown: Unknown = False,
     json: Json = False,
 ) -> None:
@@ -83,6 +114,9 @@ def contacts_import(
     query = {
         "dry_run": dry_run or None,
         "ignore_unknown": ignore_unknown or None,
+        "map": headings,
+        "dates": dates,
+        "zone": zone,
         "sources": ",".join(sources) if sources else None,
     }
     _import("/v1/contacts/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
@@ -122,16 +156,27 @@ def _import(
     file: str,
     account: str | None,
     form: str | None,
-    encoding: str,
+    encoding: str | None,
     query: Mapping[str, Any],
     *,
     json: bool,
     dry_run: bool,
 ) -> None:
-    from app.base.tabular import CONTACTS, MEDIA, ORDERS, NoFile, parts
-    from app.cli.client import opened
+    from dataclasses import replace
 
-    columns = CONTACTS if "contacts" in path else ORDERS
+    from app.base.tabular import CONTACTS, MEDIA, NoFile, parts
+    from app.cli.client import opened
+    from app.imports.presets import OURS, PRESETS, preset
+
+    kind = (
+        replace(OURS, columns=CONTACTS)
+        if "contacts" in path
+        else preset(name)
+        if (name := query.get("preset")) in PRESETS
+        else OURS
+    )
+    columns = kind.columns.also(dict(_heading(one) for one in query["map"] or ()))
+    encoding = encoding or kind.encoding
     with _reading(file) as raw, opened("import") as door:
         named = door.account(account)
         form = form or _form(file, raw)
@@ -139,7 +184,7 @@ def _import(
             raise Misuse("--format is csv or jsonl")
         position = _Position()
         with _progress(raw, file) as moved:
-            told = _Counts(json=json, dry_run=dry_run, done=moved)
+            told = ImportCounts(json=json, dry_run=dry_run, done=moved)
             try:
                 for part in parts(form, _lines(raw, encoding, position), columns):
                     answer = door.upload(
@@ -162,6 +207,13 @@ def _import(
         )
 
 
+def _heading(pair: str) -> tuple[str, str]:
+    heading, equals, column = pair.rpartition("=")
+    if not equals:
+        raise Misuse('--map is HEADING=COLUMN, such as "Valor=value"')
+    return heading, column.strip()
+
+
 def _failed(why: Exception, file: str, encoding: str, position: "_Position") -> Exception:
     """Return the error for a file that could not be read to its end."""
     if isinstance(why, UnicodeDecodeError):
@@ -177,51 +229,6 @@ class _Position:
 
     def __init__(self) -> None:
         self.line = 0
-
-
-class _Counts:
-    """Reports what became of the lines as it becomes known; keeps only the counts."""
-
-    def __init__(self, *, json: bool, dry_run: bool, done: Callable[[int], None]) -> None:
-        self.counts = dict.fromkeys(COUNTS, 0)
-        self.rows = 0
-        self._json, self._dry_run, self._done = json, dry_run, done
-        self._before = '{"errors": ['  # what comes before the next error
-        self._notes = 0
-
-    def add(self, answer: Mapping[str, Any], rows: int) -> None:
-        """Report a part's answer."""
-        import json
-
-        for name in COUNTS:
-            self.counts[name] += answer[name]
-        self.rows += rows
-        self._notes += len(answer["notes"])
-        for one in answer["errors"]:
-            if self._json:
-                print(self._before, json.dumps(one, ensure_ascii=False), sep="\n", end="")
-                self._before = ","
-            else:
-                _say(one)
-        if not self._json:
-            for one in answer["notes"]:
-                _say(one, "note: ")
-        self._done(self.rows)
-
-    def end(self) -> None:
-        """Report the totals."""
-        import json
-
-        if self._json:
-            sums = {**self.counts, "notes": self._notes, "dry_run": self._dry_run}
-            print(f"{'' if self._before == ',' else self._before}], {json.dumps(sums)[1:]}")
-        else:
-            facts({**self.counts, "written": "nothing: --dry-run" if self._dry_run else "all but the refused"})
-
-
-def _say(one: Mapping[str, Any], before: str = "") -> None:
-    field = f"{one['field']}: " if one["field"] else ""
-    print(plain(f"{before}line {one['line']}: {field}{one['message']}"))
 
 
 @contextmanager

@@ -24,10 +24,12 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False),
     Column("repeats", Integer, nullable=False, server_default="0"),  # duplicates of it that came since
     bigint_column("last_repeated_at", null=True),
+    text_column("source_delivery_id", null=True),
     Index("deliveries_once", "account_id", "source_id", "dedupe_key", unique=True),
     Index("deliveries_of_source", "account_id", "source_id", "id"),
     Index("deliveries_by_outcome", "account_id", "outcome", "id"),
     Index("deliveries_by_external_id", "account_id", "external_id", "id"),
+    Index("deliveries_by_source_delivery_id", "account_id", "source_delivery_id", "id"),
 )
 
 bodies = Table(

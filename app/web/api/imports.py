@@ -1,6 +1,7 @@
 """Import of a part of a file of orders or contacts. The command line sends one part after another."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
@@ -9,15 +10,20 @@ from typing_extensions import TypedDict
 
 import adapters
 from adapters.contract import Origin
-from app.base.clock import now
+from adapters.contract.cash import IMPORTED
+from app.base.clock import iso, now, zone_named
 from app.base.roles import Permission
-from app.base.tabular import CSV, JSONL, Fault, NoFile
+from app.base.tabular import CONTACTS, CSV, JSONL, Fault, NoFile
+from app.imports.presets import OURS, FileForm, preset
 from app.imports.rows import ImportSettings
 from app.store import sources
-from app.store.import_orders import ImportReport
+from app.store.import_orders import ImportReport, OrderRow
 from app.web.http.errors import Problem, invalid
+from app.web.http.filters import ZoneName
 from app.web.http.request import ApiRequest, Query, answer
 from app.web.http.routing import Stream, route
+from app.web.http.schemas.contacts import IdentityResponse
+from app.web.http.serializers import identity, money
 
 _FORMS = {
     "text/csv": CSV,
@@ -31,6 +37,7 @@ _FORMS = {
 OPERATOR = "operator"
 FILES = (Stream("text/csv", "a header, and a line each"), Stream("application/x-ndjson", "a JSON object a line"))
 
+Preset = Literal["shopify", "woocommerce", "nuvemshop"]
 SourceId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -41,19 +48,32 @@ class ImportQuery(Query):
     `ignore_unknown` skips unknown columns. `sources` replaces source ids of another registry.
     """
 
+    several: ClassVar[frozenset[str]] = frozenset({"map"})
+
     dry_run: bool = False
     line: int | None = Field(None, ge=1, le=2**53)
     ignore_unknown: bool = False
+    dates: Literal["ymd", "dmy", "mdy"] | None = Field(
+        None, description="the order of a date's numbers, where they are not ISO 8601"
+    )
+    zone: ZoneName | None = Field(None, description="of times that name none; the account's own when none is named")
+    map: list[Annotated[str, StringConstraints(max_length=500)]] = Field(
+        [], max_length=100, description="a heading of the file and the column that it means, as in Valor=value"
+    )
     sources: Annotated[str, StringConstraints(max_length=8000)] | None = Field(
         None, description="OLD=NEW, separated by commas; with nothing after = what is OLD's belongs to no source here"
     )
 
 
 class OrderImportQuery(ImportQuery):
-    """For orders: source and origin of rows that name none."""
+    """For orders: source and origin of rows that name none; a platform's own export; the mark before the decimals."""
 
     source_id: SourceId | None = None
     origin: Origin = Origin.MANUAL
+    preset: Preset | None = None
+    decimal: Literal[".", ","] | None = Field(
+        None, description="amounts as people write them: 1.500,00 or 1,500.00; else 1500.00 alone is understood"
+    )
 
 
 class RowProblem(TypedDict):
@@ -64,8 +84,37 @@ class RowProblem(TypedDict):
     message: str
 
 
+class PreviewItem(TypedDict):
+    """A line of an order."""
+
+    title: str
+    quantity: str
+    unit_value: str | None
+    sku: str | None
+
+
+class PreviewOrder(TypedDict):
+    """What a row says, as an order. What it does not say is null."""
+
+    line: int
+    external_id: str
+    title: str | None
+    status: str | None
+    value: str | None
+    refunded_value: str | None
+    currency: str | None
+    ordered_at: str | None
+    paid_at: str | None
+    contact_name: str | None
+    identities: list[IdentityResponse]
+    items: list[PreviewItem]
+
+
 class ImportAnswer(TypedDict):
-    """What became of the rows. `refused` counts rejected rows; `errors` lists every wrong field."""
+    """What became of the rows. `refused` counts rejected rows; `errors` lists every wrong field.
+
+    `preview` has the first rows of a dry run as orders.
+    """
 
     created: int
     updated: int
@@ -74,6 +123,7 @@ class ImportAnswer(TypedDict):
     errors: list[RowProblem]
     notes: list[RowProblem]
     dry_run: bool
+    preview: list[PreviewOrder]
 
 
 async def import_orders(asked: ApiRequest) -> Response:
@@ -134,6 +184,7 @@ async def _setting(asked: ApiRequest, query: ImportQuery, source_id: str | None,
     for name, one in [("source_id", source_id), *(("sources", new) for new in renamed.values())]:
         if one is not None and one not in known:
             raise invalid(name, f"there is no source {one[:64]}")
+    form = _form(query)
     return ImportSettings(
         region=account["default_region"],
         currency=account["default_currency"],
@@ -142,9 +193,28 @@ async def _setting(asked: ApiRequest, query: ImportQuery, source_id: str | None,
         source_id=source_id,
         origin=str(origin),
         present=now(),
-        ignore_unknown=query.ignore_unknown,
-        zone=await asked.zone(),
+        ignore_unknown=query.ignore_unknown or form.ignores,
+        zone=zone_named(query.zone) if query.zone else await asked.zone(),
+        form=form,
     )
+
+
+def _form(query: ImportQuery) -> FileForm:
+    """Return how the file writes things. Raises Problem."""
+    form = OURS
+    if isinstance(query, OrderImportQuery):
+        form = preset(query.preset) if query.preset else OURS
+        form = replace(form, decimal=query.decimal or form.decimal)
+    else:
+        form = replace(form, columns=CONTACTS)
+    pairs = [pair.rpartition("=") for pair in query.map]
+    if any(not equals or not heading.strip() for heading, equals, _ in pairs):
+        raise invalid("map", "must be HEADING=COLUMN, such as Valor=value")
+    try:
+        form = form.mapped({heading: column.strip() for heading, _, column in pairs})
+    except ValueError as why:
+        raise invalid("map", str(why)) from None
+    return replace(form, dates=query.dates or form.dates)
 
 
 def _renamed(text: str | None) -> dict[str, str | None]:
@@ -170,8 +240,37 @@ def _reported(asked: ApiRequest, report: ImportReport, *, dry_run: bool) -> Resp
         "errors": as_response(report.faults),
         "notes": as_response(report.notes),
         "dry_run": dry_run,
+        "preview": [_previewed(row) for row in report.preview],
     }
     return answer(told)
+
+
+def _previewed(row: OrderRow) -> PreviewOrder:
+    said = row.statement.said
+    currency = said.get("currency")
+    back = said.get("refunds", {}).get(IMPORTED)
+    return {
+        "line": row.line,
+        "external_id": row.external_id,
+        "title": said.get("title"),
+        "status": said.get("status"),
+        "value": money(said["value"], currency) if "value" in said else None,
+        "refunded_value": money(*back) if back else None,
+        "currency": currency,
+        "ordered_at": iso(said.get("ordered_at")),
+        "paid_at": iso(said.get("paid_at")),
+        "contact_name": said.get("customer", {}).get("name"),
+        "identities": [identity(kind, value) for kind, value in row.identities],
+        "items": [
+            {
+                "title": one["title"],
+                "quantity": one["quantity"],
+                "unit_value": money(*one["unit_value"]) if "unit_value" in one else None,
+                "sku": one.get("sku"),
+            }
+            for one in said.get("items", [])
+        ],
+    }
 
 
 ROUTES: list[Route] = [

@@ -186,9 +186,12 @@ async def _begun(asked: ApiRequest, kind: Kind, wanted: DeliveryFilter, *, dry_r
     return answer({"job_id": job["id"], "count": job["total"]} | ({"dry_run": True} if dry_run else {}), 202)
 
 
+_SHOWN_AS = {"contact_id": "contact", "outcomes": "outcome"}
+
+
 def shape(job: Row) -> dict[str, Any]:
     """Return a job as a response."""
-    filter_ = {"contact" if name == "contact_id" else name: value for name, value in job["filter"].items()}
+    filter_ = {_SHOWN_AS.get(name, name): value for name, value in job["filter"].items()}
     filter_ |= {name: iso(filter_[name]) for name in ("since", "until") if name in filter_}
     shown = {name: job[name] for name in ("id", "kind", "state", "reason", "dry_run")} | {"filter": filter_}
     shown |= {name: job[name] for name in ("total", "done", "changed", "failed")}

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from adapters.contract import Request
+from app.background.erasure import Subject
 from app.base.clock import iso, now
 from app.base.identity import document, email, phone
 from app.base.ids import new_id
@@ -29,7 +30,13 @@ from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
-from app.web.http.schemas.privacy import CarriedOut, ErasurePreview, PrivacyRequestResponse, ProofResponse
+from app.web.http.schemas.privacy import (
+    CarriedOut,
+    Concerned,
+    ErasurePreview,
+    PrivacyRequestResponse,
+    ProofResponse,
+)
 
 
 class ProofQuery(Page):
@@ -41,7 +48,21 @@ class ProofQuery(Page):
     crm_id: str | None = Field(None, max_length=255)
 
 
-def _request(row: Row) -> PrivacyRequestResponse:
+async def _request(asked: ApiRequest, row: Row) -> PrivacyRequestResponse:
+    (one,) = await _requests_shown(asked, [row])
+    return one
+
+
+async def _requests_shown(asked: ApiRequest, rows: list[Row]) -> list[PrivacyRequestResponse]:
+    about = await asked.service.erasures.subjects(asked.account_id, rows)
+    return [_serialize(row, subject) for row, subject in zip(rows, about, strict=True)]
+
+
+def _serialize(row: Row, subject: Subject | None) -> PrivacyRequestResponse:
+    concerns: Concerned | None = None
+    if subject is not None:
+        known = [serializers.identity(*one) for one in subject.identities]
+        concerns = {"identities": known, "orders": list(subject.orders)}
     return {
         "id": row["id"],
         "delivery_id": row["id"],
@@ -51,6 +72,7 @@ def _request(row: Row) -> PrivacyRequestResponse:
         "received_at": iso(row["received_at"]),
         "due_at": iso(row["due_at"]),
         "done_at": iso(row["done_at"]),
+        "concerns": concerns,
     }
 
 
@@ -67,12 +89,13 @@ def _proof(row: Row) -> ProofResponse:
 
 
 async def index(asked: ApiRequest) -> Response:
-    """List the account's privacy requests, newest first. The delivery says whom a request concerns."""
+    """List the account's privacy requests, newest first, with whom each concerns."""
     query = asked.query(Page)
     rows = await privacy.page(
         asked.service.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1
     )
-    return answer(page_of(rows, query.limit, _request, lambda row: row["id"]))
+    shown = dict(zip((row["id"] for row in rows), await _requests_shown(asked, rows), strict=True))
+    return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
 
 
 async def proofs(asked: ApiRequest) -> Response:
@@ -187,7 +210,7 @@ async def carry_out(asked: ApiRequest) -> Response:
     except NotRecorded as why:
         raise Problem("conflict", f"nobody can tell any more whom this is about: {why}") from None
     done = await privacy.find(store, account_id, row["id"]) or row
-    told: CarriedOut = {**_request(done), "proof": _proof(proof), "export": None}
+    told: CarriedOut = {**await _request(asked, done), "proof": _proof(proof), "export": None}
     return answer(told)
 
 
@@ -205,7 +228,8 @@ async def _handing_over(asked: ApiRequest, row: Row) -> Response:
         proof = _handed_over(asked, row)
         await privacy.handed_over(asked.service.store, proof)
         done = await privacy.find(asked.service.store, asked.account_id, row["id"]) or row
-        yield b"," + to_json({**_request(done), "proof": _proof(privacy.serialize(proof))}).encode()[1:]
+        shown = await _request(asked, done)
+        yield b"," + to_json({**shown, "proof": _proof(privacy.serialize(proof))}).encode()[1:]
 
     return StreamingResponse(pieces(), media_type="application/json")
 

@@ -13,7 +13,7 @@ from app.store import deliveries
 from app.store.deliveries import DeliveryFilter
 from app.web.http import serializers
 from app.web.http.errors import invalid
-from app.web.http.filters import TailFilters
+from app.web.http.filters import TailFilters, tail_filter
 from app.web.http.limits import LIVE_LOGS
 from app.web.http.request import ApiRequest, Query
 from app.web.http.routing import Stream, route
@@ -32,7 +32,7 @@ async def tail(asked: ApiRequest) -> Response:
     last = asked.request.headers.get("last-event-id", "")
     if len(last) > 64 or (last and not last.startswith("dlv_")):
         raise invalid("Last-Event-ID", "is not one that this stream gave")
-    wanted = DeliveryFilter(**query.model_dump())
+    wanted = tail_filter(query)
     watcher = asked.service.tail.watch(asked.account_id, wanted)
     return StreamingResponse(
         _events(asked, watcher, wanted, last),

@@ -1,7 +1,6 @@
 """The webhook URL. Plain ASGI, because it is the route that is called most."""
 
-import json
-
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 from app.base.outcome import Outcome
@@ -14,9 +13,9 @@ PREFIX = "/webhooks/"
 
 # What a stranger is told: the word, and nothing else.
 _REFUSED = {
-    outcome: json.dumps(
+    outcome: msgspec.json.encode(
         {"type": "about:blank", "title": title, "status": status, "code": code, "outcome": str(outcome)}
-    ).encode()
+    )
     for outcome, status, code, title in (
         (Outcome.UNVERIFIED, 401, "unverified", "Unverified"),
         (Outcome.OVERSIZED, 413, "too_large", "Too large"),
@@ -25,9 +24,9 @@ _REFUSED = {
         (Outcome.BUSY, 503, "busy", "Busy"),
     )
 }
-_NOT_POST = json.dumps(
+_NOT_POST = msgspec.json.encode(
     {"type": "about:blank", "title": "Send POST", "status": 405, "code": "method_not_allowed"}
-).encode()
+)
 
 Header = tuple[bytes, bytes]
 _JSON: Header = (b"content-type", b"application/json")
@@ -84,7 +83,7 @@ class Webhooks:
                 self._admission.count_shed()
                 await self._tell(send, whole, WebhookAnswer(Outcome.BUSY))
                 return
-            with self._admission.admitted():
+            async with self._admission.admitted():
                 answer = await self._receiver.receive(source, headers, scope["query_string"], body)
             await self._tell(send, whole, answer)
 
@@ -120,7 +119,7 @@ class Webhooks:
         refused = _REFUSED.get(answer.outcome)
         if refused is None:
             content = {"delivery_id": answer.delivery_id, "outcome": answer.outcome, "orders": answer.orders}
-            body = answer.body.encode() if answer.body is not None else json.dumps(content).encode()
+            body = answer.body.encode() if answer.body is not None else msgspec.json.encode(content)
             await _send(send, answer.status, body, _JSON)
             return
         # A body that was not read stands in the way of the next request on this connection.

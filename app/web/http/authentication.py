@@ -25,9 +25,9 @@ class Caller:
     account_id: str
     member_id: str | None
     role: Role
+    token_id: str | None = None  # the token, also of a session; None for the operator
     operator: bool = False
     panel: bool = False  # a session inside another page's frame: it reads, and nothing else
-    token_id: str | None = None  # the token, also of a session
 
     def may(self, permission: Permission) -> bool:
         """Return whether the role has this permission."""
@@ -67,7 +67,7 @@ async def identify(request: Request, service: Service) -> Caller:
     bearer = await service.source_cache.bearer(token.strip())
     if bearer is None:
         raise Problem("unauthenticated", "this token is unknown or revoked", headers={"WWW-Authenticate": "Bearer"})
-    return Caller(bearer.account_id, bearer.member_id, bearer.role, token_id=bearer.token_id)
+    return Caller(bearer.account_id, bearer.member_id, bearer.role, bearer.token_id)
 
 
 async def _signed_in(request: Request, service: Service) -> Caller | None:
@@ -78,7 +78,7 @@ async def _signed_in(request: Request, service: Service) -> Caller | None:
     bearer = await service.source_cache.bearer_of(session.account_id, session.token_id)
     if bearer is None:
         return None
-    return Caller(bearer.account_id, bearer.member_id, bearer.role, panel=session.panel, token_id=bearer.token_id)
+    return Caller(bearer.account_id, bearer.member_id, bearer.role, bearer.token_id, panel=session.panel)
 
 
 LIVES = 8 * 3600  # seconds; nobody stays signed in overnight

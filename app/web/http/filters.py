@@ -5,16 +5,19 @@ Lists, exports, reports, jobs and the tail inherit them; the command line's opti
 
 import re
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from adapters.contract import Origin, Status, currency_code
 from adapters.contract.errors import Unreadable
 from app.base import clock
+from app.base.identity import document, email, phone, precedence
 from app.base.outcome import RECORDED, Outcome
-from app.store import contacts, orders
+from app.db.statements import Row
+from app.store import contacts, deliveries, orders, privacy
 from app.store.deliveries import DeliveryFilter
+from app.web.http.errors import Problem, quoted
 from app.web.http.request import ApiRequest, Query
 from app.web.http.visibility import wallet_of
 
@@ -66,12 +69,55 @@ async def moment_of(asked: ApiRequest, text: Since | None) -> int | None:
 NOBODY = ""  # the id of no contact
 
 
-async def _contact_id(asked: ApiRequest, named: str | None) -> str | None:
-    """Return the id of the contact that a filter names (id or CRM id): NOBODY if there is none, None if it names none."""
+async def _identities(asked: ApiRequest, named: str) -> list[tuple[str, str]]:
+    """Return the identities that a text may be, canonical: an e-mail, else a document and a phone."""
+    if "@" in named:
+        return [("email", found)] if (found := email(named)) else []
+    # A plus that was not encoded arrives as a blank.
+    region: str = (await asked.account())["default_region"]
+    known = [("document", document(named)), ("phone", phone(named, region) or phone(f"+{named}", region))]
+    return [(kind, value) for kind, value in known if value]
+
+
+def _nobody(named: str) -> Problem:
+    return Problem(
+        "contact_not_found",
+        f"nobody is known by {quoted(named)}; a contact is named by its id (cnt_…), the CRM's id, or an e-mail, phone or "
+        "document in full",
+        errors=[{"field": "contact", "message": "nobody is known by this"}],
+    )
+
+
+async def _contact(asked: ApiRequest, named: str) -> tuple[Row | None, list[tuple[str, str]]]:
+    """Return the contact that a filter names, by an id or any identity, and the identities that were meant."""
+    store, account_id = asked.service.store, asked.account_id
+    found = await contacts.find(store, account_id, named)
+    if found is not None:
+        return found, []
+    meant = await _identities(asked, named)
+    if not meant and "@" in named:
+        raise _nobody(named)
+    for kind, value in sorted(meant, key=precedence):
+        if rows := await contacts.by_identity(store, account_id, kind, value):
+            return rows[0], meant  # of several who share a phone the first
+    return None, meant
+
+
+async def _buyer(asked: ApiRequest, named: str | None, wallet: str | None) -> str | None:
+    """Return the id of the contact whose orders a filter asks for: NOBODY for an unknown id, None if it names nobody.
+
+    An identity that nobody has is refused. So is one of a contact of whom the caller may see nothing.
+    """
     if not named:
         return None
-    found = await contacts.find(asked.service.store, asked.account_id, named)
-    return found["id"] if found else NOBODY
+    row, meant = await _contact(asked, named)
+    if row is not None and meant and wallet is not None and row["owner_id"] != wallet:
+        theirs = orders.OrderFilter(contact_id=row["id"], wallet_of=wallet)
+        if not await orders.page(asked.service.store, asked.account_id, theirs, after=None, limit=1):
+            row = None
+    if row is None and meant:
+        raise _nobody(named)
+    return row["id"] if row else NOBODY
 
 
 # -- Orders -------------------------------------------------------------------------------------------------------
@@ -124,32 +170,46 @@ async def order_filter(
     if isinstance(query, OrderFilters):
         wanted = replace(wanted, status=query.status, note=query.note)
     if isinstance(query, ReportFilters):
-        wanted = replace(wanted, contact_id=await _contact_id(asked, query.contact), deal_id=query.deal_id)
+        contact = await _buyer(asked, query.contact, wanted.wallet_of)
+        wanted = replace(wanted, contact_id=contact, deal_id=query.deal_id)
     return replace(wanted, q=query.q) if isinstance(query, AllOrdersFilters) else wanted
 
 
 # -- Deliveries ---------------------------------------------------------------------------------------------------
 
 
-def _recorded(outcome: Outcome) -> Outcome:
-    if outcome not in RECORDED:
-        raise ValueError(
-            "is not kept in the log (refused and repeated deliveries are only counted: GET /v1/stats, and the source)"
-        )
-    return outcome
+_RECORDED = sorted(map(str, RECORDED))
 
 
-# What the log can be asked for: the outcomes that it keeps.
-Recorded = Annotated[
-    Outcome, AfterValidator(_recorded), WithJsonSchema({"type": "string", "enum": sorted(map(str, RECORDED))})
+def _outcomes(given: Any) -> Any:
+    """Return one outcome, or several, as a list. Raises ValueError for what the log does not keep."""
+    found = given if isinstance(given, list) else [given]
+    for one in found:
+        if one in set(Outcome) - RECORDED:
+            raise ValueError(
+                "is not kept in the log (refused and repeated deliveries are only counted: GET /v1/stats, and the source)"
+            )
+        if one not in RECORDED:
+            raise ValueError(f"must be {', '.join(_RECORDED[:-1])} or {_RECORDED[-1]}")
+    return found
+
+
+# What the log can be asked for: an outcome that it keeps, or any of several.
+Outcomes = Annotated[
+    list[Outcome],
+    Field(min_length=1, max_length=len(RECORDED)),
+    BeforeValidator(_outcomes),
+    WithJsonSchema({"type": "array", "minItems": 1, "items": {"type": "string", "enum": _RECORDED}}),
 ]
 
 
 class TailFilters(BaseModel):
     """The filters of the live log."""
 
+    several: ClassVar[frozenset[str]] = frozenset({"outcome"})
+
     source_id: str | None = Field(None, max_length=64)
-    outcome: Recorded | None = None
+    outcome: Outcomes | None = None
     kind: str | None = Field(None, max_length=200)
     external_id: str | None = Field(None, max_length=255)
     q: str | None = Field(None, max_length=200)
@@ -158,22 +218,46 @@ class TailFilters(BaseModel):
 class DeliveryFilters(TailFilters):
     """The filters of the delivery log."""
 
-    contact: str | None = Field(None, max_length=255)
+    contact: str | None = Field(
+        None, max_length=255, description="an id (ours, the CRM's), or an e-mail, phone or document in full"
+    )
     since: Since | None = None
     until: Since | None = None
     note: str | None = Field(None, max_length=100)
+    source_delivery_id: str | None = Field(None, max_length=1000, description="the source's own id of the delivery")
+
+
+def tail_filter(given: TailFilters) -> DeliveryFilter:
+    """Return the store's filter of the live log."""
+    one = given.outcome[0] if given.outcome and len(given.outcome) == 1 else None
+    return DeliveryFilter(
+        source_id=given.source_id,
+        outcome=one,
+        outcomes=() if one else sorted({*map(str, given.outcome or ())}),
+        kind=given.kind,
+        external_id=given.external_id,
+        q=given.q,
+    )
 
 
 async def delivery_filter(asked: ApiRequest, given: DeliveryFilters) -> DeliveryFilter:
-    """Return the store's filter."""
-    return DeliveryFilter(
-        source_id=given.source_id,
-        outcome=given.outcome,
-        kind=given.kind,
-        external_id=given.external_id,
-        contact_id=await _contact_id(asked, given.contact),
+    """Return the store's filter. Raises Problem for an identity that nobody has, and that no delivery waits for."""
+    store, account_id = asked.service.store, asked.account_id
+    contact, named = None, list[str]()
+    if given.contact:
+        row, meant = await _contact(asked, given.contact)
+        if meant:
+            named = await privacy.unassigned(store, account_id, meant)
+        if row is None and meant and not named:
+            raise _nobody(given.contact)
+        contact = row["id"] if row else None if named else NOBODY
+    ids = given.source_delivery_id and await deliveries.with_source_id(store, account_id, given.source_delivery_id)
+    return replace(
+        tail_filter(given),
+        contact_id=contact,
+        named=named,
+        ids=ids,
         since=await moment_of(asked, given.since),
         until=await moment_of(asked, given.until),
-        q=given.q,
         note=given.note,
     )

@@ -224,7 +224,8 @@ _IDEMPOTENCY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Any word of your own. The same key with the same request gives the first answer again.",
+    "description": "Any word of your own, each caller for themselves. The same key with the same request (query and all) gives "
+    "the first answer again, but no secret a second time.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 

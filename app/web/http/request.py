@@ -83,7 +83,7 @@ class TextPattern:
 
 
 class Query(BaseModel):
-    """Is the base of query strings. Unknown parameters are errors."""
+    """Is the base of query strings. Unknown parameters are errors; those that a model names as `several` may be repeated."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
@@ -171,13 +171,17 @@ class ApiRequest:
         given = self.request.query_params.multi_items()
         if len(given) > MOST_PARAMETERS:
             raise invalid("query", f"holds more than {MOST_PARAMETERS} parameters")
-        values: dict[str, str] = {}
+        several = getattr(model, "several", ())
+        values: dict[str, Any] = {}
         for name, value in given:
-            if name in values:
-                raise invalid(name, "is given more than once")
             if "\0" in value:
                 raise invalid(name, "holds a NUL")
-            values[name] = value
+            if name in several:
+                values.setdefault(name, []).append(value)
+            elif name in values:
+                raise invalid(name, "is given more than once")
+            else:
+                values[name] = value
         try:
             return model.model_validate(values)
         except ValidationError as fault:

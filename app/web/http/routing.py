@@ -91,7 +91,8 @@ def route(
     """Return a route. A caller without the permission gets 403, with the roles that have it.
 
     With `needs_registry` the route is refused while the account's registry is off. `operator` routes exist only on the
-    operator's Unix socket. `limit` says how much of it may go on at once, until the end of the response. The rest describes the route for `/openapi.json`:
+    operator's Unix socket. `limit` says how much of it may go on at once, until the end of the response. The rest
+    describes the route for `/openapi.json`:
 
     - `takes`: the body's model, or a Stream (or several) if it is no JSON document.
     - `query`: the query's model. A route without one refuses every parameter.
@@ -209,20 +210,44 @@ async def _limited(asked: ApiRequest, limit: Limit, handler: Handler) -> Respons
 
 _running: dict[tuple[str, str], asyncio.Lock] = {}
 
+# Fields of a response that are shown once, when they are made; an answer that is given again has null there.
+SHOWN_ONCE = ("secret", "token", "admin_token")
 
-async def _once(asked: ApiRequest, key: str, handler: Handler) -> Response:
-    """Return the stored response if the idempotency key was used before, else run the handler once and store it."""
-    if len(key) > 255:
+
+def _fingerprint(asked: ApiRequest, raw: bytes) -> str:
+    """Return a digest of all that decides what a request does: method, path, query, type and bytes of the body."""
+    scope, form = asked.request.scope, asked.request.headers.get("content-type", "")
+    parts = (scope["method"].encode(), scope["path"].encode(), scope["query_string"], form.encode(), raw)
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()
+
+
+def _callers(caller: Caller, key: str) -> str:
+    """Return the key as it is stored: nobody meets somebody else's."""
+    return hashlib.sha256(f"{caller.member_id or caller.token_id}\n{key}".encode()).hexdigest()
+
+
+def _kept(response: Response) -> str:
+    """Return the response as it is kept: without what is shown once."""
+    body = bytes(response.body).decode()
+    if any(f'"{name}":' in body for name in SHOWN_ONCE):
+        blanked = {name: None if name in SHOWN_ONCE else value for name, value in json.loads(body).items()}
+        body = json.dumps(blanked, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps([response.status_code, body])
+
+
+async def _once(asked: ApiRequest, given: str, handler: Handler) -> Response:
+    """Return the stored response if the caller used the idempotency key before, else run the handler once and store it."""
+    if len(given) > 255:
         raise invalid("Idempotency-Key", "is longer than 255 characters")
     raw = await asked.read()
     account_id, store, vault = asked.account_id, asked.service.store, asked.service.vault
-    digest = hashlib.sha256(f"{asked.request.method} {asked.request.url.path}\n".encode() + raw).hexdigest()
+    key, request = _callers(asked.caller, given), _fingerprint(asked, raw)
     lock = _running.setdefault((account_id, key), asyncio.Lock())
     try:
         async with lock:
-            kept = await idempotency.begin(store, account_id, key, digest)
+            kept = await idempotency.begin(store, account_id, key, request)
             if kept is not None:
-                if kept["request"] != digest:
+                if kept["request"] != request:
                     raise Problem("conflict", "this Idempotency-Key came with another request before")
                 if not kept["sealed"]:
                     raise Problem(
@@ -240,8 +265,7 @@ async def _once(asked: ApiRequest, key: str, handler: Handler) -> Response:
             if isinstance(response, StreamingResponse):  # too much to keep, and it does no harm a second time
                 await idempotency.forget(store, account_id, key)
                 return response
-            sealed = vault.seal(json.dumps([response.status_code, bytes(response.body).decode()]))
-            await idempotency.keep(store, account_id, key, sealed)
+            await idempotency.keep(store, account_id, key, vault.seal(_kept(response)))
             return response
     finally:
         if not lock.locked():

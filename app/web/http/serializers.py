@@ -103,7 +103,7 @@ def statement(statement: Mapping[str, Any]) -> Said:
             shown[name] = [_told(one) for one in money_lines(statement, name)]
         elif name == "customer":
             shown[name] = {"name": value.get("name"), "identities": [identity(*one) for one in value["identities"]]}
-        elif name != "preference":
+        elif name not in {"preference", "bytes"}:
             shown[name] = value
     return cast(Said, shown)  # words of many shapes: that they are these, the conformance test holds
 
@@ -179,6 +179,7 @@ def delivery(row: Row) -> DeliveryResponse:
     return {
         "id": row["id"],
         "source_id": row["source_id"],
+        "source_delivery_id": row["source_delivery_id"],
         "kind": row["kind"],
         "external_id": row["external_id"],
         "outcome": row["outcome"],

@@ -4,7 +4,7 @@ import { address, api } from "./api.js";
 
 const EVERY = 2000; // milliseconds between two questions, where there is no stream
 const PATIENCE = 8000; // milliseconds within which a stream must open
-const NOT_STREAMED = ["contact", "until"]; // filters that only the list knows
+const NOT_STREAMED = ["contact", "until", "source_delivery_id", "note"]; // filters that only the list knows
 const LIMIT = 200; // of one question
 const KNOWN = 5000; // ids that are remembered, so that each delivery is shown once
 

@@ -46,9 +46,9 @@ class TokenResponse(TypedDict):
 
 
 class TokenMadeResponse(TypedDict):
-    """A new token. It is shown only this once; only its hash is stored."""
+    """A new token. It is shown only this once (null where an Idempotency-Key is used again); only its hash is stored."""
 
-    token: str
+    token: str | None
     id: str
     role: Role
     member_id: str

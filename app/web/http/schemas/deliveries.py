@@ -13,10 +13,11 @@ from app.web.http.schemas.orders import ItemResponse
 
 
 class DeliveryResponse(TypedDict):
-    """A row of the delivery log. `reason` explains the outcome; `notes` is what operators should look at."""
+    """A row of the delivery log. `source_delivery_id` is the source's own id of it. `reason` explains the outcome; `notes` is what operators should look at."""
 
     id: Annotated[str, Field(examples=["dlv_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
     source_id: str
+    source_delivery_id: str | None
     kind: str
     external_id: str | None
     outcome: Outcome

@@ -8,8 +8,18 @@ from app.web.http.schemas.base import Time
 from app.web.http.schemas.contacts import IdentityResponse
 
 
+class Concerned(TypedDict):
+    """Whom a privacy request concerns, as its body names them: identities, and the shop's ids of orders."""
+
+    identities: list[IdentityResponse]
+    orders: list[str]
+
+
 class PrivacyRequestResponse(TypedDict):
-    """A privacy request that a shop passed on. The delivery says whom it concerns."""
+    """A privacy request that a shop passed on.
+
+    `concerns` is null if it is for the whole shop, or if its body is not kept any more.
+    """
 
     id: str
     delivery_id: str
@@ -19,6 +29,7 @@ class PrivacyRequestResponse(TypedDict):
     received_at: Time
     due_at: Time
     done_at: Time | None
+    concerns: Concerned | None
 
 
 class ProofResponse(TypedDict):

@@ -33,16 +33,16 @@ class SubscriptionResponse(TypedDict):
 
 
 class SubscriptionMadeResponse(SubscriptionResponse):
-    """A new subscription with its secret, which is shown only this once."""
+    """A new subscription with its secret, which is shown only this once: null where an Idempotency-Key is used again."""
 
-    secret: str
+    secret: str | None
 
 
 class SubscriptionSecretResponse(TypedDict):
-    """A new secret, shown only this once."""
+    """A new secret, shown only this once: null where an Idempotency-Key is used again."""
 
     id: str
-    secret: str
+    secret: str | None
     older_secrets_end_at: Time
 
 

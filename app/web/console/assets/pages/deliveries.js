@@ -8,7 +8,7 @@ import { follow as followed } from "../tail.js";
 import { retryAll } from "./jobs.js";
 
 export const RECORDED = ["created", "updated", "unchanged", "ignored", "held", "fetching", "unfetched", "unreadable"];
-const FIELDS = ["since", "until", "source_id", "outcome", "kind", "external_id", "contact", "q"];
+const FIELDS = ["since", "until", "source_id", "outcome", "kind", "external_id", "contact", "q", "source_delivery_id", "note"];
 const SPANS = ["1h", "24h", "7d", "30d"];
 const MOST_LIVE = 200; // rows on the page while it grows
 
@@ -120,7 +120,9 @@ function fields(query, known) {
     filter({ name: "outcome", label: t("outcome"), value: at("outcome"), options: [["", t("any")], ...RECORDED.map((one) => [one, word("outcome", one)])] }),
     filter({ name: "kind", label: t("kind"), value: at("kind"), placeholder: "orders/paid" }),
     filter({ name: "external_id", label: t("external.id"), value: at("external_id") }),
-    filter({ name: "contact", label: t("contact"), value: at("contact"), placeholder: "cnt_… / 42" }),
+    filter({ name: "contact", label: t("contact"), value: at("contact"), placeholder: t("contact.any") }),
+    filter({ name: "source_delivery_id", label: t("source.delivery.id"), value: at("source_delivery_id") }),
+    filter({ name: "note", label: t("note"), value: at("note"), placeholder: "unknown_status" }),
     filter({ name: "until", label: t("filter.until"), value: at("until"), type: "date" }),
   ];
 }

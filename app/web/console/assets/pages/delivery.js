@@ -50,6 +50,7 @@ export async function delivery(place) {
         [t("delivery"), copyable(row.id)],
         [t("source"), source ? sourceLink(place, source.id, source.name) : [code(row.source_id), " ", t("source.gone")]],
         [t("external.id"), row.external_id && link(`deliveries?external_id=${part(row.external_id)}`, code(row.external_id))],
+        [t("source.delivery.id"), code(row.source_delivery_id)],
         [t("strength"), row.strength && h("span", { title: row.strength }, word("strength", row.strength))],
         [t("received"), time(row.received_at, exactly)],
         [t("committed"), time(row.committed_at, exactly)],

@@ -8,7 +8,7 @@ import { shown } from "./delivery.js";
 
 export const STATUSES = ["pending", "paid", "partially_paid", "overdue", "refunded", "canceled", "failed"];
 const ORIGINS = ["manual", "webhook", "api", "payments", "commerce"];
-const FIELDS = ["q", "status", "origin", "source_id", "currency", "since", "until", "contact", "deal_id"];
+const FIELDS = ["q", "status", "origin", "source_id", "currency", "since", "until", "contact", "deal_id", "note"];
 
 export async function orders(place) {
   const query = place.query;
@@ -49,7 +49,8 @@ export async function orders(place) {
     filter({ name: "origin", label: t("origin"), value: at("origin"), options: [any, ...ORIGINS.map((one) => [one, word("origin", one)])] }),
     known.length ? filter({ name: "source_id", label: t("source"), value: at("source_id"), options: [any, ...known.map((one) => [one.id, one.name])] }) : null,
     filter({ name: "currency", label: t("currency"), value: at("currency"), maxlength: 3, placeholder: "BRL" }),
-    filter({ name: "contact", label: t("contact"), value: at("contact"), placeholder: "cnt_… / 42" }),
+    filter({ name: "contact", label: t("contact"), value: at("contact"), placeholder: t("contact.any") }),
+    filter({ name: "note", label: t("note"), value: at("note"), placeholder: "other_currency" }),
     filter({ name: "deal_id", label: t("deal"), value: at("deal_id") }),
     filter({ name: "since", label: t("filter.from"), value: at("since"), type: "date" }),
     filter({ name: "until", label: t("filter.until"), value: at("until"), type: "date" }),

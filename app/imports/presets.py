@@ -1,0 +1,125 @@
+"""Presets: how the platforms' own exports of orders are read.
+
+Shopify: Orders → Export, https://help.shopify.com/en/manual/fulfillment/managing-orders/exporting-orders.
+WooCommerce: its Customer / Order / Coupon Export, https://woocommerce.com/document/ordercustomer-csv-export/.
+Nuvemshop: Vendas → Exportar lista.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import adapters
+from adapters.contract import Status
+from app.base.tabular import ORDERS, Columns
+
+YEAR_FIRST, DAY_FIRST, MONTH_FIRST = "ymd", "dmy", "mdy"  # in which order a date's numbers stand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileForm:
+    """Says how a file writes things: headings, the decimal mark, dates, status words, and its encoding.
+
+    Without `decimal` amounts are written as ours. `statuses` are a platform's words in small letters; None: they are ours.
+    """
+
+    columns: Columns = ORDERS
+    decimal: str | None = None
+    dates: str = YEAR_FIRST
+    statuses: Mapping[str, Status] | None = None
+    encoding: str = "utf-8"
+    ignores: bool = False  # columns that mean nothing to us
+
+    def mapped(self, headings: Mapping[str, str]) -> "FileForm":
+        """Return the form with these further headings. Raises ValueError for a column that there is not."""
+        for name in headings.values():
+            if name not in self.columns.names:
+                raise ValueError(f"there is no column {name[:40]!r}; there are: {', '.join(self.columns.names)}")
+        return replace(self, columns=self.columns.also(headings))
+
+
+OURS = FileForm()
+
+
+def _words(name: str) -> Mapping[str, Status]:
+    return {word.lower(): status for word, status in adapters.load(name).statuses.items() if status}
+
+
+def preset(name: str) -> FileForm:
+    """Return how a platform's own export is written. Raises KeyError."""
+    return _PRESETS[name]()
+
+
+_PRESETS = {
+    "shopify": lambda: FileForm(
+        columns=ORDERS.only(
+            {
+                "Id": "external_id",
+                "Name": "title",
+                "Email": "contact_email",
+                "Phone": "contact_phone",
+                "Billing Name": "contact_name",
+                "Financial Status": "status",
+                "Cancelled at": "canceled_at",
+                "Created at": "ordered_at",
+                "Paid at": "paid_at",
+                "Currency": "currency",
+                "Total": "value",
+                "Refunded Amount": "refunded_value",
+                "Lineitem name": "item_title",
+                "Lineitem quantity": "item_quantity",
+                "Lineitem price": "item_unit_value",
+                "Lineitem sku": "item_sku",
+            }
+        ),
+        statuses=_words("shopify"),
+        ignores=True,
+    ),
+    "woocommerce": lambda: FileForm(
+        columns=ORDERS.only(
+            {
+                "order_id": "external_id",
+                "order_number": "title",
+                "order_date": "ordered_at",
+                "paid_date": "paid_at",
+                "status": "status",
+                "order_total": "value",
+                "refunded_total": "refunded_value",
+                "order_currency": "currency",
+                "customer_id": "contact_customer_id",
+                "billing_first_name": "contact_name",
+                "billing_last_name": "contact_last_name",
+                "billing_email": "contact_email",
+                "billing_phone": "contact_phone",
+            }
+        ),
+        statuses=_words("woocommerce"),
+        ignores=True,
+    ),
+    "nuvemshop": lambda: FileForm(
+        columns=ORDERS.only(
+            {
+                "Identificador do pedido": "external_id",
+                "Número do Pedido": "title",
+                "E-mail": "contact_email",
+                "CPF / CNPJ": "contact_document",
+                "Telefone": "contact_phone",
+                "Nome do comprador": "contact_name",
+                "Data": "ordered_at",
+                "Data de pagamento": "paid_at",
+                "Data e hora do cancelamento": "canceled_at",
+                "Status do Pagamento": "status",
+                "Moeda": "currency",
+                "Total": "value",
+                "Nome do Produto": "item_title",
+                "Quantidade Comprada": "item_quantity",
+                "Valor do Produto": "item_unit_value",
+                "SKU": "item_sku",
+            }
+        ),
+        dates=DAY_FIRST,
+        statuses={"confirmado": Status.PAID, "pendente": Status.PENDING, "recusado": Status.FAILED},
+        encoding="cp1252",
+        ignores=True,
+    ),
+}
+PRESETS = tuple(_PRESETS)

@@ -1,0 +1,164 @@
+"""Structure-aware: a sound body of each adapter with something hostile in it, proven as its source proves, at the front door.
+
+Never a 5xx, never a fault of an adapter's (only Ignored and Unreadable), never more CPU than the budget. The same number
+gives the same delivery.
+"""
+
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from adapters.contract import Delivery, Unfetched, Unreadable, Unverified
+from app.base import clock
+from app.ingest.parse import read
+from app.store.delivery_record import Receipt, Record
+from tests.house import House
+from tests.junk import BODIES, VALUES, WORDS
+from tests.samples import Sample, samples, secret_for
+
+MOST_CPU = 1.5  # seconds for one delivery, all threads of the process
+LARGE = (100, 3_000, 60_000)  # entries and characters
+HOSTILE: tuple[Any, ...] = (
+    *VALUES,
+    *("%40" * 500, "a" * 64 + "@" + "b" * 5_000, "+1" + " " * 500, "9" * 5_000, "\u202e", "٣", "＝1", "=cmd()"),
+    *(-(10**15), 10**39, "1" * 39, "1,5", "1.500", "NaN", "Infinity", "2026-02-30", "9999-12-31T23:59:59Z"),
+    *("../../v1", "https://[::1]/", "javascript:alert(1)", "' OR 1=1 --", "%s%n{0}", "\x1b[2J", "BRL", "JPY", "XXX"),
+)
+FAULTS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    Unverified,
+)  # of a signature that needs a form
+
+
+def deliveries(adapter_name: str, numbers: Sequence[int] | range) -> Iterator[tuple[Sample, Delivery]]:
+    """A proven delivery for each of these numbers, but for those bodies that its source could not sign."""
+    known = samples(adapter_name)
+    for number in numbers:
+        dice = random.Random(f"{adapter_name}/{number}")
+        sample = dice.choice(known)
+        delivery = sample.delivery.changed(body=_hostile(sample.body, dice))
+        present = clock.moment(clock.now())
+        try:
+            yield sample, sample.scheme.sign(delivery, secret_for(sample.adapter), present)
+        except FAULTS:
+            continue
+
+
+def _hostile(body: bytes, dice: random.Random) -> bytes:
+    if dice.random() < 0.05:
+        return dice.choice(BODIES)
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return _hostile_form(body, dice)
+    for _ in range(dice.randint(1, 4)):
+        places = list(_places(document))
+        if not places:
+            break
+        container, key = dice.choice(places)
+        container[key] = _something(container[key], dice)
+    text = json.dumps(document, ensure_ascii=dice.random() < 0.5)
+    return text.encode("utf-8", "surrogatepass" if dice.random() < 0.1 else "replace")
+
+
+def _something(old: Any, dice: random.Random) -> Any:
+    """Another value, or the same one grown: longer, deeper, more often."""
+    match dice.randrange(6):
+        case 0 if isinstance(old, list):
+            return [deepcopy(one) for one in old or [{}]] * dice.choice(LARGE[:2])
+        case 1 if isinstance(old, dict):
+            return {**old, **{f"{dice.random()}": dice.choice(HOSTILE) for _ in range(dice.choice(LARGE[:2]))}}
+        case 2 if isinstance(old, str):
+            return old * (dice.choice(LARGE) // (len(old) or 1) + 1)
+        case 3:
+            for _ in range(dice.choice((3, 60, 70))):
+                old = [old]
+            return old
+    return deepcopy(dice.choice(HOSTILE))
+
+
+def _places(document: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(document, dict | list):
+        for key in list(document) if isinstance(document, dict) else range(len(document)):
+            yield document, key
+            yield from _places(document[key])
+
+
+def _hostile_form(body: bytes, dice: random.Random) -> bytes:
+    pairs = parse_qsl(body.decode(), keep_blank_values=True)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(pairs))
+        name, value = pairs[at]
+        other = dice.choice((*WORDS, value * dice.choice(LARGE[:2]), *map(str, HOSTILE)))
+        pairs[at] = dice.choice(
+            ((name, other), (f"{name}[]", value), (f"{name}[x][y]", other), (f"{name}[{name}", value))
+        )
+    return urlencode(pairs, errors="replace").encode()
+
+
+class Door:
+    """The front door of a registry with a source for each kind of options; what is committed is looked at."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.proven = 0
+        self._sources: dict[str, str] = {}
+        self._faults: list[str] = []
+        house.service.group_commit.observers.append(self._committed)
+
+    def _committed(self, records: Sequence[Record], receipts: Sequence[Receipt], seconds: float) -> None:
+        self._faults += [
+            rec.reason for rec in records if rec.reason and rec.reason.startswith("a fault of the adapter")
+        ]
+        self._faults += [one.reason for one in receipts if one.reason and "could not store" in one.reason]
+
+    async def send(self, sample: Sample, delivery: Delivery) -> list[str]:
+        """Post it, and read what its source's API may answer; return what is wrong with how it ended."""
+        options = sample.said.get("options", {})
+        key = f"{sample.adapter_name} {options}"
+        if key not in self._sources:
+            secret = secret_for(sample.adapter)
+            self._sources[key] = await self.house.source(sample.adapter_name, secret=secret, options=options)
+        begun = time.process_time()
+        answer = await self.house.deliver(self._sources[key], delivery)
+        taken = time.process_time() - begun
+        said, self._faults = self._faults, []
+        if answer.status_code not in (200, 401, 413):
+            said.append(f"HTTP {answer.status_code}")
+        if taken > MOST_CPU:
+            said.append(f"{taken:.1f} s of CPU")
+        self.proven += answer.status_code == 200
+        return said
+
+    async def fetched(self, sample: Sample, number: int) -> list[str]:
+        """Read the sample with something hostile in what its source's API answered."""
+        if sample.fetched is None:
+            return []
+        dice = random.Random(f"{sample.adapter_name}/fetched/{number}")
+        key = f"{sample.adapter_name} {sample.said.get('options', {})}"
+        source = await self.house.service.source_cache.source(self._sources[key])
+        if source is None:
+            return ["its source is gone"]
+        document: bytes | Unfetched = _hostile(sample.fetched, dice)
+        begun = time.process_time()
+        rec = read(source, sample.delivery, clock.now(), document=document)
+        taken = time.process_time() - begun
+        said = [rec.reason] if rec.reason and rec.reason.startswith("a fault of the adapter") else []
+        return said + ([f"{taken:.1f} s of CPU"] if taken > MOST_CPU else [])
+
+
+def handled(sample: Sample, delivery: Delivery) -> None:
+    """Whatever an adapter does before the front door: nothing but the declared may come out of it."""
+    try:
+        sample.adapter.handshake(delivery)
+        sample.adapter.document_for(delivery, sample.options)
+    except Unreadable:
+        pass
