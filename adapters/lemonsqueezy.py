@@ -13,7 +13,8 @@ Decided here, and why:
 - `refunded_amount` is all that was given back so far; `refunded` without it means all of it.
 - An invoice that failed stays `pending` while it is tried again: overdue. Given up, it is `void`.
 - The body has no time of payment: that of an order is when it was made, that of an invoice when it was told as paid.
-- `crm_contact_id` and `deal_id` are read from a checkout's custom data, which links can carry: buyers can write there.
+- `crm_contact_id` and `deal_id` are read from a checkout's custom data, which links can carry: buyers can write
+  there, so they count only with `buyers_ids`.
 """
 
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from adapters.contract import (
     Adapter,
     Bill,
     BodyField,
+    BuyersIdsOptions,
     Customer,
     Event,
     Hmac,
@@ -32,7 +34,6 @@ from adapters.contract import (
     Item,
     Links,
     Money,
-    Options,
     Order,
     Origin,
     Payload,
@@ -44,7 +45,7 @@ from adapters.contract import (
 )
 
 
-class LemonSqueezyOptions(Options):
+class LemonSqueezyOptions(BuyersIdsOptions):
     """`first_invoices`: whether the first invoice of a subscription counts, or only the order that it was bought by."""
 
     first_invoices: Literal["count", "skip"] = "count"

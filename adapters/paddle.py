@@ -29,6 +29,7 @@ from adapters.contract import (
     Adapter,
     Bill,
     BodyField,
+    BuyersIdsOptions,
     Customer,
     Event,
     Ignored,
@@ -37,7 +38,6 @@ from adapters.contract import (
     Links,
     ListOf,
     Money,
-    Options,
     Order,
     Origin,
     Payload,
@@ -65,7 +65,7 @@ STATES = {
 }
 
 
-class PaddleOptions(Options):
+class PaddleOptions(BuyersIdsOptions):
     """`tolerance` is how many seconds old a signature may be."""
 
     tolerance: Annotated[int, Range(ge=1, le=3600)] = 5

@@ -19,7 +19,8 @@ Decided here, and why:
 - The older notice of a refund (notify_user) has an amount, and neither id nor time. It tells what ORDER_REFUNDED does,
   so the set-up asks for one of them.
 - The time is that of the event (`issuedAt`), which its body was made at. A payment's time is not the statement's.
-- Metadata is Saleor's own place for others' ids: `crm_contact_id`, `deal_id`. It may be written by buyers too.
+- Metadata is Saleor's own place for others' ids: `crm_contact_id`, `deal_id`. Buyers can write
+  there too, so they count only with `buyers_ids`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,6 +37,7 @@ from adapters.contract import (
     LEAST_BITS,
     Adapter,
     Bill,
+    BuyersIdsOptions,
     Customer,
     Delivery,
     Entries,
@@ -229,6 +231,7 @@ def _word(text: str) -> str:
 
 
 class Saleor(Adapter[Notification]):
+    options = BuyersIdsOptions
     name, title, origin = "saleor", "Saleor", Origin.COMMERCE
     links = Links(
         signing="https://docs.saleor.io/developer/extending/webhooks/payload-signature",

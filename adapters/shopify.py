@@ -29,7 +29,7 @@ Decided here, and why:
 - No URL: the admin's is not in the body, and `order_status_url` opens the buyer's page to whoever holds it.
 - The recipient's name and phone are the buyer's only where the buyer has no other name.
 - `crm_contact_id` and `deal_id` are read from `note_attributes`, which a cart's attributes become. Buyers can write
-  there as well, so they are worth no more than the e-mail that a buyer types.
+  there, so they count only with `buyers_ids`.
 """
 
 import re
@@ -44,6 +44,7 @@ from pydantic import Field
 from adapters.contract import (
     Adapter,
     Bill,
+    BuyersIdsOptions,
     BuyersRequest,
     Customer,
     Entries,
@@ -189,6 +190,7 @@ class Dispute(Payload):
 
 
 class Shopify(Adapter[Payload]):
+    options = BuyersIdsOptions
     name, title, origin = "shopify", "Shopify", Origin.COMMERCE
     links = Links(
         signing="https://shopify.dev/docs/apps/build/webhooks/verify-deliveries",

@@ -25,6 +25,7 @@ from adapters.contract import (
     Adapter,
     Bill,
     BodyField,
+    BuyersIdsOptions,
     Customer,
     Event,
     Hmac,
@@ -96,6 +97,7 @@ class Sale(Payload):
 
 
 class Yampi(Adapter[Sale]):
+    options = BuyersIdsOptions
     name, title, origin = "yampi", "Yampi", Origin.COMMERCE
     links = Links(
         signing="https://docs.yampi.com.br/api-reference/webhooks",

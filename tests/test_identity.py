@@ -21,6 +21,7 @@ from app.base.identity import (
     precedence,
     same_name,
 )
+from app.base.nobodys import is_relay
 from tests.cpu import cpu, grows
 
 DIGITS = "0123456789"
@@ -260,3 +261,34 @@ def test_a_cnpj_is_believed_after_a_phone() -> None:
 def test_names_have_a_word_in_common() -> None:
     assert same_name("Ana Souza", "SOUZA, Aná")
     assert not same_name("Ana Souza", "Rui Lima")
+
+
+def test_mexican_and_argentine_mobiles_are_the_same_with_and_without_their_digit() -> None:
+    assert {phone(text) for text in ("+52 1 55 1234 5670", "+52 55 1234 5670")} == {"+525512345670"}
+    assert phone("55 1234 5670", "MX") == "+525512345670"
+    assert {phone(text) for text in ("+54 9 11 2345-6780", "+54 11 2345-6780")} == {"+541123456780"}
+    assert phone("011 15-2345-6780", "AR") == "+541123456780"
+
+
+def test_what_people_type_who_have_no_phone_is_nobodys() -> None:
+    for text in (
+        "12345678901",
+        "+55 12345678901",
+        "(98) 76543-2109",
+        "+55 98765 43210",
+        "0123456789",
+        "+5511999999999",
+    ):
+        assert phone(text) is None, text
+    assert phone("(11) 98765-4321") == "+5511987654321"
+
+
+def test_a_marketplaces_alias_is_told_from_an_address() -> None:
+    assert is_relay("ff2e6348a53a4d44@ct.vtex.com.br") and is_relay("ana@example.com-2077b.ct.vtex.com.br")
+    assert is_relay("x1@marketplace.amazon.com.br") and not is_relay("ana@amazon.com")
+
+
+def test_a_family_name_alone_is_no_common_name() -> None:
+    assert not same_name("Ana Prado", "Bruno Prado")
+    assert same_name("Ana Prado", "Ana Lima") and same_name("Maria Ana Prado", "Ana Prado")
+    assert same_name("Ana", "Ana Prado") and same_name("A. Prado", "Ana Prado")

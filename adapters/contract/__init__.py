@@ -7,12 +7,12 @@ from adapters.contract.adapter import (
     Api,
     Event,
     Links,
-    Options,
     bearer,
 )
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, NoDocument, Unfetched, Unreadable, Unverified
 from adapters.contract.money import CODES, Money, amount_text, currency_code, decimals
+from adapters.contract.options import BuyersIdsOptions, OptionGroup, Options
 from adapters.contract.order import (
     RANK,
     UNKNOWN,
@@ -75,6 +75,7 @@ __all__ = [
     "Bill",
     "BodyField",
     "Buyer",
+    "BuyersIdsOptions",
     "BuyersRequest",
     "Constant",
     "Customer",
@@ -94,6 +95,7 @@ __all__ = [
     "Milliseconds",
     "Money",
     "NoDocument",
+    "OptionGroup",
     "OptionalOf",
     "Options",
     "Order",

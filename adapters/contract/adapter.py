@@ -7,11 +7,10 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.money import Money
+from adapters.contract.options import Options
 from adapters.contract.order import UNKNOWN, Customer, Order, Origin, Payment, Refund, Status, Unknown, distinct
 from adapters.contract.payload import Payload, validated
 from adapters.contract.privacy import Privacy
@@ -21,13 +20,6 @@ from adapters.contract.where import BodyField, Where, describe
 
 # Brasília time: UTC-3 all year since Brazil gave up summer time in 2019 (Decree 9.772).
 BRASILIA = timezone(timedelta(hours=-3))
-
-
-class Options(BaseModel):
-    """What a source's owner may set beyond secret and key; an adapter with options subclasses it. Unknown names are
-    an error, so that a misspelt one is not silently without effect."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 _PARSE: Mapping[str, Callable[[bytes], Any]] = {"json": json_body, "form": form_body}

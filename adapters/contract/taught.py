@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints, model_validator
 
-from adapters.contract.adapter import Options
+from adapters.contract.options import Options
 from adapters.contract.order import Status
 
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]

@@ -18,6 +18,7 @@ from adapters.contract import (
     BodyField,
     Constant,
     Header,
+    OptionGroup,
     Options,
     Query,
     Unreadable,
@@ -138,7 +139,7 @@ def _named(text: str) -> str:
     return text
 
 
-class MoneyOptions(Options):
+class MoneyOptions(OptionGroup):
     """What an amount counts: units (major), the currency's smallest unit (minor), or 10**-n units (n, for every one).
 
     `currencies` says what the source's own words for currencies stand for: {"IRHT": "10000 IRR", "R$": "BRL"}.
@@ -152,7 +153,7 @@ class MoneyOptions(Options):
     decimal: Literal[".", ","] = "."  # with a comma, "R$ 1.234,50" is read as well
 
 
-class Fields(Options):
+class Fields(OptionGroup):
     """Where each field of an order stands. `orders` gives a list of orders; the others then start from each of them,
     and those of an item, a payment, a refund from each of `items`, `payments`, `refunds`."""
 

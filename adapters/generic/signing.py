@@ -17,7 +17,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from adapters.contract import (
     Delivery,
     Hmac,
-    Options,
+    OptionGroup,
     Signature,
     StandardWebhooks,
     Token,
@@ -71,7 +71,7 @@ SAYS = {
 KEYS = {"text": text_key, "hex": hex_key, "base64": whsec_key}
 
 
-class Signing(Options):
+class Signing(OptionGroup):
     """How a delivery is proven."""
 
     scheme: Literal["hmac", "token", "basic", "standard"]

@@ -12,9 +12,9 @@ from app.base.vault import Sealed, Vault
 from app.db.engine import Store
 from app.db.statements import Plan, Row
 from app.ingest.reprocess import NotRecorded, RecordedDelivery, Reprocessor
-from app.store import contacts, erasure_source, idempotency, privacy
 from app.store import erasure as erasing
-from app.store.erasure import Erasure
+from app.store import erasure_source, idempotency, privacy
+from app.store.erasure_state import DryRunDone, Erasure
 from app.store.tombstones import Word
 
 
@@ -52,18 +52,33 @@ class ErasureService:
 
     async def person(self, account_id: str, contact_id: str, member_id: str | None) -> Row:
         """Erase a contact with everybody merged into it. Returns the proof. Raises ContactGone, Unavailable."""
-        rows = await contacts.identities_of(self._store, account_id, [contact_id])
-        words = {(row["kind"], row["value"]) for row in rows}
+        proof, erasure = await self._person(account_id, contact_id, member_id, dry_run=False)
+        await self._no_copies(erasure)
+        return proof
+
+    async def preview(self, account_id: str, contact_id: str) -> Erasure:
+        """Return what erasing the contact would take; nothing is changed. Raises ContactGone, Unavailable."""
+        try:
+            _, erasure = await self._person(account_id, contact_id, None, dry_run=True)
+        except DryRunDone as done:
+            return done.erasure
+        return erasure
+
+    async def _person(
+        self, account_id: str, contact_id: str, member_id: str | None, *, dry_run: bool
+    ) -> tuple[Row, Erasure]:
+        words = await privacy.words_of(self._store, account_id, contact_id)
         found = await privacy.named_in(self._store, account_id, words)
         made: list[Erasure] = []
 
         def plan() -> Plan[Row]:
             made[:] = [Erasure(account_id=account_id, action=str(Request.ERASE), member_id=member_id)]
-            return (yield from erasing.person(made[0], contact_id, found))
+            proof = yield from erasing.person(made[0], contact_id, found)
+            if dry_run:
+                raise DryRunDone(made[0])
+            return proof
 
-        proof = await self._store.commit(plan)
-        await self._no_copies(made[0])
-        return proof
+        return await self._store.commit(plan), made[0]
 
     async def request(self, row: Row) -> tuple[RecordedDelivery, Subject]:
         """Return what a privacy request asks for, as its delivery says. Raises NotRecorded, Unavailable."""

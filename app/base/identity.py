@@ -2,15 +2,17 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from adapters.contract import Customer
+from app.base.nobodys import NOBODYS_DOCUMENTS, NOBODYS_MAILBOXES, is_made_up
 
 # In the order in which they are believed; a CNPJ is a company's, and stands last (`rank_of`).
 KINDS = ("crm", "source", "document", "email", "phone")
-_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
-CNPJ = len(KINDS)
+CLAIM = "crm_claim"  # a CRM id where buyers can write: it loses against all others, and teaches nothing
+_RANKS = {kind: rank for rank, kind in enumerate((*KINDS, "cnpj", CLAIM))}
+CNPJ = _RANKS["cnpj"]
 CPF_LENGTH, CNPJ_LENGTH = 11, 14
 WEAK = frozenset((_RANKS["phone"], CNPJ))  # families and companies share them, and phones change hands
 
@@ -21,32 +23,36 @@ def rank_of(identity: tuple[str, str]) -> int:
     return CNPJ if kind == "document" and len(value) != CPF_LENGTH else _RANKS[kind]
 
 
+def sort_of(identity: tuple[str, str]) -> str:
+    """Return its kind, with `cpf` and `cnpj` for the two documents."""
+    kind, value = identity
+    return kind if kind != "document" else "cpf" if len(value) == CPF_LENGTH else "cnpj"
+
+
+def is_weak(identity: tuple[str, str]) -> bool:
+    """Return whether it names nobody by itself once something speaks against it: a phone or a CNPJ."""
+    return rank_of(identity) in WEAK
+
+
 def precedence(identity: tuple[str, str]) -> tuple[int, str]:
     """Return a sort key: the strongest first."""
     return rank_of(identity), identity[1]
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names have a word in common, whatever their accents and capitals."""
-    return bool(_words(one) & _words(other))
+    """Whether two names may be one person's, whatever their accents and capitals: they have a word in common.
+
+    Where both have several, one's first word is among the other's: a family has the rest in common.
+    """
+    ours, theirs = _words(one), _words(other)
+    if len(ours) > 1 and len(theirs) > 1:
+        return ours[0] in theirs or theirs[0] in ours
+    return not set(ours).isdisjoint(theirs)
 
 
-def _words(name: str) -> set[str]:
+def _words(name: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", name.casefold())
-    return set(re.findall(r"\w{2,}", "".join(letter for letter in plain if not unicodedata.combining(letter))))
-
-
-# What people and shops write who have none to give. With a reason each; nothing here can be anybody's.
-NOBODYS_DOCUMENTS = frozenset({"12345678909"})  # counts up, and its check digits hold
-NOBODYS_MAILBOXES = re.compile(
-    r"(no|nao|não|do[-_.]?not)[-_.]?(reply|responda|responder)[^@]*@"
-)  # machines write from them
-_COUNTING = "01234567890123456789"
-
-
-def is_made_up(digits: str) -> bool:
-    """Whether a phone's last eight digits are one digit repeated, or the whole number counts up."""
-    return len(set(digits[-8:])) == 1 or digits in _COUNTING
+    return re.findall(r"\w{2,}", "".join(letter for letter in plain if not unicodedata.combining(letter)))
 
 
 # In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length. No
@@ -58,7 +64,7 @@ _WORD = re.compile(r"[0-9A-Za-z./-]{11,18}+")
 _NOT_IN_A_DOCUMENT = re.compile(r"[./-]")
 MOST_MENTIONED = 2_000  # in one text; each costs up to 0.1 ms, and is looked for among those who were erased
 LONGEST_READ = 100  # characters of what shall be a phone or a document: what is remembered must not be a whole body
-MOST_OF_A_KIND = 20  # e-mails, phones or documents of one customer
+MOST_OF_A_KIND = 5  # e-mails, phones or documents of one customer
 
 # What people put between digits: blanks of all kinds, and ( ) . -
 _BETWEEN_DIGITS = dict.fromkeys([*(ord(one) for one in "().-"), *(n for n in range(0x3001) if chr(n).isspace())])
@@ -66,11 +72,15 @@ _NOT_IN_AN_ADDRESS = re.compile(r"[\s\0]")
 _BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
 
 
-def phone(text: str, region: str = "BR") -> str | None:
-    """Return a phone number in E.164, Brazilian mobiles always with the ninth digit; None if it is no number.
+_DROPPED = {52: "1", 54: "9"}  # by country code: a first digit that a mobile may have or lack
 
-    `region` is the country of a number without a country code. Anatel's Resolution 553/2010 gave mobiles the ninth
-    digit; old records still lack it. Landlines (first digit 2 to 5) have eight digits and are left alone.
+
+def phone(text: str, region: str = "BR") -> str | None:
+    """Return a phone number in E.164, in the one form in which it is compared; None if it is no number, or nobody's.
+
+    `region` is the country of a number without a country code. Brazilian mobiles have the ninth digit, which Anatel's
+    Resolution 553/2010 gave them and old records lack; landlines (first digit 2 to 5) are left alone. Mexican numbers
+    lack the 1 behind +52 (given up in 2019), Argentine ones the 9 behind +54: with it and without it they are the same.
     """
     return _phone(text[:LONGEST_READ], region)
 
@@ -84,18 +94,23 @@ def _phone(text: str, region: str) -> str | None:
         # What one dials from most of the world. In Brazil a carrier's number follows 00, as which 55 would be taken.
         text = compact = f"+{compact[2:]}"
     if (found := _BRAZILIAN.fullmatch(compact)) and (region == "BR" or compact.startswith("+")):
-        return f"+55{found[1]}{found[2]}"
+        return None if is_made_up(f"{found[1]}{found[2]}") else f"+55{found[1]}{found[2]}"
     import phonenumbers  # loaded with the first number that needs it: most processes start without one
 
     try:
         number = phonenumbers.parse(text[:40], region)
     except phonenumbers.NumberParseException:
         return None
+    national = phonenumbers.national_significant_number(number)
+    if is_made_up(national):
+        return None
     if number.country_code == 55:
-        national = phonenumbers.national_significant_number(number)
         if len(national) == 10 and national[2] in "6789":
             national = f"{national[:2]}9{national[2:]}"
         return f"+55{national}" if len(national) in {10, 11} and national[0] != "0" else None
+    dropped = _DROPPED.get(number.country_code or 0)
+    if dropped and len(national) == 11 and national.startswith(dropped):
+        return f"+{number.country_code}{national[1:]}"
     if not phonenumbers.is_possible_number(number):
         return None
     e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
@@ -149,26 +164,44 @@ def email(text: str) -> str | None:
 
 
 def identities(customer: Customer, source_id: str | None, region: str) -> list[tuple[str, str]]:
-    """Return a customer's identities as (kind, canonical value), strongest first, each once.
+    """Return a customer's identities as (kind, canonical value), each once, a few of a kind; see `identities_told`."""
+    return identities_told(customer, source_id, region, most=MOST_OF_A_KIND)[0]
+
+
+def identities_told(
+    customer: Customer,
+    source_id: str | None,
+    region: str,
+    *,
+    claimed: bool = False,
+    most: int | None = None,
+    nobodys: Collection[str] = (),
+) -> tuple[list[tuple[str, str]], bool]:
+    """Return a customer's identities as (kind, canonical value), each once, and whether something given was left out.
 
     A shop's customer id counts only within its source. Phones are read in the customer's own country, else in `region`.
-    Invalid identities are left out: a mistyped phone number must not cost the order.
+    Invalid identities are left out, and those beyond `most` of a kind: a mistyped phone must not cost the order.
+    `claimed`: the CRM id stands where buyers can write. `nobodys`: values that the account says are nobody's.
     """
     country = (customer.country or "").strip().upper()
     if len(country) == 2 and country.isascii() and country.isalpha():
         region = country
     found: list[tuple[str, str]] = []
     if customer.crm_id:
-        found.append(("crm", customer.crm_id[:255]))
+        found.append((CLAIM if claimed else "crm", customer.crm_id[:255]))
     if customer.id and source_id:
         found.append(("source", f"{source_id}:{customer.id[:200]}"))
-    documents, emails, phones = (
-        tuple(filter(None, given))[:MOST_OF_A_KIND] for given in (customer.documents, customer.emails, customer.phones)
-    )
-    found += [("document", value) for text in documents if (value := document(text))]
-    found += [("email", value) for text in emails if (value := email(text))]
-    found += [("phone", value) for text in phones if (value := phone(text, region))]
-    return list(dict.fromkeys(found))
+    left_out = False
+    for kind, texts, read in (
+        ("document", customer.documents, document),
+        ("email", customer.emails, email),
+        ("phone", customer.phones, lambda text: phone(text, region)),
+    ):
+        given = [text for text in texts if text and text.strip()]
+        values = dict.fromkeys(read(text) for text in given[:most])
+        found += [(kind, value) for value in values if value is not None and value not in nobodys]
+        left_out = left_out or not values.keys().isdisjoint([None, *nobodys]) or len(given) > len(given[:most])
+    return list(dict.fromkeys(found)), left_out
 
 
 def mentioned(text: str) -> list[tuple[str, str]] | None:

@@ -3,14 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from adapters.contract import UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
 from adapters.contract.entry import Entry, money_said, rank_of
 from app.base.clock import micros
-from app.base.identity import identities
+from app.base.identity import MOST_OF_A_KIND, identities_told
 
 TITLE_LENGTH = 300
 TEXT_LENGTH = 1000
@@ -22,6 +22,8 @@ UNTIMED = -1  # the history's column cannot be null: it is part of the key
 class Statement:
     """Holds one future entry of an order's history. `names` are the order's ids in it, the best first.
 
+    `left_out`: an e-mail, phone or document that was given is no identity.
+
     `attempt_of` are names that join attempts to pay one sale (see `Order`); those that joined become aliases in `said`.
     """
 
@@ -31,6 +33,7 @@ class Statement:
     digest: str
     said: Mapping[str, Any]
     attempt_of: tuple[str, ...] = ()
+    left_out: bool = False
 
     @property
     def all_names(self) -> tuple[str, ...]:
@@ -58,6 +61,7 @@ class CrmContact:
     crm_id: str
     name: str | None
     identities: tuple[tuple[str, str], ...]
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,25 +70,36 @@ class ShopCustomer:
 
     name: str | None
     identities: tuple[tuple[str, str], ...]
+    left_out: bool = False
 
 
-def shop_customer(customer: Customer, source_id: str, region: str) -> ShopCustomer:
+def shop_customer(customer: Customer, source_id: str, region: str, nobodys: Collection[str] = ()) -> ShopCustomer:
     """Convert a shop's customer to the form in which it is matched. Raises Unreadable for one without an id."""
     if not customer.id:
         raise Unreadable("the customer's id is missing")
     name = clean((customer.name or "").strip(), TITLE_LENGTH) or None
-    known = [(kind, clean(value, 512)) for kind, value in identities(customer, source_id, region)]
-    return ShopCustomer(name=name, identities=tuple(known))
+    known, left_out = _known(customer, source_id, region, nobodys)
+    return ShopCustomer(name=name, identities=tuple(known), left_out=left_out)
 
 
-def crm_contact(customer: Customer, region: str) -> CrmContact:
+def crm_contact(customer: Customer, region: str, nobodys: Collection[str] = ()) -> CrmContact:
     """Convert a CRM's contact to the form in which it is stored. Raises Unreadable."""
     crm_id = clean(customer.crm_id or "", 255)
     if not crm_id:
         raise Unreadable("the contact's id is missing")
     name = clean((customer.name or "").strip(), TITLE_LENGTH) or None
-    known = [(kind, clean(value, 512)) for kind, value in identities(customer, None, region) if kind != "crm"]
-    return CrmContact(crm_id=crm_id, name=name, identities=tuple(known))
+    known, left_out = _known(customer, None, region, nobodys)
+    others = tuple(one for one in known if one[0] != "crm")
+    return CrmContact(crm_id=crm_id, name=name, identities=others, left_out=left_out)
+
+
+def _known(
+    customer: Customer, source_id: str | None, region: str, nobodys: Collection[str], claimed: bool = False
+) -> tuple[list[tuple[str, str]], bool]:
+    known, left_out = identities_told(
+        customer, source_id, region, claimed=claimed, most=MOST_OF_A_KIND, nobodys=nobodys
+    )
+    return [(kind, clean(value, 512)) for kind, value in known], left_out
 
 
 def clean(text: str, length: int = TEXT_LENGTH) -> str:
@@ -99,8 +114,20 @@ def clean(text: str, length: int = TEXT_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def statement_of(order: Order, *, source_id: str | None, region: str, digest: str) -> Statement:
-    """Convert one order of a delivery to a statement. `digest` is that of the delivery's kind and body."""
+def statement_of(
+    order: Order,
+    *,
+    source_id: str | None,
+    region: str,
+    digest: str,
+    claimed: bool = False,
+    nobodys: Collection[str] = (),
+) -> Statement:
+    """Convert one order of a delivery to a statement. `digest` is that of the delivery's kind and body.
+
+    `claimed`: its CRM id stands where buyers can write. `nobodys`: values that the account says are nobody's.
+    """
+    left_out = False
     said: dict[str, Any] = {"external_id": clean(order.external_id, 255)}
     aliases = tuple(dict.fromkeys(clean(alias, 255) for alias in order.aliases if alias))
     if aliases:
@@ -119,7 +146,7 @@ def statement_of(order: Order, *, source_id: str | None, region: str, digest: st
     if order.paid_at is not None:
         said["paid_at"] = micros(order.paid_at)
     if order.customer is not None:
-        known = [(kind, clean(value, 512)) for kind, value in identities(order.customer, source_id, region)]
+        known, left_out = _known(order.customer, source_id, region, nobodys, claimed)
         customer: dict[str, Any] = {"identities": known}
         if order.customer.name and order.customer.name.strip():
             customer["name"] = clean(order.customer.name.strip(), TITLE_LENGTH)
@@ -143,6 +170,7 @@ def statement_of(order: Order, *, source_id: str | None, region: str, digest: st
         attempt_of=tuple(
             name for one in dict.fromkeys(order.attempt_of) if one and (name := clean(one, 255)) not in names
         ),
+        left_out=left_out,
     )
 
 

@@ -7,6 +7,7 @@ from app.base.clock import now
 from app.db.engine import Store
 from app.db.statements import Plan
 from app.imports.rows import Batch, ContactReader, ImportSettings, OrderReader, RowT
+from app.store import order_owners
 from app.store.import_contacts import import_contacts
 from app.store.import_orders import DryRunDone, ImportReport, import_orders
 
@@ -29,7 +30,7 @@ class Importer:
         """
         return await self._take(
             OrderReader(setting).batches(form, text, line),
-            lambda rows: import_orders(account_id, rows, by, now(), dry_run=dry_run),
+            lambda rows, alone: import_orders(account_id, rows, by, now(), dry_run=dry_run, alone=alone),
         )
 
     async def contacts(
@@ -38,11 +39,11 @@ class Importer:
         """Import contacts, as `orders` does."""
         return await self._take(
             ContactReader(setting).batches(form, text, line),
-            lambda rows: import_contacts(account_id, rows, now(), dry_run=dry_run),
+            lambda rows, _: import_contacts(account_id, rows, now(), dry_run=dry_run),
         )
 
     async def _take(
-        self, batches: Iterator[Batch[RowT]], plan: Callable[[list[RowT]], Plan[ImportReport]]
+        self, batches: Iterator[Batch[RowT]], plan: Callable[[list[RowT], bool], Plan[ImportReport]]
     ) -> ImportReport:
         whole = ImportReport()
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
@@ -56,8 +57,8 @@ class Importer:
         whole.faults.sort(key=lambda fault: fault.line)
         return whole
 
-    async def _commit(self, plan: Callable[[list[RowT]], Plan[ImportReport]], rows: list[RowT]) -> ImportReport:
+    async def _commit(self, plan: Callable[[list[RowT], bool], Plan[ImportReport]], rows: list[RowT]) -> ImportReport:
         try:
-            return await self._store.commit(lambda: plan(rows))
+            return await order_owners.commit(self._store, lambda alone: plan(rows, alone))
         except DryRunDone as done:
             return done.report

@@ -13,6 +13,7 @@ from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.spans import Span, span, trace
 from app.db.engine import Rejected, Store, Unavailable
+from app.store import order_owners
 from app.store.delivery_commit import commit_batch
 from app.store.delivery_record import Receipt, Record
 
@@ -179,7 +180,9 @@ class GroupCommit:
             # A trace of its own, for it belongs to many: linked to each of those that wait, and they to it.
             with trace("commit", links=[wait for _, _, wait in batch]) as commit:
                 commit.set(batch_size=len(batch))
-                receipts = await self._store.commit(lambda: commit_batch(records), patience=STATEMENT_WITHIN)
+                receipts = await order_owners.commit(
+                    self._store, lambda alone: commit_batch(records, alone), patience=STATEMENT_WITHIN
+                )
         except Unavailable as fault:
             self._failed(batch, str(fault)[:300])
             return 0, []

@@ -6,6 +6,7 @@ from dataclasses import replace
 from adapters.contract import (
     FIELD_LEFT_OUT,
     BodyField,
+    BuyersIdsOptions,
     Delivery,
     Ignored,
     Order,
@@ -24,6 +25,8 @@ from app.store.delivery_record import Record, packed
 
 AHEAD = 300_000_000  # microseconds by which a source's clock may be ahead of ours
 MOST_ID = 1000  # characters of a source's own id of a delivery
+LEFT_OUT = "identity_left_out"
+BUYERS_ID = "buyers_id_not_used"
 
 
 def read(
@@ -76,10 +79,12 @@ def read(
             else:
                 event = adapter.fetched(event, document)
         if rec.outcome is None and adapter.brings == "contacts":
-            rec.people = [crm_contact(one, source.region) for one in adapter.people(event.payload, event)]
+            rec.people = [
+                crm_contact(one, source.region, source.nobodys) for one in adapter.people(event.payload, event)
+            ]
         elif rec.outcome is None and rec.kind in adapter.customer_kinds:
             people = adapter.people(event.payload, event)
-            rec.customers = [shop_customer(one, source.id, source.region) for one in people]
+            rec.customers = [shop_customer(one, source.id, source.region, source.nobodys) for one in people]
             if event.payload.left_out:
                 rec.notes.append(FIELD_LEFT_OUT)
         elif rec.outcome is None:
@@ -113,9 +118,22 @@ def _digest(kind: str, body: bytes) -> str:
 
 def say(rec: Record, orders: list[Order], source: Source) -> None:
     """Put the orders' statements into the record. A time ahead of our clock at first receipt is dropped, and noted."""
+    claimed = isinstance(source.options, BuyersIdsOptions)
+    if claimed and not source.options.buyers_ids:
+        orders = [_without_ids(order, rec) for order in orders]
     rec.statements = statements = [
-        statement_of(order, source_id=source.id, region=source.region, digest=rec.digest) for order in orders
+        statement_of(
+            order,
+            source_id=source.id,
+            region=source.region,
+            digest=rec.digest,
+            claimed=claimed,
+            nobodys=source.nobodys,
+        )
+        for order in orders
     ]
+    if any(one.left_out for some in (statements, rec.people, rec.customers) for one in some):
+        rec.notes.append(LEFT_OUT)
     if any(says_unknown_status(order) for order in orders):
         rec.notes.append("unknown_status")
     for place, said in enumerate(statements):
@@ -125,6 +143,16 @@ def say(rec: Record, orders: list[Order], source: Source) -> None:
             notes = (*notes, "future_time")
         if notes:
             rec.notes += [note for note in notes if note not in rec.notes]
+
+
+def _without_ids(order: Order, rec: Record) -> Order:
+    """Return the order without the ids that stand where buyers can write, and note it."""
+    buyer = order.customer
+    if not order.deal_id and not (buyer and buyer.crm_id):
+        return order
+    if BUYERS_ID not in rec.notes:
+        rec.notes.append(BUYERS_ID)
+    return replace(order, deal_id=None, customer=replace(buyer, crm_id=None) if buyer else None)
 
 
 def _source_delivery_id(source: Source, delivery: Delivery) -> str | None:

@@ -4,6 +4,7 @@ So a revoked secret or token is rejected within a second in every process. A pro
 """
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -44,12 +45,13 @@ class Source:
     enabled: bool
     account_enabled: bool
     anybody_erased: bool  # in the account
-    region: str
+    region: str  # where a phone without a country code is read
     currency: str
     hold: bool
     url: str
     secrets: tuple[tuple[str, int | None], ...]  # opened; with the time at which each ends
     sealed_key: str | None
+    nobodys: frozenset[str] = frozenset()  # e-mails, phones and documents that are nobody's
 
     def usable_secrets(self, now: int) -> list[str]:
         """Return the secrets that are valid now, newest first."""
@@ -179,16 +181,18 @@ class SourceCache:
             return None
         row, secrets = found
         adapter = adapters.load(row["adapter"])
+        options = options_of(adapter, row["options"])
         return Source(
             account_id=row["account_id"],
             id=row["id"],
             name=row["name"],
             adapter=adapter,
-            options=options_of(adapter, row["options"]),
+            options=options,
             enabled=row["enabled"],
             account_enabled=row["orders_enabled"],
             anybody_erased=row["anybody_erased"],
-            region=row["default_region"],
+            region=options.region or row["default_region"],
+            nobodys=frozenset(json.loads(row["not_identities"])),
             currency=row["default_currency"],
             hold=row["unknown_contacts"] == "hold",
             url=self.webhook_url(row["id"]),

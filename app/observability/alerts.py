@@ -9,6 +9,7 @@ from app.base.clock import iso
 from app.base.outcome import REFUSED
 from app.db.engine import Store
 from app.db.statements import Row
+from app.ingest.parse import BUYERS_ID
 from app.ingest.source_api import NO_KEY, THE_KEY
 from app.store import delivery_rollups, rejections, subscriptions
 from app.store.delivery_rollups import HOUR
@@ -31,6 +32,7 @@ _CODES = {
     "fetch_backlog": ("warning", "orders of {count} sources wait to be read"),
     "subscription_failing": ("warning", "{count} subscriptions do not take their events"),
     "unknown_status": ("warning", "{count} sources use status words that their adapters do not know"),
+    "buyers_id_not_used": ("warning", "{count} sources send CRM ids in a field that buyers can write"),
     "never_received": ("warning", "{count} sources have never received anything"),
 }
 FAILING = ("only_rejected", "key_refused", "silent")  # codes of a source that is failing
@@ -94,10 +96,11 @@ async def of_sources(
     store: Store, account_id: str, seen: Sequence[Row], words: Sequence[Row], *, present: int, webhooks_at: str
 ) -> list[Alert]:
     """Return the alerts of these sources (see `source_health.seen`). `words` are status words that are not known."""
-    reasons, keys, queue = await asyncio.gather(
+    reasons, keys, queue, noted = await asyncio.gather(
         rejections.latest_reasons(store, account_id),
         delivery_rollups.unread_for_key(store, account_id, present - SETTLED, THE_KEY),
         delivery_rollups.waiting_by_source(store, account_id),
+        delivery_rollups.newest_noted(store, account_id, BUYERS_ID, present - SETTLED),
     )
     found: list[Alert] = []
     for row in seen:
@@ -107,6 +110,7 @@ async def of_sources(
         found += await _of_source(store, row, reasons.get(row["id"], "unknown"), unknown, present, webhooks_at)
     there = {row["id"]: row for row in seen if row["enabled"]}
     found += [_key(there[one["source_id"]], one) for one in keys if one["source_id"] in there]
+    found += [_buyers_ids(there[one["source_id"]], one) for one in noted if one["source_id"] in there]
     found += [
         _backlog(there[one["source_id"]], one, present)
         for one in queue
@@ -201,6 +205,17 @@ async def _silence(store: Store, row: Row, good: int, present: int) -> Alert | N
         since=good,
         message=f"{row['name']}: silent for {silent // HOUR} h; in the two weeks before, the longest pause was {longest // HOUR} h",
         advice="see at the shop whether its webhook is still there and enabled: many shops drop one that failed for long",
+    )
+
+
+def _buyers_ids(source: Row, noted: Row) -> Alert:
+    return Alert(
+        code="buyers_id_not_used",
+        source_id=source["id"],
+        since=noted["at"],
+        message=f"{source['name']}: its orders name CRM ids in a field that buyers can write: they do not count",
+        advice="if only your own shop writes there: "
+        f"orders-registry source edit {source['id']} --option buyers_ids=true (name its other options as well)",
     )
 
 

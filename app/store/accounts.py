@@ -14,7 +14,7 @@ from app.db.statements import Insert, Plan, Row, Sql
 _ACCOUNT = Insert("accounts")
 _MEMBER = Insert("members", on_conflict="skip")
 _TOKEN = Insert("tokens")
-_JSON = ("retention", "panel_origins")
+_JSON = ("retention", "panel_origins", "not_identities")
 
 
 class NameTaken(Exception):
@@ -51,7 +51,7 @@ async def create(store: Store, name: str, *, enable: bool) -> tuple[str, str]:
         if (yield Sql("SELECT account_id FROM accounts WHERE name = :name OR account_id = :name", name=name)):
             raise NameTaken(f"there is an account named {name!r} already")
         present = now()
-        yield _ACCOUNT.many([(account_id, name, enable, False, "BRL", "BR", "{}", present, "[]", "UTC")])
+        yield _ACCOUNT.many([(account_id, name, enable, False, "BRL", "BR", "{}", present, "[]", "UTC", "[]")])
         yield _MEMBER.many([(account_id, member_id, "admin", str(Role.ADMIN), present)])
         yield _TOKEN.one(
             account_id=account_id,

@@ -40,6 +40,23 @@ class MergeResult:
     deals: int = 0
 
 
+def keep_apart(account_id: str, one: str, other: str) -> Plan[None]:
+    """Write down that two contacts are two people: no evidence merges them."""
+    for contact_id, foreign in ((one, other), (other, one)):
+        rows: list[Row] = yield Sql(
+            "SELECT apart FROM contacts WHERE account_id = :account_id AND id = :id",
+            account_id=account_id,
+            id=contact_id,
+        )
+        apart = sorted({*json.loads(rows[0]["apart"]), foreign})
+        yield Sql(
+            "UPDATE contacts SET apart = :apart WHERE account_id = :account_id AND id = :id",
+            account_id=account_id,
+            id=contact_id,
+            apart=json.dumps(apart),
+        )
+
+
 def family(account_id: str, contact_id: str) -> Plan[list[str]]:
     """Return the contact and every contact that was merged into it."""
     found = [contact_id]
@@ -85,12 +102,13 @@ async def merge(store: Store, account_id: str, contact_id: str, into_id: str, me
             raise MergeRejected(f"it was merged into {present} already: merge that one, or undo its merge first")
         if target == contact_id:
             raise MergeRejected(f"{into_id} was merged into it already, and both into each other would be a ring")
-        return (yield from _move(account_id, contact_id, target, member_id))
+        return (yield from move(account_id, contact_id, target, member_id))
 
     return await store.commit(plan)
 
 
-def _move(account_id: str, contact_id: str, target: str, member_id: str | None) -> Plan[MergeResult]:
+def move(account_id: str, contact_id: str, target: str, member_id: str | None) -> Plan[MergeResult]:
+    """Move everything of a contact to another; the caller holds ("people", account) alone. No member: evidence did it."""
     present, merge_id = now(), new_id("mrg")
     both = {"account_id": account_id, "from_id": contact_id}
     ours, theirs = (yield from _row(account_id, contact_id)), (yield from _row(account_id, target))
@@ -98,20 +116,19 @@ def _move(account_id: str, contact_id: str, target: str, member_id: str | None) 
     yield _MERGE.many([(account_id, merge_id, contact_id, target, json.dumps(taken), member_id, present, None)])
     counts: dict[str, int] = {}
     kept: list[Row] = yield Sql(
-        "INSERT INTO moved (account_id, merge_id, what, name) SELECT account_id, :merge_id, kind, value FROM identities "
-        "WHERE account_id = :account_id AND contact_id = :from_id RETURNING what",
+        "INSERT INTO moved (account_id, merge_id, what, name, shared) SELECT account_id, :merge_id, kind, value, "
+        "EXISTS (SELECT 1 FROM identities t WHERE t.account_id = i.account_id AND t.kind = i.kind AND t.value = i.value "
+        "AND t.contact_id = :into) FROM identities i WHERE account_id = :account_id AND contact_id = :from_id "
+        "RETURNING what",
         **both,
+        into=target,
         merge_id=merge_id,
     )
     counts["identities"] = len(kept)
-    yield Sql(
-        "UPDATE identities SET contact_id = :into WHERE account_id = :account_id AND contact_id = :from_id",
-        **both,
-        into=target,
-    )
+    yield from identities_move(both["account_id"], contact_id, target)
     for table, what, key in _THINGS:
         kept = yield Sql(
-            f"INSERT INTO moved (account_id, merge_id, what, name) SELECT account_id, :merge_id, '{what}', {key} "
+            f"INSERT INTO moved (account_id, merge_id, what, name, shared) SELECT account_id, :merge_id, '{what}', {key}, false "
             f"FROM {table} WHERE account_id = :account_id AND contact_id = :from_id RETURNING what",
             **both,
             merge_id=merge_id,
@@ -148,6 +165,19 @@ def _move(account_id: str, contact_id: str, target: str, member_id: str | None) 
     return MergeResult(contact_id=contact_id, survivor_id=target, **counts)
 
 
+def identities_move(account_id: str, from_id: str, into: str) -> Plan[None]:
+    """Give a contact's identities to another, which may have some of them already."""
+    names = {"account_id": account_id, "from_id": from_id}
+    yield Sql(
+        "INSERT INTO identities (account_id, kind, value, contact_id, source_id, created_at) "
+        "SELECT account_id, kind, value, :into, source_id, created_at FROM identities "
+        "WHERE account_id = :account_id AND contact_id = :from_id ON CONFLICT DO NOTHING",
+        **names,
+        into=into,
+    )
+    yield Sql("DELETE FROM identities WHERE account_id = :account_id AND contact_id = :from_id", **names)
+
+
 def _carry_along(account_id: str, merge_id: str, contact_id: str) -> Plan[None]:
     """Update the contact in orders' histories, once the merge has moved the orders to it."""
     yield Sql(
@@ -178,7 +208,7 @@ async def undo(store: Store, account_id: str, contact_id: str) -> MergeResult:
     def plan() -> Plan[MergeResult]:
         yield AdvisoryLock([("people", account_id)])
         rows: list[Row] = yield Sql(
-            "SELECT id, into_id, taken, created_at FROM merges WHERE account_id = :account_id AND contact_id = :id "
+            "SELECT id, into_id, taken, member_id, created_at FROM merges WHERE account_id = :account_id AND contact_id = :id "
             "AND undone_at IS NULL ORDER BY id DESC LIMIT 1",
             account_id=account_id,
             id=contact_id,
@@ -189,7 +219,10 @@ async def undo(store: Store, account_id: str, contact_id: str) -> MergeResult:
         holder = yield from survivor(account_id, made["into_id"])
         if holder is None:
             raise MergeRejected("whom it was merged into is not there any more")
-        return (yield from _move_back(account_id, contact_id, holder, made))
+        result = yield from _move_back(account_id, contact_id, holder, made)
+        if made["member_id"] is None:  # what joined them would join them again
+            yield from keep_apart(account_id, contact_id, holder)
+        return result
 
     return await store.commit(plan)
 
@@ -199,11 +232,19 @@ def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan
     names: dict[str, Any] = {"account_id": account_id, "own": contact_id, "holder": holder, "merge_id": made["id"]}
     those = "(SELECT name FROM moved WHERE account_id = :account_id AND merge_id = :merge_id AND what ="
     back: list[Row] = yield Sql(
-        "UPDATE identities SET contact_id = :own WHERE account_id = :account_id AND contact_id = :holder "
-        f"AND value IN {those} identities.kind) RETURNING kind",
+        "INSERT INTO identities (account_id, kind, value, contact_id, source_id, created_at) "
+        "SELECT account_id, kind, value, :own, source_id, created_at FROM identities i WHERE account_id = :account_id "
+        f"AND contact_id = :holder AND value IN {those} i.kind) ON CONFLICT DO NOTHING RETURNING kind",
         **names,
     )
     counts = {"identities": len(back)}
+    yield Sql(
+        "DELETE FROM identities WHERE account_id = :account_id AND contact_id = :holder "
+        f"AND value IN {those} identities.kind AND NOT shared)",
+        account_id=account_id,
+        holder=holder,
+        merge_id=made["id"],
+    )
     # Without spaces, as the history is written; within a text the quotes would be escaped.
     set_since = (
         "AND NOT EXISTS (SELECT 1 FROM history h WHERE h.account_id = :account_id AND h.order_id = orders.id "

@@ -1,98 +1,223 @@
 """Identity resolution: the contact an order belongs to is found through its identities, or created.
 
-Decided only here. A match is refused where something speaks against it (interface: "whose order it is"): different CRM
-ids or CPFs; and for a match by phone or CNPJ alone also different customer ids of one source, different e-mails, or,
-where one side has no e-mail, names without a word in common. Then the next identity is tried, and at last the order
-gets a contact of its own.
+Decided only here, for shops, the CRM and imports alike. A match is refused where something speaks against it
+(interface: "whose order it is"): different CRM ids or CPFs; and for a match by phone or CNPJ alone also different
+customer ids of one source, different e-mails, or, where one side has no e-mail, names without a word in common. Then
+the next identity is tried, and at last the order gets a contact of its own. Contacts share a phone or CNPJ. Where one
+delivery's identities lead to two contacts and nothing speaks against it, they are one person, and are merged.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
+import pydantic_core
+
 from app.base.clock import now
-from app.base.identity import CPF_LENGTH, WEAK, precedence, rank_of, same_name
+from app.base.identity import CLAIM, is_weak, precedence, same_name, sort_of
 from app.base.ids import new_id
+from app.base.nobodys import is_relay
 from app.db.statements import Insert, Lookup, Plan, Sql
+from app.store import contact_merges, order_owners
+
+MOST_SHARING = 20  # contacts of one phone or CNPJ; one that more have is a shop's own or made up, and names nobody
 
 _IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
 _HELD = Lookup("identities", ("account_id", "contact_id", "kind", "value"), by=("account_id", "contact_id"))
-_NAMED = Lookup("contacts", ("account_id", "id", "name"), by=("account_id", "id"))
+_NAMED = Lookup("contacts", ("account_id", "id", "name", "apart"), by=("account_id", "id"))
 _INSERT_CONTACT = Insert("contacts")
 _INSERT_IDENTITY = Insert("identities", on_conflict="skip")
 _CONFLICT = Insert("conflicts", on_conflict="replace")
 
 Identity = tuple[str, str]
+Whose = tuple[str, str]  # account, contact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Holds whom identities lead to. `same` are further contacts, which nothing says are somebody else.
+
+    `refused` are matches that something speaks against. `news`: an identity is unknown. `nobodys`: one was passed over,
+    because too many contacts have it. `claimed`: by a CRM id that the buyer could have written.
+    """
+
+    contact_id: str | None
+    same: tuple[str, ...] = ()
+    refused: tuple[tuple[Identity, str], ...] = ()
+    news: bool = False
+    nobodys: bool = False
+    claimed: bool = False
+
+    @property
+    def conflict(self) -> bool:
+        """Return whether a match was refused."""
+        return bool(self.refused)
+
+
+NOBODY = Match(contact_id=None, news=True)
 
 
 class ContactResolution:
-    """Resolves the contacts of one transaction."""
+    """Resolves the contacts of one transaction. It merges only if the transaction holds ("people", account) alone."""
 
-    def __init__(self) -> None:
-        self._by_identity: dict[tuple[str, str, str], str] = {}
-        self._made: list[tuple[Any, ...]] = []
-        self._crm_ids: dict[str, str | None] = {}  # of the contacts that are being made
-        self._learnt: dict[tuple[str, str, str], tuple[Any, ...]] = {}
-        self._conflicts: dict[tuple[str, str, str, str], tuple[object, ...]] = {}
-        self._held: dict[tuple[str, str], set[Identity]] = {}  # what each contact is known by
-        self._names: dict[tuple[str, str], str | None] = {}
-        self._named: dict[tuple[str, str], str] = {}  # names that were missing
+    joins = True
+
+    def __init__(self, *, alone: bool = False, writes_columns: bool = True) -> None:
+        """Without `writes_columns` the caller writes contacts' names and CRM ids itself."""
+        self._alone, self._writes_columns = alone, writes_columns
+        self._holders: dict[tuple[str, str, str], list[str]] = {}  # the contacts with an identity, the oldest first
+        self._held: dict[Whose, set[Identity]] = {}  # what each contact is known by
+        self._names: dict[Whose, str | None] = {}
+        self._apart: dict[Whose, set[str]] = {}
+        self._made: dict[Whose, tuple[Any, ...]] = {}
+        self._learnt: dict[tuple[str, str, str, str], tuple[Any, ...]] = {}
+        self._conflicts: dict[tuple[str, str, str, str], tuple[Any, ...]] = {}
+        self._named: dict[Whose, str] = {}  # names that were missing
+        self._taken_over: dict[Whose, str] = {}  # contacts without a CRM id that have one now
+        self._joined: dict[Whose, str] = {}  # who was merged into whom
+        self._merges: list[tuple[str, str, str]] = []  # account, contact, survivor; both are stored
 
     def load(self, wanted: Iterable[tuple[str, str, str]]) -> Plan[None]:
         """Read which contacts these identities (account, kind, value) belong to."""
-        for row in (yield _IDENTITY.many(sorted(set(wanted)))):
-            self._by_identity[row["account_id"], row["kind"], row["value"]] = row["contact_id"]
-        contacts = sorted({(key[0], contact_id) for key, contact_id in self._by_identity.items()} - self._held.keys())
+        keys = {(account_id, "crm" if kind == CLAIM else kind, value) for account_id, kind, value in wanted}
+        for row in (yield _IDENTITY.many(sorted(keys))):
+            holders = self._holders.setdefault((row["account_id"], row["kind"], row["value"]), [])
+            if row["contact_id"] not in holders:
+                holders.append(row["contact_id"])
+        for holders in self._holders.values():
+            holders.sort()
+        contacts = sorted(
+            {(key[0], contact_id) for key, holders in self._holders.items() for contact_id in holders}
+            - self._held.keys()
+        )
         if not contacts:
             return
         for row in (yield _HELD.many(contacts)):
             self._held.setdefault((row["account_id"], row["contact_id"]), set()).add((row["kind"], row["value"]))
         for row in (yield _NAMED.many(contacts)):
-            self._names[row["account_id"], row["id"]] = row["name"]
+            whose = row["account_id"], row["id"]
+            self._names[whose], self._apart[whose] = row["name"], set(pydantic_core.from_json(row["apart"]))
 
-    def find(self, account_id: str, identities: Sequence[Identity], name: str | None = None) -> tuple[str | None, bool]:
-        """Return the contact of the strongest identity that nothing speaks against, and whether there is a conflict:
-        a refused match, or another identity that belongs to somebody else.
-        """
-        found, conflict, _ = self.match(account_id, identities, name)
-        return found, conflict
+    def loaded(self) -> set[str]:
+        """Return the ids of the contacts that were loaded."""
+        return {contact_id for _, contact_id in self._held}
 
-    def match(
-        self, account_id: str, identities: Sequence[Identity], name: str | None = None
-    ) -> tuple[str | None, bool, bool]:
-        """Return the same, and whether any identity is unknown."""
-        owners = self._by_identity
-        if not any((account_id, *one) in owners for one in identities):
-            return None, False, bool(identities)
-        found: str | None = None
-        conflict = news = False
-        for one in sorted(identities, key=precedence):
-            contact_id = self._by_identity.get((account_id, *one))
-            if contact_id is None:
+    def known_by(self, account_id: str, contact_id: str) -> frozenset[Identity]:
+        """Return the identities of a contact."""
+        return frozenset(self._held.get((account_id, contact_id), ()))
+
+    def nobodys_yet(self, account_id: str, identities: Iterable[Identity]) -> list[Identity]:
+        """Return those of these identities that no contact has: what a delivery on hold waits for."""
+        plain = [("crm", value) if kind == CLAIM else (kind, value) for kind, value in identities]
+        return [one for one in plain if not self._holders.get((account_id, *one))]
+
+    def match(self, account_id: str, identities: Collection[Identity], name: str | None = None) -> Match:
+        """Return the contact of the strongest identity that nothing speaks against, and what else there is to say."""
+        holders_of = self._holders
+        if not any((account_id, "crm" if one[0] == CLAIM else one[0], one[1]) in holders_of for one in identities):
+            return NOBODY if identities else Match(contact_id=None)
+        known = {one for one in identities if one[0] != CLAIM}
+        found: list[str] = []
+        refused: list[tuple[Identity, str]] = []
+        news = nobodys = False
+        for one in sorted(known, key=precedence):
+            holders = self._holders.get((account_id, *one), ())
+            weak = is_weak(one)
+            if not holders:
                 news = True
-            elif contact_id == found:
-                continue
-            elif found is not None or self._contradicts(account_id, contact_id, identities, one, name):
-                conflict = True
+            elif weak and len(holders) >= MOST_SHARING:
+                nobodys = True
+            elif found and found[0] in holders:
+                continue  # whoever else has it was refused when it was learnt
             else:
-                found = contact_id
-        return found, conflict, news
+                others = [other for other in holders if other not in found]
+                fits = [
+                    other
+                    for other in others
+                    if not self._contradicts(account_id, other, known, one, name)
+                    and not self._is_apart(account_id, other, found)
+                ]
+                if weak and self._disagree(account_id, fits, one):
+                    fits = []
+                if not self.joins:
+                    fits = [] if found else fits[:1]
+                refused += [(one, other) for other in others if other not in fits]
+                for other in fits:
+                    found.append(other)
+                    known |= self._held.get((account_id, other), set())
+                    name = name or self._names.get((account_id, other))
+        claimed = None if found else self._claimed(account_id, identities)
+        return Match(
+            contact_id=found[0] if found else claimed,
+            same=tuple(found[1:]),
+            refused=tuple(refused),
+            news=news,
+            nobodys=nobodys,
+            claimed=claimed is not None,
+        )
+
+    def _claimed(self, account_id: str, identities: Collection[Identity]) -> str | None:
+        """Return the contact of a CRM id that a buyer could have written, if nothing speaks against it."""
+        for kind, value in identities:
+            crm = ("crm", value)
+            if kind == CLAIM:
+                for contact_id in self._holders.get((account_id, *crm), ()):
+                    if not self._contradicts(account_id, contact_id, [crm, *identities], crm, None):
+                        return contact_id
+        return None
+
+    def _disagree(self, account_id: str, contacts: Sequence[str], by: Identity) -> bool:
+        return any(
+            self._is_apart(account_id, one, (other,))
+            or self._contradicts(
+                account_id, one, self._held.get((account_id, other), set()), by, self._names.get((account_id, other))
+            )
+            for one, other in combinations(contacts, 2)
+        )
 
     def _contradicts(
-        self, account_id: str, contact_id: str, identities: Sequence[Identity], by: Identity, name: str | None
+        self, account_id: str, contact_id: str, ours: Collection[Identity], by: Identity, name: str | None
     ) -> bool:
         """Whether something speaks against the contact that was matched `by` this identity."""
-        theirs, ours = self._held.get((account_id, contact_id), set()), set(identities)
-        if _differ(theirs, ours, "crm") or _differ(theirs, ours, "cpf"):
-            return True
-        if rank_of(by) not in WEAK:
-            return False
-        if _differ(theirs, ours, "source"):
-            return True
-        mails = [{value for kind, value in side if kind == "email"} for side in (theirs, ours)]
-        if all(mails):
-            return not mails[0] & mails[1]
-        their_name = self._names.get((account_id, contact_id))
-        return bool(name and their_name and not same_name(name, their_name))
+        return bool(list(evidence_against(self._held.get((account_id, contact_id), set()), ours, by))) or (
+            is_weak(by)
+            and names_differ(
+                self._held.get((account_id, contact_id), set()), ours, self._names.get((account_id, contact_id)), name
+            )
+        )
+
+    def _is_apart(self, account_id: str, contact_id: str, others: Iterable[str]) -> bool:
+        return not self._apart.get((account_id, contact_id), set()).isdisjoint(others)
+
+    def place(
+        self,
+        account_id: str,
+        identities: Sequence[Identity],
+        name: str | None,
+        source_id: str | None,
+        *,
+        hold: bool = False,
+        by_webhook: bool = True,
+    ) -> Match:
+        """Find the contact of these identities, or make it, and teach it what is said. With `hold` none is made."""
+        match = self.match(account_id, identities, name)
+        contact_id = match.contact_id
+        identities = [one for one in identities if one[0] != CLAIM]
+        if match.claimed:
+            return match
+        if contact_id is None:
+            if hold or not identities:
+                return match
+            contact_id = self.make(account_id, name, by_webhook=by_webhook)
+        for other in match.same:
+            contact_id = self._join(account_id, contact_id, other)
+        self.teach(account_id, contact_id, identities, source_id)
+        for (kind, value), _ in match.refused:
+            place = (account_id, contact_id, kind, value)
+            self._conflicts[place] = (*place, source_id, now())
+        self.name(account_id, contact_id, name)
+        return replace(match, contact_id=contact_id)
 
     def name(self, account_id: str, contact_id: str, name: str | None) -> None:
         """Fill in a name that is missing."""
@@ -100,73 +225,164 @@ class ContactResolution:
         if name and key in self._names and not self._names[key]:
             self._names[key] = self._named[key] = name
 
-    def make(
-        self, account_id: str, name: str | None, identities: Sequence[Identity], contact_id: str | None = None
-    ) -> str:
-        """Create a contact with these identities. `contact_id` is its id in another registry, if it has one."""
+    def make(self, account_id: str, name: str | None, contact_id: str | None = None, *, by_webhook: bool = True) -> str:
+        """Create a contact. `contact_id` is its id in another registry, if it has one."""
         contact_id = contact_id or new_id("cnt")
-        present = now()
-        crm_id = None
-        for kind, value in identities:
-            if kind == "crm":
-                crm_id = value
-                break
-        self._crm_ids[contact_id] = crm_id
-        self._held[account_id, contact_id], self._names[account_id, contact_id] = set(), name
-        self._made.append((account_id, contact_id, crm_id, name, None, None, True, present, present))
+        whose, present = (account_id, contact_id), now()
+        self._held[whose], self._names[whose] = set(), name
+        self._made[whose] = (*whose, None, name, None, None, by_webhook, present, present, "[]")
         return contact_id
 
-    def teach(self, account_id: str, contact_id: str, identities: Sequence[Identity], source_id: str | None) -> None:
-        """Add identities to a contact. One that belongs to another contact stays there."""
-        present = now()
-        for kind, value in identities:
-            key = (account_id, kind, value)
-            whose = self._by_identity.get(key)
-            if whose is None:
-                if kind != "crm" or self._is_being_made(contact_id, value):
-                    self._by_identity[key] = contact_id
-                    self._held.setdefault((account_id, contact_id), set()).add((kind, value))
-                    self._learnt[key] = (account_id, kind, value, contact_id, source_id, present)
-            elif whose != contact_id:
-                place = (account_id, contact_id, kind, value)
-                self._conflicts[place] = (*place, source_id, present)
+    def teach(
+        self, account_id: str, contact_id: str, identities: Iterable[Identity], source_id: str | None
+    ) -> list[Identity]:
+        """Add identities to a contact. A phone or CNPJ is shared; another that somebody else has stays there.
 
-    def _is_being_made(self, contact_id: str, crm_id: str) -> bool:
-        # A contact has one id in the CRM: a webhook gives it only to a contact that it makes.
-        return self._crm_ids.get(contact_id) == crm_id
+        A contact has one id in the CRM. Returns those that others have too, or keep.
+        """
+        present, contested = now(), []
+        held = self._held.setdefault((account_id, contact_id), set())
+        for one in identities:
+            holders = self._holders.setdefault((account_id, *one), [])
+            if contact_id in holders:
+                continue
+            if holders:
+                contested.append(one)
+                place = (account_id, contact_id, *one)
+                self._conflicts[place] = (*place, source_id, present)
+                if not is_weak(one) or len(holders) >= MOST_SHARING:
+                    continue
+            if one[0] == "crm":
+                if any(kind == "crm" for kind, _ in held):
+                    continue
+                if (made := self._made.get((account_id, contact_id))) is not None:
+                    self._made[account_id, contact_id] = (*made[:2], one[1], *made[3:])
+                else:
+                    self._taken_over[account_id, contact_id] = one[1]
+            holders.append(contact_id)
+            held.add(one)
+            self._learnt[account_id, *one, contact_id] = (account_id, *one, contact_id, source_id, present)
+        return contested
+
+    def _join(self, account_id: str, one: str, other: str) -> str:
+        """Make one contact of two. Returns the survivor: one that is stored, that the CRM knows, else the older."""
+
+        def standing(contact_id: str) -> tuple[bool, bool, str]:
+            whose = account_id, contact_id
+            return whose in self._made, not any(kind == "crm" for kind, _ in self._held.get(whose, ())), contact_id
+
+        stays, goes = sorted((one, other), key=standing)
+        into, gone = (account_id, stays), (account_id, goes)
+        moved = self._held.pop(gone, set())
+        self._held.setdefault(into, set()).update(moved)
+        for identity in moved:
+            holders = self._holders.get((account_id, *identity), [])
+            if goes in holders:
+                holders.remove(goes)
+                if stays not in holders:
+                    holders.append(stays)
+                    holders.sort()
+        self._apart.setdefault(into, set()).update(self._apart.get(gone, ()))
+        for rows in (self._learnt, self._conflicts):
+            _now_of(rows, account_id, goes, stays)
+        taken = self._taken_over.pop(gone, None) or self._made.get(gone, (None, None, None))[2]
+        if taken:
+            self._taken_over[into] = taken
+        name = self._names.pop(gone, None)
+        self._named.pop(gone, None)
+        if gone in self._made:
+            del self._made[gone]
+            self.name(account_id, stays, name)
+        else:
+            self._names[into] = self._names.get(into) or name
+            self._merges.append((account_id, goes, stays))
+        self._joined[gone] = stays
+        return stays
+
+    def today(self, account_id: str, contact_id: str) -> str:
+        """Return the contact, or the one that it was merged into here."""
+        while further := self._joined.get((account_id, contact_id)):
+            contact_id = further
+        return contact_id
 
     def made(self) -> frozenset[str]:
         """Return the ids of the contacts that were created."""
-        return frozenset(str(row[1]) for row in self._made)
+        return frozenset(contact_id for _, contact_id in self._made)
 
     def save(self) -> Plan[None]:
-        """Write what is new."""
+        """Write what is new. Raises order_owners.SingleWriter when contacts are merged and others may write as well."""
+        if self._merges and not self._alone:
+            raise order_owners.SingleWriter
         if self._made:
-            yield _INSERT_CONTACT.many(self._made)
+            yield _INSERT_CONTACT.many(list(self._made.values()))
         if self._learnt:
             yield _INSERT_IDENTITY.many(list(self._learnt.values()))
         if self._conflicts:
             yield _CONFLICT.many(list(self._conflicts.values()))
-        for (account_id, contact_id), name in self._named.items():
-            yield Sql(
-                "UPDATE contacts SET name = :name, updated_at = :present WHERE account_id = :account_id AND id = :id",
-                account_id=account_id,
-                id=contact_id,
-                name=name,
-                present=now(),
-            )
+        for account_id, goes, stays in self._merges:
+            yield from contact_merges.move(account_id, goes, stays, None)
+        for column, changes in (("name", self._named), ("crm_id", self._taken_over)) if self._writes_columns else ():
+            for (account_id, contact_id), value in changes.items():
+                yield Sql(
+                    f"UPDATE contacts SET {column} = :value, updated_at = :present "
+                    f"WHERE account_id = :account_id AND id = :id AND {column} IS NULL",
+                    account_id=account_id,
+                    id=contact_id,
+                    value=value,
+                    present=now(),
+                )
 
 
-def _differ(theirs: set[Identity], ours: set[Identity], what: str) -> bool:
-    """Whether both sides have identities of this sort and none is shared: `crm`, `cpf`, or the ids of one `source`."""
-    sides = [{group: value for group, value in map(_grouped, side) if group[0] == what} for side in (theirs, ours)]
-    common = sides[0].keys() & sides[1].keys()
-    return bool(common) and not any(one in ours for one in theirs if _grouped(one)[0] in common)
+def whose(account_id: str, identities: Sequence[Identity]) -> Plan[str | None]:
+    """Return the contact that these identities lead to."""
+    resolution = ContactResolution()
+    yield from resolution.load((account_id, *one) for one in identities)
+    return resolution.match(account_id, identities).contact_id
 
 
-def _grouped(one: Identity) -> tuple[tuple[str, str], str]:
+def _now_of(rows: dict[tuple[str, str, str, str], tuple[Any, ...]], account_id: str, goes: str, stays: str) -> None:
+    """Give what was to be written for a contact to another."""
+    for key in [key for key in rows if key[0] == account_id and goes in key]:
+        swapped = [tuple(stays if one == goes else one for one in some) for some in (key, rows.pop(key))]
+        rows.setdefault((swapped[0][0], swapped[0][1], swapped[0][2], swapped[0][3]), swapped[1])
+
+
+def evidence_against(theirs: Collection[Identity], ours: Collection[Identity], by: Identity) -> Iterator[str]:
+    """Yield what speaks against two sides being one person, if they were matched `by` this identity; names apart."""
+    for kind in ("crm", "cpf", "source", "email") if is_weak(by) else ("crm", "cpf"):
+        if _differ(theirs, ours, kind):
+            yield kind
+
+
+def speaks_against(
+    theirs: Collection[Identity], ours: Collection[Identity], their_name: str | None, name: str | None
+) -> list[str]:
+    """Return what speaks against two contacts being one person, if they were matched by a phone alone."""
+    found = list(evidence_against(theirs, ours, ("phone", "")))
+    return [*found, "name"] if names_differ(theirs, ours, their_name, name) else found
+
+
+def names_differ(
+    theirs: Collection[Identity], ours: Collection[Identity], their_name: str | None, name: str | None
+) -> bool:
+    """Whether two names speak against a match by phone: only where one side has no e-mail."""
+    if all(any(_group(one)[0] == "email" for one in side) for side in (theirs, ours)):
+        return False
+    return bool(name and their_name and not same_name(name, their_name))
+
+
+def _differ(theirs: Collection[Identity], ours: Collection[Identity], what: str) -> bool:
+    """Whether both sides have identities of this sort and none is shared: `crm`, `cpf`, `email`, ids of one `source`."""
+    sides = [{one: group for one in side if (group := _group(one))[0] == what} for side in (theirs, ours)]
+    common = set(sides[0].values()) & set(sides[1].values())
+    return bool(common) and not any(group in common and one in sides[1] for one, group in sides[0].items())
+
+
+def _group(one: Identity) -> Identity:
     """Return what an identity may be compared with: its sort and, of a customer id, its source."""
     kind, value = one
     if kind == "source":
-        return (kind, value.partition(":")[0]), value
-    return ("cpf" if kind == "document" and len(value) == CPF_LENGTH else kind, ""), value
+        return kind, value.partition(":")[0]
+    if kind == "email" and is_relay(value):
+        return "relay", value  # speaks against nothing
+    return sort_of(one), ""

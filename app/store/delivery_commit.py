@@ -1,20 +1,20 @@
 """The group commit's transaction: a batch of verified deliveries, their orders and their contacts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.base.clock import now
 from app.base.outcome import Outcome, weightiest
 from app.base.statement import identities_in
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Sql, to_json
-from app.store import contacts as people
-from app.store import outbox
+from app.store import crm_contacts, outbox
 from app.store.contact_resolution import ContactResolution
 from app.store.delivery_record import Receipt, Record
 from app.store.delivery_rollups import add_counts
 from app.store.order_aggregate import LoadedOrder, OrderAggregates
 from app.store.repeats import Sorting, sort_out
-from app.store.tombstones import forget_body, matched_each, redact
+from app.store.tombstones import blank_body, forget_body, matched_each, redact
 
 _RECORDED = Lookup("deliveries", ("account_id", "id", "outcome"), by=("account_id", "id"), for_update=True)
 _INSERT_DELIVERY = Insert("deliveries")
@@ -25,9 +25,10 @@ _INSERT_PRIVACY = Insert("privacy_requests", on_conflict="skip")
 _INSERT_HELD = Insert("held", on_conflict="skip")
 
 
-def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
-    """Commit the batch. The receipts are in its order."""
-    yield AdvisoryLock(names_of(batch), shared={("people", rec.account_id) for rec in batch})
+def commit_batch(batch: Sequence[Record], alone: bool) -> Plan[list[Receipt]]:
+    """Commit the batch. The receipts are in its order. Raises order_owners.SingleWriter unless it runs alone."""
+    people = sorted({("people", rec.account_id) for rec in batch})
+    yield AdvisoryLock([*names_of(batch), *(people if alone else [])], shared=people)
     yield from _as_recorded(batch)
     sorting = yield from sort_out(batch)
     receipts, fresh, twins = sorting.receipts, sorting.fresh, sorting.twins
@@ -41,12 +42,12 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
     aggregates = OrderAggregates()
     for rec in fresh:
         if rec.people:
-            receipts[id(rec)] = yield from _contacts_of_crm(rec)
+            receipts[id(rec)] = yield from _contacts_of_crm(rec, alone)
     taken_back = [(rec.account_id, rec.delivery_id) for rec in fresh if _takes_back(rec)]
     yield from redact(fresh)
     yield from _without_erased_customers(fresh)
     saying = [rec for rec in fresh if rec.statements]
-    contacts = ContactResolution()
+    contacts = ContactResolution(alone=alone)
     if saying or taken_back:
         yield from aggregates.load(
             [
@@ -72,6 +73,7 @@ def commit_batch(batch: Sequence[Record]) -> Plan[list[Receipt]]:
             receipts[id(rec)] = _apply(rec, aggregates, contacts, held)
     if saying or taken_back:
         aggregates.settle(contacts)
+        aggregates.follow(contacts)
     if saying or taken_back or told:
         yield from contacts.save()
     if saying or taken_back:
@@ -137,11 +139,11 @@ def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
     return names
 
 
-def _contacts_of_crm(rec: Record) -> Plan[Receipt]:
+def _contacts_of_crm(rec: Record, alone: bool) -> Plan[Receipt]:
     """Create or change the contacts that a CRM sends."""
     became: list[Outcome] = []
     for one in rec.people:
-        told = yield from people.apply(
+        told = yield from crm_contacts.apply(
             rec.account_id,
             one.crm_id,
             name=one.name,
@@ -149,12 +151,13 @@ def _contacts_of_crm(rec: Record) -> Plan[Receipt]:
             given=frozenset({"name"} if one.name else ()),
             identities=one.identities,
             scope=rec.source_id,
+            alone=alone,
         )
         if told.erased:
             yield from forget_body(rec)
             became.append(Outcome.IGNORED)
             continue
-        if told.conflicts and "identity_conflict" not in rec.notes:
+        if told.conflict and "identity_conflict" not in rec.notes:
             rec.notes.append("identity_conflict")
         became.append(Outcome.CREATED if told.created else Outcome.UPDATED if told.changed else Outcome.UNCHANGED)
     return Receipt(rec.delivery_id, weightiest(became), ())
@@ -171,28 +174,39 @@ def _takes_back(rec: Record) -> bool:
 def _without_erased_customers(fresh: Sequence[Record]) -> Plan[None]:
     """Forget what is told of customers who were erased."""
     for rec in fresh:
-        if rec.customers:
-            people = [list(one.identities) for one in rec.customers]
-            if any((yield from matched_each(rec.account_id, people, rec.source_id))):
-                yield from forget_body(rec)
-                rec.customers, rec.outcome = (), Outcome.IGNORED
+        if not rec.customers:
+            continue
+        people = [list(one.identities) for one in rec.customers]
+        found = yield from matched_each(rec.account_id, people, rec.source_id)
+        living = [
+            replace(one, identities=tuple(word for word in one.identities if word not in erased.to_blank))
+            for one, erased in zip(rec.customers, found, strict=True)
+            if erased.proof_id is None
+        ]
+        gone = {word for one, erased in zip(people, found, strict=True) if erased.proof_id for word in one}
+        if not living:
+            yield from forget_body(rec)
+            rec.customers, rec.outcome = (), Outcome.IGNORED
+        elif blanks := gone.union(*(erased.to_blank for erased in found)):
+            yield from blank_body(rec, blanks)
+            rec.customers = living
 
 
 def _customers_of_shop(rec: Record, contacts: ContactResolution) -> Receipt:
     """Create the contacts of a shop's customers, or add what is told of them, in memory, by the rule for orders."""
     became: list[Outcome] = []
     for one in rec.customers:
-        contact_id, conflict, news = contacts.match(rec.account_id, one.identities, one.name)
-        if conflict and "identity_conflict" not in rec.notes:
+        before = contacts.made()
+        match = contacts.place(rec.account_id, one.identities, one.name, rec.source_id, hold=rec.hold)
+        if match.conflict and "identity_conflict" not in rec.notes:
             rec.notes.append("identity_conflict")
-        if contact_id is None and rec.hold:
+        if match.contact_id is None:
             rec.reason = "no contact is known by it, and this source makes none"
             became.append(Outcome.IGNORED)
-            continue
-        became.append(Outcome.CREATED if contact_id is None else Outcome.UPDATED if news else Outcome.UNCHANGED)
-        contact_id = contact_id or contacts.make(rec.account_id, one.name, one.identities)
-        contacts.teach(rec.account_id, contact_id, one.identities, rec.source_id)
-        contacts.name(rec.account_id, contact_id, one.name)
+        elif contacts.made() - before:
+            became.append(Outcome.CREATED)
+        else:
+            became.append(Outcome.UPDATED if match.news or match.same else Outcome.UNCHANGED)
     return Receipt(rec.delivery_id, weightiest(became), (), rec.reason)
 
 
@@ -211,7 +225,11 @@ def _apply(
         reason = reason or why
         rec.notes += [note for note in notes if note not in rec.notes]
         if outcome is Outcome.HELD:
-            held += [(rec.account_id, kind, value, rec.delivery_id) for kind, value in identities_in(said.said)]
+            # What somebody has already was refused: to wait for it would be to try again for ever.
+            held += [
+                (rec.account_id, *one, rec.delivery_id)
+                for one in contacts.nobodys_yet(rec.account_id, identities_in(said.said))
+            ]
         became.append((outcome, order))
     orders = tuple(dict.fromkeys(order.id for _, order in became if order is not None and order.described))
     return Receipt(rec.delivery_id, weightiest([outcome for outcome, _ in became]), orders, reason)
@@ -318,22 +336,16 @@ def _log_again(rec: Record, ended: dict[str, Any]) -> Plan[None]:
             account_id=rec.account_id,
             id=rec.delivery_id,
         )
-    if ended["outcome"] != Outcome.HELD:
-        yield Sql(
-            "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
-            account_id=rec.account_id,
-            id=rec.delivery_id,
-        )
+    yield Sql(  # one that waits on has its rows written anew
+        "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
+        account_id=rec.account_id,
+        id=rec.delivery_id,
+    )
 
 
 def log_again(rec: Record, receipt: Receipt, waits_for: Sequence[tuple[str, str]]) -> Plan[None]:
     """Update the log for a delivery that another plan has read again."""
     yield from _as_recorded([rec])
-    yield Sql(
-        "DELETE FROM held WHERE account_id = :account_id AND delivery_id = :id",
-        account_id=rec.account_id,
-        id=rec.delivery_id,
-    )
     held = [(rec.account_id, kind, value, rec.delivery_id) for kind, value in waits_for]
     committed_at = now()
     yield from _log([rec], {id(rec): receipt}, held, committed_at, Sorting())

@@ -1,7 +1,7 @@
 """What goes into the group commit (a verified delivery with its statements), and what comes out (a receipt)."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ try:
 except ImportError:  # pragma: no cover - a machine for which it is not built
     import zlib as deflate  # type: ignore[no-redef]
 
+from app.base.blanking import blanked
 from app.base.identity import mentioned
 from app.base.outcome import Outcome
 from app.base.statement import CrmContact, ShopCustomer, Statement
@@ -90,3 +91,8 @@ def unpacked(content: bytes) -> tuple[bytes, dict[str, Any]]:
     """Return the body, and the headers and query."""
     head, _, body = zlib.decompress(content).partition(b"\n")
     return body, msgspec.json.decode(head)
+
+
+def blanked_content(content: bytes, words: Iterable[tuple[str, str]], names: Iterable[str | None] = ()) -> bytes:
+    """Return a delivery's stored form without these identities and names."""
+    return deflate.compress(blanked(zlib.decompress(content), words, names), 1)

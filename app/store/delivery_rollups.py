@@ -176,6 +176,18 @@ async def words(store: Store, account_id: str, since: int) -> list[Row]:
     )
 
 
+async def newest_noted(store: Store, account_id: str, note: str, since: int) -> list[Row]:
+    """Return sources with deliveries that have this note, among the account's last 2,000, and when the newest came."""
+    return await store.all(
+        "SELECT source_id, max(received_at) AS at FROM (SELECT source_id, notes, received_at FROM deliveries "
+        "WHERE account_id = :account_id ORDER BY id DESC LIMIT 2000) AS newest "
+        "WHERE notes LIKE :word AND received_at >= :since GROUP BY source_id",
+        account_id=account_id,
+        word=f'%"{note}"%',
+        since=since,
+    )
+
+
 async def waiting(store: Store, account_id: str) -> Row:
     """Return how many fetches wait, since when the oldest does, and how many deliveries are on hold."""
     row = await store.one(

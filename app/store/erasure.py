@@ -4,87 +4,35 @@ An erasure holds the lock ("people", account) alone, so that no order is given t
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from app.base.clock import now
-from app.base.ids import new_id
-from app.base.outcome import Outcome
+from app.base.identity import is_weak
 from app.base.statement import identities_in
 from app.db.engine import among
-from app.db.statements import AdvisoryLock, Insert, Lookup, Plan, Row, Sql, to_json
+from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import contact_merges, contacts, jobs, outbox, tombstones
 from app.store.contact_merges import ContactGone
-from app.store.delivery_rollups import COUNTED_BY, move_counts
+from app.store.erasure_deliveries import (
+    SOURCES,
+    delete_held,
+    delete_samples,
+    diffs_gone,
+    without_bodies,
+    without_values,
+)
+from app.store.erasure_state import Erasure, Mentions, find_shared, locked, parts
 from app.store.outbox import Event, HappenedEvent
-from app.store.tombstones import Word
-
-AT_ONCE = 500  # orders whose history is rewritten in one go
 
 HISTORY = Lookup("history", by=("account_id", "order_id"))
 _SAVE_HISTORY = Insert("history", on_conflict="replace")
 _ALIAS = Lookup("aliases", ("order_id", "scope", "name"), by=("account_id", "order_id"))
 # What the index itself holds: asked for more, SQLite reads through the account's whole log instead.
 _DELIVERIES = Lookup("deliveries", ("id",), by=("account_id", "external_id"))
-_SOURCES = Lookup("deliveries", ("id", "source_id", "external_id"), by=("account_id", "id"))
-IDENTITY = Lookup("identities", ("kind", "value", "contact_id", "source_id"), by=("account_id", "kind", "value"))
-_HELD = Lookup("held", ("delivery_id",), by=("account_id", "kind", "value"))
+_IDENTITY = Lookup("identities", ("kind", "value", "contact_id", "source_id"), by=("account_id", "kind", "value"))
+_ORDERS_OF_DELIVERY = Lookup("history", ("delivery_id", "order_id"), by=("account_id", "delivery_id"))
 _PROOF = Insert("proofs")
-
-_ERASED = "the person it names was erased"
-
-
-@dataclass(slots=True)
-class Mentions:
-    """Holds where a person is named beside their orders: orders of others, and deliveries without an order."""
-
-    orders: set[str] = field(default_factory=set)
-    deliveries: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True, kw_only=True)
-class Erasure:
-    """Holds the state of one erasure. `source_id` limits it to what that source gave; None: all of the account."""
-
-    account_id: str
-    action: str
-    source_id: str | None = None
-    request_id: str | None = None
-    member_id: str | None = None
-    proof_id: str = field(default_factory=lambda: new_id("prf"))
-    counts: dict[str, int] = field(default_factory=dict)
-    words: set[Word] = field(default_factory=set)  # the identities, which get a tombstone each
-    names: set[Word] = field(default_factory=set)  # what stands for the orders; they get one as well
-    contacts: set[str] = field(default_factory=set)  # ids that nothing may name any more
-    orders: set[str] = field(default_factory=set)
-
-    @property
-    def scope(self) -> str:
-        """Return the tombstones' scope."""
-        return self.source_id or ""
-
-    def count(self, what: str, many: int) -> None:
-        """Count what was erased."""
-        self.counts[what] = self.counts.get(what, 0) + many
-
-    def proof(self) -> Row:
-        """Return the proof's row."""
-        return {
-            "account_id": self.account_id,
-            "id": self.proof_id,
-            "action": self.action,
-            "source_id": self.source_id,
-            "request_id": self.request_id,
-            "member_id": self.member_id,
-            "counts": to_json(self.counts),
-            "done_at": now(),
-        }
-
-
-def locked(account_id: str) -> AdvisoryLock:
-    """Return the lock that every step of an erasure begins with."""
-    return AdvisoryLock([("people", account_id)])
 
 
 def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
@@ -99,6 +47,10 @@ def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
     identities: list[Row] = []
     orders: list[str] = []
     for one in family:
+        called: list[Row] = yield Sql(
+            "SELECT name FROM contacts WHERE account_id = :account_id AND id = :id", account_id=account_id, id=one
+        )
+        erasure.called |= {row["name"] for row in called if row["name"]}
         identities += yield Sql(
             "SELECT kind, value FROM identities WHERE account_id = :account_id AND contact_id = :id",
             account_id=account_id,
@@ -109,10 +61,13 @@ def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
         )
         orders += [row["id"] for row in rows]
     erasure.words |= {(row["kind"], row["value"]) for row in identities}
+    erasure.orders |= set(orders)
+    yield from find_shared(erasure)
     for some in parts(orders):
         yield from orders_erased(erasure, some)
     yield from _named_in_orders_of_others(erasure, traces.orders - erasure.orders)
     yield from without_bodies(erasure, sorted(traces.deliveries), "deliveries")
+    yield from without_values(erasure, sorted(traces.beside))
     yield from delete_held(erasure)
     yield from _answered(erasure, sorted(traces.deliveries))
     yield from delete_contacts(erasure, family)
@@ -120,10 +75,9 @@ def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
 
 
 def finish(erasure: Erasure) -> Plan[Row]:
-    """Write tombstones for everything that was found, and the proof."""
-    yield from tombstones.put(
-        erasure.account_id, erasure.scope, sorted(erasure.words | erasure.names), erasure.proof_id
-    )
+    """Write tombstones for everything that was found, and the proof. A phone that others have too gets none."""
+    words = {word for word in erasure.words if word not in erasure.shared or not is_weak(word)}
+    yield from tombstones.put(erasure.account_id, erasure.scope, sorted(words | erasure.names), erasure.proof_id)
     yield from jobs.forget_orders(erasure.account_id)
     proof = erasure.proof()
     yield _PROOF.many([tuple(proof.values())])
@@ -135,11 +89,6 @@ def finish(erasure: Erasure) -> Plan[Row]:
             at=proof["done_at"],
         )
     return proof
-
-
-def parts(ids: Sequence[str]) -> Iterator[list[str]]:
-    for at in range(0, len(ids), AT_ONCE):
-        yield list(ids[at : at + AT_ONCE])
 
 
 def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
@@ -162,7 +111,7 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     further: list[Row] = yield _DELIVERIES.many([(account_id, name) for name in sorted({name for _, name in names})])
     told |= {
         row["id"]
-        for row in (yield _SOURCES.many([(account_id, row["id"]) for row in further if row["id"] not in told]))
+        for row in (yield SOURCES.many([(account_id, row["id"]) for row in further if row["id"] not in told]))
         if (row["source_id"], row["external_id"]) in names
     }
     yield from _other_people(erasure, entries)
@@ -194,10 +143,17 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
             if row["value"] is not None
         ]
     )
-    yield from _diffs_gone(erasure, "order", ids)
+    yield from diffs_gone(erasure, "order", ids)
     erasure.orders |= {row["id"] for row in orders}
     erasure.count("orders", len(orders))
-    yield from without_bodies(erasure, sorted(told), "deliveries")
+    erasure.called |= {name for row in entries if (name := json.loads(row["said"]).get("customer", {}).get("name"))}
+    of_others = {
+        row["delivery_id"]
+        for row in (yield _ORDERS_OF_DELIVERY.many([(account_id, one) for one in sorted(told)]))
+        if row["order_id"] not in erasure.orders
+    }
+    yield from without_bodies(erasure, sorted(told - of_others), "deliveries")
+    yield from without_values(erasure, sorted(of_others))
 
 
 def _other_people(erasure: Erasure, entries: Sequence[Row]) -> Plan[None]:
@@ -205,94 +161,31 @@ def _other_people(erasure: Erasure, entries: Sequence[Row]) -> Plan[None]:
     named = {one for row in entries for one in identities_in(json.loads(row["said"]))} - erasure.words
     owned = {
         (row["kind"], row["value"])
-        for row in (yield IDENTITY.many([(erasure.account_id, *one) for one in sorted(named)]))
+        for row in (yield _IDENTITY.many([(erasure.account_id, *one) for one in sorted(named)]))
         if row["contact_id"] not in erasure.contacts
     }
-    erasure.words |= named - owned
+    erasure.words |= named - owned - erasure.shared.keys()
 
 
 def _named_in_orders_of_others(erasure: Erasure, ids: set[str]) -> Plan[None]:
     """Remove what orders of other contacts say about the erased person. The orders stay theirs."""
     for some in parts(sorted(ids)):
         entries: list[Row] = yield HISTORY.many([(erasure.account_id, one) for one in some])
-        rows, told = [], set()
+        rows: list[Row] = []
+        alone: set[str | None] = set()
+        beside: set[str | None] = set()
         for row in entries:
             said = json.loads(row["said"])
-            if erasure.words.intersection(identities_in(said)):
-                del said["customer"]
-                rows.append({**row, "said": to_json({**said, "erased": True})})
-                told |= {row["delivery_id"]} - {None}
+            theirs = erasure.own.intersection(identities_in(said))
+            if theirs:
+                left = tombstones.without_identities(said, theirs)
+                rows.append({**row, "said": to_json({**left, "erased": True})})
+                (beside if identities_in(left) else alone).add(row["delivery_id"])
         if rows:
             yield _SAVE_HISTORY.many([tuple(row[name] for name in _SAVE_HISTORY.columns) for row in rows])
             erasure.count("orders_of_others", len({row["order_id"] for row in rows}))
-        yield from without_bodies(erasure, sorted(told), "deliveries")
-
-
-def without_bodies(erasure: Erasure, ids: Sequence[str], what: str) -> Plan[None]:
-    """Delete the bodies of these deliveries. Their log rows stay, and say why."""
-    for some in parts(ids):
-        clause, values = among("id", some)
-        gone: list[Row] = yield Sql(
-            f"DELETE FROM bodies WHERE account_id = :account_id AND delivery_id {clause} RETURNING delivery_id",
-            account_id=erasure.account_id,
-            **values,
-        )
-        erasure.count(what, len(gone))
-        yield Sql(
-            "UPDATE deliveries SET reason = :reason, notes = CASE WHEN notes = '[]' THEN '[\"erased\"]' "
-            "WHEN notes LIKE '%\"erased\"%' THEN notes ELSE substr(notes, 1, length(notes) - 1) || ',\"erased\"]' END "
-            f"WHERE account_id = :account_id AND id {clause}",
-            account_id=erasure.account_id,
-            reason=_ERASED,
-            **values,
-        )
-        yield Sql(
-            f"DELETE FROM fetches WHERE account_id = :account_id AND delivery_id {clause}",
-            account_id=erasure.account_id,
-            **values,
-        )
-        yield from _diffs_gone(erasure, "delivery", some)
-        for waits in (Outcome.HELD, Outcome.FETCHING):  # for what will never be read again
-            ended: list[Row] = yield Sql(
-                f"UPDATE deliveries SET outcome = 'ignored' WHERE account_id = :account_id AND outcome = '{waits}' "
-                f"AND id {clause} RETURNING {COUNTED_BY}",
-                account_id=erasure.account_id,
-                **values,
-            )
-            yield from move_counts(ended, waits, Outcome.IGNORED)
-
-
-def _diffs_gone(erasure: Erasure, kind: str, ids: Sequence[str]) -> Plan[None]:
-    """Delete the recorded differences of remaps: they have the person's data."""
-    clause, values = among("id", list(ids))
-    yield Sql(
-        f"DELETE FROM job_changes WHERE account_id = :account_id AND kind = :kind AND subject {clause}",
-        account_id=erasure.account_id,
-        kind=kind,
-        **values,
-    )
-
-
-def delete_held(erasure: Erasure) -> Plan[None]:
-    """Delete the person's deliveries on hold, of this source or of all."""
-    rows: list[Row] = yield _HELD.many([(erasure.account_id, *word) for word in sorted(erasure.words)])
-    waiting = sorted({row["delivery_id"] for row in rows})
-    for some in parts(waiting):
-        clause, values = among("id", some)
-        if erasure.source_id is not None:
-            mine: list[Row] = yield Sql(
-                f"SELECT id FROM deliveries WHERE account_id = :account_id AND source_id = :source_id AND id {clause}",
-                account_id=erasure.account_id,
-                source_id=erasure.source_id,
-                **values,
-            )
-            clause, values = among("id", [row["id"] for row in mine])
-        yield from without_bodies(erasure, list(values.values()), "held")
-        yield Sql(
-            f"DELETE FROM held WHERE account_id = :account_id AND delivery_id {clause}",
-            account_id=erasure.account_id,
-            **values,
-        )
+        yield from without_bodies(erasure, sorted(filter(None, alone - beside)), "deliveries")
+        yield from without_values(erasure, sorted(filter(None, beside)))
 
 
 def _answered(erasure: Erasure, deliveries: Sequence[str]) -> Plan[None]:
@@ -348,32 +241,10 @@ def delete_contacts(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
 
 
 def _conflicts_gone(erasure: Erasure) -> Plan[None]:
-    for kind, value in sorted(erasure.words):
+    for kind, value in sorted(erasure.own):
         yield Sql(
             "DELETE FROM conflicts WHERE account_id = :account_id AND kind = :kind AND value = :value",
             account_id=erasure.account_id,
             kind=kind,
             value=value,
         )
-
-
-def delete_samples(erasure: Erasure) -> Plan[None]:
-    """Delete samples of rejected deliveries that name the person in their headers."""
-    values = [value for kind, value in erasure.words if kind in ("email", "phone", "document")]
-    rows: list[Row] = yield Sql(
-        "SELECT source_id, outcome, reason, samples FROM refusals WHERE account_id = :account_id",
-        account_id=erasure.account_id,
-    )
-    for row in rows if values else ():
-        samples = json.loads(row["samples"])
-        kept = [one for one in samples if not any(value in to_json(one).casefold() for value in values)]
-        if len(kept) < len(samples):
-            yield Sql(
-                "UPDATE refusals SET samples = :samples WHERE account_id = :account_id AND source_id = :source_id "
-                "AND outcome = :outcome AND reason = :reason",
-                account_id=erasure.account_id,
-                source_id=row["source_id"],
-                outcome=row["outcome"],
-                reason=row["reason"],
-                samples=json.dumps(kept),
-            )

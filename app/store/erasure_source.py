@@ -6,26 +6,14 @@ What other sources gave stays. The steps of a shop's erasure each hold the lock 
 import json
 from collections.abc import Sequence
 
-from app.base.identity import KINDS
 from app.base.statement import identities_in
 from app.db.engine import among
 from app.db.statements import Lookup, Plan, Row, Sql
 from app.store import contact_merges, tombstones
-from app.store.erasure import (
-    AT_ONCE,
-    HISTORY,
-    IDENTITY,
-    Erasure,
-    Mentions,
-    delete_contacts,
-    delete_held,
-    delete_samples,
-    finish,
-    locked,
-    orders_erased,
-    parts,
-    without_bodies,
-)
+from app.store.contact_resolution import whose
+from app.store.erasure import HISTORY, delete_contacts, finish, orders_erased
+from app.store.erasure_deliveries import delete_held, delete_samples, without_bodies, without_values
+from app.store.erasure_state import AT_ONCE, Erasure, Mentions, find_shared, locked, parts
 from app.store.tombstones import Word
 
 _BY_NAME = Lookup("orders", ("id",), by=("account_id", "scope", "external_id"))
@@ -43,13 +31,14 @@ def identities_from_source(
     account_id, source_id = erasure.account_id, erasure.scope
     yield locked(account_id)
     erasure.words |= set(identities)
-    owner = yield from _owner(account_id, identities)
+    owner = yield from whose(account_id, identities)
     orders: set[str] = set()
     for lookup, column in ((_BY_NAME, "id"), (_BY_ALIAS, "order_id")):
         found: list[Row] = yield lookup.many([(account_id, source_id, name) for name in sorted(set(names))])
         orders |= {row[column] for row in found}
     if owner is not None:
         erasure.contacts.add(owner)
+        erasure.called |= yield from _called(account_id, owner)
         found = yield Sql(
             "SELECT id FROM orders WHERE account_id = :account_id AND contact_id = :id AND source_id = :source_id",
             account_id=account_id,
@@ -57,21 +46,25 @@ def identities_from_source(
             source_id=source_id,
         )
         orders |= {row["id"] for row in found}
+    erasure.orders |= orders
+    yield from find_shared(erasure)
     for some in parts(sorted(orders)):
         yield from orders_erased(erasure, some)
+    yield from without_values(erasure, sorted(traces.beside - {erasure.request_id or ""}))
     yield from without_bodies(erasure, sorted(traces.deliveries | {erasure.request_id or ""}), "deliveries")
     yield from delete_held(erasure)
     if owner is not None:
         yield from contact_without_source(erasure, owner)
+    yield from find_shared(erasure)
     yield from delete_samples(erasure)
     return (yield from finish(erasure))
 
 
-def _owner(account_id: str, identities: Sequence[Word]) -> Plan[str | None]:
-    """Return the contact of the strongest of these identities."""
-    rows: list[Row] = yield IDENTITY.many([(account_id, *one) for one in dict.fromkeys(identities)])
-    owners = {(row["kind"], row["value"]): row["contact_id"] for row in rows}
-    return next((owners[one] for kind in KINDS for one in identities if one[0] == kind and one in owners), None)
+def _called(account_id: str, contact_id: str) -> Plan[set[str]]:
+    rows: list[Row] = yield Sql(
+        "SELECT name FROM contacts WHERE account_id = :account_id AND id = :id", account_id=account_id, id=contact_id
+    )
+    return {row["name"] for row in rows if row["name"]}
 
 
 def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
@@ -87,15 +80,17 @@ def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
     for row in told:
         word = (row["kind"], row["value"])
         where = "WHERE account_id = :account_id AND kind = :kind AND value = :value"
+        mine = {**names_of(account_id, word), "id": contact_id}
         if other := by_others.get(word):
-            yield Sql(f"UPDATE identities SET source_id = :other {where}", **names_of(account_id, word), other=other)
+            yield Sql(f"UPDATE identities SET source_id = :other {where} AND contact_id = :id", **mine, other=other)
             continue
         erasure.words.add(word)
         erasure.count("identities", 1)
-        yield Sql(f"DELETE FROM identities {where}", **names_of(account_id, word))
+        yield Sql(f"DELETE FROM identities {where} AND contact_id = :id", **mine)
         yield Sql(
-            "DELETE FROM moved WHERE account_id = :account_id AND what = :kind AND name = :value",
-            **names_of(account_id, word),
+            "DELETE FROM moved WHERE account_id = :account_id AND what = :kind AND name = :value AND merge_id IN "
+            "(SELECT id FROM merges m WHERE m.account_id = :account_id AND (m.contact_id = :id OR m.into_id = :id))",
+            **mine,
         )
     left: list[Row] = yield Sql(
         "SELECT c.crm_id, c.by_webhook, (SELECT count(*) FROM identities i WHERE i.account_id = c.account_id "

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.base.identity import KINDS
+from app.base.identity import precedence
 from app.base.ids import new_id
 from app.base.outcome import Outcome
 from app.base.tabular import Fault
 from app.db.statements import AdvisoryLock, Insert, Lookup, Plan
 from app.store import order_owners
+from app.store.contact_resolution import ContactResolution, Identity
 from app.store.contacts import survivors
 from app.store.import_orders import ERASED, DryRunDone, ImportReport
 from app.store.tombstones import matched_each
@@ -26,11 +27,7 @@ _COLUMNS = (
     "updated_at",
 )
 _CONTACT = Lookup("contacts", _COLUMNS, by=("account_id", "id"), for_update=True)
-_IDENTITY = Lookup("identities", ("kind", "value", "contact_id"), by=("account_id", "kind", "value"))
 _SAVE_CONTACT = Insert("contacts", on_conflict="replace", columns=_COLUMNS)
-_INSERT_IDENTITY = Insert("identities", on_conflict="skip")
-
-Identity = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -49,7 +46,7 @@ class ContactRow:
     @property
     def all_identities(self) -> list[Identity]:
         """Return the identities with the CRM id, strongest first."""
-        known = sorted(self.identities, key=lambda one: KINDS.index(one[0]))
+        known = sorted(self.identities, key=precedence)
         return [("crm", self.crm_id), *known] if self.crm_id else known
 
 
@@ -80,31 +77,31 @@ class _Part:
 
     def __init__(self, account_id: str, present: int, report: ImportReport) -> None:
         self._account_id, self._present, self._report = account_id, present, report
-        self._owners: dict[Identity, str] = {}
-        self._known: set[Identity] = set()  # that are rows already
+        self._resolution = ContactResolution(writes_columns=False)
         self._contacts: dict[str, dict[str, Any]] = {}
         self._survivors: dict[str, str] = {}
         self._changed: dict[str, dict[str, Any]] = {}
-        self._learnt: list[tuple[Any, ...]] = []
         self._owned_anew: set[str] = set()  # contacts that were there and now have another owner
 
     def living(self, rows: Sequence[ContactRow]) -> Plan[list[ContactRow]]:
         """Return the rows without those of erased people."""
-        proofs = yield from matched_each(self._account_id, [row.all_identities for row in rows])
-        for row, proof in zip(rows, proofs, strict=True):
-            if proof is not None:
+        living: list[ContactRow] = []
+        found = yield from matched_each(self._account_id, [row.all_identities for row in rows])
+        for row, erased in zip(rows, found, strict=True):
+            if erased.proof_id is not None:
                 self._say(self._report.faults, row, "", f"{ERASED}; nothing is brought back")
-        return [row for row, proof in zip(rows, proofs, strict=True) if proof is None]
+                continue
+            row.identities = [one for one in row.identities if one not in erased.to_blank]
+            living.append(row)
+        return living
 
     def load(self, rows: Sequence[ContactRow]) -> Plan[None]:
         """Read whom these rows may concern."""
         here = yield from survivors((self._account_id, row.id) for row in rows if row.id)
         self._survivors = {contact: last for (_, contact), last in here.items()}
         keys = sorted({(self._account_id, *one) for row in rows for one in row.all_identities})
-        for found in (yield _IDENTITY.many(keys)):
-            self._owners[found["kind"], found["value"]] = found["contact_id"]
-            self._known.add((found["kind"], found["value"]))
-        ids = sorted({*self._owners.values(), *self._survivors.values()})
+        yield from self._resolution.load(keys)
+        ids = sorted({*self._resolution.loaded(), *self._survivors.values()})
         for contact in (yield _CONTACT.many([(self._account_id, one) for one in ids])):
             self._contacts[contact["id"]] = contact
 
@@ -124,15 +121,10 @@ class _Part:
             return
         contact_id = contact["id"]
         changes = self._changes(row, contact) if not created else {}
-        learnt = False
-        for one in row.all_identities:
-            owner = self._owners.setdefault(one, contact_id)
-            if owner != contact_id:
-                self._say(self._report.notes, row, one[0], "belongs to another contact, and was left there")
-            elif one not in self._known:
-                self._known.add(one)
-                self._learnt.append((self._account_id, *one, contact_id, None, self._present))
-                learnt = True
+        known = self._resolution.known_by(self._account_id, contact_id)
+        for kind, _ in self._resolution.teach(self._account_id, contact_id, row.all_identities, None):
+            self._say(self._report.notes, row, kind, "belongs to another contact as well, which keeps it")
+        learnt = self._resolution.known_by(self._account_id, contact_id) != known
         if "owner_id" in changes:
             self._owned_anew.add(contact_id)
         if changes:
@@ -145,18 +137,15 @@ class _Part:
         self._report.count(Outcome.CREATED if created else Outcome.UPDATED if changes or learnt else Outcome.UNCHANGED)
 
     def _find(self, row: ContactRow) -> dict[str, Any] | None:
-        """Return the contact with the row's id, else with its CRM id, else with another identity and no other CRM id."""
+        """Return the contact with the row's id, else the one that its identities lead to."""
         if row.id and (named := self._survivors.get(row.id)):
             return self._contacts[named]
-        owners = [self._contacts[owner] for one in row.all_identities if (owner := self._owners.get(one))]
-        for contact in owners:
-            if row.crm_id is None or contact["crm_id"] in (None, row.crm_id) or self._answers(row.crm_id, contact):
-                return contact
-        return None
+        found = self._resolution.match(self._account_id, row.all_identities, row.name).contact_id
+        return self._contacts[found] if found else None
 
     def _answers(self, crm_id: str, contact: dict[str, Any]) -> bool:
         """Return whether the contact also has this CRM id, because another contact was merged into it."""
-        return bool(self._owners.get(("crm", crm_id)) == contact["id"])
+        return ("crm", crm_id) in self._resolution.known_by(self._account_id, contact["id"])
 
     def _make(self, row: ContactRow) -> dict[str, Any]:
         contact_id = row.id if row.id and row.id not in self._contacts else new_id("cnt")
@@ -201,5 +190,4 @@ class _Part:
                 ]
             )
         yield from order_owners.contacts_changed(self._account_id, sorted(self._owned_anew))
-        if self._learnt:
-            yield _INSERT_IDENTITY.many(self._learnt)
+        yield from self._resolution.save()

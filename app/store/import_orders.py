@@ -5,7 +5,7 @@ shop says later folds over it. Decided here is what only a file has: ids of ours
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pydantic_core
 
@@ -18,7 +18,7 @@ from app.db.statements import AdvisoryLock, Lookup, Plan
 from app.store.contact_resolution import ContactResolution, Identity
 from app.store.contacts import survivors
 from app.store.order_aggregate import MERGED, PRUNED, LoadedOrder, OrderAggregates
-from app.store.tombstones import SHOP, anybody_erased, matched_each, order_words
+from app.store.tombstones import SHOP, anybody_erased, matched_each, order_words, without_identities
 
 _ORDER_BY_ID = Lookup("orders", ("id", "scope", "external_id"), by=("account_id", "id"))
 _MERGED_ORDER = Lookup("aliases", ("name",), by=("account_id", "scope", "name"))
@@ -58,6 +58,12 @@ class OrderRow:
     def identities(self) -> list[Identity]:
         """Return the contact's identities in the row, strongest first."""
         return identities_in(self.statement.said)
+
+    @property
+    def name(self) -> str | None:
+        """Return the contact's name in the row."""
+        name: str | None = self.statement.said.get("customer", {}).get("name")
+        return name
 
 
 @dataclass(slots=True)
@@ -117,11 +123,15 @@ def _names(account_id: str, rows: Iterable[OrderRow]) -> Iterator[tuple[str, ...
 
 
 def import_orders(
-    account_id: str, rows: Sequence[OrderRow], by: str, present: int, *, dry_run: bool
+    account_id: str, rows: Sequence[OrderRow], by: str, present: int, *, dry_run: bool, alone: bool
 ) -> Plan[ImportReport]:
-    """Import these rows; `by` is the member who imports, `present` is in microseconds. Raises DryRunDone."""
-    yield AdvisoryLock(_names(account_id, rows), shared=[("people", account_id)])
-    part = _Part(account_id, by, present)
+    """Import these rows; `by` is the member who imports, `present` is in microseconds.
+
+    Raises DryRunDone, and order_owners.SingleWriter unless it runs alone.
+    """
+    people = [("people", account_id)]
+    yield AdvisoryLock([*_names(account_id, rows), *(people if alone else [])], shared=people)
+    part = _Part(account_id, by, present, alone)
     yield from part.load(rows)
     for row in (yield from part.living(rows)):
         part.apply(row)
@@ -135,10 +145,10 @@ def import_orders(
 class _Part:
     """Holds what one transaction knows about the rows' orders and contacts."""
 
-    def __init__(self, account_id: str, by: str, present: int) -> None:
+    def __init__(self, account_id: str, by: str, present: int, alone: bool) -> None:
         self._account_id, self._by, self._present = account_id, by, present
         self.report = ImportReport()
-        self._aggregates, self._contacts = OrderAggregates(), ContactResolution()
+        self._aggregates, self._contacts = OrderAggregates(), ContactResolution(alone=alone)
         self._ids: dict[str, tuple[str, str] | None] = {}  # ids in use: scope and external id, or None when merged
         self._taken: dict[str, int] = {}  # ids of orders that this part makes, each with its line
         self._people: dict[str, str] = {}  # a contact's id: the one that answers under it today
@@ -168,8 +178,11 @@ class _Part:
         erased: set[int] = set()
         for scope, its in scopes.items():
             words = [[*row.identities, *order_words(scope, [row.external_id]), (SHOP, scope)] for row in its]
-            for row, proof in zip(its, (yield from matched_each(self._account_id, words, scope)), strict=True):
-                if proof is None:
+            for row, found in zip(its, (yield from matched_each(self._account_id, words, scope)), strict=True):
+                if found.to_blank:
+                    said = without_identities(row.statement.said, found.to_blank)
+                    row.statement = replace(row.statement, said=said)
+                if found.proof_id is None:
                     continue
                 erased.add(row.line)
                 if self._order(row) is not None:  # as when what remains of the order was exported
@@ -200,8 +213,14 @@ class _Part:
         if order is not None and any(digest == statement.digest for _, _, digest in order.heard):
             return Outcome.UNCHANGED
         named = self._named_contact(row)
-        contact_id, _, news = self._contacts.match(self._account_id, row.identities)
-        if order is not None and not news and _says_nothing_new(order, row, named or contact_id):
+        match = self._contacts.match(self._account_id, row.identities, row.name)
+        contact_id = match.contact_id
+        if (
+            order is not None
+            and not match.news
+            and not match.same
+            and _says_nothing_new(order, row, named or contact_id)
+        ):
             return Outcome.UNCHANGED
         said = {**statement.said, "imported": self._by}
         if named and named != contact_id:
@@ -259,14 +278,12 @@ class _Part:
             if not identities:
                 why = f"there is no contact {row.contact}, and the row names no e-mail, phone or document"
                 raise RowRefused("contact_id", why)
-            if self._contacts.find(account_id, identities)[0] is None:
-                name = row.statement.said["customer"].get("name")
-                named = self._people[row.contact] = self._contacts.make(account_id, name, identities, row.contact)
+            if self._contacts.match(account_id, identities, row.name).contact_id is None:
+                named = self._people[row.contact] = self._contacts.make(account_id, row.name, row.contact)
                 self._contacts.teach(account_id, named, identities, row.source_id)
             return None
-        self._contacts.teach(account_id, named, identities, row.source_id)
-        found, conflict, _ = self._contacts.match(account_id, identities)
-        if conflict or found not in (None, named):
+        contested = self._contacts.teach(account_id, named, identities, row.source_id)
+        if contested:
             self._note(row, "contact_id", "its identities point to another contact as well; the id was believed")
         return named
 
@@ -276,6 +293,7 @@ class _Part:
     def save(self) -> Plan[None]:
         """Write what is new or changed."""
         made = self._contacts.made()
+        self._aggregates.follow(self._contacts)
         self.report.made_contacts = bool(made)
         yield from self._contacts.save()
         yield from self._aggregates.save(made)

@@ -36,7 +36,7 @@ async def create(
         if order.described:
             return order.id, False
         words = {"external_id": external_id, **said, "contact_id": (yield from _there(account_id, said["contact_id"]))}
-        aggregates.apply_member(order, _statement(words, external_id), member_id)
+        aggregates.apply_member(order, member_statement(words, external_id), member_id)
         yield from aggregates.save()
         yield from outbox.publish_orders([account_id], aggregates.changed())
         return order.id, True
@@ -111,14 +111,15 @@ async def edit(
             words["contact_id"] = yield from _there(account_id, said["contact_id"])
         if refunded is not None:
             words["refunds"] = [_checkpoint(found, *refunded)]
-        aggregates.apply_member(found, _statement(words, found.id), member_id)
+        aggregates.apply_member(found, member_statement(words, found.id), member_id)
         yield from aggregates.save()
         yield from outbox.publish_orders([account_id], aggregates.changed())
 
     await store.commit(plan)
 
 
-def _statement(said: dict[str, Any], name: str) -> Statement:
+def member_statement(said: dict[str, Any], name: str) -> Statement:
+    """Return what a member says of an order, as of now."""
     rank = RANK[Status(said["status"])] if "status" in said else -1
     # Nobody says a member's word twice by accident: a repeated request is met by its Idempotency-Key.
     return Statement(names=(name,), at=now(), rank=rank, digest=new_id("ent"), said=said)

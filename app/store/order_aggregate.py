@@ -313,21 +313,21 @@ class OrderAggregates:
     ) -> tuple[str | None, bool]:
         if folded.contact_id:
             return self._survivor(order.account_id, folded.contact_id), False
-        contact_id, conflict = contacts.find(order.account_id, folded.identities, folded.name)
-        if contact_id is None and folded.identities and not hold:
-            contact_id = contacts.make(order.account_id, folded.name, folded.identities)
-        if contact_id is None:
-            return order.columns.get("contact_id"), conflict
-        contacts.teach(order.account_id, contact_id, folded.identities, order.source_id)
-        contacts.name(order.account_id, contact_id, folded.name)
-        return contact_id, conflict
+        match = contacts.place(order.account_id, folded.identities, folded.name, order.source_id, hold=hold)
+        return match.contact_id or order.columns.get("contact_id"), match.conflict
+
+    def follow(self, contacts: ContactResolution) -> None:
+        """Give the changed orders of contacts that were merged here to the survivors."""
+        for order in self._by_id.values():
+            if order.touched and (contact_id := order.columns.get("contact_id")):
+                order.columns["contact_id"] = contacts.today(order.account_id, contact_id)
 
     def settle(self, contacts: ContactResolution) -> None:
         """Fold orders that lost a statement and got no new one."""
         for order in self._by_id.values():
             if order.dropped and order.heard:
                 folded = fold(heard.entry for heard in order.heard.values())
-                contact_id, _ = contacts.find(order.account_id, folded.identities)
+                contact_id = contacts.match(order.account_id, folded.identities, folded.name).contact_id
                 order.folded = folded
                 order.columns = _columns(
                     order,

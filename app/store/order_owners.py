@@ -7,7 +7,7 @@ misses what the other has just written.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
-from app.db.engine import Store
+from app.db.engine import PATIENCE, Store
 from app.db.statements import Lookup, Plan, Row, Sql
 
 _OF_CONTACT = Lookup("contacts", ("account_id", "id", "owner_id"), by=("account_id", "id"))
@@ -19,15 +19,15 @@ Thing = tuple[str, str]  # account, and a contact's or a deal's id
 
 
 class SingleWriter(Exception):
-    """Raised when an owner changes: the plan must run again, holding ("people", account) alone."""
+    """Raised when an owner changes or contacts are merged: the plan must run again, holding ("people", account) alone."""
 
 
-async def commit(store: Store, plan: Callable[[bool], Plan[T]]) -> T:
+async def commit(store: Store, plan: Callable[[bool], Plan[T]], *, patience: float = PATIENCE) -> T:
     """Run a plan. It runs alone only if it asks for that by raising SingleWriter. Raises what it raises."""
     try:
-        return await store.commit(lambda: plan(False))
+        return await store.commit(lambda: plan(False), patience=patience)
     except SingleWriter:
-        return await store.commit(lambda: plan(True))
+        return await store.commit(lambda: plan(True), patience=patience)
 
 
 def owners(

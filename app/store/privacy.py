@@ -9,10 +9,13 @@ import re
 import zlib
 from collections.abc import Iterable
 
+from app.base.blanking import pattern
+from app.base.identity import is_weak, mentioned
 from app.db.engine import Store, among
 from app.db.statements import Insert, Plan, Row, Sql, to_json
-from app.store import tombstones
-from app.store.erasure import Mentions
+from app.store import contacts, tombstones
+from app.store.erasure_deliveries import held_for
+from app.store.erasure_state import Mentions, shared_with
 from app.store.tombstones import Word
 
 PAGE = 1_000
@@ -25,31 +28,12 @@ _LOOKED_THROUGH = (
 )
 
 
-def pattern(words: Iterable[Word]) -> "re.Pattern[bytes] | None":
-    """Return a pattern for these e-mails, phones and documents in a lower-case body, as people and shops write them."""
-    found = [one for kind, value in sorted(words) if (one := _written(kind, value))]
-    return re.compile("|".join(found).encode()) if found else None
-
-
-def _written(kind: str, value: str) -> str | None:
-    if kind == "email":
-        name, _, domain = value.rpartition("@")
-        return rf"(?<![\w.+-]){re.escape(name)}(?:@|%40|\\u0040){re.escape(domain)}(?![\w-])"
-    if kind == "phone":
-        digits = value.removeprefix("+")
-        if found := re.fullmatch(r"55(\d\d)9(\d{8})", digits):  # with or without the country, and the ninth digit
-            return rf"(?<!\d)(?:{_apart('55')})?{_apart(found[1])}(?:{_apart('9')})?{_apart(found[2], last=True)}(?!\d)"
-        if digits.startswith("55"):
-            return rf"(?<!\d)(?:{_apart('55')})?{_apart(digits[2:], last=True)}(?!\d)"
-        return rf"(?<!\d){_apart(digits, last=True)}(?!\d)"
-    if kind == "document":
-        return rf"(?<!\w){_apart(value.lower(), last=True)}(?!\w)"
-    return None  # an id of somebody's own: digits that may stand for anything
-
-
-def _apart(digits: str, *, last: bool = False) -> str:
-    between = r"[\s().\-/]{0,3}"
-    return between.join(digits) + ("" if last else between)
+async def words_of(store: Store, account_id: str, contact_id: str, source_id: str | None = None) -> set[Word]:
+    """Return the contact's identities, of one source or of all, without phones and CNPJs that others have too."""
+    rows = await contacts.identities_of(store, account_id, [contact_id])
+    words = {(row["kind"], row["value"]) for row in rows if source_id in (None, row["source_id"])}
+    shared = await store.read(lambda: shared_with(account_id, words, [contact_id]))
+    return {word for word in words if word not in shared or not is_weak(word)}
 
 
 async def named_in(store: Store, account_id: str, words: set[Word], source_id: str | None = None) -> Mentions:
@@ -59,7 +43,7 @@ async def named_in(store: Store, account_id: str, words: set[Word], source_id: s
     if looked_for is not None:
         if source_id is None:
             await _history(store, account_id, words, traces)
-        await _bodies(store, account_id, looked_for, source_id, traces)
+        await _bodies(store, account_id, words, looked_for, source_id, traces)
     return traces
 
 
@@ -88,7 +72,12 @@ async def _history(store: Store, account_id: str, words: set[Word], traces: Ment
 
 
 async def _bodies(
-    store: Store, account_id: str, looked_for: "re.Pattern[bytes]", source_id: str | None, traces: Mentions
+    store: Store,
+    account_id: str,
+    words: set[Word],
+    looked_for: "re.Pattern[bytes]",
+    source_id: str | None,
+    traces: Mentions,
 ) -> None:
     mine = "AND d.source_id = :source_id " if source_id else ""
     values = {"source_id": source_id} if source_id else {}
@@ -104,29 +93,28 @@ async def _bodies(
                 few=PAGE,
                 **values,
             )
-            traces.deliveries |= {
-                row["id"] for row in rows if looked_for.search(zlib.decompress(row["content"]).lower())
-            }
+            for row in rows:
+                text = zlib.decompress(row["content"])
+                if looked_for.search(text):
+                    (traces.deliveries if _is_about(text, words) else traces.beside).add(row["id"])
             if len(rows) < PAGE:
                 break
             after = rows[-1]["id"]
 
 
+def _is_about(text: bytes, words: set[Word]) -> bool:
+    """Whether a body names this person by more than a phone or CNPJ, and nobody else."""
+    strong = pattern(word for word in words if not is_weak(word))
+    named = mentioned(text.decode(errors="replace"))
+    if strong is None or named is None or strong.search(text) is None:
+        return False
+    return all(is_weak(one) or one in words for one in named)
+
+
 async def waiting(store: Store, account_id: str, words: Iterable[Word], source_id: str | None = None) -> set[str]:
     """Return deliveries on hold for somebody with one of these identities."""
-    mine = "AND d.source_id = :source_id " if source_id else ""
-    found: set[str] = set()
-    for kind, value in words:
-        rows = await store.all(
-            "SELECT h.delivery_id FROM held h JOIN deliveries d ON d.account_id = h.account_id AND d.id = h.delivery_id "
-            f"WHERE h.account_id = :account_id AND h.kind = :kind AND h.value = :value {mine}",
-            account_id=account_id,
-            kind=kind,
-            value=value,
-            **({"source_id": source_id} if source_id else {}),
-        )
-        found |= {row["delivery_id"] for row in rows}
-    return found
+    theirs, _ = await store.read(lambda: held_for(account_id, set(words), source_id))
+    return theirs
 
 
 MOST_UNREAD = 2_000  # unreadable deliveries whose bodies are looked through for an identity

@@ -247,8 +247,8 @@ def apply_again(
         yield from redact(batch)
     else:
         words = [[word for said in rec.statements for word in _words(rec, said)] for rec in batch]
-        proofs: list[str | None] = yield from matched_each(account_id, words, source_id)
-        batch = [rec for rec, erased in zip(batch, proofs, strict=True) if erased is None]
+        found = yield from matched_each(account_id, words, source_id)
+        batch = [rec for rec, erased in zip(batch, found, strict=True) if erased.proof_id is None]
     if not batch:
         return RemapResult(orders=[], deliveries={}, made=frozenset())
     aggregates = Regrouping(account_id, source_id)
@@ -274,7 +274,7 @@ def apply_again(
         yield from contacts.tidy()
         for rec, receipt in remapped.deliveries.values():
             waits = (
-                [one for said in rec.statements for one in identities_in(said.said)]
+                [one for said in rec.statements for one in contacts.nobodys_yet(account_id, identities_in(said.said))]
                 if receipt.outcome is Outcome.HELD
                 else []
             )

@@ -12,7 +12,7 @@ from typing import Any
 import pydantic_core
 
 from app.base.clock import now
-from app.base.identity import KINDS
+from app.base.identity import precedence
 from app.base.statement import identities_in
 from app.db.statements import Lookup, Plan, Row, Sql
 from app.store.contact_resolution import ContactResolution, Identity
@@ -37,7 +37,9 @@ class DoubtedContact:
 
 
 class IdentityRetraction(ContactResolution):
-    """Resolves the contacts of a remap."""
+    """Resolves the contacts of a remap. It merges nobody: that takes the account's lock alone."""
+
+    joins = False
 
     def __init__(self, aggregates: Regrouping) -> None:
         super().__init__()
@@ -99,7 +101,8 @@ class IdentityRetraction(ContactResolution):
                     stays.update(identities_in(pydantic_core.from_json(row["said"])))
             doubted.doubtful = (told[contact_id] & mine.get(contact_id, set())) - stays
             for kind, value in doubted.doubtful:
-                self._by_identity.pop((self._account, kind, value), None)
+                self._holders[self._account, kind, value].remove(contact_id)
+                self._held.get((self._account, contact_id), set()).discard((kind, value))
 
     def _keep(self, changed: list[tuple[OrderBefore, set[Identity]]], unchanged: dict[str, set[Identity]]) -> None:
         """Keep a contact without other evidence as that of the oldest of its orders, if nobody else matches."""
@@ -108,23 +111,24 @@ class IdentityRetraction(ContactResolution):
             doubted = self._doubted.get(contact_id)
             if doubted is None or doubted.elsewhere or contact_id in unchanged or doubted.known - doubted.doubtful:
                 continue
-            if any(one == contact_id for one in self._by_identity.values()):
+            if any(contact_id in holders for holders in self._holders.values()):
                 continue  # taken by one that is older
-            wanted = sorted(identities, key=lambda one: KINDS.index(one[0]))
-            if wanted and wanted[0][0] != "crm" and self.find(self._account, wanted)[0] is None:
+            wanted = sorted(identities, key=precedence)
+            if wanted and wanted[0][0] != "crm" and self.match(self._account, wanted).contact_id is None:
                 self.teach(self._account, contact_id, wanted, self._source)
 
     def forget(self) -> Plan[None]:
         """Delete what is no longer known, before `save` writes what is."""
         for contact_id, doubted in self._doubted.items():
             for kind, value in sorted(doubted.doubtful):
-                key = (self._account, kind, value)
-                if self._by_identity.get(key) == contact_id:
-                    self._learnt.pop(key, None)  # it is there, and stays
+                if contact_id in self._holders.get((self._account, kind, value), ()):
+                    self._learnt.pop((self._account, kind, value, contact_id), None)  # it is there, and stays
                     continue
                 yield Sql(
-                    "DELETE FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value",
+                    "DELETE FROM identities WHERE account_id = :account_id AND kind = :kind AND value = :value "
+                    "AND contact_id = :contact_id",
                     account_id=self._account,
+                    contact_id=contact_id,
                     kind=kind,
                     value=value,
                 )

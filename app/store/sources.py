@@ -13,7 +13,7 @@ _SECRET = Insert("secrets")
 
 # What a source may be asked for by the door: the account's switch travels along.
 _FOR_DOOR = (
-    "SELECT s.*, a.orders_enabled, a.default_region, a.default_currency, "
+    "SELECT s.*, a.orders_enabled, a.default_region, a.default_currency, a.not_identities, "
     "EXISTS (SELECT 1 FROM salts t WHERE t.account_id = s.account_id) AS anybody_erased FROM sources s "
     "JOIN accounts a ON a.account_id = s.account_id WHERE s.id = :id AND s.deleted_at IS NULL"
 )

@@ -7,15 +7,16 @@ tombstones too, so that a late delivery is matched even if it names nobody; so h
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.base.clock import now
+from app.base.identity import KINDS, is_weak, sort_of
 from app.base.outcome import Outcome
 from app.base.statement import Statement, identities_in
 from app.db.statements import Insert, Lookup, Plan, Row, Sql
-from app.store.delivery_record import Record
+from app.store.delivery_record import Record, blanked_content
 
 ORDER, SHOP = "order", "shop"  # kinds of tombstones beside those of identities
 NOTE = "erased"
@@ -38,10 +39,31 @@ KEPT_AS_STUB = (
 )
 
 _SALT = Lookup("salts", ("account_id", "salt"), by=("account_id",))
-_TOMBSTONE = Lookup("tombstones", ("account_id", "hash", "scope", "proof_id"), by=("account_id", "hash"))
+_COLUMNS = ("account_id", "hash", "scope", "proof_id", "kind")
+_TOMBSTONE = Lookup("tombstones", _COLUMNS, by=("account_id", "hash"))
+_OF_PROOF = Lookup("tombstones", _COLUMNS, by=("account_id", "proof_id"))
 _SAVE = Insert("tombstones", on_conflict="skip")
+_BODY = Lookup("bodies", ("delivery_id", "content"), by=("account_id", "delivery_id"))
+_SAVE_BODY = Insert("bodies", on_conflict="replace")
 
 Word = tuple[str, str]  # kind, value
+Asked = tuple[str, str, Sequence[Word]]  # account, the source that says it or "", and what somebody is known by
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Holds what tombstones say of some words. `proof_id`: that of the person whom they are about, if they are.
+
+    `known` are the words that have a tombstone. A phone or CNPJ alone makes nobody the erased person.
+    """
+
+    proof_id: str | None = None
+    known: frozenset[Word] = frozenset()
+
+    @property
+    def to_blank(self) -> frozenset[Word]:
+        """Return what is blanked where somebody else is meant."""
+        return frozenset(word for word in self.known if word[0] in KINDS and is_weak(word))
 
 
 def hashed(salt: str, word: Word) -> str:
@@ -81,7 +103,7 @@ def put(account_id: str, scope: str, words: Iterable[Word], proof_id: str) -> Pl
     """Write tombstones for these words."""
     salt = yield from salt_of(account_id)
     present = now()
-    rows = [(account_id, hashed(salt, word), scope, proof_id, present) for word in dict.fromkeys(words)]
+    rows = [(account_id, hashed(salt, word), scope, proof_id, present, sort_of(word)) for word in dict.fromkeys(words)]
     if rows:
         yield _SAVE.many(rows)
 
@@ -91,23 +113,72 @@ def anybody_erased(account_id: str) -> Plan[bool]:
     return bool((yield _SALT.many([(account_id,)])))
 
 
-def matched(account_id: str, words: Sequence[Word], scope: str = "") -> Plan[str | None]:
-    """Return the proof of the erasure that matches one of these words, in the account or this source; else None."""
-    return (yield from matched_each(account_id, [words], scope))[0]
+def matched_each(account_id: str, people: Sequence[Sequence[Word]], scope: str = "") -> Plan[list[Erased]]:
+    """Return whom each of these lists of words is about, in the account or for this source."""
+    salts = yield from _salts([account_id])
+    return (yield from _erased(salts, [(account_id, scope, words) for words in people]))
 
 
-def matched_each(account_id: str, people: Sequence[Sequence[Word]], scope: str = "") -> Plan[list[str | None]]:
-    """Return the same for many people, each with several words."""
-    salts: list[Row] = yield _SALT.many([(account_id,)])
-    if not salts:
-        return [None] * len(people)
-    marks = [[(account_id, hashed(salts[0]["salt"], word)) for word in words] for words in people]
-    proofs = {
-        row["hash"]: row["proof_id"]
-        for row in (yield _TOMBSTONE.many(sorted({mark for one in marks for mark in one})))
-        if row["scope"] in ("", scope)
+def _salts(accounts: Iterable[str]) -> Plan[dict[str, str]]:
+    rows: list[Row] = yield _SALT.many([(one,) for one in sorted(set(accounts))])
+    return {row["account_id"]: row["salt"] for row in rows}
+
+
+def _erased(salts: Mapping[str, str], asked: Sequence[Asked]) -> Plan[list[Erased]]:
+    """Find whom words are about, by the rule for contacts: by CRM id, customer id, CPF or e-mail, nothing against it."""
+    hashes = [
+        {word: hashed(salts[account_id], word) for word in words} if account_id in salts else {}
+        for account_id, _, words in asked
+    ]
+    keys = {(account_id, mark) for (account_id, _, _), its in zip(asked, hashes, strict=True) for mark in its.values()}
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in (yield _TOMBSTONE.many(sorted(keys))) if keys else ():
+        found.setdefault((row["account_id"], row["hash"]), []).append(row)
+    hits = [
+        {
+            word: row["proof_id"]
+            for word, mark in its.items()
+            for row in found.get((account_id, mark), ())
+            if row["scope"] in ("", scope)
+        }
+        for (account_id, scope, _), its in zip(asked, hashes, strict=True)
+    ]
+    # What else is known of whom a word names, where that may speak against it.
+    doubtful = {
+        (account_id, proof_id)
+        for (account_id, _, words), its in zip(asked, hits, strict=True)
+        for word, proof_id in its.items()
+        if word[0] in KINDS and not is_weak(word) and any(sort_of(one) in _ONE_PER_PERSON for one in words)
     }
-    return [next((proofs[mark] for _, mark in one if mark in proofs), None) for one in marks]
+    persons: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for row in (yield _OF_PROOF.many(sorted(doubtful))) if doubtful else ():
+        of_kind = persons.setdefault((row["account_id"], row["proof_id"]), {})
+        of_kind.setdefault(row["kind"], set()).add(row["hash"])
+    return [
+        Erased(_person(account_id, known, its, persons), frozenset(known))
+        for (account_id, _, _), its, known in zip(asked, hashes, hits, strict=True)
+    ]
+
+
+_ONE_PER_PERSON = ("crm", "cpf")
+
+
+def _person(
+    account_id: str,
+    known: Mapping[Word, str],
+    hashes: Mapping[Word, str],
+    persons: Mapping[tuple[str, str], Mapping[str, set[str]]],
+) -> str | None:
+    for word, proof_id in known.items():
+        if word[0] not in KINDS:
+            return proof_id  # an order of theirs, or their shop
+        if is_weak(word):
+            continue
+        theirs = persons.get((account_id, proof_id), {})
+        ours = {sort: {mark for one, mark in hashes.items() if sort_of(one) == sort} for sort in _ONE_PER_PERSON}
+        if not any(marks and theirs.get(sort) and not marks & theirs[sort] for sort, marks in ours.items()):
+            return proof_id
+    return None
 
 
 def lift(account_id: str, words: Sequence[Word]) -> Plan[None]:
@@ -125,74 +196,107 @@ def redact(records: Sequence[Record]) -> Plan[None]:
     """Remove what names an erased person from these records, before anything is written: no body, an anonymised order.
 
     An account without erasures costs one look-up. If the account keeps no anonymised orders, the delivery ends as
-    ignored.
+    ignored. What tells of somebody else as well loses the erased person's values alone.
     """
-    salts = {
-        row["account_id"]: row["salt"]
-        for row in (yield _SALT.many([(one,) for one in sorted({rec.account_id for rec in records})]))
-    }
-    silent = [
-        rec for rec in records if rec.account_id in salts and not rec.statements and rec.content and not rec.privacy
-    ]
-    yield from _redact_unread(silent, salts)
-    hashes: dict[int, list[tuple[str, str]]] = {
-        id(said): [(rec.account_id, hashed(salts[rec.account_id], word)) for word in _words(rec, said)]
-        for rec in records
-        if rec.account_id in salts
-        for said in rec.statements
-    }
-    if not hashes:
-        return
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in (yield _TOMBSTONE.many(sorted({mark for marks in hashes.values() for mark in marks}))):
-        found.setdefault((row["account_id"], row["hash"]), []).append(row)
+    salts = yield from _salts(rec.account_id for rec in records)
+    asked: list[tuple[Record, Statement | None, list[Word]]] = []
     for rec in records:
-        if rec.account_id in salts:
-            yield from _redact(rec, hashes, found)
-
-
-def _redact_unread(records: Sequence[Record], salts: Mapping[str, str]) -> Plan[None]:
-    """Search deliveries that are not about an order (a cart, something unreadable) for erased people."""
-    by_account: dict[str, list[Record]] = {}
-    for rec in records:
-        by_account.setdefault(rec.account_id, []).append(rec)
-    for account_id, recs in by_account.items():
-        for rec in recs:
+        if rec.account_id not in salts:
+            continue
+        asked += [
+            (rec, said, [*identities_in(said.said), *order_words(rec.source_id, said.names), (SHOP, rec.source_id)])
+            for said in rec.statements
+        ]
+        if not rec.statements and rec.content and not rec.privacy:  # a cart, something unreadable
             if rec.mentioned is None:  # nobody was erased yet when it arrived
                 rec.search()
-        words = [[*(rec.mentioned or ()), (SHOP, rec.source_id)] for rec in recs]
-        for rec, proof in zip(recs, (yield from matched_each(account_id, words)), strict=True):
-            if proof is not None:
-                yield from forget_body(rec)
+            asked.append((rec, None, [*(rec.mentioned or ()), (SHOP, rec.source_id)]))
+    if not asked:
+        return
+    found = yield from _erased(salts, [(rec.account_id, rec.source_id, words) for rec, _, words in asked])
+    of_record: dict[int, list[tuple[Statement, Erased]]] = {}
+    for (rec, said, words), erased in zip(asked, found, strict=True):
+        if said is not None:
+            of_record.setdefault(id(rec), []).append((said, erased))
+        elif erased.known:
+            yield from _redact_text(rec, words, erased)
+    for rec in records:
+        if its := of_record.get(id(rec)):
+            yield from _redact(rec, its)
 
 
-def _words(rec: Record, said: Statement) -> list[Word]:
-    return [*identities_in(said.said), *order_words(rec.source_id, said.names), (SHOP, rec.source_id)]
+def _redact_text(rec: Record, words: Sequence[Word], erased: Erased) -> Plan[None]:
+    """Remove erased people from a delivery without an order: all of it, unless it names somebody else as well."""
+    strong = [word for word in words if word[0] in KINDS and not is_weak(word)]
+    if (SHOP, rec.source_id) in erased.known or (strong and erased.known.issuperset(strong)):
+        yield from forget_body(rec)
+    else:
+        yield from blank_body(rec, erased.known)
 
 
-def _redact(
-    rec: Record, hashes: Mapping[int, list[tuple[str, str]]], found: Mapping[tuple[str, str], list[Row]]
-) -> Plan[None]:
+def _redact(rec: Record, found: Sequence[tuple[Statement, Erased]]) -> Plan[None]:
     names: list[tuple[str, str]] = []  # of orders, each with the proof of its person's erasure
     kept: list[Statement] = []
-    for said in rec.statements:
-        rows = [row for mark in hashes.get(id(said), ()) for row in found.get(mark, ())]
+    blanks: set[Word] = set()
+    theirs: set[str | None] = set()  # names of erased people
+    for said, erased in found:
         # A plan may be run again, and then finds what it has veiled before.
-        before = "" if said.said.get("erased") else None
-        proof = next((row["proof_id"] for row in rows if row["scope"] in ("", rec.source_id)), before)
-        kept.append(said if proof is None else replace(said, said=anonymised_order(said.said)))
-        names += [(name, proof) for name in said.names if proof is not None]
-    if not names:
-        return
+        proof = erased.proof_id if not said.said.get("erased") else erased.proof_id or ""
+        if proof is not None:
+            blanks.update(identities_in(said.said))
+            theirs.add(said.said.get("customer", {}).get("name"))
+            kept.append(replace(said, said=anonymised_order(said.said)))
+            names += [(name, proof) for name in said.names]
+        elif erased.to_blank:
+            blanks |= erased.to_blank
+            kept.append(replace(said, said=without_identities(said.said, erased.to_blank)))
+        else:
+            kept.append(said)
     for proof in dict.fromkeys(proof for _, proof in names):
         mine = [name for name, its in names if its == proof]
         yield from put(rec.account_id, "", order_words(rec.source_id, mine), proof)
-    if not (yield from keeps_anonymised_orders(rec.account_id)):
-        kept = [said for said in kept if not said.said.get("erased")]
+    living = [said for said in kept if not said.said.get("erased")]
+    if names and not (yield from keeps_anonymised_orders(rec.account_id)):
+        kept = living
     rec.statements = kept
-    yield from forget_body(rec)
-    if not kept:
+    if names and not living:
+        yield from forget_body(rec)
+    elif names or blanks:
+        stays = {one for said in living for one in identities_in(said.said)}
+        yield from blank_body(
+            rec, blanks - stays, theirs - {said.said.get("customer", {}).get("name") for said in living}
+        )
+    if names and not kept:
         rec.outcome, rec.reason = Outcome.IGNORED, "the person it names was erased, and no stubs of orders are kept"
+
+
+def without_identities(said: Mapping[str, Any], words: Collection[Word]) -> dict[str, Any]:
+    """Return a history entry without these identities; without its customer if nobody else is known by what is left."""
+    rest = [one for one in identities_in(said) if one not in words]
+    kept = {name: value for name, value in said.items() if name != "customer"}
+    if rest or (said.get("customer", {}).get("name") and all(is_weak(word) for word in words)):
+        kept["customer"] = {**said["customer"], "identities": rest}
+    return kept
+
+
+def blank_body(rec: Record, words: Collection[Word], names: Iterable[str | None] = ()) -> Plan[None]:
+    """Blank these values in the delivery's bytes. Its log row says why."""
+    if NOTE not in rec.notes:
+        rec.notes.append(NOTE)
+    if rec.content:
+        rec.content = blanked_content(rec.content, words, names)
+    if rec.again:
+        yield from blank_stored(rec.account_id, [rec.delivery_id], words, names)
+
+
+def blank_stored(
+    account_id: str, delivery_ids: Sequence[str], words: Collection[Word], names: Iterable[str | None] = ()
+) -> Plan[None]:
+    """Blank these values in stored bodies."""
+    rows: list[Row] = yield _BODY.many([(account_id, one) for one in delivery_ids])
+    changed = [(account_id, row["delivery_id"], blanked_content(row["content"], words, names)) for row in rows]
+    if changed:
+        yield _SAVE_BODY.many(changed)
 
 
 def forget_body(rec: Record) -> Plan[None]:

@@ -181,6 +181,7 @@ LANDED = {
     "0015_timezone.py": "d6b32dadeda28bd60a2d47d709f3e31461d1981d6e6c6ee5a5746ed0e82aa8f8",
     "0016_source_delivery_id.py": "a4b6262621c9ba30d353129213f797ced8ecb1bc8d968338a078cac8014d4606",
     "0017_subscription_filters.py": "bbb4ee63f5eea1b4b706a7bf02c6b3187bb38475757b2156a3992bf47b4b0607",
+    "0018_shared_identities.py": "e6a9c4701aa12c49260741afd94621034fe772e4d32e4bad4a303683843810f5",
 }
 
 

@@ -152,7 +152,7 @@ async def test_nothing_that_comes_late_brings_the_person_back(house: House, hold
         ),  # naming nobody
         zuleika("2002"),  # an order that was not known
         order_event("2002", contact={"name": "Zuleika"}, title="presente-secreto", at="2026-11-23T13:00:00Z"),
-        order_event("3003", contact={"name": "Zuleika", "phone": "(11) 8765-4321"}),  # by another identity
+        order_event("3003", contact={"name": "Zuleika", "document": ANA["document"]}),  # by another identity
     ]
     for number, one in enumerate(late):
         answer = (await house.deliver(source, one)).json()
@@ -167,6 +167,22 @@ async def test_nothing_that_comes_late_brings_the_person_back(house: House, hold
     assert (found["1001"]["status"], found["2002"]["status"]) == ("refunded", "paid")
     assert {one["contact_id"] for one in found.values()} == {None}
     assert await house.data("/v1/contacts?email=zuleika.marca@example.com") == []
+
+
+async def test_a_phone_alone_is_blanked_and_makes_nobody_the_erased_person(house: House) -> None:
+    source = await house.source()
+    await house.deliver(source, zuleika())
+    await erase(house, await contact_of(house))
+    new = {"name": "Bruno Prado", "email": "bruno@example.com", "phone": "(11) 8765-4321"}
+    said = (await house.deliver(source, order_event("2001", contact=new))).json()
+    row = await house.get(f"/v1/deliveries/{said['delivery_id']}")
+    assert (row["outcome"], row["notes"], row["body_kept"]) == ("created", ["erased"], True)
+    (bruno,) = await house.data("/v1/contacts?email=bruno@example.com")
+    assert [one["kind"] for one in bruno["identities"]] == ["email"] and bruno["name"] == "Bruno Prado"
+    await nothing_is_left(house)
+    retried = await house.call("POST", f"/v1/deliveries/{said['delivery_id']}/retry")
+    assert retried.json()["outcome"] == "unchanged"
+    await nothing_is_left(house)
 
 
 async def test_the_crm_brings_them_back_only_when_that_is_meant(house: House) -> None:

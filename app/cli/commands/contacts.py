@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.base.identity import document, phone
 from app.cli.commands.deliveries import privacy
 from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, on_terminal, table, when
 
@@ -58,8 +59,11 @@ def summary(contact: Contact, account: Account = None, json: Json = False) -> No
     table(None, (*(name.replace("_", " ") for name in names), "last order"), rows)
 
 
-@command(contacts, "find", "contacts find --email ana@example.com")
+@command(contacts, "find", "contacts find ana", "contacts find --email ana@example.com")
 def find(
+    text: Annotated[
+        str | None, typer.Argument(metavar="TEXT", help="An id, an e-mail, a phone, a document, or a part of the name.")
+    ] = None,
     email: Identity = None,
     phone: Identity = None,
     document: Identity = None,
@@ -67,18 +71,133 @@ def find(
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Find a contact by e-mail, phone, document or CRM id."""
+    """Find contacts by name, e-mail, phone, document or CRM id."""
     from app.cli.client import opened
 
+    named = {"email": email, "phone": phone, "document": document, "crm_id": crm_id}
+    if text is not None and any(named.values()):
+        raise Misuse("give a text, or one identity")
     with opened("contacts find") as door:
-        found = door.get(
-            "/v1/contacts", account=door.account(account), email=email, phone=phone, document=document, crm_id=crm_id
-        )
+        at = door.account(account)
+        tried = [named] if text is None else [named | {word: text} for word in _ways(text)]
+        found: dict[str, Any] = {}
+        for asked in tried:
+            for one in door.get("/v1/contacts", account=at, **asked)["data"]:
+                found[one["id"]] = one
+    if json:
+        as_json({"data": list(found.values()), "next_cursor": None})
+        return
+    rows = [(one["id"], one["crm_id"], one["name"], _identities(one["identities"])) for one in found.values()]
+    table(None, ("contact", "crm id", "name", "known by"), rows)
+
+
+def _ways(text: str) -> list[str]:
+    """Return what a text may be: every way in which the API would not refuse it."""
+    digits = sum(map(str.isdigit, text))
+    ways = ["crm_id"]
+    if "@" in text:
+        ways.append("email")
+    if document(text):
+        ways.append("document")
+    if digits >= 8 and phone(text):
+        ways.append("phone")
+    return [*ways, "q"] if len(text) >= 2 else ways
+
+
+@command(
+    contacts, "split", "contacts split cnt_01J… --order ord_01J…", "contacts split 42 --identity email:bia@example.com"
+)
+def split(
+    contact: Contact,
+    identity: Annotated[
+        list[str] | None, typer.Option("--identity", help="One that is somebody else's, KIND:VALUE. Can be repeated.")
+    ] = None,
+    order: Annotated[
+        list[str] | None, typer.Option("--order", help="An order that is somebody else's. Can be repeated.")
+    ] = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Make a contact of what belongs to somebody else. Later deliveries follow."""
+    from app.cli.client import opened
+
+    named = [one.partition(":") for one in identity or []]
+    if wrong := [one for one in named if not one[2]]:
+        raise Misuse(f"--identity {wrong[0][0]!r}: write it as KIND:VALUE")
+    body = {"identities": [{"kind": kind, "value": value} for kind, _, value in named], "orders": order or []}
+    with opened("contacts split") as door:
+        done = door.post(_path(contact, "/split"), body, account=door.account(account))
+    if json:
+        as_json(done)
+        return
+    moved = ", ".join(f"{many} {what}" for what, many in done["moved"].items())
+    facts({"contact": done["contact"]["id"], "split off": done["split_off"]["id"], "moved": moved})
+
+
+@command(contacts, "keep-apart", "contacts keep-apart 42 43")
+def keep_apart(
+    contact: Contact,
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="The contact that is somebody else.")],
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Say that two contacts are two people. No delivery joins them."""
+    from app.cli.client import opened
+
+    with opened("contacts keep-apart") as door:
+        found = door.post(_path(contact, "/keep-apart"), {"other": other}, account=door.account(account))
+    _tell(found, json)
+
+
+@command(contacts, "duplicates", "contacts duplicates --account acme")
+def duplicates(account: Account = None, json: Json = False) -> None:
+    """List pairs that may be one person, with what they share and what speaks against it."""
+    from app.cli.client import opened
+
+    with opened("contacts duplicates") as door:
+        found = door.all_of("/v1/possible-duplicates", account=door.account(account))
     if json:
         as_json(found)
         return
-    rows = [(one["id"], one["crm_id"], one["name"], _identities(one["identities"])) for one in found["data"]]
-    table(None, ("contact", "crm id", "name", "known by"), rows)
+    rows = [
+        (
+            _called(one["contact"]),
+            _called(one["other"]),
+            f"{one['shared']['kind']} {one['shared']['value']}",
+            ", ".join(one["against"]),
+            when(one["told_at"]),
+        )
+        for one in found["data"]
+    ]
+    table(None, ("contact", "other", "both told", "against", "last told"), rows)
+
+
+def _called(one: dict[str, Any]) -> str:
+    return f"{one['id']} {one['name'] or ''}".strip()
+
+
+@command(contacts, "proposals", "contacts proposals --account acme")
+def proposals(account: Account = None, json: Json = False) -> None:
+    """List contacts whose orders are several people's by today's rule. Nothing is changed: `contacts split` does that."""
+    from app.cli.client import opened
+
+    with opened("contacts proposals") as door:
+        found = door.all_of("/v1/split-proposals", account=door.account(account))
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (
+            one["contact"]["id"],
+            "stays" if part["stays"] else "split off",
+            part["name"],
+            _identities(part["identities"]),
+            part["orders"],
+        )
+        for one in found["data"]
+        for part in one["parts"]
+    ]
+    table(None, ("contact", "part", "name", "known by", "orders"), rows)
 
 
 @command(contacts, "merge", "contacts merge 43 42")
@@ -148,16 +267,27 @@ def export(contact: Contact, account: Account = None, json: Json = False) -> Non
     as_json(found)
 
 
-@command(contacts, "erase", "contacts erase 42 --yes")
+@command(contacts, "erase", "contacts erase 42 --dry-run", "contacts erase 42 --yes")
 def erase(
     contact: Contact,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     account: Account = None,
     json: Json = False,
 ) -> None:
     """Erase a person. This cannot be undone, and later deliveries do not bring them back."""
     from app.cli.client import opened
 
+    if dry_run:
+        with opened("contacts erase") as door:
+            found = door.ask("DELETE", _path(contact), account=door.account(account), query={"dry_run": "true"})
+        if json:
+            as_json(found)
+            return
+        facts({"would take": ", ".join(f"{many} {what}" for what, many in found["counts"].items() if many)})
+        rows = [(one["kind"], one["value"], one["shared_with"]) for one in found["identities"]]
+        table(None, ("identity", "value", "shared with"), rows)
+        return
     if not yes:
         if not on_terminal():
             raise Misuse("erasing cannot be undone: confirm with --yes")

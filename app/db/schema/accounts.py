@@ -19,6 +19,8 @@ accounts = Table(
         "panel_origins", Text, nullable=False, server_default="[]"
     ),  # who may show the panel in a frame: a JSON list
     Column("timezone", Text, nullable=False, server_default="UTC"),
+    # E-mails, phones and documents that are nobody's, as identities are written: a JSON list.
+    Column("not_identities", Text, nullable=False, server_default="[]"),
 )
 
 members = Table(

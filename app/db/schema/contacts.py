@@ -1,6 +1,6 @@
 """Tables: contacts, identities, merges, deals."""
 
-from sqlalchemy import Boolean, Column, Index, Table
+from sqlalchemy import Boolean, Column, Index, Table, Text, false
 
 from app.db.schema.columns import bigint_column, key_column, metadata, partial_index, text_column
 
@@ -16,17 +16,20 @@ contacts = Table(
     Column("by_webhook", Boolean, nullable=False),
     bigint_column("created_at"),
     bigint_column("updated_at"),
+    # Ids of contacts that a member said are other people, as JSON; each names the other. No delivery joins them.
+    Column("apart", Text, nullable=False, server_default="[]"),
     Index("contacts_by_crm_id", "account_id", "crm_id"),
     partial_index("contacts_of_owner", "account_id", "owner_id", "id", where="owner_id IS NOT NULL"),
 )
 
+# Contacts share a phone or a CNPJ; whatever else is one contact's (`contact_resolution` sees to it).
 identities = Table(
     "identities",
     metadata,
     key_column("account_id"),
     key_column("kind"),
     key_column("value"),
-    text_column("contact_id"),
+    key_column("contact_id"),
     text_column("source_id", null=True),  # which source told it; null: the CRM did
     bigint_column("created_at"),
     Index("identities_by_contact", "account_id", "contact_id"),
@@ -63,7 +66,8 @@ merges = Table(
     Index("merges_into_contact", "account_id", "into_id"),
 )
 
-# `what` is an identity's kind, or `order`, or `deal`; `name` the identity's value or the thing's id.
+# `what` is an identity's kind, or `order`, or `deal`; `name` the identity's value or the thing's id. `shared`: the
+# survivor had the identity as well, and keeps it.
 moved = Table(
     "moved",
     metadata,
@@ -71,9 +75,11 @@ moved = Table(
     key_column("merge_id"),
     key_column("what"),
     key_column("name"),
+    Column("shared", Boolean, nullable=False, server_default=false()),
 )
 
-# Identities that were told of one contact and belong to another: reported until somebody merges the two or takes one away.
+# Identities that were told of one contact while another has them, and whose match was refused: the two are listed as
+# possible duplicates until somebody merges them, keeps them apart or takes the identity away.
 conflicts = Table(
     "conflicts",
     metadata,

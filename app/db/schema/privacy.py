@@ -1,6 +1,6 @@
 """Tables: privacy requests, tombstones, proofs."""
 
-from sqlalchemy import Table
+from sqlalchemy import Index, Table
 
 from app.db.schema.columns import bigint_column, key_column, metadata, text_column
 
@@ -31,6 +31,8 @@ tombstones = Table(
     key_column("scope"),
     text_column("proof_id"),
     bigint_column("created_at"),
+    text_column("kind", null=True),  # what the hash is of; null: an older version did not write it down
+    Index("tombstones_of_proof", "account_id", "proof_id"),
 )
 
 # That a person's data was erased or handed over, without saying whose.

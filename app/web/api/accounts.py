@@ -7,10 +7,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.base.clock import iso
+from app.base.identity import document, email, phone
 from app.base.roles import Permission, Role
 from app.db.statements import Row
 from app.store import accounts
 from app.store import retention as pruning
+from app.web.api.contacts import region_of
 from app.web.api.manual_orders import Currency
 from app.web.http.errors import invalid, not_found
 from app.web.http.filters import ZoneName
@@ -30,6 +32,10 @@ Origin = Annotated[
         "must be scheme and host, with a port if need be, such as https://chat.example.com",
     ),
 ]
+
+
+# An e-mail, a phone or a document by which nobody is known, such as the shop's own; the whole list.
+NotIdentity = Annotated[str, StringConstraints(min_length=3, max_length=300)]
 
 
 class AccountMade(Body):
@@ -78,6 +84,7 @@ class AccountChange(PatchBody):
     timezone: ZoneName | None = None
     retention: RetentionChange | None = None
     panel_origins: Annotated[list[Origin], Field(max_length=20)] | None = None
+    not_identities: Annotated[list[NotIdentity], Field(max_length=200)] | None = None
 
 
 class MemberMade(Body):
@@ -114,6 +121,7 @@ def _account(row: Row) -> AccountResponse:
         "timezone": row["timezone"],
         "retention": row["retention"],
         "panel_origins": row["panel_origins"],
+        "not_identities": row["not_identities"],
         "created_at": iso(row["created_at"]),
     }
 
@@ -145,9 +153,22 @@ async def change_account(asked: ApiRequest) -> Response:
     changes = given.model_dump(exclude_unset=True)
     if "retention" in changes:
         changes["retention"] = await _retention(asked, changes["retention"])
+    if "not_identities" in changes:
+        region = changes.get("default_region") or await region_of(asked)
+        changes["not_identities"] = _canonical(changes["not_identities"], region)
     await accounts.change(asked.service.store, asked.account_id, changes)
     asked.service.source_cache.forget()
     return await show_account(asked)
+
+
+def _canonical(given: list[str], region: str) -> list[str]:
+    """Return these e-mails, phones and documents as identities are written. Raises Problem."""
+    found = [email(text) or document(text) or phone(text, region) for text in given]
+    if None in found:
+        raise invalid(
+            f"not_identities.{found.index(None)}", "is no e-mail, phone or document by which anybody is known"
+        )
+    return sorted({one for one in found if one is not None})
 
 
 async def _retention(asked: ApiRequest, given: dict[str, str | None]) -> dict[str, str]:

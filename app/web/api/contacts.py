@@ -10,10 +10,10 @@ from starlette.routing import Route
 
 from adapters.contract import Customer
 from app.base.clock import iso
-from app.base.identity import document, email, identities, phone
+from app.base.identity import document, email, identities_told, phone
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.store import contacts, orders
+from app.store import contacts, crm_contacts, orders
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
@@ -25,6 +25,7 @@ from app.web.http.schemas.contacts import ConflictOfContact, ConflictResponse, C
 from app.web.http.schemas.orders import OrderResponse, SummaryResponse, SumsResponse
 from app.web.http.visibility import wallet_of
 
+MOST_FOUND = 50
 _OURS = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
@@ -36,6 +37,12 @@ class IdentityQuery(Query):
     phone: str | None = None
     document: str | None = None
     crm_id: str | None = None
+
+
+class LookUpQuery(IdentityQuery):
+    """The identity to look up, or a part of the name."""
+
+    q: str | None = Field(None, min_length=2, max_length=100, description="a part of the name")
 
 
 def _an_email(text: str) -> str:
@@ -125,11 +132,18 @@ async def one_identity(asked: ApiRequest, query: IdentityQuery) -> tuple[str, st
 
 
 async def look_up(asked: ApiRequest) -> Response:
-    """Find a contact by exactly one identity. The list is empty if nobody has it."""
-    kind, value = await one_identity(asked, asked.query(IdentityQuery))
-    row = await contacts.by_identity(asked.service.store, asked.account_id, kind, value)
-    owner = await wallet_of(asked)
-    found = [row] if row is not None and (owner is None or row["owner_id"] == owner) else []
+    """Find contacts by exactly one identity (several may share a phone or CNPJ), or by a part of their name (`q`).
+
+    The list is empty if nobody is known so.
+    """
+    query, owner = asked.query(LookUpQuery), await wallet_of(asked)
+    store, account_id = asked.service.store, asked.account_id
+    if query.q is not None:
+        found = await contacts.named_like(store, account_id, query.q, owner_id=owner, limit=MOST_FOUND)
+    else:
+        kind, value = await one_identity(asked, query)
+        rows = await contacts.by_identity(store, account_id, kind, value)
+        found = [row for row in rows if owner is None or row["owner_id"] == owner]
     return answer({"data": [await serialize(asked, one) for one in found], "next_cursor": None})
 
 
@@ -141,14 +155,14 @@ async def upsert(asked: ApiRequest) -> Response:
     region = await region_of(asked)
     given = await asked.body(ContactBody, region=region)
     customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
-    told = await contacts.upsert(
+    told = await crm_contacts.upsert(
         asked.service.store,
         asked.account_id,
         crm_id,
         name=given.name,
         owner_id=given.owner_id,
         given=frozenset(given.model_fields_set),
-        identities=identities(customer, None, region),
+        identities=identities_told(customer, None, region)[0],  # a member may list many
         after_erasure=given.after_erasure,
     )
     if told.erased:
@@ -188,7 +202,7 @@ async def conflicts(asked: ApiRequest) -> Response:
     """
     query = asked.query(Page)
     rows, following = await contacts.conflicts(
-        asked.service.store, asked.account_id, after=after(query.cursor, str, str, str), limit=query.limit
+        asked.service.store, asked.account_id, after=after(query.cursor, str, str, str, str), limit=query.limit
     )
     serialize: list[ConflictOfContact] = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
     return answer({"data": serialize, "next_cursor": cursor(following) if following else None})
@@ -245,7 +259,7 @@ ROUTES: list[Route] = [
         look_up,
         Permission.READ,
         needs_registry=True,
-        query=IdentityQuery,
+        query=LookUpQuery,
         gives=Listed[ContactWhole],
     ),
     route(

@@ -19,16 +19,24 @@ from app.db.statements import Row, to_json
 from app.ingest.reprocess import NotRecorded
 from app.store import contacts, orders, privacy
 from app.store.contact_merges import ContactGone
+from app.store.contact_resolution import whose
 from app.store.delivery_record import unpacked
+from app.store.erasure_state import Erasure
 from app.store.tombstones import Word
 from app.web.api.contacts import region_of
 from app.web.api.deliveries import opened
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import ApiRequest, Body, Page, after, answer, page_of
+from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
-from app.web.http.schemas.privacy import CarriedOut, Concerned, PrivacyRequestResponse, ProofResponse
+from app.web.http.schemas.privacy import (
+    CarriedOut,
+    Concerned,
+    ErasurePreview,
+    PrivacyRequestResponse,
+    ProofResponse,
+)
 
 
 class ProofQuery(Page):
@@ -138,14 +146,36 @@ async def export(asked: ApiRequest) -> Response:
     return StreamingResponse(pieces(), media_type="application/json")
 
 
+class ErasureQuery(Query):
+    """Whether to erase, or to say beforehand what that would take."""
+
+    dry_run: bool = False
+
+
 async def erase(asked: ApiRequest) -> Response:
-    """Erase the person. Anonymised orders, hashes that keep them from coming back, and this proof remain."""
+    """Erase the person. Anonymised orders, hashes that keep them from coming back, and this proof remain.
+
+    With `dry_run` nothing is erased: the answer says what would be, and which identities are shared with whom.
+    """
     row = await _found(asked)
     try:
+        if asked.query(ErasureQuery).dry_run:
+            return answer(_preview(await asked.service.erasures.preview(asked.account_id, row["id"])))
         proof = await asked.service.erasures.person(asked.account_id, row["id"], asked.caller.member_id)
     except ContactGone:
         raise not_found("contact") from None
     return answer(_proof(privacy.serialize(proof)))
+
+
+def _preview(erasure: Erasure) -> ErasurePreview:
+    return {
+        "dry_run": True,
+        "counts": erasure.counts,
+        "identities": [
+            {**serializers.identity(*word), "shared_with": sorted(erasure.shared.get(word, ()))}
+            for word in sorted(erasure.words)
+        ],
+    }
 
 
 def _handed_over(asked: ApiRequest, request: Row | None) -> Row:
@@ -186,7 +216,9 @@ async def carry_out(asked: ApiRequest) -> Response:
 
 async def _handing_over(asked: ApiRequest, row: Row) -> Response:
     kept, subject = await asked.service.erasures.request(row)
-    owner = await contacts.owner_of(asked.service.store, asked.account_id, subject.identities)
+    store, account_id = asked.service.store, asked.account_id
+    known = await store.read(lambda: whose(account_id, subject.identities))
+    owner = await contacts.find(store, account_id, known) if known else None
     about = ExportSubject(contact=owner, words=subject.identities, orders=subject.orders, source_id=kept.source.id)
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -204,7 +236,14 @@ async def _handing_over(asked: ApiRequest, row: Row) -> Response:
 
 ROUTES: list[Route] = [
     route("GET", "/v1/contacts/{contact}/export", export, Permission.PERSON, gives=dict[str, Any]),
-    route("DELETE", "/v1/contacts/{contact}", erase, Permission.PERSON, gives=ProofResponse),
+    route(
+        "DELETE",
+        "/v1/contacts/{contact}",
+        erase,
+        Permission.PERSON,
+        query=ErasureQuery,
+        gives=ProofResponse | ErasurePreview,
+    ),
     route("GET", "/v1/privacy/requests", index, Permission.PERSON, query=Page, gives=Listed[PrivacyRequestResponse]),
     route(
         "POST",
@@ -250,7 +289,9 @@ async def written(asked: ApiRequest, about: ExportSubject) -> AsyncIterator[byte
     rows = await contacts.identities_of(store, account_id, [about.contact["id"]]) if about.contact else []
     if about.source_id is not None:
         rows = [row for row in rows if row["source_id"] == about.source_id]
-    words = {*about.words, *((row["kind"], row["value"]) for row in rows)}
+    words = set(about.words)
+    if about.contact:
+        words |= await privacy.words_of(store, account_id, about.contact["id"], about.source_id)
     found = await privacy.named_in(store, account_id, words, about.source_id)
     named = found.deliveries | await privacy.waiting(store, account_id, words, about.source_id)
     yield b'{"exported_at":' + _bytes(iso(now())) + b',"source_id":' + _bytes(about.source_id)

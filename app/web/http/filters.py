@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringCo
 from adapters.contract import Origin, Status, currency_code
 from adapters.contract.errors import Unreadable
 from app.base import clock
-from app.base.identity import document, email, phone
+from app.base.identity import document, email, phone, precedence
 from app.base.outcome import RECORDED, Outcome
 from app.db.statements import Row
 from app.store import contacts, deliveries, orders, privacy
@@ -97,7 +97,10 @@ async def _contact(asked: ApiRequest, named: str) -> tuple[Row | None, list[tupl
     meant = await _identities(asked, named)
     if not meant and "@" in named:
         raise _nobody(named)
-    return await contacts.owner_of(store, account_id, meant) if meant else None, meant
+    for kind, value in sorted(meant, key=precedence):
+        if rows := await contacts.by_identity(store, account_id, kind, value):
+            return rows[0], meant  # of several who share a phone the first
+    return None, meant
 
 
 async def _buyer(asked: ApiRequest, named: str | None, wallet: str | None) -> str | None:

@@ -7,7 +7,10 @@ from app.web.http.schemas.base import Currency, Time
 
 
 class AccountResponse(TypedDict):
-    """The account. `retention`: how long each class is kept; a class that is not named is kept for ever."""
+    """The account. `retention`: how long each class is kept; a class that is not named is kept for ever.
+
+    `not_identities`: e-mails, phones and documents by which nobody is known.
+    """
 
     account_id: str
     name: str
@@ -18,6 +21,7 @@ class AccountResponse(TypedDict):
     timezone: str
     retention: dict[str, str]
     panel_origins: list[str]
+    not_identities: list[str]
     created_at: Time
 
 

@@ -71,3 +71,49 @@ class MergedResponse(TypedDict):
     contact_id: str
     survivor_id: str
     moved: MovedCounts
+
+
+class SplitResponse(TypedDict):
+    """The result of a split: the contact that was taken apart, the new one, and how much moved to it."""
+
+    contact: ContactWhole
+    split_off: ContactWhole
+    moved: dict[str, int]
+
+
+class Candidate(TypedDict):
+    """One of two contacts that may be the same person."""
+
+    id: str
+    crm_id: str | None
+    name: str | None
+
+
+class PossibleDuplicate(TypedDict):
+    """Two contacts that were told to have the same identity, and whose match was refused.
+
+    `shared` is that identity; `against` says what speaks against one person: `crm`, `cpf`, `source`, `email`, `name`.
+    """
+
+    contact: Candidate
+    other: Candidate
+    shared: IdentityResponse
+    against: list[str]
+    told_by: str | None
+    told_at: Time
+
+
+class ProposedPart(TypedDict):
+    """Orders of a contact that belong together, whom they name, and by which of the contact's identities."""
+
+    stays: bool
+    name: str | None
+    identities: list[IdentityResponse]
+    orders: list[str]
+
+
+class SplitProposal(TypedDict):
+    """A contact whose orders are several people's by today's rule. Nothing is changed until somebody splits it."""
+
+    contact: Candidate
+    parts: list[ProposedPart]

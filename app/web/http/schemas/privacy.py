@@ -44,6 +44,20 @@ class ProofResponse(TypedDict):
     done_at: Time
 
 
+class SharedIdentity(IdentityResponse):
+    """An identity of somebody who may be erased. `shared_with`: contacts that have it too, or are told to have it."""
+
+    shared_with: list[str]
+
+
+class ErasurePreview(TypedDict):
+    """What erasing somebody would take. `counts` as in the proof; `blanked` deliveries keep what they say of others."""
+
+    dry_run: bool
+    counts: dict[str, int]
+    identities: list[SharedIdentity]
+
+
 class CarriedOut(PrivacyRequestResponse):
     """A privacy request that was carried out: its proof and, for an export, the data."""
 

@@ -1,0 +1,55 @@
+"""Finds a person's e-mails, phones, documents and name in a stored body, as people and shops write them, and blanks them."""
+
+import json
+import re
+from collections.abc import Iterable
+
+Word = tuple[str, str]  # an identity: kind, canonical value
+
+BLANK_EMAIL = b"noreply@erased.invalid"  # nobody's, should the body be read again
+BLANK_NAME = b"erased"
+
+
+def pattern(words: Iterable[Word]) -> "re.Pattern[bytes] | None":
+    """Return a pattern for these e-mails, phones and documents in a body, whatever its capitals; None without any."""
+    found = [one for kind, value in sorted(words) if (one := _written(kind, value))]
+    return re.compile("|".join(found).encode(), re.IGNORECASE) if found else None
+
+
+def blanked(text: bytes, words: Iterable[Word], names: Iterable[str | None] = ()) -> bytes:
+    """Return the text without these identities and names. Digits become noughts behind a one: JSON stays JSON."""
+    if (found := pattern(words)) is not None:
+        text = found.sub(_blank, text)
+    for name in names:
+        if name and len(name) > 2:
+            ways = {re.escape(one) for one in (name.encode(), json.dumps(name)[1:-1].encode())}
+            text = re.sub(b"|".join(sorted(ways)), BLANK_NAME, text, flags=re.IGNORECASE)
+    return text
+
+
+def _blank(found: re.Match[bytes]) -> bytes:
+    if re.search(rb"@|%40|\\u0040", found[0]):
+        return BLANK_EMAIL
+    first, _, rest = found[0].partition(re.search(rb"\w", found[0])[0])  # type: ignore[index]  # a pattern has one
+    return first + b"1" + re.sub(rb"\w", b"0", rest)
+
+
+def _written(kind: str, value: str) -> str | None:
+    if kind == "email":
+        name, _, domain = value.rpartition("@")
+        return rf"(?<![\w.+-]){re.escape(name)}(?:@|%40|\\u0040){re.escape(domain)}(?![\w-])"
+    if kind == "phone":
+        digits = value.removeprefix("+")
+        if found := re.fullmatch(r"55(\d\d)9(\d{8})", digits):  # with or without the country, and the ninth digit
+            return rf"(?<!\d)(?:{_apart('55')})?{_apart(found[1])}(?:{_apart('9')})?{_apart(found[2], last=True)}(?!\d)"
+        if digits.startswith("55"):
+            return rf"(?<!\d)(?:{_apart('55')})?{_apart(digits[2:], last=True)}(?!\d)"
+        return rf"(?<!\d){_apart(digits, last=True)}(?!\d)"
+    if kind == "document":
+        return rf"(?<!\w){_apart(value, last=True)}(?!\w)"
+    return None  # an id of somebody's own: digits that may stand for anything
+
+
+def _apart(digits: str, *, last: bool = False) -> str:
+    between = r"[\s().\-/]{0,3}"
+    return between.join(digits) + ("" if last else between)
