@@ -49,7 +49,7 @@ class Connections(ServerState):
         self._logged_at = -LOG_EVERY
 
     def sweep(self) -> None:
-        """End what is too slow. Called once a second: a timer for each request would cost more."""
+        """End what is too slow. Called once a second, so that no request needs a timer of its own."""
         present = monotonic()
         for one in [*self.connections]:
             if not isinstance(one, Protocol):
