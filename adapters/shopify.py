@@ -34,10 +34,9 @@ Decided here, and why:
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -228,20 +227,14 @@ class Shopify(Adapter[Payload]):
     )
 
     def orders(self, payload: Payload, event: Event[Payload]) -> Iterable[Order]:
-        at, sequence = _triggered(event)
-        for order in self._told(payload, event.kind):
-            unsigned = order.at is None and at is not None
-            yield replace(order, at=order.at or at, unsigned_at=unsigned, sequence=sequence)
-
-    def _told(self, payload: Payload, kind: str) -> Iterable[Order]:
         match payload:
             case ShopifyOrder():
-                yield self._order(payload, kind)
+                yield self._order(payload, event)
             case CreatedRefund():
                 refund = _refund(payload, payload.currency)
                 if refund is None:
                     raise Ignored("a refund that moves no money")
-                yield Order(external_id=payload.order_id, at=refund.at, refunds=(refund,))
+                yield Order(external_id=payload.order_id, refunds=(refund,), **_when(event, refund.at))
             case Dispute():
                 state = DISPUTES.get(payload.status or "")
                 if payload.type != "chargeback" or state is None or not payload.order_id:
@@ -253,29 +246,29 @@ class Shopify(Adapter[Payload]):
                     kind=RefundKind.CHARGEBACK,
                     at=payload.finalized_on,
                 )
-                yield Order(external_id=payload.order_id, at=payload.finalized_on, refunds=(lost,))
+                yield Order(external_id=payload.order_id, refunds=(lost,), **_when(event, payload.finalized_on))
             case DeletedOrder():
-                yield Order(external_id=payload.id, at=None, status=Status.CANCELED)
+                yield Order(external_id=payload.id, status=Status.CANCELED, **_when(event, None))
 
-    def _order(self, order: ShopifyOrder, kind: str) -> Order:
-        status, lines = self._status(order, kind), order.line_items
+    def _order(self, order: ShopifyOrder, event: Event[Payload]) -> Order:
+        status, lines = self._status(order, event.kind), order.line_items
         refunds = tuple(filter(None, (_refund(refund, order.currency) for refund in order.refunds or ())))
         bill = _bill(order, status, refunds)
         items = None if lines is None else tuple(_item(line, order.currency) for line in lines)
         return Order(
             external_id=order.id,
-            at=order.updated_at,
             status=status,
             source_status=order.financial_status,
             title=order_title(order.name or order.order_number, items or ()),
             bills=(bill,) if bill else (),
-            payments=_payments(order, bill.value, kind) if bill and bill.value else (),
+            payments=_payments(order, bill.value, event.kind) if bill and bill.value else (),
             refunds=refunds,
             ordered_at=order.processed_at or order.created_at,  # what the admin shows; an imported order has its own
             customer=_customer(order),
             items=items,
             test=order.test,
             deal_id=order.notes.get("deal_id"),
+            **_when(event, order.updated_at),
         )
 
     def _status(self, order: ShopifyOrder, kind: str) -> Status | Unknown | None:
@@ -288,15 +281,19 @@ class Shopify(Adapter[Payload]):
         return Status.PAID if status is None and kind == "orders/paid" else status
 
 
-def _triggered(event: Event[Payload]) -> tuple[datetime | None, str | None]:
-    """When Shopify sent it, which no signature covers: as a time, and to the nanosecond as a text that sorts."""
+def _when(event: Event[Payload], told: datetime | None) -> dict[str, Any]:
+    """When the body says that it was true, else when Shopify sent it, which no signature covers.
+
+    `sequence` is that to the nanosecond, as a text that sorts.
+    """
     text = TRIGGERED_AT.read(event.delivery, dict) or ""
     exact = NANOSECONDS.fullmatch(text)
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        return None, None
-    return at, f"{exact[1]}.{exact[2] or '':0<9}" if exact else None
+        return {"at": told}
+    sequence = f"{exact[1]}.{exact[2] or '':0<9}" if exact else None
+    return {"at": told or at, "unsigned_at": told is None, "sequence": sequence}
 
 
 def _bill(order: ShopifyOrder, status: Status | Unknown | None, refunds: tuple[Refund, ...]) -> Bill | None:

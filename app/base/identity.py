@@ -197,6 +197,8 @@ def identities_told(
         ("email", customer.emails, email),
         ("phone", customer.phones, lambda text: phone(text, region)),
     ):
+        if not texts:
+            continue
         given = [text for text in texts if text and text.strip()]
         values = dict.fromkeys(read(text) for text in given[:most])
         found += [(kind, value) for value in values if value is not None and value not in nobodys]

@@ -120,11 +120,13 @@ def statement_of(
     source_id: str | None,
     region: str,
     digest: str,
+    of_body: str | None = None,
     claimed: bool = False,
     nobodys: Collection[str] = (),
 ) -> Statement:
     """Convert one order of a delivery to a statement. `digest` is that of the delivery's kind and body.
 
+    `of_body` is that of the body alone, where no signature covers the kind: the history keeps it as `bytes`.
     `claimed`: its CRM id stands where buyers can write. `nobodys`: values that the account says are nobody's.
     """
     left_out = False
@@ -160,6 +162,8 @@ def statement_of(
         said["test"] = order.test
     if order.deal_id:
         said["deal_id"] = clean(order.deal_id, 255)
+    if of_body is not None:
+        said["bytes"] = of_body
     names = (said["external_id"], *(alias for alias in aliases if alias != said["external_id"]))
     return Statement(
         names=names,

@@ -101,12 +101,9 @@ def read(
     rec.digest = _digest(rec.kind, delivery.body)
     proof = adapter.proof(source.options)
     says_when = all(order.at is not None and not order.unsigned_at for order in orders)
-    say(rec, orders, source)
+    say(rec, orders, source, _digest("", delivery.body)[:32] if proof.body and not proof.kind else None)
     rec.source_delivery_id = _source_delivery_id(source, delivery)
     rec.dedupe_key = _dedupe_key(rec, source, delivery, proof, says_when=says_when)
-    if proof.body and not proof.kind:
-        of_body = _digest("", delivery.body)[:32]
-        rec.statements = [replace(one, said={**one.said, "bytes": of_body}) for one in rec.statements]
     if source.anybody_erased and rec.content and not rec.statements and not rec.privacy:
         rec.search()
     return rec
@@ -116,8 +113,11 @@ def _digest(kind: str, body: bytes) -> str:
     return hashlib.sha256(kind.encode() + b"\n" + body).hexdigest()
 
 
-def say(rec: Record, orders: list[Order], source: Source) -> None:
-    """Put the orders' statements into the record. A time ahead of our clock at first receipt is dropped, and noted."""
+def say(rec: Record, orders: list[Order], source: Source, of_body: str | None) -> None:
+    """Put the orders' statements into the record. A time ahead of our clock at first receipt is dropped, and noted.
+
+    `of_body` is the digest of a body whose kind no signature covers.
+    """
     claimed = isinstance(source.options, BuyersIdsOptions)
     if claimed and not source.options.buyers_ids:
         orders = [_without_ids(order, rec) for order in orders]
@@ -127,6 +127,7 @@ def say(rec: Record, orders: list[Order], source: Source) -> None:
             source_id=source.id,
             region=source.region,
             digest=rec.digest,
+            of_body=of_body,
             claimed=claimed,
             nobodys=source.nobodys,
         )

@@ -8,7 +8,7 @@ delivery's identities lead to two contacts and nothing speaks against it, they a
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -34,7 +34,7 @@ Identity = tuple[str, str]
 Whose = tuple[str, str]  # account, contact
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Match:
     """Holds whom identities lead to. `same` are further contacts, which nothing says are somebody else.
 
@@ -217,7 +217,8 @@ class ContactResolution:
             place = (account_id, contact_id, kind, value)
             self._conflicts[place] = (*place, source_id, now())
         self.name(account_id, contact_id, name)
-        return replace(match, contact_id=contact_id)
+        match.contact_id = contact_id
+        return match
 
     def name(self, account_id: str, contact_id: str, name: str | None) -> None:
         """Fill in a name that is missing."""

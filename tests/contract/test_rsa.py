@@ -17,7 +17,7 @@ import adapters
 from adapters.contract import Delivery, Unverified, base64url, from_base64url, jws_parts
 
 NOW = datetime(2026, 11, 20, 13, 0, 5, tzinfo=UTC)
-BODY = b'{"data": "{}"}'
+BODY = b'{"data": "{}", "iat": 1795179605, "exp": 1795180205}'  # Wix's token must say when it was made, and ends
 RIGHT: dict[str, dict[str, Any]] = {
     "wix": {"alg": "RS256", "typ": "JWT"},
     "saleor": {"alg": "RS256", "b64": False, "crit": ["b64"]},
