@@ -108,8 +108,11 @@ class House:
 
 def secret_of(adapter: str) -> str:
     """A secret of the form that the adapter's platform shows."""
-    prefix = adapters.load(adapter).secret_prefix
-    return WHSEC if prefix == "whsec_" else prefix + SECRET
+    loaded = adapters.load(adapter)
+    if loaded.secret_prefix == "whsec_":
+        return WHSEC
+    basic = getattr(getattr(loaded, "signature", None), "basic", False)
+    return f"{'user:' if basic else ''}{loaded.secret_prefix}{SECRET}"
 
 
 def signed(adapter: str, body: bytes, headers: dict[str, str] | None = None, *, secret: str | None = None) -> Delivery:

@@ -102,7 +102,8 @@ def secret_for(adapter: Adapter[Any], digits: str = DIGITS) -> str:
     """A made-up secret in the shape in which the adapter's source writes its own."""
     if adapter.name == "wix":  # proven with a public key; the private one signs as well
         return private_key(digits)
-    return f"{adapter.secret_prefix}{digits}"
+    basic = getattr(getattr(adapter, "signature", None), "basic", False)
+    return f"{'user:' if basic else ''}{adapter.secret_prefix}{digits}"
 
 
 @cache

@@ -37,6 +37,7 @@ def source(adapter: str, options: Any = None) -> Source:
         url="https://r.example.com/webhooks/src_1",
         secrets=(),
         sealed_key=None,
+        anybody_erased=False,
     )
 
 

@@ -55,9 +55,6 @@ class Match:
         return bool(self.refused)
 
 
-NOBODY = Match(contact_id=None, news=True)
-
-
 class ContactResolution:
     """Resolves the contacts of one transaction. It merges only if the transaction holds ("people", account) alone."""
 
@@ -116,7 +113,7 @@ class ContactResolution:
         """Return the contact of the strongest identity that nothing speaks against, and what else there is to say."""
         holders_of = self._holders
         if not any((account_id, "crm" if one[0] == CLAIM else one[0], one[1]) in holders_of for one in identities):
-            return NOBODY if identities else Match(contact_id=None)
+            return Match(contact_id=None, news=bool(identities))
         known = {one for one in identities if one[0] != CLAIM}
         found: list[str] = []
         refused: list[tuple[Identity, str]] = []

@@ -86,7 +86,7 @@ def test_what_is_on_its_way_in_is_committed_and_answered_before_it_ends(here: In
         until(lambda: refuses(address))
         sender.sendall(body[50:])
         answer = b"".join(iter(lambda: sender.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 200 ") and b'"outcome": "created"' in answer
+    assert answer.startswith(b"HTTP/1.1 200 ") and b'"outcome":"created"' in answer
     assert here.stop() == 0
     assert [one["outcome"] for one in here.json("deliveries", "list")["data"]] == ["created"]
 

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import typer
 
-from app.base.identity import document, phone
 from app.cli.commands.deliveries import privacy
 from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, on_terminal, table, when
 
@@ -93,6 +92,9 @@ def find(
 
 def _ways(text: str) -> list[str]:
     """Return what a text may be: every way in which the API would not refuse it."""
+
+    from app.base.identity import document, phone  # they need the adapters, and most commands do not
+
     digits = sum(map(str.isdigit, text))
     ways = ["crm_id"]
     if "@" in text:

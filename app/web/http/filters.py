@@ -185,6 +185,8 @@ def _outcomes(given: Any) -> Any:
     """Return one outcome, or several, as a list. Raises ValueError for what the log does not keep."""
     found = given if isinstance(given, list) else [given]
     for one in found:
+        if not isinstance(one, str):
+            raise ValueError("must be text, or several of them")
         if one in set(Outcome) - RECORDED:
             raise ValueError(
                 "is not kept in the log (refused and repeated deliveries are only counted: GET /v1/stats, and the source)"

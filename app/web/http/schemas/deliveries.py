@@ -94,6 +94,7 @@ class TestedResponse(AnsweredResponse, total=False):
 
     id: str
     source_id: str
+    source_delivery_id: str | None
     kind: str
     external_id: str | None
     reason: str | None
