@@ -72,7 +72,8 @@ async def once(house: House, sample: Sample) -> None:
     if adapter.handshake(delivery) is not None:
         assert await house.data(f"/v1/deliveries?source_id={source}") == []
         return
-    if expected(sample) == {"ignored"} and sample.scheme.strength is Strength.FETCHED:
+    unsigned = sample.scheme.strength is Strength.FETCHED
+    if unsigned and adapter.kind_of(delivery, sample.options) not in adapter.fetches:
         # Nobody signed it, and nothing is fetched that could bear it out: it is counted, and not kept.
         assert await house.data(f"/v1/deliveries?source_id={source}") == []
         return
