@@ -1,6 +1,7 @@
 """What every test may ask for: both engines, a running house, samples to bless."""
 
 import asyncio
+import logging
 import shutil
 import signal
 import tempfile
@@ -12,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 from hypothesis import settings as hypothesis_settings
 
 from app.base.settings import Settings, read_settings
@@ -67,6 +69,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="write each sample's orders.json anew; read the diff")
+
+
+@pytest.fixture
+def log_put_back() -> Iterator[None]:
+    """For tests that set up the log: it is put back, so that no later test logs as they did."""
+    handlers, least = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(least)
 
 
 @pytest.fixture

@@ -178,6 +178,7 @@ async def test_a_small_route_takes_a_small_body(house: House) -> None:
     assert (await house.call("POST", f"/v1/sources/{await house.source()}/try", tried)).status_code == 200
 
 
+@pytest.mark.usefixtures("log_put_back")
 async def test_a_fault_of_ours_is_one_line_without_its_words(
     house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

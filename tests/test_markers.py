@@ -8,14 +8,13 @@ import io
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import respx
-import structlog
 
 from adapters.contract import Delivery
 from app.base import clock, log
@@ -43,17 +42,12 @@ API = "https://api.mercadopago.com/v1/payments/"
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def said(log_put_back: None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """Everything that the service logs, down to the least line, and what libraries warn of."""
-    out, handlers, least = io.StringIO(), logging.root.handlers[:], logging.root.level
+    out = io.StringIO()
     monkeypatch.setattr(sys, "stderr", out)
     log.set_up(as_json=True, least=logging.DEBUG)
-    try:
-        yield out
-    finally:
-        structlog.reset_defaults()
-        logging.root.handlers[:] = handlers
-        logging.root.setLevel(least)
+    return out
 
 
 @pytest.fixture

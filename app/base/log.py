@@ -68,6 +68,6 @@ def set_up(*, as_json: bool, least: int = logging.INFO) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is when a line is written
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
