@@ -13,9 +13,12 @@ from app.base.settings import Settings
 
 
 class Server:
-    """`orders-registry serve` on a free port."""
+    """`orders-registry serve` on a free port; `program`: the module that is run."""
 
-    def __init__(self, settings: Settings, folder: Path, name: str = "server", **environment: str) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, name: str = "server", *, program: str = "app.cli", **environment: str
+    ) -> None:
+        self._program = program
         self._log = folder / f"{name}.log"
         kept = {word: value for word, value in os.environ.items() if not word.startswith(("ORDERS_", "OTEL_"))}
         kept |= environment
@@ -47,7 +50,10 @@ class Server:
     def _started(self) -> "subprocess.Popen[bytes]":
         with self._log.open("wb") as out:
             return subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "serve", "--port", "0"], env=self._environment, stdout=out, stderr=out
+                [sys.executable, "-m", self._program, "serve", "--port", "0"],
+                env=self._environment,
+                stdout=out,
+                stderr=out,
             )
 
     def kill(self) -> None:

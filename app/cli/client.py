@@ -90,16 +90,16 @@ class ApiClient:
         """Return the answer of a POST."""
         return self.ask("POST", path, account=account, body=body if body is not None else {})
 
-    def all_of(self, path: str, *, account: str | None = None) -> Any:
-        """Return every page of a list as one answer."""
+    def all_of(self, path: str, *, account: str | None = None, **query: Any) -> Any:
+        """Return every page of a list as one answer; what else a page says is the last one's."""
         rows: list[Any] = []
         cursor = None
         while True:
-            page = self.get(path, account=account, limit=200, cursor=cursor)
+            page = self.get(path, account=account, limit=200, cursor=cursor, **query)
             rows += page["data"]
             cursor = page["next_cursor"]
             if cursor is None:
-                return {"data": rows, "next_cursor": None}
+                return {**page, "data": rows}
 
     def account(self, named: str | None) -> str:
         """Return the account that is named, or the only one. Raises Misuse, CommandFailed."""

@@ -28,6 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the API's answer as JS
 Account = Annotated[
     str | None, typer.Option("--account", help="The account's id or name. Required when there are several accounts.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 def command(group: typer.Typer, name: str, *examples: str, help_: str | None = None) -> Callable[[Any], Any]:
@@ -51,6 +52,16 @@ def console() -> "Console":
 def on_terminal() -> bool:
     """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
+
+
+def confirm(question: str, *, yes: bool, lost: str) -> None:
+    """Ask on a terminal before what cannot be undone (`lost`, such as "erasing"), unless `yes`. Raises Misuse without a yes."""
+    if yes:
+        return
+    if not on_terminal():
+        raise Misuse(f"{lost} cannot be undone: confirm with --yes")
+    if not typer.confirm(question):
+        raise Misuse("nothing was changed")
 
 
 def as_json(document: Any) -> None:

@@ -93,9 +93,15 @@ _FOLDED_ADVICE = {
 
 
 async def of_sources(
-    store: Store, account_id: str, seen: Sequence[Row], words: Sequence[Row], *, present: int, webhooks_at: str
+    store: Store,
+    account_id: str,
+    seen: Sequence[Row],
+    words: Mapping[str, Sequence[Row]],
+    *,
+    present: int,
+    webhooks_at: str,
 ) -> list[Alert]:
-    """Return the alerts of these sources (see `source_health.seen`). `words` are status words that are not known."""
+    """Return the alerts of these sources (see `source_health.seen`). `words` are status words that are not known, by source."""
     reasons, keys, queue, noted = await asyncio.gather(
         rejections.latest_reasons(store, account_id),
         delivery_rollups.unread_for_key(store, account_id, present - SETTLED, THE_KEY),
@@ -106,7 +112,7 @@ async def of_sources(
     for row in seen:
         if not row["enabled"]:
             continue
-        unknown = [one for one in words if one["source_id"] == row["id"]] if words else []
+        unknown = words.get(row["id"], ())
         found += await _of_source(store, row, reasons.get(row["id"], "unknown"), unknown, present, webhooks_at)
     there = {row["id"]: row for row in seen if row["enabled"]}
     found += [_key(there[one["source_id"]], one) for one in keys if one["source_id"] in there]

@@ -30,7 +30,7 @@ class SourceHealth:
         """Look at the account's sources once. Raises Unavailable."""
         present = clock.now()
         seen = await source_health.seen(self._store, account_id)
-        found = await alerts.of_sources(self._store, account_id, seen, (), present=present, webhooks_at="")
+        found = await alerts.of_sources(self._store, account_id, seen, {}, present=present, webhooks_at="")
         grave = [one for code in alerts.FAILING for one in found if one.code == code]
         known = {row["id"]: _said(row) for row in seen if row["enabled"]}
         failing: dict[str, dict[str, Any]] = {}

@@ -37,11 +37,11 @@ async def stats(
     hours, refused, words = (
         [one for one in rows if one["source_id"] in there] for rows in (hours, refused, words)
     )  # not of those that were deleted
-    found = await alerts.of_sources(store, account_id, seen, words, present=present, webhooks_at=webhooks_at)
+    of_hours, of_refused, of_words = (_by_source(rows) for rows in (hours, refused, words))
+    found = await alerts.of_sources(store, account_id, seen, of_words, present=present, webhooks_at=webhooks_at)
     if source_id is None:
         found += await alerts.of_subscriptions(store, account_id)
     only_rejected = {one.source_id: one.since for one in found if one.code == "only_rejected"}
-    of_hours, of_refused, of_words = (_by_source(rows) for rows in (hours, refused, words))
     return {
         "since": iso(since),
         "until": iso(until),

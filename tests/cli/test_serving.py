@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -324,3 +325,14 @@ def test_two_servers_that_start_on_one_empty_database_both_serve(there: Installa
             assert httpx.get(f"{one.listening()['address']}/readyz").status_code == 200
     finally:
         assert second.stop() == 0
+
+
+def test_a_container_has_the_time_that_the_longest_end_takes() -> None:
+    """Docker kills what has not ended by then, in the middle of what it commits."""
+    from app.cli.server import LEAVES_WITHIN, LONGEST_END
+
+    longest = int(LONGEST_END + LEAVES_WITHIN)
+    assert f"It ends within {longest} seconds" in Path("docs/operations.md").read_text("utf-8")
+    compose = Path("compose.yaml").read_text("utf-8")
+    (grace,) = re.findall(r"stop_grace_period: (\d+)s", compose[: compose.index("  postgres:\n    image")])
+    assert int(grace) > longest

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, note, on_terminal, table, when
+from app.cli.output import Account, Json, Misuse, Yes, as_json, command, facts, group, note, on_terminal, table, when
 
 account = group(
     "Manage accounts. Each has its own sources, contacts and orders. An account's registry is off until you enable it."
@@ -65,7 +65,7 @@ def account_enable(named: Named, json: Json = False) -> None:
 @command(account, "disable", "account disable acme")
 def account_disable(
     named: Named,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Disable an account's registry. Shops are then answered 403, and nobody sees orders. Asks on a terminal."""

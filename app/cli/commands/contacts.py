@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.commands.deliveries import privacy
-from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, on_terminal, table, when
+from app.cli.output import Account, Json, Misuse, Yes, as_json, command, confirm, facts, group, table, when
 
 contacts = group("Find, merge, export and erase contacts.")
 
@@ -272,7 +272,7 @@ def export(contact: Contact, account: Account = None, json: Json = False) -> Non
 @command(contacts, "erase", "contacts erase 42 --dry-run", "contacts erase 42 --yes")
 def erase(
     contact: Contact,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     account: Account = None,
     json: Json = False,
@@ -290,11 +290,7 @@ def erase(
         rows = [(one["kind"], one["value"], one["shared_with"]) for one in found["identities"]]
         table(None, ("identity", "value", "shared with"), rows)
         return
-    if not yes:
-        if not on_terminal():
-            raise Misuse("erasing cannot be undone: confirm with --yes")
-        if not typer.confirm(f"Erase {contact} for good?"):
-            raise Misuse("nothing was erased")
+    confirm(f"Erase {contact} for good?", yes=yes, lost="erasing")
     with opened("contacts erase") as door:
         proof = door.ask("DELETE", _path(contact), account=door.account(account))
     _proved(proof, json)

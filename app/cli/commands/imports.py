@@ -45,7 +45,6 @@ Output = Annotated[Path | None, typer.Option("--output", help="Write to this new
 Excel = Annotated[bool, typer.Option("--excel", help="CSV for spreadsheets: with a byte order mark and semicolons.")]
 
 _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
-PIECE = 1 << 16
 
 
 @command(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.filters import ORDERS, Where, filtered
-from app.cli.output import Account, Json, Misuse, as_json, command, facts, group, on_terminal, table, when, word
+from app.cli.output import Account, Json, Misuse, Yes, as_json, command, confirm, facts, group, table, when, word
 
 order = group("List, show, create and edit orders.")
 deal = group("Show and change deals of the CRM and their orders.")
@@ -171,17 +171,13 @@ def edit(
 @command(order, "delete", "order delete ord_01J… --yes")
 def delete(
     order_id: Order,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Delete a test order, or one written by hand. An order of a source stays."""
     from app.cli.client import opened
 
-    if not yes:
-        if not on_terminal():
-            raise Misuse("deleting an order cannot be undone: confirm with --yes")
-        if not typer.confirm(f"Delete {order_id}?"):
-            raise Misuse("nothing was deleted")
+    confirm(f"Delete {order_id}?", yes=yes, lost="deleting an order")
     with opened("order delete") as door:
         door.ask("DELETE", f"/v1/orders/{order_id}", account=door.owner(order_id))
     as_json({"id": order_id, "deleted": True}) if json else facts({"deleted": order_id})

@@ -116,18 +116,6 @@ def _pruned(door: Any, account: str, dry_run: bool) -> dict[str, Any]:
 report = group("Sums over orders. Test orders are never counted.")
 
 
-def _all(door: Any, path: str, account: str, **query: Any) -> dict[str, Any]:
-    """Return every page of a report as one."""
-    whole: dict[str, Any] = {}
-    cursor = None
-    while True:
-        page = door.get(path, account=account, limit=200, cursor=cursor, **query)
-        whole = {**page, "data": [*whole.get("data", ()), *page["data"]]}
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return whole
-
-
 @command(report, "orders", "report orders --group-by month", "report orders --group-by source --since 30d")
 @filtered(REPORTED)
 def report_orders(
@@ -145,7 +133,7 @@ def report_orders(
 
     with opened("report orders") as door:
         named = door.account(account)
-        found = _all(door, "/v1/reports/orders", named, group_by=group_by, zone=zone, **where)
+        found = door.all_of("/v1/reports/orders", account=named, group_by=group_by, zone=zone, **where)
     if json:
         as_json(found)
         return
@@ -179,7 +167,7 @@ def report_contacts(
 
     with opened("report contacts") as door:
         steps = {"recency": recency, "frequency": frequency, "money": money}
-        found = _all(door, "/v1/reports/contacts", door.account(account), **where, **steps)
+        found = door.all_of("/v1/reports/contacts", account=door.account(account), **where, **steps)
     if json:
         as_json(found)
         return

@@ -10,12 +10,13 @@ from app.cli.output import (
     Account,
     Json,
     Misuse,
+    Yes,
     as_json,
     command,
+    confirm,
     facts,
     group,
     note,
-    on_terminal,
     table,
     when,
 )
@@ -177,17 +178,13 @@ def edit(
 @command(main, "delete", "source delete src_01J… --yes")
 def delete(
     source: Source,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Delete a source. It accepts no more deliveries; its deliveries and orders stay."""
     from app.cli.client import opened
 
-    if not yes:
-        if not on_terminal():
-            raise Misuse("deleting a source cannot be undone: confirm with --yes")
-        if not typer.confirm(f"Delete {source}?"):
-            raise Misuse("nothing was deleted")
+    confirm(f"Delete {source}?", yes=yes, lost="deleting a source")
     with opened("source delete") as door:
         source, owner = door.source(source)
         door.ask("DELETE", f"/v1/sources/{source}", account=owner)

@@ -9,11 +9,12 @@ from app.cli.output import (
     CommandFailed,
     Json,
     Misuse,
+    Yes,
     as_json,
     command,
+    confirm,
     facts,
     group,
-    on_terminal,
     table,
     when,
 )
@@ -235,17 +236,13 @@ def revoke(
 @command(main, "delete", "subscription delete sub_01J… --yes")
 def delete(
     subscription: Subscription,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Delete a subscription and its attempts. Waiting events are dropped."""
     from app.cli.client import opened
 
-    if not yes:
-        if not on_terminal():
-            raise Misuse("deleting a subscription cannot be undone: confirm with --yes")
-        if not typer.confirm(f"Delete {subscription}?"):
-            raise Misuse("nothing was deleted")
+    confirm(f"Delete {subscription}?", yes=yes, lost="deleting a subscription")
     with opened("subscription delete") as door:
         door.ask("DELETE", f"/v1/subscriptions/{subscription}", account=door.owner(subscription))
     as_json({"id": subscription, "deleted": True}) if json else facts({"deleted": subscription})

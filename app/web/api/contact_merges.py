@@ -10,7 +10,7 @@ from app.base.roles import Permission
 from app.store import contact_merges, contacts
 from app.store.contact_merges import MergeRejected, MergeResult
 from app.web.api.contacts import serialize
-from app.web.http.errors import Problem, not_found, quoted
+from app.web.http.errors import Problem, no_contact, not_found
 from app.web.http.request import ApiRequest, Body, answer
 from app.web.http.routing import route
 from app.web.http.schemas.contacts import MergedResponse
@@ -51,11 +51,7 @@ async def merge(asked: ApiRequest) -> Response:
     contact_id = await _itself(asked)
     into = await contact_merges.itself(store, account_id, given.into)
     if into is None:
-        raise Problem(
-            "contact_not_found",
-            f"no contact is known as {quoted(given.into)}, so nothing can be merged into it",
-            errors=[{"field": "into", "message": "no such contact"}],
-        )
+        raise no_contact(given.into, "into")
     try:
         done = await contact_merges.merge(store, account_id, contact_id, into, asked.caller.member_id)
     except MergeRejected as why:

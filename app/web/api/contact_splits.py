@@ -15,7 +15,7 @@ from app.store.contact_resolution import Identity, speaks_against
 from app.store.contact_splits import SplitRejected
 from app.web.api.contacts import region_of, serialize
 from app.web.http import serializers
-from app.web.http.errors import Problem, invalid, not_found, quoted
+from app.web.http.errors import Problem, invalid, no_contact, not_found
 from app.web.http.request import ApiRequest, Body, Page, after, answer, cursor
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
@@ -104,11 +104,7 @@ async def keep_apart(asked: ApiRequest) -> Response:
     row = await _found(asked, asked.path("contact"))
     other = await contacts.find(asked.service.store, asked.account_id, given.other)
     if other is None:
-        raise Problem(
-            "contact_not_found",
-            f"no contact is known as {quoted(given.other)}",
-            errors=[{"field": "other", "message": "no such contact"}],
-        )
+        raise no_contact(given.other, "other")
     try:
         await contact_splits.set_apart(asked.service.store, asked.account_id, row["id"], other["id"])
     except SplitRejected as why:

@@ -10,9 +10,9 @@ from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, deals, manual_orders
 from app.store.contact_merges import ContactGone
-from app.web.api.manual_orders import OPERATOR, Title, Word, no_contact
+from app.web.api.manual_orders import OPERATOR, Title, Word
 from app.web.api.orders import OrderQuery, list_orders
-from app.web.http.errors import Problem, not_found
+from app.web.http.errors import Problem, no_contact, not_found
 from app.web.http.request import ApiRequest, Body, answer
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed

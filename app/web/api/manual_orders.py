@@ -28,7 +28,7 @@ from app.db.statements import Row
 from app.store import contacts, deals, manual_orders, orders
 from app.store.contact_merges import ContactGone
 from app.web.api.orders import serialize
-from app.web.http.errors import Problem, ProblemGroup, invalid, not_found, quoted
+from app.web.http.errors import Problem, ProblemGroup, invalid, no_contact, not_found, quoted
 from app.web.http.request import ApiRequest, Body, PatchBody, answer, null_only_for
 from app.web.http.routing import route
 from app.web.http.schemas.orders import OrderResponse
@@ -183,15 +183,6 @@ async def _contact(asked: ApiRequest, word: str) -> str:
         raise no_contact(word)
     contact_id: str = row["id"]
     return contact_id
-
-
-def no_contact(word: str) -> Problem:
-    """Return the problem for an unknown contact, with what to do about it."""
-    return Problem(
-        "contact_not_found",
-        f"no contact is known as {quoted(word)}, by our id (cnt_…) or the CRM's; make it first: PUT /v1/contacts/{{the CRM's id}}",
-        errors=[{"field": "contact", "message": "no such contact"}],
-    )
 
 
 async def check_deal(asked: ApiRequest, deal_id: str, contact_id: str | None, on_purpose: bool) -> None:

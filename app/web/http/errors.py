@@ -80,6 +80,15 @@ def not_found(what: str) -> Problem:
     return Problem("not_found", f"there is no such {what}")
 
 
+def no_contact(word: str, field: str = "contact") -> Problem:
+    """Return the problem for an unknown contact in this field of a body, with what to do about it."""
+    return Problem(
+        "contact_not_found",
+        f"no contact is known as {quoted(word)}, by our id (cnt_…) or the CRM's; make it first: PUT /v1/contacts/{{the CRM's id}}",
+        errors=[{"field": field, "message": "no such contact"}],
+    )
+
+
 def invalid(field: str, message: str) -> Problem:
     """Return the problem for one wrong field."""
     return Problem("invalid", f"{field}: {message}", errors=[{"field": field, "message": message}])
