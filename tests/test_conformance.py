@@ -13,7 +13,6 @@ import pytest
 
 import adapters
 from adapters.contract import (
-    Adapter,
     AnyOf,
     Constant,
     Delivery,
