@@ -17,6 +17,7 @@ from app.base.roles import IN_PROCESS
 from app.base.settings import Settings
 from app.service import Service
 from app.web.application import create_app
+from tests.samples import secret_for
 
 SECRET = "a-made-up-secret-of-32-characters"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the Standard Webhooks specification's own example
@@ -109,10 +110,7 @@ class House:
 def secret_of(adapter: str) -> str:
     """A secret of the form that the adapter's platform shows."""
     loaded = adapters.load(adapter)
-    if loaded.secret_prefix == "whsec_":
-        return WHSEC
-    basic = getattr(getattr(loaded, "signature", None), "basic", False)
-    return f"{'user:' if basic else ''}{loaded.secret_prefix}{SECRET}"
+    return WHSEC if loaded.secret_prefix == "whsec_" else secret_for(loaded, SECRET)
 
 
 def signed(adapter: str, body: bytes, headers: dict[str, str] | None = None, *, secret: str | None = None) -> Delivery:

@@ -1,6 +1,7 @@
 """What an import stores: the fold of each order's history, the same however the rows are cut into transactions."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from app.base.tabular import CSV, JSONL, NoFile
 from app.db.engine import Unavailable
 from app.imports import importer as app_importer
 from app.imports.importer import Importer
+from app.imports.presets import OUR_CONTACTS
 from app.imports.rows import ImportSettings
 from app.store.import_orders import ImportReport
 from app.store.order_aggregate import LoadedOrder, _columns
@@ -98,7 +100,9 @@ async def test_rows_are_stored_alike_however_many_a_transaction_has(
     for account in sizes:
         known = '{"crm_id": "42", "emails": ["a@example.com"], "documents": ["529.982.247-25"], "owner_id": "rep"}\n'
         known += '{"emails": ["b@example.com"]}\n'
-        await Importer(house.service.store).contacts(account, JSONL, known, 1, setting(), dry_run=False)
+        await Importer(house.service.store).contacts(
+            account, JSONL, known, 1, replace(setting(), form=OUR_CONTACTS), dry_run=False
+        )
     outcomes: set[str] = set()
     for text in files():
         reports = []

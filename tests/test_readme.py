@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from adapters import contract
 from adapters.__main__ import written
 from app.base.outcome import ANSWERS, Outcome
 from app.base.settings import PREFIX, Settings
@@ -46,6 +47,15 @@ def test_every_link_leads_somewhere(path: Path) -> None:
             titles = re.findall(r"^#+ (.+)$", file.read_text("utf-8"), re.MULTILINE)
             found = {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
             assert heading in found, f"{path.relative_to(ROOT)}: {target}"
+
+
+def test_how_to_add_a_source_names_what_the_contract_has() -> None:
+    text = re.sub(r"^```.*?^```", "", (ROOT / "adapters/README.md").read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    spans = [re.sub(r"\[.*?\]", "", span) for span in re.findall(r"`([^`]+)`", text)]  # in brackets are made-up types
+    names = {name for span in spans for name in re.findall(r"(?<![.\w\"])([A-Z][a-z]\w*|[a-z_]+(?=\())", span)}
+    known = {*contract.__all__, *dir(contract.Adapter), "None", "True"}
+    assert {"Header", "path"} <= names, "nothing is looked at"
+    assert names <= known, f"the contract has no {names - known}"
 
 
 def section(title: str) -> str:

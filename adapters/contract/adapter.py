@@ -179,12 +179,12 @@ class Adapter(Generic[PayloadT]):
         """What the signature of a source with these options proves."""
         scheme = self.scheme(options)
         kind, name = self.places(options)
-        body = scheme.strength is Strength.MAC
+        body, covers = scheme.strength is Strength.MAC, scheme.covers
 
         def proven(where: Where) -> bool:
-            return (body and isinstance(where, BodyField)) or scheme.covers.issuperset(where.parts)
+            return (body and isinstance(where, BodyField)) or covers.issuperset(where.parts)
 
-        return Proof(body=body, kind=proven(kind), time="time" in scheme.covers, id=name is not None and proven(name))
+        return Proof(body=body, kind=proven(kind), time="time" in covers, id=name is not None and proven(name))
 
     def document_of(self, delivery: Delivery) -> Any:
         """The parsed body. Raises Unreadable."""
@@ -203,10 +203,11 @@ class Adapter(Generic[PayloadT]):
 
     def delivery_id_of(self, delivery: Delivery, options: Any) -> str | None:
         """The source's own id of this delivery, if it gives one."""
-        if self.delivery_id is None:
+        _, place = self.places(options)
+        if place is None:
             return None
         try:
-            return self.delivery_id.read(delivery, lambda: self.document_of(delivery))
+            return place.read(delivery, lambda: self.document_for(delivery, options))
         except Unreadable:
             return None
 

@@ -1,7 +1,6 @@
 """What an order comes to: its value, what was paid and given back of it, and the status that follows.
 
-Money decides where a source itemises it, the source's own word where it does not. The rules are those of `money.md`:
-the bill's word counts before an attempt's; a payment that was taken ends an expiry, a cancellation and a failed attempt
+Money decides where a source itemises it, the source's own word where it does not. The bill's word counts before an attempt's; a payment that was taken ends an expiry, a cancellation and a failed attempt
 that were told before it; nothing that was taken is untaken by an earlier state that is told later.
 """
 

@@ -91,7 +91,7 @@ class Cash:
         if state == TAKEN:
             payment.void = False
             if payment.state != TAKEN:
-                payment.since, payment.said_at, payment.taken_at = at, entry.at, place
+                payment.since, payment.said_at = at, entry.at
                 self.last_taken = place
             elif at is not None:
                 payment.since = at

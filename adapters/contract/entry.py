@@ -113,7 +113,7 @@ def rank_of(said: Mapping[str, Any]) -> int:
 
 
 def place(entry: Entry) -> tuple[Any, ...]:
-    """The key by which a history is sorted (interface §6.1): time, the source's own order, how far on, first receipt."""
+    """The key by which a history is sorted: time, the source's own order, how far on, first receipt."""
     said = entry.said
     sequence = said.get("sequence")
     if sequence is None:

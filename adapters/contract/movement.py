@@ -14,7 +14,7 @@ EVERYTHING: Final = "everything"  # the kind of a total that counts refunds and 
 
 @dataclass(slots=True)
 class Paid:
-    """A payment as it was told last. `place` is where in the history, `taken_at` where it was first taken (-1: never)."""
+    """A payment as it was told last. `place` is where in the history."""
 
     id: str
     place: int
@@ -25,7 +25,6 @@ class Paid:
     since: int | None = None  # when it was taken, if the payment itself says so
     said_at: int | None = None  # the source's time of the statement that it was taken
     captures: str | None = None
-    taken_at: int = -1
     void: bool = False  # taken, and all of it given back
     void_at: int | None = None
     states: tuple[str, ...] = ()

@@ -48,11 +48,11 @@ def status_map(
     refunded: str | Sequence[str] = "",
     nothing: str | Sequence[str] = "",
 ) -> dict[str, Status | None]:
-    """A table of statuses, the source's words under ours: table(pending="open waiting", paid="done").
+    """A table of statuses, the source's words under ours: status_map(pending="open waiting", paid="done").
 
     Words stand in one text with blanks between them; those that hold a blank, in a tuple. `nothing` are known words
     that say nothing of where an order stands. Where words are known per object, `thing` is written before each:
-    table("invoice", paid="paid") knows invoice.paid. Raises ValueError for a word that stands twice.
+    status_map("invoice", paid="paid") knows invoice.paid. Raises ValueError for a word that stands twice.
     """
     ours: dict[Status | None, str | Sequence[str]] = {
         Status.PENDING: pending,

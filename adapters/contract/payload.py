@@ -102,13 +102,13 @@ def _list_or_nothing(value: Any) -> Any:
 
 
 # An object, or None where there is [], "", 0 or something else in its place, when there is nothing to say (Razorpay's
-# notes, Paystack's metadata): `notes: Maybe[Notes] = None`.
+# notes, Paystack's metadata): `notes: OptionalOf[Notes] = None`.
 OptionalOf = Annotated[T | None, BeforeValidator(_object_or_none)]
 
 # A list where an empty one says something else than none: `items: Entries[Line] | None = None`.
 Entries = Annotated[list[T], MaxLen(MOST_LISTED)]
 
-# A list, empty where there is none: `items: Many[Good] = ()`.
+# A list, empty where there is none: `items: ListOf[Good] = ()`.
 ListOf = Annotated[tuple[T, ...], BeforeValidator(_list_or_nothing)]
 
 
@@ -127,7 +127,7 @@ def _notes(value: Any) -> dict[str, str]:
 
 # What plugins and people wrote beside an order, by name: an object, or a list of {"name" or "key", "value"}. Texts and
 # numbers only, the first of a name; whatever else stands there is left out:
-# `notes: Notes = path("note_attributes", otherwise={})`.
+# `notes: Metadata = path("note_attributes", otherwise={})`.
 Metadata = Annotated[Mapping[str, str], PlainValidator(_notes)]
 
 

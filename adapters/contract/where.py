@@ -46,7 +46,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class BodyField:
-    """A field of the parsed body, by dotted path: Field("data.object.id"). Several fields are joined with `:`."""
+    """A field of the parsed body, by dotted path: BodyField("data.object.id"). Several fields are joined with `:`."""
 
     paths: tuple[str, ...]
 

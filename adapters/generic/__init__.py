@@ -69,26 +69,17 @@ class Generic(Adapter[Document]):
         return delivery.document(PARSE[_settled(options).body])
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
-        kind = self.places(options)[0].read(delivery, lambda: delivery.document(PARSE[options.body]))
-        if kind is None:
+        kind = self.places(options)[0].read(delivery, lambda: self.document_for(delivery, options))
+        if kind is None:  # in the words of who wrote the options
             raise Unreadable(f"the delivery does not say what happened: {options.kind} (option kind) is missing")
         return kind
-
-    def delivery_id_of(self, delivery: Delivery, options: Any) -> str | None:
-        place = self.places(options)[1]
-        if place is None:
-            return None
-        try:
-            return place.read(delivery, lambda: delivery.document(PARSE[options.body]))
-        except Unreadable:
-            return None
 
     def read(self, delivery: Delivery, kind: str, options: Any) -> Event[Document]:
         if any(fnmatchcase(kind, pattern) for pattern in options.ignores):
             raise Ignored(f"{kind[:100]} is among the kinds that the options ignore")
         if not any(fnmatchcase(kind, pattern) for pattern in options.reads):
             raise Ignored(f"{kind[:100]} is not among the kinds that the options read")
-        document = delivery.document(PARSE[options.body])
+        document = self.document_for(delivery, options)
         return Event(kind=kind, payload=Document(document=document), delivery=delivery, options=options)
 
     def orders(self, payload: Document, event: Event[Document]) -> Iterable[Order]:

@@ -8,19 +8,14 @@ from typing import Annotated, Any
 import jmespath
 import jmespath.functions
 import jmespath.visitor
-from pydantic import (
-    AfterValidator,
-    StringConstraints,
-)
+from pydantic import AfterValidator, StringConstraints
 
-from adapters.contract import (
-    Unreadable,
-)
+from adapters.contract import Unreadable
 
 takes: Callable[..., Callable[[Any], Any]] = jmespath.functions.signature
 
 
-class Exact(jmespath.functions.Functions):  # type: ignore[misc]  # published without types
+class ExactNumbers(jmespath.functions.Functions):  # type: ignore[misc]  # published without types
     """JMESPath's functions, for exact decimals: no number turns into a float on its way through an expression."""
 
     def _get_allowed_pytypes(self, types: list[str]) -> Any:
@@ -57,7 +52,7 @@ class Exact(jmespath.functions.Functions):  # type: ignore[misc]  # published wi
         return "number" if isinstance(given, Decimal) else super()._func_type(given)
 
 
-EXACT = jmespath.Options(custom_functions=Exact())
+EXACT = jmespath.Options(custom_functions=ExactNumbers())
 
 # What all expressions together may take on one delivery: nodes that are visited, and values and texts that a function, a
 # comparison or a flattening goes through. A step takes about a microsecond; 500 items take about 20,000.
@@ -164,7 +159,7 @@ def _compiled(expression: str) -> Any:
 
 def _check(node: Any) -> None:
     if node["type"] == "function_expression":
-        known = Exact.FUNCTION_TABLE.get(node["value"])
+        known = ExactNumbers.FUNCTION_TABLE.get(node["value"])
         if known is None:
             raise ValueError(f"calls the function {node['value']}(), which JMESPath does not have")
         wanted, given = known["signature"], len(node["children"])

@@ -4,14 +4,9 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from annotated_types import Ge
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-)
+from pydantic import AfterValidator, BeforeValidator
 
-from adapters.contract import (
-    Payload,
-)
+from adapters.contract import Payload
 
 
 def _each(value: Any) -> Any:
@@ -41,8 +36,6 @@ def _country(text: str) -> str:
 
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
-
-
 Amount = Annotated[Decimal, Ge(0)]
 
 
@@ -92,16 +85,9 @@ class FoundRefund(Payload):
 
 
 FOUND_IN_ITEM = tuple(FoundItem.model_fields)
-
-
 OF_A_PAYMENT = (*FoundPayment.model_fields, "payment_at")
-
-
 OF_A_REFUND = (*FoundRefund.model_fields, "refund_at")
-
-
 AMOUNTS = ("value", "payment_value", "refunded_value", "refund_value", "item_unit_value")
-
 
 # What an order cannot be without: where it is told and cannot be read, the delivery is unreadable.
 NEEDED = frozenset(AMOUNTS) - {"item_unit_value"} | {

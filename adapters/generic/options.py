@@ -6,12 +6,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from annotated_types import MinLen
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, model_validator
 
 from adapters.contract import (
     CODES,
@@ -111,17 +106,9 @@ def _id_place(text: str) -> str:
 
 # Our words for where an order stands; with `none`, a word of theirs that says nothing about it.
 Word = Literal["pending", "overdue", "failed", "partially_paid", "paid", "canceled", "refunded", "none"]
-
-
 PaymentWord = Literal["authorized", "taken", "failed", "canceled", "none"]
-
-
 RefundWord = Literal["pending", "done", "failed", "reversed"]
-
-
 Patterns = Annotated[tuple[Name, ...], BeforeValidator(_several)]
-
-
 NAMED = re.compile(r"(?:([1-9]\d{0,8}) )?([A-Z]{3})")
 
 

@@ -6,9 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import (
-    TypeAdapter,
-)
+from pydantic import TypeAdapter
 
 from adapters.contract import (
     CODES,

@@ -6,12 +6,7 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from pydantic import (
-    AfterValidator,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from adapters.contract import (
@@ -51,10 +46,7 @@ def _template(text: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-
-
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$", to_lower=True)]
-
 
 # What each scheme may say, beside its name.
 SAYS = {

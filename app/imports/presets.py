@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import adapters
 from adapters.contract import Status
-from app.base.tabular import ORDERS, Columns
+from app.base.tabular import CONTACTS, ORDERS, Columns
 
 YEAR_FIRST, DAY_FIRST, MONTH_FIRST = "ymd", "dmy", "mdy"  # in which order a date's numbers stand
 
@@ -38,6 +38,7 @@ class FileForm:
 
 
 OURS = FileForm()
+OUR_CONTACTS = FileForm(columns=CONTACTS)
 
 
 def _words(name: str) -> Mapping[str, Status]:

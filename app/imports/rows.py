@@ -15,7 +15,7 @@ from adapters.contract.errors import Unreadable
 from app.base.amounts import read_amount
 from app.base.identity import document, email, phone
 from app.base.statement import TITLE_LENGTH, UNTIMED, Statement, entry_digest
-from app.base.tabular import CONTACTS, CSV, ITEM_COLUMNS, Columns, Fault, Given, rows_of
+from app.base.tabular import CSV, ITEM_COLUMNS, Fault, Given, rows_of
 from app.db.statements import to_json
 from app.imports.cells import LONGEST_NUMBER, LOST, SHORTENED, items_of, several, time_of
 from app.imports.presets import OURS, FileForm
@@ -77,13 +77,9 @@ class _Reader(Generic[RowT]):
         self.faults: list[Fault] = []
         self.notes: list[Fault] = []
         self.line = 0
-        self.columns = self.of(setting)
+        self.columns = setting.form.columns
         self._latest = setting.present + _DAY
         self._people: dict[Any, tuple[int, dict[str, set[str]]]] = {}  # by id: the line, and identities by kind
-
-    def of(self, setting: ImportSettings) -> Columns:
-        """Return the columns of the file."""
-        raise NotImplementedError
 
     def read(self, given: Given) -> RowT | None:
         """Return the row, or None when something in it is wrong."""
@@ -198,10 +194,6 @@ class OrderReader(_Reader[OrderRow]):
     """Reads orders."""
 
     shaped = frozenset({"items", LINES, "contact_email", "contact_phone", "contact_document", "contact_customer_id"})
-
-    def of(self, setting: ImportSettings) -> Columns:
-        """Return the columns of the file."""
-        return setting.form.columns
 
     def grouped(self, rows: Iterator[tuple[int, Given]]) -> Iterator[tuple[int, Given]]:
         """Yield the rows; rows that each tell of one line of the same order as one, with the number of the first."""
@@ -395,10 +387,6 @@ class ContactReader(_Reader[ContactRow]):
     """Reads contacts."""
 
     shaped = frozenset({"emails", "phones", "documents", "customer_ids"})
-
-    def of(self, setting: ImportSettings) -> Columns:
-        """Return the columns of the file."""
-        return setting.form.columns if setting.form is not OURS else CONTACTS
 
     def read(self, given: Given) -> ContactRow | None:
         """Return the row, or None when something in it is wrong."""

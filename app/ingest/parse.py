@@ -100,10 +100,11 @@ def read(
         rec.outcome, rec.reason = Outcome.UNREADABLE, f"a fault of the adapter {adapter.name} ({type(fault).__name__})"
     rec.digest = _digest(rec.kind, delivery.body)
     proof = adapter.proof(source.options)
+    of_body = _digest("", delivery.body) if proof.body and not proof.kind else None
     says_when = all(order.at is not None and not order.unsigned_at for order in orders)
-    say(rec, orders, source, _digest("", delivery.body)[:32] if proof.body and not proof.kind else None)
+    say(rec, orders, source, of_body and of_body[:32])
     rec.source_delivery_id = _source_delivery_id(source, delivery)
-    rec.dedupe_key = _dedupe_key(rec, source, delivery, proof, says_when=says_when)
+    rec.dedupe_key = _dedupe_key(rec, source, proof, of_body, says_when=says_when)
     if source.anybody_erased and rec.content and not rec.statements and not rec.privacy:
         rec.search()
     return rec
@@ -165,7 +166,7 @@ def _source_delivery_id(source: Source, delivery: Delivery) -> str | None:
     return clean(given, MOST_ID) if given else None
 
 
-def _dedupe_key(rec: Record, source: Source, delivery: Delivery, proof: Proof, *, says_when: bool) -> str:
+def _dedupe_key(rec: Record, source: Source, proof: Proof, of_body: str | None, *, says_when: bool) -> str:
     """Return the key that identifies a repeated delivery: the source's delivery id, else a digest of kind and body.
 
     An id that no signature covers counts together with the bytes: with another body it is another delivery. Where the
@@ -175,8 +176,8 @@ def _dedupe_key(rec: Record, source: Source, delivery: Delivery, proof: Proof, *
     adapter, given = source.adapter, rec.source_delivery_id
     if given and (proof.id or isinstance(adapter.places(source.options)[1], BodyField)):
         return f"id:{given}" if len(given) <= 200 else f"id:{_digest(given, b'')}"
-    if proof.body and not proof.kind and rec.outcome is Outcome.IGNORED and rec.privacy is None:
-        return f"bytes:{_digest('', delivery.body)}"
+    if of_body and rec.outcome is Outcome.IGNORED and rec.privacy is None:
+        return f"bytes:{of_body}"
     if given and proof.body and rec.statements and says_when:
         return f"bytes:{rec.digest}"
     return f"id:{_digest(given, rec.digest.encode())}" if given else f"digest:{rec.digest}"

@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from adapters.contract.fold import Entry, fold
 from app.base.settings import Settings, read_settings
 from app.base.tabular import CSV, JSONL, ORDER_COLUMNS, ORDERS, Fault, NoFile, guarded, parts, rows_of, unguarded
 from app.db.migrate import migrate
+from app.imports.presets import OUR_CONTACTS
 from app.imports.rows import Batch, ContactReader, ImportSettings, OrderReader
 from app.store.import_contacts import ContactRow
 from app.store.import_orders import OrderRow
@@ -33,6 +35,7 @@ SETTING = ImportSettings(
     origin="manual",
     present=PRESENT,
 )
+CONTACT_SETTING = replace(SETTING, form=OUR_CONTACTS)
 
 TIMES = st.one_of(
     st.none(),
@@ -98,7 +101,7 @@ def read_orders(form: str, text: str, line: int) -> Batch[OrderRow]:
 
 
 def read_contacts(form: str, text: str, line: int) -> Batch[ContactRow]:
-    (batch,) = ContactReader(SETTING).batches(form, text, line)
+    (batch,) = ContactReader(CONTACT_SETTING).batches(form, text, line)
     return batch
 
 
@@ -142,7 +145,7 @@ def test_a_transaction_takes_few_rows_and_few_names() -> None:
     assert [len(batch.rows) for batch in OrderReader(SETTING).batches(JSONL, plain, 1)] == [1000, 1000, 500]
     known = " | ".join(f"u{{0}}x{at}@example.com" for at in range(9))
     text = "emails\n" + "".join(known.format(at) + "\n" for at in range(600)) + "nobody\n"
-    batches = list(ContactReader(SETTING).batches(CSV, text, 2))
+    batches = list(ContactReader(CONTACT_SETTING).batches(CSV, text, 2))
     assert [len(batch.rows) for batch in batches] == [200, 200, 200]
     assert [[one.line for one in batch.faults] for batch in batches] == [[], [], [602]]
 

@@ -161,19 +161,11 @@ def _import(
     json: bool,
     dry_run: bool,
 ) -> None:
-    from dataclasses import replace
-
-    from app.base.tabular import CONTACTS, MEDIA, NoFile, parts
+    from app.base.tabular import MEDIA, NoFile, parts
     from app.cli.client import opened
-    from app.imports.presets import OURS, PRESETS, preset
+    from app.imports.presets import OUR_CONTACTS, OURS, PRESETS, preset
 
-    kind = (
-        replace(OURS, columns=CONTACTS)
-        if "contacts" in path
-        else preset(name)
-        if (name := query.get("preset")) in PRESETS
-        else OURS
-    )
+    kind = OUR_CONTACTS if "contacts" in path else preset(name) if (name := query.get("preset")) in PRESETS else OURS
     columns = kind.columns.also(dict(_heading(one) for one in query["map"] or ()))
     encoding = encoding or kind.encoding
     with _reading(file) as raw, opened("import") as door:

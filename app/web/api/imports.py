@@ -13,8 +13,8 @@ from adapters.contract import Origin
 from adapters.contract.cash import IMPORTED
 from app.base.clock import iso, now, zone_named
 from app.base.roles import Permission
-from app.base.tabular import CONTACTS, CSV, JSONL, Fault, NoFile
-from app.imports.presets import OURS, FileForm, preset
+from app.base.tabular import CSV, JSONL, Fault, NoFile
+from app.imports.presets import OUR_CONTACTS, OURS, FileForm, preset
 from app.imports.rows import ImportSettings
 from app.store import sources
 from app.store.import_orders import ImportReport, OrderRow
@@ -201,12 +201,10 @@ async def _setting(asked: ApiRequest, query: ImportQuery, source_id: str | None,
 
 def _form(query: ImportQuery) -> FileForm:
     """Return how the file writes things. Raises Problem."""
-    form = OURS
+    form = OUR_CONTACTS
     if isinstance(query, OrderImportQuery):
         form = preset(query.preset) if query.preset else OURS
         form = replace(form, decimal=query.decimal or form.decimal)
-    else:
-        form = replace(form, columns=CONTACTS)
     pairs = [pair.rpartition("=") for pair in query.map]
     if any(not equals or not heading.strip() for heading, equals, _ in pairs):
         raise invalid("map", "must be HEADING=COLUMN, such as Valor=value")
