@@ -165,7 +165,7 @@ def email(text: str) -> str | None:
 
 def identities(customer: Customer, source_id: str | None, region: str) -> list[tuple[str, str]]:
     """Return a customer's identities as (kind, canonical value), each once, a few of a kind; see `identities_told`."""
-    return identities_told(customer, source_id, region, most=MOST_OF_A_KIND)[0]
+    return identities_told(customer, source_id, region)[0]
 
 
 def identities_told(
@@ -174,13 +174,12 @@ def identities_told(
     region: str,
     *,
     claimed: bool = False,
-    most: int | None = None,
     nobodys: Collection[str] = (),
 ) -> tuple[list[tuple[str, str]], bool]:
     """Return a customer's identities as (kind, canonical value), each once, and whether something given was left out.
 
     A shop's customer id counts only within its source. Phones are read in the customer's own country, else in `region`.
-    Invalid identities are left out, and those beyond `most` of a kind: a mistyped phone must not cost the order.
+    Invalid identities are left out, and those beyond MOST_OF_A_KIND: a mistyped phone must not cost the order.
     `claimed`: the CRM id stands where buyers can write. `nobodys`: values that the account says are nobody's.
     """
     country = (customer.country or "").strip().upper()
@@ -200,9 +199,9 @@ def identities_told(
         if not texts:
             continue
         given = [text for text in texts if text and text.strip()]
-        values = dict.fromkeys(read(text) for text in given[:most])
+        values = dict.fromkeys(read(text) for text in given[:MOST_OF_A_KIND])
         found += [(kind, value) for value in values if value is not None and value not in nobodys]
-        left_out = left_out or not values.keys().isdisjoint([None, *nobodys]) or len(given) > len(given[:most])
+        left_out = left_out or not values.keys().isdisjoint([None, *nobodys]) or len(given) > MOST_OF_A_KIND
     return list(dict.fromkeys(found)), left_out
 
 

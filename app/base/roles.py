@@ -39,7 +39,7 @@ GRANTS: dict[Role, frozenset[Permission]] = {
 }
 
 
-# What the door is called in `scope["server"]` when it is not a socket but this very process.
+# What `scope["server"]` is called when it is not a socket but this very process.
 IN_PROCESS = "in-process"
 ACCOUNT_HEADER = "orders-account"  # which account is meant, by id or name
 

@@ -10,7 +10,7 @@ from typing import Any
 from adapters.contract import UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
 from adapters.contract.entry import Entry, money_said, rank_of
 from app.base.clock import micros
-from app.base.identity import MOST_OF_A_KIND, identities_told
+from app.base.identity import identities_told
 
 TITLE_LENGTH = 300
 TEXT_LENGTH = 1000
@@ -96,9 +96,7 @@ def crm_contact(customer: Customer, region: str, nobodys: Collection[str] = ()) 
 def _known(
     customer: Customer, source_id: str | None, region: str, nobodys: Collection[str], claimed: bool = False
 ) -> tuple[list[tuple[str, str]], bool]:
-    known, left_out = identities_told(
-        customer, source_id, region, claimed=claimed, most=MOST_OF_A_KIND, nobodys=nobodys
-    )
+    known, left_out = identities_told(customer, source_id, region, claimed=claimed, nobodys=nobodys)
     return [(kind, clean(value, 512)) for kind, value in known], left_out
 
 

@@ -102,16 +102,17 @@ def read(
     proof = adapter.proof(source.options)
     of_body = _digest("", delivery.body) if proof.body and not proof.kind else None
     says_when = all(order.at is not None and not order.unsigned_at for order in orders)
-    say(rec, orders, source, of_body and of_body[:32])
-    rec.source_delivery_id = _source_delivery_id(source, delivery)
-    rec.dedupe_key = _dedupe_key(rec, source, proof, of_body, says_when=says_when)
+    say(rec, orders, source, of_body)
+    given = _given_id(source, delivery)
+    rec.source_delivery_id = clean(given, MOST_ID) if given else None
+    rec.dedupe_key = _dedupe_key(rec, source, given, proof, of_body, says_when=says_when)
     if source.anybody_erased and rec.content and not rec.statements and not rec.privacy:
         rec.search()
     return rec
 
 
-def _digest(kind: str, body: bytes) -> str:
-    return hashlib.sha256(kind.encode() + b"\n" + body).hexdigest()
+def _digest(text: str, body: bytes) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace") + b"\n" + body).hexdigest()
 
 
 def say(rec: Record, orders: list[Order], source: Source, of_body: str | None) -> None:
@@ -128,7 +129,7 @@ def say(rec: Record, orders: list[Order], source: Source, of_body: str | None) -
             source_id=source.id,
             region=source.region,
             digest=rec.digest,
-            of_body=of_body,
+            of_body=of_body and of_body[:32],
             claimed=claimed,
             nobodys=source.nobodys,
         )
@@ -157,26 +158,30 @@ def _without_ids(order: Order, rec: Record) -> Order:
     return replace(order, deal_id=None, customer=replace(buyer, crm_id=None) if buyer else None)
 
 
-def _source_delivery_id(source: Source, delivery: Delivery) -> str | None:
-    """Return the source's own id of the delivery."""
+def _given_id(source: Source, delivery: Delivery) -> str | None:
+    """Return the source's own id of the delivery, as it was sent."""
     try:
-        given = source.adapter.delivery_id_of(delivery, source.options)
+        return source.adapter.delivery_id_of(delivery, source.options) or None
     except Exception:  # as in `read`: an adapter's fault loses no delivery
         return None
-    return clean(given, MOST_ID) if given else None
 
 
-def _dedupe_key(rec: Record, source: Source, proof: Proof, of_body: str | None, *, says_when: bool) -> str:
+def _dedupe_key(
+    rec: Record, source: Source, given: str | None, proof: Proof, of_body: str | None, *, says_when: bool
+) -> str:
     """Return the key that identifies a repeated delivery: the source's delivery id, else a digest of kind and body.
 
     An id that no signature covers counts together with the bytes: with another body it is another delivery. Where the
     signed body says itself when all of it was true, the bytes alone count: under a new id they are still a repeat. And
     under a kind that is not read they are one whatever that kind is called, where no signature covers the kind.
+
+    The key of an id never changes: a repeat of what an older version has recorded would be news.
     """
-    adapter, given = source.adapter, rec.source_delivery_id
-    if given and (proof.id or isinstance(adapter.places(source.options)[1], BodyField)):
-        return f"id:{given}" if len(given) <= 200 else f"id:{_digest(given, b'')}"
-    if of_body and rec.outcome is Outcome.IGNORED and rec.privacy is None:
+    if given and (proof.id or isinstance(source.adapter.places(source.options)[1], BodyField)):
+        if len(given) <= 200:
+            return f"id:{clean(given)}"
+        return f"id:{hashlib.sha256(given.encode('utf-8', 'replace')).hexdigest()}"
+    if of_body is not None and rec.outcome is Outcome.IGNORED and rec.privacy is None:
         return f"bytes:{of_body}"
     if given and proof.body and rec.statements and says_when:
         return f"bytes:{rec.digest}"

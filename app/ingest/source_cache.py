@@ -176,7 +176,7 @@ class SourceCache:
         return f"{self._settings.webhooks_at}/webhooks/{source_id}"
 
     async def _find_source(self, source_id: str) -> Source | None:
-        found = await sources.for_door(self._store, source_id)
+        found = await sources.for_intake(self._store, source_id)
         if found is None:
             return None
         row, secrets = found

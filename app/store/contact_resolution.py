@@ -38,15 +38,14 @@ Whose = tuple[str, str]  # account, contact
 class Match:
     """Holds whom identities lead to. `same` are further contacts, which nothing says are somebody else.
 
-    `refused` are matches that something speaks against. `news`: an identity is unknown. `nobodys`: one was passed over,
-    because too many contacts have it. `claimed`: by a CRM id that the buyer could have written.
+    `refused` are matches that something speaks against. `news`: an identity is unknown. `claimed`: by a CRM id that the
+    buyer could have written.
     """
 
     contact_id: str | None
     same: tuple[str, ...] = ()
     refused: tuple[tuple[Identity, str], ...] = ()
     news: bool = False
-    nobodys: bool = False
     claimed: bool = False
 
     @property
@@ -117,40 +116,39 @@ class ContactResolution:
         known = {one for one in identities if one[0] != CLAIM}
         found: list[str] = []
         refused: list[tuple[Identity, str]] = []
-        news = nobodys = False
+        news = False
         for one in sorted(known, key=precedence):
             holders = self._holders.get((account_id, *one), ())
             weak = is_weak(one)
             if not holders:
                 news = True
-            elif weak and len(holders) >= MOST_SHARING:
-                nobodys = True
-            elif found and found[0] in holders:
+                continue
+            if weak and len(holders) >= MOST_SHARING:
+                continue
+            if found and found[0] in holders:
                 continue  # whoever else has it was refused when it was learnt
-            else:
-                others = [other for other in holders if other not in found]
-                fits = [
-                    other
-                    for other in others
-                    if not self._contradicts(account_id, other, known, one, name)
-                    and not self._is_apart(account_id, other, found)
-                ]
-                if weak and self._disagree(account_id, fits, one):
-                    fits = []
-                if not self.joins:
-                    fits = [] if found else fits[:1]
-                refused += [(one, other) for other in others if other not in fits]
-                for other in fits:
-                    found.append(other)
-                    known |= self._held.get((account_id, other), set())
-                    name = name or self._names.get((account_id, other))
+            others = [other for other in holders if other not in found]
+            fits = [
+                other
+                for other in others
+                if not self._contradicts(account_id, other, known, one, name)
+                and not self._is_apart(account_id, other, found)
+            ]
+            if weak and self._disagree(account_id, fits, one):
+                fits = []
+            if not self.joins:
+                fits = [] if found else fits[:1]
+            refused += [(one, other) for other in others if other not in fits]
+            for other in fits:
+                found.append(other)
+                known |= self._held.get((account_id, other), set())
+                name = name or self._names.get((account_id, other))
         claimed = None if found else self._claimed(account_id, identities)
         return Match(
             contact_id=found[0] if found else claimed,
             same=tuple(found[1:]),
             refused=tuple(refused),
             news=news,
-            nobodys=nobodys,
             claimed=claimed is not None,
         )
 
@@ -177,11 +175,10 @@ class ContactResolution:
         self, account_id: str, contact_id: str, ours: Collection[Identity], by: Identity, name: str | None
     ) -> bool:
         """Whether something speaks against the contact that was matched `by` this identity."""
-        return bool(list(evidence_against(self._held.get((account_id, contact_id), set()), ours, by))) or (
-            is_weak(by)
-            and names_differ(
-                self._held.get((account_id, contact_id), set()), ours, self._names.get((account_id, contact_id)), name
-            )
+        whose = account_id, contact_id
+        theirs = self._held.get(whose, ())
+        return any(evidence_against(theirs, ours, by)) or (
+            is_weak(by) and names_differ(theirs, ours, self._names.get(whose), name)
         )
 
     def _is_apart(self, account_id: str, contact_id: str, others: Iterable[str]) -> bool:

@@ -98,7 +98,7 @@ async def split(
         names = [folded.name for order_id, folded in orders.items() if order_id in moving and folded.name]
         new = yield from _made(account_id, names[-1] if names else None)
         yield from _move(account_id, here, new, going)
-        yield from _share(account_id, here, new, [orders[one] for one in moving], held.keys() - going)
+        yield from _share(account_id, new, [orders[one] for one in moving], held.keys() - going)
         yield from _move_orders(account_id, new, moving - set(order_ids))
         yield from _set_by_member(account_id, new, order_ids, member_id or "")
         yield from keep_apart(account_id, here, new)
@@ -162,7 +162,9 @@ def _only_named_by(moving: set[str], orders: dict[str, Folded], held: dict[Ident
 
 def _made(account_id: str, name: str | None) -> Plan[str]:
     new, present = new_id("cnt"), now()
-    yield _CONTACT.many([(account_id, new, None, name, None, None, True, present, present, "[]")])
+    yield _CONTACT.one(
+        account_id=account_id, id=new, name=name, by_webhook=True, created_at=present, updated_at=present, apart="[]"
+    )
     return new
 
 
@@ -181,7 +183,7 @@ def _move(account_id: str, here: str, new: str, going: Iterable[Identity]) -> Pl
         )
 
 
-def _share(account_id: str, here: str, new: str, moved: Sequence[Folded], staying: Collection[Identity]) -> Plan[None]:
+def _share(account_id: str, new: str, moved: Sequence[Folded], staying: Collection[Identity]) -> Plan[None]:
     """Give the new contact the phones and CNPJs that its orders name as well; other identities are contested."""
     named = {one for folded in moved for one in folded.identities if one in staying and one[0] != "crm"}
     shared = [(account_id, *one, new, None, now()) for one in sorted(named) if is_weak(one)]

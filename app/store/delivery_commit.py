@@ -39,7 +39,6 @@ def commit_batch(batch: Sequence[Record], alone: bool) -> Plan[list[Receipt]]:
         yield _ask_again(rec.account_id, rec.source_id, receipts[id(rec)].delivery_id)
         if rec.content:  # it may have been pruned meanwhile, and what is asked is read from it
             yield _KEEP_BODY.many([(rec.account_id, receipts[id(rec)].delivery_id, rec.content)])
-    aggregates = OrderAggregates()
     for rec in fresh:
         if rec.people:
             receipts[id(rec)] = yield from _contacts_of_crm(rec, alone)
@@ -47,7 +46,7 @@ def commit_batch(batch: Sequence[Record], alone: bool) -> Plan[list[Receipt]]:
     yield from redact(fresh)
     yield from _without_erased_customers(fresh)
     saying = [rec for rec in fresh if rec.statements]
-    contacts = ContactResolution(alone=alone)
+    aggregates, contacts = OrderAggregates(), ContactResolution(alone=alone)
     if saying or taken_back:
         yield from aggregates.load(
             [
@@ -58,26 +57,20 @@ def commit_batch(batch: Sequence[Record], alone: bool) -> Plan[list[Receipt]]:
             ],
             taken_back,
         )
-        wanted = [
-            (rec.account_id, *one) for rec in saying for said in rec.statements for one in identities_in(said.said)
-        ]
-        yield from contacts.load([*wanted, *aggregates.identities()])
-    told = [(rec.account_id, *identity) for rec in fresh for one in rec.customers for identity in one.identities]
-    if told:
-        yield from contacts.load(told)
+    wanted = [(rec.account_id, *one) for rec in saying for said in rec.statements for one in identities_in(said.said)]
+    wanted += [(rec.account_id, *identity) for rec in fresh for one in rec.customers for identity in one.identities]
+    yield from contacts.load([*wanted, *aggregates.identities()])
     held: list[tuple[str, str, str, str]] = []
     for rec in fresh:
         if rec.customers:
             receipts[id(rec)] = _customers_of_shop(rec, contacts)
         elif not rec.people:
             receipts[id(rec)] = _apply(rec, aggregates, contacts, held)
+    aggregates.settle(contacts)
+    aggregates.follow(contacts)
+    yield from contacts.save()
+    yield from aggregates.save(contacts.made())
     if saying or taken_back:
-        aggregates.settle(contacts)
-        aggregates.follow(contacts)
-    if saying or taken_back or told:
-        yield from contacts.save()
-    if saying or taken_back:
-        yield from aggregates.save(contacts.made())
         yield from outbox.publish_orders({rec.account_id for rec in fresh}, aggregates.changed())
     committed_at = now()
     yield from _log(fresh, receipts, held, committed_at, sorting)

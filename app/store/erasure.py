@@ -47,10 +47,7 @@ def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
     identities: list[Row] = []
     orders: list[str] = []
     for one in family:
-        called: list[Row] = yield Sql(
-            "SELECT name FROM contacts WHERE account_id = :account_id AND id = :id", account_id=account_id, id=one
-        )
-        erasure.called |= {row["name"] for row in called if row["name"]}
+        erasure.called |= yield from name_of(account_id, one)
         identities += yield Sql(
             "SELECT kind, value FROM identities WHERE account_id = :account_id AND contact_id = :id",
             account_id=account_id,
@@ -72,6 +69,14 @@ def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
     yield from _answered(erasure, sorted(traces.deliveries))
     yield from delete_contacts(erasure, family)
     return (yield from finish(erasure))
+
+
+def name_of(account_id: str, contact_id: str) -> Plan[set[str]]:
+    """Return the contact's name, if it has one."""
+    rows: list[Row] = yield Sql(
+        "SELECT name FROM contacts WHERE account_id = :account_id AND id = :id", account_id=account_id, id=contact_id
+    )
+    return {row["name"] for row in rows if row["name"]}
 
 
 def finish(erasure: Erasure) -> Plan[Row]:
@@ -201,6 +206,7 @@ def _answered(erasure: Erasure, deliveries: Sequence[str]) -> Plan[None]:
 
 
 def delete_contacts(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
+    """Delete these contacts, which are one person, the survivor first, and what names them; publish that they are gone."""
     clause, values = among("id", list(ids))
     names: dict[str, Any] = {"account_id": erasure.account_id, **values}
     found: list[Row] = yield Sql(

@@ -41,7 +41,10 @@ def _noted(erasure: Erasure, ids: Sequence[str], reason_sql: str, reason: str) -
 
 
 def without_bodies(erasure: Erasure, ids: Sequence[str], what: str) -> Plan[None]:
-    """Delete the bodies of these deliveries. Their log rows stay, and say why."""
+    """Delete the bodies of these deliveries, and what waits to read them. Their log rows stay, and say why.
+
+    `what` is the word by which the proof counts them.
+    """
     for some in parts(ids):
         clause, values = among("id", some)
         gone: list[Row] = yield Sql(
@@ -51,13 +54,14 @@ def without_bodies(erasure: Erasure, ids: Sequence[str], what: str) -> Plan[None
         )
         erasure.count(what, len(gone))
         yield from _noted(erasure, some, ":reason", _ERASED)
-        yield Sql(
-            f"DELETE FROM fetches WHERE account_id = :account_id AND delivery_id {clause}",
-            account_id=erasure.account_id,
-            **values,
-        )
+        for table in ("fetches", "held"):  # nothing is left to be read
+            yield Sql(
+                f"DELETE FROM {table} WHERE account_id = :account_id AND delivery_id {clause}",
+                account_id=erasure.account_id,
+                **values,
+            )
         yield from diffs_gone(erasure, "delivery", some)
-        for waits in (Outcome.HELD, Outcome.FETCHING):  # for what will never be read again
+        for waits in (Outcome.HELD, Outcome.FETCHING):
             ended: list[Row] = yield Sql(
                 f"UPDATE deliveries SET outcome = 'ignored' WHERE account_id = :account_id AND outcome = '{waits}' "
                 f"AND id {clause} RETURNING {COUNTED_BY}",
@@ -81,14 +85,7 @@ def diffs_gone(erasure: Erasure, kind: str, ids: Sequence[str]) -> Plan[None]:
 def delete_held(erasure: Erasure) -> Plan[None]:
     """Delete the person's deliveries on hold, of this source or of all; in those of others the values are blanked."""
     theirs, beside = yield from held_for(erasure.account_id, erasure.words, erasure.source_id)
-    for some in parts(sorted(theirs)):
-        yield from without_bodies(erasure, some, "held")
-        clause, values = among("id", some)
-        yield Sql(
-            f"DELETE FROM held WHERE account_id = :account_id AND delivery_id {clause}",
-            account_id=erasure.account_id,
-            **values,
-        )
+    yield from without_bodies(erasure, sorted(theirs), "held")
     yield from without_values(erasure, sorted(beside))
 
 

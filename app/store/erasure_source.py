@@ -7,11 +7,10 @@ import json
 from collections.abc import Sequence
 
 from app.base.statement import identities_in
-from app.db.engine import among
 from app.db.statements import Lookup, Plan, Row, Sql
 from app.store import contact_merges, tombstones
 from app.store.contact_resolution import whose
-from app.store.erasure import HISTORY, delete_contacts, finish, orders_erased
+from app.store.erasure import HISTORY, delete_contacts, finish, name_of, orders_erased
 from app.store.erasure_deliveries import delete_held, delete_samples, without_bodies, without_values
 from app.store.erasure_state import AT_ONCE, Erasure, Mentions, find_shared, locked, parts
 from app.store.tombstones import Word
@@ -38,7 +37,7 @@ def identities_from_source(
         orders |= {row[column] for row in found}
     if owner is not None:
         erasure.contacts.add(owner)
-        erasure.called |= yield from _called(account_id, owner)
+        erasure.called |= yield from name_of(account_id, owner)
         found = yield Sql(
             "SELECT id FROM orders WHERE account_id = :account_id AND contact_id = :id AND source_id = :source_id",
             account_id=account_id,
@@ -60,13 +59,6 @@ def identities_from_source(
     return (yield from finish(erasure))
 
 
-def _called(account_id: str, contact_id: str) -> Plan[set[str]]:
-    rows: list[Row] = yield Sql(
-        "SELECT name FROM contacts WHERE account_id = :account_id AND id = :id", account_id=account_id, id=contact_id
-    )
-    return {row["name"] for row in rows if row["name"]}
-
-
 def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
     """Remove what the source gave from a contact. A contact that has nothing else is deleted."""
     account_id, source_id = erasure.account_id, erasure.scope
@@ -80,7 +72,7 @@ def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
     for row in told:
         word = (row["kind"], row["value"])
         where = "WHERE account_id = :account_id AND kind = :kind AND value = :value"
-        mine = {**names_of(account_id, word), "id": contact_id}
+        mine = {**names, "kind": row["kind"], "value": row["value"]}
         if other := by_others.get(word):
             yield Sql(f"UPDATE identities SET source_id = :other {where} AND contact_id = :id", **mine, other=other)
             continue
@@ -103,11 +95,6 @@ def contact_without_source(erasure: Erasure, contact_id: str) -> Plan[None]:
         yield from delete_contacts(erasure, (yield from contact_merges.family(account_id, contact_id)))
     else:
         yield Sql("UPDATE contacts SET name = :name WHERE account_id = :account_id AND id = :id", **names, name=name)
-
-
-def names_of(account_id: str, word: Word) -> dict[str, str]:
-    """Return an identity as parameters."""
-    return {"account_id": account_id, "kind": word[0], "value": word[1]}
 
 
 def _identities_from_others(
@@ -145,19 +132,42 @@ def shop_closed(erasure: Erasure) -> Plan[None]:
 def shop_orders(erasure: Erasure, after: str) -> Plan[str | None]:
     """Erase the shop's next orders. Returns the last one's id, None when there are no more."""
     yield locked(erasure.account_id)
+    ids = yield from _next(erasure, "orders", "id", after)
+    if ids:
+        yield from orders_erased(erasure, ids)
+        _forget_words(erasure)
+    return ids[-1] if ids else None
+
+
+def shop_deliveries(erasure: Erasure, after: str) -> Plan[str | None]:
+    """Delete the bodies of the shop's next deliveries. Returns the last one's id, None when there are no more."""
+    yield locked(erasure.account_id)
+    ids = yield from _next(erasure, "deliveries", "id", after)
+    yield from without_bodies(erasure, ids, "deliveries")
+    return ids[-1] if ids else None
+
+
+def shop_people(erasure: Erasure, after: str) -> Plan[str | None]:
+    """Erase what the shop gave about the next contacts. Returns the last one's id, None when there are no more."""
+    yield locked(erasure.account_id)
+    ids = yield from _next(erasure, "identities", "contact_id", after)
+    for contact_id in ids:
+        yield from contact_without_source(erasure, contact_id)
+    _forget_words(erasure)
+    return ids[-1] if ids else None
+
+
+def _next(erasure: Erasure, table: str, column: str, after: str) -> Plan[list[str]]:
+    """Return the next ids that stand in rows of the shop."""
     rows: list[Row] = yield Sql(
-        "SELECT id FROM orders WHERE account_id = :account_id AND source_id = :source_id AND id > :after ORDER BY id LIMIT :few",
+        f"SELECT DISTINCT {column} AS id FROM {table} WHERE account_id = :account_id AND source_id = :source_id "
+        f"AND {column} > :after ORDER BY {column} LIMIT :few",
         account_id=erasure.account_id,
         source_id=erasure.scope,
         after=after,
         few=AT_ONCE,
     )
-    if not rows:
-        return None
-    yield from orders_erased(erasure, [row["id"] for row in rows])
-    _forget_words(erasure)
-    last: str = rows[-1]["id"]
-    return last
+    return [row["id"] for row in rows]
 
 
 def _forget_words(erasure: Erasure) -> None:
@@ -165,49 +175,6 @@ def _forget_words(erasure: Erasure) -> None:
     erasure.words.clear()
     erasure.names.clear()
     erasure.orders.clear()
-
-
-def shop_deliveries(erasure: Erasure, after: str) -> Plan[str | None]:
-    """Delete the bodies of the shop's next deliveries. Returns the last one's id, None when there are no more."""
-    yield locked(erasure.account_id)
-    rows: list[Row] = yield Sql(
-        "SELECT id FROM deliveries WHERE account_id = :account_id AND source_id = :source_id AND id > :after "
-        "ORDER BY id LIMIT :few",
-        account_id=erasure.account_id,
-        source_id=erasure.scope,
-        after=after,
-        few=AT_ONCE,
-    )
-    if not rows:
-        return None
-    ids = [row["id"] for row in rows]
-    yield from without_bodies(erasure, ids, "deliveries")
-    clause, values = among("id", ids)
-    yield Sql(
-        f"DELETE FROM held WHERE account_id = :account_id AND delivery_id {clause}",
-        account_id=erasure.account_id,
-        **values,
-    )
-    last: str = rows[-1]["id"]
-    return last
-
-
-def shop_people(erasure: Erasure, after: str) -> Plan[str | None]:
-    """Erase what the shop gave about the next contacts. Returns the last one's id, None when there are no more."""
-    yield locked(erasure.account_id)
-    rows: list[Row] = yield Sql(
-        "SELECT DISTINCT contact_id FROM identities WHERE account_id = :account_id AND source_id = :source_id "
-        "AND contact_id > :after ORDER BY contact_id LIMIT :few",
-        account_id=erasure.account_id,
-        source_id=erasure.scope,
-        after=after,
-        few=AT_ONCE,
-    )
-    for row in rows:
-        yield from contact_without_source(erasure, row["contact_id"])
-    _forget_words(erasure)
-    last: str | None = rows[-1]["contact_id"] if rows else None
-    return last
 
 
 def shop_done(erasure: Erasure) -> Plan[Row]:

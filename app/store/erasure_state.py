@@ -83,6 +83,7 @@ def locked(account_id: str) -> AdvisoryLock:
 
 
 def parts(ids: Sequence[str]) -> Iterator[list[str]]:
+    """Yield these ids, as many at a time as one step looks at."""
     for at in range(0, len(ids), AT_ONCE):
         yield list(ids[at : at + AT_ONCE])
 

@@ -11,8 +11,8 @@ from app.db.statements import Insert, Plan, Row, Sql
 _SOURCE = Insert("sources")
 _SECRET = Insert("secrets")
 
-# What a source may be asked for by the door: the account's switch travels along.
-_FOR_DOOR = (
+# A source as intake needs it: with its account's settings.
+_FOR_INTAKE = (
     "SELECT s.*, a.orders_enabled, a.default_region, a.default_currency, a.not_identities, "
     "EXISTS (SELECT 1 FROM salts t WHERE t.account_id = s.account_id) AS anybody_erased FROM sources s "
     "JOIN accounts a ON a.account_id = s.account_id WHERE s.id = :id AND s.deleted_at IS NULL"
@@ -57,9 +57,9 @@ async def add(
     return source_id
 
 
-async def for_door(store: Store, source_id: str) -> tuple[Row, list[Row]] | None:
+async def for_intake(store: Store, source_id: str) -> tuple[Row, list[Row]] | None:
     """Return a source of any account, with the account's settings and the secrets that are not revoked."""
-    row = await store.one(_FOR_DOOR, id=source_id)
+    row = await store.one(_FOR_INTAKE, id=source_id)
     if row is None:
         return None
     secrets = await store.all(

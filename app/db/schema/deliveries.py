@@ -24,6 +24,7 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False),
     Column("repeats", Integer, nullable=False, server_default="0"),  # duplicates of it that came since
     bigint_column("last_repeated_at", null=True),
+    # Of an id with more than 200 characters that came before migration 0016 only the hash is known.
     text_column("source_delivery_id", null=True),
     Index("deliveries_once", "account_id", "source_id", "dedupe_key", unique=True),
     Index("deliveries_of_source", "account_id", "source_id", "id"),
