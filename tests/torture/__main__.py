@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.torture import backups, clients, clock, counts, disk, kills, postgresql, power
-from tests.torture.lib import Postgres, Trial, libfaketime, postgresql_programs
+from tests.torture.machine import libfaketime
+from tests.torture.own_postgresql import Postgres, postgresql_programs
+from tests.torture.trial import Trial
 
 SHOWN = 8  # of what a trial found broken
 BOTH, SQLITE, POSTGRESQL = ("sqlite", "postgresql"), ("sqlite",), ("postgresql",)

@@ -4,7 +4,12 @@ import asyncio
 import subprocess
 import time
 
-from tests.torture.lib import KEY, OTHER_KEY, PROGRAM, Line, Load, Server, Trial, do, event, rows_of_file
+from tests.torture.invariants import rows_of_file
+from tests.torture.load import Load
+from tests.torture.server import KEY, OTHER_KEY, PROGRAM, Server
+from tests.torture.source import Line, event
+from tests.torture.trial import Trial
+from tests.torture.waiting import do
 
 ORDERS = {"created", "updated", "unchanged"}
 BACKUPS = 3

@@ -5,7 +5,12 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 
-from tests.torture.lib import AT, Line, Load, Server, Source, Trial, do, event, rows_of_file
+from tests.torture.invariants import rows_of_file
+from tests.torture.load import Load
+from tests.torture.server import Server
+from tests.torture.source import AT, Line, Source, event
+from tests.torture.trial import Trial
+from tests.torture.waiting import do
 
 ORDERS = {"created", "updated", "unchanged"}
 SLOW = 25  # connections of each kind

@@ -4,7 +4,11 @@ import asyncio
 import json
 import time
 
-from tests.torture.lib import AT, Line, Outside, Trial, do, event, libfaketime, until
+from tests.torture.machine import libfaketime
+from tests.torture.outside import Outside
+from tests.torture.source import AT, Line, event
+from tests.torture.trial import Trial
+from tests.torture.waiting import do, until
 
 DAY = 86_400
 

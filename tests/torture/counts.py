@@ -5,7 +5,9 @@ import json
 import random
 from typing import Any
 
-from tests.torture.lib import AT, Line, Trial, do, event
+from tests.torture.source import AT, Line, event
+from tests.torture.trial import Trial
+from tests.torture.waiting import do
 
 _numbers = random.Random(4)
 NOISE = "".join(_numbers.choices("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", k=200_000))

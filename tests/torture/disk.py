@@ -9,9 +9,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
-from tests.torture.lib import SHELL_NAMES, Load, Server, Trial, do, ready, rows_of_file, shim
+from tests.torture.invariants import rows_of_file
+from tests.torture.load import Load
+from tests.torture.machine import shim
+from tests.torture.server import Server, ready
+from tests.torture.trial import Trial
+from tests.torture.waiting import do
 
 Run = Callable[[Trial], Awaitable[None]]
+SHELL_NAMES = ("orders.db", "orders.db-wal", "orders.db-shm")
 ORDERS = {"created", "updated", "unchanged"}
 
 

@@ -10,21 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from app.ingest.fetch import CLAIM
-from tests.torture.lib import (
-    AT,
-    EPOCH,
-    GONE,
-    Line,
-    Outside,
-    Server,
-    Source,
-    Trial,
-    do,
-    event,
-    iso,
-    rows_of_file,
-    until,
-)
+from tests.torture.invariants import rows_of_file
+from tests.torture.outside import Outside
+from tests.torture.server import Server
+from tests.torture.source import AT, EPOCH, GONE, Line, Source, event, iso
+from tests.torture.trial import Trial
+from tests.torture.waiting import do, until
 
 CLIENTS = 16
 IMPORTED = 60  # rows in one import

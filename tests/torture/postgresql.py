@@ -10,7 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.torture.lib import AT, READY, Line, Load, Outside, Server, Trial, do, event, ready, until
+from tests.torture.load import Load
+from tests.torture.outside import Outside
+from tests.torture.server import Server, ready
+from tests.torture.source import AT, Line, event
+from tests.torture.trial import READY, Trial
+from tests.torture.waiting import do, until
 
 ANSWERED = 6.0  # seconds: a delivery that waited four is answered
 ORDERS = {"created", "updated", "unchanged"}

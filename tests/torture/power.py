@@ -12,7 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.torture.lib import EPOCH, Line, Server, Source, Trial, do, event, iso, rows_of_file, shim, wrong
+from tests.torture.invariants import rows_of_file, wrong
+from tests.torture.machine import shim
+from tests.torture.server import Server
+from tests.torture.source import EPOCH, Line, Source, event, iso
+from tests.torture.trial import Trial
+from tests.torture.waiting import do
 
 SECONDS = 12.0  # of load
 NAMES = {1: "orders.db", 2: "orders.db-wal", 3: "orders.db-journal"}

@@ -6,7 +6,7 @@ import pytest
 
 from app.base.tabular import CSV, ORDERS, NoFile, parts
 from tests.house import House
-from tests.web.test_transfer import counts, post, send, send_text
+from tests.web.transfer import counts, post, send, send_text
 
 pytestmark = pytest.mark.anyio
 

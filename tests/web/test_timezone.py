@@ -3,7 +3,7 @@
 import pytest
 
 from tests.house import House, order_event
-from tests.web.test_transfer import counts, send, send_text
+from tests.web.transfer import counts, send, send_text
 
 pytestmark = pytest.mark.anyio
 

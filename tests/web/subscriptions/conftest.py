@@ -1,0 +1,75 @@
+"""What every test of subscriptions may ask for: a receiver, a subscription, and what came of both."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import adapters
+from app.background import outbox
+from app.base.settings import Settings
+from app.db.statements import Plan, Sql
+from tests.house import House, eventually
+from tests.receiver import Receiver, receiving
+
+ALL = ["order.created", "order.status_changed", "order.updated", "contact.erased"]
+STANDARD = adapters.load("standard").scheme(adapters.load("standard").options())
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing need be waited for."""
+    monkeypatch.setattr(outbox, "EVERY", 0.02)
+    monkeypatch.setattr(outbox, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(outbox, "FIRST_REST", 0.01)
+    monkeypatch.setattr(outbox, "LONGEST_REST", 0.01)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Of an installation whose receivers may be on its own machine."""
+    return settings.model_copy(update={"private_receivers": "127.0.0.0/8"})
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as one:
+        yield one
+
+
+async def subscribed(house: House, receiver: Receiver, *wanted: str) -> dict[str, Any]:
+    made = await house.call("POST", "/v1/subscriptions", {"url": receiver.url, "events": wanted or ALL})
+    assert made.status_code == 201, made.text
+    return dict(made.json())
+
+
+async def filtered(house: House, receiver: Receiver, **given: Any) -> dict[str, Any]:
+    body = {"url": receiver.url, "events": ["order.created", "order.status_changed"], **given}
+    made = await house.call("POST", "/v1/subscriptions", body)
+    assert made.status_code == 201, made.text
+    return dict(made.json())
+
+
+async def rows(house: House, sql: str) -> list[dict[str, Any]]:
+    def plan() -> Plan[list[dict[str, Any]]]:
+        found: list[dict[str, Any]] = yield Sql(sql)
+        return found
+
+    return await house.service.store.commit(plan)
+
+
+async def silent(house: House) -> None:
+    """Until nothing waits: every event was taken, or nobody wants it."""
+    await eventually(lambda: rows(house, "SELECT * FROM outbox"), lambda found: not found)
+
+
+async def attempts_of(house: House, subscription: dict[str, Any]) -> list[Any]:
+    return await house.data(f"/v1/subscriptions/{subscription['id']}/attempts")
+
+
+async def attempted(house: House, subscription: dict[str, Any], many: int) -> list[Any]:
+    """The attempts, the first one first, once there are so many."""
+    found: list[Any] = await eventually(
+        lambda: attempts_of(house, subscription), lambda attempts: len(attempts) >= many
+    )
+    return found[::-1]

@@ -1,0 +1,52 @@
+"""What is sent because somebody asks: a test, and what changed since a time."""
+
+import pytest
+
+from adapters.contract import Unverified
+from app.base import clock
+from tests.house import House, order_event
+from tests.receiver import Receiver
+from tests.web.subscriptions.conftest import STANDARD, attempts_of, filtered, silent
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_test_says_what_came_of_it(house: House, receiver: Receiver) -> None:
+    made = await filtered(house, receiver, headers={"x-key": "k"})
+    path = f"/v1/subscriptions/{made['id']}"
+    told = (await house.call("POST", f"{path}/test", {})).json()
+    assert (told["delivered"], told["status"], told["type"], told["reason"]) == (True, 200, "order.created", None)
+    (sent,) = receiver.told
+    assert sent.said["data"]["test"] is True and sent.said["data"]["order"]["test"] is True
+    assert sent.said["id"] == told["event_id"] and sent.headers["x-key"] == "k" and "timestamp" in sent.said
+    assert not isinstance(STANDARD.verify(sent.delivery, [made["secret"]], sent.delivery.received_at), Unverified)
+    receiver.answer = (500, {}, b"")
+    told = (await house.call("POST", f"{path}/test", {})).json()
+    assert (told["delivered"], told["status"]) == (False, 500) and "HTTP 500" in told["reason"]
+    assert (await house.get(path))["state"] == "working"  # a test says nothing of it
+    assert [one["delivered"] for one in await attempts_of(house, made)] == [False, True]
+    assert await house.data("/v1/orders") == []
+
+
+async def test_what_changed_is_sent_again_from_a_time_on(house: House, receiver: Receiver) -> None:
+    source = await house.source()
+    await house.deliver(source, order_event("before", status="paid"))
+    since = clock.iso(clock.now())
+    for number, status in (("1", "paid"), ("2", "pending")):
+        await house.deliver(source, order_event(number, status=status))
+    await house.deliver(source, order_event("before", status="refunded", at="2026-11-21T00:00:00Z"))
+    made = await filtered(
+        house, receiver, events=["order.created", "order.updated"], filter={"status": ["paid", "refunded"]}
+    )
+    path = f"/v1/subscriptions/{made['id']}"
+    told = await house.call("POST", f"{path}/resend", {"since": since})
+    assert (told.status_code, told.json()) == (202, {"events": 2})
+    await silent(house)
+    found = {one["data"]["order"]["external_id"]: one["type"] for one in receiver.events()}
+    assert found == {"1": "order.created", "before": "order.updated"}
+    assert (await house.call("POST", f"{path}/resend", {"since": since, "until": since})).status_code == 422
+    assert (await house.call("POST", f"{path}/resend", {"since": "2020", "until": since})).status_code == 422
+    none = await house.call("POST", f"{path}/resend", {"since": "2020-01-01", "until": "2020-01-02"})
+    assert none.json() == {"events": 0}
+    await house.call("PATCH", path, {"enabled": False})
+    assert (await house.call("POST", f"{path}/resend", {"since": since})).json()["code"] == "conflict"
