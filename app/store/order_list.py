@@ -243,8 +243,9 @@ def _plain(text: str) -> str:
 async def _of_id(store: Store, account_id: str, wanted: OrderFilter, word: str) -> list[Row]:
     """Return the orders with this id at their sources, or as a further id."""
     found = await store.all(
+        "SELECT COALESCE(sale_id, id) AS id FROM orders WHERE account_id = :account_id AND id IN ("
         f"SELECT id FROM orders WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND external_id = :word "
-        f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word",
+        f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word)",
         account_id=account_id,
         word=word,
     )

@@ -182,6 +182,7 @@ LANDED = {
     "0016_source_delivery_id.py": "a4b6262621c9ba30d353129213f797ced8ecb1bc8d968338a078cac8014d4606",
     "0017_subscription_filters.py": "bbb4ee63f5eea1b4b706a7bf02c6b3187bb38475757b2156a3992bf47b4b0607",
     "0018_shared_identities.py": "e6a9c4701aa12c49260741afd94621034fe772e4d32e4bad4a303683843810f5",
+    "0020_merged_orders.py": "6a571a44c56d941f6b0bb632456f2ce5773cac58c2401e2383e15ced1bc7e587",
 }
 
 

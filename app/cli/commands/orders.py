@@ -168,6 +168,34 @@ def edit(
     _tell(changed, json)
 
 
+@command(order, "merge", "order merge ord_01J… --into ord_01J…")
+def merge(
+    order_id: Order,
+    into: Annotated[Text, typer.Option("--into", help="The order that stays (ord_…).")] = None,
+    json: Json = False,
+) -> None:
+    """Merge a duplicate into another order of the same contact. Sums then count one sale. `order split` undoes it."""
+    from app.cli.client import opened
+
+    if not into:
+        raise Misuse("name the order that stays: --into")
+    with opened("order merge") as door:
+        merged = door.post(f"/v1/orders/{order_id}/merge", {"into": into}, account=door.owner(order_id))
+    _tell(merged, json)
+
+
+@command(order, "split", "order split ord_01J…")
+def split(order_id: Order, json: Json = False) -> None:
+    """Undo a merge: of a merged order its own; of the order that others were merged into, all of them."""
+    from app.cli.client import opened
+
+    with opened("order split") as door:
+        done = door.post(f"/v1/orders/{order_id}/split", account=door.owner(order_id))
+    as_json(done) if json else facts(
+        {"order": done["order"]["id"], "split off": [one["id"] for one in done["split_off"]]}
+    )
+
+
 @command(order, "delete", "order delete ord_01J… --yes")
 def delete(
     order_id: Order,

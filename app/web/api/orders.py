@@ -3,9 +3,7 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.contract.fold import fold
 from app.base.roles import Permission
-from app.base.statement import entry_of
 from app.db.statements import Row
 from app.store import contacts, orders
 from app.web.http import serializers
@@ -73,11 +71,16 @@ async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
     return serializers.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
 
 
+async def serialize_whole(asked: ApiRequest, row: Row) -> OrderWhole:
+    """Return an order as a response, with its payments and refunds."""
+    folded = orders.folded(row["id"], await history_of(asked, row))
+    merged = await orders.merged_into(asked.service.store, asked.account_id, row["id"]) if row["sale_id"] else []
+    return serializers.order_whole(await serialize(asked, row), folded, merged)
+
+
 async def show(asked: ApiRequest) -> Response:
     """Show one order, with its payments and refunds."""
-    row = await _visible(asked)
-    folded = fold(entry_of(one) for one in await history_of(asked, row))
-    return answer(serializers.order_whole(await serialize(asked, row), folded))
+    return answer(await serialize_whole(asked, await _visible(asked)))
 
 
 async def history(asked: ApiRequest) -> Response:

@@ -1,6 +1,6 @@
 """Serializers: rows to response fields. Times become ISO 8601 in UTC, money decimal strings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, overload
 
 from adapters.contract import amount_text
@@ -63,14 +63,15 @@ def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
     }
 
 
-def order_whole(shown: OrderResponse, folded: Folded) -> OrderWhole:
-    """Return an order with its payments and refunds, as its history tells them."""
+def order_whole(shown: OrderResponse, folded: Folded, merged: Sequence[Row]) -> OrderWhole:
+    """Return an order with its payments and refunds, as its history tells them, and the orders merged into it."""
     return {
         **shown,
         "buyer_name": folded.name,
         "payments": [_line(one) for one in folded.payments],
         "refunds": [_line(one) for one in folded.refunds],
         "notes": list(folded.notes),
+        "merged": [{name: row[name] for name in ("id", "source_id", "external_id", "title")} for row in merged],  # type: ignore[typeddict-item]
     }
 
 
@@ -134,6 +135,7 @@ def entry(row: Row) -> EntryResponse:
         "recorded_at": iso(row["recorded_at"]),
         "delivery_id": row["delivery_id"],
         "member_id": row["member_id"],
+        "order_id": row["order_id"],
         "words": sentence(row["said"]),
         "said": statement(row["said"]),
     }
@@ -207,12 +209,14 @@ def sentence(said: Mapping[str, Any]) -> str:
     parts += [_bill(one) for one in money_lines(said, "bills")]
     parts += [f"{_named('payment', one)} {one.get('state', 'tried')}" for one in money_lines(said, "payments")]
     parts += [_refund(one) for one in money_lines(said, "refunds")]
+    parts += [f"{row} {said[name]}" for name, row in _MERGES.items() if name in said]
     further = [word for name, word in _FURTHER.items() if name in said]
     if further:
         parts.append(", ".join(further))
     return "; ".join(parts)
 
 
+_MERGES = {"merged": "merged into this order:", "split_off": "split off from this order:"}
 _FURTHER = {
     "title": "title",
     "customer": "customer",

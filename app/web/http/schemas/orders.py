@@ -62,6 +62,15 @@ class MoneyLine(TypedDict):
     at: Time | None
 
 
+class MergedOrder(TypedDict):
+    """An order that a member merged into this one, and that a split gives back."""
+
+    id: str
+    source_id: str | None
+    external_id: str
+    title: str | None
+
+
 class OrderWhole(OrderResponse):
     """An order with its payments and refunds, each as it was told last, and `notes`: what does not fit, a word each.
 
@@ -73,6 +82,14 @@ class OrderWhole(OrderResponse):
     payments: list[MoneyLine]
     refunds: list[MoneyLine]
     notes: list[str]
+    merged: list[MergedOrder]
+
+
+class OrderSplit(TypedDict):
+    """What a split took apart: the order that stood for the sale, and those that were taken out of it."""
+
+    order: OrderResponse
+    split_off: list[OrderResponse]
 
 
 class BillSaid(TypedDict, total=False):
@@ -146,11 +163,14 @@ class Said(TypedDict, total=False):
     deal_id: str | None
     contact_id: str | None
     erased: bool
+    merged: str
+    split_off: str
 
 
 class EntryResponse(TypedDict):
     """One entry of an order's history. `at` is the source's own time; null: it gave none, and `recorded_at` counts.
 
+    `order_id` is the order that it was said of: this one, or one that was merged into it.
     `words` is what was said, in a sentence. Buyers are shown as in `OrderWhole`.
     """
 
@@ -158,6 +178,7 @@ class EntryResponse(TypedDict):
     recorded_at: Time
     delivery_id: str | None
     member_id: str | None
+    order_id: str
     words: str
     said: Said
 
