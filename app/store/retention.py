@@ -58,10 +58,10 @@ _ATTEMPT = (
 _ORDER = (
     "ordered_at < :before AND NOT EXISTS (SELECT 1 FROM history h WHERE h.account_id = orders.account_id "
     "AND h.order_id = orders.id AND (h.at >= :before OR (h.at < 0 AND h.recorded_at >= :before))) "
-    # Orders that a member merged are one: as old as the last thing that was said of any of them.
-    "AND (sale_id IS NULL OR NOT EXISTS (SELECT 1 FROM orders m JOIN history h ON h.account_id = m.account_id "
+    # Orders that a member merged are one, and go with the one that stands for them: as old as the last word on any of them.
+    "AND (sale_id IS NULL OR (sale_id = id AND NOT EXISTS (SELECT 1 FROM orders m JOIN history h ON h.account_id = m.account_id "
     "AND h.order_id = m.id WHERE m.account_id = orders.account_id AND m.sale_id = orders.sale_id "
-    "AND (h.at >= :before OR (h.at < 0 AND h.recorded_at >= :before))))"
+    "AND (h.at >= :before OR (h.at < 0 AND h.recorded_at >= :before)))))"
 )
 
 
@@ -84,7 +84,7 @@ async def count(store: Store, account_id: str, name: str, before: int) -> int:
         return sum(len(old) for _, old in await _old_samples(store, account_id, before))
     if name in ORDERS:
         words, values = among("status", ORDERS[name])
-        where = f"account_id = :account_id AND value IS NOT NULL AND status {words} AND {_ORDER}"
+        where = f"account_id = :account_id AND status {words} AND {_ORDER}"
         row = await store.one(
             f"SELECT COUNT(*) AS many FROM orders WHERE {where}", account_id=account_id, before=before, **values
         )

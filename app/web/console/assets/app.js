@@ -8,6 +8,7 @@ import { inZone, language, languages, speak, t } from "./words.js";
 import { contact, contacts } from "./pages/contacts.js";
 import { deliveries } from "./pages/deliveries.js";
 import { delivery } from "./pages/delivery.js";
+import { duplicates } from "./pages/duplicates.js";
 import { order, orderEdit, orderNew, orders } from "./pages/orders.js";
 import { overview } from "./pages/overview.js";
 import { panel } from "./pages/panel.js";
@@ -24,6 +25,7 @@ const PAGES = [
   ["sources/new", sourceNew, "sources", "sources"],
   ["sources/:id", source, "sources", "sources"],
   ["contacts", contacts, "read", "contacts"],
+  ["contacts/duplicates", duplicates, "manage", "contacts"],
   ["contacts/:id", contact, "read", "contacts"],
   ["orders", orders, "read", "orders"],
   ["orders/new", orderNew, "manage", "orders"],
