@@ -57,15 +57,15 @@ async def these(store: Store, account_id: str, ids: Sequence[str]) -> dict[str, 
     """Return those of these orders that exist, by the id that was asked for; merged ones as in `find`."""
     clause, values = among("order", ids)
     rows = await store.all(
-        f"SELECT * FROM orders WHERE account_id = :account_id AND value IS NOT NULL AND id {clause}",
+        f"SELECT k.asked, s.* FROM (SELECT id AS asked, id FROM orders WHERE account_id = :account_id AND id {clause} "
+        f"UNION ALL SELECT name, order_id FROM aliases WHERE account_id = :account_id AND scope = :scope AND name {clause}) k "
+        "JOIN orders o ON o.account_id = :account_id AND o.id = k.id "
+        "JOIN orders s ON s.account_id = :account_id AND s.id = COALESCE(o.sale_id, o.id) WHERE s.value IS NOT NULL",
         account_id=account_id,
+        scope=MERGED,
         **values,
     )
-    found = {row["id"]: as_read(row) for row in rows}
-    for order_id in ids:
-        if order_id not in found and (survivor := await find(store, account_id, order_id)):
-            found[order_id] = survivor
-    return found
+    return {row.pop("asked"): as_read(row) for row in rows}
 
 
 async def history(store: Store, account_id: str, order_id: str) -> list[Row]:

@@ -69,7 +69,7 @@ def test_an_order_is_written_and_edited_and_its_history_tells_who(opened: Opened
     expect(page.get_by_role("heading", level=1)).to_contain_text("By hand, paid")
     entries = page.locator(".history > li")
     expect(entries).to_have_count(2)
-    expect(entries.first).to_contain_text("manager-1")
+    expect(entries.first).to_contain_text("Lia Castro")
     expect(entries.first).to_contain_text("paid")
     with shop.api() as api:
         (order,) = api.get("/v1/orders", params={"q": "By hand, paid"}).json()["data"]

@@ -26,7 +26,8 @@ def _identities(found: list[dict[str, Any]]) -> list[str]:
 def _tell(found: dict[str, Any], json: bool) -> None:
     as_json(found) if json else facts(
         {
-            **{name: found[name] for name in ("id", "crm_id", "name", "owner_id")},
+            **{name: found[name] for name in ("id", "crm_id", "name")},
+            "owner": found["owner_name"] or found["owner_id"],
             "identities": _identities(found["identities"]),
             "conflicts": _identities(found["identity_conflicts"]),
         }

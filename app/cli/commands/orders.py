@@ -24,7 +24,7 @@ PaidAt = Annotated[Text, typer.Option("--paid-at", help="ISO 8601.")]
 Deal = Annotated[Text, typer.Option("--deal", help="The deal's CRM id.")]
 Url = Annotated[Text, typer.Option("--url")]
 OnPurpose = Annotated[bool, typer.Option("--deal-of-another-contact", help="Allow a deal of another contact.")]
-COLUMNS = ("ordered", "status", ">value", "title", "contact", "origin", "order")
+COLUMNS = ("ordered", "status", ">value", "title", "buyer", "contact", "source", "order")
 
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:
@@ -33,8 +33,9 @@ def _row(one: dict[str, Any]) -> tuple[Any, ...]:
         word(one["status"]),
         f"{one['value']} {one['currency']}",
         one["title"],
+        one["buyer"],
         one["crm_contact_id"] or one["contact_id"],
-        one["origin"],
+        one["source_name"] or one["origin"],
         one["id"],
     )
 
@@ -84,7 +85,10 @@ def history(order_id: Order, json: Json = False) -> None:
     if json:
         as_json(found)
         return
-    rows = [(when(one["at"]), one["delivery_id"] or one["member_id"], one["said"]) for one in found["data"]]
+    rows = [
+        (when(one["at"]), one["delivery_id"] or one["member_name"] or one["member_id"], one["said"])
+        for one in found["data"]
+    ]
     table(None, ("time", "who", "said"), rows)
 
 

@@ -14,6 +14,7 @@ from app.base.identity import document, email, identities_told, phone
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, crm_contacts, orders
+from app.store.names import names
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
@@ -95,8 +96,10 @@ async def serialize(asked: ApiRequest, row: Row) -> ContactWhole:
     store, account_id = asked.service.store, asked.account_id
     everything = await wallet_of(asked) is None
     conflicts = await contacts.conflicts_of(store, account_id, row["id"]) if everything else []
+    owners = await names(store, account_id, "member", [row["owner_id"]])
     return {
         **serializers.contact(row, await contacts.identities_of(store, account_id, [row["id"]])),
+        "owner_name": owners.get(row["owner_id"]),
         "identity_conflicts": [conflict(one) for one in conflicts],
     }
 

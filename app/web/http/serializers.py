@@ -9,8 +9,16 @@ from adapters.contract.entry import Folded
 from app.base.clock import iso
 from app.db.statements import Row
 from app.web.http.schemas.contacts import ContactResponse, IdentityResponse
-from app.web.http.schemas.deliveries import DeliveryResponse
-from app.web.http.schemas.orders import EntryResponse, ItemResponse, MoneyLine, OrderResponse, OrderWhole, Said
+from app.web.http.schemas.deliveries import DeliveryFields
+from app.web.http.schemas.orders import (
+    EntryFields,
+    ItemResponse,
+    MoneyLine,
+    OrderFields,
+    OrderResponse,
+    OrderWhole,
+    Said,
+)
 from app.web.http.schemas.sources import SecretResponse
 
 
@@ -36,7 +44,7 @@ def item(line: Mapping[str, Any]) -> ItemResponse:
     }
 
 
-def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
+def order(row: Row, crm_contact_id: str | None) -> OrderFields:
     """Return an order."""
     return {
         "id": row["id"],
@@ -128,7 +136,7 @@ def _told(one: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def entry(row: Row) -> EntryResponse:
+def entry(row: Row) -> EntryFields:
     """Return a history entry: what was said, when and by whom."""
     return {
         "at": iso(row["at"]) if row["at"] >= 0 else None,
@@ -176,7 +184,7 @@ def contact(row: Row, identities: list[Row]) -> ContactResponse:
     }
 
 
-def delivery(row: Row) -> DeliveryResponse:
+def delivery(row: Row) -> DeliveryFields:
     """Return a row of the delivery log."""
     return {
         "id": row["id"],

@@ -19,7 +19,7 @@ class ItemResponse(TypedDict):
     sku: str | None
 
 
-class OrderResponse(TypedDict):
+class OrderFields(TypedDict):
     """An order: the fold of everything that was said of it. `source_status` is the source's own word."""
 
     id: Annotated[str, Field(examples=["ord_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
@@ -43,6 +43,18 @@ class OrderResponse(TypedDict):
     items: list[ItemResponse]
     created_at: Time
     updated_at: Time
+
+
+class OrderResponse(OrderFields):
+    """An order with the names of what it names: `buyer` is the contact's name, or what the source calls a buyer without one.
+
+    The owner is that of the deal, else of the contact. A rep with a wallet sees the names of the own contacts.
+    """
+
+    buyer: str | None
+    source_name: str | None
+    owner_id: str | None
+    owner_name: str | None
 
 
 class MoneyLine(TypedDict):
@@ -167,7 +179,7 @@ class Said(TypedDict, total=False):
     split_off: str
 
 
-class EntryResponse(TypedDict):
+class EntryFields(TypedDict):
     """One entry of an order's history. `at` is the source's own time; null: it gave none, and `recorded_at` counts.
 
     `order_id` is the order that it was said of: this one, or one that was merged into it.
@@ -181,6 +193,12 @@ class EntryResponse(TypedDict):
     order_id: str
     words: str
     said: Said
+
+
+class EntryResponse(EntryFields):
+    """An entry of the history with the name of the member who said it."""
+
+    member_name: str | None
 
 
 class SumsResponse(TypedDict):
@@ -214,5 +232,6 @@ class DealResponse(TypedDict):
     crm_contact_id: str | None
     title: str | None
     owner_id: str | None
+    owner_name: str | None
     created_at: Time
     updated_at: Time

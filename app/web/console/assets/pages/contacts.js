@@ -101,7 +101,7 @@ export async function page(id, place, { panel }) {
         section(t("purchases"), bought.more && notice("calm", t("only.latest", { count: bought.rows.length })),
           bought.rows.length ? timeline(bought.rows, place, panel) : empty(t("purchases.none"), t("purchases.none.text")))),
       !panel && h("aside", { class: "side-facts" }, section(t("facts"), facts([
-        [t("contact"), copyable(one.id)], [t("crm.id"), one.crm_id && copyable(one.crm_id)], [t("owner"), one.owner_id],
+        [t("contact"), copyable(one.id)], [t("crm.id"), one.crm_id && copyable(one.crm_id)], [t("owner"), one.owner_name ?? one.owner_id],
         ...known.map((each) => [word("identity", each.kind), each.value]),
         [t("made"), time(one.created_at)], [t("updated"), time(one.updated_at)],
       ])))),

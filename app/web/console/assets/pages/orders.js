@@ -65,14 +65,14 @@ const COLUMNS = () => [
   { name: t("status"), cell: (row) => badge("status", row.status) },
   { name: t("value"), right: true, class: "nowrap", cell: (row) => money(row.value, row.currency) },
   { name: t("refunded"), right: true, class: "nowrap", cell: (row) => given(row) },
-  { name: t("origin"), cell: (row) => word("origin", row.origin) },
+  { name: t("source"), cell: (row) => row.source_name ?? word("origin", row.origin) },
   { name: t("contact"), cell: (row) => who(row) },
 ];
 
 /** What was given back; a dash where nothing was. */
 export const given = (row) => (/[1-9]/.test(row.refunded_value ?? "") ? money(row.refunded_value, row.currency) : DASH);
 
-const who = (row) => (row.contact_id ? link(`contacts/${part(row.contact_id)}`, row.crm_contact_id ? `#${row.crm_contact_id}` : t("see")) : DASH);
+const who = (row) => (row.contact_id ? link(`contacts/${part(row.contact_id)}`, row.buyer ?? (row.crm_contact_id ? `#${row.crm_contact_id}` : t("see"))) : row.buyer ?? DASH);
 
 /** An order in a line: what it is, of how much, of when. */
 const called = (row) => [row.title ?? row.external_id, row.external_id, money(row.value, row.currency), row.ordered_at && date(row.ordered_at)].filter(Boolean).join(" · ");
@@ -130,7 +130,8 @@ export async function order(place) {
         [t("ordered"), time(row.ordered_at)],
         [t("paid"), time(row.paid_at)],
         [t("origin"), word("origin", row.origin)],
-        [t("source"), row.source_id && sourceLink(place, row.source_id, code(row.source_id))],
+        [t("source"), row.source_id && sourceLink(place, row.source_id, row.source_name ?? code(row.source_id))],
+        [t("owner"), row.owner_name ?? row.owner_id],
         [t("external.id"), code(row.external_id)],
         [t("address"), url ? h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, t("address.open")) : row.url && code(row.url)],
         [t("made"), time(row.created_at)],
@@ -185,7 +186,7 @@ export function history(entries, place) {
 }
 
 function by(one, place) {
-  if (one.member_id) return [t("by.member"), " ", h("strong", {}, one.member_id)];
+  if (one.member_id) return [t("by.member"), " ", h("strong", {}, one.member_name ?? one.member_id)];
   if (!one.delivery_id) return t("by.nobody");
   return [t("by.delivery"), " ", place?.may("log") ? link(`deliveries/${one.delivery_id}`, t("see")) : code(one.delivery_id)];
 }
