@@ -10,7 +10,7 @@ from app.base.statement import entry_of
 from app.db.engine import Store, among
 from app.db.statements import Row
 from app.store.order_aggregate import MERGED
-from app.store.order_list import TRAITS, OrderFilter, as_read, page, runs, scan, scan_order, search, where_of
+from app.store.order_list import TRAITS, OrderFilter, as_read, of_id, page, runs, scan, scan_order, search, where_of
 
 __all__ = [
     "BOUGHT",
@@ -22,6 +22,7 @@ __all__ = [
     "folded",
     "history",
     "merged_into",
+    "of_id",
     "page",
     "runs",
     "scan",

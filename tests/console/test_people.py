@@ -10,11 +10,11 @@ from tests.console.test_log import settled
 from tests.house import WHSEC, order_event
 
 
-@pytest.mark.parametrize("word", ["ana.souza@example.com", "+55 11 98765-4321", "41", "(11) 98765-4321"])
+@pytest.mark.parametrize("word", ["ana.souza@example.com", "+55 11 98765-4321", "41", "(11) 98765-4321", "ana so"])
 def test_a_contact_is_found_through_any_identity(word: str, opened: Opened) -> None:
     page = settled(opened("manager", "contacts"))
     expect(page.get_by_role("heading", name="Who ordered last")).to_be_visible()
-    page.get_by_label("E-mail, phone, document or CRM id").fill(word)
+    page.get_by_label("Name, e-mail, phone, document, order or CRM id").fill(word)
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Ana Souza").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ana Souza")

@@ -13,16 +13,6 @@ const LATELY = 6;
 const AT_FIRST = 15; // orders of a contact that are shown before all are asked for
 const MONTHS = 12;
 
-/** Which identity a text looks like. */
-export function kindOf(text) {
-  if (text.includes("@")) return "email";
-  const digits = text.replace(/\D/g, "");
-  if (text.startsWith("+") || /[()\s]/.test(text)) return "phone";
-  if (/^[\d./-]+$/.test(text) && (digits.length === 14 || (digits.length === 11 && /[.-]/.test(text)))) return "document";
-  if (/^\d+$/.test(text) && digits.length >= 10) return "phone";
-  return "crm_id";
-}
-
 export async function contacts(place) {
   const query = place.query;
   const list = h("div", { class: "list" });
@@ -46,7 +36,7 @@ export async function contacts(place) {
       place.go(`contacts/${part(text)}`, { replace: true });
       return null;
     }
-    const by = query.get("kind") || kindOf(text);
+    const by = query.get("kind") || "q";
     const told = await api.get("/v1/contacts", { [by]: text }, { signal: place.signal });
     if (!told.data.length) return empty(t("contact.nobody"), t("contact.nobody.text", { by: t(`by.${by}`) }));
     return told.data.map(card);
