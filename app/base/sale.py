@@ -39,17 +39,17 @@ def fold_sale(survivor: Sequence[Entry], merged: Sequence[Sequence[Entry]]) -> F
     for entries in merged:
         theirs = [entry for entry in entries if not entry.by_member]
         sides.append((fold([*entries, *words]), _latest([*theirs, *words])))
-    told = [side for side in sides if side[0].value is not None]
-    if not told:
+    described = [side for side in sides if side[0].value is not None]
+    if not described:
         return own
-    first = told[0][0]  # the survivor, if anything describes it
+    first = described[0][0]  # the survivor, if anything describes it
     deal_id = own.deal_id
     if not any("deal_id" in entry.said for entry in survivor):
-        deal_id = next((one.deal_id for one, _ in told if one.deal_id), None)
-    notes = {note for one, _ in told for note in one.notes}
-    if any(one.currency != first.currency for one, _ in told):
+        deal_id = next((one.deal_id for one, _ in described if one.deal_id), None)
+    notes = {note for one, _ in described for note in one.notes}
+    if any(one.currency != first.currency for one, _ in described):
         notes.add(OTHER_CURRENCY)
-    money = _telling_most([side for side in told if side[0].currency == first.currency])
+    money = _telling_most([side for side in described if side[0].currency == first.currency])
     whole = replace(
         first,
         external_id=own.external_id,

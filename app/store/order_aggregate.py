@@ -364,6 +364,15 @@ class OrderAggregates:
         self._write(order, folded, named or match.contact_id or order.columns.get("contact_id"))
         self._write_sale(rest)
 
+    def release(self, order_ids: Collection[str]) -> None:
+        """Take these orders out of their sales; what is left of each goes on."""
+        for order in self.loaded():
+            if order.id in order_ids:
+                order.sale_id = None
+                self._write(order, fold(order.entries()), order.columns.get("contact_id"))
+        for order in self.loaded():
+            self._write_sale(order)
+
     def _members(self, order: LoadedOrder) -> list[LoadedOrder]:
         """Return the orders of the order's sale, the oldest first, without those that no statement is left of."""
         if order.sale_id is None:

@@ -4,8 +4,10 @@ An order that was merged keeps its row, its ids and its history, and goes on fol
 no list and no sum. So a split restores it, with what came since. `orders.sale_id` names the order that stands for it.
 """
 
-from app.db.engine import Store
-from app.db.statements import AdvisoryLock, Lookup, Plan, Row
+from collections.abc import Collection
+
+from app.db.engine import Store, among
+from app.db.statements import AdvisoryLock, Lookup, Plan, Row, Sql
 from app.store import outbox
 from app.store.contact_merges import MergeRejected
 from app.store.contact_resolution import ContactResolution
@@ -70,6 +72,25 @@ async def split(store: Store, account_id: str, order_id: str, member_id: str) ->
         return standing.id, [one.id for one in leaving]
 
     return await store.commit(plan)
+
+
+def released(account_id: str, order_ids: Collection[str]) -> Plan[None]:
+    """Split these orders, which are about to be erased, from those that are not and that they were merged with."""
+    clause, values = among("order", sorted(order_ids))
+    rows: list[Row] = yield Sql(
+        "SELECT id, scope, external_id FROM orders WHERE account_id = :account_id AND sale_id IN "
+        f"(SELECT sale_id FROM orders WHERE account_id = :account_id AND id {clause})",
+        account_id=account_id,
+        **values,
+    )
+    left = [row for row in rows if row["id"] not in order_ids]
+    if not left:
+        return
+    aggregates = OrderAggregates()
+    yield from aggregates.load([(account_id, row["scope"], row["external_id"]) for row in left], [])
+    aggregates.release(order_ids)
+    yield from aggregates.save()
+    yield from outbox.publish_orders([account_id], aggregates.changed())
 
 
 def _both(

@@ -10,6 +10,7 @@ from adapters.contract import Event, Money, Order
 from tests.house import House, order_event
 from tests.jobs import done
 from tests.test_remap import Change, broken, with_adapter
+from tests.web.test_erasing import asked, carry_out, shopify_orders
 from tests.web.test_merging import contact, unmerge
 from tests.web.test_merging import merge as merge_contacts
 
@@ -308,3 +309,23 @@ async def test_a_rep_sees_the_sale_by_either_id_or_not_at_all(house: House) -> N
     await split(house, gone)
     listed = (await house.call("GET", "/v1/orders", token=mine)).json()["data"]
     assert {one["id"] for one in listed} == {kept, gone}
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_what_one_source_told_is_erased_and_the_rest_of_the_sale_stays(house: House, keeps: bool) -> None:
+    if not keeps:
+        await house.call("PATCH", "/v1/account", {"retention": {"orders_erased": "0d"}})
+    shop, bank = await house.source("shopify"), await house.source(name="bank")
+    body = await shopify_orders(house, shop)
+    (kept,) = [one["id"] for one in await house.data("/v1/orders")]
+    email = body["customer"]["email"]
+    bought = {"currency": body["currency"], "value": body["total_price"], "title": "Charge"}
+    gone = await order(house, bank, "p1", contact={"email": email}, **bought)
+    await merged(house, gone, kept)
+    await carry_out(house, await asked(house, shop, "shop/redact", {"shop_id": 1}))
+    (contact_id,) = [one["id"] for one in await house.data(f"/v1/contacts?email={email}")]
+    found = await house.get(f"/v1/orders/{gone}")
+    assert (found["id"], found["title"], found["contact_id"], found["status"]) == (gone, "Charge", contact_id, "paid")
+    assert [one["id"] for one in await house.data(f"/v1/contacts/{contact_id}/orders")] == [gone]
+    left = await house.call("GET", f"/v1/orders/{kept}")
+    assert (left.status_code, left.json().get("contact_id")) == (200 if keeps else 404, None)

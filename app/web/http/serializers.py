@@ -79,7 +79,10 @@ def order_whole(shown: OrderResponse, folded: Folded, merged: Sequence[Row]) -> 
         "payments": [_line(one) for one in folded.payments],
         "refunds": [_line(one) for one in folded.refunds],
         "notes": list(folded.notes),
-        "merged": [{name: row[name] for name in ("id", "source_id", "external_id", "title")} for row in merged],  # type: ignore[typeddict-item]
+        "merged": [
+            {"id": row["id"], "source_id": row["source_id"], "external_id": row["external_id"], "title": row["title"]}
+            for row in merged
+        ],
     }
 
 
