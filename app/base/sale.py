@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from msgspec import structs
+
 from adapters.contract import Status
 from adapters.contract.balance import REFUND_EXCEEDS_VALUE
 from adapters.contract.cash import OTHER_CURRENCY
@@ -29,7 +31,7 @@ def fold_sale(survivor: Sequence[Entry], merged: Sequence[Sequence[Entry]]) -> F
     if not merged:
         return own
     words = [
-        replace(entry, said=told)
+        structs.replace(entry, said=told)
         for entry in survivor
         if entry.by_member
         and "external_id" not in entry.said  # the word with which it was made is its own

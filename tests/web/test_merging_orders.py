@@ -1,10 +1,10 @@
 """Orders that a member merges: sums count one sale, later deliveries follow, and a split restores exactly what was."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.contract import Event, Money, Order
 from tests.house import House, order_event
