@@ -46,8 +46,8 @@ export async function duplicates(place) {
         queue.shift();
         return draw();
       }
-      // The one that the CRM knows stays; of two such, or none, the first.
-      const [kept, gone] = other.crm_id && !one.crm_id ? [other, one] : [one, other];
+      // The one that the CRM knows stays; of two such, or none, the older.
+      const [kept, gone] = [one, other].sort((a, b) => Boolean(b.crm_id) - Boolean(a.crm_id) || a.created_at.localeCompare(b.created_at));
       acts = { undo: acts.undo,
         merge: async () => {
           await api.post(`/v1/contacts/${part(gone.id)}/merge`, { into: kept.id });
