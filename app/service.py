@@ -83,7 +83,7 @@ class Service:
             self.group_commit.observers.append(self.young.committed)
             self.importer.observers.append(self.young.grown)
         self.offload = Offload()
-        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused, self.offload)
+        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused, self.offload, self.vault)
         self.retry = Reprocessor(self.store, self.source_cache, self.group_commit, self.offload)
         self.erasures = ErasureService(self.store, self.vault, self.retry)
         self.held = OnHoldWorker(self.store, self.retry)

@@ -17,6 +17,9 @@ from app.base.identity import mentioned
 from app.base.outcome import Outcome
 from app.base.statement import CrmContact, ShopCustomer, Statement
 
+SAMPLE = "sample"  # the note on what this registry signed and sent itself: no sum counts it, and no alarm hears of it
+NOT_A_SAMPLE = f"notes NOT LIKE '%\"{SAMPLE}\"%'"
+
 
 @dataclass(slots=True, kw_only=True)
 class Record:
@@ -62,6 +65,11 @@ class Record:
             self.content = b""
             self.reason = f"{self.reason or ''}; its body names too many people to be kept".removeprefix("; ")
         self.mentioned = found or ()
+
+    @property
+    def sample(self) -> bool:
+        """Return whether this registry signed and sent it itself."""
+        return SAMPLE in self.notes
 
     @property
     def repeats_are_news(self) -> bool:

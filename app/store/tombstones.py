@@ -36,6 +36,7 @@ KEPT_AS_STUB = (
     "ordered_at",
     "paid_at",
     "test",
+    "sample",
 )
 
 _SALT = Lookup("salts", ("account_id", "salt"), by=("account_id",))
