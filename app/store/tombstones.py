@@ -1,4 +1,6 @@
-"""Tombstones: salted hashes of erased people's identities. Late deliveries about them are matched here.
+"""Tombstones: keyed hashes of erased people's identities. Late deliveries about them are matched here.
+
+Their key is the account's salt: random, made at the first erasure, and sealed with the master key.
 
 A tombstone counts in the whole account, or (`scope`) for one source. The ids of an erased person's orders have
 tombstones too, so that a late delivery is matched even if it names nobody; so has a shop that was erased as a whole.
@@ -9,13 +11,16 @@ import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from app.base.clock import now
 from app.base.identity import KINDS, is_weak, sort_of
 from app.base.outcome import Outcome
 from app.base.statement import Statement, identities_in
-from app.db.statements import Insert, Lookup, Plan, Row, Sql
+from app.base.vault import Vault
+from app.db.engine import Store
+from app.db.statements import Insert, InVault, Lookup, Plan, Row, Sql
 from app.store.delivery_record import Record, blanked_content
 
 ORDER, SHOP = "order", "shop"  # kinds of tombstones beside those of identities
@@ -39,6 +44,7 @@ KEPT_AS_STUB = (
     "sample",
 )
 
+_BARE = 64  # characters of a salt; sealed it is longer
 _SALT = Lookup("salts", ("account_id", "salt"), by=("account_id",))
 _COLUMNS = ("account_id", "hash", "scope", "proof_id", "kind")
 _TOMBSTONE = Lookup("tombstones", _COLUMNS, by=("account_id", "hash"))
@@ -67,6 +73,12 @@ class Erased:
         return frozenset(word for word in self.known if word[0] in KINDS and is_weak(word))
 
 
+def hash_of(account_id: str, word: Word) -> Plan[str | None]:
+    """Return the hash under which an identity's tombstone is stored; None if the account has erased nobody."""
+    salt = (yield from _salts([account_id])).get(account_id)
+    return hashed(salt, word) if salt else None
+
+
 def hashed(salt: str, word: Word) -> str:
     """Return the stored hash of an identity. It cannot be searched for without the account's salt."""
     return hmac.digest(bytes.fromhex(salt), "\0".join(word).encode(), "sha256").hex()[:40]
@@ -84,14 +96,28 @@ def anonymised_order(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def salt_of(account_id: str) -> Plan[str]:
     """Return the account's salt, created if it has none."""
+    made: str = yield InVault(lambda vault: vault.seal(secrets.token_hex(32)))
     yield Sql(
         "INSERT INTO salts (account_id, salt) VALUES (:account_id, :salt) ON CONFLICT DO NOTHING",
         account_id=account_id,
-        salt=secrets.token_hex(32),
+        salt=made,
     )
-    rows: list[Row] = yield _SALT.many([(account_id,)])
-    salt: str = rows[0]["salt"]
-    return salt
+    return (yield from _salts([account_id]))[account_id]
+
+
+async def seal_salts(store: Store) -> None:
+    """Seal the salts that an older version kept as they are. Raises Unavailable."""
+    bare = await store.all("SELECT account_id, salt FROM salts WHERE length(salt) = :bare", bare=_BARE)
+
+    def plan() -> Plan[None]:
+        for row in bare:
+            sealed: str = yield InVault(partial(Vault.seal, text=row["salt"]))
+            yield Sql(
+                "UPDATE salts SET salt = :sealed WHERE account_id = :account_id AND salt = :salt", sealed=sealed, **row
+            )
+
+    if bare:
+        await store.commit(plan)
 
 
 def keeps_anonymised_orders(account_id: str) -> Plan[bool]:
@@ -122,7 +148,11 @@ def matched_each(account_id: str, people: Sequence[Sequence[Word]], scope: str =
 
 def _salts(accounts: Iterable[str]) -> Plan[dict[str, str]]:
     rows: list[Row] = yield _SALT.many([(one,) for one in sorted(set(accounts))])
-    return {row["account_id"]: row["salt"] for row in rows}
+    salts: dict[str, str] = {}
+    for row in rows:
+        bare = len(row["salt"]) == _BARE  # a process of an older version wrote it since we began
+        salts[row["account_id"]] = row["salt"] if bare else (yield InVault(partial(Vault.open, sealed=row["salt"])))
+    return salts
 
 
 def _erased(salts: Mapping[str, str], asked: Sequence[Asked]) -> Plan[list[Erased]]:
@@ -184,12 +214,12 @@ def _person(
 
 def lift(account_id: str, words: Sequence[Word]) -> Plan[None]:
     """Remove the tombstones of a person who became a contact again on purpose."""
-    salts: list[Row] = yield _SALT.many([(account_id,)])
+    salts = yield from _salts([account_id])
     for word in dict.fromkeys(words) if salts else ():
         yield Sql(
             "DELETE FROM tombstones WHERE account_id = :account_id AND hash = :hash",
             account_id=account_id,
-            hash=hashed(salts[0]["salt"], word),
+            hash=hashed(salts[account_id], word),
         )
 
 
