@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from app.base.ids import first_id, made_at
 from app.base.outcome import RECORDED, REFUSED, Outcome
@@ -96,7 +96,7 @@ def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_
             counted.took(rec.account_id, rec.received_at, committed_at - rec.received_at)
         if "unknown_status" in rec.notes and outcome is not Outcome.DUPLICATE:
             for said in rec.statements:
-                if "status" not in said.said and (word := said.said.get("source_status")):
+                if "status" not in said.said and "erased" not in said.said and (word := said.said.get("source_status")):
                     words[rec.account_id, rec.source_id, word] = words.get((rec.account_id, rec.source_id, word), 0) + 1
     yield from counted.save()
     for (account_id, source_id, word), count in sorted(words.items()):
@@ -114,6 +114,20 @@ def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_
             at=committed_at,
             most=MOST_WORDS,
         )
+
+
+def forget_words(account_id: str, named: Callable[[str], bool]) -> Plan[None]:
+    """Part of an erasure: delete unknown status words that name a person."""
+    rows: list[Row] = yield Sql(
+        "SELECT DISTINCT word FROM unknown_words WHERE account_id = :account_id", account_id=account_id
+    )
+    for row in rows:
+        if named(row["word"]):
+            yield Sql(
+                "DELETE FROM unknown_words WHERE account_id = :account_id AND word = :word",
+                account_id=account_id,
+                word=row["word"],
+            )
 
 
 def move_counts(rows: Iterable[Row], was: str, to: str) -> Plan[None]:

@@ -9,11 +9,12 @@ tombstones too, so that a late delivery is matched even if it names nobody; so h
 import hmac
 import json
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from app.base.blanking import naming
 from app.base.clock import now
 from app.base.identity import KINDS, is_weak, sort_of
 from app.base.outcome import Outcome
@@ -24,6 +25,7 @@ from app.db.statements import Insert, InVault, Lookup, Plan, Row, Sql
 from app.store.delivery_record import Record, blanked_content
 
 ORDER, SHOP = "order", "shop"  # kinds of tombstones beside those of identities
+RENAMED = "renamed"  # and that of an order's id that named the person
 NOTE = "erased"
 KEPT_AS_STUB = (
     "external_id",
@@ -89,9 +91,27 @@ def order_words(scope: str, names: Iterable[str]) -> list[Word]:
     return [(ORDER, f"{scope}\0{name}") for name in names]
 
 
-def anonymised_order(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a history entry without anything that could identify a person."""
-    return {name: said[name] for name in KEPT_AS_STUB if name in said} | {"erased": True}
+def renamed_words(scope: str, names: Iterable[str]) -> list[Word]:
+    """Return the words that stand for ids of orders that were replaced."""
+    return [(RENAMED, f"{scope}\0{name}") for name in names]
+
+
+def renamed(salt: str, scope: str, name: str) -> str:
+    """Return what takes the place of an order's id that names a person: the same for each delivery that tells it."""
+    [word] = renamed_words(scope, [name])
+    return f"erased:{hashed(salt, word)}"
+
+
+def anonymised_order(said: Mapping[str, Any], ids: Mapping[str, str], named: Callable[[str], bool]) -> dict[str, Any]:
+    """Return a history entry without anything that could identify a person. `ids` are new ones, by the old."""
+    kept = {name: said[name] for name in KEPT_AS_STUB if name in said} | {"erased": True}
+    if "external_id" in kept:
+        kept["external_id"] = ids.get(kept["external_id"], kept["external_id"])
+    if "aliases" in kept:
+        kept["aliases"] = [ids.get(name, name) for name in kept["aliases"]]
+    if named(kept.get("source_status", "")):
+        del kept["source_status"]
+    return kept
 
 
 def salt_of(account_id: str) -> Plan[str]:
@@ -235,7 +255,16 @@ def redact(records: Sequence[Record]) -> Plan[None]:
         if rec.account_id not in salts:
             continue
         asked += [
-            (rec, said, [*identities_in(said.said), *order_words(rec.source_id, said.names), (SHOP, rec.source_id)])
+            (
+                rec,
+                said,
+                [
+                    *identities_in(said.said),
+                    *order_words(rec.source_id, said.names),
+                    *renamed_words(rec.source_id, said.all_names),
+                    (SHOP, rec.source_id),
+                ],
+            )
             for said in rec.statements
         ]
         if not rec.statements and rec.content and not rec.privacy:  # a cart, something unreadable
@@ -253,7 +282,7 @@ def redact(records: Sequence[Record]) -> Plan[None]:
             yield from _redact_text(rec, words, erased)
     for rec in records:
         if its := of_record.get(id(rec)):
-            yield from _redact(rec, its)
+            yield from _redact(rec, its, salts[rec.account_id])
 
 
 def _redact_text(rec: Record, words: Sequence[Word], erased: Erased) -> Plan[None]:
@@ -265,8 +294,8 @@ def _redact_text(rec: Record, words: Sequence[Word], erased: Erased) -> Plan[Non
         yield from blank_body(rec, erased.known)
 
 
-def _redact(rec: Record, found: Sequence[tuple[Statement, Erased]]) -> Plan[None]:
-    names: list[tuple[str, str]] = []  # of orders, each with the proof of its person's erasure
+def _redact(rec: Record, found: Sequence[tuple[Statement, Erased]], salt: str) -> Plan[None]:
+    names: list[tuple[Word, str]] = []  # of orders, each with the proof of its person's erasure
     kept: list[Statement] = []
     blanks: set[Word] = set()
     theirs: set[str | None] = set()  # names of erased people
@@ -274,18 +303,33 @@ def _redact(rec: Record, found: Sequence[tuple[Statement, Erased]]) -> Plan[None
         # A plan may be run again, and then finds what it has veiled before.
         proof = erased.proof_id if not said.said.get("erased") else erased.proof_id or ""
         if proof is not None:
+            called = said.said.get("customer", {}).get("name")
             blanks.update(identities_in(said.said))
-            theirs.add(said.said.get("customer", {}).get("name"))
-            kept.append(replace(said, said=anonymised_order(said.said)))
-            names += [(name, proof) for name in said.names]
+            theirs.add(called)
+            named = naming(identities_in(said.said), [called])
+            ids = {
+                name: renamed(salt, rec.source_id, name)
+                for name in said.all_names
+                if named(name) or not erased.known.isdisjoint(renamed_words(rec.source_id, [name]))
+            }
+            kept.append(
+                replace(
+                    said,
+                    names=tuple(ids.get(name, name) for name in said.names),
+                    attempt_of=tuple(ids.get(name, name) for name in said.attempt_of),
+                    said=anonymised_order(said.said, ids, named),
+                )
+            )
+            names += [
+                (word, proof) for word in (*order_words(rec.source_id, said.names), *renamed_words(rec.source_id, ids))
+            ]
         elif erased.to_blank:
             blanks |= erased.to_blank
             kept.append(replace(said, said=without_identities(said.said, erased.to_blank)))
         else:
             kept.append(said)
     for proof in dict.fromkeys(proof for _, proof in names):
-        mine = [name for name, its in names if its == proof]
-        yield from put(rec.account_id, "", order_words(rec.source_id, mine), proof)
+        yield from put(rec.account_id, "", [word for word, its in names if its == proof], proof)
     living = [said for said in kept if not said.said.get("erased")]
     if names and not (yield from keeps_anonymised_orders(rec.account_id)):
         kept = living
