@@ -11,6 +11,8 @@ import asyncpg
 import pytest
 
 from adapters.contract import Delivery
+from app.base import clock
+from app.ingest.parse import read
 from tests.house import SECRET, House, eventually, order_event, signed
 from tests.samples import samples
 
@@ -415,3 +417,15 @@ async def test_a_person_who_stands_where_nobody_belongs(house: House) -> None:
     after = [one for one in await house.data("/v1/orders") if one["contact_id"] is None]
     assert len(after) == len(found) + 1 and sum(one["status"] == "refunded" for one in after) == 1
     await nothing_is_left(house)
+
+
+async def test_whom_a_delivery_names_is_found_out_before_the_transaction(house: House) -> None:
+    """It takes a while with a large one, and everybody's deliveries wait for the writer."""
+    source_id = await house.source()
+    await house.deliver(source_id, zuleika())
+    await erase(house, await contact_of(house))
+    source = await house.service.source_cache.fresh(source_id)
+    cart = {"type": "cart.updated", "timestamp": "2026-11-20T13:00:00Z", "data": {"email": "bia@example.com"}}
+    assert source is not None
+    rec = read(source, signed("standard", json.dumps(cart).encode()), clock.now())
+    assert rec.mentioned == [("email", "bia@example.com")]
