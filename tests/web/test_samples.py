@@ -15,7 +15,11 @@ from tests.jobs import done
 
 pytestmark = pytest.mark.anyio
 
-BODY = {"type": "order.updated", "timestamp": "2026-11-21T13:00:00Z", "data": {"id": "1001", "status": "refunded"}}
+BODY: dict[str, Any] = {
+    "type": "order.updated",
+    "timestamp": "2026-11-21T13:00:00Z",
+    "data": {"id": "1001", "status": "refunded"},
+}
 
 
 async def sample(house: House, source: str, **body: Any) -> tuple[dict[str, str], bytes, dict[str, str]]:
