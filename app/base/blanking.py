@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 Word = tuple[str, str]  # an identity: kind, canonical value
 
@@ -25,6 +25,25 @@ def blanked(text: bytes, words: Iterable[Word], names: Iterable[str | None] = ()
             ways = {re.escape(one) for one in (name.encode(), json.dumps(name)[1:-1].encode())}
             text = re.sub(b"|".join(sorted(ways)), BLANK_NAME, text, flags=re.IGNORECASE)
     return text
+
+
+def naming(words: Iterable[Word], names: Iterable[str | None] = ()) -> Callable[[str], bool]:
+    """Return what tells whether an id, a word or what somebody searched for has these identities or names in it."""
+    words = list(words)
+    emails = [value for kind, value in words if kind == "email"]  # in an id, whatever stands around it
+    whole = [rf"(?<!\w){re.escape(name)}(?!\w)" for name in names if name and len(name) > 2]
+    called = re.compile("|".join(whole), re.IGNORECASE) if whole else None
+    others = pattern(words)
+
+    def names_them(text: str) -> bool:
+        folded = text.casefold()
+        return (
+            any(email in folded for email in emails)
+            or (others is not None and others.search(text.encode(errors="replace")) is not None)
+            or (called is not None and called.search(text) is not None)
+        )
+
+    return names_them
 
 
 def _blank(found: re.Match[bytes]) -> bytes:

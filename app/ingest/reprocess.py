@@ -15,7 +15,7 @@ from app.ingest.offload import Offload
 from app.ingest.parse import read
 from app.ingest.source_cache import Source, SourceCache
 from app.store import deliveries
-from app.store.delivery_record import Receipt, Record
+from app.store.delivery_record import SAMPLE, Receipt, Record
 
 
 class NotRecorded(Exception):
@@ -32,7 +32,14 @@ class RecordedDelivery:
 
     def read(self, document: bytes | Unfetched | None = None) -> Record:
         """Read it with today's adapter. `document` is as in `parse.read`."""
-        rec = read(self.source, self.delivery, self.row["received_at"], again=self.row["id"], document=document)
+        rec = read(
+            self.source,
+            self.delivery,
+            self.row["received_at"],
+            again=self.row["id"],
+            document=document,
+            sample=SAMPLE in self.row["notes"],
+        )
         # The key under which it was recorded stays its own, even if today's adapter would find another.
         rec.dedupe_key = self.row["dedupe_key"]
         if self.row["kind"] == rec.kind and self.row["digest"] != rec.digest:

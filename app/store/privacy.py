@@ -262,14 +262,14 @@ def serialize(row: Row) -> Row:
 
 async def proofs_of(store: Store, account_id: str, word: Word) -> list[Row]:
     """Return the proofs of erasures that included this identity, found by its hash."""
-    salt = await store.one("SELECT salt FROM salts WHERE account_id = :account_id", account_id=account_id)
-    if salt is None:
+    hashed = await store.read(lambda: tombstones.hash_of(account_id, word))
+    if hashed is None:
         return []
     rows = await store.all(
         "SELECT DISTINCT p.* FROM tombstones t JOIN proofs p ON p.account_id = t.account_id AND p.id = t.proof_id "
         "WHERE t.account_id = :account_id AND t.hash = :hash ORDER BY p.id DESC",
         account_id=account_id,
-        hash=tombstones.hashed(salt["salt"], word),
+        hash=hashed,
     )
     return [serialize(row) for row in rows]
 

@@ -87,11 +87,12 @@ class AnsweredResponse(TypedDict):
 
 
 class TestedResponse(AnsweredResponse, total=False):
-    """The answer to the sender, and the delivery as it is in the log. Null for a handshake.
+    """The answer to the sender, and the delivery as it is in the log, with the note `sample`. Null for a handshake.
 
-    The same again is a `duplicate`.
+    The same again is a `duplicate`. `proves` says in words what this proves, and what it does not.
     """
 
+    proves: str
     id: str
     source_id: str
     source_delivery_id: str | None

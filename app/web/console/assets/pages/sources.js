@@ -177,7 +177,7 @@ function listening(one, adapter, place) {
   const box = h("div", { class: "listen" }, light, said);
   const stop = follow({ source_id: one.id }, (row) => {
     box.dataset.state = ["unreadable", "unfetched"].includes(row.outcome) ? "bad" : "good";
-    fill(said, t("listen.arrived"), " ", link(`deliveries/${row.id}`, row.kind || row.id), " ", badge("outcome", row.outcome));
+    fill(said, t(row.notes.includes("sample") ? "listen.sample" : "listen.arrived"), " ", link(`deliveries/${row.id}`, row.kind || row.id), " ", badge("outcome", row.outcome));
   });
   place.signal.addEventListener("abort", stop);
   const kinds = adapter?.kinds ?? [];
