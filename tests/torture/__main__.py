@@ -25,7 +25,7 @@ NEEDS: dict[str, tuple[bool, str]] = {
     "postgresql": (postgresql_programs() is not None, "Debian's postgresql (or PGBIN, the folder of its programs)"),
     "cc": (shutil.which("cc") is not None, "a C compiler"),
     "faketime": (libfaketime() is not None, "libfaketime"),
-    "root": (os.geteuid() == 0, "root, to mount a small tmpfs"),
+    "root": (os.geteuid() == 0, "root, to mount a small tmpfs or to make a namespace"),
 }
 
 
@@ -49,6 +49,7 @@ SCENARIOS = {
     "clock": Scenario(clock.run, SQLITE, ("faketime",)),
     "backups": Scenario(backups.run, BOTH),
     **{f"clients-{name}": Scenario(run, SQLITE) for name, run in clients.SCENARIOS.items()},
+    "clients-pid1": Scenario(clients.pid1, BOTH, ("root",)),
 }
 
 
