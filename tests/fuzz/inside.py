@@ -22,7 +22,8 @@ from tests.junk import BODIES, VALUES, WORDS
 from tests.samples import Sample, samples, secret_for
 
 MOST_CPU = 1.5  # seconds for one delivery, all threads of the process
-LARGE = (100, 3_000, 60_000)  # entries and characters
+Sizes = tuple[int, int, int]
+LARGE: Sizes = (100, 3_000, 60_000)  # entries and characters; of lists and objects the first two
 HOSTILE: tuple[Any, ...] = (
     *VALUES,
     *("%40" * 500, "a" * 64 + "@" + "b" * 5_000, "+1" + " " * 500, "9" * 5_000, "\u202e", "٣", "＝1", "=cmd()"),
@@ -45,7 +46,7 @@ def deliveries(adapter_name: str, numbers: Sequence[int] | range) -> Iterator[tu
     for number in numbers:
         dice = random.Random(f"{adapter_name}/{number}")
         sample = dice.choice(known)
-        delivery = sample.delivery.changed(body=_hostile(sample.body, dice))
+        delivery = sample.delivery.changed(body=hostile(sample.body, dice))
         present = clock.moment(clock.now())
         try:
             yield sample, sample.scheme.sign(delivery, secret_for(sample.adapter), present)
@@ -53,32 +54,33 @@ def deliveries(adapter_name: str, numbers: Sequence[int] | range) -> Iterator[tu
             continue
 
 
-def _hostile(body: bytes, dice: random.Random) -> bytes:
+def hostile(body: bytes, dice: random.Random, large: Sizes = LARGE) -> bytes:
+    """Return the body (JSON or a form) with something hostile in it. Raises ValueError for what is neither."""
     if dice.random() < 0.05:
         return dice.choice(BODIES)
     try:
         document = json.loads(body)
     except ValueError:
-        return _hostile_form(body, dice)
+        return _hostile_form(body, dice, large)
     for _ in range(dice.randint(1, 4)):
         places = list(_places(document))
         if not places:
             break
         container, key = dice.choice(places)
-        container[key] = _something(container[key], dice)
+        container[key] = _something(container[key], dice, large)
     text = json.dumps(document, ensure_ascii=dice.random() < 0.5)
     return text.encode("utf-8", "surrogatepass" if dice.random() < 0.1 else "replace")
 
 
-def _something(old: Any, dice: random.Random) -> Any:
+def _something(old: Any, dice: random.Random, large: Sizes) -> Any:
     """Another value, or the same one grown: longer, deeper, more often."""
     match dice.randrange(6):
         case 0 if isinstance(old, list):
-            return [deepcopy(one) for one in old or [{}]] * dice.choice(LARGE[:2])
+            return [deepcopy(one) for one in old or [{}]] * dice.choice(large[:2])
         case 1 if isinstance(old, dict):
-            return {**old, **{f"{dice.random()}": dice.choice(HOSTILE) for _ in range(dice.choice(LARGE[:2]))}}
+            return {**old, **{f"{dice.random()}": dice.choice(HOSTILE) for _ in range(dice.choice(large[:2]))}}
         case 2 if isinstance(old, str):
-            return old * (dice.choice(LARGE) // (len(old) or 1) + 1)
+            return old * (dice.choice(large) // (len(old) or 1) + 1)
         case 3:
             for _ in range(dice.choice((3, 60, 70))):
                 old = [old]
@@ -93,12 +95,12 @@ def _places(document: Any) -> Iterator[tuple[Any, Any]]:
             yield from _places(document[key])
 
 
-def _hostile_form(body: bytes, dice: random.Random) -> bytes:
+def _hostile_form(body: bytes, dice: random.Random, large: Sizes) -> bytes:
     pairs = parse_qsl(body.decode(), keep_blank_values=True)
     for _ in range(dice.randint(1, 4)):
         at = dice.randrange(len(pairs))
         name, value = pairs[at]
-        other = dice.choice((*WORDS, value * dice.choice(LARGE[:2]), *map(str, HOSTILE)))
+        other = dice.choice((*WORDS, value * dice.choice(large[:2]), *map(str, HOSTILE)))
         pairs[at] = dice.choice(
             ((name, other), (f"{name}[]", value), (f"{name}[x][y]", other), (f"{name}[{name}", value))
         )
@@ -154,7 +156,7 @@ class Door:
         source = await self.house.service.source_cache.source(self._sources[key])
         if source is None:
             return ["its source is gone"]
-        document: bytes | Unfetched = _hostile(sample.fetched, dice)
+        document: bytes | Unfetched = hostile(sample.fetched, dice)
         begun = time.process_time()
         rec = read(source, sample.delivery, clock.now(), document=document)
         taken = time.process_time() - begun

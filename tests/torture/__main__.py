@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.torture import backups, clients, clock, counts, disk, kills, postgresql, power
+from tests.torture import backups, clients, clock, counts, disk, kills, postgresql, power, steady
 from tests.torture.machine import libfaketime
 from tests.torture.own_postgresql import Postgres, postgresql_programs
 from tests.torture.trial import Trial
@@ -49,6 +49,8 @@ SCENARIOS = {
     "clock": Scenario(clock.run, SQLITE, ("faketime",)),
     "backups": Scenario(backups.run, BOTH),
     **{f"clients-{name}": Scenario(run, SQLITE) for name, run in clients.SCENARIOS.items()},
+    "hot": Scenario(steady.hot, BOTH),
+    "soak": Scenario(steady.soak, BOTH),
     "clients-pid1": Scenario(clients.pid1, BOTH, ("root",)),
 }
 
