@@ -34,7 +34,7 @@ from app.ingest.parse import read
 from app.ingest.proof import proven
 from app.ingest.signature_help import KnownSecret, examine
 from app.ingest.source_cache import Source
-from app.web import application
+from app.web import application as _application  # noqa: F401  # has imported every request's model
 from app.web.http.errors import Problem
 from app.web.http.request import Body, _read, after
 from tests.fuzz.inside import failed, handled
@@ -175,7 +175,8 @@ def _amounts(data: bytes) -> None:
                 Money.scaled(text, exponent, currency)
 
 
-_SOURCES_TIMES = [TypeAdapter[Any](kind) for kind in (Iso, IsoOrBlank, Seconds, Milliseconds)]
+_KINDS: list[Any] = [Iso, IsoOrBlank, Seconds, Milliseconds]
+_SOURCES_TIMES = [TypeAdapter[Any](kind) for kind in _KINDS]
 
 
 def _times(data: bytes) -> None:
@@ -263,7 +264,6 @@ def _models(kind: type[Body]) -> Iterator[type[Body]]:
         yield from _models(one)
 
 
-assert application  # it has imported every request's model
 MODELS = sorted(set(_models(Body)), key=lambda one: (one.__module__, one.__qualname__))
 
 
