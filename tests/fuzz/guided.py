@@ -88,11 +88,22 @@ def _child(name: str, seconds: int, folder: Path) -> None:
     os.dup2(log, 2)
     told = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", f"-timeout={SLOWEST}", f"-artifact_prefix={folder}/"]
     known: dict[str, Any] = {"custom_mutator": _changed} if name.startswith(("read", "fetched")) else {}
-    atheris.Setup([sys.argv[0], str(corpus), *told, "-print_final_stats=1"], lambda data: check(name, data), **known)
+    runs = 0
+
+    def one(data: bytes) -> None:
+        nonlocal runs
+        runs += 1
+        try:
+            check(name, data)
+        except BaseException:
+            (folder / "crash-1").write_bytes(data)
+            traceback.print_exc()
+            print(f"stat::number_of_executed_units: {runs}", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    atheris.Setup([sys.argv[0], str(corpus), *told, "-print_final_stats=1"], one, **known)
     try:
         atheris.Fuzz()  # ends the process
-    except BaseException:
-        traceback.print_exc()
     finally:
         os._exit(1)
 
