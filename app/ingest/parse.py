@@ -1,7 +1,8 @@
 """Reads a verified delivery with its source's adapter, into what the group commit takes."""
 
 import hashlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from adapters.contract import (
     FIELD_LEFT_OUT,
