@@ -13,7 +13,7 @@ from tests.torture.source import AT, EPOCH, Line, Source, event, iso
 from tests.torture.trial import Trial
 from tests.torture.waiting import do, until
 
-TOLD, ITEMS = 500, 20  # how often the order is told of, and its lines
+TOLD, ITEMS = 300, 20  # how often the order is told of, and its lines
 MOST_CPU = 0.1  # seconds of the server's CPU for the last of them
 MOST_WAIT = 2.0  # seconds that another order waits meanwhile
 
