@@ -206,7 +206,9 @@ class ContactResolution:
             contact_id = self.make(account_id, name, by_webhook=by_webhook)
         for other in match.same:
             contact_id = self._join(account_id, contact_id, other)
+        before = len(self._learnt)
         self.teach(account_id, contact_id, identities, source_id)
+        match.news = match.news or len(self._learnt) > before  # a phone that others have is news of this one
         for (kind, value), _ in match.refused:
             place = (account_id, contact_id, kind, value)
             self._conflicts[place] = (*place, source_id, now())
