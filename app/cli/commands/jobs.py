@@ -201,12 +201,7 @@ def remap(
 # -- Reconcile --------------------------------------------------------------------------------------------------------
 
 
-@command(
-    contacts.contacts,
-    "reconcile",
-    "contacts reconcile --source src_01J… --dry-run",
-    "contacts reconcile --source src_01J…",
-)
+@command(contacts.contacts, "reconcile", "contacts reconcile --source src_01J… --dry-run")
 def reconcile(
     source: Annotated[str, typer.Option("--source", help="The CRM's source.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
