@@ -83,7 +83,7 @@ def finish(erasure: Erasure) -> Plan[Row]:
     """Write tombstones for everything that was found, and the proof. A phone that others have too gets none."""
     words = {word for word in erasure.words if word not in erasure.shared or not is_weak(word)}
     yield from tombstones.put(erasure.account_id, erasure.scope, sorted(words | erasure.names), erasure.proof_id)
-    yield from jobs.forget_orders(erasure.account_id)
+    yield from jobs.forget_people(erasure.account_id)
     proof = erasure.proof()
     yield _PROOF.many([tuple(proof.values())])
     if erasure.request_id is not None:

@@ -334,6 +334,8 @@ async def changes(
     ]
 
 
-def forget_orders(account_id: str) -> Plan[None]:
-    """Delete what jobs recorded about orders, as part of an erasure: no copy may stay in a diff."""
-    yield Sql("DELETE FROM job_changes WHERE account_id = :account_id AND kind = 'order'", account_id=account_id)
+def forget_people(account_id: str) -> Plan[None]:
+    """Delete what jobs recorded about orders and contacts, as part of an erasure: no copy may stay in a diff."""
+    yield Sql(
+        "DELETE FROM job_changes WHERE account_id = :account_id AND kind IN ('order', 'contact')", account_id=account_id
+    )

@@ -147,11 +147,16 @@ async def test_a_contact_that_was_deleted_there_loses_its_crm_id(house: House, c
     assert await crm.state() == before
     assert await crm.reconciled() == shown
     assert (await house.call("GET", "/v1/contacts/42")).status_code == 404
+    [job, _] = await house.data("/v1/jobs")
     [order] = await house.data("/v1/orders")
     # Whoever is made anew there with the same e-mail takes the contact over.
     await crm.tells(99, email="ana@example.com")
     [moved] = await house.data("/v1/contacts/99/orders")
     assert moved["contact_id"] == order["contact_id"]
+    # Erased, no copy of an id stays in a diff.
+    assert len(await jobs.changes(house, job)) == 1
+    assert (await house.call("DELETE", "/v1/contacts/99")).status_code == 200
+    assert await jobs.changes(house, job) == []
 
 
 async def test_a_contact_that_stays_and_was_never_told_takes_over(house: House, crm: Crm) -> None:
