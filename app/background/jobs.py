@@ -42,6 +42,7 @@ MOST_FETCHES, FETCHES_REST = (
     50,
     5.0,
 )  # of one source that may wait, before a job adds more; seconds it waits at most
+ENDS_WITHIN = 10.0  # seconds that a stop waits for the current pieces: a CRM may be slow to answer
 AWAY = 1.0  # seconds before an unreachable database is tried again
 ASKED_AGAIN, LONGEST_WAIT = 15.0, 45.0  # seconds before a CRM's API is asked again; at most, when it says how long
 
@@ -65,8 +66,11 @@ class Jobs:
         self.loop = Loop("jobs", self._begin, EVERY, known=(Unavailable,), first=first)
 
     async def stop(self) -> None:
-        """Stop after the current pieces. The jobs continue at the next start, or in another process."""
-        await self.loop.stop()
+        """Stop after the current pieces, or without those that do not end soon: their claims expire.
+
+        The jobs continue at the next start, or in another process.
+        """
+        await self.loop.stop(ENDS_WITHIN)
 
     # -- Asked for ----------------------------------------------------------------------------------------------
 

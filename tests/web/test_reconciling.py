@@ -9,7 +9,9 @@ import httpx
 import pytest
 import respx
 
+from app.background import jobs as engine
 from app.background import reconcile
+from app.db.statements import Plan, Sql
 from app.store import crm_reconciliation
 from tests import jobs
 from tests.house import House, order_event
@@ -29,15 +31,19 @@ class Chatwoot:
         self.contacts: dict[int, dict[str, Any]] = {}
         self.asked: list[str] = []
         self.answers: list[int] = []  # statuses of the next answers, if they are to be others
+        self.hangs: asyncio.Event | None = None  # set when contact 2 is asked for, which then is never answered
         router.get(url__startswith=ADDRESS).mock(side_effect=self._answer)
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
         assert request.headers["api_access_token"] == "made-up-token"
         if self.answers:
             return httpx.Response(self.answers.pop(0))
         found = PATH.fullmatch(request.url.path)
         if found is None:
             return httpx.Response(404, json={"error": "Resource could not be found"})
+        if self.hangs and found[1] == "2":
+            self.hangs.set()
+            await asyncio.Event().wait()
         self.asked.append(found[1])
         if found[1] == "search":
             text = request.url.params["q"]
@@ -242,6 +248,37 @@ async def test_it_goes_on_where_it_was_page_by_page(house: House, crm: Crm, monk
         del crm.chatwoot.contacts[number]
     assert set(await crm.reconciled()) == {"4", "5", "11"}
     assert len(crm.chatwoot.asked) < 30
+
+
+async def test_a_stop_does_not_wait_for_an_api_that_hangs_and_the_job_goes_on_afterwards(
+    house: House, crm: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "ENDS_WITHIN", 0.01)
+    monkeypatch.setattr(reconcile, "AT_ONCE", 1)
+    for number in (2, 3):
+        await crm.tells(number)
+    del crm.chatwoot.contacts[1]
+    crm.chatwoot.hangs = hangs = asyncio.Event()
+    service = house.service
+
+    def expire() -> Plan[None]:
+        yield Sql("UPDATE jobs SET claimed_until = 0")
+
+    begun = await jobs.begun(house, "/v1/reconcile", {"source_id": crm.source})
+    await asyncio.wait_for(hangs.wait(), 15)
+    await service.jobs.stop()
+    stopped = await house.get(f"/v1/jobs/{begun}")
+    assert (stopped["state"], stopped["done"]) == ("running", 1)
+    crm.chatwoot.hangs = None
+    asked = len(crm.chatwoot.asked)
+    service.jobs = engine.Jobs(
+        service.store, service.retry, service.group_commit, service.vault, service.source_cache, service.source_api
+    )
+    await service.store.commit(expire)  # as a minute later
+    service.jobs.loop.start()
+    job = await jobs.ended(house, begun)
+    assert (job["state"], job["done"], job["changed"]) == ("done", 3, 1)
+    assert crm.chatwoot.asked[asked:] == ["2", "3"]  # nobody is asked for twice
 
 
 async def test_ids_that_are_no_chatwoot_ids_are_left_alone(house: House, crm: Crm) -> None:
