@@ -124,9 +124,8 @@ class Server(uvicorn.Server):
             self._ready()
 
     async def on_tick(self, counter: int) -> bool:
-        """Do as uvicorn, and once a second look for connections that are too slow."""
-        if counter % 10 == 0:
-            self._connections.sweep()
+        """Do as uvicorn, and end connections that are too slow."""
+        self._connections.sweep(look=counter % 10 == 0)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

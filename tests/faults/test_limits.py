@@ -316,6 +316,23 @@ async def test_an_answer_that_nobody_takes_is_ended(monkeypatch: pytest.MonkeyPa
         await eventually(open_, lambda count: count == 0)
 
 
+async def test_many_slow_connections_are_ended_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands that end in one go, and all come again, keep everybody else waiting."""
+    monkeypatch.setattr(protocol, "HEAD_WITHIN", 0.0)
+    state, many = Connections(), protocol.ENDED_AT_ONCE + 2
+    async with listening(state) as connect:
+        writers = [(await connect())[1] for _ in range(many)]
+        for writer in writers:
+            writer.write(b"GET / HTTP/1.1\r\n")
+        await eventually(lambda: asyncio.sleep(0, sum(one._in_head for one in state.connections)), many.__eq__)
+        state.sweep()
+        left = [*state.connections]
+        assert len(left) == 2
+        left[0]._in_head = False  # it came meanwhile
+        state.sweep(look=False)
+        assert [*state.connections] == left[:1]
+
+
 async def test_connections_that_wait_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "LOG_EVERY", 0.0)
     state = Connections(most=3)
