@@ -85,7 +85,10 @@ def main() -> int:
     finally:
         if server is not None:
             server.stop("immediate")
-    print(f"{wanted.engine}, seed {wanted.seed}: " + ", ".join(f"{len(found)} {verdict}" for verdict, found in results.items()))
+    print(
+        f"{wanted.engine}, seed {wanted.seed}: "
+        + ", ".join(f"{len(found)} {verdict}" for verdict, found in results.items())
+    )
     for found in results["BROKEN"]:
         print(f"  broken: {found}")
     if results["BROKEN"]:
