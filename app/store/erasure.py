@@ -84,7 +84,7 @@ def finish(erasure: Erasure) -> Plan[Row]:
     """Write tombstones for everything that was found, and the proof. A phone that others have too gets none."""
     words = {word for word in erasure.words if word not in erasure.shared or not is_weak(word)}
     yield from tombstones.put(erasure.account_id, erasure.scope, sorted(words | erasure.names), erasure.proof_id)
-    yield from jobs.forget_orders(erasure.account_id)
+    yield from jobs.forget_people(erasure.account_id)
     named = naming(erasure.own, erasure.called)
     yield from jobs.forget_searches(erasure.account_id, named)
     yield from delivery_rollups.forget_words(erasure.account_id, named)

@@ -409,6 +409,7 @@ export default {
   "panel.waiting.text": "Open a conversation: the page around says whose it is.",
   "panel.nobody": "Nothing known of this contact",
   "panel.nobody.text": "No order has come for them, or they are not in your wallet.",
+  "panel.others.text": "Their e-mail or phone is on another contact, or on several.",
   "panel.account": "The address is not complete",
   "panel.account.text": "It must name the account, as the settings show it: …/console/panel?account=acc_…",
   "panel.other": "Signed in to another account",

@@ -409,6 +409,7 @@ export default {
   "panel.waiting.text": "Abra uma conversa: a página em volta diz de quem é.",
   "panel.nobody": "Nada conhecido deste contato",
   "panel.nobody.text": "Nenhum pedido chegou para ele, ou não está na sua carteira.",
+  "panel.others.text": "O e-mail ou telefone dele está em outro contato, ou em vários.",
   "panel.account": "O endereço está incompleto",
   "panel.account.text": "Ele precisa indicar a conta, como nas configurações: …/console/panel?account=acc_…",
   "panel.other": "Você entrou em outra conta",
