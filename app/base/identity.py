@@ -50,9 +50,16 @@ def same_name(one: str, other: str) -> bool:
     return not set(ours).isdisjoint(theirs)
 
 
+def words_of_name(text: str) -> frozenset[str]:
+    """Return the words of a name, or of a text that may have it, without accents and capitals."""
+    return frozenset(_words(text))
+
+
 def _words(name: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", name.casefold())
-    return re.findall(r"\w{2,}", "".join(letter for letter in plain if not unicodedata.combining(letter)))
+    if not plain.isascii():
+        plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return re.findall(r"\w{2,}", plain)
 
 
 # In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length. No
