@@ -47,6 +47,7 @@ from adapters.contract.schemes import (
     body_token,
 )
 from adapters.contract.signature import (
+    Outdated,
     Proof,
     Signature,
     Strength,
@@ -100,6 +101,7 @@ __all__ = [
     "Options",
     "Order",
     "Origin",
+    "Outdated",
     "Payload",
     "Payment",
     "PaymentState",
