@@ -33,7 +33,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -72,6 +72,7 @@ from adapters.contract import (
     json_body,
     order_title,
     path,
+    replace,
     status_map,
     usable,
 )

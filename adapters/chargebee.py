@@ -19,7 +19,6 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from adapters.contract import (
     Adapter,
@@ -46,6 +45,7 @@ from adapters.contract import (
     full_name,
     order_title,
     path,
+    replace,
     status_map,
 )
 

@@ -17,7 +17,6 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -49,6 +48,7 @@ from adapters.contract import (
     form_body,
     order_title,
     path,
+    replace,
     status_map,
 )
 

@@ -27,7 +27,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -61,6 +61,7 @@ from adapters.contract import (
     one_header,
     order_title,
     path,
+    replace,
     status_map,
     text_key,
     usable,

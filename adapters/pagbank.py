@@ -14,7 +14,7 @@ Decided here, and why:
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -48,6 +48,7 @@ from adapters.contract import (
     latest,
     order_title,
     path,
+    replace,
     status_map,
     text_key,
 )

@@ -25,7 +25,6 @@ Decided here, and why:
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -62,6 +61,7 @@ from adapters.contract import (
     latest,
     order_title,
     path,
+    replace,
     status_map,
 )
 

@@ -23,7 +23,6 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -54,6 +53,7 @@ from adapters.contract import (
     full_name,
     order_title,
     path,
+    replace,
     status_map,
 )
 

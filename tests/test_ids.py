@@ -44,11 +44,22 @@ def test_a_clock_that_was_put_back_makes_no_older_ids(monkeypatch):
 
 
 def test_every_part_of_the_number_is_written(monkeypatch):
-    bits = int.from_bytes(bytes(range(1, 17)), "big")
+    bits = int.from_bytes(bytes(range(1, 17)), "big") & ~(1 << 19)  # half of the last four letters is left to count in
     monkeypatch.setattr(ids.time, "time_ns", lambda: (bits >> 80) * 1_000_000)
-    monkeypatch.setattr(ids.os, "urandom", lambda _count: (bits & (1 << 80) - 1).to_bytes(10))
-    monkeypatch.setattr(ids, "_newest", 0)
+    monkeypatch.setattr(ids.os, "urandom", lambda _count: bytes(bits >> shift & 31 for shift in range(75, 19, -5)))
+    monkeypatch.setattr(ids.secrets, "randbits", lambda count: bits & (1 << count) - 1)
+    monkeypatch.setattr(ids, "_at", 0)
     assert number(ids.new_id("x")) == bits
+    assert number(ids.new_id("x")) == bits + 1  # in the same millisecond
+
+
+def test_a_millisecond_that_is_full_goes_on_with_the_next(monkeypatch):
+    first = ids.new_id("x")
+    monkeypatch.setattr(ids.time, "time_ns", lambda: 1_000_000_000_000_000_000)  # the clock was put back
+    monkeypatch.setattr(ids, "_count", ids._MOST - 1)
+    made = [ids.new_id("x") for _ in range(3)]
+    assert first < made[0] < made[1] < made[2]
+    assert number(made[0]) >> 80 == (number(first) >> 80) + 1
 
 
 def test_the_published_example_is_read_and_written():

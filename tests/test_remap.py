@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies
 from hypothesis import settings as examples
+from msgspec.structs import replace
 
 import adapters
 from adapters.contract import (

@@ -1,5 +1,7 @@
 """The contract between the registry and its adapters: pure, without I/O, clock, settings or web."""
 
+from msgspec.structs import replace
+
 from adapters.contract.adapter import (
     BRASILIA,
     FIELD_LEFT_OUT,
@@ -148,6 +150,7 @@ __all__ = [
     "order_title",
     "path",
     "refunded_so_far",
+    "replace",
     "rsa_signed",
     "status_map",
     "text_key",

@@ -1,11 +1,14 @@
 """The base of every adapter: declarations, and one pure function that turns a payload into orders."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
@@ -37,8 +40,7 @@ PayloadT = TypeVar("PayloadT", bound=Payload)
 PaymentOrRefund = TypeVar("PaymentOrRefund", Payment, Refund)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event(Generic[PayloadT]):
+class Event(Struct, Generic[PayloadT], frozen=True, kw_only=True):
     """A proven delivery, read: what kind it is and the slice of its body.
 
     `options` are the source's own settings (the adapter's `options` model). After a fetch, `payload` is the document

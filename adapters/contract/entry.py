@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
+from msgspec import Struct
+
 from adapters.contract.money import Money
 from adapters.contract.order import RANK, Bill, Order, Payment, PaymentState, Refund, RefundKind, RefundState, Status
 
@@ -21,8 +23,7 @@ _BY_PAYMENT: Final = {
 _BY_REFUND: Final = {state: number for number, state in enumerate(RefundState)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """What one delivery or member said of an order.
 
     `at` is the source's own time in microseconds since 1970; None where it gives none, or one that cannot be believed.

@@ -7,8 +7,9 @@ status that follows from it, is worked out in `balance`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from adapters.contract.balance import Balance
 from adapters.contract.entry import SHOWN, Entry, Folded, Identity, place

@@ -1,9 +1,10 @@
 """Money: integer minor units and a currency. No float anywhere."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import overload
+
+from msgspec import Struct
 
 from adapters.contract.errors import Unreadable
 
@@ -65,8 +66,7 @@ def currency_code(word: str) -> str:
     return code
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True):
     """An amount in the currency's smallest unit: Money(19990, "BRL") is R$ 199,90."""
 
     minor: int

@@ -1,11 +1,13 @@
 """What an adapter says of an order: only what this delivery mentions; everything else stays None and is left alone."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
 
 from adapters.contract.errors import Unreadable
 from adapters.contract.money import Money
@@ -92,8 +94,7 @@ class Origin(StrEnum):
 NAMELESS: Final = "–"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Struct, frozen=True, kw_only=True):
     """One line of an order. `unit_value` is what one costs, before discounts on the whole order; one, when no number is said."""
 
     title: str | None = None
@@ -103,11 +104,11 @@ class Item:
 
     def __post_init__(self) -> None:
         if not self.title:
-            object.__setattr__(self, "title", NAMELESS)
+            force_setattr(self, "title", NAMELESS)
         if not self.sku:
-            object.__setattr__(self, "sku", None)
+            force_setattr(self, "sku", None)
         if self.quantity is None:
-            object.__setattr__(self, "quantity", 1)
+            force_setattr(self, "quantity", 1)
             return
         # "1e999999999" is a decimal as well, and would fill the memory of whoever writes it out.
         quantity = Decimal(self.quantity)
@@ -115,8 +116,7 @@ class Item:
             raise Unreadable("an item's quantity is no number of things")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Customer:
+class Customer(Struct, frozen=True, kw_only=True):
     """Who bought, as the source tells it; identities are raw here and normalised by the registry.
 
     `id` is the source's own customer id; `crm_id` the CRM's contact id if the payload's metadata carries it. `country`
@@ -134,14 +134,14 @@ class Customer:
     def __post_init__(self) -> None:
         """Drop what says nothing and what is said twice."""
         if (emails := distinct(self.emails)) != self.emails:
-            object.__setattr__(self, "emails", emails)
+            force_setattr(self, "emails", emails)
         if (phones := distinct(self.phones)) != self.phones:
-            object.__setattr__(self, "phones", phones)
+            force_setattr(self, "phones", phones)
         if (documents := distinct(self.documents)) != self.documents:
-            object.__setattr__(self, "documents", documents)
+            force_setattr(self, "documents", documents)
         for name in ("name", "id", "crm_id"):
             if getattr(self, name) == "":
-                object.__setattr__(self, name, None)
+                force_setattr(self, name, None)
 
     @property
     def tells_nothing(self) -> bool:
@@ -188,8 +188,7 @@ class RefundKind(StrEnum):
     CHARGEBACK = "chargeback"  # the buyer's bank took it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
+class Bill(Struct, frozen=True, kw_only=True):
     """What the sale comes to: an order, an invoice, a charge request. It decides the order's value.
 
     `value` is what the buyer pays in all, reduced where the source reduced it before payment, never lowered by money
@@ -207,8 +206,7 @@ class Bill:
     given_up: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payment:
+class Payment(Struct, frozen=True, kw_only=True):
     """One attempt to pay. `value` is what was taken, authorised or tried; `at` when it came to this state.
 
     `state` None: nothing has come of it yet, or it lapsed; then the status word says which. `captures` is the id of
@@ -222,8 +220,7 @@ class Payment:
     captures: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refund:
+class Refund(Struct, frozen=True, kw_only=True):
     """Money given back, under the source's own id of it, so that it counts once however often it is told.
 
     `payment` is the id of the payment (or of its authorisation). A refund without `id` is named by payment, amount and
@@ -247,8 +244,7 @@ class Refund:
     also: Money | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """What one delivery says of one order.
 
     `at` is the source's own time of this statement (a datetime without zone is in the adapter's `zone`). It is None
@@ -283,7 +279,7 @@ class Order:
     url: str | None = None
     test: bool | None = None
     deal_id: str | None = None
-    aliases: tuple[str | None, ...] = field(default=())
+    aliases: tuple[str | None, ...] = ()
     attempt_of: tuple[str | None, ...] = ()
     preference: int = 0
     notes: tuple[str, ...] = ()

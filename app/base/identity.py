@@ -198,18 +198,22 @@ def identities_told(
     if customer.id and source_id:
         found.append(("source", f"{source_id}:{customer.id[:200]}"))
     left_out = False
-    for kind, texts, read in (
-        ("document", customer.documents, document),
-        ("email", customer.emails, email),
-        ("phone", customer.phones, lambda text: phone(text, region)),
-    ):
-        if not texts:
-            continue
-        given = [text for text in texts if text and text.strip()]
-        values = dict.fromkeys(read(text) for text in given[:MOST_OF_A_KIND])
-        found += [(kind, value) for value in values if value is not None and value not in nobodys]
-        left_out = left_out or not values.keys().isdisjoint([None, *nobodys]) or len(given) > MOST_OF_A_KIND
-    return list(dict.fromkeys(found)), left_out
+    for kind, texts in (("document", customer.documents), ("email", customer.emails), ("phone", customer.phones)):
+        given = 0
+        for text in texts:
+            if not text or text.isspace():
+                continue
+            given += 1
+            value = _read(kind, text, region) if given <= MOST_OF_A_KIND else None
+            if value is None or value in nobodys:
+                left_out = True
+            elif (kind, value) not in found:
+                found.append((kind, value))
+    return found, left_out
+
+
+def _read(kind: str, text: str, region: str) -> str | None:
+    return phone(text, region) if kind == "phone" else email(text) if kind == "email" else document(text)
 
 
 def mentioned(text: str) -> list[tuple[str, str]] | None:

@@ -4,8 +4,10 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.contract import UNKNOWN, Customer, Item, Money, Order, Status, Unreadable
 from adapters.contract.entry import Entry, money_said, rank_of
@@ -18,8 +20,7 @@ MAX_ITEMS = 500
 UNTIMED = -1  # the history's column cannot be null: it is part of the key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class Statement(Struct, frozen=True, kw_only=True):
     """Holds one future entry of an order's history. `names` are the order's ids in it, the best first.
 
     `left_out`: an e-mail, phone or document that was given is no identity.
@@ -54,8 +55,7 @@ def identities_in(said: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list(map(tuple, customer["identities"])) if customer else []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrmContact:
+class CrmContact(Struct, frozen=True, kw_only=True):
     """Holds what a CRM says about one of its contacts; identities as in `identity`, without the CRM's own id."""
 
     crm_id: str
@@ -64,8 +64,7 @@ class CrmContact:
     left_out: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShopCustomer:
+class ShopCustomer(Struct, frozen=True, kw_only=True):
     """Holds what a shop says about one of its customers, apart from any order; identities as in `identity`."""
 
     name: str | None

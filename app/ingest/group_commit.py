@@ -7,7 +7,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from app.base.log import log
 from app.base.outcome import Outcome

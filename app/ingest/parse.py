@@ -1,7 +1,8 @@
 """Reads a verified delivery with its source's adapter, into what the group commit takes."""
 
 import hashlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from adapters.contract import (
     FIELD_LEFT_OUT,
@@ -99,7 +100,7 @@ def read(
         log.error("an adapter failed", adapter=adapter.name, delivery_id=rec.delivery_id, fault=type(fault).__name__)
         rec.outcome, rec.reason = Outcome.UNREADABLE, f"a fault of the adapter {adapter.name} ({type(fault).__name__})"
     rec.digest = _digest(rec.kind, delivery.body)
-    proof = adapter.proof(source.options)
+    proof = source.proof
     of_body = _digest("", delivery.body) if proof.body and not proof.kind else None
     says_when = all(order.at is not None and not order.unsigned_at for order in orders)
     say(rec, orders, source, of_body)

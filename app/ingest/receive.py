@@ -1,6 +1,6 @@
 """The whole way of one delivery, from its bytes to the answer. Start reading here."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from adapters.contract import Delivery, Strength, Unverified
 from app.base import clock
@@ -21,8 +21,7 @@ CLOCK_STEP = 1_000_000  # microseconds by which a clock may be set back unnotice
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookAnswer:
+class WebhookAnswer(Struct, frozen=True):
     """Holds the answer to a sender. `orders` and `delivery_id` are set only once they are on disk.
 
     `kind` and `reason` (why it was rejected) are for the trace; the sender does not get them.

@@ -1,7 +1,9 @@
 """Retries a recorded delivery: read with today's adapter, its old statements removed, committed again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from adapters.contract import Delivery, Outdated, Unfetched
 from app.base import clock

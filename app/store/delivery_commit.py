@@ -1,8 +1,9 @@
 """The group commit's transaction: a batch of verified deliveries, their orders and their contacts."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from app.base.clock import now
 from app.base.outcome import Outcome, weightiest

@@ -2,10 +2,10 @@
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 try:
     from isal import isal_zlib as deflate  # the same format, in less than half the time, and gentle to the caches
@@ -18,8 +18,7 @@ from app.base.outcome import Outcome
 from app.base.statement import CrmContact, ShopCustomer, Statement
 
 
-@dataclass(slots=True, kw_only=True)
-class Record:
+class Record(Struct, kw_only=True):
     """Holds a verified delivery and what its adapter made of it, ready to be committed.
 
     `outcome` is set if it is already decided (ignored, unreadable, fetching); else `statements` decide. With `again`,
@@ -69,8 +68,7 @@ class Record:
         return self.outcome is Outcome.FETCHING and self.dedupe_key.startswith("digest:")
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """Holds what became of a delivery. Valid once its transaction has committed."""
 
     delivery_id: str

@@ -5,9 +5,10 @@ shop says later folds over it. Decided here is what only a file has: ids of ours
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pydantic_core
+from msgspec.structs import replace
 
 from adapters.contract.cash import IMPORTED
 from adapters.contract.fold import Entry

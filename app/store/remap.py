@@ -6,8 +6,10 @@ concerned is taken apart, grouped by which ids belong to one sale, and put toget
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from app.base.outcome import Outcome, weightiest
 from app.base.statement import Statement, identities_in

@@ -8,8 +8,10 @@ import hmac
 import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from app.base.clock import now
 from app.base.identity import KINDS, is_weak, sort_of

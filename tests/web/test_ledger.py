@@ -3,13 +3,13 @@
 import asyncio
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, strategies
 from hypothesis import settings as examples
+from msgspec.structs import replace
 
 import adapters
 from adapters.contract import Bill, Event, Money, Order, Payment, PaymentState, Refund, RefundKind, RefundState
