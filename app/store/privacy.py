@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterable
 
 from app.base.blanking import as_text, pattern
-from app.base.identity import is_weak, mentioned, words_of_name
+from app.base.identity import has_words, is_weak, mentioned, words_of_name
 from app.db.engine import Store, among
 from app.db.statements import Insert, Plan, Row, Sql, to_json
 from app.store import contacts, tombstones
@@ -149,7 +149,7 @@ async def naming(store: Store, account_id: str, name: str) -> tuple[list[str], b
         return [], True
 
     def has_them(content: bytes) -> bool:
-        return words.issubset(words_of_name(as_text(unpacked(content)[0])))
+        return has_words(as_text(unpacked(content)[0]), words)
 
     held, all_held = await _with_body(store, account_id, "held", has_them)
     unreadable, all_unreadable = await _with_body(store, account_id, "unreadable", has_them)

@@ -130,7 +130,7 @@ def test_a_subscription_is_made_tried_and_sent_again(opened: Opened, shop: Shop,
     ("language", "address", "make", "headers", "problem", "line"),
     [
         ("en", "Address", "Make the", "Headers of its own", "not public", "Each line must be"),
-        ("pt-BR", "Endereço", "Criar a assinatura", "Cabeçalhos próprios", "Algo no que foi enviado", "Cada linha"),
+        ("pt-BR", "Endereço", "Criar a inscrição", "Cabeçalhos próprios", "Algo no que foi enviado", "Cada linha"),
     ],
 )
 def test_what_is_wrong_with_a_subscription_is_said_at_the_field(
