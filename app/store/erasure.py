@@ -34,6 +34,7 @@ _DELIVERIES = Lookup("deliveries", ("id",), by=("account_id", "external_id"))
 _IDENTITY = Lookup("identities", ("kind", "value", "contact_id", "source_id"), by=("account_id", "kind", "value"))
 _ORDERS_OF_DELIVERY = Lookup("history", ("delivery_id", "order_id"), by=("account_id", "delivery_id"))
 _PROOF = Insert("proofs")
+_ERASED_CONTACT = Insert("erased_contacts", on_conflict="replace")
 
 
 def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
@@ -274,6 +275,7 @@ def delete_contacts(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     yield from _conflicts_gone(erasure)
     yield from delete_samples(erasure)
     gone_id, *merged = ids
+    yield _ERASED_CONTACT.one(account_id=erasure.account_id, id=gone_id, merged=to_json(merged), erased_at=now())
     yield from outbox.publish(
         [
             HappenedEvent(

@@ -2,6 +2,7 @@
 
 import base64
 import json as json_
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,10 +82,12 @@ def list_(
         while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
             paging = {"limit": limit - len(found["data"]), "cursor": found["next_cursor"]}
             page = door.get("/v1/deliveries", account=named, **where, **paging)
-            found = {"data": found["data"] + page["data"], "next_cursor": page["next_cursor"]}
+            found = {**page, "data": found["data"] + page["data"]}
             if found["next_cursor"] is None:
                 break
     as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])
+    if "left_out" in found:
+        print(found["left_out"], file=sys.stderr)
 
 
 @command(main, "show", "deliveries show dlv_01J…")

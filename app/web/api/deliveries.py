@@ -21,7 +21,7 @@ from app.web.http.filters import DeliveryFilters, delivery_filter
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor, page_of
 from app.web.http.routing import Stream, route
 from app.web.http.schemas.base import Listed
-from app.web.http.schemas.deliveries import DeliveryResponse, DeliveryWhole, Opened, RetriedResponse, SourceNamed
+from app.web.http.schemas.deliveries import DeliveryList, DeliveryWhole, Opened, RetriedResponse, SourceNamed
 
 
 class DeliveryQuery(Page, DeliveryFilters):
@@ -42,14 +42,18 @@ async def index(asked: ApiRequest) -> Response:
     text in their reason.
     """
     query = asked.query(DeliveryQuery)
-    store, wanted = asked.service.store, await delivery_filter(asked, query)
+    store = asked.service.store
+    wanted, left_out = await delivery_filter(asked, query)
     if query.newer_than is not None:
         than = deliveries.before(query.newer_than) if query.overlap else query.newer_than
         rows = await deliveries.newer(store, asked.account_id, wanted, than=than, limit=query.limit)
         return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": None})
     rows, place = await search(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
     following = None if place is None else cursor(place)
-    return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": following})
+    page: DeliveryList = {"data": [serializers.delivery(row) for row in rows], "next_cursor": following}
+    if left_out is not None:
+        page["left_out"] = left_out
+    return answer(page)
 
 
 async def show(asked: ApiRequest) -> Response:
@@ -130,7 +134,7 @@ def _named(asked: ApiRequest, row: Row) -> SourceNamed:
 
 ROUTES: list[Route] = [
     route("GET", "/v1/deliveries/sources", sources_of, Permission.LOG, query=Page, gives=Listed[SourceNamed]),
-    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryResponse]),
+    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=DeliveryList),
     route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
     route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedResponse),
 ]

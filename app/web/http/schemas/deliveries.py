@@ -1,13 +1,13 @@
 """Response schemas: deliveries, tests of a source, previews."""
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from adapters.contract import Status
 from app.base.outcome import Outcome
-from app.web.http.schemas.base import Amount, Currency, Time
+from app.web.http.schemas.base import Amount, Currency, Listed, Time
 from app.web.http.schemas.contacts import IdentityResponse
 from app.web.http.schemas.orders import ItemResponse
 
@@ -30,6 +30,12 @@ class DeliveryResponse(TypedDict):
     attempts: int
     repeats: int
     last_repeated_at: Time | None
+
+
+class DeliveryList(Listed[DeliveryResponse]):
+    """A page of the log. `left_out` is there when a search for a person could not look at everything, and says at what."""
+
+    left_out: NotRequired[str]
 
 
 class Opened(TypedDict):
