@@ -29,6 +29,7 @@ def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[FieldC
     mine = [row for row in rows if row["delivery_id"] == delivery_id]
     if not mine:
         return False, []
+    rows = [row for row in rows if row["order_id"] == mine[0]["order_id"]]  # of several that were merged: its own
     first = (mine[0]["recorded_at"], delivery_id)
     earlier = [row for row in rows if (row["recorded_at"], row["delivery_id"] or "") < first]
     before = fold(entry_of(row) for row in earlier)

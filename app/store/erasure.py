@@ -13,7 +13,7 @@ from app.base.identity import is_weak
 from app.base.statement import identities_in
 from app.db.engine import among
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
-from app.store import contact_merges, contacts, delivery_rollups, jobs, outbox, tombstones
+from app.store import contact_merges, contacts, delivery_rollups, jobs, order_merges, outbox, tombstones
 from app.store.contact_merges import ContactGone
 from app.store.erasure_deliveries import (
     SOURCES,
@@ -104,6 +104,7 @@ def finish(erasure: Erasure) -> Plan[Row]:
 def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     """Anonymise these orders, or delete them, with the bodies of their deliveries."""
     account_id = erasure.account_id
+    yield from order_merges.released(account_id, erasure.orders.union(ids))
     clause, values = among("id", list(ids))
     orders: list[Row] = yield Sql(
         "SELECT id, scope, source_id, external_id, value, source_status FROM orders "

@@ -232,18 +232,18 @@ async def deals_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
 
 
 async def histories(store: Store, account_id: str, order_ids: Iterable[str]) -> dict[str, list[Row]]:
-    """Return the histories of these orders, each in the order in which it is folded."""
+    """Return the histories of these orders, with those of orders merged into them, each as it is folded."""
     clause, values = among("id", list(order_ids))
     rows = await store.all(
-        "SELECT order_id, at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
-        f"WHERE account_id = :account_id AND order_id {clause} "
-        "ORDER BY order_id, CASE WHEN at < 0 THEN 1 ELSE 0 END, at, rank, digest",
+        "SELECT COALESCE(o.sale_id, o.id) AS shown, h.* FROM orders o JOIN history h ON h.account_id = o.account_id "
+        f"AND h.order_id = o.id WHERE o.account_id = :account_id AND (o.id {clause} OR o.sale_id {clause}) "
+        "ORDER BY shown, CASE WHEN at < 0 THEN 1 ELSE 0 END, at, rank, digest",
         account_id=account_id,
         **values,
     )
     found: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row["order_id"], []).append({**row, "said": json.loads(row["said"])})
+        found.setdefault(row["shown"], []).append({**row, "said": json.loads(row["said"])})
     return found
 
 

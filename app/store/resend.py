@@ -30,7 +30,7 @@ async def resend(store: Store, row: Row, since: int, until: int) -> int:
 
 _ORDERS = (
     "SELECT id, status, source_id, currency, value, test, created_at FROM orders WHERE account_id = :account_id "
-    "AND id > :after AND updated_at >= :since AND updated_at < :until ORDER BY id LIMIT :step"
+    "AND value IS NOT NULL AND id > :after AND updated_at >= :since AND updated_at < :until ORDER BY id LIMIT :step"
 )
 _ERASURES = (
     "SELECT id, merged, erased_at FROM erased_contacts WHERE account_id = :account_id "

@@ -60,7 +60,11 @@ _ERASED = (
 # An order is as old as the last thing that was said of it, by the source's time, or by ours where it gave none.
 _ORDER = (
     "ordered_at < :before AND NOT EXISTS (SELECT 1 FROM history h WHERE h.account_id = orders.account_id "
-    "AND h.order_id = orders.id AND (h.at >= :before OR (h.at < 0 AND h.recorded_at >= :before)))"
+    "AND h.order_id = orders.id AND (h.at >= :before OR (h.at < 0 AND h.recorded_at >= :before))) "
+    # Orders that a member merged are one, and go with the one that stands for them: as old as the last word on any of them.
+    "AND (sale_id IS NULL OR (sale_id = id AND NOT EXISTS (SELECT 1 FROM orders m JOIN history h ON h.account_id = m.account_id "
+    "AND h.order_id = m.id WHERE m.account_id = orders.account_id AND m.sale_id = orders.sale_id "
+    "AND (h.at >= :before OR (h.at < 0 AND h.recorded_at >= :before)))))"
 )
 
 
@@ -269,9 +273,19 @@ async def _orders(store: Store, account_id: str, name: str, before: int, walk: _
     )
     if not rows:
         return PruneStep(0, walk.beyond(rows))
-    names = await _names(store, account_id, rows)
+    names = await _names(store, account_id, [*rows, *await _merged(store, account_id, rows)])
     taken = await store.commit(lambda: _take_orders(account_id, rows, names, ORDERS[name], before))
     return PruneStep(taken, walk.beyond(rows))
+
+
+async def _merged(store: Store, account_id: str, rows: Sequence[Row]) -> list[Row]:
+    """Return the orders that were merged into these."""
+    words, values = among("order", [row["id"] for row in rows])
+    return await store.all(
+        f"SELECT id, scope, external_id FROM orders WHERE account_id = :account_id AND sale_id {words}",
+        account_id=account_id,
+        **values,
+    )
 
 
 async def _names(store: Store, account_id: str, rows: Sequence[Row]) -> set[tuple[str, str, str]]:
@@ -295,13 +309,22 @@ def _take_orders(
     words, values = among("order", [row["id"] for row in rows])
     # As they are now that nobody else can tell of them; what was told since they were looked for counts.
     still: list[Row] = yield Sql(
-        f"SELECT id, scope, external_id, source_id FROM orders WHERE account_id = :account_id AND id {words} "
+        f"SELECT id, scope, external_id, source_id, sale_id FROM orders WHERE account_id = :account_id AND id {words} "
         f"AND status {of_class} AND {_ORDER}",
         account_id=account_id,
         before=before,
         **status,
         **values,
     )
+    if sales := [row["id"] for row in still if row["sale_id"] is not None]:
+        words, values = among("order", sales)
+        still += yield Sql(
+            "SELECT id, scope, external_id, source_id, sale_id FROM orders WHERE account_id = :account_id "
+            f"AND sale_id {words} AND id <> sale_id",
+            account_id=account_id,
+            **values,
+        )
+    words, values = among("order", [row["id"] for row in still])
     aliases: list[Row] = yield Sql(
         f"SELECT order_id, scope, name FROM aliases WHERE account_id = :account_id AND order_id {words}",
         account_id=account_id,
@@ -309,7 +332,8 @@ def _take_orders(
     )
     renamed = {row["order_id"] for row in aliases if (row["order_id"], row["scope"], row["name"]) not in names}
     renamed |= {row["id"] for row in still if (row["id"], row["scope"], row["external_id"]) not in names}
-    gone = [row for row in still if row["id"] not in renamed]
+    stays = {row["sale_id"] or row["id"] for row in still if row["id"] in renamed}
+    gone = [row for row in still if (row["sale_id"] or row["id"]) not in stays]
     if not gone:
         return 0
     words, values = among("order", [row["id"] for row in gone])
@@ -331,7 +355,7 @@ def _take_orders(
     yield _NAME.many(
         [(account_id, row["scope"], row["external_id"], row["id"]) for row in gone if row["source_id"] is not None]
     )
-    return len(gone)
+    return sum(row["sale_id"] in (None, row["id"]) for row in gone)
 
 
 async def turn(store: Store, present: int, every: int) -> bool:

@@ -48,15 +48,20 @@ BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact byte
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 PAGE = 200
 KNOWN = 20_000  # ids that the tail remembers, so as to show each delivery once
-COLUMNS = ("time", "outcome", "kind", "order", "delivery", ">repeats", "reason")
+COLUMNS = ("time", "source", "outcome", "kind", "order", "title", "buyer", ">value", "delivery", ">repeats", "reason")
 
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:
+    about = next(iter(one.get("about", ())), None)  # the live log has no names
     return (
         when(one["received_at"]),
+        one.get("source_name") or one["source_id"],
         word(one["outcome"]),
         one["kind"],
         one["external_id"],
+        about and about["title"],
+        about and about["buyer"],
+        about and f"{about['value']} {about['currency']}",
         one["id"],
         one["repeats"] or "",
         one["reason"] or "",

@@ -9,6 +9,7 @@ import { contact, contacts } from "./pages/contacts.js";
 import { deliveries } from "./pages/deliveries.js";
 import { delivery } from "./pages/delivery.js";
 import { importOrders } from "./pages/import.js";
+import { duplicates } from "./pages/duplicates.js";
 import { order, orderEdit, orderNew, orders } from "./pages/orders.js";
 import { overview } from "./pages/overview.js";
 import { panel } from "./pages/panel.js";
@@ -26,6 +27,7 @@ const PAGES = [
   ["sources/new", sourceNew, "sources", "sources"],
   ["sources/:id", source, "sources", "sources"],
   ["contacts", contacts, "read", "contacts"],
+  ["contacts/duplicates", duplicates, "manage", "contacts"],
   ["contacts/:id", contact, "read", "contacts"],
   ["orders", orders, "read", "orders"],
   ["orders/new", orderNew, "manage", "orders"],

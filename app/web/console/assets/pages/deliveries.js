@@ -3,7 +3,7 @@
 import { api, sourcesByName } from "../api.js";
 import { fill, h } from "../dom.js";
 import { badge, code, empty, filter, filters, head, into, link, notice, pager, table, tableRow, time, took } from "../parts.js";
-import { DASH, clock, exactly, span, t, word } from "../words.js";
+import { DASH, clock, exactly, money, span, t, word } from "../words.js";
 import { follow as followed } from "../tail.js";
 import { retryAll } from "./jobs.js";
 
@@ -15,7 +15,7 @@ const MOST_LIVE = 200; // rows on the page while it grows
 export async function deliveries(place) {
   const known = await sourcesByName(place.signal);
   const names = new Map(known.map((one) => [one.id, one.name]));
-  const columns = columnsOf(names);
+  const columns = columnsOf(names, place);
   const query = place.query;
   const chosen = () => Object.fromEntries(FIELDS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
   const list = h("div", { class: "list", "aria-live": "off" });
@@ -129,16 +129,23 @@ function fields(query, known, reads) {
   ];
 }
 
-export function columnsOf(names) {
+export function columnsOf(names, place) {
   return [
     { name: t("received"), class: "nowrap", cell: (row) => link(`deliveries/${row.id}`, time(row.received_at, clock)) },
     { name: t("source"), cell: (row) => names.get(row.source_id) ?? code(row.source_id) },
     { name: t("kind"), cell: (row) => (row.kind ? h("span", { class: "kind" }, row.kind) : DASH) },
     { name: t("outcome"), cell: (row) => badge("outcome", row.outcome) },
-    { name: t("external.id"), cell: (row) => code(row.external_id) },
+    { name: t("order"), cell: (row) => ordered(row, place) },
     { name: t("reason"), class: "reason", cell: (row) => why(row) },
     { name: t("took"), right: true, class: "nowrap", cell: (row) => span(took(row)) },
   ];
+}
+
+/** The orders of a delivery: title, buyer, value. The live log, and who may not see orders, has the id alone. */
+function ordered(row, place) {
+  if (!row.about?.length) return code(row.external_id);
+  return row.about.map((one) => h("div", {}, place.may("read") ? link(`orders/${one.order_id}`, one.title ?? row.external_id, { class: "strong" }) : h("strong", {}, one.title ?? row.external_id),
+    h("span", { class: "sub" }, [one.buyer, money(one.value, one.currency), row.about.length === 1 && row.external_id].filter(Boolean).join(" · "))));
 }
 
 function why(row) {
