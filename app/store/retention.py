@@ -54,6 +54,9 @@ _ATTEMPT = (
     "FROM subscriptions s JOIN attempts t ON t.account_id = s.account_id AND t.subscription_id = s.id AND t.id < :before "
     "WHERE s.account_id = :account_id AND t.account_id = :account_id"
 )
+_ERASED = (
+    "FROM erased_contacts WHERE account_id = :account_id AND erased_at < :before"  # so do the ids of who was erased
+)
 # An order is as old as the last thing that was said of it, by the source's time, or by ours where it gave none.
 _ORDER = (
     "ordered_at < :before AND NOT EXISTS (SELECT 1 FROM history h WHERE h.account_id = orders.account_id "
@@ -97,7 +100,8 @@ async def count(store: Store, account_id: str, name: str, before: int) -> int:
             told = await store.one(
                 f"SELECT COUNT(*) AS many {_ATTEMPT}", account_id=account_id, before=first_id("att", before)
             )
-            return sum(one["many"] for one in (row, told) if one)
+            erased = await store.one(f"SELECT COUNT(*) AS many {_ERASED}", account_id=account_id, before=before)
+            return sum(one["many"] for one in (row, told, erased) if one)
     return row["many"] if row else 0
 
 
@@ -167,12 +171,12 @@ async def _deliveries(store: Store, account_id: str, before: int, after: str) ->
 
 
 async def _attempts(store: Store, account_id: str, before: int, after: str) -> PruneStep:
-    """Delete attempts once no delivery is too old. The next step begins where this one did."""
+    """Delete attempts, and then erased contacts' ids, once no delivery is too old. The next step begins where this one did."""
     rows = await store.all(
         f"SELECT t.subscription_id, t.id {_ATTEMPT} LIMIT {STEP}", account_id=account_id, before=first_id("att", before)
     )
     if not rows:
-        return PruneStep(0, None)
+        return PruneStep(await _erased(store, account_id, before), None)
 
     def plan() -> Plan[int]:
         for row in rows:
@@ -183,7 +187,19 @@ async def _attempts(store: Store, account_id: str, before: int, after: str) -> P
             )
         return len(rows)
 
-    return PruneStep(await store.commit(plan), after if len(rows) == STEP else None)
+    return PruneStep(await store.commit(plan), after)
+
+
+async def _erased(store: Store, account_id: str, before: int) -> int:
+    """Delete the ids of contacts that were erased before this time, all at once: they are few. Returns how many."""
+    if await store.one(f"SELECT id {_ERASED} LIMIT 1", account_id=account_id, before=before) is None:
+        return 0
+
+    def plan() -> Plan[int]:
+        gone: list[Row] = yield Sql(f"DELETE {_ERASED} RETURNING id", account_id=account_id, before=before)
+        return len(gone)
+
+    return await store.commit(plan)
 
 
 async def _old_samples(store: Store, account_id: str, before: int) -> list[tuple[Row, list[Any]]]:

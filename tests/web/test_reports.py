@@ -158,7 +158,7 @@ async def test_more_than_64_bits_of_money_is_summed_exactly(house: House) -> Non
     from app.db.statements import Plan, Sql
 
     await house.deliver(source, order_event("1"))
-    store = Store(house.settings)
+    store = Store(house.settings, house.service.vault)
     await store.open()
 
     def plan() -> Plan[None]:

@@ -29,7 +29,7 @@ async def _believed() -> None:
 @asynccontextmanager
 async def in_days(house: House, days: int) -> AsyncIterator[tuple[Store, Retention]]:
     """The same database, so many days later."""
-    store = Store(house.settings)
+    store = Store(house.settings, house.service.vault)
     await store.open()
     try:
         yield store, Retention(store, _believed, clock=lambda: clock.now() + days * DAY)

@@ -24,6 +24,7 @@ from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, c
 from app.web.http.routing import Stream, route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.deliveries import (
+    DeliveryList,
     DeliveryResponse,
     DeliveryWhole,
     Opened,
@@ -51,14 +52,18 @@ async def index(asked: ApiRequest) -> Response:
     text in their reason.
     """
     query = asked.query(DeliveryQuery)
-    store, wanted = asked.service.store, await delivery_filter(asked, query)
+    store = asked.service.store
+    wanted, left_out = await delivery_filter(asked, query)
     if query.newer_than is not None:
         than = deliveries.before(query.newer_than) if query.overlap else query.newer_than
         rows = await deliveries.newer(store, asked.account_id, wanted, than=than, limit=query.limit)
         return answer({"data": await _serialize_all(asked, rows), "next_cursor": None})
     rows, place = await search(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
     following = None if place is None else cursor(place)
-    return answer({"data": await _serialize_all(asked, rows), "next_cursor": following})
+    page: DeliveryList = {"data": await _serialize_all(asked, rows), "next_cursor": following}
+    if left_out is not None:
+        page["left_out"] = left_out
+    return answer(page)
 
 
 async def _serialize_all(asked: ApiRequest, rows: Sequence[Row]) -> list[DeliveryResponse]:
@@ -170,7 +175,7 @@ def _named(asked: ApiRequest, row: Row) -> SourceNamed:
 
 ROUTES: list[Route] = [
     route("GET", "/v1/deliveries/sources", sources_of, Permission.LOG, query=Page, gives=Listed[SourceNamed]),
-    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryResponse]),
+    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=DeliveryList),
     route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
     route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedResponse),
 ]

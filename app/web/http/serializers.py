@@ -238,6 +238,7 @@ _FURTHER = {
     "deal_id": "deal",
     "contact_id": "contact",
     "test": "test or not",
+    "sample": "a sample that this registry sent itself",
 }
 
 

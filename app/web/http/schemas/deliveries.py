@@ -1,13 +1,13 @@
 """Response schemas: deliveries, tests of a source, previews."""
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from adapters.contract import Status
 from app.base.outcome import Outcome
-from app.web.http.schemas.base import Amount, Currency, Time
+from app.web.http.schemas.base import Amount, Currency, Listed, Time
 from app.web.http.schemas.contacts import IdentityResponse
 from app.web.http.schemas.orders import ItemResponse
 
@@ -50,6 +50,12 @@ class DeliveryResponse(DeliveryFields):
 
     source_name: str | None
     about: list[OrderInLog]
+
+
+class DeliveryList(Listed[DeliveryResponse]):
+    """A page of the log. `left_out` is there when a search for a person could not look at everything, and says at what."""
+
+    left_out: NotRequired[str]
 
 
 class Opened(TypedDict):
@@ -107,11 +113,12 @@ class AnsweredResponse(TypedDict):
 
 
 class TestedResponse(AnsweredResponse, total=False):
-    """The answer to the sender, and the delivery as it is in the log. Null for a handshake.
+    """The answer to the sender, and the delivery as it is in the log, with the note `sample`. Null for a handshake.
 
-    The same again is a `duplicate`.
+    The same again is a `duplicate`. `proves` says in words what this proves, and what it does not.
     """
 
+    proves: str
     id: str
     source_id: str
     source_delivery_id: str | None

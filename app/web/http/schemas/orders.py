@@ -151,7 +151,8 @@ class CustomerSaid(TypedDict):
 class Said(TypedDict, total=False):
     """What one delivery or member said about an order. Fields that were not mentioned are absent.
 
-    `erased`: the person has been erased since, and their data with them.
+    `erased`: the person has been erased since, and their data with them. `sample`: this registry sent it itself, and it
+    says nothing of an order that its source tells of.
     """
 
     external_id: str
@@ -172,6 +173,7 @@ class Said(TypedDict, total=False):
     items: list[ItemResponse]
     url: str | None
     test: bool
+    sample: bool
     deal_id: str | None
     contact_id: str | None
     erased: bool

@@ -56,7 +56,7 @@ export async function orders(place) {
     filter({ name: "until", label: t("filter.until"), value: at("until"), type: "date" }),
   ], query, change);
   await load();
-  return [head(t("orders"), { actions: place.may("manage") ? [link("orders/new", t("order.new"), { class: "button primary" })] : [] }), bar, list];
+  return [head(t("orders"), { actions: place.may("manage") ? [link("orders/import", t("import"), { class: "button" }), link("orders/new", t("order.new"), { class: "button primary" })] : [] }), bar, list];
 }
 
 const COLUMNS = () => [
