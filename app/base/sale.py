@@ -3,9 +3,11 @@
 Two sources tell one payment each under an id of its own: one fold over both histories would count it twice.
 """
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec import structs
 
 from adapters.contract import Status
 from adapters.contract.balance import REFUND_EXCEEDS_VALUE
@@ -29,7 +31,7 @@ def fold_sale(survivor: Sequence[Entry], merged: Sequence[Sequence[Entry]]) -> F
     if not merged:
         return own
     words = [
-        replace(entry, said=told)
+        structs.replace(entry, said=told)
         for entry in survivor
         if entry.by_member
         and "external_id" not in entry.said  # the word with which it was made is its own
@@ -50,7 +52,7 @@ def fold_sale(survivor: Sequence[Entry], merged: Sequence[Sequence[Entry]]) -> F
     if any(one.currency != first.currency for one, _ in described):
         notes.add(OTHER_CURRENCY)
     money = _telling_most([side for side in described if side[0].currency == first.currency])
-    whole = replace(
+    whole = dataclasses.replace(
         first,
         external_id=own.external_id,
         aliases=own.aliases,

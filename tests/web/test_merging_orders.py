@@ -1,12 +1,11 @@
 """Orders that a member merges: sums count one sale, later deliveries follow, and a split restores exactly what was."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from adapters.contract import Event, Money, Order
+from adapters.contract import Event, Money, Order, replace
 from tests.house import House, order_event
 from tests.jobs import done
 from tests.test_remap import Change, broken, with_adapter
