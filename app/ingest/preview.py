@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.contract import Delivery, Unfetched, Unverified
-from adapters.contract.fold import Entry, fold
+from adapters.contract.fold import SHOWN, Entry, fold
 from app.base import clock, samples
 from app.base.outcome import Outcome
 from app.base.statement import UNTIMED
@@ -68,27 +68,8 @@ def attempt(source: Source, delivery: Delivery) -> dict[str, Any]:
 
 def _folded(said: Any, at: int, digest: str, present: int) -> dict[str, Any]:
     order = fold([Entry(at=None if at == UNTIMED else at, digest=digest, recorded_at=present, said=said)])
-    return {
-        name: getattr(order, name)
-        for name in (
-            "external_id",
-            "title",
-            "value",
-            "paid_value",
-            "refunded_value",
-            "currency",
-            "status",
-            "source_status",
-            "ordered_at",
-            "paid_at",
-            "deal_id",
-            "url",
-            "test",
-            "items",
-            "name",
-            "identities",
-        )
-    } | {"aliases": sorted(order.aliases)}
+    shown = {name: getattr(order, name) for name in ("external_id", *SHOWN)}
+    return shown | {"aliases": sorted(order.aliases)}
 
 
 LOOKED_AT = 20  # of the source's latest deliveries, for one that names a document

@@ -1,10 +1,11 @@
 """Jobs: long work on many deliveries or contacts, with one claim each, and a record of what it changed."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.base.blanking import BLANK_EMAIL
 from app.base.clock import now
 from app.base.ids import new_id
 from app.db.engine import Store
@@ -332,6 +333,20 @@ async def changes(
         {**row, **{name: json.loads(row[name]) if row[name] is not None else None for name in ("before", "after")}}
         for row in rows
     ]
+
+
+def forget_searches(account_id: str, named: Callable[[str], bool]) -> Plan[None]:
+    """Replace what jobs were asked to look for where it names a person, by what nothing matches."""
+    rows: list[Row] = yield Sql("SELECT id, filter FROM jobs WHERE account_id = :account_id", account_id=account_id)
+    for row in rows:
+        wanted = json.loads(row["filter"])
+        if found := [name for name, value in wanted.items() if isinstance(value, str) and named(value)]:
+            yield Sql(
+                "UPDATE jobs SET filter = :filter WHERE account_id = :account_id AND id = :id",
+                account_id=account_id,
+                id=row["id"],
+                filter=to_json(wanted | dict.fromkeys(found, BLANK_EMAIL.decode())),
+            )
 
 
 def forget_people(account_id: str) -> Plan[None]:

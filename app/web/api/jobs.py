@@ -164,7 +164,7 @@ class ChangesAnswer(TypedDict):
 async def retry(asked: ApiRequest) -> Response:
     """Retry all deliveries that match a filter, in the background. With `dry_run`: only count them."""
     body = await asked.body(RetryBody)
-    wanted = await delivery_filter(asked, body.filter)
+    wanted, _ = await delivery_filter(asked, body.filter)
     if wanted.contact_id == NOBODY:
         raise invalid("filter.contact", "there is no such contact")
     if body.dry_run:

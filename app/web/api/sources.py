@@ -105,7 +105,7 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]
     shown: list[SourceResponse] = []
     for row in rows:
         adapter = adapters.load(row["adapter"])
-        scheme = adapter.scheme(options_of(adapter, row["options"]) if row["options"] else adapter.options())
+        scheme = adapter.scheme(options_of(adapter, row["options"]))
         shown.append(
             {
                 "id": row["id"],
