@@ -88,10 +88,10 @@ class Service:
         self.retry = Reprocessor(self.store, self.source_cache, self.group_commit, self.offload)
         self.erasures = ErasureService(self.store, self.vault, self.retry)
         self.held = OnHoldWorker(self.store, self.retry)
-        self.source_api = SourceApi()
+        self.source_api = SourceApi(settings.receivers)
         self.fetch = FetchWorker(self.store, self.vault, self.retry, self.source_api, self.group_commit.to_fetch)
         self.retention = Retention(self.store, self.clock_guard.doubt)
-        self.jobs = Jobs(self.store, self.retry, self.group_commit)
+        self.jobs = Jobs(self.store, self.retry, self.group_commit, self.vault, self.source_cache, self.source_api)
         self.loops = [
             self.refused.loop,
             self.metrics.loop,

@@ -12,10 +12,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from adapters.contract.balance import Balance
-from adapters.contract.entry import Entry, Folded, Identity, place
+from adapters.contract.entry import SHOWN, Entry, Folded, Identity, place
 from adapters.contract.order import Status
 
-__all__ = ["STRONG", "UNSIGNED_KIND", "Entry", "Folded", "Identity", "fold"]
+__all__ = ["SHOWN", "STRONG", "UNSIGNED_KIND", "Entry", "Folded", "Identity", "fold"]
 
 # Identities by which a source knows one person for certain; the others (an e-mail, a phone) people change.
 STRONG = ("crm", "source", "document")

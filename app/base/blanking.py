@@ -3,17 +3,27 @@
 import json
 import re
 from collections.abc import Callable, Iterable
+from urllib.parse import unquote_plus
 
 Word = tuple[str, str]  # an identity: kind, canonical value
 
 BLANK_EMAIL = b"noreply@erased.invalid"  # nobody's, should the body be read again
 BLANK_NAME = b"erased"
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 def pattern(words: Iterable[Word]) -> "re.Pattern[bytes] | None":
     """Return a pattern for these e-mails, phones and documents in a body, whatever its capitals; None without any."""
     found = [one for kind, value in sorted(words) if (one := _written(kind, value))]
     return re.compile("|".join(found).encode(), re.IGNORECASE) if found else None
+
+
+def as_text(body: bytes) -> str:
+    """Return a body's text, with the letters that JSON and forms write as escapes."""
+    text = body.decode(errors="replace")
+    if not text.lstrip().startswith(("{", "[", "<")):
+        text = unquote_plus(text)
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def blanked(text: bytes, words: Iterable[Word], names: Iterable[str | None] = ()) -> bytes:

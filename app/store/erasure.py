@@ -13,7 +13,7 @@ from app.base.identity import is_weak
 from app.base.statement import identities_in
 from app.db.engine import among
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
-from app.store import contact_merges, contacts, delivery_rollups, jobs, outbox, tombstones
+from app.store import contact_merges, contacts, delivery_rollups, jobs, order_merges, outbox, tombstones
 from app.store.contact_merges import ContactGone
 from app.store.erasure_deliveries import (
     SOURCES,
@@ -34,6 +34,7 @@ _DELIVERIES = Lookup("deliveries", ("id",), by=("account_id", "external_id"))
 _IDENTITY = Lookup("identities", ("kind", "value", "contact_id", "source_id"), by=("account_id", "kind", "value"))
 _ORDERS_OF_DELIVERY = Lookup("history", ("delivery_id", "order_id"), by=("account_id", "delivery_id"))
 _PROOF = Insert("proofs")
+_ERASED_CONTACT = Insert("erased_contacts", on_conflict="replace")
 
 
 def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
@@ -84,7 +85,7 @@ def finish(erasure: Erasure) -> Plan[Row]:
     """Write tombstones for everything that was found, and the proof. A phone that others have too gets none."""
     words = {word for word in erasure.words if word not in erasure.shared or not is_weak(word)}
     yield from tombstones.put(erasure.account_id, erasure.scope, sorted(words | erasure.names), erasure.proof_id)
-    yield from jobs.forget_orders(erasure.account_id)
+    yield from jobs.forget_people(erasure.account_id)
     named = naming(erasure.own, erasure.called)
     yield from jobs.forget_searches(erasure.account_id, named)
     yield from delivery_rollups.forget_words(erasure.account_id, named)
@@ -103,6 +104,7 @@ def finish(erasure: Erasure) -> Plan[Row]:
 def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     """Anonymise these orders, or delete them, with the bodies of their deliveries."""
     account_id = erasure.account_id
+    yield from order_merges.released(account_id, erasure.orders.union(ids))
     clause, values = among("id", list(ids))
     orders: list[Row] = yield Sql(
         "SELECT id, scope, source_id, external_id, value, source_status FROM orders "
@@ -274,6 +276,7 @@ def delete_contacts(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     yield from _conflicts_gone(erasure)
     yield from delete_samples(erasure)
     gone_id, *merged = ids
+    yield _ERASED_CONTACT.one(account_id=erasure.account_id, id=gone_id, merged=to_json(merged), erased_at=now())
     yield from outbox.publish(
         [
             HappenedEvent(

@@ -2,6 +2,7 @@
 
 import base64
 import json as json_
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,15 +48,20 @@ BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact byte
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 PAGE = 200
 KNOWN = 20_000  # ids that the tail remembers, so as to show each delivery once
-COLUMNS = ("time", "outcome", "kind", "order", "delivery", ">repeats", "reason")
+COLUMNS = ("time", "source", "outcome", "kind", "order", "title", "buyer", ">value", "delivery", ">repeats", "reason")
 
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:
+    about = next(iter(one.get("about", ())), None)  # the live log has no names
     return (
         when(one["received_at"]),
+        one.get("source_name") or one["source_id"],
         word(one["outcome"]),
         one["kind"],
         one["external_id"],
+        about and about["title"],
+        about and about["buyer"],
+        about and f"{about['value']} {about['currency']}",
         one["id"],
         one["repeats"] or "",
         one["reason"] or "",
@@ -81,10 +87,12 @@ def list_(
         while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
             paging = {"limit": limit - len(found["data"]), "cursor": found["next_cursor"]}
             page = door.get("/v1/deliveries", account=named, **where, **paging)
-            found = {"data": found["data"] + page["data"], "next_cursor": page["next_cursor"]}
+            found = {**page, "data": found["data"] + page["data"]}
             if found["next_cursor"] is None:
                 break
     as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])
+    if "left_out" in found:
+        print(found["left_out"], file=sys.stderr)
 
 
 @command(main, "show", "deliveries show dlv_01J…")

@@ -240,7 +240,7 @@ async def check(asked: ApiRequest) -> Response:
         {
             "usable_secrets": len(source.usable_secrets(clock.now())),
             "key": {
-                "needed": source.adapter.api is not None,
+                "needed": bool(source.adapter.fetches),
                 "set": source.sealed_key is not None,
                 "accepted": checked.accepted,
                 "words": checked.words,
