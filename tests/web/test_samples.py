@@ -25,7 +25,9 @@ BODY: dict[str, Any] = {
 
 async def sample(house: House, source: str, **body: Any) -> tuple[dict[str, str], bytes, dict[str, str]]:
     """What `send` posts: headers, body, and the header that marks it as a sample."""
-    given = {"body": base64.b64encode(json.dumps(body).encode()).decode()} if body else {"case": "created"}
+    given: dict[str, Any] = {"case": "created"}
+    if body:
+        given = {"body": base64.b64encode(json.dumps(body).encode()).decode(), "kind": body.get("type", "orders/paid")}
     answer = await house.operator.post(
         f"/operator/sources/{source}/sign", json=given, headers={"Orders-Account": house.account_id}
     )
@@ -105,6 +107,15 @@ async def test_samples_end_no_alert_and_count_nowhere(house: House) -> None:
     said = await post(house, silent, headers, body)
     assert said["outcome"] == "updated" and (await order_of(house, said))["test"] is False
     assert "never_received" not in [one["code"] for one in (await house.get("/v1/stats"))["alerts"]]
+
+
+async def test_what_a_sample_is_noted_for_raises_no_alert(house: House) -> None:
+    source = await house.source("shopify")
+    order = {"id": 1, "financial_status": "paid", "total_price": "10.00", "currency": "BRL"}
+    said = await send(house, source, **order, note_attributes=[{"name": "crm_contact_id", "value": "66"}])
+    row = await house.get(f"/v1/deliveries/{said['delivery_id']}")
+    assert row["notes"] == ["sample", "buyers_id_not_used"]
+    assert [one["code"] for one in (await house.get("/v1/stats"))["alerts"]] == ["never_received"]
 
 
 async def test_a_sample_says_nothing_of_an_order_that_its_source_tells_of(house: House) -> None:
