@@ -51,6 +51,7 @@ async def fuzz(names: list[str], seconds: float, first: int, at_least: int) -> i
                             for one in said:
                                 print(f"{name} {number} ({sample.case}): {one}", flush=True)
                     proven[name] += door.proven - before
+                print(f"  {turn + TOGETHER} of each adapter: at least {min(proven.values())} proven", flush=True)
     for name, number in proven.items():
         print(f"  {name}: {number} proven{'' if number >= at_least else f', fewer than {at_least}'}")
     few, many = min(proven, key=proven.__getitem__), max(proven, key=proven.__getitem__)
