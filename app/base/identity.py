@@ -50,10 +50,27 @@ def same_name(one: str, other: str) -> bool:
     return not set(ours).isdisjoint(theirs)
 
 
-def _words(name: str) -> list[str]:
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return re.findall(r"\w{2,}", "".join(letter for letter in plain if not unicodedata.combining(letter)))
+def words_of_name(name: str) -> frozenset[str]:
+    """Return the words of a name, without accents and capitals."""
+    return frozenset(_words(name))
 
+
+def has_words(text: str, words: frozenset[str]) -> bool:
+    """Return whether a text has all of these words of a name, whatever its accents and capitals."""
+    plain = _plain(text)
+    return all(word in plain for word in words) and words.issubset(_WORDS.findall(plain))
+
+
+def _words(name: str) -> list[str]:
+    return _WORDS.findall(_plain(name))
+
+
+def _plain(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return plain if plain.isascii() else "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+_WORDS = re.compile(r"\w{2,}")
 
 # In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length. No
 # character is looked at more often than a few times, whatever the text (possessive: nothing is given back).
@@ -191,18 +208,22 @@ def identities_told(
     if customer.id and source_id:
         found.append(("source", f"{source_id}:{customer.id[:200]}"))
     left_out = False
-    for kind, texts, read in (
-        ("document", customer.documents, document),
-        ("email", customer.emails, email),
-        ("phone", customer.phones, lambda text: phone(text, region)),
-    ):
-        if not texts:
-            continue
-        given = [text for text in texts if text and text.strip()]
-        values = dict.fromkeys(read(text) for text in given[:MOST_OF_A_KIND])
-        found += [(kind, value) for value in values if value is not None and value not in nobodys]
-        left_out = left_out or not values.keys().isdisjoint([None, *nobodys]) or len(given) > MOST_OF_A_KIND
-    return list(dict.fromkeys(found)), left_out
+    for kind, texts in (("document", customer.documents), ("email", customer.emails), ("phone", customer.phones)):
+        given = 0
+        for text in texts:
+            if not text or text.isspace():
+                continue
+            given += 1
+            value = _read(kind, text, region) if given <= MOST_OF_A_KIND else None
+            if value is None or value in nobodys:
+                left_out = True
+            elif (kind, value) not in found:
+                found.append((kind, value))
+    return found, left_out
+
+
+def _read(kind: str, text: str, region: str) -> str | None:
+    return phone(text, region) if kind == "phone" else email(text) if kind == "email" else document(text)
 
 
 def mentioned(text: str) -> list[tuple[str, str]] | None:

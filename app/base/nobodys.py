@@ -21,7 +21,8 @@ _DOWN = _UP[::-1]
 
 def is_made_up(digits: str) -> bool:
     """Return whether a phone's last eight digits are one digit repeated, or the whole number counts up or down."""
-    return len(set(digits[-8:])) == 1 or digits in _UP or digits in _DOWN
+    tail = digits[-8:]
+    return tail == tail[:1] * len(tail) or digits in _UP or digits in _DOWN
 
 
 def is_relay(address: str) -> bool:

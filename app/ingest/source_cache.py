@@ -9,12 +9,13 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 import adapters
-from adapters.contract import Adapter
+from adapters.contract import Adapter, Proof
 from app.base.settings import Settings
 from app.base.vault import Vault
 from app.db.engine import Store, Unavailable
@@ -33,7 +34,7 @@ LONGEST_TOKEN = 200  # characters; ours have fewer
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """Holds a source as intake needs it."""
 
@@ -52,6 +53,11 @@ class Source:
     secrets: tuple[tuple[str, int | None], ...]  # opened; with the time at which each ends
     sealed_key: str | None
     nobodys: frozenset[str] = frozenset()  # e-mails, phones and documents that are nobody's
+
+    @cached_property
+    def proof(self) -> Proof:
+        """Return what the signature of this source proves."""
+        return self.adapter.proof(self.options)
 
     def usable_secrets(self, now: int) -> list[str]:
         """Return the secrets that are valid now, newest first."""
