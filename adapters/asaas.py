@@ -187,7 +187,14 @@ class Asaas(Adapter[Any]):
             status=status,
             source_status=charge.status,
             title=order_title(charge.externalReference or charge.invoiceNumber, [charge.description]),
-            bills=(Bill(id=charge.id if charge.installment else "", value=value, part=bool(charge.installment)),),
+            bills=(
+                Bill(
+                    id=charge.id if charge.installment else "",
+                    value=value,
+                    part=bool(charge.installment),
+                    given_up=status is Status.CANCELED,  # of one that was removed nobody can pay
+                ),
+            ),
             payments=(Payment(id=charge.id, value=value, state=state, at=paid_at),) if state else (),
             refunds=_refunds(charge, status) if state is PaymentState.TAKEN else (),
             ordered_at=charge.ordered_at,
