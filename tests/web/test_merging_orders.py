@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from adapters.contract import Event, Money, Order, replace
 from tests.house import House, order_event
