@@ -3,8 +3,8 @@
 Two sources tell one payment each under an id of its own: one fold over both histories would count it twice.
 """
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from msgspec import structs
@@ -52,7 +52,7 @@ def fold_sale(survivor: Sequence[Entry], merged: Sequence[Sequence[Entry]]) -> F
     if any(one.currency != first.currency for one, _ in described):
         notes.add(OTHER_CURRENCY)
     money = _telling_most([side for side in described if side[0].currency == first.currency])
-    whole = replace(
+    whole = dataclasses.replace(
         first,
         external_id=own.external_id,
         aliases=own.aliases,

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from adapters.contract import Event, Money, Order
+from adapters.contract import Event, Money, Order, replace
 from tests.house import House, order_event
 from tests.jobs import done
 from tests.test_remap import Change, broken, with_adapter
