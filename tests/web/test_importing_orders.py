@@ -36,6 +36,10 @@ async def test_a_row_becomes_an_order_with_its_history_and_its_contact(house: Ho
         "items": [{"title": "Shoes", "quantity": 2, "unit_value": "99.95", "sku": "RS-1"}],
         "created_at": 0,
         "updated_at": 0,
+        "buyer": "Ana Souza",
+        "source_name": None,
+        "owner_id": None,
+        "owner_name": None,
     }
     (entry,) = await house.data(f"/v1/orders/{order['id']}/history")
     assert (entry["at"], entry["delivery_id"]) == ("2026-01-02T13:00:05Z", None)
