@@ -157,6 +157,7 @@ class Bigcommerce(Adapter[Sale]):
         canceled="5",
         failed="6",  # Declined
     )
+    partly_refunded = frozenset({"Partially Refunded", "14"})
     api = Api(
         origin="https://api.bigcommerce.com",
         authorize=lambda key, options: {"x-auth-token": key},

@@ -135,6 +135,7 @@ class Ecwid(Adapter[Sale]):
     statuses = status_map(
         pending="AWAITING_PAYMENT", paid="PAID PARTIALLY_REFUNDED", canceled="CANCELLED", refunded="REFUNDED"
     )
+    partly_refunded = frozenset({"PARTIALLY_REFUNDED"})
     api = Api(
         origin="https://app.ecwid.com", authorize=bearer, key_description="the app's secret access token (secret_…)"
     )
@@ -180,5 +181,4 @@ class Ecwid(Adapter[Sale]):
                 country=payload.country,
             ).or_recipient(payload.recipient, payload.recipients_phone, payload.recipients_country),
             items=items or None,
-            notes=("refund_without_amount",) if word == "PARTIALLY_REFUNDED" and not payload.refundedAmount else (),
         )

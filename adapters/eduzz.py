@@ -79,6 +79,7 @@ class Invoice(Payload):
     cellphone: str | None = path("data.buyer.cellphone", "cus_cel")
     phone: str | None = path("data.buyer.phone", "cus_tel")
     phone2: str | None = path("data.buyer.phone2")
+    country: str | None = path("data.buyer.address.country")  # v2 writes a name, "Brasil"
     items: ListOf[Line] = path("data.items", otherwise=())
 
 
@@ -181,7 +182,7 @@ class Eduzz(Adapter[Invoice]):
                 emails=(payload.email,),
                 phones=(payload.cellphone, payload.phone, payload.phone2),
                 documents=(payload.document,),
-                country="BR",
+                country=payload.country or "BR",
             ),
             items=tuple(items) or None,
         )
@@ -189,8 +190,9 @@ class Eduzz(Adapter[Invoice]):
 
     def _postback(self, sale: Postback, order: Order) -> Order:
         status = self.status(sale.status)
-        if status is Status.REFUNDED and sale.refund_type == "parcial":
-            status = Status.PAID  # how much came back is not said
+        in_part = status is Status.REFUNDED and sale.refund_type == "parcial"  # how much came back is not said
+        if in_part:
+            status = Status.PAID
         made = _moment(sale.trans_createdate, sale.trans_createtime)
         paid = _moment(sale.trans_paiddate, sale.trans_paidtime)
         return replace(
@@ -204,6 +206,7 @@ class Eduzz(Adapter[Invoice]):
             paid_at=paid,
             items=(Item(title=sale.product_name),) if sale.product_name else None,
             test=True if sale.email == "webhook@eduzz.com" else None,
+            notes=("refund_without_amount",) if in_part else (),
         )
 
 

@@ -87,6 +87,7 @@ class Hotmart(Adapter[Purchase]):
         failed="BLOCKED NO_FUNDS",
         refunded="REFUNDED CHARGEBACK",
     )
+    partly_refunded = frozenset({"PARTIALLY_REFUNDED"})
     # What the event itself says, whatever the purchase's status is called by then.
     told = status_map(
         pending="PURCHASE_BILLET_PRINTED",

@@ -105,6 +105,7 @@ class LemonSqueezy(Adapter[Any]):
         canceled="void",
         refunded="refunded",
     )
+    partly_refunded = frozenset({"partial_refund"})
     retry_policy = "takes 200 only; tries again after 5, 25 and 125 seconds, then gives the event up"
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:

@@ -85,7 +85,10 @@ class Sale(Payload):
     contact_identification: str | None = None
     billing_name: str | None = None
     billing_phone: str | None = None
-    country: str | None = path("billing_country", "shipping_address.country")
+    country: str | None = path("billing_country")
+    recipient: str | None = path("shipping_address.name")
+    recipients_phone: str | None = path("shipping_address.phone")
+    recipients_country: str | None = path("shipping_address.country")
     products: ListOf[Line] = ()
 
 
@@ -117,6 +120,7 @@ class Nuvemshop(Adapter[Sale]):
         canceled="abandoned voided",
         refunded="refunded",
     )
+    partly_refunded = frozenset({"partially_refunded"})
     api = Api(
         origin="https://api.nuvemshop.com.br",
         # The header's name is really this; and who asks must say how to reach them.
@@ -171,6 +175,6 @@ class Nuvemshop(Adapter[Sale]):
                 phones=(payload.phone, payload.contact_phone, payload.billing_phone),
                 documents=(payload.identification, payload.contact_identification) if currency == "BRL" else (),
                 country=payload.country,
-            ),
+            ).or_recipient(payload.recipient, payload.recipients_phone, payload.recipients_country),
             items=items or None,
         )

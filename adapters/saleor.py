@@ -287,6 +287,7 @@ fragment Sale on Order {
         nothing="unconfirmed unfulfilled partially_fulfilled fulfilled partially_returned returned",
         canceled="canceled expired",
     )
+    partly_refunded = frozenset({"PARTIALLY_REFUNDED", "partially-refunded"})
     # What the event itself says, where the body does not tell what was charged.
     told = status_map(
         pending="order_created order_confirmation",

@@ -261,7 +261,7 @@ class Shopify(Adapter[Payload]):
             source_status=order.financial_status,
             title=order_title(order.name or order.order_number, items or ()),
             bills=(bill,) if bill else (),
-            payments=_payments(order, bill.value, event.kind) if bill and bill.value else (),
+            payments=_payments(order, bill.value, refunds, event.kind) if bill and bill.value else (),
             refunds=refunds,
             ordered_at=order.processed_at or order.created_at,  # what the admin shows; an imported order has its own
             customer=_customer(order),
@@ -341,7 +341,7 @@ def _share(whole: int, part: int, of: int) -> int:
     return (2 * whole * part + of) // (2 * of)
 
 
-def _payments(order: ShopifyOrder, value: Money, kind: str) -> tuple[Payment, ...]:
+def _payments(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...], kind: str) -> tuple[Payment, ...]:
     """What is promised or taken. Only orders/paid, and an order that was made paid, say when."""
     if order.financial_status == "authorized":
         return (Payment(value=value, state=PaymentState.AUTHORIZED),)
@@ -350,11 +350,24 @@ def _payments(order: ShopifyOrder, value: Money, kind: str) -> tuple[Payment, ..
             value = Money(max(value.minor + Money.major(order.rounding, order.currency).minor, 0), value.currency)
         when = order.updated_at if kind == "orders/paid" else (order.processed_at or order.created_at)
         told = order.financial_status == "paid" and kind in ("orders/paid", "orders/create")
+        value = (order.financial_status in GIVEN_BACK and _part(order, value, refunds)) or value
         return (Payment(value=value, state=PaymentState.TAKEN, at=when if told else None),)
-    open_ = Money.major(order.total_outstanding, order.currency)
-    if order.financial_status == "partially_paid" and open_ and 0 < open_.minor < value.minor:
-        return (Payment(value=Money(value.minor - open_.minor, value.currency), state=PaymentState.TAKEN),)
-    return ()
+    part = _part(order, value, refunds) if order.financial_status == "partially_paid" else None
+    return (Payment(value=part, state=PaymentState.TAKEN),) if part else ()
+
+
+def _part(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...]) -> Money | None:
+    """What was taken, where that is less than the value: what the order comes to now, less what is open, and what went back.
+
+    An order of which only a deposit was paid is `refunded` when all of the deposit went back. None where nobody can tell.
+    """
+    open_, now = (Money.major(one, value.currency) for one in (order.total_outstanding, order.current_total_price))
+    back = [refund.value for refund in refunds if refund.value and refund.state is RefundState.DONE]
+    known = now and len(back) == len(refunds) and all(money.currency == value.currency for money in back)
+    if open_ is None or (order.financial_status in GIVEN_BACK and not (known and back)):
+        return None
+    taken = (now.minor + sum(money.minor for money in back) if now and known else value.minor) - open_.minor
+    return Money(taken, value.currency) if 0 < taken < value.minor else None
 
 
 def _refund(refund: ListedRefund, usual: str | None) -> Refund | None:

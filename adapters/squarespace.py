@@ -66,10 +66,11 @@ class Sale(Payload):
     first_name: str | None = path("billingAddress.firstName")
     last_name: str | None = path("billingAddress.lastName")
     phone: str | None = path("billingAddress.phone")
-    country: str | None = path("billingAddress.countryCode", "shippingAddress.countryCode")
+    country: str | None = path("billingAddress.countryCode")
     recipient_first_name: str | None = path("shippingAddress.firstName")
     recipient_last_name: str | None = path("shippingAddress.lastName")
     recipient_phone: str | None = path("shippingAddress.phone")
+    recipient_country: str | None = path("shippingAddress.countryCode")
     fulfillmentStatus: str | None = None
     lineItems: ListOf[Line] = ()
     total: Decimal = path("grandTotal.value", otherwise=...)
@@ -121,7 +122,7 @@ class Squarespace(Adapter[Sale]):
                 emails=(payload.customerEmail,),
                 phones=(payload.phone,),
                 country=payload.country,
-            ).or_recipient(recipient, payload.recipient_phone, None),
+            ).or_recipient(recipient, payload.recipient_phone, payload.recipient_country),
             items=items or None,
             test=payload.testmode,
         )

@@ -52,6 +52,13 @@ HEADER = "x-orders-registry-token"
 INPUT = "Input"  # the type of a return's invoice
 BRAZILIAN = frozenset({"cpf", "cnpj"})
 MASK = "ct.vtex.com.br"
+# VTEX writes countries in three letters (ISO 3166-1 alpha-3); phones are read in two. What is missing here is
+# read in the region of the source or the account.
+COUNTRIES = dict(
+    pair.split(":")
+    for pair in "ARG:AR AUS:AU BOL:BO BRA:BR CAN:CA CHL:CL COL:CO CRI:CR DEU:DE DOM:DO ECU:EC ESP:ES FRA:FR GBR:GB GTM:GT "
+    "HND:HN ITA:IT MEX:MX NIC:NI PAN:PA PER:PE POL:PL PRT:PT PRY:PY ROU:RO SLV:SV URY:UY USA:US VEN:VE ZAF:ZA".split()
+)
 PING = re.compile(rb'\s*\{\s*"hookConfig"\s*:\s*"ping"\s*\}\s*')
 
 
@@ -104,6 +111,8 @@ class Sale(Payload):
     corporate_document: str | None = path("clientProfileData.corporateDocument")
     corporate_name: str | None = path("clientProfileData.corporateName")
     receiver: str | None = path("shippingData.address.receiverName")
+    country: str | None = path("shippingData.address.country")
+    shops_country: str | None = path("storePreferencesData.countryCode")
     invoices: ListOf[Invoice] = path("packageAttachment.packages", otherwise=())
     items: ListOf[Line] = ()
 
@@ -211,4 +220,5 @@ def _customer(sale: Sale, *, brazilian: bool) -> Customer:
         emails=() if hidden else (sale.email,),
         phones=(sale.phone,),
         documents=(company, own),
+        country=COUNTRIES.get(sale.country or "") or COUNTRIES.get(sale.shops_country or ""),
     )

@@ -9,7 +9,9 @@ Decided here, and why:
 - The secret is the app's public key, so only Wix can sign. (A private key in its place signs as well: for trying out.)
 - `exp`: Wix sends a delivery again for two days, and does not say whether it signs it anew. A token counts for three days
   beyond its end; what was seen before is a duplicate all the same.
-- `balanceSummary.refunded` is the total given back so far; it counts under one fixed id. Partly refunded is still paid.
+- `balanceSummary.refunded` is the total given back so far. Partly refunded is still paid. Chargebacks, and those that were
+  won, have totals of their own beside it (npm @wix/auto_sdk_ecom_orders, BalanceSummary).
+- An order that is `PENDING` waits "for the buyer to complete checkout" (the same, OrderStatus): a cart.
 - The payment's own time is not told: an order that becomes paid by `payment_status_updated` was paid at that event's time.
 """
 
@@ -32,6 +34,7 @@ from adapters.contract import (
     Delivery,
     Entries,
     Event,
+    Ignored,
     IsoOrBlank,
     Item,
     Links,
@@ -42,6 +45,8 @@ from adapters.contract import (
     Payload,
     Payment,
     PaymentState,
+    Refund,
+    RefundKind,
     Signature,
     Status,
     Strength,
@@ -64,6 +69,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 ENDED = ("CANCELED", "REJECTED")  # by whoever, or because a pending payment came to nothing
+WAITING = "PENDING"  # of `status`, not of `paymentStatus`
 LATE = 3 * 24 * 3600  # seconds
 AHEAD = 300  # seconds
 
@@ -186,16 +192,20 @@ class Sale(Payload):
     currency: str
     total: Decimal = path("priceSummary.total.amount", otherwise=...)
     refunded: Decimal | None = path("balanceSummary.refunded.amount")
+    charged_back: Decimal | None = path("balanceSummary.chargeback.amount")
+    charged_back_won: Decimal | None = path("balanceSummary.chargebackReversal.amount")
     contact_id: str | None = path("buyerInfo.contactId")
     email: str | None = path("buyerInfo.email")
     first_name: str | None = path("billingInfo.contactDetails.firstName")
     last_name: str | None = path("billingInfo.contactDetails.lastName")
     phone: str | None = path("billingInfo.contactDetails.phone")
-    country: str | None = path("billingInfo.address.country", "recipientInfo.address.country")
+    document: str | None = path("billingInfo.contactDetails.vatId.id")  # CPF or CNPJ: "for Brazil only"
+    country: str | None = path("billingInfo.address.country")
     # Who receives it is the buyer only where nothing else names one.
     recipient_first_name: str | None = path("recipientInfo.contactDetails.firstName")
     recipient_last_name: str | None = path("recipientInfo.contactDetails.lastName")
     recipient_phone: str | None = path("recipientInfo.contactDetails.phone")
+    recipient_country: str | None = path("recipientInfo.address.country")
     paid: Decimal | None = path("balanceSummary.paid.amount")
     lineItems: Entries[Line] | None = None
 
@@ -233,6 +243,7 @@ class Wix(Adapter[Notice]):
         canceled="CANCELED",
         failed="DECLINED",
     )
+    partly_refunded = frozenset({"PARTIALLY_REFUNDED"})
     retry_policy = "takes only 200, within 1.25 s; else tries 12 more times in two days"
 
     def document_of(self, delivery: Delivery) -> Any:
@@ -242,6 +253,8 @@ class Wix(Adapter[Notice]):
         sale, at = payload.sale, payload.happened_at
         if sale is None:
             raise Unreadable("event: none of createdEvent, updatedEvent and actionEvent holds an order")
+        if sale.status == WAITING:
+            raise Ignored("an order whose checkout did not end: a cart")
         status, word = self.status(sale.paymentStatus), sale.paymentStatus
         total, taken = Money.major(sale.total, sale.currency), Money.major(sale.paid or None, sale.currency)
         if taken is None and status in (Status.PAID, Status.REFUNDED):
@@ -260,7 +273,7 @@ class Wix(Adapter[Notice]):
             title=order_title(sale.number, items),
             bills=(Bill(value=total),),
             payments=(Payment(value=taken, state=PaymentState.TAKEN, at=paid_at),) if taken else (),
-            refunds=refunded_so_far(back, self.status(sale.paymentStatus)),
+            refunds=(*refunded_so_far(back, self.status(sale.paymentStatus)), *_charged_back(sale)),
             ordered_at=sale.createdDate,
             paid_at=paid_at,
             customer=Customer(
@@ -268,10 +281,19 @@ class Wix(Adapter[Notice]):
                 id=sale.contact_id,
                 emails=(sale.email,),
                 phones=(sale.phone,),
+                documents=(sale.document,),
                 country=sale.country,
-            ).or_recipient(recipient, sale.recipient_phone, None),
+            ).or_recipient(recipient, sale.recipient_phone, sale.recipient_country),
             items=None if sale.lineItems is None else items,
         )
+
+
+def _charged_back(sale: Sale) -> tuple[Refund, ...]:
+    """What the buyers' banks took so far, and have not given back."""
+    if sale.charged_back is None:
+        return ()
+    lost = max(sale.charged_back - (sale.charged_back_won or 0), Decimal(0))
+    return (Refund(value=Money.major(lost, sale.currency), total=True, kind=RefundKind.CHARGEBACK),)
 
 
 def _item(line: Line, currency: str) -> Item:

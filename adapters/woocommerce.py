@@ -3,8 +3,8 @@
 - Signing: https://developer.woocommerce.com/docs/apis/rest-api/v3/webhooks/ and, for what the page leaves open, the
   sender itself: woocommerce/woocommerce, plugins/woocommerce/includes/class-wc-webhook.php
 - Order: https://developer.woocommerce.com/docs/apis/rest-api/v3/orders/
-- CPF, CNPJ, cell phone: the REST fields of the plugin "Brazilian Market on WooCommerce",
-  claudiosanches/woocommerce-extra-checkout-fields-for-brazil, docs/developers.md
+- CPF, CNPJ, cell phone: the REST fields of the plugin "Brazilian Market on WooCommerce", and the meta data in which it and
+  others keep them, claudiosanches/woocommerce-extra-checkout-fields-for-brazil, docs/developers.md
 
 Decided here, and why:
 
@@ -250,13 +250,14 @@ def _refunds(order: WooCommerceOrder, status: Status | Unknown | None) -> tuple[
 
 
 def _customer(order: WooCommerceOrder, billing: Address, shipping: Address) -> Customer:
+    kept = {name: order.notes.get(f"_billing_{name}") for name in ("cpf", "cnpj", "cellphone")}
     buyer = Customer(
         name=billing.name or billing.company,
         id=None if order.customer_id == "0" else order.customer_id,  # 0 is every guest
         crm_id=order.notes.get("crm_contact_id"),
         emails=(billing.email,),
-        phones=(billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone),
-        documents=(billing.cpf, billing.cnpj),
+        phones=(billing.phone_e164 or billing.phone, billing.cellphone_e164 or billing.cellphone or kept["cellphone"]),
+        documents=(billing.cpf or kept["cpf"], billing.cnpj or kept["cnpj"]),
         country=billing.country,
     )
     return buyer.or_recipient(shipping.name, shipping.phone, shipping.country)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from adapters.contract.cash import WITHOUT_AMOUNT
 from adapters.contract.delivery import Delivery, form_body, json_answer, json_body
 from adapters.contract.errors import Ignored, Unreadable
 from adapters.contract.money import Money
@@ -115,6 +116,8 @@ class Adapter(Generic[PayloadT]):
     privacy: ClassVar[Mapping[str, Privacy]] = {}  # kinds that are recorded as privacy requests
     options: ClassVar[type[Options]] = Options
     statuses: ClassVar[Mapping[str, Status | None]] = {}  # None: known, and says nothing about where the order stands
+    # The words (as `source_status`) that say that a part of the money went back: noted where no amount is told beside them.
+    partly_refunded: ClassVar[frozenset[str]] = frozenset()
     zone: ClassVar[tzinfo] = UTC  # of times that the source writes without one
 
     # Whether a small body is read on the event loop. Not where that runs expressions of the source's owner.
@@ -296,9 +299,13 @@ class Adapter(Generic[PayloadT]):
             changed["url"] = None
         if "" in (order.source_status, order.sequence, order.deal_id, order.url):
             changed |= {name: None for name in _TEXTS if getattr(order, name) == ""}
+        if order.source_status in self.partly_refunded and not any(
+            one.value and one.value.minor for one in order.refunds
+        ):
+            changed["notes"] = (*order.notes, WITHOUT_AMOUNT)
         found = replace(order, **changed) if changed else order
         if left_out or (not _TIMES.isdisjoint(changed) and _times(found) < _times(order)):
-            return replace(found, notes=(*order.notes, FIELD_LEFT_OUT))
+            return replace(found, notes=(*found.notes, FIELD_LEFT_OUT))
         return found
 
     def _dated(self, told: tuple[PaymentOrRefund, ...]) -> tuple[PaymentOrRefund, ...]:

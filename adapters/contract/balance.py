@@ -21,6 +21,7 @@ PAID_VALUE_UNKNOWN: Final = "paid_value_unknown"  # the word says that a part wa
 _MONEY: Final = frozenset((Status.PARTIALLY_PAID, Status.PAID, Status.REFUNDED))
 _WHOLE: Final = frozenset((Status.PAID, Status.REFUNDED))
 _UNPAID: Final = frozenset((Status.PENDING, Status.OVERDUE, Status.FAILED, Status.PARTIALLY_PAID))
+_ENDED: Final = frozenset((Status.CANCELED, Status.FAILED))
 # Where an attempt has no word of its own, its state is the word.
 _WORD_OF: Final[Mapping[Any, Status]] = {
     AUTHORIZED: Status.PENDING,
@@ -207,15 +208,16 @@ class Balance:
     def _by_money(self, order: Folded, cash: Cash, bill: Bill | None, word: Word, taken: list[Paid], paid: int) -> None:
         """Some of it was taken: the money decides."""
         value, dropped = paid, False
-        ended = word is not self._attempts and word.status == Status.CANCELED and word.place >= cash.last_taken
+        last = word.status if word is not self._attempts and word.place >= cash.last_taken else None
+        given_back, everything = cash.given_back()
+        everything = everything or self._all_by_word(cash, word, cash.last_taken)
         if bill is not None and bill.value is not None:
             value = bill.value or bill.was
             dropped = max(bill.given_up, bill.nothing) >= cash.last_taken
+            ended = last == Status.CANCELED or (last == Status.REFUNDED and given_back >= paid)
             if paid < value and (bill.closed or dropped or ended):
                 value = paid
                 self._notes.add(CAPTURED_IN_PART)
-        given_back, everything = cash.given_back()
-        everything = everything or self._all_by_word(cash, word, cash.last_taken)
         most = min(value, paid)
         due = most if everything else given_back - max(0, paid - value)
         if due > most:
@@ -225,7 +227,7 @@ class Balance:
             order.status = Status.REFUNDED
         elif paid >= value:
             order.status = Status.PAID
-            if (dropped and CAPTURED_IN_PART not in self._notes) or ended:
+            if (dropped and CAPTURED_IN_PART not in self._notes) or last in _ENDED:
                 self._notes.add(CANCELED_UNREFUNDED)
         else:
             order.status = Status.PARTIALLY_PAID

@@ -151,13 +151,14 @@ class Customer(Struct, frozen=True, kw_only=True):
     def or_recipient(self, name: str | None, phone: str | None, country: str | None) -> "Customer":
         """The customer, with what is known of the recipient where the buyer's own is missing.
 
-        A recipient of another name is somebody else, whose phone is not taken.
+        A recipient of another name is somebody else, whose phone is not taken; one that is taken is read in the
+        recipient's country.
         """
-        same = not self.name or self.name == name
-        phones = self.phones if self.phones or not same or not phone else (phone,)
-        if phones is self.phones and (self.name or not name) and (self.country or not country):
+        if phone and not self.phones and (not self.name or (name and self.name.casefold() == name.casefold())):
+            return replace(self, name=self.name or name, phones=(phone,), country=country or self.country)
+        if (self.name or not name) and (self.country or not country):
             return self
-        return replace(self, name=self.name or name, phones=phones, country=self.country or country)
+        return replace(self, name=self.name or name, country=self.country or country)
 
 
 # -- Money: the bill, the payments, the refunds -------------------------------------------------------------------

@@ -89,7 +89,9 @@ class SourceApi:
         url = _url(origin, path)
         extensions: dict[str, Any] = {}
         if guarded:  # connected to by the address that was checked; the name stays in the header and in TLS
-            headers, extensions = {**headers, "host": url.netloc.decode()}, {"sni_hostname": url.host}
+            # Connections are kept by address, and the certificate of one name proves nothing for another there.
+            headers = {**headers, "host": url.netloc.decode(), "connection": "close"}
+            extensions = {"sni_hostname": url.host}
             url = url.copy_with(host=await self._checked(url))
         try:
             request = self._client.build_request("GET", url, headers=dict(headers), extensions=extensions)

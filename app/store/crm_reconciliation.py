@@ -31,7 +31,6 @@ class Mended:
     """
 
     together: bool = False
-
     crm_id: str | None = None
     merged_into: str | None = None
 

@@ -127,7 +127,7 @@ def test_status(word: str | None, paid: bool, status: object) -> None:
 def test_what_was_taken_decides(word: str, paid: bool, status: str) -> None:
     result = folded(said(order(status=word, date_paid_gmt="2026-11-20T13:04:59" if paid else None)))
     assert (result.status, result.value, result.paid_value) == (status, 10000, 10000 if status == "paid" else 0)
-    assert ("canceled_unrefunded" in result.notes) is (word == "cancelled" and paid)
+    assert ("canceled_unrefunded" in result.notes) is (word in ("cancelled", "failed") and paid)
 
 
 @pytest.mark.parametrize("word", ["shipped", "wc-shipped"])

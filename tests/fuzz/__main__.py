@@ -51,6 +51,7 @@ async def fuzz(names: list[str], seconds: float, first: int, at_least: int) -> i
                             for one in said:
                                 print(f"{name} {number} ({sample.case}): {one}", flush=True)
                     proven[name] += door.proven - before
+                print(f"  {turn + TOGETHER} of each adapter: at least {min(proven.values())} proven", flush=True)
     for name, number in proven.items():
         print(f"  {name}: {number} proven{'' if number >= at_least else f', fewer than {at_least}'}")
     few, many = min(proven, key=proven.__getitem__), max(proven, key=proven.__getitem__)
@@ -76,7 +77,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--half", choices=("structure", "guided"))
-    parser.add_argument("--adapter", choices=adapters.names(), help="the structure-aware half, for this adapter alone")
+    parser.add_argument(
+        "--adapter", choices=adapters.names(), nargs="+", help="the structure-aware half for these alone"
+    )
     parser.add_argument("--from", dest="first", type=int, default=0, help="the number of the first delivery")
     parser.add_argument("--at-least", type=int, default=AT_LEAST, help="proven deliveries of each adapter")
     parser.add_argument("--target", help="the coverage-guided half, for the targets whose names begin so")
@@ -88,7 +91,7 @@ def main() -> int:
     seconds = given.seconds if half else given.seconds / 2
     bad = 0
     if half != "guided":
-        names = [given.adapter] if given.adapter else list(adapters.names())
+        names = given.adapter or list(adapters.names())
         bad += asyncio.run(fuzz(names, seconds, given.first, given.at_least))
     if half != "structure" and find_spec("atheris"):
         # In a process of its own: only what is imported there is watched.

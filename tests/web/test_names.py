@@ -68,3 +68,18 @@ async def test_a_rep_sees_the_names_of_the_own_contacts_alone(house: House) -> N
     rows = (await house.get("/v1/orders", token=await house.token_of("rep", "r1")))["data"]
     assert {one["external_id"]: one["buyer"] for one in rows} == {"a": "Ana Souza", "b": None, "n": None}
     assert "Secret" not in str(rows)
+
+
+async def test_proofs_tokens_and_possible_duplicates_have_names(house: House) -> None:
+    source = await house.source(name="Our shop")
+    await house.deliver(source, order_event("a", contact={**ANA, "phone": "+55 11 3333-4444"}))
+    await house.deliver(
+        source, order_event("b", contact={"name": "Bruno", "email": "b@example.com", "phone": "+55 11 3333-4444"})
+    )
+    (pair,) = await house.data("/v1/possible-duplicates")
+    assert (pair["told_by"], pair["told_by_name"]) == (source, "Our shop")
+    (token,) = await house.data("/v1/tokens")
+    assert (await house.call("DELETE", f"/v1/contacts/{pair['contact']['id']}")).status_code == 200
+    (proof,) = await house.data("/v1/privacy/proofs")
+    names = {one["id"]: one["name"] for one in await house.data("/v1/members")}
+    assert proof["member_name"] == token["member_name"] == names[token["member_id"]]

@@ -359,6 +359,7 @@ async def test_a_name_is_connected_to_by_the_address_that_was_checked(
         assert (await house.call("POST", f"/v1/sources/{source}/check", {})).json()["key"]["accepted"] is True
     [call] = route.calls
     assert call.request.headers["host"] == "chat.example.com"
+    assert call.request.headers["connection"] == "close"  # else the next name at this address would use it unchecked
     assert call.request.extensions["sni_hostname"] == "chat.example.com"
 
 

@@ -324,7 +324,14 @@ def proofs(
         as_json(found)
         return
     rows = [
-        (one["id"], one["action"], one["source_id"], one["member_id"], when(one["done_at"]), one["counts"])
+        (
+            one["id"],
+            one["action"],
+            one["source_name"] or one["source_id"],
+            one["member_name"] or one["member_id"],
+            when(one["done_at"]),
+            one["counts"],
+        )
         for one in found["data"]
     ]
     table(None, ("proof", "done", "source", "by", "at", "counts"), rows)

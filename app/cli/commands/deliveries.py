@@ -379,7 +379,7 @@ def privacy_list(account: Account = None, json: Json = False) -> None:
         (
             one["request"],
             one["kind"],
-            one["source_id"],
+            one["source_name"] or one["source_id"],
             one["delivery_id"],
             when(one["received_at"]),
             when(one["due_at"]),

@@ -101,6 +101,7 @@ class PossibleDuplicate(TypedDict):
     shared: IdentityResponse
     against: list[str]
     told_by: str | None
+    told_by_name: str | None
     told_at: Time
 
 

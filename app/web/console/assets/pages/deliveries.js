@@ -135,7 +135,7 @@ export function columnsOf(names, place) {
     { name: t("source"), cell: (row) => names.get(row.source_id) ?? code(row.source_id) },
     { name: t("kind"), cell: (row) => (row.kind ? h("span", { class: "kind" }, row.kind) : DASH) },
     { name: t("outcome"), cell: (row) => badge("outcome", row.outcome) },
-    { name: t("order"), cell: (row) => ordered(row, place) },
+    { name: t("order"), class: "about", cell: (row) => ordered(row, place) },
     { name: t("reason"), class: "reason", cell: (row) => why(row) },
     { name: t("took"), right: true, class: "nowrap", cell: (row) => span(took(row)) },
   ];

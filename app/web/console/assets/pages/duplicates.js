@@ -1,6 +1,6 @@
 // Possible duplicates, worked off one pair after the other: merge, keep apart, next, each with one key.
 
-import { api, everything, part, sourcesByName } from "../api.js";
+import { api, everything, part } from "../api.js";
 import { fill, h } from "../dom.js";
 import { empty, explain, facts, head, into, link, section, tell, time } from "../parts.js";
 import { money, number, t, word } from "../words.js";
@@ -8,7 +8,6 @@ import { money, number, t, word } from "../words.js";
 const MOST = 1000; // pairs of one visit
 
 export async function duplicates(place) {
-  const names = new Map((place.may("log") ? await sourcesByName(place.signal) : []).map((one) => [one.id, one.name]));
   const { rows, more } = await everything("/v1/possible-duplicates", {}, { most: MOST, signal: place.signal });
   const queue = pairsOf(rows);
   const box = h("div", { "aria-live": "polite" });
@@ -47,8 +46,8 @@ export async function duplicates(place) {
         queue.shift();
         return draw();
       }
-      // The one that the CRM knows stays; of two such, or none, the first.
-      const [kept, gone] = other.crm_id && !one.crm_id ? [other, one] : [one, other];
+      // The one that the CRM knows stays; of two such, or none, the older.
+      const [kept, gone] = [one, other].sort((a, b) => Boolean(b.crm_id) - Boolean(a.crm_id) || a.created_at.localeCompare(b.created_at));
       acts = { undo: acts.undo,
         merge: async () => {
           await api.post(`/v1/contacts/${part(gone.id)}/merge`, { into: kept.id });
@@ -70,7 +69,7 @@ export async function duplicates(place) {
         h("div", { class: "duel" }, card(kept, t("dup.stays")), card(gone, t("dup.goes"))),
         h("div", { class: "pair" },
           section(t("dup.for"), h("ul", { class: "said" }, pair.shared.map((each) => h("li", {}, h("strong", {}, word("identity", each.kind)), " ", each.value,
-            h("span", { class: "sub" }, [each.told_by ? names.get(each.told_by) ?? each.told_by : t("dup.crm"), " · ", time(each.told_at)]))))),
+            h("span", { class: "sub" }, [each.told_by ? each.told_by_name ?? each.told_by : t("dup.crm"), " · ", time(each.told_at)]))))),
           section(t("dup.against"), pair.against.length ? h("ul", { class: "said" }, pair.against.map((each) => h("li", {}, t(`dup.against.${each}`)))) : h("p", { class: "quiet" }, t("dup.against.none")))),
         h("div", { class: "buttons" }, button("merge", { class: "primary" }), button("apart"), queue.length > 1 && button("next")),
       ];
@@ -109,7 +108,7 @@ function pairsOf(rows) {
   for (const row of rows) {
     const key = [row.contact.id, row.other.id].sort().join(" ");
     const pair = found.get(key) ?? { contact: row.contact, other: row.other, against: row.against, shared: [] };
-    pair.shared.push({ ...row.shared, told_by: row.told_by, told_at: row.told_at });
+    pair.shared.push({ ...row.shared, told_by: row.told_by, told_by_name: row.told_by_name, told_at: row.told_at });
     found.set(key, pair);
   }
   return [...found.values()];
