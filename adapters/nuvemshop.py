@@ -154,6 +154,8 @@ class Nuvemshop(Adapter[Sale]):
         total = Money.major(payload.total, currency)
         canceled = payload.status == "cancelled" and word is not Status.REFUNDED
         taken = word in (Status.PAID, Status.REFUNDED)
+        # A payment that is voided after it was taken gives all of it back.
+        state = PaymentState.TAKEN if taken else PaymentState.CANCELED if payload.payment_status == "voided" else None
         items = tuple(
             Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
             for line in payload.products
@@ -165,7 +167,7 @@ class Nuvemshop(Adapter[Sale]):
             source_status="cancelled" if payload.status == "cancelled" else payload.payment_status,
             title=order_title(payload.number, items),
             bills=(Bill(value=total),),
-            payments=(Payment(value=total, state=PaymentState.TAKEN, at=payload.paid_at),) if taken else (),
+            payments=(Payment(value=total, state=state, at=payload.paid_at if taken else None),) if state else (),
             ordered_at=payload.created_at,
             paid_at=payload.paid_at,
             customer=Customer(

@@ -169,7 +169,8 @@ class WooCommerce(Adapter[Payload]):
     }
     ignores = frozenset("action.* coupon.* customer.* product.*".split())
     statuses = status_map(
-        pending="pending on-hold pending-deposit scheduled-payment",  # the last two of WooCommerce Deposits
+        # The third and fourth are of WooCommerce Deposits, the last of WooCommerce Pre-Orders.
+        pending="pending on-hold pending-deposit scheduled-payment pre-ordered",
         partially_paid="partially-paid partial-payment",  # of plugins for deposits
         paid="processing completed",  # the first with a date of payment, see above
         canceled="cancelled trash",
