@@ -22,7 +22,7 @@ demo: .venv/.project  ## show it at work: shops' signed deliveries become a cont
 test: .venv/.project .venv/.dev  ## every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
-fuzz: .venv/.project .venv/.dev  ## hostile deliveries for every adapter, an hour (ARGS="--seconds 600" for less)
+fuzz: .venv/.project .venv/.dev .venv/.fuzz  ## hostile deliveries for every adapter, an hour (ARGS="--seconds 600" for less)
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 torture: .venv/.project .venv/.dev  ## kill, cut off, fill up and lie to real servers (docs/reliability.md; up to 40 min)
@@ -46,7 +46,7 @@ endif
 
 venv: .venv/.project .venv/.dev  ## only set up .venv, with everything in it
 
-lock: .venv/.base  ## resolve the dependencies anew and write the three locks
+lock: .venv/.base  ## resolve the dependencies anew and write the four locks
 	@set -eu; \
 	if command -v uv >/dev/null 2>&1; then uv=uv; else $(PIP) install 'uv>=0.9'; uv=$(BIN)/uv; fi; \
 	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -54,6 +54,7 @@ lock: .venv/.base  ## resolve the dependencies anew and write the three locks
 	compile --upgrade pyproject.toml --group dev --output-file requirements-dev.lock; \
 	compile --upgrade pyproject.toml --constraints requirements-dev.lock --output-file requirements.lock; \
 	compile --upgrade --group build --constraints requirements-dev.lock --output-file requirements-build.lock; \
+	compile --upgrade --group fuzz --constraints requirements-dev.lock --output-file requirements-fuzz.lock; \
 	if grep -nE '://|^ *--(index|extra-index|find-links|trusted-host)|^/|file:' requirements*.lock; then \
 		echo 'make lock: a lock names an address; only names, versions and hashes belong there' >&2; exit 1; fi
 
@@ -82,6 +83,11 @@ lock: .venv/.base  ## resolve the dependencies anew and write the three locks
 	@echo 'adding what tests and checks need to .venv, once' >&2
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
+
+# Only where there is a wheel: to build atheris takes a clang of its own. Without it half of the fuzzing is left out.
+.venv/.fuzz: .venv/.base requirements-fuzz.lock
+	@if $(PIP) install --require-hashes --only-binary :all: -r requirements-fuzz.lock; then touch $@; \
+	else echo 'make fuzz: atheris cannot be installed here' >&2; fi
 
 clean:  ## take away .venv and what the tools left behind (never data/)
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis

@@ -95,17 +95,20 @@ DISPUTES = {
     "SCHEME_ARBITRATION_WON": RefundState.REVERSED,
 }
 
+# The second says what is authorised now, more or less than before.
+AUTHORISATIONS = ("AUTHORISATION", "AUTHORISATION_ADJUSTMENT")
+
 # What an event that succeeded makes of a payment. What is captured by itself was not taken if it is released or lapses:
 # only what was not captured yet can be.
 BY_HAND = {
-    "AUTHORISATION": PaymentState.AUTHORIZED,
+    **dict.fromkeys(AUTHORISATIONS, PaymentState.AUTHORIZED),
     "CAPTURE": PaymentState.TAKEN,
     "CAPTURE_FAILED": PaymentState.FAILED,
     **dict.fromkeys(("CANCELLATION", "TECHNICAL_CANCEL", "EXPIRE"), PaymentState.CANCELED),
 }
 BY_ITSELF = {
     **BY_HAND,
-    "AUTHORISATION": PaymentState.TAKEN,
+    **dict.fromkeys(AUTHORISATIONS, PaymentState.TAKEN),
     **dict.fromkeys(("CANCELLATION", "TECHNICAL_CANCEL", "EXPIRE"), PaymentState.FAILED),
 }
 
@@ -218,7 +221,8 @@ class Adyen(Adapter[Notification]):
         payload="https://docs.adyen.com/development-resources/webhooks/webhook-types",
     )
     topics = (
-        *"PENDING AUTHORISATION CAPTURE CAPTURE_FAILED CANCELLATION CANCEL_OR_REFUND TECHNICAL_CANCEL EXPIRE".split(),
+        *("PENDING", *AUTHORISATIONS),
+        *"CAPTURE CAPTURE_FAILED CANCELLATION CANCEL_OR_REFUND TECHNICAL_CANCEL EXPIRE".split(),
         *"OFFER_CLOSED ORDER_CLOSED".split(),
         *REFUNDS,
         *DISPUTES,
@@ -232,7 +236,7 @@ class Adyen(Adapter[Notification]):
     options = AdyenOptions
     statuses = status_map(  # event code: what it means when it succeeded
         pending="PENDING",
-        paid="AUTHORISATION CAPTURE",
+        paid=(*AUTHORISATIONS, "CAPTURE"),
         failed="CAPTURE_FAILED",
         canceled="CANCELLATION TECHNICAL_CANCEL EXPIRE OFFER_CLOSED",
         nothing=("CANCEL_OR_REFUND", "ORDER_CLOSED", *REFUNDS, *DISPUTES),
@@ -278,10 +282,11 @@ class Adyen(Adapter[Notification]):
             code = {"cancel": "CANCELLATION", "refund": "REFUND"}.get(more.get("modification.action", ""), code)
         money = _money(item.amount) if item.amount else None
         authorised, known = code == "AUTHORISATION", done or code in ("AUTHORISATION", "ORDER_CLOSED", *REFUNDS)
-        if not known or (authorised and money and not money.minor):
+        asked = code in AUTHORISATIONS
+        if not known or (asked and money and not money.minor):
             return None
         payment, status = item.originalReference or item.pspReference, self.status(code)
-        if authorised and (manual or not done):
+        if asked and (manual or not done):
             status = Status.PENDING if done else Status.FAILED
         order = Order(
             external_id=payment,

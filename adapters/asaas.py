@@ -9,6 +9,8 @@
 Decided here, and why:
 
 - A chargeback has taken the money (refunded), also while it is contested; a won one comes back as CONFIRMED or RECEIVED.
+  Each instalment is charged back by itself.
+- A receipt in cash is the shop's own word; undone, nothing was taken.
 - A slip may be anticipated before it is paid: PAYMENT_ANTICIPATED says no more than the payment's own status.
 - Dates have no time and no zone: Brasília is meant. `paymentDate` is when Asaas was paid; the customer paid on
   `clientPaymentDate`, and that does not move when a card's money arrives a month later (CONFIRMED, then RECEIVED).
@@ -44,8 +46,10 @@ from adapters.contract import (
     Payment,
     PaymentState,
     Refund,
+    RefundKind,
     Status,
     Token,
+    Unknown,
     order_title,
     path,
     status_map,
@@ -89,6 +93,10 @@ class Buyer(Payload):
     phone: str | None = None
     mobilePhone: str | None = None
 
+
+CASH_UNDONE = "PAYMENT_RECEIVED_IN_CASH_UNDONE"
+# A charge of which the buyer's bank took the money.
+CHARGEBACKS = frozenset("CHARGEBACK_REQUESTED CHARGEBACK_DISPUTE AWAITING_CHARGEBACK_REVERSAL".split())
 
 SANDBOX = "https://sandbox.asaas.com/"
 
@@ -168,8 +176,9 @@ class Asaas(Adapter[Any]):
             status = self.told.get(event.kind, Status.CANCELED if charge.deleted else status)
         value = Money.major(charge.value, "BRL")
         paid_at = charge.clientPaymentDate or charge.confirmedDate or charge.paymentDate
-        done = [one.value for one in charge.refunds if one.value and one.status == "DONE"]
-        back = Money.total(Money.major(amount, "BRL") for amount in done)
+        state = PaymentState.TAKEN if status in (Status.PAID, Status.REFUNDED) else None
+        if event.kind == CASH_UNDONE:
+            state = PaymentState.FAILED
         yield Order(
             # The instalments of one purchase are one sale: each is a part of its bill.
             external_id=charge.installment or charge.id,
@@ -178,11 +187,16 @@ class Asaas(Adapter[Any]):
             status=status,
             source_status=charge.status,
             title=order_title(charge.externalReference or charge.invoiceNumber, [charge.description]),
-            bills=(Bill(id=charge.id if charge.installment else "", value=value, part=bool(charge.installment)),),
-            payments=(Payment(id=charge.id, value=value, state=PaymentState.TAKEN, at=paid_at),)
-            if status in (Status.PAID, Status.REFUNDED)
-            else (),
-            refunds=(Refund(value=back, total=True, payment=charge.id),) if back else (),
+            bills=(
+                Bill(
+                    id=charge.id if charge.installment else "",
+                    value=value,
+                    part=bool(charge.installment),
+                    given_up=status is Status.CANCELED,  # of one that was removed nobody can pay
+                ),
+            ),
+            payments=(Payment(id=charge.id, value=value, state=state, at=paid_at),) if state else (),
+            refunds=_refunds(charge, status) if state is PaymentState.TAKEN else (),
             ordered_at=charge.ordered_at,
             paid_at=paid_at,
             customer=Customer(
@@ -196,3 +210,15 @@ class Asaas(Adapter[Any]):
             url=charge.invoiceUrl,
             test=True if (charge.invoiceUrl or "").startswith(SANDBOX) else None,
         )
+
+
+def _refunds(charge: Charge, status: Status | Unknown | None) -> tuple[Refund, ...]:
+    """What went back of a charge so far: given by the shop, and taken by the buyer's bank, which takes the rest."""
+    back = sum((one.value for one in charge.refunds if one.value and one.status == "DONE"), Decimal(0))
+    rest = max(charge.value - back, Decimal(0)) if status is Status.REFUNDED else Decimal(0)
+    lost = charge.status in CHARGEBACKS
+    totals = {RefundKind.REFUND: back if back or lost else rest, RefundKind.CHARGEBACK: rest if lost else Decimal(0)}
+    return tuple(
+        Refund(value=Money.major(total, "BRL"), kind=kind, payment=charge.id, total=True)
+        for kind, total in totals.items()
+    )

@@ -176,7 +176,7 @@ class Chargebee(Adapter[Notification]):
 
     def _invoice(self, invoice: Invoice, buyer: Person, event: Event[Notification]) -> Order:
         status, currency, total = self.status(invoice.status), invoice.currency_code, invoice.total
-        off, paid = invoice.write_off_amount or 0, invoice.amount_paid or 0
+        off, paid, credits = invoice.write_off_amount or 0, invoice.amount_paid or 0, invoice.credits_applied
         value = max(0, total - max(0, (invoice.amount_adjusted or 0) - off))
         if status in (Status.PENDING, Status.OVERDUE, Status.FAILED) and 0 < paid < value:
             status = Status.PARTIALLY_PAID
@@ -186,7 +186,8 @@ class Chargebee(Adapter[Notification]):
             Payment(id=name, value=Money.of(amount, currency), state=PaymentState.TAKEN)
             for name, amount, told in (
                 ("paid", paid, paid or invoice.linked_payments),
-                ("credits", invoice.credits_applied or 0, invoice.credits_applied),
+                # Credits may be taken off again; then the invoice waits.
+                ("credits", credits or 0, credits or (credits == 0 and status is not Status.PAID)),
             )
             if told
         ]

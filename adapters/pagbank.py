@@ -128,6 +128,8 @@ class Sale(Payload):
     qr_codes: ListOf[QrCode] = ()
 
 
+ENDED = ("DECLINED", "CANCELED")
+
 # Of charges that stand differently, the first of these that there is decides.
 DECISIVE = (UNKNOWN, Status.PAID, Status.PENDING, Status.CANCELED, Status.FAILED, None)
 
@@ -154,7 +156,7 @@ class PagBank(Adapter[Any]):
 
     def _sale(self, sale: Sale) -> Order:
         # Tries that came to nothing are no part of the order, as long as anything else is.
-        living = [each for each in sale.charges if each.status not in ("DECLINED", "CANCELED")] or sale.charges
+        living = [each for each in sale.charges if each.status not in ENDED or _taken(each)] or sale.charges
         amounts = living or sale.qr_codes
         currency = next((each.currency for each in amounts if each.currency), "BRL")
         total = Money.total(Money.of(each.value, currency) for each in amounts)
@@ -174,9 +176,7 @@ class PagBank(Adapter[Any]):
             at=None,
             title=order_title(_number(sale.reference_id), items),
             # What was captured of the charges is all that will come, once none of them waits.
-            bills=(Bill(value=total, closed=bool(living) and all(each.status == "PAID" for each in living)),)
-            if total
-            else (),
+            bills=(Bill(value=total, closed=bool(living) and all(map(_taken, living))),) if total else (),
             payments=tuple(map(_payment, sale.charges)),
             refunds=_refunds(sale.charges),
             ordered_at=sale.created_at,
@@ -232,14 +232,15 @@ STATES = {
 }
 
 
+def _taken(charge: Charge) -> bool:
+    """Whether money was taken; what is canceled after that was given back."""
+    return charge.status == "PAID" or (charge.status == "CANCELED" and bool(charge.taken or charge.refunded))
+
+
 def _payment(charge: Charge) -> Payment:
     state, value = STATES.get(charge.status), charge.value
-    taken = charge.taken or charge.refunded
-    if taken and state in (PaymentState.TAKEN, PaymentState.CANCELED):
-        state, value = (
-            PaymentState.TAKEN,
-            charge.taken or value,
-        )  # one that is canceled after it was paid was given back
+    if _taken(charge):
+        state, value = PaymentState.TAKEN, charge.taken or value
     return Payment(id=charge.id, value=Money.of(value, charge.currency or "BRL"), state=state, at=charge.paid_at)
 
 

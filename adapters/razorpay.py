@@ -42,6 +42,7 @@ from adapters.contract import (
     RefundState,
     Seconds,
     Status,
+    Unknown,
     Unreadable,
     latest,
     order_title,
@@ -183,7 +184,7 @@ class Razorpay(Adapter[Notification]):
             status=status,
             source_status=told.status,
             title=title,
-            bills=(Bill(id=order_id or bill.id, value=Money.of(bill.amount, bill.currency)),) if bill else (),
+            bills=(_bill(bill, order_id, status),) if bill else (),
             payments=(_payment(paid, bill),) if paid else (),
             refunds=(_back(payload.back, paid, what),) if payload.back else (),
             ordered_at=bill.created_at if bill else None,
@@ -199,6 +200,12 @@ class Razorpay(Adapter[Notification]):
             url=bill.short_url if bill else None,
             deal_id=next((one.deal_id for one in buyers if one.deal_id), None),
         )
+
+
+def _bill(bill: Thing, order_id: str | None, status: Status | Unknown | None) -> Bill:
+    """No more comes once it is paid, also where an offer of Razorpay's let the buyer pay less."""
+    value = Money.of(bill.amount, bill.currency)
+    return Bill(id=order_id or bill.id, value=value, closed=True if status is Status.PAID else None)
 
 
 def _payment(paid: Thing, bill: Thing | None) -> Payment:

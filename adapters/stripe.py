@@ -347,8 +347,8 @@ def _intent(intent: Thing, ids: Ids, status: Word, what: str) -> dict[str, Any]:
         status, bill = Status.PARTIALLY_PAID, Bill(id=ids.payment, value=money(whole, intent.currency))
         if intent.amount_remaining is not None:
             state, taken = PaymentState.TAKEN, max(0, whole - intent.amount_remaining)
-    elif state is PaymentState.AUTHORIZED and received:  # the first of several captures
-        state = PaymentState.TAKEN
+    elif state is PaymentState.AUTHORIZED and received:  # a capture of which more may follow
+        state, bill = PaymentState.TAKEN, Bill(id=ids.payment, value=money(whole, intent.currency), closed=False)
     elif state is PaymentState.TAKEN and taken < whole:
         bill = Bill(id=ids.payment, closed=True)
     elif state is PaymentState.FAILED and intent.error == LAPSED:

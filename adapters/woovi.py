@@ -12,7 +12,8 @@ Decided here, and why:
 - A refund names only the PIX transactions (`endToEndId`), which every paid charge names as well: there they meet. Its
   payer need not be the order's customer, and does not become it.
 - A transaction without a charge is money from anyone for anything: no order.
-- What the bank took back on a dispute (MED) is told again as a refund; it is read as the word alone, and counts once.
+- What the bank took back on a dispute (MED) is told again as a refund, and nothing links the two: a dispute and a refund of
+  one payment and one amount are the same.
 - The test that Woovi sends when a webhook is saved holds no charge, and comes before its secret is known.
 """
 
@@ -378,10 +379,10 @@ def _dispute(dispute: Dispute, kind: str) -> Order:
         at=None,  # the bank does not say when
         refunds=(
             Refund(
-                id="dispute",
                 value=value,
                 state=RefundState.DONE if lost else RefundState.REVERSED,
                 kind=RefundKind.CHARGEBACK,
+                payment=dispute.paid_id,
                 all=value is None,
             ),
         ),

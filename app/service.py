@@ -29,6 +29,7 @@ from app.observability.metrics import Metrics
 from app.observability.readiness import Readiness
 from app.observability.source_health import SourceHealth
 from app.observability.tail import Tail
+from app.store import tombstones
 
 if TYPE_CHECKING:
     from app.observability.tracing import Tracing
@@ -47,7 +48,7 @@ class Service:
     ) -> None:
         self.settings, self._background = settings, background
         self.vault: Vault = open_vault(settings)
-        self.store = Store(settings)
+        self.store = Store(settings, self.vault)
         self.source_cache = SourceCache(self.store, self.vault, settings)
         self.group_commit = group_commit(self.store)
         self.admission = Admission()
@@ -83,14 +84,14 @@ class Service:
             self.group_commit.observers.append(self.young.committed)
             self.importer.observers.append(self.young.grown)
         self.offload = Offload()
-        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused, self.offload)
+        self.receiver = Receiver(self.source_cache, self.group_commit, self.refused, self.offload, self.vault)
         self.retry = Reprocessor(self.store, self.source_cache, self.group_commit, self.offload)
         self.erasures = ErasureService(self.store, self.vault, self.retry)
         self.held = OnHoldWorker(self.store, self.retry)
-        self.source_api = SourceApi()
+        self.source_api = SourceApi(settings.receivers)
         self.fetch = FetchWorker(self.store, self.vault, self.retry, self.source_api, self.group_commit.to_fetch)
         self.retention = Retention(self.store, self.clock_guard.doubt)
-        self.jobs = Jobs(self.store, self.retry, self.group_commit)
+        self.jobs = Jobs(self.store, self.retry, self.group_commit, self.vault, self.source_cache, self.source_api)
         self.loops = [
             self.refused.loop,
             self.metrics.loop,
@@ -123,6 +124,7 @@ class Service:
                 self.tracing.start()
             self.group_commit.start()
             with suppress(Unavailable):  # it is looked at again and again
+                await tombstones.seal_salts(self.store)
                 await self.readiness.look_at_key()
             if self._background:
                 for loop in self.loops:

@@ -35,6 +35,10 @@ ASTRAY = (
     "AND c.id = o.contact_id AND o.value IS NOT NULL WHERE o.owner_id IS DISTINCT FROM c.owner_id",
     "SELECT o.id, o.deal_owner_id, d.owner_id AS of_deal FROM orders o LEFT JOIN deals d ON d.account_id = o.account_id "
     "AND d.crm_id = o.deal_id AND o.value IS NOT NULL WHERE o.deal_owner_id IS DISTINCT FROM d.owner_id",
+    # Orders that a member merged: one of them stands for all and is itself no part of another; the others are not shown.
+    "SELECT o.id, o.sale_id FROM orders o LEFT JOIN orders s ON s.account_id = o.account_id AND s.id = o.sale_id "
+    "WHERE o.sale_id IS NOT NULL AND (s.sale_id IS DISTINCT FROM s.id OR (o.id <> s.id AND o.value IS NOT NULL) "
+    "OR o.contact_id IS DISTINCT FROM s.contact_id)",
 )
 EMPTIED = """
     DO $$ DECLARE name text; BEGIN

@@ -16,6 +16,7 @@ import adapters
 from adapters.contract import Delivery, Unverified
 from app.base import log
 from app.base.settings import Settings
+from app.store import accounts
 from tests.house import SECRET, House, signed
 from tests.routes import every_route
 from tests.samples import samples, secret_for
@@ -140,6 +141,7 @@ async def test_wrong_tokens_are_not_remembered_whole(house: House) -> None:
     for number in range(50):
         token = f"{number:05}" * 12_000
         assert (await house.call("GET", "/v1/orders", token=token)).status_code == 401
+        assert accounts.hashed(token) not in cache._bearers._known  # none of ours is so long
         assert (await house.call("GET", "/v1/orders", token=token[:150])).status_code == 401
         assert (await house.client.post(f"/webhooks/{token}", content=b"{}")).status_code == 404
     kept = [word for known in (cache._bearers, cache._sources) for word in known._known]
@@ -154,6 +156,15 @@ async def test_what_is_remembered_is_swept_out(house: House, monkeypatch: pytest
     for number in range(20):
         await house.call("GET", "/v1/orders", token=f"wrong{number}")
     assert len(house.service.source_cache._bearers._known) <= 2
+
+
+async def test_no_more_is_remembered_than_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.ingest import source_cache
+
+    monkeypatch.setattr(source_cache, "MOST", 5)
+    for number in range(20):
+        await house.call("GET", "/v1/orders", token=f"wrong{number}")
+        assert len(house.service.source_cache._bearers._known) <= 5
 
 
 @pytest.mark.parametrize("body", [b'{"token":' * 950 + b"0" + b"}" * 950, b'{"a":' + b"[" * 500 + b"]" * 500 + b"}"])

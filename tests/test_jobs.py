@@ -119,7 +119,9 @@ async def test_what_comes_after_the_start_is_not_part_of_it(house: House) -> Non
     await service.jobs.stop()
     job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
     late = (await house.deliver(source, order_event("late", delivery_id="late"))).json()["delivery_id"]
-    service.jobs = engine.Jobs(service.store, service.retry, service.group_commit)
+    service.jobs = engine.Jobs(
+        service.store, service.retry, service.group_commit, service.vault, service.source_cache, service.source_api
+    )
     service.jobs.loop.start()
     job = await ended(house, job_id)
     assert (job["total"], job["done"]) == (3, 3)

@@ -49,6 +49,7 @@ from adapters.contract.schemes import (
     body_token,
 )
 from adapters.contract.signature import (
+    Outdated,
     Proof,
     Signature,
     Strength,
@@ -102,6 +103,7 @@ __all__ = [
     "Options",
     "Order",
     "Origin",
+    "Outdated",
     "Payload",
     "Payment",
     "PaymentState",

@@ -65,9 +65,10 @@ class Links:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """Where a thin source's orders are read, and how our key travels.
+    """Where a source's orders or contacts are read, and how our key travels.
 
-    `origin` is fixed (or made from validated options): a URL found in a payload is never fetched. `authorize` gives
+    `origin` is fixed (or made from validated options): a URL found in a payload is never fetched. `anywhere`: the
+    origin is an address that the source's owner gives, so where it leads is checked. `authorize` gives
     the headers that carry the key. Where the key is `client id:client secret` and has first to be changed for a token
     that lives for a while (OAuth 2.0 client credentials, RFC 6749 §4.4), `token_path` says where at the origin, and
     `authorize` gets the token in place of the key.
@@ -77,6 +78,7 @@ class Api:
     authorize: Callable[[str, Any], Mapping[str, str]]
     key_description: str  # what the key is and where to find it, for the source's owner
     token_path: str | None = None
+    anywhere: bool = False
 
     def origin_for(self, options: Any) -> str:
         """The origin for a source with these options."""
@@ -142,6 +144,19 @@ class Adapter(Generic[PayloadT]):
 
     def people(self, payload: PayloadT, event: Event[PayloadT]) -> Iterable[Customer]:
         """The contacts that the payload tells of, each with the CRM's or the shop's id. Raises Ignored or Unreadable."""
+        raise NotImplementedError
+
+    # A CRM that sends nothing when a contact is deleted or merged: its `api` is asked (`contacts reconcile`).
+    def contact_path(self, crm_id: str, options: Any) -> str | None:
+        """The path where this contact is shown, or 404 is answered; None when it can be no id of this CRM's."""
+        raise NotImplementedError
+
+    def search_path(self, kind: str, value: str, options: Any) -> str:
+        """The path where contacts are found by this `email` or `phone` (canonical); it may find others as well."""
+        raise NotImplementedError
+
+    def contacts_found(self, answer: bytes) -> Iterable[Customer]:
+        """The contacts in the answer of a search. Raises Unreadable."""
         raise NotImplementedError
 
     # Thin sources: the delivery is a notice, the order is read from the source's API after the answer.

@@ -20,6 +20,7 @@ PAID_VALUE_UNKNOWN: Final = "paid_value_unknown"  # the word says that a part wa
 
 _MONEY: Final = frozenset((Status.PARTIALLY_PAID, Status.PAID, Status.REFUNDED))
 _WHOLE: Final = frozenset((Status.PAID, Status.REFUNDED))
+_UNPAID: Final = frozenset((Status.PENDING, Status.OVERDUE, Status.FAILED, Status.PARTIALLY_PAID))
 _ENDED: Final = frozenset((Status.CANCELED, Status.FAILED))
 # Where an attempt has no word of its own, its state is the word.
 _WORD_OF: Final[Mapping[Any, Status]] = {
@@ -287,6 +288,8 @@ class Balance:
                 order.paid_value = bill.paid
             elif status == Status.PARTIALLY_PAID:
                 self._notes.add(PAID_VALUE_UNKNOWN)
+        if order.status in _UNPAID:
+            order.paid_at = None  # it waits again
 
     def _promised(self, cash: Cash, authorized: list[Paid], word: Word) -> bool:
         """Whether money that is only authorised outranks the word: `paid` that was said before, another attempt's end."""

@@ -320,8 +320,10 @@ class Cash:
     # -- How it is shown --------------------------------------------------------------------------------------------
 
     def shown_payments(self) -> list[Line]:
-        """The payments as the API tells them. An authorisation that was captured is not shown, nor an attempt so far."""
-        shown = [one for one in self.payments.values() if one.state is not None]
+        """The payments as the API tells them. An authorisation that was captured is not shown, nor an attempt so far, nor a sum of nothing."""
+        shown = [
+            one for one in self.payments.values() if one.state is not None and (one.value != 0 or one.state != TAKEN)
+        ]
         if len(shown) > 1:
             replaced = self._replaced()
             shown = [one for one in shown if one.id not in replaced]

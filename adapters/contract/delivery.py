@@ -112,10 +112,13 @@ def _refuse_constant(word: str) -> NoReturn:
 def _number(digits: str) -> Decimal:
     if len(digits) > MAX_NUMBER_DIGITS:
         raise Unreadable(f"the body holds a number of more than {MAX_NUMBER_DIGITS} digits")
-    number = Decimal(digits)
-    if not -MAX_NUMBER_DIGITS < number.adjusted() < MAX_NUMBER_DIGITS:
-        raise Unreadable(f"the body holds a number beyond 1e{MAX_NUMBER_DIGITS}")
-    return number
+    try:
+        number = Decimal(digits)
+        if -MAX_NUMBER_DIGITS < number.adjusted() < MAX_NUMBER_DIGITS:
+            return number
+    except InvalidOperation:  # an exponent of 19 digits is more than Decimal holds
+        pass
+    raise Unreadable(f"the body holds a number beyond 1e{MAX_NUMBER_DIGITS}")
 
 
 def _integer(digits: str) -> int:
@@ -215,8 +218,6 @@ def _strictly(body: bytes, decoder: json.JSONDecoder = _strict) -> Any:
         raise Unreadable("the body is nested too deeply") from None
     except json.JSONDecodeError as fault:
         raise NoDocument(f"the body is not JSON: {fault.msg} at character {fault.pos}") from None
-    except (ValueError, InvalidOperation):
-        raise Unreadable("the body holds a number that cannot be read") from None
 
 
 def form_body(body: bytes) -> dict[str, Any]:

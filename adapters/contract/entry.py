@@ -103,6 +103,27 @@ class Folded:
         return self.itemised.shown_refunds() if self.itemised is not None else []
 
 
+# The fields of a folded order that differences and previews show, in the order in which a person reads them. The contact is found by
+# identities, so these stand for it.
+SHOWN: Final = (
+    "status",
+    "source_status",
+    "title",
+    "value",
+    "currency",
+    "paid_value",
+    "refunded_value",
+    "ordered_at",
+    "paid_at",
+    "deal_id",
+    "url",
+    "test",
+    "items",
+    "name",
+    "identities",
+)
+
+
 def rank_of(said: Mapping[str, Any]) -> int:
     """The rank of the status that is said, else of the furthest payment; -1 when neither is."""
     status = said.get("status")

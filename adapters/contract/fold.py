@@ -12,10 +12,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from adapters.contract.balance import Balance
-from adapters.contract.entry import Entry, Folded, Identity, place
+from adapters.contract.entry import SHOWN, Entry, Folded, Identity, place
 from adapters.contract.order import Status
 
-__all__ = ["STRONG", "UNSIGNED_KIND", "Entry", "Folded", "Identity", "fold"]
+__all__ = ["SHOWN", "STRONG", "UNSIGNED_KIND", "Entry", "Folded", "Identity", "fold"]
 
 # Identities by which a source knows one person for certain; the others (an e-mail, a phone) people change.
 STRONG = ("crm", "source", "document")
@@ -67,11 +67,16 @@ def fold(entries: Iterable[Entry]) -> Folded:
 def heard(history: list[Entry]) -> tuple[list[Entry], tuple[str, ...]]:
     """The entries, each taken for what is proven of it, and the notes of what was not taken.
 
+    A `sample` was sent by the registry itself: it says nothing of an order of which its source tells.
+
     `bytes` in an entry is the digest of a signed body whose kind no signature covers: whoever has seen the delivery can
     send the same bytes again under another kind. So bytes that were received before, under whatever kind, keep the
     time of that receipt and lose the place within it, and do not end a sale that they did not end then: one that is
     canceled says so in its body. What else the other kind tells (when it was paid) counts.
     """
+    told = [entry for entry in history if "sample" not in entry.said]
+    if not all(entry.by_member for entry in told):
+        history = told
     signed = [entry for entry in history if "bytes" in entry.said]
     if len(signed) < 2:
         return history, ()

@@ -74,6 +74,24 @@ class Signature(ABC):
         """The scheme in one sentence for people who set a source up."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outdated(Signature):
+    """Proves nothing: how the source signs stands in its options, and today's adapter does not take the saved ones any more."""
+
+    strength = Strength.TOKEN
+    can_sign = False
+
+    def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
+        raise Unverified(Unverified.NO_SECRET)
+
+    def sign(self, delivery: Delivery, secret: str, now: datetime) -> Delivery:
+        return delivery
+
+    @property
+    def description(self) -> str:
+        return "unknown: the options of this source are not valid any more; set them again"
+
+
 # -- Where a signature is, how a key is made, what is signed ------------------------------------------------------
 
 Encoding = Literal["hex", "base64"]

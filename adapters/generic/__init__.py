@@ -24,10 +24,10 @@ from adapters.contract import (
     Links,
     Order,
     Origin,
+    Outdated,
     Payload,
     Signature,
     Unreadable,
-    Unverified,
     Where,
     form_body,
     json_body,
@@ -56,9 +56,11 @@ class Generic(Adapter[Document]):
 
     def scheme(self, options: Any) -> Signature:
         settled = _settled(options)
-        return scheme_of(settled.signature, settled.body)
+        return scheme_of(settled.signature, settled.body) if settled else Outdated()
 
     def places(self, options: Any) -> tuple[Where, Where | None]:
+        if _settled(options) is None:
+            return place_of("field:event"), None  # nothing is read there
         return place_of(options.kind), place_of(options.delivery_id) if options.delivery_id else None
 
     def document_of(self, delivery: Delivery) -> Any:
@@ -66,7 +68,10 @@ class Generic(Adapter[Document]):
         return delivery.document(PARSE["form" if form else "json"])
 
     def document_for(self, delivery: Delivery, options: Any) -> Any:
-        return delivery.document(PARSE[_settled(options).body])
+        settled = _settled(options)
+        if settled is None:
+            raise Unreadable("the options of its source are not valid any more; set them again")
+        return delivery.document(PARSE[settled.body])
 
     def kind_of(self, delivery: Delivery, options: Any) -> str:
         kind = self.places(options)[0].read(delivery, lambda: self.document_for(delivery, options))
@@ -95,11 +100,11 @@ class Generic(Adapter[Document]):
             yield Reading(event.options, search, each).order(event.kind)
 
 
-def _settled(options: Any) -> GenericOptions:
-    """The options, validated: they are read from the store as they were saved. Raises Unverified when they no longer are."""
+def _settled(options: Any) -> GenericOptions | None:
+    """The options, validated: they are read from the store as they were saved. None when they no longer are valid."""
     if isinstance(options, GenericOptions) and isinstance(getattr(options, "signature", None), Signing):
         return options
     try:
         return GenericOptions.model_validate(dict(getattr(options, "__dict__", {})))
     except ValidationError:
-        raise Unverified(Unverified.NO_SECRET) from None
+        return None

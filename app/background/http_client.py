@@ -12,7 +12,6 @@ import ssl
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from time import monotonic
 from typing import cast
 from urllib.parse import SplitResult, urlsplit
@@ -20,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 import httptools
 
 from app.base.retry_delay import asked_to_wait
-from app.base.ssrf_guard import NOT_PUBLIC, Network, allowed
+from app.base.ssrf_guard import NOT_PUBLIC, Network, NotPublic, addresses_of
 
 WHOLE = 15.0  # seconds for one event, whatever they are spent on
 CONNECT = 5.0  # seconds
@@ -68,7 +67,7 @@ class EventHttpClient:
             raise Unreachable(f"it could not be connected to within {CONNECT:.0f} seconds") from None
         except TimeoutError:
             raise Unreachable(f"it did not answer within {WHOLE:.0f} seconds") from None
-        except _NotPublic:
+        except NotPublic:
             raise Unreachable(f"the URL {NOT_PUBLIC}") from None
         except socket.gaierror:
             raise Unreachable("its name could not be looked up") from None
@@ -105,16 +104,12 @@ class EventHttpClient:
     async def _connect(self, scheme: str, host: str, port: int) -> "_Connection":
         """Connect to an address that was checked, never to a name: between two look-ups it could mean another address.
 
-        Returns the connection to the first address that answers, if all may be reached. Raises _NotPublic, OSError.
+        Returns the connection to the first address that answers, if all may be reached. Raises NotPublic, OSError.
         """
-        loop, plain = asyncio.get_running_loop(), scheme == "http"
+        plain = scheme == "http"
         try:
             async with asyncio.timeout(CONNECT):
-                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-                if not all(allowed(ip_address(one), self._named, plain=plain) for one in addresses):
-                    raise _NotPublic
-                *others, last = addresses
+                *others, last = await addresses_of(host, port, self._named, plain=plain)
                 for address in others:
                     try:
                         return await self._open(address, port, None if plain else host)
@@ -141,10 +136,6 @@ def _message(parts: SplitResult, headers: Mapping[str, str], body: bytes) -> byt
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("a header of an event is more than one line")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
-class _NotPublic(Exception):
-    """Raised for an address where nothing may be sent."""
 
 
 class _NotConnected(Exception):

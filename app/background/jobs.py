@@ -1,4 +1,4 @@
-"""Runs jobs: bulk retries and remaps, which survive a restart, a crash and an upgrade.
+"""Runs jobs: bulk retries, remaps and reconciliations, which survive a restart, a crash and an upgrade.
 
 A job is a row with a claim: whoever holds the claim does the next piece and records the progress, until the job ends or
 is stopped. Between two pieces it rests as long as the last one took, so that incoming deliveries get at least half the
@@ -11,22 +11,26 @@ from contextlib import suppress
 from dataclasses import asdict
 from time import monotonic
 
-from app.background.remap import RemapFailed, RemapJob
+from adapters.contract import Unfetched
+from app.background.reconcile import ReconcileJob
+from app.background.remap import RemapJob
 from app.base import clock
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.spans import trace
 from app.base.supervisor import Loop
-from app.base.vault import Sealed
+from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.ingest.group_commit import MOST_AT_ONCE, Busy, GroupCommit
 from app.ingest.reprocess import NotRecorded, RecordedDelivery, Reprocessor
-from app.store import deliveries, fetches, jobs
+from app.ingest.source_api import SourceApi
+from app.ingest.source_cache import Source, SourceCache
+from app.store import crm_reconciliation, deliveries, fetches, jobs
 from app.store.deliveries import DeliveryFilter
 from app.store.delivery_record import Receipt
-from app.store.jobs import JobChange, JobStep, LeaseLost
+from app.store.jobs import JobChange, JobFailed, JobStep, LeaseLost
 
 EVERY = 1.0  # seconds between two looks; what this process was asked for itself is begun at once
 JOBS_AT_ONCE = 2  # of one process
@@ -38,21 +42,35 @@ MOST_FETCHES, FETCHES_REST = (
     50,
     5.0,
 )  # of one source that may wait, before a job adds more; seconds it waits at most
+ENDS_WITHIN = 10.0  # seconds that a stop waits for the current pieces: a CRM may be slow to answer
 AWAY = 1.0  # seconds before an unreachable database is tried again
+ASKED_AGAIN, LONGEST_WAIT = 15.0, 45.0  # seconds before a CRM's API is asked again; at most, when it says how long
 
 
 class Jobs:
     """Runs one process's share of the jobs."""
 
-    def __init__(self, store: Store, retry: Reprocessor, group_commit: GroupCommit) -> None:
+    def __init__(
+        self,
+        store: Store,
+        retry: Reprocessor,
+        group_commit: GroupCommit,
+        vault: Vault,
+        source_cache: SourceCache,
+        api: SourceApi,
+    ) -> None:
         self._store, self._retry, self._group_commit = store, retry, group_commit
         self._remap = RemapJob(store, retry)
+        self._reconcile = ReconcileJob(store, vault, source_cache, api)
         first = self._release if store.on_sqlite else None
         self.loop = Loop("jobs", self._begin, EVERY, known=(Unavailable,), first=first)
 
     async def stop(self) -> None:
-        """Stop after the current pieces. The jobs continue at the next start, or in another process."""
-        await self.loop.stop()
+        """Stop after the current pieces, or without those that do not end soon: their claims expire.
+
+        The jobs continue at the next start, or in another process.
+        """
+        await self.loop.stop(ENDS_WITHIN)
 
     # -- Asked for ----------------------------------------------------------------------------------------------
 
@@ -67,16 +85,36 @@ class Jobs:
         upto = new_id("dlv")  # sorts after every delivery so far
         total = await deliveries.count(self._store, account_id, wanted, upto=upto)
         filter_ = {name: value for name, value in asdict(wanted).items() if value not in (None, (), [])}
-        job = await jobs.add(
-            self._store,
-            account_id,
-            kind=kind,
-            filter_=filter_,
-            dry_run=dry_run,
-            upto=upto,
-            total=total,
-            member_id=member_id,
+        return await self._added(
+            await jobs.add(
+                self._store,
+                account_id,
+                kind=kind,
+                filter_=filter_,
+                dry_run=dry_run,
+                upto=upto,
+                total=total,
+                member_id=member_id,
+            )
         )
+
+    async def reconcile(self, source: Source, *, dry_run: bool, member_id: str | None) -> Row:
+        """Start to look for contacts that are gone in the source's CRM. Raises TooManyJobs, Unavailable."""
+        upto = new_id("cnt")
+        return await self._added(
+            await jobs.add(
+                self._store,
+                source.account_id,
+                kind=jobs.RECONCILE,
+                filter_={"source_id": source.id},
+                dry_run=dry_run,
+                upto=upto,
+                total=await crm_reconciliation.count(self._store, source.account_id, source.id, upto),
+                member_id=member_id,
+            )
+        )
+
+    async def _added(self, job: Row) -> Row:
         if self.loop.started:
             self.loop.wake()
         else:  # a command that has no server: it does its own job, and nothing else
@@ -117,9 +155,9 @@ class Jobs:
                     await self._until_few_fetches(job["account_id"], job["filter"]["source_id"])
             except LeaseLost:
                 return
-            except (Unavailable, Busy, Sealed) as fault:
+            except (Unavailable, Busy, Sealed, Unfetched) as fault:
                 log.warning("a job waits", job_id=job["id"], reason=str(fault)[:300])
-                job = await self._after_the_wait(job)
+                job = await self._after_the_wait(job, _wait(fault))
             except Exception as fault:
                 await self._failed(job, fault)
                 return
@@ -129,16 +167,17 @@ class Jobs:
 
     async def piece(self, job: Row) -> Row | None:
         """Do the next piece of a claimed job. Returns the job as it is then, None if that was its end."""
-        step = self._remap.step if job["kind"] == jobs.REMAP else self._retry_some
+        steps = {jobs.REMAP: self._remap.step, jobs.RECONCILE: self._reconcile.step, jobs.RETRY: self._retry_some}
+        step = steps[job["kind"]]
         with trace("job.piece") as piece:
             piece.set(job_id=job["id"], job_kind=job["kind"], dry_run=job["dry_run"])
             further = await step(job, self._until())
             piece.set(ended=further is None)
             return further
 
-    async def _after_the_wait(self, job: Row) -> Row:
+    async def _after_the_wait(self, job: Row, seconds: float) -> Row:
         """Return the job as it is stored: whether the last piece was committed is not known."""
-        await self.loop.rest(AWAY)
+        await self.loop.rest(seconds)
         with suppress(Unavailable):
             found = await jobs.find(self._store, job["account_id"], job["id"])
             if found is not None:
@@ -148,10 +187,10 @@ class Jobs:
     async def _failed(self, job: Row, fault: Exception) -> None:
         reason = (
             str(fault)
-            if isinstance(fault, RemapFailed)
+            if isinstance(fault, JobFailed)
             else f"a fault of ours ({type(fault).__name__}); it is in the log"
         )
-        exc_info = None if isinstance(fault, RemapFailed) else fault
+        exc_info = None if isinstance(fault, JobFailed) else fault
         log.error("a job failed", job_id=job["id"], fault=type(fault).__name__, exc_info=exc_info)
         with suppress(Unavailable):
             await jobs.finish(self._store, job, jobs.FAILED, reason)
@@ -213,6 +252,13 @@ class Jobs:
             if await fetches.waiting_of(self._store, account_id, source_id) <= MOST_FETCHES:
                 return
             await self.loop.rest(0.2)
+
+
+def _wait(fault: Exception) -> float:
+    """Return how many seconds to wait after this."""
+    if isinstance(fault, Unfetched):
+        return min(fault.retry_after or ASKED_AGAIN, LONGEST_WAIT)
+    return AWAY
 
 
 def _fetches(ended: Receipt | str) -> bool:

@@ -17,7 +17,7 @@ from app.ingest.reprocess import NotRecorded, RecordedDelivery, Reprocessor
 from app.store import deliveries, jobs, remap
 from app.store.deliveries import DeliveryFilter
 from app.store.delivery_record import Receipt, Record
-from app.store.jobs import JobChange, JobStep
+from app.store.jobs import JobChange, JobFailed, JobStep
 from app.store.remap import LockName, MoreLocksNeeded, RemapResult
 
 READ, APPLY = "", "apply"  # the two phases
@@ -25,10 +25,6 @@ AT_ONCE = 100  # deliveries that are read between two commits
 BREATH = 8  # deliveries that are read before others get their turn
 SEEDS, TOGETHER = 50, 200  # deliveries that begin a batch to be told anew; what hangs together with them, about
 MOST_COMPARED = 20_000  # deliveries that may hang together in a dry run, which has to hold them all at once
-
-
-class RemapFailed(Exception):
-    """Raised when the job cannot be done; the message says why, and what to do."""
 
 
 def refusal(adapter: Adapter[Any]) -> str | None:
@@ -48,7 +44,7 @@ class RemapJob:
     async def step(self, job: Row, until: int) -> Row | None:
         """Do the next piece of the job, claimed until then. Returns the job as it is now, or None at its end.
 
-        Raises LeaseLost, RemapFailed, Unavailable, Busy.
+        Raises LeaseLost, JobFailed, Unavailable, Busy.
         """
         return await (self._read(job, until) if job["phase"] == READ else self._apply(job, until))
 
@@ -108,7 +104,7 @@ class RemapJob:
         if not ids:
             return None
         if dry_run and len(ids) > MOST_COMPARED:
-            raise RemapFailed(
+            raise JobFailed(
                 f"more than {MOST_COMPARED} deliveries have to do with one order; compare a shorter time (since, until)"
             )
         rows = {row["id"]: row for row in await deliveries.find_all(self._store, account_id, ids)}

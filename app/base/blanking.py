@@ -2,18 +2,28 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from urllib.parse import unquote_plus
 
 Word = tuple[str, str]  # an identity: kind, canonical value
 
 BLANK_EMAIL = b"noreply@erased.invalid"  # nobody's, should the body be read again
 BLANK_NAME = b"erased"
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 def pattern(words: Iterable[Word]) -> "re.Pattern[bytes] | None":
     """Return a pattern for these e-mails, phones and documents in a body, whatever its capitals; None without any."""
     found = [one for kind, value in sorted(words) if (one := _written(kind, value))]
     return re.compile("|".join(found).encode(), re.IGNORECASE) if found else None
+
+
+def as_text(body: bytes) -> str:
+    """Return a body's text, with the letters that JSON and forms write as escapes."""
+    text = body.decode(errors="replace")
+    if not text.lstrip().startswith(("{", "[", "<")):
+        text = unquote_plus(text)
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def blanked(text: bytes, words: Iterable[Word], names: Iterable[str | None] = ()) -> bytes:
@@ -25,6 +35,25 @@ def blanked(text: bytes, words: Iterable[Word], names: Iterable[str | None] = ()
             ways = {re.escape(one) for one in (name.encode(), json.dumps(name)[1:-1].encode())}
             text = re.sub(b"|".join(sorted(ways)), BLANK_NAME, text, flags=re.IGNORECASE)
     return text
+
+
+def naming(words: Iterable[Word], names: Iterable[str | None] = ()) -> Callable[[str], bool]:
+    """Return what tells whether an id, a word or what somebody searched for has these identities or names in it."""
+    words = list(words)
+    emails = [value for kind, value in words if kind == "email"]  # in an id, whatever stands around it
+    whole = [rf"(?<!\w){re.escape(name)}(?!\w)" for name in names if name and len(name) > 2]
+    called = re.compile("|".join(whole), re.IGNORECASE) if whole else None
+    others = pattern(words)
+
+    def names_them(text: str) -> bool:
+        folded = text.casefold()
+        return (
+            any(email in folded for email in emails)
+            or (others is not None and others.search(text.encode(errors="replace")) is not None)
+            or (called is not None and called.search(text) is not None)
+        )
+
+    return names_them
 
 
 def _blank(found: re.Match[bytes]) -> bytes:

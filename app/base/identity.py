@@ -50,10 +50,27 @@ def same_name(one: str, other: str) -> bool:
     return not set(ours).isdisjoint(theirs)
 
 
-def _words(name: str) -> list[str]:
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return re.findall(r"\w{2,}", "".join(letter for letter in plain if not unicodedata.combining(letter)))
+def words_of_name(name: str) -> frozenset[str]:
+    """Return the words of a name, without accents and capitals."""
+    return frozenset(_words(name))
 
+
+def has_words(text: str, words: frozenset[str]) -> bool:
+    """Return whether a text has all of these words of a name, whatever its accents and capitals."""
+    plain = _plain(text)
+    return all(word in plain for word in words) and words.issubset(_WORDS.findall(plain))
+
+
+def _words(name: str) -> list[str]:
+    return _WORDS.findall(_plain(name))
+
+
+def _plain(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return plain if plain.isascii() else "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+_WORDS = re.compile(r"\w{2,}")
 
 # In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length. No
 # character is looked at more often than a few times, whatever the text (possessive: nothing is given back).

@@ -1,5 +1,6 @@
-"""The samples that ship with the adapters: `send` and a source's test use them at run time."""
+"""The samples that ship with the adapters, which `send` and a source's test use at run time; and the mark of what we send."""
 
+import hashlib
 import json
 from datetime import datetime
 from importlib.resources import files
@@ -9,6 +10,15 @@ from uuid import uuid4
 
 import adapters
 from adapters.contract import Adapter, Delivery, Header, Query
+from app.base.vault import Sealed, Vault
+
+MARK = "x-orders-sample"  # the header with the mark of what this registry signs and sends itself
+PROVES = (
+    "This was a sample: a test order, in no sum. It proves that this registry takes what is signed with the source's secret, "
+    "and nothing about the shop: not that it sends here, nor what, nor that it signs with this secret."
+)
+_GOOD_FOR = 300_000_000  # microseconds
+_LONGEST = 1000  # characters of a mark
 
 
 def cases(adapter: str) -> list[tuple[str, dict[str, Any], bytes]]:
@@ -58,6 +68,23 @@ def around(
         query[adapter.kind.name] = kind
     given = {name.lower(): value for name, value in headers.items()}
     return Delivery(body=body, headers={**told, **given}, query=query, received_at=now, url=url)
+
+
+def mark(vault: Vault, source_id: str, body: bytes, present: int) -> str:
+    """Return a mark that nobody without the master key can make: for this source and body, and for five minutes."""
+    return vault.seal("\n".join((MARK, source_id, hashlib.sha256(body).hexdigest(), str(present + _GOOD_FOR))))
+
+
+def is_marked(vault: Vault, delivery: Delivery, source_id: str, present: int) -> bool:
+    """Return whether this registry sent the delivery itself. A mark that says anything else counts as none."""
+    given = delivery.headers.get(MARK, "")
+    if not 0 < len(given) <= _LONGEST:
+        return False
+    try:
+        *what, until = vault.open(given).split("\n")
+    except Sealed:
+        return False
+    return what == [MARK, source_id, hashlib.sha256(delivery.body).hexdigest()] and present <= int(until)
 
 
 def query_string(one: Delivery) -> bytes:

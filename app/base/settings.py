@@ -44,7 +44,7 @@ class Settings(BaseModel):
     public_url: str = Field("", description="what webhook URLs start with")
     max_body_bytes: int = Field(4 * 1048576, ge=1024, le=64 * 1048576, description="larger bodies are answered 413")
     private_receivers: str = Field(
-        "", description="networks such as 10.1.0.0/16 that events may be sent to beside the internet, also by http"
+        "", description="networks such as 10.1.0.0/16 that requests may go to beside the internet, also by http"
     )
     log_format: Literal["", "console", "json"] = Field("", description="console on a terminal, else json")
     traces: bool = Field(False, description="whether OpenTelemetry's own variables name an exporter of traces")

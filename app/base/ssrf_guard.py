@@ -1,10 +1,12 @@
-"""The SSRF guard: events may go to public addresses by HTTPS, and to networks that the settings name.
+"""The SSRF guard: requests may go to public addresses by HTTPS, and to networks that the settings name.
 
 An integrator's URL must not make this service call hosts inside its own network. The name is resolved when the
 connection is made, and the address that was checked is the one that is used.
 """
 
+import asyncio
 import re
+import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
@@ -50,13 +52,26 @@ def checked_url(url: str, named: Sequence[Network]) -> str:
 
 
 NOT_PUBLIC = (
-    "leads to an address that is not public; ORDERS_PRIVATE_RECEIVERS names the networks where events may go beside the "
+    "leads to an address that is not public; ORDERS_PRIVATE_RECEIVERS names the networks that may be reached beside the "
     "internet, and those alone by http"
 )
 
 
+class NotPublic(Exception):
+    """Raised for a host where nothing may be sent."""
+
+
+async def addresses_of(host: str, port: int, named: Sequence[Network], *, plain: bool) -> list[str]:
+    """Look a host up and return its addresses, if all of them may be reached. Raises NotPublic, socket.gaierror."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+    if not all(allowed(ip_address(one), named, plain=plain) for one in addresses):
+        raise NotPublic
+    return addresses
+
+
 def allowed(address: Address, named: Sequence[Network], *, plain: bool = False) -> bool:
-    """Return whether events may be sent to this address. `plain` means without TLS: only for the named networks."""
+    """Return whether requests may be sent to this address. `plain` means without TLS: only for the named networks."""
     meant = _meant(address)
     if any(meant in network for network in named if network.version == meant.version):
         return True

@@ -30,7 +30,9 @@ DELIVERIES: dict[str, Any] = {
     ],
     "kind": _option("--kind", help_="Only of this kind: orders/paid …"),
     "external_id": _option("--external-id", help_="Only about the order with this id at the source."),
-    "contact": _option("--contact", help_="Only of this contact: an id, or an e-mail, phone or document in full."),
+    "contact": _option(
+        "--contact", help_="Only of this contact: an id, an e-mail, phone or document in full, or words of a name."
+    ),
     "since": _option("--since", help_=f"Received {TIME}"),
     "until": _option("--until", help_="Received before this time."),
     "q": _option("--q", help_="Only with this text in the reason."),

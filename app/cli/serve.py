@@ -26,8 +26,9 @@ ORDERS_PORT            port to listen on; 0 takes a free one (default: 8080)
 ORDERS_PUBLIC_URL      what webhook URLs start with (default: http://HOST:PORT)
 ORDERS_MAX_BODY_BYTES  larger bodies are answered 413 (default: 4194304)
 ORDERS_PRIVATE_RECEIVERS
-                       private networks that events may be sent to, also by
-                       http, such as 10.1.0.0/16 (default: none)
+                       private networks that events, and questions to a CRM,
+                       may go to, also by http, such as 10.1.0.0/16
+                       (default: none)
 ORDERS_LOG_FORMAT      console or json (default: console on a terminal, else json)
 OTEL_EXPORTER_OTLP_ENDPOINT
                        where OpenTelemetry traces go, by HTTP; the other OTEL_…

@@ -105,7 +105,7 @@ class Workers:
         if not self._pids:
             return None
         pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == 0:
+        if pid not in self._pids:  # as PID 1 of a container it inherits others' children
             return None
         self._pids.discard(pid)
         return pid, os.waitstatus_to_exitcode(status)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.base.log import log
 from app.base.settings import Settings
+from app.base.vault import Sealed, Vault
 from app.db.faults import Rejected, Unavailable, damaged, goes_away, meaning
 from app.db.planner import set_statistics
-from app.db.statements import Plan, Row, to_json
+from app.db.statements import InVault, Plan, Row, to_json
 
 if TYPE_CHECKING:
     import asyncpg
@@ -33,10 +34,11 @@ PLAN_ATTEMPTS = 6  # a deadlock or a row that another process has just made is m
 class Store:
     """Gives both engines one interface. `all` and `one` read; `commit` writes."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, vault: Vault) -> None:
         from app.db.engines import READER, WRITER, Database, Files
 
         self.on_sqlite = settings.on_sqlite
+        self._vault = vault
         self._scrubbing = asyncio.Lock()
         self._to_scrub = self._scrubbed = 0
         self._files = Files(settings.database_path) if self.on_sqlite else None
@@ -152,8 +154,24 @@ class Store:
         async with self._reader.connection() as connection:
             raw = connection.raw_connection
             if self.on_sqlite:
-                return await raw.run(lambda raw: _glance(raw, plan()))  # type: ignore[no-any-return]  # databases gives Any
-            return await _transaction_on_postgresql(raw, plan(), PATIENCE, "ROLLBACK")
+                return await raw.run(lambda raw: _glance(raw, self._steps(plan)))  # type: ignore[no-any-return]  # databases gives Any
+            return await _transaction_on_postgresql(raw, self._steps(plan), PATIENCE, "ROLLBACK")
+
+    def _steps(self, plan: Callable[[], Plan[T]]) -> Plan[T]:
+        """Begin a plan. What it asks of the vault is answered here; the rest is left to the engine."""
+        steps = plan()
+        answer: Any = None
+        try:
+            while True:
+                step = steps.send(answer)
+                answer = step.ask(self._vault) if isinstance(step, InVault) else (yield step)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        except Sealed as why:
+            raise Unavailable(str(why)) from why
+        finally:
+            steps.close()
 
     async def _tried(self, run: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `run`, repeated where another process was in the way. Raises Unavailable, Rejected."""
@@ -169,13 +187,13 @@ class Store:
     async def _on_sqlite(self, plan: Callable[[], Plan[T]]) -> T:
         self._assure()
         async with self._writer.connection() as connection:
-            result: T = await connection.raw_connection.run(lambda raw: _transaction(raw, plan()))
+            result: T = await connection.raw_connection.run(lambda raw: _transaction(raw, self._steps(plan)))
         self._assure()
         return result
 
     async def _on_postgresql(self, plan: Callable[[], Plan[T]], patience: float) -> T:
         async with self._writer.connection() as connection:
-            return await _transaction_on_postgresql(connection.raw_connection, plan(), patience, "COMMIT")
+            return await _transaction_on_postgresql(connection.raw_connection, self._steps(plan), patience, "COMMIT")
 
     async def scrub(self) -> None:
         """Leave nothing of deleted rows in SQLite's files. PostgreSQL does this with its own VACUUM.

@@ -92,7 +92,8 @@ async def sealed(store: Store) -> list[Row]:
     rows = await store.all("SELECT 'secrets' AS place, account_id, id, sealed FROM secrets")
     rows += await store.all(
         "SELECT 'sources' AS place, account_id, id, key AS sealed FROM sources WHERE key IS NOT NULL UNION ALL "
-        "SELECT 'subscriptions' AS place, account_id, id, headers AS sealed FROM subscriptions WHERE headers IS NOT NULL"
+        "SELECT 'subscriptions' AS place, account_id, id, headers AS sealed FROM subscriptions WHERE headers IS NOT NULL UNION ALL "
+        "SELECT 'salts' AS place, account_id, account_id AS id, salt AS sealed FROM salts"
     )
     return rows
 
@@ -104,13 +105,18 @@ async def reseal(store: Store, again: Callable[[str], str]) -> int:
         # Kept answers are only remembered for a day, and are not worth a second way to lose a key.
         yield Sql("DELETE FROM idempotency")
         count = 0
-        for table, column in (("secrets", "sealed"), ("sources", "key"), ("subscriptions", "headers")):
+        for table, key, column in (
+            ("secrets", "id", "sealed"),
+            ("sources", "id", "key"),
+            ("subscriptions", "id", "headers"),
+            ("salts", "account_id", "salt"),
+        ):
             rows: list[Row] = yield Sql(
-                f"SELECT account_id, id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL"
+                f"SELECT account_id, {key} AS id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL"
             )
             for row in rows:
                 yield Sql(
-                    f"UPDATE {table} SET {column} = :sealed WHERE account_id = :account_id AND id = :id",
+                    f"UPDATE {table} SET {column} = :sealed WHERE account_id = :account_id AND {key} = :id",
                     account_id=row["account_id"],
                     id=row["id"],
                     sealed=again(row["sealed"]),

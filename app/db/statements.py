@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy import Table
 
+    from app.base.vault import Vault
+
 Row = dict[str, Any]
 
 
@@ -233,6 +235,13 @@ class _LookupRows(SqlStatement):
             return []
         columns = (list(column) for column in zip(*self._keys, strict=True))
         return [dict(row) for row in await connection.fetch(self._lookup.postgresql, *columns)]
+
+
+class InVault(SqlStatement):
+    """Gives what `ask` finds out from the vault: a plan has none of its own. `Store` answers it, and no engine."""
+
+    def __init__(self, ask: "Callable[[Vault], Any]") -> None:
+        self.ask = ask
 
 
 class AdvisoryLock(SqlStatement):

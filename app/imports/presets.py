@@ -1,8 +1,15 @@
 """Presets: how the platforms' own exports of orders are read.
 
 Shopify: Orders → Export, https://help.shopify.com/en/manual/fulfillment/managing-orders/exporting-orders.
-WooCommerce: its Customer / Order / Coupon Export, https://woocommerce.com/document/ordercustomer-csv-export/.
-Nuvemshop: Vendas → Exportar lista.
+
+WooCommerce itself exports no orders. This is the plugin Customer / Order / Coupon Export in its formats "Default" and
+"Default - One Row per Item" (https://woocommerce.com/document/ordercustomer-csv-export/). Headings and values are those of the
+plugin's source (3.x: class-wc-customer-order-csv-export-generator.php, 5.x: CSV_Export_Format_Definition), of which copies are
+public: the time is under `date`, no column tells when it was paid, and `customer_id` is 0 for every guest.
+
+Nuvemshop: Vendas → Exportar lista. Its manual does not list the columns. They are those of real exports, on which public
+programs agree: github.com/rafaeldusantos/umaestrelinha (.specs, measured: 60 columns, Latin-1, the words of a payment's status),
+github.com/amosalb/fenix-project (CsvImportService.java). Of an order's rows only the first has its id, time and sums.
 """
 
 from collections.abc import Mapping
@@ -20,12 +27,14 @@ class FileForm:
     """Says how a file writes things: headings, the decimal mark, dates, status words, and its encoding.
 
     Without `decimal` amounts are written as ours. `statuses` are a platform's words in small letters; None: they are ours.
+    `guest` is the customer id of everybody who has none.
     """
 
     columns: Columns = ORDERS
     decimal: str | None = None
     dates: str = YEAR_FIRST
     statuses: Mapping[str, Status] | None = None
+    guest: str | None = None
     encoding: str = "utf-8"
     ignores: bool = False  # columns that mean nothing to us
 
@@ -80,8 +89,7 @@ _PRESETS = {
             {
                 "order_id": "external_id",
                 "order_number": "title",
-                "order_date": "ordered_at",
-                "paid_date": "paid_at",
+                "date": "ordered_at",
                 "status": "status",
                 "order_total": "value",
                 "refunded_total": "refunded_value",
@@ -91,9 +99,14 @@ _PRESETS = {
                 "billing_last_name": "contact_last_name",
                 "billing_email": "contact_email",
                 "billing_phone": "contact_phone",
+                "item_name": "item_title",
+                "item_quantity": "item_quantity",
+                "item_price": "item_unit_value",
+                "item_sku": "item_sku",
             }
         ),
         statuses=_words("woocommerce"),
+        guest="0",
         ignores=True,
     ),
     "nuvemshop": lambda: FileForm(

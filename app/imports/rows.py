@@ -356,7 +356,7 @@ class OrderReader(_Reader[OrderRow]):
             known.append(("crm", self._id("crm_contact_id", crm_id)))
         if source_id is not None and (cell := get("contact_customer_id")) is not None:
             its = [self._id("contact_customer_id", one) for one in self._several("contact_customer_id", cell)]
-            known += [("source", f"{source_id}:{one[:200]}") for one in its]
+            known += [("source", f"{source_id}:{one[:200]}") for one in its if one != self.setting.form.guest]
         invalid: list[str] = []
         if (cell := get("contact_document")) is not None:
             for one in self._several("contact_document", cell):

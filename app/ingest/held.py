@@ -4,7 +4,7 @@ from app.base.log import log
 from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
 from app.ingest.group_commit import Busy
-from app.ingest.reprocess import NotRecorded, Reprocessor
+from app.ingest.reprocess import NotRecorded, Reprocessor, SourceOutdated
 from app.store import contacts
 
 EVERY = 5.0  # seconds between two sweeps; a contact written here is met at once
@@ -39,6 +39,8 @@ class OnHoldWorker:
                 try:
                     await self._retry.retry(row["account_id"], row["delivery_id"])
                     taken += 1
+                except SourceOutdated as fault:  # it waits until the options are set
+                    self._log(row["delivery_id"], fault)
                 except NotRecorded as why:
                     log.warning("a held delivery cannot be taken up", delivery_id=row["delivery_id"], reason=str(why))
                     await contacts.no_longer_awaited(self._store, row["account_id"], row["delivery_id"])

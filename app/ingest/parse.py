@@ -22,7 +22,7 @@ from app.base.outcome import Outcome
 from app.base.statement import UNTIMED, clean, crm_contact, says_unknown_status, shop_customer, statement_of
 from app.ingest.proof import without_credentials
 from app.ingest.source_cache import Source
-from app.store.delivery_record import Record, packed
+from app.store.delivery_record import SAMPLE, Record, packed
 
 AHEAD = 300_000_000  # microseconds by which a source's clock may be ahead of ours
 MOST_ID = 1000  # characters of a source's own id of a delivery
@@ -37,11 +37,12 @@ def read(
     *,
     again: str | None = None,
     document: bytes | Unfetched | None = None,
+    sample: bool = False,
 ) -> Record:
     """Return the record of a delivery, whatever it contains. Raises nothing.
 
     `again` is the id under which it is already recorded, `document` what the source's API answered about a thin
-    delivery, or why it did not.
+    delivery, or why it did not. `sample`: this registry signed and sent it itself.
     """
     adapter = source.adapter
     scheme = adapter.scheme(source.options)
@@ -58,6 +59,7 @@ def read(
         received_at=received_at,
         content=b"" if again else packed(*without_credentials(delivery, scheme, source.usable_secrets(received_at))),
         again=again is not None,
+        notes=[SAMPLE] if sample else [],
     )
     orders: list[Order] = []
     try:
@@ -107,6 +109,8 @@ def read(
     given = _given_id(source, delivery)
     rec.source_delivery_id = clean(given, MOST_ID) if given else None
     rec.dedupe_key = _dedupe_key(rec, source, given, proof, of_body, says_when=says_when)
+    if sample:  # the shop's own delivery of the same bytes or id is no repeat of it
+        rec.dedupe_key += f":{SAMPLE}"
     if source.anybody_erased and rec.content and not rec.statements and not rec.privacy:
         rec.search()
     return rec
@@ -140,6 +144,8 @@ def say(rec: Record, orders: list[Order], source: Source, of_body: str | None) -
         rec.notes.append(LEFT_OUT)
     if any(says_unknown_status(order) for order in orders):
         rec.notes.append("unknown_status")
+    if rec.sample:
+        statements[:] = [replace(one, said={**one.said, "test": True, "sample": True}) for one in statements]
     for place, said in enumerate(statements):
         notes = said.said.get("notes", ())
         if said.at > rec.received_at + AHEAD:

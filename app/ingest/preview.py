@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.contract import Delivery, Unfetched, Unverified
-from adapters.contract.fold import Entry, fold
+from adapters.contract.fold import SHOWN, Entry, fold
 from app.base import clock, samples
 from app.base.outcome import Outcome
 from app.base.statement import UNTIMED
@@ -16,7 +16,7 @@ from app.db.engine import Store
 from app.ingest.parse import read
 from app.ingest.proof import proven
 from app.ingest.reprocess import NotRecorded, Reprocessor
-from app.ingest.source_api import THE_KEY, SourceApi
+from app.ingest.source_api import THE_KEY, NotThere, SourceApi
 from app.ingest.source_cache import Source
 from app.store import deliveries
 
@@ -68,27 +68,8 @@ def attempt(source: Source, delivery: Delivery) -> dict[str, Any]:
 
 def _folded(said: Any, at: int, digest: str, present: int) -> dict[str, Any]:
     order = fold([Entry(at=None if at == UNTIMED else at, digest=digest, recorded_at=present, said=said)])
-    return {
-        name: getattr(order, name)
-        for name in (
-            "external_id",
-            "title",
-            "value",
-            "paid_value",
-            "refunded_value",
-            "currency",
-            "status",
-            "source_status",
-            "ordered_at",
-            "paid_at",
-            "deal_id",
-            "url",
-            "test",
-            "items",
-            "name",
-            "identities",
-        )
-    } | {"aliases": sorted(order.aliases)}
+    shown = {name: getattr(order, name) for name in ("external_id", *SHOWN)}
+    return shown | {"aliases": sorted(order.aliases)}
 
 
 LOOKED_AT = 20  # of the source's latest deliveries, for one that names a document
@@ -112,6 +93,8 @@ async def check_key(store: Store, vault: Vault, retry: Reprocessor, api: SourceA
     path, real = await _recorded(store, retry, source), True
     if path is None:
         path, real = _of_a_sample(source), False
+    if path is None and adapter.brings == "contacts":
+        path = adapter.contact_path("1", source.options)
     if path is None:
         return CredentialCheck(
             None, "nothing is known that the key could be tried on; it will be when a delivery comes"
@@ -121,9 +104,10 @@ async def check_key(store: Store, vault: Vault, retry: Reprocessor, api: SourceA
     except Unfetched as why:
         if why.reason.startswith(THE_KEY):
             return CredentialCheck(False, why.reason)
-        if why.final and "no such order" in why.reason:
+        if isinstance(why, NotThere):
+            what = "contact" if adapter.brings == "contacts" else "order"
             which = "of the latest delivery" if real else "of a sample, which is made up"
-            return CredentialCheck(True, f"the key is taken; there is no order {which}")
+            return CredentialCheck(True, f"the key is taken; there is no {what} {which}")
         return CredentialCheck(None, why.reason)
     return CredentialCheck(True, "the key is taken")
 

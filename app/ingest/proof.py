@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_to_bytes
 
 from adapters.contract import Adapter, Delivery, NoDocument, Signature, Strength, Unreadable, Unverified, excerpt
+from app.base.samples import MARK
 from app.ingest.source_cache import Source
 
 BLANKED = "[not kept]"
 # Never kept: they hold a credential of whoever sent them, and nothing reads them again.
-_CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie"))
+_CREDENTIALS = frozenset(("authorization", "proxy-authorization", "cookie", MARK))
 _OF_THE_UNPROVEN = ("content-type", "user-agent", "content-length")  # headers that are kept
 _LONGEST_HEADER = 200
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)++"', re.DOTALL)  # in JSON, with something escaped

@@ -3,10 +3,10 @@
 from msgspec import Struct
 
 from adapters.contract import Delivery, Strength, Unverified
-from app.base import clock
+from app.base import clock, samples
 from app.base.outcome import ANSWERS, Outcome
 from app.base.spans import span
-from app.base.vault import Sealed
+from app.base.vault import Sealed, Vault
 from app.db.engine import Unavailable
 from app.ingest.group_commit import Busy, GroupCommit
 from app.ingest.offload import Offload
@@ -44,10 +44,15 @@ class Receiver:
     """Takes one delivery from its bytes to its answer."""
 
     def __init__(
-        self, source_cache: SourceCache, group_commit: GroupCommit, refused: RejectionCounter, offload: Offload
+        self,
+        source_cache: SourceCache,
+        group_commit: GroupCommit,
+        refused: RejectionCounter,
+        offload: Offload,
+        vault: Vault,
     ) -> None:
         self._source_cache, self._group_commit, self._refused = source_cache, group_commit, refused
-        self._offload = offload
+        self._offload, self._vault = offload, vault
         self._last_receipt = 0
 
     async def admit(self, source_id: str) -> Source | WebhookAnswer:
@@ -91,9 +96,10 @@ class Receiver:
         if source.adapter.handshake(delivery) is not None:
             return None
         with span("delivery.proof"):
-            delivery = proven(source, delivery, received_at)
+            believed = proven(source, delivery, received_at)
+            sample = samples.is_marked(self._vault, delivery, source.id, received_at)
         with span("delivery.reading"):
-            return read(source, delivery, received_at)
+            return read(source, believed, received_at, sample=sample)
 
     def _leads_nowhere(self, source: Source, rec: Record, delivery: Delivery) -> WebhookAnswer:
         """Count what nobody signed and what names nothing that could be fetched; it is not stored."""

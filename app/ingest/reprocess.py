@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from adapters.contract import Delivery, Unfetched
+from adapters.contract import Delivery, Outdated, Unfetched
 from app.base import clock
 from app.base.statement import entry_digest
 from app.db.engine import Store
@@ -15,11 +15,18 @@ from app.ingest.offload import Offload
 from app.ingest.parse import read
 from app.ingest.source_cache import Source, SourceCache
 from app.store import deliveries
-from app.store.delivery_record import Receipt, Record
+from app.store.delivery_record import SAMPLE, Receipt, Record
 
 
 class NotRecorded(Exception):
     """Raised when a delivery cannot be retried: its body or its source no longer exists. The message says which."""
+
+
+class SourceOutdated(NotRecorded):
+    """Raised when today's adapter does not take the options of the delivery's source any more. It can be retried once they are set."""
+
+    def __init__(self) -> None:
+        super().__init__("the options of its source are not valid any more; set them again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +39,14 @@ class RecordedDelivery:
 
     def read(self, document: bytes | Unfetched | None = None) -> Record:
         """Read it with today's adapter. `document` is as in `parse.read`."""
-        rec = read(self.source, self.delivery, self.row["received_at"], again=self.row["id"], document=document)
+        rec = read(
+            self.source,
+            self.delivery,
+            self.row["received_at"],
+            again=self.row["id"],
+            document=document,
+            sample=SAMPLE in self.row["notes"],
+        )
         # The key under which it was recorded stays its own, even if today's adapter would find another.
         rec.dedupe_key = self.row["dedupe_key"]
         if self.row["kind"] == rec.kind and self.row["digest"] != rec.digest:
@@ -72,6 +86,8 @@ class Reprocessor:
             source = await self._source_cache.source(row["source_id"])
             if source is None:
                 found.append(NotRecorded("its source was deleted"))
+            elif isinstance(source.adapter.scheme(source.options), Outdated):
+                found.append(SourceOutdated())  # read with such options, it would lose what it told
             elif row["id"] not in bodies:
                 found.append(NotRecorded("its body is not kept any more"))
             else:

@@ -1,10 +1,14 @@
-"""The client for sources' APIs: fixed origin, no redirects, bounded size and time; the key goes to its origin only."""
+"""The client for sources' APIs: fixed origin, no redirects, bounded size and time; the key goes to its origin only.
+
+An origin that a source's owner gives whole (`Api.anywhere`) passes the SSRF guard, as events do.
+"""
 
 import asyncio
 import base64
+import socket
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,6 +17,7 @@ import pydantic_core
 from adapters.contract import Api, Unfetched
 from app.base.retry_delay import asked_to_wait
 from app.base.spans import span
+from app.base.ssrf_guard import NOT_PUBLIC, Network, NotPublic, addresses_of
 
 if TYPE_CHECKING:
     import httpx
@@ -28,9 +33,13 @@ NO_SUCH_ORDER = "the source says that there is no such order"
 
 
 class SourceApi:
-    """Is the one client for all sources. It keeps connections, but no cookies, and follows no redirects."""
+    """Is the one client for all sources. It keeps connections, but no cookies, and follows no redirects.
 
-    def __init__(self) -> None:
+    `named` are the private networks that may be reached.
+    """
+
+    def __init__(self, named: Sequence[Network] = ()) -> None:
+        self._named = named
         self._made: httpx.AsyncClient | None = None
         self._tokens: dict[str, tuple[str, float]] = {}  # by what was changed for them; until when
 
@@ -54,7 +63,7 @@ class SourceApi:
             await self._made.aclose()
 
     async def read(self, api: Api, options: Any, key: str, path: str) -> bytes:
-        """Return the document at this path of the source's API. Raises Unfetched."""
+        """Return the document at this path of the source's API. Raises Unfetched, and NotThere where there is none."""
         origin = api.origin_for(options)
         with span("fetch.read", "client") as asked:
             asked.set(server_address=urlsplit(origin).hostname)  # the origin alone: the path holds what a payload named
@@ -64,7 +73,7 @@ class SourceApi:
         try:
             async with asyncio.timeout(WHOLE):
                 if api.token_path is None:
-                    return await self._get(origin, path, api.authorize(key, options))
+                    return await self._get(origin, path, api.authorize(key, options), guarded=api.anywhere)
                 for fresh in (False, True):
                     bearer = await self._token(origin + api.token_path, key, fresh=fresh)
                     try:
@@ -76,13 +85,28 @@ class SourceApi:
             raise Unfetched(f"the source did not answer within {WHOLE:.0f} seconds") from None
         raise AssertionError("unreachable")
 
-    async def _get(self, origin: str, path: str, headers: Mapping[str, str]) -> bytes:
+    async def _get(self, origin: str, path: str, headers: Mapping[str, str], *, guarded: bool = False) -> bytes:
         url = _url(origin, path)
+        extensions: dict[str, Any] = {}
+        if guarded:  # connected to by the address that was checked; the name stays in the header and in TLS
+            # Connections are kept by address, and the certificate of one name proves nothing for another there.
+            headers = {**headers, "host": url.netloc.decode(), "connection": "close"}
+            extensions = {"sni_hostname": url.host}
+            url = url.copy_with(host=await self._checked(url))
         try:
-            request = self._client.build_request("GET", url, headers=dict(headers))
+            request = self._client.build_request("GET", url, headers=dict(headers), extensions=extensions)
         except (ValueError, TypeError, UnicodeError):
             raise Unfetched(f"{THE_KEY}not one that can be sent in a header", final=True) from None
         return await self._send(request)
+
+    async def _checked(self, url: "httpx.URL") -> str:
+        plain = url.scheme == "http"
+        try:
+            return (await addresses_of(url.host, url.port or (80 if plain else 443), self._named, plain=plain))[0]
+        except NotPublic:
+            raise Unfetched(f"the source's address {NOT_PUBLIC}", final=True) from None
+        except (socket.gaierror, UnicodeError):
+            raise Unfetched("the name of the source's address could not be looked up") from None
 
     async def _send(self, request: "httpx.Request") -> bytes:
         import httpx
@@ -124,6 +148,10 @@ class _KeyRejected(Unfetched):
     """Raised when the source does not accept the key."""
 
 
+class NotThere(Unfetched):
+    """Raised when the source says that there is no such thing (404, 410)."""
+
+
 def _url(origin: str, path: str) -> "httpx.URL":
     """Return the URL. No path can lead away from the origin."""
     import httpx
@@ -147,7 +175,7 @@ def _judge(response: "httpx.Response") -> None:
     if status in (401, 403):
         raise _KeyRejected(f"{THE_KEY}refused by the source (HTTP {status}); give the source another key", final=True)
     if status in (404, 410):
-        raise Unfetched(f"{NO_SUCH_ORDER} (HTTP {status})", final=True)
+        raise NotThere(f"{NO_SUCH_ORDER} (HTTP {status})", final=True)
     if 300 <= status < 400:
         raise Unfetched(f"the source sends us elsewhere (HTTP {status}); redirects are not followed", final=True)
     if status == 429 or status >= 500 or status in (408, 409, 423, 425):

@@ -4,28 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract.fold import Folded, fold
+from adapters.contract.fold import SHOWN, Folded, fold
 from app.base.statement import entry_of
 from app.db.statements import Row
-
-# In the order in which a person reads them. The contact is found by identities, so these stand for it.
-FIELDS = (
-    "status",
-    "source_status",
-    "title",
-    "value",
-    "currency",
-    "paid_value",
-    "refunded_value",
-    "ordered_at",
-    "paid_at",
-    "deal_id",
-    "url",
-    "test",
-    "items",
-    "name",
-    "identities",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +29,7 @@ def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[FieldC
     mine = [row for row in rows if row["delivery_id"] == delivery_id]
     if not mine:
         return False, []
+    rows = [row for row in rows if row["order_id"] == mine[0]["order_id"]]  # of several that were merged: its own
     first = (mine[0]["recorded_at"], delivery_id)
     earlier = [row for row in rows if (row["recorded_at"], row["delivery_id"] or "") < first]
     before = fold(entry_of(row) for row in earlier)
@@ -62,6 +44,6 @@ def changes(history: Iterable[Row], delivery_id: str) -> tuple[bool, list[FieldC
             currency_before=before.currency,
             currency_after=after.currency,
         )
-        for name in FIELDS
+        for name in SHOWN
         if getattr(nothing, name) != getattr(after, name)
     ]

@@ -66,7 +66,7 @@ class Metrics:
         self._commit.observe(seconds)
         present = now()
         for rec, receipt in zip(records, receipts, strict=True):
-            if not rec.again:
+            if not rec.again and not rec.sample:
                 self._count(rec.account_id, rec.source_id, receipt.outcome)
                 self._good(rec.account_id, rec.source_id, rec.received_at)
                 self._acknowledged.observe(max(0, present - rec.received_at) / 1e6)

@@ -250,6 +250,11 @@ def _move_back(account_id: str, contact_id: str, holder: str, made: Row) -> Plan
         "AND NOT EXISTS (SELECT 1 FROM history h WHERE h.account_id = :account_id AND h.order_id = orders.id "
         'AND h.member_id IS NOT NULL AND h.recorded_at >= :merged_at AND h.said LIKE \'%"contact_id":"%\') '
     )
+    # Orders that were merged into each other go together, or not at all.
+    set_since += (
+        "AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.account_id = :account_id AND o.sale_id = orders.sale_id "
+        f"AND o.id NOT IN {those} 'order')) "
+    )
     for table, what, key in _THINGS:
         later = {"merged_at": made["created_at"]} if table == "orders" else {}
         back = yield Sql(

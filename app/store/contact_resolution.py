@@ -68,7 +68,7 @@ class ContactResolution:
         self._apart: dict[Whose, set[str]] = {}
         self._made: dict[Whose, tuple[Any, ...]] = {}
         self._learnt: dict[tuple[str, str, str, str], tuple[Any, ...]] = {}
-        self._conflicts: dict[tuple[str, str, str, str], tuple[Any, ...]] = {}
+        self._conflicts: dict[Whose, dict[Identity, tuple[Any, ...]]] = {}
         self._named: dict[Whose, str] = {}  # names that were missing
         self._taken_over: dict[Whose, str] = {}  # contacts without a CRM id that have one now
         self._joined: dict[Whose, str] = {}  # who was merged into whom
@@ -206,13 +206,18 @@ class ContactResolution:
             contact_id = self.make(account_id, name, by_webhook=by_webhook)
         for other in match.same:
             contact_id = self._join(account_id, contact_id, other)
+        before = len(self._learnt)
         self.teach(account_id, contact_id, identities, source_id)
-        for (kind, value), _ in match.refused:
-            place = (account_id, contact_id, kind, value)
-            self._conflicts[place] = (*place, source_id, now())
+        match.news = match.news or len(self._learnt) > before  # a phone that others have is news of this one
+        for one, _ in match.refused:
+            self._conflict(account_id, contact_id, one, source_id)
         self.name(account_id, contact_id, name)
         match.contact_id = contact_id
         return match
+
+    def _conflict(self, account_id: str, contact_id: str, one: Identity, source_id: str | None) -> None:
+        row = (account_id, contact_id, *one, source_id, now())
+        self._conflicts.setdefault((account_id, contact_id), {})[one] = row
 
     def name(self, account_id: str, contact_id: str, name: str | None) -> None:
         """Fill in a name that is missing."""
@@ -243,8 +248,7 @@ class ContactResolution:
                 continue
             if holders:
                 contested.append(one)
-                place = (account_id, contact_id, *one)
-                self._conflicts[place] = (*place, source_id, present)
+                self._conflict(account_id, contact_id, one, source_id)
                 if not is_weak(one) or len(holders) >= MOST_SHARING:
                     continue
             if one[0] == "crm":
@@ -271,6 +275,8 @@ class ContactResolution:
         moved = self._held.pop(gone, set())
         self._held.setdefault(into, set()).update(moved)
         for identity in moved:
+            if row := self._learnt.pop((account_id, *identity, goes), None):
+                self._learnt.setdefault((account_id, *identity, stays), (*row[:3], stays, *row[4:]))
             holders = self._holders.get((account_id, *identity), [])
             if goes in holders:
                 holders.remove(goes)
@@ -278,8 +284,8 @@ class ContactResolution:
                     holders.append(stays)
                     holders.sort()
         self._apart.setdefault(into, set()).update(self._apart.get(gone, ()))
-        for rows in (self._learnt, self._conflicts):
-            _now_of(rows, account_id, goes, stays)
+        for identity, row in self._conflicts.pop(gone, {}).items():
+            self._conflicts.setdefault(into, {}).setdefault(identity, (account_id, stays, *row[2:]))
         taken = self._taken_over.pop(gone, None) or self._made.get(gone, (None, None, None))[2]
         if taken:
             self._taken_over[into] = taken
@@ -313,7 +319,7 @@ class ContactResolution:
         if self._learnt:
             yield _INSERT_IDENTITY.many(list(self._learnt.values()))
         if self._conflicts:
-            yield _CONFLICT.many(list(self._conflicts.values()))
+            yield _CONFLICT.many([row for rows in self._conflicts.values() for row in rows.values()])
         for account_id, goes, stays in self._merges:
             yield from contact_merges.move(account_id, goes, stays, None)
         for column, changes in (("name", self._named), ("crm_id", self._taken_over)) if self._writes_columns else ():
@@ -333,13 +339,6 @@ def whose(account_id: str, identities: Sequence[Identity]) -> Plan[str | None]:
     resolution = ContactResolution()
     yield from resolution.load((account_id, *one) for one in identities)
     return resolution.match(account_id, identities).contact_id
-
-
-def _now_of(rows: dict[tuple[str, str, str, str], tuple[Any, ...]], account_id: str, goes: str, stays: str) -> None:
-    """Give what was to be written for a contact to another."""
-    for key in [key for key in rows if key[0] == account_id and goes in key]:
-        swapped = [tuple(stays if one == goes else one for one in some) for some in (key, rows.pop(key))]
-        rows.setdefault((swapped[0][0], swapped[0][1], swapped[0][2], swapped[0][3]), swapped[1])
 
 
 def evidence_against(theirs: Collection[Identity], ours: Collection[Identity], by: Identity) -> Iterator[str]:

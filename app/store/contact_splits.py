@@ -132,9 +132,10 @@ def _held(account_id: str, contact_id: str) -> Plan[dict[Identity, str | None]]:
 
 
 def _orders(account_id: str, contact_id: str) -> Plan[dict[str, Folded]]:
-    """Return a contact's orders, folded, the oldest first."""
+    """Return a contact's orders, folded, the oldest first. Those that were merged into others go where these go."""
     rows: list[Row] = yield Sql(
-        "SELECT id FROM orders WHERE account_id = :account_id AND contact_id = :id ORDER BY id LIMIT :most",
+        "SELECT id FROM orders WHERE account_id = :account_id AND contact_id = :id AND (sale_id IS NULL OR sale_id = id) "
+        "ORDER BY id LIMIT :most",
         account_id=account_id,
         id=contact_id,
         most=MOST,
@@ -196,6 +197,10 @@ def _share(account_id: str, new: str, moved: Sequence[Folded], staying: Collecti
 
 def _move_orders(account_id: str, new: str, order_ids: Collection[str]) -> Plan[None]:
     clause, values = among("order", sorted(order_ids))
+    merged: list[Row] = yield Sql(
+        f"SELECT id FROM orders WHERE account_id = :account_id AND sale_id {clause}", account_id=account_id, **values
+    )
+    clause, values = among("order", sorted({*order_ids, *(row["id"] for row in merged)}))
     for table, column in (("orders", "id"), ("history", "order_id")):
         yield Sql(
             f"UPDATE {table} SET contact_id = :new WHERE account_id = :account_id AND {column} {clause}",

@@ -72,7 +72,7 @@ async def orders_of_others(store: Store, account_id: str, crm_id: str, contact_i
     """Return orders on the deal that belong to another contact."""
     return await store.all(
         "SELECT * FROM orders WHERE account_id = :account_id AND deal_id = :crm_id AND contact_id <> :contact_id "
-        "ORDER BY id",
+        "AND value IS NOT NULL ORDER BY id",
         account_id=account_id,
         crm_id=crm_id,
         contact_id=contact_id,

@@ -21,7 +21,8 @@ COLUMNS = ("source_id", "outcome", "kind", "external_id")  # that a filter may a
 class DeliveryFilter:
     """Selects deliveries: every field that is set must match. Times are microseconds; `until` is exclusive.
 
-    `outcomes`: any of these. `ids`: only these. `named`: these count as the contact's, beside those of its orders.
+    `outcomes`, `contacts`: any of these. `ids`: only these. `named`: these count as the contact's, beside those of its
+    orders.
     """
 
     source_id: str | None = None
@@ -30,6 +31,7 @@ class DeliveryFilter:
     kind: str | None = None
     external_id: str | None = None
     contact_id: str | None = None
+    contacts: Sequence[str] = ()
     since: int | None = None
     until: int | None = None
     q: str | None = None
@@ -38,11 +40,14 @@ class DeliveryFilter:
     named: Sequence[str] = ()
 
     def alternatives(self) -> "list[DeliveryFilter]":
-        """Return filters of one outcome and one way to belong to the contact, which together select the same."""
-        ways = [replace(self, named=())] if self.contact_id is not None or not self.named else []
+        """Return filters of one outcome and one way to belong to one contact, which together select the same."""
+        plain = replace(self, contacts=(), named=())
+        ways = [replace(plain, contact_id=one) for one in self.contacts]
+        if self.contact_id is not None or not (self.contacts or self.named):
+            ways.append(plain)
         if self.named:
             both = self.named if self.ids is None else [one for one in self.named if one in set(self.ids)]
-            ways.append(replace(self, contact_id=None, named=(), ids=both))
+            ways.append(replace(plain, contact_id=None, ids=both))
         if not self.outcomes:
             return ways
         return [replace(one, outcome=outcome, outcomes=()) for one in ways for outcome in self.outcomes]
@@ -53,12 +58,13 @@ def _where(account_id: str, wanted: DeliveryFilter) -> tuple[str, dict[str, Any]
     clauses.append("account_id = :account_id")
     values["account_id"] = account_id
     whose: list[str] = []
-    if wanted.contact_id is not None:
+    if their := [*wanted.contacts, *([] if wanted.contact_id is None else [wanted.contact_id])]:
+        clause, given = among("contact", their)
         whose.append(
-            "id IN (SELECT h.delivery_id FROM history h WHERE h.account_id = :account_id AND h.contact_id = :contact_id "
+            f"id IN (SELECT h.delivery_id FROM history h WHERE h.account_id = :account_id AND h.contact_id {clause} "
             "AND h.delivery_id IS NOT NULL)"
         )
-        values["contact_id"] = wanted.contact_id
+        values |= given
     for name, ids in (("named", wanted.named), ("only", wanted.ids)):
         if not ids and (name == "named" or ids is None):
             continue

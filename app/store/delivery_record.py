@@ -17,6 +17,9 @@ from app.base.identity import mentioned
 from app.base.outcome import Outcome
 from app.base.statement import CrmContact, ShopCustomer, Statement
 
+SAMPLE = "sample"  # the note on what this registry signed and sent itself: no sum counts it, and no alarm hears of it
+NOT_A_SAMPLE = f"notes NOT LIKE '%\"{SAMPLE}\"%'"
+
 
 class Record(Struct, kw_only=True):
     """Holds a verified delivery and what its adapter made of it, ready to be committed.
@@ -61,6 +64,11 @@ class Record(Struct, kw_only=True):
             self.content = b""
             self.reason = f"{self.reason or ''}; its body names too many people to be kept".removeprefix("; ")
         self.mentioned = found or ()
+
+    @property
+    def sample(self) -> bool:
+        """Return whether this registry signed and sent it itself."""
+        return SAMPLE in self.notes
 
     @property
     def repeats_are_news(self) -> bool:

@@ -2,13 +2,13 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from app.base.ids import first_id, made_at
 from app.base.outcome import RECORDED, REFUSED, Outcome
 from app.db.engine import Store, among
 from app.db.statements import Insert, Plan, Row, Sql
-from app.store.delivery_record import Receipt, Record
+from app.store.delivery_record import NOT_A_SAMPLE, SAMPLE, Receipt, Record
 
 HOUR, MINUTE = 3_600_000_000, 60_000_000  # microseconds
 SHARDS = 8  # rows a process may be spread over; processes that share one wait for each other's commit
@@ -22,7 +22,7 @@ _TALLY = Insert("tallies", on_conflict="tally")
 _LATENCY = Insert("latencies", on_conflict="tally")
 
 Key = tuple[str, str, int, str]
-COUNTED_BY = "account_id, source_id, received_at"  # the columns of a delivery that say where it is counted
+COUNTED_BY = "account_id, source_id, received_at, notes"  # the columns of a delivery that say where it is counted
 
 
 class RollupCounts:
@@ -75,11 +75,16 @@ def longest_of(bucket: int) -> float:
 
 
 def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_at: int) -> Plan[None]:
-    """Count a batch: each delivery once, by its outcome. A retried one moves from its old outcome to the new one."""
+    """Count a batch: each delivery once, by its outcome. A retried one moves from its old outcome to the new one.
+
+    Samples that this registry sent itself are not counted: every alert is made from these counts.
+    """
     counted = RollupCounts()
     words: dict[tuple[str, str, str], int] = {}
     for rec in batch:
         outcome = receipts[id(rec)].outcome
+        if rec.sample:
+            continue
         if rec.again:
             # That saying it again changed nothing does not unsay what it did at first; see `recording`.
             kept = outcome is Outcome.UNCHANGED and rec.was in (Outcome.CREATED, Outcome.UPDATED)
@@ -91,7 +96,7 @@ def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_
             counted.took(rec.account_id, rec.received_at, committed_at - rec.received_at)
         if "unknown_status" in rec.notes and outcome is not Outcome.DUPLICATE:
             for said in rec.statements:
-                if "status" not in said.said and (word := said.said.get("source_status")):
+                if "status" not in said.said and "erased" not in said.said and (word := said.said.get("source_status")):
                     words[rec.account_id, rec.source_id, word] = words.get((rec.account_id, rec.source_id, word), 0) + 1
     yield from counted.save()
     for (account_id, source_id, word), count in sorted(words.items()):
@@ -111,10 +116,26 @@ def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_
         )
 
 
+def forget_words(account_id: str, named: Callable[[str], bool]) -> Plan[None]:
+    """Part of an erasure: delete unknown status words that name a person."""
+    rows: list[Row] = yield Sql(
+        "SELECT DISTINCT word FROM unknown_words WHERE account_id = :account_id", account_id=account_id
+    )
+    for row in rows:
+        if named(row["word"]):
+            yield Sql(
+                "DELETE FROM unknown_words WHERE account_id = :account_id AND word = :word",
+                account_id=account_id,
+                word=row["word"],
+            )
+
+
 def move_counts(rows: Iterable[Row], was: str, to: str) -> Plan[None]:
-    """Part of a plan: these rows of the log (account_id, source_id, received_at) had ended as `was`, and now have as `to`."""
+    """Part of a plan: these rows of the log (`COUNTED_BY`) had ended as `was`, and now have as `to`."""
     counted = RollupCounts()
     for row in rows:
+        if f'"{SAMPLE}"' in row["notes"]:
+            continue
         counted.add(row["account_id"], row["source_id"], was, row["received_at"], count=-1)
         counted.add(row["account_id"], row["source_id"], to, row["received_at"])
     yield from counted.save()
@@ -181,7 +202,7 @@ async def newest_noted(store: Store, account_id: str, note: str, since: int) -> 
     return await store.all(
         "SELECT source_id, max(received_at) AS at FROM (SELECT source_id, notes, received_at FROM deliveries "
         "WHERE account_id = :account_id ORDER BY id DESC LIMIT 2000) AS newest "
-        "WHERE notes LIKE :word AND received_at >= :since GROUP BY source_id",
+        f"WHERE notes LIKE :word AND {NOT_A_SAMPLE} AND received_at >= :since GROUP BY source_id",
         account_id=account_id,
         word=f'%"{note}"%',
         since=since,
@@ -272,7 +293,7 @@ async def differences(store: Store, since: int) -> list[Row]:
         "CAST(sum(counted) AS BIGINT) AS counted FROM ("
         "SELECT d.account_id, d.source_id, d.received_at - d.received_at % CAST(:hour AS BIGINT) AS hour, d.outcome, "
         "1 AS logged, 0 AS counted FROM accounts a JOIN deliveries d ON d.account_id = a.account_id AND d.id >= :first "
-        "WHERE d.received_at >= :since UNION ALL "
+        f"WHERE d.received_at >= :since AND {NOT_A_SAMPLE} UNION ALL "
         f"SELECT account_id, source_id, hour, outcome, 0, count FROM tallies WHERE hour >= :since AND outcome {recorded}"
         ") AS either GROUP BY account_id, source_id, hour, outcome HAVING sum(logged) <> sum(counted) "
         "ORDER BY account_id, source_id, hour, outcome",

@@ -4,15 +4,16 @@ An erasure holds the lock ("people", account) alone, so that no order is given t
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.base.blanking import naming
 from app.base.clock import now
 from app.base.identity import is_weak
 from app.base.statement import identities_in
 from app.db.engine import among
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
-from app.store import contact_merges, contacts, jobs, outbox, tombstones
+from app.store import contact_merges, contacts, delivery_rollups, jobs, order_merges, outbox, tombstones
 from app.store.contact_merges import ContactGone
 from app.store.erasure_deliveries import (
     SOURCES,
@@ -33,6 +34,7 @@ _DELIVERIES = Lookup("deliveries", ("id",), by=("account_id", "external_id"))
 _IDENTITY = Lookup("identities", ("kind", "value", "contact_id", "source_id"), by=("account_id", "kind", "value"))
 _ORDERS_OF_DELIVERY = Lookup("history", ("delivery_id", "order_id"), by=("account_id", "delivery_id"))
 _PROOF = Insert("proofs")
+_ERASED_CONTACT = Insert("erased_contacts", on_conflict="replace")
 
 
 def person(erasure: Erasure, contact_id: str, traces: Mentions) -> Plan[Row]:
@@ -83,7 +85,10 @@ def finish(erasure: Erasure) -> Plan[Row]:
     """Write tombstones for everything that was found, and the proof. A phone that others have too gets none."""
     words = {word for word in erasure.words if word not in erasure.shared or not is_weak(word)}
     yield from tombstones.put(erasure.account_id, erasure.scope, sorted(words | erasure.names), erasure.proof_id)
-    yield from jobs.forget_orders(erasure.account_id)
+    yield from jobs.forget_people(erasure.account_id)
+    named = naming(erasure.own, erasure.called)
+    yield from jobs.forget_searches(erasure.account_id, named)
+    yield from delivery_rollups.forget_words(erasure.account_id, named)
     proof = erasure.proof()
     yield _PROOF.many([tuple(proof.values())])
     if erasure.request_id is not None:
@@ -99,9 +104,11 @@ def finish(erasure: Erasure) -> Plan[Row]:
 def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     """Anonymise these orders, or delete them, with the bodies of their deliveries."""
     account_id = erasure.account_id
+    yield from order_merges.released(account_id, erasure.orders.union(ids))
     clause, values = among("id", list(ids))
     orders: list[Row] = yield Sql(
-        f"SELECT id, scope, source_id, external_id, value FROM orders WHERE account_id = :account_id AND id {clause}",
+        "SELECT id, scope, source_id, external_id, value, source_status FROM orders "
+        f"WHERE account_id = :account_id AND id {clause}",
         account_id=account_id,
         **values,
     )
@@ -120,11 +127,18 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
         if (row["source_id"], row["external_id"]) in names
     }
     yield from _other_people(erasure, entries)
+    said_of = [json.loads(row["said"]) for row in entries]
+    erasure.called |= {name for said in said_of if (name := said.get("customer", {}).get("name"))}
+    named = naming(erasure.own.union(*map(identities_in, said_of)), erasure.called)
+    salt = yield from tombstones.salt_of(account_id)
+    new_ids = {(scope, name): tombstones.renamed(salt, scope, name) for scope, name in names if named(name)}
     if (yield from tombstones.keeps_anonymised_orders(account_id)):
-        rows = [
-            {**row, "said": to_json(tombstones.anonymised_order(json.loads(row["said"]))), "contact_id": None}
-            for row in entries
-        ]
+        scopes = {row["id"]: row["scope"] for row in orders}
+        rows = []
+        for row, said in zip(entries, said_of, strict=True):
+            mine = {name: new for (scope, name), new in new_ids.items() if scope == scopes[row["order_id"]]}
+            left = tombstones.anonymised_order(said, mine, named)
+            rows.append({**row, "said": to_json(left), "contact_id": None})
         if rows:
             yield _SAVE_HISTORY.many([tuple(row[name] for name in _SAVE_HISTORY.columns) for row in rows])
         yield Sql(
@@ -141,6 +155,14 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
                 account_id=account_id,
                 **values,
             )
+    yield from _rename(erasure, new_ids)
+    unsaid = [row["id"] for row in orders if named(row["source_status"] or "")]
+    clause, values = among("id", unsaid)
+    yield Sql(
+        f"UPDATE orders SET source_status = NULL WHERE account_id = :account_id AND id {clause}",
+        account_id=account_id,
+        **values,
+    )
     yield from outbox.publish(
         [
             HappenedEvent(account_id=account_id, event=Event.ORDER_UPDATED, subject=row["id"])
@@ -151,7 +173,6 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     yield from diffs_gone(erasure, "order", ids)
     erasure.orders |= {row["id"] for row in orders}
     erasure.count("orders", len(orders))
-    erasure.called |= {name for row in entries if (name := json.loads(row["said"]).get("customer", {}).get("name"))}
     of_others = {
         row["delivery_id"]
         for row in (yield _ORDERS_OF_DELIVERY.many([(account_id, one) for one in sorted(told)]))
@@ -159,6 +180,24 @@ def orders_erased(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     }
     yield from without_bodies(erasure, sorted(told - of_others), "deliveries")
     yield from without_values(erasure, sorted(of_others))
+
+
+def _rename(erasure: Erasure, ids: Mapping[tuple[str, str], str]) -> Plan[None]:
+    """Replace ids of orders, by scope and id, that name the person. A late delivery that tells one is led to the new one."""
+    for (scope, name), new in sorted(ids.items()):
+        erasure.names |= set(tombstones.renamed_words(scope, [name]))
+        for table, column, where in (
+            ("orders", "external_id", "scope"),
+            ("aliases", "name", "scope"),
+            ("deliveries", "external_id", "source_id"),
+        ):
+            yield Sql(
+                f"UPDATE {table} SET {column} = :new WHERE account_id = :account_id AND {where} = :scope AND {column} = :name",
+                account_id=erasure.account_id,
+                scope=scope,
+                name=name,
+                new=new,
+            )
 
 
 def _other_people(erasure: Erasure, entries: Sequence[Row]) -> Plan[None]:
@@ -237,6 +276,7 @@ def delete_contacts(erasure: Erasure, ids: Sequence[str]) -> Plan[None]:
     yield from _conflicts_gone(erasure)
     yield from delete_samples(erasure)
     gone_id, *merged = ids
+    yield _ERASED_CONTACT.one(account_id=erasure.account_id, id=gone_id, merged=to_json(merged), erased_at=now())
     yield from outbox.publish(
         [
             HappenedEvent(

@@ -42,11 +42,13 @@ async def probe(store: Store, present: int) -> None:
 
 
 async def sealed_in_use(store: Store, present: int) -> list[Row]:
-    """Return the secrets, as `sealed`, that deliveries need: of sources that are on, and not expired."""
+    """Return what deliveries need opened, as `sealed`: secrets of sources that are on, not expired, and tombstones' salts."""
     return await store.all(
         "SELECT c.sealed FROM secrets c JOIN sources s ON s.account_id = c.account_id AND s.id = c.source_id "
         "JOIN accounts a ON a.account_id = s.account_id WHERE s.enabled AND s.deleted_at IS NULL AND a.orders_enabled "
-        "AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > :present)",
+        "AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > :present) UNION ALL "
+        "SELECT t.salt FROM salts t JOIN accounts a ON a.account_id = t.account_id WHERE a.orders_enabled "
+        "AND length(t.salt) > 64",
         present=present,
     )
 

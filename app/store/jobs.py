@@ -1,17 +1,18 @@
-"""Jobs: long work on many deliveries, with one claim each, and a record of what it changed."""
+"""Jobs: long work on many deliveries or contacts, with one claim each, and a record of what it changed."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.base.blanking import BLANK_EMAIL
 from app.base.clock import now
 from app.base.ids import new_id
 from app.db.engine import Store
 from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql, to_json
 from app.store.lease import Lease
 
-RETRY, REMAP = "retry", "remap"
+RETRY, REMAP, RECONCILE = "retry", "remap", "reconcile"
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
 
 MOST_TRIES = 3  # of one piece
@@ -33,13 +34,17 @@ class TooManyJobs(Exception):
     """Raised when an account has as many jobs that have not ended as it may."""
 
 
+class JobFailed(Exception):
+    """Raised when the job cannot be done; the message says why, and what to do."""
+
+
 class LeaseLost(Exception):
     """Raised when the job was stopped or another process works on it: nothing more is to be done here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobChange:
-    """Holds a change of one order or delivery. None means that it did not exist before, or does not after."""
+    """Holds a change of one order, delivery or contact. None means that it did not exist before, or does not after."""
 
     kind: str
     subject: str
@@ -79,7 +84,7 @@ async def add(
     total: int,
     member_id: str | None,
 ) -> Row:
-    """Create a job, waiting to start. `upto` is the greatest delivery id that is part of it. Raises TooManyJobs."""
+    """Create a job, waiting to start. `upto` is the greatest id of a delivery or contact that is part of it. Raises TooManyJobs."""
     job_id, present = new_id("job"), now()
 
     def plan() -> Plan[None]:
@@ -330,6 +335,22 @@ async def changes(
     ]
 
 
-def forget_orders(account_id: str) -> Plan[None]:
-    """Delete what jobs recorded about orders, as part of an erasure: no copy may stay in a diff."""
-    yield Sql("DELETE FROM job_changes WHERE account_id = :account_id AND kind = 'order'", account_id=account_id)
+def forget_searches(account_id: str, named: Callable[[str], bool]) -> Plan[None]:
+    """Replace what jobs were asked to look for where it names a person, by what nothing matches."""
+    rows: list[Row] = yield Sql("SELECT id, filter FROM jobs WHERE account_id = :account_id", account_id=account_id)
+    for row in rows:
+        wanted = json.loads(row["filter"])
+        if found := [name for name, value in wanted.items() if isinstance(value, str) and named(value)]:
+            yield Sql(
+                "UPDATE jobs SET filter = :filter WHERE account_id = :account_id AND id = :id",
+                account_id=account_id,
+                id=row["id"],
+                filter=to_json(wanted | dict.fromkeys(found, BLANK_EMAIL.decode())),
+            )
+
+
+def forget_people(account_id: str) -> Plan[None]:
+    """Delete what jobs recorded about orders and contacts, as part of an erasure: no copy may stay in a diff."""
+    yield Sql(
+        "DELETE FROM job_changes WHERE account_id = :account_id AND kind IN ('order', 'contact')", account_id=account_id
+    )

@@ -33,7 +33,7 @@ async def create(
         aggregates = OrderAggregates()
         yield from aggregates.load([(account_id, origin, external_id)], [])
         order = aggregates.named(account_id, origin, None, origin, [external_id])
-        if order.described:
+        if order.described or order.hidden:
             return order.id, False
         words = {"external_id": external_id, **said, "contact_id": (yield from _there(account_id, said["contact_id"]))}
         aggregates.apply_member(order, member_statement(words, external_id), member_id)
@@ -44,14 +44,14 @@ async def create(
     return await store.commit(plan)
 
 
-class OfASource(Exception):
-    """Raised for an order that may not be deleted: a source tells of it, and it is no test."""
+class NotDeletable(Exception):
+    """Raised for an order that may not be deleted; the message says why, and what to do."""
 
 
 async def delete(store: Store, account_id: str, order: Mapping[str, Any]) -> None:
     """Delete a test order, or one that no source tells of (a row as it was read), with its history.
 
-    A source's test order is not brought back by its deliveries. Raises OfASource, ContactGone, Unavailable.
+    A source's test order is not brought back by its deliveries. Raises NotDeletable, ContactGone, Unavailable.
     """
     name = (account_id, order["scope"], order["external_id"])
     keys = {"account_id": account_id, "id": order["id"]}
@@ -63,7 +63,11 @@ async def delete(store: Store, account_id: str, order: Mapping[str, Any]) -> Non
             raise ContactGone("order")
         row = found[0]
         if row["source_id"] is not None and not row["test"]:
-            raise OfASource
+            raise NotDeletable(
+                "a source tells of this order, and it is no test; a member may set its status to canceled"
+            )
+        if row["sale_id"] is not None:
+            raise NotDeletable("other orders were merged into it; split them off first")
         yield Sql("DELETE FROM history WHERE account_id = :account_id AND order_id = :id", **keys)
         yield Sql("DELETE FROM orders WHERE account_id = :account_id AND id = :id", **keys)
         ours = "" if row["source_id"] is None else " AND scope = :merged"

@@ -13,6 +13,7 @@ from adapters.contract.fold import Entry, Folded, fold
 from app.base.clock import now
 from app.base.ids import new_id
 from app.base.outcome import Outcome
+from app.base.sale import fold_sale
 from app.base.statement import UNTIMED, Statement, entry_digest, entry_of, identities_in
 from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
 from app.store import order_owners
@@ -24,6 +25,7 @@ from app.store.outbox import OrderChange
 
 _BY_EXTERNAL_ID = Lookup("orders", by=("account_id", "scope", "external_id"), for_update=True)
 _BY_ID = Lookup("orders", by=("account_id", "id"), for_update=True)
+_OF_SALE = Lookup("orders", by=("account_id", "sale_id"), for_update=True)
 _ALIAS = Lookup("aliases", ("account_id", "scope", "name", "order_id"), by=("account_id", "scope", "name"))
 _HISTORY = Lookup("history", by=("account_id", "order_id"))
 _HISTORY_OF_DELIVERY = Lookup("history", ("account_id", "order_id"), by=("account_id", "delivery_id"))
@@ -33,6 +35,9 @@ _SAVE_ALIAS = Insert("aliases", on_conflict="replace")
 
 PRUNED = "the order was pruned, as the account's retention asks; nothing of it is brought back"
 MERGED = "order"  # the scope of the names that merged orders leave behind: their ids
+
+# What the row of an order that was merged into another has in place of its own: it stands in no list and no sum.
+_HIDDEN = {"value": None, "currency": None, "paid_value": 0, "refunded_value": 0}
 
 EntryKey = tuple[int, int, str]
 
@@ -57,6 +62,7 @@ class LoadedOrder:
     source_id: str | None
     origin: str
     row: Row | None = None
+    sale_id: str | None = None  # the order that stands for it and others, or itself; None: a member merged none
     columns: Row = field(default_factory=dict)
     heard: dict[EntryKey, HistoryEntry] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
@@ -71,12 +77,26 @@ class LoadedOrder:
         """Return whether anything has described the order. Before that it is not shown."""
         return self.columns.get("value") is not None
 
+    @property
+    def hidden(self) -> bool:
+        """Return whether a member merged the order into another, which is shown in its place."""
+        return self.sale_id is not None and self.sale_id != self.id
+
+    def entries(self) -> list[Entry]:
+        """Return the entries of its history, unordered."""
+        return [heard.entry for heard in self.heard.values()]
+
+    def identities(self) -> list[tuple[str, str, str]]:
+        """Return every identity (account, kind, value) in its history."""
+        return [(self.account_id, *one) for entry in self.entries() for one in identities_in(entry.said)]
+
 
 class OrderAggregates:
     """Holds the orders of one transaction."""
 
     def __init__(self) -> None:
         self._by_id: dict[tuple[str, str], LoadedOrder] = {}
+        self._beside: dict[tuple[str, str], LoadedOrder] = {}  # orders merged with those, which nothing else concerns
         self._by_name: dict[tuple[str, str, str], LoadedOrder] = {}
         self._survivors: dict[tuple[str, str], str] = {}
         self._gone: set[tuple[str, str, str]] = set()  # names of orders that were pruned
@@ -96,6 +116,10 @@ class OrderAggregates:
             rows += yield _BY_ID.many(sorted(missing - known))
         for row in rows:
             self._open(row)
+        if sales := {(one.account_id, one.sale_id) for one in self._by_id.values() if one.sale_id is not None}:
+            for row in (yield _OF_SALE.many(sorted(sales))):
+                if (row["account_id"], row["id"]) not in self._by_id:
+                    self._beside[row["account_id"], row["id"]] = _opened(row)
         for alias in aliases:
             if order := self._by_id.get((alias["account_id"], alias["order_id"])):
                 self._by_name[alias["account_id"], alias["scope"], alias["name"]] = order
@@ -104,8 +128,9 @@ class OrderAggregates:
             else:
                 self._gone.add((alias["account_id"], alias["scope"], alias["name"]))
         if self._by_id:
-            for row in (yield _HISTORY.many(sorted(self._by_id))):
-                order = self._by_id[row["account_id"], row["order_id"]]
+            loaded = self._by_id | self._beside
+            for row in (yield _HISTORY.many(sorted(loaded))):
+                order = loaded[row["account_id"], row["order_id"]]
                 order.heard[row["at"], row["rank"], row["digest"]] = HistoryEntry(
                     entry_of(row), row["delivery_id"], row["member_id"], True
                 )
@@ -115,7 +140,7 @@ class OrderAggregates:
         """Read which contacts the ones that members named were merged into."""
         named = {
             (order.account_id, heard.entry.said["contact_id"])
-            for order in self._by_id.values()
+            for order in self.loaded()
             for heard in order.heard.values()
             if "contact_id" in heard.entry.said
         }
@@ -126,20 +151,18 @@ class OrderAggregates:
         return self._survivors.get((account_id, contact_id), contact_id) if contact_id else contact_id
 
     def _open(self, row: Row) -> None:
-        order = LoadedOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
-        order.columns = {**row, "test": bool(row["test"])}
-        order.names.add(row["external_id"])
+        order = _opened(row)
         self._by_id[order.account_id, order.id] = order
         self._by_name[order.account_id, order.scope, row["external_id"]] = order
 
+    def loaded(self) -> Iterator[LoadedOrder]:
+        """Return every order, those beside them included."""
+        yield from self._by_id.values()
+        yield from self._beside.values()
+
     def identities(self) -> list[tuple[str, str, str]]:
         """Return every identity (account, kind, value) in the loaded histories."""
-        return [
-            (order.account_id, kind, value)
-            for order in self._by_id.values()
-            for heard in order.heard.values()
-            for kind, value in identities_in(heard.entry.said)
-        ]
+        return [one for order in self._by_id.values() for one in order.identities()]
 
     def take_back(self, account_id: str, delivery_id: str) -> None:
         """Remove a delivery's statements, before it is read again."""
@@ -185,11 +208,10 @@ class OrderAggregates:
                 None,
                 False,
             )
-        folded = fold(heard.entry for heard in order.heard.values())
+        folded = fold(order.entries())
         notes = self._new_notes(order, folded, rec, key) if folded.notes else []
         if folded.value is None:
-            order.folded, order.touched = folded, True
-            order.columns = _columns(order, folded, None)
+            self._write(order, folded, order.columns.get("contact_id") if order.sale_id is not None else None)
             return Outcome.IGNORED, order, "nothing has described this order yet; kept until something does", notes
         contact_id, conflict = self._place(order, folded, contacts, hold=rec.hold)
         if conflict:
@@ -199,14 +221,14 @@ class OrderAggregates:
                 del order.heard[key]
             who = "waits for a contact with one of its identities" if folded.identities else "the order names nobody"
             return Outcome.HELD, None, who, notes
-        before = order.columns
-        was_described = order.described
-        order.columns = _columns(order, folded, contact_id)
-        order.folded, order.touched = folded, True
+        shown = self.shown(order)
+        before = shown.columns
+        was_described = shown.described
+        self._write(order, folded, contact_id)
         if not was_described:
-            return Outcome.CREATED, order, None, notes
-        changed = any(before.get(name) != value for name, value in order.columns.items())
-        return (Outcome.UPDATED if changed else Outcome.UNCHANGED), order, None, notes
+            return Outcome.CREATED, shown, None, notes
+        changed = any(before.get(name) != value for name, value in shown.columns.items())
+        return (Outcome.UPDATED if changed else Outcome.UNCHANGED), shown, None, notes
 
     def _new_notes(self, order: LoadedOrder, folded: Folded, rec: Record, key: EntryKey) -> list[str]:
         """Return the order's notes that it has by what this delivery says."""
@@ -238,24 +260,24 @@ class OrderAggregates:
         present = now()
         heard = Entry(at=said.at, digest=said.digest, recorded_at=present, said=said.said, by_member=True)
         order.heard[said.at, said.rank, said.digest] = HistoryEntry(heard, None, member_id, False)
-        order.folded = fold(one.entry for one in order.heard.values())
-        order.touched = True
-        named = self._survivor(order.account_id, order.folded.contact_id)
-        order.columns = _columns(order, order.folded, named or order.columns.get("contact_id"))
+        folded = fold(order.entries())
+        named = self._survivor(order.account_id, folded.contact_id)
+        self._write(order, folded, named or order.columns.get("contact_id"))
 
     def apply_import(self, order: LoadedOrder, entry: Entry, contacts: ContactResolution) -> tuple[Outcome, bool]:
         """Add an imported row. Returns the order's outcome, and whether contacts conflict (see `refold`)."""
         key = (UNTIMED if entry.at is None else entry.at, entry.rank, entry.digest)
         order.heard[key] = HistoryEntry(entry, None, None, False)
-        before, was_described = order.columns, order.described
+        shown = self.shown(order)
+        before, was_described = shown.columns, shown.described
         conflict = self.refold(order, contacts, hold=False)
-        if not order.described:
+        if not shown.described:
             return Outcome.IGNORED, conflict
         if not was_described:
             return Outcome.CREATED, conflict
-        if not any(before.get(name) != value for name, value in order.columns.items()):
+        if not any(before.get(name) != value for name, value in shown.columns.items()):
             return Outcome.UNCHANGED, conflict
-        order.columns["updated_at"] = entry.recorded_at
+        shown.columns["updated_at"] = entry.recorded_at
         return Outcome.UPDATED, conflict
 
     def find(self, account_id: str, scope: str, name: str) -> LoadedOrder | None:
@@ -302,11 +324,92 @@ class OrderAggregates:
         order.names |= other.names
         order.stored_names |= other.stored_names
         order.absorbed += [*other.absorbed, other]
+        if other.sale_id is not None:
+            self._take_place(order, other)
         if not order.described:
             order.columns = {**other.columns, "id": order.id} if other.described else order.columns
         for name in other.names:
             self._by_name[order.account_id, order.scope, name] = order
         del self._by_id[other.account_id, other.id]
+
+    def _take_place(self, order: LoadedOrder, other: LoadedOrder) -> None:
+        """Put the order in the place of one that it absorbs, among orders that a member merged."""
+        sale_id = other.sale_id
+        if order.sale_id is None or order.sale_id == other.id:
+            order.sale_id = order.id if sale_id == other.id else sale_id
+        for one in self.loaded():
+            if one.account_id == order.account_id and one.sale_id == sale_id:
+                one.sale_id = order.sale_id
+
+    def shown(self, order: LoadedOrder) -> LoadedOrder:
+        """Return the order that stands for this one: itself, or the one that a member merged it into."""
+        if not order.hidden:
+            return order
+        key = (order.account_id, order.sale_id or "")
+        return self._by_id.get(key) or self._beside[key]
+
+    def merge(self, order: LoadedOrder, into: LoadedOrder) -> None:
+        """Hide an order, with those merged into it, behind another, which then stands for the sale."""
+        for one in [*self._members(order), order]:
+            one.sale_id = into.id
+        into.sale_id = into.id
+        self._write_sale(into)
+
+    def split(self, order: LoadedOrder, contacts: ContactResolution) -> None:
+        """Take a hidden order out of its sale: it is what its own history tells, on the contact of its buyer."""
+        rest, order.sale_id = self.shown(order), None
+        folded = fold(order.entries())
+        match = contacts.match(order.account_id, folded.identities, folded.name)
+        named = self._survivor(order.account_id, folded.contact_id)
+        self._write(order, folded, named or match.contact_id or order.columns.get("contact_id"))
+        self._write_sale(rest)
+
+    def release(self, order_ids: Collection[str]) -> None:
+        """Take these orders out of their sales; what is left of each goes on."""
+        for order in self.loaded():
+            if order.id in order_ids:
+                order.sale_id = None
+                self._write(order, fold(order.entries()), order.columns.get("contact_id"))
+        for order in self.loaded():
+            self._write_sale(order)
+
+    def _members(self, order: LoadedOrder) -> list[LoadedOrder]:
+        """Return the orders of the order's sale, the oldest first, without those that no statement is left of."""
+        if order.sale_id is None:
+            return []
+        sale = (order.account_id, order.sale_id)
+        found = [one for one in self.loaded() if (one.account_id, one.sale_id) == sale and one.heard]
+        return sorted(found, key=lambda one: one.id)
+
+    def _write(self, order: LoadedOrder, folded: Folded, contact_id: str | None) -> None:
+        """Set an order's row, and those of the sale that it is part of."""
+        order.folded, order.touched = folded, True
+        order.columns = _columns(order, folded, contact_id)
+        if order.sale_id is not None:
+            self._write_sale(order)
+
+    def _write_sale(self, order: LoadedOrder) -> None:
+        """Set the rows of all orders of a sale. If the one that stood for it is gone, the oldest does."""
+        members = self._members(order)
+        if not members:
+            return
+        survivor = next((one for one in members if one.id == one.sale_id), members[0])
+        merged = [one for one in members if one is not survivor]
+        whole = fold_sale(survivor.entries(), [one.entries() for one in merged])
+        contact_id = survivor.columns.get("contact_id")
+        for one in members:
+            one.sale_id, one.touched = (survivor.id if merged else None), True
+        survivor.columns = _columns(survivor, whole, contact_id)
+        for one in merged:
+            one.columns = {**_columns(one, fold(one.entries()), contact_id), **_HIDDEN}
+
+    def _leave_sales(self) -> None:
+        """Settle the sales of orders that no statement is left of."""
+        for order in list(self.loaded()):
+            if order.touched and not order.heard and order.sale_id is not None:
+                for one in self._members(order)[:1]:
+                    order.sale_id = None
+                    self._write_sale(one)
 
     def _place(
         self, order: LoadedOrder, folded: Folded, contacts: ContactResolution, *, hold: bool
@@ -318,7 +421,7 @@ class OrderAggregates:
 
     def follow(self, contacts: ContactResolution) -> None:
         """Give the changed orders of contacts that were merged here to the survivors."""
-        for order in self._by_id.values():
+        for order in self.loaded():
             if order.touched and (contact_id := order.columns.get("contact_id")):
                 order.columns["contact_id"] = contacts.today(order.account_id, contact_id)
 
@@ -326,28 +429,22 @@ class OrderAggregates:
         """Fold orders that lost a statement and got no new one."""
         for order in self._by_id.values():
             if order.dropped and order.heard:
-                folded = fold(heard.entry for heard in order.heard.values())
+                folded = fold(order.entries())
                 contact_id = contacts.match(order.account_id, folded.identities, folded.name).contact_id
-                order.folded = folded
-                order.columns = _columns(
-                    order,
-                    folded,
-                    self._survivor(order.account_id, folded.contact_id)
-                    or contact_id
-                    or order.columns.get("contact_id"),
-                )
+                named = self._survivor(order.account_id, folded.contact_id)
+                self._write(order, folded, named or contact_id or order.columns.get("contact_id"))
+        self._leave_sales()
 
     def refold(self, order: LoadedOrder, contacts: ContactResolution, *, hold: bool) -> bool:
         """Fold an order whose history has changed. Returns whether its identities belong to several contacts.
 
         With `hold`, an order whose contact is unknown creates none.
         """
-        folded = fold(heard.entry for heard in order.heard.values())
+        folded = fold(order.entries())
         contact_id, conflict = order.columns.get("contact_id"), False
         if folded.value is not None:
             contact_id, conflict = self._place(order, folded, contacts, hold=hold)
-        order.folded, order.touched = folded, True
-        order.columns = _columns(order, folded, contact_id)
+        self._write(order, folded, contact_id)
         return conflict
 
     def save(self, unowned: Collection[str] = ()) -> Plan[None]:
@@ -356,9 +453,7 @@ class OrderAggregates:
         orders: list[tuple[Any, ...]] = []
         history: list[tuple[Any, ...]] = []
         aliases: list[tuple[Any, ...]] = []
-        touched = sorted(
-            (order for order in self._by_id.values() if order.touched), key=lambda one: (one.account_id, one.id)
-        )
+        touched = sorted((order for order in self.loaded() if order.touched), key=lambda one: (one.account_id, one.id))
         yield from order_owners.copy_owners([(order.columns, order.row) for order in touched if order.heard], unowned)
         for order in touched:
             for other in order.absorbed:
@@ -417,15 +512,24 @@ class OrderAggregates:
 
     def changed(self) -> Iterator[OrderChange]:
         """Return what this transaction changes in orders, as they are shown."""
-        for order in self._by_id.values():
-            if order.touched:
+        for order in self.loaded():
+            if order.touched and not order.hidden:
+                replaced = [*order.absorbed, *(one for one in self._members(order) if one is not order)]
                 yield OrderChange(
                     account_id=order.account_id,
                     order_id=order.id,
                     before=_described(order.row),
                     after=_described(order.columns) if order.heard else None,
-                    replaces=tuple(other.id for other in order.absorbed if _described(other.row)),
+                    replaces=tuple(other.id for other in replaced if _described(other.row)),
                 )
+
+
+def _opened(row: Row) -> LoadedOrder:
+    order = LoadedOrder(row["account_id"], row["id"], row["scope"], row["source_id"], row["origin"], row=row)
+    order.sale_id = row["sale_id"]
+    order.columns = {**row, "test": bool(row["test"])}
+    order.names.add(row["external_id"])
+    return order
 
 
 def apart(said: Statement, delivery_id: str) -> EntryKey:
@@ -456,7 +560,7 @@ def _columns(order: LoadedOrder, folded: Folded, contact_id: str | None) -> Row:
         "account_id": order.account_id,
         "id": order.id,
         "scope": order.scope,
-        "external_id": folded.external_id,
+        "external_id": folded.external_id or row.get("external_id") or order.id,  # only a member may have a word on it
         "source_id": order.source_id,
         "origin": order.origin,
         "contact_id": contact_id,
@@ -478,6 +582,7 @@ def _columns(order: LoadedOrder, folded: Folded, contact_id: str | None) -> Row:
         "updated_at": row.get("updated_at") or order.columns.get("updated_at") or present,
         "owner_id": row.get("owner_id"),
         "deal_owner_id": row.get("deal_owner_id"),
+        "sale_id": order.sale_id,
     }
 
 

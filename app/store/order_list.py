@@ -157,7 +157,7 @@ async def page(store: Store, account_id: str, wanted: OrderFilter, *, after: Key
     if not wanted.q:
         return await _scan(store, account_id, wanted, after, limit, "*")
     found: list[str] = []
-    exact = {row["id"] for row in await _of_id(store, account_id, replace(wanted, q=None), wanted.q)}
+    exact = {row["id"] for row in await of_id(store, account_id, replace(wanted, q=None), wanted.q)}
     place, more = after, True
     while more and len(found) < limit:
         ids, place, more = await _filter_scan(store, account_id, wanted, place, limit - len(found), CHUNK, also=exact)
@@ -172,7 +172,7 @@ async def search(
 
     Case and accents in titles make no difference.
     """
-    exact = await _of_id(store, account_id, replace(wanted, q=None), wanted.q or "")
+    exact = await of_id(store, account_id, replace(wanted, q=None), wanted.q or "")
     if exact and after is None:
         return exact[:limit], BEGINNING  # whoever typed an id need not wait for what else there may be
     rows: list[Row] = []
@@ -205,7 +205,7 @@ async def scan(
     )
     place = found[-1]["id"] if len(found) == limit else None
     if wanted.q:
-        sought, exact = _plain(wanted.q), {row["id"] for row in await _of_id(store, account_id, wanted, wanted.q)}
+        sought, exact = _plain(wanted.q), {row["id"] for row in await of_id(store, account_id, wanted, wanted.q)}
         found = [row for row in found if row["id"] in exact or sought in _plain(row["title"] or "")]
     return [as_read(row) for row in found], place
 
@@ -240,11 +240,12 @@ def _plain(text: str) -> str:
     return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
-async def _of_id(store: Store, account_id: str, wanted: OrderFilter, word: str) -> list[Row]:
+async def of_id(store: Store, account_id: str, wanted: OrderFilter, word: str) -> list[Row]:
     """Return the orders with this id at their sources, or as a further id."""
     found = await store.all(
+        "SELECT COALESCE(sale_id, id) AS id FROM orders WHERE account_id = :account_id AND id IN ("
         f"SELECT id FROM orders WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND external_id = :word "
-        f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word",
+        f"UNION SELECT order_id FROM aliases WHERE account_id = :account_id AND scope IN ({_SCOPES}) AND name = :word)",
         account_id=account_id,
         word=word,
     )

@@ -9,6 +9,7 @@ from app.base.clock import micros, moment
 from app.db.engine import Store, among
 from app.db.statements import Row
 from app.store import orders
+from app.store.names import names
 from app.store.orders import BOUGHT, SUMS, OrderFilter, counted, scan_order, summed
 
 MONTHS = 24  # in one statement
@@ -22,11 +23,7 @@ _WORDS = {
     "owner": "COALESCE(deal_owner_id, owner_id, '')",  # as they are carried on the order: see `owning`
 }
 GROUPS = ("month", *_WORDS, "deal")
-_LABELS = {
-    "source": ("sources", "id", "name"),
-    "owner": ("members", "id", "name"),
-    "deal": ("deals", "crm_id", "title"),
-}
+_LABELS = {"source": "source", "owner": "member", "deal": "deal"}  # and whose names those are
 
 
 @dataclass(slots=True)
@@ -140,14 +137,7 @@ def _begins(month: tuple[int, int], zone: tzinfo) -> int:
 
 async def _label(store: Store, account_id: str, what: str, groups: Sequence[Group]) -> None:
     """Set the groups' names."""
-    table, key, name = _LABELS[what]
-    words, values = among("word", [group.word for group in groups])
-    rows = await store.all(
-        f"SELECT {key} AS word, {name} AS label FROM {table} WHERE account_id = :account_id AND {key} {words}",
-        account_id=account_id,
-        **values,
-    )
-    labels = {row["word"]: row["label"] for row in rows}
+    labels = await names(store, account_id, _LABELS[what], [group.word for group in groups])
     for group in groups:
         group.label = labels.get(group.word)
 

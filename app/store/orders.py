@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.contract.entry import place
+from adapters.contract.entry import Entry, Folded, place
+from app.base.sale import fold_sale
 from app.base.statement import entry_of
 from app.db.engine import Store, among
 from app.db.statements import Row
 from app.store.order_aggregate import MERGED
-from app.store.order_list import TRAITS, OrderFilter, as_read, page, runs, scan, scan_order, search, where_of
+from app.store.order_list import TRAITS, OrderFilter, as_read, of_id, page, runs, scan, scan_order, search, where_of
 
 __all__ = [
     "BOUGHT",
@@ -18,7 +19,10 @@ __all__ = [
     "OrderFilter",
     "counted",
     "find",
+    "folded",
     "history",
+    "merged_into",
+    "of_id",
     "page",
     "runs",
     "scan",
@@ -31,14 +35,15 @@ __all__ = [
 
 
 async def find(store: Store, account_id: str, order_id: str, *, wallet_of: str | None = None) -> Row | None:
-    """Return one order. An order that was merged gives the one it was merged into."""
+    """Return one order. An order that was merged, by its source or a member, gives the one it was merged into."""
     where, values = where_of(account_id, OrderFilter(wallet_of=wallet_of))
-    for _ in range(2):
+    for _ in range(3):
         row = await store.one(f"SELECT * FROM orders WHERE {where} AND id = :id", id=order_id, **values)
         if row is not None:
             return as_read(row)
         survivor = await store.one(
-            "SELECT order_id FROM aliases WHERE account_id = :account_id AND scope = :scope AND name = :name",
+            "SELECT order_id FROM aliases WHERE account_id = :account_id AND scope = :scope AND name = :name "
+            "UNION ALL SELECT sale_id FROM orders WHERE account_id = :account_id AND id = :name AND sale_id <> id",
             account_id=account_id,
             scope=MERGED,
             name=order_id,
@@ -53,27 +58,48 @@ async def these(store: Store, account_id: str, ids: Sequence[str]) -> dict[str, 
     """Return those of these orders that exist, by the id that was asked for; merged ones as in `find`."""
     clause, values = among("order", ids)
     rows = await store.all(
-        f"SELECT * FROM orders WHERE account_id = :account_id AND value IS NOT NULL AND id {clause}",
+        f"SELECT k.asked, s.* FROM (SELECT id AS asked, id FROM orders WHERE account_id = :account_id AND id {clause} "
+        f"UNION ALL SELECT name, order_id FROM aliases WHERE account_id = :account_id AND scope = :scope AND name {clause}) k "
+        "JOIN orders o ON o.account_id = :account_id AND o.id = k.id "
+        "JOIN orders s ON s.account_id = :account_id AND s.id = COALESCE(o.sale_id, o.id) WHERE s.value IS NOT NULL",
         account_id=account_id,
+        scope=MERGED,
         **values,
     )
-    found = {row["id"]: as_read(row) for row in rows}
-    for order_id in ids:
-        if order_id not in found and (survivor := await find(store, account_id, order_id)):
-            found[order_id] = survivor
-    return found
+    return {row.pop("asked"): as_read(row) for row in rows}
 
 
 async def history(store: Store, account_id: str, order_id: str) -> list[Row]:
-    """Return an order's history, in the order in which it is folded."""
+    """Return an order's history, and that of orders merged into it, in the order in which it is folded."""
     rows = await store.all(
-        "SELECT at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
-        "WHERE account_id = :account_id AND order_id = :id",
+        "SELECT order_id, at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
+        "WHERE account_id = :account_id AND order_id IN "
+        "(SELECT id FROM orders WHERE account_id = :account_id AND (id = :id OR sale_id = :id))",
         account_id=account_id,
         id=order_id,
     )
     entries = [{**row, "said": json.loads(row["said"])} for row in rows]
     return sorted(entries, key=lambda row: place(entry_of(row)))
+
+
+async def merged_into(store: Store, account_id: str, order_id: str) -> list[Row]:
+    """Return the orders that a member merged into this one, the oldest first."""
+    return await store.all(
+        "SELECT id, source_id, external_id, title FROM orders WHERE account_id = :account_id AND sale_id = :id "
+        "AND id <> :id ORDER BY id",
+        account_id=account_id,
+        id=order_id,
+    )
+
+
+def folded(order_id: str, history: Sequence[Row]) -> Folded:
+    """Return what an order's history comes to, with those of orders merged into it."""
+    own = [entry_of(row) for row in history if row["order_id"] == order_id]
+    merged: dict[str, list[Entry]] = {}
+    for row in history:
+        if row["order_id"] != order_id:
+            merged.setdefault(row["order_id"], []).append(entry_of(row))
+    return fold_sale(own, list(merged.values()))
 
 
 BOUGHT = "(paid_value > 0 OR status IN ('paid', 'partially_paid', 'refunded'))"

@@ -23,7 +23,7 @@ STEP = 500  # rows of a transaction that clears up
 GIVEN_UP = "given up: nobody took it within three days"
 
 # What an order is shown without: changes of these alone are told to nobody.
-_UNSHOWN = frozenset({"account_id", "scope", "created_at", "updated_at", "owner_id", "deal_owner_id"})
+_UNSHOWN = frozenset({"account_id", "scope", "created_at", "updated_at", "owner_id", "deal_owner_id", "sale_id"})
 
 _WANTED = Lookup("subscriptions", ("account_id", "id", "events", "enabled", "filter"), by=("account_id",))
 LEASE = Lease("outbox", ("account_id", "subscription_id", "id"))

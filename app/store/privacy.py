@@ -7,13 +7,14 @@ import asyncio
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from app.base.blanking import pattern
-from app.base.identity import is_weak, mentioned
+from app.base.blanking import as_text, pattern
+from app.base.identity import has_words, is_weak, mentioned, words_of_name
 from app.db.engine import Store, among
 from app.db.statements import Insert, Plan, Row, Sql, to_json
 from app.store import contacts, tombstones
+from app.store.delivery_record import unpacked
 from app.store.erasure_deliveries import held_for
 from app.store.erasure_state import Mentions, shared_with
 from app.store.tombstones import Word
@@ -117,25 +118,69 @@ async def waiting(store: Store, account_id: str, words: Iterable[Word], source_i
     return theirs
 
 
-MOST_UNREAD = 2_000  # unreadable deliveries whose bodies are looked through for an identity
+MOST_SEARCHED = 2_000  # bodies that a search reads of the deliveries with one outcome, the newest
+_AT_ONCE = 200  # of them in memory
 
 
-async def unassigned(store: Store, account_id: str, words: Iterable[Word]) -> list[str]:
-    """Return deliveries on hold for somebody with one of these identities, and the newest unreadable ones that name it."""
+async def unassigned(store: Store, account_id: str, words: Iterable[Word]) -> tuple[list[str], bool]:
+    """Return deliveries on hold for somebody with one of these identities, and unreadable ones whose body has it.
+
+    The second value says whether every body was searched: at most MOST_SEARCHED of the unreadable ones are.
+    """
     words = set(words)
-    found = await waiting(store, account_id, words)
+    found, whole = await waiting(store, account_id, words), True
     if looked_for := pattern(words):
+
+        def has_it(content: bytes) -> bool:
+            return looked_for.search(zlib.decompress(content).lower()) is not None
+
+        unreadable, whole = await _with_body(store, account_id, "unreadable", has_it)
+        found |= unreadable
+    return sorted(found, reverse=True), whole
+
+
+async def naming(store: Store, account_id: str, name: str) -> tuple[list[str], bool]:
+    """Return deliveries on hold and unreadable ones whose body has every word of this name, newest first.
+
+    The second value says whether every body was searched: at most MOST_SEARCHED of each kind are.
+    """
+    words = words_of_name(name)
+    if not words:
+        return [], True
+
+    def has_them(content: bytes) -> bool:
+        return has_words(as_text(unpacked(content)[0]), words)
+
+    held, all_held = await _with_body(store, account_id, "held", has_them)
+    unreadable, all_unreadable = await _with_body(store, account_id, "unreadable", has_them)
+    return sorted(held | unreadable, reverse=True), all_held and all_unreadable
+
+
+async def _with_body(
+    store: Store, account_id: str, outcome: str, wanted: Callable[[bytes], bool]
+) -> tuple[set[str], bool]:
+    """Return the deliveries with this outcome whose stored body is wanted, of the newest, and whether those were all."""
+    found: set[str] = set()
+    before = "dlv_~"
+    for _ in range(MOST_SEARCHED // _AT_ONCE):
         rows = await store.all(
             "SELECT d.id, b.content FROM (SELECT id FROM deliveries WHERE account_id = :account_id "
-            "AND outcome = 'unreadable' ORDER BY id DESC LIMIT :most) AS d JOIN bodies b "
-            "ON b.account_id = :account_id AND b.delivery_id = d.id",
+            "AND outcome = :outcome AND id < :before ORDER BY id DESC LIMIT :few) AS d LEFT JOIN bodies b "
+            "ON b.account_id = :account_id AND b.delivery_id = d.id ORDER BY d.id DESC",
             account_id=account_id,
-            most=MOST_UNREAD,
+            outcome=outcome,
+            before=before,
+            few=_AT_ONCE,
         )
-        found |= await asyncio.to_thread(
-            lambda: {row["id"] for row in rows if looked_for.search(zlib.decompress(row["content"]).lower())}
-        )
-    return sorted(found, reverse=True)
+        found |= await asyncio.to_thread(_wanted, rows, wanted)
+        if len(rows) < _AT_ONCE:
+            return found, True
+        before = rows[-1]["id"]
+    return found, False
+
+
+def _wanted(rows: Iterable[Row], wanted: Callable[[bytes], bool]) -> set[str]:
+    return {row["id"] for row in rows if row["content"] is not None and wanted(row["content"])}
 
 
 async def requests_about(store: Store, account_id: str, delivery_ids: Iterable[str]) -> list[Row]:
@@ -187,18 +232,18 @@ async def deals_of(store: Store, account_id: str, contact_id: str) -> list[Row]:
 
 
 async def histories(store: Store, account_id: str, order_ids: Iterable[str]) -> dict[str, list[Row]]:
-    """Return the histories of these orders, each in the order in which it is folded."""
+    """Return the histories of these orders, with those of orders merged into them, each as it is folded."""
     clause, values = among("id", list(order_ids))
     rows = await store.all(
-        "SELECT order_id, at, rank, digest, recorded_at, delivery_id, member_id, said FROM history "
-        f"WHERE account_id = :account_id AND order_id {clause} "
-        "ORDER BY order_id, CASE WHEN at < 0 THEN 1 ELSE 0 END, at, rank, digest",
+        "SELECT COALESCE(o.sale_id, o.id) AS shown, h.* FROM orders o JOIN history h ON h.account_id = o.account_id "
+        f"AND h.order_id = o.id WHERE o.account_id = :account_id AND (o.id {clause} OR o.sale_id {clause}) "
+        "ORDER BY shown, CASE WHEN at < 0 THEN 1 ELSE 0 END, at, rank, digest",
         account_id=account_id,
         **values,
     )
     found: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row["order_id"], []).append({**row, "said": json.loads(row["said"])})
+        found.setdefault(row["shown"], []).append({**row, "said": json.loads(row["said"])})
     return found
 
 
@@ -262,14 +307,14 @@ def serialize(row: Row) -> Row:
 
 async def proofs_of(store: Store, account_id: str, word: Word) -> list[Row]:
     """Return the proofs of erasures that included this identity, found by its hash."""
-    salt = await store.one("SELECT salt FROM salts WHERE account_id = :account_id", account_id=account_id)
-    if salt is None:
+    hashed = await store.read(lambda: tombstones.hash_of(account_id, word))
+    if hashed is None:
         return []
     rows = await store.all(
         "SELECT DISTINCT p.* FROM tombstones t JOIN proofs p ON p.account_id = t.account_id AND p.id = t.proof_id "
         "WHERE t.account_id = :account_id AND t.hash = :hash ORDER BY p.id DESC",
         account_id=account_id,
-        hash=tombstones.hashed(salt["salt"], word),
+        hash=hashed,
     )
     return [serialize(row) for row in rows]
 

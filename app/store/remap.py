@@ -339,6 +339,7 @@ def _became(
         for order in aggregates.orders()
         if order.row is None and order.heard
     ]
+    orders += [(one.id, _described(one.row), _described(one.columns)) for one in aggregates.beside()]
     deliveries: dict[str, tuple[Record, Receipt]] = {}
     made: set[str] = set()
     for rec in batch:
@@ -385,8 +386,9 @@ def _name_orders(account_id: str, delivery_ids: Sequence[str]) -> Plan[None]:
     """Update the orders that the log names for these deliveries."""
     for delivery_id in delivery_ids:
         rows: list[Row] = yield Sql(
-            "SELECT DISTINCT h.order_id FROM history h JOIN orders o ON o.account_id = h.account_id AND o.id = h.order_id "
-            "WHERE h.account_id = :account_id AND h.delivery_id = :id AND o.value IS NOT NULL ORDER BY h.order_id",
+            "SELECT DISTINCT COALESCE(o.sale_id, o.id) AS order_id FROM history h JOIN orders o ON o.account_id = h.account_id "
+            "AND o.id = h.order_id WHERE h.account_id = :account_id AND h.delivery_id = :id "
+            "AND (o.value IS NOT NULL OR o.sale_id IS NOT NULL) ORDER BY order_id",
             account_id=account_id,
             id=delivery_id,
         )

@@ -83,7 +83,7 @@ class Regrouping(OrderAggregates):
         """Forget ids and statements, group what stays and the batch into sales, and give each sale its order."""
         again = {rec.delivery_id for rec in batch}
         for order in sorted(self._by_id.values(), key=lambda one: one.id):
-            folded = fold(heard.entry for heard in order.heard.values())
+            folded = fold(order.entries())
             entries = {key: heard for key, heard in order.heard.items() if heard.member_id is None and _names(heard)}
             self.was.append(OrderBefore(order, folded, entries, order))
             order.heard = {key: heard for key, heard in order.heard.items() if key not in entries}
@@ -152,9 +152,8 @@ class Regrouping(OrderAggregates):
             order.touched = order.row is not None or bool(order.heard)
             if order.heard:
                 self.refold(order, contacts, hold=like.hold)
-                if order.columns["external_id"] is None:  # only a member has a word on it
-                    order.columns["external_id"] = order.row["external_id"] if order.row else order.id
             order.names = {name for heard in order.heard.values() for name in _names(heard)}
+        self._leave_sales()
 
     def clear(self) -> Plan[None]:
         """Delete what is no longer where it was, before `save` writes the rest."""
@@ -199,8 +198,12 @@ class Regrouping(OrderAggregates):
         return self._by_name.get((self.account_id, self.scope, name))
 
     def order_of(self, name: str) -> LoadedOrder:
-        """Return the order that this id belongs to now. Raises KeyError."""
-        return self._by_name[self.account_id, self.scope, name]
+        """Return the order that this id belongs to now, as it is shown. Raises KeyError."""
+        return self.shown(self._by_name[self.account_id, self.scope, name])
+
+    def beside(self) -> list[LoadedOrder]:
+        """Return the orders that members merged with those, and that changed with them."""
+        return [one for one in self._beside.values() if one.touched]
 
     def orders(self) -> list[LoadedOrder]:
         """Return the orders as they are now."""

@@ -54,10 +54,17 @@ _ATTEMPT = (
     "FROM subscriptions s JOIN attempts t ON t.account_id = s.account_id AND t.subscription_id = s.id AND t.id < :before "
     "WHERE s.account_id = :account_id AND t.account_id = :account_id"
 )
+_ERASED = (
+    "FROM erased_contacts WHERE account_id = :account_id AND erased_at < :before"  # so do the ids of who was erased
+)
 # An order is as old as the last thing that was said of it, by the source's time, or by ours where it gave none.
 _ORDER = (
     "ordered_at < :before AND NOT EXISTS (SELECT 1 FROM history h WHERE h.account_id = orders.account_id "
-    "AND h.order_id = orders.id AND (h.at >= :before OR (h.at < 0 AND h.recorded_at >= :before)))"
+    "AND h.order_id = orders.id AND (h.at >= :before OR (h.at < 0 AND h.recorded_at >= :before))) "
+    # Orders that a member merged are one, and go with the one that stands for them: as old as the last word on any of them.
+    "AND (sale_id IS NULL OR (sale_id = id AND NOT EXISTS (SELECT 1 FROM orders m JOIN history h ON h.account_id = m.account_id "
+    "AND h.order_id = m.id WHERE m.account_id = orders.account_id AND m.sale_id = orders.sale_id "
+    "AND (h.at >= :before OR (h.at < 0 AND h.recorded_at >= :before)))))"
 )
 
 
@@ -93,7 +100,8 @@ async def count(store: Store, account_id: str, name: str, before: int) -> int:
             told = await store.one(
                 f"SELECT COUNT(*) AS many {_ATTEMPT}", account_id=account_id, before=first_id("att", before)
             )
-            return sum(one["many"] for one in (row, told) if one)
+            erased = await store.one(f"SELECT COUNT(*) AS many {_ERASED}", account_id=account_id, before=before)
+            return sum(one["many"] for one in (row, told, erased) if one)
     return row["many"] if row else 0
 
 
@@ -163,12 +171,12 @@ async def _deliveries(store: Store, account_id: str, before: int, after: str) ->
 
 
 async def _attempts(store: Store, account_id: str, before: int, after: str) -> PruneStep:
-    """Delete attempts once no delivery is too old. The next step begins where this one did."""
+    """Delete attempts, and then erased contacts' ids, once no delivery is too old. The next step begins where this one did."""
     rows = await store.all(
         f"SELECT t.subscription_id, t.id {_ATTEMPT} LIMIT {STEP}", account_id=account_id, before=first_id("att", before)
     )
     if not rows:
-        return PruneStep(0, None)
+        return PruneStep(await _erased(store, account_id, before), None)
 
     def plan() -> Plan[int]:
         for row in rows:
@@ -179,7 +187,19 @@ async def _attempts(store: Store, account_id: str, before: int, after: str) -> P
             )
         return len(rows)
 
-    return PruneStep(await store.commit(plan), after if len(rows) == STEP else None)
+    return PruneStep(await store.commit(plan), after)
+
+
+async def _erased(store: Store, account_id: str, before: int) -> int:
+    """Delete the ids of contacts that were erased before this time, all at once: they are few. Returns how many."""
+    if await store.one(f"SELECT id {_ERASED} LIMIT 1", account_id=account_id, before=before) is None:
+        return 0
+
+    def plan() -> Plan[int]:
+        gone: list[Row] = yield Sql(f"DELETE {_ERASED} RETURNING id", account_id=account_id, before=before)
+        return len(gone)
+
+    return await store.commit(plan)
 
 
 async def _old_samples(store: Store, account_id: str, before: int) -> list[tuple[Row, list[Any]]]:
@@ -253,9 +273,19 @@ async def _orders(store: Store, account_id: str, name: str, before: int, walk: _
     )
     if not rows:
         return PruneStep(0, walk.beyond(rows))
-    names = await _names(store, account_id, rows)
+    names = await _names(store, account_id, [*rows, *await _merged(store, account_id, rows)])
     taken = await store.commit(lambda: _take_orders(account_id, rows, names, ORDERS[name], before))
     return PruneStep(taken, walk.beyond(rows))
+
+
+async def _merged(store: Store, account_id: str, rows: Sequence[Row]) -> list[Row]:
+    """Return the orders that were merged into these."""
+    words, values = among("order", [row["id"] for row in rows])
+    return await store.all(
+        f"SELECT id, scope, external_id FROM orders WHERE account_id = :account_id AND sale_id {words}",
+        account_id=account_id,
+        **values,
+    )
 
 
 async def _names(store: Store, account_id: str, rows: Sequence[Row]) -> set[tuple[str, str, str]]:
@@ -279,13 +309,22 @@ def _take_orders(
     words, values = among("order", [row["id"] for row in rows])
     # As they are now that nobody else can tell of them; what was told since they were looked for counts.
     still: list[Row] = yield Sql(
-        f"SELECT id, scope, external_id, source_id FROM orders WHERE account_id = :account_id AND id {words} "
+        f"SELECT id, scope, external_id, source_id, sale_id FROM orders WHERE account_id = :account_id AND id {words} "
         f"AND status {of_class} AND {_ORDER}",
         account_id=account_id,
         before=before,
         **status,
         **values,
     )
+    if sales := [row["id"] for row in still if row["sale_id"] is not None]:
+        words, values = among("order", sales)
+        still += yield Sql(
+            "SELECT id, scope, external_id, source_id, sale_id FROM orders WHERE account_id = :account_id "
+            f"AND sale_id {words} AND id <> sale_id",
+            account_id=account_id,
+            **values,
+        )
+    words, values = among("order", [row["id"] for row in still])
     aliases: list[Row] = yield Sql(
         f"SELECT order_id, scope, name FROM aliases WHERE account_id = :account_id AND order_id {words}",
         account_id=account_id,
@@ -293,7 +332,8 @@ def _take_orders(
     )
     renamed = {row["order_id"] for row in aliases if (row["order_id"], row["scope"], row["name"]) not in names}
     renamed |= {row["id"] for row in still if (row["id"], row["scope"], row["external_id"]) not in names}
-    gone = [row for row in still if row["id"] not in renamed]
+    stays = {row["sale_id"] or row["id"] for row in still if row["id"] in renamed}
+    gone = [row for row in still if (row["sale_id"] or row["id"]) not in stays]
     if not gone:
         return 0
     words, values = among("order", [row["id"] for row in gone])
@@ -315,7 +355,7 @@ def _take_orders(
     yield _NAME.many(
         [(account_id, row["scope"], row["external_id"], row["id"]) for row in gone if row["source_id"] is not None]
     )
-    return len(gone)
+    return sum(row["sale_id"] in (None, row["id"]) for row in gone)
 
 
 async def turn(store: Store, present: int, every: int) -> bool:

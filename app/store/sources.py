@@ -7,6 +7,7 @@ from app.base.clock import now
 from app.base.ids import new_id
 from app.db.engine import Store, among
 from app.db.statements import Insert, Plan, Row, Sql
+from app.store.delivery_record import NOT_A_SAMPLE
 
 _SOURCE = Insert("sources")
 _SECRET = Insert("secrets")
@@ -121,11 +122,12 @@ async def sealed_of(store: Store, account_id: str) -> list[Row]:
 
 
 async def last_seen(store: Store, account_id: str, source_ids: list[str]) -> dict[str, int]:
-    """Return when each source's newest recorded delivery came."""
+    """Return when each source's newest recorded delivery came that was no sample of ours."""
     seen: dict[str, int] = {}
     for source_id in source_ids:
         row = await store.one(
-            "SELECT received_at FROM deliveries WHERE account_id = :account_id AND source_id = :source_id ORDER BY id DESC LIMIT 1",
+            "SELECT received_at FROM deliveries WHERE account_id = :account_id AND source_id = :source_id "
+            f"AND {NOT_A_SAMPLE} ORDER BY id DESC LIMIT 1",
             account_id=account_id,
             source_id=source_id,
         )

@@ -1,4 +1,6 @@
-"""Tombstones: salted hashes of erased people's identities. Late deliveries about them are matched here.
+"""Tombstones: keyed hashes of erased people's identities. Late deliveries about them are matched here.
+
+Their key is the account's salt: random, made at the first erasure, and sealed with the master key.
 
 A tombstone counts in the whole account, or (`scope`) for one source. The ids of an erased person's orders have
 tombstones too, so that a late delivery is matched even if it names nobody; so has a shop that was erased as a whole.
@@ -7,20 +9,25 @@ tombstones too, so that a late delivery is matched even if it names nobody; so h
 import hmac
 import json
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
+from app.base.blanking import naming
 from app.base.clock import now
 from app.base.identity import KINDS, is_weak, sort_of
 from app.base.outcome import Outcome
 from app.base.statement import Statement, identities_in
-from app.db.statements import Insert, Lookup, Plan, Row, Sql
+from app.base.vault import Vault
+from app.db.engine import Store
+from app.db.statements import Insert, InVault, Lookup, Plan, Row, Sql
 from app.store.delivery_record import Record, blanked_content
 
 ORDER, SHOP = "order", "shop"  # kinds of tombstones beside those of identities
+RENAMED = "renamed"  # and that of an order's id that named the person
 NOTE = "erased"
 KEPT_AS_STUB = (
     "external_id",
@@ -38,8 +45,10 @@ KEPT_AS_STUB = (
     "ordered_at",
     "paid_at",
     "test",
+    "sample",
 )
 
+_BARE = 64  # characters of a salt; sealed it is longer
 _SALT = Lookup("salts", ("account_id", "salt"), by=("account_id",))
 _COLUMNS = ("account_id", "hash", "scope", "proof_id", "kind")
 _TOMBSTONE = Lookup("tombstones", _COLUMNS, by=("account_id", "hash"))
@@ -68,6 +77,12 @@ class Erased:
         return frozenset(word for word in self.known if word[0] in KINDS and is_weak(word))
 
 
+def hash_of(account_id: str, word: Word) -> Plan[str | None]:
+    """Return the hash under which an identity's tombstone is stored; None if the account has erased nobody."""
+    salt = (yield from _salts([account_id])).get(account_id)
+    return hashed(salt, word) if salt else None
+
+
 def hashed(salt: str, word: Word) -> str:
     """Return the stored hash of an identity. It cannot be searched for without the account's salt."""
     return hmac.digest(bytes.fromhex(salt), "\0".join(word).encode(), "sha256").hex()[:40]
@@ -78,21 +93,53 @@ def order_words(scope: str, names: Iterable[str]) -> list[Word]:
     return [(ORDER, f"{scope}\0{name}") for name in names]
 
 
-def anonymised_order(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a history entry without anything that could identify a person."""
-    return {name: said[name] for name in KEPT_AS_STUB if name in said} | {"erased": True}
+def renamed_words(scope: str, names: Iterable[str]) -> list[Word]:
+    """Return the words that stand for ids of orders that were replaced."""
+    return [(RENAMED, f"{scope}\0{name}") for name in names]
+
+
+def renamed(salt: str, scope: str, name: str) -> str:
+    """Return what takes the place of an order's id that names a person: the same for each delivery that tells it."""
+    [word] = renamed_words(scope, [name])
+    return f"erased:{hashed(salt, word)}"
+
+
+def anonymised_order(said: Mapping[str, Any], ids: Mapping[str, str], named: Callable[[str], bool]) -> dict[str, Any]:
+    """Return a history entry without anything that could identify a person. `ids` are new ones, by the old."""
+    kept = {name: said[name] for name in KEPT_AS_STUB if name in said} | {"erased": True}
+    if "external_id" in kept:
+        kept["external_id"] = ids.get(kept["external_id"], kept["external_id"])
+    if "aliases" in kept:
+        kept["aliases"] = [ids.get(name, name) for name in kept["aliases"]]
+    if named(kept.get("source_status", "")):
+        del kept["source_status"]
+    return kept
 
 
 def salt_of(account_id: str) -> Plan[str]:
     """Return the account's salt, created if it has none."""
+    made: str = yield InVault(lambda vault: vault.seal(secrets.token_hex(32)))
     yield Sql(
         "INSERT INTO salts (account_id, salt) VALUES (:account_id, :salt) ON CONFLICT DO NOTHING",
         account_id=account_id,
-        salt=secrets.token_hex(32),
+        salt=made,
     )
-    rows: list[Row] = yield _SALT.many([(account_id,)])
-    salt: str = rows[0]["salt"]
-    return salt
+    return (yield from _salts([account_id]))[account_id]
+
+
+async def seal_salts(store: Store) -> None:
+    """Seal the salts that an older version kept as they are. Raises Unavailable."""
+    bare = await store.all("SELECT account_id, salt FROM salts WHERE length(salt) = :bare", bare=_BARE)
+
+    def plan() -> Plan[None]:
+        for row in bare:
+            sealed: str = yield InVault(partial(Vault.seal, text=row["salt"]))
+            yield Sql(
+                "UPDATE salts SET salt = :sealed WHERE account_id = :account_id AND salt = :salt", sealed=sealed, **row
+            )
+
+    if bare:
+        await store.commit(plan)
 
 
 def keeps_anonymised_orders(account_id: str) -> Plan[bool]:
@@ -123,7 +170,11 @@ def matched_each(account_id: str, people: Sequence[Sequence[Word]], scope: str =
 
 def _salts(accounts: Iterable[str]) -> Plan[dict[str, str]]:
     rows: list[Row] = yield _SALT.many([(one,) for one in sorted(set(accounts))])
-    return {row["account_id"]: row["salt"] for row in rows}
+    salts: dict[str, str] = {}
+    for row in rows:
+        bare = len(row["salt"]) == _BARE  # a process of an older version wrote it since we began
+        salts[row["account_id"]] = row["salt"] if bare else (yield InVault(partial(Vault.open, sealed=row["salt"])))
+    return salts
 
 
 def _erased(salts: Mapping[str, str], asked: Sequence[Asked]) -> Plan[list[Erased]]:
@@ -185,12 +236,12 @@ def _person(
 
 def lift(account_id: str, words: Sequence[Word]) -> Plan[None]:
     """Remove the tombstones of a person who became a contact again on purpose."""
-    salts: list[Row] = yield _SALT.many([(account_id,)])
+    salts = yield from _salts([account_id])
     for word in dict.fromkeys(words) if salts else ():
         yield Sql(
             "DELETE FROM tombstones WHERE account_id = :account_id AND hash = :hash",
             account_id=account_id,
-            hash=hashed(salts[0]["salt"], word),
+            hash=hashed(salts[account_id], word),
         )
 
 
@@ -206,7 +257,16 @@ def redact(records: Sequence[Record]) -> Plan[None]:
         if rec.account_id not in salts:
             continue
         asked += [
-            (rec, said, [*identities_in(said.said), *order_words(rec.source_id, said.names), (SHOP, rec.source_id)])
+            (
+                rec,
+                said,
+                [
+                    *identities_in(said.said),
+                    *order_words(rec.source_id, said.names),
+                    *renamed_words(rec.source_id, said.all_names),
+                    (SHOP, rec.source_id),
+                ],
+            )
             for said in rec.statements
         ]
         if not rec.statements and rec.content and not rec.privacy:  # a cart, something unreadable
@@ -224,7 +284,7 @@ def redact(records: Sequence[Record]) -> Plan[None]:
             yield from _redact_text(rec, words, erased)
     for rec in records:
         if its := of_record.get(id(rec)):
-            yield from _redact(rec, its)
+            yield from _redact(rec, its, salts[rec.account_id])
 
 
 def _redact_text(rec: Record, words: Sequence[Word], erased: Erased) -> Plan[None]:
@@ -236,8 +296,8 @@ def _redact_text(rec: Record, words: Sequence[Word], erased: Erased) -> Plan[Non
         yield from blank_body(rec, erased.known)
 
 
-def _redact(rec: Record, found: Sequence[tuple[Statement, Erased]]) -> Plan[None]:
-    names: list[tuple[str, str]] = []  # of orders, each with the proof of its person's erasure
+def _redact(rec: Record, found: Sequence[tuple[Statement, Erased]], salt: str) -> Plan[None]:
+    names: list[tuple[Word, str]] = []  # of orders, each with the proof of its person's erasure
     kept: list[Statement] = []
     blanks: set[Word] = set()
     theirs: set[str | None] = set()  # names of erased people
@@ -245,18 +305,33 @@ def _redact(rec: Record, found: Sequence[tuple[Statement, Erased]]) -> Plan[None
         # A plan may be run again, and then finds what it has veiled before.
         proof = erased.proof_id if not said.said.get("erased") else erased.proof_id or ""
         if proof is not None:
+            called = said.said.get("customer", {}).get("name")
             blanks.update(identities_in(said.said))
-            theirs.add(said.said.get("customer", {}).get("name"))
-            kept.append(replace(said, said=anonymised_order(said.said)))
-            names += [(name, proof) for name in said.names]
+            theirs.add(called)
+            named = naming(identities_in(said.said), [called])
+            ids = {
+                name: renamed(salt, rec.source_id, name)
+                for name in said.all_names
+                if named(name) or not erased.known.isdisjoint(renamed_words(rec.source_id, [name]))
+            }
+            kept.append(
+                replace(
+                    said,
+                    names=tuple(ids.get(name, name) for name in said.names),
+                    attempt_of=tuple(ids.get(name, name) for name in said.attempt_of),
+                    said=anonymised_order(said.said, ids, named),
+                )
+            )
+            names += [
+                (word, proof) for word in (*order_words(rec.source_id, said.names), *renamed_words(rec.source_id, ids))
+            ]
         elif erased.to_blank:
             blanks |= erased.to_blank
             kept.append(replace(said, said=without_identities(said.said, erased.to_blank)))
         else:
             kept.append(said)
     for proof in dict.fromkeys(proof for _, proof in names):
-        mine = [name for name, its in names if its == proof]
-        yield from put(rec.account_id, "", order_words(rec.source_id, mine), proof)
+        yield from put(rec.account_id, "", [word for word, its in names if its == proof], proof)
     living = [said for said in kept if not said.said.get("erased")]
     if names and not (yield from keeps_anonymised_orders(rec.account_id)):
         kept = living

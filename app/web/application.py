@@ -27,6 +27,7 @@ from app.web.api import (
     jobs,
     manual_orders,
     operator,
+    order_merges,
     orders,
     privacy,
     reports,
@@ -70,6 +71,7 @@ def create_app(
             *contacts.ROUTES,
             *orders.ROUTES,
             *manual_orders.ROUTES,
+            *order_merges.ROUTES,
             *deals.ROUTES,
             *tail.ROUTES,  # before the deliveries: their ids stand in the same place
             *deliveries.ROUTES,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapters.contract import UNKNOWN, Ignored, Status, Strength, Unreadable, Unverified
+from adapters.contract import UNKNOWN, Ignored, Money, Status, Strength, Unreadable, Unverified
 from tests.outside import Payloads
 from tests.reading import OrderView, Source, arrived
 
@@ -119,8 +119,10 @@ def test_refunds_that_are_done_add_up() -> None:
         {"status": "PENDING", "value": 5},
         {"status": "CANCELLED", "value": 5},
     ]
-    assert said("PAYMENT_PARTIALLY_REFUNDED", "RECEIVED", refunds=refunds).refunds == {"total": "20.10 BRL"}
-    assert said("PAYMENT_REFUND_IN_PROGRESS", "REFUND_IN_PROGRESS", refunds=refunds[2:]).refunds == {}
+    back = said("PAYMENT_PARTIALLY_REFUNDED", "RECEIVED", refunds=refunds).order.refunds
+    assert [(one.kind, one.value) for one in back] == [("refund", Money(2010, "BRL")), ("chargeback", Money(0, "BRL"))]
+    under_way = said("PAYMENT_REFUND_IN_PROGRESS", "REFUND_IN_PROGRESS", refunds=refunds[2:]).order.refunds
+    assert [one.value for one in under_way] == [Money(0, "BRL")] * 2
 
 
 def test_the_customer_is_an_id() -> None:

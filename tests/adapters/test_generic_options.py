@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from adapters.contract import Unverified
 from adapters.generic import GenericOptions
 from tests.adapters.generic import LEAST, MANUAL, MONEY, WORDS, blocks, from_the_command_line, source
-from tests.reading import Source, arrived, folded
+from tests.reading import NOW, Source, arrived, folded
 
 
 def wrong(given: object) -> dict[str, str]:
@@ -116,7 +116,7 @@ def test_no_signature_is_refused() -> None:
     unchecked: Any = GenericOptions.model_construct
     for broken in (unchecked(), unchecked(signature={"scheme": "hmac"}), None):
         with pytest.raises(Unverified):
-            source().adapter.scheme(broken)
+            source().adapter.scheme(broken).verify(arrived({}), ["a-made-up-secret"], NOW)
 
 
 def test_every_wrong_option_is_named_at_once() -> None:

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
+from adapters.contract import Delivery
 from tests.cli.warm import Warm
 
 COMMAND = [sys.executable, "-m", "app.cli"]
@@ -87,6 +90,11 @@ class Installation:
 
         line: dict[str, Any] = until(found)[0]
         return line
+
+    def deliver(self, source_id: str, delivery: Delivery) -> Any:
+        """A delivery of the shop's own; gives the answer."""
+        address = f"{self.listening()['webhooks']}{source_id}"
+        return httpx.post(address, content=delivery.body, headers=dict(delivery.headers)).raise_for_status().json()
 
     def serve(self, *words: str) -> str:
         """A server that listens; gives its address."""

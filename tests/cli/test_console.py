@@ -4,6 +4,7 @@ import base64
 import json
 
 from tests.cli.installation import Installation
+from tests.house import WHSEC, order_event
 
 
 def test_a_key_is_checked(here: Installation) -> None:
@@ -95,9 +96,9 @@ def test_a_recorded_delivery_is_tried_with_todays_adapter(here: Installation) ->
 
 def test_a_contacts_totals(here: Installation) -> None:
     here.run("account", "create", "acme", "--enable")
-    source = here.json("source", "add", "standard")["source_id"]
+    source = here.json("source", "add", "standard", "--secret", WHSEC)["source_id"]
     here.serve()
-    here.json("send", source)
+    here.deliver(source, order_event())
     (order,) = here.json("order", "list")["data"]
     (sums,) = here.json("contacts", "summary", order["contact_id"])["currencies"]
     assert (sums["currency"], sums["orders"]) == (order["currency"], 1)

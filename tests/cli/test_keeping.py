@@ -1,6 +1,7 @@
 """What is kept and what it sums up to, on the command line."""
 
 from tests.cli.installation import Installation
+from tests.house import WHSEC, order_event
 
 
 def test_retention_is_set_counted_and_carried_out(here: Installation) -> None:
@@ -28,9 +29,9 @@ def test_retention_is_set_counted_and_carried_out(here: Installation) -> None:
 def test_reports(here: Installation) -> None:
     here.run("account", "create", "acme", "--enable")
     assert here.run("report", "orders").strip() == "none"
-    source = here.json("source", "add", "standard", "--account", "acme")["source_id"]
+    source = here.json("source", "add", "standard", "--account", "acme", "--secret", WHSEC)["source_id"]
     here.serve()
-    assert here.json("send", source)["outcome"] == "created"
+    assert here.deliver(source, order_event())["outcome"] == "created"
     (group,) = here.json("report", "orders", "--group-by", "source")["data"]
     assert (group["group"], group["currencies"][0]["orders"]) == (source, 1)
     shown = here.run("report", "orders", "--group-by", "month", "--zone", "America/Sao_Paulo")

@@ -20,6 +20,8 @@ def test_the_log_is_searched_by_identity_outcomes_and_the_platforms_id(here: Ins
     contact = here.json("contacts", "show", here.json("order", "list")["data"][0]["contact_id"])
     email, *_ = [one["value"] for one in contact["identities"] if one["kind"] == "email"]
     assert [one["id"] for one in here.json("deliveries", "list", "--contact", email)["data"]] == [made]
+    assert [one["id"] for one in here.json("deliveries", "list", "--contact", contact["name"])["data"]] == [made]
+    assert here.json("deliveries", "list", "--contact", "Nobody Whatever") == {"data": [], "next_cursor": None}
     assert len(here.json("order", "list", "--contact", email)["data"]) == 1
     assert "nobody is known by" in here.run("deliveries", "list", "--contact", "nobody@example.com", code=1)
     assert here.json("deliveries", "list", "--note", "unknown_status")["data"] == []

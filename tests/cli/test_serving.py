@@ -19,6 +19,7 @@ import pytest
 
 from app.base.settings import Settings
 from app.base.vault import make_key
+from app.cli.workers import Workers
 from tests.cli.installation import COMMAND, Installation, alive, until
 from tests.cli.warm import Warm
 
@@ -297,6 +298,18 @@ def test_a_worker_that_dies_is_replaced(there: Installation) -> None:
 
     until(answered)
     assert there.stop() == 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_somebody_elses_child_is_no_worker_that_died(settings: Settings) -> None:
+    """PID 1 of a container inherits what others leave behind; a worker more was started for each."""
+    workers = Workers(settings, [], 2)
+    workers._pids = {os.getpid()}
+    stray = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, stray, os.WEXITED | os.WNOWAIT)
+    assert workers._reap() is None and workers._pids == {os.getpid()}
+    with pytest.raises(ChildProcessError):
+        os.waitpid(stray, 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])

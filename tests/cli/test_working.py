@@ -47,7 +47,8 @@ def test_a_body_of_ones_own_is_signed_and_sent_as_the_platform_would(here: Insta
     file = here.folder / "body.json"
     file.write_text(json.dumps(BODY))
     sent = here.json("send", source, "--kind", "orders/paid", "--file", "body.json")
-    assert (sent["status"], sent["outcome"]) == (200, "created")
+    assert (sent["status"], sent["outcome"]) == (200, "created") and "nothing about the shop" in sent["proves"]
+    assert here.json("order", "show", sent["orders"][0])["test"] is True and here.json("report", "orders")["data"] == []
     # Under an id of its own each time: the body is the same, and the platform is not asked whether it repeats itself.
     again = here.json("send", source, "--kind", "orders/paid", "--file", "body.json")
     assert again["outcome"] in {"unchanged", "duplicate"}

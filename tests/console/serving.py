@@ -16,7 +16,11 @@ PATIENCE = 40.0  # seconds; a busy machine is slow
 def served(folder: Path) -> Iterator[str]:
     """The server's address; it ends with the block."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
-    environment = kept | {"ORDERS_DATABASE_URL": f"sqlite:///{folder}/orders.db", "ORDERS_LOG_FORMAT": "json"}
+    environment = kept | {
+        "ORDERS_DATABASE_URL": f"sqlite:///{folder}/orders.db",
+        "ORDERS_LOG_FORMAT": "json",
+        "ORDERS_PRIVATE_RECEIVERS": "127.0.0.0/8",
+    }
     log = folder / "server.log"
     with log.open("wb") as out:
         server = subprocess.Popen(

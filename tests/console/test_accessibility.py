@@ -24,6 +24,9 @@ PAGES = {
     "contact": "contacts/41",
     "orders": "orders",
     "new order": "orders/new",
+    "import": "orders/import",
+    "subscriptions": "subscriptions",
+    "new subscription": "subscriptions/new",
     "settings": "settings",
     "nowhere": "nowhere",
 }

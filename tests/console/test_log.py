@@ -293,3 +293,12 @@ def test_ops_find_deliveries_by_an_identity_typed_in_full(
     page.get_by_label(contact, exact=True).fill("nobody@example.com")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text(nobody)
+
+
+@pytest.mark.parametrize(("language", "contact"), [("en", "Contact"), ("pt-BR", "Contato")])
+def test_managers_find_what_is_on_hold_by_a_name(opened: Opened, shop: Shop, language: str, contact: str) -> None:
+    page = speaking(settled(opened("manager", "deliveries?since=30d")), language)
+    page.get_by_label(contact, exact=True).fill("gil teles")
+    page.keyboard.press("Enter")
+    expect(page.locator(".list tbody tr")).to_have_count(1)
+    assert rows(page) == [shop.scene.deliveries["held"]]

@@ -82,7 +82,7 @@ def test_the_contact_that_the_page_names_is_shown(opened: Opened, shop: Shop, cr
     expect(frame.locator(".entry .history li").first).to_be_visible()
     page.frames[1].evaluate("1")  # the frame is alive
     page.evaluate("""() => frames[0].postMessage(JSON.stringify(
-        {event: "appContext", data: {contact: {id: 9999999, email: "bruno.lima@example.com"}}}), "*")""")
+        {event: "appContext", data: {contact: {email: "bruno.lima@example.com"}}}), "*")""")
     expect(frame.get_by_role("heading", level=1)).to_have_text("Bruno Lima")
     page.evaluate(
         """() => frames[0].postMessage(JSON.stringify({event: "appContext", data: {contact: {id: "no-one"}}}), "*")"""
@@ -90,6 +90,34 @@ def test_the_contact_that_the_page_names_is_shown(opened: Opened, shop: Shop, cr
     expect(frame.get_by_text("Nothing known of this contact")).to_be_visible()
     page.reload()
     expect(page.frame_locator("iframe").get_by_role("heading", level=1)).to_have_text("Ana Souza")
+
+
+def test_the_panel_follows_a_merge_and_shows_nobody_elses_orders(opened: Opened, shop: Shop, crm: Crm) -> None:
+    allow(shop, crm.origin)
+    with shop.api() as api:
+        for number, name, email in ((900, "Rita Gone", "rita@example.com"), (901, "Rita Alves", "alves@example.com")):
+            body = {"name": name, "emails": [email], "phones": ["+55 61 3333-4455"]}
+            assert api.put(f"/v1/contacts/{number}", json=body).status_code == 201
+        assert api.put("/v1/contacts/902", json={"name": "Caio", "phones": ["+55 61 3333-4455"]}).status_code == 201
+        assert api.post("/v1/contacts/900/merge", json={"into": "901"}).status_code == 200
+    crm.show(f"{shop.address}/console/panel?account={shop.scene.account_id}", {"id": 900})
+    page = opened(None, "panel")
+    frame = panel_of(page, crm)
+    sign_in(frame, shop.scene.tokens["manager"])
+    expect(frame.get_by_role("heading", level=1)).to_have_text("Rita Alves")
+    others = frame.get_by_text("is on another contact, or on several")
+    for contact in (
+        {"id": 950, "email": "rita@example.com"},  # another contact of the CRM's
+        {"phone_number": "+556133334455"},  # two people's
+    ):
+        page.evaluate(
+            "(contact) => frames[0].postMessage(JSON.stringify({event: 'appContext', data: {contact}}), '*')", contact
+        )
+        expect(others).to_be_visible()
+        page.evaluate(
+            "() => frames[0].postMessage(JSON.stringify({event: 'appContext', data: {contact: {id: 901}}}), '*')"
+        )
+        expect(frame.get_by_role("heading", level=1)).to_have_text("Rita Alves")
 
 
 def test_a_panels_session_reads_and_nothing_else(opened: Opened, shop: Shop, crm: Crm) -> None:

@@ -7,13 +7,14 @@ from playwright.sync_api import expect
 
 from tests.console.conftest import Opened, Shop, Watch
 from tests.console.test_log import settled
+from tests.house import WHSEC, order_event
 
 
-@pytest.mark.parametrize("word", ["ana.souza@example.com", "+55 11 98765-4321", "41", "(11) 98765-4321"])
+@pytest.mark.parametrize("word", ["ana.souza@example.com", "+55 11 98765-4321", "41", "(11) 98765-4321", "ana so"])
 def test_a_contact_is_found_through_any_identity(word: str, opened: Opened) -> None:
     page = settled(opened("manager", "contacts"))
     expect(page.get_by_role("heading", name="Who ordered last")).to_be_visible()
-    page.get_by_label("E-mail, phone, document or CRM id").fill(word)
+    page.get_by_label("Name, e-mail, phone, document, order or CRM id").fill(word)
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Ana Souza").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ana Souza")
@@ -68,7 +69,7 @@ def test_an_order_is_written_and_edited_and_its_history_tells_who(opened: Opened
     expect(page.get_by_role("heading", level=1)).to_contain_text("By hand, paid")
     entries = page.locator(".history > li")
     expect(entries).to_have_count(2)
-    expect(entries.first).to_contain_text("manager-1")
+    expect(entries.first).to_contain_text("Lia Castro")
     expect(entries.first).to_contain_text("paid")
     with shop.api() as api:
         (order,) = api.get("/v1/orders", params={"q": "By hand, paid"}).json()["data"]
@@ -140,3 +141,93 @@ def test_the_accounts_settings(opened: Opened, shop: Shop, watch: Watch) -> None
     page.get_by_label("The registry is on").check()
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_text("The registry is off for this account")).to_have_count(0)
+
+
+def pair(shop: Shop, number: int) -> tuple[str, str]:
+    """Two contacts who share a phone and nothing else, and are listed as possible duplicates."""
+    source = shop.scene.sources.get("house")
+    with shop.api() as api:
+        if source is None:
+            made = api.post("/v1/sources", json={"adapter": "standard", "name": "house", "secret": WHSEC}).json()
+            source = shop.scene.sources["house"] = made["source_id"]
+        phone, ids = f"+55 11 97777-10{number:02}", list[str]()
+        for name in (f"Gilda {number}", f"Hugo {number}"):
+            buyer = {"name": name, "email": f"{name.replace(' ', '').lower()}@example.com", "phone": phone}
+            told = order_event(name, contact=buyer)
+            answer = api.post(f"/webhooks/{source}", content=told.body, headers=dict(told.headers))
+            assert answer.json()["outcome"] == "created", answer.text
+            (order,) = answer.json()["orders"]
+            ids.append(api.get(f"/v1/orders/{order}").json()["contact_id"])
+    return ids[0], ids[1]
+
+
+def test_possible_duplicates_are_worked_off_with_one_key_each(opened: Opened, shop: Shop) -> None:
+    first, second, third = pair(shop, 1), pair(shop, 2), pair(shop, 3)
+    page = settled(opened("manager", "contacts"))
+    page.get_by_role("link", name="Possible duplicates").click()
+    expect(page.locator(".duel .card")).to_have_count(2)
+    expect(page.locator("main")).to_contain_text("3 pairs are left.")
+    expect(page.locator(".duel")).to_contain_text("Gilda 1")
+    expect(page.locator("main")).to_contain_text("+5511977771001")
+    expect(page.locator("main")).to_contain_text("different e-mails")
+    page.keyboard.press("n")
+    expect(page.locator(".duel")).to_contain_text("Gilda 2")
+    page.keyboard.press("m")
+    expect(page.locator("main")).to_contain_text(re.compile("(Gilda|Hugo) 2 was merged into"))
+    with shop.api() as api:
+        assert len({api.get(f"/v1/contacts/{one}").json()["id"] for one in second}) == 1
+        expect(page.locator(".duel")).to_contain_text("Gilda 3")
+        page.keyboard.press("u")
+        expect(page.locator(".duel")).to_contain_text("Gilda 2")
+        assert len({api.get(f"/v1/contacts/{one}").json()["id"] for one in second}) == 2
+        page.get_by_role("button", name="Keep apart").click()
+        expect(page.locator("main")).to_contain_text(
+            re.compile("Gilda 2 and Hugo 2 are two people|Hugo 2 and Gilda 2 are two people")
+        )
+        page.get_by_label("Language").select_option("pt-BR")
+        expect(page.locator("main")).to_contain_text("Restam 2 pares.")
+        page.keyboard.press("m")  # is no key in Portuguese
+        page.keyboard.press("j")
+        expect(page.locator("main")).to_contain_text("Resta um par.")
+        page.get_by_role("button", name="Manter separados").click()
+        expect(page.get_by_role("heading", name="Não há mais pares")).to_be_visible()
+        merged = [len({api.get(f"/v1/contacts/{one}").json()["id"] for one in each}) for each in (first, second, third)]
+        assert sorted(merged) == [1, 2, 2] and merged[1] == 2
+        assert api.get("/v1/possible-duplicates").json()["data"] == []
+    page.get_by_label("Idioma").select_option("en")
+
+
+def test_an_erasure_says_beforehand_what_it_takes(opened: Opened, shop: Shop) -> None:
+    gilda, hugo = pair(shop, 4)
+    page = settled(opened("admin", f"contacts/{gilda}"))
+    page.get_by_role("button", name="Erase").click()
+    box = page.get_by_role("dialog")
+    expect(box).to_contain_text("orders, made anonymous")
+    expect(box).to_contain_text("gilda4@example.com")
+    expect(box.locator("tr", has_text="+5511977771004")).to_contain_text("Hugo 4")
+    expect(box.locator("tr", has_text="gilda4@example.com")).to_contain_text("nobody")
+    with shop.api() as api:
+        assert api.get(f"/v1/contacts/{gilda}").status_code == 200
+        box.get_by_role("button", name="Erase for good").click()
+        expect(page.locator(".toast")).to_contain_text("erased")
+        assert [api.get(f"/v1/contacts/{one}").status_code for one in (gilda, hugo)] == [404, 200]
+    expect(settled(opened("manager", f"contacts/{hugo}")).get_by_role("button", name="Erase")).to_have_count(0)
+
+
+def test_two_orders_that_are_one_sale_are_merged_and_split(opened: Opened, shop: Shop) -> None:
+    with shop.api() as api:
+        made = [
+            api.post("/v1/orders", json={"contact": "42", "title": title, "value": "70.00"}).json()
+            for title in ("From the shop", "From the bank")
+        ]
+    page = settled(opened("manager", f"orders/{made[1]['id']}"))
+    page.get_by_role("button", name="Merge into another").click()
+    page.get_by_label("The order that stays").select_option(made[0]["id"])
+    page.get_by_role("dialog").get_by_role("button", name="Merge into another").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("From the shop")
+    expect(page.get_by_role("region", name="Merged into it")).to_contain_text("From the bank")
+    page.get_by_role("button", name="Split off").click()
+    page.get_by_role("dialog").get_by_role("button", name="Split off").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("From the bank")
+    with shop.api() as api:
+        assert [api.get(f"/v1/orders/{one['id']}").json()["id"] for one in made] == [one["id"] for one in made]

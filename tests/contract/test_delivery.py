@@ -132,6 +132,8 @@ def test_a_body_that_cannot_be_read_is_tried_once() -> None:
         "1e-400",
         "1e999999999",
         "1e-999999999999999999",
+        "1e1000000000000000000",  # Decimal itself refuses it
+        "-1e-1000000000000000000",
     ],
 )
 def test_numbers_are_bounded(number: str) -> None:

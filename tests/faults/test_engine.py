@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from app.base.settings import Settings
+from app.base.vault import Vault, make_key
 from app.db import engine as engine_module
 from app.db import maintenance, postgresql
 from app.db.engine import Store, Unavailable
@@ -263,7 +264,7 @@ async def test_a_pool_that_cannot_connect_says_so(settings: Settings, monkeypatc
     monkeypatch.setattr(postgresql, "CONNECT", 0.2)
     async with proxied(settings.database_url) as (proxy, address):
         proxy.silence()
-        store = Store(settings.model_copy(update={"database_url": address}))
+        store = Store(settings.model_copy(update={"database_url": address}), Vault([make_key()]))
         with pytest.raises(Unavailable, match="in time"):
             await store.open()
         proxy.speak()

@@ -447,7 +447,7 @@ class Clock:
 @asynccontextmanager
 async def guarded(house: House) -> AsyncIterator[tuple[Clock, ClockGuard, Retention]]:
     """Another process on the same database, whose clock can be set; with an account whose bodies are kept for 30 days."""
-    store, machine = Store(house.settings), Clock()
+    store, machine = Store(house.settings, house.service.vault), Clock()
     await store.open()
     try:
         guard = ClockGuard(store, machine.wall, machine.steady)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.base.settings import read_settings
+from app.base.vault import Vault, make_key
 from app.db.engine import Store
 from app.db.planner import set_statistics
 from app.store import order_list
@@ -65,7 +66,7 @@ async def test_a_contact_by_either_of_its_ids(database: sqlite3.Connection) -> N
 async def test_every_index_has_its_figures_when_a_store_has_been_opened(
     file: Path, database: sqlite3.Connection
 ) -> None:
-    store = Store(read_settings(database_url=f"sqlite:///{file}"))
+    store = Store(read_settings(database_url=f"sqlite:///{file}"), Vault([make_key()]))
     await store.open()
     await store.close()
     indexes = {

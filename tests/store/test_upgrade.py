@@ -182,6 +182,8 @@ LANDED = {
     "0016_source_delivery_id.py": "a4b6262621c9ba30d353129213f797ced8ecb1bc8d968338a078cac8014d4606",
     "0017_subscription_filters.py": "bbb4ee63f5eea1b4b706a7bf02c6b3187bb38475757b2156a3992bf47b4b0607",
     "0018_shared_identities.py": "e6a9c4701aa12c49260741afd94621034fe772e4d32e4bad4a303683843810f5",
+    "0019_merged_orders.py": "b74a7b069601bed1f4eb3adc4d2f73ce52ec867e1fe2ce8da54e5f0e733bdfb9",
+    "0020_erased_contacts.py": "8cef0f3602bdd9eaea0a958588aaf3bdd315c41c858ff4e69c4443a2d5b03d1d",
 }
 
 

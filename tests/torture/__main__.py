@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.torture import backups, clients, clock, counts, disk, kills, postgresql, power
+from tests.torture import backups, clients, clock, counts, disk, kills, postgresql, power, steady
 from tests.torture.machine import libfaketime
 from tests.torture.own_postgresql import Postgres, postgresql_programs
 from tests.torture.trial import Trial
@@ -26,7 +26,7 @@ NEEDS: dict[str, tuple[bool, str]] = {
     "postgresql": (postgresql_programs() is not None, "Debian's postgresql (or PGBIN, the folder of its programs)"),
     "cc": (shutil.which("cc") is not None, "a C compiler"),
     "faketime": (libfaketime() is not None, "libfaketime"),
-    "root": (os.geteuid() == 0, "root, to mount a small tmpfs"),
+    "root": (os.geteuid() == 0, "root, to mount a small tmpfs or to make a namespace"),
 }
 
 
@@ -50,6 +50,9 @@ SCENARIOS = {
     "clock": Scenario(clock.run, SQLITE, ("faketime",)),
     "backups": Scenario(backups.run, BOTH),
     **{f"clients-{name}": Scenario(run, SQLITE) for name, run in clients.SCENARIOS.items()},
+    "hot": Scenario(steady.hot, BOTH),
+    "soak": Scenario(steady.soak, BOTH),
+    "clients-pid1": Scenario(clients.pid1, BOTH, ("root",)),
 }
 
 
@@ -85,7 +88,10 @@ def main() -> int:
     finally:
         if server is not None:
             server.stop("immediate")
-    print(f"{wanted.engine}, seed {wanted.seed}: " + ", ".join(f"{len(found)} {verdict}" for verdict, found in results.items()))
+    print(
+        f"{wanted.engine}, seed {wanted.seed}: "
+        + ", ".join(f"{len(found)} {verdict}" for verdict, found in results.items())
+    )
     for found in results["BROKEN"]:
         print(f"  broken: {found}")
     if results["BROKEN"]:

@@ -1,16 +1,19 @@
 """Signals under load; clients that trickle, hang up, or send nonsense."""
 
 import asyncio
+import os
 import signal
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from tests.torture.invariants import rows_of_file
 from tests.torture.load import Load
-from tests.torture.server import Server
+from tests.torture.server import Server, children
 from tests.torture.source import AT, Line, Source, event
 from tests.torture.trial import Trial
-from tests.torture.waiting import do
+from tests.torture.waiting import do, until
 
 ORDERS = {"created", "updated", "unchanged"}
 SLOW = 25  # connections of each kind
@@ -151,6 +154,39 @@ async def slow(trial: Trial) -> None:
         trial.figures[name] = f"ended after {max(times, default=0):.0f} s"
     await good(trial, server, source, "afterwards")
     trial.must(await do(server.stop) == 0, "SIGTERM does not end it well")
+
+
+async def pid1(trial: Trial) -> None:
+    """As PID 1 of a container: workers are reaped and replaced, and SIGTERM under load ends every process of it."""
+    server = trial.server(workers=2 if trial.engine == "postgresql" else 1)
+    await do(server.prepare, wrap=("unshare", "--pid", "--fork", "--mount-proc", "--kill-child"))
+    assert server.process is not None
+    (first,) = server.workers_running  # of unshare: its only child
+    load = Load(server, await do(server.source), trial.random, clients=12).start()
+    await asyncio.sleep(2)
+    if workers := children(first):
+        # What somebody leaves behind becomes a child of PID 1, and is none of its workers.
+        await do(subprocess.run, ["nsenter", f"--target={first}", "--pid", "sh", "-c", "sleep 0.2 &"], check=True)
+        await asyncio.sleep(2)
+        trial.must(children(first) == workers, f"with an inherited child its children are {children(first)}")
+        os.kill(workers[0], signal.SIGKILL)
+
+        async def replaced() -> bool:
+            return workers[0] not in children(first) and len(children(first)) == len(workers)
+
+        trial.must(await until(replaced, 20 * trial.patience), "a worker that was killed is not replaced")
+        await asyncio.sleep(2)
+    trial.must(len(workers) == (2 if trial.engine == "postgresql" else 0), f"{len(workers)} workers")
+    inside = [first, *children(first)]
+    began = time.monotonic()
+    os.kill(first, signal.SIGTERM)
+    code = await do(server.process.wait, 40 * trial.patience)
+    trial.figures |= {"ended after": f"{time.monotonic() - began:.1f} s"}
+    await load.stop()
+    trial.must(code == 0, f"exit code {code}")
+    trial.must(not any(Path(f"/proc/{one}").exists() for one in inside), "a process of it is still there")
+    trial.invariants(server.rows, load.acknowledged.values(), ORDERS)
+    trial.figures["acknowledged"] = len(load.acknowledged)
 
 
 SCENARIOS: dict[str, Callable[[Trial], Awaitable[None]]] = {"signals": signals, "rude": rude, "slow": slow}

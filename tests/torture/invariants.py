@@ -21,6 +21,11 @@ FAULTS = {
     "AND d.id = b.delivery_id WHERE d.id IS NULL",
     "an identity twice": "SELECT account_id, kind, value FROM identities GROUP BY account_id, kind, value HAVING count(*) > 1",
 }
+# One statement, so one snapshot: a worker may still be at work when its parent was killed.
+COUNTS = (
+    "SELECT 0 AS counted, source_id, outcome, count(*) AS n FROM deliveries GROUP BY source_id, outcome UNION ALL "
+    "SELECT 1 AS counted, source_id, outcome, sum(count) AS n FROM tallies GROUP BY source_id, outcome"
+)
 UNLOGGED = ("duplicate", "unverified", "disabled", "oversized")  # these are only counted
 
 
@@ -35,15 +40,11 @@ def wrong(rows: Rows, acknowledged: Iterable[str], outcomes: set[str] | None = N
             found.append(f"{len(bad)} times {name}: {bad[:2]}")
     if outcomes and (odd := Counter(row["outcome"] for row in log if row["outcome"] not in outcomes)):
         found.append(f"outcomes {dict(odd)}")
-    logged = Counter((row["source_id"], row["outcome"]) for row in log)
-    counted = {
-        (row["source_id"], row["outcome"]): int(row["n"])
-        for row in rows("SELECT source_id, outcome, sum(count) AS n FROM tallies GROUP BY source_id, outcome")
-        if row["outcome"] not in UNLOGGED
-    }
-    if differ := {
-        key[1]: (counted.get(key, 0), logged[key]) for key in {*logged, *counted} if counted.get(key, 0) != logged[key]
-    }:
+    logged, counted = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for row in rows(COUNTS):
+        if row["outcome"] not in UNLOGGED:
+            (counted if row["counted"] else logged)[row["source_id"], row["outcome"]] += int(row["n"])
+    if differ := {key[1]: (counted[key], logged[key]) for key in {*logged, *counted} if counted[key] != logged[key]}:
         found.append(f"counts differ from the log (counted, logged): {differ}")
     return found
 

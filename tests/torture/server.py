@@ -78,11 +78,11 @@ class Server:
             time.sleep(0.05)
         raise RuntimeError("serve is not ready: " + self.said()[-1000:])
 
-    def prepare(self, **env: str) -> "Server":
+    def prepare(self, *, wrap: tuple[str, ...] = (), **env: str) -> "Server":
         """Make an account, and start."""
         made = json.loads(self.cli("account", "create", "acme", "--enable", "--json").stdout)
         self.account, self.token = made["account_id"], made["admin_token"]
-        return self.start(**env)
+        return self.start(wrap=wrap, **env)
 
     def kill(self) -> None:
         """SIGKILL to every process of it."""
@@ -102,9 +102,7 @@ class Server:
     @property
     def workers_running(self) -> list[int]:
         assert self.process is not None
-        return [
-            int(word) for word in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        ]
+        return children(self.process.pid)
 
     def said(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -158,6 +156,11 @@ class Server:
     def payments(self) -> Source:
         """A thin source: its notices are read from the API that TORTURE_API names."""
         return self.source("mercadopago", secret=PAYMENTS_SECRET, key="APP_USR-1")
+
+
+def children(process: int) -> list[int]:
+    """Return the ids of a process's children, those that ended and are not reaped among them."""
+    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 async def ready(server: Server) -> int | str:

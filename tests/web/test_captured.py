@@ -236,6 +236,19 @@ async def test_an_unsigned_id_neither_hides_a_delivery_nor_makes_one(
     assert len(await house.data("/v1/deliveries")) == 2
 
 
+async def test_a_body_whose_time_stands_in_an_unsigned_header_is_no_repeat_under_a_new_id(house: House) -> None:
+    """A state that comes back has the same bytes: only a time in the body tells a repeat from it."""
+    source = await house.source("shopify")
+    untimed = {name: SHOPIFY[name] for name in ("id", "total_price", "currency")}
+    for body, again in ((untimed, "unchanged"), (SHOPIFY | {"id": 5002}, "duplicate")):
+        delivery, said = captured("shopify", body), []
+        for day in ("20", "21"):
+            headers = {"x-shopify-topic": "orders/updated", "x-shopify-triggered-at": f"2026-11-{day}T13:00:00Z"}
+            number = {"x-shopify-webhook-id": f"{body['id']}-{day}"}
+            said.append((await house.deliver(source, delivery.changed(headers=headers | number))).json()["outcome"])
+        assert said == ["created", again]
+
+
 async def test_bytes_under_kinds_that_are_not_read_are_kept_once(house: House) -> None:
     source, delivery = await house.source("shopify"), captured("shopify", SHOPIFY)
     for number in range(5):

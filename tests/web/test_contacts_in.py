@@ -66,6 +66,55 @@ async def test_an_identity_that_is_somebody_elses_is_reported(house: House) -> N
     assert (row["outcome"], row["notes"]) == ("created", ["identity_conflict"])
 
 
+async def test_a_mexican_mobile_keeps_its_phone_with_and_without_the_1(house: House) -> None:
+    """WhatsApp, and so Chatwoot, writes the 1 behind +52 that was given up in 2019; shops leave it out."""
+    shop, crm = await house.source(), await house.source("chatwoot")
+    said = (await house.deliver(crm, contact(7, phone_number="+5215512345678"))).json()
+    assert (await house.get(f"/v1/deliveries/{said['delivery_id']}"))["notes"] == []
+    for written in ("5215512345678", "525512345678"):
+        [found] = await house.data(f"/v1/contacts?phone=%2B{written}")
+        assert found["crm_id"] == "7"
+    await house.deliver(shop, order_event(contact={"name": "Ana Souza", "phone": "55 1234 5678", "country": "MX"}))
+    await house.deliver(shop, order_event("1002", contact={"name": "Ana Souza", "phone": "+52 1 55 1234 5678"}))
+    assert {one["external_id"] for one in await house.data("/v1/contacts/7/orders")} == {"1001", "1002"}
+
+
+FIRST = {"email": "ana@example.com", "phone_number": "+5511987654321", "custom_attributes": {"cpf": "529.982.247-25"}}
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome"),
+    [
+        (("email",), "unchanged"),
+        (("phone_number",), "updated"),  # a phone may be several people's
+        (("email", "phone_number"), "updated"),
+        (("custom_attributes",), "unchanged"),
+    ],
+)
+@pytest.mark.parametrize("event", ["contact_created", "contact_updated"])
+async def test_two_contacts_of_the_crm_are_parked_and_never_merged(
+    house: House, event: str, told: tuple[str, ...], outcome: str
+) -> None:
+    shop, crm = await house.source(), await house.source("chatwoot")
+    await house.deliver(crm, contact(7, **FIRST))
+    await house.deliver(shop, order_event())
+    if event == "contact_updated":
+        await house.deliver(crm, contact(8))
+    said = (await house.deliver(crm, contact(8, event, nth="b", **{word: FIRST[word] for word in told}))).json()
+    row = await house.get(f"/v1/deliveries/{said['delivery_id']}")
+    outcome = outcome if event == "contact_updated" else "created"
+    assert (row["outcome"], row["notes"]) == (outcome, ["identity_conflict"])
+    ours, theirs = await house.get("/v1/contacts/7"), await house.get("/v1/contacts/8")
+    assert {one["kind"] for one in ours["identities"]} == {"crm", "email", "phone", "document"}
+    assert {one["kind"] for one in theirs["identities"]} == {"crm", *(["phone"] if "phone_number" in told else [])}
+    [order] = await house.data("/v1/orders")
+    assert order["contact_id"] == ours["id"] != theirs["id"]
+    pairs = await house.data("/v1/possible-duplicates")
+    assert [{one["contact"]["crm_id"], one["other"]["crm_id"]} for one in pairs] == [{"7", "8"}] * len(told)
+    assert all("crm" in one["against"] for one in pairs)
+    assert [one["belongs_to"] for one in theirs["identity_conflicts"]] == [ours["id"]] * len(told)
+
+
 async def test_privacy_requests_are_recorded_with_their_due_date(house: House) -> None:
     source = await house.source("shopify")
     sent = [one for one in samples("shopify") if one.case.startswith("privacy_")]

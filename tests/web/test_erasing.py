@@ -11,7 +11,9 @@ import asyncpg
 import pytest
 
 from adapters.contract import Delivery
-from tests.house import SECRET, House, order_event, signed
+from app.base import clock
+from app.ingest.parse import read
+from tests.house import SECRET, House, eventually, order_event, signed
 from tests.samples import samples
 
 pytestmark = pytest.mark.anyio
@@ -372,3 +374,58 @@ async def test_deliveries_that_come_while_somebody_is_erased_leave_nothing(house
     found = await house.data("/v1/orders?limit=200")
     assert len(found) == 41 and {one["contact_id"] for one in found} == {None}
     await nothing_is_left(house)
+
+
+async def test_a_person_who_stands_where_nobody_belongs(house: House) -> None:
+    """In ids of orders, in status words, and in what somebody searched for: it goes, and late words find the order still."""
+    source = await house.source()
+    ids = (
+        "zuleika.marca@example.com",
+        "Zuleika.Marca@example.com-2",
+        "o-529.982.247-25",
+        "11987654321",
+        "x Zuleika Marca",
+    )
+    for external_id, status in zip(ids, (ANA["email"], ANA["name"], "paid", "paid", "paid"), strict=True):
+        await house.deliver(source, zuleika(external_id, status=status))
+    await house.deliver(source, order_event("1", contact={"email": "bia@example.com"}, status="strange"))
+    by_hand = {"contact": "77", "title": "By hand", "value": "5.00", "external_id": ids[0]}
+    await house.call("PUT", "/v1/contacts/77", {"emails": [ANA["email"]]})
+    assert (await house.call("POST", "/v1/orders", by_hand)).status_code == 201
+    for filter_ in ({"q": ANA["email"]}, {"external_id": ids[0]}, {"q": "paid"}):
+        job = await house.call("POST", "/v1/deliveries/retry", {"filter": filter_})
+        assert job.status_code == 202, job.text
+    await eventually(lambda: house.data("/v1/jobs?state=done"), lambda jobs: len(jobs) == 3)
+    proof = await erase(house, await contact_of(house))
+    assert proof["counts"]["orders"] == len(ids) + 1
+    found = {one["id"]: one for one in await house.data("/v1/orders") if one["contact_id"] is None}
+    assert len(found) == len(ids) + 1 and all(one["external_id"].startswith("erased:") for one in found.values())
+    jobs = [one["filter"] for one in await house.data("/v1/jobs")]
+    assert jobs == [{"q": "paid"}, {"external_id": "noreply@erased.invalid"}, {"q": "noreply@erased.invalid"}]
+    words = await house.service.store.all("SELECT word FROM unknown_words")
+    assert [one["word"] for one in words] == ["strange"]
+    await nothing_is_left(house)
+    # Late: naming them, and naming nobody; under an id that was known, and under a new one.
+    for external_id, given in (
+        (ids[0], {"contact": ANA, "status": "Zuleika.Marca@example.com"}),
+        (ids[1], {"contact": None, "status": None}),
+        ("zuleika.marca@example.com-new", {"contact": ANA}),
+        ("zuleika.marca@example.com-new", {"contact": None, "status": "refunded"}),
+    ):
+        said = (await house.deliver(source, order_event(external_id, at="2026-11-25T13:00:00Z", **given))).json()
+        assert said["outcome"] != "unreadable"
+    after = [one for one in await house.data("/v1/orders") if one["contact_id"] is None]
+    assert len(after) == len(found) + 1 and sum(one["status"] == "refunded" for one in after) == 1
+    await nothing_is_left(house)
+
+
+async def test_whom_a_delivery_names_is_found_out_before_the_transaction(house: House) -> None:
+    """It takes a while with a large one, and everybody's deliveries wait for the writer."""
+    source_id = await house.source()
+    await house.deliver(source_id, zuleika())
+    await erase(house, await contact_of(house))
+    source = await house.service.source_cache.fresh(source_id)
+    cart = {"type": "cart.updated", "timestamp": "2026-11-20T13:00:00Z", "data": {"email": "bia@example.com"}}
+    assert source is not None
+    rec = read(source, signed("standard", json.dumps(cart).encode()), clock.now())
+    assert rec.mentioned == [("email", "bia@example.com")]

@@ -21,9 +21,14 @@ NUVEMSHOP = """Número do Pedido;E-mail;Data;Status do Pedido;Status do Pagament
 1001;ana@example.com;;;;;;;;;;Barba;79.90;1;B-1;
 1002;bia@example.com;21/11/2026 18:00:00;Aberto;Recusado;79.90;79.90;Bia;;;;Barba;79.90;1;B-1;9002
 """
-WOOCOMMERCE = """order_id,order_number,order_date,paid_date,status,order_total,refunded_total,order_currency,customer_id,billing_first_name,billing_last_name,billing_email,billing_phone,shipping_total
-77,77,2026-11-20 10:00:00,2026-11-20 10:01:00,processing,199.90,0.00,BRL,5,Ana,Souza,ana@example.com,(11) 98765-4321,10.00
-78,78,2026-11-20 10:00:00,,cancelled,5.00,0.00,BRL,6,Bia,Reis,bia@example.com,,0.00
+WOOCOMMERCE = """order_id,order_number,order_number_formatted,date,status,shipping_total,order_total,refunded_total,order_currency,payment_method,customer_id,billing_first_name,billing_last_name,billing_email,billing_phone,line_items
+77,77,77,"2026-11-20 10:00:00",processing,10.00,199.90,0.00,BRL,pix,5,Ana,Souza,ana@example.com,"(11) 98765-4321","id:1|name:Shoes|quantity:1|total:189.90"
+78,78,78,"2026-11-20 10:00:00",cancelled,0.00,5.00,0.00,BRL,pix,0,Bia,Reis,bia@example.com,,
+79,79,79,"2026-11-20 11:00:00",completed,0.00,50.00,20.00,BRL,pix,0,Eva,Lima,eva@example.com,,
+"""
+WOOCOMMERCE_ITEMS = """order_id,order_number,date,status,order_total,refunded_total,order_currency,customer_id,billing_first_name,billing_last_name,billing_email,item_id,item_name,item_sku,item_price,item_quantity,item_total
+77,77,"2026-11-20 10:00:00",processing,199.90,0.00,BRL,5,Ana,Souza,ana@example.com,1,Shoes,RS-1,99.95,1,99.95
+77,77,"2026-11-20 10:00:00",processing,199.90,0.00,BRL,5,Ana,Souza,ana@example.com,2,Cap,CA-1,49.97,2,99.95
 """
 
 
@@ -138,10 +143,23 @@ async def test_nuvemshops_own_export(house: House) -> None:
 
 
 async def test_woocommerces_own_export(house: House) -> None:
-    assert counts(await send_text(house, WOOCOMMERCE, query="?preset=woocommerce")) == (2, 0, 0, 0)
+    source = await house.source("woocommerce")
+    query = f"?preset=woocommerce&source_id={source}&zone=America/Sao_Paulo"
+    assert counts(await send_text(house, WOOCOMMERCE, query=query)) == (3, 0, 0, 0)
     found = await by_id(house)
     assert (found["77"]["status"], found["77"]["value"], found["78"]["status"]) == ("paid", "199.90", "canceled")
-    assert (await house.get(f"/v1/contacts/{found['77']['contact_id']}"))["name"] == "Ana Souza"
+    assert (found["77"]["ordered_at"], found["77"]["paid_at"]) == ("2026-11-20T13:00:00Z", None)
+    assert (found["79"]["status"], found["79"]["refunded_value"]) == ("paid", "20.00")
+    people = [await house.get(f"/v1/contacts/{found[one]['contact_id']}") for one in ("77", "78", "79")]
+    assert [one["name"] for one in people] == ["Ana Souza", "Bia Reis", "Eva Lima"], "0 is every guest, and nobody's id"
+    assert [sum(known["kind"] == "source" for known in one["identities"]) for one in people] == [1, 0, 0]
+    lines = await send_text(house, WOOCOMMERCE_ITEMS, query=query)
+    assert (counts(lines), said(lines)) == ((0, 1, 0, 0), [])
+    items = (await by_id(house))["77"]["items"]
+    assert [(one["title"], str(one["quantity"]), one["unit_value"]) for one in items] == [
+        ("Shoes", "1", "99.95"),
+        ("Cap", "2", "49.97"),
+    ]
 
 
 async def test_a_dry_run_shows_the_first_rows_as_orders(house: House) -> None:

@@ -11,8 +11,10 @@ from app.base import clock
 from app.base.ids import first_id
 from app.db import schema
 from app.db.statements import Insert, Plan, Sql
+from app.store import privacy
 from app.store.delivery_rollups import RollupCounts
 from app.store.delivery_search import LOOKED_THROUGH
+from app.web.http.filters import MOST_NAMED
 from tests.house import House, order_event, signed
 
 pytestmark = pytest.mark.anyio
@@ -332,3 +334,67 @@ async def test_a_platforms_long_id_has_the_key_that_it_always_had(house: House) 
     # What is cut off for the log still tells two deliveries apart.
     other = await house.deliver(source, order_event("2", delivery_id=f"{long[:-1]}y"))
     assert other.json()["outcome"] == "created"
+
+
+async def test_what_is_held_or_unreadable_is_found_by_a_name_by_those_who_read_contacts(house: House) -> None:
+    source, holding = await house.source(), await house.source(unknown_contacts="hold")
+
+    async def told(source: str, external_id: str, name: str, **given: Any) -> str:
+        who = {"email": f"{external_id}@example.com", "name": name}
+        answered = await house.deliver(source, order_event(external_id, contact=who, **given))
+        delivery_id: str = answered.json()["delivery_id"]
+        return delivery_id
+
+    made = await told(source, "made", "José da Silva")
+    held = await told(holding, "held", "José Antônio Silva")  # JSON writes é as an escape
+    unread = await told(source, "unread", "JOSE SILVA", value="a lot")
+    await told(source, "other", "Josefa Silvana", value="a lot")
+    form = signed("standard", b"name=Jos%C3%A9+Dias&what=1", {"content-type": "application/x-www-form-urlencoded"})
+    as_form = (await house.deliver(source, form)).json()["delivery_id"]
+    for role in ("admin", "manager"):
+        token = await house.token_of(role)
+        for word, found in (
+            ("José", [as_form, unread, held, made]),
+            ("silva josé", [unread, held]),
+            ("jose antonio", [held]),
+            ("JOSÉ DIAS", [as_form]),
+            ("Nobody Whatever", []),
+            ("?", []),
+        ):
+            page = await house.get(f"/v1/deliveries?contact={word}", token=token)
+            assert [one["id"] for one in page["data"]] == found, (role, word)
+            assert "left_out" not in page
+    assert await walked(house, "contact=José", 1) == [as_form, unread, held, made]
+    assert await walked(house, "contact=José&outcome=held&outcome=created", 1) == [held, made]
+    for role in ("ops", "integrator"):
+        page = await house.get("/v1/deliveries?contact=José", token=await house.token_of(role))
+        assert page == {"data": [], "next_cursor": None}, role
+    assert (
+        await house.call("GET", "/v1/deliveries?contact=José", token=await house.token_of("rep"))
+    ).status_code == 403
+    await house.call("PUT", "/v1/contacts/7", {"name": "José Antônio Silva", "emails": ["other@example.com"]})
+    # Who was erased is found no more: neither the contact, nor what a body said.
+    await house.call("PUT", "/v1/contacts/8", {"emails": ["held@example.com", "unread@example.com"]})
+    assert (await house.call("DELETE", "/v1/contacts/8")).status_code == 200
+    assert await walked(house, "contact=José Antônio", 5) == [], "the order was taken up, and its person erased"
+    assert await walked(house, "contact=silva josé", 5) == []
+
+
+async def test_what_a_search_for_a_person_left_out_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privacy, "MOST_SEARCHED", 4)
+    monkeypatch.setattr(privacy, "_AT_ONCE", 2)
+    source = await house.source()
+    ids = []
+    for number in range(5):
+        who = {"name": f"Ana P{number}", "email": f"p{number}@example.com"}
+        answered = await house.deliver(source, order_event(str(number), contact=who, value="a lot"))
+        ids.append(answered.json()["delivery_id"])
+    page = await house.get("/v1/deliveries?contact=Ana")
+    assert [one["id"] for one in page["data"]] == ids[:0:-1]
+    assert "the newest" in page["left_out"]
+    assert "the newest" in (await house.get("/v1/deliveries?contact=p4@example.com"))["left_out"]
+    missing = await house.call("GET", "/v1/deliveries?contact=p0@example.com")
+    assert missing.status_code == 422 and "the newest" in missing.json()["detail"]
+    for number in range(MOST_NAMED + 1):
+        await house.call("PUT", f"/v1/contacts/{number}", {"name": f"Bia {number:02}"})
+    assert f"more than {MOST_NAMED} contacts" in (await house.get("/v1/deliveries?contact=Bia"))["left_out"]

@@ -83,7 +83,7 @@ async def test_what_waits_and_whether_the_engine_answers(house: House) -> None:
 
 
 async def test_scraping_reads_memory_alone(house: House) -> None:
-    unconnected = Metrics(Store(house.settings), lambda: 7)  # any question to it would fail
+    unconnected = Metrics(Store(house.settings, house.service.vault), lambda: 7)  # any question to it would fail
     unconnected.refused("acc", "src", Outcome.UNVERIFIED, "signature_mismatch")
     text = unconnected.text("acc").decode()
     assert "orders_commit_queue 7.0" in text and "orders_engine_up 0.0" in text

@@ -158,7 +158,7 @@ async def test_more_than_64_bits_of_money_is_summed_exactly(house: House) -> Non
     from app.db.statements import Plan, Sql
 
     await house.deliver(source, order_event("1"))
-    store = Store(house.settings)
+    store = Store(house.settings, house.service.vault)
     await store.open()
 
     def plan() -> Plan[None]:
@@ -166,7 +166,7 @@ async def test_more_than_64_bits_of_money_is_summed_exactly(house: House) -> Non
         yield Sql(
             "INSERT INTO orders SELECT account_id, 'ord_2', scope, 'second', source_id, origin, contact_id, deal_id, title, "
             "value, refunded_value, currency, status, source_status, ordered_at, paid_at, url, test, items, created_at, "
-            "updated_at, owner_id, deal_owner_id, paid_value, notes FROM orders"
+            "updated_at, owner_id, deal_owner_id, paid_value, notes, sale_id FROM orders"
         )
 
     await store.commit(plan)

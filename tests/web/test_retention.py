@@ -29,7 +29,7 @@ async def _believed() -> None:
 @asynccontextmanager
 async def in_days(house: House, days: int) -> AsyncIterator[tuple[Store, Retention]]:
     """The same database, so many days later."""
-    store = Store(house.settings)
+    store = Store(house.settings, house.service.vault)
     await store.open()
     try:
         yield store, Retention(store, _believed, clock=lambda: clock.now() + days * DAY)
@@ -192,6 +192,21 @@ async def test_an_order_is_as_old_as_the_last_thing_said_of_it(house: House) -> 
     await house.deliver(source, order_event("2", at="2026-11-01T10:00:00Z", refunds=[{"id": "r", "value": "20.00"}]))
     assert await pruned(house, 0, orders_closed="1825d") == {"orders_closed": 1}
     assert [one["external_id"] for one in await house.data("/v1/orders")] == ["2"]
+
+
+async def test_merged_orders_are_pruned_together_when_the_last_of_them_is_old(house: House) -> None:
+    source = await house.source()
+    kept, gone = [
+        (await house.deliver(source, order_event(name, at=at))).json()["orders"][0]
+        for name, at in (("1", OLD), ("2", "2026-11-01T10:00:00Z"))
+    ]
+    assert (await house.call("POST", f"/v1/orders/{gone}/merge", {"into": kept})).status_code == 200
+    assert await pruned(house, 0, orders_closed="1825d") == {}
+    assert await pruned(house, 2000, orders_closed="1825d") == {"orders_closed": 1}
+    async with in_days(house, 0) as (store, _):
+        assert await store.all("SELECT * FROM orders") == await store.all("SELECT * FROM history") == []
+    late = await house.deliver(source, order_event("2", status="refunded", at="2026-11-02T10:00:00Z"))
+    assert late.json()["outcome"] == "ignored"
 
 
 async def test_an_order_that_nothing_has_described_is_pruned_as_well(house: House) -> None:

@@ -35,6 +35,8 @@ ROUTES = [
     ("GET", "/v1/orders/ord_none/history", {"admin", "manager", "rep"}),
     ("POST", "/v1/orders", {"admin", "manager"}),
     ("PATCH", "/v1/orders/ord_none", {"admin", "manager"}),
+    ("POST", "/v1/orders/ord_none/merge", {"admin", "manager"}),
+    ("POST", "/v1/orders/ord_none/split", {"admin", "manager"}),
     ("PUT", "/v1/deals/D1", {"admin", "manager"}),
     ("GET", "/v1/deals/D1", {"admin", "manager", "rep"}),
     ("GET", "/v1/deals/D1/orders", {"admin", "manager", "rep"}),

@@ -149,3 +149,30 @@ async def test_people_are_found_by_part_of_their_name(house: House) -> None:
     assert [one["crm_id"] for one in await house.data("/v1/contacts?q=PRA")] == ["1"]
     assert [one["crm_id"] for one in await house.data("/v1/contacts?q=%25_b")] == ["2"]
     assert await house.data("/v1/contacts?q=nobody") == []
+
+
+async def test_people_are_found_by_whatever_is_known_of_them(house: House) -> None:
+    source = await house.source()
+    await contact(house, "1", name="Ana Prado", emails=["ana@example.com"], documents=["529.982.247-25"])
+    await contact(house, "2", name="Bruno 1 Lima", owner_id="r1", phones=["(11) 98765-4321"])
+    await house.deliver(source, order_event("9000001", contact={"email": "ana@example.com"}))
+    for text, found in (
+        ("1", ["1"]),
+        ("ana@EXAMPLE.com", ["1"]),
+        ("52998224725", ["1"]),
+        ("9000001", ["1"]),
+        ("(11) 98765-4321", ["2"]),
+        ("runo 1", ["2"]),
+        ("x", []),
+    ):
+        rows = (
+            await house.client.get(
+                "/v1/contacts", params={"q": text}, headers={"Authorization": f"Bearer {house.token}"}
+            )
+        ).json()
+        assert [one["crm_id"] for one in rows["data"]] == found, text
+    await house.call("PATCH", "/v1/account", {"owner_privacy": True})
+    await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "r1"})
+    mine = await house.token_of("rep", "r1")
+    for text, count in (("9000001", 0), ("ana@example.com", 0), ("1", 0), ("bruno", 1)):
+        assert len((await house.get(f"/v1/contacts?q={text}", token=mine))["data"]) == count, text

@@ -172,7 +172,13 @@ def token_list(account: Account = None, json: Json = False) -> None:
         as_json(found)
         return
     rows = [
-        (one["id"], one["role"], one["member_id"], when(one["created_at"]), when(one["revoked_at"]))
+        (
+            one["id"],
+            one["role"],
+            one["member_name"] or one["member_id"],
+            when(one["created_at"]),
+            when(one["revoked_at"]),
+        )
         for one in found["data"]
     ]
     table(None, ("token", "role", "member", "made", "revoked"), rows)

@@ -26,7 +26,8 @@ def _identities(found: list[dict[str, Any]]) -> list[str]:
 def _tell(found: dict[str, Any], json: bool) -> None:
     as_json(found) if json else facts(
         {
-            **{name: found[name] for name in ("id", "crm_id", "name", "owner_id")},
+            **{name: found[name] for name in ("id", "crm_id", "name")},
+            "owner": found["owner_name"] or found["owner_id"],
             "identities": _identities(found["identities"]),
             "conflicts": _identities(found["identity_conflicts"]),
         }
@@ -61,7 +62,8 @@ def summary(contact: Contact, account: Account = None, json: Json = False) -> No
 @command(contacts, "find", "contacts find ana", "contacts find --email ana@example.com")
 def find(
     text: Annotated[
-        str | None, typer.Argument(metavar="TEXT", help="An id, an e-mail, a phone, a document, or a part of the name.")
+        str | None,
+        typer.Argument(metavar="TEXT", help="A part of the name, an e-mail, phone, document or id, or an order's id."),
     ] = None,
     email: Identity = None,
     phone: Identity = None,
@@ -70,40 +72,19 @@ def find(
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Find contacts by name, e-mail, phone, document or CRM id."""
+    """Find contacts by name, e-mail, phone, document, CRM id or order."""
     from app.cli.client import opened
 
     named = {"email": email, "phone": phone, "document": document, "crm_id": crm_id}
     if text is not None and any(named.values()):
         raise Misuse("give a text, or one identity")
     with opened("contacts find") as door:
-        at = door.account(account)
-        tried = [named] if text is None else [named | {word: text} for word in _ways(text)]
-        found: dict[str, Any] = {}
-        for asked in tried:
-            for one in door.get("/v1/contacts", account=at, **asked)["data"]:
-                found[one["id"]] = one
+        found = door.get("/v1/contacts", account=door.account(account), q=text, **named)
     if json:
-        as_json({"data": list(found.values()), "next_cursor": None})
+        as_json(found)
         return
-    rows = [(one["id"], one["crm_id"], one["name"], _identities(one["identities"])) for one in found.values()]
+    rows = [(one["id"], one["crm_id"], one["name"], _identities(one["identities"])) for one in found["data"]]
     table(None, ("contact", "crm id", "name", "known by"), rows)
-
-
-def _ways(text: str) -> list[str]:
-    """Return what a text may be: every way in which the API would not refuse it."""
-
-    from app.base.identity import document, phone  # they need the adapters, and most commands do not
-
-    digits = sum(map(str.isdigit, text))
-    ways = ["crm_id"]
-    if "@" in text:
-        ways.append("email")
-    if document(text):
-        ways.append("document")
-    if digits >= 8 and phone(text):
-        ways.append("phone")
-    return [*ways, "q"] if len(text) >= 2 else ways
 
 
 @command(
@@ -343,7 +324,14 @@ def proofs(
         as_json(found)
         return
     rows = [
-        (one["id"], one["action"], one["source_id"], one["member_id"], when(one["done_at"]), one["counts"])
+        (
+            one["id"],
+            one["action"],
+            one["source_name"] or one["source_id"],
+            one["member_name"] or one["member_id"],
+            when(one["done_at"]),
+            one["counts"],
+        )
         for one in found["data"]
     ]
     table(None, ("proof", "done", "source", "by", "at", "counts"), rows)

@@ -2,6 +2,7 @@
 
 import base64
 import json as json_
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,15 +48,20 @@ BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact byte
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 PAGE = 200
 KNOWN = 20_000  # ids that the tail remembers, so as to show each delivery once
-COLUMNS = ("time", "outcome", "kind", "order", "delivery", ">repeats", "reason")
+COLUMNS = ("time", "source", "outcome", "kind", "order", "title", "buyer", ">value", "delivery", ">repeats", "reason")
 
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:
+    about = next(iter(one.get("about", ())), None)  # the live log has no names
     return (
         when(one["received_at"]),
+        one.get("source_name") or one["source_id"],
         word(one["outcome"]),
         one["kind"],
         one["external_id"],
+        about and about["title"],
+        about and about["buyer"],
+        about and f"{about['value']} {about['currency']}",
         one["id"],
         one["repeats"] or "",
         one["reason"] or "",
@@ -81,10 +87,12 @@ def list_(
         while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
             paging = {"limit": limit - len(found["data"]), "cursor": found["next_cursor"]}
             page = door.get("/v1/deliveries", account=named, **where, **paging)
-            found = {"data": found["data"] + page["data"], "next_cursor": page["next_cursor"]}
+            found = {**page, "data": found["data"] + page["data"]}
             if found["next_cursor"] is None:
                 break
     as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])
+    if "left_out" in found:
+        print(found["left_out"], file=sys.stderr)
 
 
 @command(main, "show", "deliveries show dlv_01J…")
@@ -214,10 +222,16 @@ def send(
     header: Annotated[
         list[str] | None, typer.Option("--header", help="A header, `Name: value`. With --file only.")
     ] = None,
-    to: Annotated[Text, typer.Option(help="Send to this URL instead of the source's own.")] = None,
+    to: Annotated[
+        Text, typer.Option(help="Send to this URL instead of the source's own. Another registry does not see a sample.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Send a signed sample to a source over HTTP, as the platform would."""
+    """Send a signed sample to a source over HTTP, as the platform would.
+
+    It becomes a test order and is in no sum. It proves that this registry takes what is signed with the source's secret,
+    and nothing about the shop's settings: no alert ends by it.
+    """
     import httpx
 
     from app.cli.client import opened
@@ -235,7 +249,7 @@ def send(
         answer = httpx.post(
             url,
             content=base64.b64decode(signed["body"]),
-            headers=signed["headers"],
+            headers=signed["headers"] | signed["mark"],
             params=signed["query"] or None,
             timeout=30,
             trust_env=httpx.URL(url).host not in LOOPBACK,  # a proxy is for what is far away
@@ -247,6 +261,8 @@ def send(
     except ValueError:
         said = {"body": answer.text[:200]}
     shown = {"status": answer.status_code, "url": url, **(said if isinstance(said, dict) else {"body": said})}
+    if answer.is_success and to is None:
+        shown["proves"] = signed["proves"]
     as_json(shown) if json else facts(shown)
     if answer.is_error:
         raise CommandFailed(f"the answer was {answer.status_code}")
@@ -363,7 +379,7 @@ def privacy_list(account: Account = None, json: Json = False) -> None:
         (
             one["request"],
             one["kind"],
-            one["source_id"],
+            one["source_name"] or one["source_id"],
             one["delivery_id"],
             when(one["received_at"]),
             when(one["due_at"]),

@@ -1,4 +1,4 @@
-"""`jobs`, `remap`, `deliveries retry`, `deliveries export`: work on many deliveries."""
+"""`jobs`, `remap`, `contacts reconcile`, `deliveries retry`, `deliveries export`: work on many deliveries or contacts."""
 
 import csv
 import json as json_
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.base.tabular import guarded
-from app.cli.commands import deliveries
+from app.cli.commands import contacts, deliveries
 from app.cli.filters import DELIVERIES, RECEIVED, Where, account_of, filtered
 from app.cli.output import (
     PROGRAM,
@@ -33,7 +33,7 @@ from app.cli.output import (
 if TYPE_CHECKING:
     from app.cli.client import ApiClient
 
-main = group("Follow and stop jobs: bulk retries and remaps that run in the background.")
+main = group("Follow and stop jobs: bulk retries, remaps and reconciliations that run in the background.")
 top = group("Read recorded deliveries again.")
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id (job_…).")]
@@ -109,8 +109,9 @@ def _progress() -> "Iterator[Any]":
 
 def _ended(job: dict[str, Any]) -> None:
     """Print the failures of a job that has ended. Raises CommandFailed when it did not end well."""
+    could_not = "could not be looked for" if job["kind"] == "reconcile" else "could not be retried"
     for failure in job["failures"]:
-        note(f"{failure['count']} could not be retried: {failure['reason']}")
+        note(f"{failure['count']} {could_not}: {failure['reason']}")
     if job["state"] != "done":
         raise CommandFailed(f"the job {job['state']}: {job['reason'] or 'it was stopped'}. What it has done stays")
 
@@ -139,6 +140,20 @@ def _diff(door: "ApiClient", account: str, job_id: str) -> None:
         for name, values in one["fields"].items()
     ]
     table("\nDeliveries that read differently", ("delivery", "field", "before", "after"), differing, empty="none")
+
+
+def _mended(door: "ApiClient", account: str, job_id: str, *, dry_run: bool) -> None:
+    """Print the contacts that are gone in the CRM, with what becomes of each."""
+    rows = []
+    for one in _changes(door, account, job_id, "contact"):
+        before, after = ({name: values[side] for name, values in one["fields"].items()} for side in ("before", "after"))
+        if into := after.get("merged_into"):
+            became = f"merged into {into}"
+        else:
+            became = f"called {after['crm_id']} now" if after["crm_id"] else "its CRM id is taken off"
+        rows.append((one["id"], before["crm_id"], became, after["why"]))
+    heading = "what would become of it" if dry_run else "what became of it"
+    table(None, ("contact", "crm id", heading, "why"), rows, empty="no contact is gone")
 
 
 def _sides(values: dict[str, Any] | None) -> tuple[Any, Any]:
@@ -180,6 +195,38 @@ def remap(
             _diff(door, account, job["id"])
             would = "would change" if dry_run else "changed"
             print(f"\n{job['done']} of {job['total']} deliveries read, {job['changed']} orders {would}")
+        _ended(job)
+
+
+# -- Reconcile --------------------------------------------------------------------------------------------------------
+
+
+@command(contacts.contacts, "reconcile", "contacts reconcile --source src_01J… --dry-run")
+def reconcile(
+    source: Annotated[str, typer.Option("--source", help="The CRM's source.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    no_wait: NoWait = False,
+    json: Json = False,
+) -> None:
+    """Find contacts that were deleted or merged in the CRM, and mend them. Ctrl-C stops waiting, not the job.
+
+    With --json: one line per contact, then one for the job.
+    """
+    from app.cli.client import opened
+
+    with opened("contacts reconcile") as door:
+        source, account = door.source(source)
+        begun = door.post("/v1/reconcile", {"source_id": source, "dry_run": dry_run}, account=account)
+        if no_wait:
+            as_json(begun) if json else facts(begun)
+            return
+        job = follow(door, account, begun["job_id"])
+        if json:
+            for one in _changes(door, account, job["id"]):
+                as_json_line(one)
+            as_json_line({"job": job})
+        else:
+            _mended(door, account, job["id"], dry_run=dry_run)
         _ended(job)
 
 
@@ -280,7 +327,10 @@ def show(
         else:
             facts(found)
             print()
-            _diff(door, account, job)
+            if found["kind"] == "reconcile":
+                _mended(door, account, job, dry_run=found["dry_run"])
+            else:
+                _diff(door, account, job)
 
 
 @command(main, "stop", "jobs stop job_01J…")

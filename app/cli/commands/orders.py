@@ -24,7 +24,7 @@ PaidAt = Annotated[Text, typer.Option("--paid-at", help="ISO 8601.")]
 Deal = Annotated[Text, typer.Option("--deal", help="The deal's CRM id.")]
 Url = Annotated[Text, typer.Option("--url")]
 OnPurpose = Annotated[bool, typer.Option("--deal-of-another-contact", help="Allow a deal of another contact.")]
-COLUMNS = ("ordered", "status", ">value", "title", "contact", "origin", "order")
+COLUMNS = ("ordered", "status", ">value", "title", "buyer", "contact", "source", "order")
 
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:
@@ -33,8 +33,9 @@ def _row(one: dict[str, Any]) -> tuple[Any, ...]:
         word(one["status"]),
         f"{one['value']} {one['currency']}",
         one["title"],
+        one["buyer"],
         one["crm_contact_id"] or one["contact_id"],
-        one["origin"],
+        one["source_name"] or one["origin"],
         one["id"],
     )
 
@@ -84,7 +85,10 @@ def history(order_id: Order, json: Json = False) -> None:
     if json:
         as_json(found)
         return
-    rows = [(when(one["at"]), one["delivery_id"] or one["member_id"], one["said"]) for one in found["data"]]
+    rows = [
+        (when(one["at"]), one["delivery_id"] or one["member_name"] or one["member_id"], one["said"])
+        for one in found["data"]
+    ]
     table(None, ("time", "who", "said"), rows)
 
 
@@ -166,6 +170,34 @@ def edit(
     with opened("order edit") as door:
         changed = door.ask("PATCH", f"/v1/orders/{order_id}", account=door.owner(order_id), body=body)
     _tell(changed, json)
+
+
+@command(order, "merge", "order merge ord_01J… --into ord_01J…")
+def merge(
+    order_id: Order,
+    into: Annotated[Text, typer.Option("--into", help="The order that stays (ord_…).")] = None,
+    json: Json = False,
+) -> None:
+    """Merge a duplicate into another order of the same contact. Sums then count one sale. `order split` undoes it."""
+    from app.cli.client import opened
+
+    if not into:
+        raise Misuse("name the order that stays: --into")
+    with opened("order merge") as door:
+        merged = door.post(f"/v1/orders/{order_id}/merge", {"into": into}, account=door.owner(order_id))
+    _tell(merged, json)
+
+
+@command(order, "split", "order split ord_01J…")
+def split(order_id: Order, json: Json = False) -> None:
+    """Undo a merge: of a merged order its own; of the order that others were merged into, all of them."""
+    from app.cli.client import opened
+
+    with opened("order split") as door:
+        done = door.post(f"/v1/orders/{order_id}/split", account=door.owner(order_id))
+    as_json(done) if json else facts(
+        {"order": done["order"]["id"], "split off": [one["id"] for one in done["split_off"]]}
+    )
 
 
 @command(order, "delete", "order delete ord_01J… --yes")

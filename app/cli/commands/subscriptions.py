@@ -188,11 +188,11 @@ def test(subscription: Subscription, json: Json = False) -> None:
 @command(main, "resend", "subscription resend sub_01J… --since 24h")
 def resend(
     subscription: Subscription,
-    since: Annotated[str, typer.Option("--since", help="Orders that changed from this time on: ISO 8601, or 24h, 7d.")],
+    since: Annotated[str, typer.Option("--since", help="What happened from this time on: ISO 8601, or 24h, 7d.")],
     until: Annotated[str | None, typer.Option("--until", help="And before this time.")] = None,
     json: Json = False,
 ) -> None:
-    """Send again every order that changed in a time, as it stands now, to this subscription alone."""
+    """Send again every order that changed in a time, as it stands now, and every erasure, to this subscription alone."""
     from app.cli.client import opened
 
     body = {"since": since} | ({"until": until} if until else {})

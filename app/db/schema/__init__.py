@@ -8,7 +8,7 @@ from app.db.schema.accounts import accounts, idempotency, marks, members, tokens
 from app.db.schema.columns import metadata
 from app.db.schema.contacts import conflicts, contacts, deals, identities, merges, moved
 from app.db.schema.deliveries import bodies, deliveries, fetches, held, latencies, pruned_deliveries, tallies
-from app.db.schema.events import attempts, outbox, subscriptions
+from app.db.schema.events import attempts, erased_contacts, outbox, subscriptions
 from app.db.schema.jobs import job_changes, jobs, remap_links
 from app.db.schema.orders import aliases, history, orders
 from app.db.schema.privacy import privacy_requests, proofs, salts, tombstones
@@ -23,6 +23,7 @@ __all__ = [
     "contacts",
     "deals",
     "deliveries",
+    "erased_contacts",
     "failing_sources",
     "fetches",
     "held",

@@ -60,3 +60,14 @@ attempts = Table(
     text_column("reason", null=True),  # null: it was taken
     bigint_column("next_at", null=True),
 )
+
+# Contacts that were erased: our ids alone, for subscribers who ask for the events of a time again. They stand as long as the log.
+erased_contacts = Table(
+    "erased_contacts",
+    metadata,
+    key_column("account_id"),
+    key_column("id"),
+    text_column("merged"),  # the ids of the contacts that had been merged into it, a JSON list
+    bigint_column("erased_at"),
+    Index("erased_contacts_by_time", "account_id", "erased_at", "id"),
+)

@@ -4,7 +4,7 @@ from sqlalchemy import Boolean, Column, Index, Table
 
 from app.db.schema.columns import bigint_column, key_column, metadata, text_column
 
-# Bulk retries and remaps. One row, one claim, as with fetches: `claim` names whoever works on it until `claimed_until`.
+# Bulk retries, remaps and reconciliations. One row, one claim, as with fetches: `claim` names whoever works on it until `claimed_until`.
 jobs = Table(
     "jobs",
     metadata,
@@ -14,9 +14,9 @@ jobs = Table(
     text_column("state"),
     Column("dry_run", Boolean, nullable=False),
     text_column("filter"),
-    text_column("upto"),  # the greatest delivery id that is part of it: what came later is not
+    text_column("upto"),  # the greatest id of a delivery or contact that is part of it: what came later is not
     text_column("phase"),
-    text_column("cursor"),  # the last delivery that this phase has done with
+    text_column("cursor"),  # the last one that this phase has done with
     bigint_column("total"),
     bigint_column("done"),
     bigint_column("changed"),
@@ -33,7 +33,7 @@ jobs = Table(
     Index("jobs_by_state", "state", "created_at"),
 )
 
-# What a job changed, or would change: an order or a delivery before and after it.
+# What a job changed, or would change: an order, a delivery or a contact before and after it.
 job_changes = Table(
     "job_changes",
     metadata,

@@ -18,7 +18,8 @@ orders = Table(
     text_column("contact_id", null=True),
     text_column("deal_id", null=True),
     text_column("title", null=True),
-    bigint_column("value", null=True),  # null: nothing has described the order yet, and it is shown nowhere
+    # null: nothing has described the order yet, or it was merged into another (`sale_id`); it is shown nowhere
+    bigint_column("value", null=True),
     bigint_column("refunded_value"),
     text_column("currency", null=True),
     text_column("status"),
@@ -34,6 +35,7 @@ orders = Table(
     text_column("deal_owner_id", null=True),
     Column("paid_value", BigInteger, nullable=False, server_default="0"),
     Column("notes", Text, nullable=False, server_default="[]"),  # a JSON list of words
+    text_column("sale_id", null=True),  # of orders that a member merged: the one that stands for all, on itself too
     Index("orders_by_external_id", "account_id", "scope", "external_id", unique=True),
     Index("orders_of_contact", "account_id", "contact_id", "ordered_at", "id"),
     Index("orders_by_time", "account_id", "ordered_at", "id"),
@@ -56,6 +58,7 @@ orders = Table(
         )
         for name in ("owner", "deal_owner")
     ),
+    partial_index("orders_of_sale", "account_id", "sale_id", where="sale_id IS NOT NULL"),
     partial_index("orders_undescribed", "account_id", "ordered_at", "id", where="value IS NULL"),
 )
 

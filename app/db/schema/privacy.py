@@ -18,7 +18,7 @@ privacy_requests = Table(
     bigint_column("done_at", null=True),
 )
 
-# What the tombstones of an account are hashed with; an account has it from its first erasure on.
+# What the tombstones of an account are hashed with, sealed; an account has it from its first erasure on.
 salts = Table("salts", metadata, key_column("account_id"), text_column("salt"))
 
 # Who was erased, so that nobody comes back by a late delivery: hashes of identities, of the ids of their orders, of a

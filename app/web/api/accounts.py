@@ -1,5 +1,6 @@
 """The account, its members and their tokens. Only the operator creates accounts."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
@@ -12,6 +13,7 @@ from app.base.roles import Permission, Role
 from app.db.statements import Row
 from app.store import accounts
 from app.store import retention as pruning
+from app.store.names import names
 from app.web.api.contacts import region_of
 from app.web.api.manual_orders import Currency
 from app.web.http.errors import invalid, not_found
@@ -199,10 +201,11 @@ async def list_members(asked: ApiRequest) -> Response:
     return answer(page_of(rows, query.limit, _member, lambda row: row["id"]))
 
 
-def _token(row: Row) -> TokenResponse:
+def _token(row: Row, members: Mapping[str | None, str | None]) -> TokenResponse:
     return {
         "id": row["id"],
         "member_id": row["member_id"],
+        "member_name": members.get(row["member_id"]),
         "role": row["role"],
         "name": row["name"],
         "created_at": iso(row["created_at"]),
@@ -230,7 +233,8 @@ async def list_tokens(asked: ApiRequest) -> Response:
     rows = await accounts.tokens(
         asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
     )
-    return answer(page_of(rows, query.limit, _token, lambda row: row["id"]))
+    members = await names(asked.service.store, asked.account_id, "member", [row["member_id"] for row in rows])
+    return answer(page_of(rows, query.limit, lambda row: _token(row, members), lambda row: row["id"]))
 
 
 async def revoke_token(asked: ApiRequest) -> Response:

@@ -13,6 +13,7 @@ from app.db.statements import Row
 from app.store import contact_splits, contacts
 from app.store.contact_resolution import Identity, speaks_against
 from app.store.contact_splits import SplitRejected
+from app.store.names import names
 from app.web.api.contacts import region_of, serialize
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, no_contact, not_found
@@ -124,6 +125,7 @@ async def duplicates(asked: ApiRequest) -> Response:
     known: dict[str, set[Identity]] = {}
     for row in await contacts.identities_of(store, account_id, ids) if ids else []:
         known.setdefault(row["contact_id"], set()).add((row["kind"], row["value"]))
+    sources = await names(store, account_id, "source", [row["source_id"] for row in rows])
     told: list[PossibleDuplicate] = [
         {
             "contact": candidate(people[row["contact_id"]]),
@@ -136,6 +138,7 @@ async def duplicates(asked: ApiRequest) -> Response:
                 people[row["other_id"]]["name"],
             ),
             "told_by": row["source_id"],
+            "told_by_name": sources.get(row["source_id"]),
             "told_at": iso(row["told_at"]),
         }
         for row in rows

@@ -14,6 +14,7 @@ from app.base.identity import document, email, identities_told, phone
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, crm_contacts, orders
+from app.store.names import names
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
@@ -40,9 +41,14 @@ class IdentityQuery(Query):
 
 
 class LookUpQuery(IdentityQuery):
-    """The identity to look up, or a part of the name."""
+    """The identity to look up, or whatever is known of somebody."""
 
-    q: str | None = Field(None, min_length=2, max_length=100, description="a part of the name")
+    q: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="a part of the name (two characters or more), an e-mail, phone, document or CRM id, or an order's id",
+    )
 
 
 def _an_email(text: str) -> str:
@@ -95,8 +101,10 @@ async def serialize(asked: ApiRequest, row: Row) -> ContactWhole:
     store, account_id = asked.service.store, asked.account_id
     everything = await wallet_of(asked) is None
     conflicts = await contacts.conflicts_of(store, account_id, row["id"]) if everything else []
+    owners = await names(store, account_id, "member", [row["owner_id"]])
     return {
         **serializers.contact(row, await contacts.identities_of(store, account_id, [row["id"]])),
+        "owner_name": owners.get(row["owner_id"]),
         "identity_conflicts": [conflict(one) for one in conflicts],
     }
 
@@ -132,19 +140,38 @@ async def one_identity(asked: ApiRequest, query: IdentityQuery) -> tuple[str, st
 
 
 async def look_up(asked: ApiRequest) -> Response:
-    """Find contacts by exactly one identity (several may share a phone or CNPJ), or by a part of their name (`q`).
+    """Find contacts by exactly one identity (several may share a phone or CNPJ), or by whatever `q` is.
 
-    The list is empty if nobody is known so.
+    With `q`, those known by exactly that come first, then those with it in their name. The list is empty if nobody is known so.
     """
     query, owner = asked.query(LookUpQuery), await wallet_of(asked)
     store, account_id = asked.service.store, asked.account_id
     if query.q is not None:
-        found = await contacts.named_like(store, account_id, query.q, owner_id=owner, limit=MOST_FOUND)
+        rows = await _known_by(asked, query.q.strip())
+        if len(query.q) > 1:
+            rows += await contacts.named_like(store, account_id, query.q, owner_id=owner, limit=MOST_FOUND)
     else:
-        kind, value = await one_identity(asked, query)
-        rows = await contacts.by_identity(store, account_id, kind, value)
-        found = [row for row in rows if owner is None or row["owner_id"] == owner]
-    return answer({"data": [await serialize(asked, one) for one in found], "next_cursor": None})
+        rows = await contacts.by_identity(store, account_id, *await one_identity(asked, query))
+    found = {row["id"]: row for row in rows if owner is None or row["owner_id"] == owner}
+    shown = [await serialize(asked, one) for one in [*found.values()][:MOST_FOUND]]
+    return answer({"data": shown, "next_cursor": None})
+
+
+async def _known_by(asked: ApiRequest, text: str) -> list[Row]:
+    """Return the contacts with exactly this id, identity or order."""
+    store, account_id = asked.service.store, asked.account_id
+    ways = [
+        ("email", email(text) if "@" in text else None),
+        ("document", document(text)),
+        ("phone", phone(text, await region_of(asked)) if sum(map(str.isdigit, text)) >= 8 else None),
+    ]
+    rows = [row for row in [await contacts.find(store, account_id, text)] if row is not None]
+    for kind, value in ways:
+        if value is not None:
+            rows += await contacts.by_identity(store, account_id, kind, value)
+    wanted = orders.OrderFilter(wallet_of=await wallet_of(asked))
+    bought = {row["contact_id"] for row in await orders.of_id(store, account_id, wanted, text) if row["contact_id"]}
+    return rows + (await contacts.among_ids(store, account_id, sorted(bought)) if bought else [])
 
 
 async def upsert(asked: ApiRequest) -> Response:

@@ -10,6 +10,7 @@ from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, deals, manual_orders
 from app.store.contact_merges import ContactGone
+from app.store.names import names
 from app.web.api.manual_orders import OPERATOR, Title, Word
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http.errors import Problem, no_contact, not_found
@@ -31,12 +32,14 @@ class DealBody(Body):
 
 async def _serialize(asked: ApiRequest, row: Row) -> DealResponse:
     contact = await contacts.find(asked.service.store, asked.account_id, row["contact_id"])
+    owners = await names(asked.service.store, asked.account_id, "member", [row["owner_id"]])
     return {
         "crm_id": row["crm_id"],
         "contact_id": contact["id"] if contact else row["contact_id"],
         "crm_contact_id": contact["crm_id"] if contact else None,
         "title": row["title"],
         "owner_id": row["owner_id"],
+        "owner_name": owners.get(row["owner_id"]),
         "created_at": iso(row["created_at"]),
         "updated_at": iso(row["updated_at"]),
     }

@@ -1,6 +1,7 @@
 """The delivery log: what came in, and what became of it."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -15,13 +16,22 @@ from app.ingest.reprocess import NotRecorded
 from app.observability.diff import FieldChange, changes
 from app.store import deliveries, orders, sources
 from app.store.delivery_search import search
+from app.store.names import buyers, names
 from app.web.http import serializers
 from app.web.http.errors import Problem, not_found
 from app.web.http.filters import DeliveryFilters, delivery_filter
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor, page_of
 from app.web.http.routing import Stream, route
 from app.web.http.schemas.base import Listed
-from app.web.http.schemas.deliveries import DeliveryResponse, DeliveryWhole, Opened, RetriedResponse, SourceNamed
+from app.web.http.schemas.deliveries import (
+    DeliveryList,
+    DeliveryResponse,
+    DeliveryWhole,
+    Opened,
+    OrderInLog,
+    RetriedResponse,
+    SourceNamed,
+)
 
 
 class DeliveryQuery(Page, DeliveryFilters):
@@ -42,14 +52,49 @@ async def index(asked: ApiRequest) -> Response:
     text in their reason.
     """
     query = asked.query(DeliveryQuery)
-    store, wanted = asked.service.store, await delivery_filter(asked, query)
+    store = asked.service.store
+    wanted, left_out = await delivery_filter(asked, query)
     if query.newer_than is not None:
         than = deliveries.before(query.newer_than) if query.overlap else query.newer_than
         rows = await deliveries.newer(store, asked.account_id, wanted, than=than, limit=query.limit)
-        return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": None})
+        return answer({"data": await _serialize_all(asked, rows), "next_cursor": None})
     rows, place = await search(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
     following = None if place is None else cursor(place)
-    return answer({"data": [serializers.delivery(row) for row in rows], "next_cursor": following})
+    page: DeliveryList = {"data": await _serialize_all(asked, rows), "next_cursor": following}
+    if left_out is not None:
+        page["left_out"] = left_out
+    return answer(page)
+
+
+async def _serialize_all(asked: ApiRequest, rows: Sequence[Row]) -> list[DeliveryResponse]:
+    """Return rows of the log as responses, with the names of what they name, as far as the caller may see them."""
+    store, account_id = asked.service.store, asked.account_id
+    named = await names(store, account_id, "source", [row["source_id"] for row in rows])
+    ids = sorted({one for row in rows for one in row["orders"]}) if _sees_values(asked) else []
+    found = await orders.these(store, account_id, ids) if ids else {}
+    people = await buyers(store, account_id, list({row["id"]: row for row in found.values()}.values()))
+    return [
+        {
+            **serializers.delivery(row),
+            "source_name": named.get(row["source_id"]),
+            "about": _about([found[one] for one in row["orders"] if one in found], people),
+        }
+        for row in rows
+    ]
+
+
+def _about(rows: Sequence[Row], people: Mapping[str, str | None]) -> list[OrderInLog]:
+    """Return a delivery's orders, each once: several may have become one since."""
+    return [
+        {
+            "order_id": row["id"],
+            "title": row["title"],
+            "buyer": people.get(row["id"]),
+            "value": serializers.money(row["value"], row["currency"]),
+            "currency": row["currency"],
+        }
+        for row in {one["id"]: one for one in rows}.values()
+    ]
 
 
 async def show(asked: ApiRequest) -> Response:
@@ -61,7 +106,7 @@ async def show(asked: ApiRequest) -> Response:
     kept = await deliveries.body(store, asked.account_id, row["id"])
     source = await sources.find(store, asked.account_id, row["source_id"])
     shown: DeliveryWhole = {
-        **serializers.delivery(row),
+        **(await _serialize_all(asked, [row]))[0],
         "source": None if source is None else _named(asked, source),
         "headers": None,
         "query": None,
@@ -130,7 +175,7 @@ def _named(asked: ApiRequest, row: Row) -> SourceNamed:
 
 ROUTES: list[Route] = [
     route("GET", "/v1/deliveries/sources", sources_of, Permission.LOG, query=Page, gives=Listed[SourceNamed]),
-    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=Listed[DeliveryResponse]),
+    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=DeliveryList),
     route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
     route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedResponse),
 ]

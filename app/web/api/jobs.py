@@ -1,6 +1,7 @@
-"""Jobs: bulk retries and remaps, which run in the background."""
+"""Jobs: bulk retries, remaps and reconciliations, which run in the background."""
 
 import asyncio
+from collections.abc import Awaitable
 from enum import StrEnum
 from time import monotonic
 from typing import Any, Literal
@@ -31,6 +32,7 @@ class Kind(StrEnum):
 
     RETRY = jobs.RETRY
     REMAP = jobs.REMAP
+    RECONCILE = jobs.RECONCILE
 
 
 class State(StrEnum):
@@ -66,6 +68,13 @@ class RemapBody(Body):
     dry_run: bool = False
 
 
+class ReconcileBody(Body):
+    """Of which source's CRM."""
+
+    source_id: str = Field(max_length=64)
+    dry_run: bool = False
+
+
 class JobsQuery(Page):
     """The filters of the jobs."""
 
@@ -82,7 +91,7 @@ class JobQuery(Query):
 class ChangesQuery(Page):
     """The filters of a job's changes."""
 
-    kind: Literal["order", "delivery"] | None = None
+    kind: Literal["order", "delivery", "contact"] | None = None
 
 
 class FailureAnswer(TypedDict):
@@ -93,7 +102,10 @@ class FailureAnswer(TypedDict):
 
 
 class JobAnswer(TypedDict):
-    """A job. `total`, `done` and `failed` count deliveries; `changed` counts deliveries (retry) or orders (remap)."""
+    """A job. `total`, `done` and `failed` count deliveries; `changed` counts deliveries (retry) or orders (remap).
+
+    Of a reconciliation all four count contacts.
+    """
 
     id: str
     kind: str
@@ -128,10 +140,11 @@ class BegunAnswer(TypedDict, total=False):
 
 
 class ChangeAnswer(TypedDict):
-    """One order or delivery that a job changed, or would change.
+    """One order, delivery or contact that a job changed, or would change.
 
     `change` is `created`, `changed` or `removed` for orders, else `changed`. `fields` has every field that differs,
     `before` and `after`; null instead of values that the caller may not see. A contact that would be created is `new`.
+    Of a contact, `merged_into` is the one that it was merged into, and `why` says why.
     """
 
     kind: str
@@ -142,7 +155,7 @@ class ChangeAnswer(TypedDict):
 
 
 class ChangesAnswer(TypedDict):
-    """A page of changes: deliveries first, then orders."""
+    """A page of changes: contacts, deliveries, orders."""
 
     data: list[ChangeAnswer]
     next_cursor: str | None
@@ -151,7 +164,7 @@ class ChangesAnswer(TypedDict):
 async def retry(asked: ApiRequest) -> Response:
     """Retry all deliveries that match a filter, in the background. With `dry_run`: only count them."""
     body = await asked.body(RetryBody)
-    wanted = await delivery_filter(asked, body.filter)
+    wanted, _ = await delivery_filter(asked, body.filter)
     if wanted.contact_id == NOBODY:
         raise invalid("filter.contact", "there is no such contact")
     if body.dry_run:
@@ -176,11 +189,39 @@ async def remap(asked: ApiRequest) -> Response:
     return await _begun(asked, Kind.REMAP, wanted, dry_run=body.dry_run)
 
 
+async def reconcile(asked: ApiRequest) -> Response:
+    """Find contacts that were deleted or merged in the source's CRM, in the background, and mend them.
+
+    One that was merged there is merged here, if nothing speaks against it; of another the CRM's id is taken off. With
+    `dry_run`: only show the changes.
+    """
+    if not asked.caller.may(Permission.SOURCES):
+        raise Problem("forbidden", f"the source's key is used: that needs “{Permission.SOURCES}” as well")
+    body = await asked.body(ReconcileBody)
+    source = await asked.service.source_cache.fresh(body.source_id)
+    if source is None or source.account_id != asked.account_id:
+        raise not_found("source")
+    adapter = source.adapter
+    if adapter.brings != "contacts" or adapter.api is None:
+        raise invalid("source_id", "tells of orders; contacts are compared with a CRM")
+    if source.sealed_key is None:
+        raise invalid("source_id", f"has no key yet; give it {adapter.api.key_description}")
+    if adapter.contact_path("1", source.options) is None:
+        raise invalid("source_id", f"lacks options: see `orders-registry adapters {adapter.name}`")
+    beginning = asked.service.jobs.reconcile(source, dry_run=body.dry_run, member_id=asked.caller.member_id)
+    return await _answered(beginning, dry_run=body.dry_run)
+
+
 async def _begun(asked: ApiRequest, kind: Kind, wanted: DeliveryFilter, *, dry_run: bool) -> Response:
+    beginning = asked.service.jobs.begin(
+        asked.account_id, kind, wanted, dry_run=dry_run, member_id=asked.caller.member_id
+    )
+    return await _answered(beginning, dry_run=dry_run)
+
+
+async def _answered(beginning: Awaitable[Row], *, dry_run: bool) -> Response:
     try:
-        job = await asked.service.jobs.begin(
-            asked.account_id, kind, wanted, dry_run=dry_run, member_id=asked.caller.member_id
-        )
+        job = await beginning
     except jobs.TooManyJobs as why:
         raise Problem("too_many", str(why), headers={"Retry-After": RETRY_AFTER}) from None
     return answer({"job_id": job["id"], "count": job["total"]} | ({"dry_run": True} if dry_run else {}), 202)
@@ -232,11 +273,11 @@ async def show(asked: ApiRequest) -> Response:
 
 
 async def stop(asked: ApiRequest) -> Response:
-    """Stop a job. What it has done stays. A remap can be stopped by those who may start one."""
+    """Stop a job. What it has done stays. A remap or reconciliation can be stopped by those who may start one."""
     await asked.body(Body)
     job = await _job(asked)
-    if job["kind"] == Kind.REMAP and not asked.caller.may(Permission.SOURCES):
-        raise Problem("forbidden", f"a remap is stopped by who may begin one: “{Permission.SOURCES}”")
+    if job["kind"] != Kind.RETRY and not asked.caller.may(Permission.SOURCES):
+        raise Problem("forbidden", f"a {job['kind']} is stopped by who may begin one: “{Permission.SOURCES}”")
     stopped = await jobs.stop(asked.service.store, asked.account_id, job["id"])
     if stopped is None:
         raise not_found("job")
@@ -313,6 +354,16 @@ ROUTES: list[Route] = [
         gives=BegunAnswer,
         status=202,
         also=(200,),
+        fails=("not_found", "too_many"),
+    ),
+    route(
+        "POST",
+        "/v1/reconcile",
+        reconcile,
+        Permission.MANAGE,
+        takes=ReconcileBody,
+        gives=BegunAnswer,
+        status=202,
         fails=("not_found", "too_many"),
     ),
     route("GET", "/v1/jobs", index, Permission.LOG, query=JobsQuery, gives=JobsAnswer),

@@ -204,7 +204,8 @@ async def check_deal(asked: ApiRequest, deal_id: str, contact_id: str | None, on
         )
 
 
-def _member(asked: ApiRequest) -> str:
+def member_of(asked: ApiRequest) -> str:
+    """Return who speaks in the history: the member, or the operator."""
     return asked.caller.member_id or OPERATOR
 
 
@@ -241,7 +242,7 @@ async def create(asked: ApiRequest) -> Response:
     external_id = given.external_id or new_id("ext")
     try:
         order_id, new = await manual_orders.create(
-            store, account_id, origin=given.origin, external_id=external_id, said=said, member_id=_member(asked)
+            store, account_id, origin=given.origin, external_id=external_id, said=said, member_id=member_of(asked)
         )
     except ContactGone:
         raise no_contact(given.contact) from None
@@ -249,13 +250,13 @@ async def create(asked: ApiRequest) -> Response:
     if row is None:
         raise not_found("order")
     if not new:
-        await _check_same(asked, given, said, row)
+        await _check_same(asked, given, said, row, order_id)
     return answer(await serialize(asked, row), 201 if new else 200)
 
 
-async def _check_same(asked: ApiRequest, given: OrderBody, said: dict[str, Any], row: Row) -> None:
+async def _check_same(asked: ApiRequest, given: OrderBody, said: dict[str, Any], row: Row, order_id: str) -> None:
     """Raise Problem if the body says otherwise of an order that is there than it was made with, and than it is now."""
-    history = await orders.history(asked.service.store, asked.account_id, row["id"])
+    history = await orders.history(asked.service.store, asked.account_id, order_id)
     first = min(history, key=lambda one: one["recorded_at"])["said"] if history else {}
     named = {"contact_id" if name == "contact" else name for name in given.model_fields_set} & said.keys()
     items = json.loads(row["items"]) if isinstance(row["items"], str) else row["items"]
@@ -283,10 +284,8 @@ async def delete(asked: ApiRequest) -> Response:
         await manual_orders.delete(store, account_id, row)
     except ContactGone:
         raise not_found("order") from None
-    except manual_orders.OfASource:
-        raise Problem(
-            "conflict", "a source tells of this order, and it is no test; a member may set its status to canceled"
-        ) from None
+    except manual_orders.NotDeletable as why:
+        raise Problem("conflict", str(why)) from None
     asked.service.outbox.wake()
     return Response(status_code=204)
 
@@ -300,7 +299,7 @@ async def change(asked: ApiRequest) -> Response:
         raise not_found("order")
     said, refunded = await _changes(asked, given, row)
     try:
-        await manual_orders.edit(store, account_id, row, said=said, refunded=refunded, member_id=_member(asked))
+        await manual_orders.edit(store, account_id, row, said=said, refunded=refunded, member_id=member_of(asked))
     except ContactGone as what:
         raise (not_found("order") if str(what) == "order" else no_contact(given.contact or "")) from None
     row = await orders.find(store, account_id, row["id"])

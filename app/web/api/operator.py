@@ -10,6 +10,7 @@ from starlette.routing import Route
 from app.base.clock import iso
 from app.db import maintenance
 from app.observability import doctor
+from app.store import tombstones
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.request import ApiRequest, Body, Query, answer
 from app.web.http.routing import route
@@ -72,6 +73,7 @@ async def confirm_clock(asked: ApiRequest) -> Response:
 
 async def reseal(asked: ApiRequest) -> Response:
     """Encrypt every secret and key again with the newest master key."""
+    await tombstones.seal_salts(asked.service.store)
     count = await maintenance.reseal(asked.service.store, asked.service.vault.reseal)
     asked.service.source_cache.forget()
     return answer({"resealed": count})

@@ -1,13 +1,14 @@
 """Orders: lists, one order, its history. What a rep may not see does not exist for them."""
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.contract.fold import fold
 from app.base.roles import Permission
-from app.base.statement import entry_of
 from app.db.statements import Row
 from app.store import contacts, orders
+from app.store.names import buyers, names
 from app.web.http import serializers
 from app.web.http.errors import not_found
 from app.web.http.filters import AllOrdersFilters, OrderFilters, order_filter
@@ -33,25 +34,30 @@ async def list_orders(asked: ApiRequest, *, contact_id: str | None = None, deal_
     store, place = asked.service.store, after(query.cursor, int, str)
     if wanted.q:
         rows, further = await orders.search(store, asked.account_id, wanted, after=place, limit=query.limit)
-        crm = await _crm_ids(asked, rows)
-        data = [serializers.order(row, crm.get(row["contact_id"])) for row in rows]
+        data = [*(await serialize_all(asked, rows)).values()]
         return answer({"data": data, "next_cursor": cursor(further) if further else None})
     rows = await orders.page(store, asked.account_id, wanted, after=place, limit=query.limit + 1)
-    crm = await _crm_ids(asked, rows)
-    return answer(
-        page_of(
-            rows,
-            query.limit,
-            lambda row: serializers.order(row, crm.get(row["contact_id"])),
-            lambda row: [row["ordered_at"], row["id"]],
-        )
-    )
+    shown = await serialize_all(asked, rows)
+    return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: [row["ordered_at"], row["id"]]))
 
 
-async def _crm_ids(asked: ApiRequest, rows: list[Row]) -> dict[str, str | None]:
-    return await contacts.crm_ids(
-        asked.service.store, asked.account_id, [row["contact_id"] for row in rows if row["contact_id"]]
-    )
+async def serialize_all(asked: ApiRequest, rows: Sequence[Row]) -> dict[str, OrderResponse]:
+    """Return orders as responses, by id, with the names of what they name. A rep sees no other people's names."""
+    store, account_id, owner = asked.service.store, asked.account_id, await wallet_of(asked)
+    crm = await contacts.crm_ids(store, account_id, [row["contact_id"] for row in rows if row["contact_id"]])
+    known = await buyers(store, account_id, [row for row in rows if owner is None or row["owner_id"] == owner])
+    sources = await names(store, account_id, "source", [row["source_id"] for row in rows])
+    members = await names(store, account_id, "member", [row["deal_owner_id"] or row["owner_id"] for row in rows])
+    return {
+        row["id"]: {
+            **serializers.order(row, crm.get(row["contact_id"])),
+            "buyer": known.get(row["id"]),
+            "source_name": sources.get(row["source_id"]),
+            "owner_id": row["deal_owner_id"] or row["owner_id"],
+            "owner_name": members.get(row["deal_owner_id"] or row["owner_id"]),
+        }
+        for row in rows
+    }
 
 
 async def index(asked: ApiRequest) -> Response:
@@ -70,20 +76,30 @@ async def _visible(asked: ApiRequest) -> Row:
 
 async def serialize(asked: ApiRequest, row: Row) -> OrderResponse:
     """Return an order as a response."""
-    return serializers.order(row, (await _crm_ids(asked, [row])).get(row["contact_id"]))
+    return (await serialize_all(asked, [row]))[row["id"]]
+
+
+async def serialize_whole(asked: ApiRequest, row: Row) -> OrderWhole:
+    """Return an order as a response, with its payments and refunds."""
+    folded = orders.folded(row["id"], await history_of(asked, row))
+    merged = await orders.merged_into(asked.service.store, asked.account_id, row["id"]) if row["sale_id"] else []
+    return serializers.order_whole(await serialize(asked, row), folded, merged)
 
 
 async def show(asked: ApiRequest) -> Response:
     """Show one order, with its payments and refunds."""
-    row = await _visible(asked)
-    folded = fold(entry_of(one) for one in await history_of(asked, row))
-    return answer(serializers.order_whole(await serialize(asked, row), folded))
+    return answer(await serialize_whole(asked, await _visible(asked)))
 
 
 async def history(asked: ApiRequest) -> Response:
     """List what each delivery or member said about the order, in the source's time."""
     row = await _visible(asked)
-    return answer({"data": [serializers.entry(one) for one in await history_of(asked, row)], "next_cursor": None})
+    entries = await history_of(asked, row)
+    members = await names(asked.service.store, asked.account_id, "member", [one["member_id"] for one in entries])
+    told: list[EntryResponse] = [
+        {**serializers.entry(one), "member_name": members.get(one["member_id"])} for one in entries
+    ]
+    return answer({"data": told, "next_cursor": None})
 
 
 ROUTES: list[Route] = [

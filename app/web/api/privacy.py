@@ -1,7 +1,7 @@
 """Privacy: export or erase a person, carry out privacy requests, look up proofs."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.store.contact_merges import ContactGone
 from app.store.contact_resolution import whose
 from app.store.delivery_record import unpacked
 from app.store.erasure_state import Erasure
+from app.store.names import names
 from app.store.tombstones import Word
 from app.web.api.contacts import region_of
 from app.web.api.deliveries import opened
@@ -55,10 +56,11 @@ async def _request(asked: ApiRequest, row: Row) -> PrivacyRequestResponse:
 
 async def _requests_shown(asked: ApiRequest, rows: list[Row]) -> list[PrivacyRequestResponse]:
     about = await asked.service.erasures.subjects(asked.account_id, rows)
-    return [_serialize(row, subject) for row, subject in zip(rows, about, strict=True)]
+    sources = await names(asked.service.store, asked.account_id, "source", [row["source_id"] for row in rows])
+    return [_serialize(row, subject, sources) for row, subject in zip(rows, about, strict=True)]
 
 
-def _serialize(row: Row, subject: Subject | None) -> PrivacyRequestResponse:
+def _serialize(row: Row, subject: Subject | None, sources: Mapping[str | None, str | None]) -> PrivacyRequestResponse:
     concerns: Concerned | None = None
     if subject is not None:
         known = [serializers.identity(*one) for one in subject.identities]
@@ -67,6 +69,7 @@ def _serialize(row: Row, subject: Subject | None) -> PrivacyRequestResponse:
         "id": row["id"],
         "delivery_id": row["id"],
         "source_id": row["source_id"],
+        "source_name": sources.get(row["source_id"]),
         "kind": row["kind"],
         "request": row["request"],
         "received_at": iso(row["received_at"]),
@@ -76,16 +79,29 @@ def _serialize(row: Row, subject: Subject | None) -> PrivacyRequestResponse:
     }
 
 
-def _proof(row: Row) -> ProofResponse:
-    return {
-        "id": row["id"],
-        "action": row["action"],
-        "source_id": row["source_id"],
-        "request_id": row["request_id"],
-        "member_id": row["member_id"],
-        "counts": row["counts"],
-        "done_at": iso(row["done_at"]),
-    }
+async def _proofs(asked: ApiRequest, rows: Sequence[Row]) -> list[ProofResponse]:
+    store, account_id = asked.service.store, asked.account_id
+    sources = await names(store, account_id, "source", [row["source_id"] for row in rows])
+    members = await names(store, account_id, "member", [row["member_id"] for row in rows])
+    return [
+        {
+            "id": row["id"],
+            "action": row["action"],
+            "source_id": row["source_id"],
+            "source_name": sources.get(row["source_id"]),
+            "request_id": row["request_id"],
+            "member_id": row["member_id"],
+            "member_name": members.get(row["member_id"]),
+            "counts": row["counts"],
+            "done_at": iso(row["done_at"]),
+        }
+        for row in rows
+    ]
+
+
+async def _proof(asked: ApiRequest, row: Row) -> ProofResponse:
+    (one,) = await _proofs(asked, [row])
+    return one
 
 
 async def index(asked: ApiRequest) -> Response:
@@ -105,9 +121,10 @@ async def proofs(asked: ApiRequest) -> Response:
     named = {name: text for name in ("email", "phone", "document", "crm_id") if (text := getattr(query, name))}
     if named:
         rows = await privacy.proofs_of(store, account_id, _word(named, await region_of(asked)))
-        return answer({"data": [_proof(row) for row in rows], "next_cursor": None})
+        return answer({"data": await _proofs(asked, rows), "next_cursor": None})
     rows = await privacy.proofs(store, account_id, after=after(query.cursor, str), limit=query.limit + 1)
-    return answer(page_of(rows, query.limit, _proof, lambda row: row["id"]))
+    shown = {one["id"]: one for one in await _proofs(asked, rows)}
+    return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
 
 
 def _word(named: dict[str, str], region: str) -> Word:
@@ -164,7 +181,7 @@ async def erase(asked: ApiRequest) -> Response:
         proof = await asked.service.erasures.person(asked.account_id, row["id"], asked.caller.member_id)
     except ContactGone:
         raise not_found("contact") from None
-    return answer(_proof(privacy.serialize(proof)))
+    return answer(await _proof(asked, privacy.serialize(proof)))
 
 
 def _preview(erasure: Erasure) -> ErasurePreview:
@@ -210,7 +227,7 @@ async def carry_out(asked: ApiRequest) -> Response:
     except NotRecorded as why:
         raise Problem("conflict", f"nobody can tell any more whom this is about: {why}") from None
     done = await privacy.find(store, account_id, row["id"]) or row
-    told: CarriedOut = {**await _request(asked, done), "proof": _proof(proof), "export": None}
+    told: CarriedOut = {**await _request(asked, done), "proof": await _proof(asked, proof), "export": None}
     return answer(told)
 
 
@@ -229,7 +246,7 @@ async def _handing_over(asked: ApiRequest, row: Row) -> Response:
         await privacy.handed_over(asked.service.store, proof)
         done = await privacy.find(asked.service.store, asked.account_id, row["id"]) or row
         shown = await _request(asked, done)
-        yield b"," + to_json({**shown, "proof": _proof(privacy.serialize(proof))}).encode()[1:]
+        yield b"," + to_json({**shown, "proof": await _proof(asked, privacy.serialize(proof))}).encode()[1:]
 
     return StreamingResponse(pieces(), media_type="application/json")
 

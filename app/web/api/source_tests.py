@@ -126,11 +126,16 @@ def _preview_order(one: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test(asked: ApiRequest) -> Response:
-    """Sign a sample, send it through the front door, and return the delivery it became."""
+    """Sign a sample, send it through the front door, and return the delivery it became: a test order, in no sum.
+
+    It proves that this registry takes what is signed with the source's secret, and nothing about the shop's settings: no
+    alert ends by it.
+    """
     source = await source_of(asked)
     given = await asked.body(SampleBody)
     delivery = signed_sample(source, given.kind)
-    raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in delivery.headers.items()]
+    headers = {**delivery.headers, samples.MARK: _mark(asked, source, delivery)}
+    raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
     admitted = await asked.service.receiver.admit(source.id)
     if not isinstance(admitted, Source):
         raise Problem(
@@ -146,8 +151,13 @@ async def test(asked: ApiRequest) -> Response:
             "delivery_id": result.delivery_id,
             "outcome": result.outcome,
             "orders": list(result.orders),
+            "proves": samples.PROVES,
         }
     )
+
+
+def _mark(asked: ApiRequest, source: Source, delivery: Delivery) -> str:
+    return samples.mark(asked.service.vault, source.id, delivery.body, clock.now())
 
 
 def signed_sample(source: Source, kind: str | None, case: str | None = None) -> Delivery:
@@ -174,7 +184,7 @@ def _proven(source: Source, delivery: Delivery) -> Delivery:
 
 
 async def sign(asked: ApiRequest) -> Response:
-    """Return a signed sample or body for `send`, which posts it to the webhook URL."""
+    """Return a signed sample or body for `send`, which posts it to the webhook URL with the mark of a sample."""
     source = await source_of(asked)
     given = await asked.body(SignBody)
     if given.body is None:
@@ -190,6 +200,8 @@ async def sign(asked: ApiRequest) -> Response:
             "headers": dict(delivery.headers),
             "query": dict(delivery.query),
             "body": base64.b64encode(delivery.body).decode(),
+            "mark": {samples.MARK: _mark(asked, source, delivery)},
+            "proves": samples.PROVES,
         }
     )
 
@@ -228,7 +240,7 @@ async def check(asked: ApiRequest) -> Response:
         {
             "usable_secrets": len(source.usable_secrets(clock.now())),
             "key": {
-                "needed": source.adapter.api is not None,
+                "needed": bool(source.adapter.fetches),
                 "set": source.sealed_key is not None,
                 "accepted": checked.accepted,
                 "words": checked.words,

@@ -105,7 +105,7 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]
     shown: list[SourceResponse] = []
     for row in rows:
         adapter = adapters.load(row["adapter"])
-        scheme = adapter.scheme(options_of(adapter, row["options"]) if row["options"] else adapter.options())
+        scheme = adapter.scheme(options_of(adapter, row["options"]))
         shown.append(
             {
                 "id": row["id"],
@@ -186,7 +186,7 @@ async def make(asked: ApiRequest) -> Response:
             f"there is no secret yet, so every delivery is refused; give it the one that {adapter.title} shows: "
             f"orders-registry source rotate {source_id} --secret '…'"
         ]
-    if adapter.api is not None and not given.key:
+    if adapter.api is not None and adapter.brings == "orders" and not given.key:
         shown["warnings"].append(
             f"there is no key yet, so {'buyers cannot' if adapter.fetch_adds else 'no order can'} be read; give it {adapter.api.key_description}: "
             f"orders-registry source rotate {source_id} --key '…'"

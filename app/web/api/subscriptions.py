@@ -99,7 +99,7 @@ class SubscriptionBody(Body):
 
 
 class ResendBody(Body):
-    """From when on orders are sent again, and until when."""
+    """From when on orders and erasures are sent again, and until when."""
 
     since: Since
     until: Since | None = None
@@ -299,7 +299,7 @@ async def test(asked: ApiRequest) -> Response:
 
 
 async def resend(asked: ApiRequest) -> Response:
-    """Send again every order that changed in a time, as it stands now, to this subscription alone."""
+    """Send again every order that changed in a time, as it stands now, and every erasure, to this subscription alone."""
     row = await _row(asked)
     given = await asked.body(ResendBody)
     if not row["enabled"]:

@@ -4,6 +4,7 @@ Lists, exports, reports, jobs and the tail inherit them; the command line's opti
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
@@ -14,6 +15,7 @@ from adapters.contract.errors import Unreadable
 from app.base import clock
 from app.base.identity import document, email, phone, precedence
 from app.base.outcome import RECORDED, Outcome
+from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, deliveries, orders, privacy
 from app.store.deliveries import DeliveryFilter
@@ -79,11 +81,14 @@ async def _identities(asked: ApiRequest, named: str) -> list[tuple[str, str]]:
     return [(kind, value) for kind, value in known if value]
 
 
-def _nobody(named: str) -> Problem:
+def _nobody(named: str, left_out: Sequence[str] = ()) -> Problem:
+    words = (
+        f"nobody is known by {quoted(named)}; a contact is named by its id (cnt_…), the CRM's id, or an e-mail, phone or "
+        "document in full"
+    )
     return Problem(
         "contact_not_found",
-        f"nobody is known by {quoted(named)}; a contact is named by its id (cnt_…), the CRM's id, or an e-mail, phone or "
-        "document in full",
+        "; ".join([words, *left_out]),
         errors=[{"field": "contact", "message": "nobody is known by this"}],
     )
 
@@ -221,7 +226,10 @@ class DeliveryFilters(TailFilters):
     """The filters of the delivery log."""
 
     contact: str | None = Field(
-        None, max_length=255, description="an id (ours, the CRM's), or an e-mail, phone or document in full"
+        None,
+        max_length=255,
+        description="an id (ours, the CRM's), an e-mail, phone or document in full, or, for those who read contacts, words "
+        "of a name: of known contacts, and of what is on hold or unreadable",
     )
     since: Since | None = None
     until: Since | None = None
@@ -242,24 +250,42 @@ def tail_filter(given: TailFilters) -> DeliveryFilter:
     )
 
 
-async def delivery_filter(asked: ApiRequest, given: DeliveryFilters) -> DeliveryFilter:
-    """Return the store's filter. Raises Problem for an identity that nobody has, and that no delivery waits for."""
+MOST_NAMED = 20  # contacts whose name has the text that was given
+
+_NOT_EVERY_BODY = f"of deliveries on hold or unreadable, the newest {privacy.MOST_SEARCHED:,} of each were searched"
+_NOT_EVERY_CONTACT = f"more than {MOST_NAMED} contacts have such a name; these are the first of them"
+
+
+async def delivery_filter(asked: ApiRequest, given: DeliveryFilters) -> tuple[DeliveryFilter, str | None]:
+    """Return the store's filter, and what the search left out, in words.
+
+    Raises Problem for an identity that nobody has, and that no delivery on hold or unreadable names.
+    """
     store, account_id = asked.service.store, asked.account_id
-    contact, named = None, list[str]()
+    contact, their, named, whole = None, list[str](), list[str](), True
+    left_out: list[str] = []
     if given.contact:
         row, meant = await _contact(asked, given.contact)
         if meant:
-            named = await privacy.unassigned(store, account_id, meant)
+            named, whole = await privacy.unassigned(store, account_id, meant)
+        elif row is None and asked.caller.may(Permission.READ):
+            found = await contacts.named_like(store, account_id, given.contact, owner_id=None, limit=MOST_NAMED + 1)
+            their = [one["id"] for one in found[:MOST_NAMED]]
+            left_out += [_NOT_EVERY_CONTACT] if len(found) > MOST_NAMED else []
+            named, whole = await privacy.naming(store, account_id, given.contact)
+        left_out += [] if whole else [_NOT_EVERY_BODY]
         if row is None and meant and not named:
-            raise _nobody(given.contact)
-        contact = row["id"] if row else None if named else NOBODY
+            raise _nobody(given.contact, left_out)
+        contact = row["id"] if row else None if their or named else NOBODY
     ids = given.source_delivery_id and await deliveries.with_source_id(store, account_id, given.source_delivery_id)
-    return replace(
+    wanted = replace(
         tail_filter(given),
         contact_id=contact,
+        contacts=their,
         named=named,
         ids=ids,
         since=await moment_of(asked, given.since),
         until=await moment_of(asked, given.until),
         note=given.note,
     )
+    return wanted, "; ".join(left_out) or None

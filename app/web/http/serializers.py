@@ -1,6 +1,6 @@
 """Serializers: rows to response fields. Times become ISO 8601 in UTC, money decimal strings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, overload
 
 from adapters.contract import amount_text
@@ -9,8 +9,16 @@ from adapters.contract.entry import Folded
 from app.base.clock import iso
 from app.db.statements import Row
 from app.web.http.schemas.contacts import ContactResponse, IdentityResponse
-from app.web.http.schemas.deliveries import DeliveryResponse
-from app.web.http.schemas.orders import EntryResponse, ItemResponse, MoneyLine, OrderResponse, OrderWhole, Said
+from app.web.http.schemas.deliveries import DeliveryFields
+from app.web.http.schemas.orders import (
+    EntryFields,
+    ItemResponse,
+    MoneyLine,
+    OrderFields,
+    OrderResponse,
+    OrderWhole,
+    Said,
+)
 from app.web.http.schemas.sources import SecretResponse
 
 
@@ -36,7 +44,7 @@ def item(line: Mapping[str, Any]) -> ItemResponse:
     }
 
 
-def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
+def order(row: Row, crm_contact_id: str | None) -> OrderFields:
     """Return an order."""
     return {
         "id": row["id"],
@@ -63,14 +71,18 @@ def order(row: Row, crm_contact_id: str | None) -> OrderResponse:
     }
 
 
-def order_whole(shown: OrderResponse, folded: Folded) -> OrderWhole:
-    """Return an order with its payments and refunds, as its history tells them."""
+def order_whole(shown: OrderResponse, folded: Folded, merged: Sequence[Row]) -> OrderWhole:
+    """Return an order with its payments and refunds, as its history tells them, and the orders merged into it."""
     return {
         **shown,
         "buyer_name": folded.name,
         "payments": [_line(one) for one in folded.payments],
         "refunds": [_line(one) for one in folded.refunds],
         "notes": list(folded.notes),
+        "merged": [
+            {"id": row["id"], "source_id": row["source_id"], "external_id": row["external_id"], "title": row["title"]}
+            for row in merged
+        ],
     }
 
 
@@ -127,13 +139,14 @@ def _told(one: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def entry(row: Row) -> EntryResponse:
+def entry(row: Row) -> EntryFields:
     """Return a history entry: what was said, when and by whom."""
     return {
         "at": iso(row["at"]) if row["at"] >= 0 else None,
         "recorded_at": iso(row["recorded_at"]),
         "delivery_id": row["delivery_id"],
         "member_id": row["member_id"],
+        "order_id": row["order_id"],
         "words": sentence(row["said"]),
         "said": statement(row["said"]),
     }
@@ -174,7 +187,7 @@ def contact(row: Row, identities: list[Row]) -> ContactResponse:
     }
 
 
-def delivery(row: Row) -> DeliveryResponse:
+def delivery(row: Row) -> DeliveryFields:
     """Return a row of the delivery log."""
     return {
         "id": row["id"],
@@ -207,12 +220,14 @@ def sentence(said: Mapping[str, Any]) -> str:
     parts += [_bill(one) for one in money_lines(said, "bills")]
     parts += [f"{_named('payment', one)} {one.get('state', 'tried')}" for one in money_lines(said, "payments")]
     parts += [_refund(one) for one in money_lines(said, "refunds")]
+    parts += [f"{row} {said[name]}" for name, row in _MERGES.items() if name in said]
     further = [word for name, word in _FURTHER.items() if name in said]
     if further:
         parts.append(", ".join(further))
     return "; ".join(parts)
 
 
+_MERGES = {"merged": "merged into this order:", "split_off": "split off from this order:"}
 _FURTHER = {
     "title": "title",
     "customer": "customer",
@@ -223,6 +238,7 @@ _FURTHER = {
     "deal_id": "deal",
     "contact_id": "contact",
     "test": "test or not",
+    "sample": "a sample that this registry sent itself",
 }
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from adapters.contract import Unverified
 from app.base import clock
+from app.store import retention
+from app.store.retention import DAY
 from tests.house import House, order_event
 from tests.receiver import Receiver
 from tests.web.subscriptions.conftest import STANDARD, attempts_of, filtered, silent
@@ -50,3 +52,39 @@ async def test_what_changed_is_sent_again_from_a_time_on(house: House, receiver:
     assert none.json() == {"events": 0}
     await house.call("PATCH", path, {"enabled": False})
     assert (await house.call("POST", f"{path}/resend", {"since": since})).json()["code"] == "conflict"
+
+
+async def test_erasures_are_sent_again_from_a_time_on_with_ids_alone(house: House, receiver: Receiver) -> None:
+    for crm_id in ("1", "2", "3"):
+        await house.call("PUT", f"/v1/contacts/{crm_id}", {"name": "Ana Souza", "emails": [f"a{crm_id}@example.com"]})
+    ids = {crm_id: (await house.get(f"/v1/contacts/{crm_id}"))["id"] for crm_id in ("1", "2", "3")}
+    assert (await house.call("DELETE", "/v1/contacts/1")).status_code == 200
+    since = clock.iso(clock.now())
+    assert (await house.call("POST", "/v1/contacts/3/merge", {"into": "2"})).status_code == 200
+    assert (await house.call("DELETE", "/v1/contacts/2")).status_code == 200
+    until = clock.iso(clock.now())
+    # A filter holds for orders; a subscription that does not want erasures is sent none.
+    made = await filtered(house, receiver, events=["contact.erased"], filter={"currency": ["USD"]})
+    other = await filtered(house, receiver, events=["order.created"])
+    path = f"/v1/subscriptions/{made['id']}/resend"
+    told = await house.call("POST", path, {"since": since})
+    assert (told.status_code, told.json()) == (202, {"events": 1})
+    assert (await house.call("POST", f"/v1/subscriptions/{other['id']}/resend", {"since": since})).json() == {
+        "events": 0
+    }
+    await silent(house)
+    (event,) = receiver.events()
+    assert event["type"] == "contact.erased" and since <= event["timestamp"] <= until
+    assert event["data"] == {"contact_id": ids["2"], "merged": [ids["3"]]}
+    assert (await house.call("POST", path, {"since": "2020-01-01", "until": since})).json() == {"events": 1}
+    # The ids stand as long as the log.
+    await house.call("PATCH", "/v1/account", {"retention": {"deliveries": "1d"}})
+    later = clock.now() + 2 * DAY
+    assert await retention.count(house.service.store, house.account_id, "deliveries", later) >= 2
+    after = None
+    while True:
+        step = await retention.step(house.service.store, house.account_id, "deliveries", later, after)
+        if (after := step.after) is None:
+            break
+    assert await house.service.store.all("SELECT id FROM erased_contacts") == []
+    assert (await house.call("POST", path, {"since": "2020-01-01"})).json() == {"events": 0}

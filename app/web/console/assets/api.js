@@ -21,26 +21,27 @@ export function whenSignedOut(act) {
   onSignedOut = act;
 }
 
-/** An address of the API with its query; what is empty is left out. */
+/** An address of the API with its query; what is empty is left out, and a list is a parameter that is repeated. */
 export function address(path, query) {
   const words = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) {
-    if (value !== null && value !== undefined && value !== "") words.set(name, value);
+    if (value === null || value === undefined || value === "") continue;
+    for (const one of [value].flat()) words.append(name, one);
   }
   const text = words.toString();
   return ROOT + path + (text ? `?${text}` : "");
 }
 
-async function ask(method, path, { query, body, signal, quiet } = {}) {
+async function ask(method, path, { query, body, media, signal, quiet } = {}) {
   const headers = { "Orders-Console": "1" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined) headers["Content-Type"] = media ?? "application/json";
   const answer = await fetch(address(path, query), {
     method,
     headers,
     signal,
     credentials: "same-origin",
     cache: "no-store",
-    body: body === undefined ? undefined : JSON.stringify(body),
+    body: body === undefined || media ? body : JSON.stringify(body),
   });
   if (answer.status === 204) return null;
   const told = (answer.headers.get("content-type") ?? "").includes("json") ? await answer.json() : null;
@@ -53,6 +54,8 @@ async function ask(method, path, { query, body, signal, quiet } = {}) {
 export const api = {
   get: (path, query, more) => ask("GET", path, { query, ...more }),
   post: (path, body = {}, more) => ask("POST", path, { body, ...more }),
+  /** A part of a file, as it is. */
+  upload: (path, text, media, query, more) => ask("POST", path, { body: text, media, query, ...more }),
   put: (path, body, more) => ask("PUT", path, { body, ...more }),
   patch: (path, body, more) => ask("PATCH", path, { body, ...more }),
   delete: (path, more) => ask("DELETE", path, more),

@@ -8,12 +8,15 @@ import { inZone, language, languages, speak, t } from "./words.js";
 import { contact, contacts } from "./pages/contacts.js";
 import { deliveries } from "./pages/deliveries.js";
 import { delivery } from "./pages/delivery.js";
+import { importOrders } from "./pages/import.js";
+import { duplicates } from "./pages/duplicates.js";
 import { order, orderEdit, orderNew, orders } from "./pages/orders.js";
 import { overview } from "./pages/overview.js";
 import { panel } from "./pages/panel.js";
 import { settings } from "./pages/settings.js";
 import { signIn } from "./pages/signin.js";
 import { source, sourceNew, sources } from "./pages/sources.js";
+import { subscription, subscriptionNew, subscriptions } from "./pages/subscriptions.js";
 
 // Address, page, who may see it, and under which entry of the menu it stands.
 const PAGES = [
@@ -24,16 +27,21 @@ const PAGES = [
   ["sources/new", sourceNew, "sources", "sources"],
   ["sources/:id", source, "sources", "sources"],
   ["contacts", contacts, "read", "contacts"],
+  ["contacts/duplicates", duplicates, "manage", "contacts"],
   ["contacts/:id", contact, "read", "contacts"],
   ["orders", orders, "read", "orders"],
   ["orders/new", orderNew, "manage", "orders"],
+  ["orders/import", importOrders, "manage", "orders"],
   ["orders/:id", order, "read", "orders"],
   ["orders/:id/edit", orderEdit, "manage", "orders"],
+  ["subscriptions", subscriptions, "log", "subscriptions"],
+  ["subscriptions/new", subscriptionNew, "subscriptions", "subscriptions"],
+  ["subscriptions/:id", subscription, "log", "subscriptions"],
   ["settings", settings, "account", "settings"],
 ];
 const MENU = [
   ["", "log", "overview"], ["deliveries", "log", "deliveries"], ["sources", "sources", "sources"],
-  ["contacts", "read", "contacts"], ["orders", "read", "orders"], ["settings", "account", "settings"],
+  ["contacts", "read", "contacts"], ["orders", "read", "orders"], ["subscriptions", "log", "subscriptions"], ["settings", "account", "settings"],
 ];
 
 let session = null;

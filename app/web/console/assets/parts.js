@@ -1,7 +1,7 @@
 // What pages are made of: badges, times, tables, empty states, dialogs, forms.
 
 import { fill, h, put } from "./dom.js";
-import { DASH, Wrong, ago, exactly, moment, t, word } from "./words.js";
+import { DASH, Wrong, ago, exactly, has, language, moment, t, word } from "./words.js";
 import { CONSOLE, Refused } from "./api.js";
 
 /** A link inside the console. */
@@ -76,14 +76,22 @@ export const alone = (title, text, ...actions) => h("div", { class: "empty" }, h
 
 /** What went wrong, in words, and the way to try again. */
 export function failure(error, again) {
+  const [ours, theirs] = said(error);
   return h("div", { class: "notice bad", role: "alert" },
-    h("p", {}, explain(error)),
+    h("p", {}, ours),
+    theirs && h("p", { class: "small quiet", lang: "en" }, theirs),
     again && h("button", { type: "button", onclick: again }, t("again")));
 }
 
-export function explain(error) {
-  if (error instanceof Refused) return error.message;
-  return error instanceof TypeError ? t("offline") : String(error.message ?? error);
+/** The same as one text. */
+export const explain = (error) => said(error).filter(Boolean).join(" ");
+
+/** Words in the language that is shown, and beside them the API's, which are English. */
+function said(error) {
+  if (error instanceof TypeError) return [t("offline")];
+  const words = String(error.message ?? error);
+  const known = `problem.${error.code}`;
+  return error instanceof Refused && language() !== "en" && has(known) ? [t(known), words] : [words];
 }
 
 /** A notice: what, and how grave (good, warn, bad, calm). */
@@ -183,6 +191,22 @@ export function field(given) {
   return box;
 }
 
+/** Several boxes to tick under one name: {name, label, options: [[value, label]…], chosen?, hint?}; `ticked` reads them. */
+export function checks({ name, label, options, chosen = [], hint }) {
+  const id = `f${(numbered += 1)}`;
+  const box = h("fieldset", { class: "field wide", "aria-describedby": hint && `${id}-hint` },
+    h("legend", { class: "label" }, label),
+    h("div", { class: "checks" }, options.map(([value, text], at) => h("span", { class: "check" },
+      h("input", { type: "checkbox", id: `${id}-${at}`, name, value, checked: chosen.includes(value) }), h("label", { for: `${id}-${at}` }, text)))),
+    hint && h("p", { class: "hint", id: `${id}-hint` }, hint),
+    h("p", { class: "wrong", hidden: true }));
+  box.dataset.field = name;
+  return box;
+}
+
+/** What is ticked of the boxes under this name. */
+export const ticked = (element, name) => [...element.querySelectorAll("input:checked")].filter((one) => one.name === name).map((one) => one.value);
+
 /** The values of a form by name; a checkbox is true or false. */
 export function values(element) {
   const found = {};
@@ -205,7 +229,7 @@ export function form(fields, { submit, onsubmit, oncancel, before = null, after 
       await onsubmit(values(element), element);
     } catch (error) {
       if (![Refused, TypeError, Wrong].some((one) => error instanceof one)) console.error(error);
-      mark(element, error.fields ?? {});
+      mark(element, error.fields ?? {}, error instanceof Refused);
       fill(told, failure(error));
     } finally {
       press.disabled = false;
@@ -221,13 +245,15 @@ function clear(element) {
   for (const one of element.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
 }
 
-function mark(element, wrong) {
+function mark(element, wrong, theirs) {
   for (const [name, message] of Object.entries(wrong)) {
     const box = [...element.querySelectorAll("[data-field]")].find((one) => name === one.dataset.field
       || name.startsWith(`${one.dataset.field}.`));
     const line = box?.querySelector(".wrong");
     if (!line) continue;
     line.textContent = message;
+    if (theirs) line.lang = "en";
+    else line.removeAttribute("lang");
     line.hidden = false;
     box.querySelector("input, select, textarea")?.setAttribute("aria-invalid", "true");
   }

@@ -39,6 +39,7 @@ class TokenResponse(TypedDict):
 
     id: str
     member_id: str
+    member_name: str | None
     role: Role
     name: str
     created_at: Time

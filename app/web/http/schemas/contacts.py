@@ -48,11 +48,12 @@ class ConflictOfContact(ConflictResponse):
 
 
 class ContactWhole(ContactResponse):
-    """A contact with its identities, and with those that a source gave it but that belong to another contact.
+    """A contact with its owner's name, its identities, and those that a source gave it but that belong to another contact.
 
     The latter are empty for a rep with a wallet: they are other people's.
     """
 
+    owner_name: str | None
     identity_conflicts: list[ConflictResponse]
 
 
@@ -100,6 +101,7 @@ class PossibleDuplicate(TypedDict):
     shared: IdentityResponse
     against: list[str]
     told_by: str | None
+    told_by_name: str | None
     told_at: Time
 
 

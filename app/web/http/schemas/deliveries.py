@@ -1,18 +1,18 @@
 """Response schemas: deliveries, tests of a source, previews."""
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from adapters.contract import Status
 from app.base.outcome import Outcome
-from app.web.http.schemas.base import Amount, Currency, Time
+from app.web.http.schemas.base import Amount, Currency, Listed, Time
 from app.web.http.schemas.contacts import IdentityResponse
 from app.web.http.schemas.orders import ItemResponse
 
 
-class DeliveryResponse(TypedDict):
+class DeliveryFields(TypedDict):
     """A row of the delivery log. `source_delivery_id` is the source's own id of it. `reason` explains the outcome; `notes` is what operators should look at."""
 
     id: Annotated[str, Field(examples=["dlv_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
@@ -30,6 +30,32 @@ class DeliveryResponse(TypedDict):
     attempts: int
     repeats: int
     last_repeated_at: Time | None
+
+
+class OrderInLog(TypedDict):
+    """An order that a delivery told of, as it is now. `buyer` as in an order."""
+
+    order_id: str
+    title: str | None
+    buyer: str | None
+    value: Amount
+    currency: Currency
+
+
+class DeliveryResponse(DeliveryFields):
+    """A row of the delivery log, with its source's name and its orders as they are now.
+
+    `about` is empty for callers who may read neither orders nor bodies. The live log has neither.
+    """
+
+    source_name: str | None
+    about: list[OrderInLog]
+
+
+class DeliveryList(Listed[DeliveryResponse]):
+    """A page of the log. `left_out` is there when a search for a person could not look at everything, and says at what."""
+
+    left_out: NotRequired[str]
 
 
 class Opened(TypedDict):
@@ -87,11 +113,12 @@ class AnsweredResponse(TypedDict):
 
 
 class TestedResponse(AnsweredResponse, total=False):
-    """The answer to the sender, and the delivery as it is in the log. Null for a handshake.
+    """The answer to the sender, and the delivery as it is in the log, with the note `sample`. Null for a handshake.
 
-    The same again is a `duplicate`.
+    The same again is a `duplicate`. `proves` says in words what this proves, and what it does not.
     """
 
+    proves: str
     id: str
     source_id: str
     source_delivery_id: str | None

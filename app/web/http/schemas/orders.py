@@ -19,7 +19,7 @@ class ItemResponse(TypedDict):
     sku: str | None
 
 
-class OrderResponse(TypedDict):
+class OrderFields(TypedDict):
     """An order: the fold of everything that was said of it. `source_status` is the source's own word."""
 
     id: Annotated[str, Field(examples=["ord_01JD6Z8M3T0V9X5K2R7Q4W1YBC"])]
@@ -45,6 +45,18 @@ class OrderResponse(TypedDict):
     updated_at: Time
 
 
+class OrderResponse(OrderFields):
+    """An order with the names of what it names: `buyer` is the contact's name, or what the source calls a buyer without one.
+
+    The owner is that of the deal, else of the contact. A rep with a wallet sees the names of the own contacts.
+    """
+
+    buyer: str | None
+    source_name: str | None
+    owner_id: str | None
+    owner_name: str | None
+
+
 class MoneyLine(TypedDict):
     """A payment, a refund or a chargeback. Without `id`, its source gave none; without `value`, no amount was told.
 
@@ -62,6 +74,15 @@ class MoneyLine(TypedDict):
     at: Time | None
 
 
+class MergedOrder(TypedDict):
+    """An order that a member merged into this one, and that a split gives back."""
+
+    id: str
+    source_id: str | None
+    external_id: str
+    title: str | None
+
+
 class OrderWhole(OrderResponse):
     """An order with its payments and refunds, each as it was told last, and `notes`: what does not fit, a word each.
 
@@ -73,6 +94,14 @@ class OrderWhole(OrderResponse):
     payments: list[MoneyLine]
     refunds: list[MoneyLine]
     notes: list[str]
+    merged: list[MergedOrder]
+
+
+class OrderSplit(TypedDict):
+    """What a split took apart: the order that stood for the sale, and those that were taken out of it."""
+
+    order: OrderResponse
+    split_off: list[OrderResponse]
 
 
 class BillSaid(TypedDict, total=False):
@@ -122,7 +151,8 @@ class CustomerSaid(TypedDict):
 class Said(TypedDict, total=False):
     """What one delivery or member said about an order. Fields that were not mentioned are absent.
 
-    `erased`: the person has been erased since, and their data with them.
+    `erased`: the person has been erased since, and their data with them. `sample`: this registry sent it itself, and it
+    says nothing of an order that its source tells of.
     """
 
     external_id: str
@@ -143,14 +173,18 @@ class Said(TypedDict, total=False):
     items: list[ItemResponse]
     url: str | None
     test: bool
+    sample: bool
     deal_id: str | None
     contact_id: str | None
     erased: bool
+    merged: str
+    split_off: str
 
 
-class EntryResponse(TypedDict):
+class EntryFields(TypedDict):
     """One entry of an order's history. `at` is the source's own time; null: it gave none, and `recorded_at` counts.
 
+    `order_id` is the order that it was said of: this one, or one that was merged into it.
     `words` is what was said, in a sentence. Buyers are shown as in `OrderWhole`.
     """
 
@@ -158,8 +192,15 @@ class EntryResponse(TypedDict):
     recorded_at: Time
     delivery_id: str | None
     member_id: str | None
+    order_id: str
     words: str
     said: Said
+
+
+class EntryResponse(EntryFields):
+    """An entry of the history with the name of the member who said it."""
+
+    member_name: str | None
 
 
 class SumsResponse(TypedDict):
@@ -193,5 +234,6 @@ class DealResponse(TypedDict):
     crm_contact_id: str | None
     title: str | None
     owner_id: str | None
+    owner_name: str | None
     created_at: Time
     updated_at: Time

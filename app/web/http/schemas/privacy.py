@@ -24,6 +24,7 @@ class PrivacyRequestResponse(TypedDict):
     id: str
     delivery_id: str
     source_id: str
+    source_name: str | None
     kind: str
     request: str
     received_at: Time
@@ -38,8 +39,10 @@ class ProofResponse(TypedDict):
     id: str
     action: str
     source_id: str | None
+    source_name: str | None
     request_id: str | None
     member_id: str | None
+    member_name: str | None
     counts: dict[str, int]
     done_at: Time
 

@@ -3,7 +3,7 @@
 import { api, everything, part } from "../api.js";
 import { stacked } from "../chart.js";
 import { fill, h, safeAddress } from "../dom.js";
-import { badge, choices, copyable, empty, facts, field, filters, head, into, link, notice, section, time } from "../parts.js";
+import { badge, choices, copyable, dialog, empty, facts, field, filters, form, head, into, link, notice, section, table, tell, time } from "../parts.js";
 import { DASH, date, decimals, local, money, number, roughly, t, word } from "../words.js";
 import { given, history } from "./orders.js";
 
@@ -12,16 +12,6 @@ const MOST = 1000; // orders on a contact's page
 const LATELY = 6;
 const AT_FIRST = 15; // orders of a contact that are shown before all are asked for
 const MONTHS = 12;
-
-/** Which identity a text looks like. */
-export function kindOf(text) {
-  if (text.includes("@")) return "email";
-  const digits = text.replace(/\D/g, "");
-  if (text.startsWith("+") || /[()\s]/.test(text)) return "phone";
-  if (/^[\d./-]+$/.test(text) && (digits.length === 14 || (digits.length === 11 && /[.-]/.test(text)))) return "document";
-  if (/^\d+$/.test(text) && digits.length >= 10) return "phone";
-  return "crm_id";
-}
 
 export async function contacts(place) {
   const query = place.query;
@@ -46,14 +36,14 @@ export async function contacts(place) {
       place.go(`contacts/${part(text)}`, { replace: true });
       return null;
     }
-    const by = query.get("kind") || kindOf(text);
+    const by = query.get("kind") || "q";
     const told = await api.get("/v1/contacts", { [by]: text }, { signal: place.signal });
     if (!told.data.length) return empty(t("contact.nobody"), t("contact.nobody.text", { by: t(`by.${by}`) }));
     return told.data.map(card);
   }
 
   await load();
-  return [head(t("contacts")), bar, list];
+  return [head(t("contacts"), { actions: place.may("manage") ? [link("contacts/duplicates", t("dup"), { class: "button" })] : [] }), bar, list];
 }
 
 /** Whoever ordered last. */
@@ -90,7 +80,9 @@ export async function page(id, place, { panel }) {
     head(one.name ?? t("nameless"), {
       back: panel ? null : ["contacts", t("contacts")],
       lead: reached.map((each) => each.value).join(" · ") || null,
-      actions: !panel && place.may("manage") ? [link(`orders/new?contact=${part(one.crm_id ?? one.id)}`, t("order.new"), { class: "button primary" })] : [],
+      actions: panel ? [] : [
+        place.may("person") && h("button", { type: "button", class: "grave", onclick: () => erase(one, place) }, t("erase")),
+        place.may("manage") && link(`orders/new?contact=${part(one.crm_id ?? one.id)}`, t("order.new"), { class: "button primary" })],
     }),
     h("div", { class: panel ? null : "pair wide-left" },
       h("div", {},
@@ -99,11 +91,36 @@ export async function page(id, place, { panel }) {
         section(t("purchases"), bought.more && notice("calm", t("only.latest", { count: bought.rows.length })),
           bought.rows.length ? timeline(bought.rows, place, panel) : empty(t("purchases.none"), t("purchases.none.text")))),
       !panel && h("aside", { class: "side-facts" }, section(t("facts"), facts([
-        [t("contact"), copyable(one.id)], [t("crm.id"), one.crm_id && copyable(one.crm_id)], [t("owner"), one.owner_id],
+        [t("contact"), copyable(one.id)], [t("crm.id"), one.crm_id && copyable(one.crm_id)], [t("owner"), one.owner_name ?? one.owner_id],
         ...known.map((each) => [word("identity", each.kind), each.value]),
         [t("made"), time(one.created_at)], [t("updated"), time(one.updated_at)],
       ])))),
   ];
+}
+
+/** Says what an erasure takes, and whom its identities are shared with, before it is confirmed. */
+async function erase(one, place) {
+  const path = `/v1/contacts/${part(one.id)}`;
+  const would = await api.delete(path, { query: { dry_run: true }, signal: place.signal });
+  const others = [...new Set(would.identities.flatMap((each) => each.shared_with))];
+  const names = new Map(await Promise.all(others.map(async (id) => [id, (await api.get(`/v1/contacts/${part(id)}`, {}, { signal: place.signal })).name])));
+  dialog(t("erase.of", { name: one.name ?? one.id }), (close) => form([], {
+    before: [
+      h("p", {}, t("erase.text")),
+      h("h3", {}, t("erase.takes")),
+      facts(Object.entries(would.counts).filter(([, many]) => many).map(([what, many]) => [word("erase", what), number(many)])),
+      would.identities.length > 0 && table([
+        { name: t("erase.identity"), cell: (each) => [h("span", { class: "quiet" }, word("identity", each.kind)), " ", each.value] },
+        { name: t("erase.shared"), cell: (each) => (each.shared_with.length ? each.shared_with.map((id, at) => [at > 0 && ", ", link(`contacts/${part(id)}`, names.get(id) ?? id, { target: "_blank" })]) : t("erase.nobody")) },
+      ], would.identities, { caption: t("erase.identity"), plain: true }),
+    ],
+    submit: t("erase.do"), grave: true, oncancel: close, onsubmit: async () => {
+      await api.delete(path);
+      close();
+      tell(t("erased"));
+      place.go("contacts");
+    },
+  }));
 }
 
 function totals(sum) {

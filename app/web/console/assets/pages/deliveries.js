@@ -2,8 +2,8 @@
 
 import { api, sourcesByName } from "../api.js";
 import { fill, h } from "../dom.js";
-import { badge, code, empty, filter, filters, head, into, link, pager, table, tableRow, time, took } from "../parts.js";
-import { DASH, clock, exactly, span, t, word } from "../words.js";
+import { badge, code, empty, filter, filters, head, into, link, notice, pager, table, tableRow, time, took } from "../parts.js";
+import { DASH, clock, exactly, money, span, t, word } from "../words.js";
 import { follow as followed } from "../tail.js";
 import { retryAll } from "./jobs.js";
 
@@ -15,7 +15,7 @@ const MOST_LIVE = 200; // rows on the page while it grows
 export async function deliveries(place) {
   const known = await sourcesByName(place.signal);
   const names = new Map(known.map((one) => [one.id, one.name]));
-  const columns = columnsOf(names);
+  const columns = columnsOf(names, place);
   const query = place.query;
   const chosen = () => Object.fromEntries(FIELDS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
   const list = h("div", { class: "list", "aria-live": "off" });
@@ -40,8 +40,10 @@ export async function deliveries(place) {
       while (!page.data.length && page.next_cursor) {
         page = await api.get("/v1/deliveries", { ...chosen(), cursor: page.next_cursor }, { signal: place.signal });
       }
-      if (!page.data.length) return nothing();
+      const short = page.left_out && notice("warn", t("log.left.out"), " ", h("span", { class: "quiet", lang: "en" }, page.left_out));
+      if (!page.data.length) return [short, nothing()];
       return [
+        short,
         table(columns, page.data, { caption: t("deliveries"), key: (row) => row.id }),
         pager(page.next_cursor, query, (cursor) => change(cursor ? { ...chosen(), cursor } : chosen())),
       ];
@@ -99,7 +101,7 @@ export async function deliveries(place) {
   }
 
   place.signal.addEventListener("abort", stop);
-  const bar = filters(fields(query, known), query, change);
+  const bar = filters(fields(query, known, place.may("read")), query, change);
   const bulk = h("button", { type: "button", onclick: () => retryAll(chosen(), place, load) }, t("retry.all"));
   const made = [head(t("deliveries"), { actions: [bulk, live] }), bar, gap, list];
   await load();
@@ -110,7 +112,7 @@ function clearFields(bar) {
   for (const one of bar.elements) if (one.name) one.value = "";
 }
 
-function fields(query, known) {
+function fields(query, known, reads) {
   const at = (name) => query.get(name) ?? "";
   const spans = SPANS.includes(at("since")) || !at("since") ? SPANS : [...SPANS, at("since")];
   return [
@@ -120,23 +122,30 @@ function fields(query, known) {
     filter({ name: "outcome", label: t("outcome"), value: at("outcome"), options: [["", t("any")], ...RECORDED.map((one) => [one, word("outcome", one)])] }),
     filter({ name: "kind", label: t("kind"), value: at("kind"), placeholder: "orders/paid" }),
     filter({ name: "external_id", label: t("external.id"), value: at("external_id") }),
-    filter({ name: "contact", label: t("contact"), value: at("contact"), placeholder: t("contact.any") }),
+    filter({ name: "contact", label: t("contact"), value: at("contact"), placeholder: t(reads ? "contact.any.or.name" : "contact.any") }),
     filter({ name: "source_delivery_id", label: t("source.delivery.id"), value: at("source_delivery_id") }),
     filter({ name: "note", label: t("note"), value: at("note"), placeholder: "unknown_status" }),
     filter({ name: "until", label: t("filter.until"), value: at("until"), type: "date" }),
   ];
 }
 
-export function columnsOf(names) {
+export function columnsOf(names, place) {
   return [
     { name: t("received"), class: "nowrap", cell: (row) => link(`deliveries/${row.id}`, time(row.received_at, clock)) },
     { name: t("source"), cell: (row) => names.get(row.source_id) ?? code(row.source_id) },
     { name: t("kind"), cell: (row) => (row.kind ? h("span", { class: "kind" }, row.kind) : DASH) },
     { name: t("outcome"), cell: (row) => badge("outcome", row.outcome) },
-    { name: t("external.id"), cell: (row) => code(row.external_id) },
+    { name: t("order"), class: "about", cell: (row) => ordered(row, place) },
     { name: t("reason"), class: "reason", cell: (row) => why(row) },
     { name: t("took"), right: true, class: "nowrap", cell: (row) => span(took(row)) },
   ];
+}
+
+/** The orders of a delivery: title, buyer, value. The live log, and who may not see orders, has the id alone. */
+function ordered(row, place) {
+  if (!row.about?.length) return code(row.external_id);
+  return row.about.map((one) => h("div", {}, place.may("read") ? link(`orders/${one.order_id}`, one.title ?? row.external_id, { class: "strong" }) : h("strong", {}, one.title ?? row.external_id),
+    h("span", { class: "sub" }, [one.buyer, money(one.value, one.currency), row.about.length === 1 && row.external_id].filter(Boolean).join(" · "))));
 }
 
 function why(row) {

@@ -2,7 +2,7 @@
 
 import { api, everything, part } from "../api.js";
 import { fill, h } from "../dom.js";
-import { dialog, empty, failure, field, form, link, notice, tell } from "../parts.js";
+import { dialog, empty, explain, failure, field, form, link, notice, tell } from "../parts.js";
 import { t, word } from "../words.js";
 import { shown } from "./delivery.js";
 
@@ -15,7 +15,7 @@ export function progress(id, place, then = () => {}) {
   const bar = h("progress", { max: "1", value: 0, "aria-label": t("job") });
   const said = h("p", { role: "status" }, t("job.begun"));
   const halt = h("button", { type: "button", onclick: async () => {
-    await api.post(`/v1/jobs/${part(id)}/stop`).catch((error) => tell(error.message, "bad"));
+    await api.post(`/v1/jobs/${part(id)}/stop`).catch((error) => tell(explain(error), "bad"));
   } }, t("job.stop"));
   const box = h("div", { class: "job" }, bar, said, h("div", { class: "buttons" }, halt));
 

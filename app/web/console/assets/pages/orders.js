@@ -2,7 +2,7 @@
 
 import { api, part, sourcesByName } from "../api.js";
 import { h, safeAddress } from "../dom.js";
-import { badge, code, confirm, copyable, empty, facts, field, filter, filters, form, head, into, link, pager, section, sourceLink, table, tell, time } from "../parts.js";
+import { badge, code, confirm, copyable, dialog, empty, facts, field, filter, filters, form, head, into, link, pager, section, sourceLink, table, tell, time } from "../parts.js";
 import { DASH, date, local, money, moment, number, read, readMoney, spokenTime, t, word, written, zoneName } from "../words.js";
 import { shown } from "./delivery.js";
 
@@ -56,7 +56,7 @@ export async function orders(place) {
     filter({ name: "until", label: t("filter.until"), value: at("until"), type: "date" }),
   ], query, change);
   await load();
-  return [head(t("orders"), { actions: place.may("manage") ? [link("orders/new", t("order.new"), { class: "button primary" })] : [] }), bar, list];
+  return [head(t("orders"), { actions: place.may("manage") ? [link("orders/import", t("import"), { class: "button" }), link("orders/new", t("order.new"), { class: "button primary" })] : [] }), bar, list];
 }
 
 const COLUMNS = () => [
@@ -65,14 +65,17 @@ const COLUMNS = () => [
   { name: t("status"), cell: (row) => badge("status", row.status) },
   { name: t("value"), right: true, class: "nowrap", cell: (row) => money(row.value, row.currency) },
   { name: t("refunded"), right: true, class: "nowrap", cell: (row) => given(row) },
-  { name: t("origin"), cell: (row) => word("origin", row.origin) },
+  { name: t("source"), cell: (row) => row.source_name ?? word("origin", row.origin) },
   { name: t("contact"), cell: (row) => who(row) },
 ];
 
 /** What was given back; a dash where nothing was. */
 export const given = (row) => (/[1-9]/.test(row.refunded_value ?? "") ? money(row.refunded_value, row.currency) : DASH);
 
-const who = (row) => (row.contact_id ? link(`contacts/${part(row.contact_id)}`, row.crm_contact_id ? `#${row.crm_contact_id}` : t("see")) : DASH);
+const who = (row) => (row.contact_id ? link(`contacts/${part(row.contact_id)}`, row.buyer ?? (row.crm_contact_id ? `#${row.crm_contact_id}` : t("see"))) : row.buyer ?? DASH);
+
+/** An order in a line: what it is, of how much, of when. */
+const called = (row) => [row.title ?? row.external_id, row.external_id, money(row.value, row.currency), row.ordered_at && date(row.ordered_at)].filter(Boolean).join(" · ");
 
 const deletable = (row) => row.test || !row.source_id;
 
@@ -82,18 +85,38 @@ export async function order(place) {
   const past = h("div", {});
   into(past, async () => history((await api.get(`/v1/orders/${id}/history`, {}, { signal: place.signal })).data, place), { signal: place.signal });
   const url = row.url && safeAddress(row.url);
+  const merge = async () => {
+    const others = row.contact_id ? (await api.get(`/v1/contacts/${part(row.contact_id)}/orders`, { limit: 200 }, { signal: place.signal })).data.filter((one) => one.id !== row.id) : [];
+    dialog(t("order.merge"), (close) => form([
+      field({ name: "into", label: t("order.merge.into"), required: true, wide: true, ...(others.length ? { options: others.map((one) => [one.id, called(one)]) } : { placeholder: "ord_…" }) }),
+    ], { before: h("p", {}, t("order.merge.text")), submit: t("order.merge"), oncancel: close, onsubmit: async (given) => {
+      const kept = await api.post(`/v1/orders/${id}/merge`, { into: given.into });
+      close();
+      tell(t("order.merged"));
+      place.go(`orders/${kept.id}`);
+    } }));
+  };
+  const split = (one) => confirm(t("order.split"), t("order.split.text"), t("order.split"), async () => {
+    await api.post(`/v1/orders/${part(one.id)}/split`);
+    tell(t("order.is.split"));
+    place.go(`orders/${part(one.id)}`);
+  });
   return [
     head(h("span", {}, row.title ?? row.external_id, " ", badge("status", row.status), row.test && h("span", { class: "tag" }, t("test"))), {
       back: ["orders", t("orders")], lead: [money(row.value, row.currency), " · ", time(row.ordered_at)],
       actions: place.may("manage") ? [deletable(row) && h("button", { type: "button", class: "grave", onclick: () => confirm(t("order.delete"), t("order.delete.text"), t("order.delete"), async () => {
         await api.delete(`/v1/orders/${id}`);
         place.go("orders");
-      }) }, t("order.delete")), link(`orders/${id}/edit`, t("edit"), { class: "button primary" })] : [],
+      }) }, t("order.delete")), h("button", { type: "button", onclick: merge }, t("order.merge")), link(`orders/${id}/edit`, t("edit"), { class: "button primary" })] : [],
     }),
     h("div", { class: "pair wide-left" },
       h("div", {},
         section(t("items"), items(row)),
         section(t("ledger"), ledger(row)),
+        row.merged.length > 0 && section(t("order.parts"), table([
+          { name: t("order"), cell: (one) => [one.title ?? one.external_id, h("span", { class: "sub" }, one.external_id)] },
+          { name: "", right: true, cell: (one) => place.may("manage") && h("button", { type: "button", class: "small", onclick: () => split(one) }, t("order.split")) },
+        ], row.merged, { caption: t("order.parts") })),
         section(t("history"), past)),
       h("aside", { class: "side-facts" }, section(t("facts"), facts([
         [t("order"), copyable(row.id)],
@@ -107,7 +130,8 @@ export async function order(place) {
         [t("ordered"), time(row.ordered_at)],
         [t("paid"), time(row.paid_at)],
         [t("origin"), word("origin", row.origin)],
-        [t("source"), row.source_id && sourceLink(place, row.source_id, code(row.source_id))],
+        [t("source"), row.source_id && sourceLink(place, row.source_id, row.source_name ?? code(row.source_id))],
+        [t("owner"), row.owner_name ?? row.owner_id],
         [t("external.id"), code(row.external_id)],
         [t("address"), url ? h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, t("address.open")) : row.url && code(row.url)],
         [t("made"), time(row.created_at)],
@@ -162,7 +186,7 @@ export function history(entries, place) {
 }
 
 function by(one, place) {
-  if (one.member_id) return [t("by.member"), " ", h("strong", {}, one.member_id)];
+  if (one.member_id) return [t("by.member"), " ", h("strong", {}, one.member_name ?? one.member_id)];
   if (!one.delivery_id) return t("by.nobody");
   return [t("by.delivery"), " ", place?.may("log") ? link(`deliveries/${one.delivery_id}`, t("see")) : code(one.delivery_id)];
 }

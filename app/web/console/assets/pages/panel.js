@@ -37,9 +37,9 @@ export function panel({ query, signal, toggles }) {
     shownFor = whom;
     fill(box, waiting());
     try {
-      const id = await find(asked, signal);
+      const { id, others } = await find(asked, signal);
       const place = { signal, may: (name) => session.permissions.includes(name), session };
-      const made = id ? await page(part(id), place, { panel: true }) : [empty(t("panel.nobody"), t("panel.nobody.text"))];
+      const made = id ? await page(part(id), place, { panel: true }) : [empty(t("panel.nobody"), t(others ? "panel.others.text" : "panel.nobody.text"))];
       if (shownFor === whom) fill(box, made, toggles());
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -99,16 +99,21 @@ function contextOf(data) {
   return { crm_id: text(contact?.id), email: text(contact?.email), phone: text(contact?.phone_number) };
 }
 
-/** The contact by the CRM's id, else by what else is known of them. */
+/**
+ * The contact by the CRM's id, also one that it was merged from, else by what else is known of them: if that is one contact's
+ * alone, and the CRM knows that one by no other id. `others`: whether it is other people's.
+ */
 async function find(asked, signal) {
+  let others = false;
   for (const [name, value] of Object.entries(asked)) {
     if (!value) continue;
     try {
       const found = (await api.get("/v1/contacts", { [name]: value }, { signal, quiet: true })).data;
-      if (found.length) return found[0].id;
+      if (found.length === 1 && (name === "crm_id" || !asked.crm_id || !found[0].crm_id)) return { id: found[0].id };
+      others ||= found.length > 0;
     } catch (error) {
       if (error.status !== 422) throw error; // an address that cannot be one: the next is tried
     }
   }
-  return null;
+  return { id: null, others };
 }

@@ -7,8 +7,7 @@ import { moment, number, t, word } from "../words.js";
 import { follow } from "../tail.js";
 import { remap } from "./jobs.js";
 import { reason } from "./overview.js";
-
-const OVERLAPS = ["0s", "1h", "24h", "7d", "30d"];
+import { counts, secretsOf, shownOnce } from "./secrets.js";
 
 export async function sources(place) {
   const page = await api.get("/v1/sources", { limit: 100, cursor: place.query.get("cursor") }, { signal: place.signal });
@@ -31,8 +30,6 @@ export async function sources(place) {
 }
 
 const state = (one) => h("span", { class: `badge ${one.enabled ? "outcome-created" : "outcome-disabled"}` }, t(one.enabled ? "on" : "off"));
-
-const counts = (secret) => !secret.revoked_at && (!secret.expires_at || new Date(secret.expires_at) > new Date());
 
 function secretsInWords(one) {
   const usable = one.secrets.filter(counts).length;
@@ -125,11 +122,6 @@ function manual(adapter) {
     [at ? " · " : null, h("a", { href: url, rel: "noopener noreferrer", target: "_blank" }, t(`manual.${name}`))])) : null;
 }
 
-function shownOnce(secret) {
-  dialog(t("secret.once"), (close) => h("div", {}, h("p", {}, t("secret.once.text")), copyable(secret, { block: true }),
-    h("div", { class: "buttons" }, h("button", { type: "button", class: "primary", onclick: close }, t("secret.kept")))));
-}
-
 // -- one ----------------------------------------------------------------------------------------------------------
 
 export async function source(place) {
@@ -177,7 +169,7 @@ function listening(one, adapter, place) {
   const box = h("div", { class: "listen" }, light, said);
   const stop = follow({ source_id: one.id }, (row) => {
     box.dataset.state = ["unreadable", "unfetched"].includes(row.outcome) ? "bad" : "good";
-    fill(said, t("listen.arrived"), " ", link(`deliveries/${row.id}`, row.kind || row.id), " ", badge("outcome", row.outcome));
+    fill(said, t(row.notes.includes("sample") ? "listen.sample" : "listen.arrived"), " ", link(`deliveries/${row.id}`, row.kind || row.id), " ", badge("outcome", row.outcome));
   });
   place.signal.addEventListener("abort", stop);
   const kinds = adapter?.kinds ?? [];
@@ -201,42 +193,11 @@ function listening(one, adapter, place) {
 }
 
 function secrets(one, adapter, place) {
-  const rows = [...one.secrets].sort((a, b) => b.created_at.localeCompare(a.created_at));
-  return [
-    rows.length ? table([
-      { name: t("secret"), cell: (row) => code(row.id) },
-      { name: t("made"), cell: (row) => time(row.created_at) },
-      { name: t("state"), cell: (row) => lifetime(row) },
-      { name: t("actions"), right: true, cell: (row) => (counts(row) ? h("button", { type: "button", class: "small grave", onclick: () =>
-        confirm(t("revoke"), t("revoke.text"), t("revoke"), async () => {
-          await api.delete(`/v1/sources/${part(one.id)}/secrets/${part(row.id)}`);
-          tell(t("revoked"));
-          place.redraw();
-        }) }, t("revoke")) : null) },
-    ], rows, { caption: t("secrets") }) : null,
-    h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => rotate(one, adapter, place) }, t("rotate"))),
-  ];
-}
-
-function lifetime(row) {
-  if (row.revoked_at) return [h("span", { class: "tag" }, t("revoked")), " ", since(row.revoked_at)];
-  if (!row.expires_at) return h("span", { class: "tag good" }, t("counts"));
-  if (!counts(row)) return [h("span", { class: "tag" }, t("ended")), " ", since(row.expires_at)];
-  return [h("span", { class: "tag warn" }, t("counts.until")), " ", time(row.expires_at, moment)];
-}
-
-function rotate(one, adapter, place) {
+  const platform = adapter?.title ?? "";
   const theirs = adapter?.secret_made_by === "theirs";
-  dialog(t("rotate"), (close) => form([
-    field({ name: "secret", label: t("secret.new"), type: "password", autocomplete: "off", required: theirs, hint: t(theirs ? "rotate.theirs" : "rotate.ours", { platform: adapter?.title ?? "" }) }),
-    field({ name: "overlap", label: t("overlap"), value: "24h", options: OVERLAPS.map((span) => [span, t(`overlap.${span}`)]), hint: t("overlap.hint") }),
-  ], { submit: t("rotate.do"), oncancel: close, onsubmit: async (given) => {
-    const made = await api.post(`/v1/sources/${part(one.id)}/secrets`, { overlap: given.overlap, ...(given.secret ? { secret: given.secret } : {}) });
-    close();
-    tell(t("rotated", { at: moment(made.older_secrets_end_at) }));
-    place.redraw();
-    if (made.secret) shownOnce(made.secret);
-  } }));
+  return secretsOf(`/v1/sources/${part(one.id)}`, one.secrets, place, [
+    field({ name: "secret", label: t("secret.new"), type: "password", autocomplete: "off", required: theirs, hint: t(theirs ? "rotate.theirs" : "rotate.ours", { platform }) }),
+  ]);
 }
 
 function key(one, adapter, place) {
