@@ -8,7 +8,9 @@ Decided here, and why:
 - A notice bears no id: two changes of one order send the same bytes. A repeat is a duplicate, and the order is read again.
 - `cancelled` wins over every payment status but `refunded`. `authorized` is pending: it is captured later.
 - `total` is what the buyer pays, in `currency`: a store may sell in ARS, BRL, MXN …; `total_usd` is not the total.
-- How much was given back is not in the documents read: `refunded` gives back the whole value, and a part is not seen.
+- How much was given back is not in the documents read: `refunded` gives back the whole value, and of a part only
+  that there was one is noted. A payment that is `voided` after it was taken went back.
+- The recipient is taken where the buyer is missing.
 - The LGPD notices' own test collection shows them without `event`: they are known by what only they hold, or by holding the
   store alone.
 - `identification` has no type: it is read as CPF or CNPJ only where the store sells in BRL, for one in a hundred Argentine
