@@ -1,8 +1,6 @@
 """Privacy: export or erase a person, carry out privacy requests, look up proofs."""
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
@@ -17,15 +15,14 @@ from app.base.ids import new_id
 from app.base.roles import Permission
 from app.db.statements import Row, to_json
 from app.ingest.reprocess import NotRecorded
-from app.store import contacts, orders, privacy
+from app.store import contacts, privacy
 from app.store.contact_merges import ContactGone
 from app.store.contact_resolution import whose
-from app.store.delivery_record import unpacked
 from app.store.erasure_state import Erasure
 from app.store.names import names
 from app.store.tombstones import Word
+from app.web.api import person_export
 from app.web.api.contacts import region_of
-from app.web.api.deliveries import opened
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid, not_found
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of
@@ -153,10 +150,10 @@ async def _found(asked: ApiRequest) -> Row:
 
 async def export(asked: ApiRequest) -> Response:
     """Export everything that is stored about the person, with its source and time."""
-    about = ExportSubject(contact=await _found(asked))
+    about = person_export.ExportSubject(contact=await _found(asked))
 
     async def pieces() -> AsyncIterator[bytes]:
-        async for piece in written(asked, about):
+        async for piece in person_export.written(asked, about):
             yield piece
         await privacy.handed_over(asked.service.store, _handed_over(asked, None))
 
@@ -236,11 +233,13 @@ async def _handing_over(asked: ApiRequest, row: Row) -> Response:
     store, account_id = asked.service.store, asked.account_id
     known = await store.read(lambda: whose(account_id, subject.identities))
     owner = await contacts.find(store, account_id, known) if known else None
-    about = ExportSubject(contact=owner, words=subject.identities, orders=subject.orders, source_id=kept.source.id)
+    about = person_export.ExportSubject(
+        contact=owner, words=subject.identities, orders=subject.orders, source_id=kept.source.id
+    )
 
     async def pieces() -> AsyncIterator[bytes]:
         yield b'{"export":'
-        async for piece in written(asked, about):
+        async for piece in person_export.written(asked, about):
             yield piece
         proof = _handed_over(asked, row)
         await privacy.handed_over(asked.service.store, proof)
@@ -272,141 +271,3 @@ ROUTES: list[Route] = [
     ),
     route("GET", "/v1/privacy/proofs", proofs, Permission.PERSON, query=ProofQuery, gives=Listed[ProofResponse]),
 ]
-
-
-PAGE = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportSubject:
-    """Whose data, and of which source. `contact` is None when only orders or deliveries name the person."""
-
-    contact: Row | None
-    words: tuple[Word, ...] = ()
-    orders: tuple[str, ...] = ()  # further orders, by their source's names
-    source_id: str | None = None
-
-
-def _bytes(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-async def _list(name: str, items: AsyncIterator[Any]) -> AsyncIterator[bytes]:
-    yield b"," + _bytes(name) + b":["
-    separator = b""
-    async for item in items:
-        yield separator + _bytes(item)
-        separator = b","
-    yield b"]"
-
-
-async def written(asked: ApiRequest, about: ExportSubject) -> AsyncIterator[bytes]:
-    """Yield the document in pieces: one JSON object."""
-    store, account_id = asked.service.store, asked.account_id
-    rows = await contacts.identities_of(store, account_id, [about.contact["id"]]) if about.contact else []
-    if about.source_id is not None:
-        rows = [row for row in rows if row["source_id"] == about.source_id]
-    words = set(about.words)
-    if about.contact:
-        words |= await privacy.words_of(store, account_id, about.contact["id"], about.source_id)
-    found = await privacy.named_in(store, account_id, words, about.source_id)
-    named = found.deliveries | await privacy.waiting(store, account_id, words, about.source_id)
-    yield b'{"exported_at":' + _bytes(iso(now())) + b',"source_id":' + _bytes(about.source_id)
-    yield b',"contact":' + _bytes(_contact(about, rows))
-    if about.contact and about.source_id is None:
-        async for piece in _list("merged", _merged(asked, about.contact["id"])):
-            yield piece
-        async for piece in _list("deals", _deals(asked, about.contact["id"])):
-            yield piece
-    told: set[str] = set()
-    async for piece in _list("orders", _orders(asked, about, told)):
-        yield piece
-    async for piece in _list("deliveries", _deliveries(asked, told | named)):
-        yield piece
-    async for piece in _list("privacy_requests", _requests(asked, named)):
-        yield piece
-    yield b"}"
-
-
-def _contact(about: ExportSubject, identities: list[Row]) -> dict[str, Any] | None:
-    if about.contact is None:
-        return None
-    told = [
-        serializers.identity(row["kind"], row["value"]) | {"told_by": row["source_id"], "since": iso(row["created_at"])}
-        for row in identities
-    ]
-    row = about.contact
-    return {
-        **{name: row[name] for name in ("id", "crm_id", "name", "owner_id")},
-        "identities": told,
-        **{name: iso(row[name]) for name in ("created_at", "updated_at")},
-    }
-
-
-async def _merged(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
-    for row in await privacy.merges_of(asked.service.store, asked.account_id, contact_id):
-        yield {
-            **{name: row[name] for name in ("id", "crm_id", "name", "owner_id")},
-            **{name: iso(row[name]) for name in ("created_at", "merged_at")},
-        }
-
-
-async def _deals(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
-    for row in await privacy.deals_of(asked.service.store, asked.account_id, contact_id):
-        yield {
-            **{name: row[name] for name in ("crm_id", "title", "owner_id")},
-            **{name: iso(row[name]) for name in ("created_at", "updated_at")},
-        }
-
-
-async def _orders(asked: ApiRequest, about: ExportSubject, told: set[str]) -> AsyncIterator[Any]:
-    """Yield the orders, each with its history; collect the ids of their deliveries in `told`."""
-    store, account_id = asked.service.store, asked.account_id
-    seen: set[str] = set()
-    if about.contact is not None:
-        crm_id = about.contact["crm_id"]
-        wanted = orders.OrderFilter(contact_id=about.contact["id"], source_id=about.source_id)
-        after = None
-        while rows := await orders.page(store, account_id, wanted, after=after, limit=PAGE):
-            seen |= {row["id"] for row in rows}
-            for one in await _told(asked, rows, crm_id, told):
-                yield one
-            after = (rows[-1]["ordered_at"], rows[-1]["id"])
-    further = await privacy.orders_named(store, account_id, about.source_id, about.orders) if about.source_id else []
-    for order_id in further:
-        found = await orders.find(store, account_id, order_id)
-        if found is not None and found["id"] not in seen:
-            seen.add(found["id"])
-            for one in await _told(asked, [found], None, told):
-                yield one
-
-
-async def _told(asked: ApiRequest, rows: list[Row], crm_id: str | None, told: set[str]) -> list[dict[str, Any]]:
-    """Return orders, each with its history."""
-    entries = await privacy.histories(asked.service.store, asked.account_id, [row["id"] for row in rows])
-    told |= {entry["delivery_id"] for some in entries.values() for entry in some if entry["delivery_id"]}
-    return [
-        serializers.order(row, crm_id) | {"history": [serializers.entry(entry) for entry in entries.get(row["id"], ())]}
-        for row in rows
-    ]
-
-
-async def _deliveries(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
-    ordered = sorted(ids)
-    nothing = {"headers": None, "query": None, "body": None, "body_encoding": None}
-    for at in range(0, len(ordered), PAGE):
-        for row, content in await privacy.deliveries_whole(
-            asked.service.store, asked.account_id, ordered[at : at + PAGE]
-        ):
-            yield {**serializers.delivery(row), **(opened(*unpacked(content)) if content else nothing)}
-
-
-async def _requests(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
-    for row in await privacy.requests_about(asked.service.store, asked.account_id, ids):
-        yield {
-            "id": row["id"],
-            "source_id": row["source_id"],
-            "kind": row["kind"],
-            "request": row["request"],
-            **{name: iso(row[name]) for name in ("received_at", "due_at", "done_at")},
-        }
