@@ -18,6 +18,7 @@ Decided here, and why:
   shopper of which at most one was authorised; beyond that it is only the title.
 - With capture by hand (option `capture=manual`) an authorisation is a promise until it is captured; else it is money
   taken, unless it is cancelled or lapses: only what was not captured can be.
+- An authorisation may be raised or lowered before it is captured; what it says last counts.
 - Captures stand in place of their authorisation, each by its own reference. By default a capture of a part lets the
   rest go, so what was captured is the value; several captures add up.
 - `success` false of a capture or cancellation means that nothing has changed; of a refund, that it failed; of

@@ -8,7 +8,9 @@ Decided here, and why:
 - A notice bears no id: two changes of one order send the same bytes. A repeat is a duplicate, and the order is read again.
 - `cancelled` wins over every payment status but `refunded`. `authorized` is pending: it is captured later.
 - `total` is what the buyer pays, in `currency`: a store may sell in ARS, BRL, MXN …; `total_usd` is not the total.
-- How much was given back is not in the documents read: `refunded` gives back the whole value, and a part is not seen.
+- How much was given back is not in the documents read: `refunded` gives back the whole value, and of a part only
+  that there was one is noted. A payment that is `voided` after it was taken went back.
+- The recipient is taken where the buyer is missing.
 - The LGPD notices' own test collection shows them without `event`: they are known by what only they hold, or by holding the
   store alone.
 - `identification` has no type: it is read as CPF or CNPJ only where the store sells in BRL, for one in a hundred Argentine
@@ -154,6 +156,8 @@ class Nuvemshop(Adapter[Sale]):
         total = Money.major(payload.total, currency)
         canceled = payload.status == "cancelled" and word is not Status.REFUNDED
         taken = word in (Status.PAID, Status.REFUNDED)
+        # A payment that is voided after it was taken gives all of it back.
+        state = PaymentState.TAKEN if taken else PaymentState.CANCELED if payload.payment_status == "voided" else None
         items = tuple(
             Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
             for line in payload.products
@@ -165,7 +169,7 @@ class Nuvemshop(Adapter[Sale]):
             source_status="cancelled" if payload.status == "cancelled" else payload.payment_status,
             title=order_title(payload.number, items),
             bills=(Bill(value=total),),
-            payments=(Payment(value=total, state=PaymentState.TAKEN, at=payload.paid_at),) if taken else (),
+            payments=(Payment(value=total, state=state, at=payload.paid_at if taken else None),) if state else (),
             ordered_at=payload.created_at,
             paid_at=payload.paid_at,
             customer=Customer(

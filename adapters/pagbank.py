@@ -6,7 +6,7 @@
 Decided here, and why:
 
 - One delivery tells all charges of its order (two cards, a declined try and the next): they are added up into one
-  order, what was declined or voided apart.
+  order, what was declined, or voided before it was paid, apart.
 - A notification has no time of its own: statements stand in the order of their receipt.
 - Each charge is a payment: `amount.summary.paid` says what was captured of it, `refunded` what was given back so far.
 - Recurring payments sign with another header (`X-Payload-Signature`) that no manual explains, and are refused.

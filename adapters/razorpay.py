@@ -9,7 +9,8 @@ Decided here, and why:
 - The sale is the order. A payment without one goes by its own id; an invoice or a payment link joins by its order, or by
   the payment, which names it (`invoice_id`; a link's id without `plink_` as its description).
 - The bill is the order, invoice or payment link that an event brings along. A payment alone does not know what its
-  order comes to: what was taken counts until order.paid, or the invoice or link, says it.
+  order comes to: what was taken counts until order.paid, or the invoice or link, says it. Once it is paid nothing more
+  comes (https://razorpay.com/docs/api/orders/entity/), also where an offer of Razorpay's let the buyer pay less.
 - A fee that the buyer bears stands in the payment's amount and is no part of the sale (`fee_bearer`:
   https://razorpay.com/docs/payments/payment-gateway/customer-fee-bearer/).
 - A payment that was only authorised is given back by itself (`captured` false): nothing was sold.
@@ -203,7 +204,6 @@ class Razorpay(Adapter[Notification]):
 
 
 def _bill(bill: Thing, order_id: str | None, status: Status | Unknown | None) -> Bill:
-    """No more comes once it is paid, also where an offer of Razorpay's let the buyer pay less."""
     value = Money.of(bill.amount, bill.currency)
     return Bill(id=order_id or bill.id, value=value, closed=True if status is Status.PAID else None)
 

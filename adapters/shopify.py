@@ -16,7 +16,8 @@ Decided here, and why:
   edited down see `_value`. It is told in the shop's `currency` and in the buyer's; refunds and disputes come in the
   buyer's (manual of Transaction), and are converted by the order's own two totals, so that all of it back is all of the
   value. Where the order does not tell the second, the sums of the refund's lines do.
-- What was taken is told by `financial_status` and `total_outstanding`. So an order that was paid and then cancelled
+- What was taken is told by `financial_status` and `total_outstanding`: also of a deposit that went back, for `refunded`
+  is said of all that was paid. So an order that was paid and then cancelled
   or deleted stays paid until the money goes back. Cash that was rounded at the counter counts as it was taken.
 - A refund is as far as its transactions are; the order tells it again under the same id, also when one failed. A
   chargeback that is lost or accepted is money given back, in the dispute's own id; one that is won takes it back. An

@@ -12,8 +12,9 @@ Decided here, and why:
 - The bill is the invoice, else the session. What is taken is told by the payment intent and its charge, under the id of
   the intent. The customer's credit balance is a payment too, told once the invoice is paid or paid in part: what an
   invoice comes to (`total` less credit notes before payment) above what is due of it (`amount_due`).
-- A capture takes what it says; the rest is released. `refund` objects for such a rest, or for an authorisation that
-  expired, give nothing back (`reason`), and what was never captured is not part of `amount_refunded` here.
+- A capture takes what it says; the rest is released, unless the intent still waits for a further one. `refund` objects
+  for such a rest, or for an authorisation that expired, give nothing back (`reason`), and what was never captured is
+  not part of `amount_refunded` here.
 - Refunds are told by themselves (`re_`), and in all by their charge. Stripe counts those that are under way among
   `amount_refunded`; one that fails is taken from it. A credit note after payment gives back what no refund carries.
 - A dispute counts once it is lost, and no more when it is won or its funds are reinstated. One that was prevented

@@ -13,7 +13,8 @@ Decided here, and why:
 - `date_paid` says that all of it was taken: WooCommerce sets it when an order first counts as paid, and never takes it
   back. It decides for words of plugins that nobody taught us. `processing` without it is cash on delivery
   (class-wc-gateway-cod.php: "payment won't be taken until delivery"): pending. A deposit's word says how far it is: a
-  part was paid, and nothing says how much.
+  part was paid. How much, two plugins write into the meta data (WooCommerce Deposits of Webtomizer, Deposits & Partial
+  Payments of Acowebs); of further instalments they say nothing until all is paid.
 - Refunds have ids and no time. Their sum is told as well, as a total: since 11.2 a refund can be deleted again, and
   then it is merely missing from the list. Statements of one second stand in the order of their latest refund.
 - A marketplace's sub-order (Dokan, YITH Multi Vendor, MultiVendorX) is a part of its parent, which tells all of it. It
@@ -78,6 +79,8 @@ Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]  # "398.00"
 DRAFTS = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
 PING = re.compile(rb"webhook_id=\d{1,20}")
 REFUSAL = re.compile(r"(woocommerce_)?rest_[a-z_]{1,60}")
+DEPOSITS = ("_wc_deposits", "_awcdp_deposits")  # the plugins' prefixes
+PLAIN = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 VENDOR = re.compile(r".*(vendor|store|seller)_id")  # _dokan_vendor_id, multivendorx_store_id
 
 
@@ -169,7 +172,8 @@ class WooCommerce(Adapter[Payload]):
     }
     ignores = frozenset("action.* coupon.* customer.* product.*".split())
     statuses = status_map(
-        pending="pending on-hold pending-deposit scheduled-payment",  # the last two of WooCommerce Deposits
+        # The third and fourth are of WooCommerce Deposits, the last of WooCommerce Pre-Orders.
+        pending="pending on-hold pending-deposit scheduled-payment pre-ordered",
         partially_paid="partially-paid partial-payment",  # of plugins for deposits
         paid="processing completed",  # the first with a date of payment, see above
         canceled="cancelled trash",
@@ -212,7 +216,8 @@ class WooCommerce(Adapter[Payload]):
             status = Status.PENDING
         taken = order.was_paid and status is not Status.PARTIALLY_PAID
         value, part = Money.major(order.total, order.currency), order.is_part
-        payment = Payment(value=value, state=PaymentState.TAKEN, at=order.date_paid_gmt)
+        deposit = None if status is Status.PAID or part else _deposit(order)
+        payment = Payment(value=deposit or value, state=PaymentState.TAKEN, at=order.date_paid_gmt)
         items = None if part or order.line_items is None else tuple(_item(line, order) for line in order.line_items)
         return Order(
             external_id=order.parent_id or "" if part else order.id,
@@ -222,7 +227,7 @@ class WooCommerce(Adapter[Payload]):
             source_status=order.status,
             title=None if part else order_title(order.number, items or ()),
             bills=(Bill(id=order.id, value=value, part=True) if part else Bill(value=value),),
-            payments=(payment,) if taken and not part else (),
+            payments=(payment,) if deposit or (taken and not part) else (),
             refunds=_refunds(order, status),
             ordered_at=order.date_created_gmt,
             paid_at=order.date_paid_gmt,
@@ -230,6 +235,17 @@ class WooCommerce(Adapter[Payload]):
             items=items,
             deal_id=order.notes.get("deal_id"),
         )
+
+
+def _deposit(order: WooCommerceOrder) -> Money | None:
+    """What a plugin says that was paid of an order whose rest was not."""
+    for plugin in DEPOSITS:
+        paid, rest, amount = (
+            order.notes.get(f"{plugin}_{name}") for name in ("deposit_paid", "second_payment_paid", "deposit_amount")
+        )
+        if paid == "yes" and rest != "yes" and amount and PLAIN.fullmatch(amount):
+            return Money.major(amount, order.currency)
+    return None
 
 
 def _refunds(order: WooCommerceOrder, status: Status | Unknown | None) -> tuple[Refund, ...]:

@@ -306,5 +306,12 @@ def order_title(number: str | None, items: Sequence["str | Item | None"]) -> str
 
 
 def full_name(*parts: str | None) -> str | None:
-    """A name from its parts, of which any may be missing."""
-    return " ".join(part.strip() for part in parts if part and part.strip()) or None
+    """A name from its parts, of which any may be missing.
+
+    A part that a name of several words ends with is not said twice: people write their whole name in the first field.
+    """
+    name = ""
+    for part in filter(None, (part.strip() for part in parts if part)):
+        if " " not in name or not f" {name}".casefold().endswith(f" {part}".casefold()):
+            name = f"{name} {part}" if name else part
+    return name or None

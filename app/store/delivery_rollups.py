@@ -96,7 +96,7 @@ def add_counts(batch: Sequence[Record], receipts: dict[int, Receipt], committed_
             counted.took(rec.account_id, rec.received_at, committed_at - rec.received_at)
         if "unknown_status" in rec.notes and outcome is not Outcome.DUPLICATE:
             for said in rec.statements:
-                if "status" not in said.said and "erased" not in said.said and (word := said.said.get("source_status")):
+                if "status" not in said.said and (word := said.said.get("source_status")):
                     words[rec.account_id, rec.source_id, word] = words.get((rec.account_id, rec.source_id, word), 0) + 1
     yield from counted.save()
     for (account_id, source_id, word), count in sorted(words.items()):

@@ -340,7 +340,7 @@ SHIPPING = {"first_name": "Bia", "last_name": "Alves", "phone": "+5511900000009"
     [
         (None, "Bia Alves", ("+5511900000009",), "PT"),
         ({"email": "bia@example.org"}, "Bia Alves", ("+5511900000009",), "PT"),
-        ({"first_name": "Bia", "last_name": "Alves", "country": "BR"}, "Bia Alves", ("+5511900000009",), "BR"),
+        ({"first_name": "Bia", "last_name": "Alves", "country": "BR"}, "Bia Alves", ("+5511900000009",), "PT"),
         ({"first_name": "Ana", "phone": ""}, "Ana", (), "PT"),  # Bia gets the parcel
         ({"company": "Loja Ltda", "phone": "+551130000000"}, "Loja Ltda", ("+551130000000",), "PT"),
     ],

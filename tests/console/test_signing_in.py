@@ -6,11 +6,11 @@ from playwright.sync_api import expect
 from tests.console.conftest import Opened, Shop, Watch, sign_in
 
 MENUS = {
-    "admin": ["Overview", "Deliveries", "Sources", "Contacts", "Orders", "Settings"],
-    "manager": ["Overview", "Deliveries", "Contacts", "Orders"],
+    "admin": ["Overview", "Deliveries", "Sources", "Contacts", "Orders", "Subscriptions", "Settings"],
+    "manager": ["Overview", "Deliveries", "Contacts", "Orders", "Subscriptions"],
     "rep": ["Contacts", "Orders"],
-    "integrator": ["Overview", "Deliveries", "Sources"],
-    "ops": ["Overview", "Deliveries"],
+    "integrator": ["Overview", "Deliveries", "Sources", "Subscriptions"],
+    "ops": ["Overview", "Deliveries", "Subscriptions"],
 }
 
 
@@ -98,8 +98,9 @@ def test_the_keyboard_reaches_everything(opened: Opened) -> None:
     expect(skip).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="New order")).to_be_focused()
+    for name in ("Import orders", "New order"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=name)).to_be_focused()
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
 
 
@@ -119,6 +120,9 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(opened: Opened, shop: Shop)
         "contacts/41",
         "orders",
         "orders/new",
+        "orders/import",
+        "subscriptions",
+        "subscriptions/new",
         "settings",
     ):
         page.goto(f"{shop.address}/console/{path}")

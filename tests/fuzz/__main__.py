@@ -57,7 +57,7 @@ async def fuzz(names: list[str], seconds: float, first: int, at_least: int) -> i
     few, many = min(proven, key=proven.__getitem__), max(proven, key=proven.__getitem__)
     print(
         f"{sum(proven.values())} proven deliveries, from {proven[few]} ({few}) to {proven[many]} ({many}) of an adapter; "
-        f"{bad} ended badly; at most {door.slowest:.2f} s of CPU for one",
+        f"{bad} ended badly; at most {door.slowest:.2f} s of CPU for one; {door.busy} times busy",
         flush=True,
     )
     return bad + sum(number < at_least for number in proven.values())

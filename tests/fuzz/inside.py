@@ -25,6 +25,9 @@ from tests.samples import Sample, samples, secret_for
 MOST_CPU = 1.5  # seconds for one delivery, all threads of the process
 Sizes = tuple[int, int, int]
 LARGE: Sizes = (100, 3_000, 60_000)  # entries and characters; of lists and objects the first two
+AGAIN = (
+    2  # times: after a 503 it is sent again, as its source would; on a busy machine a commit may take longer than 4 s
+)
 MOST_PLACES = 2_000  # of a document that is made larger: what is in a large list already would be there as often again
 HOSTILE: tuple[Any, ...] = (
     *VALUES,
@@ -116,6 +119,7 @@ class Door:
         self.house = house
         self.proven = 0  # deliveries whose signature was verified, and that came as far as the log
         self.slowest = 0.0  # seconds of CPU
+        self.busy = 0  # answers that asked to come again
         self._sources: dict[str, str] = {}
         self._faults: list[str] = []
         house.service.group_commit.observers.append(self._committed)
@@ -138,16 +142,26 @@ class Door:
             url = (await self.house.get(f"/v1/sources/{self._sources[key]}"))["webhook_url"]
             here = Delivery(body=delivery.body, headers=delivery.headers, received_at=now, url=url)
             delivery = sample.scheme.sign(here, secret_for(sample.adapter), now)
-        begun = time.process_time()
-        answer = await self.house.deliver(self._sources[key], delivery)
-        taken = time.process_time() - begun
+        status, taken = await self._post(self._sources[key], delivery)
+        for _ in range(AGAIN):
+            if status != 503:
+                break
+            self.busy += 1
+            status, further = await self._post(self._sources[key], delivery)
+            taken = max(taken, further)
         said, self._faults = self._faults, []
-        if answer.status_code not in (200, 401, 413):
-            said.append(f"HTTP {answer.status_code}")
+        if status not in (200, 401, 413):
+            said.append(f"HTTP {status}")
         if taken > MOST_CPU:
             said.append(f"{taken:.1f} s of CPU")
         self.slowest = max(self.slowest, taken)
         return said
+
+    async def _post(self, source: str, delivery: Delivery) -> tuple[int, float]:
+        """Return the status, and the CPU in seconds."""
+        begun = time.process_time()
+        answer = await self.house.deliver(source, delivery)
+        return answer.status_code, time.process_time() - begun
 
     async def fetched(self, sample: Sample, number: int) -> list[str]:
         """Read the sample with something hostile in what its source's API answered."""

@@ -182,6 +182,14 @@ async def test_an_order_of_a_sample_stays_a_sample_when_its_person_is_erased(hou
     assert (await order_of(house, said))["test"] is True
     row = await house.get(f"/v1/deliveries/{said['delivery_id']}")
     assert row["notes"] == ["sample", "erased"]
+    # And a sample beside what the shop told says nothing of the stub.
+    told = (await house.deliver(source, order_event("3003", contact={"email": "bia@example.com"}))).json()
+    await send(house, source, **{**BODY, "data": {**BODY["data"], "id": "3003"}})
+    contact = (await order_of(house, told))["contact_id"]
+    assert (await house.call("DELETE", f"/v1/contacts/{contact}")).status_code == 200
+    await house.deliver(source, order_event("3003", contact=None, at="2026-11-20T14:00:00Z"))
+    stub = await order_of(house, told)
+    assert (stub["contact_id"], stub["status"], stub["test"]) == (None, "paid", False)
 
 
 async def test_a_sample_that_waits_stays_one(house: House) -> None:

@@ -67,9 +67,16 @@ async def test_tombstones_work_on_when_the_master_key_is_rotated(settings: Setti
         house.account_id = account_id
         after = await salt(house)
         assert after != before and house.service.vault.open(after) == Vault([OLD]).open(before)
-        # Where the key is not there, nothing is taken and nothing is said to be well.
-    async with House(with_keys(settings, make_key()), "fourth") as house:
+
+
+async def test_where_the_key_cannot_be_opened_nothing_is_said_to_be_well(settings: Settings) -> None:
+    async with House(with_keys(settings, OLD)) as house:
+        await house.call("PUT", "/v1/contacts/7", {"emails": [ANA[1]]})
+        assert (await house.call("DELETE", "/v1/contacts/7")).status_code == 200
+    async with House(with_keys(settings, NEW), "second") as house:
         assert (await house.client.get("/readyz")).status_code == 503
+    async with House(with_keys(settings, NEW, OLD), "third") as house:
+        assert (await house.client.get("/readyz")).status_code == 200
 
 
 async def test_what_an_older_version_kept_bare_is_sealed_and_counts_on(settings: Settings) -> None:
