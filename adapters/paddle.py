@@ -14,7 +14,7 @@ Decided here, and why:
   https://developer.paddle.com/api-reference/adjustments/create-adjustment); with automatic collection it is the
   customer's own balance, which pays: then the bill is what there was before.
 - A refund or chargeback counts once Paddle has approved it, and no more once it is reversed. There may be several
-  chargebacks; `chargeback_reverse` has an id of its own and names none of them, so it takes back one of its amount.
+  chargebacks; `chargeback_reverse` has an id of its own and names none of them, so it takes back one of its amount, once: it is known by when it was made.
 - A change of card is a transaction of nothing, and no purchase. Drafts are carts.
 """
 
@@ -122,6 +122,7 @@ class Adjustment(Payload):
     transaction_id: str = path("data.transaction_id", otherwise=...)
     currency_code: str = path("data.currency_code", otherwise=...)
     totals: Totals = path("data.totals", otherwise=...)
+    created_at: IsoOrBlank = path("data.created_at")
     occurred_at: IsoOrBlank = None
 
 
@@ -218,6 +219,7 @@ def _adjustment(adjustment: Adjustment) -> Order:
         value=_money(adjustment.totals.total or None, adjustment.currency_code),
         state=RefundState.REVERSED if reverse else state,
         kind=RefundKind.REFUND if action == "refund" else RefundKind.CHARGEBACK,
+        at=adjustment.created_at if reverse else None,  # by which it is the same when it is told again
         payment=adjustment.transaction_id,
     )
     return Order(external_id=adjustment.transaction_id, at=adjustment.occurred_at, refunds=(refund,))

@@ -6,7 +6,8 @@
 Decided here, and why:
 
 - One delivery tells all charges of its order (two cards, a declined try and the next): they are added up into one
-  order, what was declined, or voided before it was paid, apart.
+  order, what was declined, or voided before it was paid, apart. So is a slip or PIX that still waits when charges that
+  were paid cover the goods (where those have no price, the slip).
 - A notification has no time of its own: statements stand in the order of their receipt.
 - Each charge is a payment: `amount.summary.paid` says what was captured of it, `refunded` what was given back so far.
 - Recurring payments sign with another header (`X-Payload-Signature`) that no manual explains, and are refused.
@@ -157,6 +158,7 @@ class PagBank(Adapter[Any]):
     def _sale(self, sale: Sale) -> Order:
         # Tries that came to nothing are no part of the order, as long as anything else is.
         living = [each for each in sale.charges if each.status not in ENDED or _taken(each)] or sale.charges
+        living = [each for each in living if not _needless(each, living, sale.items)]
         amounts = living or sale.qr_codes
         currency = next((each.currency for each in amounts if each.currency), "BRL")
         total = Money.total(Money.of(each.value, currency) for each in amounts)
@@ -235,6 +237,13 @@ STATES = {
 def _taken(charge: Charge) -> bool:
     """Whether money was taken; what is canceled after that was given back."""
     return charge.status == "PAID" or (charge.status == "CANCELED" and bool(charge.taken or charge.refunded))
+
+
+def _needless(charge: Charge, living: Sequence[Charge], items: Sequence[Line]) -> bool:
+    """Whether a slip or PIX waits that nobody needs to pay: the sale was paid otherwise since."""
+    paid = sum(each.taken or each.value for each in living if _taken(each))
+    goods = sum((line.unit_amount or 0) * (line.quantity or 1) for line in items)
+    return charge.status == "WAITING" and paid >= (goods or charge.value)
 
 
 def _payment(charge: Charge) -> Payment:

@@ -9,7 +9,8 @@ Decided here, and why:
 - The sale is the order. A payment without one goes by its own id; an invoice or a payment link joins by its order, or by
   the payment, which names it (`invoice_id`; a link's id without `plink_` as its description).
 - The bill is the order, invoice or payment link that an event brings along. A payment alone does not know what its
-  order comes to: what was taken counts until order.paid, or the invoice or link, says it. Once it is paid nothing more
+  order comes to: what was taken counts until order.paid, or the invoice or link, says it, and what was paid in parts
+  before (`amount_paid`; beside an offer of Razorpay's it is not known what that counts). Once it is paid nothing more
   comes (https://razorpay.com/docs/api/orders/entity/), also where an offer of Razorpay's let the buyer pay less.
 - A fee that the buyer bears stands in the payment's amount and is no part of the sale (`fee_bearer`:
   https://razorpay.com/docs/payments/payment-gateway/customer-fee-bearer/).
@@ -24,6 +25,7 @@ import re
 from collections.abc import Iterable
 
 from adapters.contract import (
+    SO_FAR,
     Adapter,
     Bill,
     BodyField,
@@ -83,6 +85,8 @@ class Thing(Payload):
     receipt: str | None = path("receipt", "reference_id")
     fee: int | None = None
     fee_bearer: str | None = None
+    offer_id: str | None = None
+    amount_paid: int | None = None
     captured: bool | None = None
     short_url: str | None = None
     created_at: Seconds | None = None
@@ -186,7 +190,7 @@ class Razorpay(Adapter[Notification]):
             source_status=told.status,
             title=title,
             bills=(_bill(bill, order_id, status),) if bill else (),
-            payments=(_payment(paid, bill),) if paid else (),
+            payments=_payments(paid, bill),
             refunds=(_back(payload.back, paid, what),) if payload.back else (),
             ordered_at=bill.created_at if bill else None,
             paid_at=(bill.paid_at or at) if bill and status is Status.PAID else None,
@@ -206,6 +210,15 @@ class Razorpay(Adapter[Notification]):
 def _bill(bill: Thing, order_id: str | None, status: Status | Unknown | None) -> Bill:
     value = Money.of(bill.amount, bill.currency)
     return Bill(id=order_id or bill.id, value=value, closed=True if status is Status.PAID else None)
+
+
+def _payments(paid: Thing | None, bill: Thing | None) -> tuple[Payment, ...]:
+    """The payment of an event, and what was paid in all where that is more: of several parts an event tells the last."""
+    told = (_payment(paid, bill),) if paid else ()
+    so_far = (bill.amount_paid or 0) if bill else 0
+    if bill and so_far > (paid.amount if paid else 0) and not (paid and paid.offer_id):
+        told += (Payment(id=SO_FAR, value=Money.of(so_far, bill.currency), state=PaymentState.TAKEN),)
+    return told
 
 
 def _payment(paid: Thing, bill: Thing | None) -> Payment:

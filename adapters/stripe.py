@@ -8,10 +8,12 @@ Decided here, and why:
 
 - Every object names the ids it knows of its sale (`pi_`, `in_`, `cs_`, `ch_`), so that all of them meet in one order.
   Since API version 2025-03-31 (basil) an invoice does not name its payments; they name it in
-  `payment_details.order_reference` (`in_…`; a shop's own text elsewhere), and `invoice_payment.paid` names both.
+  `payment_details.order_reference` (`in_…`; a shop's own text elsewhere), and `invoice_payment.paid` names both. One
+  payment may be of several invoices (https://docs.stripe.com/api/invoice-payment): each stays an order of its own.
 - The bill is the invoice, else the session. What is taken is told by the payment intent and its charge, under the id of
   the intent. The customer's credit balance is a payment too, told once the invoice is paid or paid in part: what an
-  invoice comes to (`total` less credit notes before payment) above what is due of it (`amount_due`).
+  invoice comes to (`total` less credit notes before payment) above what is due of it (`amount_due`). What else was paid
+  of it in all (`amount_paid`, since basil) came past Stripe.
 - A capture takes what it says; the rest is released, unless the intent still waits for a further one. `refund` objects
   for such a rest, or for an authorisation that expired, give nothing back (`reason`), and what was never captured is
   not part of `amount_refunded` here.
@@ -33,6 +35,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from adapters.contract import (
+    SO_FAR,
     Adapter,
     Bill,
     BodyField,
@@ -272,12 +275,15 @@ class Stripe(Adapter[Envelope]):
             case "invoice":
                 told = _invoice(thing, status, what, payload.created)
             case "invoice_payment":
-                told = {"payments": _taken(ids.payment or thing.id, thing.amount_paid or 0, thing)}
+                payments = _taken(ids.payment or thing.id, thing.amount_paid or 0, thing)
+                told = {"bills": (Bill(id=ids.invoice),) if ids.invoice else (), "payments": payments}
             case "credit_note":
                 told = {"refunds": (_credit_note(thing),)}
             case _:
                 told = {"refunds": (_given_back(thing, ids, event.kind),)}
         found = [(rank, name) for rank, name in enumerate(ids) if name]
+        shared = [ids.payment] if group == "invoice_payment" and ids.invoice else []
+        found = [each for each in found if each[1] not in shared] or found
         if not found:
             raise Ignored("it names neither a payment nor an invoice")
         brazilian = [tax.value for tax in thing.tax_ids if tax.type in ("br_cpf", "br_cnpj")]
@@ -285,6 +291,7 @@ class Stripe(Adapter[Envelope]):
             external_id=found[0][1],
             preference=found[0][0],
             aliases=tuple(name for _, name in found[1:]),
+            attempt_of=tuple(shared),
             at=payload.created,
             source_status=thing.status if session and thing.status == "expired" else word if "status" in told else None,
             ordered_at=thing.created if ids.is_best(thing.id) else None,  # what pays leaves it to what is paid
@@ -414,7 +421,8 @@ def _invoice(invoice: Thing, status: Word, what: str, at: datetime | None) -> di
         "status": status,
         "title": order_title(invoice.number, items),
         "bills": (Bill(id=invoice.id, value=money(value, invoice.currency), given_up=credited or None),),
-        "payments": _taken(f"balance:{invoice.id}", balance, invoice),
+        "payments": _taken(f"balance:{invoice.id}", balance, invoice)
+        + _taken(SO_FAR, paid and paid + balance, invoice),
         "paid_at": invoice.paid_at if status is Status.PAID else None,
         "items": None if invoice.has_more else items or None,
         "url": invoice.hosted_invoice_url,

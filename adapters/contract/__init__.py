@@ -17,6 +17,7 @@ from adapters.contract.money import CODES, Money, amount_text, currency_code, de
 from adapters.contract.options import BuyersIdsOptions, OptionGroup, Options
 from adapters.contract.order import (
     RANK,
+    SO_FAR,
     UNKNOWN,
     Bill,
     Customer,
@@ -71,6 +72,7 @@ __all__ = [
     "FIELD_LEFT_OUT",
     "LEAST_BITS",
     "RANK",
+    "SO_FAR",
     "UNKNOWN",
     "Adapter",
     "AnyOf",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from adapters.contract.entry import Entry, Line
 from adapters.contract.movement import EVERYTHING, PENDING, REFUND, Back, Paid, Total, Vector
-from adapters.contract.order import PaymentState, RefundKind, RefundState, Status
+from adapters.contract.order import SO_FAR, PaymentState, RefundKind, RefundState, Status
 
 TOTAL: Final = "total"  # the id of all that went back so far, in entries that were recorded before refunds had totals
 
@@ -15,6 +15,7 @@ DONE, REVERSED = str(RefundState.DONE), str(RefundState.REVERSED)
 CHARGEBACK: Final = str(RefundKind.CHARGEBACK)
 # The id of the totals that an import tells, of what was paid and what went back: the same money as a source itemises.
 IMPORTED: Final = "import"
+TOTALS: Final = frozenset((IMPORTED, SO_FAR))
 NOT_TAKEN: Final = frozenset((AUTHORIZED, FAILED, CANCELED))
 
 OTHER_CURRENCY: Final = "other_currency"
@@ -212,18 +213,19 @@ class Cash:
     # -- What it comes to -------------------------------------------------------------------------------------------
 
     def taken(self) -> list[Paid]:
-        """The payments whose money was taken. What an import tells beyond them is one more."""
+        """The payments whose money was taken. What a total tells beyond them is one more."""
         found = [one for one in self.payments.values() if one.state == TAKEN]
         if len(found) < 2:  # one that captures another has it beside it
             return found
         replaced = self._replaced()
         found = [one for one in found if one.id not in replaced]
-        if IMPORTED in self.payments and len(found) > 1:
-            imported = self.payments[IMPORTED]
-            found = [one for one in found if one is not imported]
-            rest = (imported.value or 0) - self.amount(found)
+        totals = [one for one in found if one.id in TOTALS]
+        if totals and len(found) > 1:
+            total = max(totals, key=lambda one: self.amount([one]))
+            found = [one for one in found if one.id not in TOTALS]
+            rest = (total.value or 0) - self.amount(found)
             if rest > 0:
-                found.append(replace(imported, value=rest))
+                found.append(replace(total, value=rest))
         return found
 
     def authorized(self) -> list[Paid]:
@@ -327,10 +329,10 @@ class Cash:
         if len(shown) > 1:
             replaced = self._replaced()
             shown = [one for one in shown if one.id not in replaced]
-        if IMPORTED in self.payments:
-            shown = [one for one in shown if one.id != IMPORTED] + [one for one in self.taken() if one.id == IMPORTED]
+        if not TOTALS.isdisjoint(self.payments):
+            shown = [one for one in shown if one.id not in TOTALS] + [one for one in self.taken() if one.id in TOTALS]
         return [
-            _line(None if one.id in ("", IMPORTED) else one.id, "payment", one.value, one.currency, one.state, one.at)
+            _line(None if one.id in ("", *TOTALS) else one.id, "payment", one.value, one.currency, one.state, one.at)
             for one in shown
         ]
 

@@ -92,6 +92,9 @@ class Origin(StrEnum):
 
 
 NAMELESS: Final = "–"
+# The id of a payment that is none, but a checkpoint: so much was taken for the sale in all so far. What the payments
+# themselves do not come to is one more.
+SO_FAR: Final = "so far"
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -255,7 +258,7 @@ class Order(Struct, frozen=True, kw_only=True):
     `aliases` are further ids of it, and `preference` says how good `external_id` is as a name for it (0 is best; the
     fold keeps the best). `attempt_of` are names that attempts to pay one sale share and that the source does not keep
     unique (the shop's own reference): what has such a name in common is one order, unless money was promised or taken
-    on both sides, or they name different people.
+    on both sides (other than by one payment), both have a bill of their own, or they name different people.
 
     Money is told by `bills`, `payments` and `refunds`; `status` is the source's own word, mapped by a table, and
     decides what the money does not (None leaves it alone). In a statement that tells payments and no bill, the word

@@ -6,12 +6,18 @@ from typing import Any
 from adapters.contract import PaymentState
 
 
-def are_two_sales(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether attempts of one reference are no attempts of one sale: both brought money, or others paid.
+def are_two_sales(name: str, one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether what has this name in common is not one sale: both have a bill of their own, both brought money of
+    their own, or others paid. One payment of several bills is told on both sides, and no money of its own.
 
     Whether money came is asked of all that was ever said, so the answer does not depend on the order of arrival.
     """
-    if _brought_money(one) and _brought_money(other):
+    here, there = _bills(one) - {name}, _bills(other) - {name}
+    if here and there and here.isdisjoint(there):
+        return True
+    here, there = _brought_money(one), _brought_money(other)
+    shared = (here & there) - {""}
+    if here - shared and there - shared:
         return True
     for kind in ("crm", "source", "document", "email"):
         here, there = _known_by(one, kind), _known_by(other, kind)
@@ -20,9 +26,16 @@ def are_two_sales(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str,
     return False
 
 
-def _brought_money(told: Sequence[Mapping[str, Any]]) -> bool:
-    states = {payment.get("state") for said in told for payment in said.get("payments", ())}
-    return not states.isdisjoint((PaymentState.TAKEN, PaymentState.AUTHORIZED))
+def _bills(told: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the ids of the whole bills."""
+    return {bill["id"] for said in told for bill in said.get("bills", ()) if bill.get("id") and not bill.get("part")}
+
+
+def _brought_money(told: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the ids of the payments that were promised or taken."""
+    payments = (payment for said in told for payment in said.get("payments", ()))
+    brought = (PaymentState.TAKEN, PaymentState.AUTHORIZED)
+    return {payment.get("id", "") for payment in payments if payment.get("state") in brought}
 
 
 def _known_by(told: Sequence[Mapping[str, Any]], kind: str) -> set[str]:

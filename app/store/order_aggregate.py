@@ -248,7 +248,7 @@ class OrderAggregates:
             other = self._by_name.get((rec.account_id, rec.source_id, name))
             if other is not None and not any(other is one for one in own):
                 across = [heard.entry.said for heard in other.heard.values()]
-                if are_two_sales(side, across):
+                if are_two_sales(name, side, across):
                     continue
                 own.append(other)
                 side += across
