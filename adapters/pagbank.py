@@ -6,8 +6,8 @@
 Decided here, and why:
 
 - One delivery tells all charges of its order (two cards, a declined try and the next): they are added up into one
-  order, what was declined, or voided before it was paid, apart. So is a slip or PIX that still waits when charges that
-  were paid cover the goods (where those have no price, the slip).
+  order, what was declined, or voided before it was paid, apart. So is a slip or PIX that waits when other charges come to
+  the goods, or to as much as it.
 - A notification has no time of its own: statements stand in the order of their receipt.
 - Each charge is a payment: `amount.summary.paid` says what was captured of it, `refunded` what was given back so far.
 - Recurring payments sign with another header (`X-Payload-Signature`) that no manual explains, and are refused.
@@ -158,8 +158,8 @@ class PagBank(Adapter[Any]):
     def _sale(self, sale: Sale) -> Order:
         # Tries that came to nothing are no part of the order, as long as anything else is.
         living = [each for each in sale.charges if each.status not in ENDED or _taken(each)] or sale.charges
-        living = [each for each in living if not _needless(each, living, sale.items)]
-        amounts = living or sale.qr_codes
+        needed = _needed(living, sale.items)
+        amounts = needed or sale.qr_codes
         currency = next((each.currency for each in amounts if each.currency), "BRL")
         total = Money.total(Money.of(each.value, currency) for each in amounts)
         items = tuple(
@@ -178,7 +178,7 @@ class PagBank(Adapter[Any]):
             at=None,
             title=order_title(_number(sale.reference_id), items),
             # What was captured of the charges is all that will come, once none of them waits.
-            bills=(Bill(value=total, closed=bool(living) and all(map(_taken, living))),) if total else (),
+            bills=(Bill(value=total, closed=bool(needed) and all(map(_taken, needed))),) if total else (),
             payments=tuple(map(_payment, sale.charges)),
             refunds=_refunds(sale.charges),
             ordered_at=sale.created_at,
@@ -193,7 +193,7 @@ class PagBank(Adapter[Any]):
             items=items or None,
             deal_id=next((each.deal_id for each in sale.charges if each.deal_id), None),
         )
-        return self._told(order, living)
+        return self._told(order, needed)
 
     def _charge(self, charge: Charge) -> Order:
         order = Order(
@@ -239,11 +239,18 @@ def _taken(charge: Charge) -> bool:
     return charge.status == "PAID" or (charge.status == "CANCELED" and bool(charge.taken or charge.refunded))
 
 
-def _needless(charge: Charge, living: Sequence[Charge], items: Sequence[Line]) -> bool:
-    """Whether a slip or PIX waits that nobody needs to pay: the sale was paid otherwise since."""
-    paid = sum(each.taken or each.value for each in living if _taken(each))
-    goods = sum((line.unit_amount or 0) * (line.quantity or 1) for line in items)
-    return charge.status == "WAITING" and paid >= (goods or charge.value)
+def _needed(charges: Sequence[Charge], items: Sequence[Line]) -> list[Charge]:
+    """The charges without slips and PIX that wait and that nobody needs to pay: others come to the goods, or to as much."""
+    goods = sum(((line.unit_amount or 0) * (line.quantity or 1) for line in items), Decimal(0))
+    needless: set[str] = set()
+    come_to = 0
+    for each in sorted(reversed(charges), key=lambda one: one.status == "WAITING"):
+        enough = come_to >= min(goods or each.value, each.value) and come_to + each.value > goods
+        if each.status == "WAITING" and enough:
+            needless.add(each.id)
+        else:
+            come_to += (each.taken if _taken(each) else None) or each.value
+    return [each for each in charges if each.id not in needless]
 
 
 def _payment(charge: Charge) -> Payment:

@@ -214,7 +214,7 @@ def _bill(bill: Thing, order_id: str | None, status: Status | Unknown | None) ->
 
 def _payments(paid: Thing | None, bill: Thing | None) -> tuple[Payment, ...]:
     """The payment of an event, and what was paid in all where that is more: of several parts an event tells the last."""
-    told = (_payment(paid, bill),) if paid else ()
+    told: tuple[Payment, ...] = (_payment(paid, bill),) if paid else ()
     so_far = (bill.amount_paid or 0) if bill else 0
     if bill and so_far > (paid.amount if paid else 0) and not (paid and paid.offer_id):
         told += (Payment(id=SO_FAR, value=Money.of(so_far, bill.currency), state=PaymentState.TAKEN),)
