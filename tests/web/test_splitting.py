@@ -148,6 +148,9 @@ async def test_people_are_found_by_part_of_their_name(house: House) -> None:
     await contact(house, "2", name="100%_Bruno")
     assert [one["crm_id"] for one in await house.data("/v1/contacts?q=PRA")] == ["1"]
     assert [one["crm_id"] for one in await house.data("/v1/contacts?q=%25_b")] == ["2"]
+    await contact(house, "3", name="José Élio da Conceição")
+    for typed in ("jose", "JOSÉ", "concei\u0063\u0327a\u0303o", "ELIO"):
+        assert [one["crm_id"] for one in await house.data(f"/v1/contacts?q={typed}")] == ["3"], typed
     assert await house.data("/v1/contacts?q=nobody") == []
 
 
