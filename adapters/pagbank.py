@@ -158,10 +158,7 @@ class PagBank(Adapter[Any]):
     def _sale(self, sale: Sale) -> Order:
         # Tries that came to nothing are no part of the order, as long as anything else is.
         living = [each for each in sale.charges if each.status not in ENDED or _taken(each)] or sale.charges
-        needed = _needed(living, sale.items)
-        amounts = needed or sale.qr_codes
-        currency = next((each.currency for each in amounts if each.currency), "BRL")
-        total = Money.total(Money.of(each.value, currency) for each in amounts)
+        currency = next((each.currency for each in living or sale.qr_codes if each.currency), "BRL")
         items = tuple(
             Item(
                 title=line.name,
@@ -171,6 +168,10 @@ class PagBank(Adapter[Any]):
             )
             for line in sale.items
         )
+        needed = _needed(
+            living, sum((line.unit_value.minor * (line.quantity or 1) for line in items if line.unit_value), 0)
+        )
+        total = Money.total(Money.of(each.value, currency) for each in needed or sale.qr_codes)
         phones = [f"+{each.country or '55'} {each.area or ''} {each.number}" for each in sale.phones if each.number]
         order = Order(
             external_id=sale.id,
@@ -239,9 +240,8 @@ def _taken(charge: Charge) -> bool:
     return charge.status == "PAID" or (charge.status == "CANCELED" and bool(charge.taken or charge.refunded))
 
 
-def _needed(charges: Sequence[Charge], items: Sequence[Line]) -> list[Charge]:
+def _needed(charges: Sequence[Charge], goods: Decimal | int) -> list[Charge]:
     """The charges without slips and PIX that wait and that nobody needs to pay: others come to the goods, or to as much."""
-    goods = sum(((line.unit_amount or 0) * (line.quantity or 1) for line in items), Decimal(0))
     needless: set[str] = set()
     come_to = 0
     for each in sorted(reversed(charges), key=lambda one: one.status == "WAITING"):

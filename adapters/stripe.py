@@ -414,6 +414,8 @@ def _invoice(invoice: Thing, status: Word, what: str, at: datetime | None) -> di
         elif what in ("payment_failed", "overdue") or (at and invoice.due_date and invoice.due_date < at):
             status = Status.OVERDUE
     balance = 0 if invoice.amount_due is None or not (paid or status is Status.PAID) else value - invoice.amount_due
+    named = invoice.payment_intent or invoice.charge  # before basil: it is told by itself, and nothing else is counted
+    so_far = 0 if named or not paid else paid + balance
     lines = invoice.lines[:1] if invoice.has_more else invoice.lines
     items = tuple(_item(line, invoice.currency) for line in lines)
     credited = value == 0 < total
@@ -421,8 +423,7 @@ def _invoice(invoice: Thing, status: Word, what: str, at: datetime | None) -> di
         "status": status,
         "title": order_title(invoice.number, items),
         "bills": (Bill(id=invoice.id, value=money(value, invoice.currency), given_up=credited or None),),
-        "payments": _taken(f"balance:{invoice.id}", balance, invoice)
-        + _taken(SO_FAR, paid and paid + balance, invoice),
+        "payments": _taken(f"balance:{invoice.id}", balance, invoice) + _taken(SO_FAR, so_far, invoice),
         "paid_at": invoice.paid_at if status is Status.PAID else None,
         "items": None if invoice.has_more else items or None,
         "url": invoice.hosted_invoice_url,
