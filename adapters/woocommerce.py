@@ -211,7 +211,8 @@ class WooCommerce(Adapter[Payload]):
         word = (order.status or "").removeprefix("wc-")
         if word in DRAFTS:
             raise Ignored("a draft of the checkout: a cart")
-        status = event.options.statuses.get(word) or self.status(word)
+        taught = event.options.statuses
+        status = taught.get(word) or taught.get(order.status or "") or self.status(word)
         if word == "processing" and not order.was_paid:
             status = Status.PENDING
         taken = order.was_paid and status is not Status.PARTIALLY_PAID
@@ -228,7 +229,7 @@ class WooCommerce(Adapter[Payload]):
             title=None if part else order_title(order.number, items or ()),
             bills=(Bill(id=order.id, value=value, part=True) if part else Bill(value=value),),
             payments=(payment,) if deposit or (taken and not part) else (),
-            refunds=_refunds(order, status),
+            refunds=_refunds(order, status, timed=event.kind != "order.restored"),
             ordered_at=order.date_created_gmt,
             paid_at=order.date_paid_gmt,
             customer=_customer(order, order.billing or Address(), order.shipping or Address()),
@@ -262,17 +263,18 @@ def _deposit(order: WooCommerceOrder) -> Money | None:
     return None
 
 
-def _refunds(order: WooCommerceOrder, status: Status | Unknown | None) -> tuple[Refund, ...]:
+def _refunds(order: WooCommerceOrder, status: Status | Unknown | None, timed: bool) -> tuple[Refund, ...]:
     """Each that has an id (they are negative here), and all of them as a total, which tells of those that are gone.
 
-    A parent that says that it has sub-orders tells no total: theirs have ids of their own and are not in its list.
+    A parent that says that it has sub-orders tells no total: theirs have ids of their own and are not in its list. Nor
+    does order.restored, which is `timed` by its receipt: what the next statement lists may have happened before.
     """
     listed, payment = order.refunds, order.id if order.is_part else None
     if listed is None:
         return ()
     backs = [(one.id, Money.major(abs(one.total), order.currency) if one.total is not None else None) for one in listed]
     by_word = not backs and status is Status.REFUNDED
-    if any(back is None for _, back in backs) or (by_word and not payment) or _has_parts(order):
+    if any(back is None for _, back in backs) or (by_word and not payment) or _has_parts(order) or not timed:
         return tuple(Refund(id=str(name) if name else None, value=back, payment=payment) for name, back in backs)
     named = (Refund(id=str(name), value=back, payment=payment) for name, back in backs if name)
     nothing = Money.major(order.total if by_word else 0, order.currency)
@@ -285,7 +287,8 @@ def _has_parts(order: WooCommerceOrder) -> bool:
 
 
 def _customer(order: WooCommerceOrder, billing: Address, shipping: Address) -> Customer:
-    kept = {name: order.notes.get(f"_billing_{name}") for name in ("cpf", "cnpj", "cellphone")}
+    notes, names = order.notes, ("cpf", "cnpj", "cellphone")
+    kept = {name: notes.get(f"_billing_{name}") or notes.get(f"billing_{name}") for name in names}
     buyer = Customer(
         name=billing.name or billing.company,
         id=None if order.customer_id == "0" else order.customer_id,  # 0 is every guest
@@ -295,7 +298,7 @@ def _customer(order: WooCommerceOrder, billing: Address, shipping: Address) -> C
         documents=(billing.cpf or kept["cpf"], billing.cnpj or kept["cnpj"]),
         country=billing.country,
     )
-    return buyer.or_recipient(shipping.name, shipping.phone, shipping.country)
+    return buyer.or_recipient(shipping.name or shipping.company, shipping.phone, shipping.country)
 
 
 def _item(line: Line, order: WooCommerceOrder) -> Item:
