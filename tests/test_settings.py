@@ -1,7 +1,12 @@
 """Settings: every mistake is named at once, a misspelt name too."""
 
+import io
+import json
+import sys
+
 import pytest
 
+from app.base.log import log, set_up
 from app.base.settings import BadSettings, read_settings
 
 
@@ -21,3 +26,31 @@ def test_a_misspelt_name_is_named_beside_what_else_is_wrong(monkeypatch: pytest.
 def test_names_of_settings_are_known(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "json" if name == "ORDERS_LOG_FORMAT" else "127.0.0.1")
     read_settings()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("format_", "out", "as_json"),
+    [
+        ("", io.StringIO, True),
+        ("", Terminal, False),
+        ("json", Terminal, True),
+        ("console", io.StringIO, False),
+    ],
+)
+def test_the_log_is_json_but_on_a_terminal_or_as_it_is_set(
+    log_put_back: None, monkeypatch: pytest.MonkeyPatch, format_: str, out: type[io.StringIO], as_json: bool
+) -> None:
+    monkeypatch.setenv("ORDERS_LOG_FORMAT", format_)
+    monkeypatch.setattr(sys, "stderr", out())
+    set_up(as_json=read_settings().logs_json)
+    log.info("listening", port=8080)
+    (line,) = sys.stderr.getvalue().splitlines()  # type: ignore[attr-defined]
+    if as_json:
+        assert json.loads(line)["event"] == "listening"
+    else:
+        assert "listening" in line and "port" in line and "8080" in line and not line.startswith("{")

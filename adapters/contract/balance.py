@@ -84,6 +84,7 @@ class Balance:
         "_forced",
         "_notes",
         "_paid_at",
+        "_paid_said",
         "_payments",
         "_rates",
         "_sale",
@@ -99,6 +100,7 @@ class Balance:
         self._currency: str | None = None  # that of the payments
         self._forced: str | None = None  # a member's word, until something else is told
         self._paid_at: int | None = None
+        self._paid_said = -1  # the place at which it was said
         self._notes: set[str] = set()
 
     def hear(self, place: int, entry: Entry) -> None:
@@ -122,7 +124,7 @@ class Balance:
         elif "status" in said or payments or "refunds" in said:
             self._forced = None
         if "paid_at" in said:
-            self._paid_at = said["paid_at"]
+            self._paid_at, self._paid_said = said["paid_at"], place
         if "notes" in said:
             self._notes.update(said["notes"])
 
@@ -288,7 +290,7 @@ class Balance:
                 order.paid_value = bill.paid
             elif status == Status.PARTIALLY_PAID:
                 self._notes.add(PAID_VALUE_UNKNOWN)
-        if order.status in _UNPAID:
+        if order.status in _UNPAID and word.place >= self._paid_said:
             order.paid_at = None  # it waits again
 
     def _promised(self, cash: Cash, authorized: list[Paid], word: Word) -> bool:

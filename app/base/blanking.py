@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from urllib.parse import unquote_plus
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import quote, quote_plus, unquote_plus
 
 Word = tuple[str, str]  # an identity: kind, canonical value
 
@@ -32,9 +32,34 @@ def blanked(text: bytes, words: Iterable[Word], names: Iterable[str | None] = ()
         text = found.sub(_blank, text)
     for name in names:
         if name and len(name) > 2:
-            ways = {re.escape(one) for one in (name.encode(), json.dumps(name)[1:-1].encode())}
-            text = re.sub(b"|".join(sorted(ways)), BLANK_NAME, text, flags=re.IGNORECASE)
+            text = re.sub(_spelt(name), BLANK_NAME, text, flags=re.IGNORECASE)
+            for one, other in _in_two(name):
+                text = re.sub(_fields(one, other), rb"%b\1%b" % (BLANK_NAME, BLANK_NAME), text, flags=_ANYWHERE)
     return text
+
+
+_ANYWHERE = re.IGNORECASE | re.DOTALL
+
+
+def _spelt(name: str) -> bytes:
+    """Return a pattern for a name as it is, and as JSON and forms write it."""
+    ways = {name, json.dumps(name)[1:-1], quote_plus(name), quote(name)}
+    return b"(?:%b)" % b"|".join(sorted(re.escape(one.encode()) for one in ways))
+
+
+def _in_two(name: str) -> Iterator[tuple[str, str]]:
+    """Yield a name's beginning and end, in either order, for each blank that may divide first and last name."""
+    words = name.split()[:10]
+    for at in range(1, len(words)):
+        first, last = " ".join(words[:at]), " ".join(words[at:])
+        if min(len(first), len(last)) > 1:
+            yield first, last
+            yield last, first
+
+
+def _fields(one: str, other: str) -> bytes:
+    """Return a pattern for two values that stand close to each other: fields of one person."""
+    return rb'(?<=["=])%b(?=["&])(.{1,120}?)(?<=["=])%b(?=["&]|\Z)' % (_spelt(one), _spelt(other))
 
 
 def naming(words: Iterable[Word], names: Iterable[str | None] = ()) -> Callable[[str], bool]:

@@ -57,17 +57,19 @@ def words_of_name(name: str) -> frozenset[str]:
 
 def has_words(text: str, words: frozenset[str]) -> bool:
     """Return whether a text has all of these words of a name, whatever its accents and capitals."""
-    plain = _plain(text)
-    return all(word in plain for word in words) and words.issubset(_WORDS.findall(plain))
+    found = plain(text)
+    return all(word in found for word in words) and words.issubset(_WORDS.findall(found))
 
 
 def _words(name: str) -> list[str]:
-    return _WORDS.findall(_plain(name))
+    return _WORDS.findall(plain(name))
 
 
-def _plain(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return plain if plain.isascii() else "".join(letter for letter in plain if not unicodedata.combining(letter))
+def plain(text: str) -> str:
+    """Return a text without accents and capitals, as people search."""
+    if text.isascii():
+        return text.lower()
+    return "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(one))
 
 
 _WORDS = re.compile(r"\w{2,}")

@@ -304,6 +304,15 @@ def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
     return f"IN ({', '.join(f':{key}' for key in named)})", named
 
 
+def plainly(store: Store, column: str) -> str:
+    """Return an expression of a text column without accents and capitals, as `identity.plain` makes a text."""
+    return (
+        f"plain({column})"
+        if store.on_sqlite
+        else rf"regexp_replace(normalize(lower({column}), NFKD), '[\u0300-\u036f]', '', 'g')"
+    )
+
+
 def among_many(store: Store, name: str, values: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Return the same for hundreds of texts as one parameter: SQLAlchemy takes long over each parameter."""
     each = (

@@ -16,6 +16,8 @@ from databases.interfaces import ConnectionBackend, DatabaseBackend, Transaction
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql import ClauseElement
 
+from app.base.identity import plain
+
 T = TypeVar("T")
 
 # Full sync in WAL mode: the commit's fsync is done before COMMIT returns. mmap off: an I/O error stays an error and does
@@ -121,6 +123,7 @@ class SQLiteBackend(DatabaseBackend):
             try:
                 for pragma in self._pragmas:
                     connection.execute(f"PRAGMA {pragma}").fetchall()
+                connection.create_function("plain", 1, lambda text: text and plain(text), deterministic=True)
             except BaseException:
                 connection.close()
                 raise

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from app.db.engine import Store, among, among_many
+from app.base.identity import plain
+from app.db.engine import Store, among, among_many, plainly
 from app.db.statements import AdvisoryLock, Lookup, Plan, Row, Sql
 from app.store.deliveries import pattern_of
 
@@ -87,13 +88,13 @@ async def among_ids(store: Store, account_id: str, contact_ids: Sequence[str]) -
 
 
 async def named_like(store: Store, account_id: str, text: str, *, owner_id: str | None, limit: int) -> list[Row]:
-    """Return contacts whose name has this text in it, whatever its capitals, without merged ones."""
+    """Return contacts whose name has this text in it, whatever its accents and capitals, without merged ones."""
     owned = "" if owner_id is None else "AND owner_id = :owner_id "
     return await store.all(
         f"SELECT {_COLUMNS} FROM contacts WHERE account_id = :account_id AND merged_into IS NULL {owned}"
-        "AND lower(name) LIKE :text ESCAPE '!' ORDER BY name, id LIMIT :limit",
+        f"AND {plainly(store, 'name')} LIKE :text ESCAPE '!' ORDER BY name, id LIMIT :limit",
         account_id=account_id,
-        text=pattern_of(text),
+        text=pattern_of(plain(text)),
         limit=limit,
         **({} if owner_id is None else {"owner_id": owner_id}),
     )

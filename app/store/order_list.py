@@ -9,12 +9,11 @@
 """
 
 import json
-import re
-import unicodedata
 from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.base.identity import plain
 from app.db.engine import Store, among
 from app.db.statements import Row, to_json
 from app.store.deliveries import HAS_NOTE, noted
@@ -24,7 +23,6 @@ LOOKED_THROUGH = 5_000  # titles for one page of a search
 CHUNK = 1_000  # of them at a time; the first time fewer, for most searches find enough in those
 FIRST_CHUNK = 200
 _TITLES = "ordered_at, id, title"
-_ACCENTS = re.compile("[\u0300-\u036f]+")
 BEGINNING = (2**62, "")  # a key before every order
 
 _OWNERS = {"owner_id": "orders_of_owner", "deal_owner_id": "orders_of_deal_owner"}  # and what is walked for each
@@ -205,8 +203,8 @@ async def scan(
     )
     place = found[-1]["id"] if len(found) == limit else None
     if wanted.q:
-        sought, exact = _plain(wanted.q), {row["id"] for row in await of_id(store, account_id, wanted, wanted.q)}
-        found = [row for row in found if row["id"] in exact or sought in _plain(row["title"] or "")]
+        sought, exact = plain(wanted.q), {row["id"] for row in await of_id(store, account_id, wanted, wanted.q)}
+        found = [row for row in found if row["id"] in exact or sought in plain(row["title"] or "")]
     return [as_read(row) for row in found], place
 
 
@@ -223,21 +221,14 @@ async def _filter_scan(
 ) -> tuple[list[str], Key | None, bool]:
     """Return ids of orders that match `q` by title; the last key that was read; and whether there is more."""
     rows = await _scan(store, account_id, replace(wanted, q=None), after, size, _TITLES)
-    sought, found = _plain(wanted.q or ""), list[str]()
+    sought, found = plain(wanted.q or ""), list[str]()
     for row in rows:
         after = (row["ordered_at"], row["id"])
-        if row["id"] not in but and (row["id"] in also or sought in _plain(row["title"] or "")):
+        if row["id"] not in but and (row["id"] in also or sought in plain(row["title"] or "")):
             found.append(row["id"])
             if len(found) == limit:
                 return found, after, True
     return found, after, len(rows) == size
-
-
-def _plain(text: str) -> str:
-    """Return text without case and accents."""
-    if text.isascii():
-        return text.lower()
-    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
 async def of_id(store: Store, account_id: str, wanted: OrderFilter, word: str) -> list[Row]:

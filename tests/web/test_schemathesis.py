@@ -42,6 +42,9 @@ NEVER_WELL = {
     "POST /v1/contacts/{contact}/keep-apart",  # asks for a second contact that is there
     "POST /v1/contacts/{contact}/split",  # names orders or identities that are its own
     "DELETE /v1/orders/{order}",  # the one that is known came from a source, and is not a test order
+    "POST /v1/orders/{order}/merge",  # asks for a second order that is there, of the same contact
+    "POST /v1/orders/{order}/split",  # the one that is known was merged with none
+    "POST /v1/reconcile",  # asks for a source of a CRM that can be asked
     "POST /v1/orders/import",  # made-up text is no file of orders
     "POST /v1/contacts/import",  # nor of contacts
     "DELETE /v1/contacts/{contact}/identities",  # asks for one identity that is there, and no other parameter

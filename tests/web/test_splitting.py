@@ -148,6 +148,9 @@ async def test_people_are_found_by_part_of_their_name(house: House) -> None:
     await contact(house, "2", name="100%_Bruno")
     assert [one["crm_id"] for one in await house.data("/v1/contacts?q=PRA")] == ["1"]
     assert [one["crm_id"] for one in await house.data("/v1/contacts?q=%25_b")] == ["2"]
+    await contact(house, "3", name="José Élio da Conceição")
+    for typed in ("jose", "JOSÉ", "concei\u0063\u0327a\u0303o", "ELIO"):
+        assert [one["crm_id"] for one in await house.data(f"/v1/contacts?q={typed}")] == ["3"], typed
     assert await house.data("/v1/contacts?q=nobody") == []
 
 
@@ -155,12 +158,15 @@ async def test_people_are_found_by_whatever_is_known_of_them(house: House) -> No
     source = await house.source()
     await contact(house, "1", name="Ana Prado", emails=["ana@example.com"], documents=["529.982.247-25"])
     await contact(house, "2", name="Bruno 1 Lima", owner_id="r1", phones=["(11) 98765-4321"])
-    await house.deliver(source, order_event("9000001", contact={"email": "ana@example.com"}))
+    await house.deliver(source, order_event("9000001", contact={"email": "ana@example.com"}, title="#4711 · Shoes"))
     for text, found in (
         ("1", ["1"]),
         ("ana@EXAMPLE.com", ["1"]),
         ("52998224725", ["1"]),
         ("9000001", ["1"]),
+        ("#4711", ["1"]),
+        ("4711", ["1"]),
+        ("471", []),
         ("(11) 98765-4321", ["2"]),
         ("runo 1", ["2"]),
         ("x", []),
@@ -174,5 +180,5 @@ async def test_people_are_found_by_whatever_is_known_of_them(house: House) -> No
     await house.call("PATCH", "/v1/account", {"owner_privacy": True})
     await house.call("POST", "/v1/members", {"name": "Rep", "role": "rep", "id": "r1"})
     mine = await house.token_of("rep", "r1")
-    for text, count in (("9000001", 0), ("ana@example.com", 0), ("1", 0), ("bruno", 1)):
+    for text, count in (("9000001", 0), ("4711", 0), ("ana@example.com", 0), ("1", 0), ("bruno", 1)):
         assert len((await house.get(f"/v1/contacts?q={text}", token=mine))["data"]) == count, text

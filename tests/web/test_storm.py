@@ -9,6 +9,7 @@ import pytest
 
 from adapters.contract import Delivery
 from app.base.settings import Settings
+from app.base.vault import open_vault
 from app.db.engine import Store
 from app.store import delivery_rollups
 from tests.house import House, order_event
@@ -39,7 +40,7 @@ async def servers(settings: Settings, source: str, tmp_path: Path) -> AsyncItera
     finally:
         for server in running:
             server.stop()
-    store = Store(settings)
+    store = Store(settings, open_vault(settings))
     await store.open()
     assert await delivery_rollups.differences(store, 0) == []
     await store.close()

@@ -1,6 +1,7 @@
 """Contacts: found by any identity, upserted by CRM id, with their orders and totals."""
 
 import re
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
@@ -158,7 +159,7 @@ async def look_up(asked: ApiRequest) -> Response:
 
 
 async def _known_by(asked: ApiRequest, text: str) -> list[Row]:
-    """Return the contacts with exactly this id, identity or order."""
+    """Return the contacts with exactly this id, identity or order, by its id or by the number that its title begins with."""
     store, account_id = asked.service.store, asked.account_id
     ways = [
         ("email", email(text) if "@" in text else None),
@@ -170,7 +171,12 @@ async def _known_by(asked: ApiRequest, text: str) -> list[Row]:
         if value is not None:
             rows += await contacts.by_identity(store, account_id, kind, value)
     wanted = orders.OrderFilter(wallet_of=await wallet_of(asked))
-    bought = {row["contact_id"] for row in await orders.of_id(store, account_id, wanted, text) if row["contact_id"]}
+    found = await orders.of_id(store, account_id, wanted, text)
+    number = f"#{text.removeprefix('#')}"
+    if not found and number[1:].isdigit():
+        titled, _ = await orders.search(store, account_id, replace(wanted, q=number), after=None, limit=MOST_FOUND)
+        found = [row for row in titled if (row["title"] or "").split()[:1] == [number]]
+    bought = {row["contact_id"] for row in found if row["contact_id"]}
     return rows + (await contacts.among_ids(store, account_id, sorted(bought)) if bought else [])
 
 
