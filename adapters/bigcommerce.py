@@ -56,9 +56,10 @@ from adapters.contract import (
 
 INCOMPLETE = "0"
 GUEST = "0"
-# payment_status: how far the payment is, and what the order is then where its status sounds paid.
+# payment_status: how far the payment is, and what the order is then where its status sounds paid; refunded is said of all.
 PAYMENTS = {
-    **dict.fromkeys(("captured", "paid", "partially refunded", "refunded"), (PaymentState.TAKEN, None)),
+    **dict.fromkeys(("captured", "paid", "partially refunded"), (PaymentState.TAKEN, None)),
+    "refunded": (PaymentState.TAKEN, Status.REFUNDED),
     **dict.fromkeys(("authorized", "capture pending"), (PaymentState.AUTHORIZED, Status.PENDING)),
     **dict.fromkeys(("pending", "held for review", "void pending"), (None, Status.PENDING)),
     "void": (PaymentState.CANCELED, Status.CANCELED),
@@ -184,7 +185,7 @@ class Bigcommerce(Adapter[Sale]):
         value, back = Money.major(payload.total_inc_tax, currency), Money.major(payload.refunded_amount, currency)
         status = self.status(payload.status_id)
         state, instead = PAYMENTS.get(payload.payment_status or "", (None, None))
-        if status is Status.PAID and instead:
+        if instead and (status is Status.PAID or instead is Status.REFUNDED):
             status = instead
         items = tuple(_item(line, currency) for line in _lines(payload))
         yield Order(

@@ -18,7 +18,8 @@ Decided here, and why:
   value. Where the order does not tell the second, the sums of the refund's lines do.
 - What was taken is told by `financial_status` and `total_outstanding`: also of a deposit that went back, for `refunded`
   is said of all that was paid. So an order that was paid and then cancelled
-  or deleted stays paid until the money goes back. Cash that was rounded at the counter counts as it was taken.
+  or deleted stays paid until the money goes back. Cash that was rounded at the counter counts as it was taken; rounded down,
+  that is what the order comes to.
 - A refund is as far as its transactions are; the order tells it again under the same id, also when one failed. A
   chargeback that is lost or accepted is money given back, in the dispute's own id; one that is won takes it back. An
   inquiry is no chargeback: what the merchant gives back on one comes as a refund.
@@ -28,7 +29,8 @@ Decided here, and why:
 - orders/edited is not read: it names lines and quantities but no totals, and orders/updated comes with it. Nor is
   order_transactions/create: what payments come to is `financial_status`.
 - No URL: the admin's is not in the body, and `order_status_url` opens the buyer's page to whoever holds it.
-- The recipient's name and phone are the buyer's only where the buyer has no other name.
+- The recipient's name and phone are the buyer's only where the buyer has no other name. A phone at home in another country
+  than the bill's is read only with its country's number: all are read in one.
 - `crm_contact_id` and `deal_id` are read from `note_attributes`, which a cart's attributes become. Buyers can write
   there, so they count only with `buyers_ids`.
 """
@@ -110,7 +112,7 @@ class RefundLine(Payload):
 
 
 class ListedRefund(Payload):
-    id: str
+    id: str | None = None
     created_at: IsoOrBlank = None
     processed_at: IsoOrBlank = None
     transactions: ListOf[Transaction] = ()
@@ -306,6 +308,8 @@ def _bill(order: ShopifyOrder, status: Status | Unknown | None, refunds: tuple[R
     if order.buyers_total and order.buyers_currency and order.buyers_currency != placed.currency:
         also = Money.major(order.buyers_total, order.buyers_currency)
     kept = _kept(order, status, refunds, also or placed)
+    if kept is None and (down := Money.major(min(order.rounding or 0, 0), placed.currency)).minor:
+        return Bill(value=Money(max(placed.minor + down.minor, 0), placed.currency), also=also)
     if kept is None:
         return Bill(value=placed, also=also)
     if also is None:
@@ -347,8 +351,8 @@ def _payments(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...], ki
     if order.financial_status == "authorized":
         return (Payment(value=value, state=PaymentState.AUTHORIZED),)
     if order.financial_status in TAKEN:
-        if order.rounding:
-            value = Money(max(value.minor + Money.major(order.rounding, order.currency).minor, 0), value.currency)
+        if order.rounding and order.rounding > 0:
+            value = Money(value.minor + Money.major(order.rounding, order.currency).minor, value.currency)
         when = order.updated_at if kind == "orders/paid" else (order.processed_at or order.created_at)
         told = order.financial_status == "paid" and kind in ("orders/paid", "orders/create")
         value = (order.financial_status in GIVEN_BACK and _part(order, value, refunds)) or value
@@ -364,6 +368,8 @@ def _part(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...]) -> Mon
     """
     open_, now = (Money.major(one, value.currency) for one in (order.total_outstanding, order.current_total_price))
     back = [refund.value for refund in refunds if refund.value and refund.state is RefundState.DONE]
+    if order.financial_status == "partially_refunded" and now and not now.minor:
+        return None  # all lines are gone, not all of the money: the rest was kept
     known = now and len(back) == len(refunds) and all(money.currency == value.currency for money in back)
     if open_ is None or (order.financial_status in GIVEN_BACK and not (known and back)):
         return None
@@ -399,12 +405,14 @@ def _by_lines(refund: ListedRefund, value: Money) -> Money | None:
 
 
 def _customer(order: ShopifyOrder) -> Customer:
+    elsewhere = order.billing_country and order.home_country not in (None, order.billing_country)
+    home_phone = None if elsewhere and not (order.home_phone or "").startswith("+") else order.home_phone
     buyer = Customer(
         name=full_name(order.first_name, order.last_name) or order.billing_name or order.home_name,
         id=order.customer_id,
         crm_id=order.notes.get("crm_contact_id"),
         emails=(order.customer_email, order.email, order.contact_email),
-        phones=(order.customer_phone, order.phone, order.billing_phone, order.home_phone),
+        phones=(order.customer_phone, order.phone, order.billing_phone, home_phone),
         country=order.billing_country,
     )
     country = order.shipping_country or order.home_country

@@ -25,7 +25,9 @@ Decided here, and why:
   order.restored, which ends it.
 - A webhook of the Legacy REST API (v3, a choice in older shops) is read as well; what it says in `payment_details.paid`
   stands for the date of payment, and it says nothing of refunds.
-- Shops that may not show the order to the webhook's user send their refusal in its place, signed.
+- Shops that cannot show the order send the API's error in its place, signed: mostly the webhook's user may not read it.
+- WooCommerce knows no test orders. WooPayments and WooCommerce PayPal Payments write into the meta data that they took no
+  real money.
 - A draft of the checkout block is a cart; WooCommerce sends order.updated for it all the same.
 - The recipient's phone is the buyer's only where the buyer gave none and has no other name.
 - No address of the order: `payment_url` and the like hold the order's key.
@@ -78,9 +80,10 @@ Amount = Annotated[Decimal, Field(max_digits=30, decimal_places=12)]  # "398.00"
 
 DRAFTS = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
 PING = re.compile(rb"webhook_id=\d{1,20}")
-REFUSAL = re.compile(r"(woocommerce_)?rest_[a-z_]{1,60}")
+ERROR = re.compile(r"[a-z][a-z0-9_]{1,80}")
 DEPOSITS = ("_wc_deposits", "_awcdp_deposits")  # the plugins' prefixes
 PLAIN = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+TEST_MODES = {"_wcpay_mode": "test", "_ppcp_paypal_payment_mode": "sandbox"}
 VENDOR = re.compile(r".*(vendor|store|seller)_id")  # _dokan_vendor_id, multivendorx_store_id
 
 
@@ -174,7 +177,7 @@ class WooCommerce(Adapter[Payload]):
     statuses = status_map(
         # The third and fourth are of WooCommerce Deposits, the last of WooCommerce Pre-Orders.
         pending="pending on-hold pending-deposit scheduled-payment pre-ordered",
-        partially_paid="partially-paid partial-payment",  # of plugins for deposits
+        partially_paid="partially-paid partial-payment partial-paid deposit-paid",  # of plugins for deposits
         paid="processing completed",  # the first with a date of payment, see above
         canceled="cancelled trash",
         refunded="refunded",
@@ -192,11 +195,8 @@ class WooCommerce(Adapter[Payload]):
         if not isinstance(document, dict):
             return document
         code = document.get("code")
-        if "id" not in document and isinstance(code, str) and REFUSAL.fullmatch(code):
-            raise Unreadable(
-                f"the shop sent its own refusal ({code}) in place of the order: the webhook's user was deleted or may not "
-                "read orders; save the webhook again as a user who may"
-            )
+        if "id" not in document and "message" in document and isinstance(code, str) and ERROR.fullmatch(code):
+            raise Unreadable(_error(code, document.get("data")))
         wrapped = document.get("order")
         return wrapped if isinstance(wrapped, dict) else document
 
@@ -211,7 +211,8 @@ class WooCommerce(Adapter[Payload]):
         word = (order.status or "").removeprefix("wc-")
         if word in DRAFTS:
             raise Ignored("a draft of the checkout: a cart")
-        status = event.options.statuses.get(word) or self.status(word)
+        taught = event.options.statuses
+        status = taught.get(word) or taught.get(order.status or "") or self.status(word)
         if word == "processing" and not order.was_paid:
             status = Status.PENDING
         taken = order.was_paid and status is not Status.PARTIALLY_PAID
@@ -228,13 +229,27 @@ class WooCommerce(Adapter[Payload]):
             title=None if part else order_title(order.number, items or ()),
             bills=(Bill(id=order.id, value=value, part=True) if part else Bill(value=value),),
             payments=(payment,) if deposit or (taken and not part) else (),
-            refunds=_refunds(order, status),
+            refunds=_refunds(order, status, timed=event.kind != "order.restored"),
             ordered_at=order.date_created_gmt,
             paid_at=order.date_paid_gmt,
             customer=_customer(order, order.billing or Address(), order.shipping or Address()),
             items=items,
+            test=True if any(order.notes.get(key) == mode for key, mode in TEST_MODES.items()) else None,
             deal_id=order.notes.get("deal_id"),
         )
+
+
+def _error(code: str, data: Any) -> str:
+    """What an error means that the shop sent in place of an order: the API's answer to the webhook's user."""
+    status = data.get("status") if isinstance(data, dict) else None
+    if status in (401, 403) or "cannot" in code or "forbidden" in code:
+        return (
+            f"the shop sent its own refusal ({code}) in place of the order: the webhook's user was deleted or may not "
+            "read orders; save the webhook again as a user who may"
+        )
+    if "invalid_id" in code:
+        return f"the shop sent its own error ({code}) in place of the order: it was gone when the webhook was sent"
+    return f"the shop sent its own error ({code}) in place of the order: look into the shop's log"
 
 
 def _deposit(order: WooCommerceOrder) -> Money | None:
@@ -248,25 +263,32 @@ def _deposit(order: WooCommerceOrder) -> Money | None:
     return None
 
 
-def _refunds(order: WooCommerceOrder, status: Status | Unknown | None) -> tuple[Refund, ...]:
-    """Each that there is (they are negative here), and all of them as a total, which tells of those that are gone.
+def _refunds(order: WooCommerceOrder, status: Status | Unknown | None, timed: bool) -> tuple[Refund, ...]:
+    """Each that has an id (they are negative here), and all of them as a total, which tells of those that are gone.
 
-    A parent that says that it has sub-orders tells no total: theirs have ids of their own and are not in its list.
+    A parent that says that it has sub-orders tells no total: theirs have ids of their own and are not in its list. Nor
+    does order.restored, which is `timed` by its receipt: what the next statement lists may have happened before.
     """
     listed, payment = order.refunds, order.id if order.is_part else None
     if listed is None:
         return ()
     backs = [(one.id, Money.major(abs(one.total), order.currency) if one.total is not None else None) for one in listed]
-    refunds = tuple(Refund(id=str(name) if name else None, value=back, payment=payment) for name, back in backs)
-    unknown = any(name is None or back is None for name, back in backs) or (not backs and status is Status.REFUNDED)
-    if unknown or any("sub_order" in key for key in order.notes):
-        return refunds
-    total = Money.total([Money.major(0, order.currency), *(back for _, back in backs)])
-    return (*refunds, Refund(value=total, total=True, payment=payment))
+    by_word = not backs and status is Status.REFUNDED
+    if any(back is None for _, back in backs) or (by_word and not payment) or _has_parts(order) or not timed:
+        return tuple(Refund(id=str(name) if name else None, value=back, payment=payment) for name, back in backs)
+    named = (Refund(id=str(name), value=back, payment=payment) for name, back in backs if name)
+    nothing = Money.major(order.total if by_word else 0, order.currency)
+    total = Money.total([nothing, *(back for _, back in backs)])
+    return (*named, Refund(value=total, total=True, payment=payment))
+
+
+def _has_parts(order: WooCommerceOrder) -> bool:
+    return any("sub_order" in key for key in order.notes)
 
 
 def _customer(order: WooCommerceOrder, billing: Address, shipping: Address) -> Customer:
-    kept = {name: order.notes.get(f"_billing_{name}") for name in ("cpf", "cnpj", "cellphone")}
+    notes, names = order.notes, ("cpf", "cnpj", "cellphone")
+    kept = {name: notes.get(f"_billing_{name}") or notes.get(f"billing_{name}") for name in names}
     buyer = Customer(
         name=billing.name or billing.company,
         id=None if order.customer_id == "0" else order.customer_id,  # 0 is every guest
@@ -276,7 +298,7 @@ def _customer(order: WooCommerceOrder, billing: Address, shipping: Address) -> C
         documents=(billing.cpf or kept["cpf"], billing.cnpj or kept["cnpj"]),
         country=billing.country,
     )
-    return buyer.or_recipient(shipping.name, shipping.phone, shipping.country)
+    return buyer.or_recipient(shipping.name or shipping.company, shipping.phone, shipping.country)
 
 
 def _item(line: Line, order: WooCommerceOrder) -> Item:

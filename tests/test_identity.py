@@ -248,6 +248,26 @@ def test_an_address_that_machines_write_from_is_nobodys(text: str) -> None:
     assert email(text) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "naotem@naotem.example",
+        "NaoTenhoEmail@x.example",
+        "sem-email@x.example",
+        "nao@possui.example",
+        "a@a.example",
+        "teste@teste.example",
+    ],
+)
+def test_an_address_that_says_that_there_is_none_is_nobodys(text: str) -> None:
+    assert email(text) is None
+
+
+@pytest.mark.parametrize("text", ["elenaotem@x.example", "a@b.example", "semyon@x.example", "email@shop.example"])
+def test_an_address_that_only_looks_like_none_is_somebodys(text: str) -> None:
+    assert email(text) == text
+
+
 def test_a_cpf_that_counts_up_is_nobodys() -> None:
     assert document("123.456.789-09") is None
     assert document("529.982.247-25") == "52998224725"

@@ -312,9 +312,10 @@ def full_name(*parts: str | None) -> str | None:
     """A name from its parts, of which any may be missing.
 
     A part that a name of several words ends with is not said twice: people write their whole name in the first field.
+    A part without a letter or a digit ("-", ".") stands for none, where a form insists on both.
     """
     name = ""
-    for part in filter(None, (part.strip() for part in parts if part)):
+    for part in (part.strip() for part in parts if part and any(map(str.isalnum, part))):
         if " " not in name or not f" {name}".casefold().endswith(f" {part}".casefold()):
             name = f"{name} {part}" if name else part
     return name or None

@@ -146,16 +146,17 @@ def validated(model: type[Payload], document: Any) -> Payload:
         reason, bare = reason_of(fault), _without_blanks(document, fault)
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None
-    try:
-        return model.model_validate(bare)
-    except ValidationError as fault:
-        rest = _without_faults(bare, fault)
-    try:
-        found = model.model_validate(rest)
-    except ValidationError:
-        raise Unreadable(reason) from None
-    found.__dict__["left_out"] = reason
-    return found
+    rest = bare
+    for _ in range(3):  # what loses a value that it needs is left out in its turn
+        try:
+            found = model.model_validate(rest)
+        except ValidationError as fault:
+            rest = _without_faults(rest, fault)
+        else:
+            if rest is not bare:
+                found.__dict__["left_out"] = reason
+            return found
+    raise Unreadable(reason)
 
 
 def _without_faults(document: Any, fault: ValidationError) -> Any:

@@ -8,8 +8,13 @@ import re
 # The check digits of 123.456.789-09 hold: it is in every form's example. One digit repeated holds them as well.
 NOBODYS_DOCUMENTS = frozenset({"12345678909"})
 
-# Machines write from them, and nobody reads what comes.
-NOBODYS_MAILBOXES = re.compile(r"(no|nao|não|do[-_.]?not)[-_.]?(reply|responda|responder)[^@]*@")
+# Machines write from the first, and nobody reads what comes. The others say that there is none ("não tem", "sem e-mail"),
+# or repeat one word, where a form insists on an address.
+NOBODYS_MAILBOXES = re.compile(
+    r"(no|nao|não|do[-_.]?not)[-_.]?(reply|responda|responder)[^@]*@"
+    r"|(nao|não)[-_.]?(tem|tenho|possui)([-_.]?e?-?mail)?@|(sem|no)[-_.]?e?-?mail@|n[aã]o@(tem|possui)\."
+    r"|([a-z]|nao|teste?|email|none)@\8\."
+)
 
 # A marketplace's alias: it leads to the buyer of one order, and another address of the same person speaks against
 # nothing. VTEX: help.vtex.com, "Conversation Tracker"; Amazon: Seller Central, "Buyer-Seller Messages FAQ".

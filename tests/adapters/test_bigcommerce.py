@@ -68,6 +68,8 @@ def order(**more: Any) -> OrderView:
         (5, "authorized", Status.CANCELED),
         (13, "captured", Status.PAID),
         (4, "refunded", Status.REFUNDED),
+        (11, "refunded", Status.REFUNDED),  # said of all of it
+        (5, "refunded", Status.REFUNDED),
     ],
 )
 def test_what_payment_says_of_a_status(status_id: int, payment: str, status: Status) -> None:

@@ -182,7 +182,7 @@ def test_what_is_wrong_is_named(kind: str, document: object, field: str) -> None
         {"processed_at": "0001-01-01T00:00:00Z"},
         {"line_items": [None]},
         {"line_items": [{"title": "x", "quantity": "1e-999999999"}]},
-        {"refunds": [{"transactions": []}]},
+        {"refunds": [{"id": ["x"], "transactions": []}]},
         {"refunds": [refund(transaction("dear"))]},
     ],
 )

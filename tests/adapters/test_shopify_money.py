@@ -170,6 +170,14 @@ def test_cash_that_was_rounded_at_the_counter() -> None:
     assert result.notes == ()
 
 
+def test_cash_that_was_rounded_down_is_what_the_order_comes_to() -> None:
+    rounded = {"total_cash_rounding_payment_adjustment_set": money_set("-0.02", "-0.02", "BRL")}
+    paid = said("orders/paid", order(total_price="10.02", **rounded))
+    assert (folded(paid).status, folded(paid).value, folded(paid).paid_value) == ("paid", 1000, 1000)
+    result = folded(paid, said("refunds/create", refund(transaction("10.00"))))
+    assert (result.status, result.value, result.refunded_value) == ("refunded", 1000, 1000)
+
+
 def test_a_refund_that_failed_later_is_none() -> None:
     paid, back = said("orders/paid", order()), said("refunds/create", refund(transaction("30.00")))
     failed = said(

@@ -387,7 +387,10 @@ def test_addresses_with_a_key_in_them_are_not_told() -> None:
     [
         ({"order": [order()]}, "id"),
         ({"code": "woocommerce_rest_cannot_view", "message": "…", "data": {"status": 401}}, r"may not read orders"),
-        ({"code": "Sorry, <b>you</b>"}, "id"),
+        ({"code": "woocommerce_rest_shop_order_invalid_id", "message": "…", "data": {"status": 404}}, "was gone"),
+        ({"code": "rest_no_route", "message": "…", "data": {"status": 404}}, r"its own error \(rest_no_route\)"),
+        ({"code": "rest_forbidden", "message": "…"}, "may not read orders"),
+        ({"code": "Sorry, <b>you</b>", "message": "…"}, "id"),
         ([], "the body"),
         (order(currency=""), "currency"),
         (order(currency="R$ "), "currency"),

@@ -124,6 +124,7 @@ def test_what_says_nothing_leaves_a_customer() -> None:
 def test_names_titles_and_times_from_parts() -> None:
     assert full_name(" Ana ", None, "", "Souza") == "Ana Souza"
     assert full_name(None, " ") is None
+    assert (full_name("-", "."), full_name("Ana", "-")) == (None, "Ana")
     assert order_title("7", [Item(title="Tea"), Item(), "Cup"]) == "#7 · Tea +1"
     assert Item(title="", quantity=None, sku="") == Item(title="–", quantity=1, sku=None)
     first, last = datetime(2026, 1, 1, 12, 0), datetime(2026, 1, 1, 13, 0, tzinfo=UTC)
@@ -174,6 +175,7 @@ class Sold(Payload):
         {"entries": "none"},
         {"entries": [{"id": "1", "at": "x"}]},
         {"entries": [{"at": "2026-11-20T13:00:00Z"}, {"id": "1"}, {}]},
+        {"entries": [{"id": ["x"], "at": "2026-11-20T13:00:00Z"}, {"id": "1"}, {"id": None}]},
         {"entries": [{"id": "1"}], "deep": [{"price": {"gross": {}}}, {"price": None}]},
     ],
 )
