@@ -290,7 +290,7 @@ class Balance:
                 order.paid_value = bill.paid
             elif status == Status.PARTIALLY_PAID:
                 self._notes.add(PAID_VALUE_UNKNOWN)
-        if order.status in _UNPAID and word.place >= self._paid_said:
+        if order.status in _UNPAID and word.place > self._paid_said:
             order.paid_at = None  # it waits again
 
     def _promised(self, cash: Cash, authorized: list[Paid], word: Word) -> bool:

@@ -519,3 +519,12 @@ def test_what_an_import_tells_is_the_same_money(imported: int, itemised: int, ba
             entry(at, refunds=[refund("r1", itemised)]),
         )
         assert order.refunded_value == back
+
+
+def test_an_order_that_waits_again_has_no_time_of_payment_unless_that_was_said_with_it_or_later() -> None:
+    paid = entry(1, bills=[bill(100)], status=PAID, paid_at=1)
+    assert told(paid).paid_at == 1
+    waits = told(paid, entry(2, status=OVERDUE))
+    assert (waits.status, waits.paid_at) == (OVERDUE, None)
+    assert told(paid, entry(2, status=OVERDUE, paid_at=3)).paid_at == 3  # as a file of orders says it
+    assert told(paid, entry(2, status=OVERDUE), entry(3, paid_at=4)).paid_at == 4
