@@ -126,33 +126,55 @@ def _changes(door: "ApiClient", account: str, job_id: str, kind: str | None = No
             return
 
 
-def _diff(door: "ApiClient", account: str, job_id: str) -> None:
-    """Print what changed, field by field, as tables."""
+def _show_changes(door: "ApiClient", account: str, begun: dict[str, Any], *, no_wait: bool, json: bool) -> None:
+    """Wait for a job that was begun, and print its changes. Raises CommandFailed when it did not end well."""
+    if no_wait:
+        as_json(begun) if json else facts(begun)
+        return
+    job = follow(door, account, begun["job_id"])
+    if json:
+        for one in _changes(door, account, job["id"]):
+            as_json_line(one)
+        as_json_line({"job": job})
+    else:
+        _tables(door, account, job)
+    _ended(job)
+
+
+def _tables(door: "ApiClient", account: str, job: dict[str, Any]) -> None:
+    """Print what a job changed, or would change, as tables."""
+    (_mended if job["kind"] == "reconcile" else _diff)(door, account, job)
+
+
+def _diff(door: "ApiClient", account: str, job: dict[str, Any]) -> None:
+    """Print what a remap changed, field by field, as tables."""
     rows = [
         (one["external_id"], one["change"] if at == 0 else "", name, *_sides(values))
-        for one in _changes(door, account, job_id, "order")
+        for one in _changes(door, account, job["id"], "order")
         for at, (name, values) in enumerate(one["fields"].items())
     ]
     table("Orders", ("order", "", "field", "before", "after"), rows, empty="no order changes")
     differing = [
         (one["id"], name, *_sides(values))
-        for one in _changes(door, account, job_id, "delivery")
+        for one in _changes(door, account, job["id"], "delivery")
         for name, values in one["fields"].items()
     ]
     table("\nDeliveries that read differently", ("delivery", "field", "before", "after"), differing, empty="none")
+    would = "would change" if job["dry_run"] else "changed"
+    print(f"\n{job['done']} of {job['total']} deliveries read, {job['changed']} orders {would}")
 
 
-def _mended(door: "ApiClient", account: str, job_id: str, *, dry_run: bool) -> None:
+def _mended(door: "ApiClient", account: str, job: dict[str, Any]) -> None:
     """Print the contacts that are gone in the CRM, with what becomes of each."""
     rows = []
-    for one in _changes(door, account, job_id, "contact"):
+    for one in _changes(door, account, job["id"], "contact"):
         before, after = ({name: values[side] for name, values in one["fields"].items()} for side in ("before", "after"))
         if into := after.get("merged_into"):
             became = f"merged into {into}"
         else:
             became = f"called {after['crm_id']} now" if after["crm_id"] else "its CRM id is taken off"
         rows.append((one["id"], before["crm_id"], became, after["why"]))
-    heading = "what would become of it" if dry_run else "what became of it"
+    heading = "what would become of it" if job["dry_run"] else "what became of it"
     table(None, ("contact", "crm id", heading, "why"), rows, empty="no contact is gone")
 
 
@@ -183,19 +205,7 @@ def remap(
         source, account = door.source(source)
         body = {"source_id": source, "dry_run": dry_run} | where
         begun = door.post("/v1/remap", body, account=account)
-        if no_wait:
-            as_json(begun) if json else facts(begun)
-            return
-        job = follow(door, account, begun["job_id"])
-        if json:
-            for one in _changes(door, account, job["id"]):
-                as_json_line(one)
-            as_json_line({"job": job})
-        else:
-            _diff(door, account, job["id"])
-            would = "would change" if dry_run else "changed"
-            print(f"\n{job['done']} of {job['total']} deliveries read, {job['changed']} orders {would}")
-        _ended(job)
+        _show_changes(door, account, begun, no_wait=no_wait, json=json)
 
 
 # -- Reconcile --------------------------------------------------------------------------------------------------------
@@ -217,17 +227,7 @@ def reconcile(
     with opened("contacts reconcile") as door:
         source, account = door.source(source)
         begun = door.post("/v1/reconcile", {"source_id": source, "dry_run": dry_run}, account=account)
-        if no_wait:
-            as_json(begun) if json else facts(begun)
-            return
-        job = follow(door, account, begun["job_id"])
-        if json:
-            for one in _changes(door, account, job["id"]):
-                as_json_line(one)
-            as_json_line({"job": job})
-        else:
-            _mended(door, account, job["id"], dry_run=dry_run)
-        _ended(job)
+        _show_changes(door, account, begun, no_wait=no_wait, json=json)
 
 
 # -- Retry ------------------------------------------------------------------------------------------------------------
@@ -327,10 +327,7 @@ def show(
         else:
             facts(found)
             print()
-            if found["kind"] == "reconcile":
-                _mended(door, account, job, dry_run=found["dry_run"])
-            else:
-                _diff(door, account, job)
+            _tables(door, account, found)
 
 
 @command(main, "stop", "jobs stop job_01J…")
