@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,7 @@ SLOW = 1_000  # half requests, and as many that trickle
 EVENTS = 250  # deliveries a second beside their events
 SETTLE = 2.0  # seconds after an overload in which normal traffic is to be normal again
 READY_WITHIN = 60.0
+FILLING = 240.0  # seconds at capacity before the soak: some 200,000 deliveries
 LATE = 15.0  # seconds for outstanding answers
 COMES_AGAIN = 1.0  # seconds after which a connection of the closed loop goes on that was told to come again
 
@@ -352,12 +353,18 @@ class Registry:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def held(self) -> dict[str, int]:
-        """Memory and handles of all its processes."""
+        """Memory of all its processes, and their handles: sockets, which follow the connections, and others."""
         pids = self._pids()
         pages = sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in pids)
+        handles: list[str] = []
+        for handle in (handle for one in pids for handle in Path(f"/proc/{one}/fd").iterdir()):
+            with suppress(FileNotFoundError):  # closed meanwhile
+                handles.append(os.readlink(handle))
+        sockets = sum(one.startswith("socket:") for one in handles)
         return {
             "rss_mb": pages * resource.getpagesize() >> 20,
-            "handles": sum(len(os.listdir(f"/proc/{one}/fd")) for one in pids),
+            "files": len(handles) - sockets,
+            "sockets": sockets,
         }
 
 
@@ -369,7 +376,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--workers", type=int, help="processes; default 1, with PostgreSQL 2")
     parser.add_argument("--seconds", type=float, default=12.0, help="of each phase (default 12)")
-    parser.add_argument("--soak", type=float, default=0.0, help="seconds at half capacity at the end (default none)")
+    parser.add_argument(
+        "--soak",
+        type=float,
+        default=0.0,
+        help="seconds at half capacity at the end, once the caches are full (default none)",
+    )
     parser.add_argument("--dir", type=Path, default=RUNS, help="where the database goes while it runs; a real disk")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
 
@@ -485,14 +497,37 @@ async def _measured(
     bar("the log says which were ended", len(told), bool(told))
     await _events(registry, client, account, seconds, phases, bar, capacity)
     if given.soak:
-        held = [registry.held()]
-        begun = time.monotonic()
-        while time.monotonic() - begun < given.soak:
-            note("soak at half of capacity", await client.open(capacity / 2, min(30.0, given.soak)))
-            held.append(registry.held())
-        phases["soak: memory and handles"] = {"rows": held[1 :: max(1, len(held) // 12)], "last": held[-1]}
+        await _soak(registry, client, given.soak, capacity, phases, note, bar)
     await client.close()
     return phases, bars
+
+
+async def _soak(
+    registry: Registry,
+    client: Client,
+    seconds: float,
+    capacity: float,
+    phases: dict[str, Any],
+    note: Callable[[str, Answers], Answers],
+    bar: Callable[[str, float, bool], None],
+) -> None:
+    """Looks at memory and handles over the time, once the database's caches are full.
+
+    SQLite's hold 128 MB, which fill with what was written: memory that grows until then is not lost.
+    """
+    note("filling the caches", await client.closed(CONNECTIONS, FILLING))
+    await client.close()
+    await asyncio.sleep(SETTLE)
+    held, begun = [registry.held()], time.monotonic()
+    while time.monotonic() - begun < seconds:
+        note("soak at half of capacity", await client.open(capacity / 2, min(30.0, seconds)))
+        held.append(registry.held())
+    phases["soak: memory and handles"] = {"rows": held}
+    middle = len(held) // 2
+    before, after = (max(one["rss_mb"] for one in half) for half in (held[:middle], held[middle:]))
+    bar("soak: memory of the second half <= 1.03 x that of the first", after / before, after <= 1.03 * before)
+    files = [one["files"] for one in held]
+    bar("soak: files at most 4 more than at its begin", max(files) - files[0], max(files) <= files[0] + 4)
 
 
 async def _events(
