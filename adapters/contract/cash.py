@@ -82,6 +82,7 @@ class Cash:
         if payment.state == TAKEN and (state is None or state == AUTHORIZED or (came_back and state != TAKEN)):
             return  # an earlier state that was told later: it doesn't untake money
         payment.place = place
+        taken = payment.state == TAKEN and payment.value != 0
         if state == CANCELED and payment.state == TAKEN:
             payment.void, payment.void_at = True, at if at is not None else entry.at
             return
@@ -91,7 +92,7 @@ class Cash:
             return
         if state == TAKEN:
             payment.void = False
-            if payment.state != TAKEN:
+            if not taken:
                 payment.since, payment.said_at = at, entry.at
                 self.last_taken = place
             elif at is not None:
