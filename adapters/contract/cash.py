@@ -177,8 +177,9 @@ class Cash:
             return None
         for refund in self.refunds.values():
             nameless = refund.id is None if kind == REFUND else "id" not in told
-            other = {kind, refund.kind} == {REFUND, CHARGEBACK} and refund.state == DONE
+            other = refund.state == DONE and (refund.both or {kind, refund.kind} == {REFUND, CHARGEBACK})
             if nameless and other and (refund.value, refund.currency, refund.payment) == same:
+                refund.both = True
                 return refund
         return None
 
