@@ -102,9 +102,7 @@ class Told(Payload):
     refund_reference: str | None = path("data.refund_reference")
     refund_amount: int | None = path("data.refund_amount")
     resolution: str | None = path("data.resolution")
-    resolved_at: IsoOrBlank = path(
-        "data.resolvedAt", "data.resolved_at"
-    )  # of a dispute, by which it is the same when it is told again
+    resolved_at: IsoOrBlank = path("data.resolvedAt", "data.resolved_at")  # of a dispute, by which it is known
     paid: bool | None = path("data.paid")
     description: str | None = path("data.description")
     invoice_number: str | None = path("data.invoice_number")

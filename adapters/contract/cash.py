@@ -156,11 +156,13 @@ class Cash:
         It has no id either; but a reversal without id takes back one that has.
         """
         time, found = told.get("at", entry.time), None
+        # A chargeback with no time either is that of its payment, however often it is told.
+        timeless = entry.at is None and "at" not in told and told.get("kind") == CHARGEBACK
         for refund in self.refunds.values():
             same = (told.get("value"), told.get("currency", ""), told.get("payment"))
             if (refund.value, refund.currency, refund.payment) != same:
                 continue
-            if time in refund.times:
+            if time in refund.times or (timeless and refund.kind == CHARGEBACK):
                 return refund
             reversal = state == REVERSED and told.get("kind", REFUND) == refund.kind and refund.state == DONE
             if refund.id is not None and not reversal:
@@ -177,9 +179,8 @@ class Cash:
             return None
         for refund in self.refunds.values():
             nameless = refund.id is None if kind == REFUND else "id" not in told
-            other = refund.state == DONE and (refund.both or {kind, refund.kind} == {REFUND, CHARGEBACK})
+            other = {kind, refund.kind} == {REFUND, CHARGEBACK} and refund.state == DONE
             if nameless and other and (refund.value, refund.currency, refund.payment) == same:
-                refund.both = True
                 return refund
         return None
 

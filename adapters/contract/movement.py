@@ -45,7 +45,6 @@ class Back:
     payment: str | None = None
     all: bool = False
     also: tuple[int, str] | None = None  # the same amount in another currency
-    both: bool = False  # told as a chargeback, and as the refund by which it was given back
 
 
 @dataclass(slots=True)
