@@ -365,7 +365,7 @@ fragment Sale on Order {
             source_status=charge or order.status,
             title=order_title(order.number, items),
             bills=(Bill(value=value),) if value else (),
-            payments=(paid,) if value and taken and taken.minor else (),
+            payments=(paid,) if value and taken else (),
             refunds=refunds,
             ordered_at=order.created,
             customer=_customer(order),

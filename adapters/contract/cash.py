@@ -79,7 +79,9 @@ class Cash:
         came_back = entry.at is None and state in payment.states
         if state is not None and state not in payment.states:
             payment.states += (state,)
-        if payment.state == TAKEN and (state is None or state == AUTHORIZED or (came_back and state != TAKEN)):
+        before = payment.value if payment.state == TAKEN else 0  # nothing taken is not taken yet
+        unless_later = (came_back and state != TAKEN) or (entry.at is None and told.get("value") == 0)
+        if before != 0 and (state is None or state == AUTHORIZED or unless_later):
             return  # an earlier state that was told later: it doesn't untake money
         payment.place = place
         if state == CANCELED and payment.state == TAKEN:
@@ -91,7 +93,7 @@ class Cash:
             return
         if state == TAKEN:
             payment.void = False
-            if payment.state != TAKEN:
+            if before == 0:
                 payment.since, payment.said_at = at, entry.at
                 self.last_taken = place
             elif at is not None:

@@ -215,6 +215,7 @@ class Payment(Struct, frozen=True, kw_only=True):
 
     `state` None: nothing has come of it yet, or it lapsed; then the status word says which. `captures` is the id of
     the authorisation that this capture replaces. A balance, credit or gift card that was applied is a payment too.
+    A payment of nothing that is taken says that nothing is, or not any more: a shop that tells how things stand.
     """
 
     id: str = ""

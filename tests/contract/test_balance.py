@@ -3,6 +3,7 @@
 import pytest
 
 from adapters.contract import Status
+from adapters.contract.fold import Entry
 from tests.contract.histories import (
     CANCELED,
     FAILED,
@@ -211,6 +212,17 @@ def test_money_that_was_taken_is_not_untaken_by_an_earlier_state() -> None:
     assert told(failed[0], taken, failed[1]).paid_value == 100, "it came back"
     assert told(taken, failed[1]).status == FAILED, "it is new"
     assert told(taken, entry(9, payments=[payment("p", 100)], status=PENDING)).status == PAID
+
+
+def test_a_payment_of_nothing_says_that_nothing_is_taken_or_not_any_more() -> None:
+    def shop(at: int | None, word: Status, taken: int) -> Entry:
+        return entry(at, bills=[bill(100)], status=word, payments=[payment("", taken, "taken")])
+
+    order = told(shop(1, PENDING, 0), shop(2, PAID, 100))
+    assert (order.status, order.paid_value, order.paid_at) == (PAID, 100, 2)
+    order = told(shop(1, PENDING, 0), shop(2, PAID, 100), shop(3, PENDING, 0))
+    assert (order.status, order.paid_value, order.paid_at) == (PENDING, 0, None)
+    assert told(shop(None, PAID, 100), shop(None, PENDING, 0)).status == PAID
 
 
 def test_a_void_after_a_capture_gives_all_of_it_back() -> None:
