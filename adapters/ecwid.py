@@ -161,7 +161,8 @@ class Ecwid(Adapter[Sale]):
         currency, word = event.options.currency, payload.paymentStatus or ""
         value, back = Money.major(payload.total, currency), Money.major(payload.refundedAmount, currency)
         status = event.options.statuses.get(word) or self.status(word)
-        taken = value if status in (Status.PAID, Status.REFUNDED) else Money(0, currency)
+        paid = status in (Status.PAID, Status.REFUNDED)
+        taken = Payment(value=value if paid else Money(0, currency), state=PaymentState.TAKEN, all=paid)
         items = tuple(
             Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
             for line in payload.items
@@ -173,7 +174,7 @@ class Ecwid(Adapter[Sale]):
             source_status=word,
             title=order_title(payload.vendorOrderNumber or payload.orderNumber, items),
             bills=(Bill(value=value),),
-            payments=(Payment(value=taken, state=PaymentState.TAKEN),) if status in TELLING else (),
+            payments=(taken,) if status in TELLING else (),
             refunds=refunded_so_far(back, status),
             ordered_at=payload.createDate,
             customer=Customer(

@@ -171,7 +171,9 @@ class Nuvemshop(Adapter[Sale]):
             source_status="cancelled" if payload.status == "cancelled" else payload.payment_status,
             title=order_title(payload.number, items),
             bills=(Bill(value=total),),
-            payments=(Payment(value=amount, state=state, at=payload.paid_at if taken else None),) if state else (),
+            payments=(Payment(value=amount, state=state, at=payload.paid_at if taken else None, all=taken),)
+            if state
+            else (),
             ordered_at=payload.created_at,
             paid_at=payload.paid_at,
             customer=Customer(

@@ -18,6 +18,7 @@ CHARGEBACK: Final = str(RefundKind.CHARGEBACK)
 # The id of the totals that an import tells, of what was paid and what went back: the same money as a source itemises.
 IMPORTED: Final = "import"
 TOTALS: Final = frozenset((IMPORTED, SO_FAR))
+WAITING: Final = frozenset((Status.PENDING, Status.OVERDUE))
 NOT_TAKEN: Final = frozenset((AUTHORIZED, FAILED, CANCELED))
 
 OTHER_CURRENCY: Final = "other_currency"
@@ -88,7 +89,10 @@ class Cash(Struct, eq=False):
         if state == CANCELED and payment.state == TAKEN:
             payment.void, payment.void_at = True, at if at is not None else entry.at
             return
-        if "value" in told and (payment.value is None or self._counts(told["currency"], payment.currency)):
+        kept = before and "all" in told and told.get("currency") == payment.currency
+        kept = kept and (told["value"] < before or entry.said.get("status") in WAITING)  # raised, and the rest is open
+        counts = "value" in told and (payment.value is None or self._counts(told["currency"], payment.currency))
+        if counts and not kept:
             payment.value, payment.currency = told["value"], told["currency"]
         if state is None:
             return

@@ -225,6 +225,21 @@ def test_a_payment_of_nothing_says_that_nothing_is_taken_or_not_any_more() -> No
     assert told(shop(None, PAID, 100), shop(None, PENDING, 0)).status == PAID
 
 
+def test_a_payment_of_all_of_a_bill_that_is_edited_later() -> None:
+    def shop(at: int, value: int, word: Status = PAID, back: int = 0) -> Entry:
+        all_of_it = payment("", value, "taken") | {"all": True}
+        return entry(at, bills=[bill(value)], status=word, payments=[all_of_it], refunds=[total(back)])
+
+    order = told(shop(1, 100), shop(2, 80), shop(3, 80, back=20))
+    assert (order.value, order.paid_value, order.refunded_value, order.status) == (80, 100, 0, PAID)
+    assert told(shop(1, 100), shop(2, 80), shop(3, 80, REFUNDED, back=100)).refunded_value == 80
+    order = told(shop(1, 100), shop(2, 80), shop(3, 80, REFUNDED, back=80))
+    assert (order.refunded_value, order.status) == (80, REFUNDED), "the rest went back past the shop"
+    order = told(shop(1, 100), shop(2, 150, PENDING))
+    assert (order.paid_value, order.status) == (100, PARTIALLY_PAID)
+    assert told(shop(1, 100), shop(2, 150, PENDING), shop(3, 150)).status == PAID
+
+
 def test_a_void_after_a_capture_gives_all_of_it_back() -> None:
     order = told(
         entry(1, payments=[payment("p", 100, "taken")]), entry(2, payments=[payment("p", 100, "canceled", at=2)])
