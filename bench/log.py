@@ -158,6 +158,7 @@ def _deliveries(account: str, many: int) -> Iterator[tuple[Any, ...]]:
             1,
             0,
             None,
+            f"{dice.getrandbits(64):x}",
         )
 
 
@@ -229,7 +230,7 @@ async def _fill(settings: Settings, account: str, many: int) -> None:
     latencies = (
         (account, _present() - (hour + 1) * HOUR, bucket, 0, many) for hour in range(DAYS * 24) for bucket in range(20)
     )
-    person = (account, "cnt_0", "crm-0", "Contact 0", None, None, False, 1, 1)
+    person = (account, "cnt_0", "crm-0", "Contact 0", None, None, False, 1, 1, "[]")
     rows: list[tuple[str, Any]] = [
         (
             "sources",

@@ -304,7 +304,7 @@ def _orders(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
         manual = (
             number % (len(whose) // MANUAL) == 7
         )  # as many in both accounts, so that both have the same combinations
-        said = {
+        said = dict.fromkeys(COLUMNS) | {
             "account_id": account,
             "id": f"ord_{number:026d}",
             "scope": "manual" if manual else source,
@@ -345,7 +345,18 @@ def _deal_owner(deal: str) -> str:
 
 def _people(account: str, rows: int) -> Iterator[tuple[Any, ...]]:
     for number in range(WALLET + 1 + max(rows // 10, 100)):
-        yield account, f"cnt_{number}", f"crm-{number}", f"Contact {number}", _owner(f"cnt_{number}"), None, False, 1, 1
+        yield (
+            account,
+            f"cnt_{number}",
+            f"crm-{number}",
+            f"Contact {number}",
+            _owner(f"cnt_{number}"),
+            None,
+            False,
+            1,
+            1,
+            "[]",
+        )
 
 
 async def _fill(settings: Settings, account: str, rows: int) -> None:
