@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli import serve
+from app.cli.command import group
 from app.cli.commands import (
     accounts,
     contacts,
@@ -20,7 +21,7 @@ from app.cli.commands import (
     stats,
     subscriptions,
 )
-from app.cli.output import PROGRAM, CommandFailed, Misuse, group, note
+from app.cli.output import PROGRAM, CommandFailed, Misuse, note
 
 app = group("Receives signed webhooks from shops and keeps one order per sale, on the right contact.")
 for part in (

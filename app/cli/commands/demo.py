@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import CommandFailed, command, group, note, table, when, word
+from app.cli.client import ApiClient, settings_of
+from app.cli.command import command, group
+from app.cli.output import CommandFailed, note, table, when, word
 
 main = group("See it at work.")
 
@@ -147,8 +149,6 @@ def _leave(number: int, frame: FrameType | None) -> None:
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[Any, str]]:
     """Yield the settings and address of a server on a free port."""
-    from app.cli.client import settings_of
-
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
     url = f"sqlite:///{folder / 'orders.db'}"
     environment |= {"ORDERS_DATABASE_URL": url, "ORDERS_LOG_FORMAT": "json", "ORDERS_HOST": "127.0.0.1"}
@@ -198,9 +198,7 @@ def _address(server: "subprocess.Popen[bytes]", said: Path) -> str:
 def _play(settings: Any, address: str) -> None:
     import httpx
 
-    from app.cli.client import opened
-
-    with opened("demo", settings) as door:
+    with closing(ApiClient("demo", settings)) as door:
         account = door.post("/operator/accounts", {"name": "demo", "enable": True})
         account_id = account["account_id"]
         sources: dict[str, str] = {}
@@ -256,7 +254,7 @@ def _play(settings: Any, address: str) -> None:
     )
 
 
-def _send(door: Any, account_id: str, source_id: str, address: str, step: DemoStep) -> tuple[int, str]:
+def _send(door: ApiClient, account_id: str, source_id: str, address: str, step: DemoStep) -> tuple[int, str]:
     """Signs a step as its shop would, and posts it: (HTTP status, outcome)."""
     import base64
 
