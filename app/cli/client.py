@@ -147,7 +147,7 @@ class ApiClient:
 
         The source in `where` is then named by its id. Raises Misuse, CommandFailed.
         """
-        if where and "source_id" in where:
+        if where and where.get("source_id"):
             where["source_id"], named = self.source(where["source_id"], named)
         if named:
             return named

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -24,31 +24,37 @@ main = group("Files.")
 
 Text = str | None
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .csv or .jsonl file, or - for standard input.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every line and write nothing.")]
-Form = Annotated[Text, typer.Option("--format", help="csv or jsonl. Default: from the file's name or its beginning.")]
-Encoding = Annotated[
-    Text, typer.Option("--encoding", help="The file's encoding, such as cp1252 for an old spreadsheet.")
-]
-Unknown = Annotated[bool, typer.Option("--ignore-unknown", help="Skip unknown columns.")]
-MapSource = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map-source", metavar="OLD=NEW", help="Replace a source id from another registry. OLD= means no source."
-    ),
-]
-ExportForm = Annotated[str, typer.Option("--format", help="csv or jsonl.")]
-Preset = Annotated[Text, typer.Option("--preset", help="A platform's own export: shopify, woocommerce, nuvemshop.")]
-Decimal = Annotated[
-    Text, typer.Option("--decimal", help="Mark before the decimals of amounts that people wrote: , (1.500,00) or .")
-]
-Dates = Annotated[Text, typer.Option("--dates", help="Order of a date's numbers: dmy (20/11/2026), mdy or ymd.")]
-Zone = Annotated[Text, typer.Option("--zone", help="Zone of times that name none. Default: the account's.")]
-Headings = Annotated[
-    list[str] | None,
-    typer.Option("--map", metavar="HEADING=COLUMN", help='What a heading means: "Valor=value". Can be repeated.'),
-]
-Output = Annotated[Path | None, typer.Option("--output", help="Write to this new file instead of standard output.")]
-Excel = Annotated[bool, typer.Option("--excel", help="CSV for spreadsheets: with a byte order mark and semicolons.")]
+# By the API's name for each, but for `format` and `encoding`, which are ours.
+ORDER_FILE: dict[str, Any] = {
+    "dry_run": Annotated[bool | None, typer.Option("--dry-run", help="Check every line and write nothing.")],
+    "format": Annotated[
+        Text, typer.Option("--format", help="csv or jsonl. Default: from the file's name or its beginning.")
+    ],
+    "source_id": Annotated[Text, typer.Option("--source", help="Source of orders that name none.")],
+    "sources": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map-source", metavar="OLD=NEW", help="Replace a source id from another registry. OLD= means no source."
+        ),
+    ],
+    "preset": Annotated[
+        Text, typer.Option("--preset", help="A platform's own export: shopify, woocommerce, nuvemshop.")
+    ],
+    "decimal": Annotated[
+        Text, typer.Option("--decimal", help="Mark before the decimals of amounts that people wrote: , (1.500,00) or .")
+    ],
+    "dates": Annotated[Text, typer.Option("--dates", help="Order of a date's numbers: dmy (20/11/2026), mdy or ymd.")],
+    "zone": Annotated[Text, typer.Option("--zone", help="Zone of times that name none. Default: the account's.")],
+    "map": Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="HEADING=COLUMN", help='What a heading means: "Valor=value". Can be repeated.'),
+    ],
+    "encoding": Annotated[
+        Text, typer.Option("--encoding", help="The file's encoding, such as cp1252 for an old spreadsheet.")
+    ],
+    "ignore_unknown": Annotated[bool | None, typer.Option("--ignore-unknown", help="Skip unknown columns.")],
+}
+CONTACT_FILE = {name: option for name, option in ORDER_FILE.items() if name not in {"source_id", "preset", "decimal"}}
 
 _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 
@@ -65,20 +71,11 @@ def import_(
     door: ApiClient,
     file: File,
     account: Account = None,
-    dry_run: DryRun = False,
-    form: Form = None,
-    source: Annotated[Text, typer.Option("--source", help="Source of orders that name none.")] = None,
-    sources: MapSource = None,
+    *,
+    query: Annotated[dict[str, Any], ORDER_FILE],
     origin: Annotated[
         str, typer.Option("--origin", help="Origin of orders that name neither origin nor source.")
     ] = "manual",
-    preset: Preset = None,
-    decimal: Decimal = None,
-    dates: Dates = None,
-    zone: Zone = None,
-    headings: Headings = None,
-    encoding: Encoding = None,
-    ignore_unknown: Unknown = False,
     json: Json = False,
 ) -> None:
     """Import orders from CSV or JSON lines. No events are sent.
@@ -87,19 +84,7 @@ def import_(
     listed with their number and reason. The others are imported, and the exit code is 1. --dry-run shows the first rows
     as orders.
     """
-    query = {
-        "dry_run": dry_run or None,
-        "source_id": source,
-        "sources": ",".join(sources) if sources else None,
-        "origin": origin,
-        "preset": preset,
-        "decimal": decimal,
-        "dates": dates,
-        "zone": zone,
-        "map": headings,
-        "ignore_unknown": ignore_unknown or None,
-    }
-    _import(door, "/v1/orders/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
+    _import(door, "/v1/orders/import", file, account, query | {"origin": origin}, json=json)
 
 
 @command(people.contacts, "import", "contacts import contacts.csv --account acme")
@@ -107,26 +92,12 @@ def contacts_import(
     door: ApiClient,
     file: File,
     account: Account = None,
-    dry_run: DryRun = False,
-    form: Form = None,
-    sources: MapSource = None,
-    headings: Headings = None,
-    dates: Dates = None,
-    zone: Zone = None,
-    encoding: Encoding = None,
-    ignore_unknown: Unknown = False,
+    *,
+    query: Annotated[dict[str, Any], CONTACT_FILE],
     json: Json = False,
 ) -> None:
     """Import contacts from CSV or JSON lines. They are matched by CRM id or by any other identity in the line."""
-    query = {
-        "dry_run": dry_run or None,
-        "ignore_unknown": ignore_unknown or None,
-        "map": headings,
-        "dates": dates,
-        "zone": zone,
-        "sources": ",".join(sources) if sources else None,
-    }
-    _import(door, "/v1/contacts/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
+    _import(door, "/v1/contacts/import", file, account, query, json=json)
 
 
 @command(
@@ -138,48 +109,63 @@ def contacts_import(
 def export(
     door: ApiClient,
     account: Account = None,
-    form: ExportForm = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
     *,
     where: Orders,
     contacts: Annotated[
         bool, typer.Option("--contacts", help="Export contacts with their identities instead of orders.")
     ] = False,
-    excel: Excel = False,
-    output: Output = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="CSV for spreadsheets: with a byte order mark and semicolons.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write to this new file instead of standard output.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Export orders or contacts. The file can be imported again, here or in another registry."""
     if contacts and where:
         raise Misuse("--contacts exports all contacts: the filters are for orders only")
+    form = "jsonl" if json else form
+    if form not in {"csv", "jsonl"}:
+        raise Misuse("--format is csv or jsonl")
+    if form == "jsonl" and excel:
+        raise Misuse("--excel is for csv")
+    path = f"/v1/{'contacts' if contacts else 'orders'}.{form}"
     query = where | ({"excel": True} if excel else {})
-    _export(door, "contacts" if contacts else "orders", "jsonl" if json else form, account, query, output)
+    pieces = door.pieces(path, account=door.account(account, query), query=query)
+    with closing(pieces):
+        first = next(pieces, b"")  # what is refused is refused before a file is made
+        to_terminal = output is None and on_terminal()  # then the result itself shows how it goes on
+        with _writing(output) as out, progress(_out_columns, shown=not to_terminal) as moved:
+            try:
+                out.write(first)
+                for piece in pieces:
+                    out.write(piece)
+                    moved(advance=len(piece))
+                out.flush()
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has enough
+                raise CommandFailed("the reader of the output has closed it") from None
+            except KeyboardInterrupt:
+                raise CommandFailed("interrupted: the output is incomplete") from None
 
 
 # -- In ------------------------------------------------------------------------------------------------------------
 
 
-def _import(
-    door: ApiClient,
-    path: str,
-    file: str,
-    account: str | None,
-    form: str | None,
-    encoding: str | None,
-    query: Mapping[str, Any],
-    *,
-    json: bool,
-    dry_run: bool,
-) -> None:
+def _import(door: ApiClient, path: str, file: str, account: str | None, query: dict[str, Any], *, json: bool) -> None:
     from app.base.tabular import MEDIA, NoFile, parts
     from app.imports.presets import OUR_CONTACTS, OURS, PRESETS, preset
 
     kind = OUR_CONTACTS if "contacts" in path else preset(name) if (name := query.get("preset")) in PRESETS else OURS
-    columns = kind.columns.also(dict(_heading(one) for one in query["map"] or ()))
-    encoding = encoding or kind.encoding
+    columns = kind.columns.also(dict(_heading(one) for one in query.get("map", ())))
+    form, encoding = query.pop("format", None), query.pop("encoding", kind.encoding)
+    dry_run = query.get("dry_run", False)
+    if "sources" in query:
+        query["sources"] = ",".join(query["sources"])
     with _reading(file) as raw:
-        named = door.account(account)
-        if query.get("source_id"):
-            query = {**query, "source_id": door.source(query["source_id"], named)[0]}
+        named = door.account(account, query)
         form = form or _form(file, raw)
         if form not in MEDIA:
             raise Misuse("--format is csv or jsonl")
@@ -275,31 +261,6 @@ def _in_columns() -> "Iterable[ProgressColumn]":
 
 
 # -- Out -----------------------------------------------------------------------------------------------------------
-
-
-def _export(
-    door: ApiClient, what: str, form: str, account: str | None, query: Mapping[str, Any], output: Path | None
-) -> None:
-    if form not in {"csv", "jsonl"}:
-        raise Misuse("--format is csv or jsonl")
-    if form == "jsonl" and query.get("excel"):
-        raise Misuse("--excel is for csv")
-    pieces = door.pieces(f"/v1/{what}.{form}", account=door.account(account), query=query)
-    with closing(pieces):
-        first = next(pieces, b"")  # what is refused is refused before a file is made
-        to_terminal = output is None and on_terminal()  # then the result itself shows how it goes on
-        with _writing(output) as out, progress(_out_columns, shown=not to_terminal) as moved:
-            try:
-                out.write(first)
-                for piece in pieces:
-                    out.write(piece)
-                    moved(advance=len(piece))
-                out.flush()
-            except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has enough
-                raise CommandFailed("the reader of the output has closed it") from None
-            except KeyboardInterrupt:
-                raise CommandFailed("interrupted: the output is incomplete") from None
 
 
 @contextmanager
