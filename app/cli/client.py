@@ -61,14 +61,14 @@ class ApiClient:
     call may raise Misuse and CommandFailed. `what` is the command; without `migrates` an older schema is refused.
     """
 
-    def __init__(self, what: str, settings: "Settings | None" = None, *, migrates: bool = True) -> None:
-        self._what, self._given, self._migrates = what, settings, migrates
+    def __init__(self, what: str, *, migrates: bool = True) -> None:
+        self._what, self._migrates = what, migrates
         self._stack = ExitStack()
 
     @cached_property
     def settings(self) -> "Settings":
         """Return the settings."""
-        return self._given or settings_of()
+        return settings_of()
 
     @cached_property
     def _link(self) -> Link:

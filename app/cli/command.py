@@ -12,6 +12,7 @@ import typer
 from app.cli.client import ApiClient
 from app.cli.output import PROGRAM, CommandFailed, as_json, facts
 
+Text = str | None
 Json = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
 Account = Annotated[
     str | None, typer.Option("--account", help="The account's id or name. Required when there are several accounts.")

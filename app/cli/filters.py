@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-Text = str | None
+from app.cli.command import Text
 
 Given = dict[str, Any]
 

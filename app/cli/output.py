@@ -11,7 +11,6 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import ProgressColumn
 
 PROGRAM = "orders-registry"
@@ -27,13 +26,6 @@ class CommandFailed(Exception):
 
 class Misuse(Exception):
     """Raised when a command was called in a wrong way: exit code 2."""
-
-
-def console() -> "Console":
-    """Return a console on standard output: colours on a terminal, plain text in a pipe."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def on_terminal() -> bool:
@@ -146,7 +138,7 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any
 
     found = list(rows)
     if title:
-        console().print(Text(title, style="bold"))
+        _printed(Text(title, style="bold"))
     if not found:
         print(empty)
         return
@@ -189,7 +181,10 @@ def _cell(row: Any, field: str | Callable[[Any], Any]) -> Any:
 
 
 def _printed(thing: Any) -> None:
-    out = console()
+    """Print what rich shows: with colours on a terminal, as plain text in a pipe."""
+    from rich.console import Console
+
+    out = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     with out.capture() as captured:
         out.print(thing)
     # Columns are filled up with blanks to the right, which nobody wants in a file.

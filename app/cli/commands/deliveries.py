@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import ApiClient
-from app.cli.command import Account, Answer, Json, Source, command, group
+from app.cli.command import Account, Answer, Json, Source, Text, command, group
 from app.cli.filters import Deliveries
 from app.cli.output import (
     CommandFailed,
@@ -29,7 +29,6 @@ main = group("Search the delivery log: what came in, and what became of it.")
 privacy = group("Carry out the privacy requests that shops pass on. The delivery says whom a request concerns.")
 top = group("One delivery at a time.")
 
-Text = str | None
 Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id (dlv_…).")]
 Headers = Annotated[
     Path, typer.Option("--headers", help="File with the headers: `Name: value` lines, or a JSON object.", exists=True)

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.client import ApiClient
-from app.cli.command import Account, Json, command, group
+from app.cli.command import Account, Json, Text, command, group
 from app.cli.commands import contacts as people
 from app.cli.filters import Orders
 from app.cli.import_report import ImportCounts
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 main = group("Files.")
 
-Text = str | None
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .csv or .jsonl file, or - for standard input.")]
 # By the API's name for each, but for `format` and `encoding`, which are ours.
 ORDER_FILE: dict[str, Any] = {

@@ -6,14 +6,13 @@ from urllib.parse import quote
 import typer
 
 from app.cli.client import ApiClient
-from app.cli.command import Account, Answer, Yes, command, group
+from app.cli.command import Account, Answer, Text, Yes, command, group
 from app.cli.filters import Orders
 from app.cli.output import Misuse, confirm, listed, word
 
 order = group("List, show, create and edit orders.")
 deal = group("Show and change deals of the CRM and their orders.")
 
-Text = str | None
 Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (ord_…).")]
 Deal = Annotated[str, typer.Argument(metavar="DEAL", help="The deal's CRM id.")]
 # By the API's name for each.

@@ -5,12 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import ApiClient
-from app.cli.command import Account, command, group
+from app.cli.command import Account, Text, command, group
 from app.cli.output import facts, plain, table, when
 
 main = group("Counts.")
-
-Text = str | None
 
 
 def _overview(found: dict[str, Any]) -> None:
