@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli import serve
+from app.cli.command import group
 from app.cli.commands import (
     accounts,
     contacts,
@@ -20,32 +21,33 @@ from app.cli.commands import (
     stats,
     subscriptions,
 )
-from app.cli.output import PROGRAM, CommandFailed, Misuse, group, note
+from app.cli.output import PROGRAM, CommandFailed, Misuse, note
 
 app = group("Receives signed webhooks from shops and keeps one order per sale, on the right contact.")
-for part in (
-    demo.main,
-    serve.main,
-    maintenance.main,
-    retention.main,
-    sources.top,
-    deliveries.top,
-    stats.main,
-    jobs.top,
-    imports.main,
+# In the order in which the help lists them. The commands of a group without a name stand at the top.
+for name, part in (
+    (None, demo.main),
+    (None, serve.main),
+    (None, maintenance.main),
+    (None, retention.main),
+    (None, sources.top),
+    (None, deliveries.top),
+    (None, stats.main),
+    (None, jobs.top),
+    (None, imports.main),
+    ("account", accounts.account),
+    ("token", accounts.token),
+    ("source", sources.main),
+    ("subscription", subscriptions.main),
+    ("deliveries", deliveries.main),
+    ("jobs", jobs.main),
+    ("privacy", deliveries.privacy),
+    ("contacts", contacts.contacts),
+    ("order", orders.order),
+    ("deal", orders.deal),
+    ("report", retention.report),
 ):
-    app.add_typer(part)  # without a name: its commands stand at the top
-app.add_typer(accounts.account, name="account")
-app.add_typer(accounts.token, name="token")
-app.add_typer(sources.main, name="source")
-app.add_typer(subscriptions.main, name="subscription")
-app.add_typer(deliveries.main, name="deliveries")
-app.add_typer(jobs.main, name="jobs")
-app.add_typer(deliveries.privacy, name="privacy")
-app.add_typer(contacts.contacts, name="contacts")
-app.add_typer(orders.order, name="order")
-app.add_typer(orders.deal, name="deal")
-app.add_typer(retention.report, name="report")
+    app.add_typer(part, name=name)
 
 
 def _show_version(wanted: bool) -> None:

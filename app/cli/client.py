@@ -4,11 +4,12 @@ While a server runs on SQLite it uses the Unix socket beside the database; else 
 whatever a command can do, the API can do.
 """
 
-import asyncio
 import gc
 import socket
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from app.base.roles import ACCOUNT_HEADER, IN_PROCESS, socket_address
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
     from app.cli.inprocess import InProcessResponse
     from app.web.application import Application
 
-Send_ = Callable[..., "InProcessResponse"]
-# Begins a request and gives what waits for its answer.
-Begin = Callable[..., Callable[[], "InProcessResponse"]]
-# Begins a GET and gives its status, and what reads its answer piece by piece.
-Stream = Callable[..., AbstractContextManager[tuple[int, Iterator[bytes]]]]
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Is how the API is reached.
+
+    `send` gives the answer to a request. `begin` begins one and gives what waits for its answer. `stream` begins a GET
+    and gives its status, and what reads its answer piece by piece. `running`: a server answers, not this process.
+    """
+
+    running: bool
+    send: Callable[..., "InProcessResponse"]
+    begin: Callable[..., Callable[[], "InProcessResponse"]]
+    stream: Callable[..., AbstractContextManager[tuple[int, Iterator[bytes]]]]
 
 
 def application(settings: "Settings", *, background: bool = True) -> "Application":
@@ -46,17 +55,38 @@ def settings_of(*, serves: bool = False, **given: object) -> "Settings":
 
 
 class ApiClient:
-    """Calls the API with the operator's rights."""
+    """Calls the API with the operator's rights.
 
-    def __init__(self, settings: "Settings", send: Send_, *, running: bool, begin: Begin, stream: Stream) -> None:
-        self.settings = settings
-        self.running = running  # whether a server answers, rather than this process
-        self._send, self._begin, self._stream = send, begin, stream
+    It connects with the first call, so that a command may find before that it was called in a wrong way. Then every
+    call may raise Misuse and CommandFailed. `what` is the command; without `migrates` an older schema is refused.
+    """
+
+    def __init__(self, what: str, *, migrates: bool = True) -> None:
+        self._what, self._migrates = what, migrates
+        self._stack = ExitStack()
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """Return the settings."""
+        return settings_of()
+
+    @cached_property
+    def _link(self) -> Link:
+        return self._stack.enter_context(_linked(self._what, self.settings, self._migrates))
+
+    @property
+    def running(self) -> bool:
+        """Return whether a server answers, rather than this process."""
+        return self._link.running
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        self._stack.close()
 
     def ask(self, method: str, path: str, *, account: str | None = None, body: Any = None, query: Any = None) -> Any:
         """Return the API's answer. Raises CommandFailed with the problem's words."""
         headers = {ACCOUNT_HEADER: account.encode()} if account else {}
-        return _answered(self._send(method, path, json=body, params=_given(query), headers=headers))
+        return _answered(self._link.send(method, path, json=body, params=_given(query), headers=headers))
 
     def upload(self, path: str, content: bytes, *, account: str, media: str, query: Mapping[str, Any]) -> Any:
         """POST a part of a file. Raises CommandFailed with the problem's words.
@@ -64,7 +94,7 @@ class ApiClient:
         Ctrl-C also waits for it: nothing continues once the command has ended.
         """
         headers = {ACCOUNT_HEADER: account.encode(), "content-type": media}
-        answer = self._begin("POST", path, content=content, params=_given(query), headers=headers)
+        answer = self._link.begin("POST", path, content=content, params=_given(query), headers=headers)
         try:
             return _answered(answer())
         except KeyboardInterrupt:
@@ -77,7 +107,7 @@ class ApiClient:
         from app.cli.inprocess import InProcessResponse
 
         headers = {ACCOUNT_HEADER: account.encode()}
-        with self._stream(path, params=_given(query), headers=headers) as (status, content):
+        with self._link.stream(path, params=_given(query), headers=headers) as (status, content):
             if not InProcessResponse(status, b"").is_success:
                 _answered(InProcessResponse(status, b"".join(content)))
             yield from content
@@ -90,19 +120,35 @@ class ApiClient:
         """Return the answer of a POST."""
         return self.ask("POST", path, account=account, body=body if body is not None else {})
 
-    def all_of(self, path: str, *, account: str | None = None, **query: Any) -> Any:
-        """Return every page of a list as one answer; what else a page says is the last one's."""
-        rows: list[Any] = []
+    def pages(self, path: str, *, account: str | None = None, **query: Any) -> Iterator[Any]:
+        """Yield a list page by page."""
         cursor = None
         while True:
             page = self.get(path, account=account, limit=200, cursor=cursor, **query)
-            rows += page["data"]
+            yield page
             cursor = page["next_cursor"]
             if cursor is None:
-                return {**page, "data": rows}
+                return
 
-    def account(self, named: str | None) -> str:
-        """Return the account that is named, or the only one. Raises Misuse, CommandFailed."""
+    def rows(self, path: str, *, account: str | None = None, **query: Any) -> Iterator[Any]:
+        """Yield a list row by row, however long it is."""
+        for page in self.pages(path, account=account, **query):
+            yield from page["data"]
+
+    def all_of(self, path: str, *, account: str | None = None, **query: Any) -> Any:
+        """Return every page of a list as one answer; what else a page says is the last one's."""
+        rows: list[Any] = []
+        for page in self.pages(path, account=account, **query):
+            rows += page["data"]
+        return {**page, "data": rows}
+
+    def account(self, named: str | None, where: dict[str, Any] | None = None) -> str:
+        """Return the account: the one named, or that of the source in the filter `where`, or the only one.
+
+        The source in `where` is then named by its id. Raises Misuse, CommandFailed.
+        """
+        if where and where.get("source_id"):
+            where["source_id"], named = self.source(where["source_id"], named)
         if named:
             return named
         found = self.get("/operator/accounts")["data"]
@@ -154,32 +200,35 @@ def _answered(response: "InProcessResponse") -> Any:
 
 
 @contextmanager
-def opened(what: str, settings: "Settings | None" = None, *, migrates: bool = True) -> Iterator[ApiClient]:
-    """Yield an API client for the command `what`. Without `migrates` an older schema is refused.
+def locked(what: str, settings: "Settings") -> Iterator[bool]:
+    """Hold the database for the command `what`. Yields False where a server has it; PostgreSQL is nobody's alone.
 
-    Raises Misuse, CommandFailed.
+    Raises CommandFailed.
     """
     from app.base.file_lock import AlreadyLocked, FileLock
 
-    settings = settings or settings_of()
+    if not settings.on_sqlite:
+        yield True
+        return
+    lock = FileLock(settings, what)
+    try:
+        mine = lock.wait(unless=lambda: answers(settings))
+    except AlreadyLocked as why:
+        raise CommandFailed(str(why)) from None
+    except OSError as fault:
+        raise CommandFailed(f"{settings.database_path}: {fault.strerror}") from None
+    try:
+        yield mine
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _linked(what: str, settings: "Settings", migrates: bool) -> Iterator[Link]:
     if settings.on_sqlite and not migrates and not settings.database_path.exists():
         raise CommandFailed(f"there is no database at {settings.database_path} yet. {PROGRAM} serve creates it")
-    with ExitStack() as stack:
-        if not settings.on_sqlite:
-            yield stack.enter_context(_in_process(settings, migrates))
-            return
-        lock = FileLock(settings, what)
-        try:
-            mine = not answers(settings) and lock.wait(unless=lambda: answers(settings))
-        except AlreadyLocked as why:
-            raise CommandFailed(str(why)) from None
-        except OSError as fault:
-            raise CommandFailed(f"{settings.database_path}: {fault.strerror}") from None
-        if not mine:
-            yield stack.enter_context(_through_socket(settings))
-            return
-        stack.callback(lock.release)
-        yield stack.enter_context(_in_process(settings, migrates))
+    with locked(what, settings) as mine, _in_process(settings, migrates) if mine else _through_socket(settings) as link:
+        yield link
 
 
 def answers(settings: "Settings") -> bool:
@@ -194,7 +243,7 @@ def answers(settings: "Settings") -> bool:
 
 
 @contextmanager
-def _through_socket(settings: "Settings") -> Iterator[ApiClient]:
+def _through_socket(settings: "Settings") -> Iterator[Link]:
     from concurrent.futures import ThreadPoolExecutor
 
     import httpx
@@ -229,11 +278,13 @@ def _through_socket(settings: "Settings") -> Iterator[ApiClient]:
             with there(), client.stream("GET", path, **named) as response:
                 yield response.status_code, response.iter_bytes()
 
-        yield ApiClient(settings, send, running=True, begin=begin, stream=stream)
+        yield Link(True, send, begin, stream)
 
 
 @contextmanager
-def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
+def _in_process(settings: "Settings", migrates: bool) -> Iterator[Link]:
+    import asyncio
+
     from app.base.settings import BadSettings
     from app.cli.inprocess import InProcessClient, InProcessResponse
     from app.db.engine import Unavailable
@@ -290,12 +341,6 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[ApiClient]:
         gc.freeze()
         loading.close()
         try:
-            yield ApiClient(
-                settings,
-                lambda *given, **named: runner.run(client.ask(*given, **named)),
-                running=False,
-                begin=begin,
-                stream=stream,
-            )
+            yield Link(False, lambda *given, **named: runner.run(client.ask(*given, **named)), begin, stream)
         finally:
             runner.run(app.service.close())

@@ -1,19 +1,12 @@
-"""The filter options of commands. The API's filters are in `web/http/filters.py`.
+"""The filter options of commands, as `command` takes several at once. The API's filters are in `web/http/filters.py`."""
 
-A command with `@filtered(DELIVERIES)` has all of them among its options, and receives those that are set as `where`.
-"""
-
-import inspect
-from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from app.cli.client import ApiClient
+from app.cli.command import Text
 
-Text = str | None
+Given = dict[str, Any]
 
 
 def _option(*names: str, help_: str) -> Any:
@@ -56,38 +49,8 @@ REPORTED: dict[str, Any] = PURCHASES | {
 ORDERS: dict[str, Any] = REPORTED | {
     "q": _option("--q", help_="Only with this text in the title, or this external id."),
 }
-Where = dict[str, Any]
-
-
-def account_of(door: "ApiClient", account: str | None, where: Where) -> str:
-    """Return the account: the one named, or that of the source in the filter, or the only one."""
-    if source := where.get("source_id"):
-        where["source_id"], account = door.source(source, account)
-    return door.account(account)
-
-
-def filtered(options: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Put these options in place of `where: Where` in a command's signature."""
-
-    def over(command: Callable[..., None]) -> Callable[..., None]:
-        @wraps(command)
-        def filters(**given: Any) -> None:
-            set_ = {name: value for name in options if (value := given.pop(name)) is not None}
-            command(**given, where=set_)
-
-        own = inspect.signature(command, eval_str=True).parameters.values()
-        spliced: list[inspect.Parameter] = []
-        for one in own:
-            if one.name != "where":
-                spliced.append(one)
-                continue
-            spliced += [
-                inspect.Parameter(name, one.KEYWORD_ONLY, default=None, annotation=option)
-                for name, option in options.items()
-            ]
-        parameters = [one.replace(kind=one.KEYWORD_ONLY) for one in spliced]
-        filters.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
-        filters.__annotations__ = {one.name: one.annotation for one in parameters}
-        return filters
-
-    return over
+Deliveries = Annotated[Given, DELIVERIES]
+Received = Annotated[Given, RECEIVED]
+Purchases = Annotated[Given, PURCHASES]
+Reported = Annotated[Given, REPORTED]
+Orders = Annotated[Given, ORDERS]

@@ -1,6 +1,6 @@
 """What an import reports on the terminal: the first rows as orders, wrong lines as they become known, the totals."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from app.cli.output import facts, on_this, plain, table, when
@@ -11,10 +11,10 @@ COUNTS = ("created", "updated", "unchanged", "refused")
 class ImportCounts:
     """Reports what became of the lines as it becomes known; keeps only the counts."""
 
-    def __init__(self, *, json: bool, dry_run: bool, done: Callable[[int], None]) -> None:
+    def __init__(self, *, json: bool, dry_run: bool) -> None:
         self.counts = dict.fromkeys(COUNTS, 0)
         self.rows = 0
-        self._json, self._dry_run, self._done = json, dry_run, done
+        self._json, self._dry_run = json, dry_run
         self._before = '{"errors": ['  # what comes before the next error
         self._notes = 0
         self._preview: list[Any] | None = None
@@ -38,7 +38,6 @@ class ImportCounts:
         if not self._json:
             for one in answer["notes"]:
                 _say(one, "note: ")
-        self._done(self.rows)
 
     def end(self) -> None:
         """Report the totals."""

@@ -60,8 +60,8 @@ class InProcessClient:
         if json is not None:
             content = _json.dumps(json, ensure_ascii=False, allow_nan=False).encode()
             headers["content-type"] = "application/json"
-        exchange = _Exchange(content)
-        exchange.begin(self._app, _scope(method, path, params or {}, {**headers, "content-length": str(len(content))}))
+        scope = _scope(method, path, params or {}, {**headers, "content-length": str(len(content))})
+        exchange = _Exchange(self._app, scope, content)
         try:
             start = await exchange.start()
             yield start["status"], aiter(exchange)
@@ -99,13 +99,10 @@ def _scope(method: str, path: str, params: Mapping[str, Any], headers: Mapping[s
 class _Exchange:
     """Is one request, and its answer while it is read."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, body: bytes) -> None:
         self._body: bytes | None = body
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=PIECES)
         self._gone = asyncio.Event()  # nobody reads the answer any more
-
-    def begin(self, app: ASGIApp, scope: Scope) -> None:
-        """Let the application work on it."""
         self._task = asyncio.create_task(self._run(app, scope))
 
     async def _run(self, app: ASGIApp, scope: Scope) -> None:

@@ -3,17 +3,21 @@
 import codecs
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.progress import ProgressColumn
 
 PROGRAM = "orders-registry"
 # A pipe has no width; wide enough that no line of a table is broken there.
 PIPE_WIDTH = 1000
+# By a column's heading the field of the API, or what makes its cell of a row.
+Fields = Mapping[str, str | Callable[[Any], Any]]
 
 
 class CommandFailed(Exception):
@@ -22,31 +26,6 @@ class CommandFailed(Exception):
 
 class Misuse(Exception):
     """Raised when a command was called in a wrong way: exit code 2."""
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
-Account = Annotated[
-    str | None, typer.Option("--account", help="The account's id or name. Required when there are several accounts.")
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
-
-
-def command(group: typer.Typer, name: str, *examples: str, help_: str | None = None) -> Callable[[Any], Any]:
-    """Add a command to the group, with examples below its help."""
-    told = "\n\n".join(f"Example: {PROGRAM} {example}" for example in examples)
-    return group.command(name, epilog=told, help=help_)
-
-
-def group(help_: str) -> typer.Typer:
-    """Make a group of commands. `help_` is its description."""
-    return typer.Typer(help=help_, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-
-
-def console() -> "Console":
-    """Return a console on standard output: colours on a terminal, plain text in a pipe."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def on_terminal() -> bool:
@@ -122,6 +101,22 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+@contextmanager
+def progress(columns: Callable[[], Iterable["ProgressColumn"]], *, shown: bool = True) -> Iterator[Callable[..., None]]:
+    """Show a bar with these columns on a terminal; nothing in a pipe.
+
+    Yields what changes it: `total`, `completed`, `advance`, `description`, or a field of a column's own.
+    """
+    if not shown or not sys.stderr.isatty():
+        yield lambda **changed: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(*columns(), console=Console(stderr=True), transient=True, speed_estimate_period=15) as bar:
+        yield partial(bar.update, bar.add_task("", total=None, rows=0, rate=0.0))
+
+
 def facts(pairs: Mapping[str, Any]) -> None:
     """Print names and values, one pair per line."""
     from rich.table import Table
@@ -143,7 +138,7 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any
 
     found = list(rows)
     if title:
-        console().print(Text(title, style="bold"))
+        _printed(Text(title, style="bold"))
     if not found:
         print(empty)
         return
@@ -156,8 +151,40 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any
     _printed(shown)
 
 
+def listed(fields: Fields, *, of: str = "data", title: str | None = None, empty: str = "none") -> Callable[[Any], None]:
+    """Return what prints a list in an answer of the API, its `of`, as a table.
+
+    A field that is a time, by its name, is shown as `when` shows it.
+    """
+
+    def show(found: Any) -> None:
+        table(title, tuple(fields), [cells(one, fields) for one in found[of]], empty=empty)
+
+    return show
+
+
+def show_secrets(found: Any) -> None:
+    """Print the secrets of a source or a subscription."""
+    fields = {"id": "id", "made": "created_at", "ends": "expires_at", "revoked": "revoked_at"}
+    listed(fields, of="secrets", title="\nsecrets")(found)
+
+
+def cells(row: Any, fields: Fields) -> list[Any]:
+    """Return a row's cells."""
+    return [_cell(row, field) for field in fields.values()]
+
+
+def _cell(row: Any, field: str | Callable[[Any], Any]) -> Any:
+    if callable(field):
+        return field(row)
+    return when(row[field]) if field == "at" or field.endswith("_at") else row[field]
+
+
 def _printed(thing: Any) -> None:
-    out = console()
+    """Print what rich shows: with colours on a terminal, as plain text in a pipe."""
+    from rich.console import Console
+
+    out = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     with out.capture() as captured:
         out.print(thing)
     # Columns are filled up with blanks to the right, which nobody wants in a file.

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import Misuse, command, group, on_terminal
+from app.cli.client import settings_of
+from app.cli.command import command, group
+from app.cli.output import Misuse, on_terminal
 
 main = group("Run the server.")
 
@@ -48,7 +50,6 @@ def serve(
 ) -> None:
     """See SERVE."""
     from app.base.log import log, set_up
-    from app.cli.client import settings_of
 
     settings = settings_of(serves=True, host=host, port=port)
     if workers > 1 and settings.on_sqlite:

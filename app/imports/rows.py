@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from adapters.contract import RANK, Origin, Status, currency_code
@@ -175,10 +176,29 @@ class _Reader(Generic[RowT]):
 
     def _several(self, name: str, cell: Any) -> list[str]:
         try:
-            return several(cell)
+            return [] if cell is None else several(cell)
         except ValueError as why:
             self._wrong(name, str(why))
             return []
+
+    def _identities(
+        self, get: Callable[[str], Any], columns: tuple[str, str, str]
+    ) -> tuple[list[tuple[str, str]], list[str]]:
+        """Return the valid documents, e-mails and phones of these columns; the column of each that is none."""
+        readers: tuple[Callable[[str], str | None], ...] = (
+            document,
+            email,
+            partial(phone, region=self.setting.region),
+        )
+        known: list[tuple[str, str]] = []
+        invalid: list[str] = []
+        for kind, name, read in zip(("document", "email", "phone"), columns, readers, strict=True):
+            for one in self._several(name, get(name)):
+                if value := read(one):
+                    known.append((kind, value))
+                else:
+                    invalid.append(name)
+        return known, invalid
 
 
 LINES = "lines"  # of an order, each from a row of its own
@@ -354,20 +374,12 @@ class OrderReader(_Reader[OrderRow]):
         known: list[tuple[str, str]] = []
         if crm_id is not None and (crm_id := crm_id.strip()):
             known.append(("crm", self._id("crm_contact_id", crm_id)))
-        if source_id is not None and (cell := get("contact_customer_id")) is not None:
+        if source_id is not None:
+            cell = get("contact_customer_id")
             its = [self._id("contact_customer_id", one) for one in self._several("contact_customer_id", cell)]
             known += [("source", f"{source_id}:{one[:200]}") for one in its if one != self.setting.form.guest]
-        invalid: list[str] = []
-        if (cell := get("contact_document")) is not None:
-            for one in self._several("contact_document", cell):
-                known.append(("document", value)) if (value := document(one)) else invalid.append("contact_document")
-        if (cell := get("contact_email")) is not None:
-            for one in self._several("contact_email", cell):
-                known.append(("email", value)) if (value := email(one)) else invalid.append("contact_email")
-        if (cell := get("contact_phone")) is not None:
-            region = self.setting.region
-            for one in self._several("contact_phone", cell):
-                known.append(("phone", value)) if (value := phone(one, region)) else invalid.append("contact_phone")
+        found, invalid = self._identities(get, ("contact_document", "contact_email", "contact_phone"))
+        known += found
         for name in invalid:
             what = f"is no valid {name.removeprefix('contact_')}"
             if known or contact is not None:
@@ -383,6 +395,9 @@ class OrderReader(_Reader[OrderRow]):
         return contact
 
 
+_WHAT = {"documents": "CPF or CNPJ", "emails": "e-mail address", "phones": "phone number"}
+
+
 class ContactReader(_Reader[ContactRow]):
     """Reads contacts."""
 
@@ -391,13 +406,13 @@ class ContactReader(_Reader[ContactRow]):
     def read(self, given: Given) -> ContactRow | None:
         """Return the row, or None when something in it is wrong."""
         before = len(self.faults)
-        get, region = given.get, self.setting.region
+        get = given.get
         contact_id = get("id")
         if contact_id is not None and not CONTACT_ID.fullmatch(contact_id):
             self._wrong("id", "is no id of a contact of ours, cnt_…; the CRM's id goes into crm_id")
         known: list[tuple[str, str]] = []
         crm_id = self._id("crm_id", (get("crm_id") or "").strip()) or None
-        for one in self._cells(get, "customer_ids"):
+        for one in self._several("customer_ids", get("customer_ids")):
             source_id, _, customer_id = one.partition(":")
             source_id = self.setting.renamed.get(source_id, source_id) or ""
             self._id("customer_ids", customer_id)
@@ -405,12 +420,10 @@ class ContactReader(_Reader[ContactRow]):
                 known.append(("source", f"{source_id}:{customer_id[:200]}"))
             elif source_id:
                 self._note("customer_ids", f"{one[:80]} was left out: it is SOURCE:ID, with a source of this account")
-        for one in self._cells(get, "documents"):
-            known.append(("document", value)) if (value := document(one)) else self._invalid("documents", "CPF or CNPJ")
-        for one in self._cells(get, "emails"):
-            known.append(("email", value)) if (value := email(one)) else self._invalid("emails", "e-mail address")
-        for one in self._cells(get, "phones"):
-            known.append(("phone", value)) if (value := phone(one, region)) else self._invalid("phones", "phone number")
+        found, invalid = self._identities(get, ("documents", "emails", "phones"))
+        known += found
+        for column in invalid:
+            self._note(column, f"one was left out: it is no {_WHAT[column]}")
         name = self._short("name", (get("name") or "").strip(), TITLE_LENGTH) or None
         owner_id = self._short("owner_id", (get("owner_id") or "").strip(), 300) or None
         created_at = self._past("created_at", get("created_at"))
@@ -424,10 +437,3 @@ class ContactReader(_Reader[ContactRow]):
         return ContactRow(
             self.line, contact_id, crm_id, name, owner_id, list(dict.fromkeys(known)), created_at, updated_at
         )
-
-    def _cells(self, get: Callable[[str], Any], name: str) -> Sequence[str]:
-        cell = get(name)
-        return [] if cell is None else self._several(name, cell)
-
-    def _invalid(self, name: str, what: str) -> None:
-        self._note(name, f"one was left out: it is no {what}")

@@ -12,11 +12,11 @@ from typing import Any
 from app.background.clock_guard import CONFIRM, ClockGuard
 from app.base.clock import iso, now
 from app.base.settings import Settings
-from app.base.vault import Sealed, Vault
+from app.base.vault import Vault
 from app.db import maintenance
 from app.db.engine import Store, Unavailable
 from app.db.migrate import differences, newest
-from app.observability.readiness import ADVICE, DATABASE, WORDS, Readiness
+from app.observability.readiness import ADVICE, DATABASE, WORDS, Readiness, lost_secrets
 from app.store import delivery_rollups
 
 LEAST_FREE = 1 << 30  # bytes
@@ -124,12 +124,7 @@ async def _disk(settings: Settings) -> list[Finding]:
 
 async def _key(store: Store, vault: Vault) -> list[Finding]:
     sealed = await maintenance.sealed(store)
-    lost = 0
-    for row in sealed:
-        try:
-            vault.open(row["sealed"])
-        except Sealed:
-            lost += 1
+    lost = lost_secrets(vault, sealed)
     found = f"opens {len(sealed) - lost} of {len(sealed)} secrets and keys"
     return [Finding("master key", not lost, found, "add the key they were sealed with to ORDERS_MASTER_KEY")]
 

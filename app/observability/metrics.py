@@ -4,15 +4,17 @@ The number of series is bounded: sources beyond a limit are `other`. An account'
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from app.base.clock import now
 from app.base.outcome import Outcome
 from app.base.supervisor import Loop
 from app.db.engine import Store, Unavailable
+from app.db.statements import Row
 from app.observability.readiness import WORDS
 from app.store import delivery_rollups, outbox, source_health
 from app.store.delivery_record import Receipt, Record
@@ -53,9 +55,11 @@ class Metrics:
         )
         self._last_good: dict[tuple[str, str], int] = {}  # account, source; one that was never good: when it was made
         self._told = {"delivered": 0, "failed": 0}
-        self._up = self._fetches = self._held = self._events = self._failing = 0
-        self._oldest_fetch_at: int | None = None
-        self._oldest_event_at: int | None = None
+        self._up = 0
+        self._waits: Row = {  # what waits, as of the last look
+            **{"fetches": 0, "oldest_fetch_at": None, "held": 0},
+            **{"events": 0, "oldest_event_at": None, "failing": 0},
+        }
         self.loop = Loop("metrics", self.poll, EVERY)
 
     # -- What happens -----------------------------------------------------------------------------------------------
@@ -116,48 +120,40 @@ class Metrics:
                 for row in seen
                 if row["enabled"] and (key := (row["account_id"], row["id"]))
             }
-            self._fetches, self._oldest_fetch_at, self._held = found["fetches"], found["oldest_fetch_at"], found["held"]
-            self._events, self._oldest_event_at, self._failing = (
-                events["events"],
-                events["oldest_event_at"],
-                events["failing"],
-            )
+            self._waits = {**found, **events}
 
     # -- What is told -----------------------------------------------------------------------------------------------
 
     def text(self, account_id: str | None, *, every_source: bool = False) -> bytes:
         """Return Prometheus' text format: sums for everybody; per source for an account's token, or of all sources."""
-        service = CollectorRegistry(auto_describe=False)
-        service.register(_Scrape(lambda: self._families(account_id, every_source)))
-        return generate_latest(service)
+        return generate_latest(_Scrape(lambda: self._families(account_id, every_source)))
 
     def _families(self, account_id: str | None, every_source: bool) -> Iterator[Metric]:
         by_source = every_source or account_id is not None
         labels = ["source", "outcome"] if by_source else ["outcome"]
-        counted = CounterMetricFamily("orders_deliveries", "Deliveries by how they ended.", labels=labels)
         sums: dict[tuple[str, ...], int] = {}
         for (owner, source, outcome), count in self._deliveries.items():
             if by_source and not every_source and owner != account_id:
                 continue
             key: tuple[str, ...] = (source, outcome) if by_source else (outcome,)
             sums[key] = sums.get(key, 0) + count
-        for key, count in sorted(sums.items()):
-            counted.add_metric(list(key), count)
-        yield counted
+        yield _labelled(
+            CounterMetricFamily("orders_deliveries", "Deliveries by how they ended.", labels=labels),
+            sorted(sums.items()),
+        )
         if by_source:
             last_good = GaugeMetricFamily(
                 "orders_source_last_good_timestamp_seconds",
                 "When a source that is on last got a genuine delivery; before the first, when it was added.",
                 labels=["source"],
             )
-            for (owner, source), at in sorted(self._last_good.items()):
-                if every_source or owner == account_id:
-                    last_good.add_metric([source], at / 1e6)
-            yield last_good
+            seen = sorted(self._last_good.items())
+            yield _labelled(
+                last_good,
+                (((source,), at / 1e6) for (owner, source), at in seen if every_source or owner == account_id),
+            )
         refused = CounterMetricFamily("orders_refused", "Deliveries refused, by reason.", labels=["outcome", "reason"])
-        for reason, count in sorted(self._refused.items()):
-            refused.add_metric(list(reason), count)
-        yield refused
+        yield _labelled(refused, sorted(self._refused.items()))
         yield CounterMetricFamily(
             "orders_shed", "Deliveries that were answered 503 because too many waited.", value=self._shed()
         )
@@ -166,27 +162,33 @@ class Metrics:
         told = CounterMetricFamily(
             "orders_event_attempts", "Attempts to tell subscribers, by how they ended.", labels=["ended"]
         )
-        for ended, count in self._told.items():
-            told.add_metric([ended], count)
-        yield told
+        yield _labelled(told, (((ended,), count) for ended, count in self._told.items()))
         not_ready = GaugeMetricFamily(
             "orders_not_ready", "What keeps a delivery from being committed now; the log says why.", labels=["check"]
         )
-        for check in WORDS:
-            not_ready.add_metric([check], int(check in self._not_ready()))
-        yield not_ready
+        yield _labelled(not_ready, (((check,), int(check in self._not_ready())) for check in WORDS))
+        waits = self._waits
         for name, words, value in (
             ("orders_ready", "Whether a delivery would be committed now.", int(not self._not_ready())),
             ("orders_commit_queue", "Deliveries that wait for the next commit.", self._waiting()),
-            ("orders_fetches_waiting", "Thin deliveries whose order is still to be read.", self._fetches),
-            ("orders_oldest_fetch_seconds", "Since when the oldest of these waits.", _age(self._oldest_fetch_at)),
-            ("orders_held_waiting", "Deliveries that wait for their contact.", self._held),
-            ("orders_events_waiting", "Events that subscribers are still to be told.", self._events),
-            ("orders_oldest_event_seconds", "Since when the oldest of these waits.", _age(self._oldest_event_at)),
-            ("orders_subscriptions_failing", "Subscriptions whose last event was not taken.", self._failing),
+            ("orders_fetches_waiting", "Thin deliveries whose order is still to be read.", waits["fetches"]),
+            ("orders_oldest_fetch_seconds", "Since when the oldest of these waits.", _age(waits["oldest_fetch_at"])),
+            ("orders_held_waiting", "Deliveries that wait for their contact.", waits["held"]),
+            ("orders_events_waiting", "Events that subscribers are still to be told.", waits["events"]),
+            ("orders_oldest_event_seconds", "Since when the oldest of these waits.", _age(waits["oldest_event_at"])),
+            ("orders_subscriptions_failing", "Subscriptions whose last event was not taken.", waits["failing"]),
             ("orders_engine_up", "Whether the database answered the last time it was asked.", self._up),
         ):
             yield GaugeMetricFamily(name, words, value=value)
+
+
+def _labelled(
+    family: CounterMetricFamily | GaugeMetricFamily, samples: Iterable[tuple[Sequence[str], float]]
+) -> Metric:
+    """Return the metric with a value for each of these labels."""
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
 
 
 def _age(at: int | None) -> float:
@@ -194,7 +196,7 @@ def _age(at: int | None) -> float:
     return 0.0 if at is None else max(0.0, time.time() - at / 1e6)
 
 
-class _Scrape:
+class _Scrape(Collector):
     def __init__(self, families: Callable[[], Iterator[Metric]]) -> None:
         self._families = families
 

@@ -9,6 +9,7 @@ from app.base.log import log
 from app.base.supervisor import Loop, faults
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
+from app.db.statements import Row
 from app.ingest.group_commit import GroupCommit
 from app.store import heartbeat
 
@@ -29,6 +30,17 @@ ADVICE = {
     MASTER_KEY: "add the key they were sealed with to ORDERS_MASTER_KEY, after the newest, and restart",
     LOOPS: "the log says what failed; it is tried again all the time",
 }
+
+
+def lost_secrets(vault: Vault, sealed: Iterable[Row]) -> int:
+    """Return how many of these rows' `sealed` the master key does not open."""
+    lost = 0
+    for row in sealed:
+        try:
+            vault.open(row["sealed"])
+        except Sealed:
+            lost += 1
+    return lost
 
 
 class Readiness:
@@ -76,19 +88,10 @@ class Readiness:
     async def look_at_key(self) -> None:
         """Try the master key on every secret that deliveries are verified with. Raises Unavailable."""
         sealed = await heartbeat.sealed_in_use(self._store, clock.now())
-        lost = await asyncio.to_thread(self._lost, [row["sealed"] for row in sealed])
+        lost = await asyncio.to_thread(lost_secrets, self._vault, sealed)
         before, self._key = self._key, f"it opens {len(sealed) - lost} of {len(sealed)} secrets" if lost else None
         if self._key and not before:
             log.error(WORDS[MASTER_KEY], reason=self._key, advice=ADVICE[MASTER_KEY])
-
-    def _lost(self, sealed: list[str]) -> int:
-        lost = 0
-        for one in sealed:
-            try:
-                self._vault.open(one)
-            except Sealed:
-                lost += 1
-        return lost
 
     # -- The database -------------------------------------------------------------------------------------------
 

@@ -75,14 +75,14 @@ class Watcher:
         self.ended = True
         self._came.set()
 
-    async def next(self, retry_policy: float) -> tuple[list[TailRow], int | None]:
+    async def next(self, within: float) -> tuple[list[TailRow], int | None]:
         """Return the rows that came, and how many were missed since the last call.
 
-        The number is None if it is unknown. Returns nothing after this many seconds without a row.
+        The number is None if it is unknown. Returns nothing if no row comes within so many seconds.
         """
         if not self._came.is_set():
             try:
-                await asyncio.wait_for(self._came.wait(), retry_policy)
+                await asyncio.wait_for(self._came.wait(), within)
             except TimeoutError:
                 return [], 0
         if not self.ended and (early := self._told_at + PACE - monotonic()) > 0:

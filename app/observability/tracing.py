@@ -15,7 +15,7 @@ from typing import Self
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -147,11 +147,6 @@ def _callers(headers: Iterable[tuple[bytes, bytes]]) -> Context:
 
 
 def _resource() -> Resource:
-    """Return the service's description from the environment, else its name and version."""
-    ours = {SERVICE_NAME: NAME, SERVICE_VERSION: version(NAME)}
-    said = {name: value for name, value in Resource.create().attributes.items() if not _nameless(name, value)}
-    return Resource({**ours, **said})
-
-
-def _nameless(name: str, value: object) -> bool:
-    return name == SERVICE_NAME and str(value).startswith("unknown_service")
+    """Return the service's name and version, where the environment does not say otherwise, and what is known besides."""
+    ours = Resource.create({SERVICE_NAME: NAME, SERVICE_VERSION: version(NAME)})
+    return ours.merge(OTELResourceDetector().detect())

@@ -54,6 +54,10 @@ def test_a_source_is_named_by_id_name_or_adapter(here: Installation) -> None:
     assert here.json("source", "disable", "My shop")["enabled"] is False
     assert here.json("deliveries", "list", "--source", "My shop")["data"] == []
     assert [one["source_id"] for one in here.json("stats", "--source", "shopify")["sources"]] == [other]
+    here.run("import", str(_file(here)), "--source", "My shop")
+    assert [one["source_id"] for one in here.json("order", "list", "--source", "My shop")["data"]] == [shop]
+    assert len(here.json("report", "orders", "--source", "standard")["data"]) == 1
+    assert shop in here.run("export", "--source", "My shop")
     third = here.json("source", "add", "standard", "--name", "Second")["source_id"]
     said = here.run("source", "show", "standard", code=2)
     assert "name one by its id" in said and shop in said and third in said

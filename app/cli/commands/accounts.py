@@ -1,10 +1,12 @@
 """`account` and `token`: accounts, and the tokens of their members."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import Account, Json, Misuse, Yes, as_json, command, facts, group, note, on_terminal, table, when
+from app.cli.client import ApiClient
+from app.cli.command import Account, Answer, Yes, command, group
+from app.cli.output import Misuse, listed, note, on_terminal
 
 account = group(
     "Manage accounts. Each has its own sources, contacts and orders. An account's registry is off until you enable it."
@@ -16,38 +18,23 @@ Role = Annotated[str, typer.Option("--role", help="admin, manager, rep, integrat
 
 @command(account, "create", "account create acme --enable")
 def account_create(
+    door: ApiClient,
     name: str,
     enable: Annotated[bool, typer.Option("--enable", help="Enable the registry at once.")] = False,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Create an account and an admin token. The token is shown only once."""
-    from app.cli.client import opened
-
-    with opened("account create") as door:
-        made = door.post("/operator/accounts", {"name": name, "enable": enable})
-    as_json(made) if json else facts(made)
+    return door.post("/operator/accounts", {"name": name, "enable": enable})
 
 
-@command(account, "list", "account list --json")
-def account_list(json: Json = False) -> None:
+@command(
+    account,
+    "list",
+    "account list --json",
+    show=listed({"account": "account_id", "name": "name", "enabled": "orders_enabled", "made": "created_at"}),
+)
+def account_list(door: ApiClient) -> Any:
     """List all accounts of this installation."""
-    from app.cli.client import opened
-
-    with opened("account list") as door:
-        found = door.get("/operator/accounts")
-    if json:
-        as_json(found)
-        return
-    rows = [(one["account_id"], one["name"], one["orders_enabled"], when(one["created_at"])) for one in found["data"]]
-    table(None, ("account", "name", "enabled", "made"), rows)
-
-
-def _switch(named: str, on: bool, json: bool) -> None:
-    from app.cli.client import opened
-
-    with opened("account") as door:
-        found = door.ask("PATCH", "/v1/account", account=named, body={"orders_enabled": on})
-    as_json(found) if json else facts({"account": found["name"], "enabled": found["orders_enabled"]})
+    return door.get("/operator/accounts")
 
 
 Named = Annotated[str, typer.Argument(metavar="ACCOUNT")]
@@ -56,23 +43,32 @@ OFF = (
 )
 
 
+def changed(door: ApiClient, named: str, body: dict[str, Any]) -> Any:
+    """Change an account's settings, or only read them where `body` is empty. Returns the account."""
+    if not body:
+        return door.get("/v1/account", account=named)
+    return door.ask("PATCH", "/v1/account", account=named, body=body)
+
+
+def _switch(door: ApiClient, named: str, on: bool) -> Answer:
+    found = changed(door, named, {"orders_enabled": on})
+    return Answer(found, {"account": found["name"], "enabled": found["orders_enabled"]})
+
+
 @command(account, "enable", "account enable acme")
-def account_enable(named: Named, json: Json = False) -> None:
+def account_enable(door: ApiClient, named: Named) -> Answer:
     """Enable an account's registry."""
-    _switch(named, True, json)
+    return _switch(door, named, True)
 
 
 @command(account, "disable", "account disable acme")
-def account_disable(
-    named: Named,
-    yes: Yes = False,
-    json: Json = False,
-) -> None:
+def account_disable(door: ApiClient, named: Named, yes: Yes = False) -> Answer:
     """Disable an account's registry. Shops are then answered 403, and nobody sees orders. Asks on a terminal."""
     if on_terminal() and not yes and not typer.confirm(f"Disable {named}? {OFF[0].upper()}{OFF[1:]}."):
         raise Misuse("nothing was changed")
-    _switch(named, False, json)
+    answer = _switch(door, named, False)
     note(OFF)
+    return answer
 
 
 @command(
@@ -82,7 +78,8 @@ def account_disable(
     "account set acme --currency USD --region US --timezone America/New_York",
 )
 def account_set(
-    named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    door: ApiClient,
+    named: Named,
     owner_privacy: Annotated[
         bool | None,
         typer.Option("--owner-privacy/--no-owner-privacy", help="Reps see only the contacts and deals they own."),
@@ -94,101 +91,72 @@ def account_set(
     timezone: Annotated[
         str | None, typer.Option(help="Zone of months, days, and times that name none, such as America/Sao_Paulo.")
     ] = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Show or change the settings of an account."""
-    from app.cli.client import opened
-
     wanted = {
         "owner_privacy": owner_privacy,
         "default_currency": currency.upper() if currency else None,
         "default_region": region.upper() if region else None,
         "timezone": timezone,
     }
-    body = {name: value for name, value in wanted.items() if value is not None}
-    with opened("account set") as door:
-        if body:
-            found = door.ask("PATCH", "/v1/account", account=named, body=body)
-        else:
-            found = door.get("/v1/account", account=named)
-    as_json(found) if json else facts({"account": found["name"], **{name: found[name] for name in wanted}})
+    found = changed(door, named, {name: value for name, value in wanted.items() if value is not None})
+    return Answer(found, {"account": found["name"], **{name: found[name] for name in wanted}})
 
 
 @command(account, "panel", "account panel acme --origin https://chat.example.com", "account panel acme --nowhere")
 def account_panel(
-    named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    door: ApiClient,
+    named: Named,
     origin: Annotated[
         list[str] | None,
         typer.Option("--origin", help="A page that may embed it. Can be repeated; replaces the old list."),
     ] = None,
     nowhere: Annotated[bool, typer.Option("--nowhere", help="Allow no pages.")] = False,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Show or set which pages may embed the account's panel (a contact's page) in a frame."""
-    from app.cli.client import opened
-
     if origin and nowhere:
         raise Misuse("--origin and --nowhere contradict each other")
-    with opened("account panel") as door:
-        if origin or nowhere:
-            found = door.ask("PATCH", "/v1/account", account=named, body={"panel_origins": origin or []})
-        else:
-            found = door.get("/v1/account", account=named)
+    found = changed(door, named, {"panel_origins": origin or []} if origin or nowhere else {})
     shown = {"account": found["account_id"], "panel_origins": found["panel_origins"]}
     words = {"account": found["name"], "path": f"/console/panel?account={found['account_id']}"}
-    as_json(shown) if json else facts({**words, "shown by": ", ".join(found["panel_origins"]) or "nobody"})
+    return Answer(shown, {**words, "shown by": ", ".join(found["panel_origins"]) or "nobody"})
 
 
 @command(token, "create", "token create --account acme --role rep --member 7")
 def token_create(
+    door: ApiClient,
     role: Role,
     account: Account = None,
     member: Annotated[
         str | None, typer.Option("--member", help="The member's id. Created if it does not exist.")
     ] = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Create a token. It is shown only once."""
-    from app.cli.client import opened
-
-    with opened("token create") as door:
-        named = door.account(account)
-        if member is not None:
-            known = {one["id"] for one in door.all_of("/v1/members", account=named)["data"]}
-            if member not in known:
-                door.post("/v1/members", {"name": member, "role": role, "id": member}, account=named)
-        made = door.post("/v1/tokens", {"role": role} | ({"member_id": member} if member else {}), account=named)
-    as_json(made) if json else facts(made)
+    named = door.account(account)
+    if member is not None:
+        known = {one["id"] for one in door.all_of("/v1/members", account=named)["data"]}
+        if member not in known:
+            door.post("/v1/members", {"name": member, "role": role, "id": member}, account=named)
+    return door.post("/v1/tokens", {"role": role} | ({"member_id": member} if member else {}), account=named)
 
 
-@command(token, "list", "token list --account acme")
-def token_list(account: Account = None, json: Json = False) -> None:
+TOKENS: dict[str, Any] = {
+    "token": "id",
+    "role": "role",
+    "member": lambda one: one["member_name"] or one["member_id"],
+    "made": "created_at",
+    "revoked": "revoked_at",
+}
+
+
+@command(token, "list", "token list --account acme", show=listed(TOKENS))
+def token_list(door: ApiClient, account: Account = None) -> Any:
     """List the tokens of an account. The tokens themselves are not shown."""
-    from app.cli.client import opened
-
-    with opened("token list") as door:
-        found = door.all_of("/v1/tokens", account=door.account(account))
-    if json:
-        as_json(found)
-        return
-    rows = [
-        (
-            one["id"],
-            one["role"],
-            one["member_name"] or one["member_id"],
-            when(one["created_at"]),
-            when(one["revoked_at"]),
-        )
-        for one in found["data"]
-    ]
-    table(None, ("token", "role", "member", "made", "revoked"), rows)
+    return door.all_of("/v1/tokens", account=door.account(account))
 
 
 @command(token, "revoke", "token revoke tok_01J…")
-def token_revoke(named: Annotated[str, typer.Argument(metavar="TOKEN_ID")], json: Json = False) -> None:
+def token_revoke(door: ApiClient, named: Annotated[str, typer.Argument(metavar="TOKEN_ID")]) -> Any:
     """Revoke a token. It stops working within a second."""
-    from app.cli.client import opened
-
-    with opened("token revoke") as door:
-        door.ask("DELETE", f"/v1/tokens/{named}", account=door.owner(named))
-    as_json({"id": named, "revoked": True}) if json else facts({"revoked": named})
+    door.ask("DELETE", f"/v1/tokens/{named}", account=door.owner(named))
+    return Answer({"id": named, "revoked": True}, {"revoked": named})

@@ -2,28 +2,26 @@
 
 import base64
 import json as json_
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from app.cli.filters import DELIVERIES, Where, account_of, filtered
+from app.cli.client import ApiClient
+from app.cli.command import Account, Answer, Json, Source, Text, command, group
+from app.cli.filters import Deliveries
 from app.cli.output import (
-    Account,
     CommandFailed,
-    Json,
     Misuse,
     as_json,
     as_json_line,
-    command,
+    cells,
     facts,
-    group,
+    listed,
+    note,
     plain,
     standard_output,
-    table,
-    when,
     word,
 )
 
@@ -31,11 +29,6 @@ main = group("Search the delivery log: what came in, and what became of it.")
 privacy = group("Carry out the privacy requests that shops pass on. The delivery says whom a request concerns.")
 top = group("One delivery at a time.")
 
-Text = str | None
-Source = Annotated[
-    str,
-    typer.Argument(metavar="SOURCE", help="The source: its id (src_…), its name, or its adapter where that is one."),
-]
 Delivery = Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id (dlv_…).")]
 Headers = Annotated[
     Path, typer.Option("--headers", help="File with the headers: `Name: value` lines, or a JSON object.", exists=True)
@@ -48,63 +41,58 @@ BodyFile = Annotated[Path, typer.Option("--body", help="File with the exact byte
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 PAGE = 200
 KNOWN = 20_000  # ids that the tail remembers, so as to show each delivery once
-COLUMNS = ("time", "source", "outcome", "kind", "order", "title", "buyer", ">value", "delivery", ">repeats", "reason")
 
 
-def _row(one: dict[str, Any]) -> tuple[Any, ...]:
-    about = next(iter(one.get("about", ())), None)  # the live log has no names
-    return (
-        when(one["received_at"]),
-        one.get("source_name") or one["source_id"],
-        word(one["outcome"]),
-        one["kind"],
-        one["external_id"],
-        about and about["title"],
-        about and about["buyer"],
-        about and f"{about['value']} {about['currency']}",
-        one["id"],
-        one["repeats"] or "",
-        one["reason"] or "",
-    )
+def _about(one: dict[str, Any]) -> dict[str, Any]:
+    """Return the order that a delivery is about; the live log has none."""
+    found: dict[str, Any] = next(iter(one.get("about", ())), {})
+    return found
 
 
-@command(main, "list", "deliveries list --outcome unreadable --since 24h")
-@filtered(DELIVERIES)
+def _value(one: dict[str, Any]) -> str | None:
+    about = _about(one)
+    return f"{about['value']} {about['currency']}" if about else None
+
+
+COLUMNS: dict[str, Any] = {
+    "time": "received_at",
+    "source": lambda one: one.get("source_name") or one["source_id"],
+    "outcome": lambda one: word(one["outcome"]),
+    "kind": "kind",
+    "order": "external_id",
+    "title": lambda one: _about(one).get("title"),
+    "buyer": lambda one: _about(one).get("buyer"),
+    ">value": _value,
+    "delivery": "id",
+    ">repeats": lambda one: one["repeats"] or "",
+    "reason": lambda one: one["reason"] or "",
+}
+
+
+@command(main, "list", "deliveries list --outcome unreadable --since 24h", show=listed(COLUMNS))
 def list_(
+    door: ApiClient,
     account: Account = None,
     *,
-    where: Where,
+    where: Deliveries,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     cursor: Annotated[Text, typer.Option(help="Continue after a page: its next_cursor (see --json).")] = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """List deliveries, newest first."""
-    from app.cli.client import opened
-
-    with opened("deliveries list") as door:
-        named = account_of(door, account, where)
-        found: dict[str, Any] = {"data": [], "next_cursor": cursor}
-        while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
-            paging = {"limit": limit - len(found["data"]), "cursor": found["next_cursor"]}
-            page = door.get("/v1/deliveries", account=named, **where, **paging)
-            found = {**page, "data": found["data"] + page["data"]}
-            if found["next_cursor"] is None:
-                break
-    as_json(found) if json else table(None, COLUMNS, [_row(one) for one in found["data"]])
+    named = door.account(account, where)
+    found: dict[str, Any] = {"data": [], "next_cursor": cursor}
+    while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
+        paging = {"limit": limit - len(found["data"]), "cursor": found["next_cursor"]}
+        page = door.get("/v1/deliveries", account=named, **where, **paging)
+        found = {**page, "data": found["data"] + page["data"]}
+        if found["next_cursor"] is None:
+            break
     if "left_out" in found:
-        print(found["left_out"], file=sys.stderr)
+        note(found["left_out"])
+    return found
 
 
-@command(main, "show", "deliveries show dlv_01J…")
-def show(delivery: Delivery, json: Json = False) -> None:
-    """Show one delivery: headers, body, outcome."""
-    from app.cli.client import opened
-
-    with opened("deliveries show") as door:
-        found = door.get(f"/v1/deliveries/{delivery}", account=door.owner(delivery))
-    if json:
-        as_json(found)
-        return
+def _show(found: dict[str, Any]) -> None:
     source = {"source": found["source"]["name"] if found["source"] else None}  # None: deleted since
     facts(source | {name: value for name, value in found.items() if name not in {"headers", "body", "source"}})
     for name, value in (found["headers"] or {}).items():
@@ -113,8 +101,15 @@ def show(delivery: Delivery, json: Json = False) -> None:
     print("\n".join(plain(line) for line in (found["body"] or "").splitlines()))
 
 
+@command(main, "show", "deliveries show dlv_01J…", show=_show)
+def show(door: ApiClient, delivery: Delivery) -> Any:
+    """Show one delivery: headers, body, outcome."""
+    return door.get(f"/v1/deliveries/{delivery}", account=door.owner(delivery))
+
+
 @command(main, "body", "deliveries body dlv_01J… > body.json")
 def body(
+    door: ApiClient,
     delivery: Delivery,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
@@ -122,12 +117,9 @@ def body(
     json: Json = False,
 ) -> None:
     """Print the exact bytes of a delivery's body. With --json: as text, or in base64 if they are not text."""
-    from app.cli.client import opened
-
-    with opened("deliveries body") as door:
-        account = door.owner(delivery)
-        content = b"".join(door.pieces(f"/v1/deliveries/{delivery}/body", account=account, query={}))
-        told = door.get(f"/v1/deliveries/{delivery}", account=account) if json else {}
+    account = door.owner(delivery)
+    content = b"".join(door.pieces(f"/v1/deliveries/{delivery}/body", account=account, query={}))
+    told = door.get(f"/v1/deliveries/{delivery}", account=account) if json else {}
     if json:
         as_json({name: told[name] for name in ("id", "body", "body_encoding")})
         if output is None:
@@ -141,41 +133,30 @@ def body(
         raise CommandFailed(f"{output}: {fault.strerror}") from None
 
 
-@command(main, "changes", "deliveries changes dlv_01J…")
-def changes(delivery: Delivery, json: Json = False) -> None:
-    """Show what a delivery changed in its orders, field by field."""
-    from app.cli.client import opened
-
-    with opened("deliveries changes") as door:
-        found = door.get(f"/v1/deliveries/{delivery}/changes", account=door.owner(delivery))
-    if json:
-        as_json(found)
-        return
+def _changes(found: dict[str, Any]) -> None:
     for order in found["data"]:
-        made = "new: " if order["made"] else ""
-        rows = [(one["field"], one["before"], one["after"]) for one in order["changes"]]
-        table(f"{made}{order['order_id']} {order['title'] or order['external_id']}", ("field", "before", "after"), rows)
+        title = f"{'new: ' if order['made'] else ''}{order['order_id']} {order['title'] or order['external_id']}"
+        listed({name: name for name in ("field", "before", "after")}, of="changes", title=title)(order)
+
+
+@command(main, "changes", "deliveries changes dlv_01J…", show=_changes)
+def changes(door: ApiClient, delivery: Delivery) -> Any:
+    """Show what a delivery changed in its orders, field by field."""
+    return door.get(f"/v1/deliveries/{delivery}/changes", account=door.owner(delivery))
 
 
 @command(main, "tail", "deliveries tail --source src_01J… --json", "deliveries tail --outcome unreadable --since 1h")
-@filtered(DELIVERIES)
-def tail(
-    account: Account = None,
-    *,
-    where: Where,
-    json: Json = False,
-) -> None:
+def tail(door: ApiClient, account: Account = None, *, where: Deliveries, json: Json = False) -> None:
     """Follow the log until Ctrl-C. With --since: first show what came since then. With --until: end then."""
     import time
 
     from app.base.clock import iso, now, zone_named
     from app.base.clock import since as moment
-    from app.cli.client import opened
 
-    with suppress(KeyboardInterrupt), opened("deliveries tail") as door:
+    with suppress(KeyboardInterrupt):
         if door.settings.on_sqlite and not door.running:
             raise CommandFailed("no server is running, so no deliveries can arrive. Start one: orders-registry serve")
-        named = account_of(door, account, where)
+        named = door.account(account, where)
         zone = zone_named(door.get("/v1/account", account=named)["timezone"])
         try:  # a span counts back from now, not from each look
             times = {name: moment(where[name], now(), zone) for name in ("since", "until") if name in where}
@@ -203,7 +184,9 @@ def tail(
                         shown[than] = None
                         if history:
                             continue
-                        as_json_line(one) if json else print("  ".join(plain(cell) for cell in _row(one)), flush=True)
+                        as_json_line(one) if json else print(
+                            "  ".join(plain(cell) for cell in cells(one, COLUMNS)), flush=True
+                        )
                 if len(found) < PAGE:
                     break
             if ended:
@@ -216,6 +199,7 @@ def tail(
 
 @command(top, "send", "send src_01J…", "send src_01J… --kind orders/paid --to http://127.0.0.1:8080/webhooks/src_01J…")
 def send(
+    door: ApiClient,
     source: Source,
     kind: Annotated[Text, typer.Option(help="Which sample to send. With --file: the kind of the body.")] = None,
     file: Annotated[Path | None, typer.Option(help="Send this body instead of a sample.", exists=True)] = None,
@@ -225,8 +209,7 @@ def send(
     to: Annotated[
         Text, typer.Option(help="Send to this URL instead of the source's own. Another registry does not see a sample.")
     ] = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Send a signed sample to a source over HTTP, as the platform would.
 
     It becomes a test order and is in no sum. It proves that this registry takes what is signed with the source's secret,
@@ -234,17 +217,15 @@ def send(
     """
     import httpx
 
-    from app.cli.client import opened
-
     body: dict[str, Any] = {"kind": kind} if kind else {}
     if file is not None:
         body |= {"body": base64.b64encode(_bytes(file)).decode(), "headers": _headers("\n".join(header or []))}
-    with opened("send") as door:
-        source, owner = door.source(source)
-        signed = door.post(f"/operator/sources/{source}/sign", body, account=owner)
-        url = to or signed["url"]
-        if door.settings.on_sqlite and not door.running and to is None:
-            raise CommandFailed("no server is running to send it to. Start one: orders-registry serve")
+    source, owner = door.source(source)
+    signed = door.post(f"/operator/sources/{source}/sign", body, account=owner)
+    url = to or signed["url"]
+    if door.settings.on_sqlite and not door.running and to is None:
+        raise CommandFailed("no server is running to send it to. Start one: orders-registry serve")
+    door.close()  # what listens there may need the database
     try:
         answer = httpx.post(
             url,
@@ -263,9 +244,7 @@ def send(
     shown = {"status": answer.status_code, "url": url, **(said if isinstance(said, dict) else {"body": said})}
     if answer.is_success and to is None:
         shown["proves"] = signed["proves"]
-    as_json(shown) if json else facts(shown)
-    if answer.is_error:
-        raise CommandFailed(f"the answer was {answer.status_code}")
+    return Answer(shown, shown, f"the answer was {answer.status_code}" if answer.is_error else None)
 
 
 def _bytes(file: Path) -> bytes:
@@ -306,85 +285,71 @@ def _given(headers: Path, body: Path, query: list[str] | None) -> dict[str, Any]
     }
 
 
-@command(top, "verify", "verify src_01J… --headers headers.txt --body body.json")
-def verify(source: Source, headers: Headers, body: BodyFile, query: Queries = None, json: Json = False) -> None:
+def _explained(found: dict[str, Any]) -> None:
+    facts({name: found[name] for name in ("verified", "expects", "headers_seen", "body_bytes")})
+    listed({"place": "place", "found": "found", "begins with": "sent"}, of="looked_for", title="\nlooked for")(found)
+    fields = {
+        "secret": "secret_id",
+        "matches": "matches",
+        "gives": "expected",
+        "reason": "reason",
+        "meaning": "meaning",
+    }
+    listed(fields, of="secrets", title="\nsecrets")(found)
+    for hint in found["hints"]:
+        print(f"→ {hint}")
+
+
+@command(top, "verify", "verify src_01J… --headers headers.txt --body body.json", show=_explained)
+def verify(door: ApiClient, source: Source, headers: Headers, body: BodyFile, query: Queries = None) -> Answer:
     """Explain why a signature does not match."""
-    from app.cli.client import opened
-
-    with opened("verify") as door:
-        source, owner = door.source(source)
-        found = door.post(f"/operator/sources/{source}/verify", _given(headers, body, query), account=owner)
-    if json:
-        as_json(found)
-    else:
-        facts({name: found[name] for name in ("verified", "expects", "headers_seen", "body_bytes")})
-        places = [(one["place"], one["found"], one["sent"]) for one in found["looked_for"]]
-        table("\nlooked for", ("place", "found", "begins with"), places)
-        names = ("secret_id", "matches", "expected", "reason", "meaning")
-        rows = [tuple(one[name] for name in names) for one in found["secrets"]]
-        table("\nsecrets", ("secret", "matches", "gives", "reason", "meaning"), rows)
-        for hint in found["hints"]:
-            print(f"→ {hint}")
-    if not found["verified"]:
-        raise CommandFailed("no secret of the source proves this delivery")
+    source, owner = door.source(source)
+    found = door.post(f"/operator/sources/{source}/verify", _given(headers, body, query), account=owner)
+    return Answer(found, found, None if found["verified"] else "no secret of the source proves this delivery")
 
 
-@command(top, "try", "try src_01J… --headers headers.txt --body body.json")
-def try_(source: Source, headers: Headers, body: BodyFile, query: Queries = None, json: Json = False) -> None:
-    """Show what a delivery would become. Nothing is stored."""
-    from app.cli.client import opened
-
-    with opened("try") as door:
-        source, owner = door.source(source)
-        found = door.post(f"/v1/sources/{source}/try", _given(headers, body, query), account=owner)
-    _tried(found, json)
-
-
-@command(main, "try", "deliveries try dlv_01J…")
-def try_again(delivery: Delivery, json: Json = False) -> None:
-    """Show what a recorded delivery would become with today's adapter. Nothing is stored."""
-    from app.cli.client import opened
-
-    with opened("deliveries try") as door:
-        account = door.owner(delivery)
-        kept = door.get(f"/v1/deliveries/{delivery}", account=account)
-        if kept["body"] is None:
-            raise CommandFailed(f"the body of {delivery} has been pruned, so there is nothing to read")
-        arrived = {name: kept[name] for name in ("headers", "body", "body_encoding")} | {"query": kept["query"] or {}}
-        found = door.post(f"/v1/sources/{kept['source_id']}/try", arrived, account=account)
-    _tried(found, json)
-
-
-def _tried(found: dict[str, Any], json: bool) -> None:
-    if json:
-        as_json(found)
-        return
+def _tried(found: dict[str, Any]) -> None:
     facts({name: value for name, value in found.items() if name != "orders"})
     for order in found["orders"]:
         print()
         facts(order)
 
 
-@command(privacy, "list", "privacy list --account acme")
-def privacy_list(account: Account = None, json: Json = False) -> None:
-    """List privacy requests, newest first, with the day each is due."""
-    from app.cli.client import opened
+@command(top, "try", "try src_01J… --headers headers.txt --body body.json", show=_tried)
+def try_(door: ApiClient, source: Source, headers: Headers, body: BodyFile, query: Queries = None) -> Any:
+    """Show what a delivery would become. Nothing is stored."""
+    source, owner = door.source(source)
+    return door.post(f"/v1/sources/{source}/try", _given(headers, body, query), account=owner)
 
-    with opened("privacy list") as door:
-        found = door.all_of("/v1/privacy/requests", account=door.account(account))
-    if json:
-        as_json(found)
-        return
-    rows = [
-        (
-            one["request"],
-            one["kind"],
-            one["source_name"] or one["source_id"],
-            one["delivery_id"],
-            when(one["received_at"]),
-            when(one["due_at"]),
-            ", ".join(f"{its['kind']} {its['value']}" for its in (one["concerns"] or {"identities": []})["identities"]),
-        )
-        for one in found["data"]
-    ]
-    table(None, ("request", "kind", "source", "delivery", "came", "due", "concerns"), rows)
+
+@command(main, "try", "deliveries try dlv_01J…", show=_tried)
+def try_again(door: ApiClient, delivery: Delivery) -> Any:
+    """Show what a recorded delivery would become with today's adapter. Nothing is stored."""
+    account = door.owner(delivery)
+    kept = door.get(f"/v1/deliveries/{delivery}", account=account)
+    if kept["body"] is None:
+        raise CommandFailed(f"the body of {delivery} has been pruned, so there is nothing to read")
+    arrived = {name: kept[name] for name in ("headers", "body", "body_encoding")} | {"query": kept["query"] or {}}
+    return door.post(f"/v1/sources/{kept['source_id']}/try", arrived, account=account)
+
+
+def _concerns(one: dict[str, Any]) -> str:
+    identities = one["concerns"]["identities"] if one["concerns"] else []
+    return ", ".join(f"{its['kind']} {its['value']}" for its in identities)
+
+
+REQUESTS: dict[str, Any] = {
+    "request": "request",
+    "kind": "kind",
+    "source": lambda one: one["source_name"] or one["source_id"],
+    "delivery": "delivery_id",
+    "came": "received_at",
+    "due": "due_at",
+    "concerns": _concerns,
+}
+
+
+@command(privacy, "list", "privacy list --account acme", show=listed(REQUESTS))
+def privacy_list(door: ApiClient, account: Account = None) -> Any:
+    """List privacy requests, newest first, with the day each is due."""
+    return door.all_of("/v1/privacy/requests", account=door.account(account))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import CommandFailed, command, group, note, table, when, word
+from app.cli.client import ApiClient
+from app.cli.command import command, group
+from app.cli.output import CommandFailed, note, table, when, word
 
 main = group("See it at work.")
 
@@ -130,9 +132,9 @@ def demo(
     with (
         suppress(KeyboardInterrupt),
         tempfile.TemporaryDirectory(prefix="orders-demo-") as folder,
-        _served(Path(folder)) as (settings, address),
+        _served(Path(folder)) as address,
     ):
-        _play(settings, address)
+        _play(address)
         print(f"\nThe API is at {address}/v1. Everything here is temporary.", flush=True)
         print(f"The console is at {address}/console, the API reference at {address}/docs.", flush=True)
         if not once:
@@ -145,32 +147,17 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[tuple[Any, str]]:
-    """Yield the settings and address of a server on a free port."""
-    from app.cli.client import settings_of
-
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
-    url = f"sqlite:///{folder / 'orders.db'}"
-    environment |= {"ORDERS_DATABASE_URL": url, "ORDERS_LOG_FORMAT": "json", "ORDERS_HOST": "127.0.0.1"}
+def _served(folder: Path) -> Iterator[str]:
+    """Yield the address of a server on a free port. This process has its settings, too."""
+    for name in [name for name in os.environ if name.startswith("ORDERS_")]:
+        del os.environ[name]
+    os.environ["ORDERS_DATABASE_URL"] = f"sqlite:///{folder / 'orders.db'}"
+    os.environ |= {"ORDERS_LOG_FORMAT": "json", "ORDERS_HOST": "127.0.0.1"}
     said = folder / "log"
     with said.open("wb") as out:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--port", "0"], env=environment, stdout=out, stderr=out
-        )
+        server = subprocess.Popen([sys.executable, "-m", "app.cli", "serve", "--port", "0"], stdout=out, stderr=out)
     try:
-        address = _address(server, said)
-        yield (
-            settings_of(
-                database_url=url,
-                master_key="",
-                public_url="",
-                host="127.0.0.1",
-                port=0,
-                max_body_bytes=1048576,
-                log_format="json",
-            ),
-            address,
-        )
+        yield _address(server, said)
     finally:
         server.terminate()
         try:
@@ -195,12 +182,10 @@ def _address(server: "subprocess.Popen[bytes]", said: Path) -> str:
     raise CommandFailed(f"the demonstration's server did not start: {said.read_text(errors='replace').strip()[-500:]}")
 
 
-def _play(settings: Any, address: str) -> None:
+def _play(address: str) -> None:
     import httpx
 
-    from app.cli.client import opened
-
-    with opened("demo", settings) as door:
+    with closing(ApiClient("demo")) as door:
         account = door.post("/operator/accounts", {"name": "demo", "enable": True})
         account_id = account["account_id"]
         sources: dict[str, str] = {}
@@ -256,7 +241,7 @@ def _play(settings: Any, address: str) -> None:
     )
 
 
-def _send(door: Any, account_id: str, source_id: str, address: str, step: DemoStep) -> tuple[int, str]:
+def _send(door: ApiClient, account_id: str, source_id: str, address: str, step: DemoStep) -> tuple[int, str]:
     """Signs a step as its shop would, and posts it: (HTTP status, outcome)."""
     import base64
 

@@ -2,47 +2,58 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.client import ApiClient
+from app.cli.command import Account, Json, Text, command, group
 from app.cli.commands import contacts as people
-from app.cli.filters import ORDERS, Where, filtered
+from app.cli.filters import Orders
 from app.cli.import_report import ImportCounts
-from app.cli.output import Account, CommandFailed, Json, Misuse, command, group, standard_output
+from app.cli.output import CommandFailed, Misuse, on_terminal, progress, standard_output
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 main = group("Files.")
 
-Text = str | None
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .csv or .jsonl file, or - for standard input.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every line and write nothing.")]
-Form = Annotated[Text, typer.Option("--format", help="csv or jsonl. Default: from the file's name or its beginning.")]
-Encoding = Annotated[
-    Text, typer.Option("--encoding", help="The file's encoding, such as cp1252 for an old spreadsheet.")
-]
-Unknown = Annotated[bool, typer.Option("--ignore-unknown", help="Skip unknown columns.")]
-MapSource = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map-source", metavar="OLD=NEW", help="Replace a source id from another registry. OLD= means no source."
-    ),
-]
-ExportForm = Annotated[str, typer.Option("--format", help="csv or jsonl.")]
-Preset = Annotated[Text, typer.Option("--preset", help="A platform's own export: shopify, woocommerce, nuvemshop.")]
-Decimal = Annotated[
-    Text, typer.Option("--decimal", help="Mark before the decimals of amounts that people wrote: , (1.500,00) or .")
-]
-Dates = Annotated[Text, typer.Option("--dates", help="Order of a date's numbers: dmy (20/11/2026), mdy or ymd.")]
-Zone = Annotated[Text, typer.Option("--zone", help="Zone of times that name none. Default: the account's.")]
-Headings = Annotated[
-    list[str] | None,
-    typer.Option("--map", metavar="HEADING=COLUMN", help='What a heading means: "Valor=value". Can be repeated.'),
-]
-Output = Annotated[Path | None, typer.Option("--output", help="Write to this new file instead of standard output.")]
-Excel = Annotated[bool, typer.Option("--excel", help="CSV for spreadsheets: with a byte order mark and semicolons.")]
+# By the API's name for each, but for `format` and `encoding`, which are ours.
+ORDER_FILE: dict[str, Any] = {
+    "dry_run": Annotated[bool | None, typer.Option("--dry-run", help="Check every line and write nothing.")],
+    "format": Annotated[
+        Text, typer.Option("--format", help="csv or jsonl. Default: from the file's name or its beginning.")
+    ],
+    "source_id": Annotated[Text, typer.Option("--source", help="Source of orders that name none.")],
+    "sources": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map-source", metavar="OLD=NEW", help="Replace a source id from another registry. OLD= means no source."
+        ),
+    ],
+    "preset": Annotated[
+        Text, typer.Option("--preset", help="A platform's own export: shopify, woocommerce, nuvemshop.")
+    ],
+    "decimal": Annotated[
+        Text, typer.Option("--decimal", help="Mark before the decimals of amounts that people wrote: , (1.500,00) or .")
+    ],
+    "dates": Annotated[Text, typer.Option("--dates", help="Order of a date's numbers: dmy (20/11/2026), mdy or ymd.")],
+    "zone": Annotated[Text, typer.Option("--zone", help="Zone of times that name none. Default: the account's.")],
+    "map": Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="HEADING=COLUMN", help='What a heading means: "Valor=value". Can be repeated.'),
+    ],
+    "encoding": Annotated[
+        Text, typer.Option("--encoding", help="The file's encoding, such as cp1252 for an old spreadsheet.")
+    ],
+    "ignore_unknown": Annotated[bool | None, typer.Option("--ignore-unknown", help="Skip unknown columns.")],
+}
+CONTACT_FILE = {name: option for name, option in ORDER_FILE.items() if name not in {"source_id", "preset", "decimal"}}
 
 _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 
@@ -56,22 +67,14 @@ _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".n
     "import - --account acme < orders.jsonl",
 )
 def import_(
+    door: ApiClient,
     file: File,
     account: Account = None,
-    dry_run: DryRun = False,
-    form: Form = None,
-    source: Annotated[Text, typer.Option("--source", help="Source of orders that name none.")] = None,
-    sources: MapSource = None,
+    *,
+    query: Annotated[dict[str, Any], ORDER_FILE],
     origin: Annotated[
         str, typer.Option("--origin", help="Origin of orders that name neither origin nor source.")
     ] = "manual",
-    preset: Preset = None,
-    decimal: Decimal = None,
-    dates: Dates = None,
-    zone: Zone = None,
-    headings: Headings = None,
-    encoding: Encoding = None,
-    ignore_unknown: Unknown = False,
     json: Json = False,
 ) -> None:
     """Import orders from CSV or JSON lines. No events are sent.
@@ -80,45 +83,20 @@ def import_(
     listed with their number and reason. The others are imported, and the exit code is 1. --dry-run shows the first rows
     as orders.
     """
-    query = {
-        "dry_run": dry_run or None,
-        "source_id": source,
-        "sources": ",".join(sources) if sources else None,
-        "origin": origin,
-        "preset": preset,
-        "decimal": decimal,
-        "dates": dates,
-        "zone": zone,
-        "map": headings,
-        "ignore_unknown": ignore_unknown or None,
-    }
-    _import("/v1/orders/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
+    _import(door, "/v1/orders/import", file, account, query | {"origin": origin}, json=json)
 
 
 @command(people.contacts, "import", "contacts import contacts.csv --account acme")
 def contacts_import(
+    door: ApiClient,
     file: File,
     account: Account = None,
-    dry_run: DryRun = False,
-    form: Form = None,
-    sources: MapSource = None,
-    headings: Headings = None,
-    dates: Dates = None,
-    zone: Zone = None,
-    encoding: Encoding = None,
-    ignore_unknown: Unknown = False,
+    *,
+    query: Annotated[dict[str, Any], CONTACT_FILE],
     json: Json = False,
 ) -> None:
     """Import contacts from CSV or JSON lines. They are matched by CRM id or by any other identity in the line."""
-    query = {
-        "dry_run": dry_run or None,
-        "ignore_unknown": ignore_unknown or None,
-        "map": headings,
-        "dates": dates,
-        "zone": zone,
-        "sources": ",".join(sources) if sources else None,
-    }
-    _import("/v1/contacts/import", file, account, form, encoding, query, json=json, dry_run=dry_run)
+    _import(door, "/v1/contacts/import", file, account, query, json=json)
 
 
 @command(
@@ -127,72 +105,90 @@ def contacts_import(
     "export --account acme --format csv --since 2026-01-01 > orders.csv",
     "export --account acme --contacts --format jsonl > contacts.jsonl",
 )
-@filtered(ORDERS)
 def export(
+    door: ApiClient,
     account: Account = None,
-    form: ExportForm = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
     *,
-    where: Where,
+    where: Orders,
     contacts: Annotated[
         bool, typer.Option("--contacts", help="Export contacts with their identities instead of orders.")
     ] = False,
-    excel: Excel = False,
-    output: Output = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="CSV for spreadsheets: with a byte order mark and semicolons.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write to this new file instead of standard output.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Export orders or contacts. The file can be imported again, here or in another registry."""
     if contacts and where:
         raise Misuse("--contacts exports all contacts: the filters are for orders only")
+    form = "jsonl" if json else form
+    if form not in {"csv", "jsonl"}:
+        raise Misuse("--format is csv or jsonl")
+    if form == "jsonl" and excel:
+        raise Misuse("--excel is for csv")
+    path = f"/v1/{'contacts' if contacts else 'orders'}.{form}"
     query = where | ({"excel": True} if excel else {})
-    _export("contacts" if contacts else "orders", "jsonl" if json else form, account, query, output)
+    pieces = door.pieces(path, account=door.account(account, query), query=query)
+    with closing(pieces):
+        first = next(pieces, b"")  # what is refused is refused before a file is made
+        to_terminal = output is None and on_terminal()  # then the result itself shows how it goes on
+        with _writing(output) as out, progress(_out_columns, shown=not to_terminal) as moved:
+            try:
+                out.write(first)
+                for piece in pieces:
+                    out.write(piece)
+                    moved(advance=len(piece))
+                out.flush()
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has enough
+                raise CommandFailed("the reader of the output has closed it") from None
+            except KeyboardInterrupt:
+                raise CommandFailed("interrupted: the output is incomplete") from None
 
 
 # -- In ------------------------------------------------------------------------------------------------------------
 
 
-def _import(
-    path: str,
-    file: str,
-    account: str | None,
-    form: str | None,
-    encoding: str | None,
-    query: Mapping[str, Any],
-    *,
-    json: bool,
-    dry_run: bool,
-) -> None:
+def _import(door: ApiClient, path: str, file: str, account: str | None, query: dict[str, Any], *, json: bool) -> None:
     from app.base.tabular import MEDIA, NoFile, parts
-    from app.cli.client import opened
     from app.imports.presets import OUR_CONTACTS, OURS, PRESETS, preset
 
     kind = OUR_CONTACTS if "contacts" in path else preset(name) if (name := query.get("preset")) in PRESETS else OURS
-    columns = kind.columns.also(dict(_heading(one) for one in query["map"] or ()))
-    encoding = encoding or kind.encoding
-    with _reading(file) as raw, opened("import") as door:
-        named = door.account(account)
-        if query.get("source_id"):
-            query = {**query, "source_id": door.source(query["source_id"], named)[0]}
+    columns = kind.columns.also(dict(_heading(one) for one in query.get("map", ())))
+    form, encoding = query.pop("format", None), query.pop("encoding", kind.encoding)
+    dry_run = query.get("dry_run", False)
+    if "sources" in query:
+        query["sources"] = ",".join(query["sources"])
+    with _reading(file) as raw:
+        named = door.account(account, query)
         form = form or _form(file, raw)
         if form not in MEDIA:
             raise Misuse("--format is csv or jsonl")
-        position = _Position()
-        with _progress(raw, file) as moved:
-            told = ImportCounts(json=json, dry_run=dry_run, done=moved)
+        total = Path(file).stat().st_size if file != "-" and Path(file).is_file() else None
+        begun = time.monotonic()
+        told = ImportCounts(json=json, dry_run=dry_run)
+        with progress(_in_columns) as moved:
             try:
-                for part in parts(form, _lines(raw, encoding, position), columns):
+                for part in parts(form, _lines(file, raw, encoding), columns):
                     answer = door.upload(
                         path, part.text.encode(), account=named, media=MEDIA[form], query={**query, "line": part.line}
                     )
                     told.add(answer, part.rows)
+                    at = None if total is None else raw.tell()
+                    moved(total=total, completed=at, rows=told.rows, rate=told.rows / (time.monotonic() - begun))
             except KeyboardInterrupt:
                 told.end()
                 raise CommandFailed(
                     f"interrupted after {told.rows} lines. To continue, run the same command again"
                 ) from None
-            except (CommandFailed, NoFile, UnicodeDecodeError) as why:
+            except (CommandFailed, NoFile) as why:
                 if told.rows:
                     told.end()
-                raise _failed(why, file, encoding, position) from None
+                raise why if isinstance(why, CommandFailed) else CommandFailed(f"{file}: {why}") from None
             told.end()
     if told.counts["refused"]:
         raise CommandFailed(
@@ -205,23 +201,6 @@ def _heading(pair: str) -> tuple[str, str]:
     if not equals:
         raise Misuse('--map is HEADING=COLUMN, such as "Valor=value"')
     return heading, column.strip()
-
-
-def _failed(why: Exception, file: str, encoding: str, position: "_Position") -> Exception:
-    """Return the error for a file that could not be read to its end."""
-    if isinstance(why, UnicodeDecodeError):
-        return CommandFailed(
-            f"{file}: near line {position.line + 1} the text is not {encoding}; "
-            "save it as UTF-8, or say --encoding, such as cp1252"
-        )
-    return why if isinstance(why, CommandFailed) else CommandFailed(f"{file}: {why}")
-
-
-class _Position:
-    """Holds how many lines of the file have been read."""
-
-    def __init__(self) -> None:
-        self.line = 0
 
 
 @contextmanager
@@ -245,84 +224,42 @@ def _form(file: str, raw: IO[bytes]) -> str:
     return "jsonl" if beginning.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else "csv"
 
 
-def _lines(raw: IO[bytes], encoding: str, position: _Position) -> Iterator[str]:
-    """Yield the file's lines with their ends, without a byte order mark. Raises UnicodeDecodeError, Misuse."""
+def _lines(file: str, raw: IO[bytes], encoding: str) -> Iterator[str]:
+    """Yield the file's lines with their ends, without a byte order mark. Raises CommandFailed, Misuse."""
     import io
 
     beginning: bytes = raw.peek(4) if hasattr(raw, "peek") else b""
+    found = encoding
     if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
+        found = "utf-16"
     elif encoding.lower().replace("_", "-") in {"utf-8", "utf8"}:
-        encoding = "utf-8-sig"
+        found = "utf-8-sig"
     try:
-        text = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+        text = io.TextIOWrapper(raw, encoding=found, newline="\n")
     except LookupError as why:
         raise Misuse(f"--encoding: {why}") from None
+    read = 0
     try:
         for line in text:
-            position.line += 1
+            read += 1
             yield line
+    except UnicodeDecodeError:
+        raise CommandFailed(
+            f"{file}: near line {read + 1} the text is not {encoding}; "
+            "save it as UTF-8, or say --encoding, such as cp1252"
+        ) from None
     finally:
         text.detach()
 
 
-@contextmanager
-def _progress(raw: IO[bytes], file: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar with rate and time left, on a terminal. The yielded function takes the number of rows done."""
-    if not sys.stderr.isatty():
-        yield lambda rows: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+def _in_columns() -> "Iterable[ProgressColumn]":
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    total = Path(file).stat().st_size if file != "-" and Path(file).is_file() else None
-    bar = Progress(
-        TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("", total=total, rows=0, rate=0.0)
-
-        def moved(rows: int) -> None:
-            elapsed = bar.tasks[0].elapsed or 1.0
-            at = raw.tell() if total is not None else None
-            bar.update(task, completed=at, rows=rows, rate=rows / elapsed)
-
-        yield moved
+    rows = TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s")
+    return rows, BarColumn(), DownloadColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
 
 
 # -- Out -----------------------------------------------------------------------------------------------------------
-
-
-def _export(what: str, form: str, account: str | None, query: Mapping[str, Any], output: Path | None) -> None:
-    from app.cli.client import opened
-
-    if form not in {"csv", "jsonl"}:
-        raise Misuse("--format is csv or jsonl")
-    if form == "jsonl" and query.get("excel"):
-        raise Misuse("--excel is for csv")
-    with opened("export") as door:
-        pieces = door.pieces(f"/v1/{what}.{form}", account=door.account(account), query=query)
-        with closing(pieces):
-            first = next(pieces, b"")  # what is refused is refused before a file is made
-            with _writing(output) as out, _counting(output) as moved:
-                try:
-                    out.write(first)
-                    for piece in pieces:
-                        out.write(piece)
-                        moved(len(piece))
-                    out.flush()
-                except BrokenPipeError:
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has enough
-                    raise CommandFailed("the reader of the output has closed it") from None
-                except KeyboardInterrupt:
-                    raise CommandFailed("interrupted: the output is incomplete") from None
 
 
 @contextmanager
@@ -340,17 +277,7 @@ def _writing(output: Path | None) -> Iterator[IO[bytes]]:
         yield file
 
 
-@contextmanager
-def _counting(output: Path | None) -> Iterator[Callable[[int], None]]:
-    """Show how much is written, and how fast, on a terminal, unless the result itself goes there."""
-    if not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
-        yield lambda size: None
-        return
-    from rich.console import Console
-    from rich.progress import DownloadColumn, Progress, TimeElapsedColumn, TransferSpeedColumn
+def _out_columns() -> "Iterable[ProgressColumn]":
+    from rich.progress import DownloadColumn, TimeElapsedColumn, TransferSpeedColumn
 
-    with Progress(
-        DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda size: bar.advance(task, size)
+    return DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn()

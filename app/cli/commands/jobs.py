@@ -2,36 +2,33 @@
 
 import csv
 import json as json_
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.base.tabular import guarded
+from app.cli.client import ApiClient
+from app.cli.command import Account, Answer, Json, command, group
 from app.cli.commands import contacts, deliveries
-from app.cli.filters import DELIVERIES, RECEIVED, Where, account_of, filtered
+from app.cli.filters import Deliveries, Received
 from app.cli.output import (
     PROGRAM,
-    Account,
     CommandFailed,
-    Json,
     Misuse,
     as_json,
     as_json_line,
-    command,
     facts,
-    group,
+    listed,
     note,
+    progress,
     table,
     terminal_or_stdout,
-    when,
     word,
 )
 
 if TYPE_CHECKING:
-    from app.cli.client import ApiClient
+    from rich.progress import ProgressColumn
 
 main = group("Follow and stop jobs: bulk retries, remaps and reconciliations that run in the background.")
 top = group("Read recorded deliveries again.")
@@ -40,7 +37,6 @@ Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id (job_…).
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Start the job and return. `jobs show` shows its progress.")]
 
 ENDED = {"done", "stopped", "failed"}
-PAGE = 200
 COLUMNS = (
     "id",
     "source_id",
@@ -63,16 +59,17 @@ BODY = ("headers", "query", "body", "body_encoding")
 # -- Followed ---------------------------------------------------------------------------------------------------------
 
 
-def follow(door: "ApiClient", account: str, job_id: str) -> dict[str, Any]:
+def follow(door: ApiClient, account: str, job_id: str) -> dict[str, Any]:
     """Return the job at its end. On a terminal its progress is shown; Ctrl-C stops waiting, not the job.
 
     Raises CommandFailed.
     """
     try:
-        with _progress() as show:
+        with progress(_columns) as moved:
             while True:
                 job: dict[str, Any] = door.get(f"/v1/jobs/{job_id}", account=account, wait=1)
-                show(job)
+                words = f"{job['kind']} {job['state']}, {job['changed']} changed"
+                moved(description=words, total=job["total"], completed=job["done"])
                 if job["state"] in ENDED:
                     return job
     except KeyboardInterrupt:
@@ -82,81 +79,62 @@ def follow(door: "ApiClient", account: str, job_id: str) -> dict[str, Any]:
         ) from None
 
 
-@contextmanager
-def _progress() -> "Iterator[Any]":
-    """Show a bar with rate and time left on a terminal; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda job: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+def _columns() -> "Iterable[ProgressColumn]":
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text as Words
 
     class Rate(ProgressColumn):
         def render(self, task: Any) -> Words:
             return Words(f"{task.speed:,.0f}/s" if task.speed else "–/s")
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=15) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(job: dict[str, Any]) -> None:
-            words = f"{job['kind']} {job['state']}, {job['changed']} changed"
-            bar.update(task, description=words, total=job["total"], completed=job["done"])
-
-        yield show
+    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
 
 
-def _ended(job: dict[str, Any]) -> None:
-    """Print the failures of a job that has ended. Raises CommandFailed when it did not end well."""
+def _failure(job: dict[str, Any]) -> str | None:
+    """Print the failures of a job that has ended. Returns why it did not end well, or None."""
     could_not = "could not be looked for" if job["kind"] == "reconcile" else "could not be retried"
     for failure in job["failures"]:
         note(f"{failure['count']} {could_not}: {failure['reason']}")
-    if job["state"] != "done":
-        raise CommandFailed(f"the job {job['state']}: {job['reason'] or 'it was stopped'}. What it has done stays")
+    if job["state"] == "done":
+        return None
+    return f"the job {job['state']}: {job['reason'] or 'it was stopped'}. What it has done stays"
 
 
-def _changes(door: "ApiClient", account: str, job_id: str, kind: str | None = None) -> Iterator[dict[str, Any]]:
-    cursor = None
-    while True:
-        page = door.get(f"/v1/jobs/{job_id}/changes", account=account, kind=kind, limit=PAGE, cursor=cursor)
-        yield from page["data"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return
-
-
-def _show_changes(door: "ApiClient", account: str, begun: dict[str, Any], *, no_wait: bool, json: bool) -> None:
+def _show_changes(door: ApiClient, account: str, begun: dict[str, Any], *, no_wait: bool, json: bool) -> None:
     """Wait for a job that was begun, and print its changes. Raises CommandFailed when it did not end well."""
     if no_wait:
         as_json(begun) if json else facts(begun)
         return
     job = follow(door, account, begun["job_id"])
+    _changes(door, account, job, json=json)
     if json:
-        for one in _changes(door, account, job["id"]):
-            as_json_line(one)
         as_json_line({"job": job})
+    if failure := _failure(job):
+        raise CommandFailed(failure)
+
+
+def _changes(door: ApiClient, account: str, job: dict[str, Any], *, json: bool) -> None:
+    """Print what a job changed, or would change: as tables, or as one line of JSON for each change."""
+    if json:
+        for one in door.rows(f"/v1/jobs/{job['id']}/changes", account=account):
+            as_json_line(one)
+    elif job["kind"] == "reconcile":
+        _mended(door, account, job)
     else:
-        _tables(door, account, job)
-    _ended(job)
+        _diff(door, account, job)
 
 
-def _tables(door: "ApiClient", account: str, job: dict[str, Any]) -> None:
-    """Print what a job changed, or would change, as tables."""
-    (_mended if job["kind"] == "reconcile" else _diff)(door, account, job)
-
-
-def _diff(door: "ApiClient", account: str, job: dict[str, Any]) -> None:
+def _diff(door: ApiClient, account: str, job: dict[str, Any]) -> None:
     """Print what a remap changed, field by field, as tables."""
     rows = [
         (one["external_id"], one["change"] if at == 0 else "", name, *_sides(values))
-        for one in _changes(door, account, job["id"], "order")
+        for one in door.rows(f"/v1/jobs/{job['id']}/changes", account=account, kind="order")
         for at, (name, values) in enumerate(one["fields"].items())
     ]
     table("Orders", ("order", "", "field", "before", "after"), rows, empty="no order changes")
     differing = [
         (one["id"], name, *_sides(values))
-        for one in _changes(door, account, job["id"], "delivery")
+        for one in door.rows(f"/v1/jobs/{job['id']}/changes", account=account, kind="delivery")
         for name, values in one["fields"].items()
     ]
     table("\nDeliveries that read differently", ("delivery", "field", "before", "after"), differing, empty="none")
@@ -164,10 +142,10 @@ def _diff(door: "ApiClient", account: str, job: dict[str, Any]) -> None:
     print(f"\n{job['done']} of {job['total']} deliveries read, {job['changed']} orders {would}")
 
 
-def _mended(door: "ApiClient", account: str, job: dict[str, Any]) -> None:
+def _mended(door: ApiClient, account: str, job: dict[str, Any]) -> None:
     """Print the contacts that are gone in the CRM, with what becomes of each."""
     rows = []
-    for one in _changes(door, account, job["id"], "contact"):
+    for one in door.rows(f"/v1/jobs/{job['id']}/changes", account=account, kind="contact"):
         before, after = ({name: values[side] for name, values in one["fields"].items()} for side in ("before", "after"))
         if into := after.get("merged_into"):
             became = f"merged into {into}"
@@ -186,11 +164,11 @@ def _sides(values: dict[str, Any] | None) -> tuple[Any, Any]:
 
 
 @command(top, "remap", "remap --source src_01J… --dry-run", "remap --source src_01J… --since 7d")
-@filtered(RECEIVED)
 def remap(
+    door: ApiClient,
     source: Annotated[str, typer.Option("--source", help="The source whose deliveries are read again.")],
     *,
-    where: Where,
+    where: Received,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     no_wait: NoWait = False,
     json: Json = False,
@@ -199,13 +177,10 @@ def remap(
 
     With --json: one line per change, then one for the job. Ctrl-C stops waiting, not the job.
     """
-    from app.cli.client import opened
-
-    with opened("remap") as door:
-        source, account = door.source(source)
-        body = {"source_id": source, "dry_run": dry_run} | where
-        begun = door.post("/v1/remap", body, account=account)
-        _show_changes(door, account, begun, no_wait=no_wait, json=json)
+    source, account = door.source(source)
+    body = {"source_id": source, "dry_run": dry_run} | where
+    begun = door.post("/v1/remap", body, account=account)
+    _show_changes(door, account, begun, no_wait=no_wait, json=json)
 
 
 # -- Reconcile --------------------------------------------------------------------------------------------------------
@@ -213,6 +188,7 @@ def remap(
 
 @command(contacts.contacts, "reconcile", "contacts reconcile --source src_01J… --dry-run")
 def reconcile(
+    door: ApiClient,
     source: Annotated[str, typer.Option("--source", help="The CRM's source.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     no_wait: NoWait = False,
@@ -222,12 +198,9 @@ def reconcile(
 
     With --json: one line per contact, then one for the job.
     """
-    from app.cli.client import opened
-
-    with opened("contacts reconcile") as door:
-        source, account = door.source(source)
-        begun = door.post("/v1/reconcile", {"source_id": source, "dry_run": dry_run}, account=account)
-        _show_changes(door, account, begun, no_wait=no_wait, json=json)
+    source, account = door.source(source)
+    begun = door.post("/v1/reconcile", {"source_id": source, "dry_run": dry_run}, account=account)
+    _show_changes(door, account, begun, no_wait=no_wait, json=json)
 
 
 # -- Retry ------------------------------------------------------------------------------------------------------------
@@ -236,77 +209,57 @@ def reconcile(
 @command(
     deliveries.main, "retry", "deliveries retry dlv_01J…", "deliveries retry --outcome unreadable --since 7d --dry-run"
 )
-@filtered(DELIVERIES)
 def retry(
+    door: ApiClient,
     delivery: Annotated[
         str | None, typer.Argument(metavar="[DELIVERY]", help="The id of one delivery (dlv_…).")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All deliveries of the account.")] = False,
     account: Account = None,
     *,
-    where: Where,
+    where: Deliveries,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
     no_wait: NoWait = False,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Retry recorded deliveries with today's adapter: one, or all that match. Ctrl-C stops waiting, not the job."""
-    from app.cli.client import opened
-
     if delivery is not None:
         if where or everything or dry_run:
             raise Misuse("name one delivery, or use --all or filters, not both")
-        with opened("deliveries retry") as door:
-            found = door.post(f"/v1/deliveries/{delivery}/retry", account=door.owner(delivery))
-        as_json(found) if json else facts(found)
-        return
+        return door.post(f"/v1/deliveries/{delivery}/retry", account=door.owner(delivery))
     if not where and not everything:
         raise Misuse("name the deliveries: one id, filters such as --outcome unreadable, or --all")
-    with opened("deliveries retry") as door:
-        named = account_of(door, account, where)
-        begun = door.post("/v1/deliveries/retry", {"filter": where, "dry_run": dry_run}, account=named)
-        if dry_run or no_wait:
-            as_json(begun) if json else facts(begun)
-            return
-        job = follow(door, named, begun["job_id"])
-    as_json(job) if json else facts({name: job[name] for name in ("id", "state", "total", "done", "changed", "failed")})
-    _ended(job)
+    named = door.account(account, where)
+    begun = door.post("/v1/deliveries/retry", {"filter": where, "dry_run": dry_run}, account=named)
+    if dry_run or no_wait:
+        return begun
+    job = follow(door, named, begun["job_id"])
+    shown = {name: job[name] for name in ("id", "state", "total", "done", "changed", "failed")}
+    return Answer(job, shown, _failure(job))
 
 
 # -- Jobs -------------------------------------------------------------------------------------------------------------
 
+JOBS: dict[str, Any] = {
+    "begun": "created_at",
+    "job": "id",
+    "kind": "kind",
+    "": lambda one: "dry run" if one["dry_run"] else "",
+    "state": lambda one: word(one["state"]),
+    ">done": lambda one: f"{one['done']}/{one['total']}",
+    ">changed": "changed",
+    ">failed": "failed",
+}
 
-@command(main, "list", "jobs list --account acme")
-def list_(
-    account: Account = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    json: Json = False,
-) -> None:
+
+@command(main, "list", "jobs list --account acme", show=listed(JOBS))
+def list_(door: ApiClient, account: Account = None, limit: Annotated[int, typer.Option(min=1, max=200)] = 50) -> Any:
     """List jobs, newest first."""
-    from app.cli.client import opened
-
-    with opened("jobs list") as door:
-        found = door.get("/v1/jobs", account=door.account(account), limit=limit)
-    if json:
-        as_json(found)
-        return
-    rows = [
-        (
-            when(one["created_at"]),
-            one["id"],
-            one["kind"],
-            "dry run" if one["dry_run"] else "",
-            word(one["state"]),
-            f"{one['done']}/{one['total']}",
-            one["changed"],
-            one["failed"],
-        )
-        for one in found["data"]
-    ]
-    table(None, ("begun", "job", "kind", "", "state", ">done", ">changed", ">failed"), rows)
+    return door.get("/v1/jobs", account=door.account(account), limit=limit)
 
 
 @command(main, "show", "jobs show job_01J…", "jobs show job_01J… --changes")
 def show(
+    door: ApiClient,
     job: Job,
     changes: Annotated[
         bool, typer.Option("--changes", help="Also show what it changed. With --json: one line per change.")
@@ -314,30 +267,21 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a job's progress, and what it changed."""
-    from app.cli.client import opened
-
-    with opened("jobs show") as door:
-        account = door.owner(job)
-        found = door.get(f"/v1/jobs/{job}", account=account)
-        if not changes:
-            as_json(found) if json else facts(found)
-        elif json:
-            for one in _changes(door, account, job):
-                as_json_line(one)
-        else:
-            facts(found)
-            print()
-            _tables(door, account, found)
+    account = door.owner(job)
+    found = door.get(f"/v1/jobs/{job}", account=account)
+    if not changes:
+        as_json(found) if json else facts(found)
+        return
+    if not json:
+        facts(found)
+        print()
+    _changes(door, account, found, json=json)
 
 
 @command(main, "stop", "jobs stop job_01J…")
-def stop(job: Job, json: Json = False) -> None:
+def stop(door: ApiClient, job: Job) -> Any:
     """Stop a job for good. What it has done stays."""
-    from app.cli.client import opened
-
-    with opened("jobs stop") as door:
-        found = door.post(f"/v1/jobs/{job}/stop", account=door.owner(job))
-    as_json(found) if json else facts(found)
+    return door.post(f"/v1/jobs/{job}/stop", account=door.owner(job))
 
 
 # -- Export -----------------------------------------------------------------------------------------------------------
@@ -349,11 +293,11 @@ def stop(job: Job, json: Json = False) -> None:
     "deliveries export --since 7d --format csv",
     "deliveries export --outcome unreadable --bodies",
 )
-@filtered(DELIVERIES)
 def export(
+    door: ApiClient,
     account: Account = None,
     *,
-    where: Where,
+    where: Deliveries,
     format_: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
     bodies: Annotated[
         bool, typer.Option("--bodies", help="Include headers and bodies. They contain personal data.")
@@ -361,28 +305,19 @@ def export(
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Export the delivery log to standard output, newest first. Memory use does not grow with the log."""
-    from app.cli.client import opened
-
     if format_ not in {"jsonl", "csv"} or (json and format_ == "csv"):
         raise Misuse("--format is jsonl or csv")
     names = (*COLUMNS, *(BODY if bodies else ()))
     sheet = csv.writer(terminal_or_stdout()) if format_ == "csv" else None
     if sheet:
         sheet.writerow(names)
-    with opened("deliveries export") as door:
-        named = account_of(door, account, where)
-        cursor = None
-        while True:
-            page = door.get("/v1/deliveries", account=named, limit=PAGE, cursor=cursor, **where)
-            for row in page["data"]:
-                one = door.get(f"/v1/deliveries/{row['id']}", account=named) if bodies else row
-                if sheet:
-                    sheet.writerow([_cell(one[name]) for name in names])
-                else:
-                    as_json_line({name: one[name] for name in names})
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
+    named = door.account(account, where)
+    for row in door.rows("/v1/deliveries", account=named, **where):
+        one = door.get(f"/v1/deliveries/{row['id']}", account=named) if bodies else row
+        if sheet:
+            sheet.writerow([_cell(one[name]) for name in names])
+        else:
+            as_json_line({name: one[name] for name in names})
 
 
 def _cell(value: Any) -> str:

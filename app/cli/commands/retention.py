@@ -4,23 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.client import ApiClient
+from app.cli.command import Account, Answer, Json, command, group
+from app.cli.commands.accounts import Named, changed
 from app.cli.commands.accounts import account as account_group
-from app.cli.filters import PURCHASES, REPORTED, Where, filtered
-from app.cli.output import (
-    PROGRAM,
-    Account,
-    CommandFailed,
-    Json,
-    Misuse,
-    as_json,
-    command,
-    facts,
-    group,
-    note,
-    on_terminal,
-    table,
-    when,
-)
+from app.cli.filters import Purchases, Reported
+from app.cli.output import PROGRAM, CommandFailed, Misuse, as_json, facts, note, on_terminal, table, when
 
 main = group("What is kept.")
 
@@ -29,33 +18,28 @@ FOREVER = "for ever"
 
 @command(account_group, "retention", "account retention acme bodies=30d orders_closed=1825d refusals=never")
 def retention(
-    named: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    door: ApiClient,
+    named: Named,
     ages: Annotated[list[str] | None, typer.Argument(metavar="CLASS=AGE", help="Days (30d), or never.")] = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Show or set how long each class of data is kept. A class without an age is kept for ever.
 
     Classes: bodies, deliveries (the log, with its bodies), refusals (samples of rejected deliveries), orders_open,
     orders_closed, orders_canceled.
     """
-    from app.cli.client import opened
-
     wanted: dict[str, str | None] = {}
     for pair in ages or ():
         name, equals, age = pair.partition("=")
         if not equals:
             raise Misuse(f"{pair}: write it as CLASS=AGE, such as bodies=30d")
         wanted[name] = None if age == "never" else age
-    with opened("account retention") as door:
-        if wanted:
-            found = door.ask("PATCH", "/v1/account", account=named, body={"retention": wanted})
-        else:
-            found = door.get("/v1/account", account=named)
-    as_json(found["retention"]) if json else facts(found["retention"] or {"everything": FOREVER})
+    ages_kept = changed(door, named, {"retention": wanted} if wanted else {})["retention"]
+    return Answer(ages_kept, ages_kept or {"everything": FOREVER})
 
 
 @command(main, "prune", "prune --dry-run", "prune --account acme", "prune --confirm-clock")
 def prune(
+    door: ApiClient,
     account: Account = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is taken.")] = False,
     confirm_clock: Annotated[
@@ -70,16 +54,13 @@ def prune(
     Nothing is pruned when the clock was put forward or back by more than an hour while the server ran, or is more than
     three days from the mark that a server leaves in the database every hour: `doctor` says so, and you confirm the time.
     """
-    from app.cli.client import opened
-
-    with opened("prune") as door:
-        if confirm_clock:
-            note(f"the clock is confirmed: {door.post('/operator/confirm-clock')['clock']}")
-        every = door.get("/operator/accounts")["data"]
-        meant = [one for one in every if account is None or account in (one["account_id"], one["name"])]
-        if account is not None and not meant:
-            raise CommandFailed(f"there is no account {account!r}; `{PROGRAM} account list` shows them")
-        found = [_pruned(door, one["account_id"], dry_run) for one in meant]
+    if confirm_clock:
+        note(f"the clock is confirmed: {door.post('/operator/confirm-clock')['clock']}")
+    every = door.get("/operator/accounts")["data"]
+    meant = [one for one in every if account is None or account in (one["account_id"], one["name"])]
+    if account is not None and not meant:
+        raise CommandFailed(f"there is no account {account!r}; `{PROGRAM} account list` shows them")
+    found = [_pruned(door, one["account_id"], dry_run) for one in meant]
     if json:
         as_json({"data": found})
         return
@@ -98,7 +79,7 @@ def prune(
     )
 
 
-def _pruned(door: Any, account: str, dry_run: bool) -> dict[str, Any]:
+def _pruned(door: ApiClient, account: str, dry_run: bool) -> dict[str, Any]:
     """Prune one account until it is done. Returns the sums."""
     whole: dict[str, Any] = {}
     while True:
@@ -116,27 +97,7 @@ def _pruned(door: Any, account: str, dry_run: bool) -> dict[str, Any]:
 report = group("Sums over orders. Test orders are never counted.")
 
 
-@command(report, "orders", "report orders --group-by month", "report orders --group-by source --since 30d")
-@filtered(REPORTED)
-def report_orders(
-    group_by: Annotated[
-        str, typer.Option("--group-by", help="month, status, currency, origin, source, deal or owner.")
-    ] = "month",
-    account: Account = None,
-    *,
-    where: Where,
-    zone: Annotated[str | None, typer.Option("--zone", help="Time zone of the months. Default: the account's.")] = None,
-    json: Json = False,
-) -> None:
-    """Show totals per group and currency."""
-    from app.cli.client import opened
-
-    with opened("report orders") as door:
-        named = door.account(account)
-        found = door.all_of("/v1/reports/orders", account=named, group_by=group_by, zone=zone, **where)
-    if json:
-        as_json(found)
-        return
+def _sums(found: dict[str, Any]) -> None:
     sums = ("orders", "paid_orders", "gross", "refunded", "net", "open", "average_order_value")
     rows = [
         (one["label"] or one["group"], in_one["currency"], *(in_one[name] for name in sums))
@@ -147,30 +108,23 @@ def report_orders(
     table(None, (found["group_by"], "currency", *titles), rows)
 
 
-@command(report, "contacts", "report contacts --currency BRL", "report contacts --recency 30,60,90,180 --json")
-@filtered(PURCHASES)
-def report_contacts(
+@command(report, "orders", "report orders --group-by month", "report orders --group-by source --since 30d", show=_sums)
+def report_orders(
+    door: ApiClient,
+    group_by: Annotated[
+        str, typer.Option("--group-by", help="month, status, currency, origin, source, deal or owner.")
+    ] = "month",
     account: Account = None,
     *,
-    where: Where,
-    recency: Annotated[
-        str | None, typer.Option("--recency", help="Four limits in days, such as 30,90,180,365.")
-    ] = None,
-    frequency: Annotated[str | None, typer.Option("--frequency", help="Four limits of paid orders.")] = None,
-    money: Annotated[
-        str | None, typer.Option("--money", help="Four limits of money. Default: from the average order value.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Score contacts by recency, frequency and money (RFM), from 1 to 5, and show the rule."""
-    from app.cli.client import opened
+    where: Reported,
+    zone: Annotated[str | None, typer.Option("--zone", help="Time zone of the months. Default: the account's.")] = None,
+) -> Any:
+    """Show totals per group and currency."""
+    named = door.account(account, where)
+    return door.all_of("/v1/reports/orders", account=named, group_by=group_by, zone=zone, **where)
 
-    with opened("report contacts") as door:
-        steps = {"recency": recency, "frequency": frequency, "money": money}
-        found = door.all_of("/v1/reports/contacts", account=door.account(account), **where, **steps)
-    if json:
-        as_json(found)
-        return
+
+def _scores(found: dict[str, Any]) -> None:
     names = ("recency", "frequency", "money")
     rows = [
         (
@@ -194,3 +148,28 @@ def report_contacts(
             "money": rule["money"],
         }
     )
+
+
+@command(
+    report,
+    "contacts",
+    "report contacts --currency BRL",
+    "report contacts --recency 30,60,90,180 --json",
+    show=_scores,
+)
+def report_contacts(
+    door: ApiClient,
+    account: Account = None,
+    *,
+    where: Purchases,
+    recency: Annotated[
+        str | None, typer.Option("--recency", help="Four limits in days, such as 30,90,180,365.")
+    ] = None,
+    frequency: Annotated[str | None, typer.Option("--frequency", help="Four limits of paid orders.")] = None,
+    money: Annotated[
+        str | None, typer.Option("--money", help="Four limits of money. Default: from the average order value.")
+    ] = None,
+) -> Any:
+    """Score contacts by recency, frequency and money (RFM), from 1 to 5, and show the rule."""
+    steps = {"recency": recency, "frequency": frequency, "money": money}
+    return door.all_of("/v1/reports/contacts", account=door.account(account, where), **where, **steps)

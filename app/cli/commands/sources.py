@@ -5,29 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import (
-    PROGRAM,
-    Account,
-    Json,
-    Misuse,
-    Yes,
-    as_json,
-    command,
-    confirm,
-    facts,
-    group,
-    note,
-    table,
-    when,
-)
+from app.cli.client import ApiClient
+from app.cli.command import Account, Answer, Source, Yes, command, group
+from app.cli.output import PROGRAM, Misuse, confirm, facts, listed, note, show_secrets
 
 main = group("Manage sources: the systems that send webhooks, with their secrets.")
 top = group("What is supported.")
-
-Source = Annotated[
-    str,
-    typer.Argument(metavar="SOURCE", help="The source: its id (src_…), its name, or its adapter where that is one."),
-]
 
 
 def options_of(pairs: list[str]) -> dict[str, Any]:
@@ -53,6 +36,7 @@ def options_of(pairs: list[str]) -> dict[str, Any]:
 
 @command(main, "add", "source add shopify --account acme --secret 'shpss_…'", "source add standard --account acme")
 def add(
+    door: ApiClient,
     adapter: str,
     account: Account = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
@@ -71,18 +55,13 @@ def add(
     option: Annotated[
         list[str] | None, typer.Option("--option", help="An option of the adapter, NAME=VALUE. Can be repeated.")
     ] = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Add a source. Prints its webhook URL and, if it was generated, the secret (only once)."""
-    from app.cli.client import opened
-
     body = {"adapter": adapter, "unknown_contacts": unknown_contacts, "options": options_of(option or [])}
     body |= {word: value for word, value in (("name", name), ("secret", secret), ("key", key)) if value is not None}
-    with opened("source add") as door:
-        made = door.post("/v1/sources", body, account=door.account(account))
+    made = door.post("/v1/sources", body, account=door.account(account))
     _warned(made)
-    shown = {word: made[word] for word in ("source_id", "webhook_url", "secret")}
-    as_json(made) if json else facts(shown)
+    return Answer(made, {word: made[word] for word in ("source_id", "webhook_url", "secret")})
 
 
 def _warned(made: dict[str, Any]) -> None:
@@ -90,67 +69,61 @@ def _warned(made: dict[str, Any]) -> None:
         note(f"warning: {warning}")
 
 
-@command(main, "list", "source list --account acme")
-def list_(account: Account = None, json: Json = False) -> None:
+SOURCES: dict[str, Any] = {
+    "source": "id",
+    "adapter": "adapter",
+    "name": "name",
+    "enabled": "enabled",
+    "last delivery": "last_delivery_at",
+    "webhook url": "webhook_url",
+}
+
+
+@command(main, "list", "source list --account acme", show=listed(SOURCES))
+def list_(door: ApiClient, account: Account = None) -> Any:
     """List the sources of an account."""
-    from app.cli.client import opened
-
-    with opened("source list") as door:
-        found = door.all_of("/v1/sources", account=door.account(account))
-    if json:
-        as_json(found)
-        return
-    rows = [
-        (one["id"], one["adapter"], one["name"], one["enabled"], when(one["last_delivery_at"]), one["webhook_url"])
-        for one in found["data"]
-    ]
-    table(None, ("source", "adapter", "name", "enabled", "last delivery", "webhook url"), rows)
+    return door.all_of("/v1/sources", account=door.account(account))
 
 
-@command(main, "show", "source show src_01J…")
-def show(source: Source, json: Json = False) -> None:
-    """Show one source, its secrets' ages, and the deliveries it rejected."""
-    from app.cli.client import opened
-
-    with opened("source show") as door:
-        source, owner = door.source(source)
-        found = door.get(f"/v1/sources/{source}", account=owner)
-    if json:
-        as_json(found)
-        return
+def _show(found: dict[str, Any]) -> None:
     facts({name: value for name, value in found.items() if name not in {"secrets", "refused"}})
-    rows = [
-        (one["id"], when(one["created_at"]), when(one["expires_at"]), when(one["revoked_at"]))
-        for one in found["secrets"]
-    ]
-    table("\nsecrets", ("id", "made", "ends", "revoked"), rows)
-    refused = [(one["outcome"], one["reason"], one["count"], when(one["last_at"])) for one in found["refused"]]
-    table("\nrefused", ("outcome", "reason", ">count", "last"), refused)
+    show_secrets(found)
+    fields = {"outcome": "outcome", "reason": "reason", ">count": "count", "last": "last_at"}
+    listed(fields, of="refused", title="\nrefused")(found)
 
 
-def _switch(source: str, on: bool, json: bool) -> None:
-    from app.cli.client import opened
+def _ask(door: ApiClient, method: str, source: str, rest: str = "", body: Any = None) -> Any:
+    """Return the API's answer about a source. `rest` is what follows it in the path."""
+    source_id, owner = door.source(source)
+    return door.ask(method, f"/v1/sources/{source_id}{rest}", account=owner, body=body)
 
-    with opened("source") as door:
-        source, owner = door.source(source)
-        found = door.ask("PATCH", f"/v1/sources/{source}", account=owner, body={"enabled": on})
-    as_json(found) if json else facts({"source": source, "enabled": found["enabled"]})
+
+@command(main, "show", "source show src_01J…", show=_show)
+def show(door: ApiClient, source: Source) -> Any:
+    """Show one source, its secrets' ages, and the deliveries it rejected."""
+    return _ask(door, "GET", source)
+
+
+def _switch(door: ApiClient, source: str, on: bool) -> Answer:
+    found = _ask(door, "PATCH", source, body={"enabled": on})
+    return Answer(found, {"source": found["id"], "enabled": found["enabled"]})
 
 
 @command(main, "enable", "source enable src_01J…")
-def enable(source: Source, json: Json = False) -> None:
+def enable(door: ApiClient, source: Source) -> Answer:
     """Accept deliveries of this source again."""
-    _switch(source, True, json)
+    return _switch(door, source, True)
 
 
 @command(main, "disable", "source disable src_01J…")
-def disable(source: Source, json: Json = False) -> None:
+def disable(door: ApiClient, source: Source) -> Answer:
     """Reject deliveries of this source with 403."""
-    _switch(source, False, json)
+    return _switch(door, source, False)
 
 
 @command(main, "edit", "source edit src_01J… --name 'The shop'", "source edit src_01J… --unknown-contacts hold")
 def edit(
+    door: ApiClient,
     source: Source,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     unknown_contacts: Annotated[
@@ -160,35 +133,27 @@ def edit(
         list[str] | None,
         typer.Option("--option", help="An option of the adapter, NAME=VALUE. Can be repeated; replaces all options."),
     ] = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Change a source. What is not given stays as it is."""
-    from app.cli.client import opened
-
     wanted = {"name": name, "unknown_contacts": unknown_contacts, "options": options_of(option) if option else None}
     body = {word: value for word, value in wanted.items() if value is not None}
     if not body:
         raise Misuse("nothing to change: give --name, --unknown-contacts or --option")
-    with opened("source edit") as door:
-        source, owner = door.source(source)
-        found = door.ask("PATCH", f"/v1/sources/{source}", account=owner, body=body)
-    as_json(found) if json else facts({"source": source, **{word: found[word] for word in wanted}})
+    found = _ask(door, "PATCH", source, body=body)
+    return Answer(found, {"source": found["id"], **{word: found[word] for word in wanted}})
 
 
 @command(main, "delete", "source delete src_01J… --yes")
 def delete(
+    door: ApiClient,
     source: Source,
     yes: Yes = False,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Delete a source. It accepts no more deliveries; its deliveries and orders stay."""
-    from app.cli.client import opened
-
     confirm(f"Delete {source}?", yes=yes, lost="deleting a source")
-    with opened("source delete") as door:
-        source, owner = door.source(source)
-        door.ask("DELETE", f"/v1/sources/{source}", account=owner)
-    as_json({"id": source, "deleted": True}) if json else facts({"deleted": source})
+    source, owner = door.source(source)
+    door.ask("DELETE", f"/v1/sources/{source}", account=owner)
+    return Answer({"id": source, "deleted": True}, {"deleted": source})
 
 
 @command(
@@ -199,6 +164,7 @@ def delete(
     "source rotate src_01J… --key 'the new key'",
 )
 def rotate(
+    door: ApiClient,
     source: Source,
     secret: Annotated[
         str | None,
@@ -206,70 +172,55 @@ def rotate(
     ] = None,
     key: Annotated[str | None, typer.Option(help="A new API key instead of a new secret. It is used at once.")] = None,
     overlap: Annotated[str, typer.Option(help="How long the old secrets stay valid. 0s: not at all.")] = "24h",
-    json: Json = False,
-) -> None:
+) -> Any:
     """Give a source a new secret. The old ones stay valid during the overlap."""
-    from app.cli.client import opened
-
     if key is not None:
         if secret is not None:
             raise Misuse("--secret and --key cannot be changed together")
-        with opened("source rotate") as door:
-            source, owner = door.source(source)
-            changed = door.ask("PATCH", f"/v1/sources/{source}", account=owner, body={"key": key})
-        as_json(changed) if json else facts({"source": source, "has key": changed["has_key"]})
-        return
-    body = {"overlap": overlap} | ({"secret": secret} if secret is not None else {})
-    with opened("source rotate") as door:
-        source, owner = door.source(source)
-        made = door.post(f"/v1/sources/{source}/secrets", body, account=owner)
+        changed = _ask(door, "PATCH", source, body={"key": key})
+        return Answer(changed, {"source": changed["id"], "has key": changed["has_key"]})
+    made = _ask(
+        door, "POST", source, "/secrets", {"overlap": overlap} | ({"secret": secret} if secret is not None else {})
+    )
     _warned(made)
-    shown = {word: made[word] for word in ("id", "secret", "older_secrets_end_at")}
-    as_json(made) if json else facts(shown)
+    return Answer(made, {word: made[word] for word in ("id", "secret", "older_secrets_end_at")})
 
 
 @command(main, "check", "source check src_01J…")
-def check(source: Source, json: Json = False) -> None:
+def check(door: ApiClient, source: Source) -> Answer:
     """Check a source: how many secrets are valid, and whether the platform accepts the API key. Stores nothing."""
-    from app.cli.client import opened
-
-    with opened("source check") as door:
-        source, owner = door.source(source)
-        found = door.post(f"/v1/sources/{source}/check", {}, account=owner)
+    found = _ask(door, "POST", source, "/check", {})
     key = found["key"]
     word = {True: "taken", False: "not taken", None: "not known"}[key["accepted"]]
-    shown = {"usable secrets": found["usable_secrets"], "key": word, "": key["words"]}
-    as_json(found) if json else facts(shown)
+    return Answer(found, {"usable secrets": found["usable_secrets"], "key": word, "": key["words"]})
 
 
 @command(main, "revoke", "source revoke src_01J… sec_01J…")
-def revoke(source: Source, secret_id: Annotated[str, typer.Argument(metavar="SECRET_ID")], json: Json = False) -> None:
+def revoke(door: ApiClient, source: Source, secret_id: Annotated[str, typer.Argument(metavar="SECRET_ID")]) -> Answer:
     """Revoke one secret of a source at once."""
-    from app.cli.client import opened
-
-    with opened("source revoke") as door:
-        source, owner = door.source(source)
-        door.ask("DELETE", f"/v1/sources/{source}/secrets/{secret_id}", account=owner)
-    as_json({"id": secret_id, "revoked": True}) if json else facts({"revoked": secret_id})
+    _ask(door, "DELETE", source, f"/secrets/{secret_id}")
+    return Answer({"id": secret_id, "revoked": True}, {"revoked": secret_id})
 
 
-@command(top, "adapters", "adapters", "adapters shopify")
-def adapters_(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None, json: Json = False) -> None:
+def _adapters(found: dict[str, Any]) -> None:
+    if "setup" in found:
+        _set_up(found)
+    else:
+        listed({"name": "name", "title": "title", "signature": "signature"})(found)
+
+
+@command(top, "adapters", "adapters", "adapters shopify", show=_adapters)
+def adapters_(name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None) -> Any:
     """List the supported platforms, or show step by step how to set one up. Needs no database."""
     import adapters
-
-    if name is not None and name not in adapters.names():
-        raise Misuse(f"there is no adapter {name!r}; there are {', '.join(adapters.names())}")
     from app.base.samples import described
 
-    shown = [described(adapters.load(one)) for one in ([name] if name else adapters.names())]
-    if json:
-        # As the API answers it: the list, or the one.
-        as_json(shown[0] if name else {"data": shown, "next_cursor": None})
-    elif name is None:
-        table(None, ("name", "title", "signature"), [(one["name"], one["title"], one["signature"]) for one in shown])
-    else:
-        _set_up(shown[0])
+    # As the API answers it: the list, or the one.
+    if name is None:
+        return {"data": [described(adapters.load(one)) for one in adapters.names()], "next_cursor": None}
+    if name not in adapters.names():
+        raise Misuse(f"there is no adapter {name!r}; there are {', '.join(adapters.names())}")
+    return described(adapters.load(name))
 
 
 def _set_up(adapter: dict[str, Any]) -> None:

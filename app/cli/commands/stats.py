@@ -1,38 +1,17 @@
 """`stats`: counts of deliveries, and what needs attention."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import Account, Json, as_json, command, facts, group, plain, table, when
+from app.cli.client import ApiClient
+from app.cli.command import Account, Text, command, group
+from app.cli.output import facts, plain, table, when
 
 main = group("Counts.")
 
-Text = str | None
 
-
-@command(main, "stats", "stats --since 7d", "stats --source src_01J… --json")
-def stats(
-    account: Account = None,
-    source: Annotated[Text, typer.Option("--source", help="Only of this source.")] = None,
-    since: Annotated[
-        str, typer.Option("--since", help="From this time on: ISO 8601, or 24h, 7d for that long ago.")
-    ] = "24h",
-    until: Annotated[Text, typer.Option("--until", help="Before this time.")] = None,
-    json: Json = False,
-) -> None:
-    """Show counts of deliveries by outcome, and what needs attention."""
-    from app.cli.client import opened
-
-    with opened("stats") as door:
-        if source:
-            source, named = door.source(source, account)
-        else:
-            named = door.account(account)
-        found = door.get("/v1/stats", account=named, since=since, until=until, source_id=source)
-    if json:
-        as_json(found)
-        return
+def _overview(found: dict[str, Any]) -> None:
     rows = [
         (
             one["name"],
@@ -55,3 +34,18 @@ def stats(
         print(
             f"{'!!' if alert['severity'] == 'critical' else '!'} {plain(alert['message'])}\n  {plain(alert['advice'])}"
         )
+
+
+@command(main, "stats", "stats --since 7d", "stats --source src_01J… --json", show=_overview)
+def stats(
+    door: ApiClient,
+    account: Account = None,
+    source: Annotated[Text, typer.Option("--source", help="Only of this source.")] = None,
+    since: Annotated[
+        str, typer.Option("--since", help="From this time on: ISO 8601, or 24h, 7d for that long ago.")
+    ] = "24h",
+    until: Annotated[Text, typer.Option("--until", help="Before this time.")] = None,
+) -> Any:
+    """Show counts of deliveries by outcome, and what needs attention."""
+    where = {"source_id": source} if source else {}
+    return door.get("/v1/stats", account=door.account(account, where), since=since, until=until, **where)

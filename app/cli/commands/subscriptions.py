@@ -4,20 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import (
-    Account,
-    CommandFailed,
-    Json,
-    Misuse,
-    Yes,
-    as_json,
-    command,
-    confirm,
-    facts,
-    group,
-    table,
-    when,
-)
+from app.cli.client import ApiClient
+from app.cli.command import Account, Answer, Yes, command, group
+from app.cli.output import Misuse, confirm, facts, listed, show_secrets
 
 main = group(
     "Manage outgoing webhooks: signed events about orders, erased contacts and failing sources, sent to your URLs."
@@ -29,39 +18,39 @@ WORDS = ", ".join(
 )
 
 
-Statuses = Annotated[list[str] | None, typer.Option("--status", help="Only orders with this status; may be repeated.")]
-Sources = Annotated[list[str] | None, typer.Option("--source", help="Only of this source (src_…); may be repeated.")]
-Currencies = Annotated[list[str] | None, typer.Option("--currency", help="Only in this currency; may be repeated.")]
-Least = Annotated[str | None, typer.Option("--minimum-value", help="Only orders of at least this value.")]
-Tests = Annotated[bool | None, typer.Option("--test/--no-test", help="Whether to send events about test orders.")]
 OwnHeaders = Annotated[
     list[str] | None,
     typer.Option("--header", help="Sent along with every event, 'Name: value'; kept encrypted. May be repeated."),
 ]
+FILTER: dict[str, Any] = {
+    "status": Annotated[
+        list[str] | None, typer.Option("--status", help="Only orders with this status; may be repeated.")
+    ],
+    "source_id": Annotated[
+        list[str] | None, typer.Option("--source", help="Only of this source (src_…); may be repeated.")
+    ],
+    "currency": Annotated[list[str] | None, typer.Option("--currency", help="Only in this currency; may be repeated.")],
+    "minimum_value": Annotated[str | None, typer.Option("--minimum-value", help="Only orders of at least this value.")],
+    "include_test": Annotated[
+        bool | None, typer.Option("--test/--no-test", help="Whether to send events about test orders.")
+    ],
+}
+Filter = Annotated[dict[str, Any], FILTER]
 
 
-def _given(
-    statuses: list[str] | None,
-    sources: list[str] | None,
-    currencies: list[str] | None,
-    least: str | None,
-    tests: bool | None,
-    headers: list[str] | None,
-) -> dict[str, Any]:
+def _given(where: dict[str, Any], headers: list[str] | None) -> dict[str, Any]:
     """Return the filter and the headers that were given. Raises Misuse."""
-    only = {
-        "status": statuses or None,
-        "source_id": sources or None,
-        "currency": currencies or None,
-        "minimum_value": least,
-        "include_test": tests,
-    }
-    found = {name: value for name, value in only.items() if value is not None}
     pairs = [one.partition(":") for one in headers or ()]
     if any(not colon for _, colon, _ in pairs):
         raise Misuse("--header is 'Name: value'")
-    body: dict[str, Any] = {"filter": found} if found else {}
+    body: dict[str, Any] = {"filter": where} if where else {}
     return body | ({"headers": {name.strip(): value.strip() for name, _, value in pairs}} if pairs else {})
+
+
+def _ask(door: ApiClient, method: str, subscription: str, rest: str = "", body: Any = None, **query: Any) -> Any:
+    """Return the API's answer about a subscription. `rest` is what follows it in the path."""
+    path = f"/v1/subscriptions/{subscription}{rest}"
+    return door.ask(method, path, account=door.owner(subscription), body=body, query=query)
 
 
 @command(
@@ -71,65 +60,46 @@ def _given(
     "subscription add https://example.com/orders --event order.updated --status paid --no-test --header 'X-Key: k-1'",
 )
 def add(
+    door: ApiClient,
     url: Annotated[str, typer.Argument(metavar="URL", help="The URL that events are POSTed to.")],
     event: Annotated[list[str], typer.Option("--event", help=f"One of {WORDS}; may be repeated.")],
-    statuses: Statuses = None,
-    sources: Sources = None,
-    currencies: Currencies = None,
-    least: Least = None,
-    tests: Tests = None,
+    *,
+    where: Filter,
     headers: OwnHeaders = None,
     account: Account = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Create a webhook subscription. Prints the secret that events are signed with, only once."""
-    from app.cli.client import opened
-
-    with opened("subscription add") as door:
-        body = {"url": url, "events": event} | _given(statuses, sources, currencies, least, tests, headers)
-        made = door.post("/v1/subscriptions", body, account=door.account(account))
-    shown = {"subscription": made["id"], "url": made["url"], "events": made["events"], "secret": made["secret"]}
-    as_json(made) if json else facts(shown)
+    body = {"url": url, "events": event} | _given(where, headers)
+    made = door.post("/v1/subscriptions", body, account=door.account(account))
+    return Answer(made, {"subscription": made["id"], **{name: made[name] for name in ("url", "events", "secret")}})
 
 
-@command(main, "list", "subscription list --account acme")
-def list_(account: Account = None, json: Json = False) -> None:
+SUBSCRIPTIONS: dict[str, Any] = {
+    "subscription": "id",
+    "state": "state",
+    ">waiting": "waiting",
+    "last taken": "last_sent_at",
+    "url": "url",
+    "events": "events",
+    "why": lambda one: (one["failing_reason"] if one["enabled"] else one["off_reason"]) or "",
+}
+
+
+@command(main, "list", "subscription list --account acme", show=listed(SUBSCRIPTIONS))
+def list_(door: ApiClient, account: Account = None) -> Any:
     """List the subscriptions of an account, with their state."""
-    from app.cli.client import opened
-
-    with opened("subscription list") as door:
-        found = door.all_of("/v1/subscriptions", account=door.account(account))
-    if json:
-        as_json(found)
-        return
-    rows = [
-        (one["id"], one["state"], one["waiting"], when(one["last_sent_at"]), one["url"], one["events"], _why(one))
-        for one in found["data"]
-    ]
-    table(None, ("subscription", "state", ">waiting", "last taken", "url", "events", "why"), rows)
+    return door.all_of("/v1/subscriptions", account=door.account(account))
 
 
-def _why(one: dict[str, Any]) -> str:
-    reason: str = (one["failing_reason"] if one["enabled"] else one["off_reason"]) or ""
-    return reason
-
-
-@command(main, "show", "subscription show sub_01J…")
-def show(subscription: Subscription, json: Json = False) -> None:
-    """Show one subscription: its state, its backlog, and its secrets' ages."""
-    from app.cli.client import opened
-
-    with opened("subscription show") as door:
-        found = door.get(f"/v1/subscriptions/{subscription}", account=door.owner(subscription))
-    if json:
-        as_json(found)
-        return
+def _show(found: dict[str, Any]) -> None:
     facts({name: value for name, value in found.items() if name != "secrets"})
-    rows = [
-        (one["id"], when(one["created_at"]), when(one["expires_at"]), when(one["revoked_at"]))
-        for one in found["secrets"]
-    ]
-    table("\nsecrets", ("id", "made", "ends", "revoked"), rows)
+    show_secrets(found)
+
+
+@command(main, "show", "subscription show sub_01J…", show=_show)
+def show(door: ApiClient, subscription: Subscription) -> Any:
+    """Show one subscription: its state, its backlog, and its secrets' ages."""
+    return _ask(door, "GET", subscription)
 
 
 @command(
@@ -140,142 +110,110 @@ def show(subscription: Subscription, json: Json = False) -> None:
     "subscription edit sub_01J… --disable",
 )
 def edit(
+    door: ApiClient,
     subscription: Subscription,
     url: Annotated[str | None, typer.Option(help="The URL that events are POSTed to.")] = None,
     event: Annotated[
         list[str] | None, typer.Option("--event", help=f"One of {WORDS}; may be repeated, replaces all that were.")
     ] = None,
-    statuses: Statuses = None,
-    sources: Sources = None,
-    currencies: Currencies = None,
-    least: Least = None,
-    tests: Tests = None,
+    *,
+    where: Filter,
     headers: OwnHeaders = None,
     enable: Annotated[
         bool | None, typer.Option("--enable/--disable", help="Send events, or stop sending them.")
     ] = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Change a subscription. A filter and headers take the place of the old ones; what is not given stays as it is.
 
     A failing one is tried again at once.
     """
-    from app.cli.client import opened
-
     wanted = {"url": url, "events": event or None, "enabled": enable}
     body = {word: value for word, value in wanted.items() if value is not None}
-    body |= _given(statuses, sources, currencies, least, tests, headers)
+    body |= _given(where, headers)
     if not body:
         raise Misuse("nothing to change: give --url, --event, a filter, --header, --enable or --disable")
-    with opened("subscription edit") as door:
-        found = door.ask("PATCH", f"/v1/subscriptions/{subscription}", account=door.owner(subscription), body=body)
-    shown = {"subscription": subscription, **{word: found[word] for word in wanted}}
-    as_json(found) if json else facts(shown)
+    found = _ask(door, "PATCH", subscription, body=body)
+    return Answer(found, {"subscription": subscription, **{word: found[word] for word in wanted}})
 
 
 @command(main, "test", "subscription test sub_01J…")
-def test(subscription: Subscription, json: Json = False) -> None:
+def test(door: ApiClient, subscription: Subscription) -> Answer:
     """Send a sample event now, signed, and show how it ended."""
-    from app.cli.client import opened
-
-    with opened("subscription test") as door:
-        told = door.post(f"/v1/subscriptions/{subscription}/test", {}, account=door.owner(subscription))
-    as_json(told) if json else facts(told)
-    if not told["delivered"]:
-        raise CommandFailed(f"it was not taken: {told['reason']}")
+    told = _ask(door, "POST", subscription, "/test", {})
+    return Answer(told, told, None if told["delivered"] else f"it was not taken: {told['reason']}")
 
 
 @command(main, "resend", "subscription resend sub_01J… --since 24h")
 def resend(
+    door: ApiClient,
     subscription: Subscription,
     since: Annotated[str, typer.Option("--since", help="What happened from this time on: ISO 8601, or 24h, 7d.")],
     until: Annotated[str | None, typer.Option("--until", help="And before this time.")] = None,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Send again every order that changed in a time, as it stands now, and every erasure, to this subscription alone."""
-    from app.cli.client import opened
-
     body = {"since": since} | ({"until": until} if until else {})
-    with opened("subscription resend") as door:
-        told = door.post(f"/v1/subscriptions/{subscription}/resend", body, account=door.owner(subscription))
-    as_json(told) if json else facts(told)
+    return _ask(door, "POST", subscription, "/resend", body)
 
 
 @command(main, "rotate", "subscription rotate sub_01J… --overlap 24h")
 def rotate(
+    door: ApiClient,
     subscription: Subscription,
     overlap: Annotated[
         str, typer.Option(help="How long events are signed with the old secrets too. 0s: not at all.")
     ] = "24h",
-    json: Json = False,
-) -> None:
+) -> Any:
     """Create a new secret and print it, only once. During the overlap, events are signed with the old ones too."""
-    from app.cli.client import opened
-
-    with opened("subscription rotate") as door:
-        path = f"/v1/subscriptions/{subscription}/secrets"
-        made = door.post(path, {"overlap": overlap}, account=door.owner(subscription))
-    as_json(made) if json else facts(made)
+    return _ask(door, "POST", subscription, "/secrets", {"overlap": overlap})
 
 
 @command(main, "revoke", "subscription revoke sub_01J… sec_01J…")
 def revoke(
+    door: ApiClient,
     subscription: Subscription,
     secret_id: Annotated[str, typer.Argument(metavar="SECRET_ID")],
-    json: Json = False,
-) -> None:
+) -> Any:
     """Revoke one secret of a subscription at once."""
-    from app.cli.client import opened
-
-    with opened("subscription revoke") as door:
-        path = f"/v1/subscriptions/{subscription}/secrets/{secret_id}"
-        door.ask("DELETE", path, account=door.owner(subscription))
-    as_json({"id": secret_id, "revoked": True}) if json else facts({"revoked": secret_id})
+    _ask(door, "DELETE", subscription, f"/secrets/{secret_id}")
+    return Answer({"id": secret_id, "revoked": True}, {"revoked": secret_id})
 
 
 @command(main, "delete", "subscription delete sub_01J… --yes")
 def delete(
+    door: ApiClient,
     subscription: Subscription,
     yes: Yes = False,
-    json: Json = False,
-) -> None:
+) -> Any:
     """Delete a subscription and its attempts. Waiting events are dropped."""
-    from app.cli.client import opened
-
     confirm(f"Delete {subscription}?", yes=yes, lost="deleting a subscription")
-    with opened("subscription delete") as door:
-        door.ask("DELETE", f"/v1/subscriptions/{subscription}", account=door.owner(subscription))
-    as_json({"id": subscription, "deleted": True}) if json else facts({"deleted": subscription})
+    _ask(door, "DELETE", subscription)
+    return Answer({"id": subscription, "deleted": True}, {"deleted": subscription})
 
 
-@command(main, "attempts", "subscription attempts sub_01J…", "subscription attempts sub_01J… --limit 200 --json")
+ATTEMPTS: dict[str, Any] = {
+    "at": "at",
+    "event": "event_id",
+    "type": "type",
+    "order": "order_id",
+    ">try": "number",
+    ">HTTP": "status",
+    ">ms": lambda one: None if one["took_ms"] is None else f"{one['took_ms']:.0f}",
+    "why not": "reason",
+    "next try": "next_at",
+}
+
+
+@command(
+    main,
+    "attempts",
+    "subscription attempts sub_01J…",
+    "subscription attempts sub_01J… --limit 200 --json",
+    show=listed(ATTEMPTS, empty="no attempts yet"),
+)
 def attempts(
+    door: ApiClient,
     subscription: Subscription,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many to show.")] = 50,
-    json: Json = False,
-) -> None:
+) -> Any:
     """List the attempts to deliver events, newest first: result, reason, and time of the next attempt."""
-    from app.cli.client import opened
-
-    with opened("subscription attempts") as door:
-        path = f"/v1/subscriptions/{subscription}/attempts"
-        found = door.get(path, account=door.owner(subscription), limit=limit)
-    if json:
-        as_json(found)
-        return
-    rows = [
-        (
-            when(one["at"]),
-            one["event_id"],
-            one["type"],
-            one["order_id"],
-            one["number"],
-            one["status"],
-            None if one["took_ms"] is None else f"{one['took_ms']:.0f}",
-            one["reason"],
-            when(one["next_at"]),
-        )
-        for one in found["data"]
-    ]
-    columns = ("at", "event", "type", "order", ">try", ">HTTP", ">ms", "why not", "next try")
-    table(None, columns, rows, empty="no attempts yet")
+    return _ask(door, "GET", subscription, "/attempts", limit=limit)
