@@ -217,7 +217,7 @@ def _refunds(charge: Charge, status: Status | Unknown | None) -> tuple[Refund, .
     back = sum((one.value for one in charge.refunds if one.value and one.status == "DONE"), Decimal(0))
     rest = max(charge.value - back, Decimal(0)) if status is Status.REFUNDED else Decimal(0)
     lost = charge.status in CHARGEBACKS
-    totals = {RefundKind.REFUND: back if back or lost else rest, RefundKind.CHARGEBACK: rest if lost else Decimal(0)}
+    totals = {RefundKind.REFUND: back if lost else back + rest, RefundKind.CHARGEBACK: rest if lost else Decimal(0)}
     return tuple(
         Refund(value=Money.major(total, "BRL"), kind=kind, payment=charge.id, total=True)
         for kind, total in totals.items()

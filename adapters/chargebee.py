@@ -71,10 +71,6 @@ class Line(Payload):
     unit_amount: int | None = None
 
 
-class Linked(Payload):
-    txn_id: str | None = None
-
-
 class Invoice(Payload):
     id: str
     status: str
@@ -84,7 +80,6 @@ class Invoice(Payload):
     amount_adjusted: int | None = None
     write_off_amount: int | None = None
     credits_applied: int | None = None
-    linked_payments: ListOf[Linked] = ()
     customer_id: str | None = None
     deleted: bool | None = None
     date: Seconds | None = None
@@ -176,7 +171,7 @@ class Chargebee(Adapter[Notification]):
 
     def _invoice(self, invoice: Invoice, buyer: Person, event: Event[Notification]) -> Order:
         status, currency, total = self.status(invoice.status), invoice.currency_code, invoice.total
-        off, paid, credits = invoice.write_off_amount or 0, invoice.amount_paid or 0, invoice.credits_applied
+        off, paid = invoice.write_off_amount or 0, invoice.amount_paid or 0
         value = max(0, total - max(0, (invoice.amount_adjusted or 0) - off))
         if status in (Status.PENDING, Status.OVERDUE, Status.FAILED) and 0 < paid < value:
             status = Status.PARTIALLY_PAID
@@ -184,12 +179,11 @@ class Chargebee(Adapter[Notification]):
             status = Status.CANCELED
         payments = [
             Payment(id=name, value=Money.of(amount, currency), state=PaymentState.TAKEN)
-            for name, amount, told in (
-                ("paid", paid, paid or invoice.linked_payments),
-                # Credits may be taken off again; then the invoice waits.
-                ("credits", credits or 0, credits or (credits == 0 and status is not Status.PAID)),
+            for name, amount in (
+                ("paid", invoice.amount_paid),
+                ("credits", invoice.credits_applied),
             )
-            if told
+            if amount is not None  # 0 as well: a payment may be removed from an invoice, and credits taken off again
         ]
         billed, sent = invoice.billing_address or Person(), invoice.shipping_address or Person()
         names = (full_name(one.first_name, one.last_name) for one in (buyer, billed, sent))

@@ -16,6 +16,8 @@ Decided here, and why:
 - Where a shop's `notification_url` asks for no one format, each change is told as IPN as well (`topic` in place of `type`):
   it says nothing new.
 - An order does not say when it was paid: it is as long `accredited` as nothing else has happened to it since.
+- `transaction_amount` is the price of the goods; what was charged for shipping (`shipments.cost` of a preference) stands in
+  `shipping_amount`, as Mercado Pago's own plugin for WooCommerce adds them up. Interest of instalments is the buyer's affair.
 - A payment that was captured in part says the smaller `transaction_amount` from then on.
 - A test user's payment has `is_test`, and `live_mode` all the same.
 - An account is of one country, whose currency it takes: there the phones are read.
@@ -164,7 +166,7 @@ class Attempt(Payload):
     """A payment of an order."""
 
     id: str
-    amount: Decimal | None = path("paid_amount", "amount")
+    amount: Decimal | None = path("amount", "paid_amount")
     status: str | None = None
     status_detail: str | None = None
 
@@ -178,6 +180,7 @@ class Sale(Payload):
     amount: Decimal | None = path("transaction_amount", "total_amount")
     currency: str | None = path("currency_id", "currency")
     country_code: str | None = None
+    shipping_amount: Decimal | None = None
     transaction_amount_refunded: Decimal | None = None
     merchant_order: str | None = path("order.id")
     attempts: ListOf[Attempt] = path("transactions.payments", otherwise=())
@@ -273,7 +276,7 @@ class MercadoPago(Adapter[Sale]):
         if payload.amount is None or not currency:
             raise Unreadable(NEEDED[event.kind])
         word = f"{event.kind}.{payload.status}"
-        value, kind = Money.major(payload.amount, currency), event.kind
+        value, kind = _value(payload, currency), event.kind
         items = tuple(
             Item(title=line.title, quantity=line.quantity, unit_value=Money.major(line.unit_price, currency))
             for line in payload.items
@@ -319,18 +322,23 @@ def _refunds(sale: Sale, currency: str, kind: str) -> tuple[Told, ...]:
         )
         for refund in sale.refunds
     ]
-    so_far = Money.major(sale.transaction_amount_refunded, currency)
+    value, so_far = _value(sale, currency), Money.major(sale.transaction_amount_refunded, currency)
+    if so_far and so_far.minor and sale.status == "refunded":
+        so_far = value  # the shipping as well
     if so_far and (so_far.minor or sale.status != "refunded"):
         told.append(Told(value=so_far, total=True, payment=payment))
     if sale.status == "charged_back":
         given = so_far or Money.total(one.value for one in told if one.state is RefundState.DONE)
-        rest = Money.major(sale.amount, currency)
-        if rest and given:
-            rest = Money(max(rest.minor - given.minor, 0), rest.currency)
+        rest = Money(max(value.minor - given.minor, 0), value.currency) if value and given else value
         ended = CHARGEBACKS[kind].get(sale.status_detail or "", RefundState.DONE)
         name = f"chargeback-{sale.id}"
         told.append(Told(id=name, value=rest, state=ended, kind=RefundKind.CHARGEBACK, payment=payment))
     return tuple(told)
+
+
+def _value(sale: Sale, currency: str) -> Money | None:
+    """What it comes to; of a payment, the shipping stands beside the goods."""
+    return Money.total(Money.major(amount, currency) for amount in (sale.amount, sale.shipping_amount))
 
 
 def _is_test(sale: Sale) -> bool:

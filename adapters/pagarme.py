@@ -223,11 +223,13 @@ class PagarMe(Adapter[Any]):
         """What was given back of the charge so far, by the shop and by the buyer's bank; nothing of one never paid."""
         if self._payment(charge, status).state is not PaymentState.TAKEN:
             return ()
-        back = charge.canceled_amount or (
-            charge.paid_amount or charge.amount if status is Status.REFUNDED else 0
-        )  # all of it, where the word says so and no amount stands by it
-        lost = charge.status == "chargedback"
-        totals = {RefundKind.REFUND: 0 if lost else back, RefundKind.CHARGEBACK: back if lost else 0}
+        whole, back = charge.paid_amount or charge.amount, charge.canceled_amount or 0
+        if charge.status == "chargedback":  # of the whole charge: what the shop had not given back is lost
+            back = back if back < whole else 0
+            totals = {RefundKind.REFUND: back, RefundKind.CHARGEBACK: whole - back}
+        else:  # all of it, where the word says so and no amount stands by it
+            back = back or (whole if status is Status.REFUNDED else 0)
+            totals = {RefundKind.REFUND: back, RefundKind.CHARGEBACK: 0}
         return tuple(
             Refund(value=Money.of(total, charge.currency or "BRL"), kind=kind, payment=charge.id, total=True)
             for kind, total in totals.items()

@@ -10,6 +10,7 @@ Decided here, and why:
   the goods, or to as much as it.
 - A notification has no time of its own: statements stand in the order of their receipt.
 - Each charge is a payment: `amount.summary.paid` says what was captured of it, `refunded` what was given back so far.
+- What the sandbox made links to the sandbox, and is a test (a notification is what the API answers, links and all).
 - Recurring payments sign with another header (`X-Payload-Signature`) that no manual explains, and are refused.
 """
 
@@ -80,6 +81,10 @@ class TokenDigest(Hmac):
         return "SHA-256 of the account's token, a hyphen and the raw body, hex, in the header `x-authenticity-token`"
 
 
+class Link(Payload):
+    href: str | None = None
+
+
 class Charge(Payload):
     id: str
     status: str
@@ -96,6 +101,7 @@ class Charge(Payload):
     tax_id: str | None = path("payment_method.boleto.holder.tax_id")
     crm_contact_id: str | None = path("metadata.crm_contact_id")
     deal_id: str | None = path("metadata.deal_id")
+    links: ListOf[Link] = ()
 
 
 class QrCode(Payload):
@@ -127,9 +133,12 @@ class Sale(Payload):
     items: ListOf[Line] = ()
     charges: ListOf[Charge] = ()
     qr_codes: ListOf[QrCode] = ()
+    links: ListOf[Link] = ()
 
 
 ENDED = ("DECLINED", "CANCELED")
+
+SANDBOX = "https://sandbox.api.pagseguro.com/"
 
 # Of charges that stand differently, the first of these that there is decides.
 DECISIVE = (UNKNOWN, Status.PAID, Status.PENDING, Status.CANCELED, Status.FAILED, None)
@@ -153,7 +162,9 @@ class PagBank(Adapter[Any]):
         return {"ORDE": "order", "CHAR": "charge"}.get(prefix, prefix)
 
     def orders(self, payload: Sale | Charge, event: Event[Any]) -> Iterable[Order]:
-        yield self._sale(payload) if isinstance(payload, Sale) else self._charge(payload)
+        order = self._sale(payload) if isinstance(payload, Sale) else self._charge(payload)
+        sandbox = any((link.href or "").startswith(SANDBOX) for link in payload.links)
+        yield replace(order, test=True) if sandbox else order
 
     def _sale(self, sale: Sale) -> Order:
         # Tries that came to nothing are no part of the order, as long as anything else is.

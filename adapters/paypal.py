@@ -19,8 +19,7 @@ Decided here, and why:
 - An order goes by its id; captures, and refunds of them, name it or meet it as aliases. What version 1 tells of one
   payment meets in `parent_payment`.
 - A capture that is refunded without a refund beside it was given back whole.
-- No event tells of a refund that fails: it is seen when its order is read again. A dispute that is lost gives the
-  capture back, and that has an event of its own; so disputes are not read.
+- A dispute that is lost gives the capture back, and that has an event of its own; so disputes are not read.
 """
 
 import re
@@ -189,6 +188,7 @@ class Paypal(Adapter[Document]):
         CHECKOUT.ORDER.APPROVED CHECKOUT.ORDER.COMPLETED CHECKOUT.PAYMENT-APPROVAL.REVERSED
         PAYMENT.AUTHORIZATION.CREATED PAYMENT.AUTHORIZATION.VOIDED PAYMENT.CAPTURE.PENDING PAYMENT.CAPTURE.COMPLETED
         PAYMENT.CAPTURE.DECLINED PAYMENT.CAPTURE.DENIED PAYMENT.CAPTURE.REFUNDED PAYMENT.CAPTURE.REVERSED
+        PAYMENT.REFUND.PENDING PAYMENT.REFUND.FAILED
         PAYMENT.SALE.COMPLETED PAYMENT.SALE.PENDING PAYMENT.SALE.DENIED PAYMENT.SALE.REFUNDED PAYMENT.SALE.REVERSED
         """.split()
     )

@@ -102,6 +102,7 @@ class Told(Payload):
     refund_reference: str | None = path("data.refund_reference")
     refund_amount: int | None = path("data.refund_amount")
     resolution: str | None = path("data.resolution")
+    resolved_at: IsoOrBlank = path("data.resolvedAt", "data.resolved_at")  # of a dispute, by which it is known
     paid: bool | None = path("data.paid")
     description: str | None = path("data.description")
     invoice_number: str | None = path("data.invoice_number")
@@ -159,7 +160,7 @@ class Paystack(Adapter[Told]):
             title = order_title(name, [])
             if what == "dispute.resolve" and told.resolution in ACCEPTED:
                 back = value if told.refund_amount is None else Money.scaled(told.refund_amount, 2, value.currency)
-                refunds = (Refund(value=back, kind=RefundKind.CHARGEBACK, payment=name),)
+                refunds = (Refund(value=back, kind=RefundKind.CHARGEBACK, at=told.resolved_at, payment=name),)
         elif group == "refund":
             status = Status.PAID  # only what was paid is refunded; when all of it came back, the fold says so
             known = {"processed": RefundState.DONE, "failed": RefundState.FAILED}.get(what, RefundState.PENDING)

@@ -15,6 +15,8 @@ Decided here, and why:
 - A fee that the buyer bears stands in the payment's amount and is no part of the sale (`fee_bearer`:
   https://razorpay.com/docs/payments/payment-gateway/customer-fee-bearer/).
 - A payment that was only authorised is given back by itself (`captured` false): nothing was sold.
+- An order to be paid in cash on delivery is placed by payment.pending, and waits: Razorpay is not told when it is paid
+  (https://razorpay.com/docs/payments/payment-gateway/web-integration/standard/cod).
 - A refund counts once it is processed. A dispute that is lost takes `amount_deducted`, which is 0 where the payment had
   been refunded (https://razorpay.com/docs/api/disputes/entity/).
 - Events of a payment link carry the time when the link was made; `updated_at` of the link, or when it was
@@ -134,7 +136,7 @@ class Razorpay(Adapter[Notification]):
     kind = BodyField("event")
     delivery_id = Header("x-razorpay-event-id")
     topics = tuple(
-        "order.paid payment.authorized payment.captured payment.failed payment.dispute.created payment.dispute.won "
+        "order.paid payment.pending payment.authorized payment.captured payment.failed payment.dispute.created payment.dispute.won "
         "payment.dispute.lost payment.dispute.closed subscription.charged refund.created refund.processed refund.failed "
         "invoice.partially_paid invoice.paid invoice.expired "
         "payment_link.partially_paid payment_link.paid payment_link.cancelled payment_link.expired".split()
@@ -146,7 +148,9 @@ class Razorpay(Adapter[Notification]):
         "product.*".split()
     )
     statuses = (
-        status_map("payment", pending="created authorized", paid="captured", refunded="refunded", failed="failed")
+        status_map(
+            "payment", pending="created pending authorized", paid="captured", refunded="refunded", failed="failed"
+        )
         | status_map("order", pending="created attempted", paid="paid")
         | status_map(
             "invoice", pending="issued", partially_paid="partially_paid", paid="paid", canceled="expired cancelled"

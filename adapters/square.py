@@ -19,6 +19,8 @@ Decided here, and why:
   the payment, which the order's tenders name: https://developer.squareup.com/docs/pos-api/payments-integration
 - An order's own `refunds` are not read: they are the older Refund with words of its own (APPROVED), and no manual says
   that its id is that of the refund which the webhook tells of; the money would count twice.
+- An exchange is an order with lines and returns; it comes to what the lines cost above what is returned. The refund of
+  the first sale tells what the shop gives out beyond that (https://developer.squareup.com/docs/orders-api/order-returns-exchanges).
 - An order of nothing is paid as soon as it is open (https://developer.squareup.com/docs/orders-api/pay-for-orders). A
   completed order is fully paid (https://developer.squareup.com/reference/square/objects/OrderState). A draft is a cart.
 - A dispute takes the money when it is lost or accepted; before that it only holds it, and one that is won takes nothing.
@@ -153,6 +155,7 @@ class Sale(Payload):
     customer_id: str | None = path("order.customer_id")
     total: int | None = path("order.total_money.amount")
     due: int | None = path("order.net_amount_due_money.amount")
+    net: int | None = path("order.net_amounts.total_money.amount")
     currency: str | None = path("order.total_money.currency")
     created_at: IsoOrBlank = path("order.created_at")
     updated_at: IsoOrBlank = path("order.updated_at")
@@ -249,7 +252,8 @@ class Square(Adapter[Any]):
             raise Ignored("a draft: nothing was ordered yet")
         if order.returns and not order.line_items:
             raise Ignored("a return: its refund tells of it")
-        value = Money.of(order.total, order.currency)
+        total = order.total if order.net is None or not order.returns else max(0, order.net)
+        value = Money.of(total, order.currency)
         if value is None:
             raise Unreadable("order.total_money: an order has a total")
         items = tuple(

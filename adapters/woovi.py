@@ -11,6 +11,8 @@ Decided here, and why:
   and is enough by itself.
 - A refund names only the PIX transactions (`endToEndId`), which every paid charge names as well: there they meet. Its
   payer need not be the order's customer, and does not become it.
+- A charge with a due date comes to what was due when it was paid, less a discount or with fine and interest
+  (https://developers.woovi.com/docs/charge/discount-simulator); its `value` stays what was charged first.
 - A transaction without a charge is money from anyone for anything: no order.
 - What the bank took back on a dispute (MED) is told again as a refund, and nothing links the two: a dispute and a refund of
   one payment and one amount are the same.
@@ -135,6 +137,7 @@ class Charge(Payload):
     correlationID: str
     status: str
     value: int
+    type: str | None = None  # OVERDUE: a PIX with a due date, of which discounts, fines and interest are part
     valueWithDiscount: int | None = None
     discount: int | None = None
     comment: str | None = None
@@ -266,7 +269,8 @@ class Woovi(Adapter[Any]):
         returned = kind == "OPENPIX:TRANSACTION_REFUND_RECEIVED"  # then `pix` is the refund, not the payment
         status = self.status(charge.status)
         taken = status is Status.PAID and not returned
-        bill = sale.slip_value if taken and sale.slip_value else (charge.discount and charge.valueWithDiscount)
+        dated = sale.slip_value or (sale.pix_value if charge.type == "OVERDUE" else None)
+        bill = dated if taken and dated else (charge.discount and charge.valueWithDiscount)
         value = Money.of(bill or charge.value, "BRL")
         paid = Payment(
             id=sale.pix_id or charge.correlationID,

@@ -215,7 +215,7 @@ class Balance:
         if bill is not None and bill.value is not None:
             value = bill.value or bill.was
             dropped = max(bill.given_up, bill.nothing) >= cash.last_taken
-            ended = last == Status.CANCELED or (last == Status.REFUNDED and given_back >= paid)
+            ended = last == Status.CANCELED or (last in (Status.REFUNDED, Status.FAILED) and given_back >= paid)
             if paid < value and (bill.closed or dropped or ended):
                 value = paid
                 self._notes.add(CAPTURED_IN_PART)

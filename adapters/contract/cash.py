@@ -83,6 +83,7 @@ class Cash(Struct, eq=False):
         if payment.state == TAKEN and (state is None or state == AUTHORIZED or (came_back and state != TAKEN)):
             return  # an earlier state that was told later: it doesn't untake money
         payment.place = place
+        taken = payment.state == TAKEN and payment.value != 0
         if state == CANCELED and payment.state == TAKEN:
             payment.void, payment.void_at = True, at if at is not None else entry.at
             return
@@ -92,7 +93,7 @@ class Cash(Struct, eq=False):
             return
         if state == TAKEN:
             payment.void = False
-            if payment.state != TAKEN:
+            if not taken:
                 payment.since, payment.said_at = at, entry.at
                 self.last_taken = place
             elif at is not None:
@@ -156,11 +157,13 @@ class Cash(Struct, eq=False):
         It has no id either; but a reversal without id takes back one that has.
         """
         time, found = told.get("at", entry.time), None
+        # A chargeback with no time either is that of its payment, however often it is told.
+        timeless = entry.at is None and "at" not in told and told.get("kind") == CHARGEBACK
         for refund in self.refunds.values():
             same = (told.get("value"), told.get("currency", ""), told.get("payment"))
             if (refund.value, refund.currency, refund.payment) != same:
                 continue
-            if time in refund.times:
+            if time in refund.times or (timeless and refund.kind == CHARGEBACK):
                 return refund
             reversal = state == REVERSED and told.get("kind", REFUND) == refund.kind and refund.state == DONE
             if refund.id is not None and not reversal:

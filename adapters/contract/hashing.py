@@ -12,11 +12,10 @@ _PIECE = 2047  # bytes: the most for which hashlib keeps the interpreter
 _LONG = 64 * 1024  # bytes; from here on the hash takes longer than the wait
 
 
-def sha256(*parts: bytes) -> str:
-    """The SHA-256 of these parts, one after the other, in hexadecimal."""
-    found = hashlib.sha256()
-    for part in parts:
-        _take_in(found, part)
+def sha256(head: bytes, body: bytes = b"") -> str:
+    """The SHA-256 of the body behind its head, in hexadecimal."""
+    found = hashlib.sha256(head)
+    _take_in(found, body)
     return found.hexdigest()
 
 
@@ -27,7 +26,9 @@ def hmac_of(key: bytes, message: bytes, algorithm: str) -> bytes:
     return found.digest()
 
 
-def _take_in(found: Any, part: bytes) -> None:
-    step = _PIECE if len(part) < _LONG else len(part)
-    for at in range(0, len(part), step):
-        found.update(part[at : at + step])
+def _take_in(found: Any, body: bytes) -> None:
+    if _PIECE < len(body) < _LONG:
+        for at in range(0, len(body), _PIECE):
+            found.update(body[at : at + _PIECE])
+    else:
+        found.update(body)

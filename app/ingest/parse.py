@@ -116,7 +116,7 @@ def read(
 
 
 def _digest(text: str, body: bytes) -> str:
-    return sha256(text.encode("utf-8", "replace"), b"\n", body)
+    return sha256(text.encode("utf-8", "replace") + b"\n", body)
 
 
 def say(rec: Record, orders: list[Order], source: Source, of_body: str | None) -> None:
