@@ -195,7 +195,7 @@ class Bigcommerce(Adapter[Sale]):
             source_status=payload.status or payload.status_id,
             title=order_title(payload.id, items),
             bills=(Bill(value=value),),
-            payments=(Payment(value=value, state=state),) if state else (),
+            payments=(Payment(value=value, state=state, all=state is PaymentState.TAKEN),) if state else (),
             refunds=refunded_so_far(back, status),
             ordered_at=payload.date_created,
             customer=_customer(payload),

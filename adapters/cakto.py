@@ -9,7 +9,8 @@ Decided here, and why:
   either proves it; that is why the strength is `token`.
 - The status is the event: `data.status` stays `paid` in a refund's delivery and `waiting_payment` in an approval's.
 - `data.amount` is what the buyer pays, in units. `commissions` share it out; an order bump is an order of its own.
-- A refused renewal is overdue unless the order it comes with has been paid: then it is about the subscription.
+- A refused renewal is overdue unless the order it comes with has been paid: then it is about the subscription, and the
+  order is paid.
 - A test send carries the blocks of all four ways to pay at once, which no real one does (the manual says so).
 """
 
@@ -116,7 +117,7 @@ class Cakto(Adapter[Notification]):
         for sale in payload.data:
             status = self.status(event.kind)
             if status is Status.OVERDUE and sale.status == "paid":
-                status = None
+                status = Status.PAID
             currency = sale.currency or "BRL"
             total = Money.major(sale.baseAmount if sale.amount is None else sale.amount, currency)
             items = (Item(title=sale.product, unit_value=Money.major(sale.price, currency)),) if sale.product else None

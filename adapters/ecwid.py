@@ -10,7 +10,8 @@ Decided here, and why:
   order's id is taken from the body, and the order is read from this source's own store (the option `store_id`).
 - An order does not say its currency; the store's profile does. It is the option `currency`.
 - The manual says to use `data.orderId`; older notices have only `entityId`, the order's number, which then serves.
-- `paymentStatus` says that all of it was taken (PAID, and what follows it); Ecwid knows no part of a payment.
+- `paymentStatus` says that all of it was taken (PAID, and what follows it), or nothing (any more: people set it by hand);
+  Ecwid knows no part of a payment.
 - `refundedAmount` is the sum of all that was given back so far. The manual knows it for some ways of payment alone:
   where it is 0, `REFUNDED` still gives back the whole value, and a part is not seen.
 - A shop's own words (CUSTOM_PAYMENT_STATUS_1 to 3) mean what the source is taught.
@@ -56,6 +57,8 @@ from adapters.contract import (
     refunded_so_far,
     status_map,
 )
+
+TELLING = (Status.PENDING, Status.PAID, Status.REFUNDED)  # whether anything was taken
 
 
 class EcwidOptions(TaughtOptions):
@@ -158,7 +161,8 @@ class Ecwid(Adapter[Sale]):
         currency, word = event.options.currency, payload.paymentStatus or ""
         value, back = Money.major(payload.total, currency), Money.major(payload.refundedAmount, currency)
         status = event.options.statuses.get(word) or self.status(word)
-        taken = Payment(value=value, state=PaymentState.TAKEN)
+        paid = status in (Status.PAID, Status.REFUNDED)
+        taken = Payment(value=value if paid else Money(0, currency), state=PaymentState.TAKEN, all=paid)
         items = tuple(
             Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
             for line in payload.items
@@ -170,7 +174,7 @@ class Ecwid(Adapter[Sale]):
             source_status=word,
             title=order_title(payload.vendorOrderNumber or payload.orderNumber, items),
             bills=(Bill(value=value),),
-            payments=(taken,) if status in (Status.PAID, Status.REFUNDED) else (),
+            payments=(taken,) if status in TELLING else (),
             refunds=refunded_so_far(back, status),
             ordered_at=payload.createDate,
             customer=Customer(

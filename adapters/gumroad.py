@@ -14,6 +14,9 @@ Decided here, and why:
 - The only time is that of the sale (`sale_timestamp`), and no statement's own: pings stand as they were received.
 - `refunded` means all of it. A ping of a part of the money (`refund`, not `refunded`) names no amount: it is noted.
 - A dispute is open until it is won; no ping tells of one that was lost, nor of how much was disputed.
+- A pre-order is charged as a sale of its own (`app/models/purchase.rb`: "two purchases"), and nothing joins the two: the first
+  stays pending. The first sale of a membership with a free trial has the price though nothing is charged yet, and nothing
+  tells it apart.
 - A test ping repeats the latest real sale, and would make a test of it; it alone does not say what happened.
 - The receiver's half of a gift repeats the giver's purchase, and is no sale.
 """

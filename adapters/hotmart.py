@@ -41,6 +41,8 @@ from adapters.contract import (
     status_map,
 )
 
+WAITING = (Status.PENDING, Status.OVERDUE)
+
 
 class Price(Payload):
     value: Decimal | None = None
@@ -88,7 +90,7 @@ class Hotmart(Adapter[Purchase]):
         refunded="REFUNDED CHARGEBACK",
     )
     partly_refunded = frozenset({"PARTIALLY_REFUNDED"})
-    # What the event itself says, whatever the purchase's status is called by then.
+    # What the event itself says; a purchase that is further on, by its own status, stays so.
     told = status_map(
         pending="PURCHASE_BILLET_PRINTED",
         paid="PURCHASE_APPROVED PURCHASE_COMPLETE PURCHASE_PROTEST",
@@ -101,9 +103,9 @@ class Hotmart(Adapter[Purchase]):
     ignores = frozenset("PURCHASE_OUT_OF_SHOPPING_CART SUBSCRIPTION_* SWITCH_PLAN UPDATE_SUBSCRIPTION_* CLUB_*".split())
 
     def orders(self, payload: Purchase, event: Event[Purchase]) -> Iterable[Order]:
-        status = self.status(payload.status)
-        if status is not UNKNOWN and payload.status != "PARTIALLY_REFUNDED":
-            status = self.told[event.kind]
+        own, told = self.status(payload.status), self.told[event.kind]
+        further = own in (UNKNOWN, Status.REFUNDED) or (own is Status.PAID and told in WAITING)
+        status = own if further or payload.status == "PARTIALLY_REFUNDED" else told
         # A slip that lapsed is canceled, whatever reason stands beside it.
         if event.kind == "PURCHASE_CANCELED" and status is Status.CANCELED and payload.refusal_reason:
             status = Status.FAILED

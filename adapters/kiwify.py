@@ -10,6 +10,7 @@ Decided here, and why:
   sellers gets of it, and a co-producer's hook shows their own.
 - Some webhooks wrap the order: {"order": {…}}.
 - An abandoned cart names no event; `status: "abandoned"` tells it, and it goes by the name it has in the panel.
+- Events of a subscription bring its latest order, as it stands by then: one that was paid or given back is not overdue.
 - Times are Brasília's, without zone, to the minute: a captured delivery shows them beside a subscription's in UTC.
 - Kiwify's test sends sell an "Example product" to johndoe@example.com.
 """
@@ -75,7 +76,7 @@ class Kiwify(Adapter[Sale]):
     kind = BodyField("webhook_event_type")
     # order_status
     statuses = status_map(pending="waiting_payment", paid="paid", failed="refused", refunded="refunded chargedback")
-    # What the event itself says, whatever the order's status is called by then.
+    # What the event itself says; an order that is further on, by its own status, stays so.
     told = status_map(
         pending="billet_created pix_created",
         overdue="subscription_late",
@@ -102,8 +103,9 @@ class Kiwify(Adapter[Sale]):
         return super().kind_of(delivery, options)
 
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
-        word, goods = self.status(payload.order_status), payload.product
-        status = word if word is UNKNOWN else self.told[event.kind]
+        word, told, goods = self.status(payload.order_status), self.told[event.kind], payload.product
+        further = word in (UNKNOWN, Status.REFUNDED) or (word is Status.PAID and told is not Status.REFUNDED)
+        status = word if further else told
         currency = payload.currency or payload.base_currency or "BRL"
         charged = payload.base_price if payload.charge_amount is None else payload.charge_amount
         total = Money.of(charged, currency)

@@ -157,7 +157,9 @@ class Nuvemshop(Adapter[Sale]):
         canceled = payload.status == "cancelled" and word is not Status.REFUNDED
         taken = word in (Status.PAID, Status.REFUNDED)
         # A payment that is voided after it was taken gives all of it back.
-        state = PaymentState.TAKEN if taken else PaymentState.CANCELED if payload.payment_status == "voided" else None
+        told = taken or word is Status.PENDING  # which says that nothing is taken, or not any more
+        state = PaymentState.TAKEN if told else PaymentState.CANCELED if payload.payment_status == "voided" else None
+        amount = total if taken or not told else Money(0, total.currency)
         items = tuple(
             Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
             for line in payload.products
@@ -169,7 +171,9 @@ class Nuvemshop(Adapter[Sale]):
             source_status="cancelled" if payload.status == "cancelled" else payload.payment_status,
             title=order_title(payload.number, items),
             bills=(Bill(value=total),),
-            payments=(Payment(value=total, state=state, at=payload.paid_at if taken else None),) if state else (),
+            payments=(Payment(value=amount, state=state, at=payload.paid_at if taken else None, all=taken),)
+            if state
+            else (),
             ordered_at=payload.created_at,
             paid_at=payload.paid_at,
             customer=Customer(

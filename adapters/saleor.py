@@ -4,6 +4,8 @@
 - Queries: https://docs.saleor.io/developer/extending/webhooks/subscription-webhook-payloads
 - Order: https://docs.saleor.io/api-reference/orders/objects/order
 
+This is longer than 400 lines: two ways to sign, and one order in three spellings.
+
 Decided here, and why:
 
 - Saleor signs with its private key (JWS, RS256, detached: saleor/app-sdk `src/auth/verify-signature.ts`); its public
@@ -13,9 +15,11 @@ Decided here, and why:
 - Saleor signs people's access tokens with the same key. They are no detached signatures (`b64` is not false), and are
   refused as such.
 - Where an order stands is what was charged; `status` says how far it was sent, and only cancels it.
-- `totalCharged` shrinks with every refund (manual, "Refunds"): what was taken is both together. So does
+- `totalCharged` shrinks with every refund (manual, "Refunds"), from the day it is asked for, and with every chargeback
+  (saleor/saleor, saleor/payment/transaction_item_calculations.py): what was taken is all of them together. So does
   `captured_amount` of a payment in the older bodies, whose `total` is then what was taken.
-- `totalRefunded` is all that went back so far. A chargeback lowers what is charged, and nothing tells it apart.
+- `totalRefunded` is all that went back so far. A chargeback is told by an event of its transaction alone; of one charge
+  the last counts. Queries that do not ask for `transactions` and `totalRefundPending` cannot tell.
 - The older notice of a refund (notify_user) has an amount, and neither id nor time. It tells what ORDER_REFUNDED does,
   so the set-up asks for one of them.
 - The time is that of the event (`issuedAt`), which its body was made at. A payment's time is not the statement's.
@@ -58,6 +62,7 @@ from adapters.contract import (
     Payment,
     PaymentState,
     Refund,
+    RefundKind,
     Signature,
     Status,
     Strength,
@@ -173,6 +178,19 @@ class OlderPayment(Payload):
     modified: IsoOrBlank = None
 
 
+class Movement(Payload):
+    """An event of a transaction."""
+
+    id: str | None = path("pspReference", "id")
+    type: str | None = None
+    amount: OptionalOf[Gross] = None
+    at: IsoOrBlank = path("createdAt")
+
+
+class Transaction(Payload):
+    events: ListOf[Movement] = ()
+
+
 class SaleorOrder(Payload):
     id: str
     number: str | None = None
@@ -201,6 +219,8 @@ class SaleorOrder(Payload):
     channels_currency: str | None = path("channel.currency_code")
     charged: OptionalOf[Gross] = path("totalCharged")
     refunded: OptionalOf[Gross] = path("totalRefunded")
+    refund_pending: OptionalOf[Gross] = path("totalRefundPending")
+    transactions: ListOf[Transaction] = ()
     lines: ListOf[Line] = ()
     notes: Metadata = path("metadata", otherwise={})
 
@@ -261,6 +281,8 @@ fragment Sale on Order {
   total { gross { amount currency } }
   totalCharged { amount currency }
   totalRefunded { amount currency }
+  totalRefundPending { amount currency }
+  transactions { events { id type pspReference createdAt amount { amount currency } } }
   lines { productName productSku quantity undiscountedUnitPrice { gross { amount currency } } }
   metadata { key value }
 }"""
@@ -327,8 +349,9 @@ fragment Sale on Order {
         if what in ("order_created", "order_confirmation"):
             at = at or order.created
         value = _money(order.total, order.amount, order.currency or order.channels_currency or payment.currency)
-        taken, back = _moved(order, older, value if word in (Status.PAID, Status.REFUNDED) else None)
-        refunds = refunded_so_far(back, word)
+        lost = _charged_back(order)
+        taken, back = _moved(order, older, lost, value if word in (Status.PAID, Status.REFUNDED) else None)
+        refunds = refunded_so_far(back, word) + lost
         if what == "order_refund_confirmation" and told.amount is not None:
             refunds += (Refund(value=Money.major(told.amount, told.currency)),)
         when = (at if what == "order_fully_paid" else None) or payment.modified
@@ -342,7 +365,7 @@ fragment Sale on Order {
             source_status=charge or order.status,
             title=order_title(order.number, items),
             bills=(Bill(value=value),) if value else (),
-            payments=(paid,) if value and taken and taken.minor else (),
+            payments=(paid,) if value and taken else (),
             refunds=refunds,
             ordered_at=order.created,
             customer=_customer(order),
@@ -351,13 +374,22 @@ fragment Sale on Order {
         )
 
 
+def _charged_back(order: SaleorOrder) -> tuple[Refund, ...]:
+    events = [event for one in order.transactions for event in one.events if event.type == "CHARGE_BACK"]
+    return tuple(
+        Refund(id=event.id, value=_money(event.amount), kind=RefundKind.CHARGEBACK, at=event.at)
+        for event in {event.id: event for event in events}.values()
+    )
+
+
 def _moved(
-    order: SaleorOrder, older: Sequence[OlderPayment], all_of_it: Money | None
+    order: SaleorOrder, older: Sequence[OlderPayment], lost: Sequence[Refund], all_of_it: Money | None
 ) -> tuple[Money | None, Money | None]:
-    """What was taken and what went back of it, in all so far; `all_of_it` is taken where only a word says so."""
+    """What was taken and what the shop gave back of it, in all so far; `all_of_it` is taken where only a word says so."""
     if order.charged or order.refunded:
-        charged, back = _money(order.charged), _money(order.refunded)
-        return (Money.total((charged, back)) if charged else all_of_it), back
+        charged, back, pending = _money(order.charged), _money(order.refunded), _money(order.refund_pending)
+        taken = (charged, back, pending, *(one.value for one in lost))
+        return (Money.total(taken) if charged else all_of_it), back
     moved = [one for one in older if one.captured_amount is not None and _word(one.charge_status or "") in MOVED]
     if not moved:
         return all_of_it, None

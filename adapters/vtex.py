@@ -12,6 +12,8 @@ Decided here, and why:
 - Amounts are hundredths of the currency, whatever its own decimals are.
 - A cancellation that is only asked for says nothing. The flow knows no refund; a return is told by an invoice of type
   Input, which gives back what it restitutes (https://help.vtex.com/en/docs/tracks/partial-invoices).
+- An order that was `replaced` holds no money any more: the one that took its place reuses its payment, or has one of its own
+  (https://help.vtex.com/en/known-issues/order-replacement-feature-doesnt-work-when-the-replaced-cart-and-original-order-have-the-same-value).
 - One purchase may be several orders (-01, -02), one for each seller; each counts for itself.
 """
 
@@ -139,11 +141,10 @@ class Vtex(Adapter[Sale]):
         paid="payment-approved window-to-cancel ready-for-handling start-handling handling ready-for-invoicing invoice "
         "invoice-after-cancellation-deny invoiced ship",
         failed="payment-denied order-create-error order-creation-error",
-        canceled="cancel canceled",
-        # `authorize-fulfillment` is an internal step; one that is `replaced` was so by another order, which is told of
-        # by itself.
+        canceled="cancel canceled replaced",
+        # `authorize-fulfillment` is an internal step.
         nothing="authorize-fulfillment request-cancel cancellation-requested waiting-for-seller-decision "
-        "waiting-seller-handling window-to-change-seller replaced",
+        "waiting-seller-handling window-to-change-seller",
     )
     api = Api(
         origin=lambda options: f"https://{options.account}.vtexcommercestable.com.br",

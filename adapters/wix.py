@@ -12,6 +12,7 @@ Decided here, and why:
 - `balanceSummary.refunded` is the total given back so far. Partly refunded is still paid. Chargebacks, and those that were
   won, have totals of their own beside it (npm @wix/auto_sdk_ecom_orders, BalanceSummary).
 - An order that is `PENDING` waits "for the buyer to complete checkout" (the same, OrderStatus): a cart.
+- `balanceSummary.paid` is all that was taken, refunds included, and less again when a payment (a gift card) is voided.
 - The payment's own time is not told: an order that becomes paid by `payment_status_updated` was paid at that event's time.
 """
 
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
 
 ENDED = ("CANCELED", "REJECTED")  # by whoever, or because a pending payment came to nothing
 WAITING = "PENDING"  # of `status`, not of `paymentStatus`
+UNPAID = "NOT_PAID"  # of `paymentStatus`
 LATE = 3 * 24 * 3600  # seconds
 AHEAD = 300  # seconds
 
@@ -256,9 +258,11 @@ class Wix(Adapter[Notice]):
         if sale.status == WAITING:
             raise Ignored("an order whose checkout did not end: a cart")
         status, word = self.status(sale.paymentStatus), sale.paymentStatus
-        total, taken = Money.major(sale.total, sale.currency), Money.major(sale.paid or None, sale.currency)
-        if taken is None and status in (Status.PAID, Status.REFUNDED):
+        total, taken = Money.major(sale.total, sale.currency), Money.major(sale.paid, sale.currency)
+        if not sale.paid and status in (Status.PAID, Status.REFUNDED):
             taken = total
+        elif taken is None and word == UNPAID:
+            taken = Money.major(0, sale.currency)
         paid_at = at if event.kind.endswith("payment_status_updated") and sale.paymentStatus == "PAID" else None
         if sale.status in ENDED and status is not Status.REFUNDED:
             status, word = Status.CANCELED, sale.status

@@ -218,7 +218,7 @@ class WooCommerce(Adapter[Payload]):
         taken = order.was_paid and status is not Status.PARTIALLY_PAID
         value, part = Money.major(order.total, order.currency), order.is_part
         deposit = None if status is Status.PAID or part else _deposit(order)
-        payment = Payment(value=deposit or value, state=PaymentState.TAKEN, at=order.date_paid_gmt)
+        payment = Payment(value=deposit or value, state=PaymentState.TAKEN, at=order.date_paid_gmt, all=deposit is None)
         items = None if part or order.line_items is None else tuple(_item(line, order) for line in order.line_items)
         return Order(
             external_id=order.parent_id or "" if part else order.id,

@@ -135,7 +135,7 @@ class Yampi(Adapter[Sale]):
             source_status=sale.status,
             title=order_title(sale.number, [line.title for line in sale.items]),
             bills=(Bill(value=total),),
-            payments=(Payment(value=total, state=PaymentState.TAKEN, at=paid_at),) if taken else (),
+            payments=(Payment(value=total, state=PaymentState.TAKEN, at=paid_at, all=True),) if taken else (),
             ordered_at=sale.created_at,
             paid_at=paid_at if taken else None,
             customer=Customer(

@@ -326,6 +326,7 @@ def _payment(payment: Payment) -> dict[str, Any]:
             "state": None if payment.state is None else PaymentState(payment.state).value,
             "at": _time(payment.at),
             "captures": _text(payment.captures),
+            "all": payment.all or None,
         }
     )
 

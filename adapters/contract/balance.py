@@ -219,6 +219,7 @@ class Balance:
             if paid < value and (bill.closed or dropped or ended):
                 value = paid
                 self._notes.add(CAPTURED_IN_PART)
+        everything = everything or (last == Status.REFUNDED and given_back >= value > 0)
         most = min(value, paid)
         due = most if everything else given_back - max(0, paid - value)
         if due > most:

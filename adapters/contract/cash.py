@@ -18,6 +18,7 @@ CHARGEBACK: Final = str(RefundKind.CHARGEBACK)
 # The id of the totals that an import tells, of what was paid and what went back: the same money as a source itemises.
 IMPORTED: Final = "import"
 TOTALS: Final = frozenset((IMPORTED, SO_FAR))
+WAITING: Final = frozenset((Status.PENDING, Status.OVERDUE))
 NOT_TAKEN: Final = frozenset((AUTHORIZED, FAILED, CANCELED))
 
 OTHER_CURRENCY: Final = "other_currency"
@@ -80,20 +81,24 @@ class Cash(Struct, eq=False):
         came_back = entry.at is None and state in payment.states
         if state is not None and state not in payment.states:
             payment.states += (state,)
-        if payment.state == TAKEN and (state is None or state == AUTHORIZED or (came_back and state != TAKEN)):
+        before = payment.value if payment.state == TAKEN else 0  # nothing taken is not taken yet
+        unless_later = (came_back and state != TAKEN) or (entry.at is None and told.get("value") == 0)
+        if before != 0 and (state is None or state == AUTHORIZED or unless_later):
             return  # an earlier state that was told later: it doesn't untake money
         payment.place = place
-        taken = payment.state == TAKEN and payment.value != 0
         if state == CANCELED and payment.state == TAKEN:
             payment.void, payment.void_at = True, at if at is not None else entry.at
             return
-        if "value" in told and (payment.value is None or self._counts(told["currency"], payment.currency)):
+        kept = before and "all" in told and told.get("currency") == payment.currency
+        kept = kept and (told["value"] < before or entry.said.get("status") in WAITING)  # raised, and the rest is open
+        counts = "value" in told and (payment.value is None or self._counts(told["currency"], payment.currency))
+        if counts and not kept:
             payment.value, payment.currency = told["value"], told["currency"]
         if state is None:
             return
         if state == TAKEN:
             payment.void = False
-            if not taken:
+            if before == 0:
                 payment.since, payment.said_at = at, entry.at
                 self.last_taken = place
             elif at is not None:

@@ -199,6 +199,8 @@ def _payment(payment: Payment, clean: Callable[[str, int], str]) -> dict[str, An
         told["at"] = _micros(payment.at)
     if payment.captures:
         told["captures"] = clean(payment.captures, 255)
+    if payment.all:
+        told["all"] = True
     return told
 
 

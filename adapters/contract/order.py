@@ -215,6 +215,9 @@ class Payment(Struct, frozen=True, kw_only=True):
 
     `state` None: nothing has come of it yet, or it lapsed; then the status word says which. `captures` is the id of
     the authorisation that this capture replaces. A balance, credit or gift card that was applied is a payment too.
+    A payment of nothing that is taken says that nothing is, or not any more: a shop that tells how things stand.
+    `all`: the source says that all of the bill was taken, and tells no amount. So it is no less because the bill is
+    lowered later, and no more because it is raised, until its word says that the order waits no longer.
     """
 
     id: str = ""
@@ -222,6 +225,7 @@ class Payment(Struct, frozen=True, kw_only=True):
     state: PaymentState | None = None
     at: datetime | None = None
     captures: str | None = None
+    all: bool = False
 
 
 class Refund(Struct, frozen=True, kw_only=True):

@@ -69,7 +69,7 @@ def test_older_webhooks_show_the_secret_in_the_body() -> None:
         ("chargeback", "paid", Status.REFUNDED),
         ("subscription_renewed", "paid", Status.PAID),
         ("subscription_renewal_refused", "refused", Status.OVERDUE),
-        ("subscription_renewal_refused", "paid", None),
+        ("subscription_renewal_refused", "paid", Status.PAID),
     ],
 )
 def test_the_event_is_the_status(event: str, word: str, status: object) -> None:

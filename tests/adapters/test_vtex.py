@@ -52,7 +52,7 @@ def order(**said: Any) -> OrderView:
         ("payment-denied", Status.FAILED),
         ("waiting-for-fulfillment", Status.PENDING),
         ("invoice-after-cancellation-deny", Status.PAID),
-        ("replaced", None),
+        ("replaced", Status.CANCELED),
     ],
 )
 def test_states(word: str, status: Status | None) -> None:

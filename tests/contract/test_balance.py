@@ -3,6 +3,7 @@
 import pytest
 
 from adapters.contract import Status
+from adapters.contract.fold import Entry
 from tests.contract.histories import (
     CANCELED,
     FAILED,
@@ -211,6 +212,32 @@ def test_money_that_was_taken_is_not_untaken_by_an_earlier_state() -> None:
     assert told(failed[0], taken, failed[1]).paid_value == 100, "it came back"
     assert told(taken, failed[1]).status == FAILED, "it is new"
     assert told(taken, entry(9, payments=[payment("p", 100)], status=PENDING)).status == PAID
+
+
+def test_a_payment_of_nothing_says_that_nothing_is_taken_or_not_any_more() -> None:
+    def shop(at: int | None, word: Status, taken: int) -> Entry:
+        return entry(at, bills=[bill(100)], status=word, payments=[payment("", taken, "taken")])
+
+    order = told(shop(1, PENDING, 0), shop(2, PAID, 100))
+    assert (order.status, order.paid_value, order.paid_at) == (PAID, 100, 2)
+    order = told(shop(1, PENDING, 0), shop(2, PAID, 100), shop(3, PENDING, 0))
+    assert (order.status, order.paid_value, order.paid_at) == (PENDING, 0, None)
+    assert told(shop(None, PAID, 100), shop(None, PENDING, 0)).status == PAID
+
+
+def test_a_payment_of_all_of_a_bill_that_is_edited_later() -> None:
+    def shop(at: int, value: int, word: Status = PAID, back: int = 0) -> Entry:
+        all_of_it = payment("", value, "taken") | {"all": True}
+        return entry(at, bills=[bill(value)], status=word, payments=[all_of_it], refunds=[total(back)])
+
+    order = told(shop(1, 100), shop(2, 80), shop(3, 80, back=20))
+    assert (order.value, order.paid_value, order.refunded_value, order.status) == (80, 100, 0, PAID)
+    assert told(shop(1, 100), shop(2, 80), shop(3, 80, REFUNDED, back=100)).refunded_value == 80
+    order = told(shop(1, 100), shop(2, 80), shop(3, 80, REFUNDED, back=80))
+    assert (order.refunded_value, order.status) == (80, REFUNDED), "the rest went back past the shop"
+    order = told(shop(1, 100), shop(2, 150, PENDING))
+    assert (order.paid_value, order.status) == (100, PARTIALLY_PAID)
+    assert told(shop(1, 100), shop(2, 150, PENDING), shop(3, 150)).status == PAID
 
 
 def test_a_void_after_a_capture_gives_all_of_it_back() -> None:

@@ -218,7 +218,7 @@ def sentence(said: Mapping[str, Any]) -> str:
     if "value" in said:
         parts.append(f"value {_amount(said)}")
     parts += [_bill(one) for one in money_lines(said, "bills")]
-    parts += [f"{_named('payment', one)} {one.get('state', 'tried')}" for one in money_lines(said, "payments")]
+    parts += [_payment(one) for one in money_lines(said, "payments")]
     parts += [_refund(one) for one in money_lines(said, "refunds")]
     parts += [f"{row} {said[name]}" for name, row in _MERGES.items() if name in said]
     further = [word for name, word in _FURTHER.items() if name in said]
@@ -240,6 +240,11 @@ _FURTHER = {
     "test": "test or not",
     "sample": "a sample that this registry sent itself",
 }
+
+
+def _payment(one: Mapping[str, Any]) -> str:
+    nothing = one.get("state") == "taken" and one.get("value") == 0
+    return "nothing taken" if nothing else f"{_named('payment', one)} {one.get('state', 'tried')}"
 
 
 def _amount(one: Mapping[str, Any]) -> str:

@@ -117,7 +117,7 @@ class BillSaid(TypedDict, total=False):
 
 
 class PaymentSaid(TypedDict, total=False):
-    """One payment that a source told of; `captures` is the authorisation that it takes."""
+    """One payment that a source told of; `captures` is the authorisation that it takes, `all` says that it is all of the bill."""
 
     id: str
     value: Amount
@@ -125,6 +125,7 @@ class PaymentSaid(TypedDict, total=False):
     state: str
     at: Time
     captures: str
+    all: bool
 
 
 class RefundSaid(TypedDict, total=False):
