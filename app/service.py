@@ -12,6 +12,7 @@ from app.background.outbox import Outbox, Shown
 from app.background.retention import Retention
 from app.base.settings import Settings
 from app.base.supervisor import close_all
+from app.base.tuning import Tuning
 from app.base.vault import Vault, open_vault
 from app.db.engine import Store, Unavailable
 from app.imports.importer import Importer
@@ -43,16 +44,17 @@ class Service:
         settings: Settings,
         *,
         shown: Shown,
-        group_commit: Callable[[Store], GroupCommit] = GroupCommit,
+        tuning: Tuning = Tuning(),
+        group_commit: Callable[[Store, Tuning], GroupCommit] = GroupCommit,
         background: bool = True,
     ) -> None:
-        self.settings, self._background = settings, background
+        self.settings, self.tuning, self._background = settings, tuning, background
         self.vault: Vault = open_vault(settings)
-        self.store = Store(settings, self.vault)
-        self.source_cache = SourceCache(self.store, self.vault, settings)
-        self.group_commit = group_commit(self.store)
-        self.admission = Admission()
-        self.readiness = Readiness(self.store, self.vault, self.group_commit)
+        self.store = Store(settings, self.vault, tuning)
+        self.source_cache = SourceCache(self.store, self.vault, settings, tuning)
+        self.group_commit = group_commit(self.store, tuning)
+        self.admission = Admission(tuning)
+        self.readiness = Readiness(self.store, self.vault, self.group_commit, tuning)
         self.metrics = Metrics(
             self.store,
             lambda: self.group_commit.waiting,
@@ -60,13 +62,14 @@ class Service:
             lambda: self.admission.shed,
         )
         self.refused = RejectionCounter(self.store, self.metrics.refused)
-        self.importer = Importer(self.store)
+        self.importer = Importer(self.store, tuning)
         self.clock_guard = ClockGuard(self.store)
-        self.tail = Tail(self.store)
+        self.tail = Tail(self.store, tuning)
         self.outbox = Outbox(
             self.store,
             self.vault,
             settings.receivers,
+            tuning,
             shown=shown,
             counts=self.metrics.told,
             busy=lambda: self.group_commit.waiting > 0,
@@ -89,9 +92,13 @@ class Service:
         self.erasures = ErasureService(self.store, self.vault, self.retry)
         self.held = OnHoldWorker(self.store, self.retry)
         self.source_api = SourceApi(settings.receivers)
-        self.fetch = FetchWorker(self.store, self.vault, self.retry, self.source_api, self.group_commit.to_fetch)
-        self.retention = Retention(self.store, self.clock_guard.doubt)
-        self.jobs = Jobs(self.store, self.retry, self.group_commit, self.vault, self.source_cache, self.source_api)
+        self.fetch = FetchWorker(
+            self.store, self.vault, self.retry, self.source_api, self.group_commit.to_fetch, tuning
+        )
+        self.retention = Retention(self.store, self.clock_guard.doubt, tuning.prune_steps)
+        self.jobs = Jobs(
+            self.store, self.retry, self.group_commit, self.vault, self.source_cache, self.source_api, tuning
+        )
         self.loops = [
             self.refused.loop,
             self.metrics.loop,
@@ -105,7 +112,7 @@ class Service:
             self.source_health.loop,
             *([self.young.loop] if self.young else []),
         ]
-        self.readiness.watch(self.loops)
+        self.readiness.loops += self.loops
         self.tracing = self._tracing()
 
     def _tracing(self) -> "Tracing | None":
@@ -114,7 +121,7 @@ class Service:
             return None
         from app.observability.tracing import Tracing
 
-        return Tracing()
+        return Tracing(self.tuning.stop_within)
 
     async def open(self) -> None:
         """Connect and start; without `background`, only what answers requests. Raises Unavailable."""
@@ -128,27 +135,21 @@ class Service:
                 await self.readiness.look_at_key()
             if self._background:
                 for loop in self.loops:
-                    loop.start()
+                    loop.start(self.tuning)
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """Finish what is running, write what is counted, disconnect. If one part fails, the rest is still closed."""
-        own = (
-            self.jobs,
-            self.outbox,
-            self.fetch,
-            self.tail,
-            self.refused,
-            self.readiness,
-        )  # with more to end than a loop
-        ends = {part.loop: part.stop for part in own}
+        with_more = (self.jobs, self.outbox, self.fetch, self.tail, self.refused, self.readiness)  # than a loop to end
+        ends = {part.loop: part.stop for part in with_more}
         await close_all(
             [
                 [*((loop.name, ends.get(loop, loop.stop)) for loop in self.loops)],
                 [("group commit", self.group_commit.stop), ("offload", self.offload.stop)],
                 [("store", self.store.close)],
                 [("traces", self.tracing.stop)] if self.tracing else [],
-            ]
+            ],
+            self.tuning,
         )

@@ -17,6 +17,7 @@ import structlog
 from hypothesis import settings as hypothesis_settings
 
 from app.base.settings import Settings, read_settings
+from app.base.tuning import Tuning
 from app.base.vault import make_key
 from app.db.migrate import migrate
 from app.store import delivery_rollups
@@ -171,9 +172,18 @@ def emptied(engine: str, folder: Path, request: pytest.FixtureRequest) -> Settin
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[House]:
+def tuning(request: pytest.FixtureRequest) -> Tuning:
+    """The times and sizes of the house: the marks `tuned` of the module and of the test change the service's own."""
+    changed: dict[str, Any] = {}
+    for mark in request.node.iter_markers("tuned"):  # the test's own come first
+        changed = mark.kwargs | changed
+    return Tuning(**changed)
+
+
+@pytest.fixture
+async def house(settings: Settings, tuning: Tuning) -> AsyncIterator[House]:
     """The whole application, running in this process, with an account that is on."""
-    async with House(settings) as running:
+    async with House(settings, tuning=tuning) as running:
         yield running
         # Whatever a test has done: what is carried along for the sake of pages must say what it is carried from.
         for astray in ASTRAY:

@@ -15,6 +15,7 @@ from adapters.contract import Delivery
 from app.base import clock
 from app.base.roles import IN_PROCESS
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.service import Service
 from app.web.application import create_app
 from tests.samples import secret_for
@@ -26,9 +27,9 @@ WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the Standard Webhooks specif
 class House:
     """The application without a port: `client` is a stranger or bears the admin's token, `operator` is at the other door."""
 
-    def __init__(self, settings: Settings, account: str = "acme") -> None:
+    def __init__(self, settings: Settings, account: str = "acme", *, tuning: Tuning = Tuning()) -> None:
         self.settings, self._account = settings, account
-        self.app = create_app(settings)
+        self.app = create_app(settings, tuning=tuning)
 
     async def __aenter__(self) -> Self:
         await self.app.service.open()

@@ -2,9 +2,17 @@
 
 from typing import Any
 
+from app.background.jobs import Jobs
+from app.service import Service
 from tests.house import House, eventually
 
 ENDED = {"done", "stopped", "failed"}
+
+
+def anew(service: Service) -> Jobs:
+    """The service's jobs after its end, as another process would go on with them."""
+    parts = service.store, service.retry, service.group_commit, service.vault, service.source_cache, service.source_api
+    return Jobs(*parts, service.tuning)
 
 
 async def ended(house: House, job_id: str) -> Any:

@@ -148,20 +148,15 @@ async def test_wrong_tokens_are_not_remembered_whole(house: House) -> None:
     assert kept and max(map(len, kept)) <= 100
 
 
-async def test_what_is_remembered_is_swept_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.ingest import source_cache
-
-    monkeypatch.setattr(source_cache, "REMEMBER", 0.0)
-    monkeypatch.setattr(source_cache, "SWEEP", 0.0)
+@pytest.mark.tuned(source_cache_remembers=0.0)
+async def test_what_is_remembered_is_swept_out(house: House) -> None:
     for number in range(20):
         await house.call("GET", "/v1/orders", token=f"wrong{number}")
     assert len(house.service.source_cache._bearers._known) <= 2
 
 
-async def test_no_more_is_remembered_than_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.ingest import source_cache
-
-    monkeypatch.setattr(source_cache, "MOST", 5)
+@pytest.mark.tuned(source_cache_most=5)
+async def test_no_more_is_remembered_than_a_bound(house: House) -> None:
     for number in range(20):
         await house.call("GET", "/v1/orders", token=f"wrong{number}")
         assert len(house.service.source_cache._bearers._known) <= 5

@@ -13,6 +13,7 @@ from adapters.contract.fold import Entry, fold
 from app.base.clock import now
 from app.base.statement import UNTIMED
 from app.base.tabular import CSV, JSONL, NoFile
+from app.base.tuning import Tuning
 from app.db.engine import Unavailable
 from app.imports import importer as app_importer
 from app.imports.importer import Importer
@@ -86,29 +87,26 @@ def table(count: int) -> str:
 
 
 async def take(
-    house: House, account: str, form: str, text: str, line: int = 1, *, dry_run: bool = False
+    house: House, account: str, form: str, text: str, line: int = 1, *, dry_run: bool = False, rows: int = 1_000
 ) -> ImportReport:
-    importer = Importer(house.service.store)
+    importer = Importer(house.service.store, Tuning(import_rows=rows))
     return await importer.orders(account, form, text, line, setting(), by="mem", dry_run=dry_run)
 
 
-async def test_rows_are_stored_alike_however_many_a_transaction_has(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rows_are_stored_alike_however_many_a_transaction_has(house: House) -> None:
     since = now()
     sizes = {"one": 1, "many": 1000}
     for account in sizes:
         known = '{"crm_id": "42", "emails": ["a@example.com"], "documents": ["529.982.247-25"], "owner_id": "rep"}\n'
         known += '{"emails": ["b@example.com"]}\n'
-        await Importer(house.service.store).contacts(
+        await house.service.importer.contacts(
             account, JSONL, known, 1, replace(setting(), form=OUR_CONTACTS), dry_run=False
         )
     outcomes: set[str] = set()
     for text in files():
         reports = []
         for account, size in sizes.items():
-            monkeypatch.setattr("app.imports.rows.ROWS", size)
-            reports.append(await take(house, account, JSONL, text))
+            reports.append(await take(house, account, JSONL, text, rows=size))
         one, many = reports
         assert (one.created, one.updated, one.unchanged, _lines(one)) == (
             many.created,

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from app.background import jobs as engine
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.db.statements import Plan, Sql
 from app.store import jobs
 from tests.house import House, eventually, order_event
-from tests.jobs import begun, changes, done, ended
+from tests.jobs import anew, begun, changes, done, ended
 
 pytestmark = pytest.mark.anyio
 
@@ -119,17 +119,15 @@ async def test_what_comes_after_the_start_is_not_part_of_it(house: House) -> Non
     await service.jobs.stop()
     job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
     late = (await house.deliver(source, order_event("late", delivery_id="late"))).json()["delivery_id"]
-    service.jobs = engine.Jobs(
-        service.store, service.retry, service.group_commit, service.vault, service.source_cache, service.source_api
-    )
-    service.jobs.loop.start()
+    service.jobs = anew(service)
+    service.jobs.loop.start(service.tuning)
     job = await ended(house, job_id)
     assert (job["total"], job["done"]) == (3, 3)
     assert (await house.get(f"/v1/deliveries/{late}"))["attempts"] == 1
 
 
-async def test_a_stopped_job_does_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BATCH", 1)
+@pytest.mark.tuned(job_batch=1)
+async def test_a_stopped_job_does_no_more(house: House) -> None:
     source = await house.source()
     await delivered(house, source, 200)
     job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
@@ -143,14 +141,14 @@ async def test_a_stopped_job_does_no_more(house: House, monkeypatch: pytest.Monk
     assert (await house.get(f"/v1/jobs/{job_id}"))["done"] == stopped["done"]
 
 
-async def test_it_goes_on_after_a_restart(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BATCH", 2)
-    async with House(settings) as house:
+async def test_it_goes_on_after_a_restart(settings: Settings) -> None:
+    tuning = Tuning(job_batch=2)
+    async with House(settings, tuning=tuning) as house:
         token = house.token
         await delivered(house, await house.source(), 60)
         job_id = await begun(house, "/v1/deliveries/retry", {"filter": {}})
         await eventually(lambda: house.get(f"/v1/jobs/{job_id}"), lambda job: job["done"] > 0)
-    async with House(settings, "another") as house:
+    async with House(settings, "another", tuning=tuning) as house:
         house.token = token
         job = await ended(house, job_id)
         assert (job["state"], job["done"]) == ("done", 60)
@@ -205,19 +203,19 @@ async def test_a_claim_that_ran_out_is_anothers(house: House) -> None:
     assert (await house.get(f"/v1/jobs/{job_id}"))["done"] == 1
 
 
-async def test_a_storm_beside_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_storm_beside_it(settings: Settings) -> None:
     """Everything is retried while more about the same orders comes in: nothing is lost, and no order is there twice.
 
     Two processes on PostgreSQL, which share the jobs; on SQLite one, as everywhere.
     """
-    monkeypatch.setattr(engine, "BATCH", 16)
+    tuning = Tuning(job_batch=16)
     numbers, rounds = range(20), range(6)
 
     def said(number: int, turn: int) -> Any:
         at = f"2026-11-20T13:{turn:02}:00Z"
         return order_event(f"{number}", at=at, value=f"{turn + 1}.00", delivery_id=f"m{number}-{turn}")
 
-    async with House(settings) as house:
+    async with House(settings, tuning=tuning) as house:
         source = await house.source()
         for number in numbers:
             assert (await house.deliver(source, said(number, 0))).status_code == 200
@@ -243,7 +241,7 @@ async def test_a_storm_beside_it(settings: Settings, monkeypatch: pytest.MonkeyP
         if settings.on_sqlite:
             await storm([house])
         else:
-            async with House(settings, "another") as other:
+            async with House(settings, "another", tuning=tuning) as other:
                 await storm([house, other])
         orders = await house.data("/v1/orders?limit=200")
         assert sorted(order["external_id"] for order in orders) == sorted(str(number) for number in numbers)

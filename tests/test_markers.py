@@ -19,9 +19,9 @@ import respx
 from adapters.contract import Delivery
 from app.base import clock, log
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.db import schema
 from app.db.statements import Plan, Sql
-from app.ingest import fetch
 from app.store.delivery_record import unpacked
 from tests.house import House, eventually, order_event, signed
 from tests.samples import samples, secret_for
@@ -51,10 +51,9 @@ def said(log_put_back: None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 @pytest.fixture
-async def house(settings: Settings, said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(fetch, "EVERY", 0.02)
-    async with House(settings.model_copy(update={"max_body_bytes": 20_000})) as running:
+async def house(settings: Settings, said: io.StringIO) -> AsyncIterator[House]:
+    soon = Tuning(look_every=0.02, retry_waits=(0.01, 3600.0))
+    async with House(settings.model_copy(update={"max_body_bytes": 20_000}), tuning=soon) as running:
         yield running
 
 

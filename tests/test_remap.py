@@ -25,8 +25,9 @@ from adapters.contract import (
     Unreadable,
 )
 from adapters.standard import Standard
-from app.background import remap
+from app.background.remap import RemapJob
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.db.statements import Plan, Sql
 from app.store import jobs
 from tests.house import House, order_event
@@ -420,14 +421,10 @@ async def test_a_body_that_is_not_kept_leaves_what_it_said(house: House) -> None
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("how", ["ids swapped", "an order for each delivery", "one order for all of a letter"])
-async def test_killed_in_the_middle_it_goes_on_and_ends_equal(
-    settings: Settings, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_killed_in_the_middle_it_goes_on_and_ends_equal(settings: Settings, how: str) -> None:
     """The process dies between any two of the remap's commits; the next one takes the job over, and nothing is missing."""
-    monkeypatch.setattr(remap, "AT_ONCE", 2)
-    monkeypatch.setattr(remap, "SEEDS", 1)
-    monkeypatch.setattr(remap, "TOGETHER", 1)
-    async with House(settings) as house:
+    tuning = Tuning(remap_at_once=2, remap_batch=(1, 1))
+    async with House(settings, tuning=tuning) as house:
         token, account = house.token, house.account_id
         await new_account(house)
         wanted = await standing(house, *await ingested(house, deliveries()))
@@ -442,7 +439,7 @@ async def test_killed_in_the_middle_it_goes_on_and_ends_equal(
             # A life of two steps, and then it is gone without a word: its claim is still there, and runs out.
             until = 10 + lives
             [mine] = await jobs.claim(service.store, claim=f"life {lives}", present=until, until=until + 1, limit=1)
-            story = remap.RemapJob(service.store, service.retry)
+            story = RemapJob(service.store, service.retry, tuning)
             for _ in range(2):
                 further = await story.step(mine, until + 1)
                 if further is None:
@@ -456,10 +453,8 @@ async def test_killed_in_the_middle_it_goes_on_and_ends_equal(
 
 
 @pytest.mark.anyio
-async def test_what_arrives_meanwhile_is_not_lost(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remap, "AT_ONCE", 2)
-    monkeypatch.setattr(remap, "SEEDS", 1)
-    async with House(settings) as house:
+async def test_what_arrives_meanwhile_is_not_lost(settings: Settings) -> None:
+    async with House(settings, tuning=Tuning(remap_at_once=2, remap_batch=(1, 200))) as house:
         with with_adapter(house, broken(_first_letter)):
             source, names = await ingested(house, deliveries())
         fresh = [

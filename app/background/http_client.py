@@ -20,11 +20,7 @@ import httptools
 
 from app.base.retry_delay import asked_to_wait
 from app.base.ssrf_guard import NOT_PUBLIC, Network, NotPublic, addresses_of
-
-WHOLE = 15.0  # seconds for one event, whatever they are spent on
-CONNECT = 5.0  # seconds
-MOST_BYTES = 16 * 1024  # of an answer
-KEPT, KEPT_FOR = 64, 20.0  # unused connections to one receiver; seconds
+from app.base.tuning import Tuning
 
 Origin = tuple[str, str, int]  # scheme, host, port
 
@@ -44,10 +40,10 @@ class EventResponse:
 class EventHttpClient:
     """Keeps connections to all receivers. `named` are the private networks that may be reached."""
 
-    def __init__(self, named: Sequence[Network], trusted: ssl.SSLContext | None = None) -> None:
+    def __init__(self, named: Sequence[Network], tuning: Tuning, trusted: ssl.SSLContext | None = None) -> None:
         import httpx
 
-        self._named = named
+        self._named, self._tuning = named, tuning
         self._trusted = trusted or httpx.create_ssl_context(trust_env=False)
         self._unused: dict[Origin, deque[_Connection]] = {}
 
@@ -61,12 +57,12 @@ class EventHttpClient:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> EventResponse:
         """Send an event. Raises Unreachable."""
         try:
-            async with asyncio.timeout(WHOLE):
+            async with asyncio.timeout(self._tuning.event_within):
                 return await self._post(url, headers, body)
         except _NotConnected:
-            raise Unreachable(f"it could not be connected to within {CONNECT:.0f} seconds") from None
+            raise Unreachable(f"it could not be connected to within {self._tuning.event_connect:.0f} seconds") from None
         except TimeoutError:
-            raise Unreachable(f"it did not answer within {WHOLE:.0f} seconds") from None
+            raise Unreachable(f"it did not answer within {self._tuning.event_within:.0f} seconds") from None
         except NotPublic:
             raise Unreachable(f"the URL {NOT_PUBLIC}") from None
         except socket.gaierror:
@@ -94,7 +90,7 @@ class EventHttpClient:
                 if not kept or connection.answering:
                     raise
             finally:
-                if connection.usable and len(unused) < KEPT:
+                if connection.usable and len(unused) < self._tuning.event_unused[0]:
                     unused.append(connection)
                 else:
                     connection.close()
@@ -108,7 +104,7 @@ class EventHttpClient:
         """
         plain = scheme == "http"
         try:
-            async with asyncio.timeout(CONNECT):
+            async with asyncio.timeout(self._tuning.event_connect):
                 *others, last = await addresses_of(host, port, self._named, plain=plain)
                 for address in others:
                     try:
@@ -123,7 +119,11 @@ class EventHttpClient:
 
     async def _open(self, address: str, port: int, sealed_for: str | None) -> "_Connection":
         _, connection = await asyncio.get_running_loop().create_connection(
-            _Connection, address, port, ssl=self._trusted if sealed_for else None, server_hostname=sealed_for
+            lambda: _Connection(self._tuning),
+            address,
+            port,
+            ssl=self._trusted if sealed_for else None,
+            server_hostname=sealed_for,
         )
         return connection
 
@@ -150,15 +150,19 @@ class _Connection(asyncio.Protocol):
     answering = False  # whether an answer, or its first bytes, have come
     _status = 0  # once its head is complete
 
-    def __init__(self) -> None:
-        self._unused_since = monotonic()
-        self._ends = False
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning, self._unused_since, self._ends = tuning, monotonic(), False
 
     @property
     def usable(self) -> bool:
         """Return whether a request may be sent on it."""
         open_ = self._transport is not None and not self._transport.is_closing()
-        return open_ and not self._ends and self._answer is None and monotonic() - self._unused_since < KEPT_FOR
+        return (
+            open_
+            and not self._ends
+            and self._answer is None
+            and monotonic() - self._unused_since < self._tuning.event_unused[1]
+        )
 
     async def send(self, message: bytes) -> EventResponse:
         """Send a request and return the answer. Raises OSError, HttpParserError."""
@@ -227,7 +231,7 @@ class _Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """Count the body. Of a long one the rest is not read, and the connection not used again."""
         self._size += len(body)
-        if self._size > MOST_BYTES:
+        if self._size > self._tuning.event_answer:
             self._ends = True
             self._done()
 

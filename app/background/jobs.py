@@ -18,12 +18,14 @@ from app.base import clock
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
+from app.base.retry_delay import doubled
 from app.base.spans import trace
 from app.base.supervisor import Loop
+from app.base.tuning import Tuning
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
-from app.ingest.group_commit import MOST_AT_ONCE, Busy, GroupCommit
+from app.ingest.group_commit import Busy, GroupCommit
 from app.ingest.reprocess import NotRecorded, RecordedDelivery, Reprocessor
 from app.ingest.source_api import SourceApi
 from app.ingest.source_cache import Source, SourceCache
@@ -31,20 +33,6 @@ from app.store import crm_reconciliation, deliveries, fetches, jobs
 from app.store.deliveries import DeliveryFilter
 from app.store.delivery_record import Receipt
 from app.store.jobs import JobChange, JobFailed, JobStep, LeaseLost
-
-EVERY = 1.0  # seconds between two looks; what this process was asked for itself is begun at once
-JOBS_AT_ONCE = 2  # of one process
-CLAIM = 60.0  # seconds; longer than a piece takes, and short enough for another process to take over
-BATCH = 32  # deliveries that a bulk retry hands to the group commit at once
-LONGEST_REST = 2.0  # seconds between two pieces
-TRIES, TRY_AGAIN = 20, 0.25  # of a delivery that the committer has no room for; seconds between the first two
-MOST_FETCHES, FETCHES_REST = (
-    50,
-    5.0,
-)  # of one source that may wait, before a job adds more; seconds it waits at most
-ENDS_WITHIN = 10.0  # seconds that a stop waits for the current pieces: a CRM may be slow to answer
-AWAY = 1.0  # seconds before an unreachable database is tried again
-ASKED_AGAIN, LONGEST_WAIT = 15.0, 45.0  # seconds before a CRM's API is asked again; at most, when it says how long
 
 
 class Jobs:
@@ -58,19 +46,20 @@ class Jobs:
         vault: Vault,
         source_cache: SourceCache,
         api: SourceApi,
+        tuning: Tuning,
     ) -> None:
-        self._store, self._retry, self._group_commit = store, retry, group_commit
-        self._remap = RemapJob(store, retry)
-        self._reconcile = ReconcileJob(store, vault, source_cache, api)
-        first = self._release if store.on_sqlite else None
-        self.loop = Loop("jobs", self._begin, EVERY, known=(Unavailable,), first=first)
+        self._store, self._retry, self._group_commit, self._tuning = store, retry, group_commit, tuning
+        self._remap = RemapJob(store, retry, tuning)
+        self._reconcile = ReconcileJob(store, vault, source_cache, api, tuning)
+        first = (lambda: jobs.LEASE.release(store)) if store.on_sqlite else None
+        self.loop = Loop("jobs", self._begin, tuning.look_every, known=(Unavailable,), first=first)
 
     async def stop(self) -> None:
         """Stop after the current pieces, or without those that do not end soon: their claims expire.
 
         The jobs continue at the next start, or in another process.
         """
-        await self.loop.stop(ENDS_WITHIN)
+        await self.loop.stop(self._tuning.job_stop_within)
 
     # -- Asked for ----------------------------------------------------------------------------------------------
 
@@ -95,6 +84,7 @@ class Jobs:
                 upto=upto,
                 total=total,
                 member_id=member_id,
+                most=self._tuning.job_waiting,
             )
         )
 
@@ -111,6 +101,7 @@ class Jobs:
                 upto=upto,
                 total=await crm_reconciliation.count(self._store, source.account_id, source.id, upto),
                 member_id=member_id,
+                most=self._tuning.job_waiting,
             )
         )
 
@@ -123,12 +114,9 @@ class Jobs:
 
     # -- Done ---------------------------------------------------------------------------------------------------
 
-    async def _release(self) -> None:
-        await jobs.LEASE.release(self._store)
-
     async def _begin(self, only: str | None = None) -> None:
         """Start jobs that nobody works on, as far as there is room; or only the one named by `only`."""
-        room = JOBS_AT_ONCE - self.loop.working if only is None else 1
+        room = self._tuning.job_at_once - self.loop.working if only is None else 1
         if room <= 0 or self.loop.ending:
             return
         rows = await jobs.claim(
@@ -138,7 +126,7 @@ class Jobs:
             self.loop.spawn(self._one(row), f"job {row['id']}")
 
     def _until(self) -> int:
-        return clock.now() + int(CLAIM * 1e6)
+        return clock.now() + int(self._tuning.claim * 1e6)
 
     async def _one(self, job: Row) -> None:
         """Run one job, piece by piece, until it ends or this process stops."""
@@ -157,7 +145,7 @@ class Jobs:
                 return
             except (Unavailable, Busy, Sealed, Unfetched) as fault:
                 log.warning("a job waits", job_id=job["id"], reason=str(fault)[:300])
-                job = await self._after_the_wait(job, _wait(fault))
+                job = await self._after_the_wait(job, self._wait(fault))
             except Exception as fault:
                 await self._failed(job, fault)
                 return
@@ -190,16 +178,20 @@ class Jobs:
             if isinstance(fault, JobFailed)
             else f"a fault of ours ({type(fault).__name__}); it is in the log"
         )
-        exc_info = None if isinstance(fault, JobFailed) else fault
-        log.error("a job failed", job_id=job["id"], fault=type(fault).__name__, exc_info=exc_info)
+        log.error(
+            "a job failed",
+            job_id=job["id"],
+            fault=type(fault).__name__,
+            exc_info=None if isinstance(fault, JobFailed) else fault,
+        )
         with suppress(Unavailable):
             await jobs.finish(self._store, job, jobs.FAILED, reason)
 
     async def _rest(self, took: float) -> None:
         """Leave the database to incoming deliveries, for as long as the last piece took."""
-        await self.loop.rest(min(took, LONGEST_REST))
+        await self.loop.rest(min(took, self._tuning.job_rest))
         for _ in range(100):
-            if self._group_commit.waiting < MOST_AT_ONCE or self.loop.ending:
+            if self._group_commit.waiting < self._tuning.commit_at_once or self.loop.ending:
                 return
             await asyncio.sleep(0.02)
 
@@ -209,7 +201,7 @@ class Jobs:
         """Retry the next deliveries of a bulk retry, oldest first. Returns None when there are no more."""
         account_id = job["account_id"]
         rows = await deliveries.newer(
-            self._store, account_id, DeliveryFilter(**job["filter"]), than=job["cursor"], limit=BATCH
+            self._store, account_id, DeliveryFilter(**job["filter"]), than=job["cursor"], limit=self._tuning.job_batch
         )
         rows = [row for row in rows if row["id"] <= job["upto"]]
         if not rows:
@@ -232,33 +224,32 @@ class Jobs:
         """Return the result of a retry, or why it cannot be retried."""
         if isinstance(kept, NotRecorded):
             return str(kept)
-        wait = TRY_AGAIN
-        for attempt in range(TRIES):
+        for attempt in range(self._tuning.job_tries):
             try:
                 return await self._retry.commit(await self._retry.read(kept))
             except Busy as why:  # too many wait, or this very delivery cannot be stored
                 if self.loop.ending:
                     raise
-                if attempt == TRIES - 1:
+                if attempt == self._tuning.job_tries - 1:
                     return str(why)
-            await self.loop.rest(wait)
-            wait = min(wait * 2, 5.0)
+            await self.loop.rest(doubled(attempt, *self._tuning.loop_pauses))
         raise AssertionError("unreachable")
 
     async def _until_few_fetches(self, account_id: str, source_id: str) -> None:
         """Wait until few fetches are queued: new thin deliveries must not wait behind old ones."""
-        ends = monotonic() + FETCHES_REST
+        few, longest = self._tuning.job_fetches
+        ends = monotonic() + longest
         while self.loop.started and not self.loop.ending and monotonic() < ends:  # else nobody fetches
-            if await fetches.waiting_of(self._store, account_id, source_id) <= MOST_FETCHES:
+            if await fetches.waiting_of(self._store, account_id, source_id) <= few:
                 return
             await self.loop.rest(0.2)
 
-
-def _wait(fault: Exception) -> float:
-    """Return how many seconds to wait after this."""
-    if isinstance(fault, Unfetched):
-        return min(fault.retry_after or ASKED_AGAIN, LONGEST_WAIT)
-    return AWAY
+    def _wait(self, fault: Exception) -> float:
+        """Return how many seconds to wait after this."""
+        if not isinstance(fault, Unfetched):
+            return self._tuning.job_away
+        first, longest = self._tuning.job_asks_again
+        return min(fault.retry_after or first, longest)
 
 
 def _fetches(ended: Receipt | str) -> bool:

@@ -15,6 +15,7 @@ from app.base.outcome import Outcome
 from app.base.retry_delay import doubled
 from app.base.ssrf_guard import Network
 from app.base.supervisor import Loop
+from app.base.tuning import Tuning
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
 from app.db.statements import Plan, Row, to_json
@@ -25,19 +26,6 @@ from app.store.outbox import AttemptEnded, Event
 if TYPE_CHECKING:
     from app.background.http_client import EventHttpClient
 
-EVERY = 1.0  # seconds between two looks; what this process recorded itself is met at once
-# Attempts at a time to one subscription, over all processes: it begins with the first, each event that is taken allows
-# one more, and each that is not, half as many.
-FIRST_AT_ONCE, PER_SUBSCRIPTION = 8, 64
-AT_ONCE = 256  # attempts of one process at a time
-PAUSE = 0.02  # seconds between two turns, so that each has many attempts to record
-CLAIM = 60.0  # seconds; longer than an attempt can take, and short enough for another process to take over
-FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before an event is tried a second time; at most between two
-TIRED = 5  # failures on end after which a receiver is asked one by one
-REST = 0.25  # of the time for which it has failed: so long it is then left alone
-FIRST_REST, LONGEST_REST = 5.0, 600.0  # seconds; at least, at most
-ENDS_WITHIN = 5.0  # seconds that a stop waits for receivers to answer
-CLEARS = 60.0  # seconds between two looks for what is too old
 
 SCHEME = StandardWebhooks()
 
@@ -67,31 +55,32 @@ class Outbox:
         store: Store,
         vault: Vault,
         named: Sequence[Network],
+        tuning: Tuning,
         *,
         shown: Shown,
         counts: Callable[[str], None],
         busy: Callable[[], bool],
         doubt: Callable[[], Awaitable[str | None]],
     ) -> None:
-        self._store, self._vault, self._named = store, vault, named
+        self._store, self._vault, self._named, self._tuning = store, vault, named, tuning
         self._shown, self._counts, self._busy, self._doubt = shown, counts, busy, doubt
         self._receivers: EventHttpClient | None = None
         self._ended: list[AttemptEnded] = []
         self._late: list[Row] = []  # claimed, and not answered when this ended
         self._cleared_at = 0.0
         self._under_way = 0  # attempts
-        self._allowed: dict[str, int] = {}  # attempts at a time, by subscription; FIRST_AT_ONCE where it is not said
+        self._allowed: dict[str, int] = {}  # attempts at a time, by subscription; the first where it is not said
         self._cost = 0.0  # seconds for which the last turn had the database
         self._somebody = False  # whether anybody subscribed, as of the last look
-        first = self._release if store.on_sqlite else None
-        self.loop = Loop("outbox", self._next, EVERY, known=(Unavailable,), first=first)
+        first = (lambda: outbox.LEASE.release(store)) if store.on_sqlite else None
+        self.loop = Loop("outbox", self._next, tuning.look_every, known=(Unavailable,), first=first)
 
     async def stop(self) -> None:
         """Stop after the current attempts, or without those whose receiver does not answer soon.
 
         Raises Unavailable.
         """
-        await self.loop.stop(ENDS_WITHIN)
+        await self.loop.stop(self._tuning.stop_within)
         try:
             if self._ended:
                 await self._store.commit(lambda: outbox.settle(self._ended))
@@ -110,19 +99,18 @@ class Outbox:
         if self._somebody and any(one.outcome in (Outcome.CREATED, Outcome.UPDATED) for one in receipts):
             self.loop.wake()
 
-    async def _release(self) -> None:
-        await outbox.LEASE.release(self._store)
-
     async def _next(self) -> float | None:
         worked = False
-        if not self._cleared_at or monotonic() - self._cleared_at > CLEARS:
+        if not self._cleared_at or monotonic() - self._cleared_at > self._tuning.event_clears:
             # By a clock that jumped everything would be given up.
-            worked = not await self._doubt() and not await outbox.clear(self._store, clock.now())
+            worked = not await self._doubt() and not await outbox.clear(
+                self._store, clock.now(), int(self._tuning.event_life * 1e6), self._tuning.event_tries
+            )
             self._cleared_at = 0.0 if worked else monotonic()
         if not (await self._turn() or worked):
             return None
         # While deliveries wait for the database, it is theirs for as long as this turn had it.
-        await self.loop.rest(max(PAUSE, self._cost) if self._busy() else PAUSE)
+        await self.loop.rest(max(self._tuning.event_pause, self._cost if self._busy() else 0.0))
         return 0.0
 
     async def _turn(self) -> bool:
@@ -130,14 +118,14 @@ class Outbox:
         present = clock.now()
         standing = await outbox.standing(self._store, present)
         self._somebody = bool(standing)
-        room = AT_ONCE - self._under_way
+        room = self._tuning.event_at_once - self._under_way
         due = [row for row in standing if row["due"]] if room > 0 else []
         if not due and not self._ended:
             return False
         if due and self._receivers is None:  # its weight is for those who have subscribers, and apart from the loop
             self._receivers = await asyncio.to_thread(self._client)
         ended, self._ended = self._ended, []
-        until = present + int(CLAIM * 1e6)
+        until = present + int(self._tuning.claim * 1e6)
 
         def plan() -> Plan[list[Row]]:
             began = monotonic()
@@ -157,12 +145,13 @@ class Outbox:
 
     def _at_once(self, subscription: Row) -> int:
         """Return how many attempts may be under way to it. One that fails is asked one by one."""
-        return 1 if subscription["failures"] >= TIRED else self._allowed.get(subscription["id"], FIRST_AT_ONCE)
+        tired = subscription["failures"] >= self._tuning.event_tired
+        return 1 if tired else self._allowed.get(subscription["id"], self._tuning.event_per_subscription[0])
 
     def _client(self) -> "EventHttpClient":
         from app.background.http_client import EventHttpClient
 
-        return EventHttpClient(self._named)
+        return EventHttpClient(self._named, self._tuning)
 
     async def _send(self, rows: Sequence[Row]) -> None:
         """Send claimed events, each beside the others."""
@@ -220,11 +209,14 @@ class Outbox:
             status, retry_after, reason = None, None, f"a fault of ours ({type(fault).__name__}); it is in the log"
         finally:
             self._under_way -= 1
-        allowed = self._allowed.get(letter.row["subscription_id"], FIRST_AT_ONCE)
+        first, most = self._tuning.event_per_subscription
+        allowed = self._allowed.get(letter.row["subscription_id"], first)
         self._allowed[letter.row["subscription_id"]] = (
-            min(allowed + 1, PER_SUBSCRIPTION) if reason is None else max(allowed // 2, 1)
+            min(allowed + 1, most) if reason is None else max(allowed // 2, 1)
         )
-        self._ended.append(_ended(letter.row, at, int((monotonic() - began) * 1e6), status, reason, retry_after))
+        self._ended.append(
+            _ended(letter.row, at, int((monotonic() - began) * 1e6), status, reason, retry_after, self._tuning)
+        )
         self._counts("delivered" if reason is None else "failed")
 
     async def _sent(self, letter: _PendingEvent) -> tuple[int | None, float | None, str | None]:
@@ -342,19 +334,20 @@ def _judged(status: int) -> str | None:
 
 
 def _ended(
-    row: Row, at: int, took: int, status: int | None, reason: str | None, retry_after: float | None
+    row: Row, at: int, took: int, status: int | None, reason: str | None, retry_after: float | None, tuning: Tuning
 ) -> AttemptEnded:
     """Return how an attempt ended, and when the next one is due."""
     if reason is None:
-        return AttemptEnded(row=row, at=at, took=took, status=status, back=row["failures"] >= TIRED)
+        return AttemptEnded(row=row, at=at, took=took, status=status, back=row["failures"] >= tuning.event_tired)
     if status == GONE:
         return AttemptEnded(row=row, at=at, took=took, status=status, reason=reason, off=True)
     present = clock.now()
-    wait = doubled(row["attempts"], FIRST_WAIT, LONGEST_WAIT)
+    wait = doubled(row["attempts"], *tuning.retry_waits)
     rest = 0.0
-    if row["failures"] + 1 >= TIRED:
+    if row["failures"] + 1 >= tuning.event_tired:
         failing = (present - (row["failing_since"] or present)) / 1e6
-        rest = min(max(failing * REST, FIRST_REST), LONGEST_REST)
+        share, least, most = tuning.event_rest
+        rest = min(max(failing * share, least), most)
     if retry_after is not None:
         wait, rest = max(wait, retry_after), max(rest, retry_after)
     return AttemptEnded(

@@ -11,6 +11,7 @@ from typing import Any
 
 from adapters.contract import Unfetched, Unreadable
 from app.base.statement import CrmContact, crm_contact
+from app.base.tuning import Tuning
 from app.base.vault import Vault
 from app.db.engine import Store
 from app.db.statements import Plan, Row
@@ -20,20 +21,15 @@ from app.store import contacts, crm_reconciliation, jobs
 from app.store.crm_reconciliation import Mended
 from app.store.jobs import JobChange, JobFailed, JobStep
 
-AT_ONCE = 10  # contacts of one piece
-LONGEST = 10.0  # seconds after which a piece begins with no further contact
-TRIED = 50  # contacts, of which one has to be there
-PACE = 0.05  # seconds between two requests of this process: 1200 a minute
-SEARCHED = 5  # e-mails, and phones, of a contact that is gone
 NOT_ITS_ID = "its CRM id is none of this CRM's"
 
 
 class ReconcileJob:
     """Runs a reconciliation, one piece at a time. `phase` holds the CRM id of a contact that was there."""
 
-    def __init__(self, store: Store, vault: Vault, source_cache: SourceCache, api: SourceApi) -> None:
+    def __init__(self, store: Store, vault: Vault, source_cache: SourceCache, api: SourceApi, tuning: Tuning) -> None:
         self._store, self._vault, self._source_cache, self._api = store, vault, source_cache, api
-        self._next = 0.0  # when the next request may be made
+        self._tuning, self._next = tuning, 0.0  # when the next request may be made
 
     async def step(self, job: Row, until: int) -> Row | None:
         """Do the next piece of the job, claimed until then. Returns the job as it is now, or None at its end.
@@ -58,7 +54,12 @@ class ReconcileJob:
             there = await self._one_that_is_there(job, source)
             return await self._on(job, JobStep(phase=there), until) if there else None
         rows = await crm_reconciliation.scan(
-            self._store, job["account_id"], source.id, after=job["cursor"], upto=job["upto"], limit=AT_ONCE
+            self._store,
+            job["account_id"],
+            source.id,
+            after=job["cursor"],
+            upto=job["upto"],
+            limit=self._tuning.reconcile_at_once,
         )
         if not rows:
             return None
@@ -73,7 +74,7 @@ class ReconcileJob:
                 return await self._on(job, JobStep(phase=""), until)  # another is looked for
             else:
                 return await self._mend(job, source, row, _step(row, done, failures, there), until)
-            if monotonic() - began > LONGEST:
+            if monotonic() - began > self._tuning.reconcile_longest:
                 break
         return await self._on(job, _step(row, done, failures, there), until)
 
@@ -82,7 +83,9 @@ class ReconcileJob:
 
         Raises JobFailed when none of ours seems to be there.
         """
-        rows = await crm_reconciliation.newest(self._store, job["account_id"], source.id, upto=job["upto"], limit=TRIED)
+        rows = await crm_reconciliation.newest(
+            self._store, job["account_id"], source.id, upto=job["upto"], limit=self._tuning.reconcile_tried
+        )
         for row in rows:
             if await self._is_there(source, row["crm_id"]):
                 crm_id: str = row["crm_id"]
@@ -108,7 +111,7 @@ class ReconcileJob:
         if api is None or source.sealed_key is None:
             raise JobFailed(f"{NO_KEY}; give the source {api.key_description if api else 'one'}")
         begins = max(monotonic(), self._next)
-        self._next = begins + PACE
+        self._next = begins + self._tuning.reconcile_pace
         await asyncio.sleep(begins - monotonic())
         return await self._api.read(api, source.options, self._vault.open(source.sealed_key), path)
 
@@ -146,7 +149,7 @@ class ReconcileJob:
         """Return the contact of the CRM that has the e-mail of one that is gone, else its phone; and the words for it."""
         known = await contacts.identities_of(self._store, source.account_id, [contact_id])
         for kind, word in (("email", "e-mail"), ("phone", "phone")):
-            for value in [one["value"] for one in known if one["kind"] == kind][:SEARCHED]:
+            for value in [one["value"] for one in known if one["kind"] == kind][: self._tuning.reconcile_searched]:
                 answer = await self._read(source, source.adapter.search_path(kind, value, source.options))
                 found = [
                     crm_contact(one, source.region, source.nobodys) for one in source.adapter.contacts_found(answer)

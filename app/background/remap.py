@@ -11,6 +11,7 @@ from typing import Any
 
 from adapters.contract import Adapter
 from app.base.outcome import Outcome
+from app.base.tuning import Tuning
 from app.db.engine import Store
 from app.db.statements import Plan, Row
 from app.ingest.reprocess import NotRecorded, RecordedDelivery, Reprocessor
@@ -21,10 +22,6 @@ from app.store.jobs import JobChange, JobFailed, JobStep
 from app.store.remap import LockName, MoreLocksNeeded, RemapResult
 
 READ, APPLY = "", "apply"  # the two phases
-AT_ONCE = 100  # deliveries that are read between two commits
-BREATH = 8  # deliveries that are read before others get their turn
-SEEDS, TOGETHER = 50, 200  # deliveries that begin a batch to be told anew; what hangs together with them, about
-MOST_COMPARED = 20_000  # deliveries that may hang together in a dry run, which has to hold them all at once
 
 
 def refusal(adapter: Adapter[Any]) -> str | None:
@@ -38,8 +35,8 @@ def refusal(adapter: Adapter[Any]) -> str | None:
 class RemapJob:
     """Runs a remap, one step at a time."""
 
-    def __init__(self, store: Store, retry: Reprocessor) -> None:
-        self._store, self._retry = store, retry
+    def __init__(self, store: Store, retry: Reprocessor, tuning: Tuning) -> None:
+        self._store, self._retry, self._tuning = store, retry, tuning
 
     async def step(self, job: Row, until: int) -> Row | None:
         """Do the next piece of the job, claimed until then. Returns the job as it is now, or None at its end.
@@ -52,7 +49,11 @@ class RemapJob:
 
     async def _read(self, job: Row, until: int) -> Row | None:
         rows = await deliveries.newer(
-            self._store, job["account_id"], DeliveryFilter(**job["filter"]), than=job["cursor"], limit=AT_ONCE
+            self._store,
+            job["account_id"],
+            DeliveryFilter(**job["filter"]),
+            than=job["cursor"],
+            limit=self._tuning.remap_at_once,
         )
         rows = [row for row in rows if row["id"] <= job["upto"]]
         if not rows:
@@ -83,7 +84,7 @@ class RemapJob:
                 read.append((await self._retry.read(kept), kept.row))
             elif isinstance(kept, NotRecorded):
                 failures[str(kept)] = failures.get(str(kept), 0) + 1
-            if at % BREATH == BREATH - 1:
+            if (at + 1) % self._tuning.remap_breath == 0:
                 await asyncio.sleep(0)
         return read, failures
 
@@ -97,15 +98,17 @@ class RemapJob:
 
     async def _apply(self, job: Row, until: int) -> Row | None:
         account_id, dry_run = job["account_id"], job["dry_run"]
-        most = MOST_COMPARED if dry_run else TOGETHER
+        compared, (seeds, enough) = self._tuning.remap_compared, self._tuning.remap_batch
         ids = await self._store.read(
-            lambda: remap.together(account_id, job["id"], seeds=SEEDS, enough=TOGETHER, most=most)
+            lambda: remap.together(
+                account_id, job["id"], seeds=seeds, enough=enough, most=compared if dry_run else enough
+            )
         )
         if not ids:
             return None
-        if dry_run and len(ids) > MOST_COMPARED:
+        if dry_run and len(ids) > compared:
             raise JobFailed(
-                f"more than {MOST_COMPARED} deliveries have to do with one order; compare a shorter time (since, until)"
+                f"more than {compared} deliveries have to do with one order; compare a shorter time (since, until)"
             )
         rows = {row["id"]: row for row in await deliveries.find_all(self._store, account_id, ids)}
         read, failures = await self._records(job, list(rows.values()))

@@ -37,13 +37,17 @@ class ClockDoubted(Exception):
 class Retention:
     """Prunes. One process does it by itself: the first each hour.
 
-    `doubt` says why the clock cannot be trusted, or None.
+    `doubt` says why the clock cannot be trusted, or None; `steps` are the rows and the orders of a transaction.
     """
 
     def __init__(
-        self, store: Store, doubt: Callable[[], Awaitable[str | None]], clock: Callable[[], int] = moments.now
+        self,
+        store: Store,
+        doubt: Callable[[], Awaitable[str | None]],
+        steps: tuple[int, int],
+        clock: Callable[[], int] = moments.now,
     ) -> None:
-        self._store, self._doubt, self._clock = store, doubt, clock
+        self._store, self._doubt, self._steps, self._clock = store, doubt, steps, clock
         self.loop = Loop("retention", self.turn, LOOK, known=(ClockDoubted, Unavailable))
 
     async def counted(self, account: Row) -> list[PruneResult]:
@@ -96,7 +100,7 @@ class Retention:
         while at_most is None or taken < at_most:
             if self.loop.ending:
                 return taken, False
-            step = await retention.step(self._store, account_id, name, before, after)
+            step = await retention.step(self._store, account_id, name, before, after, self._steps)
             taken, after = taken + step.taken, step.after
             if after is None:
                 return taken, True

@@ -12,14 +12,7 @@ from typing import Any
 
 from app.base.log import log
 from app.base.retry_delay import doubled
-
-FIRST_PAUSE, LONGEST_PAUSE = (
-    0.25,
-    4.0,
-)  # seconds after a turn that failed; the longest is how late a mended loop goes on
-STUCK = 120.0  # seconds of nothing but failures after which a loop is one that cannot go on
-CLOSES_WITHIN = 10.0  # seconds in which everything is closed; whatever is not by then is left behind
-LEAST_TO_CLOSE = 1.0  # seconds of these for a stage, also when an earlier one took all of them
+from app.base.tuning import Tuning
 
 Turn = Callable[[], Awaitable[float | None]]
 Close = Callable[[], Awaitable[None]]
@@ -54,9 +47,9 @@ class Loop:
 
     # -- For whoever owns it ----------------------------------------------------------------------------------------
 
-    def start(self) -> None:
+    def start(self, tuning: Tuning) -> None:
         """Start with the first turn."""
-        self._task = asyncio.create_task(self._run(), name=self.name)
+        self._tuning, self._task = tuning, asyncio.create_task(self._run(), name=self.name)
 
     def wake(self) -> None:
         """Run the next turn now. A pause after a failure is not cut short."""
@@ -111,7 +104,7 @@ class Loop:
         if self._task.done():
             return "it has ended"
         failing = monotonic() - self._failing_since
-        if self._failures and failing >= STUCK:
+        if self._failures and failing >= self._tuning.loop_stuck:
             return f"it has failed for {failing / 60:.0f} minutes ({', '.join(sorted(self._kinds))}); see the log"
         return None
 
@@ -146,7 +139,7 @@ class Loop:
             else:
                 log.error("a background loop failed; it goes on", loop=self.name, fault=kind, exc_info=fault)
         self._failures += 1
-        return doubled(self._failures - 1, FIRST_PAUSE, LONGEST_PAUSE)
+        return doubled(self._failures - 1, *self._tuning.loop_pauses)
 
     def _recovered(self) -> None:
         if self._failures:
@@ -167,17 +160,17 @@ def faults(loops: Iterable[Loop]) -> dict[str, str]:
     return {loop.name: fault for loop in loops if (fault := loop.fault) is not None}
 
 
-async def close_all(stages: Sequence[Sequence[tuple[str, Close]]]) -> None:
+async def close_all(stages: Sequence[Sequence[tuple[str, Close]]], tuning: Tuning) -> None:
     """Close every part by its name, the parts of a stage together, one stage after the other. Never raises.
 
     A part that fails or does not end is logged and left behind: it must keep neither the others open nor the process.
     """
-    until = monotonic() + CLOSES_WITHIN
+    until = monotonic() + tuning.close_within
     for stage in stages:
         parts = {asyncio.ensure_future(close()): name for name, close in stage}
         if not parts:
             continue
-        done, late = await asyncio.wait(parts, timeout=max(until - monotonic(), LEAST_TO_CLOSE))
+        done, late = await asyncio.wait(parts, timeout=max(until - monotonic(), tuning.close_least))
         for part in late:
             part.cancel()
             log.error("a part did not close in time", part=parts[part])

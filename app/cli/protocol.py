@@ -10,46 +10,32 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from app.base.log import log
-
-MOST_HEAD = 64 * 1024  # bytes of a request line with its headers; a shop sends one or two thousand
-HEAD_WITHIN, BODY_WITHIN = 10.0, 30.0  # seconds for these, and for the body; a shop takes less than one
-RATE_AFTER, LEAST_RATE = 10.0, 500  # seconds after which a body must have come at so many bytes a second
-TAKEN_WITHIN = 60.0  # seconds in which whoever asked must take something of the answer
-DISCARDED = 256 * 1024  # bytes of a body that is not wanted; what is longer costs its sender the connection
-MOST_CONNECTIONS = 8192  # of one process; fewer where the system gives fewer file handles
-OTHER_FILES = 512  # handles that are kept for the database, for events and their receivers, and for sources
-LOG_EVERY = 10.0  # seconds between two lines that say which connections were ended
-# Ended in one go, ten times a second. 2,000 at once, which all came again, kept everybody else waiting for 0.4 s.
-ENDED_AT_ONCE = 48
+from app.base.tuning import Tuning
 
 # The answer to a request of this URL whose body is not worth reading, as header lines and body; None: read it.
 Shed = Callable[[bytes], tuple[bytes, bytes] | None]
 
 
-def raise_handles() -> int:
+def raise_handles(tuning: Tuning) -> int:
     """Raise the soft limit of file handles as far as it helps. Returns how many connections there is room for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + OTHER_FILES
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    most, others = tuning.connection_most, tuning.connection_other_files
+    limit = most + others if hard == resource.RLIM_INFINITY else min(most + others, hard)
     if soft != resource.RLIM_INFINITY and soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
         soft = limit
-    return (
-        MOST_CONNECTIONS
-        if soft == resource.RLIM_INFINITY
-        else min(MOST_CONNECTIONS, max(soft - OTHER_FILES, soft // 2))
-    )
+    return most if soft == resource.RLIM_INFINITY else min(most, max(soft - others, soft // 2))
 
 
 class Connections(ServerState):
     """Holds all connections of a server, ends those that are too slow, and makes room where there are too many."""
 
-    def __init__(self, most: int = MOST_CONNECTIONS, shed: Shed = lambda url: None) -> None:
+    def __init__(self, most: int, shed: Shed, tuning: Tuning) -> None:
         super().__init__()
-        self.most, self.shed = most, shed
+        self.most, self.shed, self.tuning = most, shed, tuning
         self._slow: list[Protocol] = []  # as of the last look
         self._ended: Counter[str] = Counter()
-        self._logged_at = -LOG_EVERY
+        self._logged_at = -tuning.log_every
 
     def sweep(self, *, look: bool = True) -> None:
         """End what is too slow, a few at a time. Called ten times a second, once of them to `look` which those are.
@@ -60,13 +46,14 @@ class Connections(ServerState):
         if look:
             everyone = [one for one in self.connections if isinstance(one, Protocol)]
             self._slow = [one for one in everyone if one.too_slow(present) or one.idle(present)]
-        ending, self._slow = self._slow[:ENDED_AT_ONCE], self._slow[ENDED_AT_ONCE:]
+        few = self.tuning.connection_ended
+        ending, self._slow = self._slow[:few], self._slow[few:]
         for one in ending:
             if why := one.too_slow(present):
                 self._end(one, why)
             elif one.idle(present):
                 one.transport.close()
-        if self._ended and present - self._logged_at >= LOG_EVERY:
+        if self._ended and present - self._logged_at >= self.tuning.log_every:
             log.warning("connections were ended", **self._ended, open=len(self.connections))
             self._ended.clear()
             self._logged_at = present
@@ -111,7 +98,7 @@ class Protocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head:
             self._size += len(data)
-            if self._size > MOST_HEAD and not self.transport.is_closing():
+            if self._size > self.server_state.tuning.head_most and not self.transport.is_closing():
                 self.send_400_response("The request's headers are too large.")
 
     def on_message_begin(self) -> None:
@@ -156,7 +143,7 @@ class Protocol(HttpToolsProtocol):
         """Answer at once. What is left of the request is read and dropped, so that the connection can be used again."""
         self._discards = True
         size = next((value for name, value in self.headers if name == b"content-length"), b"")
-        stays = size.isdigit() and len(size) < 9 and int(size) <= DISCARDED
+        stays = size.isdigit() and len(size) < 9 and int(size) <= self.server_state.tuning.body_discarded
         # Whoever waits for leave to send the body may send the next request instead.
         stays = stays and self.parser.should_keep_alive() and not self.expect_100_continue
         self.transport.write(head + (b"\r\n" if stays else b"connection: close\r\n\r\n") + body)
@@ -179,13 +166,16 @@ class Protocol(HttpToolsProtocol):
 
     def too_slow(self, present: float) -> str | None:
         """Return what is too slow about it: `head`, `body`, or `answer` (whoever asked takes nothing of it)."""
+        tuning = self.server_state.tuning
         if self._in_head:
-            return "head" if present - self.since > HEAD_WITHIN else None
+            return "head" if present - self.since > tuning.head_within else None
         if self._in_body:
             if self.flow.read_paused:  # we are slow ourselves
                 self.since = present
             waited = present - self.since
-            if waited > BODY_WITHIN or (waited > RATE_AFTER and self._size < waited * LEAST_RATE):
+            if waited > tuning.body_within or (
+                waited > tuning.body_rate[0] and self._size < waited * tuning.body_rate[1]
+            ):
                 return "body"
         left = self.transport.get_write_buffer_size()
         if not left:
@@ -193,4 +183,4 @@ class Protocol(HttpToolsProtocol):
             return None
         if self._unsent is None or self._unsent[1] != left:
             self._unsent = present, left
-        return "answer" if present - self._unsent[0] > TAKEN_WITHIN else None
+        return "answer" if present - self._unsent[0] > tuning.answer_taken_within else None

@@ -85,7 +85,8 @@ class Server(uvicorn.Server):
             )
         )
         self._ready = ready
-        self.server_state = self._connections = Connections(raise_handles(), self._application.shed)
+        tuning = self._application.service.tuning
+        self.server_state = self._connections = Connections(raise_handles(tuning), self._application.shed, tuning)
 
     def listen(self, sockets: list[socket.socket], *, watched: int | None = None) -> None:
         """Serve until a signal, `should_exit`, or the end of the pipe `watched`.

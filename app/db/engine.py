@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.base.log import log
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.base.vault import Sealed, Vault
 from app.db.faults import Rejected, Unavailable, damaged, goes_away, meaning
 from app.db.planner import set_statistics
@@ -27,18 +28,17 @@ READERS = 4  # SQLite's connections; a read is short, and more threads would onl
 # for after each of a commit's statements).
 SWITCH = 0.0002
 SMALL_FILE = 256 * 1024 * 1024  # bytes; rewritten in about a second, in memory
-PATIENCE = 60.0  # seconds for a statement that no sender waits for
 PLAN_ATTEMPTS = 6  # a deadlock or a row that another process has just made is met by doing it again
 
 
 class Store:
     """Gives both engines one interface. `all` and `one` read; `commit` writes."""
 
-    def __init__(self, settings: Settings, vault: Vault) -> None:
+    def __init__(self, settings: Settings, vault: Vault, tuning: Tuning = Tuning()) -> None:
         from app.db.engines import READER, WRITER, Database, Files
 
         self.on_sqlite = settings.on_sqlite
-        self._vault = vault
+        self._vault, self._patience = vault, tuning.postgresql_command
         self._scrubbing = asyncio.Lock()
         self._to_scrub = self._scrubbed = 0
         self._files = Files(settings.database_path) if self.on_sqlite else None
@@ -48,7 +48,7 @@ class Store:
             self._writer = Database(url, size=1, pragmas=WRITER)
             self._reader = Database(url, size=READERS, pragmas=READER)
         else:
-            self._writer = Database(settings.database_url, size=CONNECTIONS)
+            self._writer = Database(settings.database_url, size=CONNECTIONS, tuning=tuning)
             self._reader = self._writer
 
     async def open(self) -> None:
@@ -61,7 +61,7 @@ class Store:
                 if self.on_sqlite:
                     await self._tell_planner()
                     await self._reader.connect()
-            await self.check()
+            await self.one("SELECT 1 AS one")
             if self._files:  # the log beside the file is there once something was read
                 self._files.opened()
         except BaseException:
@@ -132,15 +132,15 @@ class Store:
         rows = await self.all(sql, **values)
         return rows[0] if rows else None
 
-    async def commit(self, plan: Callable[[], Plan[T]], *, patience: float = PATIENCE) -> T:
+    async def commit(self, plan: Callable[[], Plan[T]], *, patience: float | None = None) -> T:
         """Runs a plan in one transaction; when this returns it is on disk. Raises Unavailable, Rejected.
 
         `plan` makes the generator, so that it can be run again from the start. What else a plan raises undoes it. After
         Unavailable it is perhaps on disk: PostgreSQL may have committed, and its answer not come. `patience` is how many
-        seconds PostgreSQL has for each statement.
+        seconds PostgreSQL has for each statement, where a sender waits.
         """
         return await self._tried(
-            lambda: self._on_sqlite(plan) if self.on_sqlite else self._on_postgresql(plan, patience)
+            lambda: self._on_sqlite(plan) if self.on_sqlite else self._on_postgresql(plan, patience or self._patience)
         )
 
     async def read(self, plan: Callable[[], Plan[T]]) -> T:
@@ -155,7 +155,7 @@ class Store:
             raw = connection.raw_connection
             if self.on_sqlite:
                 return await raw.run(lambda raw: _glance(raw, self._steps(plan)))  # type: ignore[no-any-return]  # databases gives Any
-            return await _transaction_on_postgresql(raw, self._steps(plan), PATIENCE, "ROLLBACK")
+            return await _transaction_on_postgresql(raw, self._steps(plan), self._patience, "ROLLBACK")
 
     def _steps(self, plan: Callable[[], Plan[T]]) -> Plan[T]:
         """Begin a plan. What it asks of the vault is answered here; the rest is left to the engine."""
@@ -220,10 +220,6 @@ class Store:
         log, which choose their index by what is there. Of 77 queries the figures alone found the index of 73.
         """
         return f"INDEXED BY {index}" if self.on_sqlite else ""
-
-    async def check(self) -> None:
-        """Ask the engine for an answer. Raises Unavailable."""
-        await self.one("SELECT 1 AS one")
 
 
 def sqlite_scrub(connection: sqlite3.Connection) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import migrations
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.db.engine import Unavailable
 
 # Alembic and what it needs are imported where they are used: whatever does not migrate starts without them, in half
@@ -132,7 +133,7 @@ async def _glance(settings: Settings) -> str | None:
     from app.db.postgresql import connect
 
     try:
-        connection = await connect(settings.database_url)
+        connection = await connect(settings.database_url, Tuning())
         try:
             revision: str | None = await connection.fetchval(_REVISION)
         finally:
@@ -199,12 +200,10 @@ async def _on_postgresql(settings: Settings, what: _Work) -> tuple[str | None, s
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
-    from app.db.postgresql import CONNECT
-
     engine = create_async_engine(
         settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1),
         poolclass=NullPool,
-        connect_args={"timeout": CONNECT},
+        connect_args={"timeout": Tuning().postgresql_connect},
     )
     try:
         async with engine.begin() as connection:

@@ -14,21 +14,8 @@ import asyncpg
 from databases.backends.postgres import PostgresBackend, PostgresConnection
 from databases.core import DatabaseURL
 
-CONNECT = 3.0  # seconds for a new connection, and for the answer of one that was idle
-FREE = 4.0  # seconds that somebody waits for a connection to be given back
-COMMAND = 60.0  # seconds for one statement; those of a delivery have less (`Store.commit`)
-IDLE = 5.0  # seconds without use after which a connection is asked whether it still answers
-LIFETIME = 1_800.0  # seconds after which a connection is replaced: the server's name may lead elsewhere by then
+from app.base.tuning import Tuning
 
-# What the server keeps to, for its own part: a client that is gone holds no lock for longer. In milliseconds.
-# https://www.postgresql.org/docs/current/runtime-config-client.html
-_SESSION = {
-    "application_name": "orders-registry",
-    "synchronous_commit": "on",  # a commit is on disk before it is answered, whatever the server's default
-    "lock_timeout": "4000",
-    "statement_timeout": str(int(COMMAND * 1000)),
-    "idle_in_transaction_session_timeout": "10000",
-}
 # Linux's names; on another system those that it has. Seconds, and milliseconds for the last.
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
 
@@ -49,7 +36,7 @@ class Session(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
                     line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-async def connect(url: DatabaseURL | str) -> Session:
+async def connect(url: DatabaseURL | str, tuning: Tuning) -> Session:
     """Return a new connection. Raises TimeoutError, ValueError, and what asyncpg and the network raise."""
     url = DatabaseURL(url)
     # asyncpg knows `sslmode`; `ssl` is the word of `databases` and SQLAlchemy.
@@ -58,9 +45,17 @@ async def connect(url: DatabaseURL | str) -> Session:
     session: Session = await asyncpg.connect(
         str(url.replace(query=urlencode(options))),
         ssl={"true": True, "false": False}.get(ssl.lower(), ssl) if ssl else None,
-        timeout=CONNECT,
-        command_timeout=COMMAND,
-        server_settings=_SESSION,
+        timeout=tuning.postgresql_connect,
+        command_timeout=tuning.postgresql_command,
+        # What the server keeps to, for its own part: a client that is gone holds no lock for longer. In milliseconds.
+        # https://www.postgresql.org/docs/current/runtime-config-client.html
+        server_settings={
+            "application_name": "orders-registry",
+            "synchronous_commit": "on",  # a commit is on disk before it is answered, whatever the server's default
+            "lock_timeout": str(int(tuning.postgresql_lock * 1000)),
+            "statement_timeout": str(int(tuning.postgresql_command * 1000)),
+            "idle_in_transaction_session_timeout": "10000",
+        },
         connection_class=Session,
     )
     return session
@@ -69,12 +64,12 @@ async def connect(url: DatabaseURL | str) -> Session:
 class PostgreSQLBackend(PostgresBackend):
     """Keeps a pool of at most `size` connections."""
 
-    def __init__(self, url: DatabaseURL | str, *, size: int) -> None:
+    def __init__(self, url: DatabaseURL | str, *, size: int, tuning: Tuning) -> None:
         super().__init__(url)
         self._free: list[Session] = []  # the one used last comes first: the others may age and go
         self._room = asyncio.Semaphore(size)
         self._suspected_at = 0.0  # when one was last in doubt: those that were idle then are asked before they are used
-        self._closed = True
+        self._tuning, self._closed = tuning, True
 
     async def connect(self) -> None:
         """Open a first connection. Raises what asyncpg and the network raise."""
@@ -90,13 +85,13 @@ class PostgreSQLBackend(PostgresBackend):
         self._closed = True
         for session in self._forget_idle():
             try:
-                await session.close(timeout=CONNECT)
+                await session.close(timeout=self._tuning.postgresql_connect)
             except Exception:
                 session.terminate()
 
     async def take(self) -> Session:
         """Return a connection that answers. Raises TimeoutError, and what asyncpg and the network raise."""
-        async with asyncio.timeout(FREE):
+        async with asyncio.timeout(self._tuning.postgresql_free):
             await self._room.acquire()
         try:
             while self._free:
@@ -112,10 +107,10 @@ class PostgreSQLBackend(PostgresBackend):
     async def _answers(self, session: Session) -> bool:
         if session.is_closed():
             return False
-        if session.used_at > max(self._suspected_at, time.monotonic() - IDLE):
+        if session.used_at > max(self._suspected_at, time.monotonic() - self._tuning.postgresql_idle):
             return True
         try:
-            async with asyncio.timeout(CONNECT):
+            async with asyncio.timeout(self._tuning.postgresql_connect):
                 await session.execute("SELECT 1")
         except BaseException as fault:
             # Where one is silent, so are the others: to ask each of them would take as long again.
@@ -130,7 +125,7 @@ class PostgreSQLBackend(PostgresBackend):
     async def _open(self) -> Session:
         if self._closed:
             raise asyncpg.InterfaceError("the pool is closed")
-        return await connect(self._database_url)
+        return await connect(self._database_url, self._tuning)
 
     def _forget_idle(self) -> list[Session]:
         sessions, self._free = self._free, []
@@ -142,11 +137,16 @@ class PostgreSQLBackend(PostgresBackend):
             session.used_at = time.monotonic()
             if in_doubt:
                 self._suspected_at = session.used_at
-            if in_doubt or self._closed or session.is_closed() or session.used_at - session.opened_at > LIFETIME:
+            if (
+                in_doubt
+                or self._closed
+                or session.is_closed()
+                or session.used_at - session.opened_at > self._tuning.postgresql_lifetime
+            ):
                 session.terminate()
                 return
             if session.is_in_transaction():
-                async with asyncio.timeout(CONNECT):
+                async with asyncio.timeout(self._tuning.postgresql_connect):
                     await session.execute("ROLLBACK")
             self._free.append(session)
         except Exception:

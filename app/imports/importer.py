@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from app.base.clock import now
+from app.base.tuning import Tuning
 from app.db.engine import Store
 from app.db.statements import Plan
 from app.imports.rows import Batch, ContactReader, ImportSettings, OrderReader, RowT
@@ -15,8 +16,8 @@ from app.store.import_orders import DryRunDone, ImportReport, import_orders
 class Importer:
     """Imports parts of files."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, tuning: Tuning) -> None:
+        self._store, self._tuning = store, tuning
         self.observers: list[Callable[[int], None]] = []  # are told how many rows have been committed
         # Between two transactions webhooks are committed: an import never queues more than one.
         self._one_at_a_time = asyncio.Lock()
@@ -29,7 +30,7 @@ class Importer:
         With `dry_run` nothing is stored. Raises NoFile, Unavailable, Rejected.
         """
         return await self._take(
-            OrderReader(setting).batches(form, text, line),
+            OrderReader(setting).batches(form, text, line, self._tuning),
             lambda rows, alone: import_orders(account_id, rows, by, now(), dry_run=dry_run, alone=alone),
         )
 
@@ -38,7 +39,7 @@ class Importer:
     ) -> ImportReport:
         """Import contacts, as `orders` does."""
         return await self._take(
-            ContactReader(setting).batches(form, text, line),
+            ContactReader(setting).batches(form, text, line, self._tuning),
             lambda rows, _: import_contacts(account_id, rows, now(), dry_run=dry_run),
         )
 

@@ -17,6 +17,7 @@ from app.base.amounts import read_amount
 from app.base.identity import document, email, phone
 from app.base.statement import TITLE_LENGTH, UNTIMED, Statement, entry_digest
 from app.base.tabular import CSV, ITEM_COLUMNS, Fault, Given, rows_of
+from app.base.tuning import Tuning
 from app.db.statements import to_json
 from app.imports.cells import LONGEST_NUMBER, LOST, SHORTENED, items_of, several, time_of
 from app.imports.presets import OURS, FileForm
@@ -27,10 +28,6 @@ ORDER_ID = re.compile(r"ord_[0-9A-HJKMNP-TV-Z]{26}")
 CONTACT_ID = re.compile(r"cnt_[0-9A-HJKMNP-TV-Z]{26}")
 _URL = re.compile(r"https?://[^/\s]")
 _DAY = 86_400_000_000
-ROWS = 1000  # in a transaction: it is short, and webhooks are committed between two
-# PostgreSQL keeps all locks of all transactions in one table of some 6,400 places (64 for each of 100 connections), and
-# the group commit takes up to a thousand of them: so many names at most are locked by a transaction of an import.
-NAMES = 2_000
 _RANKS = {str(status): rank for status, rank in RANK.items()}
 _ORIGINS = frozenset(map(str, Origin))
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -90,7 +87,7 @@ class _Reader(Generic[RowT]):
         """Yield the rows; those of a kind whose rows may belong together, together."""
         return rows
 
-    def batches(self, form: str, text: str, line: int) -> Iterator[Batch[RowT]]:
+    def batches(self, form: str, text: str, line: int, tuning: Tuning = Tuning()) -> Iterator[Batch[RowT]]:
         """Yield the rows of a part of a file; `line` is that of its first row.
 
         Raises NoFile when its header cannot be read.
@@ -104,7 +101,7 @@ class _Reader(Generic[RowT]):
             if row is None:
                 continue
             its = 1 + len(row.identities)
-            if rows and (len(rows) == ROWS or names + its > NAMES):
+            if rows and (len(rows) == tuning.import_rows or names + its > tuning.import_names):
                 yield self._batch(rows)
                 rows, names = [], 0
             rows.append(row)

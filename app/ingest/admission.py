@@ -2,20 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 
 from app.base.log import log
-from app.ingest.group_commit import MOST_AT_ONCE, MOST_WAITING
+from app.base.tuning import Tuning
 from app.store.delivery_record import Receipt, Record
-
-WAITS_AT_MOST = 1.25  # seconds; platforms wait from 5 for an answer, and it takes as long again where the rate halves
-SETTLES = 256  # deliveries; a batch of so many counts as much as everything that was measured before
-# Deliveries that are verified and read in one turn of the event loop. With hundreds of them a turn took a second, in which
-# no commit was met with the next one, and nobody else was answered.
-READ_AT_ONCE = 32
-LOG_EVERY = 10.0  # seconds between two lines that say that deliveries are shed
 
 
 class Admission:
@@ -24,14 +17,15 @@ class Admission:
     That is measured from commit to commit, so that whatever goes on beside the commits counts too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tuning: Tuning, clock: Callable[[], float] = monotonic) -> None:
+        self._tuning, self._clock = tuning, clock
         self.inside = 0  # deliveries whose bytes are all here, and that are not answered
         self.shed = 0  # since the start
         self._each = 0.0  # seconds from one delivery's commit to the next one's, while there is work
-        self._since = monotonic()  # the last commit, or when there was work again
+        self._since = self._clock()  # the last commit, or when there was work again
         self._waiting: deque[asyncio.Future[None]] = deque()  # for their turn
-        self._turns_left, self._turning = READ_AT_ONCE, False
-        self._logged_at, self._logged = -LOG_EVERY, 0
+        self._turns_left, self._turning = tuning.admission_at_once, False
+        self._logged_at, self._logged = -tuning.log_every, 0
 
     @property
     def wait(self) -> float:
@@ -41,13 +35,15 @@ class Admission:
     @property
     def full(self) -> bool:
         """Return whether a delivery that comes now is to be shed. What fits into one batch never is."""
-        return self.inside > MOST_AT_ONCE and (self.wait > WAITS_AT_MOST or self.inside >= MOST_WAITING)
+        return self.inside > self._tuning.commit_at_once and (
+            self.wait > self._tuning.admission_wait or self.inside >= self._tuning.commit_waiting
+        )
 
     @asynccontextmanager
     async def admitted(self) -> AsyncIterator[None]:
         """Count a delivery while it is inside. It goes on once it is its turn."""
         if not self.inside:
-            self._since = monotonic()
+            self._since = self._clock()
         self.inside += 1
         try:
             if self._turns_left and not self._waiting:
@@ -68,20 +64,20 @@ class Admission:
 
     def _turn(self) -> None:
         """Let the next ones go on, in a new turn of the event loop."""
-        self._turning, self._turns_left = False, READ_AT_ONCE
+        self._turning, self._turns_left = False, self._tuning.admission_at_once
         while self._waiting and self._turns_left:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 self._turns_left -= 1
-        if self._turns_left < READ_AT_ONCE:
+        if self._turns_left < self._tuning.admission_at_once:
             self._turn_soon()
 
     def count_shed(self) -> None:
         """Count a delivery that is shed, and log it now and then."""
         self.shed += 1
-        present = monotonic()
-        if present - self._logged_at >= LOG_EVERY:
+        present = self._clock()
+        if present - self._logged_at >= self._tuning.log_every:
             log.warning(
                 "deliveries are shed: too many wait",
                 deliveries=self.shed - self._logged,
@@ -96,9 +92,9 @@ class Admission:
 
         Only while more are inside: small batches take much longer for each delivery, and say nothing of large ones.
         """
-        present = monotonic()
-        if self.inside - len(records) >= READ_AT_ONCE:
+        present = self._clock()
+        if self.inside - len(records) >= self._tuning.admission_at_once:
             each = (present - self._since) / len(records)
-            share = len(records) / (len(records) + SETTLES) if self._each else 1.0
+            share = len(records) / (len(records) + self._tuning.admission_settles) if self._each else 1.0
             self._each += share * (each - self._each)
         self._since = present

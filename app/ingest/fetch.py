@@ -11,7 +11,8 @@ from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.retry_delay import doubled
 from app.base.spans import trace
-from app.base.supervisor import FIRST_PAUSE, LONGEST_PAUSE, Loop
+from app.base.supervisor import Loop
+from app.base.tuning import Tuning
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
@@ -21,37 +22,31 @@ from app.ingest.source_api import NO_KEY, NO_SUCH_ORDER, SourceApi
 from app.ingest.source_cache import Source
 from app.store import fetches
 
-EVERY = 1.0  # seconds between two looks; what this process recorded itself is met at once
-PER_SOURCE = 4  # fetches of one source at a time, over all processes
-A_MINUTE = 600  # fetches of one source that one process begins in a minute; more wait
-AT_ONCE = 32  # fetches of one process at a time
-CLAIM = 120.0  # seconds; longer than a fetch can take, and short enough for another process to take over
-FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0  # seconds before the second attempt; at most between two
-ENDS_WITHIN = 5.0  # seconds that a stop waits for sources to answer
-MOST_ATTEMPTS = 80  # about three days
-# Deliveries that nobody signed and that name no order: these many of a source are kept, the newest.
-KEPT_OF_THE_UNPROVEN = 1_000
-
 
 class FetchWorker:
     """Runs the fetches of one process."""
 
-    def __init__(self, store: Store, vault: Vault, retry: Reprocessor, api: SourceApi, came: asyncio.Event) -> None:
-        self._store, self._vault, self._retry, self._api = store, vault, retry, api
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        retry: Reprocessor,
+        api: SourceApi,
+        came: asyncio.Event,
+        tuning: Tuning,
+    ) -> None:
+        self._store, self._vault, self._retry, self._api, self._tuning = store, vault, retry, api, tuning
         self._begun: dict[str, deque[float]] = {}  # when fetches of a source were begun, in the last minute
-        first = self._release if store.on_sqlite else None
-        self.loop = Loop("fetch", self._turn, EVERY, known=(Unavailable,), first=first, woken=came)
+        first = (lambda: fetches.LEASE.release(store)) if store.on_sqlite else None
+        self.loop = Loop("fetch", self._turn, tuning.look_every, known=(Unavailable,), first=first, woken=came)
 
     async def stop(self) -> None:
         """Stop after the current fetches, or without those whose source does not answer soon.
 
         Their claims expire.
         """
-        await self.loop.stop(ENDS_WITHIN)
+        await self.loop.stop(self._tuning.stop_within)
         await self._api.close()
-
-    async def _release(self) -> None:
-        await fetches.LEASE.release(self._store)
 
     async def _turn(self) -> None:
         while await self._begin():
@@ -59,15 +54,15 @@ class FetchWorker:
 
     async def _begin(self) -> int:
         """Claim what is due and start to fetch it. Returns how many."""
-        room = AT_ONCE - self.loop.working
+        room = self._tuning.fetch_at_once - self.loop.working
         if room <= 0 or self.loop.ending:
             return 0
         present = clock.now()
         rows = await fetches.claim(
             self._store,
             present=present,
-            until=present + int(CLAIM * 1e6),
-            per_source=PER_SOURCE,
+            until=present + int(self._tuning.fetch_claim * 1e6),
+            per_source=self._tuning.fetch_per_source,
             limit=room,
             resting=self._resting(),
         )
@@ -84,11 +79,11 @@ class FetchWorker:
                 times.popleft()
             if not times:
                 del self._begun[source_id]
-        return [source_id for source_id, times in self._begun.items() if len(times) >= A_MINUTE]
+        return [source_id for source_id, times in self._begun.items() if len(times) >= self._tuning.fetch_a_minute]
 
     async def _one(self, row: Row) -> None:
         """Run one fetch, from the claim to its outcome. If it fails, the claim expires, and it is fetched again."""
-        ends = monotonic() + CLAIM
+        ends = monotonic() + self._tuning.fetch_claim
         for failures in count():
             try:
                 with trace("fetch") as whole:
@@ -101,7 +96,7 @@ class FetchWorker:
             except Sealed as fault:
                 log.warning("a fetch waits", delivery_id=row["delivery_id"], reason=str(fault))
                 return
-            wait = doubled(failures, FIRST_PAUSE, LONGEST_PAUSE)
+            wait = doubled(failures, *self._tuning.loop_pauses)
             if self.loop.ending or monotonic() + wait > ends:
                 return
             await self.loop.rest(wait)
@@ -126,7 +121,7 @@ class FetchWorker:
             try:
                 rec = await self._retry.read(kept, await self._document(kept.source, rec.path))
             except Unfetched as why:
-                if not why.final and row["attempts"] + 1 < MOST_ATTEMPTS:
+                if not why.final and row["attempts"] + 1 < self._tuning.fetch_attempts:
                     await self._again(row, why)
                     return Outcome.FETCHING
                 rec = await self._retry.read(kept, why)
@@ -134,7 +129,7 @@ class FetchWorker:
         ended = (await self._retry.commit(rec)).outcome
         if ended is Outcome.UNFETCHED and rec.strength == Strength.FETCHED:
             await fetches.forget_unfetched(
-                self._store, account_id, row["source_id"], NO_SUCH_ORDER, KEPT_OF_THE_UNPROVEN
+                self._store, account_id, row["source_id"], NO_SUCH_ORDER, self._tuning.fetch_unproven_kept
             )
         return ended
 
@@ -147,8 +142,7 @@ class FetchWorker:
         return await self._api.read(api, source.options, self._vault.open(source.sealed_key), path)
 
     async def _again(self, row: Row, why: Unfetched) -> None:
-        backoff = doubled(row["attempts"], FIRST_WAIT, LONGEST_WAIT)
-        wait = max(backoff, why.retry_after or 0.0)
+        wait = max(doubled(row["attempts"], *self._tuning.retry_waits), why.retry_after or 0.0)
         await fetches.again(
             self._store,
             row,

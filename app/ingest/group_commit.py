@@ -13,17 +13,11 @@ from msgspec.structs import replace
 from app.base.log import log
 from app.base.outcome import Outcome
 from app.base.spans import Span, span, trace
+from app.base.tuning import Tuning
 from app.db.engine import Rejected, Store, Unavailable
 from app.store import order_owners
 from app.store.delivery_commit import commit_batch
 from app.store.delivery_record import Receipt, Record
-
-MOST_WAITING = 2_000  # more than this and a sender is better served by "come again" than by waiting
-MOST_AT_ONCE = 128
-ANSWER_WITHIN = 4.0  # seconds: platforms wait from 5 (Shopify, Wix) to 22 for an answer
-STATEMENT_WITHIN = 5.0  # seconds that PostgreSQL has for one statement of a commit
-LOG_EVERY = 10.0  # seconds between two lines that say the same
-
 
 # What was committed, what became of it, and how many seconds the commit took.
 Observer = Callable[[Sequence[Record], Sequence[Receipt], float], None]
@@ -43,8 +37,8 @@ _Waiting = tuple[Record, "asyncio.Future[Receipt]", Span]
 class GroupCommit:
     """Queues one process's verified deliveries and commits them together."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, tuning: Tuning) -> None:
+        self._store, self._tuning = store, tuning
         self._waiting: deque[_Waiting] = deque()
         self._answers: deque[tuple[float, asyncio.Future[Receipt]]] = deque()  # until when, by the loop's time
         self._timer: asyncio.TimerHandle | None = None
@@ -54,8 +48,8 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self._ending = False
         self.trouble: str | None = None  # why the last commit failed; None once one succeeds
-        self.succeeded_at = self.failed_at = -LOG_EVERY  # when the last one did, by time.monotonic()
-        self._logged_at = -LOG_EVERY
+        self.succeeded_at = self.failed_at = -tuning.log_every  # when the last one did, by time.monotonic()
+        self._logged_at = -tuning.log_every
 
     def start(self) -> None:
         """Start to commit."""
@@ -87,7 +81,7 @@ class GroupCommit:
         Raises Busy after at most four seconds. A delivery whose time is over is withdrawn, unless it is already in a
         transaction.
         """
-        if len(self._waiting) >= MOST_WAITING or self._ending:
+        if len(self._waiting) >= self._tuning.commit_waiting or self._ending:
             raise Busy("too many deliveries are waiting")
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         with span("commit.wait") as wait:
@@ -107,7 +101,7 @@ class GroupCommit:
         while answers and answers[0][1].done():
             answers.popleft()
         loop = asyncio.get_running_loop()
-        answers.append((loop.time() + ANSWER_WITHIN, done))
+        answers.append((loop.time() + self._tuning.commit_answer, done))
         if self._timer is None:
             self._timer = loop.call_at(answers[0][0], self._time_is_over)
 
@@ -117,7 +111,7 @@ class GroupCommit:
         while answers and (answers[0][1].done() or answers[0][0] <= loop.time()):
             done = answers.popleft()[1]
             if not done.done():
-                done.set_exception(Busy(f"not committed within {ANSWER_WITHIN:g} seconds"))
+                done.set_exception(Busy(f"not committed within {self._tuning.commit_answer:g} seconds"))
         if answers:
             self._timer = loop.call_at(answers[0][0], self._time_is_over)
 
@@ -133,7 +127,7 @@ class GroupCommit:
     def _next(self) -> list[_Waiting]:
         """Return the next batch, without deliveries that nobody waits for any more."""
         batch: list[_Waiting] = []
-        while self._waiting and len(batch) < MOST_AT_ONCE:
+        while self._waiting and len(batch) < self._tuning.commit_at_once:
             waiting = self._waiting.popleft()
             if not waiting[1].done():
                 batch.append(waiting)
@@ -182,7 +176,7 @@ class GroupCommit:
             with trace("commit", links=[wait for _, _, wait in batch]) as commit:
                 commit.set(batch_size=len(batch))
                 receipts = await order_owners.commit(
-                    self._store, lambda alone: commit_batch(records, alone), patience=STATEMENT_WITHIN
+                    self._store, lambda alone: commit_batch(records, alone), patience=self._tuning.commit_statement
                 )
         except Unavailable as fault:
             self._failed(batch, str(fault)[:300])
@@ -205,7 +199,7 @@ class GroupCommit:
 
     def _failed(self, batch: list[_Waiting], why: str) -> None:
         now = time.monotonic()
-        if why != self.trouble or now - self._logged_at >= LOG_EVERY:
+        if why != self.trouble or now - self._logged_at >= self._tuning.log_every:
             log.error("the database cannot commit", reason=why, deliveries=len(batch))
             self._logged_at = now
         self.trouble, self.failed_at = why, now

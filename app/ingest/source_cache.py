@@ -17,18 +17,13 @@ from pydantic import ValidationError
 import adapters
 from adapters.contract import Adapter, Proof
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.base.vault import Vault
 from app.db.engine import Store, Unavailable
 from app.store import accounts, fetches, sources
 from app.store.accounts import Bearer
 
-REMEMBER = 0.5  # seconds
-LOOK_UP = 2.0  # seconds; a sender waits, and whoever asks later waits for the same look-up
-MOST = 20_000  # entries of at most 100 characters; a stranger can ask for as many unknown sources as they like
-SWEEP = 1.0  # seconds between two looks for entries whose time is over
-
 _SOURCE_ID = re.compile(r"src_[0-9A-Z]{26}")  # a stranger's other words need no look-up
-MOST_UNPROVEN = 10_000  # deliveries of one source that nobody signed and whose order was not fetched
 LONGEST_TOKEN = 200  # characters; ours have fewer
 
 T = TypeVar("T")
@@ -67,8 +62,8 @@ class Source:
 class _Cached(Generic[T]):
     """Caches the results of a look-up, misses too, for a moment. Simultaneous callers share one look-up."""
 
-    def __init__(self, look_up: Callable[[str], Awaitable[T]]) -> None:
-        self._look_up = look_up
+    def __init__(self, look_up: Callable[[str], Awaitable[T]], tuning: Tuning) -> None:
+        self._look_up, self._tuning = look_up, tuning
         self._known: dict[str, tuple[float, T]] = {}
         self._asking: dict[str, asyncio.Task[T]] = {}
         self._swept_at = 0.0
@@ -93,11 +88,11 @@ class _Cached(Generic[T]):
         asked_at = time.monotonic()
         mine = asyncio.current_task()
         try:
-            async with asyncio.timeout(LOOK_UP):
+            async with asyncio.timeout(self._tuning.source_cache_look_up):
                 answer = await self._look_up(word)
             if self._asking.get(word) is mine:
                 self._make_room(asked_at)
-                self._known[word] = (asked_at + REMEMBER, answer)
+                self._known[word] = (asked_at + self._tuning.source_cache_remembers, answer)
             return answer
         except TimeoutError as fault:
             raise Unavailable(fault) from fault
@@ -106,10 +101,10 @@ class _Cached(Generic[T]):
                 del self._asking[word]
 
     def _make_room(self, present: float) -> None:
-        if present - self._swept_at > SWEEP:
+        if present - self._swept_at > self._tuning.source_cache_remembers:
             self._swept_at = present
             self._known = {word: found for word, found in self._known.items() if found[0] > present}
-        if len(self._known) >= MOST:
+        if len(self._known) >= self._tuning.source_cache_most:
             self._known.clear()
 
     def forget(self, word: str | None = None) -> None:
@@ -124,12 +119,12 @@ class _Cached(Generic[T]):
 class SourceCache:
     """Looks up sources and tokens for one process."""
 
-    def __init__(self, store: Store, vault: Vault, settings: Settings) -> None:
-        self._store, self._vault, self._settings = store, vault, settings
-        self._sources: _Cached[Source | None] = _Cached(self._find_source)
-        self._bearers: _Cached[Bearer | None] = _Cached(lambda hash_: accounts.bearer(store, hash_))
-        self._sessions: _Cached[Bearer | None] = _Cached(self._find_bearer)
-        self._crowded: _Cached[bool] = _Cached(self._find_crowded)
+    def __init__(self, store: Store, vault: Vault, settings: Settings, tuning: Tuning) -> None:
+        self._store, self._vault, self._settings, self._tuning = store, vault, settings, tuning
+        self._sources: _Cached[Source | None] = _Cached(self._find_source, tuning)
+        self._bearers: _Cached[Bearer | None] = _Cached(lambda hash_: accounts.bearer(store, hash_), tuning)
+        self._sessions: _Cached[Bearer | None] = _Cached(self._find_bearer, tuning)
+        self._crowded: _Cached[bool] = _Cached(self._find_crowded, tuning)
 
     async def source(self, source_id: str) -> Source | None:
         """Return the source with this id, of any account. Raises Unavailable, Sealed."""
@@ -137,8 +132,7 @@ class SourceCache:
 
     def source_at_once(self, source_id: str) -> Source | None:
         """Return the source if it is cached. None says nothing."""
-        found = self._sources.known(source_id)
-        return found[1] if found else None
+        return found[1] if (found := self._sources.known(source_id)) else None
 
     async def bearer(self, token: str) -> Bearer | None:
         """Return who holds this token. A token is remembered by its hash, a wrong one too. Raises Unavailable."""
@@ -151,8 +145,7 @@ class SourceCache:
         return await self._sessions.get(f"{account_id}/{token_id}")
 
     async def _find_bearer(self, word: str) -> Bearer | None:
-        account_id, _, token_id = word.partition("/")
-        return await accounts.bearer_of(self._store, account_id, token_id)
+        return await accounts.bearer_of(self._store, *word.split("/", 1))
 
     async def crowded(self, source: Source) -> bool:
         """Return whether so much that nobody signed waits for its order that no more is taken. Raises Unavailable."""
@@ -160,7 +153,7 @@ class SourceCache:
 
     async def _find_crowded(self, word: str) -> bool:
         account_id, _, source_id = word.partition("/")
-        return await fetches.crowded(self._store, account_id, source_id, MOST_UNPROVEN)
+        return await fetches.crowded(self._store, account_id, source_id, self._tuning.fetch_unproven)
 
     async def fresh(self, source_id: str) -> Source | None:
         """Return the source as it is in the store now. Raises Unavailable, Sealed."""

@@ -1,23 +1,17 @@
 """Readiness: would a delivery be committed within five seconds? For load balancers, `doctor`, metrics and the log."""
 
 import asyncio
-from collections.abc import Iterable
 from time import monotonic
 
 from app.base import clock
 from app.base.log import log
 from app.base.supervisor import Loop, faults
+from app.base.tuning import Tuning
 from app.base.vault import Sealed, Vault
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.ingest.group_commit import GroupCommit
 from app.store import heartbeat
-
-EVERY = 15.0  # seconds between two looks by itself: for the log, for /metrics, and at the master key
-COUNTS = 5.0  # seconds for which a commit that succeeded says that the next one will
-FAILED_LATELY = 3.0  # seconds for which one that failed says so, whatever the probe says: it may be small enough to fit
-REMEMBERED = 1.0  # seconds for which a probe is not made again, whoever asks
-ANSWERS_WITHIN = 1.5  # seconds for a probe; one that takes longer is waited for by whoever asks next
 
 DATABASE, MASTER_KEY, LOOPS = "database", "master_key", "loops"
 WORDS = {
@@ -46,18 +40,14 @@ def lost_secrets(vault: Vault, sealed: Iterable[Row]) -> int:
 class Readiness:
     """Finds what keeps this process from taking deliveries. It writes only where no delivery was committed lately."""
 
-    def __init__(self, store: Store, vault: Vault, group_commit: GroupCommit) -> None:
-        self._store, self._vault, self._group_commit = store, vault, group_commit
-        self._loops: list[Loop] = []
+    def __init__(self, store: Store, vault: Vault, group_commit: GroupCommit, tuning: Tuning) -> None:
+        self._store, self._vault, self._group_commit, self._tuning = store, vault, group_commit, tuning
+        self.loops: list[Loop] = []  # that must run
         self._key: str | None = None
         self._probing: asyncio.Task[str | None] | None = None
         self._probed: tuple[float, str | None] | None = None  # when, and what was wrong
         self.faults: dict[str, str] = {}  # as of the last look: what is not well, and why
-        self.loop = Loop("readiness", self.turn, EVERY, known=(Unavailable,))
-
-    def watch(self, loops: Iterable[Loop]) -> None:
-        """Name the loops that must run."""
-        self._loops += loops
+        self.loop = Loop("readiness", self.turn, tuning.ready_every, known=(Unavailable,))
 
     async def stop(self) -> None:
         """Stop, with the current probe."""
@@ -73,7 +63,7 @@ class Readiness:
     async def look(self) -> dict[str, str]:
         """Return what is wrong, and why; empty if a delivery would be committed. Takes at most two seconds."""
         found = {DATABASE: await self._database(), MASTER_KEY: self._key}
-        ended = faults(self._loops)
+        ended = faults(self.loops)
         if not self._group_commit.alive:
             found[DATABASE] = "the group commit has ended"
         if ended:
@@ -100,21 +90,21 @@ class Readiness:
         if fault := self._store.fault:
             return fault
         commits, present = self._group_commit, monotonic()
-        if commits.trouble is not None and present - commits.failed_at < FAILED_LATELY:
+        if commits.trouble is not None and present - commits.failed_at < self._tuning.ready_after_failure:
             return commits.trouble
-        if commits.trouble is None and present - commits.succeeded_at < COUNTS:
+        if commits.trouble is None and present - commits.succeeded_at < self._tuning.ready_after_commit:
             return None
-        if self._probed and present - self._probed[0] < REMEMBERED:
+        if self._probed and present - self._probed[0] < self._tuning.ready_remembers:
             return self._probed[1]
         if self._probing is None:
             self._probing = asyncio.create_task(self._probe(), name="write probe")
-        done, _ = await asyncio.wait([self._probing], timeout=ANSWERS_WITHIN)
-        return done.pop().result() if done else f"it has not answered for {ANSWERS_WITHIN:g} seconds"
+        done, _ = await asyncio.wait([self._probing], timeout=self._tuning.ready_within)
+        return done.pop().result() if done else f"it has not answered for {self._tuning.ready_within:g} seconds"
 
     async def _probe(self) -> str | None:
         why: str | None = None
         try:
-            await heartbeat.probe(self._store, clock.now())
+            await heartbeat.probe(self._store, clock.now(), self._tuning.commit_statement)
         except Unavailable as fault:
             why = str(fault)[:300]
         except Exception as fault:

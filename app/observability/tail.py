@@ -16,17 +16,12 @@ from app.base.clock import now
 from app.base.ids import first_id
 from app.base.outcome import RECORDED
 from app.base.supervisor import Loop
+from app.base.tuning import Tuning
 from app.db.engine import Store, Unavailable
 from app.db.statements import Row
 from app.store import deliveries
 from app.store.deliveries import SLACK, DeliveryFilter
 from app.store.delivery_record import Receipt, Record
-
-LONGEST = 500  # deliveries that wait for a watcher
-PACE = 0.25  # seconds from one time that a watcher is told to the next; the first after a silence is told at once
-EVERY = 1.0  # seconds between two looks at what other processes have committed; only on PostgreSQL, only with watchers
-SETTLES = 0.1  # seconds within which what this process commits itself is told
-AT_ONCE = 1000  # deliveries that one look takes in, the newest
 
 
 class TailRow:
@@ -45,10 +40,10 @@ class TailRow:
 class Watcher:
     """Receives the log: `next` returns rows as they come."""
 
-    def __init__(self, account_id: str, wanted: DeliveryFilter) -> None:
-        self.account_id, self._wanted = account_id, wanted
+    def __init__(self, account_id: str, wanted: DeliveryFilter, tuning: Tuning) -> None:
+        self.account_id, self._wanted, self._tuning = account_id, wanted, tuning
         self._everything = wanted == DeliveryFilter()
-        self._lines: deque[TailRow] = deque(maxlen=LONGEST)
+        self._lines: deque[TailRow] = deque(maxlen=tuning.tail_waiting)
         self._came = asyncio.Event()
         self._told_at = 0.0
         self._missed: int | None = 0
@@ -61,7 +56,7 @@ class Watcher:
         if not lines:
             return
         if self._missed is not None:
-            self._missed += max(0, len(self._lines) + len(lines) - LONGEST)
+            self._missed += max(0, len(self._lines) + len(lines) - self._tuning.tail_waiting)
         self._lines.extend(lines)
         self._came.set()
 
@@ -85,7 +80,7 @@ class Watcher:
                 await asyncio.wait_for(self._came.wait(), within)
             except TimeoutError:
                 return [], 0
-        if not self.ended and (early := self._told_at + PACE - monotonic()) > 0:
+        if not self.ended and (early := self._told_at + self._tuning.tail_pace - monotonic()) > 0:
             await asyncio.sleep(early)
         self._told_at = monotonic()
         self._came.clear()
@@ -98,8 +93,8 @@ class Watcher:
 class Tail:
     """Feeds the watchers of one process."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, tuning: Tuning) -> None:
+        self._store, self._tuning = store, tuning
         self._watchers: set[Watcher] = set()
         self._ending = False
         self._seen: dict[str, None] = {}  # on PostgreSQL: what was shown already
@@ -109,7 +104,7 @@ class Tail:
 
     def watch(self, account_id: str, wanted: DeliveryFilter) -> Watcher:
         """Add a watcher. The caller must remove it with `leave`."""
-        watcher = Watcher(account_id, wanted)
+        watcher = Watcher(account_id, wanted, self._tuning)
         if self._ending:
             watcher.end()
         self._watchers.add(watcher)
@@ -183,20 +178,20 @@ class Tail:
             return None
         if self._since is None:
             self._since = now()
-            return EVERY
+            return self._tuning.look_every
         for account_id in self._accounts():
             than = first_id("dlv", max(self._since, now() - SLACK))
-            ids = await deliveries.newest_ids(self._store, account_id, than=than, limit=AT_ONCE)
+            ids = await deliveries.newest_ids(self._store, account_id, than=than, limit=self._tuning.tail_at_once)
             if ids:
-                gap = len(ids) == AT_ONCE and ids[-1] > self._upto.get(account_id, than)
+                gap = len(ids) == self._tuning.tail_at_once and ids[-1] > self._upto.get(account_id, than)
                 self._upto[account_id] = ids[0]
                 await self._of_others(account_id, ids, gap=gap)
-        for old in list(self._seen)[: -10 * AT_ONCE]:
+        for old in list(self._seen)[: -10 * self._tuning.tail_at_once]:
             del self._seen[old]
-        return EVERY
+        return self._tuning.look_every
 
     async def _of_others(self, account_id: str, delivery_ids: list[str], *, gap: bool) -> None:
-        await asyncio.sleep(SETTLES)
+        await asyncio.sleep(self._tuning.tail_settles)
         unseen = [one for one in delivery_ids if one not in self._seen]
         if not unseen:
             return

@@ -25,7 +25,6 @@ from app.base import spans
 from app.base.log import log
 
 NAME = "orders-registry"
-ENDS_WITHIN = 5.0  # seconds that a stop waits for a collector
 MOST_LETTERS = 100  # of an attribute: a kind is the source's word, and may be long
 KINDS: dict[spans.Kind, otel.SpanKind] = {
     "internal": otel.SpanKind.INTERNAL,
@@ -44,9 +43,9 @@ _FROM_CALLER = TraceContextTextMapPropagator()
 class Tracing(spans.Tracer):
     """Makes and exports the spans of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop_within: float) -> None:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
-        self._tracer = self._provider.get_tracer(NAME, version(NAME))
+        self._tracer, self._stop_within = self._provider.get_tracer(NAME, version(NAME)), stop_within
 
     def start(self) -> None:
         """Start to export, in a thread of its own. What cannot be sent is dropped; nobody waits for it."""
@@ -59,7 +58,7 @@ class Tracing(spans.Tracer):
         spans.use(None)
         ending = threading.Thread(target=self._provider.shutdown, name="spans: the last", daemon=True)
         ending.start()
-        await asyncio.to_thread(ending.join, ENDS_WITHIN)
+        await asyncio.to_thread(ending.join, self._stop_within)
 
     def span(self, name: str, kind: spans.Kind) -> spans.Span:
         """Return a span around a part of the current work."""

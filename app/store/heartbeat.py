@@ -6,7 +6,6 @@ from app.db.engine import Store
 from app.db.statements import AdvisoryLock, Insert, Plan, Row, Sql
 
 PROBED = "write_probed_at"
-PROBE_WITHIN = 5.0  # seconds that PostgreSQL has for a statement of the probe
 
 # What a delivery is written into. Each takes nothing in, and meets what a delivery would: a lock, a missing table or right.
 _DELIVERED_TO = (
@@ -26,8 +25,8 @@ _DELIVERED_TO = (
 _SAVE = Insert("marks", on_conflict="replace")
 
 
-async def probe(store: Store, present: int) -> None:
-    """Do what a delivery does: read beside the writer, write to its tables, commit.
+async def probe(store: Store, present: int, patience: float) -> None:
+    """Do what a delivery does, with its patience: read beside the writer, write to its tables, commit.
 
     Raises Unavailable, Rejected.
     """
@@ -38,7 +37,7 @@ async def probe(store: Store, present: int) -> None:
             yield Sql(f"INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0")
         yield _SAVE.many([(PROBED, str(present))])
 
-    await store.commit(plan, patience=PROBE_WITHIN)
+    await store.commit(plan, patience=patience)
 
 
 async def sealed_in_use(store: Store, present: int) -> list[Row]:

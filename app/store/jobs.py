@@ -22,7 +22,6 @@ ENDS_THE_PROCESS = (
 )
 KEPT = 30 * 86_400_000_000  # microseconds that a finished job's changes are kept: they tell what orders said
 
-MOST = 20  # jobs of an account that have not ended; one of them runs at a time
 _UNFINISHED = f"state IN ('{WAITING}', '{RUNNING}')"
 
 LEASE = Lease("jobs", ("account_id", "id"))
@@ -83,8 +82,12 @@ async def add(
     upto: str,
     total: int,
     member_id: str | None,
+    most: int,
 ) -> Row:
-    """Create a job, waiting to start. `upto` is the greatest id of a delivery or contact that is part of it. Raises TooManyJobs."""
+    """Create a job, waiting to start. `upto` is the greatest id of a delivery or contact that is part of it.
+
+    Raises TooManyJobs when the account has `most` that have not ended; one of them runs at a time.
+    """
     job_id, present = new_id("job"), now()
 
     def plan() -> Plan[None]:
@@ -92,8 +95,8 @@ async def add(
         (found,) = yield Sql(
             f"SELECT count(*) AS many FROM jobs WHERE account_id = :account_id AND {_UNFINISHED}", account_id=account_id
         )
-        if found["many"] >= MOST:
-            raise TooManyJobs(f"the account has {MOST} jobs that have not ended; wait for one, or stop one")
+        if found["many"] >= most:
+            raise TooManyJobs(f"the account has {most} jobs that have not ended; wait for one, or stop one")
         yield _JOB.one(
             account_id=account_id,
             id=job_id,

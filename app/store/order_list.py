@@ -14,14 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.base.identity import plain
+from app.base.tuning import Tuning
 from app.db.engine import Store, among
 from app.db.statements import Row, to_json
 from app.store.deliveries import HAS_NOTE, noted
 
-MOST_RUNS = 200  # beyond it, which takes a hostile shop, the list is walked as a whole
-LOOKED_THROUGH = 5_000  # titles for one page of a search
-CHUNK = 1_000  # of them at a time; the first time fewer, for most searches find enough in those
-FIRST_CHUNK = 200
 _TITLES = "ordered_at, id, title"
 BEGINNING = (2**62, "")  # a key before every order
 
@@ -150,21 +147,25 @@ def as_read(row: Row) -> Row:
     return {**row, "test": bool(row["test"]), "items": json.loads(row["items"]), "notes": json.loads(row["notes"])}
 
 
-async def page(store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int) -> list[Row]:
+async def page(
+    store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int, tuning: Tuning
+) -> list[Row]:
     """Return orders, newest first, after this key; with `q`, however long it takes."""
     if not wanted.q:
-        return await _scan(store, account_id, wanted, after, limit, "*")
+        return await _scan(store, account_id, wanted, after, limit, "*", tuning)
     found: list[str] = []
     exact = {row["id"] for row in await of_id(store, account_id, replace(wanted, q=None), wanted.q)}
     place, more = after, True
     while more and len(found) < limit:
-        ids, place, more = await _filter_scan(store, account_id, wanted, place, limit - len(found), CHUNK, also=exact)
+        ids, place, more = await _filter_scan(
+            store, account_id, wanted, place, limit - len(found), tuning.list_chunks[1], tuning, also=exact
+        )
         found += ids
     return await _read(store, account_id, found)
 
 
 async def search(
-    store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int
+    store: Store, account_id: str, wanted: OrderFilter, *, after: Key | None, limit: int, tuning: Tuning
 ) -> tuple[list[Row], Key | None]:
     """Return orders with the id `q`, then those with it in their title, newest first; and the next key, if any.
 
@@ -175,10 +176,12 @@ async def search(
         return exact[:limit], BEGINNING  # whoever typed an id need not wait for what else there may be
     rows: list[Row] = []
     place, more, seen = after, True, 0
-    while more and len(rows) < limit and seen < LOOKED_THROUGH:
+    while more and len(rows) < limit and seen < tuning.list_searched:
         known = {row["id"] for row in exact}
-        size = CHUNK if seen else min(FIRST_CHUNK, CHUNK)
-        ids, place, more = await _filter_scan(store, account_id, wanted, place, limit - len(rows), size, but=known)
+        size = tuning.list_chunks[bool(seen)]
+        ids, place, more = await _filter_scan(
+            store, account_id, wanted, place, limit - len(rows), size, tuning, but=known
+        )
         rows += await _read(store, account_id, ids)
         seen += size
     return rows, place if more else None
@@ -215,12 +218,13 @@ async def _filter_scan(
     after: Key | None,
     limit: int,
     size: int,
+    tuning: Tuning,
     *,
     also: Container[str] = (),
     but: Container[str] = (),
 ) -> tuple[list[str], Key | None, bool]:
     """Return ids of orders that match `q` by title; the last key that was read; and whether there is more."""
-    rows = await _scan(store, account_id, replace(wanted, q=None), after, size, _TITLES)
+    rows = await _scan(store, account_id, replace(wanted, q=None), after, size, _TITLES, tuning)
     sought, found = plain(wanted.q or ""), list[str]()
     for row in rows:
         after = (row["ordered_at"], row["id"])
@@ -249,7 +253,7 @@ async def of_id(store: Store, account_id: str, wanted: OrderFilter, word: str) -
 
 
 async def _scan(
-    store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str
+    store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str, tuning: Tuning
 ) -> list[Row]:
     """Return the filter's next orders, newest first, by the index in that order."""
     if after is not None and wanted.until is not None and after[0] < wanted.until:
@@ -260,7 +264,7 @@ async def _scan(
         if wanted.wallet_of is not None:
             keys = await _of_wallet(store, account_id, wanted, after, limit, brief)
         elif any((wanted.status, wanted.currency, wanted.origin, wanted.source_id)):
-            keys = await _of_runs(store, account_id, wanted, after, limit, brief)
+            keys = await _of_runs(store, account_id, wanted, after, limit, brief, tuning.list_runs)
     if keys is not None:
         return await _read(store, account_id, [row["id"] for row in keys]) if columns == "*" else keys
     where, values = _before(*where_of(account_id, wanted, indexed=False), after)
@@ -290,11 +294,11 @@ async def _read(store: Store, account_id: str, ids: list[str]) -> list[Row]:
 
 
 async def _of_runs(
-    store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str
+    store: Store, account_id: str, wanted: OrderFilter, after: Key | None, limit: int, columns: str, most: int
 ) -> list[Row] | None:
-    """Return keys from the matching ranges; None when there are too many ranges."""
-    found = await runs(store, account_id, MOST_RUNS + 1, status=wanted.status)
-    if len(found) > MOST_RUNS:
+    """Return keys from the matching ranges; None when there are more than `most` ranges."""
+    found = await runs(store, account_id, most + 1, status=wanted.status)
+    if len(found) > most:
         return None
     asked = _traits_of(wanted).items()
     matching = [run for run in found if all(value is None or run[name] == value for name, value in asked)]

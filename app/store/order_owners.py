@@ -7,7 +7,7 @@ misses what the other has just written.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
-from app.db.engine import PATIENCE, Store
+from app.db.engine import Store
 from app.db.statements import Lookup, Plan, Row, Sql
 
 _OF_CONTACT = Lookup("contacts", ("account_id", "id", "owner_id"), by=("account_id", "id"))
@@ -22,7 +22,7 @@ class SingleWriter(Exception):
     """Raised when an owner changes or contacts are merged: the plan must run again, holding ("people", account) alone."""
 
 
-async def commit(store: Store, plan: Callable[[bool], Plan[T]], *, patience: float = PATIENCE) -> T:
+async def commit(store: Store, plan: Callable[[bool], Plan[T]], *, patience: float | None = None) -> T:
     """Run a plan. It runs alone only if it asks for that by raising SingleWriter. Raises what it raises."""
     try:
         return await store.commit(lambda: plan(False), patience=patience)

@@ -16,8 +16,6 @@ from app.db.statements import Insert, Lookup, Plan, Row, Sql, to_json
 from app.store.event_filter import passes
 from app.store.lease import Lease
 
-LIFE = 3 * 86400 * 1_000_000  # microseconds for which an event is tried
-LEAST_TRIES = 10  # before it is given up, however old it is: about half an hour
 STEP = 500  # rows of a transaction that clears up
 
 GIVEN_UP = "given up: nobody took it within three days"
@@ -327,8 +325,8 @@ def _order_of(row: Row) -> str | None:
 # -- Cleared up -------------------------------------------------------------------------------------------------------
 
 
-async def clear(store: Store, present: int) -> bool:
-    """Give up the next few events that are too old and were tried often enough, and drop the next few that nobody wants.
+async def clear(store: Store, present: int, life: int, tries: int) -> bool:
+    """Give up the next few events that are older than `life` microseconds and were tried so often; drop the next unwanted ones.
 
     Returns whether that was all.
 
@@ -338,8 +336,8 @@ async def clear(store: Store, present: int) -> bool:
         "SELECT o.account_id, o.subscription_id, o.id, o.event, o.subject, o.attempts FROM subscriptions s JOIN outbox o "
         "ON o.account_id = s.account_id AND o.subscription_id = s.id AND o.id < :edge "
         "WHERE s.enabled AND o.claimed_until <= :present AND o.attempts >= :tries LIMIT :step",
-        tries=LEAST_TRIES,
-        edge=first_id("evt", present - LIFE),
+        tries=tries,
+        edge=first_id("evt", present - life),
         present=present,
         step=STEP,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from app.base.blanking import as_text, pattern
 from app.base.identity import has_words, is_weak, mentioned, words_of_name
+from app.base.tuning import Tuning
 from app.db.engine import Store, among
 from app.db.statements import Insert, Plan, Row, Sql, to_json
 from app.store import contacts, tombstones
@@ -118,14 +119,10 @@ async def waiting(store: Store, account_id: str, words: Iterable[Word], source_i
     return theirs
 
 
-MOST_SEARCHED = 2_000  # bodies that a search reads of the deliveries with one outcome, the newest
-_AT_ONCE = 200  # of them in memory
-
-
-async def unassigned(store: Store, account_id: str, words: Iterable[Word]) -> tuple[list[str], bool]:
+async def unassigned(store: Store, account_id: str, words: Iterable[Word], tuning: Tuning) -> tuple[list[str], bool]:
     """Return deliveries on hold for somebody with one of these identities, and unreadable ones whose body has it.
 
-    The second value says whether every body was searched: at most MOST_SEARCHED of the unreadable ones are.
+    The second value says whether every body was searched: at most `person_bodies` of the unreadable ones are.
     """
     words = set(words)
     found, whole = await waiting(store, account_id, words), True
@@ -134,15 +131,15 @@ async def unassigned(store: Store, account_id: str, words: Iterable[Word]) -> tu
         def has_it(content: bytes) -> bool:
             return looked_for.search(zlib.decompress(content).lower()) is not None
 
-        unreadable, whole = await _with_body(store, account_id, "unreadable", has_it)
+        unreadable, whole = await _with_body(store, account_id, "unreadable", has_it, tuning)
         found |= unreadable
     return sorted(found, reverse=True), whole
 
 
-async def naming(store: Store, account_id: str, name: str) -> tuple[list[str], bool]:
+async def naming(store: Store, account_id: str, name: str, tuning: Tuning) -> tuple[list[str], bool]:
     """Return deliveries on hold and unreadable ones whose body has every word of this name, newest first.
 
-    The second value says whether every body was searched: at most MOST_SEARCHED of each kind are.
+    The second value says whether every body was searched: at most `person_bodies` of each kind are.
     """
     words = words_of_name(name)
     if not words:
@@ -151,18 +148,18 @@ async def naming(store: Store, account_id: str, name: str) -> tuple[list[str], b
     def has_them(content: bytes) -> bool:
         return has_words(as_text(unpacked(content)[0]), words)
 
-    held, all_held = await _with_body(store, account_id, "held", has_them)
-    unreadable, all_unreadable = await _with_body(store, account_id, "unreadable", has_them)
+    held, all_held = await _with_body(store, account_id, "held", has_them, tuning)
+    unreadable, all_unreadable = await _with_body(store, account_id, "unreadable", has_them, tuning)
     return sorted(held | unreadable, reverse=True), all_held and all_unreadable
 
 
 async def _with_body(
-    store: Store, account_id: str, outcome: str, wanted: Callable[[bytes], bool]
+    store: Store, account_id: str, outcome: str, wanted: Callable[[bytes], bool], tuning: Tuning
 ) -> tuple[set[str], bool]:
     """Return the deliveries with this outcome whose stored body is wanted, of the newest, and whether those were all."""
     found: set[str] = set()
-    before = "dlv_~"
-    for _ in range(MOST_SEARCHED // _AT_ONCE):
+    before, (most, few) = "dlv_~", tuning.person_bodies
+    for _ in range(most // few):
         rows = await store.all(
             "SELECT d.id, b.content FROM (SELECT id FROM deliveries WHERE account_id = :account_id "
             "AND outcome = :outcome AND id < :before ORDER BY id DESC LIMIT :few) AS d LEFT JOIN bodies b "
@@ -170,10 +167,10 @@ async def _with_body(
             account_id=account_id,
             outcome=outcome,
             before=before,
-            few=_AT_ONCE,
+            few=few,
         )
         found |= await asyncio.to_thread(_wanted, rows, wanted)
-        if len(rows) < _AT_ONCE:
+        if len(rows) < few:
             return found, True
         before = rows[-1]["id"]
     return found, False

@@ -8,7 +8,9 @@ members set.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from adapters.contract.fold import Folded, fold
 from app.base.statement import Statement

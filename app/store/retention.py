@@ -23,8 +23,6 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "orders_canceled": ("canceled", "failed"),
 }
 CLASSES = ("bodies", "deliveries", "refusals", *ORDERS)
-STEP = 500  # rows a transaction; orders count with their names, of which PostgreSQL locks each
-ORDERS_STEP = 200
 MOST_RUNS = 10_000  # combinations of status, currency, origin and source; a handful in practice
 DAY = 86_400_000_000
 
@@ -105,22 +103,24 @@ async def count(store: Store, account_id: str, name: str, before: int) -> int:
     return row["many"] if row else 0
 
 
-async def step(store: Store, account_id: str, name: str, before: int, after: Any | None) -> PruneStep:
-    """Delete the next few of a class. The first step begins with `after` None. Raises Unavailable."""
+async def step(
+    store: Store, account_id: str, name: str, before: int, after: Any | None, steps: tuple[int, int]
+) -> PruneStep:
+    """Delete the next few of a class: rows, or orders. The first step begins with `after` None. Raises Unavailable."""
     if name == "bodies":
-        return await _bodies(store, account_id, before, after or "")
+        return await _bodies(store, account_id, before, after or "", steps[0])
     if name == "deliveries":
-        return await _deliveries(store, account_id, before, after or "")
+        return await _deliveries(store, account_id, before, after or "", steps[0])
     if name == "refusals":
         return await _refusals(store, account_id, before)
-    return await _orders(store, account_id, name, before, after)
+    return await _orders(store, account_id, name, before, after, steps[1])
 
 
-async def _bodies(store: Store, account_id: str, before: int, after: str) -> PruneStep:
+async def _bodies(store: Store, account_id: str, before: int, after: str, few: int) -> PruneStep:
     keys = {"account_id": account_id, "after": after, "before": first_id("dlv", before)}
     rows = await store.all(
         "SELECT d.id, d.source_id, d.dedupe_key FROM "
-        f"(SELECT delivery_id {_BODY} ORDER BY delivery_id LIMIT {STEP}) b "
+        f"(SELECT delivery_id {_BODY} ORDER BY delivery_id LIMIT {few}) b "
         "JOIN deliveries d ON d.account_id = :account_id AND d.id = b.delivery_id ORDER BY d.id",
         **keys,
     )
@@ -133,18 +133,18 @@ async def _bodies(store: Store, account_id: str, before: int, after: str) -> Pru
         gone = yield Sql(f"DELETE {_BODY} AND delivery_id <= :last RETURNING delivery_id", last=last, **keys)
         return len(gone)
 
-    return PruneStep(await store.commit(plan), last if len(rows) == STEP else None)
+    return PruneStep(await store.commit(plan), last if len(rows) == few else None)
 
 
 def _lock(account_id: str, rows: Sequence[Row]) -> AdvisoryLock:
     return AdvisoryLock([("delivery", account_id, row["source_id"], row["dedupe_key"]) for row in rows])
 
 
-async def _deliveries(store: Store, account_id: str, before: int, after: str) -> PruneStep:
+async def _deliveries(store: Store, account_id: str, before: int, after: str, few: int) -> PruneStep:
     keys = {"account_id": account_id, "after": after, "before": first_id("dlv", before)}
-    rows = await store.all(f"SELECT id, source_id, dedupe_key {_DELIVERY} ORDER BY id LIMIT {STEP}", **keys)
+    rows = await store.all(f"SELECT id, source_id, dedupe_key {_DELIVERY} ORDER BY id LIMIT {few}", **keys)
     if not rows:
-        return await _attempts(store, account_id, before, after)
+        return await _attempts(store, account_id, before, after, few)
     last: str = rows[-1]["id"]
 
     def plan() -> Plan[int]:
@@ -170,10 +170,10 @@ async def _deliveries(store: Store, account_id: str, before: int, after: str) ->
     return PruneStep(await store.commit(plan), last)
 
 
-async def _attempts(store: Store, account_id: str, before: int, after: str) -> PruneStep:
+async def _attempts(store: Store, account_id: str, before: int, after: str, few: int) -> PruneStep:
     """Delete attempts, and then erased contacts' ids, once no delivery is too old. The next step begins where this one did."""
     rows = await store.all(
-        f"SELECT t.subscription_id, t.id {_ATTEMPT} LIMIT {STEP}", account_id=account_id, before=first_id("att", before)
+        f"SELECT t.subscription_id, t.id {_ATTEMPT} LIMIT {few}", account_id=account_id, before=first_id("att", before)
     )
     if not rows:
         return PruneStep(await _erased(store, account_id, before), None)
@@ -242,9 +242,9 @@ class _Scan:
     runs: tuple[tuple[str, dict[str, Any]], ...]  # conditions and their values
     place: tuple[int, str] | None = None  # ordered_at and id, within the first of `runs`
 
-    def beyond(self, rows: Sequence[Row]) -> "_Scan | None":
+    def beyond(self, rows: Sequence[Row], few: int) -> "_Scan | None":
         """Return the rest, once these are done."""
-        if len(rows) == ORDERS_STEP:
+        if len(rows) == few:
             return _Scan(self.runs, (rows[-1]["ordered_at"], rows[-1]["id"]))
         return _Scan(self.runs[1:]) if len(self.runs) > 1 else None
 
@@ -259,7 +259,7 @@ async def _begin(store: Store, account_id: str, name: str) -> _Scan:
     return _Scan(tuple(found))
 
 
-async def _orders(store: Store, account_id: str, name: str, before: int, walk: _Scan | None) -> PruneStep:
+async def _orders(store: Store, account_id: str, name: str, before: int, walk: _Scan | None, few: int) -> PruneStep:
     walk = walk or await _begin(store, account_id, name)
     kind, values = walk.runs[0]
     where, keys = f"account_id = :account_id AND {kind} AND {_ORDER}", {"account_id": account_id, "before": before}
@@ -267,15 +267,15 @@ async def _orders(store: Store, account_id: str, name: str, before: int, walk: _
         where += " AND (ordered_at, id) > (:after_at, :after_id)"
         keys |= {"after_at": walk.place[0], "after_id": walk.place[1]}
     rows = await store.all(
-        f"SELECT id, scope, external_id, ordered_at FROM orders WHERE {where} ORDER BY ordered_at, id LIMIT {ORDERS_STEP}",
+        f"SELECT id, scope, external_id, ordered_at FROM orders WHERE {where} ORDER BY ordered_at, id LIMIT {few}",
         **keys,
         **values,
     )
     if not rows:
-        return PruneStep(0, walk.beyond(rows))
+        return PruneStep(0, walk.beyond(rows, few))
     names = await _names(store, account_id, [*rows, *await _merged(store, account_id, rows)])
     taken = await store.commit(lambda: _take_orders(account_id, rows, names, ORDERS[name], before))
-    return PruneStep(taken, walk.beyond(rows))
+    return PruneStep(taken, walk.beyond(rows, few))
 
 
 async def _merged(store: Store, account_id: str, rows: Sequence[Row]) -> list[Row]:

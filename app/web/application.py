@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.base.log import log
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.db.engine import Store
 from app.ingest.group_commit import GroupCommit
 from app.service import Service
@@ -46,13 +47,19 @@ from app.web.http.limits import Limits
 
 
 def create_app(
-    settings: Settings, *, group_commit: Callable[[Store], GroupCommit] = GroupCommit, background: bool = True
+    settings: Settings,
+    *,
+    tuning: Tuning = Tuning(),
+    group_commit: Callable[[Store, Tuning], GroupCommit] = GroupCommit,
+    background: bool = True,
 ) -> "Application":
     """Return the whole service as one ASGI application. Raises BadSettings.
 
     `group_commit` is replaced by the benchmark that stores nothing.
     """
-    service = Service(settings, shown=serializers.order, group_commit=group_commit, background=background)
+    service = Service(
+        settings, shown=serializers.order, tuning=tuning, group_commit=group_commit, background=background
+    )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

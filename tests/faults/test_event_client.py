@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.background import http_client
 from app.background.http_client import EventHttpClient, Unreachable
 from app.base.ssrf_guard import networks
+from app.base.tuning import Tuning
 from tests.house import eventually
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def answering(answer: Answer | bytes) -> AsyncIterator[tuple[Receiver, EventHttpClient]]:
+async def answering(answer: Answer | bytes, **tuned: Any) -> AsyncIterator[tuple[Receiver, EventHttpClient]]:
     async def always(_: Any, writer: asyncio.StreamWriter, number: int) -> None:
         assert isinstance(answer, bytes)
         writer.write(answer)
@@ -52,7 +52,7 @@ async def answering(answer: Answer | bytes) -> AsyncIterator[tuple[Receiver, Eve
     receiver = Receiver(always if isinstance(answer, bytes) else answer)
     server = await asyncio.start_server(receiver.accepted, "127.0.0.1", 0)
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/e?x=1"
-    client = EventHttpClient(networks("127.0.0.0/8"))
+    client = EventHttpClient(networks("127.0.0.0/8"), Tuning(**tuned))
     try:
         yield receiver, client
     finally:
@@ -130,9 +130,7 @@ async def test_what_is_no_answer(answer: bytes) -> None:
         assert receiver.connections == 1  # a new connection is not tried a second time
 
 
-async def test_a_receiver_that_trickles_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_client, "WHOLE", 0.2)
-
+async def test_a_receiver_that_trickles_is_not_waited_for() -> None:
     async def trickles(_: Any, writer: asyncio.StreamWriter, number: int) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nx: ")
         while not writer.is_closing():
@@ -140,32 +138,35 @@ async def test_a_receiver_that_trickles_is_not_waited_for(monkeypatch: pytest.Mo
             await writer.drain()
             await asyncio.sleep(0.01)
 
-    async with answering(trickles) as (receiver, client):
+    async with answering(trickles, event_within=0.2) as (receiver, client):
         with pytest.raises(Unreachable, match="it did not answer within"):
             await client.post(receiver.url, {}, b"{}")
 
 
-async def test_unused_connections_are_few_and_not_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_client, "KEPT", 2)
+async def test_unused_connections_are_few() -> None:
     together = asyncio.Event()
 
     async def waits(_: Any, writer: asyncio.StreamWriter, number: int) -> None:
         await together.wait()
         writer.write(OK)
 
-    async with answering(waits) as (receiver, client):
+    async with answering(waits, event_unused=(2, 20.0)) as (receiver, client):
         posts = [asyncio.create_task(client.post(receiver.url, {}, b"{}")) for _ in range(5)]
         await eventually(lambda: asyncio.sleep(0, receiver.connections), (5).__eq__)
         together.set()
         await asyncio.gather(*posts)
         assert [len(unused) for unused in client._unused.values()] == [2]
-        monkeypatch.setattr(http_client, "KEPT_FOR", 0.0)
-        await client.post(receiver.url, {}, b"{}")
-        assert receiver.connections == 6
+
+
+async def test_unused_connections_are_not_kept_for_long() -> None:
+    async with answering(OK, event_unused=(64, 0.0)) as (receiver, client):
+        for _ in range(2):
+            await client.post(receiver.url, {}, b"{}")
+        assert receiver.connections == 2
 
 
 async def test_a_header_cannot_begin_a_second_one() -> None:
-    client = EventHttpClient(networks("127.0.0.0/8"))
+    client = EventHttpClient(networks("127.0.0.0/8"), Tuning())
     with pytest.raises(ValueError, match="more than one line"):
         await client.post("http://127.0.0.1:9/", {"a": "b\r\nc: d"}, b"{}")
 

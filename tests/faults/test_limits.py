@@ -14,17 +14,17 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.cli import protocol
-from app.cli.protocol import Connections
+from app.cli.protocol import Connections, Shed
 from app.cli.server import ACCEPTED_AT_ONCE, prepared
 from app.db.statements import Plan, Sql
-from app.ingest import admission
 from app.ingest.admission import Admission
-from app.ingest.group_commit import MOST_AT_ONCE, MOST_WAITING
 from tests.house import House, eventually, order_event
 
 pytestmark = pytest.mark.anyio
 
+TUNING = Tuning()
 HOST = b"host: x\r\n"
 POST = b"POST /webhooks/src_1 HTTP/1.1\r\n" + HOST
 
@@ -41,6 +41,12 @@ async def answers(scope: Scope, receive: Receive, send: Send) -> None:
             await send({"type": "http.response.body", "body": body})
             return
         message = await receive()
+
+
+def connections(shed: Shed = lambda url: None, **limits: Any) -> Connections:
+    """A server's connections, within these limits; each line of the log is written at once."""
+    tuning = Tuning(log_every=0.0, **limits)
+    return Connections(tuning.connection_most, shed, tuning)
 
 
 @asynccontextmanager
@@ -97,25 +103,27 @@ async def ended(reader: asyncio.StreamReader, state: Connections) -> None:
 class Time:
     """A clock that goes on by hand."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.now = 100.0
-        monkeypatch.setattr(admission, "monotonic", lambda: self.now)
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def commits(gate: Admission, time: Time, seconds: float, times: int = 1) -> None:
     """Batches are committed, one after the other, each in so many seconds."""
     for _ in range(times):
         time.now += seconds
-        gate.committed([None] * MOST_AT_ONCE, [], seconds)  # type: ignore[list-item]  # only their number is looked at
+        gate.committed([None] * TUNING.commit_at_once, [], seconds)  # type: ignore[list-item]  # only their number is looked at
 
 
-async def test_deliveries_are_shed_when_the_wait_would_be_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    time = Time(monkeypatch)
-    gate = Admission()
+async def test_deliveries_are_shed_when_the_wait_would_be_long() -> None:
+    time = Time()
+    gate = Admission(TUNING, time)
     async with gate.admitted():
-        gate.inside = MOST_AT_ONCE * 2
+        gate.inside = TUNING.commit_at_once * 2
         commits(gate, time, 0.1)
-        gate.inside = int(MOST_AT_ONCE * 10 * admission.WAITS_AT_MOST) - 1
+        gate.inside = int(TUNING.commit_at_once * 10 * TUNING.admission_wait) - 1
         assert not gate.full
         gate.inside += 2
         assert gate.full
@@ -123,17 +131,17 @@ async def test_deliveries_are_shed_when_the_wait_would_be_long(monkeypatch: pyte
         assert not gate.full
         commits(gate, time, 2.0)  # the disk was busy with something else
         assert gate.full
-        gate.inside = MOST_AT_ONCE
+        gate.inside = TUNING.commit_at_once
         assert not gate.full  # the next batch takes all of them
-        gate.inside = MOST_WAITING
+        gate.inside = TUNING.commit_waiting
         commits(gate, time, 0.001, times=9)
         assert gate.full  # whatever the rate
         gate.inside = 1
 
 
-async def test_a_pause_is_not_taken_for_slowness_and_neither_are_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    time = Time(monkeypatch)
-    gate = Admission()
+async def test_a_pause_is_not_taken_for_slowness_and_neither_are_small_batches() -> None:
+    time = Time()
+    gate = Admission(TUNING, time)
     for _ in range(3):
         time.now += 3600.0
         async with gate.admitted():
@@ -141,13 +149,12 @@ async def test_a_pause_is_not_taken_for_slowness_and_neither_are_small_batches(m
             commits(gate, time, 0.1)
             gate.inside = 1
             commits(gate, time, 5.0)
-    gate.inside = MOST_AT_ONCE * 2
+    gate.inside = TUNING.commit_at_once * 2
     assert gate.wait == pytest.approx(0.2)
 
 
-async def test_few_are_read_in_one_turn_of_the_loop_and_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "READ_AT_ONCE", 2)
-    gate, turn, read = Admission(), 0, list[tuple[int, int]]()
+async def test_few_are_read_in_one_turn_of_the_loop_and_in_their_order() -> None:
+    gate, turn, read = Admission(Tuning(admission_at_once=2)), 0, list[tuple[int, int]]()
 
     async def deliver(number: int) -> None:
         async with gate.admitted():
@@ -169,18 +176,16 @@ async def test_few_are_read_in_one_turn_of_the_loop_and_in_their_order(monkeypat
     assert read[-1][1] == 7
 
 
-async def test_a_delivery_that_is_shed_is_answered_busy_and_logged(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_delivery_that_is_shed_is_answered_busy_and_logged(house: House) -> None:
     source = await house.source()
-    monkeypatch.setattr(Admission, "full", True)
+    house.service.admission.inside = TUNING.commit_waiting
     with capture_logs() as lines:
         answer = await house.deliver(source, order_event())
         await house.deliver(source, order_event())
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "busy", "5")
     assert [line["event"] for line in lines] == ["deliveries are shed: too many wait"]
     assert "orders_shed_total 2.0" in (await house.client.get("/metrics")).text
-    monkeypatch.setattr(Admission, "full", False)
+    house.service.admission.inside = 0
     assert (await house.deliver(source, order_event())).status_code == 200
     assert house.service.admission.inside == 0
 
@@ -188,11 +193,9 @@ async def test_a_delivery_that_is_shed_is_answered_busy_and_logged(
 # -- Shed before the body is read -----------------------------------------------------------------------------------------
 
 
-async def test_a_request_is_shed_before_its_body_and_the_connection_is_used_again(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state = Connections(shed=house.app.shed)
-    monkeypatch.setattr(Admission, "full", True)
+async def test_a_request_is_shed_before_its_body_and_the_connection_is_used_again(house: House) -> None:
+    state = connections(house.app.shed)
+    house.service.admission.inside = TUNING.commit_waiting
     async with listening(state) as connect:
         reader, writer = await connect()
         for _ in range(2):
@@ -206,7 +209,7 @@ async def test_a_request_is_shed_before_its_body_and_the_connection_is_used_agai
         assert await answered(reader) == (200, b"http/1.1 200 ok\r\ncontent-length: 1\r\n\r\n", b"2")
         writer.write(POST + b"content-length: 2\r\n\r\n12")
         assert (await answered(reader))[0] == 503
-        monkeypatch.setattr(Admission, "full", False)
+        house.service.admission.inside = 0
         writer.write(POST + b"content-length: 3\r\n\r\n123")
         assert (await answered(reader))[::2] == (200, b"3")
 
@@ -214,11 +217,9 @@ async def test_a_request_is_shed_before_its_body_and_the_connection_is_used_agai
 @pytest.mark.parametrize(
     "length", [b"content-length: 4000000", b"transfer-encoding: chunked", b"content-length: 5\r\nconnection: close"]
 )
-async def test_a_body_that_is_long_or_not_measured_is_not_waited_for(
-    house: House, monkeypatch: pytest.MonkeyPatch, length: bytes
-) -> None:
-    monkeypatch.setattr(Admission, "full", True)
-    async with listening(Connections(shed=house.app.shed)) as connect:
+async def test_a_body_that_is_long_or_not_measured_is_not_waited_for(house: House, length: bytes) -> None:
+    house.service.admission.inside = TUNING.commit_waiting
+    async with listening(connections(house.app.shed)) as connect:
         reader, writer = await connect()
         writer.write(POST + length + b"\r\n\r\n")
         status, head, _ = await answered(reader)
@@ -227,11 +228,9 @@ async def test_a_body_that_is_long_or_not_measured_is_not_waited_for(
         assert await asyncio.wait_for(reader.read(), 20) == b""
 
 
-async def test_pipelined_requests_are_answered_in_order_though_some_are_shed(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Admission, "full", True)
-    async with listening(Connections(shed=house.app.shed)) as connect:
+async def test_pipelined_requests_are_answered_in_order_though_some_are_shed(house: House) -> None:
+    house.service.admission.inside = TUNING.commit_waiting
+    async with listening(connections(house.app.shed)) as connect:
         reader, writer = await connect()
         read = POST.replace(b"webhooks", b"v1") + b"content-length: 2\r\n\r\n12"
         writer.write(read + POST + b"content-length: 1\r\n\r\n1" + read)
@@ -242,9 +241,8 @@ async def test_pipelined_requests_are_answered_in_order_though_some_are_shed(
 # -- Slow clients ---------------------------------------------------------------------------------------------------------
 
 
-async def trickles(monkeypatch: pytest.MonkeyPatch, begun: bytes, why: str) -> None:
-    monkeypatch.setattr(protocol, "LOG_EVERY", 0.0)
-    state = Connections()
+async def trickles(begun: bytes, why: str, **limits: Any) -> None:
+    state = connections(**limits)
     async with listening(state) as connect:
         reader, writer = await connect()
         with capture_logs() as lines:
@@ -253,21 +251,18 @@ async def trickles(monkeypatch: pytest.MonkeyPatch, begun: bytes, why: str) -> N
         assert [(line["event"], line[why]) for line in lines] == [("connections were ended", 1)]
 
 
-async def test_a_head_that_does_not_come_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_WITHIN", 0.05)
-    await trickles(monkeypatch, b"GET / HTTP/1.1\r\nhost: ", "head")
+async def test_a_head_that_does_not_come_is_ended() -> None:
+    await trickles(b"GET / HTTP/1.1\r\nhost: ", "head", head_within=0.05)
 
 
-@pytest.mark.parametrize("limit", ["BODY_WITHIN", "RATE_AFTER"])
+@pytest.mark.parametrize("limit", [{"body_within": 0.05}, {"body_rate": (0.05, 500)}])
 @pytest.mark.parametrize("body", [b"content-length: 9\r\n\r\nab", b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n"])
-async def test_a_body_that_does_not_come_is_ended(monkeypatch: pytest.MonkeyPatch, limit: str, body: bytes) -> None:
-    monkeypatch.setattr(protocol, limit, 0.05)
-    await trickles(monkeypatch, POST + body, "body")
+async def test_a_body_that_does_not_come_is_ended(limit: dict[str, Any], body: bytes) -> None:
+    await trickles(POST + body, "body", **limit)
 
 
-async def test_a_body_that_comes_fast_enough_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "RATE_AFTER", 0.0)
-    state = Connections()
+async def test_a_body_that_comes_fast_enough_is_not_ended() -> None:
+    state = connections(body_rate=(0.0, 500))
     async with listening(state) as connect:
         reader, writer = await connect()
         writer.write(POST + b"content-length: 60002\r\n\r\n" + b"." * 60_000)
@@ -280,9 +275,8 @@ async def test_a_body_that_comes_fast_enough_is_not_ended(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"])
-async def test_a_connection_on_which_nothing_comes_is_closed(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    monkeypatch.setattr(protocol, "LOG_EVERY", 0.0)
-    state = Connections()
+async def test_a_connection_on_which_nothing_comes_is_closed(sent: bytes) -> None:
+    state = connections()
     async with listening(state) as connect:
         _, writer = await connect()
         await eventually(lambda: asyncio.sleep(0, len(state.connections)), (1).__eq__)
@@ -300,10 +294,8 @@ async def test_a_connection_on_which_nothing_comes_is_closed(monkeypatch: pytest
         assert lines == []  # there is nothing to it
 
 
-async def test_an_answer_that_nobody_takes_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "TAKEN_WITHIN", 0.0)
-    monkeypatch.setattr(protocol, "LOG_EVERY", 0.0)
-    state = Connections()
+async def test_an_answer_that_nobody_takes_is_ended() -> None:
+    state = connections(answer_taken_within=0.0)
     async with listening(state) as connect:
         _, writer = await connect()
         writer.transport.pause_reading()
@@ -316,10 +308,9 @@ async def test_an_answer_that_nobody_takes_is_ended(monkeypatch: pytest.MonkeyPa
         await eventually(open_, lambda count: count == 0)
 
 
-async def test_many_slow_connections_are_ended_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_slow_connections_are_ended_a_few_at_a_time() -> None:
     """Thousands that end in one go, and all come again, keep everybody else waiting."""
-    monkeypatch.setattr(protocol, "HEAD_WITHIN", 0.0)
-    state, many = Connections(), protocol.ENDED_AT_ONCE + 2
+    state, many = connections(head_within=0.0, connection_ended=3), 5
     async with listening(state) as connect:
         writers = [(await connect())[1] for _ in range(many)]
         for writer in writers:
@@ -333,9 +324,8 @@ async def test_many_slow_connections_are_ended_a_few_at_a_time(monkeypatch: pyte
         assert [*state.connections] == left[:1]
 
 
-async def test_connections_that_wait_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "LOG_EVERY", 0.0)
-    state = Connections(most=3)
+async def test_connections_that_wait_make_room_for_new_ones() -> None:
+    state = connections(connection_most=3)
     async with listening(state) as connect:
         half = []
         for begun in (b"GET / HT", POST + b"content-length: 9\r\n\r\nab", b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"):
@@ -355,9 +345,8 @@ async def test_connections_that_wait_make_room_for_new_ones(monkeypatch: pytest.
 
 
 async def test_where_all_connections_are_at_work_a_new_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "LOG_EVERY", 0.0)
     monkeypatch.setattr(protocol.Protocol, "waits", False)
-    state = Connections(most=1)
+    state = connections(connection_most=1)
     async with listening(state) as connect:
         await connect()
         reader, _ = await connect()
@@ -401,7 +390,7 @@ def test_the_limit_of_handles_is_raised_and_the_bound_on_connections_fits_in(mon
     monkeypatch.setattr(resource, "setrlimit", lambda _, both: limits.append(both))
     for soft, hard, most in ((1024, 4096, 4096 - 512), (1024, 1_000_000, 8192), (256, 256, 128), (-1, -1, 8192)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, both=(soft, hard): both)
-        assert protocol.raise_handles() == most
+        assert protocol.raise_handles(TUNING) == most
     assert limits == [(4096, 4096), (8704, 1_000_000)]
 
 

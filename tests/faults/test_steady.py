@@ -16,15 +16,14 @@ from structlog.testing import capture_logs
 from app.background import clock_guard
 from app.background.clock_guard import ClockGuard
 from app.background.retention import ClockDoubted, Retention
-from app.base import clock, supervisor
+from app.base import clock
 from app.base.outcome import Outcome
 from app.base.settings import Settings
 from app.base.supervisor import Loop, close_all, faults
+from app.base.tuning import Tuning
 from app.base.vault import make_key
 from app.db.engine import Store, Unavailable
 from app.db.statements import Plan, Row, Sql
-from app.ingest import group_commit
-from app.observability import readiness
 from app.store import accounts, delivery_rollups, fetches, jobs, retention
 from app.store import outbox as outbox_store
 from app.store.deliveries import DeliveryFilter
@@ -40,17 +39,10 @@ on_postgresql = pytest.mark.parametrize("engine", ["postgresql"])
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop that failed is tried again at once."""
-    monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.02)
-
-
-@pytest.fixture
-def probed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each question is a probe of its own, with little patience."""
-    for name, seconds in (("COUNTS", 0.0), ("REMEMBERED", 0.0), ("FAILED_LATELY", 0.0), ("ANSWERS_WITHIN", 0.2)):
-        monkeypatch.setattr(readiness, name, seconds)
+# Each question is a probe of its own, with little patience.
+probed_at_once = pytest.mark.tuned(
+    ready_after_commit=0.0, ready_after_failure=0.0, ready_remembers=0.0, ready_within=0.2
+)
 
 
 async def ready(house: House) -> tuple[int, str]:
@@ -67,7 +59,6 @@ async def comes(house: House, status: int) -> str:
 # -- Loops ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("at_once")
 async def test_a_loop_that_fails_is_logged_once_for_each_kind_and_goes_on() -> None:
     turns = iter([ValueError("a person's name"), ValueError("b"), OSError("c"), ValueError("d")])
     through = asyncio.Event()
@@ -79,7 +70,7 @@ async def test_a_loop_that_fails_is_logged_once_for_each_kind_and_goes_on() -> N
 
     loop = Loop("trial", turn)
     with capture_logs() as lines:
-        loop.start()
+        loop.start(Tuning(loop_pauses=(0.02, 0.02)))
         await through.wait()
         loop.spawn(turn(), "more")
         await loop.stop()
@@ -89,32 +80,28 @@ async def test_a_loop_that_fails_is_logged_once_for_each_kind_and_goes_on() -> N
     assert loop.fault is None  # it was ended on purpose
 
 
-async def test_a_loop_that_cannot_go_on_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.0)
-
+async def test_a_loop_that_cannot_go_on_says_why() -> None:
     async def fails() -> None:
         raise ValueError
 
     async def ends() -> None:
         raise asyncio.CancelledError
 
-    loops = [Loop("fails", fails), Loop("ends", ends)]
-    for loop in loops:
-        loop.start()
+    loops = [Loop("fails", fails), Loop("ends", ends), Loop("stuck", fails)]
+    for loop, stuck in zip(loops, (120.0, 120.0, 0.0), strict=True):
+        loop.start(Tuning(loop_pauses=(0.0, 0.0), loop_stuck=stuck))
 
     async def said() -> dict[str, str]:
         return faults(loops)
 
-    assert await eventually(said, bool) == {"ends": "it has ended"}
-    monkeypatch.setattr(supervisor, "STUCK", 0.0)
-    assert "ValueError" in (await eventually(said, lambda found: len(found) == 2))["fails"]
+    found = await eventually(said, lambda found: len(found) == 2)
+    assert found["ends"] == "it has ended" and "ValueError" in found["stuck"]
     for loop in loops:
         await loop.stop()
 
 
-async def test_every_part_is_closed_whatever_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "CLOSES_WITHIN", 0.0)
-    monkeypatch.setattr(supervisor, "LEAST_TO_CLOSE", 0.05)
+async def test_every_part_is_closed_whatever_the_others_do() -> None:
+    little = Tuning(close_within=0.0, close_least=0.05)
     closed: list[str] = []
 
     async def hangs() -> None:
@@ -127,7 +114,7 @@ async def test_every_part_is_closed_whatever_the_others_do(monkeypatch: pytest.M
         closed.append("store")
 
     with capture_logs() as lines:
-        await close_all([[("loop", fails), ("other", hangs)], [("store", closes)]])
+        await close_all([[("loop", fails), ("other", hangs)], [("store", closes)]], little)
     assert closed == ["store"]
     assert {line["part"] for line in lines} == {"loop", "other"}
 
@@ -135,10 +122,9 @@ async def test_every_part_is_closed_whatever_the_others_do(monkeypatch: pytest.M
 AWAY = ("fetches", "jobs", "held", "outbox", "refusals")
 
 
-@pytest.mark.usefixtures("at_once")
-async def test_every_loop_goes_on_when_its_table_is_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.tuned(loop_pauses=(0.02, 0.02), loop_stuck=0.0)
+async def test_every_loop_goes_on_when_its_table_is_back(house: House) -> None:
     """Renamed away, as during a change of the schema by hand: every loop that looks there fails, and goes on after it."""
-    monkeypatch.setattr(supervisor, "STUCK", 0.0)
     source, held = await house.source(), await house.source(unknown_contacts="hold", name="holds")
     await house.deliver(source, order_event("1", delivery_id="1"))
     waits = (await house.deliver(held, order_event("2", delivery_id="2", contact={"email": "late@example.com"}))).json()
@@ -270,7 +256,7 @@ async def locked(settings: Settings) -> AsyncIterator[None]:
         await connection.close()
 
 
-@pytest.mark.usefixtures("probed_at_once")
+@probed_at_once
 async def test_not_ready_while_somebody_locks_what_a_delivery_needs(house: House) -> None:
     assert await comes(house, 200) == ""
     async with locked(house.settings):
@@ -285,12 +271,12 @@ async def test_not_ready_while_somebody_locks_what_a_delivery_needs(house: House
     assert "orders_ready 1.0" in (await house.client.get("/metrics")).text
 
 
-@pytest.mark.usefixtures("probed_at_once")
+@probed_at_once
 @on_postgresql
-async def test_an_answer_comes_also_when_the_database_is_silent(settings: Settings) -> None:
+async def test_an_answer_comes_also_when_the_database_is_silent(settings: Settings, tuning: Tuning) -> None:
     async with (
         proxied(settings.database_url) as (proxy, address),
-        House(settings.model_copy(update={"database_url": address})) as house,
+        House(settings.model_copy(update={"database_url": address}), tuning=tuning) as house,
     ):
         assert await comes(house, 200) == ""
         proxy.silence()
@@ -312,13 +298,13 @@ async def test_deliveries_that_fail_say_it_without_a_probe(house: House, monkeyp
         assert (await house.deliver(source, order_event("2", delivery_id="2"))).status_code == 503
         assert (await ready(house))[0] == 503
     monkeypatch.setattr(house.service.readiness, "_probe", probes)
-    monkeypatch.setattr(readiness, "FAILED_LATELY", 0.0)  # so much later
+    house.service.group_commit.failed_at -= 60.0  # a minute later
     assert await comes(house, 200) == ""  # though no delivery came since
 
 
-async def test_shedding_load_is_ready(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.tuned(commit_waiting=0)
+async def test_shedding_load_is_ready(house: House) -> None:
     source = await house.source()
-    monkeypatch.setattr(group_commit, "MOST_WAITING", 0)
     assert (await house.deliver(source, order_event())).status_code == 503
     assert (await ready(house))[0] == 200
 
@@ -421,7 +407,9 @@ async def test_hours_that_were_pruned_are_not_compared(house: House) -> None:
     await house.deliver(source, order_event("a", delivery_id="a"))
     await house.call("PATCH", "/v1/account", {"retention": {"deliveries": "1d"}})
     store = house.service.store
-    step = await retention.step(store, house.account_id, "deliveries", clock.now() + 1_000_000, None)
+    step = await retention.step(
+        store, house.account_id, "deliveries", clock.now() + 1_000_000, None, Tuning().prune_steps
+    )
     assert step.taken == 1
     assert await delivery_rollups.differences(store, 0) == []
 
@@ -451,7 +439,7 @@ async def guarded(house: House) -> AsyncIterator[tuple[Clock, ClockGuard, Retent
     await store.open()
     try:
         guard = ClockGuard(store, machine.wall, machine.steady)
-        yield machine, guard, Retention(store, guard.doubt, machine.wall)
+        yield machine, guard, Retention(store, guard.doubt, Tuning().prune_steps, machine.wall)
     finally:
         await store.close()
 
@@ -504,7 +492,7 @@ async def test_a_clock_that_jumped_while_nothing_ran_is_met_by_the_mark(house: H
             later = ClockGuard(house.service.store, machine.wall, machine.steady)
             assert words in str(await later.doubt())
             with pytest.raises(ClockDoubted):
-                await Retention(house.service.store, later.doubt, machine.wall).prune(account)
+                await Retention(house.service.store, later.doubt, Tuning().prune_steps, machine.wall).prune(account)
 
 
 async def test_a_quiet_account_is_pruned_as_before(house: House) -> None:

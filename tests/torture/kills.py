@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from app.ingest.fetch import CLAIM
+from app.base.tuning import Tuning
 from tests.torture.invariants import rows_of_file
 from tests.torture.outside import Outside
 from tests.torture.server import Server
@@ -376,7 +376,7 @@ async def at_rest(trial: Trial, server: Server) -> None:
             left[table] = server.rows(f"SELECT count(*) AS n FROM {table} {which}")[0]["n"]
         return not any(left.values())
 
-    trial.must(await until(done, CLAIM + 60 * trial.patience), f"work is left: {left}")
+    trial.must(await until(done, Tuning().fetch_claim + 60 * trial.patience), f"work is left: {left}")
 
 
 async def events(trial: Trial, ledger: Ledger, server: Server, outside: Outside) -> None:

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from app.cli.inprocess import InProcessClient
-from app.web.api import exports
 from tests.house import House, order_event
 from tests.web.transfer import ROW, counts, exported, send, send_text, state
 
@@ -118,8 +117,8 @@ async def test_a_reps_export_is_their_wallet(house: House) -> None:
     assert [json.loads(line)["crm_id"] for line in people.splitlines()] == ["a"]
 
 
-async def test_no_row_is_lost_or_told_twice_while_writes_go_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "PAGE", 3)
+@pytest.mark.tuned(export_page=3)
+async def test_no_row_is_lost_or_told_twice_while_writes_go_on(house: House) -> None:
     rows = [{**ROW, "external_id": f"{number:02}", "ordered_at": f"2026-01-{28 - number:02}"} for number in range(20)]
     await send(house, rows)
     ids = sorted(one["id"] for one in await house.data("/v1/orders"))

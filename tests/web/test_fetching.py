@@ -16,23 +16,17 @@ import respx
 from adapters.contract import Delivery
 from app.base import clock
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.db.statements import Plan, Sql
-from app.ingest import fetch
 from tests.house import SECRET, House, eventually
 from tests.samples import samples, secret_for
 
-pytestmark = pytest.mark.anyio
+SOON = {"look_every": 0.02, "retry_waits": (0.01, 3600.0)}  # a second attempt need not be waited for
+pytestmark = [pytest.mark.anyio, pytest.mark.tuned(**SOON)]
 
 API = "https://api.mercadopago.com/v1/payments/"
 KEY = "APP_USR-made-up-key"
 [SAMPLE] = [one for one in samples("mercadopago") if one.case == "payment_approved"]
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second attempt need not be waited for."""
-    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(fetch, "EVERY", 0.02)
 
 
 @pytest.fixture
@@ -220,19 +214,21 @@ async def test_an_outcome_once_known_stands_while_it_is_read_again(house: House,
     await ended(house, delivery, "updated")
 
 
-async def test_what_waits_survives_a_restart(settings: Settings, api: respx.MockRouter) -> None:
+async def test_what_waits_survives_a_restart(settings: Settings, tuning: Tuning, api: respx.MockRouter) -> None:
     route = api.get(API + "130000000001").respond(503)
-    async with House(settings) as house:
+    async with House(settings, tuning=tuning) as house:
         token = house.token
         delivery = await told(house, await shop(house))
         await eventually(lambda: house.get(f"/v1/deliveries/{delivery}"), lambda row: row["attempts"] > 1)
     route.respond(json=payment("130000000001"))
-    async with House(settings, "another") as house:
+    async with House(settings, "another", tuning=tuning) as house:
         house.token = token
         await ended(house, delivery, "created")
 
 
-async def test_one_claim_per_delivery_and_few_at_a_time(settings: Settings, api: respx.MockRouter) -> None:
+async def test_one_claim_per_delivery_and_few_at_a_time(
+    settings: Settings, tuning: Tuning, api: respx.MockRouter
+) -> None:
     """Two processes on PostgreSQL; on SQLite one, as everywhere."""
     running, most, asked = 0, 0, []
 
@@ -249,20 +245,20 @@ async def test_one_claim_per_delivery_and_few_at_a_time(settings: Settings, api:
 
     api.get(url__startswith=API).mock(side_effect=answer)
     numbers = [str(130000000000 + each) for each in range(40)]
-    async with House(settings) as house:
+    async with House(settings, tuning=tuning) as house:
         source = await shop(house)
         if settings.on_sqlite:
             await asyncio.gather(*(told(house, source, number) for number in numbers))
             await eventually(lambda: house.data("/v1/orders?limit=100"), lambda orders: len(orders) == 40)
         else:
-            async with House(settings, "another") as other:
+            async with House(settings, "another", tuning=tuning) as other:
                 other.token = house.token
                 await asyncio.gather(
                     *(told(one, source, number) for number, one in zip(numbers, [house, other] * 20, strict=True))
                 )
                 await eventually(lambda: house.data("/v1/orders?limit=100"), lambda orders: len(orders) == 40)
     assert sorted(asked) == numbers
-    assert 1 < most <= fetch.PER_SOURCE
+    assert 1 < most <= tuning.fetch_per_source
 
 
 async def test_client_credentials_are_changed_for_a_token_that_is_kept(house: House, api: respx.MockRouter) -> None:
@@ -336,11 +332,10 @@ async def test_a_source_that_was_deleted_meanwhile(house: House, api: respx.Mock
     assert await rows(house, "SELECT * FROM fetches") == []
 
 
+@pytest.mark.tuned(stop_within=0.01, fetch_claim=0.0)  # on PostgreSQL another process waits for the claim to run out
 async def test_a_source_that_never_answers_does_not_hold_up_the_end(
-    settings: Settings, api: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tuning: Tuning, api: respx.MockRouter
 ) -> None:
-    monkeypatch.setattr(fetch, "ENDS_WITHIN", 0.01)
-    monkeypatch.setattr(fetch, "CLAIM", 0.0)  # on PostgreSQL another process waits for it to run out
     begun, never = asyncio.Event(), asyncio.Event()
 
     async def silent(request: httpx.Request) -> httpx.Response:
@@ -349,11 +344,11 @@ async def test_a_source_that_never_answers_does_not_hold_up_the_end(
         raise AssertionError("unreachable")
 
     route = api.get(API + "130000000001").mock(side_effect=silent)
-    async with House(settings) as house:
+    async with House(settings, tuning=tuning) as house:
         token = house.token
         delivery = await told(house, await shop(house))
         await begun.wait()
     route.mock(return_value=httpx.Response(200, json=payment("130000000001")))
-    async with House(settings, "another") as house:
+    async with House(settings, "another", tuning=tuning) as house:
         house.token = token
         await ended(house, delivery, "created")

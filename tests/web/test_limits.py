@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.background import jobs as engine
 from app.base.roles import Role
-from app.store import jobs
 from app.web.http.authentication import Caller
 from app.web.http.errors import Problem
 from app.web.http.limits import EXPORTS, LIVE_LOGS, REPORTS, Limit, Limits
@@ -145,9 +143,8 @@ async def test_a_live_log_holds_its_place_until_it_ends(house: House) -> None:
     assert not limits._rooms
 
 
+@pytest.mark.tuned(look_every=0.02, job_waiting=2)
 async def test_of_an_account_one_job_runs_at_a_time_and_few_wait(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "EVERY", 0.02)
-    monkeypatch.setattr(jobs, "MOST", 2)
     go_on, running = asyncio.Event(), list[str]()
     service = house.service
     piece = service.jobs.piece

@@ -11,7 +11,6 @@ from app.base import clock
 from app.base.ids import first_id
 from app.db import schema
 from app.db.statements import Insert, Plan, Sql
-from app.store import privacy
 from app.store.delivery_rollups import RollupCounts
 from app.store.delivery_search import LOOKED_THROUGH
 from app.web.http.filters import MOST_NAMED
@@ -380,9 +379,8 @@ async def test_what_is_held_or_unreadable_is_found_by_a_name_by_those_who_read_c
     assert await walked(house, "contact=silva josé", 5) == []
 
 
-async def test_what_a_search_for_a_person_left_out_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(privacy, "MOST_SEARCHED", 4)
-    monkeypatch.setattr(privacy, "_AT_ONCE", 2)
+@pytest.mark.tuned(person_bodies=(4, 2))
+async def test_what_a_search_for_a_person_left_out_is_said(house: House) -> None:
     source = await house.source()
     ids = []
     for number in range(5):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.store import order_list
+from app.base.tuning import Tuning
 from tests.house import House, order_event
 
 pytestmark = pytest.mark.anyio
@@ -60,9 +60,8 @@ def newest_first(orders: list[dict[str, Any]]) -> list[str]:
     return [one["id"] for one in sorted(orders, key=lambda one: (one["ordered_at"], one["id"]), reverse=True)]
 
 
-@pytest.mark.parametrize("most_runs", [order_list.MOST_RUNS, 1])
-async def test_every_filter_alone_and_together(house: House, monkeypatch: pytest.MonkeyPatch, most_runs: int) -> None:
-    monkeypatch.setattr(order_list, "MOST_RUNS", most_runs)
+@pytest.mark.parametrize("tuning", [Tuning(), Tuning(list_runs=1)], ids=["by its runs", "as a whole"])
+async def test_every_filter_alone_and_together(house: House) -> None:
     sources = await filled(house)
     everything = await all_of(house, "", limit=200)
     assert len(everything) == 60 and [one["id"] for one in everything] == newest_first(everything)
@@ -109,11 +108,8 @@ async def test_every_filter_alone_and_together(house: House, monkeypatch: pytest
     assert any(mine(one) for one in everything)
 
 
-async def test_a_search_knows_neither_case_nor_accents_and_finds_an_id_at_once(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(order_list, "CHUNK", 7)
-    monkeypatch.setattr(order_list, "LOOKED_THROUGH", 14)
+@pytest.mark.tuned(list_chunks=(7, 7), list_searched=14)
+async def test_a_search_knows_neither_case_nor_accents_and_finds_an_id_at_once(house: House) -> None:
     sources = await filled(house)
     everything = await all_of(house, "", limit=200)
     for word, title in (

@@ -9,12 +9,12 @@ import httpx
 import pytest
 import respx
 
-from app.background import jobs as engine
 from app.background import reconcile
 from app.db.statements import Plan, Sql
 from app.store import crm_reconciliation
 from tests import jobs
 from tests.house import House, order_event
+from tests.jobs import anew
 from tests.web.test_contacts_in import contact
 
 pytestmark = pytest.mark.anyio
@@ -227,11 +227,9 @@ async def test_an_api_that_answers_404_to_everything_in_between_costs_nothing(ho
     assert (await house.get("/v1/contacts/42"))["crm_id"] == "42"
 
 
+@pytest.mark.tuned(job_asks_again=(0.01, 45.0))
 @pytest.mark.parametrize(("status", "state"), [(401, "failed"), (503, "done"), (429, "done")])
-async def test_what_else_the_api_answers(
-    house: House, crm: Crm, status: int, state: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.background.jobs.ASKED_AGAIN", 0.01)
+async def test_what_else_the_api_answers(house: House, crm: Crm, status: int, state: str) -> None:
     await crm.tells(42, email="ana@example.com")
     del crm.chatwoot.contacts[42]
     crm.chatwoot.answers = [status]
@@ -240,8 +238,8 @@ async def test_what_else_the_api_answers(
     assert state == "done" or "refused by the source (HTTP 401)" in job["reason"]
 
 
-async def test_it_goes_on_where_it_was_page_by_page(house: House, crm: Crm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "AT_ONCE", 2)
+@pytest.mark.tuned(reconcile_at_once=2)
+async def test_it_goes_on_where_it_was_page_by_page(house: House, crm: Crm) -> None:
     for number in range(2, 12):
         await crm.tells(number, email=f"p{number}@example.com")
     for number in (4, 5, 11):
@@ -250,11 +248,10 @@ async def test_it_goes_on_where_it_was_page_by_page(house: House, crm: Crm, monk
     assert len(crm.chatwoot.asked) < 30
 
 
+@pytest.mark.tuned(job_stop_within=0.01, reconcile_at_once=1)
 async def test_a_stop_does_not_wait_for_an_api_that_hangs_and_the_job_goes_on_afterwards(
-    house: House, crm: Crm, monkeypatch: pytest.MonkeyPatch
+    house: House, crm: Crm
 ) -> None:
-    monkeypatch.setattr(engine, "ENDS_WITHIN", 0.01)
-    monkeypatch.setattr(reconcile, "AT_ONCE", 1)
     for number in (2, 3):
         await crm.tells(number)
     del crm.chatwoot.contacts[1]
@@ -271,11 +268,9 @@ async def test_a_stop_does_not_wait_for_an_api_that_hangs_and_the_job_goes_on_af
     assert (stopped["state"], stopped["done"]) == ("running", 1)
     crm.chatwoot.hangs = None
     asked = len(crm.chatwoot.asked)
-    service.jobs = engine.Jobs(
-        service.store, service.retry, service.group_commit, service.vault, service.source_cache, service.source_api
-    )
+    service.jobs = anew(service)
     await service.store.commit(expire)  # as a minute later
-    service.jobs.loop.start()
+    service.jobs.loop.start(service.tuning)
     job = await jobs.ended(house, begun)
     assert (job["state"], job["done"], job["changed"]) == ("done", 3, 1)
     assert crm.chatwoot.asked[asked:] == ["2", "3"]  # nobody is asked for twice

@@ -27,12 +27,14 @@ async def _believed() -> None:
 
 
 @asynccontextmanager
-async def in_days(house: House, days: int) -> AsyncIterator[tuple[Store, Retention]]:
+async def in_days(
+    house: House, days: int, steps: tuple[int, int] = (500, 200)
+) -> AsyncIterator[tuple[Store, Retention]]:
     """The same database, so many days later."""
     store = Store(house.settings, house.service.vault)
     await store.open()
     try:
-        yield store, Retention(store, _believed, clock=lambda: clock.now() + days * DAY)
+        yield store, Retention(store, _believed, steps, clock=lambda: clock.now() + days * DAY)
     finally:
         await store.close()
 
@@ -110,14 +112,12 @@ async def test_a_pruned_delivery_is_still_a_duplicate_when_it_comes_again(house:
     assert other["outcome"] == "created"
 
 
-async def test_many_go_in_small_steps_while_deliveries_come_in(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_go_in_small_steps_while_deliveries_come_in(house: House) -> None:
     source = await house.source()
-    monkeypatch.setattr(pruning, "STEP", 7)
-    monkeypatch.setattr(pruning, "ORDERS_STEP", 3)
     for number in range(40):
         assert (await house.deliver(source, order_event(f"old-{number}", at=OLD))).status_code == 200
     await house.call("PATCH", "/v1/account", {"retention": {"deliveries": "7d", "orders_closed": "30d"}})
-    async with in_days(house, 8) as (store, retention):
+    async with in_days(house, 8, (7, 3)) as (store, retention):
         account = await accounts.find(store, house.account_id)
         assert account is not None
         sent = [house.deliver(source, order_event(f"new-{number}")) for number in range(40)]

@@ -15,7 +15,7 @@ import respx
 
 from adapters.contract import Delivery
 from app.base.settings import BadSettings, Settings, read_settings
-from app.ingest import fetch
+from app.base.tuning import Tuning
 from tests.collector import SPAN, Collector, collecting, said
 from tests.house import WHSEC, House, eventually, order_event, signed
 from tests.jobs import done
@@ -211,12 +211,11 @@ async def test_a_collector_that_is_away_holds_nothing_up(
 @pytest.fixture
 async def traced(settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     """A house in this process, whose sources' APIs can be stood in for."""
-    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(fetch, "EVERY", 0.02)
+    soon = Tuning(look_every=0.02, retry_waits=(0.01, 3600.0))
     for name, value in collector.environment.items():
         monkeypatch.setenv(name, value)
     again: dict[str, Any] = {"database_url": settings.database_url, "master_key": settings.master_key or None}
-    async with House(read_settings(serves=True, **again)) as running:
+    async with House(read_settings(serves=True, **again), tuning=soon) as running:
         yield running
 
 

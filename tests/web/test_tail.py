@@ -13,8 +13,8 @@ from starlette.requests import Request
 
 from app.base.roles import Role
 from app.base.settings import Settings
-from app.observability import tail as app_tail
-from app.observability.tail import LONGEST, TailRow, Watcher
+from app.base.tuning import Tuning
+from app.observability.tail import TailRow, Watcher
 from app.store.deliveries import DeliveryFilter
 from app.web.api import tail
 from app.web.application import create_app
@@ -24,6 +24,8 @@ from tests.house import House, order_event
 from tests.server import Server
 
 pytestmark = pytest.mark.anyio
+
+LONGEST = 20  # deliveries that wait for a watcher
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def line(number: int, source: str = "src") -> TailRow:
 
 @pytest.mark.parametrize("wanted", [DeliveryFilter(), DeliveryFilter(source_id="src")])
 async def test_a_slow_watcher_is_told_what_it_missed_and_holds_nobody_up(wanted: DeliveryFilter) -> None:
-    watcher = Watcher("acc", wanted)
+    watcher = Watcher("acc", wanted, Tuning(tail_waiting=LONGEST))
     for number in range(LONGEST - 1):
         watcher.offer([line(number)])
     watcher.offer([line(number) for number in range(LONGEST - 1, LONGEST + 3)])
@@ -187,11 +189,9 @@ async def test_what_gathered_is_one_write_made_once_for_all(house: House) -> Non
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])  # on SQLite there is no other process
-async def test_more_than_one_looks_at_is_told_as_a_gap(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_tail, "AT_ONCE", 2)
-    monkeypatch.setattr(app_tail, "EVERY", 0.05)
+async def test_more_than_one_looks_at_is_told_as_a_gap(house: House) -> None:
     source = await house.source()
-    other = create_app(house.settings)
+    other = create_app(house.settings, tuning=Tuning(tail_at_once=2, look_every=0.05))
     await other.service.open()
     try:
         watcher = other.service.tail.watch(house.account_id, DeliveryFilter())

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import respx
 
-from app.ingest import fetch, source_cache
 from tests.house import SECRET, House, eventually
 from tests.samples import sample, secret_for
 
@@ -82,10 +81,8 @@ async def test_unsigned_junk_is_counted_and_not_stored(house: House, body: bytes
     assert (counted["outcome"], counted["count"]) == ("unverified", 3)
 
 
-async def test_of_notices_that_name_no_order_a_number_is_kept(
-    house: House, paypal: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetch, "KEPT_OF_THE_UNPROVEN", 3)
+@pytest.mark.tuned(fetch_unproven_kept=3)
+async def test_of_notices_that_name_no_order_a_number_is_kept(house: House, paypal: respx.MockRouter) -> None:
     source = await house.source("paypal", secret=PAYPAL, key="id:secret")
     for number in range(8):
         _, said = await posted(house, source, json.dumps(notice(number)).encode())
@@ -97,20 +94,16 @@ async def test_of_notices_that_name_no_order_a_number_is_kept(
     assert all("no such order" in row["reason"] for row in rows)
 
 
-async def test_so_many_that_nobody_signed_wait_and_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.tuned(fetch_unproven=3, source_cache_remembers=0.0)
+async def test_so_many_that_nobody_signed_wait_and_no_more(house: House) -> None:
     """Nothing is dropped: the platform is told to come again."""
-    monkeypatch.setattr(source_cache, "MOST_UNPROVEN", 3)
-    monkeypatch.setattr(source_cache, "REMEMBER", 0.0)
     source = await house.source("paypal", secret=PAYPAL)  # without a key none of them can be fetched
     answers = [(await posted(house, source, json.dumps(notice(number)).encode()))[0] for number in range(5)]
     assert answers == [200, 200, 200, 503, 503]
 
 
-async def test_fetches_of_a_source_have_a_budget_a_minute(
-    house: House, paypal: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetch, "A_MINUTE", 3)
-    monkeypatch.setattr(fetch, "PER_SOURCE", 1)
+@pytest.mark.tuned(fetch_a_minute=3, fetch_per_source=1)
+async def test_fetches_of_a_source_have_a_budget_a_minute(house: House, paypal: respx.MockRouter) -> None:
     route = paypal.get(url__startswith=f"{API}/v2").respond(404)
     source, other = [await house.source("paypal", secret=PAYPAL, key="id:secret") for _ in range(2)]
     for number in range(6):

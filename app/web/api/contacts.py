@@ -174,7 +174,9 @@ async def _known_by(asked: ApiRequest, text: str) -> list[Row]:
     found = await orders.of_id(store, account_id, wanted, text)
     number = f"#{text.removeprefix('#')}"
     if not found and number[1:].isdigit():
-        titled, _ = await orders.search(store, account_id, replace(wanted, q=number), after=None, limit=MOST_FOUND)
+        titled, _ = await orders.search(
+            store, account_id, replace(wanted, q=number), after=None, limit=MOST_FOUND, tuning=asked.service.tuning
+        )
         found = [row for row in titled if (row["title"] or "").split()[:1] == [number]]
     bought = {row["contact_id"] for row in found if row["contact_id"]}
     return rows + (await contacts.among_ids(store, account_id, sorted(bought)) if bought else [])

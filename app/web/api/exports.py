@@ -20,7 +20,6 @@ from app.web.http.request import ApiRequest, Query
 from app.web.http.routing import Stream, route
 from app.web.http.visibility import wallet_of
 
-PAGE = 500
 BOM = "\ufeff"
 
 # Columns that hold numbers, times and words of ours: nothing in them can be taken for a formula.
@@ -76,7 +75,7 @@ async def _orders(asked: ApiRequest, form: str) -> Response:
     wanted = await order_filter(asked, query)
 
     async def page(after: str) -> tuple[list[Row], str | None]:
-        return await orders.scan(store, account_id, wanted, after=after, limit=PAGE)
+        return await orders.scan(store, account_id, wanted, after=after, limit=asked.service.tuning.export_page)
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         ids = sorted({row["contact_id"] for row in rows if row["contact_id"]})
@@ -121,8 +120,10 @@ async def _contacts(asked: ApiRequest, form: str) -> Response:
     owner = await wallet_of(asked)
 
     async def page(after: str) -> tuple[list[Row], str | None]:
-        rows = await contacts.scan(store, account_id, owner_id=owner, after=after, limit=PAGE)
-        return rows, rows[-1]["id"] if len(rows) == PAGE else None
+        rows = await contacts.scan(
+            store, account_id, owner_id=owner, after=after, limit=asked.service.tuning.export_page
+        )
+        return rows, rows[-1]["id"] if len(rows) == asked.service.tuning.export_page else None
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         known: dict[str, list[Row]] = {row["id"]: [] for row in rows}

@@ -33,10 +33,14 @@ async def list_orders(asked: ApiRequest, *, contact_id: str | None = None, deal_
     wanted = await order_filter(asked, query, contact_id=contact_id, deal_id=deal_id)
     store, place = asked.service.store, after(query.cursor, int, str)
     if wanted.q:
-        rows, further = await orders.search(store, asked.account_id, wanted, after=place, limit=query.limit)
+        rows, further = await orders.search(
+            store, asked.account_id, wanted, after=place, limit=query.limit, tuning=asked.service.tuning
+        )
         data = [*(await serialize_all(asked, rows)).values()]
         return answer({"data": data, "next_cursor": cursor(further) if further else None})
-    rows = await orders.page(store, asked.account_id, wanted, after=place, limit=query.limit + 1)
+    rows = await orders.page(
+        store, asked.account_id, wanted, after=place, limit=query.limit + 1, tuning=asked.service.tuning
+    )
     shown = await serialize_all(asked, rows)
     return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: [row["ordered_at"], row["id"]]))
 

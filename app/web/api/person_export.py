@@ -107,7 +107,9 @@ async def _orders(asked: ApiRequest, about: ExportSubject, told: set[str]) -> As
         crm_id = about.contact["crm_id"]
         wanted = orders.OrderFilter(contact_id=about.contact["id"], source_id=about.source_id)
         after = None
-        while rows := await orders.page(store, account_id, wanted, after=after, limit=PAGE):
+        while rows := await orders.page(
+            store, account_id, wanted, after=after, limit=PAGE, tuning=asked.service.tuning
+        ):
             seen |= {row["id"] for row in rows}
             for one in await _told(asked, rows, crm_id, told):
                 yield one

@@ -118,7 +118,9 @@ async def _buyer(asked: ApiRequest, named: str | None, wallet: str | None) -> st
     row, meant = await _contact(asked, named)
     if row is not None and meant and wallet is not None and row["owner_id"] != wallet:
         theirs = orders.OrderFilter(contact_id=row["id"], wallet_of=wallet)
-        if not await orders.page(asked.service.store, asked.account_id, theirs, after=None, limit=1):
+        if not await orders.page(
+            asked.service.store, asked.account_id, theirs, after=None, limit=1, tuning=asked.service.tuning
+        ):
             row = None
     if row is None and meant:
         raise _nobody(named)
@@ -252,7 +254,7 @@ def tail_filter(given: TailFilters) -> DeliveryFilter:
 
 MOST_NAMED = 20  # contacts whose name has the text that was given
 
-_NOT_EVERY_BODY = f"of deliveries on hold or unreadable, the newest {privacy.MOST_SEARCHED:,} of each were searched"
+_NOT_EVERY_BODY = "of deliveries on hold or unreadable, the newest {:,} of each were searched"
 _NOT_EVERY_CONTACT = f"more than {MOST_NAMED} contacts have such a name; these are the first of them"
 
 
@@ -267,13 +269,13 @@ async def delivery_filter(asked: ApiRequest, given: DeliveryFilters) -> tuple[De
     if given.contact:
         row, meant = await _contact(asked, given.contact)
         if meant:
-            named, whole = await privacy.unassigned(store, account_id, meant)
+            named, whole = await privacy.unassigned(store, account_id, meant, asked.service.tuning)
         elif row is None and asked.caller.may(Permission.READ):
             found = await contacts.named_like(store, account_id, given.contact, owner_id=None, limit=MOST_NAMED + 1)
             their = [one["id"] for one in found[:MOST_NAMED]]
             left_out += [_NOT_EVERY_CONTACT] if len(found) > MOST_NAMED else []
-            named, whole = await privacy.naming(store, account_id, given.contact)
-        left_out += [] if whole else [_NOT_EVERY_BODY]
+            named, whole = await privacy.naming(store, account_id, given.contact, asked.service.tuning)
+        left_out += [] if whole else [_NOT_EVERY_BODY.format(asked.service.tuning.person_bodies[0])]
         if row is None and meant and not named:
             raise _nobody(given.contact, left_out)
         contact = row["id"] if row else None if their or named else NOBODY

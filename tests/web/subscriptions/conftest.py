@@ -6,23 +6,15 @@ from typing import Any
 import pytest
 
 import adapters
-from app.background import outbox
 from app.base.settings import Settings
 from app.db.statements import Plan, Sql
 from tests.house import House, eventually
 from tests.receiver import Receiver, receiving
 
+# Nothing need be waited for.
+SOON = pytest.mark.tuned(look_every=0.02, retry_waits=(0.01, 3600.0), event_rest=(0.25, 0.01, 0.01))
 ALL = ["order.created", "order.status_changed", "order.updated", "contact.erased"]
 STANDARD = adapters.load("standard").scheme(adapters.load("standard").options())
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing need be waited for."""
-    monkeypatch.setattr(outbox, "EVERY", 0.02)
-    monkeypatch.setattr(outbox, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(outbox, "FIRST_REST", 0.01)
-    monkeypatch.setattr(outbox, "LONGEST_REST", 0.01)
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from tests.house import House, order_event
 from tests.jobs import done
 from tests.receiver import Receiver
 from tests.test_remap import _glued, broken, with_adapter
-from tests.web.subscriptions.conftest import ALL, attempted, attempts_of, rows, silent, subscribed
+from tests.web.subscriptions.conftest import ALL, SOON, attempted, attempts_of, rows, silent, subscribed
 from tests.web.test_erasing import MARKS, contact_of, nothing_is_left, zuleika
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, SOON]
 
 
 async def test_an_order_made_changed_and_erased(house: House, receiver: Receiver) -> None:

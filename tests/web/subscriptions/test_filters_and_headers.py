@@ -7,9 +7,9 @@ import pytest
 from adapters.contract import Unverified
 from tests.house import House, order_event
 from tests.receiver import Receiver
-from tests.web.subscriptions.conftest import ALL, STANDARD, filtered, rows, silent
+from tests.web.subscriptions.conftest import ALL, SOON, STANDARD, filtered, rows, silent
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, SOON]
 
 
 @pytest.mark.parametrize(

@@ -5,32 +5,36 @@ from typing import Any
 
 import pytest
 
-from app.background import outbox
 from app.base import clock
 from app.base.settings import Settings
+from app.base.tuning import Tuning
 from app.store import source_health
 from tests.house import House, order_event
 from tests.receiver import Receiver
-from tests.web.subscriptions.conftest import attempted, rows, silent, subscribed
+from tests.web.subscriptions.conftest import SOON, attempted, rows, silent, subscribed
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, SOON]
 
 
-async def test_what_was_committed_is_told_after_a_restart(settings: Settings, receiver: Receiver) -> None:
-    async with House(settings) as house:
+async def test_what_was_committed_is_told_after_a_restart(
+    settings: Settings, tuning: Tuning, receiver: Receiver
+) -> None:
+    async with House(settings, tuning=tuning) as house:
         await house.service.outbox.stop()  # as when the process dies between the commit and the sending
         token, source = house.token, await house.source()
         await subscribed(house, receiver, "order.created")
         await house.deliver(source, order_event())
         assert len(await rows(house, "SELECT * FROM outbox")) == 1 and receiver.told == []
-    async with House(settings, "another") as house:
+    async with House(settings, "another", tuning=tuning) as house:
         house.token = token
         await silent(house)
     assert len(receiver.told) == 1
 
 
-async def test_what_a_process_that_died_had_claimed_is_told_by_the_next(settings: Settings, receiver: Receiver) -> None:
-    async with House(settings) as house:
+async def test_what_a_process_that_died_had_claimed_is_told_by_the_next(
+    settings: Settings, tuning: Tuning, receiver: Receiver
+) -> None:
+    async with House(settings, tuning=tuning) as house:
         await house.service.outbox.stop()
         source = await house.source()
         await subscribed(house, receiver, "order.created")
@@ -38,15 +42,15 @@ async def test_what_a_process_that_died_had_claimed_is_told_by_the_next(settings
         # Elsewhere the claim has to run out; where there is but one process, its next start knows better.
         until = clock.now() + (3_600_000_000 if settings.on_sqlite else 200_000)
         await rows(house, f"UPDATE outbox SET claimed_until = {until}")
-    async with House(settings, "another") as house:
+    async with House(settings, "another", tuning=tuning) as house:
         await silent(house)
     assert len(receiver.told) == 1
 
 
+@pytest.mark.tuned(stop_within=0.01)
 async def test_a_receiver_that_never_answers_does_not_hold_up_the_end(
-    settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tuning: Tuning, receiver: Receiver
 ) -> None:
-    monkeypatch.setattr(outbox, "ENDS_WITHIN", 0.01)
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait(_: Any) -> None:
@@ -54,14 +58,14 @@ async def test_a_receiver_that_never_answers_does_not_hold_up_the_end(
         await go_on.wait()
 
     receiver.before = wait
-    async with House(settings) as house:
+    async with House(settings, tuning=tuning) as house:
         token, source = house.token, await house.source()
         await subscribed(house, receiver, "order.created")
         await house.deliver(source, order_event())
         await begun.wait()
     go_on.set()
     receiver.before = None
-    async with House(settings, "another") as house:
+    async with House(settings, "another", tuning=tuning) as house:
         house.token = token
         await silent(house)
     assert len(receiver.told) == 2  # at least once, with the same id
@@ -89,7 +93,7 @@ async def test_what_is_under_way_is_not_begun_a_second_time(house: House, receiv
     assert [one["data"]["order"]["external_id"] for one in receiver.events()] == ["1", "2", "3"]
 
 
-async def test_one_claim_per_event_and_few_at_a_time(settings: Settings, receiver: Receiver) -> None:
+async def test_one_claim_per_event_and_few_at_a_time(settings: Settings, tuning: Tuning, receiver: Receiver) -> None:
     """Two processes on PostgreSQL; on SQLite one, as everywhere."""
     running = most = 0
 
@@ -102,7 +106,7 @@ async def test_one_claim_per_event_and_few_at_a_time(settings: Settings, receive
         running -= 1
 
     receiver.before = meanwhile
-    async with House(settings) as house:
+    async with House(settings, tuning=tuning) as house:
         source, made = await house.source(), await subscribed(house, receiver, "order.created")
 
         async def deliver(one: House, number: int) -> None:
@@ -112,27 +116,30 @@ async def test_one_claim_per_event_and_few_at_a_time(settings: Settings, receive
             await asyncio.gather(*(deliver(house, number) for number in range(60)))
             await silent(house)
         else:
-            async with House(settings, "another") as other:
+            async with House(settings, "another", tuning=tuning) as other:
                 await asyncio.gather(*(deliver((house, other)[number % 2], number) for number in range(60)))
                 await silent(house)
         attempts = await house.data(f"/v1/subscriptions/{made['id']}/attempts?limit=200")
     assert len(receiver.told) == len({one.said["id"] for one in receiver.told}) == len(attempts) == 60
-    assert 1 < most <= outbox.PER_SUBSCRIPTION
+    assert 1 < most <= tuning.event_per_subscription[1]
 
 
-async def test_more_are_sent_at_a_time_to_a_receiver_that_takes_them(house: House, receiver: Receiver) -> None:
+async def test_more_are_sent_at_a_time_to_a_receiver_that_takes_them(
+    house: House, tuning: Tuning, receiver: Receiver
+) -> None:
+    first, _ = tuning.event_per_subscription
     source, made = await house.source(), await subscribed(house, receiver, "order.created")
     allowed, asked = house.service.outbox._at_once, {"id": made["id"], "failures": 0}
-    assert allowed(asked) == outbox.FIRST_AT_ONCE
+    assert allowed(asked) == first
     for number in range(3):
         await house.deliver(source, order_event(f"o{number}", delivery_id=f"d{number}"))
     await attempted(house, made, 3)
-    assert allowed(asked) == outbox.FIRST_AT_ONCE + 3
+    assert allowed(asked) == first + 3
     receiver.answers = [(500, {}, b"")]
     await house.deliver(source, order_event("o4", delivery_id="d4"))
     await attempted(house, made, 5)
-    assert allowed(asked) == (outbox.FIRST_AT_ONCE + 3) // 2 + 1
-    assert allowed(asked | {"failures": outbox.TIRED}) == 1
+    assert allowed(asked) == (first + 3) // 2 + 1
+    assert allowed(asked | {"failures": tuning.event_tired}) == 1
 
 
 async def test_one_process_looks_after_the_sources_at_a_time(house: House) -> None:

@@ -5,9 +5,9 @@ import pytest
 from app.base.settings import Settings
 from tests.house import House, order_event
 from tests.receiver import Receiver
-from tests.web.subscriptions.conftest import ALL, attempted, rows, subscribed
+from tests.web.subscriptions.conftest import ALL, SOON, attempted, rows, subscribed
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, SOON]
 
 
 @pytest.mark.parametrize(

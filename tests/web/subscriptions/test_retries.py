@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from app.background import http_client, outbox
 from app.base import clock
+from app.base.tuning import Tuning
 from app.store import outbox as events
 from app.store.outbox import AttemptEnded
 from tests.house import House, eventually, order_event
 from tests.receiver import Receiver, receiving
-from tests.web.subscriptions.conftest import attempted, attempts_of, rows, silent, subscribed
+from tests.web.subscriptions.conftest import SOON, attempted, attempts_of, rows, silent, subscribed
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, SOON]
 
 
 async def test_what_is_no_yes_is_tried_again(house: House, receiver: Receiver) -> None:
@@ -39,7 +39,7 @@ async def test_a_receiver_that_is_away_is_shown_as_failing(house: House, receive
         made = await subscribed(house, gone, "order.created")
     source = await house.source()
     await house.deliver(source, order_event())
-    await attempted(house, made, outbox.TIRED + 1)
+    await attempted(house, made, Tuning().event_tired + 1)
     shown = await house.get(f"/v1/subscriptions/{made['id']}")
     assert (shown["state"], shown["waiting"]) == ("failing", 1) and shown["failing_since"]
     assert "could not be reached" in shown["failing_reason"]
@@ -56,16 +56,12 @@ async def test_a_receiver_that_is_away_is_shown_as_failing(house: House, receive
     assert 'orders_event_attempts_total{ended="delivered"} 1.0' in (await house.client.get("/metrics")).text
 
 
-async def test_a_receiver_that_is_back_is_told_what_it_missed_at_once(
-    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "TIRED", 1)
+@pytest.mark.tuned(event_tired=1, retry_waits=(3600.0, 3600.0))
+async def test_a_receiver_that_is_back_is_told_what_it_missed_at_once(house: House, receiver: Receiver) -> None:
     source, made = await house.source(), await subscribed(house, receiver, "order.created")
     receiver.answers = [(500, {}, b"")]
-    with monkeypatch.context() as retry_policy:
-        retry_policy.setattr(outbox, "FIRST_WAIT", 3600.0)
-        await house.deliver(source, order_event("1"))
-        await attempted(house, made, 1)
+    await house.deliver(source, order_event("1"))
+    await attempted(house, made, 1)
     await house.deliver(source, order_event("2"))
     await silent(house)
     assert [one["data"]["order"]["external_id"] for one in receiver.events()] == ["1", "2", "1"]
@@ -111,10 +107,8 @@ async def test_410_switches_it_off(house: House, receiver: Receiver) -> None:
     assert receiver.events()[-1]["data"]["order"]["external_id"] == "3"
 
 
-async def test_what_waits_for_one_that_is_off_or_deleted_is_dropped(
-    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "CLEARS", 0.0)
+@pytest.mark.tuned(event_clears=0.0)
+async def test_what_waits_for_one_that_is_off_or_deleted_is_dropped(house: House, receiver: Receiver) -> None:
     source = await house.source()
     for last in ({"enabled": False}, None):
         made = await subscribed(house, receiver, "order.created")
@@ -129,16 +123,12 @@ async def test_what_waits_for_one_that_is_off_or_deleted_is_dropped(
     assert await rows(house, f"SELECT * FROM secrets WHERE source_id = '{made['id']}'") == []
 
 
-async def test_after_three_days_an_event_is_given_up_and_it_says_so(
-    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "CLEARS", 0.0)
+@pytest.mark.tuned(event_clears=0.0, event_life=0.0, event_tries=3)
+async def test_after_three_days_an_event_is_given_up_and_it_says_so(house: House, receiver: Receiver) -> None:
     source, made = await house.source(), await subscribed(house, receiver, "order.created")
     receiver.answer = (500, {}, b"")
     await house.deliver(source, order_event())
     await attempted(house, made, 1)
-    monkeypatch.setattr(events, "LIFE", 0)
-    monkeypatch.setattr(events, "LEAST_TRIES", 3)
     await silent(house)
     [newest, *tried] = await attempts_of(house, made)
     assert (newest["reason"], newest["next_at"], newest["delivered"]) == (events.GIVEN_UP, None, False)
@@ -146,22 +136,18 @@ async def test_after_three_days_an_event_is_given_up_and_it_says_so(
     assert len(tried) >= 3
 
 
-async def test_an_event_that_was_never_tried_is_never_given_up(
-    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "CLEARS", 0.0)
+@pytest.mark.tuned(event_clears=0.0, event_life=0.0, event_tries=1)
+async def test_an_event_that_was_never_tried_is_never_given_up(house: House, receiver: Receiver) -> None:
     source, made = await house.source(), await subscribed(house, receiver, "order.created")
     receiver.answer = (503, {"retry-after": "86400"}, b"")
     await house.deliver(source, order_event("1", delivery_id="1"))
     await attempted(house, made, 1)
     await house.deliver(source, order_event("2", delivery_id="2"))  # behind one that rests
-    monkeypatch.setattr(events, "LIFE", 0)
-    monkeypatch.setattr(events, "LEAST_TRIES", 1)
     receiver.answer = (200, {}, b"")
     house.service.outbox.wake()
     assert {one["reason"] for one in await attempted(house, made, 2)} >= {events.GIVEN_UP}  # the first
     for _ in range(3):
-        await events.clear(house.service.store, clock.now())
+        await events.clear(house.service.store, clock.now(), life=0, tries=1)
     await house.call("PATCH", f"/v1/subscriptions/{made['id']}", {"enabled": True})
     await silent(house)
     assert [one["data"]["order"]["external_id"] for one in receiver.events()] == ["1", "2"]
@@ -206,10 +192,8 @@ async def test_what_ended_together_is_recorded_together(house: House, receiver: 
     assert len(await attempts_of(house, made)) == 6
 
 
-async def test_a_receiver_that_is_slow_is_not_waited_for(
-    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_client, "WHOLE", 0.05)
+@pytest.mark.tuned(event_within=0.05)
+async def test_a_receiver_that_is_slow_is_not_waited_for(house: House, receiver: Receiver) -> None:
     go_on = asyncio.Event()
 
     async def wait(_: Any) -> None:

@@ -18,11 +18,12 @@ from adapters.contract import Unverified
 from app.background import http_client
 from app.base import clock
 from app.base.ssrf_guard import networks
+from app.base.tuning import Tuning
 from tests.house import House, order_event
 from tests.receiver import Receiver, receiving
-from tests.web.subscriptions.conftest import ALL, STANDARD, rows, silent, subscribed
+from tests.web.subscriptions.conftest import ALL, SOON, STANDARD, rows, silent, subscribed
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, SOON]
 
 
 async def test_our_own_standard_adapter_verifies_it(house: House, receiver: Receiver) -> None:
@@ -90,7 +91,7 @@ async def test_a_receiver_s_certificate_must_be_good(receiver: Receiver, tmp_pat
             (trusting, sealed.url.replace("127.0.0.1", "localhost"), "certificate"),  # it names another host
             (trusting, sealed.url, None),
         ):
-            client = http_client.EventHttpClient(named, trusted)
+            client = http_client.EventHttpClient(named, Tuning(), trusted)
             try:
                 answer = await client.post(url, {"content-type": "application/json"}, b"{}")
                 assert words is None and answer.status == 200

@@ -8,9 +8,9 @@ from app.store import retention
 from app.store.retention import DAY
 from tests.house import House, order_event
 from tests.receiver import Receiver
-from tests.web.subscriptions.conftest import STANDARD, attempts_of, filtered, silent
+from tests.web.subscriptions.conftest import SOON, STANDARD, attempts_of, filtered, silent
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, SOON]
 
 
 async def test_a_test_says_what_came_of_it(house: House, receiver: Receiver) -> None:
@@ -83,7 +83,9 @@ async def test_erasures_are_sent_again_from_a_time_on_with_ids_alone(house: Hous
     assert await retention.count(house.service.store, house.account_id, "deliveries", later) >= 2
     after = None
     while True:
-        step = await retention.step(house.service.store, house.account_id, "deliveries", later, after)
+        step = await retention.step(
+            house.service.store, house.account_id, "deliveries", later, after, house.service.tuning.prune_steps
+        )
         if (after := step.after) is None:
             break
     assert await house.service.store.all("SELECT id FROM erased_contacts") == []
