@@ -1,6 +1,7 @@
 """Readiness: would a delivery be committed within five seconds? For load balancers, `doctor`, metrics and the log."""
 
 import asyncio
+from collections.abc import Iterable
 from time import monotonic
 
 from app.base import clock
