@@ -61,10 +61,10 @@ class DeliveryList(Listed[DeliveryResponse]):
 class Opened(TypedDict):
     """The content of a delivery. `body_encoding` is `text`, or `base64` for bytes that are no text."""
 
-    headers: dict[str, str]
-    query: dict[str, str]
-    body: str
-    body_encoding: str
+    headers: dict[str, str] | None
+    query: dict[str, str] | None
+    body: str | None
+    body_encoding: str | None
 
 
 class SourceNamed(TypedDict):
