@@ -5,8 +5,9 @@ that were told before it; nothing that was taken is untaken by an earlier state 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from adapters.contract.cash import AUTHORIZED, CANCELED, FAILED, Cash
 from adapters.contract.entry import Entry, Folded
@@ -30,8 +31,7 @@ _WORD_OF: Final[Mapping[Any, Status]] = {
 }
 
 
-@dataclass(slots=True)
-class Word:
+class Word(Struct):
     """The latest status word of a bill, or of the attempts to pay; `place` is where in the history it was said."""
 
     status: str | None = None
@@ -54,8 +54,7 @@ class Word:
             self.source_status = source_status
 
 
-@dataclass(slots=True)
-class Bill:
+class Bill(Struct):
     """A bill as it was told last. `was` is its last value above nothing."""
 
     place: int = -1

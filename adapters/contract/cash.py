@@ -1,8 +1,10 @@
 """Payments and refunds of one order, each kept by its own id as it was told last."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from adapters.contract.entry import Entry, Line
 from adapters.contract.movement import EVERYTHING, PENDING, REFUND, Back, Paid, Total, Vector
@@ -23,8 +25,7 @@ WITHOUT_ID: Final = "refund_without_id"
 WITHOUT_AMOUNT: Final = "refund_without_amount"
 
 
-@dataclass(slots=True)
-class Cash:
+class Cash(Struct, eq=False):
     """All payments and refunds of an order. `currency` is the order's; `rates` convert others: (ours, theirs)."""
 
     currency: str | None

@@ -1,7 +1,8 @@
 """What a history tells of one payment, one refund, or a running total of refunds: as it was told last."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from adapters.contract.order import RefundKind, RefundState
 
@@ -12,8 +13,7 @@ REFUND: Final = str(RefundKind.REFUND)
 EVERYTHING: Final = "everything"  # the kind of a total that counts refunds and chargebacks together
 
 
-@dataclass(slots=True)
-class Paid:
+class Paid(Struct):
     """A payment as it was told last. `place` is where in the history."""
 
     id: str
@@ -30,8 +30,7 @@ class Paid:
     states: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Back:
+class Back(Struct):
     """A refund or chargeback as it was told last."""
 
     id: str | None
@@ -47,8 +46,7 @@ class Back:
     also: tuple[int, str] | None = None  # the same amount in another currency
 
 
-@dataclass(slots=True)
-class Total:
+class Total(Struct):
     """A running total: `rest` is what it counts beyond the refunds that are known by themselves."""
 
     payment: str | None

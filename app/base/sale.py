@@ -3,11 +3,10 @@
 Two sources tell one payment each under an id of its own: one fold over both histories would count it twice.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, Final
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from adapters.contract import Status
 from adapters.contract.balance import REFUND_EXCEEDS_VALUE
@@ -31,7 +30,7 @@ def fold_sale(survivor: Sequence[Entry], merged: Sequence[Sequence[Entry]]) -> F
     if not merged:
         return own
     words = [
-        structs.replace(entry, said=told)
+        replace(entry, said=told)
         for entry in survivor
         if entry.by_member
         and "external_id" not in entry.said  # the word with which it was made is its own
@@ -52,7 +51,7 @@ def fold_sale(survivor: Sequence[Entry], merged: Sequence[Sequence[Entry]]) -> F
     if any(one.currency != first.currency for one, _ in described):
         notes.add(OTHER_CURRENCY)
     money = _telling_most([side for side in described if side[0].currency == first.currency])
-    whole = dataclasses.replace(
+    whole = replace(
         first,
         external_id=own.external_id,
         aliases=own.aliases,

@@ -8,11 +8,11 @@ delivery's identities lead to two contacts and nothing speaks against it, they a
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import pydantic_core
+from msgspec import Struct
 
 from app.base.clock import now
 from app.base.identity import CLAIM, is_weak, precedence, same_name, sort_of
@@ -34,8 +34,7 @@ Identity = tuple[str, str]
 Whose = tuple[str, str]  # account, contact
 
 
-@dataclass(slots=True, kw_only=True)
-class Match:
+class Match(Struct, kw_only=True):
     """Holds whom identities lead to. `same` are further contacts, which nothing says are somebody else.
 
     `refused` are matches that something speaks against. `news`: an identity is unknown. `claimed`: by a CRM id that the

@@ -5,9 +5,10 @@ This is longer than 400 lines: what is read, changed and written back is one sta
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct, field
 
 from adapters.contract.fold import Entry, Folded, fold
 from app.base.clock import now
@@ -42,8 +43,7 @@ _HIDDEN = {"value": None, "currency": None, "paid_value": 0, "refunded_value": 0
 EntryKey = tuple[int, int, str]
 
 
-@dataclass(slots=True)
-class HistoryEntry:
+class HistoryEntry(Struct):
     """Holds a history entry and who said it."""
 
     entry: Entry
@@ -52,8 +52,7 @@ class HistoryEntry:
     stored: bool
 
 
-@dataclass(slots=True, eq=False)
-class LoadedOrder:
+class LoadedOrder(Struct, eq=False):
     """Holds an order while a transaction works on it."""
 
     account_id: str
