@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import Field
 from starlette.responses import Response
-from typing_extensions import TypedDict
 
 from app.base.roles import Permission
 from app.db.statements import Row
@@ -22,10 +21,12 @@ from app.web.http.request import ApiRequest, Body, Page, listed, page_of
 from app.web.http.routing import Stream, route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.deliveries import (
+    ChangesResponse,
     DeliveryList,
     DeliveryResponse,
     DeliveryWhole,
     Opened,
+    OrderChanged,
     OrderInLog,
     RetriedResponse,
     SourceNamed,
@@ -150,32 +151,6 @@ def _named(asked: ApiRequest, row: Row) -> SourceNamed:
         "enabled": row["enabled"],
         "webhook_url": asked.service.source_cache.webhook_url(row["id"]),
     }
-
-
-class ChangeResponse(TypedDict):
-    """A field before and after, as an order shows it."""
-
-    field: str
-    before: Any
-    after: Any
-
-
-class OrderChanged(TypedDict):
-    """What changed in one order. `values` says whether the caller may see values, or only the names of fields."""
-
-    order_id: str
-    external_id: str
-    title: str | None
-    made: bool
-    values: bool
-    changes: list[ChangeResponse]
-
-
-class ChangesResponse(TypedDict):
-    """Every order that the delivery concerns."""
-
-    data: list[OrderChanged]
-    next_cursor: None
 
 
 async def body(asked: ApiRequest) -> Response:

@@ -220,13 +220,12 @@ async def create(asked: ApiRequest) -> Response:
     if given.items:
         said["items"] = _items(given.items, currency, wrong)
     wrong.raise_all()
-    external_id = given.external_id or new_id("ext")
     try:
         order_id, new = await manual_orders.create(
             asked.store,
             asked.account_id,
             origin=given.origin,
-            external_id=external_id,
+            external_id=given.external_id or new_id("ext"),
             said=said,
             member_id=member_of(asked),
         )

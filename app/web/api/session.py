@@ -87,8 +87,9 @@ async def sign_in(asked: ApiRequest) -> Response:
     panel = given.panel is not None
     caller = Caller(bearer.account_id, bearer.member_id, bearer.role, panel=panel)
     response = answer(await _serialize(service, caller, until), 201)
-    session = Session(bearer.account_id, bearer.token_id, until, panel)
-    authentication.give(response, service.settings, service.vault, session)
+    authentication.give(
+        response, service.settings, service.vault, Session(bearer.account_id, bearer.token_id, until, panel)
+    )
     return response
 
 

@@ -119,17 +119,6 @@ class SubscriptionSecretMade(Body):
     overlap: str = Field("24h", json_schema_extra={"pattern": r"^\d{1,6}[smhdw]$"})
 
 
-def _checked(asked: ApiRequest, url: str) -> str:
-    try:
-        return checked_url(url, asked.service.settings.receivers)
-    except ValueError as why:
-        raise invalid("url", str(why)) from None
-
-
-def _once_each(events: list[Event]) -> list[str]:
-    return [str(event) for event in Event if event in events]
-
-
 async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SubscriptionResponse]:
     secrets = await subscriptions.secrets_of(asked.store, asked.account_id, [row["id"] for row in rows])
     shown: list[SubscriptionResponse] = []
@@ -165,31 +154,39 @@ def _names_of(asked: ApiRequest, row: Row) -> list[str] | None:
         return None
 
 
-def _sealed(asked: ApiRequest, headers: dict[str, str] | None) -> str | None:
-    return asked.service.vault.seal(json.dumps(headers)) if headers else None
-
-
-async def _kept(asked: ApiRequest, given: EventFilter | None) -> dict[str, Any]:
-    """Return a filter as it is stored. Raises Problem for a source that there is not."""
-    if given is None:
-        return {}
-    there = await sources.adapters_of(asked.store, asked.account_id) if given.source_id else {}
-    if unknown := next((one for one in given.source_id or () if one not in there), None):
-        raise invalid("filter.source_id", f"there is no source {quoted(unknown)}")
-    return given.model_dump(mode="json", exclude_none=True)
+async def _stored(asked: ApiRequest, given: SubscriptionBody | SubscriptionChange) -> dict[str, Any]:
+    """Return what is given as it is stored, by column. Raises Problem for a URL or a source that cannot be."""
+    stored = given.model_dump(exclude_unset=True)
+    if given.url is not None:
+        try:
+            stored["url"] = checked_url(given.url, asked.service.settings.receivers)
+        except ValueError as why:
+            raise invalid("url", str(why)) from None
+    if given.events is not None:
+        stored["events"] = [str(event) for event in Event if event in given.events]  # each once
+    if given.filter is not None:
+        wanted = given.filter.source_id or []
+        there = await sources.adapters_of(asked.store, asked.account_id) if wanted else {}
+        for one in wanted:
+            if one not in there:
+                raise invalid("filter.source_id", f"there is no source {quoted(one)}")
+        stored["filter"] = given.filter.model_dump(mode="json", exclude_none=True)
+    if given.headers is not None:
+        stored["headers"] = asked.service.vault.seal(json.dumps(given.headers)) if given.headers else None
+    return stored
 
 
 async def make(asked: ApiRequest) -> SubscriptionMadeResponse:
     """Create a webhook subscription. Its secret is generated, and shown only once."""
-    given = await asked.body(SubscriptionBody)
+    stored = await _stored(asked, await asked.body(SubscriptionBody))
     secret = whsec()
     subscription_id = await subscriptions.add(
         asked.store,
         asked.account_id,
-        url=_checked(asked, given.url),
-        events=_once_each(given.events),
-        filter_=await _kept(asked, given.filter),
-        sealed_headers=_sealed(asked, given.headers),
+        url=stored["url"],
+        events=stored["events"],
+        filter_=stored.get("filter") or {},
+        sealed_headers=stored.get("headers"),
         sealed_secret=asked.service.vault.seal(secret),
     )
     asked.service.outbox.wake()
@@ -214,16 +211,7 @@ async def show(asked: ApiRequest) -> SubscriptionResponse:
 async def change(asked: ApiRequest) -> SubscriptionResponse:
     """Change a subscription. Switching it off drops its waiting events."""
     row = await asked.named(subscriptions.find, "subscription")
-    given = await asked.body(SubscriptionChange)
-    changes: dict[str, Any] = given.model_dump(exclude_unset=True)
-    if given.url is not None:
-        changes["url"] = _checked(asked, given.url)
-    if given.events is not None:
-        changes["events"] = _once_each(given.events)
-    if given.filter is not None:
-        changes["filter"] = await _kept(asked, given.filter)
-    if given.headers is not None:
-        changes["headers"] = _sealed(asked, given.headers)
+    changes = await _stored(asked, await asked.body(SubscriptionChange))
     if changes:
         await subscriptions.change(asked.store, asked.account_id, row["id"], changes)
         asked.service.outbox.wake()

@@ -1,6 +1,7 @@
 """The webhook URL. Plain ASGI, because it is the route that is called most."""
 
 import msgspec
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from app.base.outcome import ANSWERS, Outcome
@@ -33,10 +34,6 @@ _BUSY_HEAD = b"HTTP/1.1 503 Service Unavailable\r\n" + b"".join(
 )
 
 
-class _Gone(Exception):
-    """Raised when the sender hangs up before the body is complete."""
-
-
 class Webhooks:
     """Handles POST /webhooks/{source_id}."""
 
@@ -66,7 +63,7 @@ class Webhooks:
             headers: list[Header] = scope["headers"]
             try:
                 body = await self._body(headers, receive)
-            except _Gone:
+            except ClientDisconnect:
                 return
             if body is None:
                 await self._tell(
@@ -82,7 +79,7 @@ class Webhooks:
             await self._tell(send, whole, answer)
 
     async def _body(self, headers: list[Header], receive: Receive) -> bytes | None:
-        """Return the exact bytes; None as soon as they are known to be too many. Raises _Gone."""
+        """Return the exact bytes; None as soon as they are known to be too many. Raises ClientDisconnect."""
         for name, value in headers:
             if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self._most):
                 return None
@@ -90,7 +87,7 @@ class Webhooks:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _Gone
+                raise ClientDisconnect
             chunks += message.get("body", b"")
             more = message.get("more_body", False)
             if len(chunks) > self._most:

@@ -17,8 +17,8 @@ from app.base.outcome import ANSWERS
 from app.web.http.errors import REFUSALS, TITLES
 from app.web.http.request import ApiRequest, Query, as_json
 from app.web.http.routing import Described, Stream, roles_with, route
+from app.web.http.schemas.base import ProblemResponse
 from app.web.http.schemas.deliveries import AnsweredResponse
-from app.web.http.schemas.problems import ProblemResponse
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 Schema = dict[str, Any]
@@ -324,8 +324,7 @@ async def written(request: Request) -> bytes:
     """Return the document of this application, generated once."""
     state = request.app.state
     if not hasattr(state, "openapi"):
-        made = await asyncio.to_thread(document, request.app.routes)
-        state.openapi = as_json(made)
+        state.openapi = as_json(await asyncio.to_thread(document, request.app.routes))
     found: bytes = state.openapi
     return found
 

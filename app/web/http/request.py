@@ -148,8 +148,9 @@ class ApiRequest:
             async for chunk in self.request.stream():
                 chunks += chunk
                 if len(chunks) > self.most_bytes:
-                    words = f"this request may have {self.most_bytes} bytes"
-                    raise Problem("too_large", words, headers={"Connection": "close"})
+                    raise Problem(
+                        "too_large", f"this request may have {self.most_bytes} bytes", headers={"Connection": "close"}
+                    )
             self._raw = bytes(chunks)
         return self._raw
 

@@ -112,6 +112,8 @@ def route(
     - `fails`: codes of problems (app/web/http/errors.py) beyond those that follow from method, path, permission, body and
       query.
     """
+    body = takes or Body
+    most_bytes = body.most_bytes if isinstance(body, type) else MAX_REQUEST_BYTES
     permissions = (permission,) if isinstance(permission, Permission) else permission or ()
 
     async def respond(asked: ApiRequest) -> Response:
@@ -126,15 +128,17 @@ def route(
         service: Service = request.app.state.service
         try:
             caller = NOBODY if anybody else await identify(request, service)
-            asked = ApiRequest(request, service, caller, most_bytes(takes))
+            asked = ApiRequest(request, service, caller, most_bytes)
             if anybody:
                 return await respond(asked)
             if operator and not caller.operator:
                 raise Problem("not_found", "there is no such address")
             _check(caller, permissions)
             if needs_registry and not (await asked.account())["orders_enabled"]:
-                words = 'an admin of the account turns it on: PATCH /v1/account {"orders_enabled": true}'
-                raise Problem("registry_disabled", words)
+                raise Problem(
+                    "registry_disabled",
+                    'an admin of the account turns it on: PATCH /v1/account {"orders_enabled": true}',
+                )
             if query is None and not operator:
                 asked.query(Query)  # unknown ones are an error here, too
             if method == "POST" and (key := request.headers.get("idempotency-key")):
@@ -169,13 +173,6 @@ def route(
         (*fails, "too_many") if limit else fails,
     )
     return Described(path, endpoint, method=method, description=description)
-
-
-def most_bytes(takes: Takes) -> int:
-    """Return how many bytes the body of a route may have."""
-    if takes is None:
-        return Body.most_bytes
-    return takes.most_bytes if isinstance(takes, type) else MAX_REQUEST_BYTES
 
 
 def roles_with(permissions: tuple[Permission, ...]) -> list[Role]:
