@@ -54,14 +54,14 @@ class Problem(Exception):
     ) -> None:
         super().__init__(detail)
         self.code, self.detail, self.errors, self.headers = code, detail, errors, headers
+        self.status, self.title = TITLES[code]
 
     def response(self) -> Response:
         """Return the problem as a response."""
-        status, title = TITLES[self.code]
         body: dict[str, Any] = {
             "type": "about:blank",
-            "title": title,
-            "status": status,
+            "title": self.title,
+            "status": self.status,
             "code": self.code,
             "detail": self.detail,
         }
@@ -69,7 +69,7 @@ class Problem(Exception):
             body["errors"] = self.errors
         return Response(
             json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
-            status,
+            self.status,
             headers=self.headers,
             media_type="application/problem+json",
         )
