@@ -247,6 +247,21 @@ async def test_an_expression_that_doubles_its_work_ends_soon(house: House, expre
     assert "more than 200000 steps" in row["reason"] or "fails on this delivery" in row["reason"]
 
 
+async def test_an_expression_runs_beside_the_loop(house: House) -> None:
+    options = GENERIC | {"fields": {"external_id": DOUBLING[0]}}
+    source = await house.source("generic", options=options)
+    post = house.client.post(f"/webhooks/{source}", content=b'{"id":"7"}', headers={"x-token": SECRET})
+    answer = asyncio.create_task(post)
+    begun = last = time.process_time()
+    longest = 0.0  # of the CPU that was used between two turns of the loop
+    while not answer.done():
+        await asyncio.sleep(0)
+        present = time.process_time()
+        longest, last = max(longest, present - last), present
+    assert (await answer).json()["outcome"] == "unreadable"
+    assert longest < (last - begun) / 2
+
+
 async def test_the_steps_of_all_expressions_on_a_delivery_are_one_budget(house: House) -> None:
     money = {"money": {"unit": "major", "currency": "BRL"}}
     fields = {

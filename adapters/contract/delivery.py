@@ -1,6 +1,7 @@
 """One arrival at the door: its headers, query and exact bytes. Knows nothing of the web framework that brought it."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -58,13 +59,12 @@ class Delivery:
         url: str = "",
     ) -> "Delivery":
         """From an HTTP server's raw parts. Header bytes are read as Latin-1, so that no byte is lost or refused."""
-        headers: dict[str, str] = {}
-        repeated: set[str] = set()
-        for raw_name, raw_value in raw_headers:
-            name = raw_name.decode("latin-1").lower()
-            if name in headers:
-                repeated.add(name)
-            headers[name] = raw_value.decode("latin-1")
+        given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw_headers]
+        headers = dict(given)
+        repeated: frozenset[str] = frozenset()
+        if len(headers) < len(given):
+            often = Counter(name for name, _ in given)
+            repeated = frozenset(name for name in headers if often[name] > 1)
         query = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)) if query_string else None
         return cls(
             body=body,
@@ -72,7 +72,7 @@ class Delivery:
             received_at=received_at,
             query=query,
             url=url,
-            repeated=frozenset(repeated) if repeated else frozenset(),
+            repeated=repeated,
         )
 
     def changed(

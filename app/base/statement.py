@@ -101,9 +101,8 @@ def _known(
 
 def clean(text: str, length: int = TEXT_LENGTH) -> str:
     """Return text that both engines can store: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
-    if "\0" in text:
+    if not text.isascii() or "\0" in text:
         text = text.replace("\0", "\ufffd")
-    if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:

@@ -259,7 +259,8 @@ class ContactResolution:
                     self._taken_over[account_id, contact_id] = one[1]
             holders.append(contact_id)
             held.add(one)
-            self._learnt[account_id, *one, contact_id] = (account_id, *one, contact_id, source_id, present)
+            row = (account_id, *one, contact_id, source_id, present)
+            self._learnt[row[:4]] = row
         return contested
 
     def _join(self, account_id: str, one: str, other: str) -> str:
