@@ -23,7 +23,6 @@ FLOORS = (
     "app.observability",
     "app",  # the service joins every part
     "app.web.http.schemas",
-    "app.web.http.schemas",
     "app.web.http",
     "app.web.api",
     "app.web",

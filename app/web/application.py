@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.base.log import log
 from app.base.settings import Settings
@@ -42,7 +43,7 @@ from app.web.api import (
 )
 from app.web.api.webhooks import PREFIX, Webhooks
 from app.web.http import health, openapi, reference, serializers, static
-from app.web.http.errors import Problem, answer_problem
+from app.web.http.errors import Problem
 from app.web.http.limits import Limits
 
 
@@ -100,7 +101,7 @@ def create_app(
             *reference.ROUTES,
         ],
         lifespan=lifespan,
-        exception_handlers={Problem: answer_problem, HTTPException: _http, ClientDisconnect: _gone, Exception: _fault},
+        exception_handlers={Problem: _problem, HTTPException: _http, ClientDisconnect: _gone, Exception: _fault},
     )
     api.state.service, api.state.limits = service, Limits()
     api.router.redirect_slashes = False  # it would send people to whatever address stands in the Host header
@@ -124,23 +125,11 @@ class Application:
             await self._webhooks(scope, receive, send)
         else:
             with suppress(Exception):  # `_fault` has logged and answered it; the server would log it a second time
-                await self._api(scope, receive, under_headers(send))
+                await self._api(scope, receive, static.under_headers(send, _HEADERS))
 
 
 # What an answer says of itself unless its route says otherwise: it is nobody's to keep, and is what it says it is.
-_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-
-
-def under_headers(send: Send) -> Send:
-    """Return `send` with these headers on every response that has none of their names."""
-
-    async def under(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            named = {name.lower() for name, _ in message["headers"]}
-            message["headers"] = [*message["headers"], *(one for one in _HEADERS if one[0] not in named)]
-        await send(message)
-
-    return under
+_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 def _is_plain(scope: Scope) -> bool:
@@ -149,9 +138,14 @@ def _is_plain(scope: Scope) -> bool:
     return scope.get("raw_path") in (None, path.encode())
 
 
-async def _http(request: Request, fault: Exception) -> Response:
+async def _problem(request: Request, problem: Any) -> Response:
+    response: Response = problem.response()
+    return response
+
+
+async def _http(request: Request, fault: Any) -> Response:
     """Return Starlette's own errors (no such route, wrong method) as problems."""
-    if isinstance(fault, HTTPException) and fault.status_code == 405:
+    if fault.status_code == 405:
         return Problem("method_not_allowed", "see the documentation", headers=dict(fault.headers or {})).response()
     return Problem("not_found", "there is no such address").response()
 
@@ -166,4 +160,4 @@ async def _fault(request: Request, fault: Exception) -> Response:
     for name, value in request.path_params.items():  # a contact may be named by an e-mail address
         path = path.replace(str(value), f"{{{name}}}") if value else path
     log.error("a request failed", method=request.method, path=path, fault=type(fault).__name__, exc_info=fault)
-    return await answer_problem(request, fault)
+    return Problem("internal", "the fault is in the log").response()

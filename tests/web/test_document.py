@@ -34,7 +34,7 @@ def test_every_route_says_what_it_gives(routes: list[Any]) -> None:
     for route in routes:
         if isinstance(route, Mount | Route) and route.path.startswith(PAGES):
             continue
-        assert isinstance(route, Described), f"{route.path} is not described: `route` or `open_route` makes routes"
+        assert isinstance(route, Described), f"{route.path} is not described: `route` makes routes"
         told = route.description
         if told.operator:
             continue

@@ -1,29 +1,35 @@
 """The account, its members and their tokens. Only the operator creates accounts."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
-from starlette.responses import Response
-from starlette.routing import Route
+from pydantic import Field, StringConstraints
 
 from app.base.clock import iso
 from app.base.identity import document, email, phone
 from app.base.roles import Permission, Role
 from app.db.statements import Row
-from app.store import accounts
-from app.store import retention as pruning
+from app.store import accounts, retention
 from app.store.names import names
 from app.web.api.contacts import region_of
 from app.web.api.manual_orders import Currency
-from app.web.http.errors import invalid, not_found
+from app.web.http.errors import existing, invalid, not_found
 from app.web.http.filters import ZoneName
-from app.web.http.request import ApiRequest, Body, Page, PatchBody, TextPattern, after, answer, null_only_for, page_of
+from app.web.http.request import (
+    ApiRequest,
+    Body,
+    Id,
+    Name,
+    Page,
+    PatchBody,
+    TextPattern,
+    listed,
+    page_of,
+)
 from app.web.http.routing import route
 from app.web.http.schemas.accounts import AccountResponse, MemberResponse, TokenMadeResponse, TokenResponse
 from app.web.http.schemas.base import Listed
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # It ends up in a Content-Security-Policy: scheme, host and port alone, no wildcard, nothing that ends a directive. http is
 # for a machine of one's own.
 Origin = Annotated[
@@ -75,8 +81,6 @@ class RetentionChange(Body):
 class AccountChange(PatchBody):
     """What an admin may change."""
 
-    model_config = ConfigDict(json_schema_extra=null_only_for())
-
     orders_enabled: bool | None = None
     owner_privacy: bool | None = None
     default_currency: Currency | None = None
@@ -108,7 +112,7 @@ class TokenMade(Body):
     """A new token. Without `member_id` it gets a new member."""
 
     role: Role
-    member_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    member_id: Id | None = None
     name: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
@@ -128,28 +132,24 @@ def _account(row: Row) -> AccountResponse:
     }
 
 
-async def make_account(asked: ApiRequest) -> Response:
+async def make_account(asked: ApiRequest) -> dict[str, Any]:
     """Create an account. It is off unless enabled at once. The admin token is shown only once."""
     given = await asked.body(AccountMade)
-    account_id, token = await accounts.create(asked.service.store, given.name, enable=given.enable)
-    return answer({"account_id": account_id, "admin_token": token}, 201)
+    account_id, token = await accounts.create(asked.store, given.name, enable=given.enable)
+    return {"account_id": account_id, "admin_token": token}
 
 
-async def list_accounts(asked: ApiRequest) -> Response:
+async def list_accounts(asked: ApiRequest) -> dict[str, Any]:
     """List all accounts of this installation."""
-    rows = await accounts.all_accounts(asked.service.store)
-    return answer({"data": [_account(row) for row in rows], "next_cursor": None})
+    return listed([_account(row) for row in await accounts.all_accounts(asked.store)])
 
 
-async def show_account(asked: ApiRequest) -> Response:
+async def show_account(asked: ApiRequest) -> AccountResponse:
     """Show the account."""
-    row = await accounts.find(asked.service.store, asked.account_id)
-    if row is None:
-        raise not_found("account")
-    return answer(_account(row))
+    return _account(existing(await accounts.find(asked.store, asked.account_id), "account"))
 
 
-async def change_account(asked: ApiRequest) -> Response:
+async def change_account(asked: ApiRequest) -> AccountResponse:
     """Change the account. Fields that are not given stay as they are."""
     given = await asked.body(AccountChange)
     changes = given.model_dump(exclude_unset=True)
@@ -158,7 +158,7 @@ async def change_account(asked: ApiRequest) -> Response:
     if "not_identities" in changes:
         region = changes.get("default_region") or await region_of(asked)
         changes["not_identities"] = _canonical(changes["not_identities"], region)
-    await accounts.change(asked.service.store, asked.account_id, changes)
+    await accounts.change(asked.store, asked.account_id, changes)
     asked.service.source_cache.forget()
     return await show_account(asked)
 
@@ -175,9 +175,8 @@ def _canonical(given: list[str], region: str) -> list[str]:
 
 async def _retention(asked: ApiRequest, given: dict[str, str | None]) -> dict[str, str]:
     """Return the new ages, and postpone automatic pruning by a whole turn: a mistake can be corrected."""
-    row = await accounts.find(asked.service.store, asked.account_id)
-    await pruning.postpone(asked.service.store)
-    ages = (row["retention"] if row else {}) | given
+    await retention.postpone(asked.store)
+    ages = (await asked.account())["retention"] | given
     return {name: age for name, age in ages.items() if age is not None}
 
 
@@ -185,20 +184,17 @@ def _member(row: Row) -> MemberResponse:
     return {"id": row["id"], "name": row["name"], "role": row["role"], "created_at": iso(row["created_at"])}
 
 
-async def make_member(asked: ApiRequest) -> Response:
+async def make_member(asked: ApiRequest) -> MemberResponse:
     """Create a member."""
     given = await asked.body(MemberMade)
-    row = await accounts.add_member(asked.service.store, asked.account_id, given.name, given.role, given.id)
-    return answer(_member(row), 201)
+    return _member(await accounts.add_member(asked.store, asked.account_id, given.name, given.role, given.id))
 
 
-async def list_members(asked: ApiRequest) -> Response:
+async def list_members(asked: ApiRequest) -> dict[str, Any]:
     """List the members."""
     query = asked.query(Page)
-    rows = await accounts.members(
-        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
-    )
-    return answer(page_of(rows, query.limit, _member, lambda row: row["id"]))
+    rows = await accounts.members(asked.store, asked.account_id, after=query.last_id or "", limit=query.limit + 1)
+    return page_of([_member(row) for row in rows], query.limit)
 
 
 def _token(row: Row, members: Mapping[str | None, str | None]) -> TokenResponse:
@@ -213,40 +209,36 @@ def _token(row: Row, members: Mapping[str | None, str | None]) -> TokenResponse:
     }
 
 
-async def make_token(asked: ApiRequest) -> Response:
+async def make_token(asked: ApiRequest) -> TokenMadeResponse:
     """Create a token. It is shown only once; only its hash is stored."""
     given = await asked.body(TokenMade)
-    store, member_id = asked.service.store, given.member_id
+    member_id = given.member_id
     if member_id is None:
-        made = await accounts.add_member(store, asked.account_id, given.name or str(given.role), given.role, None)
+        made = await accounts.add_member(asked.store, asked.account_id, given.name or str(given.role), given.role, None)
         member_id = made["id"]
-    elif await accounts.member(store, asked.account_id, member_id) is None:
+    elif await accounts.member(asked.store, asked.account_id, member_id) is None:
         raise invalid("member_id", "there is no such member; POST /v1/members makes one")
-    token_id, token = await accounts.add_token(store, asked.account_id, given.role, member_id, given.name)
-    made_now: TokenMadeResponse = {"token": token, "id": token_id, "role": given.role, "member_id": member_id}
-    return answer(made_now, 201)
+    token_id, token = await accounts.add_token(asked.store, asked.account_id, given.role, member_id, given.name)
+    return {"token": token, "id": token_id, "role": given.role, "member_id": member_id}
 
 
-async def list_tokens(asked: ApiRequest) -> Response:
+async def list_tokens(asked: ApiRequest) -> dict[str, Any]:
     """List the tokens, without the tokens themselves."""
     query = asked.query(Page)
-    rows = await accounts.tokens(
-        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
-    )
-    members = await names(asked.service.store, asked.account_id, "member", [row["member_id"] for row in rows])
-    return answer(page_of(rows, query.limit, lambda row: _token(row, members), lambda row: row["id"]))
+    rows = await accounts.tokens(asked.store, asked.account_id, after=query.last_id or "", limit=query.limit + 1)
+    members = await names(asked.store, asked.account_id, "member", [row["member_id"] for row in rows])
+    return page_of([_token(row, members) for row in rows], query.limit)
 
 
-async def revoke_token(asked: ApiRequest) -> Response:
+async def revoke_token(asked: ApiRequest) -> None:
     """Revoke a token. It stops working within a second in every process."""
-    if not await accounts.revoke_token(asked.service.store, asked.account_id, asked.path("token")):
+    if not await accounts.revoke_token(asked.store, asked.account_id, asked.path("token")):
         raise not_found("token")
     asked.service.source_cache.forget()
-    return Response(status_code=204)
 
 
-ROUTES: list[Route] = [
-    route("POST", "/operator/accounts", make_account, None, operator=True),
+ROUTES = [
+    route("POST", "/operator/accounts", make_account, None, operator=True, status=201),
     route("GET", "/operator/accounts", list_accounts, None, operator=True),
     route("GET", "/v1/account", show_account, Permission.ACCOUNT, gives=AccountResponse),
     route("PATCH", "/v1/account", change_account, Permission.ACCOUNT, takes=AccountChange, gives=AccountResponse),

@@ -1,23 +1,20 @@
 """Possible duplicates, worked off by merging or keeping apart; contacts taken apart, and proposals for it."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
-from starlette.responses import Response
-from starlette.routing import Route
 
 from app.base.clock import iso
-from app.base.identity import document, email, phone
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contact_splits, contacts
 from app.store.contact_resolution import Identity, speaks_against
-from app.store.contact_splits import SplitRejected
 from app.store.names import names
-from app.web.api.contacts import region_of, serialize
+from app.web.api.contacts import canonical, contact_named, contact_of, region_of, serialize
 from app.web.http import serializers
-from app.web.http.errors import Problem, invalid, no_contact, not_found
-from app.web.http.request import ApiRequest, Body, Page, after, answer, cursor
+from app.web.http.errors import invalid
+from app.web.http.request import ApiRequest, Body, Page, after, listed
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.contacts import (
@@ -52,84 +49,60 @@ class ApartBody(Body):
     other: Word = Field(description="our id (cnt_…) or the CRM's")
 
 
-async def _found(asked: ApiRequest, word: str) -> Row:
-    row = await contacts.find(asked.service.store, asked.account_id, word)
-    if row is None:
-        raise not_found("contact")
-    return row
-
-
 async def _canonical(asked: ApiRequest, given: list[NamedIdentity]) -> list[Identity]:
     region = await region_of(asked)
     found: list[Identity] = []
     for place, one in enumerate(given):
-        value: str | None = one.value
-        if one.kind == "source":
-            value = f"{one.source_id}:{one.value}" if one.source_id else one.value
-        elif one.kind == "phone":
-            value = phone(one.value, region)
-        else:
-            value = email(one.value) if one.kind == "email" else document(one.value)
+        text = f"{one.source_id}:{one.value}" if one.kind == "source" and one.source_id else one.value
+        value = canonical(one.kind, text, region)
         if value is None:
             raise invalid(f"identities.{place}.value", "is not valid, so nobody can be known by it")
         found.append((one.kind, value))
     return found
 
 
-async def split(asked: ApiRequest) -> Response:
+async def split(asked: ApiRequest) -> SplitResponse:
     """Make a contact of identities and orders that belong to somebody else. Later deliveries follow.
 
     Identities that only the orders name move as well. The two are kept apart from then on.
     """
     given = await asked.body(SplitBody)
-    store, account_id = asked.service.store, asked.account_id
-    row = await _found(asked, asked.path("contact"))
+    row = await contact_of(asked)
     identities = await _canonical(asked, given.identities)
-    try:
-        done = await contact_splits.split(
-            store, account_id, row["id"], identities, given.orders, asked.caller.member_id
-        )
-    except SplitRejected as why:
-        raise Problem("conflict", str(why)) from None
-    told: SplitResponse = {
-        "contact": await serialize(asked, await _found(asked, done.contact_id)),
-        "split_off": await serialize(asked, await _found(asked, done.new_id)),
+    done = await contact_splits.split(
+        asked.store, asked.account_id, row["id"], identities, given.orders, asked.caller.member_id
+    )
+    return {
+        "contact": await serialize(asked, await contact_of(asked, done.contact_id)),
+        "split_off": await serialize(asked, await contact_of(asked, done.new_id)),
         "moved": {"orders": done.orders, "identities": done.identities},
     }
-    return answer(told)
 
 
-async def keep_apart(asked: ApiRequest) -> Response:
+async def keep_apart(asked: ApiRequest) -> ContactWhole:
     """Say that two contacts are two people. They are no possible duplicates any more, and no delivery joins them."""
     given = await asked.body(ApartBody)
-    row = await _found(asked, asked.path("contact"))
-    other = await contacts.find(asked.service.store, asked.account_id, given.other)
-    if other is None:
-        raise no_contact(given.other, "other")
-    try:
-        await contact_splits.set_apart(asked.service.store, asked.account_id, row["id"], other["id"])
-    except SplitRejected as why:
-        raise Problem("conflict", str(why)) from None
-    return answer(await serialize(asked, row))
+    row, other = await contact_of(asked), await contact_named(asked, given.other, "other")
+    await contact_splits.set_apart(asked.store, asked.account_id, row["id"], other["id"])
+    return await serialize(asked, row)
 
 
-async def duplicates(asked: ApiRequest) -> Response:
+async def duplicates(asked: ApiRequest) -> dict[str, Any]:
     """List pairs of contacts that may be one person, with what speaks for and against. Merge them or keep them apart."""
     query = asked.query(Page)
-    store, account_id = asked.service.store, asked.account_id
     rows, following = await contacts.conflicts(
-        store, account_id, after=after(query.cursor, str, str, str, str), limit=query.limit
+        asked.store, asked.account_id, after=after(query.cursor, str, str, str, str), limit=query.limit
     )
     ids = sorted({row[name] for row in rows for name in ("contact_id", "other_id")})
-    people = {row["id"]: row for row in (await contacts.among_ids(store, account_id, ids) if ids else [])}
+    people = await _by_id(asked, ids)
     known: dict[str, set[Identity]] = {}
-    for row in await contacts.identities_of(store, account_id, ids) if ids else []:
+    for row in await contacts.identities_of(asked.store, asked.account_id, ids) if ids else []:
         known.setdefault(row["contact_id"], set()).add((row["kind"], row["value"]))
-    sources = await names(store, account_id, "source", [row["source_id"] for row in rows])
+    sources = await names(asked.store, asked.account_id, "source", [row["source_id"] for row in rows])
     told: list[PossibleDuplicate] = [
         {
-            "contact": candidate(people[row["contact_id"]]),
-            "other": candidate(people[row["other_id"]]),
+            "contact": _candidate(people[row["contact_id"]]),
+            "other": _candidate(people[row["other_id"]]),
             "shared": serializers.identity(row["kind"], row["value"]),
             "against": speaks_against(
                 known.get(row["contact_id"], set()),
@@ -144,25 +117,27 @@ async def duplicates(asked: ApiRequest) -> Response:
         for row in rows
         if row["contact_id"] in people and row["other_id"] in people
     ]
-    return answer({"data": told, "next_cursor": cursor(following) if following else None})
+    return listed(told, following)
 
 
-def candidate(row: Row) -> Candidate:
-    """Return one of two contacts as a response."""
+async def _by_id(asked: ApiRequest, ids: Sequence[str]) -> dict[str, Row]:
+    return {row["id"]: row for row in (await contacts.among_ids(asked.store, asked.account_id, ids) if ids else [])}
+
+
+def _candidate(row: Row) -> Candidate:
     return {"id": row["id"], "crm_id": row["crm_id"], "name": row["name"]}
 
 
-async def proposals(asked: ApiRequest) -> Response:
+async def proposals(asked: ApiRequest) -> dict[str, Any]:
     """List contacts whose orders are several people's by today's rule, with the parts. Nothing is changed."""
     query = asked.query(Page)
-    store, account_id = asked.service.store, asked.account_id
-    last = after(query.cursor, str) or ""
-    found, following = await contact_splits.proposals(store, account_id, after=last, limit=query.limit)
-    ids = [one.contact_id for one in found]
-    people = {row["id"]: row for row in (await contacts.among_ids(store, account_id, ids) if ids else [])}
+    found, following = await contact_splits.proposals(
+        asked.store, asked.account_id, after=query.last_id or "", limit=query.limit
+    )
+    people = await _by_id(asked, [one.contact_id for one in found])
     told: list[SplitProposal] = [
         {
-            "contact": candidate(people[one.contact_id]),
+            "contact": _candidate(people[one.contact_id]),
             "parts": [
                 {
                     "stays": place == 0,
@@ -176,10 +151,10 @@ async def proposals(asked: ApiRequest) -> Response:
         for one in found
         if one.contact_id in people
     ]
-    return answer({"data": told, "next_cursor": cursor(following) if following else None})
+    return listed(told, following)
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route(
         "POST",
         "/v1/contacts/{contact}/split",

@@ -3,11 +3,10 @@
 import re
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo
 from starlette.responses import Response
-from starlette.routing import Route
 
 from adapters.contract import Customer
 from app.base.clock import iso
@@ -18,9 +17,9 @@ from app.store import contacts, crm_contacts, orders
 from app.store.names import names
 from app.web.api.orders import OrderQuery, list_orders
 from app.web.http import serializers
-from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.errors import Problem, existing, invalid, no_contact, not_found
 from app.web.http.filters import PurchaseFilters, order_filter
-from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor
+from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, listed
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.contacts import ConflictOfContact, ConflictResponse, ContactWhole
@@ -52,31 +51,35 @@ class LookUpQuery(IdentityQuery):
     )
 
 
-def _an_email(text: str) -> str:
-    if email(text) is None:
-        raise ValueError("is not an e-mail address")
-    return text
+def canonical(kind: str, text: str, region: str) -> str | None:
+    """Return an identity's value in canonical form; None if nobody can be known by it. `region` is for phones."""
+    if kind == "email":
+        return email(text)
+    if kind == "phone":
+        return phone(text, region)
+    return document(text) if kind == "document" else text
 
 
-def _a_phone(text: str, info: ValidationInfo) -> str:
-    if phone(text, (info.context or {})["region"]) is None:
-        raise ValueError("is not a phone number")
-    return text
+def _valid(kind: str, message: str) -> AfterValidator:
+    """Return a check of identities of this kind, as they are given in a body."""
 
+    def check(text: str, info: ValidationInfo) -> str:
+        if canonical(kind, text, (info.context or {})["region"]) is None:
+            raise ValueError(message)
+        return text
 
-def _a_document(text: str) -> str:
-    if document(text) is None:
-        raise ValueError("is not a CPF or CNPJ (check digits)")
-    return text
+    return AfterValidator(check)
 
 
 class ContactBody(Body):
     """A contact of the CRM. Fields that are not given stay as they are."""
 
     name: Text | None = None
-    emails: list[Annotated[Text, AfterValidator(_an_email)]] = Field(default=[], max_length=50)
-    phones: list[Annotated[Text, AfterValidator(_a_phone)]] = Field(default=[], max_length=50)
-    documents: list[Annotated[Text, AfterValidator(_a_document)]] = Field(default=[], max_length=50)
+    emails: list[Annotated[Text, _valid("email", "is not an e-mail address")]] = Field(default=[], max_length=50)
+    phones: list[Annotated[Text, _valid("phone", "is not a phone number")]] = Field(default=[], max_length=50)
+    documents: list[Annotated[Text, _valid("document", "is not a CPF or CNPJ (check digits)")]] = Field(
+        default=[], max_length=50
+    )
     owner_id: Text | None = None
     after_erasure: bool = Field(False, description="somebody who was erased is a contact again, and that is meant")
 
@@ -87,11 +90,22 @@ async def region_of(asked: ApiRequest) -> str:
     return region
 
 
-async def visible(asked: ApiRequest, row: Row | None) -> Row:
-    """Return the contact if the caller may see it. Raises Problem: what a rep may not see does not exist."""
+async def contact_of(asked: ApiRequest, contact_id: str | None = None) -> Row:
+    """Return the contact with this id; without one that of the path. Raises Problem."""
+    return existing(await contacts.find(asked.store, asked.account_id, contact_id or asked.path("contact")), "contact")
+
+
+async def contact_named(asked: ApiRequest, word: str, field: str = "contact") -> Row:
+    """Return the contact that this field of a body names by our id or the CRM's. Raises Problem."""
+    row = await contacts.find(asked.store, asked.account_id, word)
     if row is None:
-        raise not_found("contact")
-    owner = await wallet_of(asked)
+        raise no_contact(word, field)
+    return row
+
+
+async def _visible(asked: ApiRequest) -> Row:
+    """Return the path's contact if the caller may see it. Raises Problem: what a rep may not see does not exist."""
+    row, owner = await contact_of(asked), await wallet_of(asked)
     if owner is not None and row["owner_id"] != owner:
         raise not_found("contact")
     return row
@@ -99,12 +113,11 @@ async def visible(asked: ApiRequest, row: Row | None) -> Row:
 
 async def serialize(asked: ApiRequest, row: Row) -> ContactWhole:
     """Return a contact as a response. Identities of other people are for callers who see all contacts."""
-    store, account_id = asked.service.store, asked.account_id
     everything = await wallet_of(asked) is None
-    conflicts = await contacts.conflicts_of(store, account_id, row["id"]) if everything else []
-    owners = await names(store, account_id, "member", [row["owner_id"]])
+    conflicts = await contacts.conflicts_of(asked.store, asked.account_id, row["id"]) if everything else []
+    owners = await names(asked.store, asked.account_id, "member", [row["owner_id"]])
     return {
-        **serializers.contact(row, await contacts.identities_of(store, account_id, [row["id"]])),
+        **serializers.contact(row, await contacts.identities_of(asked.store, asked.account_id, [row["id"]])),
         "owner_name": owners.get(row["owner_id"]),
         "identity_conflicts": [conflict(one) for one in conflicts],
     }
@@ -120,66 +133,62 @@ def conflict(row: Row) -> ConflictResponse:
     }
 
 
-async def one_identity(asked: ApiRequest, query: IdentityQuery) -> tuple[str, str]:
-    """Return the one identity of a query, canonical. Raises Problem."""
+async def one_identity(asked: ApiRequest, query: Query) -> tuple[str, str]:
+    """Return the one identity of a query with the fields of `IdentityQuery`, canonical. Raises Problem."""
     given = {name: text for name in IdentityQuery.model_fields if (text := getattr(query, name))}
     if len(given) != 1:
         raise invalid("query", "name one of email, phone, document, crm_id")
     ((name, text),) = given.items()
-    value: str | None = text
-    if name == "email":
-        value = email(text)
-    elif name == "phone":
-        # A plus that was not encoded arrives as a blank.
-        plus = "+" if asked.request.query_params["phone"].startswith(" ") else ""
-        value = phone(plus + text, await region_of(asked))
-    elif name == "document":
-        value = document(text)
+    # A plus that was not encoded arrives as a blank.
+    plus = "+" if name == "phone" and asked.request.query_params["phone"].startswith(" ") else ""
+    value = canonical(name, plus + text, await region_of(asked))
     if value is None:
         raise invalid(name, "is not valid, so nobody can be known by it")
     return ("crm" if name == "crm_id" else name), value
 
 
-async def look_up(asked: ApiRequest) -> Response:
+async def look_up(asked: ApiRequest) -> dict[str, Any]:
     """Find contacts by exactly one identity (several may share a phone or CNPJ), or by whatever `q` is.
 
     With `q`, those known by exactly that come first, then those with it in their name. The list is empty if nobody is known so.
     """
     query, owner = asked.query(LookUpQuery), await wallet_of(asked)
-    store, account_id = asked.service.store, asked.account_id
     if query.q is not None:
         rows = await _known_by(asked, query.q.strip())
         if len(query.q) > 1:
-            rows += await contacts.named_like(store, account_id, query.q, owner_id=owner, limit=MOST_FOUND)
+            rows += await contacts.named_like(asked.store, asked.account_id, query.q, owner_id=owner, limit=MOST_FOUND)
     else:
-        rows = await contacts.by_identity(store, account_id, *await one_identity(asked, query))
+        rows = await contacts.by_identity(asked.store, asked.account_id, *await one_identity(asked, query))
     found = {row["id"]: row for row in rows if owner is None or row["owner_id"] == owner}
-    shown = [await serialize(asked, one) for one in [*found.values()][:MOST_FOUND]]
-    return answer({"data": shown, "next_cursor": None})
+    return listed([await serialize(asked, one) for one in [*found.values()][:MOST_FOUND]])
 
 
 async def _known_by(asked: ApiRequest, text: str) -> list[Row]:
     """Return the contacts with exactly this id, identity or order, by its id or by the number that its title begins with."""
-    store, account_id = asked.service.store, asked.account_id
     ways = [
         ("email", email(text) if "@" in text else None),
         ("document", document(text)),
         ("phone", phone(text, await region_of(asked)) if sum(map(str.isdigit, text)) >= 8 else None),
     ]
-    rows = [row for row in [await contacts.find(store, account_id, text)] if row is not None]
+    rows = [row for row in [await contacts.find(asked.store, asked.account_id, text)] if row is not None]
     for kind, value in ways:
         if value is not None:
-            rows += await contacts.by_identity(store, account_id, kind, value)
+            rows += await contacts.by_identity(asked.store, asked.account_id, kind, value)
     wanted = orders.OrderFilter(wallet_of=await wallet_of(asked))
-    found = await orders.of_id(store, account_id, wanted, text)
+    found = await orders.of_id(asked.store, asked.account_id, wanted, text)
     number = f"#{text.removeprefix('#')}"
     if not found and number[1:].isdigit():
         titled, _ = await orders.search(
-            store, account_id, replace(wanted, q=number), after=None, limit=MOST_FOUND, tuning=asked.service.tuning
+            asked.store,
+            asked.account_id,
+            replace(wanted, q=number),
+            after=None,
+            limit=MOST_FOUND,
+            tuning=asked.service.tuning,
         )
         found = [row for row in titled if (row["title"] or "").split()[:1] == [number]]
     bought = {row["contact_id"] for row in found if row["contact_id"]}
-    return rows + (await contacts.among_ids(store, account_id, sorted(bought)) if bought else [])
+    return rows + (await contacts.among_ids(asked.store, asked.account_id, sorted(bought)) if bought else [])
 
 
 async def upsert(asked: ApiRequest) -> Response:
@@ -191,7 +200,7 @@ async def upsert(asked: ApiRequest) -> Response:
     given = await asked.body(ContactBody, region=region)
     customer = Customer(emails=tuple(given.emails), phones=tuple(given.phones), documents=tuple(given.documents))
     told = await crm_contacts.upsert(
-        asked.service.store,
+        asked.store,
         asked.account_id,
         crm_id,
         name=given.name,
@@ -208,70 +217,62 @@ async def upsert(asked: ApiRequest) -> Response:
             errors=[{"field": "after_erasure", "message": "is needed: the person was erased"}],
         )
     asked.service.held.contact_appeared()
-    row = await contacts.find(asked.service.store, asked.account_id, told.contact_id)
-    if row is None:
-        raise not_found("contact")
+    row = await contact_of(asked, told.contact_id)
     return answer(await serialize(asked, row), 201 if told.created else 200)
 
 
-async def take_away(asked: ApiRequest) -> Response:
+async def take_away(asked: ApiRequest) -> ContactWhole:
     """Remove an identity from the contact: it was mistyped, or belongs to somebody else."""
-    store, account_id = asked.service.store, asked.account_id
-    row = await contacts.find(store, account_id, asked.path("contact"))
-    if row is None:
-        raise not_found("contact")
+    row = await contact_of(asked)
     kind, value = await one_identity(asked, asked.query(IdentityQuery))
     if kind == "crm":
         raise invalid(
             "crm_id", "is what the CRM calls the contact and stays; to bring two contacts together, merge them"
         )
-    if not await contacts.take_away(store, account_id, row["id"], kind, value):
+    if not await contacts.take_away(asked.store, asked.account_id, row["id"], kind, value):
         raise not_found("such identity of this contact")
-    return answer(await serialize(asked, await contacts.find(store, account_id, row["id"]) or row))
+    return await serialize(asked, await contact_of(asked))
 
 
-async def conflicts(asked: ApiRequest) -> Response:
+async def conflicts(asked: ApiRequest) -> dict[str, Any]:
     """List identities that a source gave to one contact but that belong to another.
 
     Merge the two, or remove the identity from one.
     """
     query = asked.query(Page)
     rows, following = await contacts.conflicts(
-        asked.service.store, asked.account_id, after=after(query.cursor, str, str, str, str), limit=query.limit
+        asked.store, asked.account_id, after=after(query.cursor, str, str, str, str), limit=query.limit
     )
-    serialize: list[ConflictOfContact] = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
-    return answer({"data": serialize, "next_cursor": cursor(following) if following else None})
+    shown: list[ConflictOfContact] = [{"contact_id": row["contact_id"], **conflict(row)} for row in rows]
+    return listed(shown, following)
 
 
-async def show(asked: ApiRequest) -> Response:
+async def show(asked: ApiRequest) -> ContactWhole:
     """Show one contact."""
-    row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
-    return answer(await serialize(asked, row))
+    return await serialize(asked, await _visible(asked))
 
 
-async def orders_of(asked: ApiRequest) -> Response:
+async def orders_of(asked: ApiRequest) -> dict[str, Any]:
     """List the contact's orders, newest first."""
-    row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
-    return await list_orders(asked, contact_id=row["id"])
+    return await list_orders(asked, contact_id=(await _visible(asked))["id"])
 
 
-async def summary(asked: ApiRequest) -> Response:
+async def summary(asked: ApiRequest) -> SummaryResponse:
     """Show the contact's totals per currency, computed from the orders."""
-    row = await visible(asked, await contacts.find(asked.service.store, asked.account_id, asked.path("contact")))
-    asked.query(Query)
+    row = await _visible(asked)
     filtered = await order_filter(asked, PurchaseFilters(), contact_id=row["id"])
-    rows = await orders.summary(asked.service.store, asked.account_id, filtered)
-    return answer({"contact_id": row["id"], "currencies": [sums(one) for one in rows]})
+    rows = await orders.summary(asked.store, asked.account_id, filtered)
+    return {"contact_id": row["id"], "currencies": [sums(one) for one in rows]}
+
+
+def average(gross: int, paid: int) -> int | None:
+    """Return the average of so many paid orders, in minor units; None if nothing was paid."""
+    return int((Decimal(gross) / paid).quantize(Decimal(1), rounding=ROUND_HALF_UP)) if paid else None
 
 
 def sums(row: Row) -> SumsResponse:
     """Return the totals of orders in one currency as a response."""
     currency = row["currency"]
-    average = (
-        int((Decimal(row["gross"]) / row["paid_orders"]).quantize(Decimal(1), rounding=ROUND_HALF_UP))
-        if row["paid_orders"]
-        else None
-    )
     return {
         "currency": currency,
         "orders": row["orders"],
@@ -280,14 +281,14 @@ def sums(row: Row) -> SumsResponse:
         "refunded": serializers.money(row["refunded"], currency),
         "net": serializers.money(row["gross"] - row["refunded"], currency),
         "open": serializers.money(row["open"], currency),
-        "average_order_value": serializers.money(average, currency),
+        "average_order_value": serializers.money(average(row["gross"], row["paid_orders"]), currency),
         "first_ordered_at": iso(row["first_ordered_at"]),
         "last_ordered_at": iso(row["last_ordered_at"]),
         "last_paid_at": iso(row["last_paid_at"]),
     }
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route(
         "GET",
         "/v1/contacts",

@@ -3,7 +3,6 @@
 from typing import Any, Literal
 
 from starlette.responses import Response
-from starlette.routing import Route
 
 from app.base.clock import iso
 from app.base.roles import Permission
@@ -11,10 +10,11 @@ from app.db.statements import Row
 from app.store import contacts, deals, manual_orders
 from app.store.contact_merges import ContactGone
 from app.store.names import names
-from app.web.api.manual_orders import OPERATOR, Title, Word
+from app.web.api.contacts import contact_named
+from app.web.api.manual_orders import Title, member_of
 from app.web.api.orders import OrderQuery, list_orders
-from app.web.http.errors import Problem, no_contact, not_found
-from app.web.http.request import ApiRequest, Body, answer
+from app.web.http.errors import Problem, existing, no_contact, not_found
+from app.web.http.request import ApiRequest, Body, Word, answer
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.orders import DealResponse, OrderResponse
@@ -31,8 +31,8 @@ class DealBody(Body):
 
 
 async def _serialize(asked: ApiRequest, row: Row) -> DealResponse:
-    contact = await contacts.find(asked.service.store, asked.account_id, row["contact_id"])
-    owners = await names(asked.service.store, asked.account_id, "member", [row["owner_id"]])
+    contact = await contacts.find(asked.store, asked.account_id, row["contact_id"])
+    owners = await names(asked.store, asked.account_id, "member", [row["owner_id"]])
     return {
         "crm_id": row["crm_id"],
         "contact_id": contact["id"] if contact else row["contact_id"],
@@ -47,13 +47,10 @@ async def _serialize(asked: ApiRequest, row: Row) -> DealResponse:
 
 async def _visible(asked: ApiRequest) -> Row:
     """Return the deal if the caller may see it. Raises Problem: what a rep may not see does not exist."""
-    store = asked.service.store
-    row = await deals.find(store, asked.account_id, asked.path("deal"))
-    if row is None:
-        raise not_found("deal")
+    row = await asked.named(deals.find, "deal")
     owner = await wallet_of(asked)
     if owner is not None and row["owner_id"] != owner:
-        contact = await contacts.find(store, asked.account_id, row["contact_id"])
+        contact = await contacts.find(asked.store, asked.account_id, row["contact_id"])
         if contact is None or contact["owner_id"] != owner:
             raise not_found("deal")
     return row
@@ -63,40 +60,33 @@ async def upsert(asked: ApiRequest) -> Response:
     """Create or change the deal with this CRM id. Fields that are not given stay as they are."""
     crm_id = asked.path("deal")
     given = await asked.body(DealBody)
-    store, account_id = asked.service.store, asked.account_id
-    contact = await contacts.find(store, account_id, given.contact)
-    if contact is None:
-        raise no_contact(given.contact)
-    before = await deals.find(store, account_id, crm_id)
+    contact = await contact_named(asked, given.contact)
+    before = await deals.find(asked.store, asked.account_id, crm_id)
     others = await _others(asked, crm_id, contact["id"], before, given.orders)
-    words: dict[str, Any] = {"contact_id": contact["id"]}
-    words |= {name: getattr(given, name) for name in ("title", "owner_id") if name in given.model_fields_set}
+    words = {"contact_id": contact["id"], **given.model_dump(include={"title", "owner_id"}, exclude_unset=True)}
     try:
-        new = await deals.upsert(store, account_id, crm_id, words)
+        new = await deals.upsert(asked.store, asked.account_id, crm_id, words)
         for order in others:
             await manual_orders.edit(
-                store,
-                account_id,
+                asked.store,
+                asked.account_id,
                 order,
                 said={"contact_id": contact["id"]},
                 refunded=None,
-                member_id=asked.caller.member_id or OPERATOR,
+                member_id=member_of(asked),
             )
     except ContactGone:  # erased meanwhile; the same request again moves what was not moved yet
         raise no_contact(given.contact) from None
-    row = await deals.find(store, account_id, crm_id)
-    if row is None:
-        raise not_found("deal")
+    row = existing(await deals.find(asked.store, asked.account_id, crm_id), "deal")
     return answer(await _serialize(asked, row), 201 if new else 200)
 
 
 async def _others(asked: ApiRequest, crm_id: str, contact_id: str, before: Row | None, wish: str | None) -> list[Row]:
     """Return the orders that move to the deal's new contact. Raises Problem when `orders` does not say what to do."""
-    if before is None or before["contact_id"] == contact_id:
-        if wish == "move":
-            return await deals.orders_of_others(asked.service.store, asked.account_id, crm_id, contact_id)
+    changes = before is not None and before["contact_id"] != contact_id
+    if wish == "keep" or (wish is None and not changes):
         return []
-    found = await deals.orders_of_others(asked.service.store, asked.account_id, crm_id, contact_id)
+    found = await deals.orders_of_others(asked.store, asked.account_id, crm_id, contact_id)
     if found and wish is None:
         raise Problem(
             "conflict",
@@ -104,21 +94,20 @@ async def _others(asked: ApiRequest, crm_id: str, contact_id: str, before: Row |
             '"orders": "move" (to the new contact) or "keep"',
             errors=[{"field": "orders", "message": "is needed: move or keep"}],
         )
-    return found if wish == "move" else []
+    return found
 
 
-async def show(asked: ApiRequest) -> Response:
+async def show(asked: ApiRequest) -> DealResponse:
     """Show one deal."""
-    return answer(await _serialize(asked, await _visible(asked)))
+    return await _serialize(asked, await _visible(asked))
 
 
-async def orders_of(asked: ApiRequest) -> Response:
+async def orders_of(asked: ApiRequest) -> dict[str, Any]:
     """List the deal's orders, newest first."""
-    row = await _visible(asked)
-    return await list_orders(asked, deal_id=row["crm_id"])
+    return await list_orders(asked, deal_id=(await _visible(asked))["crm_id"])
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route(
         "PUT",
         "/v1/deals/{deal}",

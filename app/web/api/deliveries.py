@@ -6,10 +6,7 @@ from typing import Any
 
 from pydantic import Field
 from starlette.responses import Response
-from starlette.routing import Route
-from typing_extensions import TypedDict
 
-from app.base.clock import iso
 from app.base.roles import Permission
 from app.db.statements import Row
 from app.ingest.reprocess import NotRecorded
@@ -18,16 +15,18 @@ from app.store import deliveries, orders, sources
 from app.store.delivery_search import search
 from app.store.names import buyers, names
 from app.web.http import serializers
-from app.web.http.errors import Problem, not_found
+from app.web.http.errors import Problem, existing
 from app.web.http.filters import DeliveryFilters, delivery_filter
-from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, cursor, page_of
+from app.web.http.request import ApiRequest, Body, Page, listed, page_of
 from app.web.http.routing import Stream, route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.deliveries import (
+    ChangesResponse,
     DeliveryList,
     DeliveryResponse,
     DeliveryWhole,
     Opened,
+    OrderChanged,
     OrderInLog,
     RetriedResponse,
     SourceNamed,
@@ -41,7 +40,7 @@ class DeliveryQuery(Page, DeliveryFilters):
     overlap: bool = False
 
 
-async def index(asked: ApiRequest) -> Response:
+async def index(asked: ApiRequest) -> Mapping[str, Any]:
     """List deliveries, newest first. With `newer_than` (a delivery's id): what came after it, oldest first.
 
     Deliveries that arrive together may be stored in another order. To poll for newer ones, add `overlap`: it starts some
@@ -52,27 +51,22 @@ async def index(asked: ApiRequest) -> Response:
     text in their reason.
     """
     query = asked.query(DeliveryQuery)
-    store = asked.service.store
     wanted, left_out = await delivery_filter(asked, query)
     if query.newer_than is not None:
         than = deliveries.before(query.newer_than) if query.overlap else query.newer_than
-        rows = await deliveries.newer(store, asked.account_id, wanted, than=than, limit=query.limit)
-        return answer({"data": await _serialize_all(asked, rows), "next_cursor": None})
-    rows, place = await search(store, asked.account_id, wanted, after=after(query.cursor, str), limit=query.limit)
-    following = None if place is None else cursor(place)
-    page: DeliveryList = {"data": await _serialize_all(asked, rows), "next_cursor": following}
-    if left_out is not None:
-        page["left_out"] = left_out
-    return answer(page)
+        rows = await deliveries.newer(asked.store, asked.account_id, wanted, than=than, limit=query.limit)
+        return listed(await _serialize_all(asked, rows))
+    rows, place = await search(asked.store, asked.account_id, wanted, after=query.last_id, limit=query.limit)
+    page = listed(await _serialize_all(asked, rows), place)
+    return page if left_out is None else page | {"left_out": left_out}
 
 
 async def _serialize_all(asked: ApiRequest, rows: Sequence[Row]) -> list[DeliveryResponse]:
     """Return rows of the log as responses, with the names of what they name, as far as the caller may see them."""
-    store, account_id = asked.service.store, asked.account_id
-    named = await names(store, account_id, "source", [row["source_id"] for row in rows])
+    named = await names(asked.store, asked.account_id, "source", [row["source_id"] for row in rows])
     ids = sorted({one for row in rows for one in row["orders"]}) if _sees_values(asked) else []
-    found = await orders.these(store, account_id, ids) if ids else {}
-    people = await buyers(store, account_id, list({row["id"]: row for row in found.values()}.values()))
+    found = await orders.these(asked.store, asked.account_id, ids) if ids else {}
+    people = await buyers(asked.store, asked.account_id, list({row["id"]: row for row in found.values()}.values()))
     return [
         {
             **serializers.delivery(row),
@@ -97,32 +91,24 @@ def _about(rows: Sequence[Row], people: Mapping[str, str | None]) -> list[OrderI
     ]
 
 
-async def show(asked: ApiRequest) -> Response:
+async def show(asked: ApiRequest) -> DeliveryWhole:
     """Show one delivery. Its body is included for callers who may see bodies."""
-    store = asked.service.store
-    row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
-    if row is None:
-        raise not_found("delivery")
-    kept = await deliveries.body(store, asked.account_id, row["id"])
-    source = await sources.find(store, asked.account_id, row["source_id"])
-    shown: DeliveryWhole = {
+    row = await asked.named(deliveries.find, "delivery")
+    kept = await deliveries.body(asked.store, asked.account_id, row["id"])
+    source = await sources.find(asked.store, asked.account_id, row["source_id"])
+    return {
         **(await _serialize_all(asked, [row]))[0],
         "source": None if source is None else _named(asked, source),
-        "headers": None,
-        "query": None,
-        "body": None,
-        "body_encoding": None,
+        **opened(kept if asked.caller.may(Permission.BODIES) else None),
         "body_kept": kept is not None,
     }
-    if kept is not None and asked.caller.may(Permission.BODIES):
-        held = opened(*kept)
-        shown["headers"], shown["query"] = held["headers"], held["query"]
-        shown["body"], shown["body_encoding"] = held["body"], held["body_encoding"]
-    return answer(shown)
 
 
-def opened(body: bytes, envelope: Row) -> Opened:
-    """Return a delivery's headers and body as a response."""
+def opened(kept: tuple[bytes, Row] | None) -> Opened:
+    """Return a delivery's headers and body (its envelope and exact bytes) as a response; None: not kept, or not for the caller."""
+    if kept is None:
+        return {"headers": None, "query": None, "body": None, "body_encoding": None}
+    body, envelope = kept
     try:
         text, encoding = body.decode("utf-8"), "text"
     except UnicodeDecodeError:
@@ -135,32 +121,26 @@ def opened(body: bytes, envelope: Row) -> Opened:
     }
 
 
-async def retry(asked: ApiRequest) -> Response:
+async def retry(asked: ApiRequest) -> RetriedResponse:
     """Retry one recorded delivery with today's adapter."""
-    await asked.body(Body)
     try:
-        receipt = await asked.service.retry.retry(asked.account_id, asked.path("delivery"))
+        retried = await asked.service.retry.retry(asked.account_id, asked.path("delivery"))
     except NotRecorded as why:
         raise Problem("conflict", f"the delivery cannot be taken up again: {why}") from None
-    if receipt is None:
-        raise not_found("delivery")
-    told: RetriedResponse = {
+    receipt = existing(retried, "delivery")
+    return {
         "delivery_id": receipt.delivery_id,
         "outcome": receipt.outcome,
         "reason": receipt.reason,
         "orders": list(receipt.orders),
     }
-    return answer(told)
 
 
-async def sources_of(asked: ApiRequest) -> Response:
+async def sources_of(asked: ApiRequest) -> dict[str, Any]:
     """List the account's sources by name, for callers who read the log but do not manage sources."""
     query = asked.query(Page)
-    rows = await sources.page(
-        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
-    )
-
-    return answer(page_of(rows, query.limit, lambda row: _named(asked, row), lambda row: row["id"]))
+    rows = await sources.page(asked.store, asked.account_id, after=query.last_id or "", limit=query.limit + 1)
+    return page_of([_named(asked, row) for row in rows], query.limit)
 
 
 def _named(asked: ApiRequest, row: Row) -> SourceNamed:
@@ -173,51 +153,10 @@ def _named(asked: ApiRequest, row: Row) -> SourceNamed:
     }
 
 
-ROUTES: list[Route] = [
-    route("GET", "/v1/deliveries/sources", sources_of, Permission.LOG, query=Page, gives=Listed[SourceNamed]),
-    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=DeliveryList),
-    route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
-    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedResponse),
-]
-
-
-_MONEY = frozenset({"value", "paid_value", "refunded_value"})
-_TIMES = frozenset({"ordered_at", "paid_at"})
-
-
-class ChangeResponse(TypedDict):
-    """A field before and after, as an order shows it."""
-
-    field: str
-    before: Any
-    after: Any
-
-
-class OrderChanged(TypedDict):
-    """What changed in one order. `values` says whether the caller may see values, or only the names of fields."""
-
-    order_id: str
-    external_id: str
-    title: str | None
-    made: bool
-    values: bool
-    changes: list[ChangeResponse]
-
-
-class ChangesResponse(TypedDict):
-    """Every order that the delivery concerns."""
-
-    data: list[OrderChanged]
-    next_cursor: None
-
-
 async def body(asked: ApiRequest) -> Response:
     """Download the exact bytes that arrived."""
-    asked.query(Query)
-    row = await deliveries.find(asked.service.store, asked.account_id, asked.path("delivery"))
-    if row is None:
-        raise not_found("delivery")
-    kept = await deliveries.body(asked.service.store, asked.account_id, row["id"])
+    row = await asked.named(deliveries.find, "delivery")
+    kept = await deliveries.body(asked.store, asked.account_id, row["id"])
     if kept is None:
         raise Problem("not_found", "the body of this delivery is not kept any more")
     return Response(
@@ -225,27 +164,21 @@ async def body(asked: ApiRequest) -> Response:
         media_type="application/octet-stream",
         headers={
             "content-disposition": f'attachment; filename="{row["id"]}.body"',
-            "x-content-type-options": "nosniff",
             "content-security-policy": "sandbox; default-src 'none'",
-            "cache-control": "no-store",
         },
     )
 
 
-async def changed(asked: ApiRequest) -> Response:
+async def changed(asked: ApiRequest) -> dict[str, Any]:
     """Show what the delivery changed in its orders when it was processed."""
-    asked.query(Query)
-    store = asked.service.store
-    row = await deliveries.find(store, asked.account_id, asked.path("delivery"))
-    if row is None:
-        raise not_found("delivery")
+    row = await asked.named(deliveries.find, "delivery")
     told: list[OrderChanged] = []
     for order_id in row["orders"]:
-        order = await orders.find(store, asked.account_id, order_id)
+        order = await orders.find(asked.store, asked.account_id, order_id)
         if order is not None:
-            new, found = changes(await orders.history(store, asked.account_id, order["id"]), row["id"])
+            new, found = changes(await orders.history(asked.store, asked.account_id, order["id"]), row["id"])
             told.append(_serialize(order, new, found, values=_sees_values(asked)))
-    return answer({"data": told, "next_cursor": None})
+    return listed(told)
 
 
 def _sees_values(asked: ApiRequest) -> bool:
@@ -263,30 +196,20 @@ def _serialize(order: dict[str, Any], new: bool, found: list[FieldChange], *, va
         "changes": [
             {
                 "field": one.field,
-                "before": _value(one.field, one.before, one.currency_before) if values else None,
-                "after": _value(one.field, one.after, one.currency_after) if values else None,
+                "before": serializers.field(one.field, one.before, one.currency_before) if values else None,
+                "after": serializers.field(one.field, one.after, one.currency_after) if values else None,
             }
             for one in found
         ],
     }
 
 
-def _value(field: str, value: Any, currency: str | None) -> Any:
-    if value is None:
-        return None
-    if field in _MONEY:
-        return serializers.money(value, currency)
-    if field in _TIMES:
-        return iso(value)
-    if field == "items":
-        return [serializers.item(line) for line in value]
-    if field == "identities":
-        return [serializers.identity(*one) for one in value]
-    return value
-
-
 _ID = "/v1/deliveries/{delivery}"
-ROUTES += [
+ROUTES = [
+    route("GET", "/v1/deliveries/sources", sources_of, Permission.LOG, query=Page, gives=Listed[SourceNamed]),
+    route("GET", "/v1/deliveries", index, Permission.LOG, query=DeliveryQuery, gives=DeliveryList),
+    route("GET", "/v1/deliveries/{delivery}", show, Permission.LOG, gives=DeliveryWhole),
+    route("POST", "/v1/deliveries/{delivery}/retry", retry, Permission.LOG, takes=Body, gives=RetriedResponse),
     route(
         "GET",
         f"{_ID}/body",

@@ -6,8 +6,7 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import StreamingResponse
 
 from app.base.roles import Permission
 from app.base.tabular import BETWEEN, CONTACT_COLUMNS, CSV, JSONL, MEDIA, ORDER_COLUMNS, guarded
@@ -59,31 +58,32 @@ class OrderExportQuery(ExportQuery, AllOrdersFilters):
     """The filters of the list of orders."""
 
 
-async def orders_csv(asked: ApiRequest) -> Response:
+async def orders_csv(asked: ApiRequest) -> StreamingResponse:
     """Export orders as CSV, in order of id."""
     return await _orders(asked, CSV)
 
 
-async def orders_jsonl(asked: ApiRequest) -> Response:
+async def orders_jsonl(asked: ApiRequest) -> StreamingResponse:
     """Export orders as JSON lines, in order of id."""
     return await _orders(asked, JSONL)
 
 
-async def _orders(asked: ApiRequest, form: str) -> Response:
+async def _orders(asked: ApiRequest, form: str) -> StreamingResponse:
     query = asked.query(OrderExportQuery)
-    store, account_id = asked.service.store, asked.account_id
     wanted = await order_filter(asked, query)
 
     async def page(after: str) -> tuple[list[Row], str | None]:
-        return await orders.scan(store, account_id, wanted, after=after, limit=asked.service.tuning.export_page)
+        return await orders.scan(
+            asked.store, asked.account_id, wanted, after=after, limit=asked.service.tuning.export_page
+        )
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         ids = sorted({row["contact_id"] for row in rows if row["contact_id"]})
-        people = {row["id"]: row for row in await contacts.among_ids(store, account_id, ids)}
+        people = {row["id"]: row for row in await contacts.among_ids(asked.store, asked.account_id, ids)}
         owner = wanted.wallet_of
         seen = [one for one in ids if owner is None or (one in people and people[one]["owner_id"] == owner)]
         known: dict[str, list[tuple[str, str]]] = {one: [] for one in seen}
-        for row in await contacts.identities_of(store, account_id, seen):
+        for row in await contacts.identities_of(asked.store, asked.account_id, seen):
             known[row["contact_id"]].append((row["kind"], row["value"]))
         return lambda: [_order(row, people.get(row["contact_id"]), known.get(row["contact_id"])) for row in rows]
 
@@ -104,30 +104,28 @@ def _order(row: Row, person: Row | None, known: list[tuple[str, str]] | None) ->
     return document
 
 
-async def contacts_csv(asked: ApiRequest) -> Response:
+async def contacts_csv(asked: ApiRequest) -> StreamingResponse:
     """Export contacts as CSV, in order of id."""
     return await _contacts(asked, CSV)
 
 
-async def contacts_jsonl(asked: ApiRequest) -> Response:
+async def contacts_jsonl(asked: ApiRequest) -> StreamingResponse:
     """Export contacts as JSON lines, in order of id."""
     return await _contacts(asked, JSONL)
 
 
-async def _contacts(asked: ApiRequest, form: str) -> Response:
+async def _contacts(asked: ApiRequest, form: str) -> StreamingResponse:
     query = asked.query(ExportQuery)
-    store, account_id = asked.service.store, asked.account_id
     owner = await wallet_of(asked)
 
     async def page(after: str) -> tuple[list[Row], str | None]:
-        rows = await contacts.scan(
-            store, account_id, owner_id=owner, after=after, limit=asked.service.tuning.export_page
-        )
-        return rows, rows[-1]["id"] if len(rows) == asked.service.tuning.export_page else None
+        size = asked.service.tuning.export_page
+        rows = await contacts.scan(asked.store, asked.account_id, owner_id=owner, after=after, limit=size)
+        return rows, rows[-1]["id"] if len(rows) == size else None
 
     async def render(rows: list[Row]) -> Callable[[], list[Document]]:
         known: dict[str, list[Row]] = {row["id"]: [] for row in rows}
-        for row in await contacts.identities_of(store, account_id, list(known)):
+        for row in await contacts.identities_of(asked.store, asked.account_id, list(known)):
             known[row["contact_id"]].append(row)
         return lambda: [_contact(row, known[row["id"]]) for row in rows]
 
@@ -154,7 +152,7 @@ def _streamed(
             # Beside the event loop: webhooks are not kept waiting for a page of text.
             yield await asyncio.to_thread(_written, form, columns, await render(rows), excel)
 
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"', "Cache-Control": "no-store"}
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
     return StreamingResponse(content(), headers=headers, media_type=MEDIA[form])
 
 
@@ -182,7 +180,7 @@ def _csv(rows: Sequence[Sequence[str]], excel: bool) -> str:
     return text.getvalue()
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route(
         "GET",
         f"/v1/{what}.{form}",

@@ -1,11 +1,11 @@
 """Import of a part of a file of orders or contacts. The command line sends one part after another."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
-from starlette.responses import Response
-from starlette.routing import Route
 from typing_extensions import TypedDict
 
 import adapters
@@ -18,9 +18,10 @@ from app.imports.presets import OUR_CONTACTS, OURS, FileForm, preset
 from app.imports.rows import ImportSettings
 from app.store import sources
 from app.store.import_orders import ImportReport, OrderRow
+from app.web.api.manual_orders import member_of
 from app.web.http.errors import Problem, invalid
 from app.web.http.filters import ZoneName
-from app.web.http.request import ApiRequest, Query, answer
+from app.web.http.request import ApiRequest, Id, Query
 from app.web.http.routing import Stream, route
 from app.web.http.schemas.contacts import IdentityResponse
 from app.web.http.serializers import identity, money
@@ -34,11 +35,9 @@ _FORMS = {
     "application/jsonl": JSONL,
     "application/x-jsonlines": JSONL,
 }
-OPERATOR = "operator"
 FILES = (Stream("text/csv", "a header, and a line each"), Stream("application/x-ndjson", "a JSON object a line"))
 
 Preset = Literal["shopify", "woocommerce", "nuvemshop"]
-SourceId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class ImportQuery(Query):
@@ -68,7 +67,7 @@ class ImportQuery(Query):
 class OrderImportQuery(ImportQuery):
     """For orders: source and origin of rows that name none; a platform's own export; the mark before the decimals."""
 
-    source_id: SourceId | None = None
+    source_id: Id | None = None
     origin: Origin = Origin.MANUAL
     preset: Preset | None = None
     decimal: Literal[".", ","] | None = Field(
@@ -126,45 +125,48 @@ class ImportAnswer(TypedDict):
     preview: list[PreviewOrder]
 
 
-async def import_orders(asked: ApiRequest) -> Response:
+async def import_orders(asked: ApiRequest) -> ImportAnswer:
     """Import a part of a file of orders: CSV with its header, or JSON lines. The same rows again change nothing."""
     query = asked.query(OrderImportQuery)
-    form, text = await part_of(asked)
-    setting = await _setting(asked, query, query.source_id, query.origin)
-    try:
-        report = await asked.service.importer.orders(
-            asked.account_id,
-            form,
-            text,
-            query.line or _first_line(form),
-            setting,
-            by=asked.caller.member_id or OPERATOR,
-            dry_run=query.dry_run,
-        )
-    except NoFile as why:
-        raise Problem("invalid", str(why)) from None
-    return _reported(asked, report, dry_run=query.dry_run)
+    importer = partial(asked.service.importer.orders, by=member_of(asked))
+    return await _imported(asked, query, importer, source_id=query.source_id, origin=query.origin)
 
 
-async def import_contacts(asked: ApiRequest) -> Response:
+async def import_contacts(asked: ApiRequest) -> ImportAnswer:
     """Import a part of a file of contacts. Fields that a row does not have stay as they are."""
-    query = asked.query(ImportQuery)
-    form, text = await part_of(asked)
-    setting = await _setting(asked, query, None, Origin.MANUAL)
+    return await _imported(asked, asked.query(ImportQuery), asked.service.importer.contacts)
+
+
+async def _imported(
+    asked: ApiRequest,
+    query: ImportQuery,
+    importer: Callable[..., Awaitable[ImportReport]],
+    *,
+    source_id: str | None = None,
+    origin: Origin = Origin.MANUAL,
+) -> ImportAnswer:
+    form, text = await _part(asked)
+    line = query.line or (2 if form == CSV else 1)
+    setting = await _setting(asked, query, source_id, origin)
     try:
-        report = await asked.service.importer.contacts(
-            asked.account_id, form, text, query.line or _first_line(form), setting, dry_run=query.dry_run
-        )
+        report = await importer(asked.account_id, form, text, line, setting, dry_run=query.dry_run)
     except NoFile as why:
         raise Problem("invalid", str(why)) from None
-    return _reported(asked, report, dry_run=query.dry_run)
+    if report.made_contacts and not query.dry_run:
+        asked.service.held.contact_appeared()
+    return {
+        "created": report.created,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "refused": len({fault.line for fault in report.faults}),
+        "errors": [_row_problem(one) for one in report.faults],
+        "notes": [_row_problem(one) for one in report.notes],
+        "dry_run": query.dry_run,
+        "preview": [_previewed(row) for row in report.preview],
+    }
 
 
-def _first_line(form: str) -> int:
-    return 2 if form == CSV else 1
-
-
-async def part_of(asked: ApiRequest) -> tuple[str, str]:
+async def _part(asked: ApiRequest) -> tuple[str, str]:
     """Return the request's body as text, and its format. Raises Problem."""
     kind = asked.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _FORMS:
@@ -176,9 +178,8 @@ async def part_of(asked: ApiRequest) -> tuple[str, str]:
 
 
 async def _setting(asked: ApiRequest, query: ImportQuery, source_id: str | None, origin: Origin) -> ImportSettings:
-    store, account_id = asked.service.store, asked.account_id
     account = await asked.account()
-    there = (await sources.adapters_of(store, account_id)).items()
+    there = (await sources.adapters_of(asked.store, asked.account_id)).items()
     known = {one: str(adapters.load(name).origin) for one, name in there if name in adapters.names()}
     renamed = _renamed(query.sources)
     for name, one in [("source_id", source_id), *(("sources", new) for new in renamed.values())]:
@@ -222,25 +223,8 @@ def _renamed(text: str | None) -> dict[str, str | None]:
     return {old.strip(): new.strip() or None for old, _, new in pairs}
 
 
-def _reported(asked: ApiRequest, report: ImportReport, *, dry_run: bool) -> Response:
-    """Return the result of a part as a response."""
-    if report.made_contacts and not dry_run:
-        asked.service.held.contact_appeared()
-
-    def as_response(faults: list[Fault]) -> list[RowProblem]:
-        return [{"line": one.line, "field": one.field or None, "message": one.message} for one in faults]
-
-    told: ImportAnswer = {
-        "created": report.created,
-        "updated": report.updated,
-        "unchanged": report.unchanged,
-        "refused": len({fault.line for fault in report.faults}),
-        "errors": as_response(report.faults),
-        "notes": as_response(report.notes),
-        "dry_run": dry_run,
-        "preview": [_previewed(row) for row in report.preview],
-    }
-    return answer(told)
+def _row_problem(fault: Fault) -> RowProblem:
+    return {"line": fault.line, "field": fault.field or None, "message": fault.message}
 
 
 def _previewed(row: OrderRow) -> PreviewOrder:
@@ -271,7 +255,7 @@ def _previewed(row: OrderRow) -> PreviewOrder:
     }
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route(
         "POST",
         "/v1/orders/import",

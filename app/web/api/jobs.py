@@ -1,14 +1,12 @@
 """Jobs: bulk retries, remaps and reconciliations, which run in the background."""
 
 import asyncio
-from collections.abc import Awaitable
 from enum import StrEnum
 from time import monotonic
 from typing import Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
-from starlette.routing import Route
 from typing_extensions import TypedDict
 
 from app.background.remap import refusal
@@ -17,10 +15,10 @@ from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, jobs
 from app.store.deliveries import DeliveryFilter
+from app.web.api.sources import source_of
 from app.web.http import serializers
-from app.web.http.errors import Problem, invalid, not_found
+from app.web.http.errors import Problem, existing, invalid
 from app.web.http.filters import NOBODY, DeliveryFilters, Since, delivery_filter, moment_of
-from app.web.http.limits import RETRY_AFTER
 from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of
 from app.web.http.routing import route
 
@@ -161,7 +159,7 @@ class ChangesAnswer(TypedDict):
     next_cursor: str | None
 
 
-async def retry(asked: ApiRequest) -> Response:
+async def retry(asked: ApiRequest) -> BegunAnswer | Response:
     """Retry all deliveries that match a filter, in the background. With `dry_run`: only count them."""
     body = await asked.body(RetryBody)
     wanted, _ = await delivery_filter(asked, body.filter)
@@ -172,15 +170,13 @@ async def retry(asked: ApiRequest) -> Response:
     return await _begun(asked, Kind.RETRY, wanted, dry_run=False)
 
 
-async def remap(asked: ApiRequest) -> Response:
+async def remap(asked: ApiRequest) -> BegunAnswer:
     """Read a source's recorded deliveries again with today's adapter, in the background.
 
     With `dry_run`: only show the changes.
     """
     body = await asked.body(RemapBody)
-    source = await asked.service.source_cache.source(body.source_id)
-    if source is None or source.account_id != asked.account_id:
-        raise not_found("source")
+    source = await source_of(asked, body.source_id)
     if why := refusal(source.adapter):
         raise invalid("source_id", why)
     wanted = DeliveryFilter(
@@ -189,7 +185,7 @@ async def remap(asked: ApiRequest) -> Response:
     return await _begun(asked, Kind.REMAP, wanted, dry_run=body.dry_run)
 
 
-async def reconcile(asked: ApiRequest) -> Response:
+async def reconcile(asked: ApiRequest) -> BegunAnswer:
     """Find contacts that were deleted or merged in the source's CRM, in the background, and mend them.
 
     One that was merged there is merged here, if nothing speaks against it; of another the CRM's id is taken off. With
@@ -198,9 +194,7 @@ async def reconcile(asked: ApiRequest) -> Response:
     if not asked.caller.may(Permission.SOURCES):
         raise Problem("forbidden", f"the source's key is used: that needs “{Permission.SOURCES}” as well")
     body = await asked.body(ReconcileBody)
-    source = await asked.service.source_cache.fresh(body.source_id)
-    if source is None or source.account_id != asked.account_id:
-        raise not_found("source")
+    source = await source_of(asked, body.source_id)
     adapter = source.adapter
     if adapter.brings != "contacts" or adapter.api is None:
         raise invalid("source_id", "tells of orders; contacts are compared with a CRM")
@@ -208,88 +202,82 @@ async def reconcile(asked: ApiRequest) -> Response:
         raise invalid("source_id", f"has no key yet; give it {adapter.api.key_description}")
     if adapter.contact_path("1", source.options) is None:
         raise invalid("source_id", f"lacks options: see `orders-registry adapters {adapter.name}`")
-    beginning = asked.service.jobs.reconcile(source, dry_run=body.dry_run, member_id=asked.caller.member_id)
-    return await _answered(beginning, dry_run=body.dry_run)
+    return _told(await asked.service.jobs.reconcile(source, dry_run=body.dry_run, member_id=asked.caller.member_id))
 
 
-async def _begun(asked: ApiRequest, kind: Kind, wanted: DeliveryFilter, *, dry_run: bool) -> Response:
-    beginning = asked.service.jobs.begin(
-        asked.account_id, kind, wanted, dry_run=dry_run, member_id=asked.caller.member_id
-    )
-    return await _answered(beginning, dry_run=dry_run)
+async def _begun(asked: ApiRequest, kind: Kind, wanted: DeliveryFilter, *, dry_run: bool) -> BegunAnswer:
+    by = asked.caller.member_id
+    return _told(await asked.service.jobs.begin(asked.account_id, kind, wanted, dry_run=dry_run, member_id=by))
 
 
-async def _answered(beginning: Awaitable[Row], *, dry_run: bool) -> Response:
-    try:
-        job = await beginning
-    except jobs.TooManyJobs as why:
-        raise Problem("too_many", str(why), headers={"Retry-After": RETRY_AFTER}) from None
-    return answer({"job_id": job["id"], "count": job["total"]} | ({"dry_run": True} if dry_run else {}), 202)
+def _told(job: Row) -> BegunAnswer:
+    told: BegunAnswer = {"job_id": job["id"], "count": job["total"]}
+    return told | {"dry_run": True} if job["dry_run"] else told
 
 
 _SHOWN_AS = {"contact_id": "contact", "outcomes": "outcome"}
 
 
-def shape(job: Row) -> dict[str, Any]:
-    """Return a job as a response."""
+def _serialize(job: Row) -> JobAnswer:
     filter_ = {_SHOWN_AS.get(name, name): value for name, value in job["filter"].items()}
     filter_ |= {name: iso(filter_[name]) for name in ("since", "until") if name in filter_}
-    shown = {name: job[name] for name in ("id", "kind", "state", "reason", "dry_run")} | {"filter": filter_}
-    shown |= {name: job[name] for name in ("total", "done", "changed", "failed")}
-    shown["failures"] = [{"reason": reason, "count": count} for reason, count in sorted(job["failures"].items())]
-    shown["member_id"] = job["member_id"]
-    return shown | {name: iso(job[name]) for name in ("created_at", "updated_at", "finished_at")}
+    return {
+        "id": job["id"],
+        "kind": job["kind"],
+        "state": job["state"],
+        "reason": job["reason"],
+        "dry_run": job["dry_run"],
+        "filter": filter_,
+        "total": job["total"],
+        "done": job["done"],
+        "changed": job["changed"],
+        "failed": job["failed"],
+        "failures": [{"reason": reason, "count": count} for reason, count in sorted(job["failures"].items())],
+        "member_id": job["member_id"],
+        "created_at": iso(job["created_at"]),
+        "updated_at": iso(job["updated_at"]),
+        "finished_at": iso(job["finished_at"]),
+    }
 
 
-async def index(asked: ApiRequest) -> Response:
+async def index(asked: ApiRequest) -> dict[str, Any]:
     """List the account's jobs, newest first."""
     query = asked.query(JobsQuery)
     rows = await jobs.page(
-        asked.service.store,
+        asked.store,
         asked.account_id,
-        after=after(query.cursor, str),
+        after=query.last_id,
         limit=query.limit + 1,
         kind=query.kind,
         state=query.state,
     )
-    return answer(page_of(rows, query.limit, shape, lambda row: row["id"]))
+    return page_of([_serialize(row) for row in rows], query.limit)
 
 
-async def _job(asked: ApiRequest) -> Row:
-    job = await jobs.find(asked.service.store, asked.account_id, asked.path("job"))
-    if job is None:
-        raise not_found("job")
-    return job
-
-
-async def show(asked: ApiRequest) -> Response:
+async def show(asked: ApiRequest) -> JobAnswer:
     """Show one job. With `wait`: once it has ended, or after so many seconds."""
     ends = monotonic() + asked.query(JobQuery).wait
-    job = await _job(asked)
+    job = await asked.named(jobs.find, "job")
     while job["state"] not in ENDED and monotonic() < ends:
         await asyncio.sleep(min(LOOK_AGAIN, max(0.0, ends - monotonic())))
-        job = await _job(asked)
-    return answer(shape(job))
+        job = await asked.named(jobs.find, "job")
+    return _serialize(job)
 
 
-async def stop(asked: ApiRequest) -> Response:
+async def stop(asked: ApiRequest) -> JobAnswer:
     """Stop a job. What it has done stays. A remap or reconciliation can be stopped by those who may start one."""
-    await asked.body(Body)
-    job = await _job(asked)
+    job = await asked.named(jobs.find, "job")
     if job["kind"] != Kind.RETRY and not asked.caller.may(Permission.SOURCES):
         raise Problem("forbidden", f"a {job['kind']} is stopped by who may begin one: “{Permission.SOURCES}”")
-    stopped = await jobs.stop(asked.service.store, asked.account_id, job["id"])
-    if stopped is None:
-        raise not_found("job")
-    return answer(shape(stopped))
+    return _serialize(existing(await jobs.stop(asked.store, asked.account_id, job["id"]), "job"))
 
 
-async def changes(asked: ApiRequest) -> Response:
+async def changes(asked: ApiRequest) -> dict[str, Any]:
     """List what a job changed, or would change. Values are shown to callers who may see bodies."""
     query = asked.query(ChangesQuery)
-    job = await _job(asked)
+    job = await asked.named(jobs.find, "job")
     rows = await jobs.changes(
-        asked.service.store,
+        asked.store,
         asked.account_id,
         job["id"],
         kind=query.kind,
@@ -299,11 +287,10 @@ async def changes(asked: ApiRequest) -> Response:
     ids = {
         side["contact_id"] for row in rows if row["kind"] == "order" for side in (row["before"], row["after"]) if side
     }
-    crm = await contacts.crm_ids(asked.service.store, asked.account_id, [one for one in sorted(ids - {None, "new"})])
+    crm = await contacts.crm_ids(asked.store, asked.account_id, [one for one in sorted(ids - {None, "new"})])
     seen = asked.caller.may(Permission.BODIES)
-    return answer(
-        page_of(rows, query.limit, lambda row: _change(row, crm, seen), lambda row: [row["kind"], row["subject"]])
-    )
+    shown = [_change(row, crm, seen) for row in rows]
+    return page_of(shown, query.limit, [(row["kind"], row["subject"]) for row in rows])
 
 
 def _change(row: Row, crm: dict[str, str | None], seen: bool) -> dict[str, Any]:
@@ -333,7 +320,7 @@ def _side(kind: str, side: Row | None, crm: dict[str, str | None]) -> dict[str, 
     return {**serializers.order({"paid_value": None, **side}, crm.get(side["contact_id"] or ""))}
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route(
         "POST",
         "/v1/deliveries/retry",

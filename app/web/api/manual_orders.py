@@ -1,6 +1,5 @@
 """Orders that members create and edit, with an error for each thing that can be wrong."""
 
-import json
 import re
 from datetime import UTC
 from decimal import Decimal
@@ -8,7 +7,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -16,7 +14,6 @@ from pydantic import (
     model_validator,
 )
 from starlette.responses import Response
-from starlette.routing import Route
 
 from adapters.contract import CODES, Origin, Status
 from app.base.amounts import AMOUNT, read_amount
@@ -27,9 +24,10 @@ from app.base.statement import MAX_ITEMS, TITLE_LENGTH
 from app.db.statements import Row
 from app.store import contacts, deals, manual_orders, orders
 from app.store.contact_merges import ContactGone
-from app.web.api.orders import serialize
+from app.web.api.contacts import contact_named
+from app.web.api.orders import order_of, serialize
 from app.web.http.errors import Problem, ProblemGroup, invalid, no_contact, not_found, quoted
-from app.web.http.request import ApiRequest, Body, PatchBody, answer, null_only_for
+from app.web.http.request import ApiRequest, Body, PatchBody, Word, answer
 from app.web.http.routing import route
 from app.web.http.schemas.orders import OrderResponse
 
@@ -83,7 +81,6 @@ Currency = Annotated[
     WithJsonSchema({"type": "string", "description": "ISO 4217", "pattern": "^[A-Za-z]{3}$", "examples": ["BRL"]}),
 ]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_LENGTH)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Url = Annotated[
     str,
     StringConstraints(max_length=2000),
@@ -133,8 +130,6 @@ class OrderPatch(PatchBody):
 
     most_bytes = OrderBody.most_bytes
     may_be_empty = frozenset({"paid_at", "deal_id", "url", "items"})
-    model_config = ConfigDict(json_schema_extra=null_only_for(*sorted(may_be_empty)))
-
     contact: Word | None = None
     title: Title | None = None
     value: Amount | None = None
@@ -176,25 +171,16 @@ def _items(lines: list[ItemBody], currency: str, wrong: ProblemGroup) -> list[di
     return kept
 
 
-async def _contact(asked: ApiRequest, word: str) -> str:
-    """Return the contact's id. Raises Problem if it does not exist."""
-    row = await contacts.find(asked.service.store, asked.account_id, word)
-    if row is None:
-        raise no_contact(word)
-    contact_id: str = row["id"]
-    return contact_id
-
-
 async def check_deal(asked: ApiRequest, deal_id: str, contact_id: str | None, on_purpose: bool) -> None:
     """Raise Problem if an order of this contact (None: unknown) may not be on the deal."""
-    deal = await deals.find(asked.service.store, asked.account_id, deal_id)
+    deal = await deals.find(asked.store, asked.account_id, deal_id)
     if deal is None:
         raise invalid(
             "deal_id", f"no deal is known as {quoted(deal_id)}; make it first: PUT /v1/deals/{{the CRM's id}}"
         )
     if contact_id is None or on_purpose:
         return
-    owner = await contacts.find(asked.service.store, asked.account_id, deal["contact_id"])
+    owner = await contacts.find(asked.store, asked.account_id, deal["contact_id"])
     if (owner["id"] if owner else deal["contact_id"]) != contact_id:
         raise Problem(
             "conflict",
@@ -212,43 +198,40 @@ def member_of(asked: ApiRequest) -> str:
 async def create(asked: ApiRequest) -> Response:
     """Create an order, by hand or from another system. The same external id again returns the existing order."""
     given = await asked.body(OrderBody, zone=await asked.zone())
-    store, account_id = asked.service.store, asked.account_id
     currency = given.currency or (await asked.account())["default_currency"]
     contact_id, wrong = None, ProblemGroup()
     with wrong.collect():
-        contact_id = await _contact(asked, given.contact)
+        contact_id = (await contact_named(asked, given.contact))["id"]
     if given.deal_id is not None:
         with wrong.collect():
             await check_deal(asked, given.deal_id, contact_id, given.deal_of_another_contact)
     ordered_at = given.ordered_at if given.ordered_at is not None else now()
     said: dict[str, Any] = {
         "status": str(given.status),
-        "title": given.title,
         "currency": currency,
         "ordered_at": ordered_at,
         "contact_id": contact_id,
+        **given.model_dump(include={"title", "deal_id", "url"}, exclude_none=True),
     }
     with wrong.collect():
         said["value"] = _minor("value", given.value, currency)
     if given.paid_at is not None or given.status is Status.PAID:
         said["paid_at"] = given.paid_at if given.paid_at is not None else ordered_at
-    if given.deal_id is not None:
-        said["deal_id"] = given.deal_id
-    if given.url is not None:
-        said["url"] = given.url
     if given.items:
         said["items"] = _items(given.items, currency, wrong)
     wrong.raise_all()
-    external_id = given.external_id or new_id("ext")
     try:
         order_id, new = await manual_orders.create(
-            store, account_id, origin=given.origin, external_id=external_id, said=said, member_id=member_of(asked)
+            asked.store,
+            asked.account_id,
+            origin=given.origin,
+            external_id=given.external_id or new_id("ext"),
+            said=said,
+            member_id=member_of(asked),
         )
     except ContactGone:
         raise no_contact(given.contact) from None
-    row = await orders.find(store, account_id, order_id)
-    if row is None:
-        raise not_found("order")
+    row = await order_of(asked, order_id)
     if not new:
         await _check_same(asked, given, said, row, order_id)
     return answer(await serialize(asked, row), 201 if new else 200)
@@ -256,12 +239,10 @@ async def create(asked: ApiRequest) -> Response:
 
 async def _check_same(asked: ApiRequest, given: OrderBody, said: dict[str, Any], row: Row, order_id: str) -> None:
     """Raise Problem if the body says otherwise of an order that is there than it was made with, and than it is now."""
-    history = await orders.history(asked.service.store, asked.account_id, order_id)
+    history = await orders.history(asked.store, asked.account_id, order_id)
     first = min(history, key=lambda one: one["recorded_at"])["said"] if history else {}
     named = {"contact_id" if name == "contact" else name for name in given.model_fields_set} & said.keys()
-    items = json.loads(row["items"]) if isinstance(row["items"], str) else row["items"]
-    now_ = {**row, "items": items}
-    wrong = sorted(name for name in named if said[name] not in (now_.get(name), first.get(name)))
+    wrong = sorted(name for name in named if said[name] not in (row.get(name), first.get(name)))
     if "value" in named and said["currency"] not in (row["currency"], first.get("currency")):
         wrong = sorted({*wrong, "currency"})
     if wrong:
@@ -274,38 +255,24 @@ async def _check_same(asked: ApiRequest, given: OrderBody, said: dict[str, Any],
         )
 
 
-async def delete(asked: ApiRequest) -> Response:
+async def delete(asked: ApiRequest) -> None:
     """Delete a test order, or one written by hand. An order of a source stays: the source would tell of it again."""
-    store, account_id = asked.service.store, asked.account_id
-    row = await orders.find(store, account_id, asked.path("order"))
-    if row is None:
-        raise not_found("order")
-    try:
-        await manual_orders.delete(store, account_id, row)
-    except ContactGone:
-        raise not_found("order") from None
-    except manual_orders.NotDeletable as why:
-        raise Problem("conflict", str(why)) from None
+    await manual_orders.delete(asked.store, asked.account_id, await order_of(asked))
     asked.service.outbox.wake()
-    return Response(status_code=204)
 
 
-async def change(asked: ApiRequest) -> Response:
+async def change(asked: ApiRequest) -> OrderResponse:
     """Edit an order. Title, contact and deal stay as a member set them; other fields follow later deliveries."""
     given = await asked.body(OrderPatch, zone=await asked.zone())
-    store, account_id = asked.service.store, asked.account_id
-    row = await orders.find(store, account_id, asked.path("order"))
-    if row is None:
-        raise not_found("order")
+    row = await order_of(asked)
     said, refunded = await _changes(asked, given, row)
     try:
-        await manual_orders.edit(store, account_id, row, said=said, refunded=refunded, member_id=member_of(asked))
+        await manual_orders.edit(
+            asked.store, asked.account_id, row, said=said, refunded=refunded, member_id=member_of(asked)
+        )
     except ContactGone as what:
         raise (not_found("order") if str(what) == "order" else no_contact(given.contact or "")) from None
-    row = await orders.find(store, account_id, row["id"])
-    if row is None:
-        raise not_found("order")
-    return answer(await serialize(asked, row))
+    return await serialize(asked, await order_of(asked, row["id"]))
 
 
 async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict[str, Any], tuple[int, str] | None]:
@@ -320,13 +287,11 @@ async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict
     if given.contact is not None:
         contact_id = None
         with wrong.collect():
-            said["contact_id"] = contact_id = await _contact(asked, given.contact)
+            said["contact_id"] = contact_id = (await contact_named(asked, given.contact))["id"]
     deal_id = given.deal_id if "deal_id" in mentioned else row["deal_id"]
     if deal_id is not None and ("deal_id" in mentioned or contact_id != row["contact_id"]):
         with wrong.collect():
             await check_deal(asked, deal_id, contact_id, given.deal_of_another_contact)
-    if given.title is not None:
-        said["title"] = given.title
     if given.value is not None:
         with wrong.collect():
             said |= {"value": _minor("value", given.value, currency), "currency": currency}
@@ -334,13 +299,7 @@ async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict
         said["status"] = str(given.status)
         if given.status is Status.PAID and row["paid_at"] is None:
             said["paid_at"] = now()
-    if given.ordered_at is not None:
-        said["ordered_at"] = given.ordered_at
-    if "paid_at" in mentioned:
-        said["paid_at"] = given.paid_at
-    for name in ("deal_id", "url"):
-        if name in mentioned:
-            said[name] = getattr(given, name)
+    said |= given.model_dump(include={"title", "ordered_at", "paid_at", "deal_id", "url"}, exclude_unset=True)
     if "items" in mentioned:
         said["items"] = _items(given.items or [], currency, wrong)
     refunded = None
@@ -354,7 +313,7 @@ async def _changes(asked: ApiRequest, given: OrderPatch, row: Row) -> tuple[dict
     return said, refunded
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route(
         "POST",
         "/v1/orders",

@@ -1,18 +1,16 @@
 """What only the operator may do, on the Unix socket: look up owners, maintain, sign."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import StringConstraints
-from starlette.responses import Response
-from starlette.routing import Route
 
 from app.base.clock import iso
 from app.db import maintenance
 from app.observability import doctor
 from app.store import tombstones
-from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import ApiRequest, Body, Query, answer
+from app.web.http.errors import Problem, existing, invalid
+from app.web.http.request import ApiRequest, Body, Query
 from app.web.http.routing import route
 
 
@@ -28,31 +26,28 @@ class BackupBody(Body):
     path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 
-async def owner(asked: ApiRequest) -> Response:
+async def owner(asked: ApiRequest) -> dict[str, Any]:
     """Return the account that owns an id. The command line needs it: users give it ids alone."""
     thing = asked.query(OwnerQuery).id
-    account_id = await maintenance.owner(asked.service.store, thing)
-    if account_id is None:
-        raise not_found(f"thing as {thing[:64]}")
-    return answer({"account_id": account_id})
+    return {"account_id": existing(await maintenance.owner(asked.store, thing), f"thing as {thing}")}
 
 
-async def examine(asked: ApiRequest) -> Response:
+async def examine(asked: ApiRequest) -> dict[str, Any]:
     """Check the installation."""
     service = asked.service
     findings = await doctor.examine(
         service.store, service.vault, service.settings, service.readiness, service.clock_guard
     )
-    return answer({"well": all(one.well for one in findings), "checks": doctor.as_json(findings)})
+    return {"well": all(one.well for one in findings), "checks": doctor.as_json(findings)}
 
 
-async def back_up(asked: ApiRequest) -> Response:
+async def back_up(asked: ApiRequest) -> dict[str, Any]:
     """Write a consistent copy of the database while the service runs."""
     if not asked.service.settings.on_sqlite:
         raise Problem("conflict", "on PostgreSQL use its own tools: pg_dump, or base backups with WAL archiving")
     path = _free(Path((await asked.body(BackupBody)).path))
     await maintenance.copy(asked.service.settings.database_path, path)
-    return answer({"path": str(path), "bytes": path.stat().st_size}, 201)
+    return {"path": str(path), "bytes": path.stat().st_size}
 
 
 def _free(path: Path) -> Path:
@@ -66,23 +61,23 @@ def _free(path: Path) -> Path:
     return path
 
 
-async def confirm_clock(asked: ApiRequest) -> Response:
+async def confirm_clock(asked: ApiRequest) -> dict[str, Any]:
     """Confirm that the clock is right, after it was found to have jumped. Pruning then continues."""
-    return answer({"clock": iso(await asked.service.clock_guard.confirm())})
+    return {"clock": iso(await asked.service.clock_guard.confirm())}
 
 
-async def reseal(asked: ApiRequest) -> Response:
+async def reseal(asked: ApiRequest) -> dict[str, Any]:
     """Encrypt every secret and key again with the newest master key."""
-    await tombstones.seal_salts(asked.service.store)
-    count = await maintenance.reseal(asked.service.store, asked.service.vault.reseal)
+    await tombstones.seal_salts(asked.store)
+    count = await maintenance.reseal(asked.store, asked.service.vault.reseal)
     asked.service.source_cache.forget()
-    return answer({"resealed": count})
+    return {"resealed": count}
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route("GET", "/operator/owner", owner, None, operator=True),
     route("GET", "/operator/doctor", examine, None, operator=True),
-    route("POST", "/operator/backup", back_up, None, operator=True),
+    route("POST", "/operator/backup", back_up, None, operator=True, status=201),
     route("POST", "/operator/confirm-clock", confirm_clock, None, operator=True),
     route("POST", "/operator/rotate-master-key", reseal, None, operator=True),
 ]

@@ -1,6 +1,5 @@
 """A person's export: one JSON document with all that is stored about them, or what one source told."""
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from app.store.delivery_record import unpacked
 from app.store.tombstones import Word
 from app.web.api.deliveries import opened
 from app.web.http import serializers
-from app.web.http.request import ApiRequest
+from app.web.http.request import ApiRequest, as_json
 
 PAGE = 50
 
@@ -27,64 +26,54 @@ class ExportSubject:
     source_id: str | None = None
 
 
-def _bytes(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-async def _list(name: str, items: AsyncIterator[Any]) -> AsyncIterator[bytes]:
-    yield b"," + _bytes(name) + b":["
-    separator = b""
-    async for item in items:
-        yield separator + _bytes(item)
-        separator = b","
-    yield b"]"
-
-
 async def written(asked: ApiRequest, about: ExportSubject) -> AsyncIterator[bytes]:
     """Yield the document in pieces: one JSON object."""
-    store, account_id = asked.service.store, asked.account_id
-    rows = await contacts.identities_of(store, account_id, [about.contact["id"]]) if about.contact else []
+    rows = await contacts.identities_of(asked.store, asked.account_id, [about.contact["id"]]) if about.contact else []
     if about.source_id is not None:
         rows = [row for row in rows if row["source_id"] == about.source_id]
     words = set(about.words)
     if about.contact:
-        words |= await privacy.words_of(store, account_id, about.contact["id"], about.source_id)
-    found = await privacy.named_in(store, account_id, words, about.source_id)
-    named = found.deliveries | await privacy.waiting(store, account_id, words, about.source_id)
-    yield b'{"exported_at":' + _bytes(iso(now())) + b',"source_id":' + _bytes(about.source_id)
-    yield b',"contact":' + _bytes(_contact(about, rows))
+        words |= await privacy.words_of(asked.store, asked.account_id, about.contact["id"], about.source_id)
+    found = await privacy.named_in(asked.store, asked.account_id, words, about.source_id)
+    named = found.deliveries | await privacy.waiting(asked.store, asked.account_id, words, about.source_id)
+    yield b'{"exported_at":' + as_json(iso(now())) + b',"source_id":' + as_json(about.source_id)
+    yield b',"contact":' + as_json(_contact(about, rows))
+    lists: dict[str, AsyncIterator[Any]] = {}
     if about.contact and about.source_id is None:
-        async for piece in _list("merged", _merged(asked, about.contact["id"])):
-            yield piece
-        async for piece in _list("deals", _deals(asked, about.contact["id"])):
-            yield piece
-    told: set[str] = set()
-    async for piece in _list("orders", _orders(asked, about, told)):
-        yield piece
-    async for piece in _list("deliveries", _deliveries(asked, told | named)):
-        yield piece
-    async for piece in _list("privacy_requests", _requests(asked, named)):
-        yield piece
+        lists |= {"merged": _merged(asked, about.contact["id"]), "deals": _deals(asked, about.contact["id"])}
+    told: set[str] = set()  # filled by the orders, which are read before the deliveries
+    lists |= {"orders": _orders(asked, about, told), "deliveries": _deliveries(asked, named, told)}
+    lists["privacy_requests"] = _requests(asked, named)
+    for name, items in lists.items():
+        yield b"," + as_json(name) + b":["
+        separator = b""
+        async for item in items:
+            yield separator + as_json(item)
+            separator = b","
+        yield b"]"
     yield b"}"
 
 
 def _contact(about: ExportSubject, identities: list[Row]) -> dict[str, Any] | None:
-    if about.contact is None:
-        return None
-    told = [
-        serializers.identity(row["kind"], row["value"]) | {"told_by": row["source_id"], "since": iso(row["created_at"])}
-        for row in identities
-    ]
     row = about.contact
+    if row is None:
+        return None
     return {
         **{name: row[name] for name in ("id", "crm_id", "name", "owner_id")},
-        "identities": told,
+        "identities": [
+            {
+                **serializers.identity(one["kind"], one["value"]),
+                "told_by": one["source_id"],
+                "since": iso(one["created_at"]),
+            }
+            for one in identities
+        ],
         **{name: iso(row[name]) for name in ("created_at", "updated_at")},
     }
 
 
 async def _merged(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
-    for row in await privacy.merges_of(asked.service.store, asked.account_id, contact_id):
+    for row in await privacy.merges_of(asked.store, asked.account_id, contact_id):
         yield {
             **{name: row[name] for name in ("id", "crm_id", "name", "owner_id")},
             **{name: iso(row[name]) for name in ("created_at", "merged_at")},
@@ -92,7 +81,7 @@ async def _merged(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
 
 
 async def _deals(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
-    for row in await privacy.deals_of(asked.service.store, asked.account_id, contact_id):
+    for row in await privacy.deals_of(asked.store, asked.account_id, contact_id):
         yield {
             **{name: row[name] for name in ("crm_id", "title", "owner_id")},
             **{name: iso(row[name]) for name in ("created_at", "updated_at")},
@@ -101,22 +90,25 @@ async def _deals(asked: ApiRequest, contact_id: str) -> AsyncIterator[Any]:
 
 async def _orders(asked: ApiRequest, about: ExportSubject, told: set[str]) -> AsyncIterator[Any]:
     """Yield the orders, each with its history; collect the ids of their deliveries in `told`."""
-    store, account_id = asked.service.store, asked.account_id
     seen: set[str] = set()
     if about.contact is not None:
         crm_id = about.contact["crm_id"]
         wanted = orders.OrderFilter(contact_id=about.contact["id"], source_id=about.source_id)
         after = None
         while rows := await orders.page(
-            store, account_id, wanted, after=after, limit=PAGE, tuning=asked.service.tuning
+            asked.store, asked.account_id, wanted, after=after, limit=PAGE, tuning=asked.service.tuning
         ):
             seen |= {row["id"] for row in rows}
             for one in await _told(asked, rows, crm_id, told):
                 yield one
             after = (rows[-1]["ordered_at"], rows[-1]["id"])
-    further = await privacy.orders_named(store, account_id, about.source_id, about.orders) if about.source_id else []
+    further = (
+        await privacy.orders_named(asked.store, asked.account_id, about.source_id, about.orders)
+        if about.source_id
+        else []
+    )
     for order_id in further:
-        found = await orders.find(store, account_id, order_id)
+        found = await orders.find(asked.store, asked.account_id, order_id)
         if found is not None and found["id"] not in seen:
             seen.add(found["id"])
             for one in await _told(asked, [found], None, told):
@@ -125,7 +117,7 @@ async def _orders(asked: ApiRequest, about: ExportSubject, told: set[str]) -> As
 
 async def _told(asked: ApiRequest, rows: list[Row], crm_id: str | None, told: set[str]) -> list[dict[str, Any]]:
     """Return orders, each with its history."""
-    entries = await privacy.histories(asked.service.store, asked.account_id, [row["id"] for row in rows])
+    entries = await privacy.histories(asked.store, asked.account_id, [row["id"] for row in rows])
     told |= {entry["delivery_id"] for some in entries.values() for entry in some if entry["delivery_id"]}
     return [
         serializers.order(row, crm_id) | {"history": [serializers.entry(entry) for entry in entries.get(row["id"], ())]}
@@ -133,18 +125,15 @@ async def _told(asked: ApiRequest, rows: list[Row], crm_id: str | None, told: se
     ]
 
 
-async def _deliveries(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
-    ordered = sorted(ids)
-    nothing = {"headers": None, "query": None, "body": None, "body_encoding": None}
+async def _deliveries(asked: ApiRequest, named: set[str], told: set[str]) -> AsyncIterator[Any]:
+    ordered = sorted(named | told)
     for at in range(0, len(ordered), PAGE):
-        for row, content in await privacy.deliveries_whole(
-            asked.service.store, asked.account_id, ordered[at : at + PAGE]
-        ):
-            yield {**serializers.delivery(row), **(opened(*unpacked(content)) if content else nothing)}
+        for row, content in await privacy.deliveries_whole(asked.store, asked.account_id, ordered[at : at + PAGE]):
+            yield {**serializers.delivery(row), **opened(unpacked(content) if content else None)}
 
 
 async def _requests(asked: ApiRequest, ids: set[str]) -> AsyncIterator[Any]:
-    for row in await privacy.requests_about(asked.service.store, asked.account_id, ids):
+    for row in await privacy.requests_about(asked.store, asked.account_id, ids):
         yield {
             "id": row["id"],
             "source_id": row["source_id"],

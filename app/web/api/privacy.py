@@ -5,27 +5,23 @@ from typing import Any
 
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from adapters.contract import Request
 from app.background.erasure import Subject
 from app.base.clock import iso, now
-from app.base.identity import document, email, phone
 from app.base.ids import new_id
 from app.base.roles import Permission
 from app.db.statements import Row, to_json
 from app.ingest.reprocess import NotRecorded
 from app.store import contacts, privacy
-from app.store.contact_merges import ContactGone
 from app.store.contact_resolution import whose
 from app.store.erasure_state import Erasure
 from app.store.names import names
-from app.store.tombstones import Word
 from app.web.api import person_export
-from app.web.api.contacts import region_of
+from app.web.api.contacts import contact_of, one_identity
 from app.web.http import serializers
-from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import ApiRequest, Body, Page, Query, after, answer, page_of
+from app.web.http.errors import Problem, existing
+from app.web.http.request import ApiRequest, Body, Page, Query, listed, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.privacy import (
@@ -46,14 +42,9 @@ class ProofQuery(Page):
     crm_id: str | None = Field(None, max_length=255)
 
 
-async def _request(asked: ApiRequest, row: Row) -> PrivacyRequestResponse:
-    (one,) = await _requests_shown(asked, [row])
-    return one
-
-
 async def _requests_shown(asked: ApiRequest, rows: list[Row]) -> list[PrivacyRequestResponse]:
     about = await asked.service.erasures.subjects(asked.account_id, rows)
-    sources = await names(asked.service.store, asked.account_id, "source", [row["source_id"] for row in rows])
+    sources = await names(asked.store, asked.account_id, "source", [row["source_id"] for row in rows])
     return [_serialize(row, subject, sources) for row, subject in zip(rows, about, strict=True)]
 
 
@@ -77,9 +68,8 @@ def _serialize(row: Row, subject: Subject | None, sources: Mapping[str | None, s
 
 
 async def _proofs(asked: ApiRequest, rows: Sequence[Row]) -> list[ProofResponse]:
-    store, account_id = asked.service.store, asked.account_id
-    sources = await names(store, account_id, "source", [row["source_id"] for row in rows])
-    members = await names(store, account_id, "member", [row["member_id"] for row in rows])
+    sources = await names(asked.store, asked.account_id, "source", [row["source_id"] for row in rows])
+    members = await names(asked.store, asked.account_id, "member", [row["member_id"] for row in rows])
     return [
         {
             "id": row["id"],
@@ -96,66 +86,31 @@ async def _proofs(asked: ApiRequest, rows: Sequence[Row]) -> list[ProofResponse]
     ]
 
 
-async def _proof(asked: ApiRequest, row: Row) -> ProofResponse:
-    (one,) = await _proofs(asked, [row])
-    return one
-
-
-async def index(asked: ApiRequest) -> Response:
+async def index(asked: ApiRequest) -> dict[str, Any]:
     """List the account's privacy requests, newest first, with whom each concerns."""
     query = asked.query(Page)
-    rows = await privacy.page(
-        asked.service.store, asked.account_id, after=after(query.cursor, str), limit=query.limit + 1
-    )
-    shown = dict(zip((row["id"] for row in rows), await _requests_shown(asked, rows), strict=True))
-    return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
+    rows = await privacy.page(asked.store, asked.account_id, after=query.last_id, limit=query.limit + 1)
+    return page_of(await _requests_shown(asked, rows), query.limit)
 
 
-async def proofs(asked: ApiRequest) -> Response:
+async def proofs(asked: ApiRequest) -> dict[str, Any]:
     """List proofs that people were erased or got their data, newest first. With an identity: only its own."""
     query = asked.query(ProofQuery)
-    store, account_id = asked.service.store, asked.account_id
-    named = {name: text for name in ("email", "phone", "document", "crm_id") if (text := getattr(query, name))}
-    if named:
-        rows = await privacy.proofs_of(store, account_id, _word(named, await region_of(asked)))
-        return answer({"data": await _proofs(asked, rows), "next_cursor": None})
-    rows = await privacy.proofs(store, account_id, after=after(query.cursor, str), limit=query.limit + 1)
-    shown = {one["id"]: one for one in await _proofs(asked, rows)}
-    return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
-
-
-def _word(named: dict[str, str], region: str) -> Word:
-    """Return the one identity that is asked for. Raises Problem."""
-    if len(named) > 1:
-        raise invalid("query", "name one of email, phone, document, crm_id")
-    ((name, text),) = named.items()
-    value: str | None = text
-    if name == "email":
-        value = email(text)
-    elif name == "phone":
-        value = phone(text, region)
-    elif name == "document":
-        value = document(text)
-    if value is None:
-        raise invalid(name, "is not valid, so nobody can be known by it")
-    return ("crm" if name == "crm_id" else name, value)
-
-
-async def _found(asked: ApiRequest) -> Row:
-    row = await contacts.find(asked.service.store, asked.account_id, asked.path("contact"))
-    if row is None:
-        raise not_found("contact")
-    return row
+    if query.email or query.phone or query.document or query.crm_id:
+        rows = await privacy.proofs_of(asked.store, asked.account_id, await one_identity(asked, query))
+        return listed(await _proofs(asked, rows))
+    rows = await privacy.proofs(asked.store, asked.account_id, after=query.last_id, limit=query.limit + 1)
+    return page_of(await _proofs(asked, rows), query.limit)
 
 
 async def export(asked: ApiRequest) -> Response:
     """Export everything that is stored about the person, with its source and time."""
-    about = person_export.ExportSubject(contact=await _found(asked))
+    about = person_export.ExportSubject(contact=await contact_of(asked))
 
     async def pieces() -> AsyncIterator[bytes]:
         async for piece in person_export.written(asked, about):
             yield piece
-        await privacy.handed_over(asked.service.store, _handed_over(asked, None))
+        await privacy.handed_over(asked.store, _handed_over(asked, None))
 
     return StreamingResponse(pieces(), media_type="application/json")
 
@@ -166,19 +121,16 @@ class ErasureQuery(Query):
     dry_run: bool = False
 
 
-async def erase(asked: ApiRequest) -> Response:
+async def erase(asked: ApiRequest) -> ProofResponse | ErasurePreview:
     """Erase the person. Anonymised orders, hashes that keep them from coming back, and this proof remain.
 
     With `dry_run` nothing is erased: the answer says what would be, and which identities are shared with whom.
     """
-    row = await _found(asked)
-    try:
-        if asked.query(ErasureQuery).dry_run:
-            return answer(_preview(await asked.service.erasures.preview(asked.account_id, row["id"])))
-        proof = await asked.service.erasures.person(asked.account_id, row["id"], asked.caller.member_id)
-    except ContactGone:
-        raise not_found("contact") from None
-    return answer(await _proof(asked, privacy.serialize(proof)))
+    row = await contact_of(asked)
+    if asked.query(ErasureQuery).dry_run:
+        return _preview(await asked.service.erasures.preview(asked.account_id, row["id"]))
+    proof = await asked.service.erasures.person(asked.account_id, row["id"], asked.caller.member_id)
+    return (await _proofs(asked, [privacy.serialize(proof)]))[0]
 
 
 def _preview(erasure: Erasure) -> ErasurePreview:
@@ -205,34 +157,33 @@ def _handed_over(asked: ApiRequest, request: Row | None) -> Row:
     }
 
 
-async def carry_out(asked: ApiRequest) -> Response:
+async def carry_out(asked: ApiRequest) -> CarriedOut | Response:
     """Carry out a privacy request, within what that source gave: erase the data, or return it for hand-over.
 
     A request that has already erased returns its proof.
     """
-    await asked.body(Body)
-    store, account_id = asked.service.store, asked.account_id
-    row = await privacy.find(store, account_id, asked.path("request"))
-    if row is None:
-        raise not_found("privacy request")
+    row = existing(await privacy.find(asked.store, asked.account_id, asked.path("request")), "privacy request")
     try:
         if row["request"] == Request.EXPORT:
             return await _handing_over(asked, row)
-        proof = await privacy.proof_of_request(store, account_id, row["id"])
+        proof = await privacy.proof_of_request(asked.store, asked.account_id, row["id"])
         if proof is None:
             proof = privacy.serialize(await asked.service.erasures.carry_out(row, asked.caller.member_id))
     except NotRecorded as why:
         raise Problem("conflict", f"nobody can tell any more whom this is about: {why}") from None
-    done = await privacy.find(store, account_id, row["id"]) or row
-    told: CarriedOut = {**await _request(asked, done), "proof": await _proof(asked, proof), "export": None}
-    return answer(told)
+    return await _carried_out(asked, row, proof)
+
+
+async def _carried_out(asked: ApiRequest, row: Row, proof: Row) -> CarriedOut:
+    done = await privacy.find(asked.store, asked.account_id, row["id"]) or row
+    (shown,), (told,) = await _requests_shown(asked, [done]), await _proofs(asked, [proof])
+    return {**shown, "proof": told, "export": None}
 
 
 async def _handing_over(asked: ApiRequest, row: Row) -> Response:
     kept, subject = await asked.service.erasures.request(row)
-    store, account_id = asked.service.store, asked.account_id
-    known = await store.read(lambda: whose(account_id, subject.identities))
-    owner = await contacts.find(store, account_id, known) if known else None
+    known = await asked.store.read(lambda: whose(asked.account_id, subject.identities))
+    owner = await contacts.find(asked.store, asked.account_id, known) if known else None
     about = person_export.ExportSubject(
         contact=owner, words=subject.identities, orders=subject.orders, source_id=kept.source.id
     )
@@ -242,15 +193,15 @@ async def _handing_over(asked: ApiRequest, row: Row) -> Response:
         async for piece in person_export.written(asked, about):
             yield piece
         proof = _handed_over(asked, row)
-        await privacy.handed_over(asked.service.store, proof)
-        done = await privacy.find(asked.service.store, asked.account_id, row["id"]) or row
-        shown = await _request(asked, done)
-        yield b"," + to_json({**shown, "proof": await _proof(asked, privacy.serialize(proof))}).encode()[1:]
+        await privacy.handed_over(asked.store, proof)
+        told = {**await _carried_out(asked, row, privacy.serialize(proof))}
+        del told["export"]  # it has been written
+        yield b"," + to_json(told).encode()[1:]
 
     return StreamingResponse(pieces(), media_type="application/json")
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route("GET", "/v1/contacts/{contact}/export", export, Permission.PERSON, gives=dict[str, Any]),
     route(
         "DELETE",

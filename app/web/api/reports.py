@@ -5,26 +5,23 @@ With owner privacy, a rep's report covers what the rep owns and nothing else.
 
 import re
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
-from starlette.responses import Response
-from starlette.routing import Route
 from typing_extensions import TypedDict
 
 from adapters.contract import Money, Unreadable
-from app.base import clock
-from app.base.clock import iso, zone_named
+from app.base.clock import iso, now, zone_named
 from app.base.roles import Permission
 from app.db.statements import Row
-from app.store import accounts, order_reports
-from app.web.api.contacts import sums
+from app.store import order_reports
+from app.web.api.contacts import average, sums
 from app.web.http import serializers
-from app.web.http.errors import invalid, not_found
+from app.web.http.errors import invalid
 from app.web.http.filters import Code, PurchaseFilters, ReportFilters, ZoneName, order_filter
 from app.web.http.limits import REPORTS
-from app.web.http.request import ApiRequest, Page, after, answer, cursor, page_of
+from app.web.http.request import ApiRequest, Page, after, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.orders import SumsResponse
 
@@ -117,16 +114,15 @@ class BuyersReport(TypedDict):
     next_cursor: str | None
 
 
-async def of_orders(asked: ApiRequest) -> Response:
+async def of_orders(asked: ApiRequest) -> dict[str, Any]:
     """Show totals per group and currency, computed from the orders."""
     query = asked.query(ReportQuery)
-    place = after(query.cursor, str)
+    place = query.last_id  # or a month, a status, …
     if place is not None and query.group_by == "month" and not re.fullmatch(r"(19|2[0-2])\d\d-(0[1-9]|1[0-2])", place):
         raise invalid("cursor", "is not one that this list gave")
     zone = query.zone or (await asked.account())["timezone"]
-    shown: dict[str, Any] = {"group_by": query.group_by, "zone": zone}
     groups = await order_reports.by(
-        asked.service.store,
+        asked.store,
         asked.account_id,
         await order_filter(asked, query),
         query.group_by,
@@ -134,22 +130,18 @@ async def of_orders(asked: ApiRequest) -> Response:
         after=place,
         limit=query.limit + 1,
     )
-    following = cursor(groups[query.limit - 1].word) if len(groups) > query.limit else None
-    data = [
-        {"group": one.word or None, "label": one.label, "currencies": [sums(row) for row in one.sums]}
-        for one in groups[: query.limit]
+    shown: list[GroupResponse] = [
+        {"group": one.word or None, "label": one.label, "currencies": [sums(row) for row in one.sums]} for one in groups
     ]
-    return answer(shown | {"data": data, "next_cursor": following})
+    page = page_of(shown, query.limit, [one.word for one in groups])
+    return {"group_by": query.group_by, "zone": zone, **page}
 
 
 def _steps(name: str, text: str) -> list[int]:
     """Return four ascending whole numbers. Raises Problem."""
     if not re.fullmatch(r"\d{1,6}(,\d{1,6}){3}", text.replace(" ", "")):
         raise invalid(name, "must be four whole numbers such as 30,90,180,365")
-    steps = [int(one) for one in text.split(",")]
-    if sorted(set(steps)) != steps:
-        raise invalid(name, "must ascend")
-    return steps
+    return _ascending(name, [int(one) for one in text.split(",")])
 
 
 def _amounts(text: str, currency: str) -> list[int]:
@@ -160,31 +152,32 @@ def _amounts(text: str, currency: str) -> list[int]:
         steps = [Money.major(Decimal(one), currency).minor for one in text.replace(" ", "").split(",")]
     except Unreadable as why:
         raise invalid("money", why.reason) from None
+    return _ascending("money", steps)
+
+
+def _ascending(name: str, steps: list[int]) -> list[int]:
     if sorted(set(steps)) != steps:
-        raise invalid("money", "must ascend")
+        raise invalid(name, "must ascend")
     return steps
 
 
-async def of_contacts(asked: ApiRequest) -> Response:
+async def of_contacts(asked: ApiRequest) -> dict[str, Any]:
     """Score everybody who bought by recency, frequency and money, with the reason for each score."""
     query = asked.query(BuyersQuery)
-    store, account = asked.service.store, await accounts.find(asked.service.store, asked.account_id)
-    if account is None:
-        raise not_found("account")
-    currency = query.currency or account["default_currency"]
+    currency = query.currency or (await asked.account())["default_currency"]
     filtered = replace(await order_filter(asked, query), currency=currency)
     # The first page's moment and average hold for all pages, so that one rule does.
     place = after(query.cursor, str, int, int, int)
     if place is None:
-        gross, paid = await order_reports.average(store, asked.account_id, filtered)
-        place = ("", clock.now(), gross, paid)
+        gross, paid = await order_reports.average(asked.store, asked.account_id, filtered)
+        place = ("", now(), gross, paid)
     last, as_of, gross, paid = place
-    if not 0 <= as_of <= clock.now() or gross < 0 or paid < 0:
+    if not 0 <= as_of <= now() or gross < 0 or paid < 0:
         raise invalid("cursor", "is not one that this list gave")
     rule = _Rule(query, currency, as_of, gross, paid)
-    rows = await order_reports.buyers(store, asked.account_id, filtered, after=last, limit=query.limit + 1)
-    page = page_of(rows, query.limit, rule.serialize, lambda row: [row["contact_id"], as_of, gross, paid])
-    return answer({"rule": rule.as_response(), **page})
+    rows = await order_reports.buyers(asked.store, asked.account_id, filtered, after=last, limit=query.limit + 1)
+    keys = [(row["contact_id"], as_of, gross, paid) for row in rows]
+    return {"rule": rule.as_response(), **page_of([rule.serialize(row) for row in rows], query.limit, keys)}
 
 
 class _Rule:
@@ -192,7 +185,7 @@ class _Rule:
 
     def __init__(self, query: BuyersQuery, currency: str, as_of: int, gross: int, paid: int) -> None:
         self._currency, self._as_of = currency, as_of
-        self._average = int((Decimal(gross) / paid).quantize(Decimal(1), rounding=ROUND_HALF_UP)) if paid else None
+        self._average = average(gross, paid)
         self._recency, self._frequency = _steps("recency", query.recency), _steps("frequency", query.frequency)
         self._money = (
             _amounts(query.money, currency) if query.money else [times * (self._average or 0) for times in TIMES]
@@ -232,9 +225,7 @@ class _Rule:
             "money": serializers.money(net, self._currency),
             "scores": {
                 "recency": self._recent(days),
-                "frequency": self._reached(
-                    row["paid_orders"], self._frequency, lambda number: str(number), "paid orders"
-                ),
+                "frequency": self._reached(row["paid_orders"], self._frequency, str, "paid orders"),
                 "money": self._reached(
                     net, self._money, lambda minor: str(serializers.money(minor, self._currency)), self._currency
                 ),
@@ -252,7 +243,7 @@ class _Rule:
         return {"score": 1 + reached, "because": f"{text(value)} {unit}: {words}"}
 
 
-ROUTES: list[Route] = [
+ROUTES = [
     route(
         "GET",
         "/v1/reports/orders",

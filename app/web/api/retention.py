@@ -1,18 +1,14 @@
 """Retention: count what an account no longer keeps, or prune it, many rows at a time."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
-from starlette.responses import Response
-from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from app.background.retention import AT_MOST, ClockDoubted, PruneResult
+from app.background.retention import AT_MOST
 from app.base.clock import iso
 from app.base.roles import Permission
-from app.store import accounts
-from app.web.http.errors import Problem, not_found
-from app.web.http.request import ApiRequest, Body, answer
+from app.web.http.request import ApiRequest, Body
 from app.web.http.routing import route
 
 
@@ -41,31 +37,22 @@ class PruneResponse(TypedDict):
     classes: list[ClassResponse]
 
 
-def _serialize(one: PruneResult) -> dict[str, Any]:
-    return {"name": one.name, "age": one.age, "older_than": iso(one.before), "count": one.count}
-
-
-async def prune(asked: ApiRequest) -> Response:
+async def prune(asked: ApiRequest) -> PruneResponse:
     """Delete what is older than the account's retention allows. With `dry_run`: count it."""
     given = await asked.body(Prune)
-    account = await accounts.find(asked.service.store, asked.account_id)
-    if account is None:
-        raise not_found("account")
+    account = await asked.account()
     if given.dry_run:
         found, done = await asked.service.retention.counted(account), True
     else:
-        try:
-            found, done = await asked.service.retention.prune(account, given.limit)
-        except ClockDoubted as why:
-            raise Problem("conflict", str(why)) from None
-    return answer(
-        {
-            "account_id": account["account_id"],
-            "dry_run": given.dry_run,
-            "done": done,
-            "classes": [_serialize(one) for one in found],
-        }
-    )
+        found, done = await asked.service.retention.prune(account, given.limit)
+    return {
+        "account_id": account["account_id"],
+        "dry_run": given.dry_run,
+        "done": done,
+        "classes": [
+            {"name": one.name, "age": one.age, "older_than": iso(one.before), "count": one.count} for one in found
+        ],
+    }
 
 
-ROUTES: list[Route] = [route("POST", "/v1/prune", prune, Permission.ACCOUNT, takes=Prune, gives=PruneResponse)]
+ROUTES = [route("POST", "/v1/prune", prune, Permission.ACCOUNT, takes=Prune, gives=PruneResponse)]

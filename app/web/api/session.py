@@ -1,24 +1,20 @@
 """Signing in to the console: a token becomes a short session in a cookie that no script can read."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import StringConstraints
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from app.base import clock
-from app.base.clock import iso
-from app.base.roles import GRANTS, Permission, Role
-from app.db.engine import Unavailable
+from app.base.clock import iso, now
+from app.base.roles import GRANTS, Permission
 from app.service import Service
 from app.store import accounts, idempotency
 from app.web.http import authentication
 from app.web.http.authentication import PANEL, Caller, Session
-from app.web.http.errors import Problem, invalid, not_found
-from app.web.http.request import ApiRequest, Body, answer
-from app.web.http.routing import Described, Description, Handler, most_bytes, route
+from app.web.http.errors import Problem, existing, invalid
+from app.web.http.request import ApiRequest, Body, Id, answer
+from app.web.http.routing import route
 
 
 class SignIn(Body):
@@ -26,7 +22,7 @@ class SignIn(Body):
 
     most_bytes = 4 * 1024
     token: Annotated[str, StringConstraints(min_length=1, max_length=500)]
-    panel: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    panel: Id | None = None
 
 
 class AccountSeen(TypedDict):
@@ -53,23 +49,18 @@ class SessionResponse(TypedDict):
     expires_at: str | None
 
 
-async def _serialize(service: Service, caller: Caller, until: int | None) -> dict[str, Any]:
-    account = await accounts.find(service.store, caller.account_id)
-    if account is None:
-        raise not_found("account")
+async def _serialize(service: Service, caller: Caller, until: int | None) -> SessionResponse:
+    account = existing(await accounts.find(service.store, caller.account_id), "account")
     member = await accounts.member(service.store, caller.account_id, caller.member_id) if caller.member_id else None
     return {
         "account": {
-            name: account[name]
-            for name in (
-                "account_id",
-                "name",
-                "orders_enabled",
-                "owner_privacy",
-                "default_currency",
-                "default_region",
-                "timezone",
-            )
+            "account_id": account["account_id"],
+            "name": account["name"],
+            "orders_enabled": account["orders_enabled"],
+            "owner_privacy": account["owner_privacy"],
+            "default_currency": account["default_currency"],
+            "default_region": account["default_region"],
+            "timezone": account["timezone"],
         },
         "member_id": caller.member_id,
         "member_name": member["name"] if member else None,
@@ -82,6 +73,7 @@ async def _serialize(service: Service, caller: Caller, until: int | None) -> dic
 
 async def sign_in(asked: ApiRequest) -> Response:
     """Open a session for a token."""
+    authentication.check_origin(asked.request, asked.service.settings)
     given = await asked.body(SignIn)
     service = asked.service
     bearer = await service.source_cache.bearer(given.token)
@@ -91,13 +83,13 @@ async def sign_in(asked: ApiRequest) -> Response:
         await _check_panel(service, given.panel, bearer.account_id)
         if not GRANTS[bearer.role] & PANEL:
             raise Problem("forbidden", f"the panel shows contacts and orders; this token is {bearer.role}")
-    until = clock.now() + authentication.LIVES * 1_000_000
+    until = now() + authentication.LIVES * 1_000_000
     panel = given.panel is not None
     caller = Caller(bearer.account_id, bearer.member_id, bearer.role, panel=panel)
     response = answer(await _serialize(service, caller, until), 201)
-    session = Session(bearer.account_id, bearer.token_id, until, panel)
-    authentication.give(response, service.settings, service.vault, session, framed=panel)
-    response.headers["cache-control"] = "no-store"
+    authentication.give(
+        response, service.settings, service.vault, Session(bearer.account_id, bearer.token_id, until, panel)
+    )
     return response
 
 
@@ -109,48 +101,38 @@ async def _check_panel(service: Service, named: str, account_id: str) -> None:
         raise Problem("conflict", "the account names no pages that may show the panel: PATCH /v1/account panel_origins")
 
 
-async def show(asked: ApiRequest) -> Response:
+async def show(asked: ApiRequest) -> SessionResponse:
     """Show the caller's account, role and permissions."""
     service = asked.service
     session = None
     if "authorization" not in asked.request.headers and not asked.caller.operator:
-        session = authentication.session_of(asked.request, service.settings, service.vault, clock.now())
-    response = answer(await _serialize(service, asked.caller, session.until if session else None))
-    response.headers["cache-control"] = "no-store"
-    return response
+        session = authentication.session_of(asked.request, service.settings, service.vault, now())
+    return await _serialize(service, asked.caller, session.until if session else None)
 
 
 async def sign_out(asked: ApiRequest) -> Response:
     """End the session: in this browser, and for whoever else has its cookie."""
     service = asked.service
-    for session in authentication.sessions_of(asked.request, service.settings, service.vault, clock.now()):
+    authentication.check_origin(asked.request, service.settings)
+    for session in authentication.sessions_of(asked.request, service.settings, service.vault, now()):
         await idempotency.begin(service.store, session.account_id, session.ending, "ended")
     response = Response(status_code=204)
-    authentication.take_away(response, asked.service.settings)
+    authentication.take_away(response, service.settings)
     return response
 
 
-def _for_anybody(
-    method: str, handler: Handler, *, takes: type[Body] | None, gives: Any, status: int, fails: tuple[str, ...]
-) -> Route:
-    """Return a route at /v1/session that requires no token: a token is given there, or a session ended."""
-
-    async def endpoint(request: Request) -> Response:
-        service: Service = request.app.state.service
-        authentication.check_origin(request, service.settings)
-        try:
-            return await handler(ApiRequest(request, service, _NOBODY, most_bytes(takes)))
-        except Unavailable as why:
-            raise Problem("busy", str(why)[:300], headers={"Retry-After": "5"}) from None
-
-    described = Description(handler, None, (), False, False, takes, None, gives, status, anybody=True, fails=fails)
-    return Described("/v1/session", endpoint, methods=[method], name=f"{method} /v1/session", description=described)
-
-
-_NOBODY = Caller("", None, Role.OPS, panel=True)  # may do nothing: of this role a panel leaves nothing
-
-ROUTES: list[Route] = [
-    _for_anybody("POST", sign_in, takes=SignIn, gives=SessionResponse, status=201, fails=("forbidden", "not_found")),
+ROUTES = [
+    route(
+        "POST",
+        "/v1/session",
+        sign_in,
+        None,
+        anybody=True,
+        takes=SignIn,
+        gives=SessionResponse,
+        status=201,
+        fails=("forbidden", "not_found"),
+    ),
     route("GET", "/v1/session", show, None, gives=SessionResponse),
-    _for_anybody("DELETE", sign_out, takes=None, gives=None, status=204, fails=("forbidden", "busy")),
+    route("DELETE", "/v1/session", sign_out, None, anybody=True, status=204, fails=("forbidden", "busy")),
 ]

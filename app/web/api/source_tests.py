@@ -5,8 +5,6 @@ import binascii
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
-from starlette.responses import Response
-from starlette.routing import Route
 from typing_extensions import TypedDict
 
 from adapters.contract import Delivery, Unverified
@@ -24,7 +22,7 @@ from app.store import deliveries, sources
 from app.web.api.sources import source_of
 from app.web.http import serializers
 from app.web.http.errors import Problem, invalid
-from app.web.http.request import MAX_REQUEST_BYTES, ApiRequest, Body, answer
+from app.web.http.request import MAX_REQUEST_BYTES, ApiRequest, Body
 from app.web.http.routing import route
 from app.web.http.schemas.deliveries import TestedResponse, TriedResponse
 
@@ -76,24 +74,23 @@ def _given_delivery(given: PreviewBody, source: Source) -> Delivery:
     )
 
 
-async def preview(asked: ApiRequest) -> Response:
+async def preview(asked: ApiRequest) -> dict[str, Any]:
     """Show what a delivery would become. Nothing is stored."""
-    source = await source_of(asked)
+    source = await source_of(asked, asked.path("source"))
     delivery = _given_delivery(await asked.body(PreviewBody), source)
     tried = await asked.service.offload.run(
         len(delivery.body), lambda: attempt(source, delivery), inline=source.adapter.inline
     )
-    tried["orders"] = [_preview_order(one) for one in tried["orders"]]
-    return answer(tried)
+    return tried | {"orders": [_preview_order(one) for one in tried["orders"]]}
 
 
-async def verify(asked: ApiRequest) -> Response:
+async def verify(asked: ApiRequest) -> dict[str, Any]:
     """Explain why a signature does not match."""
-    source = await source_of(asked)
+    source = await source_of(asked, asked.path("source"))
     delivery = _given_delivery(await asked.body(PreviewBody), source)
-    rows = await sources.sealed_of(asked.service.store, asked.account_id)
+    rows = await sources.sealed_of(asked.store, asked.account_id)
     known = [one for row in rows if (one := _known(asked.service.vault, source, row)) is not None]
-    return answer(await asked.service.offload.run(len(delivery.body), lambda: examine(source, delivery, known)))
+    return await asked.service.offload.run(len(delivery.body), lambda: examine(source, delivery, known))
 
 
 def _known(vault: Vault, source: Source, row: Row) -> KnownSecret | None:
@@ -113,27 +110,18 @@ def _known(vault: Vault, source: Source, row: Row) -> KnownSecret | None:
 
 
 def _preview_order(one: dict[str, Any]) -> dict[str, Any]:
-    currency = one["currency"]
-    return one | {
-        "value": serializers.money(one["value"], currency),
-        "paid_value": serializers.money(one["paid_value"], currency),
-        "refunded_value": serializers.money(one["refunded_value"], currency),
-        "ordered_at": iso(one["ordered_at"]),
-        "paid_at": iso(one["paid_at"]),
-        "items": [serializers.item(line) for line in one["items"]],
-        "identities": [serializers.identity(*identity) for identity in one["identities"]],
-    }
+    return {name: serializers.field(name, value, one["currency"]) for name, value in one.items()}
 
 
-async def test(asked: ApiRequest) -> Response:
+async def test(asked: ApiRequest) -> dict[str, Any]:
     """Sign a sample, send it through the front door, and return the delivery it became: a test order, in no sum.
 
     It proves that this registry takes what is signed with the source's secret, and nothing about the shop's settings: no
     alert ends by it.
     """
-    source = await source_of(asked)
+    source = await source_of(asked, asked.path("source"))
     given = await asked.body(SampleBody)
-    delivery = signed_sample(source, given.kind)
+    delivery = _signed_sample(source, given.kind)
     headers = {**delivery.headers, samples.MARK: _mark(asked, source, delivery)}
     raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
     admitted = await asked.service.receiver.admit(source.id)
@@ -144,23 +132,21 @@ async def test(asked: ApiRequest) -> Response:
     result = await asked.service.receiver.receive(admitted, raw, samples.query_string(delivery), delivery.body)
     if result.outcome is Outcome.BUSY:
         raise Busy("the database cannot commit now; nothing of the test was kept")
-    row = await deliveries.find(asked.service.store, asked.account_id, result.delivery_id or "")
-    return answer(
-        {
-            **(serializers.delivery(row) if row else {}),
-            "delivery_id": result.delivery_id,
-            "outcome": result.outcome,
-            "orders": list(result.orders),
-            "proves": samples.PROVES,
-        }
-    )
+    row = await deliveries.find(asked.store, asked.account_id, result.delivery_id or "")
+    return {
+        **(serializers.delivery(row) if row else {}),
+        "delivery_id": result.delivery_id,
+        "outcome": result.outcome,
+        "orders": list(result.orders),
+        "proves": samples.PROVES,
+    }
 
 
 def _mark(asked: ApiRequest, source: Source, delivery: Delivery) -> str:
     return samples.mark(asked.service.vault, source.id, delivery.body, clock.now())
 
 
-def signed_sample(source: Source, kind: str | None, case: str | None = None) -> Delivery:
+def _signed_sample(source: Source, kind: str | None, case: str | None = None) -> Delivery:
     """Return a sample as the source would send it now. Raises Problem."""
     present = clock.moment(clock.now())
     try:
@@ -183,36 +169,25 @@ def _proven(source: Source, delivery: Delivery) -> Delivery:
         raise Problem("conflict", "the source's secret does not have the shape that its signature needs") from None
 
 
-async def sign(asked: ApiRequest) -> Response:
+async def sign(asked: ApiRequest) -> dict[str, Any]:
     """Return a signed sample or body for `send`, which posts it to the webhook URL with the mark of a sample."""
-    source = await source_of(asked)
+    source = await source_of(asked, asked.path("source"))
     given = await asked.body(SignBody)
     if given.body is None:
-        delivery = signed_sample(source, given.kind, given.case)
+        delivery = _signed_sample(source, given.kind, given.case)
     else:
         present = clock.moment(clock.now())
         body = _decoded(given.body)
-        delivery = samples.around(body, source.adapter, given.kind, given.headers, now=present, url=source.url)
-        delivery = _proven(source, delivery)
-    return answer(
-        {
-            "url": source.url,
-            "headers": dict(delivery.headers),
-            "query": dict(delivery.query),
-            "body": base64.b64encode(delivery.body).decode(),
-            "mark": {samples.MARK: _mark(asked, source, delivery)},
-            "proves": samples.PROVES,
-        }
-    )
-
-
-_ID = "/v1/sources/{source}"
-ROUTES: list[Route] = [
-    route("POST", f"{_ID}/test", test, Permission.SOURCES, takes=SampleBody, gives=TestedResponse),
-    route("POST", f"{_ID}/try", preview, Permission.SOURCES, takes=PreviewBody, gives=TriedResponse),
-    route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True, takes=PreviewBody),
-    route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True, takes=SignBody),
-]
+        unsigned = samples.around(body, source.adapter, given.kind, given.headers, now=present, url=source.url)
+        delivery = _proven(source, unsigned)
+    return {
+        "url": source.url,
+        "headers": dict(delivery.headers),
+        "query": dict(delivery.query),
+        "body": base64.b64encode(delivery.body).decode(),
+        "mark": {samples.MARK: _mark(asked, source, delivery)},
+        "proves": samples.PROVES,
+    }
 
 
 class KeyChecked(TypedDict):
@@ -231,24 +206,26 @@ class SourceChecked(TypedDict):
     key: KeyChecked
 
 
-async def check(asked: ApiRequest) -> Response:
+async def check(asked: ApiRequest) -> SourceChecked:
     """Check how many secrets are valid, and whether the source's API accepts the key."""
-    await asked.body(Body)
-    source, service = await source_of(asked), asked.service
+    source, service = await source_of(asked, asked.path("source")), asked.service
     checked = await check_key(service.store, service.vault, service.retry, service.source_api, source)
-    return answer(
-        {
-            "usable_secrets": len(source.usable_secrets(clock.now())),
-            "key": {
-                "needed": bool(source.adapter.fetches),
-                "set": source.sealed_key is not None,
-                "accepted": checked.accepted,
-                "words": checked.words,
-            },
-        }
-    )
+    return {
+        "usable_secrets": len(source.usable_secrets(clock.now())),
+        "key": {
+            "needed": bool(source.adapter.fetches),
+            "set": source.sealed_key is not None,
+            "accepted": checked.accepted,
+            "words": checked.words,
+        },
+    }
 
 
-ROUTES += [
-    route("POST", "/v1/sources/{source}/check", check, Permission.SOURCES, takes=Body, gives=SourceChecked),
+_ID = "/v1/sources/{source}"
+ROUTES = [
+    route("POST", f"{_ID}/test", test, Permission.SOURCES, takes=SampleBody, gives=TestedResponse),
+    route("POST", f"{_ID}/try", preview, Permission.SOURCES, takes=PreviewBody, gives=TriedResponse),
+    route("POST", "/operator/sources/{source}/verify", verify, Permission.SOURCES, operator=True, takes=PreviewBody),
+    route("POST", "/operator/sources/{source}/sign", sign, Permission.SOURCES, operator=True, takes=SignBody),
+    route("POST", f"{_ID}/check", check, Permission.SOURCES, takes=Body, gives=SourceChecked),
 ]

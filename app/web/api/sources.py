@@ -2,14 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
-from starlette.responses import Response
-from starlette.routing import Route
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 import adapters
 from adapters.contract import Adapter
-from app.base import clock
-from app.base.clock import iso
+from app.base.clock import iso, now, span
 from app.base.roles import Permission
 from app.base.vault import checked_secret, made_secret, pasted, warnings_of
 from app.db.statements import Row
@@ -17,15 +14,14 @@ from app.ingest.source_api import THE_KEY
 from app.ingest.source_cache import Source, options_of
 from app.store import fetches, rejections, sources
 from app.web.http import serializers
-from app.web.http.errors import ProblemGroup, from_validation, invalid, not_found
-from app.web.http.request import ApiRequest, Body, Page, PatchBody, after, answer, null_only_for, page_of
+from app.web.http.errors import ProblemGroup, existing, from_validation, invalid, not_found
+from app.web.http.request import ApiRequest, Body, Name, Page, PatchBody, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
 from app.web.http.schemas.sources import SecretMadeResponse, SourceMadeResponse, SourceResponse, SourceWhole
 
 MAX_OVERLAP = 30 * 86400
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 
 
@@ -53,8 +49,6 @@ class SourceChange(PatchBody):
     """What can be changed. Fields that are not given stay as they are."""
 
     most_bytes = SourceMade.most_bytes
-    model_config = ConfigDict(json_schema_extra=null_only_for())
-
     name: Name | None = None
     enabled: bool | None = None
     unknown_contacts: Literal["create", "hold"] | None = None
@@ -99,7 +93,7 @@ def _fetching(adapter: Adapter[Any]) -> None:
 
 
 async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]:
-    store, ids = asked.service.store, [row["id"] for row in rows]
+    store, ids = asked.store, [row["id"] for row in rows]
     secrets = await sources.secrets_of(store, asked.account_id, ids)
     seen = await sources.last_seen(store, asked.account_id, ids)
     shown: list[SourceResponse] = []
@@ -126,23 +120,13 @@ async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SourceResponse]
     return shown
 
 
-async def _row(asked: ApiRequest) -> Row:
-    row = await sources.find(asked.service.store, asked.account_id, asked.path("source"))
-    if row is None:
-        raise not_found("source")
-    return row
+async def source_of(asked: ApiRequest, source_id: str) -> Source:
+    """Return the account's source as intake knows it, straight from the store. Raises Problem."""
+    source = await asked.service.source_cache.fresh(source_id)
+    return existing(source if source and source.account_id == asked.account_id else None, "source")
 
 
-async def source_of(asked: ApiRequest) -> Source:
-    """Return the source as intake knows it, straight from the store."""
-    await _row(asked)
-    source = await asked.service.source_cache.fresh(asked.path("source"))
-    if source is None:
-        raise not_found("source")
-    return source
-
-
-async def make(asked: ApiRequest) -> Response:
+async def make(asked: ApiRequest) -> SourceMadeResponse:
     """Add a source. The secret is in the answer only if it was generated, and only once."""
     given = await asked.body(SourceMade)
     adapter = adapters.load(given.adapter)
@@ -162,7 +146,7 @@ async def make(asked: ApiRequest) -> Response:
     wrong.raise_all()
     seal = asked.service.vault.seal
     source_id = await sources.add(
-        asked.service.store,
+        asked.store,
         asked.account_id,
         adapter=adapter.name,
         name=given.name or adapter.title,
@@ -172,44 +156,40 @@ async def make(asked: ApiRequest) -> Response:
         sealed_secret=seal(secret) if secret else None,
     )
     asked.service.source_cache.forget_source(source_id)
-    row = await sources.find(asked.service.store, asked.account_id, source_id)
-    asked.service.metrics.source_added(asked.account_id, source_id, row["created_at"] if row else clock.now())
-    (known,) = await _serialize(asked, [row] if row else [])
-    shown: SourceMadeResponse = {
+    row = existing(await sources.find(asked.store, asked.account_id, source_id), "source")
+    asked.service.metrics.source_added(asked.account_id, source_id, row["created_at"])
+    (known,) = await _serialize(asked, [row])
+    if secret is None:
+        words = [
+            f"there is no secret yet, so every delivery is refused; give it the one that {adapter.title} shows: "
+            f"orders-registry source rotate {source_id} --secret '…'"
+        ]
+    if adapter.api is not None and adapter.brings == "orders" and not given.key:
+        words.append(
+            f"there is no key yet, so {'buyers cannot' if adapter.fetch_adds else 'no order can'} be read; give it {adapter.api.key_description}: "
+            f"orders-registry source rotate {source_id} --key '…'"
+        )
+    return {
         **known,
         "source_id": source_id,
         "secret": secret if given.secret is None else None,
         "warnings": words,
     }
-    if secret is None:
-        shown["warnings"] = [
-            f"there is no secret yet, so every delivery is refused; give it the one that {adapter.title} shows: "
-            f"orders-registry source rotate {source_id} --secret '…'"
-        ]
-    if adapter.api is not None and adapter.brings == "orders" and not given.key:
-        shown["warnings"].append(
-            f"there is no key yet, so {'buyers cannot' if adapter.fetch_adds else 'no order can'} be read; give it {adapter.api.key_description}: "
-            f"orders-registry source rotate {source_id} --key '…'"
-        )
-    return answer(shown, 201)
 
 
-async def index(asked: ApiRequest) -> Response:
+async def index(asked: ApiRequest) -> dict[str, Any]:
     """List the account's sources."""
     query = asked.query(Page)
-    rows = await sources.page(
-        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
-    )
-    shown = {one["id"]: one for one in await _serialize(asked, rows)}
-    return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
+    rows = await sources.page(asked.store, asked.account_id, after=query.last_id or "", limit=query.limit + 1)
+    return page_of(await _serialize(asked, rows), query.limit)
 
 
-async def show(asked: ApiRequest) -> Response:
+async def show(asked: ApiRequest) -> SourceWhole:
     """Show one source, with its rejected deliveries."""
-    row = await _row(asked)
+    row = await asked.named(sources.find, "source")
     await asked.service.refused.flush()
     (known,) = await _serialize(asked, [row])
-    shown: SourceWhole = {
+    return {
         **known,
         "refused": [
             {
@@ -220,15 +200,14 @@ async def show(asked: ApiRequest) -> Response:
                 "last_at": iso(one["last_at"]),
                 "samples": [{"at": iso(sample["at"]), "headers": sample["headers"]} for sample in one["samples"]],
             }
-            for one in await rejections.of_source(asked.service.store, asked.account_id, row["id"])
+            for one in await rejections.of_source(asked.store, asked.account_id, row["id"])
         ],
     }
-    return answer(shown)
 
 
-async def change(asked: ApiRequest) -> Response:
+async def change(asked: ApiRequest) -> SourceWhole:
     """Change a source. Fields that are not given stay as they are."""
-    row = await _row(asked)
+    row = await asked.named(sources.find, "source")
     given = await asked.body(SourceChange)
     changes: dict[str, Any] = given.model_dump(exclude_unset=True)
     if "options" in changes:
@@ -236,66 +215,61 @@ async def change(asked: ApiRequest) -> Response:
     if "key" in changes:
         _fetching(adapters.load(row["adapter"]))
         changes["key"] = asked.service.vault.seal(changes["key"])
-    store = asked.service.store
-    await sources.change(store, asked.account_id, row["id"], changes)
+    await sources.change(asked.store, asked.account_id, row["id"], changes)
     asked.service.source_cache.forget_source(row["id"])
     if "key" in changes:  # what the old key was refused for is asked again
-        await fetches.new_key(store, asked.account_id, row["id"], clock.now(), THE_KEY)
+        await fetches.new_key(asked.store, asked.account_id, row["id"], now(), THE_KEY)
         asked.service.group_commit.to_fetch.set()
     return await show(asked)
 
 
-async def delete(asked: ApiRequest) -> Response:
+async def delete(asked: ApiRequest) -> None:
     """Delete a source. Its deliveries and orders stay."""
-    row = await _row(asked)
-    await sources.change(asked.service.store, asked.account_id, row["id"], {"deleted_at": clock.now()})
+    row = await asked.named(sources.find, "source")
+    await sources.change(asked.store, asked.account_id, row["id"], {"deleted_at": now()})
     asked.service.source_cache.forget_source(row["id"])
-    return Response(status_code=204)
 
 
-async def rotate(asked: ApiRequest) -> Response:
+async def rotate(asked: ApiRequest) -> SecretMadeResponse:
     """Add a new secret. The old ones stay valid during the overlap."""
-    row = await _row(asked)
+    row = await asked.named(sources.find, "source")
     given = await asked.body(SecretMade)
-    overlap = overlap_of(given.overlap)
+    ends = overlap_end(given.overlap)
     adapter = adapters.load(row["adapter"])
     secret, words = _secret(adapter, options_of(adapter, row["options"]), given.secret)
-    ends = clock.now() + overlap * 1_000_000
     secret_id = await sources.add_secret(
-        asked.service.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
+        asked.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
     )
     asked.service.source_cache.forget_source(row["id"])
-    shown: SecretMadeResponse = {
+    return {
         "id": secret_id,
         "secret": secret if given.secret is None else None,
         "older_secrets_end_at": iso(ends),
         "warnings": words,
     }
-    return answer(shown, 201)
 
 
-def overlap_of(text: str) -> int:
-    """Return how many seconds old secrets stay valid. Raises Problem."""
+def overlap_end(text: str) -> int:
+    """Return until when old secrets stay valid, in microseconds since 1970. Raises Problem."""
     try:
-        overlap = clock.span(text)
+        overlap = span(text)
     except ValueError as fault:
         raise invalid("overlap", str(fault)) from None
     if overlap > MAX_OVERLAP:
         raise invalid("overlap", "is longer than 30 days")
-    return overlap
+    return now() + overlap * 1_000_000
 
 
-async def revoke(asked: ApiRequest) -> Response:
+async def revoke(asked: ApiRequest) -> None:
     """Revoke a secret at once."""
-    row = await _row(asked)
-    if not await sources.revoke_secret(asked.service.store, asked.account_id, row["id"], asked.path("secret")):
+    row = await asked.named(sources.find, "source")
+    if not await sources.revoke_secret(asked.store, asked.account_id, row["id"], asked.path("secret")):
         raise not_found("secret")
     asked.service.source_cache.forget_source(row["id"])
-    return Response(status_code=204)
 
 
 _ID = "/v1/sources/{source}"
-ROUTES: list[Route] = [
+ROUTES = [
     route("POST", "/v1/sources", make, Permission.SOURCES, takes=SourceMade, gives=SourceMadeResponse, status=201),
     route("GET", "/v1/sources", index, Permission.SOURCES, query=Page, gives=Listed[SourceResponse]),
     route("GET", _ID, show, Permission.SOURCES, gives=SourceWhole),

@@ -4,13 +4,10 @@ import json
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
-from starlette.responses import Response
-from starlette.routing import Route
+from pydantic import AfterValidator, Field, StringConstraints
 
 from adapters.contract import Status
-from app.base import clock
-from app.base.clock import iso
+from app.base.clock import iso, now
 from app.base.roles import Permission
 from app.base.ssrf_guard import URL, URL_WORDS, checked_url
 from app.base.vault import Sealed, whsec
@@ -19,19 +16,19 @@ from app.store import resend as resending
 from app.store import sources, subscriptions
 from app.store.outbox import Event
 from app.web.api.manual_orders import Amount, Currency
-from app.web.api.sources import overlap_of
+from app.web.api.sources import overlap_end
 from app.web.http import serializers
-from app.web.http.errors import Problem, invalid, not_found, quoted
-from app.web.http.filters import Since, moment_of
-from app.web.http.request import ApiRequest, Body, Page, PatchBody, TextPattern, after, answer, null_only_for, page_of
+from app.web.http.errors import Problem, existing, invalid, not_found, quoted
+from app.web.http.filters import Since, period_of
+from app.web.http.request import ApiRequest, Body, Id, Page, PatchBody, TextPattern, page_of
 from app.web.http.routing import route
 from app.web.http.schemas.base import Listed
+from app.web.http.schemas.sources import SubscriptionSecretResponse
 from app.web.http.schemas.subscriptions import (
     AttemptResponse,
     ResentResponse,
     SubscriptionMadeResponse,
     SubscriptionResponse,
-    SubscriptionSecretResponse,
     TriedResponse,
 )
 
@@ -47,9 +44,7 @@ class EventFilter(Body):
     """Which orders events are sent about: all that is given must hold. `source_id` holds for sources' events too."""
 
     status: list[Status] | None = Field(None, min_length=1, max_length=len(Status))
-    source_id: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] | None = Field(
-        None, min_length=1, max_length=200
-    )
+    source_id: list[Id] | None = Field(None, min_length=1, max_length=200)
     currency: list[Currency] | None = Field(None, min_length=1, max_length=50)
     minimum_value: Amount | None = Field(None, description="in the order's own currency")
     include_test: bool | None = Field(None, description="false: nothing about test orders")
@@ -111,8 +106,6 @@ class SubscriptionChange(PatchBody):
     After a change, events are sent again at once.
     """
 
-    model_config = ConfigDict(json_schema_extra=null_only_for())
-
     url: Url | None = None
     events: Events | None = None
     filter: EventFilter | None = Field(None, description="takes the place of the old one; {}: all orders")
@@ -126,23 +119,11 @@ class SubscriptionSecretMade(Body):
     overlap: str = Field("24h", json_schema_extra={"pattern": r"^\d{1,6}[smhdw]$"})
 
 
-def _checked(asked: ApiRequest, url: str) -> str:
-    try:
-        return checked_url(url, asked.service.settings.receivers)
-    except ValueError as why:
-        raise invalid("url", str(why)) from None
-
-
-def _once_each(events: list[Event]) -> list[str]:
-    return [str(event) for event in Event if event in events]
-
-
 async def _serialize(asked: ApiRequest, rows: list[Row]) -> list[SubscriptionResponse]:
-    store = asked.service.store
-    secrets = await subscriptions.secrets_of(store, asked.account_id, [row["id"] for row in rows])
+    secrets = await subscriptions.secrets_of(asked.store, asked.account_id, [row["id"] for row in rows])
     shown: list[SubscriptionResponse] = []
     for row in rows:
-        waiting, oldest = await subscriptions.waiting(store, asked.account_id, row["id"])
+        waiting, oldest = await subscriptions.waiting(asked.store, asked.account_id, row["id"])
         shown.append(
             {
                 "id": row["id"],
@@ -173,121 +154,105 @@ def _names_of(asked: ApiRequest, row: Row) -> list[str] | None:
         return None
 
 
-def _sealed(asked: ApiRequest, headers: dict[str, str] | None) -> str | None:
-    return asked.service.vault.seal(json.dumps(headers)) if headers else None
+async def _stored(asked: ApiRequest, given: SubscriptionBody | SubscriptionChange) -> dict[str, Any]:
+    """Return what is given as it is stored, by column. Raises Problem for a URL or a source that cannot be."""
+    stored = given.model_dump(exclude_unset=True)
+    if given.url is not None:
+        try:
+            stored["url"] = checked_url(given.url, asked.service.settings.receivers)
+        except ValueError as why:
+            raise invalid("url", str(why)) from None
+    if given.events is not None:
+        stored["events"] = [str(event) for event in Event if event in given.events]  # each once
+    if given.filter is not None:
+        wanted = given.filter.source_id or []
+        there = await sources.adapters_of(asked.store, asked.account_id) if wanted else {}
+        for one in wanted:
+            if one not in there:
+                raise invalid("filter.source_id", f"there is no source {quoted(one)}")
+        stored["filter"] = given.filter.model_dump(mode="json", exclude_none=True)
+    if given.headers is not None:
+        stored["headers"] = asked.service.vault.seal(json.dumps(given.headers)) if given.headers else None
+    return stored
 
 
-async def _kept(asked: ApiRequest, given: EventFilter | None) -> dict[str, Any]:
-    """Return a filter as it is stored. Raises Problem for a source that there is not."""
-    if given is None:
-        return {}
-    there = await sources.adapters_of(asked.service.store, asked.account_id) if given.source_id else {}
-    if unknown := next((one for one in given.source_id or () if one not in there), None):
-        raise invalid("filter.source_id", f"there is no source {quoted(unknown)}")
-    return given.model_dump(mode="json", exclude_none=True)
-
-
-async def _row(asked: ApiRequest) -> Row:
-    row = await subscriptions.find(asked.service.store, asked.account_id, asked.path("subscription"))
-    if row is None:
-        raise not_found("subscription")
-    return row
-
-
-async def make(asked: ApiRequest) -> Response:
+async def make(asked: ApiRequest) -> SubscriptionMadeResponse:
     """Create a webhook subscription. Its secret is generated, and shown only once."""
-    given = await asked.body(SubscriptionBody)
+    stored = await _stored(asked, await asked.body(SubscriptionBody))
     secret = whsec()
     subscription_id = await subscriptions.add(
-        asked.service.store,
+        asked.store,
         asked.account_id,
-        url=_checked(asked, given.url),
-        events=_once_each(given.events),
-        filter_=await _kept(asked, given.filter),
-        sealed_headers=_sealed(asked, given.headers),
+        url=stored["url"],
+        events=stored["events"],
+        filter_=stored.get("filter") or {},
+        sealed_headers=stored.get("headers"),
         sealed_secret=asked.service.vault.seal(secret),
     )
     asked.service.outbox.wake()
-    row = await subscriptions.find(asked.service.store, asked.account_id, subscription_id)
-    (known,) = await _serialize(asked, [row] if row else [])
-    shown: SubscriptionMadeResponse = {**known, "secret": secret}
-    return answer(shown, 201)
+    row = existing(await subscriptions.find(asked.store, asked.account_id, subscription_id), "subscription")
+    (known,) = await _serialize(asked, [row])
+    return {**known, "secret": secret}
 
 
-async def index(asked: ApiRequest) -> Response:
+async def index(asked: ApiRequest) -> dict[str, Any]:
     """List the account's subscriptions."""
     query = asked.query(Page)
-    rows = await subscriptions.page(
-        asked.service.store, asked.account_id, after=after(query.cursor, str) or "", limit=query.limit + 1
-    )
-    shown = {one["id"]: one for one in await _serialize(asked, rows)}
-    return answer(page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: row["id"]))
+    rows = await subscriptions.page(asked.store, asked.account_id, after=query.last_id or "", limit=query.limit + 1)
+    return page_of(await _serialize(asked, rows), query.limit)
 
 
-async def show(asked: ApiRequest) -> Response:
+async def show(asked: ApiRequest) -> SubscriptionResponse:
     """Show one subscription: its state, its backlog, and since when and why it is failing."""
-    (shown,) = await _serialize(asked, [await _row(asked)])
-    return answer(shown)
+    (shown,) = await _serialize(asked, [await asked.named(subscriptions.find, "subscription")])
+    return shown
 
 
-async def change(asked: ApiRequest) -> Response:
+async def change(asked: ApiRequest) -> SubscriptionResponse:
     """Change a subscription. Switching it off drops its waiting events."""
-    row = await _row(asked)
-    given = await asked.body(SubscriptionChange)
-    changes: dict[str, Any] = given.model_dump(exclude_unset=True)
-    if given.url is not None:
-        changes["url"] = _checked(asked, given.url)
-    if given.events is not None:
-        changes["events"] = _once_each(given.events)
-    if given.filter is not None:
-        changes["filter"] = await _kept(asked, given.filter)
-    if given.headers is not None:
-        changes["headers"] = _sealed(asked, given.headers)
+    row = await asked.named(subscriptions.find, "subscription")
+    changes = await _stored(asked, await asked.body(SubscriptionChange))
     if changes:
-        await subscriptions.change(asked.service.store, asked.account_id, row["id"], changes)
+        await subscriptions.change(asked.store, asked.account_id, row["id"], changes)
         asked.service.outbox.wake()
     return await show(asked)
 
 
-async def delete(asked: ApiRequest) -> Response:
+async def delete(asked: ApiRequest) -> None:
     """Delete a subscription and its attempts. Waiting events are dropped."""
-    row = await _row(asked)
-    await subscriptions.delete(asked.service.store, asked.account_id, row["id"])
+    row = await asked.named(subscriptions.find, "subscription")
+    await subscriptions.delete(asked.store, asked.account_id, row["id"])
     asked.service.outbox.wake()
-    return Response(status_code=204)
 
 
-async def rotate(asked: ApiRequest) -> Response:
+async def rotate(asked: ApiRequest) -> SubscriptionSecretResponse:
     """Generate a new secret, shown only once. During the overlap events are signed with the old ones too."""
-    row = await _row(asked)
+    row = await asked.named(subscriptions.find, "subscription")
     given = await asked.body(SubscriptionSecretMade)
-    secret, ends = whsec(), clock.now() + overlap_of(given.overlap) * 1_000_000
+    secret, ends = whsec(), overlap_end(given.overlap)
     secret_id = await subscriptions.add_secret(
-        asked.service.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
+        asked.store, asked.account_id, row["id"], asked.service.vault.seal(secret), older_end=ends
     )
-    shown: SubscriptionSecretResponse = {"id": secret_id, "secret": secret, "older_secrets_end_at": iso(ends)}
-    return answer(shown, 201)
+    return {"id": secret_id, "secret": secret, "older_secrets_end_at": iso(ends)}
 
 
-async def revoke(asked: ApiRequest) -> Response:
+async def revoke(asked: ApiRequest) -> None:
     """Revoke a secret at once. The last valid one can only be rotated."""
-    row, store = await _row(asked), asked.service.store
-    usable = await subscriptions.usable_secrets(store, asked.account_id, row["id"], clock.now())
+    row = await asked.named(subscriptions.find, "subscription")
+    usable = await subscriptions.usable_secrets(asked.store, asked.account_id, row["id"], now())
     if [one["id"] for one in usable] == [asked.path("secret")]:
         raise Problem(
             "conflict", "it is the only one, and nothing is sent unsigned; make a newer one with an overlap of 0s"
         )
-    if not await subscriptions.revoke_secret(store, asked.account_id, row["id"], asked.path("secret")):
+    if not await subscriptions.revoke_secret(asked.store, asked.account_id, row["id"], asked.path("secret")):
         raise not_found("secret")
-    return Response(status_code=204)
 
 
-async def test(asked: ApiRequest) -> Response:
+async def test(asked: ApiRequest) -> TriedResponse:
     """Send a sample event now, signed, and show how it ended. It is tried once."""
-    row = await _row(asked)
-    await asked.body(Body)
+    row = await asked.named(subscriptions.find, "subscription")
     ended = await asked.service.outbox.try_out(row)
-    shown: TriedResponse = {
+    return {
         "event_id": ended.row["id"],
         "type": ended.row["event"],
         "delivered": ended.reason is None,
@@ -295,32 +260,28 @@ async def test(asked: ApiRequest) -> Response:
         "reason": ended.reason,
         "took_ms": ended.took / 1000,
     }
-    return answer(shown)
 
 
-async def resend(asked: ApiRequest) -> Response:
+async def resend(asked: ApiRequest) -> ResentResponse:
     """Send again every order that changed in a time, as it stands now, and every erasure, to this subscription alone."""
-    row = await _row(asked)
+    row = await asked.named(subscriptions.find, "subscription")
     given = await asked.body(ResendBody)
     if not row["enabled"]:
         raise Problem("conflict", "the subscription is off; enable it first")
-    since = await moment_of(asked, given.since) or 0
-    until = await moment_of(asked, given.until) or clock.now()
-    if since >= until:
-        raise invalid("since", "is not before `until`")
-    many = await resending.resend(asked.service.store, row, since, until)
+    since, until = await period_of(asked, given.since, given.until)
+    many = await resending.resend(asked.store, row, since, until)
     asked.service.outbox.wake()
-    return answer({"events": many}, 202)
+    return {"events": many}
 
 
-async def attempts(asked: ApiRequest) -> Response:
+async def attempts(asked: ApiRequest) -> dict[str, Any]:
     """List the attempts to deliver events, newest first, and events that were given up."""
     query = asked.query(Page)
-    row = await _row(asked)
+    row = await asked.named(subscriptions.find, "subscription")
     rows = await subscriptions.attempts(
-        asked.service.store, asked.account_id, row["id"], before=after(query.cursor, str) or "", limit=query.limit + 1
+        asked.store, asked.account_id, row["id"], before=query.last_id or "", limit=query.limit + 1
     )
-    return answer(page_of(rows, query.limit, _attempt, lambda one: one["id"]))
+    return page_of([_attempt(one) for one in rows], query.limit)
 
 
 def _attempt(row: Row) -> AttemptResponse:
@@ -340,7 +301,7 @@ def _attempt(row: Row) -> AttemptResponse:
 
 
 _ID, _MAY = "/v1/subscriptions/{subscription}", Permission.SUBSCRIPTIONS
-ROUTES: list[Route] = [
+ROUTES = [
     route(
         "POST",
         "/v1/subscriptions",
@@ -350,8 +311,8 @@ ROUTES: list[Route] = [
         gives=SubscriptionMadeResponse,
         status=201,
     ),
-    route("GET", "/v1/subscriptions", index, None, any_of=READS, query=Page, gives=Listed[SubscriptionResponse]),
-    route("GET", _ID, show, None, any_of=READS, gives=SubscriptionResponse),
+    route("GET", "/v1/subscriptions", index, READS, query=Page, gives=Listed[SubscriptionResponse]),
+    route("GET", _ID, show, READS, gives=SubscriptionResponse),
     route("PATCH", _ID, change, _MAY, takes=SubscriptionChange, gives=SubscriptionResponse),
     route("DELETE", _ID, delete, _MAY, status=204),
     route(
@@ -366,5 +327,5 @@ ROUTES: list[Route] = [
     route("DELETE", f"{_ID}/secrets/{{secret}}", revoke, _MAY, status=204),
     route("POST", f"{_ID}/test", test, _MAY, takes=Body, gives=TriedResponse),
     route("POST", f"{_ID}/resend", resend, _MAY, takes=ResendBody, gives=ResentResponse, status=202),
-    route("GET", f"{_ID}/attempts", attempts, None, any_of=READS, query=Page, gives=Listed[AttemptResponse]),
+    route("GET", f"{_ID}/attempts", attempts, READS, query=Page, gives=Listed[AttemptResponse]),
 ]

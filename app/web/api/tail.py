@@ -3,8 +3,7 @@
 import json
 from collections.abc import AsyncGenerator
 
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import StreamingResponse
 
 from app.base.roles import Permission
 from app.db.statements import Row
@@ -15,29 +14,24 @@ from app.web.http import serializers
 from app.web.http.errors import invalid
 from app.web.http.filters import TailFilters, tail_filter
 from app.web.http.limits import LIVE_LOGS
-from app.web.http.request import ApiRequest, Query
+from app.web.http.request import ApiRequest, as_json
 from app.web.http.routing import Stream, route
 
 HEARTBEAT = 15.0  # seconds; proxies close what is silent for long
 PAGE, MOST = 200, 2000  # what came since the last event that a watcher names is caught up with, up to so many
 
 
-class TailQuery(Query, TailFilters):
-    """Which deliveries, as in the list."""
-
-
-async def tail(asked: ApiRequest) -> Response:
+async def tail(asked: ApiRequest) -> StreamingResponse:
     """Stream the log as server-sent events `delivery`, each a row of the list. `Last-Event-ID` catches up."""
-    query = asked.query(TailQuery)
+    wanted = tail_filter(asked.query(TailFilters))
     last = asked.request.headers.get("last-event-id", "")
     if len(last) > 64 or (last and not last.startswith("dlv_")):
         raise invalid("Last-Event-ID", "is not one that this stream gave")
-    wanted = tail_filter(query)
     watcher = asked.service.tail.watch(asked.account_id, wanted)
     return StreamingResponse(
         _events(asked, watcher, wanted, last),
         media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        headers={"X-Accel-Buffering": "no"},
     )
 
 
@@ -70,17 +64,12 @@ def _sent(line: TailRow) -> bytes:
 
 
 def _event(row: Row) -> bytes:
-    return f"id: {row['id']}\nevent: delivery\ndata: {_JSON.encode(serializers.delivery(row))}\n\n".encode(
-        "utf-8", "replace"
-    )
+    return b"id: %s\nevent: delivery\ndata: %s\n\n" % (row["id"].encode(), as_json(serializers.delivery(row)))
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 EVENTS = Stream(
     "text/event-stream",
     "an event `delivery` for each row of the log, and `missed` with their `count` (null: not known) where a reader is too "
     "slow, or more comes than anybody could read",
 )
-ROUTES: list[Route] = [
-    route("GET", "/v1/deliveries/tail", tail, Permission.LOG, query=TailQuery, gives=EVENTS, limit=LIVE_LOGS)
-]
+ROUTES = [route("GET", "/v1/deliveries/tail", tail, Permission.LOG, query=TailFilters, gives=EVENTS, limit=LIVE_LOGS)]

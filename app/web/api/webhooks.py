@@ -1,28 +1,22 @@
 """The webhook URL. Plain ASGI, because it is the route that is called most."""
 
 import msgspec
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from app.base.outcome import Outcome
+from app.base.outcome import ANSWERS, Outcome
 from app.base.spans import Span, span, trace
 from app.ingest.receive import WebhookAnswer
 from app.service import Service
-from app.web.http.errors import TITLES
+from app.web.http.errors import REFUSALS
 
 PREFIX = "/webhooks/"
 
-# What a stranger is told: the word, and nothing else.
 _REFUSED = {
     outcome: msgspec.json.encode(
-        {"type": "about:blank", "title": title, "status": status, "code": code, "outcome": str(outcome)}
+        {"type": "about:blank", "title": title, "status": ANSWERS[outcome], "code": code, "outcome": str(outcome)}
     )
-    for outcome, status, code, title in (
-        (Outcome.UNVERIFIED, 401, "unverified", "Unverified"),
-        (Outcome.OVERSIZED, 413, "too_large", "Too large"),
-        (Outcome.DISABLED, 403, "registry_disabled", "Disabled"),
-        (Outcome.NOT_FOUND, *TITLES["not_found"][:1], "not_found", "No such source"),
-        (Outcome.BUSY, 503, "busy", "Busy"),
-    )
+    for outcome, (code, title) in REFUSALS.items()
 }
 _NOT_POST = msgspec.json.encode(
     {"type": "about:blank", "title": "Send POST", "status": 405, "code": "method_not_allowed"}
@@ -38,10 +32,6 @@ _WEBHOOKS = PREFIX.encode()
 _BUSY_HEAD = b"HTTP/1.1 503 Service Unavailable\r\n" + b"".join(
     b"%s: %s\r\n" % header for header in (_PROBLEM, _RETRY, (b"content-length", b"%d" % len(_REFUSED[Outcome.BUSY])))
 )
-
-
-class _Gone(Exception):
-    """Raised when the sender hangs up before the body is complete."""
 
 
 class Webhooks:
@@ -73,7 +63,7 @@ class Webhooks:
             headers: list[Header] = scope["headers"]
             try:
                 body = await self._body(headers, receive)
-            except _Gone:
+            except ClientDisconnect:
                 return
             if body is None:
                 await self._tell(
@@ -89,25 +79,20 @@ class Webhooks:
             await self._tell(send, whole, answer)
 
     async def _body(self, headers: list[Header], receive: Receive) -> bytes | None:
-        """Return the exact bytes; None as soon as they are known to be too many. Raises _Gone."""
+        """Return the exact bytes; None as soon as they are known to be too many. Raises ClientDisconnect."""
         for name, value in headers:
             if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self._most):
                 return None
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            return body if len(body) <= self._most else None
-        chunks = bytearray(body)
-        while message.get("more_body", False):
-            if len(chunks) > self._most:
-                return None
+        chunks, more = bytearray(), True
+        while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _Gone
+                raise ClientDisconnect
             chunks += message.get("body", b"")
-        return bytes(chunks) if len(chunks) <= self._most else None
+            more = message.get("more_body", False)
+            if len(chunks) > self._most:
+                return None
+        return bytes(chunks)
 
     async def _tell(self, send: Send, whole: Span, answer: WebhookAnswer, *, unread: bool = False) -> None:
         whole.set(

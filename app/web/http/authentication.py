@@ -112,16 +112,16 @@ class Session:
         return f"session {self.id}"
 
 
-def give(response: Response, settings: Settings, vault: Vault, session: Session, *, framed: bool) -> None:
-    """Set the session's cookie. `framed`: the panel's frame is in a page of another site."""
+def give(response: Response, settings: Settings, vault: Vault, session: Session) -> None:
+    """Set the session's cookie."""
     said = [_SEALED_FOR, session.account_id, session.token_id, session.until, session.panel, session.id]
-    _set(response, settings, panel=session.panel, value=vault.seal(json.dumps(said)), lives=LIVES, framed=framed)
+    _set(response, settings, panel=session.panel, value=vault.seal(json.dumps(said)), lives=LIVES)
 
 
 def take_away(response: Response, settings: Settings) -> None:
     """End the session in this browser."""
     for panel in (False, True):
-        _set(response, settings, panel=panel, value="", lives=0, framed=panel)
+        _set(response, settings, panel=panel, value="", lives=0)
 
 
 def session_of(request: Request, settings: Settings, vault: Vault, present: int) -> Session | None:
@@ -153,13 +153,10 @@ def check_origin(request: Request, settings: Settings) -> None:
     if HEADER not in request.headers or site == "none":
         raise Problem("forbidden", "with a session, a change needs the header `Orders-Console: 1`, from our own page")
     origin = request.headers.get("origin")
-    if site is None and origin is not None and origin not in _origins(request, settings):
-        raise Problem("forbidden", "a session counts for the console's own pages alone; other programs send a token")
-
-
-def _origins(request: Request, settings: Settings) -> set[str]:
     public = urlsplit(settings.webhooks_at)
-    return {f"{public.scheme}://{public.netloc}", f"http://{request.headers.get('host', '')}"}
+    ours = {f"{public.scheme}://{public.netloc}", f"http://{request.headers.get('host', '')}"}
+    if site is None and origin is not None and origin not in ours:
+        raise Problem("forbidden", "a session counts for the console's own pages alone; other programs send a token")
 
 
 def is_https(settings: Settings) -> bool:
@@ -172,9 +169,10 @@ def _name(settings: Settings, *, panel: bool) -> str:
     return ("__Host-" if is_https(settings) else "") + (_PANEL if panel else _CONSOLE)
 
 
-def _set(response: Response, settings: Settings, *, panel: bool, value: str, lives: int, framed: bool) -> None:
-    # In another site's page only SameSite=None is sent at all; Partitioned keeps it to that one site's frames.
-    site = "SameSite=None; Partitioned" if framed and is_https(settings) else "SameSite=Strict"
+def _set(response: Response, settings: Settings, *, panel: bool, value: str, lives: int) -> None:
+    # The panel's frame is in a page of another site: there only SameSite=None is sent at all; Partitioned keeps it to that
+    # one site's frames.
+    site = "SameSite=None; Partitioned" if panel and is_https(settings) else "SameSite=Strict"
     secure = "; Secure" if is_https(settings) else ""
     response.headers.append(
         "set-cookie",

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from starlette.requests import Request
 from starlette.responses import Response
 
 from app.base.errors import in_words
+from app.base.outcome import Outcome
 
 TITLES = {
     "unauthenticated": (401, "A token is needed"),
@@ -25,6 +25,17 @@ TITLES = {
     "busy": (503, "The service cannot answer now"),
     "internal": (500, "A fault of ours"),
 }
+
+# What a refused delivery is answered with: the code and the title of the problem. Its sender is told no more than that.
+REFUSALS = {
+    Outcome.UNVERIFIED: ("unverified", "Unverified"),
+    Outcome.OVERSIZED: ("too_large", "Too large"),
+    Outcome.DISABLED: ("registry_disabled", "Disabled"),
+    Outcome.NOT_FOUND: ("not_found", "No such source"),
+    Outcome.BUSY: ("busy", "Busy"),
+}
+
+FoundT = TypeVar("FoundT")
 
 MOST_ERRORS = 100  # that one answer names
 MOST_DIGITS = 8  # a phone number or a CPF has more
@@ -43,19 +54,14 @@ class Problem(Exception):
     ) -> None:
         super().__init__(detail)
         self.code, self.detail, self.errors, self.headers = code, detail, errors, headers
-
-    @property
-    def status(self) -> int:
-        """Return the HTTP status."""
-        return TITLES[self.code][0]
+        self.status, self.title = TITLES[code]
 
     def response(self) -> Response:
         """Return the problem as a response."""
-        status, title = TITLES[self.code]
         body: dict[str, Any] = {
             "type": "about:blank",
-            "title": title,
-            "status": status,
+            "title": self.title,
+            "status": self.status,
             "code": self.code,
             "detail": self.detail,
         }
@@ -63,7 +69,7 @@ class Problem(Exception):
             body["errors"] = self.errors
         return Response(
             json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
-            status,
+            self.status,
             headers=self.headers,
             media_type="application/problem+json",
         )
@@ -78,6 +84,13 @@ def quoted(word: str) -> str:
 def not_found(what: str) -> Problem:
     """Return the problem for a thing that does not exist, or that the caller may not see: the same for both."""
     return Problem("not_found", f"there is no such {what}")
+
+
+def existing(row: FoundT | None, what: str) -> FoundT:
+    """Return what was looked up. Raises Problem if there is no such thing (`what`)."""
+    if row is None:
+        raise not_found(what)
+    return row
 
 
 def no_contact(word: str, field: str = "contact") -> Problem:
@@ -126,10 +139,3 @@ def from_validation(fault: ValidationError, *, within: str = "") -> Problem:
         for error in fault.errors(include_url=False, include_input=False)[:MOST_ERRORS]
     ]
     return Problem("invalid", "; ".join(f"{error['field']}: {error['message']}" for error in errors), errors=errors)
-
-
-async def answer_problem(request: Request, problem: Exception) -> Response:
-    """Return a Problem as a response, for Starlette."""
-    if not isinstance(problem, Problem):
-        problem = Problem("internal", "the fault is in the log")
-    return problem.response()

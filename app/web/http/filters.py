@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from adapters.contract import Origin, Status, currency_code
 from adapters.contract.errors import Unreadable
@@ -19,7 +19,7 @@ from app.base.roles import Permission
 from app.db.statements import Row
 from app.store import contacts, deliveries, orders, privacy
 from app.store.deliveries import DeliveryFilter
-from app.web.http.errors import Problem, quoted
+from app.web.http.errors import Problem, invalid, quoted
 from app.web.http.request import ApiRequest, Query
 from app.web.http.visibility import wallet_of
 
@@ -68,6 +68,15 @@ async def moment_of(asked: ApiRequest, text: Since | None) -> int | None:
     return None if text is None else clock.since(text, clock.now(), await asked.zone())
 
 
+async def period_of(asked: ApiRequest, since: Since, until: Since | None) -> tuple[int, int]:
+    """Return a period in microseconds since 1970; without `until` it ends now. Raises Problem where it begins after that."""
+    begins = await moment_of(asked, since) or 0
+    ends = await moment_of(asked, until) or clock.now()
+    if begins >= ends:
+        raise invalid("since", "is not before `until`")
+    return begins, ends
+
+
 NOBODY = ""  # the id of no contact
 
 
@@ -95,15 +104,14 @@ def _nobody(named: str, left_out: Sequence[str] = ()) -> Problem:
 
 async def _contact(asked: ApiRequest, named: str) -> tuple[Row | None, list[tuple[str, str]]]:
     """Return the contact that a filter names, by an id or any identity, and the identities that were meant."""
-    store, account_id = asked.service.store, asked.account_id
-    found = await contacts.find(store, account_id, named)
+    found = await contacts.find(asked.store, asked.account_id, named)
     if found is not None:
         return found, []
     meant = await _identities(asked, named)
     if not meant and "@" in named:
         raise _nobody(named)
     for kind, value in sorted(meant, key=precedence):
-        if rows := await contacts.by_identity(store, account_id, kind, value):
+        if rows := await contacts.by_identity(asked.store, asked.account_id, kind, value):
             return rows[0], meant  # of several who share a phone the first
     return None, meant
 
@@ -119,7 +127,7 @@ async def _buyer(asked: ApiRequest, named: str | None, wallet: str | None) -> st
     if row is not None and meant and wallet is not None and row["owner_id"] != wallet:
         theirs = orders.OrderFilter(contact_id=row["id"], wallet_of=wallet)
         if not await orders.page(
-            asked.service.store, asked.account_id, theirs, after=None, limit=1, tuning=asked.service.tuning
+            asked.store, asked.account_id, theirs, after=None, limit=1, tuning=asked.service.tuning
         ):
             row = None
     if row is None and meant:
@@ -212,7 +220,7 @@ Outcomes = Annotated[
 ]
 
 
-class TailFilters(BaseModel):
+class TailFilters(Query):
     """The filters of the live log."""
 
     several: ClassVar[frozenset[str]] = frozenset({"outcome"})
@@ -263,23 +271,26 @@ async def delivery_filter(asked: ApiRequest, given: DeliveryFilters) -> tuple[De
 
     Raises Problem for an identity that nobody has, and that no delivery on hold or unreadable names.
     """
-    store, account_id = asked.service.store, asked.account_id
     contact, their, named, whole = None, list[str](), list[str](), True
     left_out: list[str] = []
     if given.contact:
         row, meant = await _contact(asked, given.contact)
         if meant:
-            named, whole = await privacy.unassigned(store, account_id, meant, asked.service.tuning)
+            named, whole = await privacy.unassigned(asked.store, asked.account_id, meant, asked.service.tuning)
         elif row is None and asked.caller.may(Permission.READ):
-            found = await contacts.named_like(store, account_id, given.contact, owner_id=None, limit=MOST_NAMED + 1)
+            found = await contacts.named_like(
+                asked.store, asked.account_id, given.contact, owner_id=None, limit=MOST_NAMED + 1
+            )
             their = [one["id"] for one in found[:MOST_NAMED]]
             left_out += [_NOT_EVERY_CONTACT] if len(found) > MOST_NAMED else []
-            named, whole = await privacy.naming(store, account_id, given.contact, asked.service.tuning)
+            named, whole = await privacy.naming(asked.store, asked.account_id, given.contact, asked.service.tuning)
         left_out += [] if whole else [_NOT_EVERY_BODY.format(asked.service.tuning.person_bodies[0])]
         if row is None and meant and not named:
             raise _nobody(given.contact, left_out)
         contact = row["id"] if row else None if their or named else NOBODY
-    ids = given.source_delivery_id and await deliveries.with_source_id(store, account_id, given.source_delivery_id)
+    ids = given.source_delivery_id and await deliveries.with_source_id(
+        asked.store, asked.account_id, given.source_delivery_id
+    )
     wanted = replace(
         tail_filter(given),
         contact_id=contact,

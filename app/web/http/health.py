@@ -1,31 +1,25 @@
 """`/healthz` and `/readyz`: is the process alive, and can it take deliveries?"""
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
 from app.observability.readiness import WORDS
-from app.service import Service
 from app.web.http.errors import Problem
-from app.web.http.request import answer
-from app.web.http.routing import open_route
+from app.web.http.request import ApiRequest
+from app.web.http.routing import route
 from app.web.http.schemas.stats import HealthResponse, ReadyResponse
 
 
-async def healthz(request: Request) -> Response:
+async def healthz(asked: ApiRequest) -> HealthResponse:
     """Say that the process answers."""
-    return answer({"status": "ok"})
+    return {"status": "ok"}
 
 
-async def readyz(request: Request) -> Response:
+async def readyz(asked: ApiRequest) -> ReadyResponse:
     """Say whether a delivery would be committed within five seconds, and what is wrong if not. Answers within two."""
-    service: Service = request.app.state.service
-    if faults := await service.readiness.look():
-        return Problem("busy", "; ".join(WORDS[name] for name in faults), headers={"Retry-After": "5"}).response()
-    return answer({"status": "ready", "waiting": service.group_commit.waiting})
+    if faults := await asked.service.readiness.look():
+        raise Problem("busy", "; ".join(WORDS[name] for name in faults), headers={"Retry-After": "5"})
+    return {"status": "ready", "waiting": asked.service.group_commit.waiting}
 
 
-ROUTES: list[Route] = [
-    open_route("GET", "/healthz", healthz, gives=HealthResponse),
-    open_route("GET", "/readyz", readyz, gives=ReadyResponse, fails=("busy",)),
+ROUTES = [
+    route("GET", "/healthz", healthz, None, anybody=True, gives=HealthResponse),
+    route("GET", "/readyz", readyz, None, anybody=True, gives=ReadyResponse, fails=("busy",)),
 ]

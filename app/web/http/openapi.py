@@ -1,7 +1,6 @@
 """Generates `/openapi.json` from the routes, the models and the tables."""
 
 import asyncio
-import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,15 +11,14 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from app.base.outcome import ANSWERS, Outcome
-from app.base.roles import GRANTS, Role
-from app.web.http.errors import TITLES
-from app.web.http.request import Query
-from app.web.http.routing import Described, Description, Stream, open_route
+from app.base.outcome import ANSWERS
+from app.web.http.errors import REFUSALS, TITLES
+from app.web.http.request import ApiRequest, Query, as_json
+from app.web.http.routing import Described, Stream, roles_with, route
+from app.web.http.schemas.base import ProblemResponse
 from app.web.http.schemas.deliveries import AnsweredResponse
-from app.web.http.schemas.problems import ProblemResponse
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 Schema = dict[str, Any]
@@ -33,14 +31,6 @@ are an error. Errors are problems (RFC 9457) with a stable `code`. Lists are rea
 `cursor`. The token decides account, member and role. `POST` takes an `Idempotency-Key`: the same key again gives the same answer,
 and nothing is done a second time.
 """
-# What a webhook's outcome is called as a problem; the door itself is in app/web/api/webhooks.py.
-_DOOR = {
-    Outcome.UNVERIFIED: "unverified",
-    Outcome.OVERSIZED: "too_large",
-    Outcome.DISABLED: "registry_disabled",
-    Outcome.NOT_FOUND: "not_found",
-    Outcome.BUSY: "busy",
-}
 
 
 def described(routes: Iterable[BaseRoute]) -> list[Described]:
@@ -55,11 +45,11 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {"/webhooks/{source_id}": {"post": _webhook(schemas)}}
     tags: dict[str, str] = {"webhooks": "Where shops deliver. No token: the signature is the proof."}
     responses: dict[str, Schema] = {}
-    for route in told:
-        tag = noun(route.path)
-        tags.setdefault(tag, _about(sys.modules[route.description.handler.__module__].__doc__))
-        for method in sorted((route.methods or set()) - {"HEAD"}):
-            paths.setdefault(route.path, {})[method.lower()] = _operation(route, method, tag, schemas, responses)
+    for one in told:
+        tag = noun(one.path)
+        tags.setdefault(tag, _first_line(sys.modules[one.description.handler.__module__].__doc__))
+        for method in sorted((one.methods or set()) - {"HEAD"}):
+            paths.setdefault(one.path, {})[method.lower()] = _operation(one, method, tag, schemas, responses)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -88,41 +78,34 @@ def noun(path: str) -> str:
     return steps[1].partition(".")[0] if steps[0] == "v1" else "service"
 
 
-def roles(description: Description) -> list[Role]:
-    """Return the roles that may call a route; all of them if it only requires a token."""
-    wanted = description.any_of or ((description.permission,) if description.permission else ())
-    return [role for role, granted in GRANTS.items() if not wanted or any(one in granted for one in wanted)]
-
-
 def codes(route: Described, method: str) -> list[str]:
     """Return the codes of the problems that a route can answer with, except our own errors."""
     told = route.description
     if told.anybody and not told.takes:
         return sorted(told.fails)
-    found = {"unauthenticated", "invalid", "busy", *told.fails}
-    if not told.anybody and (told.permission or told.any_of):
-        found.add("forbidden")
-    if told.needs_registry:
-        found.add("registry_disabled")
-    if route.param_convertors:
-        found.add("not_found")
-    if method != "GET":
-        found.add("conflict")
-    if told.takes or method == "POST":
-        found.add("too_large")
-    return sorted(found)
+    may_be = {
+        "forbidden": told.permissions,
+        "registry_disabled": told.needs_registry,
+        "not_found": route.param_convertors,
+        "conflict": method != "GET",
+        "too_large": told.takes or method == "POST",
+    }
+    return sorted({"unauthenticated", "invalid", "busy", *told.fails, *(code for code in may_be if may_be[code])})
 
 
 class SchemaCollection:
-    """Generates the JSON schemas of all routes at once, so that each has a unique name."""
+    """Generates the JSON schemas of all routes at once, so that each has a unique name.
+
+    `of` has the schema of each model or type, mostly a reference; `named` has what they refer to.
+    """
 
     def __init__(self, routes: list[Described]) -> None:
         wanted: dict[Any, JsonSchemaMode] = {ProblemResponse: "serialization", AnsweredResponse: "serialization"}
-        for route in routes:
-            told = route.description
-            for one in (told.takes, told.query):
-                if isinstance(one, type):
-                    wanted[one] = "validation"
+        for one in routes:
+            told = one.description
+            for model in (told.takes, told.query):
+                if isinstance(model, type):
+                    wanted[model] = "validation"
             if told.gives is not None and not _streams(told.gives):
                 wanted[told.gives] = "serialization"
         found, rest = TypeAdapter.json_schemas(
@@ -130,20 +113,16 @@ class SchemaCollection:
             ref_template=_REF,
             schema_generator=_Untitled,
         )
-        named, self._of = _renamed(rest.get("$defs", {}), {key: schema for (key, _), schema in found.items()})
-        queries = {route.description.query for route in routes} - {None}
-        self._queries = {key: named.pop(_name(self._of[key])) for key in queries if "$ref" in self._of[key]}
+        named, self.of = _renamed(rest.get("$defs", {}), {key: schema for (key, _), schema in found.items()})
+        queries = {one.description.query for one in routes} - {None}
+        self._queries = {key: named.pop(_name(self.of[key])) for key in queries if "$ref" in self.of[key]}
         self.named: dict[str, Schema] = dict(sorted(named.items()))
-
-    def of(self, one: Any) -> Schema:
-        """Return the schema of a model or type, mostly a reference."""
-        return self._of[one]
 
     def parameters(self, query: type[Query] | None) -> list[Schema]:
         """Return a query's fields as parameters."""
         if query is None:
             return []
-        schema = self._queries.get(query, self._of[query])
+        schema = self._queries.get(query, self.of[query])
         return [
             _parameter(name, "query", field, required=name in schema.get("required", []))
             for name, field in schema.get("properties", {}).items()
@@ -185,8 +164,8 @@ def _operation(
     route: Described, method: str, tag: str, schemas: SchemaCollection, responses: dict[str, Schema]
 ) -> Schema:
     told = route.description
-    who = "anybody, without a token" if told.anybody else ", ".join(roles(told))
-    words = [told.handler.__doc__ or "", f"For {who}."]
+    roles = [] if told.anybody else roles_with(told.permissions)
+    words = [told.handler.__doc__ or "", f"For {', '.join(roles) or 'anybody, without a token'}."]
     if told.needs_registry:
         words.append("The account's registry must be on.")
     operation: Schema = {
@@ -194,7 +173,7 @@ def _operation(
         "tags": [tag],
         "summary": _first_line(told.handler.__doc__),
         "description": "\n\n".join(" ".join(part.split()) for part in words if part),
-        "x-roles": [] if told.anybody else roles(told),
+        "x-roles": roles,
         "parameters": [
             _parameter(name, "path", {"type": "string", "minLength": 1, "maxLength": 255}, required=True)
             for name in route.param_convertors
@@ -252,7 +231,7 @@ def _streams(declared: Any) -> tuple[Stream, ...]:
 def _content(declared: Any, schemas: SchemaCollection) -> Schema:
     streams = _streams(declared)
     if not streams:
-        return {JSON: {"schema": schemas.of(declared)}}
+        return {JSON: {"schema": schemas.of[declared]}}
     # In OpenAPI 3.1 raw bytes have no schema.
     return {one.media_type: {} if one.binary else {"schema": {"type": "string"}} for one in streams}
 
@@ -306,12 +285,12 @@ def _webhook(schemas: SchemaCollection) -> Schema:
     answers: Schema = {
         "200": {
             "description": "Recorded, on disk, and so ours from now on: one of " + ", ".join(well),
-            "content": {JSON: {"schema": {"allOf": [schemas.of(AnsweredResponse), shape]}}},
+            "content": {JSON: {"schema": {"allOf": [schemas.of[AnsweredResponse], shape]}}},
         }
     }
     for outcome, status in ANSWERS.items():
         if status != 200:
-            answers[str(status)] = _problem(status, [_DOOR[outcome]])
+            answers[str(status)] = _problem(status, [REFUSALS[outcome][0]])
             answers[str(status)]["description"] += f" (outcome `{outcome}`)"
     return {
         "operationId": "post_webhooks_source_id",
@@ -336,25 +315,18 @@ def _first_line(words: str | None) -> str:
     return (words or "").strip().partition("\n")[0]
 
 
-def _about(words: str | None) -> str:
-    """Return a module's own description as a tag's description."""
-    said = re.sub(r"^[^:]* over HTTP: ", "", _first_line(words))
-    return said[:1].upper() + said[1:]
-
-
-async def openapi(request: Request) -> Response:
+async def openapi(asked: ApiRequest) -> Response:
     """Return this document: every route, what it takes and returns, and who may call it."""
-    return Response(await written(request), media_type=JSON, headers={"Cache-Control": "no-cache"})
+    return Response(await written(asked.request), media_type=JSON, headers={"Cache-Control": "no-cache"})
 
 
 async def written(request: Request) -> bytes:
     """Return the document of this application, generated once."""
     state = request.app.state
     if not hasattr(state, "openapi"):
-        made = await asyncio.to_thread(document, request.app.routes)
-        state.openapi = json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
+        state.openapi = as_json(await asyncio.to_thread(document, request.app.routes))
     found: bytes = state.openapi
     return found
 
 
-ROUTES: list[Route] = [open_route("GET", "/openapi.json", openapi, gives=dict[str, Any])]
+ROUTES = [route("GET", "/openapi.json", openapi, None, anybody=True, gives=dict[str, Any])]

@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from app.web.http.errors import Problem
 from app.web.http.openapi import written
-from app.web.http.routing import Stream, open_route
+from app.web.http.request import ApiRequest
+from app.web.http.routing import Stream, route
 
 Schema = dict[str, Any]
 _FOLDER = Path(__file__).with_name("docs")
@@ -26,11 +27,12 @@ _HEADERS = {
 }
 
 
-async def page(request: Request) -> Response:
+async def page(asked: ApiRequest) -> Response:
     """Show the API's reference: every route, what it takes and returns, who may call it, and an example for curl."""
-    state = request.app.state
+    state = asked.request.app.state
     if not hasattr(state, "manual"):
-        state.manual = written_out(json.loads(await written(request)), state.service.settings.webhooks_at)
+        document = json.loads(await written(asked.request))
+        state.manual = ReferencePage(document, state.service.settings.webhooks_at).page()
     return Response(state.manual, media_type="text/html", headers=_HEADERS)
 
 
@@ -42,13 +44,8 @@ async def file(request: Request) -> Response:
     return Response((_FOLDER / name).read_bytes(), media_type=_FILES[name], headers=_HEADERS)
 
 
-def written_out(document: Schema, address: str) -> str:
-    """Return the page. `address` is where the examples send requests."""
-    return ReferencePage(document, address).page()
-
-
 class ReferencePage:
-    """Writes one document as HTML. Every text is escaped where it is inserted."""
+    """Writes one document as HTML. Every text is escaped where it is inserted; `address` is where the examples send requests."""
 
     def __init__(self, document: Schema, address: str) -> None:
         self._told, self._address = document, address
@@ -242,7 +239,7 @@ def _table(title: str, rows: list[str]) -> str:
     return f"{head}<table>{''.join(rows)}</table>"
 
 
-ROUTES: list[Route] = [
-    open_route("GET", "/docs", page, gives=Stream("text/html", "The page.")),
+ROUTES = [
+    route("GET", "/docs", page, None, anybody=True, gives=Stream("text/html", "The page.")),
     Route("/docs/{name}", file),
 ]

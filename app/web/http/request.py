@@ -4,10 +4,10 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -25,15 +26,22 @@ from starlette.responses import Response
 
 from adapters.contract import Unreadable, json_body
 from app.base.clock import zone_named
+from app.db.engine import Store
 from app.db.statements import Row
 from app.service import Service
 from app.store import accounts
 from app.web.http.authentication import Caller
-from app.web.http.errors import Problem, from_validation, invalid
+from app.web.http.errors import FoundT, Problem, existing, from_validation, invalid
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MOST_PARAMETERS = 100  # of a query
 _NOT_A_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
+# Texts of bodies and queries: an id of ours, a name, and a word that another system may have given.
+Id = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class Body(BaseModel):
@@ -50,7 +58,8 @@ class Body(BaseModel):
 class PatchBody(Body):
     """Is the base of changes.
 
-    Absent fields stay as they are; null empties those in `may_be_empty`, else it is an error.
+    Absent fields stay as they are; null empties those in `may_be_empty`, else it is an error. pydantic cannot say "may be
+    absent": the default None would appear in the document as a null, and is taken out of it.
     """
 
     may_be_empty: ClassVar[frozenset[str]] = frozenset()
@@ -61,6 +70,17 @@ class PatchBody(Body):
         if value is None and info.field_name not in cls.may_be_empty:
             raise ValueError("cannot be null; leave it out to leave it alone")
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core))
+        schema["minProperties"] = 1
+        for name, field in schema["properties"].items():
+            field.pop("default", None)
+            if name not in cls.may_be_empty and "anyOf" in field:
+                (kind,) = (one for one in field.pop("anyOf") if one != {"type": "null"})
+                field.update(kind)
+        return schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +114,11 @@ class Page(Query):
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=500)
 
-
-def null_only_for(*names: str) -> Callable[[dict[str, Any]], None]:
-    """Return a change's `json_schema_extra`, in which null is allowed for these names only.
-
-    pydantic cannot say "may be absent". Its default None would appear in the document as a null.
-    """
-
-    def over(schema: dict[str, Any]) -> None:
-        schema["minProperties"] = 1
-        for name, field in schema["properties"].items():
-            field.pop("default", None)
-            if name not in names and "anyOf" in field:
-                (kind,) = (one for one in field.pop("anyOf") if one != {"type": "null"})
-                field.update(kind)
-
-    return over
+    @property
+    def last_id(self) -> str | None:
+        """Return the id that the page before ended with; None for the first page. Raises Problem."""
+        last: str | None = after(self.cursor, str)
+        return last
 
 
 BodyT = TypeVar("BodyT", bound=Body)
@@ -127,10 +136,22 @@ class ApiRequest:
     _raw: bytes | None = None
     _account: Row | None = None
 
+    @property
+    def store(self) -> Store:
+        """Return the database."""
+        return self.service.store
+
     async def read(self) -> bytes:
         """Return the request's body, read once. Raises Problem when it is too large."""
         if self._raw is None:
-            self._raw = await read_limited(self.request, self.most_bytes)
+            chunks = bytearray()
+            async for chunk in self.request.stream():
+                chunks += chunk
+                if len(chunks) > self.most_bytes:
+                    raise Problem(
+                        "too_large", f"this request may have {self.most_bytes} bytes", headers={"Connection": "close"}
+                    )
+            self._raw = bytes(chunks)
         return self._raw
 
     @property
@@ -143,14 +164,16 @@ class ApiRequest:
     async def account(self) -> Row:
         """Return the account's row, read once. Raises Problem when there is none."""
         if self._account is None:
-            self._account = await accounts.find(self.service.store, self.account_id)
-        if self._account is None:
-            raise Problem("not_found", "there is no such account")
+            self._account = existing(await accounts.find(self.store, self.account_id), "account")
         return self._account
 
     async def zone(self) -> tzinfo:
         """Return the account's time zone: of its months and days, and of times that name none. Raises Problem."""
         return zone_named((await self.account())["timezone"])
+
+    async def named(self, find: Callable[[Store, str, str], Awaitable[FoundT | None]], name: str) -> FoundT:
+        """Return what this part of the path is the id of, as `find` finds it. Raises Problem."""
+        return existing(await find(self.store, self.account_id, self.path(name)), name)
 
     def path(self, name: str) -> str:
         """Return a part of the path. Raises Problem when it cannot be an id."""
@@ -215,26 +238,29 @@ def _plain(value: Any) -> Any:
     return value
 
 
-async def read_limited(request: Request, most_bytes: int) -> bytes:
-    """Return the body, up to a limit. Raises Problem."""
-    chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > most_bytes:
-            raise Problem("too_large", f"this request may have {most_bytes} bytes", headers={"Connection": "close"})
-    return bytes(chunks)
+def as_json(value: Any) -> bytes:
+    """Return a value as JSON, compact and in UTF-8; half a character becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def answer(content: Mapping[str, Any], status: int = 200) -> Response:
     """Return a JSON response."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Response(body, status, media_type="application/json")
+    return Response(as_json(content), status, media_type="application/json")
 
 
-def page_of(rows: list[Row], limit: int, shape: Callable[[Row], Any], key: Callable[[Row], Any]) -> dict[str, Any]:
-    """Return a list's response. `rows` has one more than `limit` if there is a next page."""
-    following = cursor(key(rows[limit - 1])) if len(rows) > limit else None
-    return {"data": [shape(row) for row in rows[:limit]], "next_cursor": following}
+def listed(data: Sequence[Any], following: Any = None) -> dict[str, Any]:
+    """Return a list's response. `following` is the key that the next page begins after; None: this is the last one."""
+    return {"data": data, "next_cursor": None if following is None else cursor(following)}
+
+
+def page_of(shown: Sequence[Any], limit: int, keys: Sequence[Any] | None = None) -> dict[str, Any]:
+    """Return a list's response. `shown` has one more than `limit` if there is a next page.
+
+    `keys` are what pages go by, one for each that is shown; without them pages go by ids.
+    """
+    if len(shown) <= limit:
+        return listed(shown)
+    return listed(shown[:limit], keys[limit - 1] if keys else shown[limit - 1]["id"])
 
 
 def cursor(key: Any) -> str:

@@ -97,6 +97,19 @@ def _line(one: Mapping[str, Any]) -> MoneyLine:
     }
 
 
+def field(name: str, value: Any, currency: str | None) -> Any:
+    """Return the value of an order's field as an order shows it."""
+    if value is None:
+        return None
+    if name in {"value", "paid_value", "refunded_value"}:
+        return money(value, currency)
+    if name in {"ordered_at", "paid_at"}:
+        return iso(value)
+    if name == "items":
+        return [item(line) for line in value]
+    return [identity(*one) for one in value] if name == "identities" else value
+
+
 def statement(statement: Mapping[str, Any]) -> Said:
     """Return a history entry's content in the shape of an order; only what was mentioned."""
     shown: dict[str, Any] = {}
@@ -105,18 +118,12 @@ def statement(statement: Mapping[str, Any]) -> Said:
         statement = {"value": bills[0]["value"], "currency": bills[0]["currency"], **statement}
     currency = statement.get("currency")
     for name, value in statement.items():
-        if name == "value":
-            shown[name] = money(value, currency)
-        elif name in {"ordered_at", "paid_at"}:
-            shown[name] = iso(value)
-        elif name == "items":
-            shown[name] = [item(line) for line in value]
-        elif name in {"bills", "payments", "refunds"}:
+        if name in {"bills", "payments", "refunds"}:
             shown[name] = [_told(one) for one in money_lines(statement, name)]
         elif name == "customer":
             shown[name] = {"name": value.get("name"), "identities": [identity(*one) for one in value["identities"]]}
         elif name not in {"preference", "bytes"}:
-            shown[name] = value
+            shown[name] = field(name, value, currency)
     return cast(Said, shown)  # words of many shapes: that they are these, the conformance test holds
 
 

@@ -1,18 +1,18 @@
 """Serves the console's static files, with headers that restrict them to this API."""
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.db.engine import Unavailable
 from app.service import Service
@@ -35,21 +35,26 @@ _NOBODY = "'none'"
 _ACCOUNT_ID = re.compile(r"acc_[0-9A-Z]{26}")  # a stranger's other words need no look-up
 
 
-class _Assets:
-    """Serves the files below `/console/assets`: Starlette's static files, compressed, with our headers."""
+def under_headers(send: Send, headers: Mapping[str, str]) -> Send:
+    """Return `send` with these headers, by their lower-case names, on every response that does not have them."""
 
-    def __init__(self) -> None:
-        # Small files stay as they are; so does the empty body of a 304, which must not become one of 20 bytes.
-        self._files = GZipMiddleware(StaticFiles(packages=[("app.web", "console/assets")]), minimum_size=500)
+    async def under(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            more = MutableHeaders(scope=message)
+            for name, value in headers.items():
+                more.setdefault(name, value)
+        await send(message)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def under_our_headers(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                ours = {**_HEADERS, "cross-origin-resource-policy": "same-origin"}
-                message["headers"] = [*message["headers"], *((name.encode(), ours[name].encode()) for name in ours)]
-            await send(message)
+    return under
 
-        await self._files(scope, receive, under_our_headers)
+
+# Small files stay as they are; so does the empty body of a 304, which must not become one of 20 bytes.
+_FILES = GZipMiddleware(StaticFiles(packages=[("app.web", "console/assets")]), minimum_size=500)
+
+
+async def _assets(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve the files below `/console/assets`: Starlette's static files, compressed, with our headers."""
+    await _FILES(scope, receive, under_headers(send, {**_HEADERS, "cross-origin-resource-policy": "same-origin"}))
 
 
 @cache
@@ -80,7 +85,7 @@ async def _ancestors(request: Request, service: Service) -> str:
 
 
 ROUTES: list[BaseRoute] = [
-    Mount("/console/assets", _Assets()),
+    Mount("/console/assets", _assets),
     Route("/console", page),
     Route("/console/{path:path}", page),
 ]

@@ -20,14 +20,13 @@ async def history_of(asked: ApiRequest, order: Row) -> list[Row]:
     An order in a wallet may name people outside it: it is on a deal of the rep's, or was somebody else's before. So a
     rep sees an entry's buyer only if the order's contact is theirs and has every identity that the entry names.
     """
-    store, account_id = asked.service.store, asked.account_id
-    entries = await orders.history(store, account_id, order["id"])
+    entries = await orders.history(asked.store, asked.account_id, order["id"])
     owner = await wallet_of(asked)
     if owner is None:
         return entries
     own: set[tuple[str, str]] = set()
     if order["owner_id"] == owner:
-        known = await contacts.identities_of(store, account_id, [order["contact_id"]])
+        known = await contacts.identities_of(asked.store, asked.account_id, [order["contact_id"]])
         own = {(one["kind"], one["value"]) for one in known}
     return [entry if _is_about(entry, own) else _without_buyer(entry) for entry in entries]
 

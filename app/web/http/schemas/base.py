@@ -1,11 +1,13 @@
-"""What all response schemas share: times, money, lists."""
+"""What all response schemas share: times, money, lists, errors (RFC 9457)."""
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, NotRequired, TypeVar
 
 from pydantic import Field
 
 # Not typing's own: before Python 3.12 that one forgets what pydantic needs to know of a generic or a required field.
 from typing_extensions import TypedDict
+
+from app.base.outcome import Outcome
 
 T = TypeVar("T")
 
@@ -20,3 +22,22 @@ class Listed(TypedDict, Generic[T]):
 
     data: list[T]
     next_cursor: str | None
+
+
+class WrongField(TypedDict):
+    """One wrong field, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ProblemResponse(TypedDict):
+    """An error (RFC 9457). Programs use `code`, people `detail`; `errors` names every wrong field."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: NotRequired[str]
+    errors: NotRequired[list[WrongField]]
+    outcome: NotRequired[Outcome]

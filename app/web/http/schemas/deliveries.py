@@ -1,6 +1,6 @@
 """Response schemas: deliveries, tests of a source, previews."""
 
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -61,10 +61,10 @@ class DeliveryList(Listed[DeliveryResponse]):
 class Opened(TypedDict):
     """The content of a delivery. `body_encoding` is `text`, or `base64` for bytes that are no text."""
 
-    headers: dict[str, str]
-    query: dict[str, str]
-    body: str
-    body_encoding: str
+    headers: dict[str, str] | None
+    query: dict[str, str] | None
+    body: str | None
+    body_encoding: str | None
 
 
 class SourceNamed(TypedDict):
@@ -90,6 +90,32 @@ class DeliveryWhole(DeliveryResponse):
     body: str | None
     body_encoding: str | None
     body_kept: bool
+
+
+class ChangeResponse(TypedDict):
+    """A field before and after, as an order shows it."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class OrderChanged(TypedDict):
+    """What changed in one order. `values` says whether the caller may see values, or only the names of fields."""
+
+    order_id: str
+    external_id: str
+    title: str | None
+    made: bool
+    values: bool
+    changes: list[ChangeResponse]
+
+
+class ChangesResponse(TypedDict):
+    """Every order that the delivery concerns."""
+
+    data: list[OrderChanged]
+    next_cursor: None
 
 
 class RetriedResponse(TypedDict):

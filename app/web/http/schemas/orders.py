@@ -104,36 +104,35 @@ class OrderSplit(TypedDict):
     split_off: list[OrderResponse]
 
 
-class BillSaid(TypedDict, total=False):
-    """What the sale comes to, as a source said it; `also` is the same total in the buyer's currency."""
+class MoneySaid(TypedDict, total=False):
+    """What bills, payments and refunds have in common."""
 
     id: str
     value: Amount
     currency: Currency
+
+
+class BillSaid(MoneySaid, total=False):
+    """What the sale comes to, as a source said it; `also` is the same total in the buyer's currency."""
+
     part: bool
     also: str
     closed: bool
     given_up: bool
 
 
-class PaymentSaid(TypedDict, total=False):
+class PaymentSaid(MoneySaid, total=False):
     """One payment that a source told of; `captures` is the authorisation that it takes, `all` says that it is all of the bill."""
 
-    id: str
-    value: Amount
-    currency: Currency
     state: str
     at: Time
     captures: str
     all: bool
 
 
-class RefundSaid(TypedDict, total=False):
+class RefundSaid(MoneySaid, total=False):
     """One refund or chargeback that was told of; without `state` it is done. `total`: so much in all until then."""
 
-    id: str
-    value: Amount
-    currency: Currency
     state: str
     kind: str
     at: Time

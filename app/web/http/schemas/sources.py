@@ -98,10 +98,15 @@ class SourceMadeResponse(SourceResponse):
     warnings: list[str]
 
 
-class SecretMadeResponse(TypedDict):
-    """A new secret. The secret itself is present only if it was generated, and only this once."""
+class SubscriptionSecretResponse(TypedDict):
+    """A new secret, shown only this once: null where an Idempotency-Key is used again."""
 
     id: str
     secret: str | None
     older_secrets_end_at: Time
+
+
+class SecretMadeResponse(SubscriptionSecretResponse):
+    """A new secret. The secret itself is present only if it was generated, and only this once."""
+
     warnings: list[str]

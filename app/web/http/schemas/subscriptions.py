@@ -40,14 +40,6 @@ class SubscriptionMadeResponse(SubscriptionResponse):
     secret: str | None
 
 
-class SubscriptionSecretResponse(TypedDict):
-    """A new secret, shown only this once: null where an Idempotency-Key is used again."""
-
-    id: str
-    secret: str | None
-    older_secrets_end_at: Time
-
-
 class TriedResponse(TypedDict):
     """How a test of a subscription ended. `status` is null when there was no answer."""
 
