@@ -234,9 +234,9 @@ def _linked(what: str, settings: "Settings", migrates: bool) -> Iterator[Link]:
 def answers(settings: "Settings") -> bool:
     """Return whether a server has this SQLite database open."""
     try:
-        with socket_address(settings.socket_path) as address, socket.socket(socket.AF_UNIX) as knock:
-            knock.settimeout(5)
-            knock.connect(address)
+        with socket_address(settings.socket_path) as address, socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(5)
+            probe.connect(address)
             return True
     except OSError:
         return False
@@ -308,10 +308,10 @@ def _in_process(settings: "Settings", migrates: bool) -> Iterator[Link]:
         except BadSettings as why:
             raise Misuse(str(why)) from None
 
-        async def door(scope: "Scope", receive: "Receive", send: "Send") -> None:
+        async def as_operator(scope: "Scope", receive: "Receive", send: "Send") -> None:
             await app({**scope, "server": (IN_PROCESS, None)}, receive, send)
 
-        client = InProcessClient(door)
+        client = InProcessClient(as_operator)
 
         def begin(*given: Any, **named: Any) -> Callable[[], InProcessResponse]:
             task = runner.get_loop().create_task(client.ask(*given, **named))

@@ -51,7 +51,7 @@ def command(
 ) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Add a command to the group, with examples below its help.
 
-    A parameter `door` of its function is the API client; without `migrates` it refuses an older schema. A parameter that
+    A parameter `client` of its function is the API client; without `migrates` it refuses an older schema. A parameter that
     is annotated with a dict, such as `filters.Deliveries`, stands for the options in it, and receives those that are set.
 
     What the function returns, an Answer or the API's document, is printed once the client is closed: by `show`, or as
@@ -68,7 +68,7 @@ def command(
             if options := _options(one.annotation):
                 several[one.name] = options
                 parameters += [_keyword(option, kind, None) for option, kind in options.items()]
-            elif one.name != "door":
+            elif one.name != "client":
                 parameters.append(one.replace(kind=one.KEYWORD_ONLY))
         if answers:
             parameters.append(_keyword("json", Json, False))
@@ -78,10 +78,10 @@ def command(
             json = given.pop("json") if answers else False
             for parameter, options in several.items():
                 given[parameter] = {name: value for name in options if (value := given.pop(name)) is not None}
-            if "door" in signature.parameters:
+            if "client" in signature.parameters:
                 words = context.command_path.removeprefix(f"{PROGRAM} ")
-                with closing(ApiClient(words, migrates=migrates)) as door:
-                    answer = run(door, **given)
+                with closing(ApiClient(words, migrates=migrates)) as client:
+                    answer = run(client, **given)
             else:
                 answer = run(**given)
             if answer is None:

@@ -77,7 +77,7 @@ class Server(uvicorn.Server):
                 log_level="error",
                 access_log=False,
                 server_header=False,
-                # Nothing here believes a header about who asks or which door they came through.
+                # Nothing here believes a header about who asks, or by which way they came.
                 proxy_headers=False,
                 backlog=BACKLOG,
                 timeout_keep_alive=75,

@@ -29,7 +29,7 @@ class TailRow:
 
     def __init__(self, make: Callable[[], Row]) -> None:
         self._make = make
-        self.sent: bytes | None = None  # what a door has made of it, for the next watcher
+        self.sent: bytes | None = None  # what a route has made of it, for the next watcher
 
     @cached_property
     def row(self) -> Row:

@@ -18,12 +18,12 @@ Role = Annotated[str, typer.Option("--role", help="admin, manager, rep, integrat
 
 @command(account, "create", "account create acme --enable")
 def account_create(
-    door: ApiClient,
+    client: ApiClient,
     name: str,
     enable: Annotated[bool, typer.Option("--enable", help="Enable the registry at once.")] = False,
 ) -> Any:
     """Create an account and an admin token. The token is shown only once."""
-    return door.post("/operator/accounts", {"name": name, "enable": enable})
+    return client.post("/operator/accounts", {"name": name, "enable": enable})
 
 
 @command(
@@ -32,9 +32,9 @@ def account_create(
     "account list --json",
     show=listed({"account": "account_id", "name": "name", "enabled": "orders_enabled", "made": "created_at"}),
 )
-def account_list(door: ApiClient) -> Any:
+def account_list(client: ApiClient) -> Any:
     """List all accounts of this installation."""
-    return door.get("/operator/accounts")
+    return client.get("/operator/accounts")
 
 
 Named = Annotated[str, typer.Argument(metavar="ACCOUNT")]
@@ -43,30 +43,30 @@ OFF = (
 )
 
 
-def changed(door: ApiClient, named: str, body: dict[str, Any]) -> Any:
+def changed(client: ApiClient, named: str, body: dict[str, Any]) -> Any:
     """Change an account's settings, or only read them where `body` is empty. Returns the account."""
     if not body:
-        return door.get("/v1/account", account=named)
-    return door.ask("PATCH", "/v1/account", account=named, body=body)
+        return client.get("/v1/account", account=named)
+    return client.ask("PATCH", "/v1/account", account=named, body=body)
 
 
-def _switch(door: ApiClient, named: str, on: bool) -> Answer:
-    found = changed(door, named, {"orders_enabled": on})
+def _switch(client: ApiClient, named: str, on: bool) -> Answer:
+    found = changed(client, named, {"orders_enabled": on})
     return Answer(found, {"account": found["name"], "enabled": found["orders_enabled"]})
 
 
 @command(account, "enable", "account enable acme")
-def account_enable(door: ApiClient, named: Named) -> Answer:
+def account_enable(client: ApiClient, named: Named) -> Answer:
     """Enable an account's registry."""
-    return _switch(door, named, True)
+    return _switch(client, named, True)
 
 
 @command(account, "disable", "account disable acme")
-def account_disable(door: ApiClient, named: Named, yes: Yes = False) -> Answer:
+def account_disable(client: ApiClient, named: Named, yes: Yes = False) -> Answer:
     """Disable an account's registry. Shops are then answered 403, and nobody sees orders. Asks on a terminal."""
     if on_terminal() and not yes and not typer.confirm(f"Disable {named}? {OFF[0].upper()}{OFF[1:]}."):
         raise Misuse("nothing was changed")
-    answer = _switch(door, named, False)
+    answer = _switch(client, named, False)
     note(OFF)
     return answer
 
@@ -78,7 +78,7 @@ def account_disable(door: ApiClient, named: Named, yes: Yes = False) -> Answer:
     "account set acme --currency USD --region US --timezone America/New_York",
 )
 def account_set(
-    door: ApiClient,
+    client: ApiClient,
     named: Named,
     owner_privacy: Annotated[
         bool | None,
@@ -99,13 +99,13 @@ def account_set(
         "default_region": region.upper() if region else None,
         "timezone": timezone,
     }
-    found = changed(door, named, {name: value for name, value in wanted.items() if value is not None})
+    found = changed(client, named, {name: value for name, value in wanted.items() if value is not None})
     return Answer(found, {"account": found["name"], **{name: found[name] for name in wanted}})
 
 
 @command(account, "panel", "account panel acme --origin https://chat.example.com", "account panel acme --nowhere")
 def account_panel(
-    door: ApiClient,
+    client: ApiClient,
     named: Named,
     origin: Annotated[
         list[str] | None,
@@ -116,7 +116,7 @@ def account_panel(
     """Show or set which pages may embed the account's panel (a contact's page) in a frame."""
     if origin and nowhere:
         raise Misuse("--origin and --nowhere contradict each other")
-    found = changed(door, named, {"panel_origins": origin or []} if origin or nowhere else {})
+    found = changed(client, named, {"panel_origins": origin or []} if origin or nowhere else {})
     shown = {"account": found["account_id"], "panel_origins": found["panel_origins"]}
     words = {"account": found["name"], "path": f"/console/panel?account={found['account_id']}"}
     return Answer(shown, {**words, "shown by": ", ".join(found["panel_origins"]) or "nobody"})
@@ -124,7 +124,7 @@ def account_panel(
 
 @command(token, "create", "token create --account acme --role rep --member 7")
 def token_create(
-    door: ApiClient,
+    client: ApiClient,
     role: Role,
     account: Account = None,
     member: Annotated[
@@ -132,12 +132,12 @@ def token_create(
     ] = None,
 ) -> Any:
     """Create a token. It is shown only once."""
-    named = door.account(account)
+    named = client.account(account)
     if member is not None:
-        known = {one["id"] for one in door.all_of("/v1/members", account=named)["data"]}
+        known = {one["id"] for one in client.all_of("/v1/members", account=named)["data"]}
         if member not in known:
-            door.post("/v1/members", {"name": member, "role": role, "id": member}, account=named)
-    return door.post("/v1/tokens", {"role": role} | ({"member_id": member} if member else {}), account=named)
+            client.post("/v1/members", {"name": member, "role": role, "id": member}, account=named)
+    return client.post("/v1/tokens", {"role": role} | ({"member_id": member} if member else {}), account=named)
 
 
 TOKENS: dict[str, Any] = {
@@ -150,13 +150,13 @@ TOKENS: dict[str, Any] = {
 
 
 @command(token, "list", "token list --account acme", show=listed(TOKENS))
-def token_list(door: ApiClient, account: Account = None) -> Any:
+def token_list(client: ApiClient, account: Account = None) -> Any:
     """List the tokens of an account. The tokens themselves are not shown."""
-    return door.all_of("/v1/tokens", account=door.account(account))
+    return client.all_of("/v1/tokens", account=client.account(account))
 
 
 @command(token, "revoke", "token revoke tok_01J…")
-def token_revoke(door: ApiClient, named: Annotated[str, typer.Argument(metavar="TOKEN_ID")]) -> Any:
+def token_revoke(client: ApiClient, named: Annotated[str, typer.Argument(metavar="TOKEN_ID")]) -> Any:
     """Revoke a token. It stops working within a second."""
-    door.ask("DELETE", f"/v1/tokens/{named}", account=door.owner(named))
+    client.ask("DELETE", f"/v1/tokens/{named}", account=client.owner(named))
     return Answer({"id": named, "revoked": True}, {"revoked": named})

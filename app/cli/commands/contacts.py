@@ -20,11 +20,11 @@ Identity = Annotated[dict[str, Any], IDENTITY]
 
 
 def _ask(
-    door: ApiClient, method: str, contact: str, account: str | None, rest: str = "", body: Any = None, **query: Any
+    client: ApiClient, method: str, contact: str, account: str | None, rest: str = "", body: Any = None, **query: Any
 ) -> Any:
     """Return the API's answer about a contact. `rest` is what follows it in the path."""
     path = f"/v1/contacts/{quote(contact, safe='')}{rest}"
-    return door.ask(method, path, account=door.account(account), body=body, query=query)
+    return client.ask(method, path, account=client.account(account), body=body, query=query)
 
 
 def _identities(one: dict[str, Any]) -> list[str]:
@@ -47,9 +47,9 @@ def _show(found: dict[str, Any]) -> None:
 
 
 @command(contacts, "show", "contacts show 42", show=_show)
-def show(door: ApiClient, contact: Contact, account: Account = None) -> Any:
+def show(client: ApiClient, contact: Contact, account: Account = None) -> Any:
     """Show one contact with its identities."""
-    return _ask(door, "GET", contact, account)
+    return _ask(client, "GET", contact, account)
 
 
 SUMMARY = {
@@ -60,9 +60,9 @@ SUMMARY = {
 
 
 @command(contacts, "summary", "contacts summary 42", show=listed(SUMMARY, of="currencies"))
-def summary(door: ApiClient, contact: Contact, account: Account = None) -> Any:
+def summary(client: ApiClient, contact: Contact, account: Account = None) -> Any:
     """Show the totals of a contact, per currency. Test orders are left out."""
-    return _ask(door, "GET", contact, account, "/summary")
+    return _ask(client, "GET", contact, account, "/summary")
 
 
 @command(
@@ -73,7 +73,7 @@ def summary(door: ApiClient, contact: Contact, account: Account = None) -> Any:
     show=listed({"contact": "id", "crm id": "crm_id", "name": "name", "known by": _identities}),
 )
 def find(
-    door: ApiClient,
+    client: ApiClient,
     text: Annotated[
         str | None,
         typer.Argument(metavar="TEXT", help="A part of the name, an e-mail, phone, document or id, or an order's id."),
@@ -85,7 +85,7 @@ def find(
     """Find contacts by name, e-mail, phone, document, CRM id or order."""
     if text is not None and named:
         raise Misuse("give a text, or one identity")
-    return door.get("/v1/contacts", account=door.account(account), q=text, **named)
+    return client.get("/v1/contacts", account=client.account(account), q=text, **named)
 
 
 def _moved(done: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ def _moved(done: dict[str, Any]) -> None:
     show=_moved,
 )
 def split(
-    door: ApiClient,
+    client: ApiClient,
     contact: Contact,
     identity: Annotated[
         list[str] | None, typer.Option("--identity", help="One that is somebody else's, KIND:VALUE. Can be repeated.")
@@ -120,18 +120,18 @@ def split(
     if wrong := [one for one in named if not one[2]]:
         raise Misuse(f"--identity {wrong[0][0]!r}: write it as KIND:VALUE")
     body = {"identities": [{"kind": kind, "value": value} for kind, _, value in named], "orders": order or []}
-    return _ask(door, "POST", contact, account, "/split", body)
+    return _ask(client, "POST", contact, account, "/split", body)
 
 
 @command(contacts, "keep-apart", "contacts keep-apart 42 43", show=_show)
 def keep_apart(
-    door: ApiClient,
+    client: ApiClient,
     contact: Contact,
     other: Annotated[str, typer.Argument(metavar="OTHER", help="The contact that is somebody else.")],
     account: Account = None,
 ) -> Any:
     """Say that two contacts are two people. No delivery joins them."""
-    return _ask(door, "POST", contact, account, "/keep-apart", {"other": other})
+    return _ask(client, "POST", contact, account, "/keep-apart", {"other": other})
 
 
 DUPLICATES: dict[str, Any] = {
@@ -148,9 +148,9 @@ def _called(one: dict[str, Any]) -> str:
 
 
 @command(contacts, "duplicates", "contacts duplicates --account acme", show=listed(DUPLICATES))
-def duplicates(door: ApiClient, account: Account = None) -> Any:
+def duplicates(client: ApiClient, account: Account = None) -> Any:
     """List pairs that may be one person, with what they share and what speaks against it."""
-    return door.all_of("/v1/possible-duplicates", account=door.account(account))
+    return client.all_of("/v1/possible-duplicates", account=client.account(account))
 
 
 def _proposals(found: dict[str, Any]) -> None:
@@ -169,26 +169,26 @@ def _proposals(found: dict[str, Any]) -> None:
 
 
 @command(contacts, "proposals", "contacts proposals --account acme", show=_proposals)
-def proposals(door: ApiClient, account: Account = None) -> Any:
+def proposals(client: ApiClient, account: Account = None) -> Any:
     """List contacts whose orders are several people's by today's rule. Nothing is changed: `contacts split` does that."""
-    return door.all_of("/v1/split-proposals", account=door.account(account))
+    return client.all_of("/v1/split-proposals", account=client.account(account))
 
 
 @command(contacts, "merge", "contacts merge 43 42", show=_moved)
 def merge(
-    door: ApiClient,
+    client: ApiClient,
     contact: Contact,
     into: Annotated[str, typer.Argument(metavar="INTO", help="The contact that stays.")],
     account: Account = None,
 ) -> Any:
     """Merge a contact into another. Its id then leads to the other one."""
-    return _ask(door, "POST", contact, account, "/merge", {"into": into})
+    return _ask(client, "POST", contact, account, "/merge", {"into": into})
 
 
 @command(contacts, "unmerge", "contacts unmerge 43", show=_moved)
-def unmerge(door: ApiClient, contact: Contact, account: Account = None) -> Any:
+def unmerge(client: ApiClient, contact: Contact, account: Account = None) -> Any:
     """Undo a merge. The contact gets back what moved. What came since then stays where it is."""
-    return _ask(door, "POST", contact, account, "/unmerge", {})
+    return _ask(client, "POST", contact, account, "/unmerge", {})
 
 
 CONFLICTS: dict[str, Any] = {
@@ -202,15 +202,15 @@ CONFLICTS: dict[str, Any] = {
 
 
 @command(contacts, "conflicts", "contacts conflicts --account acme", show=listed(CONFLICTS))
-def conflicts(door: ApiClient, account: Account = None) -> Any:
+def conflicts(client: ApiClient, account: Account = None) -> Any:
     """List identities that a source gave to one contact but that belong to another."""
-    return door.all_of("/v1/identity-conflicts", account=door.account(account))
+    return client.all_of("/v1/identity-conflicts", account=client.account(account))
 
 
 @command(contacts, "export", "contacts export 42 > ana.json", show=as_json)
-def export(door: ApiClient, contact: Contact, account: Account = None) -> Any:
+def export(client: ApiClient, contact: Contact, account: Account = None) -> Any:
     """Export everything that is stored about a person, with its source and time. Always JSON."""
-    return _ask(door, "GET", contact, account, "/export")
+    return _ask(client, "GET", contact, account, "/export")
 
 
 def _erased(found: dict[str, Any]) -> None:
@@ -224,7 +224,7 @@ def _erased(found: dict[str, Any]) -> None:
 
 @command(contacts, "erase", "contacts erase 42 --dry-run", "contacts erase 42 --yes", show=_erased)
 def erase(
-    door: ApiClient,
+    client: ApiClient,
     contact: Contact,
     yes: Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
@@ -232,9 +232,9 @@ def erase(
 ) -> Any:
     """Erase a person. This cannot be undone, and later deliveries do not bring them back."""
     if dry_run:
-        return _ask(door, "DELETE", contact, account, dry_run="true")
+        return _ask(client, "DELETE", contact, account, dry_run="true")
     confirm(f"Erase {contact} for good?", yes=yes, lost="erasing")
-    return _ask(door, "DELETE", contact, account)
+    return _ask(client, "DELETE", contact, account)
 
 
 def _carried_out(done: dict[str, Any]) -> None:
@@ -246,11 +246,11 @@ def _carried_out(done: dict[str, Any]) -> None:
 
 @command(privacy, "carry-out", "privacy carry-out dlv_01J…", show=_carried_out)
 def carry_out(
-    door: ApiClient,
+    client: ApiClient,
     request: Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id, as shown by `privacy list`.")],
 ) -> Any:
     """Carry out a privacy request: erase the person's data, or print it for hand-over (JSON)."""
-    return door.post(f"/v1/privacy/requests/{request}/carry-out", account=door.owner(request))
+    return client.post(f"/v1/privacy/requests/{request}/carry-out", account=client.owner(request))
 
 
 PROOFS: dict[str, Any] = {
@@ -264,9 +264,9 @@ PROOFS: dict[str, Any] = {
 
 
 @command(privacy, "proofs", "privacy proofs --email ana@example.com", show=listed(PROOFS))
-def proofs(door: ApiClient, *, named: Identity, account: Account = None) -> Any:
+def proofs(client: ApiClient, *, named: Identity, account: Account = None) -> Any:
     """List the proofs of erasures and exports. With an identity: show whether this person was erased."""
-    at = door.account(account)
+    at = client.account(account)
     if named:
-        return door.get("/v1/privacy/proofs", account=at, **named)
-    return door.all_of("/v1/privacy/proofs", account=at)
+        return client.get("/v1/privacy/proofs", account=at, **named)
+    return client.all_of("/v1/privacy/proofs", account=at)

@@ -71,7 +71,7 @@ COLUMNS: dict[str, Any] = {
 
 @command(main, "list", "deliveries list --outcome unreadable --since 24h", show=listed(COLUMNS))
 def list_(
-    door: ApiClient,
+    client: ApiClient,
     account: Account = None,
     *,
     where: Deliveries,
@@ -79,11 +79,11 @@ def list_(
     cursor: Annotated[Text, typer.Option(help="Continue after a page: its next_cursor (see --json).")] = None,
 ) -> Any:
     """List deliveries, newest first."""
-    named = door.account(account, where)
+    named = client.account(account, where)
     found: dict[str, Any] = {"data": [], "next_cursor": cursor}
     while len(found["data"]) < limit:  # what matches seldom is looked for so many rows at a time
         paging = {"limit": limit - len(found["data"]), "cursor": found["next_cursor"]}
-        page = door.get("/v1/deliveries", account=named, **where, **paging)
+        page = client.get("/v1/deliveries", account=named, **where, **paging)
         found = {**page, "data": found["data"] + page["data"]}
         if found["next_cursor"] is None:
             break
@@ -102,14 +102,14 @@ def _show(found: dict[str, Any]) -> None:
 
 
 @command(main, "show", "deliveries show dlv_01J…", show=_show)
-def show(door: ApiClient, delivery: Delivery) -> Any:
+def show(client: ApiClient, delivery: Delivery) -> Any:
     """Show one delivery: headers, body, outcome."""
-    return door.get(f"/v1/deliveries/{delivery}", account=door.owner(delivery))
+    return client.get(f"/v1/deliveries/{delivery}", account=client.owner(delivery))
 
 
 @command(main, "body", "deliveries body dlv_01J… > body.json")
 def body(
-    door: ApiClient,
+    client: ApiClient,
     delivery: Delivery,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
@@ -117,9 +117,9 @@ def body(
     json: Json = False,
 ) -> None:
     """Print the exact bytes of a delivery's body. With --json: as text, or in base64 if they are not text."""
-    account = door.owner(delivery)
-    content = b"".join(door.pieces(f"/v1/deliveries/{delivery}/body", account=account, query={}))
-    told = door.get(f"/v1/deliveries/{delivery}", account=account) if json else {}
+    account = client.owner(delivery)
+    content = b"".join(client.pieces(f"/v1/deliveries/{delivery}/body", account=account, query={}))
+    told = client.get(f"/v1/deliveries/{delivery}", account=account) if json else {}
     if json:
         as_json({name: told[name] for name in ("id", "body", "body_encoding")})
         if output is None:
@@ -140,13 +140,13 @@ def _changes(found: dict[str, Any]) -> None:
 
 
 @command(main, "changes", "deliveries changes dlv_01J…", show=_changes)
-def changes(door: ApiClient, delivery: Delivery) -> Any:
+def changes(client: ApiClient, delivery: Delivery) -> Any:
     """Show what a delivery changed in its orders, field by field."""
-    return door.get(f"/v1/deliveries/{delivery}/changes", account=door.owner(delivery))
+    return client.get(f"/v1/deliveries/{delivery}/changes", account=client.owner(delivery))
 
 
 @command(main, "tail", "deliveries tail --source src_01J… --json", "deliveries tail --outcome unreadable --since 1h")
-def tail(door: ApiClient, account: Account = None, *, where: Deliveries, json: Json = False) -> None:
+def tail(client: ApiClient, account: Account = None, *, where: Deliveries, json: Json = False) -> None:
     """Follow the log until Ctrl-C. With --since: first show what came since then. With --until: end then."""
     import time
 
@@ -154,10 +154,10 @@ def tail(door: ApiClient, account: Account = None, *, where: Deliveries, json: J
     from app.base.clock import since as moment
 
     with suppress(KeyboardInterrupt):
-        if door.settings.on_sqlite and not door.running:
+        if client.settings.on_sqlite and not client.running:
             raise CommandFailed("no server is running, so no deliveries can arrive. Start one: orders-registry serve")
-        named = door.account(account, where)
-        zone = zone_named(door.get("/v1/account", account=named)["timezone"])
+        named = client.account(account, where)
+        zone = zone_named(client.get("/v1/account", account=named)["timezone"])
         try:  # a span counts back from now, not from each look
             times = {name: moment(where[name], now(), zone) for name in ("since", "until") if name in where}
         except ValueError as fault:
@@ -166,7 +166,7 @@ def tail(door: ApiClient, account: Account = None, *, where: Deliveries, json: J
         last = times.get("until")
 
         def newest() -> str:
-            return next((one["id"] for one in door.get("/v1/deliveries", account=named, limit=1)["data"]), "dlv_")
+            return next((one["id"] for one in client.get("/v1/deliveries", account=named, limit=1)["data"]), "dlv_")
 
         history = "since" not in where  # then what the first look finds came before we did
         upto = newest() if history else "dlv_"
@@ -177,7 +177,7 @@ def tail(door: ApiClient, account: Account = None, *, where: Deliveries, json: J
             than, upto, overlap = upto, newest(), True
             while True:
                 paging = {"newer_than": than, "overlap": overlap, "limit": PAGE}
-                found = door.get("/v1/deliveries", account=named, **where, **paging)["data"]
+                found = client.get("/v1/deliveries", account=named, **where, **paging)["data"]
                 overlap = False
                 for one in found:
                     if (than := one["id"]) not in shown:
@@ -199,7 +199,7 @@ def tail(door: ApiClient, account: Account = None, *, where: Deliveries, json: J
 
 @command(top, "send", "send src_01J…", "send src_01J… --kind orders/paid --to http://127.0.0.1:8080/webhooks/src_01J…")
 def send(
-    door: ApiClient,
+    client: ApiClient,
     source: Source,
     kind: Annotated[Text, typer.Option(help="Which sample to send. With --file: the kind of the body.")] = None,
     file: Annotated[Path | None, typer.Option(help="Send this body instead of a sample.", exists=True)] = None,
@@ -220,12 +220,12 @@ def send(
     body: dict[str, Any] = {"kind": kind} if kind else {}
     if file is not None:
         body |= {"body": base64.b64encode(_bytes(file)).decode(), "headers": _headers("\n".join(header or []))}
-    source, owner = door.source(source)
-    signed = door.post(f"/operator/sources/{source}/sign", body, account=owner)
+    source, owner = client.source(source)
+    signed = client.post(f"/operator/sources/{source}/sign", body, account=owner)
     url = to or signed["url"]
-    if door.settings.on_sqlite and not door.running and to is None:
+    if client.settings.on_sqlite and not client.running and to is None:
         raise CommandFailed("no server is running to send it to. Start one: orders-registry serve")
-    door.close()  # what listens there may need the database
+    client.close()  # what listens there may need the database
     try:
         answer = httpx.post(
             url,
@@ -301,10 +301,10 @@ def _explained(found: dict[str, Any]) -> None:
 
 
 @command(top, "verify", "verify src_01J… --headers headers.txt --body body.json", show=_explained)
-def verify(door: ApiClient, source: Source, headers: Headers, body: BodyFile, query: Queries = None) -> Answer:
+def verify(client: ApiClient, source: Source, headers: Headers, body: BodyFile, query: Queries = None) -> Answer:
     """Explain why a signature does not match."""
-    source, owner = door.source(source)
-    found = door.post(f"/operator/sources/{source}/verify", _given(headers, body, query), account=owner)
+    source, owner = client.source(source)
+    found = client.post(f"/operator/sources/{source}/verify", _given(headers, body, query), account=owner)
     return Answer(found, found, None if found["verified"] else "no secret of the source proves this delivery")
 
 
@@ -316,21 +316,21 @@ def _tried(found: dict[str, Any]) -> None:
 
 
 @command(top, "try", "try src_01J… --headers headers.txt --body body.json", show=_tried)
-def try_(door: ApiClient, source: Source, headers: Headers, body: BodyFile, query: Queries = None) -> Any:
+def try_(client: ApiClient, source: Source, headers: Headers, body: BodyFile, query: Queries = None) -> Any:
     """Show what a delivery would become. Nothing is stored."""
-    source, owner = door.source(source)
-    return door.post(f"/v1/sources/{source}/try", _given(headers, body, query), account=owner)
+    source, owner = client.source(source)
+    return client.post(f"/v1/sources/{source}/try", _given(headers, body, query), account=owner)
 
 
 @command(main, "try", "deliveries try dlv_01J…", show=_tried)
-def try_again(door: ApiClient, delivery: Delivery) -> Any:
+def try_again(client: ApiClient, delivery: Delivery) -> Any:
     """Show what a recorded delivery would become with today's adapter. Nothing is stored."""
-    account = door.owner(delivery)
-    kept = door.get(f"/v1/deliveries/{delivery}", account=account)
+    account = client.owner(delivery)
+    kept = client.get(f"/v1/deliveries/{delivery}", account=account)
     if kept["body"] is None:
         raise CommandFailed(f"the body of {delivery} has been pruned, so there is nothing to read")
     arrived = {name: kept[name] for name in ("headers", "body", "body_encoding")} | {"query": kept["query"] or {}}
-    return door.post(f"/v1/sources/{kept['source_id']}/try", arrived, account=account)
+    return client.post(f"/v1/sources/{kept['source_id']}/try", arrived, account=account)
 
 
 def _concerns(one: dict[str, Any]) -> str:
@@ -350,6 +350,6 @@ REQUESTS: dict[str, Any] = {
 
 
 @command(privacy, "list", "privacy list --account acme", show=listed(REQUESTS))
-def privacy_list(door: ApiClient, account: Account = None) -> Any:
+def privacy_list(client: ApiClient, account: Account = None) -> Any:
     """List privacy requests, newest first, with the day each is due."""
-    return door.all_of("/v1/privacy/requests", account=door.account(account))
+    return client.all_of("/v1/privacy/requests", account=client.account(account))

@@ -185,14 +185,14 @@ def _address(server: "subprocess.Popen[bytes]", said: Path) -> str:
 def _play(address: str) -> None:
     import httpx
 
-    with closing(ApiClient("demo")) as door:
-        account = door.post("/operator/accounts", {"name": "demo", "enable": True})
+    with closing(ApiClient("demo")) as client:
+        account = client.post("/operator/accounts", {"name": "demo", "enable": True})
         account_id = account["account_id"]
         sources: dict[str, str] = {}
         for adapter in dict.fromkeys(step.adapter for step in STEPS):
             body = {"adapter": adapter} | ({"secret": SECRETS[adapter]} if adapter in SECRETS else {})
-            sources[adapter] = door.post("/v1/sources", body, account=account_id)["source_id"]
-        sent = [(step, _send(door, account_id, sources[step.adapter], address, step)) for step in STEPS]
+            sources[adapter] = client.post("/v1/sources", body, account=account_id)["source_id"]
+        sent = [(step, _send(client, account_id, sources[step.adapter], address, step)) for step in STEPS]
 
     bearer = {"Authorization": f"Bearer {account['admin_token']}"}
     # What the environment says of proxies must not stand between us and ourselves.
@@ -241,7 +241,7 @@ def _play(address: str) -> None:
     )
 
 
-def _send(door: ApiClient, account_id: str, source_id: str, address: str, step: DemoStep) -> tuple[int, str]:
+def _send(client: ApiClient, account_id: str, source_id: str, address: str, step: DemoStep) -> tuple[int, str]:
     """Signs a step as its shop would, and posts it: (HTTP status, outcome)."""
     import base64
 
@@ -249,7 +249,7 @@ def _send(door: ApiClient, account_id: str, source_id: str, address: str, step: 
 
     body = json_.dumps(step.body).encode()
     given = {"headers": step.headers, "body": base64.b64encode(body).decode()}
-    signed = door.post(f"/operator/sources/{source_id}/sign", given, account=account_id)
+    signed = client.post(f"/operator/sources/{source_id}/sign", given, account=account_id)
     if step.forged:  # whoever does not know the secret can only guess
         signed["headers"]["x-shopify-hmac-sha256"] = base64.b64encode(bytes(32)).decode()
     answer = httpx.post(

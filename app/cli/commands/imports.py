@@ -67,7 +67,7 @@ _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".n
     "import - --account acme < orders.jsonl",
 )
 def import_(
-    door: ApiClient,
+    client: ApiClient,
     file: File,
     account: Account = None,
     *,
@@ -83,12 +83,12 @@ def import_(
     listed with their number and reason. The others are imported, and the exit code is 1. --dry-run shows the first rows
     as orders.
     """
-    _import(door, "/v1/orders/import", file, account, query | {"origin": origin}, json=json)
+    _import(client, "/v1/orders/import", file, account, query | {"origin": origin}, json=json)
 
 
 @command(people.contacts, "import", "contacts import contacts.csv --account acme")
 def contacts_import(
-    door: ApiClient,
+    client: ApiClient,
     file: File,
     account: Account = None,
     *,
@@ -96,7 +96,7 @@ def contacts_import(
     json: Json = False,
 ) -> None:
     """Import contacts from CSV or JSON lines. They are matched by CRM id or by any other identity in the line."""
-    _import(door, "/v1/contacts/import", file, account, query, json=json)
+    _import(client, "/v1/contacts/import", file, account, query, json=json)
 
 
 @command(
@@ -106,7 +106,7 @@ def contacts_import(
     "export --account acme --contacts --format jsonl > contacts.jsonl",
 )
 def export(
-    door: ApiClient,
+    client: ApiClient,
     account: Account = None,
     form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
     *,
@@ -132,7 +132,7 @@ def export(
         raise Misuse("--excel is for csv")
     path = f"/v1/{'contacts' if contacts else 'orders'}.{form}"
     query = where | ({"excel": True} if excel else {})
-    pieces = door.pieces(path, account=door.account(account, query), query=query)
+    pieces = client.pieces(path, account=client.account(account, query), query=query)
     with closing(pieces):
         first = next(pieces, b"")  # what is refused is refused before a file is made
         to_terminal = output is None and on_terminal()  # then the result itself shows how it goes on
@@ -153,7 +153,7 @@ def export(
 # -- In ------------------------------------------------------------------------------------------------------------
 
 
-def _import(door: ApiClient, path: str, file: str, account: str | None, query: dict[str, Any], *, json: bool) -> None:
+def _import(client: ApiClient, path: str, file: str, account: str | None, query: dict[str, Any], *, json: bool) -> None:
     from app.base.tabular import MEDIA, NoFile, parts
     from app.imports.presets import OUR_CONTACTS, OURS, PRESETS, preset
 
@@ -164,7 +164,7 @@ def _import(door: ApiClient, path: str, file: str, account: str | None, query: d
     if "sources" in query:
         query["sources"] = ",".join(query["sources"])
     with _reading(file) as raw:
-        named = door.account(account, query)
+        named = client.account(account, query)
         form = form or _form(file, raw)
         if form not in MEDIA:
             raise Misuse("--format is csv or jsonl")
@@ -174,7 +174,7 @@ def _import(door: ApiClient, path: str, file: str, account: str | None, query: d
         with progress(_in_columns) as moved:
             try:
                 for part in parts(form, _lines(file, raw, encoding), columns):
-                    answer = door.upload(
+                    answer = client.upload(
                         path, part.text.encode(), account=named, media=MEDIA[form], query={**query, "line": part.line}
                     )
                     told.add(answer, part.rows)

@@ -59,7 +59,7 @@ BODY = ("headers", "query", "body", "body_encoding")
 # -- Followed ---------------------------------------------------------------------------------------------------------
 
 
-def follow(door: ApiClient, account: str, job_id: str) -> dict[str, Any]:
+def follow(client: ApiClient, account: str, job_id: str) -> dict[str, Any]:
     """Return the job at its end. On a terminal its progress is shown; Ctrl-C stops waiting, not the job.
 
     Raises CommandFailed.
@@ -67,13 +67,13 @@ def follow(door: ApiClient, account: str, job_id: str) -> dict[str, Any]:
     try:
         with progress(_columns) as moved:
             while True:
-                job: dict[str, Any] = door.get(f"/v1/jobs/{job_id}", account=account, wait=1)
+                job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}", account=account, wait=1)
                 words = f"{job['kind']} {job['state']}, {job['changed']} changed"
                 moved(description=words, total=job["total"], completed=job["done"])
                 if job["state"] in ENDED:
                     return job
     except KeyboardInterrupt:
-        goes_on = "the job continues in the server" if door.running else "the job continues when a server runs"
+        goes_on = "the job continues in the server" if client.running else "the job continues when a server runs"
         raise CommandFailed(
             f"stopped waiting: {goes_on}. See {PROGRAM} jobs show {job_id}, or jobs stop {job_id}"
         ) from None
@@ -100,41 +100,41 @@ def _failure(job: dict[str, Any]) -> str | None:
     return f"the job {job['state']}: {job['reason'] or 'it was stopped'}. What it has done stays"
 
 
-def _show_changes(door: ApiClient, account: str, begun: dict[str, Any], *, no_wait: bool, json: bool) -> None:
+def _show_changes(client: ApiClient, account: str, begun: dict[str, Any], *, no_wait: bool, json: bool) -> None:
     """Wait for a job that was begun, and print its changes. Raises CommandFailed when it did not end well."""
     if no_wait:
         as_json(begun) if json else facts(begun)
         return
-    job = follow(door, account, begun["job_id"])
-    _changes(door, account, job, json=json)
+    job = follow(client, account, begun["job_id"])
+    _changes(client, account, job, json=json)
     if json:
         as_json_line({"job": job})
     if failure := _failure(job):
         raise CommandFailed(failure)
 
 
-def _changes(door: ApiClient, account: str, job: dict[str, Any], *, json: bool) -> None:
+def _changes(client: ApiClient, account: str, job: dict[str, Any], *, json: bool) -> None:
     """Print what a job changed, or would change: as tables, or as one line of JSON for each change."""
     if json:
-        for one in door.rows(f"/v1/jobs/{job['id']}/changes", account=account):
+        for one in client.rows(f"/v1/jobs/{job['id']}/changes", account=account):
             as_json_line(one)
     elif job["kind"] == "reconcile":
-        _mended(door, account, job)
+        _mended(client, account, job)
     else:
-        _diff(door, account, job)
+        _diff(client, account, job)
 
 
-def _diff(door: ApiClient, account: str, job: dict[str, Any]) -> None:
+def _diff(client: ApiClient, account: str, job: dict[str, Any]) -> None:
     """Print what a remap changed, field by field, as tables."""
     rows = [
         (one["external_id"], one["change"] if at == 0 else "", name, *_sides(values))
-        for one in door.rows(f"/v1/jobs/{job['id']}/changes", account=account, kind="order")
+        for one in client.rows(f"/v1/jobs/{job['id']}/changes", account=account, kind="order")
         for at, (name, values) in enumerate(one["fields"].items())
     ]
     table("Orders", ("order", "", "field", "before", "after"), rows, empty="no order changes")
     differing = [
         (one["id"], name, *_sides(values))
-        for one in door.rows(f"/v1/jobs/{job['id']}/changes", account=account, kind="delivery")
+        for one in client.rows(f"/v1/jobs/{job['id']}/changes", account=account, kind="delivery")
         for name, values in one["fields"].items()
     ]
     table("\nDeliveries that read differently", ("delivery", "field", "before", "after"), differing, empty="none")
@@ -142,10 +142,10 @@ def _diff(door: ApiClient, account: str, job: dict[str, Any]) -> None:
     print(f"\n{job['done']} of {job['total']} deliveries read, {job['changed']} orders {would}")
 
 
-def _mended(door: ApiClient, account: str, job: dict[str, Any]) -> None:
+def _mended(client: ApiClient, account: str, job: dict[str, Any]) -> None:
     """Print the contacts that are gone in the CRM, with what becomes of each."""
     rows = []
-    for one in door.rows(f"/v1/jobs/{job['id']}/changes", account=account, kind="contact"):
+    for one in client.rows(f"/v1/jobs/{job['id']}/changes", account=account, kind="contact"):
         before, after = ({name: values[side] for name, values in one["fields"].items()} for side in ("before", "after"))
         if into := after.get("merged_into"):
             became = f"merged into {into}"
@@ -165,7 +165,7 @@ def _sides(values: dict[str, Any] | None) -> tuple[Any, Any]:
 
 @command(top, "remap", "remap --source src_01J… --dry-run", "remap --source src_01J… --since 7d")
 def remap(
-    door: ApiClient,
+    client: ApiClient,
     source: Annotated[str, typer.Option("--source", help="The source whose deliveries are read again.")],
     *,
     where: Received,
@@ -177,10 +177,10 @@ def remap(
 
     With --json: one line per change, then one for the job. Ctrl-C stops waiting, not the job.
     """
-    source, account = door.source(source)
+    source, account = client.source(source)
     body = {"source_id": source, "dry_run": dry_run} | where
-    begun = door.post("/v1/remap", body, account=account)
-    _show_changes(door, account, begun, no_wait=no_wait, json=json)
+    begun = client.post("/v1/remap", body, account=account)
+    _show_changes(client, account, begun, no_wait=no_wait, json=json)
 
 
 # -- Reconcile --------------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def remap(
 
 @command(contacts.contacts, "reconcile", "contacts reconcile --source src_01J… --dry-run")
 def reconcile(
-    door: ApiClient,
+    client: ApiClient,
     source: Annotated[str, typer.Option("--source", help="The CRM's source.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     no_wait: NoWait = False,
@@ -198,9 +198,9 @@ def reconcile(
 
     With --json: one line per contact, then one for the job.
     """
-    source, account = door.source(source)
-    begun = door.post("/v1/reconcile", {"source_id": source, "dry_run": dry_run}, account=account)
-    _show_changes(door, account, begun, no_wait=no_wait, json=json)
+    source, account = client.source(source)
+    begun = client.post("/v1/reconcile", {"source_id": source, "dry_run": dry_run}, account=account)
+    _show_changes(client, account, begun, no_wait=no_wait, json=json)
 
 
 # -- Retry ------------------------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def reconcile(
     deliveries.main, "retry", "deliveries retry dlv_01J…", "deliveries retry --outcome unreadable --since 7d --dry-run"
 )
 def retry(
-    door: ApiClient,
+    client: ApiClient,
     delivery: Annotated[
         str | None, typer.Argument(metavar="[DELIVERY]", help="The id of one delivery (dlv_…).")
     ] = None,
@@ -225,14 +225,14 @@ def retry(
     if delivery is not None:
         if where or everything or dry_run:
             raise Misuse("name one delivery, or use --all or filters, not both")
-        return door.post(f"/v1/deliveries/{delivery}/retry", account=door.owner(delivery))
+        return client.post(f"/v1/deliveries/{delivery}/retry", account=client.owner(delivery))
     if not where and not everything:
         raise Misuse("name the deliveries: one id, filters such as --outcome unreadable, or --all")
-    named = door.account(account, where)
-    begun = door.post("/v1/deliveries/retry", {"filter": where, "dry_run": dry_run}, account=named)
+    named = client.account(account, where)
+    begun = client.post("/v1/deliveries/retry", {"filter": where, "dry_run": dry_run}, account=named)
     if dry_run or no_wait:
         return begun
-    job = follow(door, named, begun["job_id"])
+    job = follow(client, named, begun["job_id"])
     shown = {name: job[name] for name in ("id", "state", "total", "done", "changed", "failed")}
     return Answer(job, shown, _failure(job))
 
@@ -252,14 +252,14 @@ JOBS: dict[str, Any] = {
 
 
 @command(main, "list", "jobs list --account acme", show=listed(JOBS))
-def list_(door: ApiClient, account: Account = None, limit: Annotated[int, typer.Option(min=1, max=200)] = 50) -> Any:
+def list_(client: ApiClient, account: Account = None, limit: Annotated[int, typer.Option(min=1, max=200)] = 50) -> Any:
     """List jobs, newest first."""
-    return door.get("/v1/jobs", account=door.account(account), limit=limit)
+    return client.get("/v1/jobs", account=client.account(account), limit=limit)
 
 
 @command(main, "show", "jobs show job_01J…", "jobs show job_01J… --changes")
 def show(
-    door: ApiClient,
+    client: ApiClient,
     job: Job,
     changes: Annotated[
         bool, typer.Option("--changes", help="Also show what it changed. With --json: one line per change.")
@@ -267,21 +267,21 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a job's progress, and what it changed."""
-    account = door.owner(job)
-    found = door.get(f"/v1/jobs/{job}", account=account)
+    account = client.owner(job)
+    found = client.get(f"/v1/jobs/{job}", account=account)
     if not changes:
         as_json(found) if json else facts(found)
         return
     if not json:
         facts(found)
         print()
-    _changes(door, account, found, json=json)
+    _changes(client, account, found, json=json)
 
 
 @command(main, "stop", "jobs stop job_01J…")
-def stop(door: ApiClient, job: Job) -> Any:
+def stop(client: ApiClient, job: Job) -> Any:
     """Stop a job for good. What it has done stays."""
-    return door.post(f"/v1/jobs/{job}/stop", account=door.owner(job))
+    return client.post(f"/v1/jobs/{job}/stop", account=client.owner(job))
 
 
 # -- Export -----------------------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def stop(door: ApiClient, job: Job) -> Any:
     "deliveries export --outcome unreadable --bodies",
 )
 def export(
-    door: ApiClient,
+    client: ApiClient,
     account: Account = None,
     *,
     where: Deliveries,
@@ -311,9 +311,9 @@ def export(
     sheet = csv.writer(terminal_or_stdout()) if format_ == "csv" else None
     if sheet:
         sheet.writerow(names)
-    named = door.account(account, where)
-    for row in door.rows("/v1/deliveries", account=named, **where):
-        one = door.get(f"/v1/deliveries/{row['id']}", account=named) if bodies else row
+    named = client.account(account, where)
+    for row in client.rows("/v1/deliveries", account=named, **where):
+        one = client.get(f"/v1/deliveries/{row['id']}", account=named) if bodies else row
         if sheet:
             sheet.writerow([_cell(one[name]) for name in names])
         else:

@@ -42,7 +42,7 @@ CHECKS: dict[str, Any] = {
 
 @command(main, "doctor", "doctor", "doctor --make-key", show=listed(CHECKS, of="checks"), migrates=False)
 def doctor(
-    door: ApiClient,
+    client: ApiClient,
     make_key: Annotated[bool, typer.Option("--make-key", help="Print a new master key, and check nothing.")] = False,
 ) -> Any:
     """Check the installation: engine, durability, migrations, disk, master key, clock."""
@@ -51,23 +51,23 @@ def doctor(
 
         print(made())
         return None
-    found = door.get("/operator/doctor")
+    found = client.get("/operator/doctor")
     # On PostgreSQL servers run where they like: nobody here knows.
-    found["server_running"] = door.running if door.settings.on_sqlite else None
+    found["server_running"] = client.running if client.settings.on_sqlite else None
     return Answer(found, found, None if found["well"] else "the installation has problems")
 
 
 @command(main, "backup", "backup /var/backups/orders.db")
-def backup(door: ApiClient, file: Path) -> Any:
+def backup(client: ApiClient, file: Path) -> Any:
     """Copy a SQLite database, also while it serves. Store the master key elsewhere."""
-    return door.post("/operator/backup", {"path": str(file.absolute())})
+    return client.post("/operator/backup", {"path": str(file.absolute())})
 
 
 @command(main, "rotate-master-key", "rotate-master-key")
-def rotate_master_key(door: ApiClient) -> Any:
+def rotate_master_key(client: ApiClient) -> Any:
     """Encrypt every secret again with the newest key in ORDERS_MASTER_KEY. Older keys can then be removed.
 
     First start the server with both keys, the new one first: ORDERS_MASTER_KEY=NEW,OLD. On SQLite the old key is in
     master.key beside the database. Keep it as long as you keep backups from its time.
     """
-    return door.post("/operator/rotate-master-key")
+    return client.post("/operator/rotate-master-key")

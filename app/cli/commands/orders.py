@@ -61,20 +61,20 @@ COLUMNS: dict[str, Any] = {
 
 @command(order, "list", "order list --contact 42 --status paid", show=listed(COLUMNS))
 def list_(
-    door: ApiClient,
+    client: ApiClient,
     account: Account = None,
     *,
     where: Orders,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
 ) -> Any:
     """List orders, newest first."""
-    return door.get("/v1/orders", account=door.account(account, where), **where, limit=limit)
+    return client.get("/v1/orders", account=client.account(account, where), **where, limit=limit)
 
 
 @command(order, "show", "order show ord_01J…")
-def show(door: ApiClient, order_id: Order) -> Any:
+def show(client: ApiClient, order_id: Order) -> Any:
     """Show one order."""
-    return door.get(f"/v1/orders/{order_id}", account=door.owner(order_id))
+    return client.get(f"/v1/orders/{order_id}", account=client.owner(order_id))
 
 
 HISTORY: dict[str, Any] = {
@@ -85,68 +85,68 @@ HISTORY: dict[str, Any] = {
 
 
 @command(order, "history", "order history ord_01J…", show=listed(HISTORY))
-def history(door: ApiClient, order_id: Order) -> Any:
+def history(client: ApiClient, order_id: Order) -> Any:
     """Show what each delivery or member said about an order, and when."""
-    return door.get(f"/v1/orders/{order_id}/history", account=door.owner(order_id))
+    return client.get(f"/v1/orders/{order_id}/history", account=client.owner(order_id))
 
 
 @command(order, "create", 'order create --contact 42 --title "Consulting" --value 1500.00 --status paid')
-def create(door: ApiClient, *, fields: Annotated[dict[str, Any], NEW], account: Account = None) -> Any:
+def create(client: ApiClient, *, fields: Annotated[dict[str, Any], NEW], account: Account = None) -> Any:
     """Create an order by hand."""
     if not all(fields.get(name) for name in ("contact", "title", "value")):
         raise Misuse("an order needs --contact, --title and --value")
-    return door.post("/v1/orders", fields, account=door.account(account))
+    return client.post("/v1/orders", fields, account=client.account(account))
 
 
 @command(order, "edit", "order edit ord_01J… --status refunded")
-def edit(door: ApiClient, order_id: Order, *, fields: Annotated[dict[str, Any], CHANGED]) -> Any:
+def edit(client: ApiClient, order_id: Order, *, fields: Annotated[dict[str, Any], CHANGED]) -> Any:
     """Edit an order. Fields that are not given stay as they are."""
-    return door.ask("PATCH", f"/v1/orders/{order_id}", account=door.owner(order_id), body=fields)
+    return client.ask("PATCH", f"/v1/orders/{order_id}", account=client.owner(order_id), body=fields)
 
 
 @command(order, "merge", "order merge ord_01J… --into ord_01J…")
 def merge(
-    door: ApiClient,
+    client: ApiClient,
     order_id: Order,
     into: Annotated[Text, typer.Option("--into", help="The order that stays (ord_…).")] = None,
 ) -> Any:
     """Merge a duplicate into another order of the same contact. Sums then count one sale. `order split` undoes it."""
     if not into:
         raise Misuse("name the order that stays: --into")
-    return door.post(f"/v1/orders/{order_id}/merge", {"into": into}, account=door.owner(order_id))
+    return client.post(f"/v1/orders/{order_id}/merge", {"into": into}, account=client.owner(order_id))
 
 
 @command(order, "split", "order split ord_01J…")
-def split(door: ApiClient, order_id: Order) -> Any:
+def split(client: ApiClient, order_id: Order) -> Any:
     """Undo a merge: of a merged order its own; of the order that others were merged into, all of them."""
-    done = door.post(f"/v1/orders/{order_id}/split", account=door.owner(order_id))
+    done = client.post(f"/v1/orders/{order_id}/split", account=client.owner(order_id))
     return Answer(done, {"order": done["order"]["id"], "split off": [one["id"] for one in done["split_off"]]})
 
 
 @command(order, "delete", "order delete ord_01J… --yes")
 def delete(
-    door: ApiClient,
+    client: ApiClient,
     order_id: Order,
     yes: Yes = False,
 ) -> Any:
     """Delete a test order, or one written by hand. An order of a source stays."""
     confirm(f"Delete {order_id}?", yes=yes, lost="deleting an order")
-    door.ask("DELETE", f"/v1/orders/{order_id}", account=door.owner(order_id))
+    client.ask("DELETE", f"/v1/orders/{order_id}", account=client.owner(order_id))
     return Answer({"id": order_id, "deleted": True}, {"deleted": order_id})
 
 
 @command(deal, "set", "deal set D-7 --contact 42 --title 'Year two'")
 def deal_set(
-    door: ApiClient, deal_id: Deal, *, fields: Annotated[dict[str, Any], DEAL], account: Account = None
+    client: ApiClient, deal_id: Deal, *, fields: Annotated[dict[str, Any], DEAL], account: Account = None
 ) -> Any:
     """Create or change a deal."""
     if not fields.get("contact"):
         raise Misuse("a deal needs --contact")
     path = f"/v1/deals/{quote(deal_id, safe='')}"
-    return door.ask("PUT", path, account=door.account(account), body=fields)
+    return client.ask("PUT", path, account=client.account(account), body=fields)
 
 
 @command(deal, "orders", "deal orders D-7", show=listed(COLUMNS))
-def deal_orders(door: ApiClient, deal_id: Deal, account: Account = None) -> Any:
+def deal_orders(client: ApiClient, deal_id: Deal, account: Account = None) -> Any:
     """List the orders of a deal."""
-    return door.get(f"/v1/deals/{quote(deal_id, safe='')}/orders", account=door.account(account))
+    return client.get(f"/v1/deals/{quote(deal_id, safe='')}/orders", account=client.account(account))

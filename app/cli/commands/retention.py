@@ -18,7 +18,7 @@ FOREVER = "for ever"
 
 @command(account_group, "retention", "account retention acme bodies=30d orders_closed=1825d refusals=never")
 def retention(
-    door: ApiClient,
+    client: ApiClient,
     named: Named,
     ages: Annotated[list[str] | None, typer.Argument(metavar="CLASS=AGE", help="Days (30d), or never.")] = None,
 ) -> Any:
@@ -33,13 +33,13 @@ def retention(
         if not equals:
             raise Misuse(f"{pair}: write it as CLASS=AGE, such as bodies=30d")
         wanted[name] = None if age == "never" else age
-    ages_kept = changed(door, named, {"retention": wanted} if wanted else {})["retention"]
+    ages_kept = changed(client, named, {"retention": wanted} if wanted else {})["retention"]
     return Answer(ages_kept, ages_kept or {"everything": FOREVER})
 
 
 @command(main, "prune", "prune --dry-run", "prune --account acme", "prune --confirm-clock")
 def prune(
-    door: ApiClient,
+    client: ApiClient,
     account: Account = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is taken.")] = False,
     confirm_clock: Annotated[
@@ -55,12 +55,12 @@ def prune(
     three days from the mark that a server leaves in the database every hour: `doctor` says so, and you confirm the time.
     """
     if confirm_clock:
-        note(f"the clock is confirmed: {door.post('/operator/confirm-clock')['clock']}")
-    every = door.get("/operator/accounts")["data"]
+        note(f"the clock is confirmed: {client.post('/operator/confirm-clock')['clock']}")
+    every = client.get("/operator/accounts")["data"]
     meant = [one for one in every if account is None or account in (one["account_id"], one["name"])]
     if account is not None and not meant:
         raise CommandFailed(f"there is no account {account!r}; `{PROGRAM} account list` shows them")
-    found = [_pruned(door, one["account_id"], dry_run) for one in meant]
+    found = [_pruned(client, one["account_id"], dry_run) for one in meant]
     if json:
         as_json({"data": found})
         return
@@ -79,11 +79,11 @@ def prune(
     )
 
 
-def _pruned(door: ApiClient, account: str, dry_run: bool) -> dict[str, Any]:
+def _pruned(client: ApiClient, account: str, dry_run: bool) -> dict[str, Any]:
     """Prune one account until it is done. Returns the sums."""
     whole: dict[str, Any] = {}
     while True:
-        found = door.post("/v1/prune", {"dry_run": dry_run}, account=account)
+        found = client.post("/v1/prune", {"dry_run": dry_run}, account=account)
         before = {kind["name"]: kind["count"] for kind in whole.get("classes", ())}
         for kind in found["classes"]:
             kind["count"] += before.get(kind["name"], 0)
@@ -110,7 +110,7 @@ def _sums(found: dict[str, Any]) -> None:
 
 @command(report, "orders", "report orders --group-by month", "report orders --group-by source --since 30d", show=_sums)
 def report_orders(
-    door: ApiClient,
+    client: ApiClient,
     group_by: Annotated[
         str, typer.Option("--group-by", help="month, status, currency, origin, source, deal or owner.")
     ] = "month",
@@ -120,8 +120,8 @@ def report_orders(
     zone: Annotated[str | None, typer.Option("--zone", help="Time zone of the months. Default: the account's.")] = None,
 ) -> Any:
     """Show totals per group and currency."""
-    named = door.account(account, where)
-    return door.all_of("/v1/reports/orders", account=named, group_by=group_by, zone=zone, **where)
+    named = client.account(account, where)
+    return client.all_of("/v1/reports/orders", account=named, group_by=group_by, zone=zone, **where)
 
 
 def _scores(found: dict[str, Any]) -> None:
@@ -158,7 +158,7 @@ def _scores(found: dict[str, Any]) -> None:
     show=_scores,
 )
 def report_contacts(
-    door: ApiClient,
+    client: ApiClient,
     account: Account = None,
     *,
     where: Purchases,
@@ -172,4 +172,4 @@ def report_contacts(
 ) -> Any:
     """Score contacts by recency, frequency and money (RFM), from 1 to 5, and show the rule."""
     steps = {"recency": recency, "frequency": frequency, "money": money}
-    return door.all_of("/v1/reports/contacts", account=door.account(account, where), **where, **steps)
+    return client.all_of("/v1/reports/contacts", account=client.account(account, where), **where, **steps)

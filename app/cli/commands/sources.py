@@ -36,7 +36,7 @@ def options_of(pairs: list[str]) -> dict[str, Any]:
 
 @command(main, "add", "source add shopify --account acme --secret 'shpss_…'", "source add standard --account acme")
 def add(
-    door: ApiClient,
+    client: ApiClient,
     adapter: str,
     account: Account = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
@@ -59,7 +59,7 @@ def add(
     """Add a source. Prints its webhook URL and, if it was generated, the secret (only once)."""
     body = {"adapter": adapter, "unknown_contacts": unknown_contacts, "options": options_of(option or [])}
     body |= {word: value for word, value in (("name", name), ("secret", secret), ("key", key)) if value is not None}
-    made = door.post("/v1/sources", body, account=door.account(account))
+    made = client.post("/v1/sources", body, account=client.account(account))
     _warned(made)
     return Answer(made, {word: made[word] for word in ("source_id", "webhook_url", "secret")})
 
@@ -80,9 +80,9 @@ SOURCES: dict[str, Any] = {
 
 
 @command(main, "list", "source list --account acme", show=listed(SOURCES))
-def list_(door: ApiClient, account: Account = None) -> Any:
+def list_(client: ApiClient, account: Account = None) -> Any:
     """List the sources of an account."""
-    return door.all_of("/v1/sources", account=door.account(account))
+    return client.all_of("/v1/sources", account=client.account(account))
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -92,38 +92,38 @@ def _show(found: dict[str, Any]) -> None:
     listed(fields, of="refused", title="\nrefused")(found)
 
 
-def _ask(door: ApiClient, method: str, source: str, rest: str = "", body: Any = None) -> Any:
+def _ask(client: ApiClient, method: str, source: str, rest: str = "", body: Any = None) -> Any:
     """Return the API's answer about a source. `rest` is what follows it in the path."""
-    source_id, owner = door.source(source)
-    return door.ask(method, f"/v1/sources/{source_id}{rest}", account=owner, body=body)
+    source_id, owner = client.source(source)
+    return client.ask(method, f"/v1/sources/{source_id}{rest}", account=owner, body=body)
 
 
 @command(main, "show", "source show src_01J…", show=_show)
-def show(door: ApiClient, source: Source) -> Any:
+def show(client: ApiClient, source: Source) -> Any:
     """Show one source, its secrets' ages, and the deliveries it rejected."""
-    return _ask(door, "GET", source)
+    return _ask(client, "GET", source)
 
 
-def _switch(door: ApiClient, source: str, on: bool) -> Answer:
-    found = _ask(door, "PATCH", source, body={"enabled": on})
+def _switch(client: ApiClient, source: str, on: bool) -> Answer:
+    found = _ask(client, "PATCH", source, body={"enabled": on})
     return Answer(found, {"source": found["id"], "enabled": found["enabled"]})
 
 
 @command(main, "enable", "source enable src_01J…")
-def enable(door: ApiClient, source: Source) -> Answer:
+def enable(client: ApiClient, source: Source) -> Answer:
     """Accept deliveries of this source again."""
-    return _switch(door, source, True)
+    return _switch(client, source, True)
 
 
 @command(main, "disable", "source disable src_01J…")
-def disable(door: ApiClient, source: Source) -> Answer:
+def disable(client: ApiClient, source: Source) -> Answer:
     """Reject deliveries of this source with 403."""
-    return _switch(door, source, False)
+    return _switch(client, source, False)
 
 
 @command(main, "edit", "source edit src_01J… --name 'The shop'", "source edit src_01J… --unknown-contacts hold")
 def edit(
-    door: ApiClient,
+    client: ApiClient,
     source: Source,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     unknown_contacts: Annotated[
@@ -139,20 +139,20 @@ def edit(
     body = {word: value for word, value in wanted.items() if value is not None}
     if not body:
         raise Misuse("nothing to change: give --name, --unknown-contacts or --option")
-    found = _ask(door, "PATCH", source, body=body)
+    found = _ask(client, "PATCH", source, body=body)
     return Answer(found, {"source": found["id"], **{word: found[word] for word in wanted}})
 
 
 @command(main, "delete", "source delete src_01J… --yes")
 def delete(
-    door: ApiClient,
+    client: ApiClient,
     source: Source,
     yes: Yes = False,
 ) -> Any:
     """Delete a source. It accepts no more deliveries; its deliveries and orders stay."""
     confirm(f"Delete {source}?", yes=yes, lost="deleting a source")
-    source, owner = door.source(source)
-    door.ask("DELETE", f"/v1/sources/{source}", account=owner)
+    source, owner = client.source(source)
+    client.ask("DELETE", f"/v1/sources/{source}", account=owner)
     return Answer({"id": source, "deleted": True}, {"deleted": source})
 
 
@@ -164,7 +164,7 @@ def delete(
     "source rotate src_01J… --key 'the new key'",
 )
 def rotate(
-    door: ApiClient,
+    client: ApiClient,
     source: Source,
     secret: Annotated[
         str | None,
@@ -177,28 +177,28 @@ def rotate(
     if key is not None:
         if secret is not None:
             raise Misuse("--secret and --key cannot be changed together")
-        changed = _ask(door, "PATCH", source, body={"key": key})
+        changed = _ask(client, "PATCH", source, body={"key": key})
         return Answer(changed, {"source": changed["id"], "has key": changed["has_key"]})
     made = _ask(
-        door, "POST", source, "/secrets", {"overlap": overlap} | ({"secret": secret} if secret is not None else {})
+        client, "POST", source, "/secrets", {"overlap": overlap} | ({"secret": secret} if secret is not None else {})
     )
     _warned(made)
     return Answer(made, {word: made[word] for word in ("id", "secret", "older_secrets_end_at")})
 
 
 @command(main, "check", "source check src_01J…")
-def check(door: ApiClient, source: Source) -> Answer:
+def check(client: ApiClient, source: Source) -> Answer:
     """Check a source: how many secrets are valid, and whether the platform accepts the API key. Stores nothing."""
-    found = _ask(door, "POST", source, "/check", {})
+    found = _ask(client, "POST", source, "/check", {})
     key = found["key"]
     word = {True: "taken", False: "not taken", None: "not known"}[key["accepted"]]
     return Answer(found, {"usable secrets": found["usable_secrets"], "key": word, "": key["words"]})
 
 
 @command(main, "revoke", "source revoke src_01J… sec_01J…")
-def revoke(door: ApiClient, source: Source, secret_id: Annotated[str, typer.Argument(metavar="SECRET_ID")]) -> Answer:
+def revoke(client: ApiClient, source: Source, secret_id: Annotated[str, typer.Argument(metavar="SECRET_ID")]) -> Answer:
     """Revoke one secret of a source at once."""
-    _ask(door, "DELETE", source, f"/secrets/{secret_id}")
+    _ask(client, "DELETE", source, f"/secrets/{secret_id}")
     return Answer({"id": secret_id, "revoked": True}, {"revoked": secret_id})
 
 

@@ -38,7 +38,7 @@ def _overview(found: dict[str, Any]) -> None:
 
 @command(main, "stats", "stats --since 7d", "stats --source src_01J… --json", show=_overview)
 def stats(
-    door: ApiClient,
+    client: ApiClient,
     account: Account = None,
     source: Annotated[Text, typer.Option("--source", help="Only of this source.")] = None,
     since: Annotated[
@@ -48,4 +48,4 @@ def stats(
 ) -> Any:
     """Show counts of deliveries by outcome, and what needs attention."""
     where = {"source_id": source} if source else {}
-    return door.get("/v1/stats", account=door.account(account, where), since=since, until=until, **where)
+    return client.get("/v1/stats", account=client.account(account, where), since=since, until=until, **where)

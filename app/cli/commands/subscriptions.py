@@ -47,10 +47,10 @@ def _given(where: dict[str, Any], headers: list[str] | None) -> dict[str, Any]:
     return body | ({"headers": {name.strip(): value.strip() for name, _, value in pairs}} if pairs else {})
 
 
-def _ask(door: ApiClient, method: str, subscription: str, rest: str = "", body: Any = None, **query: Any) -> Any:
+def _ask(client: ApiClient, method: str, subscription: str, rest: str = "", body: Any = None, **query: Any) -> Any:
     """Return the API's answer about a subscription. `rest` is what follows it in the path."""
     path = f"/v1/subscriptions/{subscription}{rest}"
-    return door.ask(method, path, account=door.owner(subscription), body=body, query=query)
+    return client.ask(method, path, account=client.owner(subscription), body=body, query=query)
 
 
 @command(
@@ -60,7 +60,7 @@ def _ask(door: ApiClient, method: str, subscription: str, rest: str = "", body: 
     "subscription add https://example.com/orders --event order.updated --status paid --no-test --header 'X-Key: k-1'",
 )
 def add(
-    door: ApiClient,
+    client: ApiClient,
     url: Annotated[str, typer.Argument(metavar="URL", help="The URL that events are POSTed to.")],
     event: Annotated[list[str], typer.Option("--event", help=f"One of {WORDS}; may be repeated.")],
     *,
@@ -70,7 +70,7 @@ def add(
 ) -> Any:
     """Create a webhook subscription. Prints the secret that events are signed with, only once."""
     body = {"url": url, "events": event} | _given(where, headers)
-    made = door.post("/v1/subscriptions", body, account=door.account(account))
+    made = client.post("/v1/subscriptions", body, account=client.account(account))
     return Answer(made, {"subscription": made["id"], **{name: made[name] for name in ("url", "events", "secret")}})
 
 
@@ -86,9 +86,9 @@ SUBSCRIPTIONS: dict[str, Any] = {
 
 
 @command(main, "list", "subscription list --account acme", show=listed(SUBSCRIPTIONS))
-def list_(door: ApiClient, account: Account = None) -> Any:
+def list_(client: ApiClient, account: Account = None) -> Any:
     """List the subscriptions of an account, with their state."""
-    return door.all_of("/v1/subscriptions", account=door.account(account))
+    return client.all_of("/v1/subscriptions", account=client.account(account))
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -97,9 +97,9 @@ def _show(found: dict[str, Any]) -> None:
 
 
 @command(main, "show", "subscription show sub_01J…", show=_show)
-def show(door: ApiClient, subscription: Subscription) -> Any:
+def show(client: ApiClient, subscription: Subscription) -> Any:
     """Show one subscription: its state, its backlog, and its secrets' ages."""
-    return _ask(door, "GET", subscription)
+    return _ask(client, "GET", subscription)
 
 
 @command(
@@ -110,7 +110,7 @@ def show(door: ApiClient, subscription: Subscription) -> Any:
     "subscription edit sub_01J… --disable",
 )
 def edit(
-    door: ApiClient,
+    client: ApiClient,
     subscription: Subscription,
     url: Annotated[str | None, typer.Option(help="The URL that events are POSTed to.")] = None,
     event: Annotated[
@@ -132,61 +132,61 @@ def edit(
     body |= _given(where, headers)
     if not body:
         raise Misuse("nothing to change: give --url, --event, a filter, --header, --enable or --disable")
-    found = _ask(door, "PATCH", subscription, body=body)
+    found = _ask(client, "PATCH", subscription, body=body)
     return Answer(found, {"subscription": subscription, **{word: found[word] for word in wanted}})
 
 
 @command(main, "test", "subscription test sub_01J…")
-def test(door: ApiClient, subscription: Subscription) -> Answer:
+def test(client: ApiClient, subscription: Subscription) -> Answer:
     """Send a sample event now, signed, and show how it ended."""
-    told = _ask(door, "POST", subscription, "/test", {})
+    told = _ask(client, "POST", subscription, "/test", {})
     return Answer(told, told, None if told["delivered"] else f"it was not taken: {told['reason']}")
 
 
 @command(main, "resend", "subscription resend sub_01J… --since 24h")
 def resend(
-    door: ApiClient,
+    client: ApiClient,
     subscription: Subscription,
     since: Annotated[str, typer.Option("--since", help="What happened from this time on: ISO 8601, or 24h, 7d.")],
     until: Annotated[str | None, typer.Option("--until", help="And before this time.")] = None,
 ) -> Any:
     """Send again every order that changed in a time, as it stands now, and every erasure, to this subscription alone."""
     body = {"since": since} | ({"until": until} if until else {})
-    return _ask(door, "POST", subscription, "/resend", body)
+    return _ask(client, "POST", subscription, "/resend", body)
 
 
 @command(main, "rotate", "subscription rotate sub_01J… --overlap 24h")
 def rotate(
-    door: ApiClient,
+    client: ApiClient,
     subscription: Subscription,
     overlap: Annotated[
         str, typer.Option(help="How long events are signed with the old secrets too. 0s: not at all.")
     ] = "24h",
 ) -> Any:
     """Create a new secret and print it, only once. During the overlap, events are signed with the old ones too."""
-    return _ask(door, "POST", subscription, "/secrets", {"overlap": overlap})
+    return _ask(client, "POST", subscription, "/secrets", {"overlap": overlap})
 
 
 @command(main, "revoke", "subscription revoke sub_01J… sec_01J…")
 def revoke(
-    door: ApiClient,
+    client: ApiClient,
     subscription: Subscription,
     secret_id: Annotated[str, typer.Argument(metavar="SECRET_ID")],
 ) -> Any:
     """Revoke one secret of a subscription at once."""
-    _ask(door, "DELETE", subscription, f"/secrets/{secret_id}")
+    _ask(client, "DELETE", subscription, f"/secrets/{secret_id}")
     return Answer({"id": secret_id, "revoked": True}, {"revoked": secret_id})
 
 
 @command(main, "delete", "subscription delete sub_01J… --yes")
 def delete(
-    door: ApiClient,
+    client: ApiClient,
     subscription: Subscription,
     yes: Yes = False,
 ) -> Any:
     """Delete a subscription and its attempts. Waiting events are dropped."""
     confirm(f"Delete {subscription}?", yes=yes, lost="deleting a subscription")
-    _ask(door, "DELETE", subscription)
+    _ask(client, "DELETE", subscription)
     return Answer({"id": subscription, "deleted": True}, {"deleted": subscription})
 
 
@@ -211,9 +211,9 @@ ATTEMPTS: dict[str, Any] = {
     show=listed(ATTEMPTS, empty="no attempts yet"),
 )
 def attempts(
-    door: ApiClient,
+    client: ApiClient,
     subscription: Subscription,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many to show.")] = 50,
 ) -> Any:
     """List the attempts to deliver events, newest first: result, reason, and time of the next attempt."""
-    return _ask(door, "GET", subscription, "/attempts", limit=limit)
+    return _ask(client, "GET", subscription, "/attempts", limit=limit)

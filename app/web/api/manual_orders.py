@@ -31,7 +31,7 @@ from app.web.http.request import ApiRequest, Body, PatchBody, Word, answer
 from app.web.http.routing import route
 from app.web.http.schemas.orders import OrderResponse
 
-OPERATOR = "operator"  # who is named in the history when the operator's door was used
+OPERATOR = "operator"  # who is named in the history when the operator's socket was used
 
 
 def _amount(text: Any) -> Any:

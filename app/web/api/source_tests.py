@@ -114,7 +114,7 @@ def _preview_order(one: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test(asked: ApiRequest) -> dict[str, Any]:
-    """Sign a sample, send it through the front door, and return the delivery it became: a test order, in no sum.
+    """Sign a sample, post it to the webhook URL, and return the delivery it became: a test order, in no sum.
 
     It proves that this registry takes what is signed with the source's secret, and nothing about the shop's settings: no
     alert ends by it.
@@ -126,9 +126,7 @@ async def test(asked: ApiRequest) -> dict[str, Any]:
     raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
     admitted = await asked.service.receiver.admit(source.id)
     if not isinstance(admitted, Source):
-        raise Problem(
-            "registry_disabled", "the source or the account's registry is off, so its door refuses deliveries"
-        )
+        raise Problem("registry_disabled", "the source or the account's registry is off, so deliveries are refused")
     result = await asked.service.receiver.receive(admitted, raw, samples.query_string(delivery), delivery.body)
     if result.outcome is Outcome.BUSY:
         raise Busy("the database cannot commit now; nothing of the test was kept")
