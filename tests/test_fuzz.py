@@ -49,3 +49,10 @@ def test_the_corpus_of_verify_is_proven(name: str) -> None:
 @pytest.mark.parametrize("file", sorted(targets.FOUND.glob("*-*")), ids=lambda file: file.name)
 def test_what_was_found_is_mended(file) -> None:
     targets.check(targets.target_of(file), file.read_bytes())
+
+
+def test_what_is_put_in_does_not_grow() -> None:
+    """It did once, with each delivery: none was the same again, and after some 10,000 most of the time went into it."""
+    before = repr(inside.HOSTILE)
+    made = [body for name in adapters.names() for _, body in inside.deliveries(name, range(80))]
+    assert len(made) > 1_000 and repr(inside.HOSTILE) == before
