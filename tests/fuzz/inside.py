@@ -83,7 +83,10 @@ def _something(old: Any, dice: random.Random, large: Sizes) -> Any:
         case 0 if isinstance(old, list):
             return [deepcopy(one) for one in old or [{}]] * dice.choice(large[:2])
         case 1 if isinstance(old, dict):
-            return {**old, **{f"{dice.random()}": deepcopy(dice.choice(HOSTILE)) for _ in range(dice.choice(large[:2]))}}
+            return {
+                **old,
+                **{f"{dice.random()}": deepcopy(dice.choice(HOSTILE)) for _ in range(dice.choice(large[:2]))},
+            }
         case 2 if isinstance(old, str):
             return old * (dice.choice(large) // (len(old) or 1) + 1)
         case 3:
