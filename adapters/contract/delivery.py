@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
@@ -51,7 +51,7 @@ class Delivery:
     @classmethod
     def arrived(
         cls,
-        raw_headers: Iterable[tuple[bytes, bytes]],
+        raw_headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
         *,
         received_at: datetime,
@@ -59,11 +59,10 @@ class Delivery:
         url: str = "",
     ) -> "Delivery":
         """From an HTTP server's raw parts. Header bytes are read as Latin-1, so that no byte is lost or refused."""
-        given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw_headers]
-        headers = dict(given)
+        headers = {str(name, "latin-1").lower(): str(value, "latin-1") for name, value in raw_headers}
         repeated: frozenset[str] = frozenset()
-        if len(headers) < len(given):
-            often = Counter(name for name, _ in given)
+        if len(headers) < len(raw_headers):
+            often = Counter(str(name, "latin-1").lower() for name, _ in raw_headers)
             repeated = frozenset(name for name in headers if often[name] > 1)
         query = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)) if query_string else None
         return cls(
@@ -146,6 +145,7 @@ _strict = json.JSONDecoder(
 _easy = json.JSONDecoder(parse_float=_number, parse_int=_integer, parse_constant=_refuse_constant)
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 _TOO_MANY_DIGITS = b"0" * (MAX_NUMBER_DIGITS + 1)
+_NO_SIGNS = bytes(set(range(256)) - set(b":[{"))  # all but these are dropped: a third of the time of counting each
 
 
 def json_body(body: bytes) -> Any:
@@ -157,11 +157,13 @@ def json_body(body: bytes) -> Any:
     _check_values(body)
     try:
         document = _quick.decode(body)
+        signs = body.translate(None, _NO_SIGNS)
+        colons = signs.count(b":")
         # A member that was dropped, because its name stands twice, takes its colon along; that of no other is lost, and
         # none is won as long as no text spells one as \u003a.
-        whole = msgspec.json.encode(document).count(b":") == body.count(b":") and b"\\u003" not in body
+        whole = msgspec.json.encode(document).count(b":") == colons and b"\\u003" not in body
         if whole and _TOO_MANY_DIGITS not in body.translate(_DIGITS):
-            return _not_too_deep(body, document)
+            return document if len(signs) - colons <= MAX_DEPTH else _not_too_deep(document)
     except (ValueError, RecursionError, msgspec.MsgspecError, Unreadable):
         pass  # the strict one says why
     return _strictly(body)
@@ -186,10 +188,8 @@ def _check_values(body: bytes) -> None:
     raise NoDocument(f"the body holds more than {MAX_VALUES} values")
 
 
-def _not_too_deep(body: bytes, document: Any) -> Any:
+def _not_too_deep(document: Any) -> Any:
     """Return the document. Raises Unreadable when it is deeper than whoever walks through it can go."""
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
-        return document
     level = [document]
     for _ in range(MAX_DEPTH + 1):
         if not level:
@@ -213,7 +213,7 @@ def _strictly(body: bytes, decoder: json.JSONDecoder = _strict) -> Any:
     if not text or text.isspace():
         raise NoDocument("the body is empty")
     try:
-        return _not_too_deep(body, decoder.decode(text))
+        return _not_too_deep(decoder.decode(text))
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None
     except json.JSONDecodeError as fault:

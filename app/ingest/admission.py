@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from app.base.log import log
@@ -39,23 +38,22 @@ class Admission:
             self.wait > self._tuning.admission_wait or self.inside >= self._tuning.commit_waiting
         )
 
-    @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """Count a delivery while it is inside. It goes on once it is its turn."""
+    async def enter(self) -> None:
+        """Count a delivery from now on until it leaves, and return once it is its turn. Whoever ends meanwhile leaves, too."""
         if not self.inside:
             self._since = self._clock()
         self.inside += 1
-        try:
-            if self._turns_left and not self._waiting:
-                self._turns_left -= 1
-                self._turn_soon()
-            else:
-                turn = asyncio.get_running_loop().create_future()
-                self._waiting.append(turn)
-                await turn
-            yield
-        finally:
-            self.inside -= 1
+        if self._turns_left and not self._waiting:
+            self._turns_left -= 1
+            self._turn_soon()
+        else:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+
+    def leave(self) -> None:
+        """Count it no more."""
+        self.inside -= 1
 
     def _turn_soon(self) -> None:
         if not self._turning:

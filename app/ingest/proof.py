@@ -64,8 +64,9 @@ def without_credentials(
 
 
 def _blanked(values: Mapping[str, str], names: frozenset[str], secrets: Sequence[str]) -> Mapping[str, str]:
-    found = [name for name in values if name in names]
-    found += [name for name, value in values.items() for secret in secrets if secret in value]
+    found = list(names.intersection(values))
+    if secrets:
+        found += [name for name, value in values.items() for secret in secrets if secret in value]
     return {**values, **dict.fromkeys(found, BLANKED)} if found else values
 
 

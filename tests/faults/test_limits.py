@@ -120,23 +120,23 @@ def commits(gate: Admission, time: Time, seconds: float, times: int = 1) -> None
 async def test_deliveries_are_shed_when_the_wait_would_be_long() -> None:
     time = Time()
     gate = Admission(TUNING, time)
-    async with gate.admitted():
-        gate.inside = TUNING.commit_at_once * 2
-        commits(gate, time, 0.1)
-        gate.inside = int(TUNING.commit_at_once * 10 * TUNING.admission_wait) - 1
-        assert not gate.full
-        gate.inside += 2
-        assert gate.full
-        commits(gate, time, 0.05, times=5)  # twice as fast
-        assert not gate.full
-        commits(gate, time, 2.0)  # the disk was busy with something else
-        assert gate.full
-        gate.inside = TUNING.commit_at_once
-        assert not gate.full  # the next batch takes all of them
-        gate.inside = TUNING.commit_waiting
-        commits(gate, time, 0.001, times=9)
-        assert gate.full  # whatever the rate
-        gate.inside = 1
+    await gate.enter()
+    gate.inside = TUNING.commit_at_once * 2
+    commits(gate, time, 0.1)
+    gate.inside = int(TUNING.commit_at_once * 10 * TUNING.admission_wait) - 1
+    assert not gate.full
+    gate.inside += 2
+    assert gate.full
+    commits(gate, time, 0.05, times=5)  # twice as fast
+    assert not gate.full
+    commits(gate, time, 2.0)  # the disk was busy with something else
+    assert gate.full
+    gate.inside = TUNING.commit_at_once
+    assert not gate.full  # the next batch takes all of them
+    gate.inside = TUNING.commit_waiting
+    commits(gate, time, 0.001, times=9)
+    assert gate.full  # whatever the rate
+    gate.inside = 1
 
 
 async def test_a_pause_is_not_taken_for_slowness_and_neither_are_small_batches() -> None:
@@ -144,11 +144,12 @@ async def test_a_pause_is_not_taken_for_slowness_and_neither_are_small_batches()
     gate = Admission(TUNING, time)
     for _ in range(3):
         time.now += 3600.0
-        async with gate.admitted():
-            gate.inside += 200
-            commits(gate, time, 0.1)
-            gate.inside = 1
-            commits(gate, time, 5.0)
+        await gate.enter()
+        gate.inside += 200
+        commits(gate, time, 0.1)
+        gate.inside = 1
+        commits(gate, time, 5.0)
+        gate.leave()
     gate.inside = TUNING.commit_at_once * 2
     assert gate.wait == pytest.approx(0.2)
 
@@ -157,8 +158,11 @@ async def test_few_are_read_in_one_turn_of_the_loop_and_in_their_order() -> None
     gate, turn, read = Admission(Tuning(admission_at_once=2)), 0, list[tuple[int, int]]()
 
     async def deliver(number: int) -> None:
-        async with gate.admitted():
+        try:
+            await gate.enter()
             read.append((turn, number))
+        finally:
+            gate.leave()
 
     deliveries = [asyncio.create_task(deliver(number)) for number in range(7)]
     while len(read) < 6:

@@ -74,25 +74,30 @@ class Webhooks:
                 self._admission.count_shed()
                 await self._tell(send, whole, WebhookAnswer(Outcome.BUSY))
                 return
-            async with self._admission.admitted():
+            try:
+                await self._admission.enter()
                 answer = await self._receiver.receive(source, headers, scope["query_string"], body)
+            finally:
+                self._admission.leave()
             await self._tell(send, whole, answer)
 
     async def _body(self, headers: list[Header], receive: Receive) -> bytes | None:
         """Return the exact bytes; None as soon as they are known to be too many. Raises ClientDisconnect."""
-        for name, value in headers:
-            if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > self._most):
-                return None
-        chunks, more = bytearray(), True
-        while more:
+        length = dict(headers).get(b"content-length", b"0")
+        if not length.isdigit() or len(length) > 18 or int(length) > self._most:
+            return None
+        chunks: list[bytes] = []
+        size = 0
+        while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
-            chunks += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(chunks) > self._most:
+            chunks.append(chunk := message.get("body", b""))
+            size += len(chunk)
+            if size > self._most:
                 return None
-        return bytes(chunks)
+            if not message.get("more_body"):
+                return b"".join(chunks)
 
     async def _tell(self, send: Send, whole: Span, answer: WebhookAnswer, *, unread: bool = False) -> None:
         whole.set(
