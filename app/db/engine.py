@@ -13,7 +13,7 @@ from app.base.tuning import Tuning
 from app.base.vault import Sealed, Vault
 from app.db.faults import Rejected, Unavailable, damaged, goes_away, meaning
 from app.db.planner import set_statistics
-from app.db.statements import InVault, Plan, Row, to_json
+from app.db.statements import InsertRows, InVault, Plan, Row, to_json
 
 if TYPE_CHECKING:
     import asyncpg
@@ -275,17 +275,34 @@ async def _transaction_on_postgresql(connection: "asyncpg.Connection", steps: Pl
     """Each statement has `patience` seconds. A transaction that is not ended here is undone where the connection is given back."""
     answer: Any = None
     result: T
+    kept: list[InsertRows] = []  # they give nothing, so they wait for one another
+
+    async def insert() -> None:
+        async with asyncio.timeout(patience):
+            await InsertRows.together(connection, kept)
+        kept.clear()
+
     try:
         async with asyncio.timeout(patience):
             await connection.execute("BEGIN")
         while True:
             statement = steps.send(answer)
+            if isinstance(statement, InsertRows):
+                if any(statement.table == other.table for other in kept):
+                    await insert()
+                kept.append(statement)
+                answer = None
+                continue
+            if kept:
+                await insert()
             async with asyncio.timeout(patience):
                 answer = await statement.on_postgresql(connection)
     except StopIteration as stop:
         result = stop.value
     finally:
         steps.close()
+    if kept:
+        await insert()
     async with asyncio.timeout(patience):
         if await connection.execute(end) != end:  # PostgreSQL's answer to COMMIT in a transaction that has failed
             raise Unavailable("the transaction was undone")

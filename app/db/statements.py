@@ -74,23 +74,21 @@ class Insert:
 
     `on_conflict` says what happens to a row whose primary key exists: "fail", "skip", "replace" (its other columns are
     set), or "tally" (`count` is added, `first_at` and `last_at` become the earliest and the latest). The index decides,
-    not a look-up before. On SQLite, at most `at_once` rows are one statement.
+    not a look-up before.
     """
 
-    def __init__(
-        self, table: str, *, on_conflict: str = "fail", columns: Sequence[str] = (), at_once: int = MOST_ROWS
-    ) -> None:
-        self.at_once = at_once
-        self._name, self._on_conflict, self._given = table, on_conflict, tuple(columns)
+    def __init__(self, table: str, *, on_conflict: str = "fail", columns: Sequence[str] = ()) -> None:
+        self.table, self._on_conflict, self._given = table, on_conflict, tuple(columns)
+        self._texts: dict[int, str] = {}  # by the number of rows
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Return the columns, in the order in which a row gives them."""
-        return self._given or tuple(column.name for column in _table(self._name).columns)
+        return self._given or tuple(column.name for column in _table(self.table).columns)
 
     @cached_property
     def _key(self) -> list[str]:
-        return [column.name for column in _table(self._name).primary_key]
+        return [column.name for column in _table(self.table).primary_key]
 
     @cached_property
     def clause(self) -> str:
@@ -104,7 +102,7 @@ class Insert:
         return ""
 
     def _tallied(self, column: str) -> str:
-        old, new = f"{self._name}.{column}", f"excluded.{column}"
+        old, new = f"{self.table}.{column}", f"excluded.{column}"
         if column == "count":
             return f"{old} + {new}"
         return f"CASE WHEN {old} {'<' if column == 'first_at' else '>'} {new} THEN {old} ELSE {new} END"
@@ -112,21 +110,22 @@ class Insert:
     @cached_property
     def into(self) -> str:
         """Return the text before the rows."""
-        return f"INSERT INTO {self._name} ({', '.join(self.columns)}) VALUES "
+        return f"INSERT INTO {self.table} ({', '.join(self.columns)}) VALUES "
 
-    @cached_property
-    def postgresql(self) -> str:
-        """Return the statement with each column as an array."""
-        table, names = _table(self._name), ", ".join(self.columns)
-        arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(self.columns, start=1))
+    def postgresql(self, first: int = 1) -> str:
+        """Return the statement with each column as an array; the first one is the parameter of this number."""
+        table, names = _table(self.table), ", ".join(self.columns)
+        arrays = ", ".join(f"${at}::{_array(table, name)}" for at, name in enumerate(self.columns, start=first))
         # Rows go in by key, so that two processes take their locks in the same order.
         order = ", ".join(str(self.columns.index(name) + 1) for name in self._key)
-        return f"INSERT INTO {self._name} ({names}) SELECT * FROM unnest({arrays}) ORDER BY {order}{self.clause}"
+        return f"INSERT INTO {self.table} ({names}) SELECT * FROM unnest({arrays}) ORDER BY {order}{self.clause}"
 
     def on_sqlite(self, rows: int) -> str:
         """Return the statement for this many rows."""
-        row = f"({', '.join('?' * len(self.columns))})"
-        return f"{self.into}{', '.join([row] * rows)}{self.clause}"
+        if rows not in self._texts:
+            row = f"({', '.join('?' * len(self.columns))})"
+            self._texts[rows] = f"{self.into}{', '.join([row] * rows)}{self.clause}"
+        return self._texts[rows]
 
     def one(self, **values: Any) -> SqlStatement:
         """Insert a row given by its columns. Those that are not named become null. Raises KeyError for an unknown one."""
@@ -137,28 +136,52 @@ class Insert:
 
     def many(self, rows: Sequence[Sequence[Any]]) -> SqlStatement:
         """Return the statement that inserts these rows. It gives nothing back."""
-        return _InsertRows(self, rows)
+        return InsertRows(self, rows)
 
 
-class _InsertRows(SqlStatement):
+class InsertRows(SqlStatement):
+    """Inserts rows; see `Insert`."""
+
     def __init__(self, insert: Insert, rows: Sequence[Sequence[Any]]) -> None:
         self._insert, self._rows = insert, rows
 
+    @property
+    def table(self) -> str:
+        """Return the table that the rows go into."""
+        return self._insert.table
+
     def on_sqlite(self, connection: sqlite3.Connection) -> None:
         # Many rows in one statement: between two rows of `executemany` the thread gives the interpreter away, and waits
-        # for it while the event loop is busy. In powers of two, so that there are few statements to prepare.
+        # for it while the event loop is busy. In eights and a rest, so that there are few statements to prepare.
         done, left = 0, len(self._rows)
         while left:
-            size = min(1 << (left.bit_length() - 1), self._insert.at_once)
+            size = left if left < 8 else min(left - left % 8, MOST_ROWS)
             values = list(chain.from_iterable(self._rows[done : done + size]))
             connection.execute(self._insert.on_sqlite(size), values)
             done, left = done + size, left - size
 
     async def on_postgresql(self, connection: "asyncpg.Connection") -> None:
-        if self._rows:
-            await connection.execute(
-                self._insert.postgresql, *(list(column) for column in zip(*self._rows, strict=True))
-            )
+        await self.together(connection, [self])
+
+    @staticmethod
+    async def together(connection: "asyncpg.Connection", inserts: Sequence["InsertRows"]) -> None:
+        """Insert into several tables, each of them once, with one statement: each statement is a wait for the server."""
+        inserts = [one for one in inserts if one._rows]
+        if inserts:
+            columns = (list(column) for one in inserts for column in zip(*one._rows, strict=True))
+            await connection.execute(_in_one_statement(*(one._insert for one in inserts)), *columns)
+
+
+@lru_cache(maxsize=256)
+def _in_one_statement(*inserts: Insert) -> str:
+    """Return PostgreSQL's statement for these inserts, whose parameters follow one another."""
+    texts: list[str] = []
+    first = 1
+    for insert in inserts:
+        texts.append(insert.postgresql(first))
+        first += len(insert.columns)
+    others = ", ".join(f"i{at} AS ({text})" for at, text in enumerate(texts[:-1]))
+    return f"WITH {others} {texts[-1]}" if others else texts[-1]
 
 
 class Lookup:
