@@ -13,7 +13,7 @@ from app.base.tuning import Tuning
 from app.base.vault import Sealed, Vault
 from app.db.faults import Rejected, Unavailable, damaged, goes_away, meaning
 from app.db.planner import set_statistics
-from app.db.statements import InsertRows, InVault, Plan, Row, to_json
+from app.db.statements import AdvisoryLock, InsertRows, InVault, Plan, Row, to_json
 
 if TYPE_CHECKING:
     import asyncpg
@@ -275,26 +275,30 @@ async def _transaction_on_postgresql(connection: "asyncpg.Connection", steps: Pl
     """Each statement has `patience` seconds. A transaction that is not ended here is undone where the connection is given back."""
     answer: Any = None
     result: T
-    kept: list[InsertRows] = []  # they give nothing, so they wait for one another
+    kept: dict[str, InsertRows] = {}  # by table; they give nothing, so they wait until they are looked at
 
     async def insert() -> None:
         async with asyncio.timeout(patience):
-            await InsertRows.together(connection, kept)
+            await InsertRows.together(connection, list(kept.values()))
         kept.clear()
 
+    begun = False
     try:
-        async with asyncio.timeout(patience):
-            await connection.execute("BEGIN")
         while True:
             statement = steps.send(answer)
-            if isinstance(statement, InsertRows):
-                if any(statement.table == other.table for other in kept):
-                    await insert()
-                kept.append(statement)
-                answer = None
-                continue
-            if kept:
+            if not begun:
+                begun, answer = True, None
+                lock = statement if isinstance(statement, AdvisoryLock) else None
+                async with asyncio.timeout(patience):
+                    await connection.execute(f"BEGIN; {lock.postgresql}" if lock else "BEGIN")
+                if lock:
+                    continue
+            reads = statement.reads
+            if kept and (reads is None or not reads.isdisjoint(kept)):
                 await insert()
+            if isinstance(statement, InsertRows):
+                kept[statement.table], answer = statement, None
+                continue
             async with asyncio.timeout(patience):
                 answer = await statement.on_postgresql(connection)
     except StopIteration as stop:

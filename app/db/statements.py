@@ -57,6 +57,8 @@ def _array(table: "Table", column: str) -> str:
 class SqlStatement:
     """Is what a plan can yield."""
 
+    reads: frozenset[str] | None = None  # the tables that its result depends on; None: any
+
     def on_sqlite(self, connection: sqlite3.Connection) -> Any:
         """Run it in the writing connection's thread."""
         raise NotImplementedError
@@ -144,11 +146,8 @@ class InsertRows(SqlStatement):
 
     def __init__(self, insert: Insert, rows: Sequence[Sequence[Any]]) -> None:
         self._insert, self._rows = insert, rows
-
-    @property
-    def table(self) -> str:
-        """Return the table that the rows go into."""
-        return self._insert.table
+        self.table = insert.table
+        self.reads = frozenset((insert.table,))  # for what stands there already
 
     def on_sqlite(self, connection: sqlite3.Connection) -> None:
         # Many rows in one statement: between two rows of `executemany` the thread gives the interpreter away, and waits
@@ -202,6 +201,7 @@ class Lookup:
     ) -> None:
         self._name, self._given, self._by, self._for_update = table, tuple(columns), tuple(by), for_update
         self._places: list[tuple[str, Mapping[str, str]]] = [(table, {}), *([also] if also else [])]
+        self.tables = frozenset(place for place, _ in self._places)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -244,6 +244,7 @@ class Lookup:
 class _LookupRows(SqlStatement):
     def __init__(self, lookup: Lookup, keys: Sequence[Sequence[Any]]) -> None:
         self._lookup, self._keys = lookup, keys
+        self.reads = lookup.tables
 
     def on_sqlite(self, connection: sqlite3.Connection) -> list[Row]:
         # The keys go in as one JSON list: a statement of its own per key costs several times as much.
@@ -281,14 +282,18 @@ class AdvisoryLock(SqlStatement):
         pass
 
     async def on_postgresql(self, connection: "asyncpg.Connection") -> None:
-        wanted = dict.fromkeys(map(_number, self._shared), True) | dict.fromkeys(map(_number, self._names), False)
+        await connection.execute(self.postgresql)
+
+    @property
+    def postgresql(self) -> str:
+        """Return the statement, which has no parameters: a transaction can begin with it, and wait for the server once."""
+        wanted = dict.fromkeys(map(_number, self._shared), "t") | dict.fromkeys(map(_number, self._names), "f")
         # In one order everywhere, or two processes would wait for each other.
         numbers = sorted(wanted)
-        await connection.execute(
+        return (
             "SELECT CASE WHEN shared THEN pg_advisory_xact_lock_shared(k)::text ELSE pg_advisory_xact_lock(k)::text END "
-            "FROM unnest($1::bigint[], $2::boolean[]) AS t(k, shared)",
-            numbers,
-            [wanted[number] for number in numbers],
+            f"FROM unnest('{{{','.join(map(str, numbers))}}}'::bigint[], "
+            f"'{{{','.join(wanted[number] for number in numbers)}}}'::boolean[]) AS t(k, shared)"
         )
 
 

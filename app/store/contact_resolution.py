@@ -25,7 +25,7 @@ MOST_SHARING = 20  # contacts of one phone or CNPJ; one that more have is a shop
 
 _IDENTITY = Lookup("identities", ("account_id", "kind", "value", "contact_id"), by=("account_id", "kind", "value"))
 _HELD = Lookup("identities", ("account_id", "contact_id", "kind", "value"), by=("account_id", "contact_id"))
-_NAMED = Lookup("contacts", ("account_id", "id", "name", "apart"), by=("account_id", "id"))
+_NAMED = Lookup("contacts", ("account_id", "id", "name", "apart", "owner_id"), by=("account_id", "id"))
 _INSERT_CONTACT = Insert("contacts")
 _INSERT_IDENTITY = Insert("identities", on_conflict="skip")
 _CONFLICT = Insert("conflicts", on_conflict="replace")
@@ -65,6 +65,7 @@ class ContactResolution:
         self._held: dict[Whose, set[Identity]] = {}  # what each contact is known by
         self._names: dict[Whose, str | None] = {}
         self._apart: dict[Whose, set[str]] = {}
+        self._owners: dict[Whose, str | None] = {}
         self._made: dict[Whose, tuple[Any, ...]] = {}
         self._learnt: dict[tuple[str, str, str, str], tuple[Any, ...]] = {}
         self._conflicts: dict[Whose, dict[Identity, tuple[Any, ...]]] = {}
@@ -93,10 +94,18 @@ class ContactResolution:
         for row in (yield _NAMED.many(contacts)):
             whose = row["account_id"], row["id"]
             self._names[whose], self._apart[whose] = row["name"], set(pydantic_core.from_json(row["apart"]))
+            self._owners[whose] = row["owner_id"]
 
     def loaded(self) -> set[str]:
         """Return the ids of the contacts that were loaded."""
         return {contact_id for _, contact_id in self._held}
+
+    def owners(self) -> dict[Whose, str | None]:
+        """Return the owners of the contacts that were loaded or made. Of one that others were merged into, only the table knows."""
+        merged = {(account_id, stays) for account_id, _, stays in self._merges}
+        return {whose: owner for whose, owner in self._owners.items() if whose not in merged} | dict.fromkeys(
+            self._made
+        )
 
     def known_by(self, account_id: str, contact_id: str) -> frozenset[Identity]:
         """Return the identities of a contact."""

@@ -70,7 +70,7 @@ def commit_batch(batch: Sequence[Record], alone: bool) -> Plan[list[Receipt]]:
     aggregates.settle(contacts)
     aggregates.follow(contacts)
     yield from contacts.save()
-    yield from aggregates.save(contacts.made())
+    yield from aggregates.save(contacts.owners())
     if saying or taken_back:
         yield from outbox.publish_orders({rec.account_id for rec in fresh}, aggregates.changed())
     committed_at = now()

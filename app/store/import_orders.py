@@ -293,11 +293,10 @@ class _Part:
 
     def save(self) -> Plan[None]:
         """Write what is new or changed."""
-        made = self._contacts.made()
         self._aggregates.follow(self._contacts)
-        self.report.made_contacts = bool(made)
+        self.report.made_contacts = bool(self._contacts.made())
         yield from self._contacts.save()
-        yield from self._aggregates.save(made)
+        yield from self._aggregates.save(self._contacts.owners())
 
 
 def _says_nothing_new(order: LoadedOrder, row: OrderRow, contact_id: str | None) -> bool:

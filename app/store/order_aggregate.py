@@ -4,7 +4,7 @@ This is longer than 400 lines: what is read, changed and written back is one sta
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -446,14 +446,14 @@ class OrderAggregates:
         self._write(order, folded, contact_id)
         return conflict
 
-    def save(self, unowned: Collection[str] = ()) -> Plan[None]:
-        """Write every changed order, its history and ids. `unowned` are contacts without an owner."""
+    def save(self, owners: Mapping[tuple[str, str], str | None] = {}) -> Plan[None]:
+        """Write every changed order, its history and ids. `owners` are those of contacts, as far as they are known."""
         in_order = itemgetter(*_SAVE_ORDER.columns)
         orders: list[tuple[Any, ...]] = []
         history: list[tuple[Any, ...]] = []
         aliases: list[tuple[Any, ...]] = []
         touched = sorted((order for order in self.loaded() if order.touched), key=lambda one: (one.account_id, one.id))
-        yield from order_owners.copy_owners([(order.columns, order.row) for order in touched if order.heard], unowned)
+        yield from order_owners.copy_owners([(order.columns, order.row) for order in touched if order.heard], owners)
         for order in touched:
             for other in order.absorbed:
                 if other.row is not None:

@@ -45,8 +45,10 @@ def owners(
     return of_contacts, of_deals
 
 
-def copy_owners(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned: Collection[str] = ()) -> Plan[None]:
-    """Set the owners in orders' rows, given beside each row as it was. `unowned` are contacts without an owner.
+def copy_owners(
+    orders: Iterable[tuple[Row, Mapping[str, Any] | None]], known: Mapping[Thing, str | None] = {}
+) -> Plan[None]:
+    """Set the owners in orders' rows, given beside each row as it was. `known` are owners of contacts; the others are read.
 
     An order that nothing has described has no owner.
     """
@@ -63,12 +65,13 @@ def copy_owners(orders: Iterable[tuple[Row, Mapping[str, Any] | None]], unowned:
             moved.append(columns)
     of_contacts, of_deals = yield from owners(
         {
-            (one["account_id"], one["contact_id"])
+            whose
             for one in moved
-            if one["contact_id"] and one["contact_id"] not in unowned
+            if one["contact_id"] and (whose := (one["account_id"], one["contact_id"])) not in known
         },
         {(one["account_id"], one["deal_id"]) for one in moved if one["deal_id"]},
     )
+    of_contacts |= known
     for one in moved:
         one["owner_id"] = of_contacts.get((one["account_id"], one["contact_id"]))
         one["deal_owner_id"] = of_deals.get((one["account_id"], one["deal_id"]))
