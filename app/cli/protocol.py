@@ -112,9 +112,11 @@ class Protocol(HttpToolsProtocol):
         Raises ValueError, which is answered 400, where HTTP/1.1 requires another Host (RFC 9112, section 3.2).
         """
         self._in_head, self._in_body, self._size = False, True, 0
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
-            raise ValueError("a request of HTTP/1.1 names one host")
+        names = dict(self.headers)
+        if b"host" not in names and self.parser.get_http_version() == "1.1":
+            raise ValueError("a request of HTTP/1.1 names its host")
+        if len(names) < len(self.headers) and sum(name == b"host" for name, _ in self.headers) > 1:
+            raise ValueError("a request names one host")
         if self._answered and (answer := self.server_state.shed(self.url)) is not None:
             self._shed(*answer)
         else:

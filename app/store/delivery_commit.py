@@ -1,6 +1,7 @@
 """The group commit's transaction: a batch of verified deliveries, their orders and their contacts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from msgspec.structs import replace
@@ -29,7 +30,7 @@ _INSERT_HELD = Insert("held", on_conflict="skip")
 def commit_batch(batch: Sequence[Record], alone: bool) -> Plan[list[Receipt]]:
     """Commit the batch. The receipts are in its order. Raises order_owners.SingleWriter unless it runs alone."""
     people = sorted({("people", rec.account_id) for rec in batch})
-    yield AdvisoryLock([*names_of(batch), *(people if alone else [])], shared=people)
+    yield AdvisoryLock(chain(names_of(batch), people if alone else ()), shared=people)
     yield from _as_recorded(batch)
     sorting = yield from sort_out(batch)
     receipts, fresh, twins = sorting.receipts, sorting.fresh, sorting.twins
@@ -116,21 +117,21 @@ def _ask_again(account_id: str, source_id: str, delivery_id: str) -> Sql:
     )
 
 
-def names_of(batch: Sequence[Record]) -> list[tuple[str, ...]]:
-    """Return the locks of a batch: everything two transactions must not decide at once."""
-    names: list[tuple[str, ...]] = []
+def names_of(batch: Sequence[Record]) -> Iterator[tuple[str, ...]]:
+    """Yield the locks of a batch: everything two transactions must not decide at once. SQLite needs none, and asks for none."""
     for rec in batch:
-        names.append(("delivery", rec.account_id, rec.source_id, rec.dedupe_key))
+        yield "delivery", rec.account_id, rec.source_id, rec.dedupe_key
+        identities: list[tuple[str, str]] = []
         for said in rec.statements:
-            names += [("order", rec.account_id, rec.source_id, name) for name in said.all_names]
-            names += [("identity", rec.account_id, kind, value) for kind, value in identities_in(said.said)]
+            for name in said.all_names:
+                yield "order", rec.account_id, rec.source_id, name
+            identities += identities_in(said.said)
         for one in rec.people:
-            names += [
-                ("identity", rec.account_id, kind, value) for kind, value in (("crm", one.crm_id), *one.identities)
-            ]
+            identities += ("crm", one.crm_id), *one.identities
         for customer in rec.customers:
-            names += [("identity", rec.account_id, kind, value) for kind, value in customer.identities]
-    return names
+            identities += customer.identities
+        for kind, value in identities:
+            yield "identity", rec.account_id, kind, value
 
 
 def _contacts_of_crm(rec: Record, alone: bool) -> Plan[Receipt]:
