@@ -17,7 +17,6 @@ from urllib.parse import parse_qsl, urlencode
 
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Unreadable, Unverified
-from adapters.contract.hashing import hmac_of
 from adapters.contract.signature import (
     ENCODE,
     Algorithm,
@@ -75,7 +74,7 @@ class Hmac(Signature):
 
     def expected(self, delivery: Delivery, secret: str) -> bytes:
         """The value that this secret gives, as it would stand in the header."""
-        digest = hmac_of(self.key(secret), self.message(delivery), self.algorithm)
+        digest = hmac.digest(self.key(secret), self.message(delivery), self.algorithm)
         return self.prefix.encode() + ENCODE[self.encoding](digest)
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
@@ -130,7 +129,7 @@ class TimestampedHmac(Signature):
     def expected(self, sent_at: str, body: bytes, secret: str) -> bytes:
         """The value that this secret gives for a body sent at `sent_at`."""
         message = f"{sent_at}{self.joined_by}".encode() + body
-        return ENCODE[self.encoding](hmac_of(text_key(secret), message, self.algorithm))
+        return ENCODE[self.encoding](hmac.digest(text_key(secret), message, self.algorithm))
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)
@@ -188,7 +187,7 @@ class StandardWebhooks(Signature):
     def expected(self, delivery_id: str, sent_at: str, body: bytes, secret: str) -> bytes:
         """The list entry that this secret gives."""
         message = in_bytes(f"{delivery_id}.{sent_at}.") + body
-        return b"v1," + base64.b64encode(hmac_of(self.key(secret), message, "sha256"))
+        return b"v1," + base64.b64encode(hmac.digest(self.key(secret), message, "sha256"))
 
     def verify(self, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str:
         candidates = usable(secrets)

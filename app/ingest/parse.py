@@ -1,5 +1,7 @@
 """Reads a verified delivery with its source's adapter, into what the group commit takes."""
 
+from hashlib import sha256
+
 from msgspec.structs import replace
 
 from adapters.contract import (
@@ -14,7 +16,6 @@ from adapters.contract import (
     Unreadable,
     validated,
 )
-from adapters.contract.hashing import sha256
 from app.base.ids import new_id
 from app.base.log import log
 from app.base.outcome import Outcome
@@ -116,7 +117,7 @@ def read(
 
 
 def _digest(text: str, body: bytes) -> str:
-    return sha256(text.encode("utf-8", "replace") + b"\n", body)
+    return sha256(text.encode("utf-8", "replace") + b"\n" + body).hexdigest()
 
 
 def say(rec: Record, orders: list[Order], source: Source, of_body: str | None) -> None:
@@ -186,7 +187,7 @@ def _dedupe_key(
     if given and (proof.id or isinstance(source.adapter.places(source.options)[1], BodyField)):
         if len(given) <= 200:
             return f"id:{clean(given)}"
-        return f"id:{sha256(given.encode('utf-8', 'replace'))}"
+        return f"id:{sha256(given.encode('utf-8', 'replace')).hexdigest()}"
     if of_body is not None and rec.outcome is Outcome.IGNORED and rec.privacy is None:
         return f"bytes:{of_body}"
     if given and proof.body and rec.statements and says_when:
