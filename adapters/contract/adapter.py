@@ -273,13 +273,11 @@ class Adapter(Generic[PayloadT]):
         if max(len(order.bills), len(order.payments), len(order.refunds)) > MOST_OF_A_KIND:
             raise Unreadable(f"the order has more than {MOST_OF_A_KIND} bills, payments or refunds")
         for bill in order.bills:
-            _check_money("bill", bill.id, bill.value)
-            _check_money("bill", bill.id, bill.also)
+            _check_money("bill", bill.id, bill.value, bill.also)
         for payment in order.payments:
             _check_money("payment", payment.id, payment.value)
         for refund in order.refunds:
-            _check_money("refund", refund.id, refund.value)
-            _check_money("refund", refund.id, refund.also)
+            _check_money("refund", refund.id, refund.value, refund.also)
         changed: dict[str, Any] = {}  # a new order takes longer than all the looking; most have nothing to settle
         if names[1:] != order.aliases:
             changed["aliases"] = names[1:]
@@ -309,10 +307,10 @@ class Adapter(Generic[PayloadT]):
         return found
 
     def _dated(self, told: tuple[PaymentOrRefund, ...]) -> tuple[PaymentOrRefund, ...]:
-        times = [self._utc(one.at) for one in told]
-        if all(at is one.at for at, one in zip(times, told, strict=True)):
-            return told
-        return tuple(replace(one, at=at) for at, one in zip(times, told, strict=True))
+        for one in told:
+            if self._utc(one.at) is not one.at:
+                return tuple(replace(one, at=self._utc(one.at)) for one in told)
+        return told
 
     def _utc(self, moment: datetime | None) -> datetime | None:
         """The moment in UTC; None for one that cannot be (the year 1, a date of zeros)."""
@@ -347,8 +345,8 @@ def _times(order: Order) -> int:
     return sum(time is not None for time in told)
 
 
-def _check_money(what: str, name: str | None, value: Money | None) -> None:
+def _check_money(what: str, name: str | None, value: Money | None, also: Money | None = None) -> None:
     if name and len(name) > 255:
         raise Unreadable(f"the id of a {what} is longer than 255 characters")
-    if value is not None and value.minor < 0:
+    if (value is not None and value.minor < 0) or (also is not None and also.minor < 0):
         raise Unreadable(f"the value of a {what} is less than nothing")

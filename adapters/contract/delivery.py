@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from operator import methodcaller
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,9 @@ MAX_NUMBER_DIGITS = 40
 # The work budget of a JSON body. An order of 500 lines has about 50,000 values, eight levels deep.
 MAX_VALUES = 100_000
 MAX_DEPTH = 64
+
+
+_latin_1 = methodcaller("decode", "latin-1")
 
 
 class Delivery:
@@ -59,10 +63,12 @@ class Delivery:
         url: str = "",
     ) -> "Delivery":
         """From an HTTP server's raw parts. Header bytes are read as Latin-1, so that no byte is lost or refused."""
-        headers = {str(name, "latin-1").lower(): str(value, "latin-1") for name, value in raw_headers}
+        names, values = zip(*raw_headers, strict=True) if raw_headers else ((), ())
+        given = [name.lower() for name in map(_latin_1, names)]
+        headers = dict(zip(given, map(_latin_1, values), strict=True))
         repeated: frozenset[str] = frozenset()
-        if len(headers) < len(raw_headers):
-            often = Counter(str(name, "latin-1").lower() for name, _ in raw_headers)
+        if len(headers) < len(given):
+            often = Counter(given)
             repeated = frozenset(name for name in headers if often[name] > 1)
         query = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)) if query_string else None
         return cls(

@@ -142,9 +142,9 @@ class Customer(Struct, frozen=True, kw_only=True):
             force_setattr(self, "phones", phones)
         if (documents := distinct(self.documents)) != self.documents:
             force_setattr(self, "documents", documents)
-        for name in ("name", "id", "crm_id"):
-            if getattr(self, name) == "":
-                force_setattr(self, name, None)
+        if "" in (self.name, self.id, self.crm_id):
+            for name in ("name", "id", "crm_id"):
+                force_setattr(self, name, getattr(self, name) or None)
 
     @property
     def tells_nothing(self) -> bool:

@@ -101,7 +101,7 @@ def _known(
 
 def clean(text: str, length: int = TEXT_LENGTH) -> str:
     """Return text that both engines can store: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
-    if not text.isascii() or "\0" in text:
+    if not text.isprintable():
         text = text.replace("\0", "\ufffd")
         try:
             text.encode()

@@ -118,8 +118,10 @@ class ContactResolution:
 
     def match(self, account_id: str, identities: Collection[Identity], name: str | None = None) -> Match:
         """Return the contact of the strongest identity that nothing speaks against, and what else there is to say."""
-        holders_of = self._holders
-        if not any((account_id, "crm" if one[0] == CLAIM else one[0], one[1]) in holders_of for one in identities):
+        for kind, value in identities:
+            if (account_id, "crm" if kind == CLAIM else kind, value) in self._holders:
+                break
+        else:
             return Match(contact_id=None, news=bool(identities))
         known = {one for one in identities if one[0] != CLAIM}
         found: list[str] = []
@@ -251,7 +253,8 @@ class ContactResolution:
         present, contested = now(), []
         held = self._held.setdefault((account_id, contact_id), set())
         for one in identities:
-            holders = self._holders.setdefault((account_id, *one), [])
+            key = account_id, *one
+            holders = self._holders.get(key, [])
             if contact_id in holders:
                 continue
             if holders:
@@ -266,10 +269,9 @@ class ContactResolution:
                     self._made[account_id, contact_id] = (*made[:2], one[1], *made[3:])
                 else:
                     self._taken_over[account_id, contact_id] = one[1]
-            holders.append(contact_id)
+            self._holders[key] = [*holders, contact_id]
             held.add(one)
-            row = (account_id, *one, contact_id, source_id, present)
-            self._learnt[row[:4]] = row
+            self._learnt[*key, contact_id] = (*key, contact_id, source_id, present)
         return contested
 
     def _join(self, account_id: str, one: str, other: str) -> str:
