@@ -12,6 +12,7 @@ Decided here, and why:
   seconds and milliseconds are documented for it).
 - `data.id` is signed as it came (the SDKs, mercadopago 3.6.0 `webhook/validator.py`) or in lower case (the manual).
 - The sale is the merchant order (`order.id` of a payment): attempts and two cards of one checkout name the same one.
+  Payments that a shop makes itself (Checkout API) have none: tries of one sale share the shop's `external_reference`.
   Merchant orders themselves are not read: their payments are told one by one, and would count twice.
 - Where a shop's `notification_url` asks for no one format, each change is told as IPN as well (`topic` in place of `type`):
   it says nothing new.
@@ -285,6 +286,7 @@ class MercadoPago(Adapter[Sale]):
         order = Order(
             external_id=payload.merchant_order or payload.id,
             aliases=(payload.id,),
+            attempt_of=(payload.external_reference,) if kind == "payment" else (),
             at=payload.updated,
             status=self.status(f"{word}.{payload.status_detail}", word),
             source_status=payload.status,
