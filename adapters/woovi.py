@@ -4,6 +4,8 @@
   https://developers.woovi.com/docs/webhook/seguranca/webhook-hmac
 - Events: https://developers.woovi.com/docs/webhook/webhook-events-type
 
+This is longer than 400 lines: two ways to sign, and charges, cycles, refunds and disputes in bodies of their own.
+
 Decided here, and why:
 
 - Woovi's RSA signature proves Woovi, not you: any customer of Woovi can have a body signed and sent here. So it counts only
