@@ -17,7 +17,8 @@ Decided here, and why:
   (https://developers.woovi.com/docs/charge/discount-simulator); its `value` stays what was charged first.
 - A transaction without a charge is money from anyone for anything: no order. One of a static QR code is a sale of the counter; what
   goes back of it is told by PIX_TRANSACTION_REFUND_SENT_CONFIRMED, for the older event does not say of which payment.
-- A cycle of a subscription says nothing of its buyer; PIX_AUTOMATIC_APPROVED does, and both name the subscription.
+- A cycle of a subscription says nothing of its buyer; PIX_AUTOMATIC_APPROVED does, and both name the subscription. It is told
+  days before it is due; a try that is rejected may be followed by others, PIX_AUTOMATIC_COBR_REJECTED by none.
 - What the bank took back on a dispute (MED) is told again as a refund, and nothing links the two: a dispute and a refund of
   one payment and one amount are the same.
 - The test that Woovi sends when a webhook is saved holds no charge, and comes before its secret is known.
@@ -178,6 +179,7 @@ class Cycle(Payload):
     value: int = path("cobr.value", "value", otherwise=...)
     status: str | None = path("cobr.status")
     made_at: IsoOrBlank = path("createdAt")
+    sent_at: IsoOrBlank = path("cobr.createdAt")
     tries: ListOf[Try] = path("cobr.tries", otherwise=())
 
 
@@ -218,6 +220,15 @@ class Dispute(Payload):
     value: int | None = path("dispute.value")
 
 
+CYCLES = {
+    "PIX_AUTOMATIC_COBR_CREATED": Status.PENDING,
+    "PIX_AUTOMATIC_COBR_APPROVED": Status.PENDING,  # by the buyer's bank: it will be taken when it is due
+    "PIX_AUTOMATIC_COBR_TRY_REJECTED": Status.OVERDUE,
+    "PIX_AUTOMATIC_COBR_REJECTED": Status.FAILED,
+    "PIX_AUTOMATIC_COBR_COMPLETED": Status.PAID,
+}
+
+
 class Woovi(Adapter[Any]):
     name, title, origin = "woovi", "Woovi", Origin.PAYMENTS
     links = Links(
@@ -235,7 +246,7 @@ class Woovi(Adapter[Any]):
         "OPENPIX:TRANSACTION_RECEIVED": Sale,
         "OPENPIX:TRANSACTION_REFUND_RECEIVED": Sale,
         "PIX_AUTOMATIC_APPROVED": Subscription,
-        "PIX_AUTOMATIC_COBR_COMPLETED": Cycle,
+        **dict.fromkeys(CYCLES, Cycle),
         "PIX_TRANSACTION_REFUND_SENT_CONFIRMED": SentBack,
         "PIX_TRANSACTION_REFUND_SENT_REJECTED": SentBack,
         "PIX_TRANSACTION_REFUND_RECEIVED_CONFIRMED": SentBack,
@@ -283,7 +294,7 @@ class Woovi(Adapter[Any]):
             case SentBack():
                 yield _sent_back(payload, event.kind)
             case Cycle():
-                yield _cycle(payload)
+                yield _cycle(payload, CYCLES[event.kind])
             case _:
                 yield _dispute(payload, event.kind)
 
@@ -361,20 +372,22 @@ def _counter_sale(sale: Sale) -> Order:
     )
 
 
-def _cycle(cycle: Cycle) -> Order:
-    value = Money.of(cycle.value, "BRL")
-    paid_at = next((one.updatedAt for one in cycle.tries if one.tryStatus == "PAID"), None)
+def _cycle(cycle: Cycle, status: Status) -> Order:
+    value, taken = Money.of(cycle.value, "BRL"), status is Status.PAID
+    tried_at = [one.updatedAt for one in cycle.tries if one.updatedAt and (one.tryStatus == "PAID" or not taken)]
+    at = max(tried_at, default=None if taken else cycle.sent_at)
+    paid = Payment(id=cycle.pix_id or cycle.id, value=value, state=PaymentState.TAKEN, at=at)
     return Order(
         external_id=cycle.id,
         aliases=(cycle.pix_id,),
-        at=paid_at,
-        status=Status.PAID,
+        at=at,
+        status=status,
         source_status=cycle.status,
         title=order_title(None, [cycle.subscription]),
         bills=(Bill(value=value),),
-        payments=(Payment(id=cycle.pix_id or cycle.id, value=value, state=PaymentState.TAKEN, at=paid_at),),
+        payments=(paid,) if taken else (),
         ordered_at=cycle.made_at,
-        paid_at=paid_at,
+        paid_at=at if taken else None,
         customer=Customer(id=_subscriber(cycle.subscription)) if cycle.subscription else None,
     )
 
