@@ -92,11 +92,14 @@ class Buyer(Payload):
     cpfCnpj: str | None = None
     phone: str | None = None
     mobilePhone: str | None = None
+    foreignCustomer: bool | None = None
 
 
 CASH_UNDONE = "PAYMENT_RECEIVED_IN_CASH_UNDONE"
 # A charge of which the buyer's bank took the money.
 CHARGEBACKS = frozenset("CHARGEBACK_REQUESTED CHARGEBACK_DISPUTE AWAITING_CHARGEBACK_REVERSAL".split())
+
+ABROAD = "ZZ"  # of no country that is told: a phone without a country code is no number there
 
 SANDBOX = "https://sandbox.asaas.com/"
 
@@ -205,7 +208,7 @@ class Asaas(Adapter[Any]):
                 emails=(buyer.email,),
                 phones=(buyer.mobilePhone, buyer.phone),
                 documents=(buyer.cpfCnpj,),
-                country="BR",
+                country=ABROAD if buyer.foreignCustomer else "BR",
             ),
             url=charge.invoiceUrl,
             test=True if (charge.invoiceUrl or "").startswith(SANDBOX) else None,

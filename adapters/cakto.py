@@ -16,9 +16,7 @@ Decided here, and why:
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
+from typing import Any
 
 from adapters.contract import (
     Adapter,
@@ -26,6 +24,8 @@ from adapters.contract import (
     Bill,
     BodyField,
     Customer,
+    Delivery,
+    Entries,
     Event,
     Hmac,
     IsoOrBlank,
@@ -74,12 +74,8 @@ class Sale(Payload):
     picpay: OptionalOf[Payload] = None
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
-
-
 class Notification(Payload):
-    data: Annotated[list[Sale], BeforeValidator(_listed)]
+    data: Entries[Sale]
 
 
 class Cakto(Adapter[Notification]):
@@ -112,6 +108,11 @@ class Cakto(Adapter[Notification]):
     topics = tuple(statuses)
     reads = dict.fromkeys(statuses, Notification)
     ignores = frozenset("initiate_checkout checkout_abandonment refund_requested subscription_*".split())
+
+    def document_of(self, delivery: Delivery) -> Any:
+        document = super().document_of(delivery)
+        one = document.get("data") if isinstance(document, dict) else None
+        return {**document, "data": [one]} if isinstance(one, dict) else document
 
     def orders(self, payload: Notification, event: Event[Notification]) -> Iterable[Order]:
         for sale in payload.data:

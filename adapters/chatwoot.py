@@ -7,7 +7,9 @@ Decided here, and why:
 
 - The contact's id is Chatwoot's own (`id`): that is what a dashboard app is told, and what `crm_contact_id` in a shop's
   metadata means.
-- Custom attributes are free words of each account. `cpf`, `cnpj` and `document` are read, when their check digits hold.
+- Custom attributes are free words of each account. A CPF or CNPJ is read where its check digits hold, under the keys that
+  Chatwoot makes of "CPF", "CNPJ", "CPF/CNPJ", "CPF / CNPJ", "Documento" and "Document" (`convertToAttributeSlug` in its
+  `dashboard/helper/commons.js`).
 - Conversations and messages are not about contacts, and are ignored.
 - Chatwoot sends nothing when a contact is deleted (`contact_deleted` is only asked for:
   https://github.com/chatwoot/chatwoot/issues/9552), nor which one a merge removed: its `ContactMergeAction` destroys the
@@ -74,7 +76,9 @@ class Contact(Payload):
     phone_number: str | None = None
     cpf: str | None = path("custom_attributes.cpf")
     cnpj: str | None = path("custom_attributes.cnpj")
-    document: str | None = path("custom_attributes.document")
+    document: str | None = path(
+        *(f"custom_attributes.{key}" for key in ("document", "documento", "cpfcnpj", "cpf_cnpj"))
+    )
 
 
 class Found(Payload):

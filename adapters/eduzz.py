@@ -8,11 +8,14 @@ Decided here, and why:
 
 - The value is the invoice's price (`price`, v2 `trans_value`: "valor da venda"); `paid` may hold interest. An order bump and
   each instalment of a slip are invoices of their own.
-- The status is what the event says. Asking for one's money back (`invoice_waiting_refund`) leaves the invoice paid.
+- The status is what the event says. Asking for one's money back (`invoice_waiting_refund`) leaves the invoice paid, and so
+  does giving back a part of it: the invoice is `partialRefund` then, and how much it was is not said. The words of an invoice:
+  https://developers.eduzz.com/reference/webhook/myeduzz-contract-pix-attempted
 - v2 proves itself by a token in the body (`origin_secret`), not by a signature: whoever has one says so in the options.
   It comes as JSON or as a form, and names no event: a body with `trans_cod` is an invoice.
 - v2's times are Brasília's, date and time apart, and only two are given: open is said when it was made, paid when it was
   paid; the rest has no time.
+- A country may be a name ("Brasil"), which is not read but for that one: a phone without a country code is no number elsewhere.
 - v2's own test (sent when the URL is checked) is bought by webhook@eduzz.com.
 """
 
@@ -23,6 +26,7 @@ from typing import Any, Literal
 
 from adapters.contract import (
     BRASILIA,
+    FIELD_LEFT_OUT,
     Adapter,
     Bill,
     BodyField,
@@ -43,7 +47,6 @@ from adapters.contract import (
     PaymentState,
     Signature,
     Status,
-    Unreadable,
     body_token,
     form_body,
     order_title,
@@ -79,7 +82,7 @@ class Invoice(Payload):
     cellphone: str | None = path("data.buyer.cellphone", "cus_cel")
     phone: str | None = path("data.buyer.phone", "cus_tel")
     phone2: str | None = path("data.buyer.phone2")
-    country: str | None = path("data.buyer.address.country")  # v2 writes a name, "Brasil"
+    country: str | None = path("data.buyer.address.country", "cus_address_country")
     items: ListOf[Line] = path("data.items", otherwise=())
 
 
@@ -98,6 +101,10 @@ class Postback(Invoice):
 class EduzzOptions(Options):
     version: Literal["v3", "v2"] = "v3"
 
+
+PARTLY = "partialRefund"  # data.status, whatever the event
+BRAZIL = frozenset(("br", "brasil", "brazil"))
+ABROAD = "ZZ"
 
 POSTBACK = "invoice"  # what postback v2 calls the one thing it tells of
 
@@ -127,6 +134,7 @@ class Eduzz(Adapter[Invoice]):
         canceled="4 9 10",  # 9: a second invoice for the same product, never charged; 10: expired
         refunded="7",
     )
+    partly_refunded = frozenset({PARTLY})
     topics = tuple(f"myeduzz.{word}" for word in statuses if word.startswith("invoice_"))
     reads = {**dict.fromkeys(topics, Invoice), POSTBACK: Postback}
     ignores = frozenset(
@@ -164,6 +172,8 @@ class Eduzz(Adapter[Invoice]):
             payload.paid, payload.paid_currency or "BRL"
         )
         status = self.status(payload.status if isinstance(payload, Postback) else word)
+        if payload.status == PARTLY:
+            status = Status.PAID
         order = Order(
             external_id=payload.id,
             at=payload.sentDate,
@@ -182,7 +192,7 @@ class Eduzz(Adapter[Invoice]):
                 emails=(payload.email,),
                 phones=(payload.cellphone, payload.phone, payload.phone2),
                 documents=(payload.document,),
-                country=payload.country or "BR",
+                country=_country(payload.country),
             ),
             items=tuple(items) or None,
         )
@@ -195,6 +205,9 @@ class Eduzz(Adapter[Invoice]):
             status = Status.PAID
         made = _moment(sale.trans_createdate, sale.trans_createtime)
         paid = _moment(sale.trans_paiddate, sale.trans_paidtime)
+        notes: tuple[str, ...] = ("refund_without_amount",) if in_part else ()
+        if (made is None and _is_date(sale.trans_createdate)) or (paid is None and _is_date(sale.trans_paiddate)):
+            notes += (FIELD_LEFT_OUT,)
         return replace(
             order,
             at=None,  # the times are the sale's own; a cancellation has none
@@ -206,15 +219,22 @@ class Eduzz(Adapter[Invoice]):
             paid_at=paid,
             items=(Item(title=sale.product_name),) if sale.product_name else None,
             test=True if sale.email == "webhook@eduzz.com" else None,
-            notes=("refund_without_amount",) if in_part else (),
+            notes=notes,
         )
 
 
+def _country(told: str | None) -> str:
+    name = (told or "BR").strip()
+    return "BR" if name.casefold() in BRAZIL else name if len(name) == 2 else ABROAD
+
+
+def _is_date(text: str | None) -> bool:
+    return bool(text and text.strip("0-"))
+
+
 def _moment(date: str | None, time: str | None) -> datetime | None:
-    """`20190904` and `12:00:00`; without a time, the start of the day. Zeros are no date."""
-    if not date or not date.strip("0-"):
-        return None
+    """`20190904` and `12:00:00`; without a time, the start of the day. Zeros are no date, and what cannot be read is none."""
     try:
-        return datetime.fromisoformat(f"{date}T{time}" if time else date)
+        return datetime.fromisoformat(f"{date}T{time}" if time else date or "") if _is_date(date) else None
     except ValueError:
-        raise Unreadable("trans_createdate, trans_paiddate: is not a date and a time") from None
+        return None

@@ -18,7 +18,9 @@ Decided here, and why:
   stays pending. The first sale of a membership with a free trial has the price though nothing is charged yet, and nothing
   tells it apart.
 - A test ping repeats the latest real sale, and would make a test of it; it alone does not say what happened.
-- The receiver's half of a gift repeats the giver's purchase, and is no sale.
+- A gift is two purchases, of which only the receiver's is told (`app/models/purchase.rb`: `send_notification_webhook`), at no
+  price: the sale is what the giver paid, and the giver is the buyer. A refund or dispute of it is told of the giver's
+  purchase, and nothing joins the two.
 """
 
 from collections.abc import Iterable
@@ -65,6 +67,8 @@ class Ping(Payload):
     refunded: bool | None = None
     is_preorder_authorization: bool | None = None
     is_gift_receiver_purchase: bool | None = None
+    gift_price: int | None = None
+    gifter_email: str | None = None
     test: bool | None = None
     resource_name: str | None = None
 
@@ -100,13 +104,14 @@ class Gumroad(Adapter[Ping]):
     def orders(self, payload: Ping, event: Event[Ping]) -> Iterable[Order]:
         if payload.test and not payload.resource_name:
             raise Ignored("a test ping, which repeats the latest sale")
-        if payload.is_gift_receiver_purchase:
-            raise Ignored("the receiver's half of a gift; the giver's purchase is the sale")
         status = Status.REFUNDED if payload.refunded else self.status(event.kind)
         if payload.is_preorder_authorization and status is Status.PAID:
             status = Status.PENDING
         sold_at, goods, quantity = payload.sale_timestamp, payload.product_name, payload.quantity or 1
-        price, refunds = Money(payload.price, "USD"), []
+        cents, buyer = payload.price, Customer(name=payload.full_name, id=payload.purchaser_id, emails=(payload.email,))
+        if payload.is_gift_receiver_purchase:  # who it names is the receiver
+            cents, buyer = payload.gift_price or 0, Customer(emails=(payload.gifter_email,))
+        price, refunds = Money(cents, "USD"), []
         if payload.refunded:
             refunds.append(Refund(id="refund", all=True, payment=payload.sale_id))
         elif event.kind == "refund":
@@ -114,7 +119,7 @@ class Gumroad(Adapter[Ping]):
         if event.kind.startswith("dispute"):
             state = RefundState.REVERSED if event.kind == "dispute_won" else RefundState.PENDING
             refunds.append(Refund(id="dispute", state=state, kind=RefundKind.CHARGEBACK, payment=payload.sale_id))
-        each = None if payload.price % quantity else Money(payload.price // quantity, "USD")
+        each = None if cents % quantity else Money(cents // quantity, "USD")
         yield Order(
             external_id=payload.sale_id,
             at=None,
@@ -132,7 +137,7 @@ class Gumroad(Adapter[Ping]):
             ),
             refunds=tuple(refunds),
             ordered_at=sold_at,
-            customer=Customer(name=payload.full_name, id=payload.purchaser_id, emails=(payload.email,)),
+            customer=buyer,
             items=(Item(title=goods, quantity=quantity, unit_value=each),) if goods else None,
             test=payload.test,
         )

@@ -2,6 +2,7 @@
 
 - Signing: https://docs.kiwify.com.br/api-reference/webhooks/receiving
 - Events: https://docs.kiwify.com.br/api-reference/webhooks/create (Kiwify calls them by other names in the body)
+- Statuses and customer of a sale: https://docs.kiwify.com.br/api-reference/sales/list
 - Subscriptions: https://docs.kiwify.com.br/api-reference/webhooks/subscription-events
 
 Decided here, and why:
@@ -57,6 +58,7 @@ class Sale(Payload):
     mobile: str | None = path("Customer.mobile")
     cpf: str | None = path("Customer.CPF")
     cnpj: str | None = path("Customer.cnpj")
+    country: str | None = path("Customer.country")
     charge_amount: int | None = path("Commissions.charge_amount")
     base_price: int | None = path("Commissions.product_base_price")
     base_currency: str | None = path("Commissions.product_base_price_currency")
@@ -74,8 +76,12 @@ class Kiwify(Adapter[Sale]):
     )
     signature = Hmac(query="signature", algorithm="sha1", encoding="hex")
     kind = BodyField("webhook_event_type")
-    # order_status
-    statuses = status_map(pending="waiting_payment", paid="paid", failed="refused", refunded="refunded chargedback")
+    statuses = status_map(  # order_status
+        pending="waiting_payment pending processing authorized",
+        paid="paid approved refund_requested pending_refund",  # asked back is not given back
+        failed="refused",
+        refunded="refunded chargedback",
+    )
     # What the event itself says; an order that is further on, by its own status, stays so.
     told = status_map(
         pending="billet_created pix_created",
@@ -127,7 +133,7 @@ class Kiwify(Adapter[Sale]):
                 emails=(payload.email,),
                 phones=(payload.mobile,),
                 documents=(payload.cpf, payload.cnpj),
-                country="BR" if currency == "BRL" else None,
+                country=payload.country or ("BR" if currency == "BRL" else None),
             ),
             items=(Item(title=goods, unit_value=Money.of(price, currency)),) if goods else None,
             test=True if goods == "Example product" and payload.email == "johndoe@example.com" else None,

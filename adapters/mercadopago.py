@@ -12,6 +12,8 @@ Decided here, and why:
   seconds and milliseconds are documented for it).
 - `data.id` is signed as it came (the SDKs, mercadopago 3.6.0 `webhook/validator.py`) or in lower case (the manual).
 - The sale is the merchant order (`order.id` of a payment): attempts and two cards of one checkout name the same one.
+  Payments that a shop makes itself (Checkout API) have none: tries of one sale share the shop's `external_reference`. So do the
+  cycles of a subscription, and the sales of a shop that counts otherwise: what waits is no try of another sale yet.
   Merchant orders themselves are not read: their payments are told one by one, and would count twice.
 - Where a shop's `notification_url` asks for no one format, each change is told as IPN as well (`topic` in place of `type`):
   it says nothing new.
@@ -189,6 +191,7 @@ class Sale(Payload):
     updated: IsoOrBlank = path("date_last_updated", "last_updated_date")
     date_approved: IsoOrBlank = None
     external_reference: str | None = None
+    operation_type: str | None = None
     description: str | None = None
     items: ListOf[Line] = path("additional_info.items", "items", otherwise=())
     live_mode: bool | None = None
@@ -282,9 +285,11 @@ class MercadoPago(Adapter[Sale]):
             for line in payload.items
         )
         payment = Payment(id=payload.id, value=value, state=STATES.get(payload.status), at=payload.date_approved)
+        decided = payment.state is not None and payload.operation_type != "recurring_payment"
         order = Order(
             external_id=payload.merchant_order or payload.id,
             aliases=(payload.id,),
+            attempt_of=(payload.external_reference,) if decided and kind == "payment" else (),
             at=payload.updated,
             status=self.status(f"{word}.{payload.status_detail}", word),
             source_status=payload.status,

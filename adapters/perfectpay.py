@@ -60,6 +60,7 @@ class Sale(Payload):
     phone_extension: str | None = path("customer.phone_extension")
     phone_area_code: str | None = path("customer.phone_area_code")
     phone_number: str | None = path("customer.phone_number")
+    country: str | None = path("customer.country")
 
 
 PRECHECKOUT = "12"  # of sale_status_enum: an abandoned cart
@@ -111,7 +112,7 @@ class PerfectPay(Adapter[Sale]):
                 emails=(payload.email,),
                 phones=(_phone(payload),),
                 documents=(payload.identification_number,),
-                country="BR" if currency == "BRL" else None,
+                country=payload.country or ("BR" if currency == "BRL" else None),
             ),
             items=(Item(title=goods),) if goods else None,
         )

@@ -4,6 +4,8 @@
   https://developers.woovi.com/docs/webhook/seguranca/webhook-hmac
 - Events: https://developers.woovi.com/docs/webhook/webhook-events-type
 
+This is longer than 400 lines: two ways to sign, and charges, cycles, refunds and disputes in bodies of their own.
+
 Decided here, and why:
 
 - Woovi's RSA signature proves Woovi, not you: any customer of Woovi can have a body signed and sent here. So it counts only
@@ -13,7 +15,10 @@ Decided here, and why:
   payer need not be the order's customer, and does not become it.
 - A charge with a due date comes to what was due when it was paid, less a discount or with fine and interest
   (https://developers.woovi.com/docs/charge/discount-simulator); its `value` stays what was charged first.
-- A transaction without a charge is money from anyone for anything: no order.
+- A transaction without a charge is money from anyone for anything: no order. One of a static QR code is a sale of the counter; what
+  goes back of it is told by PIX_TRANSACTION_REFUND_SENT_CONFIRMED, for the older event does not say of which payment.
+- A cycle of a subscription says nothing of its buyer; PIX_AUTOMATIC_APPROVED does, and both name the subscription. It is told
+  days before it is due; a try that is rejected may be followed by others, PIX_AUTOMATIC_COBR_REJECTED by none.
 - What the bank took back on a dispute (MED) is told again as a refund, and nothing links the two: a dispute and a refund of
   one payment and one amount are the same.
 - The test that Woovi sends when a webhook is saved holds no charge, and comes before its secret is known.
@@ -40,6 +45,7 @@ from adapters.contract import (
     Ignored,
     IsoOrBlank,
     Links,
+    ListOf,
     Metadata,
     Money,
     OptionalOf,
@@ -59,6 +65,7 @@ from adapters.contract import (
     one_header,
     order_title,
     path,
+    replace,
     rsa_signed,
     status_map,
     text_key,
@@ -158,6 +165,11 @@ class QrCode(Payload):
     correlationID: str | None = None
 
 
+class Try(Payload):
+    tryStatus: str | None = None
+    updatedAt: IsoOrBlank = None
+
+
 class Cycle(Payload):
     """A cycle of a PIX Automático subscription."""
 
@@ -167,7 +179,15 @@ class Cycle(Payload):
     value: int = path("cobr.value", "value", otherwise=...)
     status: str | None = path("cobr.status")
     made_at: IsoOrBlank = path("createdAt")
-    paid_at: IsoOrBlank = path("cobr.tries.0.updatedAt")
+    sent_at: IsoOrBlank = path("cobr.createdAt")
+    tries: ListOf[Try] = path("cobr.tries", otherwise=())
+
+
+class Subscription(Payload):
+    """A PIX Automático subscription, which its buyer has approved."""
+
+    correlationID: str
+    customer: OptionalOf[Person] = None
 
 
 class Sale(Payload):
@@ -178,7 +198,7 @@ class Sale(Payload):
     pix_value: int | None = path("pix.value")
     pix_time: IsoOrBlank = path("pix.time")
     slip_value: int | None = path("boleto.value")  # with fines and interest, where it was paid late
-    qr_code: OptionalOf[QrCode] = path("pix.pixQrCode")
+    qr_code: OptionalOf[QrCode] = path("pix.pixQrCode", "pixQrCode")
     partial: bool | None = path("pix.partial")
     payer: OptionalOf[Person] = path("pix.payer", "pix.customer")
     environment: str | None = path("account.environment")
@@ -200,6 +220,15 @@ class Dispute(Payload):
     value: int | None = path("dispute.value")
 
 
+CYCLES = {
+    "PIX_AUTOMATIC_COBR_CREATED": Status.PENDING,
+    "PIX_AUTOMATIC_COBR_APPROVED": Status.PENDING,  # by the buyer's bank: it will be taken when it is due
+    "PIX_AUTOMATIC_COBR_TRY_REJECTED": Status.OVERDUE,
+    "PIX_AUTOMATIC_COBR_REJECTED": Status.FAILED,
+    "PIX_AUTOMATIC_COBR_COMPLETED": Status.PAID,
+}
+
+
 class Woovi(Adapter[Any]):
     name, title, origin = "woovi", "Woovi", Origin.PAYMENTS
     links = Links(
@@ -216,7 +245,8 @@ class Woovi(Adapter[Any]):
         "OPENPIX:CHARGE_EXPIRED": Sale,
         "OPENPIX:TRANSACTION_RECEIVED": Sale,
         "OPENPIX:TRANSACTION_REFUND_RECEIVED": Sale,
-        "PIX_AUTOMATIC_COBR_COMPLETED": Cycle,
+        "PIX_AUTOMATIC_APPROVED": Subscription,
+        **dict.fromkeys(CYCLES, Cycle),
         "PIX_TRANSACTION_REFUND_SENT_CONFIRMED": SentBack,
         "PIX_TRANSACTION_REFUND_SENT_REJECTED": SentBack,
         "PIX_TRANSACTION_REFUND_RECEIVED_CONFIRMED": SentBack,
@@ -226,6 +256,7 @@ class Woovi(Adapter[Any]):
         "OPENPIX:DISPUTE_CANCELED": Dispute,
     }
     topics = tuple(reads)
+    customer_kinds = frozenset({"PIX_AUTOMATIC_APPROVED"})
     ignores = frozenset(
         "teste_webhook OPENPIX:DISPUTE_* OPENPIX:MOVEMENT_* BOLETO_SETTLED TED_* "
         "ACCOUNT_REGISTER_* PIX_AUTOMATIC_*".split()
@@ -242,14 +273,19 @@ class Woovi(Adapter[Any]):
         return None
 
     def kind_of(self, delivery: Delivery, options: object) -> str:
-        """The event; older bodies (2021) name none, and some pages of the manual spell it `woovi:`."""
+        """The event; older bodies (2021) and that of a static QR code in the manual name none, and some pages spell it `woovi:`."""
         document = self.document_of(delivery)
         if isinstance(document, dict) and "event" not in document:
             if isinstance(document.get("charge"), dict):
                 return "OPENPIX:CHARGE_COMPLETED"
+            if isinstance(document.get("pixQrCode"), dict):
+                return "OPENPIX:TRANSACTION_RECEIVED"
             if isinstance(document.get("evento"), str) and document["evento"]:
                 return str(document["evento"])
         return re.sub(r"\Awoovi:", "OPENPIX:", super().kind_of(delivery, options))
+
+    def people(self, payload: Subscription, event: Event[Any]) -> Iterable[Customer]:
+        yield replace(_customer(payload.customer or Person()), id=_subscriber(payload.correlationID))
 
     def orders(self, payload: Any, event: Event[Any]) -> Iterable[Order]:
         match payload:
@@ -258,15 +294,17 @@ class Woovi(Adapter[Any]):
             case SentBack():
                 yield _sent_back(payload, event.kind)
             case Cycle():
-                yield _cycle(payload)
+                yield _cycle(payload, CYCLES[event.kind])
             case _:
                 yield _dispute(payload, event.kind)
 
     def _sale(self, sale: Sale, kind: str) -> Order:
         charge = sale.charge
+        returned = kind == "OPENPIX:TRANSACTION_REFUND_RECEIVED"  # then `pix` is the refund, not the payment
+        if charge is None and returned:
+            raise Ignored("a refund that does not say of which payment; PIX_TRANSACTION_REFUND_SENT_CONFIRMED does")
         if charge is None:
             return _counter_sale(sale)
-        returned = kind == "OPENPIX:TRANSACTION_REFUND_RECEIVED"  # then `pix` is the refund, not the payment
         status = self.status(charge.status)
         taken = status is Status.PAID and not returned
         dated = sale.slip_value or (sale.pix_value if charge.type == "OVERDUE" else None)
@@ -334,20 +372,29 @@ def _counter_sale(sale: Sale) -> Order:
     )
 
 
-def _cycle(cycle: Cycle) -> Order:
-    value = Money.of(cycle.value, "BRL")
+def _cycle(cycle: Cycle, status: Status) -> Order:
+    value, taken = Money.of(cycle.value, "BRL"), status is Status.PAID
+    tried_at = [one.updatedAt for one in cycle.tries if one.updatedAt and (one.tryStatus == "PAID" or not taken)]
+    at = max(tried_at, default=None if taken else cycle.sent_at)
+    paid = Payment(id=cycle.pix_id or cycle.id, value=value, state=PaymentState.TAKEN, at=at)
     return Order(
         external_id=cycle.id,
         aliases=(cycle.pix_id,),
-        at=cycle.paid_at,
-        status=Status.PAID,
+        at=at,
+        status=status,
         source_status=cycle.status,
         title=order_title(None, [cycle.subscription]),
         bills=(Bill(value=value),),
-        payments=(Payment(id=cycle.pix_id or cycle.id, value=value, state=PaymentState.TAKEN, at=cycle.paid_at),),
+        payments=(paid,) if taken else (),
         ordered_at=cycle.made_at,
-        paid_at=cycle.paid_at,
+        paid_at=at if taken else None,
+        customer=Customer(id=_subscriber(cycle.subscription)) if cycle.subscription else None,
     )
+
+
+def _subscriber(subscription: str) -> str:
+    """The id of whoever pays a subscription; apart from the shop's own ids of its customers, which may be the same numbers."""
+    return f"subscription {subscription}"
 
 
 def _sent_back(back: SentBack, kind: str) -> Order:

@@ -215,8 +215,6 @@ def test_a_postback_that_names_its_event_and_has_no_date_of_payment() -> None:
         {"event": "myeduzz.invoice_paid", "data": {"id": "1", "items": [None]}},
         {"event": "myeduzz.invoice_paid", "data": {"id": "1", "price": {"value": "free"}}},
         {"trans_cod": "1"},
-        {"trans_cod": "1", "trans_status": "3", "trans_createdate": "yesterday"},
-        {"trans_cod": "1", "trans_status": "3", "trans_createdate": "20261120", "trans_createtime": "25:00"},
     ],
 )
 def test_what_cannot_be_read(document: object) -> None:

@@ -109,9 +109,12 @@ def test_what_cannot_be_read(fields: dict[str, str]) -> None:
         said(**fields)
 
 
-def test_the_receivers_half_of_a_gift_is_no_sale() -> None:
-    with pytest.raises(Ignored):
-        said(is_gift_receiver_purchase="true", price="0")
+def test_a_gift_is_what_its_giver_paid() -> None:
+    receiver = {"price": "0", "email": "bia@example.com", "full_name": "Bia Lima", "purchaser_id": "9"}
+    order = said(is_gift_receiver_purchase="true", gift_price="3980", gifter_email="ana@example.com", **receiver)
+    assert (order.status, order.value) == (Status.PAID, "39.80 USD")
+    assert order.customer and (order.customer.emails, order.customer.name) == (("ana@example.com",), None)
+    assert said(gift_price="1", gifter_email="ana@example.com").value == "39.80 USD", "a checkout field of the seller's"
 
 
 def test_it_declares_that_what_is_refused_is_lost() -> None:

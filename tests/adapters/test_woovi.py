@@ -131,7 +131,7 @@ def test_what_says_nothing_is_unreadable(document: object) -> None:
         "OPENPIX:DISPUTE_CREATED",
         "OPENPIX:MOVEMENT_CONFIRMED",
         "BOLETO_SETTLED",
-        "PIX_AUTOMATIC_APPROVED",
+        "PIX_AUTOMATIC_REJECTED",
     ],
 )
 def test_what_is_no_order_is_ignored(event: str) -> None:
