@@ -272,44 +272,48 @@ def _all_steps(connection: sqlite3.Connection, steps: Plan[T]) -> T:
 
 
 async def _transaction_on_postgresql(connection: "asyncpg.Connection", steps: Plan[T], patience: float, end: str) -> T:
-    """Each statement has `patience` seconds. A transaction that is not ended here is undone where the connection is given back."""
+    """Each statement has `patience` seconds. A transaction that is not ended here is undone where the connection is given back.
+
+    The server is waited for as seldom as possible: locks go with BEGIN, and rows to insert, which give nothing back, are
+    kept until a statement looks at their table.
+    """
     answer: Any = None
     result: T
-    kept: dict[str, InsertRows] = {}  # by table; they give nothing, so they wait until they are looked at
+    begun = False
+    kept: dict[str, InsertRows] = {}  # by table
+
+    async def within(asked: Awaitable[Any]) -> Any:
+        async with asyncio.timeout(patience):
+            return await asked
 
     async def insert() -> None:
-        async with asyncio.timeout(patience):
-            await InsertRows.together(connection, list(kept.values()))
+        await within(InsertRows.together(connection, list(kept.values())))
         kept.clear()
 
-    begun = False
     try:
         while True:
             statement = steps.send(answer)
+            answer, reads = None, statement.reads
             if not begun:
-                begun, answer = True, None
                 lock = statement if isinstance(statement, AdvisoryLock) else None
-                async with asyncio.timeout(patience):
-                    await connection.execute(f"BEGIN; {lock.postgresql}" if lock else "BEGIN")
+                await within(connection.execute(f"BEGIN; {lock.postgresql}" if lock else "BEGIN"))
+                begun = True
                 if lock:
                     continue
-            reads = statement.reads
             if kept and (reads is None or not reads.isdisjoint(kept)):
                 await insert()
             if isinstance(statement, InsertRows):
-                kept[statement.table], answer = statement, None
-                continue
-            async with asyncio.timeout(patience):
-                answer = await statement.on_postgresql(connection)
+                kept[statement.table] = statement
+            else:
+                answer = await within(statement.on_postgresql(connection))
     except StopIteration as stop:
         result = stop.value
     finally:
         steps.close()
     if kept:
         await insert()
-    async with asyncio.timeout(patience):
-        if await connection.execute(end) != end:  # PostgreSQL's answer to COMMIT in a transaction that has failed
-            raise Unavailable("the transaction was undone")
+    if await within(connection.execute(end)) != end:  # PostgreSQL's answer to COMMIT in a transaction that has failed
+        raise Unavailable("the transaction was undone")
     return result
 
 
