@@ -126,6 +126,7 @@ class Sale(Payload):
     currency_code: str | None = None
     first_name: str | None = path("billing_address.first_name")
     last_name: str | None = path("billing_address.last_name")
+    company: str | None = path("billing_address.company")
     phone: str | None = path("billing_address.phone")
     email: str | None = path("billing_address.email")
     country: str | None = path("billing_address.country_iso2")
@@ -216,7 +217,7 @@ def _item(line: Line, currency: str | None) -> Item:
 
 def _customer(sale: Sale) -> Customer:
     buyer = Customer(
-        name=full_name(sale.first_name, sale.last_name),
+        name=full_name(sale.first_name, sale.last_name) or sale.company,
         id=None if sale.customer_id == GUEST else sale.customer_id,
         emails=(sale.email,),
         phones=(sale.phone,),
