@@ -188,7 +188,7 @@ class Nuvemshop(Adapter[Sale]):
                 emails=(payload.email, payload.contact_email),
                 phones=(payload.phone, payload.contact_phone, payload.billing_phone),
                 documents=(payload.identification, payload.contact_identification) if currency == "BRL" else (),
-                country=payload.country or payload.recipients_country or payload.home or COUNTRIES.get(currency),
+                country=payload.country or payload.home or payload.recipients_country or COUNTRIES.get(currency),
             ).or_recipient(payload.recipient, payload.recipients_phone, payload.recipients_country),
             items=items or None,
         )

@@ -413,7 +413,7 @@ def _customer(order: ShopifyOrder) -> Customer:
         crm_id=order.notes.get("crm_contact_id"),
         emails=(order.customer_email, order.email, order.contact_email),
         phones=(order.customer_phone, order.phone, order.billing_phone, home_phone),
-        country=order.billing_country,
+        country=order.billing_country or order.home_country,
     )
     country = order.shipping_country or order.home_country
     return buyer.or_recipient(order.recipients_name, order.recipients_phone, country)
