@@ -11,6 +11,7 @@ Decided here, and why:
   Hooks made through Pagar.me's hub carry an RS256 signature with a key that would have to be fetched; not read.
 - A refunded charge may be called `canceled` afterwards, and its order with it; that it was paid is what tells.
 - A charge that is only a part of its order (two cards) does not say where the order stands; the order's events do.
+- A charge without an order is a subscription's: its invoice is the sale, which several charges may try to pay.
 - Interest and fine of a slip that was paid late are a part of what the buyer paid, and of what the order came to.
 - Sales at a counter name an "Unknown customer", another one each time: nobody's name
   (https://docs.pagar.me/docs/recebendo-um-pagamento).
@@ -91,6 +92,8 @@ class Charge(Thing):
     order_id: str | None = path("order.id", "order_id")
     order_amount: int | None = path("order.amount")
     order_status: str | None = path("order.status")
+    invoice_id: str | None = path("invoice.id")
+    invoice_lines: ListOf[Line] = path("invoice.items", otherwise=())
 
     @property
     def surcharge(self) -> int:
@@ -192,15 +195,16 @@ class PagarMe(Adapter[Any]):
         word = status
         if charge.order_amount and charge.order_amount > charge.amount:  # a part of its order
             status = self.status(charge.order_status)
+        billed = tuple(Item(title=one.description, quantity=one.quantity, sku=one.code) for one in charge.invoice_lines)
         return Order(
             external_id=sale_id or charge.id,
             # The order's own id is the better name; a charge without one (a subscription's) goes by its own.
             preference=0 if sale_id else 1,
-            aliases=(charge.id,),
+            aliases=(charge.id, None if sale_id else charge.invoice_id),
             at=at,
             status=status,
             source_status=charge.status,
-            title=None if sale_id else order_title(charge.code, []),  # the order's events know what was sold
+            title=None if sale_id else order_title(charge.code, billed),  # the order's events know what was sold
             # A charge without an order is the sale; of one that belongs to an order, the order's events say the bill.
             bills=()
             if sale_id and not charge.order_amount
@@ -215,6 +219,7 @@ class PagarMe(Adapter[Any]):
             ordered_at=None if sale_id else charge.created_at,
             paid_at=charge.paid_at if status is Status.PAID else None,
             customer=_customer(charge),
+            items=None if sale_id else billed or None,
             deal_id=charge.deal_id,
         )
 
