@@ -257,12 +257,15 @@ def _taken(charge: Charge) -> bool:
 
 
 def _needed(charges: Sequence[Charge], goods: Decimal | int) -> list[Charge]:
-    """The charges without slips and PIX that wait and that nobody needs to pay: others come to the goods, or to as much."""
+    """The charges without slips and PIX that wait and that nobody needs to pay: others come to the goods, or to as much.
+
+    Where all ended unpaid, so are the tries before the last.
+    """
     needless: set[str] = set()
     come_to = 0
     for each in sorted(reversed(charges), key=lambda one: one.status == "WAITING"):
         enough = come_to >= min(goods or each.value, each.value) and come_to + each.value > goods
-        if each.status == "WAITING" and enough:
+        if enough and (each.status == "WAITING" or (each.status in ENDED and not _taken(each))):
             needless.add(each.id)
         else:
             come_to += (each.taken if _taken(each) else None) or each.value
