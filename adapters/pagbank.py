@@ -257,15 +257,17 @@ def _taken(charge: Charge) -> bool:
 
 
 def _needed(charges: Sequence[Charge], goods: Decimal | int) -> list[Charge]:
-    """The charges without slips and PIX that wait and that nobody needs to pay: others come to the goods, or to as much.
+    """The charges that make up the order.
 
-    Where all ended unpaid, so are the tries before the last.
+    Not slips and PIX that wait and that nobody needs to pay: others come to the goods, or to as much. Where all ended
+    unpaid, not the tries before the last. And not a second one for all of the goods: they were paid twice.
     """
     needless: set[str] = set()
     come_to = 0
-    for each in sorted(reversed(charges), key=lambda one: one.status == "WAITING"):
+    for each in sorted(reversed(charges), key=lambda one: (one.status == "WAITING", one.status != "PAID")):
         enough = come_to >= min(goods or each.value, each.value) and come_to + each.value > goods
-        if enough and (each.status == "WAITING" or (each.status in ENDED and not _taken(each))):
+        idle = each.status == "WAITING" or (each.status in ENDED and not _taken(each))
+        if (enough and idle) or 0 < goods <= min(come_to, each.value):
             needless.add(each.id)
         else:
             come_to += (each.taken if _taken(each) else None) or each.value
