@@ -324,22 +324,32 @@ def _kept(
 
     A line that an edit takes off before it is paid stays in `total_price` and leaves only `current_total_price`; no
     money goes back. So what the order comes to now and what went back, together, are the value when that is less.
-    It cannot be told while a refund is on its way or still to be made, nor where the body leaves refunds out.
+    It cannot be told while a refund is on its way or still to be made, nor where the body leaves refunds out, nor when
+    a cancellation has taken all lines off. A refund that failed took nothing off if it names no lines.
     """
     now = Money.major(order.current_total_price, order.currency)
     if now is None or now.currency != whole.currency:
         now = Money.major(order.buyers_current, order.current_currency) if order.current_currency else None
-    if now is None or now.currency != whole.currency or status is Status.CANCELED or whole.minor == 0:
+    if now is None or now.currency != whole.currency or whole.minor == 0:
         return None
-    moves = [each for refund in order.refunds or () for each in refund.transactions if each.kind == "refund"]
     left_out = order.refunds is None or (order.financial_status in GIVEN_BACK and not refunds)
-    if left_out or any(each.status != "success" for each in moves) or (order.total_outstanding or 0) < 0:
+    if left_out or (order.total_outstanding or 0) < 0 or (status is Status.CANCELED and now.minor == 0):
         return None
-    back = [refund.value for refund in refunds if refund.value]
+    if any(_may_move(refund) for refund in order.refunds or ()):
+        return None
+    back = [refund.value for refund in refunds if refund.value and refund.state is RefundState.DONE]
     if any(money.currency != whole.currency for money in back):
         return None
     kept = now.minor + sum(money.minor for money in back)
-    return Money(kept, whole.currency) if kept < whole.minor else None
+    failed = sum(refund.value.minor for refund in refunds if refund.value and refund.state is RefundState.FAILED)
+    unedited = failed > 0 and kept + failed == whole.minor  # what failed is all that is missing
+    return Money(kept, whole.currency) if kept < whole.minor and not unedited else None
+
+
+def _may_move(refund: ListedRefund) -> bool:
+    """Whether a refund took something off the order whose money did not go back, or not yet."""
+    states = {each.status for each in refund.transactions if each.kind == "refund"}
+    return not states <= {"success"} and not (states <= {"failure", "error"} and not refund.lines)
 
 
 def _share(whole: int, part: int, of: int) -> int:
