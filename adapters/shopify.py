@@ -264,7 +264,7 @@ class Shopify(Adapter[Payload]):
             source_status=order.financial_status,
             title=order_title(order.name or order.order_number, items or ()),
             bills=(bill,) if bill else (),
-            payments=_payments(order, bill.value, refunds, event.kind) if bill and bill.value else (),
+            payments=_payments(order, bill, bill.value, refunds, event.kind) if bill and bill.value else (),
             refunds=refunds,
             ordered_at=order.processed_at or order.created_at,  # what the admin shows; an imported order has its own
             customer=_customer(order),
@@ -356,7 +356,9 @@ def _share(whole: int, part: int, of: int) -> int:
     return (2 * whole * part + of) // (2 * of)
 
 
-def _payments(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...], kind: str) -> tuple[Payment, ...]:
+def _payments(
+    order: ShopifyOrder, bill: Bill, value: Money, refunds: tuple[Refund, ...], kind: str
+) -> tuple[Payment, ...]:
     """What is promised or taken. Only orders/paid, and an order that was made paid, say when."""
     if order.financial_status == "authorized":
         return (Payment(value=value, state=PaymentState.AUTHORIZED),)
@@ -365,26 +367,36 @@ def _payments(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...], ki
             value = Money(value.minor + Money.major(order.rounding, order.currency).minor, value.currency)
         when = order.updated_at if kind == "orders/paid" else (order.processed_at or order.created_at)
         told = order.financial_status == "paid" and kind in ("orders/paid", "orders/create")
-        value = (order.financial_status in GIVEN_BACK and _part(order, value, refunds)) or value
+        value = (order.financial_status in GIVEN_BACK and _part(order, bill, value, refunds)) or value
         return (Payment(value=value, state=PaymentState.TAKEN, at=when if told else None),)
-    part = _part(order, value, refunds) if order.financial_status == "partially_paid" else None
+    part = _part(order, bill, value, refunds) if order.financial_status == "partially_paid" else None
     return (Payment(value=part, state=PaymentState.TAKEN),) if part else ()
 
 
-def _part(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...]) -> Money | None:
+def _part(order: ShopifyOrder, bill: Bill, value: Money, refunds: tuple[Refund, ...]) -> Money | None:
     """What was taken, where that is less than the value: what the order comes to now, less what is open, and what went back.
 
     An order of which only a deposit was paid is `refunded` when all of the deposit went back. None where nobody can tell.
     """
     open_, now = (Money.major(one, value.currency) for one in (order.total_outstanding, order.current_total_price))
-    back = [refund.value for refund in refunds if refund.value and refund.state is RefundState.DONE]
+    moved = [refund for refund in refunds if refund.state is not RefundState.FAILED]
+    back = [_in_shop(refund.value, bill, value) for refund in moved if refund.state is RefundState.DONE]
     if order.financial_status == "partially_refunded" and now and not now.minor:
         return None  # all lines are gone, not all of the money: the rest was kept
-    known = now and len(back) == len(refunds) and all(money.currency == value.currency for money in back)
+    known = now and len(back) == len(moved) and None not in back
     if open_ is None or (order.financial_status in GIVEN_BACK and not (known and back)):
         return None
-    taken = (now.minor + sum(money.minor for money in back) if now and known else value.minor) - open_.minor
-    return Money(taken, value.currency) if 0 < taken < value.minor else None
+    taken = (now.minor + sum(filter(None, back)) if now and known else value.minor) - open_.minor
+    rounded = 0 if bill.also is None else len(moved)  # by so much at most
+    return Money(taken, value.currency) if 0 < taken < value.minor - rounded else None
+
+
+def _in_shop(money: Money | None, bill: Bill, value: Money) -> int | None:
+    """The amount in the shop's currency; None where the order does not convert it."""
+    if money is None or money.currency == value.currency:
+        return money.minor if money else None
+    also = bill.also
+    return _share(value.minor, money.minor, also.minor) if also and also.currency == money.currency else None
 
 
 def _refund(refund: ListedRefund, usual: str | None) -> Refund | None:
