@@ -258,19 +258,14 @@ def _error(code: str, data: Any) -> str:
 
 
 def _deposit(order: WooCommerceOrder) -> Money | None:
-    """What a plugin says that was paid of an order whose rest was not.
-
-    Where none says it, it is what went back of an order that ended and never counted as paid.
-    """
+    """What a plugin says that was paid of an order whose rest was not."""
     for plugin in DEPOSITS:
         paid, rest, amount = (
             order.notes.get(f"{plugin}_{name}") for name in ("deposit_paid", "second_payment_paid", "deposit_amount")
         )
         if paid == "yes" and rest != "yes" and amount and PLAIN.fullmatch(amount):
             return Money.major(amount, order.currency)
-    back = sum((abs(one.total) for one in order.refunds or () if one.total), Decimal(0))
-    ended = order.status in ("refunded", "cancelled") and not order.was_paid
-    return Money.major(back, order.currency) if ended and 0 < back < order.total else None
+    return None
 
 
 def _refunds(order: WooCommerceOrder, status: Status | Unknown | None, timed: bool) -> tuple[Refund, ...]:
