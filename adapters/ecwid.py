@@ -104,6 +104,7 @@ class Sale(Payload):
     updateDate: IsoOrBlank = None
     email: str | None = None
     customerId: str | None = None
+    customerTaxId: str | None = None
     name: str | None = path("billingPerson.name")
     company: str | None = path("billingPerson.companyName")
     phone: str | None = path("billingPerson.phone")
@@ -186,6 +187,8 @@ class Ecwid(Adapter[Sale]):
                 id=payload.customerId,
                 emails=(payload.email,),
                 phones=(payload.phone,),
+                # Other countries' tax ids may have a CPF's check digits by chance.
+                documents=(payload.customerTaxId,) if currency == "BRL" else (),
                 country=payload.country,
             ).or_recipient(payload.recipient, payload.recipients_phone, payload.recipients_country),
             items=items or None,

@@ -160,6 +160,7 @@ class ShopifyOrder(Payload):
     first_name: str | None = path("customer.first_name")
     last_name: str | None = path("customer.last_name")
     billing_name: str | None = path("billing_address.name")
+    company: str | None = path("billing_address.company")
     home_name: str | None = path("customer.default_address.name")
     recipients_name: str | None = path("shipping_address.name")
     customer_email: str | None = path("customer.email")
@@ -430,7 +431,7 @@ def _customer(order: ShopifyOrder) -> Customer:
     elsewhere = order.billing_country and order.home_country not in (None, order.billing_country)
     home_phone = None if elsewhere and not (order.home_phone or "").startswith("+") else order.home_phone
     buyer = Customer(
-        name=full_name(order.first_name, order.last_name) or order.billing_name or order.home_name,
+        name=full_name(order.first_name, order.last_name) or order.billing_name or order.company or order.home_name,
         id=order.customer_id,
         crm_id=order.notes.get("crm_contact_id"),
         emails=(order.customer_email, order.email, order.contact_email),
