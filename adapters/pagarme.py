@@ -153,7 +153,7 @@ class PagarMe(Adapter[Any]):
     # What the event itself says, whatever the status is called by then.
     told = status_map("order", paid="paid", failed="payment_failed", canceled="canceled") | status_map(
         "charge",
-        paid="paid overpaid partial_canceled",
+        paid="paid overpaid",
         partially_paid="underpaid",
         failed="payment_failed antifraud_reproved",
         refunded="refunded chargedback",
