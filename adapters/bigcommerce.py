@@ -11,6 +11,7 @@ Decided here, and why:
 - `payment_status` says whether the money was taken, whatever the status says of the shipping; where it says nothing
   (manual and offline ways of payment), the status decides. It knows no part of a payment.
 - A transaction is a notice of its order, too: no manual says that a capture also updates the order.
+- What the "Test Payment Gateway" took is a test: BigCommerce knows no other mark.
 - `refunded_amount` is all that went back so far. A dispute (13) is still open, and the money was paid.
 - What was bought comes with the order when its consignments are asked for; they also name the recipient, who is taken
   where the buyer is missing.
@@ -55,6 +56,7 @@ from adapters.contract import (
 )
 
 INCOMPLETE = "0"
+TEST = "Test Payment Gateway"
 GUEST = "0"
 # payment_status: how far the payment is, and what the order is then where its status sounds paid; refunded is said of all.
 PAYMENTS = {
@@ -120,12 +122,14 @@ class Sale(Payload):
     status_id: str
     status: str | None = None
     payment_status: str | None = None
+    payment_method: str | None = None
     total_inc_tax: Decimal
     refunded_amount: Decimal | None = None
     default_currency_code: str | None = None
     currency_code: str | None = None
     first_name: str | None = path("billing_address.first_name")
     last_name: str | None = path("billing_address.last_name")
+    company: str | None = path("billing_address.company")
     phone: str | None = path("billing_address.phone")
     email: str | None = path("billing_address.email")
     country: str | None = path("billing_address.country_iso2")
@@ -200,6 +204,7 @@ class Bigcommerce(Adapter[Sale]):
             ordered_at=payload.date_created,
             customer=_customer(payload),
             items=items or None,
+            test=True if payload.payment_method == TEST else None,
         )
 
 
@@ -216,7 +221,7 @@ def _item(line: Line, currency: str | None) -> Item:
 
 def _customer(sale: Sale) -> Customer:
     buyer = Customer(
-        name=full_name(sale.first_name, sale.last_name),
+        name=full_name(sale.first_name, sale.last_name) or sale.company,
         id=None if sale.customer_id == GUEST else sale.customer_id,
         emails=(sale.email,),
         phones=(sale.phone,),

@@ -13,7 +13,8 @@ Decided here, and why:
 - `paymentStatus` says that all of it was taken (PAID, and what follows it), or nothing (any more: people set it by hand);
   Ecwid knows no part of a payment.
 - `refundedAmount` is the sum of all that was given back so far. The manual knows it for some ways of payment alone:
-  where it is 0, `REFUNDED` still gives back the whole value, and a part is not seen.
+  where it is 0, or a part, `REFUNDED` still gives back the whole value (the rest went back in another way), and a part
+  that is not told is not seen.
 - A shop's own words (CUSTOM_PAYMENT_STATUS_1 to 3) mean what the source is taught.
 - The recipient is taken where the buyer is missing.
 - A deleted order can no longer be read, and keeps what is known of it. Unfinished orders are carts.
@@ -103,7 +104,9 @@ class Sale(Payload):
     updateDate: IsoOrBlank = None
     email: str | None = None
     customerId: str | None = None
+    customerTaxId: str | None = None
     name: str | None = path("billingPerson.name")
+    company: str | None = path("billingPerson.companyName")
     phone: str | None = path("billingPerson.phone")
     country: str | None = path("billingPerson.countryCode")
     recipient: str | None = path("shippingPerson.name")
@@ -162,6 +165,8 @@ class Ecwid(Adapter[Sale]):
         value, back = Money.major(payload.total, currency), Money.major(payload.refundedAmount, currency)
         status = event.options.statuses.get(word) or self.status(word)
         paid = status in (Status.PAID, Status.REFUNDED)
+        if back and status is Status.REFUNDED and back.minor < value.minor:
+            back = None  # the word says more
         taken = Payment(value=value if paid else Money(0, currency), state=PaymentState.TAKEN, all=paid)
         items = tuple(
             Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
@@ -178,10 +183,12 @@ class Ecwid(Adapter[Sale]):
             refunds=refunded_so_far(back, status),
             ordered_at=payload.createDate,
             customer=Customer(
-                name=payload.name,
+                name=payload.name or payload.company,
                 id=payload.customerId,
                 emails=(payload.email,),
                 phones=(payload.phone,),
+                # Other countries' tax ids may have a CPF's check digits by chance.
+                documents=(payload.customerTaxId,) if currency == "BRL" else (),
                 country=payload.country,
             ).or_recipient(payload.recipient, payload.recipients_phone, payload.recipients_country),
             items=items or None,

@@ -11,6 +11,8 @@ Decided here, and why:
 - How much was given back is not in the documents read: `refunded` gives back the whole value, and of a part only
   that there was one is noted. A payment that is `voided` after it was taken went back.
 - The recipient is taken where the buyer is missing.
+- A phone without a country's number is one of the order's country: where no address names it (something
+  to download or pick up), of the one where the currency is at home.
 - The LGPD notices' own test collection shows them without `event`: they are known by what only they hold, or by holding the
   store alone.
 - `identification` has no type: it is read as CPF or CNPJ only where the store sells in BRL, for one in a hundred Argentine
@@ -53,6 +55,9 @@ from adapters.contract import (
     status_map,
 )
 
+# Where Nuvemshop sells, by what is paid with there.
+COUNTRIES = {"ARS": "AR", "BRL": "BR", "CLP": "CL", "COP": "CO", "MXN": "MX", "PEN": "PE", "UYU": "UY"}
+
 
 class Notice(Payload):
     store_id: str
@@ -88,6 +93,7 @@ class Sale(Payload):
     billing_name: str | None = None
     billing_phone: str | None = None
     country: str | None = path("billing_country")
+    home: str | None = path("customer.default_address.country")
     recipient: str | None = path("shipping_address.name")
     recipients_phone: str | None = path("shipping_address.phone")
     recipients_country: str | None = path("shipping_address.country")
@@ -182,7 +188,7 @@ class Nuvemshop(Adapter[Sale]):
                 emails=(payload.email, payload.contact_email),
                 phones=(payload.phone, payload.contact_phone, payload.billing_phone),
                 documents=(payload.identification, payload.contact_identification) if currency == "BRL" else (),
-                country=payload.country,
+                country=payload.country or payload.home or payload.recipients_country or COUNTRIES.get(currency),
             ).or_recipient(payload.recipient, payload.recipients_phone, payload.recipients_country),
             items=items or None,
         )

@@ -11,6 +11,10 @@ Decided here, and why:
   Hooks made through Pagar.me's hub carry an RS256 signature with a key that would have to be fetched; not read.
 - A refunded charge may be called `canceled` afterwards, and its order with it; that it was paid is what tells.
 - A charge that is only a part of its order (two cards) does not say where the order stands; the order's events do.
+- A charge without an order is a subscription's: its invoice is the sale, which several charges may try to pay.
+- Interest and fine of a slip that was paid late are a part of what the buyer paid, and of what the order came to.
+- Sales at a counter name an "Unknown customer", another one each time: nobody's name
+  (https://docs.pagar.me/docs/recebendo-um-pagamento).
 - Times carry no zone in the sample; the API writes the same ones with `Z`: UTC.
 """
 
@@ -82,11 +86,20 @@ class Thing(Payload):
 
 class Charge(Thing):
     paid_amount: int | None = None
+    interest_and_fine_paid: int | None = None
     canceled_amount: int | None = None
     paid_at: IsoOrBlank = None
     order_id: str | None = path("order.id", "order_id")
     order_amount: int | None = path("order.amount")
     order_status: str | None = path("order.status")
+    invoice_id: str | None = path("invoice.id")
+    invoice_lines: ListOf[Line] = path("invoice.items", otherwise=())
+
+    @property
+    def surcharge(self) -> int:
+        """What was paid above the amount because it was paid late."""
+        above = (self.paid_amount or self.amount) - self.amount
+        return min(self.interest_and_fine_paid or 0, max(above, 0))
 
 
 class Sale(Thing):
@@ -140,7 +153,7 @@ class PagarMe(Adapter[Any]):
     # What the event itself says, whatever the status is called by then.
     told = status_map("order", paid="paid", failed="payment_failed", canceled="canceled") | status_map(
         "charge",
-        paid="paid overpaid partial_canceled",
+        paid="paid overpaid",
         partially_paid="underpaid",
         failed="payment_failed antifraud_reproved",
         refunded="refunded chargedback",
@@ -155,6 +168,7 @@ class PagarMe(Adapter[Any]):
         payments = tuple(self._payment(charge, self.status(charge.status)) for charge in sale.charges)
         taken = [one for one in payments if one.state is PaymentState.TAKEN]
         waits = any(self.status(charge.status) is Status.PENDING for charge in sale.charges)
+        total = sale.amount + sum(charge.surcharge for charge in sale.charges)
         items = tuple(
             Item(title=one.description, quantity=one.quantity, unit_value=Money.of(one.amount, currency), sku=one.code)
             for one in sale.items
@@ -166,7 +180,7 @@ class PagarMe(Adapter[Any]):
             source_status=sale.status,
             title=order_title(sale.code, items),
             # Once its charges are paid and none waits, no more will come: a capture of a part is final.
-            bills=(Bill(value=Money.of(sale.amount, currency), closed=status is Status.PAID and not waits),),
+            bills=(Bill(value=Money.of(total, currency), closed=status is Status.PAID and not waits),),
             payments=payments,
             refunds=tuple(one for charge in sale.charges for one in self._refunds(charge, self.status(charge.status))),
             ordered_at=sale.created_at,
@@ -181,21 +195,22 @@ class PagarMe(Adapter[Any]):
         word = status
         if charge.order_amount and charge.order_amount > charge.amount:  # a part of its order
             status = self.status(charge.order_status)
+        billed = tuple(Item(title=one.description, quantity=one.quantity, sku=one.code) for one in charge.invoice_lines)
         return Order(
             external_id=sale_id or charge.id,
             # The order's own id is the better name; a charge without one (a subscription's) goes by its own.
             preference=0 if sale_id else 1,
-            aliases=(charge.id,),
+            aliases=(charge.id, None if sale_id else charge.invoice_id),
             at=at,
             status=status,
             source_status=charge.status,
-            title=None if sale_id else order_title(charge.code, []),  # the order's events know what was sold
+            title=None if sale_id else order_title(charge.code, billed),  # the order's events know what was sold
             # A charge without an order is the sale; of one that belongs to an order, the order's events say the bill.
             bills=()
             if sale_id and not charge.order_amount
             else (
                 Bill(
-                    value=Money.of(charge.order_amount or charge.amount, currency),
+                    value=Money.of((charge.order_amount or charge.amount) + charge.surcharge, currency),
                     closed=word is Status.PAID and (charge.order_amount or charge.amount) == charge.amount,
                 ),
             ),
@@ -204,6 +219,7 @@ class PagarMe(Adapter[Any]):
             ordered_at=None if sale_id else charge.created_at,
             paid_at=charge.paid_at if status is Status.PAID else None,
             customer=_customer(charge),
+            items=None if sale_id else billed or None,
             deal_id=charge.deal_id,
         )
 
@@ -242,7 +258,7 @@ class PagarMe(Adapter[Any]):
 
 def _customer(thing: Thing) -> Customer:
     return Customer(
-        name=full_name(thing.name),
+        name=None if thing.name == "Unknown customer" else full_name(thing.name),
         id=thing.customer_id,
         crm_id=thing.crm_contact_id,
         emails=(thing.email,),

@@ -8,6 +8,7 @@ Decided here, and why:
 - One delivery tells all charges of its order (two cards, a declined try and the next): they are added up into one
   order, what was declined, or voided before it was paid, apart. So is a slip or PIX that waits when other charges come to
   the goods, or to as much as it.
+- A charge that is told alone names its order, if at all, in its metadata (`ps_order_id`), which PagBank writes.
 - A notification has no time of its own: statements stand in the order of their receipt.
 - Each charge is a payment: `amount.summary.paid` says what was captured of it, `refunded` what was given back so far.
 - What the sandbox made links to the sandbox, and is a test (a notification is what the API answers, links and all).
@@ -99,6 +100,7 @@ class Charge(Payload):
     name: str | None = path("payment_method.boleto.holder.name")
     email: str | None = path("payment_method.boleto.holder.email")
     tax_id: str | None = path("payment_method.boleto.holder.tax_id")
+    sale_id: str | None = path("metadata.ps_order_id")
     crm_contact_id: str | None = path("metadata.crm_contact_id")
     deal_id: str | None = path("metadata.deal_id")
     links: ListOf[Link] = ()
@@ -138,7 +140,8 @@ class Sale(Payload):
 
 ENDED = ("DECLINED", "CANCELED")
 
-SANDBOX = "https://sandbox.api.pagseguro.com/"
+# A charge's links lead to the sandbox's inside.
+SANDBOX = ("https://sandbox.api.pagseguro.com/", "https://internal.sandbox.api.pagseguro.com/")
 
 # Of charges that stand differently, the first of these that there is decides.
 DECISIVE = (UNKNOWN, Status.PAID, Status.PENDING, Status.CANCELED, Status.FAILED, None)
@@ -210,12 +213,14 @@ class PagBank(Adapter[Any]):
     def _charge(self, charge: Charge) -> Order:
         order = Order(
             external_id=charge.id,
+            aliases=(charge.sale_id,),
             preference=1,  # where it belongs to an order, that has the better name
             at=None,
-            title=order_title(_number(charge.reference_id), [charge.description]),
+            # The order's notifications know better what was sold, and when.
+            title=None if charge.sale_id else order_title(_number(charge.reference_id), [charge.description]),
             payments=(_payment(charge),),
             refunds=_refunds([charge]),
-            ordered_at=charge.created_at,
+            ordered_at=None if charge.sale_id else charge.created_at,
             customer=Customer(
                 name=charge.name, crm_id=charge.crm_contact_id, emails=(charge.email,), documents=(charge.tax_id,)
             ),
@@ -252,12 +257,17 @@ def _taken(charge: Charge) -> bool:
 
 
 def _needed(charges: Sequence[Charge], goods: Decimal | int) -> list[Charge]:
-    """The charges without slips and PIX that wait and that nobody needs to pay: others come to the goods, or to as much."""
+    """The charges that make up the order.
+
+    Not slips and PIX that wait and that nobody needs to pay: others come to the goods, or to as much. Where all ended
+    unpaid, not the tries before the last. And not a second one for all of the goods: they were paid twice.
+    """
     needless: set[str] = set()
     come_to = 0
-    for each in sorted(reversed(charges), key=lambda one: one.status == "WAITING"):
+    for each in sorted(reversed(charges), key=lambda one: (one.status == "WAITING", one.status != "PAID")):
         enough = come_to >= min(goods or each.value, each.value) and come_to + each.value > goods
-        if each.status == "WAITING" and enough:
+        idle = each.status == "WAITING" or (each.status in ENDED and not _taken(each))
+        if (enough and idle) or 0 < goods <= min(come_to, each.value):
             needless.add(each.id)
         else:
             come_to += (each.taken if _taken(each) else None) or each.value

@@ -160,6 +160,7 @@ class ShopifyOrder(Payload):
     first_name: str | None = path("customer.first_name")
     last_name: str | None = path("customer.last_name")
     billing_name: str | None = path("billing_address.name")
+    company: str | None = path("billing_address.company")
     home_name: str | None = path("customer.default_address.name")
     recipients_name: str | None = path("shipping_address.name")
     customer_email: str | None = path("customer.email")
@@ -264,7 +265,7 @@ class Shopify(Adapter[Payload]):
             source_status=order.financial_status,
             title=order_title(order.name or order.order_number, items or ()),
             bills=(bill,) if bill else (),
-            payments=_payments(order, bill.value, refunds, event.kind) if bill and bill.value else (),
+            payments=_payments(order, bill, bill.value, refunds, event.kind) if bill and bill.value else (),
             refunds=refunds,
             ordered_at=order.processed_at or order.created_at,  # what the admin shows; an imported order has its own
             customer=_customer(order),
@@ -324,29 +325,41 @@ def _kept(
 
     A line that an edit takes off before it is paid stays in `total_price` and leaves only `current_total_price`; no
     money goes back. So what the order comes to now and what went back, together, are the value when that is less.
-    It cannot be told while a refund is on its way or still to be made, nor where the body leaves refunds out.
+    It cannot be told while a refund is on its way or still to be made, nor where the body leaves refunds out, nor when
+    a cancellation has taken all lines off. A refund that failed took nothing off if it names no lines.
     """
     now = Money.major(order.current_total_price, order.currency)
     if now is None or now.currency != whole.currency:
         now = Money.major(order.buyers_current, order.current_currency) if order.current_currency else None
-    if now is None or now.currency != whole.currency or status is Status.CANCELED or whole.minor == 0:
+    if now is None or now.currency != whole.currency or whole.minor == 0:
         return None
-    moves = [each for refund in order.refunds or () for each in refund.transactions if each.kind == "refund"]
     left_out = order.refunds is None or (order.financial_status in GIVEN_BACK and not refunds)
-    if left_out or any(each.status != "success" for each in moves) or (order.total_outstanding or 0) < 0:
+    if left_out or (order.total_outstanding or 0) < 0 or (status is Status.CANCELED and now.minor == 0):
         return None
-    back = [refund.value for refund in refunds if refund.value]
+    if any(_may_move(refund) for refund in order.refunds or ()):
+        return None
+    back = [refund.value for refund in refunds if refund.value and refund.state is RefundState.DONE]
     if any(money.currency != whole.currency for money in back):
         return None
     kept = now.minor + sum(money.minor for money in back)
-    return Money(kept, whole.currency) if kept < whole.minor else None
+    failed = sum(refund.value.minor for refund in refunds if refund.value and refund.state is RefundState.FAILED)
+    unedited = failed > 0 and kept + failed == whole.minor  # what failed is all that is missing
+    return Money(kept, whole.currency) if kept < whole.minor and not unedited else None
+
+
+def _may_move(refund: ListedRefund) -> bool:
+    """Whether a refund took something off the order whose money did not go back, or not yet."""
+    states = {each.status for each in refund.transactions if each.kind == "refund"}
+    return not states <= {"success"} and not (states <= {"failure", "error"} and not refund.lines)
 
 
 def _share(whole: int, part: int, of: int) -> int:
     return (2 * whole * part + of) // (2 * of)
 
 
-def _payments(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...], kind: str) -> tuple[Payment, ...]:
+def _payments(
+    order: ShopifyOrder, bill: Bill, value: Money, refunds: tuple[Refund, ...], kind: str
+) -> tuple[Payment, ...]:
     """What is promised or taken. Only orders/paid, and an order that was made paid, say when."""
     if order.financial_status == "authorized":
         return (Payment(value=value, state=PaymentState.AUTHORIZED),)
@@ -355,26 +368,36 @@ def _payments(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...], ki
             value = Money(value.minor + Money.major(order.rounding, order.currency).minor, value.currency)
         when = order.updated_at if kind == "orders/paid" else (order.processed_at or order.created_at)
         told = order.financial_status == "paid" and kind in ("orders/paid", "orders/create")
-        value = (order.financial_status in GIVEN_BACK and _part(order, value, refunds)) or value
+        value = (order.financial_status in GIVEN_BACK and _part(order, bill, value, refunds)) or value
         return (Payment(value=value, state=PaymentState.TAKEN, at=when if told else None),)
-    part = _part(order, value, refunds) if order.financial_status == "partially_paid" else None
+    part = _part(order, bill, value, refunds) if order.financial_status == "partially_paid" else None
     return (Payment(value=part, state=PaymentState.TAKEN),) if part else ()
 
 
-def _part(order: ShopifyOrder, value: Money, refunds: tuple[Refund, ...]) -> Money | None:
+def _part(order: ShopifyOrder, bill: Bill, value: Money, refunds: tuple[Refund, ...]) -> Money | None:
     """What was taken, where that is less than the value: what the order comes to now, less what is open, and what went back.
 
     An order of which only a deposit was paid is `refunded` when all of the deposit went back. None where nobody can tell.
     """
     open_, now = (Money.major(one, value.currency) for one in (order.total_outstanding, order.current_total_price))
-    back = [refund.value for refund in refunds if refund.value and refund.state is RefundState.DONE]
+    moved = [refund for refund in refunds if refund.state is not RefundState.FAILED]
+    back = [_in_shop(refund.value, bill, value) for refund in moved if refund.state is RefundState.DONE]
     if order.financial_status == "partially_refunded" and now and not now.minor:
         return None  # all lines are gone, not all of the money: the rest was kept
-    known = now and len(back) == len(refunds) and all(money.currency == value.currency for money in back)
+    known = now and len(back) == len(moved) and None not in back
     if open_ is None or (order.financial_status in GIVEN_BACK and not (known and back)):
         return None
-    taken = (now.minor + sum(money.minor for money in back) if now and known else value.minor) - open_.minor
-    return Money(taken, value.currency) if 0 < taken < value.minor else None
+    taken = (now.minor + sum(filter(None, back)) if now and known else value.minor) - open_.minor
+    rounded = 0 if bill.also is None else len(moved)  # by so much at most
+    return Money(taken, value.currency) if 0 < taken < value.minor - rounded else None
+
+
+def _in_shop(money: Money | None, bill: Bill, value: Money) -> int | None:
+    """The amount in the shop's currency; None where the order does not convert it."""
+    if money is None or money.currency == value.currency:
+        return money.minor if money else None
+    also = bill.also
+    return _share(value.minor, money.minor, also.minor) if also and also.currency == money.currency else None
 
 
 def _refund(refund: ListedRefund, usual: str | None) -> Refund | None:
@@ -408,12 +431,12 @@ def _customer(order: ShopifyOrder) -> Customer:
     elsewhere = order.billing_country and order.home_country not in (None, order.billing_country)
     home_phone = None if elsewhere and not (order.home_phone or "").startswith("+") else order.home_phone
     buyer = Customer(
-        name=full_name(order.first_name, order.last_name) or order.billing_name or order.home_name,
+        name=full_name(order.first_name, order.last_name) or order.billing_name or order.company or order.home_name,
         id=order.customer_id,
         crm_id=order.notes.get("crm_contact_id"),
         emails=(order.customer_email, order.email, order.contact_email),
         phones=(order.customer_phone, order.phone, order.billing_phone, home_phone),
-        country=order.billing_country,
+        country=order.billing_country or order.home_country,
     )
     country = order.shipping_country or order.home_country
     return buyer.or_recipient(order.recipients_name, order.recipients_phone, country)

@@ -37,8 +37,10 @@ from adapters.contract import (
     RefundState,
     StandardWebhooks,
     Status,
+    Unknown,
     Unreadable,
     path,
+    refunded_so_far,
 )
 
 Amount = Annotated[Decimal, Ge(0)]  # "398.00", or a JSON number
@@ -123,10 +125,11 @@ class Standard(Adapter[Told]):
     def orders(self, payload: Told, event: Event[Told]) -> Iterable[Order]:
         contact = payload.contact or Contact()
         gone = event.kind == "order.deleted" and not payload.status
+        status = Status.CANCELED if gone else self.status(payload.status)
         yield Order(
             external_id=payload.id,
             at=payload.timestamp,
-            status=Status.CANCELED if gone else self.status(payload.status),
+            status=status,
             source_status=payload.status,
             title=payload.title or None,
             bills=() if payload.value is None else (Bill(value=_money(payload.value, payload)),),
@@ -134,7 +137,7 @@ class Standard(Adapter[Told]):
                 Payment(id=one.id, value=_money(one.value, payload), state=one.state, at=one.at)
                 for one in payload.payments
             ),
-            refunds=_refunds(payload),
+            refunds=_refunds(payload, status),
             ordered_at=payload.ordered_at,
             paid_at=payload.paid_at,
             customer=Customer(
@@ -161,11 +164,11 @@ def _money(amount: Decimal | None, told: Told) -> Money | None:
     return Money.exact(amount, told.currency)
 
 
-def _refunds(told: Told) -> tuple[Refund, ...]:
+def _refunds(told: Told, status: Status | Unknown | None) -> tuple[Refund, ...]:
     if told.refunds is not None and told.refunded_value is not None:
         raise Unreadable("data.refunds, data.refunded_value: give one of the two, or the money counts twice")
     if told.refunded_value is not None:
-        return (Refund(value=_money(told.refunded_value, told), total=True),)
+        return refunded_so_far(_money(told.refunded_value, told), status)
     return tuple(
         Refund(id=one.id, value=_money(one.value, told), state=one.state, kind=one.kind, at=one.at, payment=one.payment)
         for one in told.refunds or ()

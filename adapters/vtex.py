@@ -112,6 +112,7 @@ class Sale(Payload):
     is_corporate: bool | None = path("clientProfileData.isCorporate")
     corporate_document: str | None = path("clientProfileData.corporateDocument")
     corporate_name: str | None = path("clientProfileData.corporateName")
+    corporate_phone: str | None = path("clientProfileData.corporatePhone")
     receiver: str | None = path("shippingData.address.receiverName")
     country: str | None = path("shippingData.address.country")
     shops_country: str | None = path("storePreferencesData.countryCode")
@@ -135,7 +136,8 @@ class Vtex(Adapter[Sale]):
     statuses = status_map(
         # `waiting-for-fulfillment` is a seller's view: for the marketplace to say that it is paid.
         pending="order-created order-accepted order-completed on-order-completed on-order-completed-ffm "
-        "waiting-for-seller-confirmation waiting-for-order-authorization waiting-for-authorization "
+        "waiting-for-seller-confirmation waiting-for-sellers-confirmation waiting-for-order-authorization "
+        "waiting-for-authorization "
         "waiting-ffmt-authorization waiting-for-manual-authorization waiting-for-mkt-authorization "
         "waiting-for-fulfillment window-to-change-payment payment-pending approve-payment",
         paid="payment-approved window-to-cancel ready-for-handling start-handling handling ready-for-invoicing invoice "
@@ -219,7 +221,7 @@ def _customer(sale: Sale, *, brazilian: bool) -> Customer:
         or sale.receiver,
         id=sale.profile_id,
         emails=() if hidden else (sale.email,),
-        phones=(sale.phone,),
+        phones=(sale.phone, sale.corporate_phone if sale.is_corporate else None),
         documents=(company, own),
         country=COUNTRIES.get(sale.country or "") or COUNTRIES.get(sale.shops_country or ""),
     )

@@ -13,6 +13,8 @@ Decided here, and why:
   won, have totals of their own beside it (npm @wix/auto_sdk_ecom_orders, BalanceSummary).
 - An order that is `PENDING` waits "for the buyer to complete checkout" (the same, OrderStatus): a cart.
 - `balanceSummary.paid` is all that was taken, refunds included, and less again when a payment (a gift card) is voided.
+- Cash that was rounded down at the counter is what the order comes to (the same, `cashRoundingAdjustment`).
+- An imported order was bought when `purchasedDate` says, not when it was made here.
 - The payment's own time is not told: an order that becomes paid by `payment_status_updated` was paid at that event's time.
 """
 
@@ -189,10 +191,12 @@ class Sale(Payload):
     id: str
     number: str | None = None
     createdDate: IsoOrBlank = None
+    purchasedDate: IsoOrBlank = None
     status: str | None = None
     paymentStatus: str | None = None
     currency: str
     total: Decimal = path("priceSummary.total.amount", otherwise=...)
+    rounding: Decimal | None = path("balanceSummary.cashRoundingAdjustment.amount")
     refunded: Decimal | None = path("balanceSummary.refunded.amount")
     charged_back: Decimal | None = path("balanceSummary.chargeback.amount")
     charged_back_won: Decimal | None = path("balanceSummary.chargebackReversal.amount")
@@ -200,6 +204,7 @@ class Sale(Payload):
     email: str | None = path("buyerInfo.email")
     first_name: str | None = path("billingInfo.contactDetails.firstName")
     last_name: str | None = path("billingInfo.contactDetails.lastName")
+    company: str | None = path("billingInfo.contactDetails.company")
     phone: str | None = path("billingInfo.contactDetails.phone")
     document: str | None = path("billingInfo.contactDetails.vatId.id")  # CPF or CNPJ: "for Brazil only"
     country: str | None = path("billingInfo.address.country")
@@ -258,7 +263,7 @@ class Wix(Adapter[Notice]):
         if sale.status == WAITING:
             raise Ignored("an order whose checkout did not end: a cart")
         status, word = self.status(sale.paymentStatus), sale.paymentStatus
-        total, taken = Money.major(sale.total, sale.currency), Money.major(sale.paid, sale.currency)
+        total, taken = _total(sale), Money.major(sale.paid, sale.currency)
         if not sale.paid and status in (Status.PAID, Status.REFUNDED):
             taken = total
         elif taken is None and word == UNPAID:
@@ -278,10 +283,10 @@ class Wix(Adapter[Notice]):
             bills=(Bill(value=total),),
             payments=(Payment(value=taken, state=PaymentState.TAKEN, at=paid_at),) if taken else (),
             refunds=(*refunded_so_far(back, self.status(sale.paymentStatus)), *_charged_back(sale)),
-            ordered_at=sale.createdDate,
+            ordered_at=sale.purchasedDate or sale.createdDate,
             paid_at=paid_at,
             customer=Customer(
-                name=full_name(sale.first_name, sale.last_name),
+                name=full_name(sale.first_name, sale.last_name) or sale.company,
                 id=sale.contact_id,
                 emails=(sale.email,),
                 phones=(sale.phone,),
@@ -290,6 +295,12 @@ class Wix(Adapter[Notice]):
             ).or_recipient(recipient, sale.recipient_phone, sale.recipient_country),
             items=None if sale.lineItems is None else items,
         )
+
+
+def _total(sale: Sale) -> Money:
+    total = Money.major(sale.total, sale.currency)
+    down = Money.major(min(sale.rounding or 0, 0), sale.currency).minor
+    return Money(max(total.minor + down, 0), total.currency) if down else total
 
 
 def _charged_back(sale: Sale) -> tuple[Refund, ...]:

@@ -26,8 +26,8 @@ Decided here, and why:
 - A webhook of the Legacy REST API (v3, a choice in older shops) is read as well; what it says in `payment_details.paid`
   stands for the date of payment, and it says nothing of refunds.
 - Shops that cannot show the order send the API's error in its place, signed: mostly the webhook's user may not read it.
-- WooCommerce knows no test orders. WooPayments and WooCommerce PayPal Payments write into the meta data that they took no
-  real money.
+- WooCommerce knows no test orders. WooPayments, WooCommerce PayPal Payments, PagBank Connect and Mercado Pago write into
+  the meta data that they took no real money.
 - A draft of the checkout block is a cart; WooCommerce sends order.updated for it all the same.
 - The recipient's phone is the buyer's only where the buyer gave none and has no other name.
 - No address of the order: `payment_url` and the like hold the order's key.
@@ -83,7 +83,12 @@ PING = re.compile(rb"webhook_id=\d{1,20}")
 ERROR = re.compile(r"[a-z][a-z0-9_]{1,80}")
 DEPOSITS = ("_wc_deposits", "_awcdp_deposits")  # the plugins' prefixes
 PLAIN = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
-TEST_MODES = {"_wcpay_mode": "test", "_ppcp_paypal_payment_mode": "sandbox"}
+TEST_MODES = {
+    "_wcpay_mode": "test",
+    "_ppcp_paypal_payment_mode": "sandbox",
+    "pagbank_is_sandbox": "1",
+    "is_production_mode": "no",  # Mercado Pago's
+}
 VENDOR = re.compile(r".*(vendor|store|seller)_id")  # _dokan_vendor_id, multivendorx_store_id
 
 

@@ -40,6 +40,11 @@ class Word(Struct):
     told: tuple[str, ...] = ()
     payments: tuple[str, ...] = ()  # the attempts whose word it is
 
+    @property
+    def only_in_part(self) -> bool:
+        """Whether it ever said that a part was paid, and never that all was."""
+        return Status.PARTIALLY_PAID in self.told and Status.PAID not in self.told
+
     def hear(self, status: str | None, source_status: str | None, place: int, *, timed: bool) -> None:
         """Takes a word in. One without a time never untakes money by a state that comes before, or was told before."""
         if status is not None:
@@ -262,6 +267,9 @@ class Balance:
             back = value
         elif bill is not None and bill.part:
             back = max(back, bill.refunded)
+        elif 0 < back < value and word.only_in_part and status in (Status.CANCELED, Status.REFUNDED):
+            value = order.value = back  # nobody said how much was paid, and no more came
+            self._notes.add(CAPTURED_IN_PART)
         if back > 0:  # money that went back had been taken
             order.refunded_value = back
             order.status = status or Status.PENDING

@@ -1,5 +1,6 @@
 """What an adapter says of an order: only what this delivery mentions; everything else stays None and is left alone."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -157,11 +158,16 @@ class Customer(Struct, frozen=True, kw_only=True):
         A recipient of another name is somebody else, whose phone is not taken; one that is taken is read in the
         recipient's country.
         """
-        if phone and not self.phones and (not self.name or (name and self.name.casefold() == name.casefold())):
+        if phone and not self.phones and (not self.name or (name and _letters(self.name) == _letters(name))):
             return replace(self, name=self.name or name, phones=(phone,), country=country or self.country)
         if (self.name or not name) and (self.country or not country):
             return self
         return replace(self, name=self.name or name, country=self.country or country)
+
+
+def _letters(name: str) -> str:
+    """The name's letters without case and accents: people leave those out in one of two fields."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", name.casefold())))
 
 
 # -- Money: the bill, the payments, the refunds -------------------------------------------------------------------

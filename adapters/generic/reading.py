@@ -26,9 +26,11 @@ from adapters.contract import (
     RefundState,
     Seconds,
     Status,
+    Unknown,
     Unreadable,
     decimals,
     order_title,
+    refunded_so_far,
     validated,
 )
 from adapters.generic.expressions import Search
@@ -61,14 +63,17 @@ class Reading:
         ours = options.statuses.get(word or "")
         items = None if found.items is None else tuple(self._items(found.items))
         value = self._money(found.value)
+        status: Status | Unknown | None = Status(ours) if ours not in (None, "none") else None
+        if ours is None and word:
+            status = UNKNOWN
         return Order(
             external_id=found.external_id,
-            status=(UNKNOWN if word else None) if ours is None else None if ours == "none" else Status(ours),
+            status=status,
             source_status=word,
             title=found.title or order_title(found.number, items or ()),
             bills=() if value is None else (Bill(value=value),),
             payments=tuple(self._payments()),
-            refunds=tuple(self._refunds()),
+            refunds=tuple(self._refunds(status)),
             customer=Customer(
                 crm_id=found.crm_id,
                 id=found.customer_id,
@@ -102,13 +107,15 @@ class Reading:
                     at=self._time("payment_at", one, place),
                 )
 
-    def _refunds(self) -> Iterable[Refund]:
+    def _refunds(self, status: Status | Unknown | None) -> Iterable[Refund]:
         fields = self.options.fields
         if fields.refund_value is None:
             back = self._money(self.found.refunded_value)
             name = self._found(FoundRefund, self.document).refund_id if fields.refund_id else None
-            if back:
-                yield Refund(id=name, value=back, total=name is None)
+            if name is None:
+                yield from refunded_so_far(back, status)
+            elif back:
+                yield Refund(id=name, value=back)
             return
         for place, one in self._each("refund", self.found.refunds):
             told = self._found(FoundRefund, one, place)

@@ -12,8 +12,8 @@ NOBODYS_DOCUMENTS = frozenset({"12345678909"})
 # or repeat one word, where a form insists on an address.
 NOBODYS_MAILBOXES = re.compile(
     r"(no|nao|não|do[-_.]?not)[-_.]?(reply|responda|responder)[^@]*@"
-    r"|(nao|não)[-_.]?(tem|tenho|possui)([-_.]?e?-?mail)?@|(sem|no)[-_.]?e?-?mail@|n[aã]o@(tem|possui)\."
-    r"|([a-z]|nao|teste?|email|none)@\8\."
+    r"|(nao|não)[-_.]?(tem|tenho|possui|informad[oa])([-_.]?e?-?mail)?@|(sem|no)[-_.]?e?-?mail@|n[aã]o@(tem|possui)\."
+    r"|semail@|no@e?-?mail\.|([a-z]|n[ao]|nao|nada|teste?|email|none|null|undefined|unknown|fake|guest|exemplo|anonimo)@\8\."
 )
 
 # A marketplace's alias: it leads to the buyer of one order, and another address of the same person speaks against

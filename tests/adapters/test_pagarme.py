@@ -139,6 +139,9 @@ def test_the_customer() -> None:
     assert (customer.id, customer.name, customer.crm_id) == ("cus_1", "Ana", "42")
     assert (customer.phones, customer.documents) == (("+55 11 900000000",), ("52998224725",))
     assert said("order.paid", "paid", customer=None, metadata=[]).customer is None
+    counter = said("charge.paid", "paid", customer={"id": "cus_2", "name": "Unknown customer", "phones": {}}).customer
+    assert counter
+    assert (counter.id, counter.name) == ("cus_2", None)
 
 
 @pytest.mark.parametrize(
