@@ -257,13 +257,30 @@ def test_an_address_that_machines_write_from_is_nobodys(text: str) -> None:
         "nao@possui.example",
         "a@a.example",
         "teste@teste.example",
+        "no@no.example",
+        "no@email.example",
+        "na@na.example",
+        "null@null.example",
+        "guest@guest.example",
+        "naoinformado@naoinformado.example",
+        "semail@semail.example",
     ],
 )
 def test_an_address_that_says_that_there_is_none_is_nobodys(text: str) -> None:
     assert email(text) is None
 
 
-@pytest.mark.parametrize("text", ["elenaotem@x.example", "a@b.example", "semyon@x.example", "email@shop.example"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "elenaotem@x.example",
+        "a@b.example",
+        "semyon@x.example",
+        "email@shop.example",
+        "no@shop.example",
+        "guest@hotel.example",
+    ],
+)
 def test_an_address_that_only_looks_like_none_is_somebodys(text: str) -> None:
     assert email(text) == text
 
