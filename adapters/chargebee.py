@@ -61,7 +61,7 @@ class Person(Payload):
     last_name: str | None = None
     email: str | None = None
     phone: str | None = None
-    country: str | None = None
+    country: str | None = path("country", "billing_address.country")  # the second of a customer
     crm_contact_id: str | None = path("meta_data.crm_contact_id")
 
 
@@ -212,7 +212,7 @@ class Chargebee(Adapter[Notification]):
                 crm_id=buyer.crm_contact_id,
                 emails=(buyer.email, billed.email),
                 phones=(buyer.phone, billed.phone) if buyer.phone or billed.phone else (sent.phone,),
-                country=billed.country or sent.country,
+                country=billed.country or buyer.country or sent.country,
             ),
             items=items or None,
         )

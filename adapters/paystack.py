@@ -59,6 +59,9 @@ ACCEPTED = frozenset({"merchant-accepted", "auto-accepted"})
 # What `domain` says: whether it was made with a test key or a live one.
 TEST = {"test": True, "live": False}
 
+# Where a phone without a country code is, by the currency; where several countries have it, the card's bank says it.
+COUNTRIES = {"NGN": "NG", "GHS": "GH", "ZAR": "ZA", "KES": "KE", "XOF": "CI", "EGP": "EG", "RWF": "RW"}
+
 STATES = {
     Status.PAID: PaymentState.TAKEN,
     Status.REFUNDED: PaymentState.TAKEN,
@@ -110,6 +113,7 @@ class Told(Payload):
     domain: str | None = path("data.domain")
     customer: Buyer = path("data.customer")
     payer: Buyer = path("data.transaction.customer")
+    country: str | None = path("data.authorization.country_code", "data.transaction.authorization.country_code")
     crm_contact_id: str | None = path("data.metadata.crm_contact_id", "data.transaction.metadata.crm_contact_id")
     deal_id: str | None = path("data.metadata.deal_id", "data.transaction.metadata.deal_id")
     created_at: IsoOrBlank = path("data.transaction.created_at", "data.created_at")
@@ -194,6 +198,7 @@ class Paystack(Adapter[Told]):
                 crm_id=told.crm_contact_id,
                 emails=(buyer.email,),
                 phones=(buyer.international_format_phone or buyer.phone,),
+                country=COUNTRIES.get(currency or "") or told.country,
             ),
             test=TEST.get(told.domain or ""),
             deal_id=told.deal_id,

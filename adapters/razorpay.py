@@ -58,6 +58,9 @@ from adapters.contract import (
 # What Razorpay's checkout fills in for people who give no address.
 NOBODY = "void@razorpay.com"
 
+# Where a phone without a country code is, by the currency, where no address says it.
+COUNTRIES = {"INR": "IN", "MYR": "MY", "SGD": "SG"}
+
 STATES = {
     "authorized": PaymentState.AUTHORIZED,
     "captured": PaymentState.TAKEN,
@@ -204,7 +207,7 @@ class Razorpay(Adapter[Notification]):
                 crm_id=next((one.crm_contact_id for one in buyers if one.crm_contact_id), None),
                 emails=tuple(one.email for one in buyers if one.email != NOBODY),
                 phones=tuple(one.contact for one in reversed(buyers)),
-                country=(told.country or "").upper() or None,
+                country=(told.country or "").upper() or COUNTRIES.get(told.currency),
             ),
             url=bill.short_url if bill else None,
             deal_id=next((one.deal_id for one in buyers if one.deal_id), None),

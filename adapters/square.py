@@ -25,9 +25,12 @@ Decided here, and why:
   completed order is fully paid (https://developer.squareup.com/reference/square/objects/OrderState). A draft is a cart.
 - A dispute takes the money when it is lost or accepted; before that it only holds it, and one that is won takes nothing.
 - An order names its customer by id alone; `customer.created` and `customer.updated` tell who that is.
+- A phone without a country code is read in the country of its address, else of the currency; a customer has none of
+  both: one that is written as in North America is from there (Square takes no money in Brazil: https://developer.squareup.com/docs/international-development).
 - The recipient of a fulfillment is taken for the buyer only where neither the order nor the payment names another.
 """
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any
@@ -166,6 +169,9 @@ class Sale(Payload):
     returns: ListOf[Any] = path("order.returns", otherwise=())
 
 
+NORTH_AMERICAN = re.compile(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")  # the digits of a phone
+COUNTRIES = {"USD": "US", "CAD": "CA", "GBP": "GB", "AUD": "AU", "JPY": "JP"}
+
 # Where tenders, refunds and disputes stand; what is not here is under way.
 STATES = {
     "AUTHORIZED": PaymentState.AUTHORIZED,
@@ -238,7 +244,8 @@ class Square(Adapter[Any]):
             id=payload.id,
             emails=(payload.email_address,),
             phones=(payload.phone_number,),
-            country=payload.country,
+            country=payload.country
+            or ("US" if NORTH_AMERICAN.fullmatch(re.sub("[^0-9]", "", payload.phone_number or "")) else None),
         )
 
     def orders(self, payload: Sale | GivenBack, event: Event[Any]) -> Iterable[Order]:
@@ -307,7 +314,7 @@ def _buyer(order: Sale, paid: Paid) -> Customer:
         id=customer_id or recipient.customer_id,
         emails=(email or recipient.email_address,),
         phones=(recipient.phone_number,),
-        country=paid.country or recipient.country,
+        country=paid.country or recipient.country or COUNTRIES.get(order.currency or ""),
     )
 
 

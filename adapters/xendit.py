@@ -128,6 +128,7 @@ class GivenBack(Payload):
     id: str = path("data.id", "data.data.id", otherwise=...)
     invoice_id: str | None = path("data.invoice_id", "data.data.invoice_id")
     payment_id: str | None = path("data.payment_id", "data.data.payment_id", "data.charge_id")
+    payment_request_id: str | None = path("data.payment_request_id", "data.data.payment_request_id")
     status: str = path("data.status", "data.data.status", otherwise=...)
     amount: Decimal | None = path("data.amount", "data.data.amount", "data.refund_amount")
     currency: str | None = path("data.currency", "data.data.currency")
@@ -292,7 +293,9 @@ def _currency(channel: str | None) -> str | None:
 
 
 def _refund(back: GivenBack, currency: str | None) -> Order:
-    sale_id, currency = back.invoice_id or back.payment_id, currency or _currency(back.channel)
+    # The first two of these are to go, the manual says; what is paid by many has a payment request in common.
+    sale_id = back.invoice_id or back.payment_id or back.payment_request_id
+    currency = currency or _currency(back.channel)
     if not sale_id:
         raise Ignored("a refund that names neither a payment nor an invoice")
     at = back.updated or back.created
