@@ -264,7 +264,11 @@ class Square(Adapter[Any]):
         if value is None:
             raise Unreadable("order.total_money: an order has a total")
         items = tuple(
-            Item(title=line.name, quantity=line.quantity, unit_value=Money.of(line.price, line.currency))
+            Item(
+                title=line.name,
+                quantity=line.quantity,
+                unit_value=Money.of(line.price, line.currency or order.currency),
+            )
             for line in order.line_items
         )
         return Order(

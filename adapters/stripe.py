@@ -32,7 +32,9 @@ Decided here, and why:
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator
 
 from adapters.contract import (
     SO_FAR,
@@ -119,8 +121,15 @@ class Carried(Payload):
     amount_refunded: int | None = None
 
 
-# Where objects tell of the buyer, and of who gets the goods.
-BUYER = ("customer_details", "billing_details")
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else ()
+
+
+# Where objects tell of the buyer, and of who gets the goods. Before 2022-11-15 a payment intent held its charges.
+BUYER = (
+    *("customer_details", "billing_details", "charges.data.0.billing_details"),
+    "last_payment_error.payment_method.billing_details",
+)
 RECEIVER = ("shipping", "customer_shipping", "shipping_details", "collected_information.shipping_details")
 # What the shop itself wrote: on the object, or on the subscription whose invoice it is (the last before 2025-03-31).
 NOTED = ("metadata", "parent.subscription_details.metadata", "subscription_details.metadata")
@@ -148,6 +157,7 @@ class Thing(Payload):
     # Who paid.
     customer: str | None = None  # null for guests
     name: str | None = _in(BUYER, "name", "customer_name")
+    cardholder: str | None = path("source.name", "card.name")  # of a charge in old versions
     email: str | None = _in(BUYER, "email")
     other_email: str | None = path("customer_email", "receipt_email")
     phone: str | None = _in(BUYER, "phone", "customer_phone")
@@ -190,7 +200,7 @@ class Thing(Payload):
     type: str | None = None
     post_payment_amount: int | None = None  # since 2024
     refund: str | None = None
-    refunds: ListOf[Carried] = ()
+    refunds: Annotated[ListOf[Carried], BeforeValidator(_listed)] = ()  # those of a charge are an object or a list
 
 
 class Envelope(Payload):
@@ -296,7 +306,7 @@ class Stripe(Adapter[Envelope]):
             source_status=thing.status if session and thing.status == "expired" else word if "status" in told else None,
             ordered_at=thing.created if ids.is_best(thing.id) else None,  # what pays leaves it to what is paid
             customer=Customer(
-                name=thing.name,
+                name=thing.name or thing.cardholder,
                 id=thing.customer,
                 crm_id=thing.crm_contact_id,
                 emails=(thing.email, thing.other_email),
