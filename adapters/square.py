@@ -127,6 +127,7 @@ class Line(Payload):
 class Tender(Payload):
     id: str = ""  # "the associated payment ID"
     payment_id: str | None = None  # only of payments made with the v2 Payments API
+    customer_id: str | None = None
     amount: int | None = path("amount_money.amount")
     status: str | None = path(
         "card_details.status",
@@ -307,7 +308,8 @@ def _payments(order: Sale, value: Money) -> tuple[Payment, ...]:
 
 
 def _buyer(order: Sale, paid: Paid) -> Customer:
-    customer_id = order.customer_id or paid.customer_id
+    told = (order.customer_id, paid.customer_id, *(tender.customer_id for tender in order.tenders))
+    customer_id = next(filter(None, told), None)
     name, email = full_name(paid.first_name, paid.last_name), paid.buyer_email_address
     there = (each.recipient for each in order.fulfillments if each.recipient)
     recipient = next((each for each in there if customer_id in (None, each.customer_id)), None)

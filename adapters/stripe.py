@@ -21,6 +21,7 @@ Decided here, and why:
   `amount_refunded`; one that fails is taken from it. A credit note after payment gives back what no refund carries.
 - A dispute counts once it is lost, and no more when it is won or its funds are reinstated. One that was prevented
   (API 2025-08-27) took money only where its balance transaction says so.
+- What tells of a payment may name its customer by id alone; `customer.created` and `customer.updated` tell who that is.
 - `uncollectible` is overdue, not canceled: such an invoice can still be paid.
 - Not read: `payment_intent.created` (a checkout page was opened: a cart), other `*.updated` (what they change comes
   with an event of its own), and thin events (`v1.*`, `v2.*`), which carry no object.
@@ -203,6 +204,17 @@ class Thing(Payload):
     refunds: Annotated[ListOf[Carried], BeforeValidator(_listed)] = ()  # those of a charge are an object or a list
 
 
+class Person(Payload):
+    """https://docs.stripe.com/api/customers/object"""
+
+    id: str = path("data.object.id", otherwise=...)
+    name: str | None = path("data.object.name")
+    email: str | None = path("data.object.email")
+    phone: str | None = path("data.object.phone")
+    country: str | None = path("data.object.address.country", "data.object.shipping.address.country")
+    crm_contact_id: str | None = path("data.object.metadata.crm_contact_id")
+
+
 class Envelope(Payload):
     """https://docs.stripe.com/api/events/object"""
 
@@ -226,7 +238,7 @@ KINDS = {
 }
 
 
-class Stripe(Adapter[Envelope]):
+class Stripe(Adapter[Any]):
     name, title, origin = "stripe", "Stripe", Origin.PAYMENTS
     links = Links(
         signing="https://docs.stripe.com/webhooks#verify-manually",
@@ -240,10 +252,15 @@ class Stripe(Adapter[Envelope]):
     # The id alone would do for real events; Stripe's own sample events all carry evt_00000000000000, and would be
     # taken for one another.
     delivery_id = BodyField("id", "type", "created")
-    topics = tuple(f"{group}.{word}" for group, words in KINDS.items() for word in words.split())
-    reads = dict.fromkeys(topics, Envelope)
+    customer_kinds = frozenset(("customer.created", "customer.updated"))
+    topics = (
+        *(f"{group}.{word}" for group, words in KINDS.items() for word in words.split()),
+        *sorted(customer_kinds),
+    )
+    reads = dict.fromkeys(topics, Envelope) | dict.fromkeys(customer_kinds, Person)
     ignores = frozenset(
-        "account.* balance.* coupon.* customer.* payment_method.* payout.* plan.* price.* product.* setup_intent.* "
+        "account.* balance.* coupon.* customer.deleted customer.discount.* customer.source.* customer.subscription.* "
+        "customer.tax_id.* payment_method.* payout.* plan.* price.* product.* setup_intent.* "
         "subscription_schedule.*".split()
     )
     statuses = (
@@ -267,7 +284,17 @@ class Stripe(Adapter[Envelope]):
         | status_map("invoice", pending="open", paid="paid", canceled="void", overdue="uncollectible")
     )
 
-    def orders(self, payload: Envelope, event: Event[Envelope]) -> Iterable[Order]:
+    def people(self, payload: Person, event: Event[Any]) -> Iterable[Customer]:
+        yield Customer(
+            name=payload.name,
+            id=payload.id,
+            crm_id=payload.crm_contact_id,
+            emails=(payload.email,),
+            phones=(payload.phone,),
+            country=payload.country,
+        )
+
+    def orders(self, payload: Envelope, event: Event[Any]) -> Iterable[Order]:
         thing, (group, _, what) = payload.thing, event.kind.rpartition(".")
         session = group == "checkout.session"
         ids = Ids.of(thing, group)
