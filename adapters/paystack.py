@@ -114,6 +114,7 @@ class Told(Payload):
     domain: str | None = path("data.domain")
     customer: Buyer = path("data.customer")
     payer: Buyer = path("data.transaction.customer")
+    holder: str | None = path("data.authorization.sender_name", "data.authorization.account_name")
     country: str | None = path("data.authorization.country_code", "data.transaction.authorization.country_code")
     crm_contact_id: str | None = path("data.metadata.crm_contact_id", "data.transaction.metadata.crm_contact_id")
     deal_id: str | None = path("data.metadata.deal_id", "data.transaction.metadata.deal_id")
@@ -195,7 +196,7 @@ class Paystack(Adapter[Told]):
             ordered_at=None if group == "refund" else told.created_at or told.createdAt,
             paid_at=paid_at if status is Status.PAID and group != "refund" else None,
             customer=Customer(
-                name=full_name(buyer.first_name, buyer.last_name),
+                name=full_name(buyer.first_name, buyer.last_name) or told.holder,
                 id=buyer.id or buyer.customer_code,
                 crm_id=told.crm_contact_id,
                 emails=(buyer.email,),

@@ -99,7 +99,7 @@ class Thing(Payload):
     cancelled_at: Seconds | None = None  # 0 where it was not
     expired_at: Seconds | None = None
     paid_at: Seconds | None = None
-    name: str | None = path("customer_details.name", "customer.name")
+    name: str | None = path("customer_details.name", "customer.name", "card.name")
     email: str | None = path("customer_details.email", "customer.email", "email")
     contact: str | None = path("customer_details.contact", "customer.contact", "contact")
     customer_id: str | None = path("customer_details.id", "customer.id", "customer_id")
