@@ -22,6 +22,7 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -34,7 +35,9 @@ from adapters.contract import (
     Event,
     Hmac,
     IsoOrBlank,
+    Item,
     Links,
+    ListOf,
     Money,
     Options,
     Order,
@@ -93,6 +96,12 @@ def _by_number(value: Any) -> Any:
 Buyer = Annotated[Person | None, BeforeValidator(_by_number)]
 
 
+class Line(Payload):
+    name: str | None = None
+    quantity: Decimal | None = None
+    amount: int | None = None
+
+
 class Told(Payload):
     """What an event tells: a dispute by its transaction."""
 
@@ -109,6 +118,7 @@ class Told(Payload):
     resolved_at: IsoOrBlank = path("data.resolvedAt", "data.resolved_at")  # of a dispute, by which it is known
     paid: bool | None = path("data.paid")
     description: str | None = path("data.description")
+    lines: ListOf[Line] = path("data.line_items", otherwise=())  # of a payment request
     invoice_number: str | None = path("data.invoice_number")
     offline_reference: str | None = path("data.offline_reference")
     domain: str | None = path("data.domain")
@@ -154,7 +164,7 @@ class Paystack(Adapter[Told]):
         name = (code if group == "paymentrequest" else told.reference) or code
         if name is None:
             raise Unreadable("data.reference: Field required")
-        value = Money.scaled(told.amount, 2, currency) if currency else None
+        value = _scaled(told.amount, currency)
         bills: tuple[Bill, ...] = ()
         payments: tuple[Payment, ...] = ()
         refunds: tuple[Refund, ...] = ()
@@ -182,6 +192,10 @@ class Paystack(Adapter[Told]):
             elif status is Status.PAID and told.paid is False:
                 status = Status.PENDING
         buyer = told.customer or told.payer or Person()
+        items = tuple(
+            Item(title=line.name, quantity=line.quantity, unit_value=_scaled(line.amount, currency))
+            for line in told.lines
+        )
         yield Order(
             external_id=name,
             preference=1 if group == "invoice" and not told.reference else 0,
@@ -203,6 +217,11 @@ class Paystack(Adapter[Told]):
                 phones=(buyer.international_format_phone or buyer.phone,),
                 country=COUNTRIES.get(currency or "") or told.country,
             ),
+            items=items or None,
             test=TEST.get(told.domain or ""),
             deal_id=told.deal_id,
         )
+
+
+def _scaled(amount: int | None, currency: str | None) -> Money | None:
+    return None if amount is None or not currency else Money.scaled(amount, 2, currency)

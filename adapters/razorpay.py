@@ -35,7 +35,9 @@ from adapters.contract import (
     Event,
     Header,
     Hmac,
+    Item,
     Links,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -77,6 +79,12 @@ BACK = {
 }
 
 
+class Line(Payload):
+    name: str | None = None
+    quantity: int | None = None
+    amount: int | None = path("unit_amount", "amount")
+
+
 class Thing(Payload):
     """A payment, order, invoice or payment link."""
 
@@ -99,6 +107,7 @@ class Thing(Payload):
     cancelled_at: Seconds | None = None  # 0 where it was not
     expired_at: Seconds | None = None
     paid_at: Seconds | None = None
+    line_items: ListOf[Line] = ()  # of an invoice
     name: str | None = path("customer_details.name", "customer.name", "card.name")
     email: str | None = path("customer_details.email", "customer.email", "email")
     contact: str | None = path("customer_details.contact", "customer.contact", "contact")
@@ -188,6 +197,10 @@ class Razorpay(Adapter[Notification]):
             named = payload.back or told.invoice_id or link
             title = None if named else order_title(None, [told.description])
         buyers = [one for one in (bill, paid) if one]
+        items = tuple(
+            Item(title=line.name, quantity=line.quantity, unit_value=Money.of(line.amount, told.currency))
+            for line in told.line_items
+        )
         yield Order(
             external_id=order_id or told.id,
             preference=0 if order_id else 1,
@@ -209,6 +222,7 @@ class Razorpay(Adapter[Notification]):
                 phones=tuple(one.contact for one in reversed(buyers)),
                 country=(told.country or "").upper() or COUNTRIES.get(told.currency),
             ),
+            items=items or None,
             url=bill.short_url if bill else None,
             deal_id=next((one.deal_id for one in buyers if one.deal_id), None),
         )

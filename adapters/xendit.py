@@ -36,6 +36,7 @@ from adapters.contract import (
     Header,
     Ignored,
     IsoOrBlank,
+    Item,
     Links,
     ListOf,
     Money,
@@ -137,6 +138,12 @@ class GivenBack(Payload):
     created: IsoOrBlank = None
 
 
+class Good(Payload):
+    name: str | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None  # of one
+
+
 class Invoice(Payload):
     id: str
     external_id: str | None = None
@@ -154,6 +161,7 @@ class Invoice(Payload):
     mobile_number: str | None = path("customer.mobile_number")
     crm_contact_id: str | None = path("metadata.crm_contact_id")
     deal_id: str | None = path("metadata.deal_id")
+    items: ListOf[Good] = ()
     created: IsoOrBlank = None
     updated: IsoOrBlank = None
     paid_at: IsoOrBlank = None
@@ -265,13 +273,21 @@ class Xendit(Adapter[Any]):
             id=invoice.payment_id or invoice.id, value=taken or value, state=PaymentState.TAKEN, at=invoice.paid_at
         )
         paid = status is Status.PAID
+        items = tuple(
+            Item(
+                title=good.name,
+                quantity=good.quantity,
+                unit_value=Money.major(good.price, currency) if currency else None,
+            )
+            for good in invoice.items
+        )
         return Order(
             external_id=invoice.id,
             aliases=(invoice.payment_id,),
             at=invoice.updated,
             status=status,
             source_status=invoice.status,
-            title=order_title(invoice.external_id, [invoice.description]),
+            title=order_title(invoice.external_id, [invoice.description] if invoice.description else items),
             bills=(Bill(value=value, closed=True if paid else None),) if value is not None else (),
             payments=(payment,) if value is not None and paid else (),
             ordered_at=invoice.created,
@@ -283,6 +299,7 @@ class Xendit(Adapter[Any]):
                 phones=(invoice.mobile_number,),
                 country=COUNTRIES.get(currency or ""),
             ),
+            items=items or None,
             deal_id=invoice.deal_id,
         )
 
