@@ -60,7 +60,11 @@ from adapters.contract import (
 
 CURRENCIES = {"ID": "IDR", "PH": "PHP", "VN": "VND", "TH": "THB", "MY": "MYR"}  # by country, as channel codes begin
 COUNTRIES = {currency: country for country, currency in CURRENCIES.items()}
-OUTLETS = {"ALFAMART": "IDR", "INDOMARET": "IDR"}  # chains in whose shops codes are paid
+# Chains in whose shops codes are paid, banks and wallets whose name alone is told: of Indonesia.
+CHANNELS = dict.fromkeys(
+    "ALFAMART INDOMARET BCA BJB BNI BRI BSI CIMB MANDIRI PERMATA ASTRAPAY DANA LINKAJA OVO QRIS".split(), "IDR"
+)
+NO_CURRENCY = "currency: the callback names none; set the source's option `currency`"
 QR = "qr.payment"
 ACCOUNT, OUTLET = "virtual_account_payment", "retail_outlet_payment"
 
@@ -98,7 +102,7 @@ class Paid(Payload):
     status: str | None = path("data.status", "status")
     currency: str | None = path("data.currency", "currency")
     country: str | None = path("data.country", "country")
-    channel: str | None = path("data.channel_code", "retail_outlet_name")
+    channel: str | None = path("data.channel_code", "retail_outlet_name", "bank_code")
     asked: Decimal | None = path(
         "data.request_amount", "data.amount", "data.capture_amount", "data.charge_amount", "amount"
     )
@@ -152,6 +156,7 @@ class Invoice(Payload):
     paid_amount: Decimal | None = None
     payment_id: str | None = None
     currency: str | None = None  # the oldest callbacks name none
+    channel: str | None = path("payment_channel", "bank_code")
     description: str | None = None
     payer_email: str | None = None
     customer_id: str | None = path("customer.id")
@@ -231,7 +236,7 @@ class Xendit(Adapter[Any]):
     def _paid(self, paid: Paid, kind: str, currency: str | None) -> Order:
         currency = currency or _currency(paid.channel) or ("IDR" if kind == QR else None)
         if currency is None:
-            raise Unreadable("currency: the callback names none; set the source's option `currency`")
+            raise Unreadable(NO_CURRENCY)
         word = paid.status or ("SUCCEEDED" if kind == ACCOUNT else "")
         at, captures = paid.updated or paid.created, paid.captures
         captured = Money.total(Money.major(capture.capture_amount, currency) for capture in captures)
@@ -266,19 +271,16 @@ class Xendit(Adapter[Any]):
         return replace(order, status=None, payments=(taken,), refunds=(back,))
 
     def _invoice(self, invoice: Invoice, currency: str | None) -> Order:
-        status = self.status(invoice.status)
-        value = Money.major(invoice.amount, currency) if currency else None
-        taken = Money.major(invoice.paid_amount, currency) if currency else None
+        status, currency = self.status(invoice.status), currency or _currency(invoice.channel)
+        if currency is None:
+            raise Unreadable(NO_CURRENCY)
+        value, taken = Money.major(invoice.amount, currency), Money.major(invoice.paid_amount, currency)
         payment = Payment(
             id=invoice.payment_id or invoice.id, value=taken or value, state=PaymentState.TAKEN, at=invoice.paid_at
         )
         paid = status is Status.PAID
         items = tuple(
-            Item(
-                title=good.name,
-                quantity=good.quantity,
-                unit_value=Money.major(good.price, currency) if currency else None,
-            )
+            Item(title=good.name, quantity=good.quantity, unit_value=Money.major(good.price, currency))
             for good in invoice.items
         )
         return Order(
@@ -288,8 +290,8 @@ class Xendit(Adapter[Any]):
             status=status,
             source_status=invoice.status,
             title=order_title(invoice.external_id, [invoice.description] if invoice.description else items),
-            bills=(Bill(value=value, closed=True if paid else None),) if value is not None else (),
-            payments=(payment,) if value is not None and paid else (),
+            bills=(Bill(value=value, closed=True if paid else None),),
+            payments=(payment,) if paid else (),
             ordered_at=invoice.created,
             customer=Customer(
                 name=full_name(invoice.given_names, invoice.surname),
@@ -297,7 +299,7 @@ class Xendit(Adapter[Any]):
                 crm_id=invoice.crm_contact_id,
                 emails=(invoice.email, invoice.payer_email),
                 phones=(invoice.mobile_number,),
-                country=COUNTRIES.get(currency or ""),
+                country=COUNTRIES.get(currency),
             ),
             items=items or None,
             deal_id=invoice.deal_id,
@@ -306,7 +308,7 @@ class Xendit(Adapter[Any]):
 
 def _currency(channel: str | None) -> str | None:
     """That of an outlet, or of the country with which a channel's code begins: ID_DANA."""
-    return OUTLETS.get(channel or "") or CURRENCIES.get((channel or "").partition("_")[0])
+    return CHANNELS.get(channel or "") or CURRENCIES.get((channel or "").partition("_")[0])
 
 
 def _refund(back: GivenBack, currency: str | None) -> Order:
