@@ -315,15 +315,19 @@ class Paypal(Adapter[Document]):
         """An authorisation, capture or sale by itself."""
         up = _linked(payment.links, "up", "authorization")
         of = up[2] if up and "authorization" in up[1] else None
+        status = self._status(name, payment) if payment.status else None
+        # What an order waited for is let go or refused: that is more than an attempt's word, the order waits no longer.
+        ended = status in (Status.CANCELED, Status.FAILED)
         return Order(
             external_id=payment.order_id or payment.id,
             # A capture is a better name than what it captures.
             preference=0 if payment.order_id else 2 if name == "authorization" else 1,
             aliases=(payment.id, of, payment.parent_payment),
             at=_latest(payment),
-            status=self._status(name, payment) if payment.status else None,
+            status=status,
             source_status=payment.status,
             title=order_title(payment.invoice_id, []),
+            bills=(Bill(),) if ended else (),
             payments=(_paid(name, payment, of),),
             ordered_at=None if payment.order_id else payment.create_time,
         )
