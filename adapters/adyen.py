@@ -307,7 +307,7 @@ class Adyen(Adapter[Notification]):
                 documents=(more.get("shopperSocialSecurityNumber"),)
                 if more.get("shopperCountry", "BR") == "BR"
                 else (),
-                country=more.get("shopperCountry"),
+                country=more.get("shopperCountry") or more.get("issuerCountry"),
             ),
         )
         if code == "ORDER_CLOSED":

@@ -163,6 +163,7 @@ class Thing(Payload):
     other_email: str | None = path("customer_email", "receipt_email")
     phone: str | None = _in(BUYER, "phone", "customer_phone")
     country: str | None = _in(BUYER, "address.country", "customer_address.country")
+    cards_country: str | None = path("payment_method_details.card.country")
     receiver: str | None = _in(RECEIVER, "name")
     receivers_phone: str | None = _in(RECEIVER, "phone")
     receivers_country: str | None = _in(RECEIVER, "address.country")
@@ -339,7 +340,7 @@ class Stripe(Adapter[Any]):
                 emails=(thing.email, thing.other_email),
                 phones=(thing.phone,),
                 documents=(*brazilian, thing.tax_id, thing.boleto_tax_id),
-                country=thing.country,
+                country=thing.country or thing.receivers_country or thing.cards_country,
             ).or_recipient(thing.receiver, thing.receivers_phone, thing.receivers_country),
             test=None if payload.livemode is None else not payload.livemode,
             deal_id=thing.deal_id,
