@@ -111,11 +111,16 @@ class Paid(Payload):
     payer_name: str | None = path(
         "data.payment_details.payer_name",
         "data.payment_detail.name",
+        "data.payment_method.over_the_counter.channel_properties.customer_name",
+        "data.payment_method.virtual_account.channel_properties.customer_name",
+        "data.payment_method.card.card_information.cardholder_name",
         "payment_detail.sender_name",
         "sender_name",
         "name",
     )
-    phone: str | None = path("data.channel_properties.mobile_number")
+    phone: str | None = path(
+        "data.channel_properties.mobile_number", "data.payment_method.ewallet.channel_properties.mobile_number"
+    )
     captures: ListOf[Capture] = path("data.captures", otherwise=())
     void_status: str | None = path("data.void_status")
     crm_contact_id: str | None = path("data.metadata.crm_contact_id")
