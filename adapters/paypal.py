@@ -5,6 +5,8 @@
 - Orders: https://developer.paypal.com/api/orders/v2, captures and refunds: https://developer.paypal.com/api/payments/v2
 - Sales (v1, of subscriptions and older shops): https://developer.paypal.com/docs/api/payments/v1/
 
+This is longer than 400 lines: two versions of one API, and each of its ways to pay names the buyer in another place.
+
 Decided here, and why:
 
 - PayPal's signature needs a certificate that each delivery names by its address, and ties the body to it by a CRC-32
