@@ -60,8 +60,8 @@ class Person(Payload):
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
-    phone: str | None = None
-    country: str | None = path("country", "billing_address.country")  # the second of a customer
+    phone: str | None = path("phone", "billing_address.phone")  # the second of a customer, here and below
+    country: str | None = path("country", "billing_address.country")
     crm_contact_id: str | None = path("meta_data.crm_contact_id")
 
 
