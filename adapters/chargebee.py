@@ -221,14 +221,15 @@ class Chargebee(Adapter[Notification]):
 def _given_back(content: Content) -> Iterable[tuple[str | None, Refund]]:
     """The refunds that are told, each with the invoice of which it gives something back."""
     invoice, note, moved = content.invoice, content.credit_note, content.transaction
+    # A credit note need not say of which invoice it is: then it is the event's.
+    usual = (note and note.reference_invoice_id) or (invoice and invoice.id) or None
     if note:
         for one in note.linked_refunds:
-            yield note.reference_invoice_id, _refund(one.txn_id, one.applied_amount, one.txn_status, note.currency_code)
+            yield usual, _refund(one.txn_id, one.applied_amount, one.txn_status, note.currency_code)
     if moved and moved.type == "refund":
-        told = (note and note.reference_invoice_id) or (invoice and invoice.id) or None
         for each in moved.linked_credit_notes:
             back = _refund(moved.id, each.applied_amount, moved.status, moved.currency_code)
-            yield each.cn_reference_invoice_id or told, back  # a credit note need not say of what it is
+            yield each.cn_reference_invoice_id or usual, back
         if invoice and not moved.linked_credit_notes:
             yield invoice.id, _refund(moved.id, moved.amount, moved.status, moved.currency_code)
 
