@@ -108,8 +108,7 @@ class Told(Payload):
     id: str | None = path("data.id")
     status: str = path("data.transaction.status", "data.status", otherwise=...)
     amount: int = path("data.amount", "data.transaction.amount", otherwise=...)
-    currency: str | None = path("data.currency")
-    transactions_currency: str | None = path("data.transaction.currency")  # that of a dispute may be null
+    currency: str | None = path("data.currency", "data.transaction.currency")
     reference: str | None = path("data.reference", "data.transaction.reference", "data.transaction_reference")
     code: str | None = path("data.request_code", "data.invoice_code")
     refund_reference: str | None = path("data.refund_reference")
@@ -159,7 +158,7 @@ class Paystack(Adapter[Told]):
     def orders(self, payload: Told, event: Event[Told]) -> Iterable[Order]:
         group, _, what = event.kind.partition(".")
         told, status = payload, self.status(payload.status)
-        currency = told.currency or told.transactions_currency or event.options.currency
+        currency = told.currency or event.options.currency
         code = told.code if group in ("paymentrequest", "invoice") else None
         name = (code if group == "paymentrequest" else told.reference) or code
         if name is None:

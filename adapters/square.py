@@ -26,7 +26,7 @@ Decided here, and why:
 - A dispute takes the money when it is lost or accepted; before that it only holds it, and one that is won takes nothing.
 - An order names its customer by id alone; `customer.created` and `customer.updated` tell who that is.
 - A phone without a country code is read in the country of its address, else of the currency; a customer has none of
-  both: one that is written as in North America is from there (Square takes no money in Brazil: https://developer.squareup.com/docs/international-development).
+  both: one that is written as in North America is from there (Square takes no money in Brazil: https://developer.squareup.com/docs/testing-your-app).
 - The recipient of a fulfillment is taken for the buyer only where neither the order nor the payment names another.
 """
 
