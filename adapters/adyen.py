@@ -25,7 +25,8 @@ Decided here, and why:
   ORDER_CLOSED, that all of it was released or given back.
 - A dispute has one `pspReference` for all its events; each says how it stands. A notice or a request for information is
   an open dispute.
-- Nothing in the messages that were seen says the shopper's country.
+- Of the shopper, `additionalData` tells what the webhook's additional settings add (Adyen's openapi, Webhooks-v1,
+  NotificationAdditionalData): a country, a Brazilian's CPF (`shopperSocialSecurityNumber`), an account's owner.
 - An authorisation of nothing checks a card, and is no order.
 """
 
@@ -299,9 +300,14 @@ class Adyen(Adapter[Notification]):
             title=order_title(item.merchantReference, []),
             ordered_at=item.eventDate if authorised else None,
             customer=Customer(
+                name=more.get("ownerName"),
                 id=more.get("shopperReference"),
                 emails=(more.get("shopperEmail"),),
                 phones=(more.get("shopperTelephone"),),
+                documents=(more.get("shopperSocialSecurityNumber"),)
+                if more.get("shopperCountry", "BR") == "BR"
+                else (),
+                country=more.get("shopperCountry") or more.get("issuerCountry"),
             ),
         )
         if code == "ORDER_CLOSED":

@@ -12,7 +12,8 @@ Decided here, and why:
   among the adjusted at Chargebee, and reduces nothing: the invoice is given up.
 - What is taken is `amount_paid`, all payments so far in one figure (a payment that bounced lowers it), and
   `credits_applied`, which pays as well. What a paid invoice lacks then (tax that the buyer withholds) will not come.
-- What is given back is counted by refund transaction, which payment_refunded and every credit note's event name alike.
+- What is given back is counted by refund transaction, which payment_refunded and every credit note's event name alike,
+  and by credit note where one transaction is of several.
   A credit note alone moves no money.
 - `not_paid` is what dunning has given up; it can still be paid.
 - Amounts are in the currency's own smallest unit: JPY 10 is 10.
@@ -60,8 +61,8 @@ class Person(Payload):
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
-    phone: str | None = None
-    country: str | None = None
+    phone: str | None = path("phone", "billing_address.phone")  # the second of a customer, here and below
+    country: str | None = path("country", "billing_address.country")
     crm_contact_id: str | None = path("meta_data.crm_contact_id")
 
 
@@ -94,10 +95,12 @@ class Invoice(Payload):
 class LinkedRefund(Payload):
     txn_id: str
     txn_status: str | None = None
+    txn_amount: int | None = None
     applied_amount: int | None = None
 
 
 class CreditNote(Payload):
+    id: str | None = None
     reference_invoice_id: str | None = None
     currency_code: str
     resource_version: Milliseconds | None = None
@@ -105,6 +108,7 @@ class CreditNote(Payload):
 
 
 class LinkedCreditNote(Payload):
+    cn_id: str | None = None
     cn_reference_invoice_id: str | None = None
     applied_amount: int | None = None
 
@@ -186,7 +190,7 @@ class Chargebee(Adapter[Notification]):
             if amount is not None  # 0 as well: a payment may be removed from an invoice, and credits taken off again
         ]
         billed, sent = invoice.billing_address or Person(), invoice.shipping_address or Person()
-        names = (full_name(one.first_name, one.last_name) for one in (buyer, billed, sent))
+        name, billed_to, receiver = (full_name(one.first_name, one.last_name) for one in (buyer, billed, sent))
         items = tuple(
             Item(title=line.description, quantity=line.quantity, unit_value=Money.of(line.unit_amount, currency))
             for line in invoice.line_items
@@ -207,13 +211,13 @@ class Chargebee(Adapter[Notification]):
             ordered_at=invoice.date,
             paid_at=None if given_up else invoice.paid_at,
             customer=Customer(
-                name=next((name for name in names if name), None),
+                name=name or billed_to,
                 id=buyer.id or invoice.customer_id,
                 crm_id=buyer.crm_contact_id,
                 emails=(buyer.email, billed.email),
-                phones=(buyer.phone, billed.phone) if buyer.phone or billed.phone else (sent.phone,),
-                country=billed.country or sent.country,
-            ),
+                phones=(buyer.phone, billed.phone),
+                country=billed.country or buyer.country,
+            ).or_recipient(receiver, sent.phone, sent.country),
             items=items or None,
         )
 
@@ -221,15 +225,24 @@ class Chargebee(Adapter[Notification]):
 def _given_back(content: Content) -> Iterable[tuple[str | None, Refund]]:
     """The refunds that are told, each with the invoice of which it gives something back."""
     invoice, note, moved = content.invoice, content.credit_note, content.transaction
+    # A credit note need not say of which invoice it is: then it is the event's.
+    usual = (note and note.reference_invoice_id) or (invoice and invoice.id) or None
     if note:
         for one in note.linked_refunds:
-            yield note.reference_invoice_id, _refund(one.txn_id, one.applied_amount, one.txn_status, note.currency_code)
+            name = _name(one.txn_id, one.txn_amount, one.applied_amount, note.id)
+            yield usual, _refund(name, one.applied_amount, one.txn_status, note.currency_code)
     if moved and moved.type == "refund":
         for each in moved.linked_credit_notes:
-            back = _refund(moved.id, each.applied_amount, moved.status, moved.currency_code)
-            yield each.cn_reference_invoice_id, back
+            name = _name(moved.id, moved.amount, each.applied_amount, each.cn_id)
+            back = _refund(name, each.applied_amount, moved.status, moved.currency_code)
+            yield each.cn_reference_invoice_id or usual, back
         if invoice and not moved.linked_credit_notes:
             yield invoice.id, _refund(moved.id, moved.amount, moved.status, moved.currency_code)
+
+
+def _name(transaction: str, whole: int | None, part: int | None, note: str | None) -> str:
+    """The transaction's id; where it gives back by several credit notes, each of its parts goes by its note as well."""
+    return transaction if None in (whole, part, note) or whole == part else f"{transaction}/{note}"
 
 
 def _refund(name: str, amount: int | None, status: str | None, currency: str) -> Refund:

@@ -5,6 +5,8 @@
 - Orders: https://developer.paypal.com/api/orders/v2, captures and refunds: https://developer.paypal.com/api/payments/v2
 - Sales (v1, of subscriptions and older shops): https://developer.paypal.com/docs/api/payments/v1/
 
+This is longer than 400 lines: two versions of one API, and each of its ways to pay names the buyer in another place.
+
 Decided here, and why:
 
 - PayPal's signature needs a certificate that each delivery names by its address, and ties the body to it by a CRC-32
@@ -135,19 +137,29 @@ class Unit(Payload):
     refunds: ListOf[Movement] = path("payments.refunds", otherwise=())
 
 
+# Where an order names its buyer: a card, a wallet or a bank, by which somebody paid who has no account at PayPal, beside
+# `payer` and the account (https://developer.paypal.com/api/orders/v2, payment_source_response).
+WALLETS = tuple(f"payment_source.{name}" for name in ("paypal", "venmo", "apple_pay", "google_pay"))
+BY_BANK = "card apple_pay google_pay bancontact blik eps giropay ideal mybank p24 sofort trustly".split()
+
+
+def _payers(name: str, *more: str) -> Any:
+    return path(f"payer.{name}", *(f"{wallet}.{name}" for wallet in WALLETS), *more)
+
+
 class Document(Movement):
     """Whichever of them was asked for: an order has `purchase_units`."""
 
     intent: str | None = None
     purchase_units: ListOf[Unit] = ()
     payer_id: str | None = path("payer.payer_id", "payment_source.paypal.account_id")
-    email_address: str | None = path("payer.email_address", "payment_source.paypal.email_address")
-    given_name: str | None = path("payer.name.given_name", "payment_source.paypal.name.given_name")
-    surname: str | None = path("payer.name.surname", "payment_source.paypal.name.surname")
-    national_number: str | None = path(
-        "payer.phone.phone_number.national_number", "payment_source.paypal.phone_number.national_number"
-    )
-    country: str | None = path("payer.address.country_code", "payment_source.paypal.address.country_code")
+    email_address: str | None = _payers("email_address", "payment_source.p24.email", "payment_source.blik.email")
+    given_name: str | None = _payers("name.given_name")
+    surname: str | None = _payers("name.surname")
+    holder: str | None = path(*(f"payment_source.{name}.name" for name in BY_BANK))
+    national_number: str | None = _payers("phone_number.national_number", "payer.phone.phone_number.national_number")
+    tax_id: str | None = _payers("tax_info.tax_id")  # BR_CPF or BR_CNPJ
+    country: str | None = _payers("address.country_code", *(f"payment_source.{name}.country_code" for name in BY_BANK))
     invoice_id: str | None = path("invoice_id", "invoice_number")
     order_id: str | None = path("supplementary_data.related_ids.order_id")
     parent_payment: str | None = None
@@ -290,10 +302,12 @@ class Paypal(Adapter[Document]):
             ordered_at=order.create_time,
             customer=Customer(
                 name=full_name(order.given_name, order.surname)
+                or order.holder
                 or next((one.receiver for one in units if one.receiver), None),
                 id=order.payer_id,
                 emails=(order.email_address,),
                 phones=(order.national_number,),
+                documents=(order.tax_id,),
                 country=order.country or next((one.country for one in units if one.country), None),
             ),
             items=items or None,
@@ -303,15 +317,19 @@ class Paypal(Adapter[Document]):
         """An authorisation, capture or sale by itself."""
         up = _linked(payment.links, "up", "authorization")
         of = up[2] if up and "authorization" in up[1] else None
+        status = self._status(name, payment) if payment.status else None
+        # What an order waited for is let go or refused: that is more than an attempt's word, the order waits no longer.
+        ended = status in (Status.CANCELED, Status.FAILED)
         return Order(
             external_id=payment.order_id or payment.id,
             # A capture is a better name than what it captures.
             preference=0 if payment.order_id else 2 if name == "authorization" else 1,
             aliases=(payment.id, of, payment.parent_payment),
             at=_latest(payment),
-            status=self._status(name, payment) if payment.status else None,
+            status=status,
             source_status=payment.status,
             title=order_title(payment.invoice_id, []),
+            bills=(Bill(),) if ended else (),
             payments=(_paid(name, payment, of),),
             ordered_at=None if payment.order_id else payment.create_time,
         )

@@ -22,6 +22,7 @@ Decided here, and why:
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -34,7 +35,9 @@ from adapters.contract import (
     Event,
     Hmac,
     IsoOrBlank,
+    Item,
     Links,
+    ListOf,
     Money,
     Options,
     Order,
@@ -58,6 +61,9 @@ ACCEPTED = frozenset({"merchant-accepted", "auto-accepted"})
 
 # What `domain` says: whether it was made with a test key or a live one.
 TEST = {"test": True, "live": False}
+
+# Where a phone without a country code is, by the currency; where several countries have it, the card's bank says it.
+COUNTRIES = {"NGN": "NG", "GHS": "GH", "ZAR": "ZA", "KES": "KE", "XOF": "CI", "EGP": "EG", "RWF": "RW"}
 
 STATES = {
     Status.PAID: PaymentState.TAKEN,
@@ -90,6 +96,12 @@ def _by_number(value: Any) -> Any:
 Buyer = Annotated[Person | None, BeforeValidator(_by_number)]
 
 
+class Line(Payload):
+    name: str | None = None
+    quantity: Decimal | None = None
+    amount: int | None = None
+
+
 class Told(Payload):
     """What an event tells: a dispute by its transaction."""
 
@@ -105,11 +117,14 @@ class Told(Payload):
     resolved_at: IsoOrBlank = path("data.resolvedAt", "data.resolved_at")  # of a dispute, by which it is known
     paid: bool | None = path("data.paid")
     description: str | None = path("data.description")
+    lines: ListOf[Line] = path("data.line_items", otherwise=())  # of a payment request
     invoice_number: str | None = path("data.invoice_number")
     offline_reference: str | None = path("data.offline_reference")
     domain: str | None = path("data.domain")
     customer: Buyer = path("data.customer")
     payer: Buyer = path("data.transaction.customer")
+    holder: str | None = path("data.authorization.sender_name", "data.authorization.account_name")
+    country: str | None = path("data.authorization.country_code", "data.transaction.authorization.country_code")
     crm_contact_id: str | None = path("data.metadata.crm_contact_id", "data.transaction.metadata.crm_contact_id")
     deal_id: str | None = path("data.metadata.deal_id", "data.transaction.metadata.deal_id")
     created_at: IsoOrBlank = path("data.transaction.created_at", "data.created_at")
@@ -142,12 +157,13 @@ class Paystack(Adapter[Told]):
 
     def orders(self, payload: Told, event: Event[Told]) -> Iterable[Order]:
         group, _, what = event.kind.partition(".")
-        told, status, currency = payload, self.status(payload.status), payload.currency or event.options.currency
+        told, status = payload, self.status(payload.status)
+        currency = told.currency or event.options.currency
         code = told.code if group in ("paymentrequest", "invoice") else None
         name = (code if group == "paymentrequest" else told.reference) or code
         if name is None:
             raise Unreadable("data.reference: Field required")
-        value = Money.scaled(told.amount, 2, currency) if currency else None
+        value = _scaled(told.amount, currency)
         bills: tuple[Bill, ...] = ()
         payments: tuple[Payment, ...] = ()
         refunds: tuple[Refund, ...] = ()
@@ -175,6 +191,10 @@ class Paystack(Adapter[Told]):
             elif status is Status.PAID and told.paid is False:
                 status = Status.PENDING
         buyer = told.customer or told.payer or Person()
+        items = tuple(
+            Item(title=line.name, quantity=line.quantity, unit_value=_scaled(line.amount, currency))
+            for line in told.lines
+        )
         yield Order(
             external_id=name,
             preference=1 if group == "invoice" and not told.reference else 0,
@@ -189,12 +209,18 @@ class Paystack(Adapter[Told]):
             ordered_at=None if group == "refund" else told.created_at or told.createdAt,
             paid_at=paid_at if status is Status.PAID and group != "refund" else None,
             customer=Customer(
-                name=full_name(buyer.first_name, buyer.last_name),
+                name=full_name(buyer.first_name, buyer.last_name) or told.holder,
                 id=buyer.id or buyer.customer_code,
                 crm_id=told.crm_contact_id,
                 emails=(buyer.email,),
                 phones=(buyer.international_format_phone or buyer.phone,),
+                country=COUNTRIES.get(currency or "") or told.country,
             ),
+            items=items or None,
             test=TEST.get(told.domain or ""),
             deal_id=told.deal_id,
         )
+
+
+def _scaled(amount: int | None, currency: str | None) -> Money | None:
+    return None if amount is None or not currency else Money.scaled(amount, 2, currency)

@@ -35,7 +35,9 @@ from adapters.contract import (
     Event,
     Header,
     Hmac,
+    Item,
     Links,
+    ListOf,
     Money,
     Order,
     Origin,
@@ -58,6 +60,9 @@ from adapters.contract import (
 # What Razorpay's checkout fills in for people who give no address.
 NOBODY = "void@razorpay.com"
 
+# Where a phone without a country code is, by the currency, where no address says it.
+COUNTRIES = {"INR": "IN", "MYR": "MY", "SGD": "SG"}
+
 STATES = {
     "authorized": PaymentState.AUTHORIZED,
     "captured": PaymentState.TAKEN,
@@ -72,6 +77,12 @@ BACK = {
     "won": RefundState.REVERSED,
     "closed": RefundState.REVERSED,  # the buyer was refunded, or the goods proved
 }
+
+
+class Line(Payload):
+    name: str | None = None
+    quantity: int | None = None
+    amount: int | None = path("unit_amount", "amount")
 
 
 class Thing(Payload):
@@ -96,7 +107,8 @@ class Thing(Payload):
     cancelled_at: Seconds | None = None  # 0 where it was not
     expired_at: Seconds | None = None
     paid_at: Seconds | None = None
-    name: str | None = path("customer_details.name", "customer.name")
+    line_items: ListOf[Line] = ()  # of an invoice
+    name: str | None = path("customer_details.name", "customer.name", "card.name")
     email: str | None = path("customer_details.email", "customer.email", "email")
     contact: str | None = path("customer_details.contact", "customer.contact", "contact")
     customer_id: str | None = path("customer_details.id", "customer.id", "customer_id")
@@ -185,6 +197,10 @@ class Razorpay(Adapter[Notification]):
             named = payload.back or told.invoice_id or link
             title = None if named else order_title(None, [told.description])
         buyers = [one for one in (bill, paid) if one]
+        items = tuple(
+            Item(title=line.name, quantity=line.quantity, unit_value=Money.of(line.amount, told.currency))
+            for line in told.line_items
+        )
         yield Order(
             external_id=order_id or told.id,
             preference=0 if order_id else 1,
@@ -204,8 +220,9 @@ class Razorpay(Adapter[Notification]):
                 crm_id=next((one.crm_contact_id for one in buyers if one.crm_contact_id), None),
                 emails=tuple(one.email for one in buyers if one.email != NOBODY),
                 phones=tuple(one.contact for one in reversed(buyers)),
-                country=(told.country or "").upper() or None,
+                country=(told.country or "").upper() or COUNTRIES.get(told.currency),
             ),
+            items=items or None,
             url=bill.short_url if bill else None,
             deal_id=next((one.deal_id for one in buyers if one.deal_id), None),
         )

@@ -25,9 +25,12 @@ Decided here, and why:
   completed order is fully paid (https://developer.squareup.com/reference/square/objects/OrderState). A draft is a cart.
 - A dispute takes the money when it is lost or accepted; before that it only holds it, and one that is won takes nothing.
 - An order names its customer by id alone; `customer.created` and `customer.updated` tell who that is.
+- A phone without a country code is read in the country of its address, else of the currency; a customer has none of
+  both: one that is written as in North America is from there (Square takes no money in Brazil: https://developer.squareup.com/docs/testing-your-app).
 - The recipient of a fulfillment is taken for the buyer only where neither the order nor the payment names another.
 """
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any
@@ -124,6 +127,7 @@ class Line(Payload):
 class Tender(Payload):
     id: str = ""  # "the associated payment ID"
     payment_id: str | None = None  # only of payments made with the v2 Payments API
+    customer_id: str | None = None
     amount: int | None = path("amount_money.amount")
     status: str | None = path(
         "card_details.status",
@@ -165,6 +169,9 @@ class Sale(Payload):
     fulfillments: ListOf[Fulfillment] = path("order.fulfillments", otherwise=())
     returns: ListOf[Any] = path("order.returns", otherwise=())
 
+
+NORTH_AMERICAN = re.compile(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")  # the digits of a phone
+COUNTRIES = {"USD": "US", "CAD": "CA", "GBP": "GB", "AUD": "AU", "JPY": "JP"}
 
 # Where tenders, refunds and disputes stand; what is not here is under way.
 STATES = {
@@ -238,7 +245,8 @@ class Square(Adapter[Any]):
             id=payload.id,
             emails=(payload.email_address,),
             phones=(payload.phone_number,),
-            country=payload.country,
+            country=payload.country
+            or ("US" if NORTH_AMERICAN.fullmatch(re.sub("[^0-9]", "", payload.phone_number or "")) else None),
         )
 
     def orders(self, payload: Sale | GivenBack, event: Event[Any]) -> Iterable[Order]:
@@ -257,7 +265,11 @@ class Square(Adapter[Any]):
         if value is None:
             raise Unreadable("order.total_money: an order has a total")
         items = tuple(
-            Item(title=line.name, quantity=line.quantity, unit_value=Money.of(line.price, line.currency))
+            Item(
+                title=line.name,
+                quantity=line.quantity,
+                unit_value=Money.of(line.price, line.currency or order.currency),
+            )
             for line in order.line_items
         )
         return Order(
@@ -296,18 +308,20 @@ def _payments(order: Sale, value: Money) -> tuple[Payment, ...]:
 
 
 def _buyer(order: Sale, paid: Paid) -> Customer:
-    customer_id = order.customer_id or paid.customer_id
+    told = (order.customer_id, paid.customer_id, *(tender.customer_id for tender in order.tenders))
+    customer_id = next(filter(None, told), None)
     name, email = full_name(paid.first_name, paid.last_name), paid.buyer_email_address
     there = (each.recipient for each in order.fulfillments if each.recipient)
     recipient = next((each for each in there if customer_id in (None, each.customer_id)), None)
-    if recipient is None or email:  # whoever gets the goods may be somebody else
+    other = name and recipient and recipient.display_name and recipient.display_name.casefold() != name.casefold()
+    if recipient is None or email or other:  # whoever gets the goods may be somebody else
         recipient = Recipient()
     return Customer(
         name=name or recipient.display_name,
         id=customer_id or recipient.customer_id,
         emails=(email or recipient.email_address,),
         phones=(recipient.phone_number,),
-        country=paid.country or recipient.country,
+        country=paid.country or recipient.country or COUNTRIES.get(order.currency or ""),
     )
 
 

@@ -21,6 +21,7 @@ Decided here, and why:
   `amount_refunded`; one that fails is taken from it. A credit note after payment gives back what no refund carries.
 - A dispute counts once it is lost, and no more when it is won or its funds are reinstated. One that was prevented
   (API 2025-08-27) took money only where its balance transaction says so.
+- What tells of a payment may name its customer by id alone; `customer.created` and `customer.updated` tell who that is.
 - `uncollectible` is overdue, not canceled: such an invoice can still be paid.
 - Not read: `payment_intent.created` (a checkout page was opened: a cart), other `*.updated` (what they change comes
   with an event of its own), and thin events (`v1.*`, `v2.*`), which carry no object.
@@ -32,7 +33,9 @@ Decided here, and why:
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator
 
 from adapters.contract import (
     SO_FAR,
@@ -119,8 +122,15 @@ class Carried(Payload):
     amount_refunded: int | None = None
 
 
-# Where objects tell of the buyer, and of who gets the goods.
-BUYER = ("customer_details", "billing_details")
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else ()
+
+
+# Where objects tell of the buyer, and of who gets the goods. Before 2022-11-15 a payment intent held its charges.
+BUYER = (
+    *("customer_details", "billing_details", "charges.data.0.billing_details"),
+    "last_payment_error.payment_method.billing_details",
+)
 RECEIVER = ("shipping", "customer_shipping", "shipping_details", "collected_information.shipping_details")
 # What the shop itself wrote: on the object, or on the subscription whose invoice it is (the last before 2025-03-31).
 NOTED = ("metadata", "parent.subscription_details.metadata", "subscription_details.metadata")
@@ -148,10 +158,12 @@ class Thing(Payload):
     # Who paid.
     customer: str | None = None  # null for guests
     name: str | None = _in(BUYER, "name", "customer_name")
+    cardholder: str | None = path("source.name", "card.name")  # of a charge in old versions
     email: str | None = _in(BUYER, "email")
     other_email: str | None = path("customer_email", "receipt_email")
     phone: str | None = _in(BUYER, "phone", "customer_phone")
     country: str | None = _in(BUYER, "address.country", "customer_address.country")
+    cards_country: str | None = path("payment_method_details.card.country")
     receiver: str | None = _in(RECEIVER, "name")
     receivers_phone: str | None = _in(RECEIVER, "phone")
     receivers_country: str | None = _in(RECEIVER, "address.country")
@@ -190,7 +202,18 @@ class Thing(Payload):
     type: str | None = None
     post_payment_amount: int | None = None  # since 2024
     refund: str | None = None
-    refunds: ListOf[Carried] = ()
+    refunds: Annotated[ListOf[Carried], BeforeValidator(_listed)] = ()  # those of a charge are an object or a list
+
+
+class Person(Payload):
+    """https://docs.stripe.com/api/customers/object"""
+
+    id: str = path("data.object.id", otherwise=...)
+    name: str | None = path("data.object.name")
+    email: str | None = path("data.object.email")
+    phone: str | None = path("data.object.phone")
+    country: str | None = path("data.object.address.country", "data.object.shipping.address.country")
+    crm_contact_id: str | None = path("data.object.metadata.crm_contact_id")
 
 
 class Envelope(Payload):
@@ -216,7 +239,7 @@ KINDS = {
 }
 
 
-class Stripe(Adapter[Envelope]):
+class Stripe(Adapter[Any]):
     name, title, origin = "stripe", "Stripe", Origin.PAYMENTS
     links = Links(
         signing="https://docs.stripe.com/webhooks#verify-manually",
@@ -230,10 +253,15 @@ class Stripe(Adapter[Envelope]):
     # The id alone would do for real events; Stripe's own sample events all carry evt_00000000000000, and would be
     # taken for one another.
     delivery_id = BodyField("id", "type", "created")
-    topics = tuple(f"{group}.{word}" for group, words in KINDS.items() for word in words.split())
-    reads = dict.fromkeys(topics, Envelope)
+    customer_kinds = frozenset(("customer.created", "customer.updated"))
+    topics = (
+        *(f"{group}.{word}" for group, words in KINDS.items() for word in words.split()),
+        *sorted(customer_kinds),
+    )
+    reads = dict.fromkeys(topics, Envelope) | dict.fromkeys(customer_kinds, Person)
     ignores = frozenset(
-        "account.* balance.* coupon.* customer.* payment_method.* payout.* plan.* price.* product.* setup_intent.* "
+        "account.* balance.* coupon.* customer.deleted customer.discount.* customer.source.* customer.subscription.* "
+        "customer.tax_id.* payment_method.* payout.* plan.* price.* product.* setup_intent.* "
         "subscription_schedule.*".split()
     )
     statuses = (
@@ -257,7 +285,17 @@ class Stripe(Adapter[Envelope]):
         | status_map("invoice", pending="open", paid="paid", canceled="void", overdue="uncollectible")
     )
 
-    def orders(self, payload: Envelope, event: Event[Envelope]) -> Iterable[Order]:
+    def people(self, payload: Person, event: Event[Any]) -> Iterable[Customer]:
+        yield Customer(
+            name=payload.name,
+            id=payload.id,
+            crm_id=payload.crm_contact_id,
+            emails=(payload.email,),
+            phones=(payload.phone,),
+            country=payload.country,
+        )
+
+    def orders(self, payload: Envelope, event: Event[Any]) -> Iterable[Order]:
         thing, (group, _, what) = payload.thing, event.kind.rpartition(".")
         session = group == "checkout.session"
         ids = Ids.of(thing, group)
@@ -296,14 +334,14 @@ class Stripe(Adapter[Envelope]):
             source_status=thing.status if session and thing.status == "expired" else word if "status" in told else None,
             ordered_at=thing.created if ids.is_best(thing.id) else None,  # what pays leaves it to what is paid
             customer=Customer(
-                name=thing.name or thing.receiver,
+                name=thing.name or thing.cardholder,
                 id=thing.customer,
                 crm_id=thing.crm_contact_id,
                 emails=(thing.email, thing.other_email),
-                phones=(thing.phone or thing.receivers_phone,),
+                phones=(thing.phone,),
                 documents=(*brazilian, thing.tax_id, thing.boleto_tax_id),
-                country=thing.country or thing.receivers_country,
-            ),
+                country=thing.country or thing.receivers_country or thing.cards_country,
+            ).or_recipient(thing.receiver, thing.receivers_phone, thing.receivers_country),
             test=None if payload.livemode is None else not payload.livemode,
             deal_id=thing.deal_id,
             **told,

@@ -36,6 +36,7 @@ from adapters.contract import (
     Header,
     Ignored,
     IsoOrBlank,
+    Item,
     Links,
     ListOf,
     Money,
@@ -59,7 +60,11 @@ from adapters.contract import (
 
 CURRENCIES = {"ID": "IDR", "PH": "PHP", "VN": "VND", "TH": "THB", "MY": "MYR"}  # by country, as channel codes begin
 COUNTRIES = {currency: country for country, currency in CURRENCIES.items()}
-OUTLETS = {"ALFAMART": "IDR", "INDOMARET": "IDR"}  # chains in whose shops codes are paid
+# Chains in whose shops codes are paid, banks and wallets whose name alone is told: of Indonesia.
+CHANNELS = dict.fromkeys(
+    "ALFAMART INDOMARET BCA BJB BNI BRI BSI CIMB MANDIRI PERMATA ASTRAPAY DANA LINKAJA OVO QRIS".split(), "IDR"
+)
+NO_CURRENCY = "currency: the callback names none; set the source's option `currency`"
 QR = "qr.payment"
 ACCOUNT, OUTLET = "virtual_account_payment", "retail_outlet_payment"
 
@@ -97,7 +102,7 @@ class Paid(Payload):
     status: str | None = path("data.status", "status")
     currency: str | None = path("data.currency", "currency")
     country: str | None = path("data.country", "country")
-    channel: str | None = path("data.channel_code", "retail_outlet_name")
+    channel: str | None = path("data.channel_code", "retail_outlet_name", "bank_code")
     asked: Decimal | None = path(
         "data.request_amount", "data.amount", "data.capture_amount", "data.charge_amount", "amount"
     )
@@ -106,11 +111,16 @@ class Paid(Payload):
     payer_name: str | None = path(
         "data.payment_details.payer_name",
         "data.payment_detail.name",
+        "data.payment_method.over_the_counter.channel_properties.customer_name",
+        "data.payment_method.virtual_account.channel_properties.customer_name",
+        "data.payment_method.card.card_information.cardholder_name",
         "payment_detail.sender_name",
         "sender_name",
         "name",
     )
-    phone: str | None = path("data.channel_properties.mobile_number")
+    phone: str | None = path(
+        "data.channel_properties.mobile_number", "data.payment_method.ewallet.channel_properties.mobile_number"
+    )
     captures: ListOf[Capture] = path("data.captures", otherwise=())
     void_status: str | None = path("data.void_status")
     crm_contact_id: str | None = path("data.metadata.crm_contact_id")
@@ -128,12 +138,19 @@ class GivenBack(Payload):
     id: str = path("data.id", "data.data.id", otherwise=...)
     invoice_id: str | None = path("data.invoice_id", "data.data.invoice_id")
     payment_id: str | None = path("data.payment_id", "data.data.payment_id", "data.charge_id")
+    payment_request_id: str | None = path("data.payment_request_id", "data.data.payment_request_id")
     status: str = path("data.status", "data.data.status", otherwise=...)
     amount: Decimal | None = path("data.amount", "data.data.amount", "data.refund_amount")
     currency: str | None = path("data.currency", "data.data.currency")
     channel: str | None = path("data.channel_code")
     updated: IsoOrBlank = path("data.updated", "data.data.updated")
     created: IsoOrBlank = None
+
+
+class Good(Payload):
+    name: str | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None  # of one
 
 
 class Invoice(Payload):
@@ -144,6 +161,7 @@ class Invoice(Payload):
     paid_amount: Decimal | None = None
     payment_id: str | None = None
     currency: str | None = None  # the oldest callbacks name none
+    channel: str | None = path("payment_channel", "bank_code")
     description: str | None = None
     payer_email: str | None = None
     customer_id: str | None = path("customer.id")
@@ -153,6 +171,7 @@ class Invoice(Payload):
     mobile_number: str | None = path("customer.mobile_number")
     crm_contact_id: str | None = path("metadata.crm_contact_id")
     deal_id: str | None = path("metadata.deal_id")
+    items: ListOf[Good] = ()
     created: IsoOrBlank = None
     updated: IsoOrBlank = None
     paid_at: IsoOrBlank = None
@@ -222,7 +241,7 @@ class Xendit(Adapter[Any]):
     def _paid(self, paid: Paid, kind: str, currency: str | None) -> Order:
         currency = currency or _currency(paid.channel) or ("IDR" if kind == QR else None)
         if currency is None:
-            raise Unreadable("currency: the callback names none; set the source's option `currency`")
+            raise Unreadable(NO_CURRENCY)
         word = paid.status or ("SUCCEEDED" if kind == ACCOUNT else "")
         at, captures = paid.updated or paid.created, paid.captures
         captured = Money.total(Money.major(capture.capture_amount, currency) for capture in captures)
@@ -257,22 +276,27 @@ class Xendit(Adapter[Any]):
         return replace(order, status=None, payments=(taken,), refunds=(back,))
 
     def _invoice(self, invoice: Invoice, currency: str | None) -> Order:
-        status = self.status(invoice.status)
-        value = Money.major(invoice.amount, currency) if currency else None
-        taken = Money.major(invoice.paid_amount, currency) if currency else None
+        status, currency = self.status(invoice.status), currency or _currency(invoice.channel)
+        if currency is None:
+            raise Unreadable(NO_CURRENCY)
+        value, taken = Money.major(invoice.amount, currency), Money.major(invoice.paid_amount, currency)
         payment = Payment(
             id=invoice.payment_id or invoice.id, value=taken or value, state=PaymentState.TAKEN, at=invoice.paid_at
         )
         paid = status is Status.PAID
+        items = tuple(
+            Item(title=good.name, quantity=good.quantity, unit_value=Money.major(good.price, currency))
+            for good in invoice.items
+        )
         return Order(
             external_id=invoice.id,
             aliases=(invoice.payment_id,),
             at=invoice.updated,
             status=status,
             source_status=invoice.status,
-            title=order_title(invoice.external_id, [invoice.description]),
-            bills=(Bill(value=value, closed=True if paid else None),) if value is not None else (),
-            payments=(payment,) if value is not None and paid else (),
+            title=order_title(invoice.external_id, [invoice.description] if invoice.description else items),
+            bills=(Bill(value=value, closed=True if paid else None),),
+            payments=(payment,) if paid else (),
             ordered_at=invoice.created,
             customer=Customer(
                 name=full_name(invoice.given_names, invoice.surname),
@@ -280,19 +304,22 @@ class Xendit(Adapter[Any]):
                 crm_id=invoice.crm_contact_id,
                 emails=(invoice.email, invoice.payer_email),
                 phones=(invoice.mobile_number,),
-                country=COUNTRIES.get(currency or ""),
+                country=COUNTRIES.get(currency),
             ),
+            items=items or None,
             deal_id=invoice.deal_id,
         )
 
 
 def _currency(channel: str | None) -> str | None:
     """That of an outlet, or of the country with which a channel's code begins: ID_DANA."""
-    return OUTLETS.get(channel or "") or CURRENCIES.get((channel or "").partition("_")[0])
+    return CHANNELS.get(channel or "") or CURRENCIES.get((channel or "").partition("_")[0])
 
 
 def _refund(back: GivenBack, currency: str | None) -> Order:
-    sale_id, currency = back.invoice_id or back.payment_id, currency or _currency(back.channel)
+    # The first two of these are to go, the manual says; what is paid by many has a payment request in common.
+    sale_id = back.invoice_id or back.payment_id or back.payment_request_id
+    currency = currency or _currency(back.channel)
     if not sale_id:
         raise Ignored("a refund that names neither a payment nor an invoice")
     at = back.updated or back.created

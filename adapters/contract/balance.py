@@ -257,10 +257,10 @@ class Balance:
             value = _tried(cash, authorized)
         order.value = value
         given_back, everything = cash.given_back() if self._told else (0, False)
-        value = value or 0
+        described, value = value is not None, value or 0
         ever_paid = any(one in _MONEY for one in word.told)
         dropped = bill is not None and (bill.given_up >= 0 or (bill.nothing >= 0 and not ever_paid))
-        if given_back > value:
+        if given_back > value and described:
             self._notes.add(REFUND_EXCEEDS_VALUE)
         back = min(given_back, value)
         if everything or (status == Status.REFUNDED and not cash.contradicts(word.place)):

@@ -108,8 +108,8 @@ def test_one_refund_counts_once_however_it_is_told() -> None:
 def test_a_refund_of_two_invoices_tells_of_both() -> None:
     orders = read("payment_refunded", transaction=refund("success", ("1001", 4000), ("1002", 6000)))
     assert {order.external_id: order.refunds for order in orders} == {
-        "1001": {"txn_9": "40.00 BRL"},
-        "1002": {"txn_9": "60.00 BRL"},
+        "1001": {"txn_9/CN-1": "40.00 BRL"},
+        "1002": {"txn_9/CN-1": "60.00 BRL"},
     }
 
 

@@ -219,8 +219,9 @@ def test_invoices(word: str, status: object) -> None:
 
 
 def test_the_oldest_invoices_name_no_currency() -> None:
-    order = invoice("PAID", currency=None)
-    assert (order.status, order.value) == (Status.PAID, None)
+    assert invoice("PAID", currency=None, bank_code="PERMATA").value == "150000.00 IDR"
+    with pytest.raises(Unreadable, match="option `currency`"):
+        invoice("PAID", currency=None)
     told = {"id": "i1", "external_id": "1001", "status": "PAID", "amount": 150000}
     assert Source("xendit", currency="IDR").order(told).value == "150000.00 IDR"
 
