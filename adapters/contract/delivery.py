@@ -64,7 +64,7 @@ class Delivery:
     ) -> "Delivery":
         """From an HTTP server's raw parts. Header bytes are read as Latin-1, so that no byte is lost or refused."""
         names, values = zip(*raw_headers, strict=True) if raw_headers else ((), ())
-        given = [name.lower() for name in map(_latin_1, names)]
+        given = list(map(str.lower, map(_latin_1, names)))
         headers = dict(zip(given, map(_latin_1, values), strict=True))
         repeated: frozenset[str] = frozenset()
         if len(headers) < len(given):

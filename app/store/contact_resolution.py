@@ -101,11 +101,8 @@ class ContactResolution:
         return {contact_id for _, contact_id in self._held}
 
     def owners(self) -> dict[Whose, str | None]:
-        """Return the owners of the contacts that were loaded or made. Of one that others were merged into, only the table knows."""
-        merged = {(account_id, stays) for account_id, _, stays in self._merges}
-        return {whose: owner for whose, owner in self._owners.items() if whose not in merged} | dict.fromkeys(
-            self._made
-        )
+        """Return the owners of the contacts that were loaded or made; none where contacts are merged, which may change them."""
+        return {} if self._merges else self._owners | dict.fromkeys(self._made)
 
     def known_by(self, account_id: str, contact_id: str) -> frozenset[Identity]:
         """Return the identities of a contact."""
