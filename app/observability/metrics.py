@@ -106,6 +106,7 @@ class Metrics:
 
     async def poll(self) -> None:
         """Read from the engine once."""
+        shown = frozenset(self._last_good)
         try:
             found = await delivery_rollups.waiting_everywhere(self._store)
             events = await outbox.waiting_everywhere(self._store)
@@ -114,8 +115,8 @@ class Metrics:
             self._up = 0
         else:
             self._up = 1
-            # One that is off receives nothing on purpose.
-            self._last_good = {
+            # One that is off receives nothing on purpose. One that came meanwhile was perhaps not seen.
+            self._last_good = {key: at for key, at in self._last_good.items() if key not in shown} | {
                 key: max(row["good"] or row["created_at"], self._last_good.get(key, 0))
                 for row in seen
                 if row["enabled"] and (key := (row["account_id"], row["id"]))

@@ -1,5 +1,6 @@
 """What Prometheus is told: sums for everybody, sources only for their own account, and no query when scraped."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -72,6 +73,15 @@ async def test_a_source_shows_when_it_was_last_good_from_the_start(house: House)
     await house.call("PATCH", f"/v1/sources/{fresh}", {"enabled": False})
     await house.service.metrics.poll()
     assert (name, fresh) not in await samples(house, house.token)
+
+
+async def test_a_source_that_is_made_while_the_engine_is_asked_is_shown(house: House) -> None:
+    metrics = house.service.metrics
+    asking = asyncio.create_task(metrics.poll())
+    await asyncio.sleep(0)  # the first question is asked
+    metrics.source_added(house.account_id, "src_new", 1_000_000)
+    await asking
+    assert b'timestamp_seconds{source="src_new"} 1.0' in metrics.text(house.account_id)
 
 
 async def test_what_waits_and_whether_the_engine_answers(house: House) -> None:
