@@ -12,6 +12,8 @@ Decided here, and why:
 - Some webhooks wrap the order: {"order": {…}}.
 - An abandoned cart names no event; `status: "abandoned"` tells it, and it goes by the name it has in the panel.
 - Events of a subscription bring its latest order, as it stands by then: one that was paid or given back is not overdue.
+  A refused renewal is told twice, as refused and as late, and may be tried again until the subscription is canceled. All
+  three may bear the same time, which is the order's.
 - Times are Brasília's, without zone, to the minute: a captured delivery shows them beside a subscription's in UTC.
 - Kiwify's test sends sell an "Example product" to johndoe@example.com.
 """
@@ -66,6 +68,8 @@ class Sale(Payload):
 
 
 CART = "carrinho_abandonado"
+# Of a renewal that was not paid, what stands in which place after its refusal.
+LATER = {"subscription_late": 1, "subscription_canceled": 2}
 
 
 class Kiwify(Adapter[Sale]):
@@ -89,13 +93,14 @@ class Kiwify(Adapter[Sale]):
         failed="order_rejected",
         paid="order_approved subscription_renewed",
         refunded="order_refunded chargeback",
+        nothing="subscription_canceled",
     )
     topics = tuple(
         "boleto_gerado pix_gerado compra_aprovada compra_recusada compra_reembolsada chargeback subscription_renewed "
-        "subscription_late".split()
+        "subscription_late subscription_canceled".split()
     )
     reads = dict.fromkeys(told, Sale)
-    ignores = frozenset({CART, "subscription_canceled"})
+    ignores = frozenset({CART})
     zone = BRASILIA
 
     def document_of(self, delivery: Delivery) -> Any:
@@ -111,7 +116,7 @@ class Kiwify(Adapter[Sale]):
     def orders(self, payload: Sale, event: Event[Sale]) -> Iterable[Order]:
         word, told, goods = self.status(payload.order_status), self.told[event.kind], payload.product
         further = word in (UNKNOWN, Status.REFUNDED) or (word is Status.PAID and told is not Status.REFUNDED)
-        status = word if further else told
+        status = word if further or told is None else told
         currency = payload.currency or payload.base_currency or "BRL"
         charged = payload.base_price if payload.charge_amount is None else payload.charge_amount
         total = Money.of(charged, currency)
@@ -119,6 +124,7 @@ class Kiwify(Adapter[Sale]):
         yield Order(
             external_id=payload.order_id,
             at=payload.updated_at,
+            sequence=LATER.get(event.kind) if status in (Status.OVERDUE, Status.FAILED) else None,
             status=status,
             source_status=payload.order_status,
             title=order_title(payload.order_ref, [goods]),

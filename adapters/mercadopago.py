@@ -17,7 +17,7 @@ Decided here, and why:
   Merchant orders themselves are not read: their payments are told one by one, and would count twice.
 - Where a shop's `notification_url` asks for no one format, each change is told as IPN as well (`topic` in place of `type`):
   it says nothing new.
-- An order does not say when it was paid: it is as long `accredited` as nothing else has happened to it since.
+- An order does not say when it was paid: the first statement that it was counts.
 - `transaction_amount` is the price of the goods; what was charged for shipping (`shipments.cost` of a preference) stands in
   `shipping_amount`, as Mercado Pago's own plugin for WooCommerce adds them up. Interest of instalments is the buyer's affair.
 - A payment that was captured in part says the smaller `transaction_amount` from then on.
@@ -303,9 +303,8 @@ class MercadoPago(Adapter[Sale]):
             deal_id=payload.deal_id,
         )
         if kind == "order":
-            paid_at = payload.updated if payload.status_detail == "accredited" else None
             payments = tuple(_attempt(each, currency) for each in payload.attempts)
-            order = replace(order, bills=(Bill(value=value),), payments=payments, paid_at=paid_at)
+            order = replace(order, bills=(Bill(value=value),), payments=payments)
         yield order
 
 

@@ -330,7 +330,8 @@ class Woovi(Adapter[Any]):
             status=status,
             source_status=charge.status,
             title=order_title(None, [charge.comment]),
-            bills=(Bill(value=value),),
+            # What was due is told with the payment; a refund's charge only has what was charged first. A part yields to it.
+            bills=(Bill(id="refunded", value=value, part=True) if returned else Bill(value=value),),
             payments=(paid,) if taken else (),
             refunds=(back,) if returned else (),
             ordered_at=charge.createdAt,

@@ -47,6 +47,8 @@ class Word(Struct):
 
     def hear(self, status: str | None, source_status: str | None, place: int, *, timed: bool) -> None:
         """Takes a word in. One without a time never untakes money by a state that comes before, or was told before."""
+        if status == Status.CANCELED and self.status == Status.REFUNDED:
+            status = None  # a sale that is canceled as well keeps no money that it gave back
         if status is not None:
             if not timed and self.status in _MONEY:
                 earlier = RANK[Status(status)] < min(RANK[Status.PAID], RANK[Status(self.status)])

@@ -388,13 +388,6 @@ def test_an_order_is_the_bill_of_its_payments(
     assert (read.status, read.value, read.refunded_value) == (status, 39800, refunded)
 
 
-def test_when_an_order_was_paid() -> None:
-    changed = {"last_updated_date": "2026-11-20T13:00:06Z"}
-    paid = became(order(status_detail="accredited", **changed), "order")
-    assert paid.paid_at == paid.at == datetime(2026, 11, 20, 13, 0, 6, tzinfo=UTC)
-    assert became(order(status_detail="partially_refunded", **changed), "order").paid_at is None
-
-
 # -- The manual's bodies ------------------------------------------------------------------------------------------
 
 

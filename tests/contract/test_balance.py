@@ -555,3 +555,12 @@ def test_an_order_that_waits_again_has_no_time_of_payment_unless_that_was_said_w
     assert (waits.status, waits.paid_at) == (OVERDUE, None)
     assert told(paid, entry(2, status=OVERDUE, paid_at=3)).paid_at == 3  # as a file of orders says it
     assert told(paid, entry(2, status=OVERDUE), entry(3, paid_at=4)).paid_at == 4
+
+
+def test_what_was_given_back_stays_so_when_the_sale_is_canceled_as_well() -> None:
+    for taken in ({}, {"payments": [payment("", 100, "taken")]}):
+        sold = entry(1, bills=[bill(100)], status=PAID, **taken)
+        order = told(sold, entry(2, status=REFUNDED), entry(3, status=CANCELED))
+        assert (order.status, order.paid_value, order.refunded_value, order.notes) == (REFUNDED, 100, 100, ())
+        order = told(sold, entry(2, status=REFUNDED), entry(3, status=PAID), entry(4, status=CANCELED))
+        assert order.refunded_value == 0
