@@ -12,7 +12,8 @@ Decided here, and why:
 - A failed payment is one try: its transaction stays `ready` (pending) or becomes `past_due`.
 - The bill is `grand_total`, what is due after credit. Credit lowers a manual invoice (an adjustment of what was billed,
   https://developer.paddle.com/api-reference/adjustments/create-adjustment); with automatic collection it is the
-  customer's own balance, which pays: then the bill is what there was before.
+  customer's own balance, which pays: then the bill is what there was before. It has paid once the transaction is paid; until
+  then it is kept ready, and a canceled one gives it back (https://developer.paddle.com/api-reference/customers/list-credit-balances).
 - A refund or chargeback counts once Paddle has approved it, and no more once it is reversed. There may be several
   chargebacks; `chargeback_reverse` has an id of its own and names none of them, so it takes back one of its amount, once: it is known by when it was made.
 - A change of card is a transaction of nothing, and no purchase. Drafts are carts.
@@ -177,7 +178,7 @@ class Paddle(Adapter[Any]):
         value = Money.total((due, credit)) if credit else due
         captured = [one for one in sale.payments if one.status == "captured"]
         taken = [_taken(one.id or "", _money(one.amount or None, currency), one.captured_at) for one in captured]
-        if credit and credit.minor > 0:
+        if credit and credit.minor > 0 and status is Status.PAID:
             taken.append(_taken("credit", credit, None))
         whole = sum(one.value.minor for one in taken if one.value) >= value.minor if value else False
         items = tuple(

@@ -187,6 +187,7 @@ class Thing(Payload):
     # Of an invoice, or of a payment of it.
     amount_due: int | None = None
     amount_paid: int | None = None
+    attempted: bool | None = None
     credited: int | None = path("pre_payment_credit_notes_amount")
     number: str | None = None
     due_date: Seconds | None = None
@@ -451,9 +452,13 @@ def _invoice(invoice: Thing, status: Word, what: str, at: datetime | None) -> di
             status = Status.FAILED
         elif what in ("payment_failed", "overdue") or (at and invoice.due_date and invoice.due_date < at):
             status = Status.OVERDUE
+        elif what == "updated" and invoice.attempted:
+            status = None  # an edit says nothing of the try that failed before it
     balance = 0 if invoice.amount_due is None or not (paid or status is Status.PAID) else value - invoice.amount_due
     named = invoice.payment_intent or invoice.charge  # before basil: it is told by itself, and nothing else is counted
     so_far = 0 if named or not paid else paid + balance
+    if balance > 0 and status is Status.PAID:  # before basil `amount_paid` does not tell what came past Stripe
+        so_far = max(so_far, value)
     lines = invoice.lines[:1] if invoice.has_more else invoice.lines
     items = tuple(_item(line, invoice.currency) for line in lines)
     credited = value == 0 < total
