@@ -72,6 +72,10 @@ class PaystackOptions(Options):
     currency: str | None = None
 
 
+# Where a phone without a country's number is read: where the currency is at home.
+COUNTRIES = {"EGP": "EG", "GHS": "GH", "KES": "KE", "NGN": "NG", "RWF": "RW", "XOF": "CI", "ZAR": "ZA"}
+
+
 class Person(Payload):
     id: str | None = None
     customer_code: str | None = None
@@ -194,6 +198,7 @@ class Paystack(Adapter[Told]):
                 crm_id=told.crm_contact_id,
                 emails=(buyer.email,),
                 phones=(buyer.international_format_phone or buyer.phone,),
+                country=COUNTRIES.get(currency or ""),
             ),
             test=TEST.get(told.domain or ""),
             deal_id=told.deal_id,

@@ -204,7 +204,7 @@ class Razorpay(Adapter[Notification]):
                 crm_id=next((one.crm_contact_id for one in buyers if one.crm_contact_id), None),
                 emails=tuple(one.email for one in buyers if one.email != NOBODY),
                 phones=tuple(one.contact for one in reversed(buyers)),
-                country=(told.country or "").upper() or None,
+                country=(told.country or "").upper() or ("IN" if told.currency == "INR" else None),
             ),
             url=bill.short_url if bill else None,
             deal_id=next((one.deal_id for one in buyers if one.deal_id), None),

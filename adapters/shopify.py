@@ -77,6 +77,7 @@ from adapters.contract import (
     Unreadable,
     decimals,
     full_name,
+    names_another,
     order_title,
     path,
     status_map,
@@ -430,12 +431,14 @@ def _by_lines(refund: ListedRefund, value: Money) -> Money | None:
 def _customer(order: ShopifyOrder) -> Customer:
     elsewhere = order.billing_country and order.home_country not in (None, order.billing_country)
     home_phone = None if elsewhere and not (order.home_phone or "").startswith("+") else order.home_phone
+    name = full_name(order.first_name, order.last_name)
+    billing_phone = None if names_another(order.billing_name, name) else order.billing_phone
     buyer = Customer(
-        name=full_name(order.first_name, order.last_name) or order.billing_name or order.company or order.home_name,
+        name=name or order.billing_name or order.company or order.home_name,
         id=order.customer_id,
         crm_id=order.notes.get("crm_contact_id"),
         emails=(order.customer_email, order.email, order.contact_email),
-        phones=(order.customer_phone, order.phone, order.billing_phone, home_phone),
+        phones=(order.customer_phone, order.phone, billing_phone, home_phone),
         country=order.billing_country or order.home_country,
     )
     country = order.shipping_country or order.home_country

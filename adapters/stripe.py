@@ -296,14 +296,14 @@ class Stripe(Adapter[Envelope]):
             source_status=thing.status if session and thing.status == "expired" else word if "status" in told else None,
             ordered_at=thing.created if ids.is_best(thing.id) else None,  # what pays leaves it to what is paid
             customer=Customer(
-                name=thing.name or thing.receiver,
+                name=thing.name,
                 id=thing.customer,
                 crm_id=thing.crm_contact_id,
                 emails=(thing.email, thing.other_email),
-                phones=(thing.phone or thing.receivers_phone,),
+                phones=(thing.phone,),
                 documents=(*brazilian, thing.tax_id, thing.boleto_tax_id),
-                country=thing.country or thing.receivers_country,
-            ),
+                country=thing.country,
+            ).or_recipient(thing.receiver, thing.receivers_phone, thing.receivers_country),
             test=None if payload.livemode is None else not payload.livemode,
             deal_id=thing.deal_id,
             **told,

@@ -165,6 +165,14 @@ class Customer(Struct, frozen=True, kw_only=True):
         return replace(self, name=self.name or name, country=self.country or country)
 
 
+def names_another(name: str | None, buyer: str | None) -> bool:
+    """Whether the name on a bill is another person's than the buyer's: of neither is the first word one of the other's."""
+    if not name or not buyer:
+        return False
+    ours, theirs = ([_letters(word) for word in one.split()] for one in (name, buyer))
+    return bool(ours and theirs) and ours[0] not in theirs and theirs[0] not in ours
+
+
 def _letters(name: str) -> str:
     """The name's letters without case and accents: people leave those out in one of two fields."""
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", name.casefold())))

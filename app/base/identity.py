@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from adapters.contract import Customer
-from app.base.nobodys import NOBODYS_DOCUMENTS, NOBODYS_MAILBOXES, is_made_up
+from app.base.nobodys import NOBODYS_DOCUMENTS, NOBODYS_IDS, NOBODYS_MAILBOXES, is_made_up
 
 # In the order in which they are believed; a CNPJ is a company's, and stands last (`rank_of`).
 KINDS = ("crm", "source", "document", "email", "phone")
@@ -198,18 +198,21 @@ def identities_told(
     """Return a customer's identities as (kind, canonical value), each once, and whether something given was left out.
 
     A shop's customer id counts only within its source. Phones are read in the customer's own country, else in `region`.
-    Invalid identities are left out, and those beyond MOST_OF_A_KIND: a mistyped phone must not cost the order.
+    Invalid identities are left out, and those beyond MOST_OF_A_KIND: a mistyped phone must not cost the order. So is a
+    second CPF that a source tells: a person has one, and the other is somebody else's.
     `claimed`: the CRM id stands where buyers can write. `nobodys`: values that the account says are nobody's.
     """
     country = (customer.country or "").strip().upper()
     if len(country) == 2 and country.isascii() and country.isalpha():
         region = country
     found: list[tuple[str, str]] = []
-    if customer.crm_id:
-        found.append((CLAIM if claimed else "crm", customer.crm_id[:255]))
-    if customer.id and source_id:
-        found.append(("source", f"{source_id}:{customer.id[:200]}"))
     left_out = False
+    if customer.crm_id:
+        left_out = _is_nobodys_id(customer.crm_id)
+        if not left_out:
+            found.append((CLAIM if claimed else "crm", customer.crm_id[:255]))
+    if customer.id and source_id and not _is_nobodys_id(customer.id):
+        found.append(("source", f"{source_id}:{customer.id[:200]}"))
     for kind, texts in (("document", customer.documents), ("email", customer.emails), ("phone", customer.phones)):
         given = 0
         for text in texts:
@@ -220,8 +223,15 @@ def identities_told(
             if value is None or value in nobodys:
                 left_out = True
             elif (kind, value) not in found:
-                found.append((kind, value))
+                if source_id and sort_of((kind, value)) == "cpf" and "cpf" in map(sort_of, found):
+                    left_out = True
+                else:
+                    found.append((kind, value))
     return found, left_out
+
+
+def _is_nobodys_id(text: str) -> bool:
+    return text.strip().casefold() in NOBODYS_IDS
 
 
 def _read(kind: str, text: str, region: str) -> str | None:
