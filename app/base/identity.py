@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
-from adapters.contract import Customer
+from adapters.contract import Customer, names_another
 from app.base.nobodys import NOBODYS_DOCUMENTS, NOBODYS_IDS, NOBODYS_MAILBOXES, is_made_up
 
 # In the order in which they are believed; a CNPJ is a company's, and stands last (`rank_of`).
@@ -40,14 +40,8 @@ def precedence(identity: tuple[str, str]) -> tuple[int, str]:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names may be one person's, whatever their accents and capitals: they have a word in common.
-
-    Where both have several, one's first word is among the other's: a family has the rest in common.
-    """
-    ours, theirs = _words(one), _words(other)
-    if len(ours) > 1 and len(theirs) > 1:
-        return ours[0] in theirs or theirs[0] in ours
-    return not set(ours).isdisjoint(theirs)
+    """Whether two names may be one person's."""
+    return not names_another(one, other)
 
 
 def words_of_name(name: str) -> frozenset[str]:
@@ -98,7 +92,8 @@ def phone(text: str, region: str = "BR") -> str | None:
     """Return a phone number in E.164, in the one form in which it is compared; None if it is no number, or nobody's.
 
     `region` is the country of a number without a country code. Brazilian mobiles have the ninth digit, which Anatel's
-    Resolution 553/2010 gave them and old records lack; landlines (first digit 2 to 5) are left alone. Mexican numbers
+    Resolution 553/2010 gave them and old records lack; landlines (first digit 2 to 5) are left alone, and what is neither
+    is no Brazilian number: one of another country without its plus, or 0800. Mexican numbers
     lack the 1 behind +52 (given up in 2019), Argentine ones the 9 behind +54: with it and without it they are the same.
     """
     return _phone(text[:LONGEST_READ], region)
@@ -126,7 +121,7 @@ def _phone(text: str, region: str) -> str | None:
     if number.country_code == 55:
         if len(national) == 10 and national[2] in "6789":
             national = f"{national[:2]}9{national[2:]}"
-        return f"+55{national}" if len(national) in {10, 11} and national[0] != "0" else None
+        return f"+55{national}" if _BRAZILIAN.fullmatch(f"55{national}") and "0" not in national[:2] else None
     dropped = _DROPPED.get(number.country_code or 0)
     if dropped and len(national) == 11 and national.startswith(dropped):
         return f"+{number.country_code}{national[1:]}"
