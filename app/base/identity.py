@@ -81,7 +81,13 @@ MOST_OF_A_KIND = 5  # e-mails, phones or documents of one customer
 
 # What people put between digits: blanks of all kinds, and ( ) . -
 _BETWEEN_DIGITS = dict.fromkeys([*(ord(one) for one in "().-"), *(n for n in range(0x3001) if chr(n).isspace())])
-_NOT_IN_AN_ADDRESS = re.compile(r"[\s\0]")
+# What is copied along around an address or a number: marks that nobody sees, the end of a sentence.
+_AROUND = "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u2060\ufeff<>,;." + "".join(
+    chr(n) for n in range(0x3001) if chr(n).isspace()
+)
+_NOT_IN_AN_ADDRESS = re.compile(r"[\s\0@]")
+_BETWEEN_PHONES = re.compile(r"[/;|]")  # people write two into one field
+_AFTER_A_PHONE = re.compile(r"[\s(][^\d]*\Z")  # "(Ana)", "whatsapp"
 _BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
 
 
@@ -112,7 +118,7 @@ def _phone(text: str, region: str) -> str | None:
     import phonenumbers  # loaded with the first number that needs it: most processes start without one
 
     try:
-        number = phonenumbers.parse(text[:40], region)
+        number = phonenumbers.parse(_AFTER_A_PHONE.sub("", text.strip(_AROUND))[:40], region)
     except phonenumbers.NumberParseException:
         return None
     national = phonenumbers.national_significant_number(number)
@@ -159,7 +165,7 @@ def _document(text: str) -> str | None:
         return None  # 111.111.111-11 satisfies the check digits, and is what people type who have none to give
     for known in (cpf, cnpj):
         try:
-            found = str(known.validate(text[:40]))
+            found = str(known.validate(text[:40].strip(_AROUND)))
             return None if found in NOBODYS_DOCUMENTS else found
         except ValidationError:
             continue
@@ -168,9 +174,9 @@ def _document(text: str) -> str | None:
 
 def email(text: str) -> str | None:
     """Return an e-mail address trimmed and case-folded; None if it is no address."""
-    folded = text.strip().casefold()
+    folded = text.strip(_AROUND).casefold()
     name, at, domain = folded.rpartition("@")
-    if not (name and at and domain) or len(folded) > 254 or _NOT_IN_AN_ADDRESS.search(folded):
+    if not (name and at and domain) or len(folded) > 254 or _NOT_IN_AN_ADDRESS.search(f"{name}{domain}"):
         return None
     if "*" in folded or NOBODYS_MAILBOXES.match(folded):
         return None
@@ -210,7 +216,12 @@ def identities_told(
         found.append(("source", f"{source_id}:{customer.id[:200]}"))
     for kind, texts in (("document", customer.documents), ("email", customer.emails), ("phone", customer.phones)):
         given = 0
-        for text in texts:
+        parts = (
+            (part for text in texts for part in _BETWEEN_PHONES.split((text or "")[:LONGEST_READ]))
+            if kind == "phone"
+            else texts
+        )
+        for text in parts:
             if not text or text.isspace():
                 continue
             given += 1
