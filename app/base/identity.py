@@ -88,7 +88,10 @@ _AROUND = "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u2060\ufeff<>,;." + 
 _NOT_IN_AN_ADDRESS = re.compile(r"[\s\0@]")
 _BETWEEN_PHONES = re.compile(r"[/;|]")  # people write two into one field
 _AFTER_A_PHONE = re.compile(r"[\s(][^\d]*\Z")  # "(Ana)", "whatsapp"
-_BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
+# By Anatel's area codes: a Chilean mobile without its plus, 56 9…, is none of 56, which there is not.
+_BRAZILIAN = re.compile(
+    r"\+?55(1[1-9]|2[12478]|3[1-578]|4[1-9]|5[1345]|6[1-9]|7[134579]|8[1-9]|9[1-9])(9[0-9]{8}|[2-5][0-9]{7})"
+)
 
 
 _DROPPED = {52: "1", 54: "9"}  # by country code: a first digit that a mobile may have or lack
@@ -127,7 +130,7 @@ def _phone(text: str, region: str) -> str | None:
     if number.country_code == 55:
         if len(national) == 10 and national[2] in "6789":
             national = f"{national[:2]}9{national[2:]}"
-        return f"+55{national}" if _BRAZILIAN.fullmatch(f"55{national}") and "0" not in national[:2] else None
+        return f"+55{national}" if _BRAZILIAN.fullmatch(f"55{national}") else None
     dropped = _DROPPED.get(number.country_code or 0)
     if dropped and len(national) == 11 and national.startswith(dropped):
         return f"+{number.country_code}{national[1:]}"
