@@ -147,6 +147,8 @@ class Document(Movement):
     national_number: str | None = path(
         "payer.phone.phone_number.national_number", "payment_source.paypal.phone_number.national_number"
     )
+    tax_id: str | None = path("payer.tax_info.tax_id", "payment_source.paypal.tax_info.tax_id")
+    tax_id_type: str | None = path("payer.tax_info.tax_id_type", "payment_source.paypal.tax_info.tax_id_type")
     country: str | None = path("payer.address.country_code", "payment_source.paypal.address.country_code")
     invoice_id: str | None = path("invoice_id", "invoice_number")
     order_id: str | None = path("supplementary_data.related_ids.order_id")
@@ -294,6 +296,7 @@ class Paypal(Adapter[Document]):
                 id=order.payer_id,
                 emails=(order.email_address,),
                 phones=(order.national_number,),
+                documents=(order.tax_id,) if (order.tax_id_type or "").startswith("BR_") else (),
                 country=order.country or next((one.country for one in units if one.country), None),
             ),
             items=items or None,
