@@ -44,6 +44,7 @@ from adapters.contract import (
     Status,
     Token,
     full_name,
+    names_another,
     order_title,
     path,
     replace,
@@ -190,7 +191,7 @@ class Chargebee(Adapter[Notification]):
             if amount is not None  # 0 as well: a payment may be removed from an invoice, and credits taken off again
         ]
         billed, sent = invoice.billing_address or Person(), invoice.shipping_address or Person()
-        name, billed_to, receiver = (full_name(one.first_name, one.last_name) for one in (buyer, billed, sent))
+        name, bills_name, recipient = (full_name(one.first_name, one.last_name) for one in (buyer, billed, sent))
         items = tuple(
             Item(title=line.description, quantity=line.quantity, unit_value=Money.of(line.unit_amount, currency))
             for line in invoice.line_items
@@ -211,13 +212,13 @@ class Chargebee(Adapter[Notification]):
             ordered_at=invoice.date,
             paid_at=None if given_up else invoice.paid_at,
             customer=Customer(
-                name=name or billed_to,
+                name=name or bills_name,
                 id=buyer.id or invoice.customer_id,
                 crm_id=buyer.crm_contact_id,
-                emails=(buyer.email, billed.email),
-                phones=(buyer.phone, billed.phone),
+                emails=(buyer.email or billed.email,),
+                phones=(buyer.phone, None if names_another(bills_name, name) else billed.phone),
                 country=billed.country or buyer.country,
-            ).or_recipient(receiver, sent.phone, sent.country),
+            ).or_recipient(recipient, sent.phone, sent.country),
             items=items or None,
         )
 

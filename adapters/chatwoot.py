@@ -52,6 +52,8 @@ from adapters.contract import (
 from adapters.contract.delivery import json_answer
 
 ID = re.compile(r"[1-9][0-9]{0,17}")
+# What Chatwoot calls a visitor who gave no name (ContactInboxWithContactBuilder: Haikunator.haikunate(1000)).
+MADE_UP = re.compile(r"[a-z]+-[a-z]+-[0-9]{1,3}")
 LAST_DIGITS = 8  # of a phone: what is the same in every way of writing it
 
 
@@ -134,7 +136,7 @@ class Chatwoot(Adapter[Contact]):
 
 def _customer(contact: Contact) -> Customer:
     return Customer(
-        name=contact.name,
+        name=None if MADE_UP.fullmatch(contact.name or "") else contact.name,
         crm_id=contact.id,
         emails=distinct([contact.email]),
         phones=distinct([contact.phone_number]),

@@ -62,6 +62,7 @@ from adapters.contract import (
     Unverified,
     bearer,
     full_name,
+    names_another,
     one_header,
     order_title,
     path,
@@ -351,9 +352,12 @@ def _is_test(sale: Sale) -> bool:
 
 def _customer(sale: Sale, country: str | None) -> Customer:
     """The payer; for privacy, much of it is null, and what the shop itself sent along helps out."""
-    phones = [(sale.area_code, sale.number), (sale.sent_area_code, sale.sent_number)]
+    name, sent = full_name(sale.first_name, sale.last_name), full_name(sale.sent_first_name, sale.sent_last_name)
+    phones = [(sale.area_code, sale.number)]
+    if not names_another(sent, name):  # whoever bought need not be whoever pays
+        phones.append((sale.sent_area_code, sale.sent_number))
     return Customer(
-        name=full_name(sale.first_name, sale.last_name) or full_name(sale.sent_first_name, sale.sent_last_name),
+        name=name or sent,
         id=sale.customer_id or sale.payer_id,
         crm_id=sale.crm_contact_id,
         emails=(sale.email,),

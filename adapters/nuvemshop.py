@@ -50,6 +50,7 @@ from adapters.contract import (
     ShopRequest,
     Status,
     Unreadable,
+    names_another,
     order_title,
     path,
     status_map,
@@ -170,6 +171,8 @@ class Nuvemshop(Adapter[Sale]):
             Item(title=line.name, quantity=line.quantity, unit_value=Money.major(line.price, currency), sku=line.sku)
             for line in payload.products
         )
+        named = ((payload.contact_name, payload.contact_phone), (payload.billing_name, payload.billing_phone))
+        phones = (phone for name, phone in named if not names_another(name, payload.name))
         yield Order(
             external_id=payload.id,
             at=payload.updated_at,
@@ -186,7 +189,7 @@ class Nuvemshop(Adapter[Sale]):
                 name=payload.name or payload.contact_name or payload.billing_name,
                 id=payload.customer_id,
                 emails=(payload.email, payload.contact_email),
-                phones=(payload.phone, payload.contact_phone, payload.billing_phone),
+                phones=(payload.phone, *phones),
                 documents=(payload.identification, payload.contact_identification) if currency == "BRL" else (),
                 country=payload.country or payload.home or payload.recipients_country or COUNTRIES.get(currency),
             ).or_recipient(payload.recipient, payload.recipients_phone, payload.recipients_country),

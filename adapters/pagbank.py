@@ -221,7 +221,10 @@ class PagBank(Adapter[Any]):
             payments=(_payment(charge),),
             refunds=_refunds([charge]),
             ordered_at=None if charge.sale_id else charge.created_at,
-            customer=Customer(
+            # The slip's holder need not be whose order it is.
+            customer=Customer(crm_id=charge.crm_contact_id)
+            if charge.sale_id
+            else Customer(
                 name=charge.name, crm_id=charge.crm_contact_id, emails=(charge.email,), documents=(charge.tax_id,)
             ),
             deal_id=charge.deal_id,

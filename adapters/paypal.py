@@ -158,7 +158,8 @@ class Document(Movement):
     surname: str | None = _payers("name.surname")
     holder: str | None = path(*(f"payment_source.{name}.name" for name in BY_BANK))
     national_number: str | None = _payers("phone_number.national_number", "payer.phone.phone_number.national_number")
-    tax_id: str | None = _payers("tax_info.tax_id")  # BR_CPF or BR_CNPJ
+    tax_id: str | None = _payers("tax_info.tax_id")
+    tax_id_type: str | None = _payers("tax_info.tax_id_type")
     country: str | None = _payers("address.country_code", *(f"payment_source.{name}.country_code" for name in BY_BANK))
     invoice_id: str | None = path("invoice_id", "invoice_number")
     order_id: str | None = path("supplementary_data.related_ids.order_id")
@@ -307,7 +308,7 @@ class Paypal(Adapter[Document]):
                 id=order.payer_id,
                 emails=(order.email_address,),
                 phones=(order.national_number,),
-                documents=(order.tax_id,),
+                documents=(order.tax_id,) if (order.tax_id_type or "").startswith("BR_") else (),
                 country=order.country or next((one.country for one in units if one.country), None),
             ),
             items=items or None,

@@ -78,6 +78,10 @@ class PaystackOptions(Options):
     currency: str | None = None
 
 
+# Where a phone without a country's number is read: where the currency is at home.
+COUNTRIES = {"EGP": "EG", "GHS": "GH", "KES": "KE", "NGN": "NG", "RWF": "RW", "XOF": "CI", "ZAR": "ZA"}
+
+
 class Person(Payload):
     id: str | None = None
     customer_code: str | None = None

@@ -196,7 +196,8 @@ class Razorpay(Adapter[Notification]):
         else:  # a refund or a dispute comes when the order has its name; an invoice or a link has a better one
             named = payload.back or told.invoice_id or link
             title = None if named else order_title(None, [told.description])
-        buyers = [one for one in (bill, paid) if one]
+        sides = [one for one in (bill, paid) if one]
+        buyers = sides[:1] if bill and paid and _pays_for_another(paid, bill) else sides
         items = tuple(
             Item(title=line.name, quantity=line.quantity, unit_value=Money.of(line.amount, told.currency))
             for line in told.line_items
@@ -217,15 +218,22 @@ class Razorpay(Adapter[Notification]):
             customer=Customer(
                 name=next((one.name for one in buyers if one.name), None),
                 id=next((one.customer_id for one in reversed(buyers) if one.customer_id), None),
-                crm_id=next((one.crm_contact_id for one in buyers if one.crm_contact_id), None),
+                crm_id=next((one.crm_contact_id for one in sides if one.crm_contact_id), None),
                 emails=tuple(one.email for one in buyers if one.email != NOBODY),
                 phones=tuple(one.contact for one in reversed(buyers)),
                 country=(told.country or "").upper() or COUNTRIES.get(told.currency),
             ),
             items=items or None,
             url=bill.short_url if bill else None,
-            deal_id=next((one.deal_id for one in buyers if one.deal_id), None),
+            deal_id=next((one.deal_id for one in sides if one.deal_id), None),
         )
+
+
+def _pays_for_another(paid: Thing, bill: Thing) -> bool:
+    """Whether whoever paid left another address and another phone than whom the bill is for."""
+    told = [(one.email if one.email != NOBODY else None, (one.contact or "")[-10:]) for one in (paid, bill)]
+    both = [(ours, theirs) for ours, theirs in zip(*told, strict=True) if ours and theirs]
+    return bool(both) and all(ours.casefold() != theirs.casefold() for ours, theirs in both)
 
 
 def _bill(bill: Thing, order_id: str | None, status: Status | Unknown | None) -> Bill:

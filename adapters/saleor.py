@@ -73,6 +73,7 @@ from adapters.contract import (
     in_bytes,
     json_body,
     jws_parts,
+    names_another,
     one_header,
     order_title,
     path,
@@ -401,13 +402,14 @@ def _moved(
 
 
 def _customer(order: SaleorOrder) -> Customer:
+    name = full_name(order.first_name, order.last_name)
+    bills_name = full_name(order.billing_first_name, order.billing_last_name)
     buyer = Customer(
-        name=full_name(order.first_name, order.last_name)
-        or full_name(order.billing_first_name, order.billing_last_name),
+        name=name or bills_name,
         id=order.user_id,
         crm_id=order.notes.get("crm_contact_id"),
         emails=(order.email, order.users_email),
-        phones=(order.phone,),
+        phones=(None if names_another(bills_name, name) else order.phone,),
         country=order.country,
     )
     recipient = full_name(order.recipients_first_name, order.recipients_last_name)

@@ -29,7 +29,8 @@ Decided here, and why:
 - orders/edited is not read: it names lines and quantities but no totals, and orders/updated comes with it. Nor is
   order_transactions/create: what payments come to is `financial_status`.
 - No URL: the admin's is not in the body, and `order_status_url` opens the buyer's page to whoever holds it.
-- The recipient's name and phone are the buyer's only where the buyer has no other name. A phone at home in another country
+- The recipient's name and phone are the buyer's only where the buyer has no other name; phones of the bill and at home
+  (which may be where the first parcel went) are not if another is named there. A phone at home in another country
   than the bill's is read only with its country's number: all are read in one.
 - `crm_contact_id` and `deal_id` are read from `note_attributes`, which a cart's attributes become. Buyers can write
   there, so they count only with `buyers_ids`.
@@ -77,6 +78,7 @@ from adapters.contract import (
     Unreadable,
     decimals,
     full_name,
+    names_another,
     order_title,
     path,
     status_map,
@@ -428,14 +430,18 @@ def _by_lines(refund: ListedRefund, value: Money) -> Money | None:
 
 
 def _customer(order: ShopifyOrder) -> Customer:
+    name = full_name(order.first_name, order.last_name)
+    billing_phone = None if names_another(order.billing_name, name) else order.billing_phone
+    name = name or order.billing_name
     elsewhere = order.billing_country and order.home_country not in (None, order.billing_country)
-    home_phone = None if elsewhere and not (order.home_phone or "").startswith("+") else order.home_phone
+    unread = elsewhere and not (order.home_phone or "").startswith("+")
+    home_phone = None if unread or names_another(order.home_name, name) else order.home_phone
     buyer = Customer(
-        name=full_name(order.first_name, order.last_name) or order.billing_name or order.company or order.home_name,
+        name=name or order.company or order.home_name,
         id=order.customer_id,
         crm_id=order.notes.get("crm_contact_id"),
         emails=(order.customer_email, order.email, order.contact_email),
-        phones=(order.customer_phone, order.phone, order.billing_phone, home_phone),
+        phones=(order.customer_phone, order.phone, billing_phone, home_phone),
         country=order.billing_country or order.home_country,
     )
     country = order.shipping_country or order.home_country

@@ -64,6 +64,7 @@ from adapters.contract import (
     Unreadable,
     bearer,
     full_name,
+    names_another,
     order_title,
     path,
     status_map,
@@ -313,8 +314,8 @@ def _buyer(order: Sale, paid: Paid) -> Customer:
     name, email = full_name(paid.first_name, paid.last_name), paid.buyer_email_address
     there = (each.recipient for each in order.fulfillments if each.recipient)
     recipient = next((each for each in there if customer_id in (None, each.customer_id)), None)
-    other = name and recipient and recipient.display_name and recipient.display_name.casefold() != name.casefold()
-    if recipient is None or email or other:  # whoever gets the goods may be somebody else
+    # Whoever gets the goods may be somebody else.
+    if recipient is None or email or names_another(recipient.display_name, name):
         recipient = Recipient()
     return Customer(
         name=name or recipient.display_name,

@@ -341,7 +341,7 @@ class Stripe(Adapter[Any]):
                 emails=(thing.email, thing.other_email),
                 phones=(thing.phone,),
                 documents=(*brazilian, thing.tax_id, thing.boleto_tax_id),
-                country=thing.country or thing.receivers_country or thing.cards_country,
+                country=thing.country or thing.cards_country,
             ).or_recipient(thing.receiver, thing.receivers_phone, thing.receivers_country),
             test=None if payload.livemode is None else not payload.livemode,
             deal_id=thing.deal_id,

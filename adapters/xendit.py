@@ -302,7 +302,7 @@ class Xendit(Adapter[Any]):
                 name=full_name(invoice.given_names, invoice.surname),
                 id=invoice.customer_id,
                 crm_id=invoice.crm_contact_id,
-                emails=(invoice.email, invoice.payer_email),
+                emails=(invoice.email or invoice.payer_email,),
                 phones=(invoice.mobile_number,),
                 country=COUNTRIES.get(currency),
             ),

@@ -16,6 +16,7 @@ from app.base.identity import (
     document,
     email,
     identities,
+    identities_told,
     mentioned,
     phone,
     precedence,
@@ -323,9 +324,28 @@ def test_what_people_type_who_have_no_phone_is_nobodys() -> None:
 def test_a_marketplaces_alias_is_told_from_an_address() -> None:
     assert is_relay("ff2e6348a53a4d44@ct.vtex.com.br") and is_relay("ana@example.com-2077b.ct.vtex.com.br")
     assert is_relay("x1@marketplace.amazon.com.br") and not is_relay("ana@amazon.com")
+    assert (
+        is_relay("x1@members.ebay.co.uk")
+        and is_relay("a.b1+2-c3@mail.mercadolibre.com")
+        and not is_relay("ana@ebay.de")
+    )
 
 
 def test_a_family_name_alone_is_no_common_name() -> None:
     assert not same_name("Ana Prado", "Bruno Prado")
     assert same_name("Ana Prado", "Ana Lima") and same_name("Maria Ana Prado", "Ana Prado")
+    assert same_name("Ana Prado", "ana1990@example.com") and same_name("Ana Prado", "J.")  # which say nothing
     assert same_name("Ana", "Ana Prado") and same_name("A. Prado", "Ana Prado")
+
+
+@pytest.mark.parametrize("text", ["14155552671", "0800 123 4567", "11 0333-4444", "10 98765-4322", "+55 14 15555-2671"])
+def test_what_is_neither_mobile_nor_landline_is_no_brazilian_number(text: str) -> None:
+    assert phone(text, "BR") is None
+
+
+def test_a_source_tells_one_cpf_of_a_customer_and_ids_that_are_ones() -> None:
+    customer = Customer(id="0", crm_id="undefined", documents=("529.982.247-25", "111.444.777-35", "11222333000181"))
+    told = [("document", "52998224725"), ("document", "11222333000181")]
+    assert identities_told(customer, "src_1", "BR") == (told, True)
+    assert len(identities(customer, None, "BR")) == 3  # a member may know better
+    assert identities_told(Customer(id="guest"), "src_1", "BR") == ([], False)

@@ -1,5 +1,6 @@
 """What an adapter says of an order: only what this delivery mentions; everything else stays None and is left alone."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -93,6 +94,7 @@ class Origin(StrEnum):
 
 
 NAMELESS: Final = "–"
+_WORDS: Final = re.compile(r"\w{2,}")  # of a name
 # The id of a payment that is none, but a checkpoint: so much was taken for the sale in all so far. What the payments
 # themselves do not come to is one more.
 SO_FAR: Final = "so far"
@@ -143,9 +145,11 @@ class Customer(Struct, frozen=True, kw_only=True):
             force_setattr(self, "phones", phones)
         if (documents := distinct(self.documents)) != self.documents:
             force_setattr(self, "documents", documents)
-        if "" in (self.name, self.id, self.crm_id):
-            for name in ("name", "id", "crm_id"):
+        if "" in (self.id, self.crm_id):
+            for name in ("id", "crm_id"):
                 force_setattr(self, name, getattr(self, name) or None)
+        if self.name is not None and _is_no_name(self.name):
+            force_setattr(self, "name", None)
 
     @property
     def tells_nothing(self) -> bool:
@@ -163,6 +167,30 @@ class Customer(Struct, frozen=True, kw_only=True):
         if (self.name or not name) and (self.country or not country):
             return self
         return replace(self, name=self.name or name, country=self.country or country)
+
+
+def _is_no_name(text: str) -> bool:
+    """Whether it is a phone or an e-mail address, written where there was no name, or a dash."""
+    return not any(map(str.isalpha, text)) or ("@" in text and len(text.split()) == 1)
+
+
+def names_another(one: str | None, other: str | None) -> bool:
+    """Return whether two names are two people's, whatever their accents and capitals: they have no word in common.
+
+    Where both have several, of neither is the first word one of the other's: a family has the rest in common. One without
+    a word (a letter, an address) says nothing.
+    """
+    ours, theirs = _words(one or ""), _words(other or "")
+    if len(ours) > 1 and len(theirs) > 1:
+        return ours[0] not in theirs and theirs[0] not in ours
+    return bool(ours and theirs) and set(ours).isdisjoint(theirs)
+
+
+def _words(name: str) -> list[str]:
+    folded = name.casefold()
+    if not folded.isascii():
+        folded = "".join(one for one in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(one))
+    return [] if "@" in name else _WORDS.findall(folded)
 
 
 def _letters(name: str) -> str:

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
-from adapters.contract import Customer
-from app.base.nobodys import NOBODYS_DOCUMENTS, NOBODYS_MAILBOXES, is_made_up
+from adapters.contract import Customer, names_another
+from app.base.nobodys import NOBODYS_DOCUMENTS, NOBODYS_IDS, NOBODYS_MAILBOXES, is_made_up
 
 # In the order in which they are believed; a CNPJ is a company's, and stands last (`rank_of`).
 KINDS = ("crm", "source", "document", "email", "phone")
@@ -40,14 +40,8 @@ def precedence(identity: tuple[str, str]) -> tuple[int, str]:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names may be one person's, whatever their accents and capitals: they have a word in common.
-
-    Where both have several, one's first word is among the other's: a family has the rest in common.
-    """
-    ours, theirs = _words(one), _words(other)
-    if len(ours) > 1 and len(theirs) > 1:
-        return ours[0] in theirs or theirs[0] in ours
-    return not set(ours).isdisjoint(theirs)
+    """Whether two names may be one person's."""
+    return not names_another(one, other)
 
 
 def words_of_name(name: str) -> frozenset[str]:
@@ -87,8 +81,17 @@ MOST_OF_A_KIND = 5  # e-mails, phones or documents of one customer
 
 # What people put between digits: blanks of all kinds, and ( ) . -
 _BETWEEN_DIGITS = dict.fromkeys([*(ord(one) for one in "().-"), *(n for n in range(0x3001) if chr(n).isspace())])
-_NOT_IN_AN_ADDRESS = re.compile(r"[\s\0]")
-_BRAZILIAN = re.compile(r"\+?55([0-9]{2})(9[0-9]{8}|[2-5][0-9]{7})")
+# What is copied along around an address or a number: marks that nobody sees, the end of a sentence.
+_AROUND = "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u2060\ufeff<>,;." + "".join(
+    chr(n) for n in range(0x3001) if chr(n).isspace()
+)
+_NOT_IN_AN_ADDRESS = re.compile(r"[\s\0@]")
+_BETWEEN_PHONES = re.compile(r"[/;|]")  # people write two into one field
+_AFTER_A_PHONE = re.compile(r"[\s(][^\d]*\Z")  # "(Ana)", "whatsapp"
+# By Anatel's area codes: a Chilean mobile without its plus, 56 9…, is none of 56, which there is not.
+_BRAZILIAN = re.compile(
+    r"\+?55(1[1-9]|2[12478]|3[1-578]|4[1-9]|5[1345]|6[1-9]|7[134579]|8[1-9]|9[1-9])(9[0-9]{8}|[2-5][0-9]{7})"
+)
 
 
 _DROPPED = {52: "1", 54: "9"}  # by country code: a first digit that a mobile may have or lack
@@ -98,7 +101,8 @@ def phone(text: str, region: str = "BR") -> str | None:
     """Return a phone number in E.164, in the one form in which it is compared; None if it is no number, or nobody's.
 
     `region` is the country of a number without a country code. Brazilian mobiles have the ninth digit, which Anatel's
-    Resolution 553/2010 gave them and old records lack; landlines (first digit 2 to 5) are left alone. Mexican numbers
+    Resolution 553/2010 gave them and old records lack; landlines (first digit 2 to 5) are left alone, and what is neither
+    is no Brazilian number: one of another country without its plus, or 0800. Mexican numbers
     lack the 1 behind +52 (given up in 2019), Argentine ones the 9 behind +54: with it and without it they are the same.
     """
     return _phone(text[:LONGEST_READ], region)
@@ -117,7 +121,7 @@ def _phone(text: str, region: str) -> str | None:
     import phonenumbers  # loaded with the first number that needs it: most processes start without one
 
     try:
-        number = phonenumbers.parse(text[:40], region)
+        number = phonenumbers.parse(_AFTER_A_PHONE.sub("", text.strip(_AROUND))[:40], region)
     except phonenumbers.NumberParseException:
         return None
     national = phonenumbers.national_significant_number(number)
@@ -126,7 +130,7 @@ def _phone(text: str, region: str) -> str | None:
     if number.country_code == 55:
         if len(national) == 10 and national[2] in "6789":
             national = f"{national[:2]}9{national[2:]}"
-        return f"+55{national}" if len(national) in {10, 11} and national[0] != "0" else None
+        return f"+55{national}" if _BRAZILIAN.fullmatch(f"55{national}") else None
     dropped = _DROPPED.get(number.country_code or 0)
     if dropped and len(national) == 11 and national.startswith(dropped):
         return f"+{number.country_code}{national[1:]}"
@@ -164,7 +168,7 @@ def _document(text: str) -> str | None:
         return None  # 111.111.111-11 satisfies the check digits, and is what people type who have none to give
     for known in (cpf, cnpj):
         try:
-            found = str(known.validate(text[:40]))
+            found = str(known.validate(text[:40].strip(_AROUND)))
             return None if found in NOBODYS_DOCUMENTS else found
         except ValidationError:
             continue
@@ -173,9 +177,9 @@ def _document(text: str) -> str | None:
 
 def email(text: str) -> str | None:
     """Return an e-mail address trimmed and case-folded; None if it is no address."""
-    folded = text.strip().casefold()
+    folded = text.strip(_AROUND).casefold()
     name, at, domain = folded.rpartition("@")
-    if not (name and at and domain) or len(folded) > 254 or _NOT_IN_AN_ADDRESS.search(folded):
+    if not (name and at and domain) or len(folded) > 254 or _NOT_IN_AN_ADDRESS.search(f"{name}{domain}"):
         return None
     if "*" in folded or NOBODYS_MAILBOXES.match(folded):
         return None
@@ -198,21 +202,29 @@ def identities_told(
     """Return a customer's identities as (kind, canonical value), each once, and whether something given was left out.
 
     A shop's customer id counts only within its source. Phones are read in the customer's own country, else in `region`.
-    Invalid identities are left out, and those beyond MOST_OF_A_KIND: a mistyped phone must not cost the order.
+    Invalid identities are left out, and those beyond MOST_OF_A_KIND: a mistyped phone must not cost the order. So is a
+    second CPF that a source tells: a person has one, and the other is somebody else's.
     `claimed`: the CRM id stands where buyers can write. `nobodys`: values that the account says are nobody's.
     """
     country = (customer.country or "").strip().upper()
     if len(country) == 2 and country.isascii() and country.isalpha():
         region = country
     found: list[tuple[str, str]] = []
-    if customer.crm_id:
-        found.append((CLAIM if claimed else "crm", customer.crm_id[:255]))
-    if customer.id and source_id:
-        found.append(("source", f"{source_id}:{customer.id[:200]}"))
     left_out = False
+    if customer.crm_id:
+        left_out = _is_nobodys_id(customer.crm_id)
+        if not left_out:
+            found.append((CLAIM if claimed else "crm", customer.crm_id[:255]))
+    if customer.id and source_id and not _is_nobodys_id(customer.id):
+        found.append(("source", f"{source_id}:{customer.id[:200]}"))
     for kind, texts in (("document", customer.documents), ("email", customer.emails), ("phone", customer.phones)):
         given = 0
-        for text in texts:
+        parts = (
+            (part for text in texts for part in _BETWEEN_PHONES.split((text or "")[:LONGEST_READ]))
+            if kind == "phone"
+            else texts
+        )
+        for text in parts:
             if not text or text.isspace():
                 continue
             given += 1
@@ -220,8 +232,15 @@ def identities_told(
             if value is None or value in nobodys:
                 left_out = True
             elif (kind, value) not in found:
-                found.append((kind, value))
+                if source_id and sort_of((kind, value)) == "cpf" and "cpf" in map(sort_of, found):
+                    left_out = True
+                else:
+                    found.append((kind, value))
     return found, left_out
+
+
+def _is_nobodys_id(text: str) -> bool:
+    return text.strip().casefold() in NOBODYS_IDS
 
 
 def _read(kind: str, text: str, region: str) -> str | None:

@@ -29,3 +29,10 @@ def test_the_signature_is_over_time_dot_body() -> None:
     ):
         CHATWOOT.refuse(delivery(sent_at, given), SECRET)
     CHATWOOT.refuse(delivery("1795000000", f"sha256={mac}"), SECRET, now=NOW + timedelta(seconds=301))
+
+
+def test_the_name_that_chatwoot_makes_up_is_none() -> None:
+    for name in ("weathered-sound-480", "Ana-Maria Souza"):
+        body = {"event": "contact_created", "id": 7, "name": name, "phone_number": "+5511987654321"}
+        told = json.dumps(CHATWOOT.translation(body))
+        assert (name in told) == (name == "Ana-Maria Souza"), told
