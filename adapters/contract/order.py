@@ -180,7 +180,9 @@ def names_another(one: str | None, other: str | None) -> bool:
     Where both have several, of neither is the first word one of the other's: a family has the rest in common. One without
     a word (a letter, an address) says nothing.
     """
-    ours, theirs = _words(one or ""), _words(other or "")
+    if not one or not other or one == other:
+        return False
+    ours, theirs = _words(one), _words(other)
     if len(ours) > 1 and len(theirs) > 1:
         return ours[0] not in theirs and theirs[0] not in ours
     return bool(ours and theirs) and set(ours).isdisjoint(theirs)

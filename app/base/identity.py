@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 
 from adapters.contract import Customer, names_another
@@ -217,26 +217,29 @@ def identities_told(
             found.append((CLAIM if claimed else "crm", customer.crm_id[:255]))
     if customer.id and source_id and not _is_nobodys_id(customer.id):
         found.append(("source", f"{source_id}:{customer.id[:200]}"))
-    for kind, texts in (("document", customer.documents), ("email", customer.emails), ("phone", customer.phones)):
+    phones = _each_phone(customer.phones)
+    for kind, texts in (("document", customer.documents), ("email", customer.emails), ("phone", phones)):
         given = 0
-        parts = (
-            (part for text in texts for part in _BETWEEN_PHONES.split((text or "")[:LONGEST_READ]))
-            if kind == "phone"
-            else texts
-        )
-        for text in parts:
+        for text in texts:
             if not text or text.isspace():
                 continue
             given += 1
             value = _read(kind, text, region) if given <= MOST_OF_A_KIND else None
             if value is None or value in nobodys:
                 left_out = True
-            elif (kind, value) not in found:
-                if source_id and sort_of((kind, value)) == "cpf" and "cpf" in map(sort_of, found):
-                    left_out = True
-                else:
-                    found.append((kind, value))
+            elif (kind, value) in found:
+                continue
+            elif source_id and kind == "document" and len(value) == CPF_LENGTH and "cpf" in map(sort_of, found):
+                left_out = True
+            else:
+                found.append((kind, value))
     return found, left_out
+
+
+def _each_phone(texts: Sequence[str | None]) -> Sequence[str | None]:
+    if not _BETWEEN_PHONES.search(" ".join(filter(None, texts))):
+        return texts
+    return [part for text in texts for part in _BETWEEN_PHONES.split((text or "")[:LONGEST_READ])]
 
 
 def _is_nobodys_id(text: str) -> bool:

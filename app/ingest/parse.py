@@ -117,7 +117,9 @@ def read(
 
 
 def _digest(text: str, body: bytes) -> str:
-    return sha256(text.encode("utf-8", "replace") + b"\n" + body).hexdigest()
+    digest = sha256(text.encode("utf-8", "replace") + b"\n")
+    digest.update(body)
+    return digest.hexdigest()
 
 
 def say(rec: Record, orders: list[Order], source: Source, of_body: str | None) -> None:
