@@ -99,7 +99,9 @@ class Receiver:
             believed = proven(source, delivery, received_at)
             sample = samples.is_marked(self._vault, delivery, source.id, received_at)
         with span("delivery.reading"):
-            return read(source, believed, received_at, sample=sample)
+            rec = read(source, believed, received_at, sample=sample)
+        delivery.forget_document()
+        return rec
 
     def _leads_nowhere(self, source: Source, rec: Record, delivery: Delivery) -> WebhookAnswer:
         """Count what nobody signed and what names nothing that could be fetched; it is not stored."""
