@@ -54,6 +54,11 @@ class Tuning:
     admission_at_once: int = 32
     commit_waiting: int = 2_000  # deliveries; with more a sender is better served by "come again" than by waiting
     commit_at_once: int = 128
+    # A batch of so many bytes and statements at most is written on the event loop, where the last one took no longer than
+    # so many seconds; else for a while in the thread.
+    commit_quick: tuple[int, int] = (256 * 1024, 256)
+    commit_quick_within: float = 0.1
+    commit_beside: float = 60.0
     commit_answer: float = 4.0  # platforms wait from 5 (Shopify, Wix) to 22 for an answer
     commit_statement: float = 5.0  # that PostgreSQL has for one statement of a commit
     fetch_per_source: int = 4  # at a time, over all processes

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,8 @@ from app.db.statements import AdvisoryLock, InsertRows, InVault, Plan, Row, to_j
 
 if TYPE_CHECKING:
     import asyncpg
+
+    from app.db.sqlite import Connection
 
 __all__ = ["Rejected", "Store", "Unavailable", "among", "among_many", "sqlite_scrub"]
 
@@ -38,7 +41,8 @@ class Store:
         from app.db.engines import READER, WRITER, Database, Files
 
         self.on_sqlite = settings.on_sqlite
-        self._vault, self._patience = vault, tuning.postgresql_command
+        self._vault, self._tuning, self._patience = vault, tuning, tuning.postgresql_command
+        self._beside_until = 0.0  # until when quick plans run in the writer's thread, by time.monotonic()
         self._scrubbing = asyncio.Lock()
         self._to_scrub = self._scrubbed = 0
         self._files = Files(settings.database_path) if self.on_sqlite else None
@@ -132,15 +136,20 @@ class Store:
         rows = await self.all(sql, **values)
         return rows[0] if rows else None
 
-    async def commit(self, plan: Callable[[], Plan[T]], *, patience: float | None = None) -> T:
+    async def commit(self, plan: Callable[[], Plan[T]], *, patience: float | None = None, quick: bool = False) -> T:
         """Runs a plan in one transaction; when this returns it is on disk. Raises Unavailable, Rejected.
 
         `plan` makes the generator, so that it can be run again from the start. What else a plan raises undoes it. After
         Unavailable it is perhaps on disk: PostgreSQL may have committed, and its answer not come. `patience` is how many
-        seconds PostgreSQL has for each statement, where a sender waits.
+        seconds PostgreSQL has for each statement, where a sender waits. `quick`: the plan is short, and so are its
+        statements (see `_on_loop`).
         """
         return await self._tried(
-            lambda: self._on_sqlite(plan) if self.on_sqlite else self._on_postgresql(plan, patience or self._patience)
+            lambda: (
+                self._on_sqlite(plan, quick)
+                if self.on_sqlite
+                else self._on_postgresql(plan, patience or self._patience)
+            )
         )
 
     async def read(self, plan: Callable[[], Plan[T]]) -> T:
@@ -184,11 +193,34 @@ class Store:
                         raise
             return await run()
 
-    async def _on_sqlite(self, plan: Callable[[], Plan[T]]) -> T:
+    async def _on_sqlite(self, plan: Callable[[], Plan[T]], quick: bool) -> T:
         self._assure()
         async with self._writer.connection() as connection:
-            result: T = await connection.raw_connection.run(lambda raw: _transaction(raw, self._steps(plan)))
+            writer = connection.raw_connection
+            if quick and time.monotonic() >= self._beside_until:
+                result = await self._on_loop(writer, plan)
+            else:
+                result = await writer.run(lambda raw: _transaction(raw, self._steps(plan)))
         self._assure()
+        return result
+
+    async def _on_loop(self, writer: "Connection", plan: Callable[[], Plan[T]]) -> T:
+        """Run a quick plan here, and only what may wait, for the lock and for the disk, in the writer's thread.
+
+        In the thread each statement gives the interpreter away and waits for it: 1,435 deliveries a second, and 1,856 so.
+        Where a plan takes long (the disk is slow to read), the next ones are left to the thread.
+        """
+        try:
+            await writer.run(_begin)
+            begun = time.monotonic()
+            result = _all_steps(writer.here, self._steps(plan))
+            ended = time.monotonic()
+            if ended - begun > self._tuning.commit_quick_within:
+                self._beside_until = ended + self._tuning.commit_beside
+            await writer.run(_end)
+        except BaseException:
+            await writer.run(_undo)
+            raise
         return result
 
     async def _on_postgresql(self, plan: Callable[[], Plan[T]], patience: float) -> T:
@@ -235,11 +267,19 @@ def sqlite_scrub(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
-def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:
+def _begin(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
+
+
+def _end(connection: sqlite3.Connection) -> None:
+    connection.execute("COMMIT")
+
+
+def _transaction(connection: sqlite3.Connection, steps: Plan[T]) -> T:
+    _begin(connection)
     try:
         result = _all_steps(connection, steps)
-        connection.execute("COMMIT")
+        _end(connection)
     except BaseException:
         _undo(connection)
         raise

@@ -43,6 +43,11 @@ class Connection(aiosqlite.Connection):
         result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite's own way in
         return result
 
+    @property
+    def here(self) -> sqlite3.Connection:
+        """Return the sqlite3 connection, for use in this thread while nothing runs in the connection's own."""
+        return self._conn
+
 
 class Files:
     """Watches the database's files. If others are at their path, or none, what is written to the open ones is lost."""

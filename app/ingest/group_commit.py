@@ -176,7 +176,10 @@ class GroupCommit:
             with trace("commit", links=[wait for _, _, wait in batch]) as commit:
                 commit.set(batch_size=len(batch))
                 receipts = await order_owners.commit(
-                    self._store, lambda alone: commit_batch(records, alone), patience=self._tuning.commit_statement
+                    self._store,
+                    lambda alone: commit_batch(records, alone),
+                    patience=self._tuning.commit_statement,
+                    quick=self._quick(records),
                 )
         except Unavailable as fault:
             self._failed(batch, str(fault)[:300])
@@ -196,6 +199,11 @@ class GroupCommit:
                 done.set_result(receipt)
         self._tell(records, receipts, took)
         return len(batch), []
+
+    def _quick(self, records: Sequence[Record]) -> bool:
+        size, statements = sum(len(rec.content) for rec in records), sum(len(rec.statements) for rec in records)
+        most = self._tuning.commit_quick
+        return size <= most[0] and statements <= most[1]
 
     def _failed(self, batch: list[_Waiting], why: str) -> None:
         now = time.monotonic()

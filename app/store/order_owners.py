@@ -22,10 +22,12 @@ class SingleWriter(Exception):
     """Raised when an owner changes or contacts are merged: the plan must run again, holding ("people", account) alone."""
 
 
-async def commit(store: Store, plan: Callable[[bool], Plan[T]], *, patience: float | None = None) -> T:
+async def commit(
+    store: Store, plan: Callable[[bool], Plan[T]], *, patience: float | None = None, quick: bool = False
+) -> T:
     """Run a plan. It runs alone only if it asks for that by raising SingleWriter. Raises what it raises."""
     try:
-        return await store.commit(lambda: plan(False), patience=patience)
+        return await store.commit(lambda: plan(False), patience=patience, quick=quick)
     except SingleWriter:
         return await store.commit(lambda: plan(True), patience=patience)
 

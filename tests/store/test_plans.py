@@ -1,5 +1,9 @@
 """What a plan's statements see of one another, on both engines, and how often PostgreSQL is waited for."""
 
+import asyncio
+import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +13,7 @@ from app.base.settings import Settings
 from app.base.tuning import Tuning
 from app.base.vault import Vault, make_key
 from app.db.engine import Rejected, Store
-from app.db.statements import Insert, Lookup, Plan, Sql
+from app.db.statements import Insert, Lookup, Plan, Sql, SqlStatement
 from tests.house import House, order_event
 
 pytestmark = pytest.mark.anyio
@@ -91,3 +95,64 @@ async def test_a_delivery_waits_for_postgresql_a_dozen_times_and_writes_in_one_s
     commit = asked[begun : asked.index("COMMIT", begun) + 1]
     assert len(commit) <= 12, commit
     assert sum("INSERT INTO" in query for query in commit) == 1, commit
+
+
+class Thread(SqlStatement):
+    """Gives the thread that a plan's statements run in."""
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> int:
+        return threading.get_ident()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_a_quick_plan_runs_on_the_loop_until_one_takes_long(settings: Settings) -> None:
+    def plan(takes: float = 0.0) -> Plan[int]:
+        thread: int = yield Thread()
+        yield _DEAL.many([("one", f"{len(seen)}", "cnt", 0, 0)])
+        while time.monotonic() < begun + takes:
+            pass
+        return thread
+
+    def fails() -> Plan[None]:
+        yield _DEAL.many([("one", "lost", "cnt", 0, 0)])
+        raise LookupError
+
+    here, seen = threading.get_ident(), list[int]()
+    store = Store(settings, Vault([make_key()]), Tuning(commit_quick_within=0.05))
+    await store.open()
+    try:
+        begun = time.monotonic()
+        seen.append(await store.commit(plan))
+        seen.append(await store.commit(plan, quick=True))
+        with pytest.raises(LookupError):
+            await store.commit(fails, quick=True)
+        begun = time.monotonic()
+        seen.append(await store.commit(lambda: plan(0.06), quick=True))
+        seen.append(await store.commit(plan, quick=True))
+        rows = await store.all("SELECT crm_id FROM deals ORDER BY crm_id")
+    finally:
+        await store.close()
+    assert [thread == here for thread in seen] == [False, True, True, False]
+    assert [row["crm_id"] for row in rows] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_a_quick_plan_that_is_given_up_leaves_no_transaction_open(settings: Settings) -> None:
+    def plan(name: str) -> Plan[None]:
+        yield _DEAL.many([("one", name, "cnt", 0, 0)])
+
+    store = Store(settings, Vault([make_key()]), Tuning())
+    await store.open()
+    try:
+        for steps in range(6):  # it waits for BEGIN, then for COMMIT
+            task = asyncio.create_task(store.commit(lambda name=f"a{steps}": plan(name), quick=True))  # type: ignore[misc]
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await store.commit(lambda: plan("b"), quick=True)
+        rows = await store.all("SELECT crm_id FROM deals WHERE crm_id = 'b'")
+    finally:
+        await store.close()
+    assert len(rows) == 1
