@@ -14,6 +14,7 @@ from adapters.contract.adapter import (
 from adapters.contract.delivery import Delivery, form_body, json_body
 from adapters.contract.errors import Ignored, NoDocument, Unfetched, Unreadable, Unverified
 from adapters.contract.money import CODES, Money, amount_text, currency_code, decimals
+from adapters.contract.names import names_another
 from adapters.contract.options import BuyersIdsOptions, OptionGroup, Options
 from adapters.contract.order import (
     RANK,
@@ -33,7 +34,6 @@ from adapters.contract.order import (
     Unknown,
     distinct,
     full_name,
-    names_another,
     order_title,
     refunded_so_far,
     status_map,

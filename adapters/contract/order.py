@@ -1,7 +1,5 @@
 """What an adapter says of an order: only what this delivery mentions; everything else stays None and is left alone."""
 
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +11,7 @@ from msgspec.structs import force_setattr, replace
 
 from adapters.contract.errors import Unreadable
 from adapters.contract.money import Money
+from adapters.contract.names import is_no_name, letters
 
 
 class Status(StrEnum):
@@ -94,7 +93,6 @@ class Origin(StrEnum):
 
 
 NAMELESS: Final = "–"
-_WORDS: Final = re.compile(r"\w{2,}")  # of a name
 # The id of a payment that is none, but a checkpoint: so much was taken for the sale in all so far. What the payments
 # themselves do not come to is one more.
 SO_FAR: Final = "so far"
@@ -148,7 +146,7 @@ class Customer(Struct, frozen=True, kw_only=True):
         if "" in (self.id, self.crm_id):
             for name in ("id", "crm_id"):
                 force_setattr(self, name, getattr(self, name) or None)
-        if self.name is not None and _is_no_name(self.name):
+        if self.name is not None and is_no_name(self.name):
             force_setattr(self, "name", None)
 
     @property
@@ -162,42 +160,11 @@ class Customer(Struct, frozen=True, kw_only=True):
         A recipient of another name is somebody else, whose phone is not taken; one that is taken is read in the
         recipient's country.
         """
-        if phone and not self.phones and (not self.name or (name and _letters(self.name) == _letters(name))):
+        if phone and not self.phones and (not self.name or (name and letters(self.name) == letters(name))):
             return replace(self, name=self.name or name, phones=(phone,), country=country or self.country)
         if (self.name or not name) and (self.country or not country):
             return self
         return replace(self, name=self.name or name, country=self.country or country)
-
-
-def _is_no_name(text: str) -> bool:
-    """Whether it is a phone or an e-mail address, written where there was no name, or a dash."""
-    return not any(map(str.isalpha, text)) or ("@" in text and len(text.split()) == 1)
-
-
-def names_another(one: str | None, other: str | None) -> bool:
-    """Return whether two names are two people's, whatever their accents and capitals: they have no word in common.
-
-    Where both have several, of neither is the first word one of the other's: a family has the rest in common. One without
-    a word (a letter, an address) says nothing.
-    """
-    if not one or not other or one == other:
-        return False
-    ours, theirs = _words(one), _words(other)
-    if len(ours) > 1 and len(theirs) > 1:
-        return ours[0] not in theirs and theirs[0] not in ours
-    return bool(ours and theirs) and set(ours).isdisjoint(theirs)
-
-
-def _words(name: str) -> list[str]:
-    folded = name.casefold()
-    if not folded.isascii():
-        folded = "".join(one for one in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(one))
-    return [] if "@" in name else _WORDS.findall(folded)
-
-
-def _letters(name: str) -> str:
-    """The name's letters without case and accents: people leave those out in one of two fields."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", name.casefold())))
 
 
 # -- Money: the bill, the payments, the refunds -------------------------------------------------------------------

@@ -1,11 +1,11 @@
 """Identities in canonical form, so that a person is found however a shop writes their e-mail, phone or document."""
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 
-from adapters.contract import Customer, names_another
+from adapters.contract import Customer
+from adapters.contract.names import plain, words_in
 from app.base.nobodys import NOBODYS_DOCUMENTS, NOBODYS_IDS, NOBODYS_MAILBOXES, is_made_up
 
 # In the order in which they are believed; a CNPJ is a company's, and stands last (`rank_of`).
@@ -39,34 +39,16 @@ def precedence(identity: tuple[str, str]) -> tuple[int, str]:
     return rank_of(identity), identity[1]
 
 
-def same_name(one: str, other: str) -> bool:
-    """Whether two names may be one person's."""
-    return not names_another(one, other)
-
-
 def words_of_name(name: str) -> frozenset[str]:
     """Return the words of a name, without accents and capitals."""
-    return frozenset(_words(name))
+    return frozenset(words_in(name))
 
 
 def has_words(text: str, words: frozenset[str]) -> bool:
     """Return whether a text has all of these words of a name, whatever its accents and capitals."""
     found = plain(text)
-    return all(word in found for word in words) and words.issubset(_WORDS.findall(found))
+    return all(word in found for word in words) and words.issubset(words_in(found))
 
-
-def _words(name: str) -> list[str]:
-    return _WORDS.findall(plain(name))
-
-
-def plain(text: str) -> str:
-    """Return a text without accents and capitals, as people search."""
-    if text.isascii():
-        return text.lower()
-    return "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(one))
-
-
-_WORDS = re.compile(r"\w{2,}")
 
 # In a text, what stands out from other words and digits: addresses, numbers with their plus, documents' length. No
 # character is looked at more often than a few times, whatever the text (possessive: nothing is given back).

@@ -16,7 +16,7 @@ from databases.interfaces import ConnectionBackend, DatabaseBackend, Transaction
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql import ClauseElement
 
-from app.base.identity import plain
+from adapters.contract.names import plain
 
 T = TypeVar("T")
 

@@ -14,8 +14,9 @@ from typing import Any
 import pydantic_core
 from msgspec import Struct
 
+from adapters.contract import names_another
 from app.base.clock import now
-from app.base.identity import CLAIM, is_weak, precedence, same_name, sort_of
+from app.base.identity import CLAIM, is_weak, precedence, sort_of
 from app.base.ids import new_id
 from app.base.nobodys import is_relay
 from app.db.statements import Insert, Lookup, Plan, Sql
@@ -370,7 +371,7 @@ def names_differ(
     """Whether two names speak against a match by phone: only where one side has no e-mail."""
     if all(any(_group(one)[0] == "email" for one in side) for side in (theirs, ours)):
         return False
-    return bool(name and their_name and not same_name(name, their_name))
+    return names_another(name, their_name)
 
 
 def _differ(theirs: Collection[Identity], ours: Collection[Identity], what: str) -> bool:

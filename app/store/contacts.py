@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from app.base.identity import plain
+from adapters.contract.names import plain
 from app.db.engine import Store, among, among_many, plainly
 from app.db.statements import AdvisoryLock, Lookup, Plan, Row, Sql
 from app.store.deliveries import pattern_of

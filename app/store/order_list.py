@@ -13,7 +13,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.base.identity import plain
+from adapters.contract.names import plain
 from app.base.tuning import Tuning
 from app.db.engine import Store, among
 from app.db.statements import Row, to_json

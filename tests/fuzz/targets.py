@@ -17,14 +17,25 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter, ValidationError
 
 import adapters
-from adapters.contract import Customer, Delivery, Iso, IsoOrBlank, Milliseconds, Money, Seconds, Unreadable, Unverified
+from adapters.contract import (
+    Customer,
+    Delivery,
+    Iso,
+    IsoOrBlank,
+    Milliseconds,
+    Money,
+    Seconds,
+    Unreadable,
+    Unverified,
+    names_another,
+)
 from adapters.contract.delivery import form_body, json_answer, json_body
 from adapters.contract.rsa import jws_parts
 from adapters.generic.expressions import Search, compiled
 from adapters.generic.options import GenericOptions
 from app.base import clock
 from app.base.amounts import read_amount
-from app.base.identity import identities_told, mentioned, same_name
+from app.base.identity import identities_told, mentioned
 from app.base.tabular import CSV, JSONL, NoFile, parts
 from app.db.statements import to_json
 from app.imports import presets
@@ -198,7 +209,7 @@ def _people(data: bytes) -> None:
         buyer = Customer(emails=(text,), phones=(text,), documents=(text,), country=text)
         identities_told(buyer, "src_1", region)
     mentioned(text)
-    same_name(text, "Ana Souza")
+    names_another(text, "Ana Souza")
 
 
 def _json(data: bytes) -> None:

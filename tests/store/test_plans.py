@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -105,35 +104,33 @@ class Thread(SqlStatement):
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-async def test_a_quick_plan_runs_on_the_loop_until_one_takes_long(settings: Settings) -> None:
-    def plan(takes: float = 0.0) -> Plan[int]:
-        thread: int = yield Thread()
-        yield _DEAL.many([("one", f"{len(seen)}", "cnt", 0, 0)])
-        while time.monotonic() < begun + takes:
-            pass
-        return thread
+@pytest.mark.parametrize(("within", "on_the_loop"), [(60.0, [False, True, True]), (-1.0, [False, True, False])])
+async def test_a_quick_plan_runs_on_the_loop_until_one_takes_long(
+    settings: Settings, within: float, on_the_loop: list[bool]
+) -> None:
+    def plan(name: str) -> Plan[int]:
+        yield _DEAL.many([("one", name, "cnt", 0, 0)])
+        return (yield Thread())  # type: ignore[no-any-return]
 
     def fails() -> Plan[None]:
         yield _DEAL.many([("one", "lost", "cnt", 0, 0)])
         raise LookupError
 
-    here, seen = threading.get_ident(), list[int]()
-    store = Store(settings, Vault([make_key()]), Tuning(commit_quick_within=0.05))
+    here, store = threading.get_ident(), Store(settings, Vault([make_key()]), Tuning(commit_quick_within=within))
     await store.open()
     try:
-        begun = time.monotonic()
-        seen.append(await store.commit(plan))
-        seen.append(await store.commit(plan, quick=True))
         with pytest.raises(LookupError):
             await store.commit(fails, quick=True)
-        begun = time.monotonic()
-        seen.append(await store.commit(lambda: plan(0.06), quick=True))
-        seen.append(await store.commit(plan, quick=True))
+        seen = [
+            await store.commit(lambda: plan("a")),
+            await store.commit(lambda: plan("b"), quick=True),
+            await store.commit(lambda: plan("c"), quick=True),
+        ]
         rows = await store.all("SELECT crm_id FROM deals ORDER BY crm_id")
     finally:
         await store.close()
-    assert [thread == here for thread in seen] == [False, True, True, False]
-    assert [row["crm_id"] for row in rows] == ["0", "1", "2", "3"]
+    assert [thread == here for thread in seen] == on_the_loop
+    assert [row["crm_id"] for row in rows] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
